@@ -1,0 +1,155 @@
+"""Sampling answers: token ids in, token ids out.
+
+A sample is a function of (weights, prompt, uniform numbers) and of nothing else: each token is read off the full softmax with one
+uniform number, and the numbers come from a counter (seed, update, prompt, sample, token). Batch, order and process never matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor
+
+from data.errors import BadInput
+from reward.base import Base
+
+COMPACT_BELOW = 0.8  # ended rows leave the batch once fewer than this share of it still runs: a smaller batch must pay for the copy
+
+
+class Rollout(NamedTuple):
+    """Sampled answers. `ids` hold the end token where one was drawn (`ended`); `logps` are log-probabilities of the very distribution sampled from."""
+
+    ids: list[list[int]]
+    logps: list[list[float]]
+    ended: list[bool]
+
+
+def uniforms(seed: int, update: int, indices: Sequence[int] | Sequence[tuple[int, int]], length: int) -> np.ndarray:
+    """Numbers in [0, 1) for `length` tokens of each row, (B, length) float64, from Philox keyed by (seed, update).
+
+    `indices` names the rows: a prompt's index, or (prompt index, sample index). A longer row begins with the shorter one.
+    """
+    rows = [(index, 0) if isinstance(index, (int, np.integer)) else index for index in indices]
+    streams = (np.random.Philox(key=[seed, update], counter=[0, sample, prompt, 0]) for prompt, sample in rows)
+    drawn = [np.random.Generator(stream).random(length) for stream in streams]
+    return np.array(drawn).reshape(len(rows), length)
+
+
+def banned_ids(base: Base) -> list[int]:
+    """Ids that no answer may contain: special tokens other than an end of answer, and rows of the embedding without a token."""
+    tokenizer = base.tokenizer
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | set(tokenizer.all_special_ids)
+    nameless = range(len(tokenizer), base.config.vocab_size)
+    return sorted((special | set(nameless)) - base.eos_ids)
+
+
+def token_logps(logits: Tensor, temperature: float, banned: Collection[int]) -> Tensor:
+    """Log-probabilities (..., V) in float32 of the sampled distribution: temperature applied, `banned` ids impossible, nothing cut off."""
+    logits = logits.float() / temperature
+    if banned:
+        logits = logits.index_fill(-1, torch.tensor(list(banned), device=logits.device), float("-inf"))
+    return logits.log_softmax(-1)
+
+
+@contextmanager
+def merged(model: torch.nn.Module) -> Iterator[None]:
+    """The active LoRA adapters folded into the weights while sampling; afterwards the weights are the same bits as before."""
+    layers = [m for m in model.modules() if isinstance(m, LoraLayer) and not m.disable_adapters and m.active_adapters]
+    kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+    try:
+        for layer in layers:
+            layer.merge(adapter_names=layer.active_adapters)
+        yield
+    finally:
+        for layer, weight in zip(layers, kept, strict=True):
+            layer.merged_adapters.clear()
+            layer.get_base_layer().weight.data.copy_(weight)
+
+
+@torch.no_grad()
+def generate(
+    base: Base,
+    prompt_ids: list[list[int]],
+    uniforms: np.ndarray,
+    *,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    banned: Collection[int] = (),
+    batch_size: int = 256,
+) -> Rollout:
+    """One answer of the active role for each prompt, until an end token or `max_new_tokens` (or the end of the context).
+
+    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, in the returned `logps` as well. The model's own
+    generation config is not consulted. Raises BadInput for a prompt that leaves no room for an answer.
+    """
+    _check(base, prompt_ids, temperature)
+    order = sorted(range(len(prompt_ids)), key=lambda row: len(prompt_ids[row]))
+    rollout = Rollout([[] for _ in order], [[] for _ in order], [False for _ in order])
+    with merged(base.model):
+        for at in range(0, len(order), batch_size):
+            _generate_batch(base, prompt_ids, uniforms, order[at : at + batch_size], rollout, max_new_tokens, temperature, banned)
+    return rollout
+
+
+def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
+    if not temperature > 0:
+        raise BadInput(f"temperature {temperature} cannot be sampled at", "Give a temperature above 0", field="temperature")
+    for ids in prompt_ids:
+        if not 0 < len(ids) < base.context:
+            raise BadInput(
+                f"a prompt of {len(ids)} tokens does not fit a context of {base.context} tokens with room for an answer",
+                "Shorten the prompt or take a base with a longer context",
+                field="prompt",
+            )
+
+
+def _generate_batch(
+    base: Base, prompts: list[list[int]], noise: np.ndarray, rows: list[int], out: Rollout, limit: int, temperature: float, banned: Collection[int]
+) -> None:
+    """Decode the prompts numbered `rows` with a KV cache, appending to `out`; left padding, so that all rows write at the same slot."""
+    ids, mask = base.collate([prompts[row] for row in rows], side="left")
+    room = torch.tensor([base.context - len(prompts[row]) for row in rows], device=ids.device)
+    numbers = torch.from_numpy(np.ascontiguousarray(noise[rows, :limit])).to(ids.device)
+    ends = torch.tensor(sorted(base.eos_ids), device=ids.device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    running, cache = torch.ones(len(rows), dtype=torch.bool, device=ids.device), None
+    for step in range(limit):
+        reply = base.model(
+            input_ids=ids, attention_mask=mask.long(), position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
+        cache = reply.past_key_values
+        logps = token_logps(reply.logits[:, -1], temperature, banned)
+        chosen = _inverse_cdf(logps, numbers[:, step])
+        ended = torch.isin(chosen, ends)
+        _append(out, rows, chosen, logps, ended, running)
+        running = running & ~ended & (step + 1 < room)
+        if not running.any():
+            return
+        ids, positions = chosen[:, None], positions[:, -1:] + 1
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        if running.sum() <= COMPACT_BELOW * len(rows):
+            kept = running.nonzero()[:, 0]
+            cache.batch_select_indices(kept)
+            ids, positions, mask, numbers, room, running = (x[kept] for x in (ids, positions, mask, numbers, room, running))
+            rows = [rows[row] for row in kept.tolist()]
+
+
+def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:
+    """The first token (B,) at which the cumulated probability exceeds the row's number; never one of probability 0."""
+    cumulated = logps.double().exp().cumsum(-1)
+    wanted = torch.minimum(numbers, torch.tensor(1 - 2**-40)) * cumulated[:, -1]
+    return torch.searchsorted(cumulated, wanted[:, None], right=True)[:, 0]
+
+
+def _append(out: Rollout, rows: list[int], chosen: Tensor, logps: Tensor, ended: Tensor, running: Tensor) -> None:
+    values = logps.gather(-1, chosen[:, None])[:, 0].tolist()
+    for row, token, logp, end, alive in zip(rows, chosen.tolist(), values, ended.tolist(), running.tolist(), strict=True):
+        if alive:
+            out.ids[row].append(token)
+            out.logps[row].append(logp)
+            out.ended[row] = end
