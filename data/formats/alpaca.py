@@ -1,0 +1,73 @@
+"""The Alpaca format: instruction, input, output, text; with chosen and rejected beside them it holds preferences.
+
+`text` is never read: it is made again from the three by the template of the Stanford Alpaca project.
+"""
+
+from __future__ import annotations
+
+from data.formats.conversation import turns
+from data.formats.fields import BadRow, checked_text, optional_text, text
+from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
+from data.formats.stated import stated
+
+TEMPLATE = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{instruction}\n\n### Response:\n{output}"
+)
+TEMPLATE_WITH_INPUT = (
+    "Below is an instruction that describes a task, paired with an input that provides further context. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n{output}"
+)
+
+
+def matches(row: dict) -> bool:
+    """Whether a row is in this format."""
+    return "instruction" in row
+
+
+def prompt(row: dict) -> PromptShape:
+    """The prompt of an Alpaca row."""
+    instruction, more = text(row, "instruction"), _input(row)
+    return InstructionShape(instruction, more, "", family=optional_text(row, "family")).prompt
+
+
+def instruction(row: dict) -> InstructionShape:
+    """The triple of an Alpaca row, with the family and the marked defects of the starter's rows."""
+    return InstructionShape(
+        text(row, "instruction"), _input(row), text(row, "output"),
+        family=optional_text(row, "family"), defects=_defects(row),
+    )  # fmt: skip
+
+
+def preference(row: dict) -> PreferenceShape:
+    """An Alpaca row with `chosen` and `rejected`; its `output` is not read."""
+    return PreferenceShape(prompt(row), text(row, "chosen"), text(row, "rejected"), **stated(row))
+
+
+def instruction_row(shape: InstructionShape) -> dict:
+    """The row of an instruction, `text` made by the template."""
+    triple = {"instruction": shape.instruction, "input": shape.input, "output": shape.output}
+    template = TEMPLATE_WITH_INPUT if shape.input else TEMPLATE
+    return triple | {"text": template.format(**triple)}
+
+
+def preference_row(shape: PreferenceShape) -> dict:
+    """The row of a preference; the prompt stands whole in `instruction`, the chosen answer also in `output`."""
+    if len(turns(shape.prompt)) > 1:
+        raise BadRow("a conversation has no place in the Alpaca format")
+    triple = {"instruction": shape.prompt.text, "input": "", "output": shape.chosen}
+    return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
+
+
+def _input(row: dict) -> str:
+    """The input; what Alpaca files write where there is none is taken as none."""
+    found = text(row, "input", blank=True)
+    return "" if found.strip().lower() in ("", "<noinput>") else found
+
+
+def _defects(row: dict) -> tuple[str, ...]:
+    found = row.get("defects") or []
+    if not isinstance(found, list):
+        raise BadRow("'defects' must be a list of names", "defects")
+    return tuple(checked_text(item, "defects") for item in found)

@@ -1,0 +1,51 @@
+"""Single fields out of an imported row, each checked, each refusal naming the field and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+
+
+class BadRow(ValueError):
+    """One row that cannot be used: the reason, in words for the one who made the file."""
+
+    def __init__(self, reason: str, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.field = reason, field
+
+
+def wanted(row: dict, key: str) -> object:
+    """row[key]; where it is missing, the nearest key that the row does have is named."""
+    if key in row:
+        return row[key]
+    near = difflib.get_close_matches(key, [other for other in row if isinstance(other, str)], 1, 0.6)
+    hint = f": rename {near[0]!r} to {key!r}" if near else f"; it has {', '.join(map(repr, list(row)[:6])) or 'no keys'}"
+    raise BadRow(f"the row has no {key!r}{hint}", key)
+
+
+def text(row: dict, key: str, *, blank: bool = False) -> str:
+    """A text field, kept as it is. With `blank` it may be absent or empty."""
+    if blank and row.get(key) is None:
+        return ""
+    return checked_text(wanted(row, key), key, blank=blank)
+
+
+def checked_text(value: object, key: str, *, blank: bool = False) -> str:
+    """`value`, when it is text that can be stored and shown."""
+    if not isinstance(value, str):
+        raise BadRow(f"{key!r} must be text, not {json.dumps(value, default=str)[:40]}", key)
+    if not blank and not value.strip():
+        raise BadRow(f"{key!r} is empty", key)
+    if "\x00" in value:
+        raise BadRow(f"{key!r} contains a NUL character", key)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRow(f"{key!r} contains half of a surrogate pair, which is no character", key) from None
+    return value
+
+
+def optional_text(row: dict, key: str) -> str | None:
+    """A text field that may be absent or null."""
+    return None if row.get(key) is None else checked_text(row[key], key)
+

@@ -1,0 +1,59 @@
+"""What every format is read into and written from: prompts, instructions, preferences, completions, before they have ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MARGINS = (1, 2, 3)  # slightly, clearly, significantly better
+CLEARLY = 2  # what a row says that states no margin on this scale
+
+
+@dataclass(frozen=True, slots=True)
+class PromptShape:
+    """A prompt: what a person reads, and its turns as {role, content} when it is more than one user's text."""
+
+    text: str
+    messages: list[dict] | None = None
+    family: str | None = None
+    facts: dict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionShape:
+    """One Alpaca triple. `defects` lists what is known to be wrong with the output."""
+
+    instruction: str
+    input: str
+    output: str
+    messages: list[dict] | None = None
+    family: str | None = None
+    defects: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def prompt(self) -> PromptShape:
+        """The prompt that the triple asks: the instruction, then its input as a paragraph of its own."""
+        text = f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+        return PromptShape(text, self.messages, self.family)
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceShape:
+    """One answer preferred over another. `margin` 1 to 3; `source` is 'simulated' for labels that no person gave."""
+
+    prompt: PromptShape
+    chosen: str
+    rejected: str
+    margin: int = CLEARLY
+    source: str = "import"
+    chosen_model: str | None = None
+    rejected_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionShape:
+    """An answer that a model elsewhere gave."""
+
+    prompt: PromptShape
+    text: str
+    model: str | None = None

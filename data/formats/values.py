@@ -1,0 +1,127 @@
+"""JSON values out of a stream without holding the file: the elements of one array, or values one after another."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from data.errors import BadInput
+from data.formats.opening import BROKEN, broken
+
+LONGEST = 16 << 20  # characters (or bytes) in one row; more is a broken file, not a row
+CHUNK = 1 << 16
+SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def json_values(stream: IO[bytes], path: Path) -> Iterator[tuple[int, object]]:
+    """(line it begins on, value) for each element of a JSON array, or for each of several values in a row.
+
+    Raises BadInput where the text stops being JSON, with the line; nothing after that can be trusted.
+    """
+    window = _Window(stream, path)
+    if window.next_character() == "[":
+        yield from _elements(window)
+    else:
+        while window.next_character():
+            yield window.value()
+
+
+def _elements(window: _Window) -> Iterator[tuple[int, object]]:
+    window.skip()
+    if window.next_character() == "]":
+        window.skip()
+    else:
+        while True:
+            yield window.value()
+            separator = window.next_character()
+            if separator not in (",", "]"):
+                raise window.wrong(f"expected , or ] and found {separator!r}" if separator else "")
+            window.skip()
+            if separator == "]":
+                break
+    if extra := window.next_character():
+        raise window.wrong(f"something follows the end of the array: {extra!r}")
+
+
+class _Window:
+    """The part of the text that is held: characters from `position` on are still to be read."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self.stream, self.path = stream, path
+        self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self.scan = json.JSONDecoder().raw_decode
+        self.text, self.position, self.ended = "", 0, False
+        self.line, self.counted = 1, 0  # line ends are counted up to here
+
+    def next_character(self) -> str:
+        """The next character that is not white space; empty at the end of the file."""
+        while True:
+            self.position = SPACE.match(self.text, self.position).end()
+            if self.position < len(self.text) or self.ended:
+                return self.text[self.position : self.position + 1]
+            self._more(CHUNK)
+
+    def skip(self) -> None:
+        """Go past one character."""
+        self.position += 1
+
+    def value(self) -> tuple[int, object]:
+        """The value that begins at the next character, and the line of its first character."""
+        self.next_character()
+        wanted = CHUNK
+        while True:
+            try:
+                value, end = self.scan(self.text, self.position)
+            except RecursionError:
+                raise self.wrong("nested too deeply") from None
+            except json.JSONDecodeError as error:
+                if self.ended or len(self.text) > LONGEST:
+                    raise self._undecodable(error) from None
+            except ValueError as error:
+                raise self.wrong(str(error).split(";")[0]) from None
+            else:
+                # A number that ends where the window ends may go on beyond it.
+                if end < len(self.text) or self.ended:
+                    line = self._line_at(self.position)
+                    self.position = end
+                    return line, value
+            self._more(wanted)
+            wanted *= 2
+
+    def wrong(self, what: str, position: int | None = None) -> BadInput:
+        """The error for this place; without a reason, that the file ends too early."""
+        line = self._line_at(self.position if position is None else position)
+        if not what:
+            return BadInput("the JSON ends in the middle", "Fetch the whole file.", file=str(self.path), line=line)
+        return BadInput(f"not valid JSON: {what}", "Correct the file.", file=str(self.path), line=line)
+
+    def _undecodable(self, error: json.JSONDecodeError) -> BadInput:
+        cut = error.pos >= len(self.text.rstrip()) or error.msg.startswith("Unterminated string")
+        if self.ended and cut:
+            return self.wrong("")
+        if not self.ended and cut:
+            return self.wrong(f"one value is longer than {LONGEST >> 20} MiB")
+        return self.wrong(error.msg, error.pos)
+
+    def _line_at(self, position: int) -> int:
+        self.line += self.text.count("\n", self.counted, position)
+        self.counted = position
+        return self.line
+
+    def _more(self, size: int) -> None:
+        """Forget what is behind the position and read on."""
+        self._line_at(self.position)
+        try:
+            raw = self.stream.read(size)
+            self.ended = not raw
+            more = self.decode(raw, final=self.ended)
+        except UnicodeDecodeError as error:
+            raise self.wrong(f"not UTF-8 text (byte 0x{error.object[error.start]:02x})") from None
+        except BROKEN as error:
+            raise broken(self.path, error, self.line) from None
+        self.text, self.position = self.text[self.position :] + more, 0
+        self.counted = 0
