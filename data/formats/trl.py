@@ -61,7 +61,7 @@ def explicit_row(shape: PreferenceShape) -> dict:
 
 def implicit_row(shape: PreferenceShape) -> dict:
     """The prompt inside both texts, by the plain template. Raises BadRow where nobody could tell them apart again."""
-    if AFTER in shape.prompt.text:
+    if (shape.prompt.text + AFTER).find(AFTER) < len(shape.prompt.text):
         raise BadRow("the prompt contains the template's own words")
     asked = f"{BEFORE}{shape.prompt.text}{AFTER}"
     return {"chosen": asked + shape.chosen, "rejected": asked + shape.rejected}
