@@ -1,0 +1,14 @@
+"""Reward models: the shared frozen base, training, scoring and reports. Torch is imported on first use only."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_HOMES = {"Base": "reward.base", "RewardModel": "reward.model"}
+__all__ = ["Base", "RewardModel"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reward' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
