@@ -1,0 +1,72 @@
+"""Accounts: people, simulated labelers, and authors of imported comparisons. Never deleted, only disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.noun import Noun
+from data.records import Account
+
+ROLES = ("labeler", "researcher")
+
+
+class Accounts(Noun):
+    """Who may come in, and who said what. Names are equal without regard to case."""
+
+    def add(self, name: str, role: str, password_hash: str | None = None, simulated: bool = False) -> Account:
+        """Add an account. Raises BadInput for an empty or taken name or an unknown role."""
+        name = name.strip()
+        if not name:
+            raise BadInput("an account needs a name", field="name")
+        if role not in ROLES:
+            raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
+        row = {"name": name, "role": role, "password_hash": password_hash, "simulated": int(simulated)}
+        id = self._store.insert("accounts", row | {"created_at": now()}, ignore=True)
+        if id is None:
+            raise BadInput(f"there is an account {name!r} already", "Take another name.", field="name")
+        return self.get(id)
+
+    def get(self, id: int) -> Account:
+        """The account. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM accounts WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no account {id}")
+        return _account(row)
+
+    def by_name(self, name: str) -> Account | None:
+        """The account of that name, or None."""
+        row = self._store.row("SELECT * FROM accounts WHERE name = ?", [name.strip()])
+        return None if row is None else _account(row)
+
+    def list(self) -> list[Account]:
+        """Every account, oldest first."""
+        return [_account(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
+
+    def disable(self, name: str) -> Account:
+        """Shut an account out and end its sessions. Raises BadInput for an unknown name."""
+        with self._store.transaction():
+            account = self._named(name)
+            self._store.execute("UPDATE accounts SET disabled = 1 WHERE id = ?", [account.id])
+            self._store.execute("DELETE FROM tokens WHERE account_id = ?", [account.id])
+            return self.get(account.id)
+
+    def set_password(self, name: str, password_hash: str) -> Account:
+        """Change the hash of a password and end the sessions opened with the old one."""
+        with self._store.transaction():
+            account = self._named(name)
+            self._store.execute("UPDATE accounts SET password_hash = ? WHERE id = ?", [password_hash, account.id])
+            self._store.execute("DELETE FROM tokens WHERE account_id = ? AND kind = 'session'", [account.id])
+            return self.get(account.id)
+
+    def _named(self, name: str) -> Account:
+        account = self.by_name(name)
+        if account is None:
+            raise BadInput(f"there is no account {name!r}", field="name")
+        return account
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(**{**row, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

@@ -1,0 +1,15 @@
+"""Points in time as the store writes them: ISO 8601, UTC, microseconds, so that text order is time order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def now() -> str:
+    """This moment."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def later(seconds: float) -> str:
+    """The moment `seconds` from this one (before it, where negative)."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="microseconds")

@@ -1,0 +1,161 @@
+"""Comparisons: append-only events. A correction is a row that supersedes one, an undo supersedes it as 'withdrawn'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
+
+from data.clock import now
+from data.errors import BadInput, Refused
+from data.migrations import STANDARD_PROJECT
+from data.noun import Noun
+from data.records import Comparison
+from data.verdicts import VERDICTS, WITHDRAWN, outcome
+
+
+class NewComparison(TypedDict):
+    """What `record` takes. `id` is made by the client; the winner and the margin follow from the verdict."""
+
+    id: str
+    pair_id: int
+    labeler_id: int
+    left_id: str
+    right_id: str
+    verdict: str
+    source: str
+    assignment_id: NotRequired[str | None]
+    supersedes: NotRequired[str | None]
+    late: NotRequired[bool]
+    source_hash: NotRequired[str | None]
+    project_id: NotRequired[int]
+    guideline_version: NotRequired[int]
+    seconds: NotRequired[float | None]
+    rationale: NotRequired[str | None]
+
+
+class WinCounts(NamedTuple):
+    """Test prompts on which a policy won, tied, lost against another."""
+
+    wins: int
+    ties: int
+    losses: int
+
+
+class Comparisons(Noun):
+    """What people (and, marked as such, simulated labelers and imported files) said about pairs."""
+
+    def record(self, **event: Unpack[NewComparison]) -> bool:
+        """Append one event; False where this id, or this imported row, is there already: submitting twice is once.
+
+        Who may answer what is the session's affair. Raises BadInput for an unknown verdict, Refused where the id is
+        another answer's, the assignment has its first answer, or what it supersedes is superseded already.
+        """
+        row = _row(event)
+        with self._store.transaction():
+            if self._known(row):
+                return False
+            self._refuse_second_answer(row)
+            self._store.insert("comparisons", row)
+            if event.get("rationale"):
+                self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
+        return True
+
+    def get(self, id: str) -> Comparison:
+        """The event. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM comparisons WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no comparison {id!r}")
+        return _comparison(row)
+
+    def rationale(self, id: str) -> str | None:
+        """Why, in the labeler's words; None where nothing was said or it was erased."""
+        return self._store.value("SELECT text FROM rationales WHERE comparison_id = ?", [id])
+
+    def current(
+        self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None
+    ) -> list[Comparison]:
+        """What holds now: neither superseded nor withdrawn, in the order of the events; those that fit what is given."""
+        wanted = {"labeler_id": labeler_id, "pair_id": pair_id, "source": source}
+        where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
+        sql = f"SELECT * FROM current_comparisons WHERE 1{where} ORDER BY created_at, id"
+        return [_comparison(row) for row in self._store.rows(sql, wanted)]
+
+    def events(self) -> list[Comparison]:
+        """Every event ever, in order, superseded and withdrawn ones included."""
+        return [_comparison(row) for row in self._store.rows("SELECT * FROM comparisons ORDER BY rowid")]
+
+    def count(self, source: str | None = None) -> int:
+        """How many hold now, in all or from one source."""
+        return self._store.value("SELECT count(*) FROM current_comparisons WHERE ?1 IS NULL OR source = ?1", [source])
+
+    def outcomes(self, policy_id: int, against_id: int, source: str | None = None) -> dict[int, float]:
+        """For each judged test prompt, how the policy fared: the mean over comparisons of 1 won, 0.5 tie, 0 lost.
+
+        Pairs of equal text, which nobody is shown, count as one tie. Both-bad says nothing and is left out.
+        """
+        rows = self._store.rows(OUTCOMES, {"policy": policy_id, "against": against_id, "source": source})
+        return {row["prompt_id"]: row["outcome"] for row in rows}
+
+    def win_counts(self, policy_id: int, against_id: int, source: str | None = None) -> WinCounts:
+        """(wins, ties, losses) over test prompts: a prompt is won where the mean of its outcomes is above a half."""
+        values = self.outcomes(policy_id, against_id, source).values()
+        return WinCounts(
+            sum(value > 0.5 for value in values),
+            sum(value == 0.5 for value in values),
+            sum(value < 0.5 for value in values),
+        )
+
+    def _known(self, row: Mapping[str, Any]) -> bool:
+        sql = "SELECT * FROM comparisons WHERE id = ? OR source_hash = ?"
+        old = self._store.row(sql, [row["id"], row["source_hash"]])
+        same = ("pair_id", "labeler_id", "left_id", "verdict", "supersedes")
+        if old is None or old["source_hash"] is not None and old["source_hash"] == row["source_hash"]:
+            return old is not None
+        if any(old[name] != row[name] for name in same):
+            raise Refused(f"the answer {row['id']!r} was recorded with other content", "Send a new id.", field="id")
+        return True
+
+    def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
+        if row["supersedes"] is not None:
+            old = self._store.row("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
+            taken = self._store.value("SELECT id FROM comparisons WHERE supersedes = ?", [row["supersedes"]])
+            if old is None or taken or old["pair_id"] != row["pair_id"]:
+                raise Refused(f"the answer {row['supersedes']!r} is not the current one for this pair", field="supersedes")
+        elif row["assignment_id"] is not None:
+            sql = "SELECT id FROM comparisons WHERE assignment_id = ? AND supersedes IS NULL"
+            if self._store.value(sql, [row["assignment_id"]]):
+                raise Refused(f"the assignment {row['assignment_id']!r} has its answer", "Supersede that one.")
+
+
+OUTCOMES = """
+WITH met AS (
+    SELECT pairs.id AS pair_id, pairs.prompt_id, mine.id AS mine_id, mine.text = theirs.text AS equal
+    FROM pairs
+    JOIN prompts ON prompts.id = pairs.prompt_id AND prompts.split = 'test'
+    JOIN completions AS mine ON mine.id IN (pairs.first_id, pairs.second_id) AND mine.policy_id = :policy
+    JOIN completions AS theirs ON theirs.id IN (pairs.first_id, pairs.second_id) AND theirs.policy_id = :against
+        AND theirs.id != mine.id
+), judged AS (
+    SELECT prompt_id, 0.5 AS outcome FROM met WHERE equal
+    UNION ALL
+    SELECT prompt_id, CASE WHEN winner_id IS NULL THEN 0.5 ELSE winner_id = mine_id END
+    FROM met JOIN current_comparisons AS c ON c.pair_id = met.pair_id
+    WHERE NOT equal AND verdict != 'both_bad' AND (:source IS NULL OR source = :source)
+)
+SELECT prompt_id, avg(outcome) AS outcome FROM judged GROUP BY prompt_id ORDER BY prompt_id
+"""
+
+
+def _row(event: NewComparison) -> dict[str, Any]:
+    if event["verdict"] not in (*VERDICTS, WITHDRAWN):
+        raise BadInput(f"{event['verdict']!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict")
+    side, margin = outcome(event["verdict"])
+    defaults = {"assignment_id": None, "supersedes": None, "late": False, "source_hash": None, "seconds": None}
+    row = {**defaults, "project_id": STANDARD_PROJECT[0], "guideline_version": 1, **event}
+    row.pop("rationale", None)
+    winner = {"left": row["left_id"], "right": row["right_id"], None: None}[side]
+    return row | {"late": int(row["late"]), "winner_id": winner, "margin": margin, "created_at": now()}
+
+
+def _comparison(row: Mapping[str, Any]) -> Comparison:
+    return Comparison(**{**row, "late": bool(row["late"])})

@@ -1,0 +1,86 @@
+"""What a run's own process has in hand: its row, its folder, and the way to report, to be seen alive, and to be stopped."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from data.records import Run
+from data.store import Store
+
+WRITE_EVERY = 0.5
+ASK_EVERY = 1.0
+
+
+class Cancelled(Exception):
+    """Training was asked to stop and has saved what it needs to go on."""
+
+
+@dataclass
+class RunResult:
+    """What a run made (public ids) and what it has to say."""
+
+    produced: list[str] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class RunContext:
+    """A run as its own code sees it.
+
+    `with RunContext(store, run):` also takes SIGTERM as the wish to stop, and writes the last progress on leaving.
+    """
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self.store = store
+        self.run = run
+        self.folder: Path = store.home / "runs" / str(run.id)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._stop = run.cancel_requested
+        self._asked_at = 0.0
+        self._wrote_at = 0.0
+        self._unwritten: tuple[int, int, str] | None = None
+        self._old_handler: Any = None
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Say how far it is; also a sign of life. Written at most twice a second, and at the end. Prints nothing."""
+        self._unwritten = (done, total, note)
+        if done >= total or time.monotonic() - self._wrote_at >= WRITE_EVERY:
+            self._write()
+
+    def metric(self, step: int, **values: float) -> None:
+        """Add one step's values to the run's curves."""
+        self.store.metrics.log(self.run.id, step, values)
+
+    def sample(self, step: int, **fields: Any) -> None:
+        """Show a sample of what is being learned."""
+        self.store.metrics.sample(self.run.id, step, fields)
+
+    def cancelled(self) -> bool:
+        """Whether somebody wants it to stop (SIGTERM, or the row, which is asked at most once a second). Once True, always."""
+        if not self._stop and time.monotonic() - self._asked_at >= ASK_EVERY:
+            self._asked_at = time.monotonic()
+            self._stop = self.store.runs.get(self.run.id).cancel_requested
+        return self._stop
+
+    def __enter__(self) -> RunContext:
+        self._old_handler = signal.signal(signal.SIGTERM, self._terminate)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGTERM, self._old_handler)
+        if self._unwritten is not None:
+            self._write()
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
+
+    def _write(self) -> None:
+        self._wrote_at = time.monotonic()
+        self.store.runs.progress(self.run.id, *self._unwritten)
+        self._unwritten = None

@@ -1,0 +1,34 @@
+"""Errors that a person can mend: every floor raises these, only `app.py` turns them into exit codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class BadInput(Exception):
+    """Input that cannot be used. One line: what, where, and what to do about it.
+
+    `error` quotes the offending value; `remedy` is an imperative sentence.
+    """
+
+    error: str
+    remedy: str = ""
+    file: str | None = None
+    line: int | None = None
+    field: str | None = None
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        what = f"{where}: {self.error}" if where else self.error
+        if self.field:
+            what = f"{what} (field {self.field!r})"
+        return f"{what}. {self.remedy}".rstrip() if self.remedy else what
+
+    def as_json(self) -> dict:
+        """The contract's error shape: {error, file, line, field, remedy}."""
+        return {name: getattr(self, name) for name in ("error", "file", "line", "field", "remedy")}
+
+
+class Refused(BadInput):
+    """An answer or a request that the rules do not admit (not leased, not allowed, superseded)."""

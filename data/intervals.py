@@ -1,0 +1,42 @@
+"""Intervals that stand beside every rate and mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Interval(NamedTuple):
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+def wilson(k: float, n: float, z: float = 1.959964) -> Interval:
+    """The score interval for `k` successes in `n` trials (Wilson 1927); (0, 1) for no trial."""
+    if n == 0:
+        return Interval(0.0, 1.0)
+    share = k / n
+    middle = share + z * z / (2 * n)
+    reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return Interval(max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
+
+
+def bootstrap_mean(values: Sequence[float], seed: int = 0, draws: int = 2000) -> Interval:
+    """The percentile interval of the mean over resamples of `values`, which are one per prompt; (nan, nan) for none.
+
+    The same values and seed give the same interval.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.size == 0:
+        return Interval(math.nan, math.nan)
+    generator = np.random.default_rng(seed)
+    # One resample at a time: memory stays that of the values.
+    means = [values[generator.integers(0, values.size, values.size)].mean() for _ in range(draws)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(low), float(high))

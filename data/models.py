@@ -1,0 +1,64 @@
+"""What policies and reward models share: a row, and a folder under the home that appears together with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import dumps, number, public
+from data.noun import Noun
+
+
+class Models(Noun):
+    """Rows of one table of models, each with its folder."""
+
+    table: ClassVar[str]
+    folder_name: ClassVar[str]
+    prefix: ClassVar[str]
+    noun: ClassVar[str]
+    record: ClassVar[type]
+    parsed: ClassVar[tuple[str, ...]]
+
+    def folder(self, id: int) -> Path:
+        """Where its files stand (or will)."""
+        return self._store.home / self.folder_name / public(self.prefix, id)
+
+    def publish(self, folder: Path, **columns: Any) -> Any:
+        """Add a row and move the finished `folder`, from the same disk, to its place: both or neither. The keys are `add`'s."""
+        with self._store.transaction():
+            model = self.add(**columns, adapter="")
+            place = self.folder(model.id)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            # What stands there was left by a crash between this move and its commit: no row knows it.
+            shutil.rmtree(place, ignore_errors=True)
+            folder.rename(place)
+            adapter = str(place.relative_to(self._store.home))
+            self._store.execute(f"UPDATE {self.table} SET adapter = ? WHERE id = ?", [adapter, model.id])
+            return self.get(model.id)
+
+    def get(self, id: int | str) -> Any:
+        """The record, by number or public id. Raises BadInput where there is none."""
+        row = self._store.row(f"SELECT * FROM {self.table} WHERE id = ?", [number(id, self.prefix)])
+        if row is None:
+            raise BadInput(f"there is no {self.noun} {public(self.prefix, number(id, self.prefix))}")
+        return self._record(row)
+
+    def list(self) -> list[Any]:
+        """All of them, oldest first."""
+        return [self._record(row) for row in self._store.rows(f"SELECT * FROM {self.table} ORDER BY id")]
+
+    def count(self) -> int:
+        """How many there are."""
+        return self._store.value(f"SELECT count(*) FROM {self.table}")
+
+    def _add(self, columns: Mapping[str, Any]) -> Any:
+        written = {name: dumps(value) if name in self.parsed else value for name, value in columns.items()}
+        return self.get(self._store.insert(self.table, written | {"created_at": now()}))
+
+    def _record(self, row: Mapping[str, Any]) -> Any:
+        return self.record(**{**row, **{name: json.loads(row[name]) for name in self.parsed}})

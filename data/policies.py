@@ -1,0 +1,40 @@
+"""Policies: an adapter on a base each, with its parents, its data, its settings, its seed and library versions."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from data.ids import POLICY
+from data.models import Models
+from data.records import Policy
+
+
+class NewPolicy(TypedDict):
+    """What `add` takes. `kind`: base, sft, ppo, dpo, best-of-n, imported; `adapter` None: the bare base."""
+
+    name: str
+    kind: str
+    base: str
+    adapter: NotRequired[str | None]
+    parent_id: NotRequired[int | None]
+    reward_model_id: NotRequired[int | None]
+    snapshot_id: NotRequired[int | None]
+    run_id: NotRequired[int | None]
+    config: NotRequired[dict[str, Any]]
+    seed: NotRequired[int | None]
+    versions: NotRequired[dict[str, Any]]
+
+
+class Policies(Models):
+    """The family tree. A policy's folder is HOME/policies/p4."""
+
+    table, folder_name, prefix, noun, record = "policies", "policies", POLICY, "policy", Policy
+    parsed = ("config", "versions")
+
+    def add(self, **columns: Unpack[NewPolicy]) -> Policy:
+        """Write down a policy."""
+        return self._add(columns)
+
+    def children(self, id: int) -> list[Policy]:
+        """Those trained from it, oldest first."""
+        return [self._record(row) for row in self._store.rows("SELECT * FROM policies WHERE parent_id = ? ORDER BY id", [id])]

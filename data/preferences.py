@@ -1,0 +1,105 @@
+"""From events to training rows, in one place: one row per current comparison, never per pair.
+
+Ties are rows (label 0.5). Both-bad, withdrawn and skipped never become one. Labels of people and imported ones by
+default; simulated ones only where asked for by name. Each row carries its prompt's split, and rows for training
+hold none of the test split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from data.errors import BadInput
+from data.records import PreferenceRow
+from data.splits import SPLITS
+from data.store import Store
+
+PEOPLE = ("person", "import")
+SOURCES = ("person", "import", "simulated")
+Source = Sequence[str] | Literal["all"] | str
+
+ROWS = """
+SELECT c.id AS comparison_id, prompts.id AS prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
+    c.left_id AS a_id, c.right_id AS b_id, a.text AS a_text, b.text AS b_text,
+    a.token_ids AS a_token_ids, b.token_ids AS b_token_ids, c.winner_id, c.margin, c.source, c.labeler_id,
+    accounts.name AS labeler, projects.name AS project, c.guideline_version
+FROM current_comparisons AS c
+JOIN pairs ON pairs.id = c.pair_id
+JOIN prompts ON prompts.id = pairs.prompt_id
+JOIN completions AS a ON a.id = c.left_id
+JOIN completions AS b ON b.id = c.right_id
+JOIN accounts ON accounts.id = c.labeler_id
+JOIN projects ON projects.id = c.project_id
+WHERE c.verdict != 'both_bad' AND a.text != b.text AND c.source IN (SELECT value FROM json_each(:sources))
+ORDER BY c.created_at, c.id
+"""
+
+
+def preference_rows(
+    store: Store, *, source: Source = PEOPLE, split: str | None = None, weights: Mapping[int, float] | None = None
+) -> list[PreferenceRow]:
+    """The rows of the sources ('person', 'import', 'simulated'; one, several, or 'all'), in the order of the events.
+
+    `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput, naming
+    the setting that admits simulated labels, where the sources have no row in any split.
+    """
+    sources = _sources(source)
+    if split is not None and split not in SPLITS:
+        raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
+    found = store.rows(ROWS, {"sources": json.dumps(sources)})
+    if not found:
+        raise _nothing(store, sources)
+    return [_row(row, weights or {}) for row in found if split in (None, row["split"])]
+
+
+def training_rows(
+    store: Store, *, source: Source = PEOPLE, split: str = "train", weights: Mapping[int, float] | None = None
+) -> list[PreferenceRow]:
+    """The rows a run may learn from (`split` 'train', or 'validation' to choose by). Raises BadInput for 'test', or for none."""
+    if split == "test":
+        raise BadInput("no run trains on test prompts", "Take the split train or validation.", field="split")
+    rows = preference_rows(store, source=source, split=split, weights=weights)
+    if not rows:
+        raise BadInput(f"none of the comparisons is on a {split} prompt", "Sample and label more prompts.", field="labels")
+    return rows
+
+
+def refuse_test(rows: Iterable[Any]) -> None:
+    """Raise BadInput where any of the rows (records or mappings with `split`) is of a test prompt."""
+    splits = [row["split"] if isinstance(row, Mapping) else row.split for row in rows]
+    if "test" in splits:
+        raise BadInput(f"{splits.count('test')} of {len(splits)} rows are of test prompts", "Leave the test split out.")
+
+
+def _sources(source: Source) -> list[str]:
+    names = SOURCES if source == "all" else (source.split("+") if isinstance(source, str) else source)
+    for name in names:
+        if name not in SOURCES:
+            raise BadInput(f"{name!r} is no source of labels", f"Take one of {', '.join(SOURCES)}, all.", field="labels")
+    return list(names)
+
+
+def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
+    simulated = store.comparisons.count("simulated")
+    if simulated and "simulated" not in sources:
+        return BadInput(
+            f"there are no comparisons by people yet, only {simulated} simulated ones",
+            "Label pairs on the page, or admit the simulated ones with labels=simulated.",
+            field="labels",
+        )
+    return BadInput(
+        "there are no comparisons to learn from",
+        "Label pairs on the page, or make simulated ones (python app.py simulate) and admit them with labels=simulated.",
+        field="labels",
+    )
+
+
+def _row(row: Mapping[str, Any], weights: Mapping[int, float]) -> PreferenceRow:
+    values = dict(row)
+    winner = values.pop("winner_id")
+    for name in ("messages", "a_token_ids", "b_token_ids"):
+        values[name] = values[name] and json.loads(values[name])
+    label = 0.5 if winner is None else float(winner == values["a_id"])
+    return PreferenceRow(**values, label=label, weight=float(weights.get(values["labeler_id"], 1.0)))

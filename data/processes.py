@@ -1,0 +1,42 @@
+"""Which process works on a run, told so that a pid used again, or a restart of the machine, is not taken for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Identity(NamedTuple):
+    """A process for all time: its pid, when it was made (seconds since 1970), and the machine's boot."""
+
+    pid: int
+    pid_started: float
+    boot_id: str
+
+
+def identity(pid: int | None = None) -> Identity:
+    """The identity of a living process, this one by default. Raises psutil.NoSuchProcess."""
+    pid = os.getpid() if pid is None else pid
+    return Identity(pid, psutil.Process(pid).create_time(), boot_id())
+
+
+def boot_id() -> str:
+    """What tells one boot of the machine from another."""
+    return BOOT_ID.read_text().strip() if BOOT_ID.exists() else str(int(psutil.boot_time()))
+
+
+def alive(process: Identity) -> bool:
+    """Whether that very process still works; one that ended and waits to be collected does not."""
+    if process.boot_id != boot_id():
+        return False
+    try:
+        found = psutil.Process(process.pid)
+        same = abs(found.create_time() - process.pid_started) < 1.0
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

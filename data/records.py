@@ -1,0 +1,258 @@
+"""What the store hands out: frozen records, one for each noun, in the field's words.
+
+Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are integers of this store (`data.ids.public`
+writes those that people meet); ids of completions and comparisons are text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.ids import POLICY, REWARD_MODEL, RUN, SNAPSHOT, public
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A task for a model. `messages` is a conversation's list of {role, content}; `facts` is what the rubric reads."""
+
+    id: int
+    text: str
+    messages: list[dict] | None
+    split: str
+    source: str
+    family: str | None
+    facts: dict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A prompt with an answer to imitate; `defects` names the faults that are marked in it."""
+
+    id: int
+    prompt_id: int
+    instruction: str
+    input: str
+    output: str
+    source: str
+    defects: list[str]
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer. `token_ids` are the ids as sampled (with the end id, where `ended`); None for an imported text."""
+
+    id: str
+    prompt_id: int
+    policy_id: int | None
+    model_name: str
+    text: str
+    token_ids: list[int] | None
+    sampling: dict
+    seed: int | None
+    number: int
+    ended: bool
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two completions of one prompt, in the order of their ids; which side each takes is an assignment's affair."""
+
+    id: int
+    prompt_id: int
+    first_id: str
+    second_id: str
+    purpose: str
+    shown: bool
+    priority: int
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One event: who said what about which completion on which side. `margin` is 3, 2, 1, or 0 without a winner."""
+
+    id: str
+    assignment_id: str | None
+    pair_id: int
+    labeler_id: int
+    left_id: str
+    right_id: str
+    verdict: str
+    winner_id: str | None
+    margin: int
+    late: bool
+    supersedes: str | None
+    source: str
+    source_hash: str | None
+    project_id: int
+    guideline_version: int
+    seconds: float | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person, a simulated labeler, or the author of imported comparisons. No password hash: no login."""
+
+    id: int
+    name: str
+    role: str
+    password_hash: str | None = field(repr=False)
+    simulated: bool
+    disabled: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job: its complete settings, where it stands, and the process that works on it."""
+
+    id: int
+    kind: str
+    settings: dict
+    state: str
+    cancel_requested: bool
+    resumes: int | None
+    created_by: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    heartbeat_at: str | None
+    pid: int | None
+    pid_started: float | None
+    boot_id: str | None
+    done: int
+    total: int
+    note: str
+    error: str | None
+    produced: list[str]
+    report: dict
+
+    @property
+    def public(self) -> str:
+        """The id people read: run17."""
+        return public(RUN, self.id)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to its end, good or bad."""
+        return self.state not in ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An adapter on a base, and where it comes from. `adapter` is a folder under the home; None for the bare base."""
+
+    id: int
+    name: str
+    kind: str
+    base: str
+    adapter: str | None
+    parent_id: int | None
+    reward_model_id: int | None
+    snapshot_id: int | None
+    run_id: int | None
+    config: dict
+    seed: int | None
+    versions: dict
+    created_at: str
+
+    @property
+    def public(self) -> str:
+        """The id people read: p4."""
+        return public(POLICY, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardModel:
+    """An adapter and a head on a base, with the report of its training."""
+
+    id: int
+    name: str
+    base: str
+    adapter: str
+    snapshot_id: int | None
+    run_id: int | None
+    config: dict
+    report: dict
+    seed: int | None
+    versions: dict
+    created_at: str
+
+    @property
+    def public(self) -> str:
+        """The id people read: r3."""
+        return public(REWARD_MODEL, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Rows frozen with their weights; the same content is the same snapshot."""
+
+    id: int
+    hash: str
+    kind: str
+    name: str | None
+    row_count: int
+    filters: dict
+    created_at: str
+
+    @property
+    def public(self) -> str:
+        """The id people read: s2."""
+        return public(SNAPSHOT, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a judge (the rubric, simulated labelers, a reward model) found about a policy, alone or against another."""
+
+    id: int
+    policy_id: int
+    against_id: int | None
+    judge: str
+    report: dict
+    run_id: int | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceRow:
+    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0."""
+
+    comparison_id: str
+    prompt_id: int
+    prompt: str
+    messages: list[dict] | None
+    split: str
+    a_id: str
+    b_id: str
+    a_text: str
+    b_text: str
+    a_token_ids: list[int] | None
+    b_token_ids: list[int] | None
+    label: float
+    margin: int
+    weight: float
+    source: str
+    labeler_id: int
+    labeler: str
+    project: str
+    guideline_version: int
+
+    @property
+    def chosen(self) -> str | None:
+        """The better answer's text; None for a tie."""
+        return None if self.label == 0.5 else (self.a_text if self.label == 1.0 else self.b_text)
+
+    @property
+    def rejected(self) -> str | None:
+        """The worse answer's text; None for a tie."""
+        return None if self.label == 0.5 else (self.b_text if self.label == 1.0 else self.a_text)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for a snapshot; `PreferenceRow(**row)` reads them back."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -1,0 +1,28 @@
+"""Every prompt's split, once and for ever, from its normalised text alone.
+
+75 % train, 10 % validation, 15 % test. Nothing trains on test prompts; accuracy, win rates and comparisons of
+policies use nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+def normalise(text: str) -> str:
+    """Text without the differences that do not make another prompt: Unicode form, case, white space."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def split_of(text: str) -> Split:
+    """The split: the first 8 hex digits of the sha256 of the normalised text, modulo 100; under 75 train, under 85 validation."""
+    digest = hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()
+    place = int(digest[:8], 16) % 100
+    if place < 75:
+        return "train"
+    return "validation" if place < 85 else "test"

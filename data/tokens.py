@@ -1,0 +1,61 @@
+"""Secrets that open a door: sessions, API tokens, the one-time first link. Only their hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from data.clock import later, now
+from data.noun import Noun
+from data.records import Account
+
+
+class Tokens(Noun):
+    """Tokens with an end."""
+
+    def issue(self, kind: str, account_id: int | None, seconds: float | None) -> str:
+        """Make a token of a kind ('session', 'api', 'first-link'); it is told once and never stored.
+
+        `account_id` None: a first link, opened before there is an account; `seconds` None: it does not expire.
+        """
+        token = secrets.token_urlsafe(32)
+        expires = None if seconds is None else later(seconds)
+        row = {"hash": _hash(token), "kind": kind, "account_id": account_id, "expires_at": expires, "created_at": now()}
+        self._store.insert("tokens", row)
+        return token
+
+    def find(self, token: str, kind: str | None = None) -> Account | None:
+        """Whose token it is; None where it is unknown, of another kind, expired, or its account is disabled."""
+        sql = (
+            "SELECT account_id FROM tokens JOIN accounts ON accounts.id = account_id WHERE hash = :hash AND NOT disabled"
+            " AND (expires_at IS NULL OR expires_at > :now) AND (:kind IS NULL OR kind = :kind)"
+        )
+        id = self._store.value(sql, {"hash": _hash(token), "now": now(), "kind": kind})
+        return None if id is None else self._store.accounts.get(id)
+
+    def good(self, token: str, kind: str) -> bool:
+        """Whether such a token is open; nothing is used up."""
+        sql = "SELECT 1 FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
+        return self._store.value(sql, [_hash(token), kind, now()]) is not None
+
+    def consume(self, token: str, kind: str) -> bool:
+        """Use a one-time token up; True exactly once, for one caller, and only before its end."""
+        sql = "DELETE FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
+        return self._store.execute(sql, [_hash(token), kind, now()]) == 1
+
+    def revoke(self, token: str) -> None:
+        """End a token; an unknown one is ended already."""
+        self._store.execute("DELETE FROM tokens WHERE hash = ?", [_hash(token)])
+
+    def revoke_kind(self, kind: str, account_id: int | None = None) -> int:
+        """End all tokens of a kind, of one account or of everybody; how many."""
+        sql = "DELETE FROM tokens WHERE kind = ?1 AND (?2 IS NULL OR account_id = ?2)"
+        return self._store.execute(sql, [kind, account_id])
+
+    def sweep(self) -> int:
+        """Forget expired tokens; how many."""
+        return self._store.execute("DELETE FROM tokens WHERE expires_at <= ?", [now()])
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
