@@ -163,9 +163,17 @@ class Base:
         """The tensors of one adapter under PEFT's file names."""
         return get_peft_model_state_dict(self._peft, adapter_name=name, save_embedding_layers=False)
 
-    def save_adapter(self, name: str, folder: str | Path, extra: dict[str, torch.Tensor] | None = None) -> None:
-        """Save one adapter as a PEFT folder, with `extra` tensors such as a head beside it."""
-        write_adapter(folder, self._peft.peft_config[name], {**self.adapter_state(name), **(extra or {})})
+    def save_adapter(
+        self,
+        name: str,
+        folder: str | Path,
+        *,
+        config: LoraConfig | None = None,
+        extra: dict[str, torch.Tensor] | None = None,
+    ) -> None:
+        """Save one adapter as a PEFT folder; a reward adapter adds its head and the configuration that admits it."""
+        tensors = {**self.adapter_state(name), **(extra or {})}
+        write_adapter(folder, config or self._peft.peft_config[name], tensors)
 
     @contextmanager
     def role(self, name: str | None) -> Iterator[None]:

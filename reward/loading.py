@@ -53,7 +53,7 @@ def _folder(path: Path, remedy: str) -> Path:
     return path
 
 
-def _load(kind: type[Loaded], name: str, **options) -> Loaded:
+def _load(kind: type[Loaded], name: str, **options: object) -> Loaded:
     try:
         return kind.from_pretrained(name, **LOCAL, **options)
     except Exception as problem:  # transformers, tokenizers and safetensors raise a dozen unrelated types here

@@ -124,7 +124,8 @@ def test_roles_switch_and_the_bare_base_is_untouched(kind, tmp_path):
             reward = base.hidden(*batch)
         assert torch.equal(base.hidden(*batch), policy)
     assert torch.equal(base.hidden(*batch), bare)
-    assert not torch.allclose(policy, bare, atol=1e-2) and not torch.allclose(policy, reward, atol=1e-2)
+    assert not torch.allclose(policy, bare, atol=1e-2)
+    assert not torch.allclose(policy, reward, atol=1e-2)
 
 
 def test_only_trainable_adapters_need_gradients_after_any_switch(base):
@@ -134,7 +135,7 @@ def test_only_trainable_adapters_need_gradients_after_any_switch(base):
     for name in (None, "reference", "value", "policy"):
         with base.role(name):
             pass
-        wanted = {p for p in (*base.parameters("policy"), *base.parameters("value"))}
+        wanted = {*base.parameters("policy"), *base.parameters("value")}
         assert {p for p in base.model.parameters() if p.requires_grad} == wanted
 
 
@@ -206,7 +207,8 @@ def test_bad_sources_get_one_line(tmp_path):
     for source, said in ((tmp_path / "none", "no model folder"), (tmp_path / "empty", "no config.json"), (broken, "cannot load")):
         with pytest.raises(BadInput, match=said) as caught:
             Base.load(source)
-        assert "\n" not in str(caught.value) and caught.value.remedy
+        assert "\n" not in str(caught.value)
+        assert caught.value.remedy
 
 
 def test_the_fingerprint_names_what_changed(tmp_path):
