@@ -1,0 +1,152 @@
+"""Preference Loop: people compare answers, the comparisons train a reward model, it drives PPO, the new policy answers.
+
+This file parses, registers each floor's commands, turns errors into exit codes, composes the pages and serves them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sqlite_utils.utils import sqlite3
+
+import data.commands
+import labeling.commands
+import reward.commands
+import rlhf.commands
+from data.cli import open_store
+from data.errors import BadInput
+from data.store import Store
+from labeling import accounts
+from rlhf import locks, supervisor
+from rlhf.home import prepare
+
+HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
+STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
+QUIET = {  # read when gradio is imported: it would ask other hosts for its newest version and report its use
+    "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000", "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SHARE": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong arguments are bad input like any other: one line, exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise BadInput(message, f"See: {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands of all floors."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--home", type=Path, default=HOME, help="where everything is kept (default %(default)s)")
+    common.add_argument("--json", action="store_true", help="one JSON document on stdout, everything else on stderr")
+    top = Parser(prog="app.py", description=__doc__.splitlines()[0])
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", parents=[common], help="start the app and print its address (the default)")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=7860)
+    serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
+    serve.set_defaults(run=cmd_serve, render=None)
+    for floor in (data, labeling, reward, rlhf):
+        floor.commands.register(commands, common)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 failed or lost, 2 bad input, 3 cancelled."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
+        argv = ["serve", *argv]
+    try:
+        args = parser().parse_args(argv)
+        document = args.run(args) or {}
+    except (BadInput, OSError, sqlite3.OperationalError) as problem:
+        return complain(problem, "--json" in argv)
+    except KeyboardInterrupt:
+        return 130
+    if args.json:
+        print(json.dumps(document, ensure_ascii=False))
+    elif document:
+        render = getattr(args, "render", None) or (lambda shown: json.dumps(shown, ensure_ascii=False, indent=2))
+        print(render(document))
+    return STATUS.get(document.get("status"), 0)
+
+
+def complain(problem: Exception, as_json: bool) -> int:
+    """One line for people or one document for programs; the exit status is 2."""
+    if not isinstance(problem, BadInput):
+        remedy = "Choose a folder that you may write to with --home, or make room there."
+        file = getattr(problem, "filename", None)
+        problem = BadInput(getattr(problem, "strerror", None) or str(problem), remedy, file=file and str(file))
+    print(json.dumps(problem.as_json()) if as_json else " ".join(str(problem).split()), file=sys.stdout if as_json else sys.stderr)
+    return 2
+
+
+def cmd_serve(args: argparse.Namespace) -> None:
+    """Serve this home until Ctrl-C; runs go on without the server."""
+    store = open_store(args)
+    accounts.check_host(store, args.host)
+    lock = locks.hold(store.home / locks.SERVER)
+    if lock is None:
+        raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
+    with lock, listen(args.host, args.port) as door:
+        prepare(store, args.base)
+        threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
+        path = accounts.first_link(store) or "/"
+        serve(compose(store), door, f"http://{args.host}:{door.getsockname()[1]}{path}")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket, or BadInput where the port is taken or the address is not ours."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as problem:
+        taken = getattr(problem, "errno", None) == errno.EADDRINUSE
+        what = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
+        raise BadInput(what, "Give a free one with --port.", field="port" if taken else "host") from None
+
+
+def keep_supervised(home: Path) -> None:
+    """Runs are queued from many places; as long as the server lives, somebody starts them."""
+    while True:
+        supervisor.ensure(home)
+        time.sleep(3.0)
+
+
+def compose(store: Store) -> Any:
+    """The whole site behind the gate: /label, /train, /api/v1."""
+    for name, value in {**QUIET, "GRADIO_TEMP_DIR": str(store.home / "cache")}.items():
+        os.environ.setdefault(name, value)
+    from rlhf.pages.site import compose_site  # gradio reads these settings when it is imported
+
+    return compose_site(store)
+
+
+def serve(site: Any, door: socket.socket, address: str) -> None:
+    """Serve until Ctrl-C; prints the address once requests are answered."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(address, flush=True)
+
+    config = uvicorn.Config(site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1)
+    try:
+        Server(config).run(sockets=[door])
+    except KeyboardInterrupt:
+        print("", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

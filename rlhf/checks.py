@@ -1,0 +1,52 @@
+"""What must be there before a run is queued: each check passes, or raises BadInput that says which step fills the gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from data.errors import BadInput
+from data.ids import POLICY, REWARD_MODEL, number
+from data.preferences import PEOPLE, preference_rows
+from data.store import Store
+
+
+def prompts(store: Store, settings: Any) -> None:
+    """At least one prompt to answer."""
+    if not store.prompts.count():
+        raise BadInput("this home has no prompts", "Import some: app.py import FILE --as prompts")
+
+
+def policy(store: Store, settings: Any) -> None:
+    """The policy the run starts from exists."""
+    named = getattr(settings, "from_", "")
+    if named:
+        store.policies.get(number(named, POLICY))
+    elif not store.policies.list():
+        raise BadInput("this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy")
+
+
+def reward(store: Store, settings: Any) -> None:
+    """The reward model exists, or there is one to choose."""
+    named = str(getattr(settings, "reward", ""))
+    if not named and not store.reward_models.list():
+        raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
+    if named.removeprefix(REWARD_MODEL).isdigit():
+        store.reward_models.get(number(named, REWARD_MODEL))
+
+
+def labels(store: Store, settings: Any) -> None:
+    """At least one comparison that may train; simulated ones only where the settings admit them."""
+    if not getattr(settings, "snapshot", ""):
+        preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
+
+
+def instructions(store: Store, settings: Any) -> None:
+    """At least one instruction row to imitate."""
+    if not store.instructions.count():
+        raise BadInput("this home has no instruction rows", "Import some: app.py import FILE --as instructions")
+
+
+CHECKS: dict[str, Callable[[Store, Any], None]] = {
+    "prompts": prompts, "policy": policy, "reward": reward, "labels": labels, "instructions": instructions,
+}

@@ -1,0 +1,153 @@
+"""Commands of this floor: sample, train, compare, runs, supervise, tour. Each enqueues a row and, asked to, follows it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from data.cli import open_store
+from data.ids import RUN, number
+from data.records import Run
+from data.store import Store
+from rlhf import supervisor
+from rlhf.kinds import KINDS, TRAININGS
+from rlhf.launch import follow, launch, outcome, resume
+
+BY = "command line"
+
+
+def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
+    """Add this floor's commands; each handler returns the JSON document."""
+
+    def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
+        parser = subparsers.add_parser(name, parents=[common], help=text, description=text)
+        parser.set_defaults(run=run, render=render)
+        return parser
+
+    sample = add("sample", KINDS["sample"].explains, cmd_sample, render_outcome)
+    sample.add_argument("--policy", default="", help="policy that answers, such as p4; the newest one if not given")
+    sample.add_argument("--against", default="", help="second policy: pairs of the two, blind")
+    sample.add_argument("--prompts", type=int, default=100)
+    sample.add_argument("--per-prompt", type=int, default=2)
+    _add_run_options(sample)
+    train = add("train", "Train a model on what this home holds.", cmd_train, render_outcome)
+    train.add_argument("kind", help=" | ".join(TRAININGS))
+    _add_run_options(train)
+    compare = add("compare", KINDS["compare"].explains, cmd_compare, render_outcome)
+    compare.add_argument("policies", nargs="+", metavar="POLICY")
+    compare.add_argument("--against", default="", help="the policy they are compared with; each one's parent if not given")
+    _add_run_options(compare)
+    runs = add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs)
+    runs.add_argument("action", nargs="?", choices=("list", "show", "cancel", "resume"), default="list")
+    runs.add_argument("id", nargs="?", help="such as run17")
+    runs.add_argument("--wait", action="store_true", help="with resume: follow the run to its end")
+    add("supervise", "Start queued runs until there is nothing left to do (serve does this by itself).", cmd_supervise)
+    tour = add("tour", "The whole ring, headless, with simulated labelers.", cmd_tour)
+    _add_tour_options(tour)
+
+
+def cmd_sample(args: argparse.Namespace) -> dict:
+    """Completions and pairs for the labelers."""
+    given = {"from": args.policy, "against": args.against, "prompts": args.prompts, "per_prompt": args.per_prompt}
+    return _start(args, "sample", given)
+
+
+def cmd_train(args: argparse.Namespace) -> dict:
+    """A training run of the named kind."""
+    return _start(args, args.kind, {})
+
+
+def cmd_compare(args: argparse.Namespace) -> dict:
+    """Win rates of policies against one, or each against its parent."""
+    return _start(args, "compare", {"policies": ",".join(args.policies), "against": args.against})
+
+
+def cmd_runs(args: argparse.Namespace) -> dict:
+    """The list, or one run shown, cancelled or resumed."""
+    store = open_store(args)
+    if args.action == "list" or args.id is None:
+        return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.list()]}
+    run_id = number(args.id, RUN)
+    if args.action == "resume":
+        run = resume(store, run_id, by=BY)
+        return outcome(follow(store, run.id, _progress_line()) if args.wait else run)
+    if args.action == "cancel":
+        store.runs.request_cancel(run_id)
+        supervisor.ensure(store.home)
+    run = store.runs.get(run_id)
+    detail = {"kind": run.kind, "settings": run.settings, "report": run.report, "done": run.done, "total": run.total, "note": run.note}
+    return {"runs": [outcome(run) | detail]}
+
+
+def cmd_supervise(args: argparse.Namespace) -> None:
+    """Watch this home until nothing is queued or running and no server holds it."""
+    supervisor.supervise(open_store(args).home)
+
+
+def cmd_tour(args: argparse.Namespace) -> dict:
+    """The ring in a fresh home."""
+    from rlhf.tour import run_tour  # a page of plots and a home of its own: loaded for this command only
+
+    return run_tour(args)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again")
+    parser.add_argument("--wait", action="store_true", help="follow the run to its end; Ctrl-C only stops the waiting")
+
+
+def _add_tour_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="at most three minutes")
+    parser.add_argument("--all", action="store_true", help="the other ways to train as well")
+    parser.add_argument("--labels", type=int, default=None, help="how many simulated labels")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
+    store = open_store(args)
+    settings = [f"{key}={value}" for key, value in given.items() if value != ""] + args.set
+    run = launch(store, kind, settings, by=BY)
+    return outcome(_wait(store, run) if args.wait else run)
+
+
+def _wait(store: Store, run: Run) -> Run:
+    """Follow the run; Ctrl-C stops the waiting, never the run."""
+    try:
+        return follow(store, run.id, _progress_line())
+    except KeyboardInterrupt:
+        print(f"\n{run.public} goes on; see it with: app.py runs show {run.public}", file=sys.stderr)
+        return store.runs.get(run.id)
+
+
+def _progress_line() -> Callable[[Run], None]:
+    """Prints where the run stands to stderr whenever that has changed."""
+    last = [""]
+
+    def show(run: Run) -> None:
+        share = f" {run.done}/{run.total}" if run.total else ""
+        line = f"{run.public} {run.kind} {run.state}{share} {run.note}".rstrip()
+        if line != last[0]:
+            print(line, file=sys.stderr, flush=True)
+            last[0] = line
+
+    return show
+
+
+def render_outcome(document: dict) -> str:
+    """One line about a run for people."""
+    made = f": {', '.join(document['produced'])}" if document["produced"] else ""
+    why = f": {document['error']}" if document.get("error") else ""
+    return f"{document['run']} {document['status']}{made}{why}"
+
+
+def render_runs(document: dict) -> str:
+    """A line per run; one run with its details."""
+    if "runs" not in document:
+        return render_outcome(document)
+    lines = [f"{render_outcome(run)}  ({run['kind']})" for run in document["runs"]]
+    if len(document["runs"]) == 1 and "settings" in document["runs"][0]:
+        run = document["runs"][0]
+        lines += [f"  {key} = {value}" for key, value in run["settings"].items()]
+    return "\n".join(lines) or "no runs yet"

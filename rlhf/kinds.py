@@ -1,0 +1,67 @@
+"""The kinds of run: what each is called, where its settings and its code live, and what it needs to start.
+
+Settings and code are named by "module:name" and looked up when needed: settings never import torch, code does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from data.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of run. `needs` lists the checks of `rlhf.checks` that must hold before it is queued."""
+
+    name: str
+    title: str
+    explains: str
+    settings: str
+    run: str
+    needs: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+
+    def settings_class(self) -> type:
+        """The frozen dataclass of settings, importable without torch."""
+        return _find(self.settings)
+
+    def runner(self) -> Callable[[Any, Any], Any]:
+        """The function `run(context, settings) -> RunResult`; importing it may import torch."""
+        return _find(self.run)
+
+
+def _find(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+_ALL = (
+    Kind("sample", "Sample", "Completions of a policy for prompts, and pairs from them for the labelers.",
+         "rlhf.settings:SampleSettings", "rlhf.sample:run", ("prompts", "policy")),
+    Kind("reward", "Reward model", "A reward model that orders answers as the stored comparisons do.",
+         "reward.settings:RewardSettings", "reward.train:run", ("labels",), ("loss", "accuracy", "margin")),
+    Kind("ppo", "PPO", "A new policy that the reward model likes better, kept near the one it starts from.",
+         "rlhf.settings:PPOSettings", "rlhf.ppo_run:run", ("prompts", "policy", "reward")),
+    Kind("sft", "Supervised fine-tuning", "A policy that imitates the instruction rows.",
+         "rlhf.settings:SFTSettings", "rlhf.sft:run", ("instructions",), ("loss", "eval_loss")),
+    Kind("pretrain", "Pre-training", "A small base model of its own, from raw text.",
+         "rlhf.settings:PretrainSettings", "rlhf.pretrain:run", (), ("loss", "eval_loss")),
+    Kind("compare", "Compare", "Answers of two policies to the test prompts, judged: the win rate with its interval.",
+         "rlhf.settings:CompareSettings", "rlhf.compare:run", ("prompts",)),
+)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+TRAININGS = ("pretrain", "sft", "reward", "ppo")
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name, or BadInput naming the nearest."""
+    if name in KINDS:
+        return KINDS[name]
+    near = get_close_matches(name, KINDS, n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(KINDS)}."
+    raise BadInput(f"there is no kind of run called {name!r}", remedy, field="kind")

@@ -1,0 +1,60 @@
+"""The suggested next step follows the ring and always gives its reason."""
+
+from __future__ import annotations
+
+from rlhf.next_step import Newest, Ring, next_step
+
+FULL = {"prompts": 1000, "completions": 400, "policies": 2}
+
+
+def test_without_prompts_it_says_how_to_import_some():
+    assert "import" in next_step(Ring()).reason
+
+
+def test_with_nothing_compared_and_nothing_waiting_it_samples():
+    assert next_step(Ring(**FULL)).kind == "sample"
+
+
+def test_waiting_pairs_lead_to_the_labelers_page_with_the_number_still_missing():
+    step = next_step(Ring(**FULL, waiting=80, by_people=30))
+    assert (step.kind, step.link) == (None, "/label/")
+    assert "80 pairs" in step.reason
+    assert "70 more" in step.reason  # 100 make a first reward model
+
+
+def test_enough_comparisons_lead_to_the_first_reward_model():
+    assert next_step(Ring(**FULL, waiting=80, by_people=90, imported=10)).kind == "reward"
+
+
+def test_simulated_comparisons_alone_do_not():
+    assert next_step(Ring(**FULL, waiting=80, simulated=5000)).kind is None
+
+
+def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
+    step = next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
+    assert (step.kind, step.settings) == ("ppo", {"reward": "r1"})
+
+
+def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
+    newest = Newest("p4", "p3", judged=0, reward_model="r1")
+    step = next_step(Ring(**FULL, reward_models=1, newest_reward="r1", newest=newest))
+    assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
+
+
+def test_blind_pairs_that_wait_are_judged_not_queued_again():
+    newest = Newest("p4", "p3", judged=3, reward_model="r1")
+    step = next_step(Ring(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", newest=newest))
+    assert (step.kind, step.link) == (None, "/label/")
+
+
+def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
+    newest = Newest("p4", "p3", judged=80, reward_model="r1")
+    ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "newest": newest}
+    assert next_step(Ring(**ring, fresh=199)).kind != "reward"
+    step = next_step(Ring(**ring, fresh=200))
+    assert (step.kind, "r1" in step.reason) == ("reward", True)
+
+
+def test_while_a_run_is_at_work_nothing_else_is_started():
+    assert next_step(Ring(**FULL, active="run7")).link == "#runs"
+    assert next_step(Ring(**FULL, active="run7", waiting=5)).link == "/label/"
