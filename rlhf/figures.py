@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from data.intervals import bootstrap_mean
+
 TIE = 1e-9
-RESAMPLES = 2000
 COLLAPSE_KL = 10.0
 COLLAPSE_UNENDED = 0.2
 
@@ -26,10 +27,7 @@ def wins(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 def rate_with_interval(outcomes: np.ndarray, seed: int = 0) -> tuple[float, list[float]]:
     """The mean of `outcomes` (draws, prompts) and its 95 % interval: percentiles of a bootstrap over prompts."""
     by_prompt = np.asarray(outcomes, dtype=float).mean(axis=0)
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(0, by_prompt.size, size=(RESAMPLES, by_prompt.size))
-    low, high = np.percentile(by_prompt[picks].mean(axis=1), [2.5, 97.5])
-    return float(by_prompt.mean()), [float(low), float(high)]
+    return float(by_prompt.mean()), list(bootstrap_mean(by_prompt, seed))
 
 
 def expected_rate(mine: np.ndarray, theirs: np.ndarray, preference: Callable[[float], float]) -> float:

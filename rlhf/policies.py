@@ -1,0 +1,64 @@
+"""From a policy's row to a role that can answer: bases are loaded once per process, each policy is an adapter on one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from data.errors import BadInput
+from data.ids import POLICY, number
+from data.records import Policy
+from data.store import Store
+from reward.base import Base
+
+
+class Bases:
+    """The bases of this process by their source (a folder, a hub id, or "starter"): asked for twice, loaded once."""
+
+    def __init__(self, device: str | None = None) -> None:
+        self._device = device
+        self._loaded: dict[str, Base] = {}
+
+    def get(self, source: str) -> Base:
+        """The base of that source. Raises BadInput where it cannot be loaded."""
+        if source not in self._loaded:
+            self._loaded[source] = Base.load(source, device=self._device)
+        return self._loaded[source]
+
+    def adopt(self, source: str, role: str, folder: Path) -> None:
+        """Put the adapter in `folder` on that base under the name `role`, unless it is there already."""
+        base = self.get(source)
+        if role not in base.adapters:
+            base.add_adapter(role, folder)
+
+
+def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:
+    """The role under which a policy answers on `bases.get(policy.base)`: its public id; None for a bare base.
+
+    Raises BadInput for an unknown policy, or one whose folder is gone.
+    """
+    policy = store.policies.get(policy_id)
+    if policy.adapter is None:
+        bases.get(policy.base)
+        return None
+    bases.adopt(policy.base, policy.public, adapter_folder(store, policy))
+    return policy.public
+
+
+def adapter_folder(store: Store, policy: Policy) -> Path:
+    """Where a policy's adapter lies: under the home, or at an absolute path. Raises BadInput where it is gone."""
+    folder = store.home / (policy.adapter or "")
+    if not (folder / "adapter_config.json").is_file():
+        raise BadInput(
+            f"policy {policy.public} ({policy.name}) has no adapter in {folder}",
+            "Restore that folder from a backup, or train the policy again.",
+        )
+    return folder
+
+
+def choose_policy(store: Store, wanted: str) -> Policy:
+    """The policy called `wanted` ("p4"), or the newest one where it is empty. Raises BadInput where there is none."""
+    if wanted:
+        return store.policies.get(number(wanted, POLICY))
+    policies = store.policies.list()
+    if not policies:
+        raise BadInput("there is no policy in this home yet", "Start the app once, or import one with `import --as policy`.")
+    return max(policies, key=lambda policy: policy.id)

@@ -1,0 +1,173 @@
+"""A sampling run on a tiny random base: what it stores, which pairs it makes, whom it asks first, what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from data import Store
+from data.context import Cancelled, RunContext
+from data.errors import BadInput
+from data.settings import as_dict
+from rlhf.sample import choose_prompts, pairing, run
+from rlhf.settings import SampleSettings
+from tests.tiny import make_tiny_model
+
+SHORT = {"max_new_tokens": 6, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model("llama", tmp_path_factory.mktemp("base"), context=64)
+
+
+@pytest.fixture
+def ring(store: Store, base: Path) -> Store:
+    """Two policies on one base, and prompts enough for every split."""
+    store.policies.add(name="first", kind="base", base=str(base))
+    store.policies.add(name="second", kind="base", base=str(base), parent_id=1)
+    store.prompts.add_many({"text": f"Name {n} cats.", "source": "test"} for n in range(40))
+    return store
+
+
+def sample(store: Store, **settings: object) -> dict:
+    chosen = SampleSettings(**{**SHORT, **settings})
+    context = RunContext(store, store.runs.enqueue("sample", as_dict(chosen), "test"))
+    return run(context, chosen).report
+
+
+def test_disjoint_pairs_use_no_answer_twice_and_all_pairs_every_two() -> None:
+    assert pairing(2, "disjoint") == [(0, 1)]
+    assert pairing(4, "disjoint") == [(0, 1), (2, 3)]
+    assert pairing(3, "disjoint") == [(0, 1)]
+    assert pairing(3, "all") == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_four_answers_per_prompt_make_two_pairs(ring: Store) -> None:
+    report = sample(ring, from_="p1", prompts=3, per_prompt=4)
+    assert (report["prompts"], report["completions"], report["pairs"]) == (3, 12, 6)
+    pairs = ring.pairs.list()
+    assert {pair.purpose for pair in pairs} == {"train"}
+    assert len({side for pair in pairs for side in (pair.first_id, pair.second_id)}) == 12
+
+
+def test_an_answer_is_stored_with_all_that_made_it(ring: Store, base: Path) -> None:
+    sample(ring, from_="p1", prompts=1, seed=5)
+    answers = ring.completions.of_policy(1, split="train")
+    assert [answer.number for answer in answers] == [0, 1]
+    for answer in answers:
+        assert answer.sampling == {"temperature": 1.0, "max_new_tokens": 6}
+        assert (answer.seed, answer.run_id, answer.model_name) == (5, 1, "first")
+        assert answer.ended == (len(answer.token_ids) < 6 or answer.token_ids[-1] == 0)
+        assert "<|" not in answer.text
+
+
+def test_only_training_prompts_are_answered_unless_asked_otherwise(ring: Store) -> None:
+    sample(ring, prompts=100)
+    splits = {ring.prompts.get(answer.prompt_id).split for answer in ring.completions.of_policy(2)}
+    assert splits == {"train"}
+
+
+def test_sampling_again_goes_to_prompts_without_answers_first(ring: Store) -> None:
+    half = ring.prompts.count("train") // 2
+    for _ in range(2):
+        sample(ring, from_="p1", prompts=half)
+    answered = Counter(answer.prompt_id for answer in ring.completions.of_policy(1))
+    assert len(answered) == 2 * half
+    assert set(answered.values()) == {2}
+
+
+def test_the_same_prompt_sampled_again_gets_new_answers(ring: Store) -> None:
+    for _ in range(2):
+        sample(ring, from_="p1", prompts=1000)
+    numbers = Counter(answer.number for answer in ring.completions.of_policy(1))
+    assert set(numbers) == {0, 1, 2, 3}
+    assert len(set(numbers.values())) == 1
+
+
+def test_an_answer_does_not_depend_on_the_batch_it_was_drawn_in(ring: Store, tmp_path: Path, base: Path) -> None:
+    sample(ring, from_="p1", prompts=1000, batch_size=64)
+    other = Store(tmp_path / "other")
+    other.policies.add(name="first", kind="base", base=str(base))
+    other.prompts.add_many({"text": prompt.text, "source": "test"} for prompt in ring.prompts.list())
+    sample(other, from_="p1", prompts=1000, batch_size=2)
+    kept = [[answer.id for answer in each.completions.of_policy(1)] for each in (ring, other)]
+    assert kept[0] == kept[1]
+
+
+def test_two_policies_meet_once_per_test_prompt_and_not_with_the_same_noise(ring: Store) -> None:
+    """The two policies have equal weights: with the same noise every answer would be the same."""
+    report = sample(ring, from_="p2", against="p1", prompts=4)
+    assert report["pairs"] == report["prompts"] == 4
+    assert {ring.prompts.get(pair.prompt_id).split for pair in ring.pairs.list("compare")} == {"test"}
+    policies = [{ring.completions.get(side).policy_id for side in (p.first_id, p.second_id)} for p in ring.pairs.list()]
+    assert policies == [{1, 2}] * 4
+    assert report["equal"] < 4
+
+
+def test_equal_texts_are_kept_and_not_shown(ring: Store) -> None:
+    """At a temperature near 0 every answer of a prompt is the same."""
+    report = sample(ring, from_="p1", prompts=5, temperature=1e-4)
+    assert report["equal"] == report["pairs"] == 5
+    assert ring.pairs.waiting_count() == 0
+
+
+def test_a_prompt_longer_than_the_context_is_skipped_and_counted(ring: Store) -> None:
+    long = [ring.prompts.add(f"{n} " + "very long " * 80, source="test") for n in range(8)]
+    assert any(prompt.split == "train" for prompt in long)
+    report = sample(ring, from_="p1", prompts=1000)
+    (reason,) = report["skipped"]
+    assert "tokens long, the model's context is 64" in reason
+    assert report["skipped"][reason] == sum(prompt.split == "train" for prompt in long)
+    assert report["prompts"] == ring.prompts.count("train") - report["skipped"][reason]
+
+
+def test_only_prompts_longer_than_the_context_is_bad_input(store: Store, base: Path) -> None:
+    store.policies.add(name="first", kind="base", base=str(base))
+    for number in range(8):
+        store.prompts.add(f"{number} " + "very long " * 80, source="test")
+    with pytest.raises(BadInput, match="context is 64"):
+        sample(store, from_="p1")
+    assert store.completions.count() == 0
+
+
+def test_a_policy_whose_folder_is_gone_is_bad_input(ring: Store, base: Path) -> None:
+    ring.policies.add(name="gone", kind="ppo", base=str(base), adapter="policies/p3")
+    with pytest.raises(BadInput, match="p3 .gone. has no adapter in .*policies/p3"):
+        sample(ring, from_="p3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [({"per_prompt": 1}, "per_prompt"), ({"prompts": 0}, "prompts"), ({"pairs": "some"}, "pairs"), ({"split": "tset"}, "split"),
+     ({"against": "p1", "split": "train"}, "split"), ({"from_": "p1", "against": "p1"}, "against")],
+)  # fmt: skip
+def test_settings_that_make_no_sense_name_their_field(ring: Store, settings: dict, field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        sample(ring, **settings)
+    assert caught.value.field == field
+    assert ring.completions.count() == 0
+
+
+def test_a_cancelled_run_keeps_what_it_made(ring: Store) -> None:
+    chosen = SampleSettings(from_="p1", prompts=12, max_new_tokens=4, batch_size=8)
+    queued = ring.runs.enqueue("sample", as_dict(chosen), "test")
+    context = RunContext(ring, queued)
+    seen = []
+    context.progress = lambda done, total, note="": seen.append(done) or done and ring.runs.request_cancel(queued.id)
+    context.cancelled = lambda: ring.runs.get(queued.id).cancel_requested
+    with pytest.raises(Cancelled):
+        run(context, chosen)
+    assert seen == [0, 4]
+    assert ring.completions.count() == 8
+
+
+def test_least_answered_prompts_come_first_and_ties_are_drawn_by_seed(ring: Store) -> None:
+    prompts = ring.prompts.list(split="train")
+    answered = Counter({prompt.id: 1 for prompt in prompts[:-3]})
+    first = choose_prompts(ring, "train", 3, answered, seed=0)
+    assert {prompt.id for prompt in first} == {prompt.id for prompt in prompts[-3:]}
+    orders = {tuple(prompt.id for prompt in choose_prompts(ring, "train", 9, Counter(), seed)) for seed in range(3)}
+    assert len(orders) == 3
