@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data import Store
+from data.records import Pair
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +45,22 @@ def seed() -> int:
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(17)
     return 17
+
+
+@pytest.fixture
+def add_pairs(store: Store) -> Callable[..., list[Pair]]:
+    """add_pairs(n) -> n pairs, each of a prompt of its own, waiting to be compared; `text` is that of both answers where given."""
+
+    def add(n: int, *, text: str | None = None, priority: int = 0, purpose: str = "train") -> list[Pair]:
+        first = store.prompts.count()
+        pairs = []
+        for number in range(first, first + n):
+            prompt = store.prompts.add(f"Write note {number}.", source="test")
+            rows = [
+                {"prompt_id": prompt.id, "model_name": model, "text": text or f"{model} answer {number}", "number": 0}
+                for model in ("plain", "kind")
+            ]
+            pairs.append(store.pairs.add(prompt.id, *store.completions.add_many(rows), purpose=purpose, priority=priority))
+        return pairs
+
+    return add

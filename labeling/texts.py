@@ -1,0 +1,205 @@
+"""Everything the labeler's side says, in English and Korean, the server's own messages included.
+
+`say(language, key, **values)` fills one text. A `Refusal` carries its key, so that the person who reads it
+gets it in the language of their browser while logs and the HTTP API keep the English line.
+"""
+
+from __future__ import annotations
+
+from data.errors import Refused
+
+ENGLISH = {
+    "app": "Preference Loop",
+    # verdicts: key order is the order on the screen
+    "left_much": "A much better",
+    "left": "A better",
+    "left_slightly": "A slightly better",
+    "tie": "The same",
+    "right_slightly": "B slightly better",
+    "right": "B better",
+    "right_much": "B much better",
+    "both_bad": "Both bad",
+    "skip": "Skip",
+    "undo": "Undo",
+    "help": "Help",
+    # the page
+    "prompt": "Prompt",
+    "answer_a": "Answer A",
+    "answer_b": "Answer B",
+    "answers": "Two answers to the prompt",
+    "verdicts": "Your verdict",
+    "progress": "{today} today, {total} in all",
+    "waiting": "{n} left for you",
+    "sign_out": "Sign out",
+    "held": "Held for you for {m} min",
+    "held_over": "Your hold on this pair ended; your answer still counts",
+    "recorded": "Recorded: {verdict}.",
+    "recorded_late": "Recorded late: {verdict}.",
+    "recorded_hint": "Press u to undo.",
+    "skipped": "Skipped. Another labeler will see this pair.",
+    "undone": "Taken back: {verdict}. Choose again.",
+    "undone_already": "This pair is open again. Choose a verdict, or skip it.",
+    "skip_why": "Why skip this pair?",
+    "skip_cancel": "Cancel",
+    "skip_unclear": "I cannot tell",
+    "skip_knowledge": "I lack the knowledge",
+    "skip_language": "Not in a language I read",
+    "skip_upsetting": "I would rather not read this",
+    "skip_broken": "The prompt makes no sense",
+    "empty_title": "Nothing to compare right now",
+    "empty_nothing_sampled": "No answers have been sampled yet. A researcher can start it on the Loop page; this page then fills by itself.",
+    "empty_all_done": "Every pair has been judged. Thank you. New pairs appear here when the next answers have been sampled.",
+    "empty_others_hold": "Other labelers hold the last {n} of the pairs. Try again in {m} min: what they leave comes to you.",
+    "look_again": "Look again",
+    "help_title": "Keys",
+    "help_judge": "Which answer would you rather have got for this prompt? Judge what it says and how it says it; a longer answer is not better for being longer.",
+    "help_slightly": "Slightly: hard to call. Better: clear. Much better: the other one is no match.",
+    "help_same": "The same: you would be as happy with either. Both bad: neither is worth having.",
+    "help_close": "Close",
+    # refusals
+    "unknown_verdict": "{verdict!r} is no verdict; use one of {allowed}.",
+    "bad_answer_id": "The answer's id {id!r} must be 8 to 64 letters, digits or hyphens.",
+    "not_yours": "This pair was not handed to you. Your current pair is shown again.",
+    "already_answered": "You have judged this pair already. To change it, undo.",
+    "already_skipped": "You have skipped this pair already.",
+    "not_current": "Only your own latest answer to this pair can be replaced.",
+    "id_taken": "This answer's id was used before for another answer.",
+    "no_reason": "Say in a word why you skip this pair.",
+    "reason_long": "The reason has {n} characters; the most is {most}.",
+    "nothing_to_undo": "There is nothing to undo.",
+    "account_off": "The account {name!r} is closed.",
+    "no_account": "There is no account named {name!r}.",
+    "server_trouble": "The server did not answer. Nothing was lost: press the key again.",
+    # accounts and doors
+    "name": "Name",
+    "password": "Password",
+    "sign_in": "Sign in",
+    "sign_in_wrong": "Name or password is wrong.",
+    "sign_in_often": "Too many failed attempts. Try again in {s} s.",
+    "sign_in_lead": "Sign in to compare answers or to train models.",
+    "first_title": "Welcome",
+    "first_lead": "Choose a name and a password. This account becomes the first researcher and can add others.",
+    "first_button": "Create the account",
+    "first_gone": "This link was used already or is too old. Start the app again for a new one, or sign in.",
+    "password_rule": "At least {n} characters, and not the name.",
+    "name_rule": "1 to 40 characters, no spaces at the ends.",
+    "name_taken": "The name {name!r} is taken.",
+    "forbidden": "Your account may not open this page.",
+    "foreign": "This request came from another site and was refused.",
+    "not_found": "There is nothing here.",
+}
+
+KOREAN = {
+    "app": "Preference Loop",
+    "left_much": "A가 훨씬 낫다",
+    "left": "A가 낫다",
+    "left_slightly": "A가 조금 낫다",
+    "tie": "비슷하다",
+    "right_slightly": "B가 조금 낫다",
+    "right": "B가 낫다",
+    "right_much": "B가 훨씬 낫다",
+    "both_bad": "둘 다 나쁘다",
+    "skip": "건너뛰기",
+    "undo": "되돌리기",
+    "help": "도움말",
+    "prompt": "프롬프트",
+    "answer_a": "답변 A",
+    "answer_b": "답변 B",
+    "answers": "프롬프트에 대한 두 답변",
+    "verdicts": "판정",
+    "progress": "오늘 {today}개, 모두 {total}개",
+    "waiting": "남은 쌍 {n}개",
+    "sign_out": "로그아웃",
+    "held": "{m}분 동안 배정됨",
+    "held_over": "배정 시간이 지났지만 답은 그대로 인정됩니다",
+    "recorded": "기록됨: {verdict}.",
+    "recorded_late": "늦게 기록됨: {verdict}.",
+    "recorded_hint": "u 키로 되돌릴 수 있습니다.",
+    "skipped": "건너뛰었습니다. 이 쌍은 다른 사람에게 갑니다.",
+    "undone": "취소함: {verdict}. 다시 고르세요.",
+    "undone_already": "이 쌍이 다시 열려 있습니다. 판정을 고르거나 건너뛰세요.",
+    "skip_why": "왜 건너뛰나요?",
+    "skip_cancel": "취소",
+    "skip_unclear": "판단하기 어렵다",
+    "skip_knowledge": "아는 분야가 아니다",
+    "skip_language": "읽을 수 없는 언어다",
+    "skip_upsetting": "읽고 싶지 않은 내용이다",
+    "skip_broken": "프롬프트가 말이 되지 않는다",
+    "empty_title": "지금은 비교할 것이 없습니다",
+    "empty_nothing_sampled": "아직 생성된 답변이 없습니다. 연구자가 Loop 페이지에서 시작하면 이 페이지가 저절로 채워집니다.",
+    "empty_all_done": "모든 쌍의 판정이 끝났습니다. 고맙습니다. 다음 답변이 생성되면 여기에 나타납니다.",
+    "empty_others_hold": "다른 사람이 마지막 {n}개 쌍을 보고 있습니다. {m}분 뒤에 다시 오세요. 남는 쌍을 드립니다.",
+    "look_again": "다시 보기",
+    "help_title": "단축키",
+    "help_judge": "이 프롬프트에 어느 답변을 받고 싶은가요? 내용과 말하는 방식을 보세요. 길다고 더 나은 것은 아닙니다.",
+    "help_slightly": "조금: 가리기 어렵다. 낫다: 분명하다. 훨씬: 비교가 되지 않는다.",
+    "help_same": "비슷하다: 어느 쪽이든 좋다. 둘 다 나쁘다: 어느 쪽도 쓸모가 없다.",
+    "help_close": "닫기",
+    "unknown_verdict": "{verdict!r}은(는) 판정이 아닙니다. 가능한 값: {allowed}.",
+    "bad_answer_id": "답의 id {id!r}은(는) 영문자, 숫자, 붙임표 8~64자여야 합니다.",
+    "not_yours": "이 쌍은 배정된 것이 아닙니다. 지금 배정된 쌍을 다시 보여 드립니다.",
+    "already_answered": "이미 판정한 쌍입니다. 바꾸려면 되돌리기를 누르세요.",
+    "already_skipped": "이미 건너뛴 쌍입니다.",
+    "not_current": "이 쌍에 대한 자신의 마지막 답만 바꿀 수 있습니다.",
+    "id_taken": "이 id는 다른 답에 이미 쓰였습니다.",
+    "no_reason": "건너뛰는 까닭을 한마디 적어 주세요.",
+    "reason_long": "까닭이 {n}자입니다. {most}자까지 쓸 수 있습니다.",
+    "nothing_to_undo": "되돌릴 것이 없습니다.",
+    "account_off": "{name!r} 계정은 닫혔습니다.",
+    "no_account": "{name!r} 계정이 없습니다.",
+    "server_trouble": "서버가 응답하지 않습니다. 잃은 것은 없으니 키를 다시 누르세요.",
+    "name": "이름",
+    "password": "비밀번호",
+    "sign_in": "로그인",
+    "sign_in_wrong": "이름이나 비밀번호가 맞지 않습니다.",
+    "sign_in_often": "실패가 너무 많습니다. {s}초 뒤에 다시 해 보세요.",
+    "sign_in_lead": "로그인하면 답변을 비교하거나 모델을 학습시킬 수 있습니다.",
+    "first_title": "환영합니다",
+    "first_lead": "이름과 비밀번호를 정하세요. 이 계정이 첫 연구자가 되어 다른 사람을 추가할 수 있습니다.",
+    "first_button": "계정 만들기",
+    "first_gone": "이미 쓴 링크이거나 오래된 링크입니다. 앱을 다시 시작해 새 링크를 받거나 로그인하세요.",
+    "password_rule": "{n}자 이상이어야 하고 이름과 달라야 합니다.",
+    "name_rule": "1~40자, 앞뒤에 빈칸 없이.",
+    "name_taken": "{name!r}은(는) 이미 쓰는 이름입니다.",
+    "forbidden": "이 계정으로는 이 페이지를 열 수 없습니다.",
+    "foreign": "다른 사이트에서 온 요청이라 거절했습니다.",
+    "not_found": "여기에는 아무것도 없습니다.",
+}
+
+TEXTS = {"en": ENGLISH, "ko": KOREAN}
+
+
+class Refusal(Refused):
+    """A refusal with a text key: `str()` gives the English line, `told(language)` the reader's own."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(error=say("en", key, **values))
+        self.key = key
+        self.values = values
+
+    def told(self, language: str) -> str:
+        """The refusal in `language` ('en' or 'ko')."""
+        return say(language, self.key, **self.values)
+
+
+def say(language: str, key: str, **values: object) -> str:
+    """The text of `key` in `language`, filled with `values`."""
+    return TEXTS[language][key].format(**values)
+
+
+def language_of(accept_language: str) -> str:
+    """'ko' where the browser's Accept-Language prefers Korean to English, else 'en' (RFC 9110, 12.5.4)."""
+    weights = {"en": 0.0, "ko": 0.0}
+    for position, part in enumerate(accept_language.split(",")):
+        tag, _, parameters = part.strip().partition(";")
+        primary = tag.split("-")[0].lower()
+        if primary in weights:
+            weights[primary] = max(weights[primary], _quality(parameters) - position / 1000)
+    return "ko" if weights["ko"] > weights["en"] else "en"
+
+
+def _quality(parameters: str) -> float:
+    try:
+        return float(parameters.strip().removeprefix("q=")) if parameters else 1.0
+    except ValueError:
+        return 0.0
