@@ -93,9 +93,7 @@ def _id(given: Mapping[str, Any], sampled: bool, name: str) -> str:
     token_ids: Sequence[int] | None = given["token_ids"]
     if token_ids is None:
         raise BadInput("a sampled completion comes with its token ids", field="token_ids")
-    return sampled_id(
-        given["prompt_id"], given["policy_id"], given["sampling"], given["seed"], given["number"], token_ids
-    )
+    return sampled_id(given["prompt_id"], given["policy_id"], given["sampling"], given["seed"], given["number"], token_ids)
 
 
 def _completion(row: Mapping[str, Any]) -> Completion:

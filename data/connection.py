@@ -20,12 +20,13 @@ from sqlite_utils.utils import sqlite3
 from data.errors import BadInput
 
 OLDEST_SQLITE = (3, 51, 3)
+WRITABLE = "Make the folder writable, or choose another with --home."
 MENDS = {
-    "file is not a database": "Name a home folder of this program, or move the file away.",
-    "malformed": "Restore a backup.",
-    "readonly database": "Make the folder writable, or choose another with --home.",
-    "unable to open": "Make the folder writable, or choose another with --home.",
-    "full": "Free some space; everything acknowledged so far is kept.",
+    "not a database": "Name a home folder of this program, or move the file away.",
+    "image is malformed": "Restore a backup.",
+    "readonly database": WRITABLE,
+    "unable to open": WRITABLE,
+    "disk is full": "Free some space; everything acknowledged so far is kept.",
     "disk i/o error": "Free some space or check the disk; everything acknowledged so far is kept.",
     "database is locked": "Another program has held the file for 10 s: close it and try again.",
 }
@@ -39,12 +40,12 @@ def require_sqlite(version: str = sqlite3.sqlite_version) -> None:
 
 
 class KnownTables(Database):
-    """A sqlite-utils database that, once sealed, refuses a table it does not have: a typo never creates one."""
+    """A sqlite-utils database that refuses a table it does not have, unless unsealed: a typo never creates one."""
 
-    sealed = False
+    sealed = True
 
     def table(self, table_name: str, **kwargs: Any) -> Any:
-        """The table; once sealed, ValueError for one that does not exist."""
+        """The table; ValueError for one that does not exist."""
         if self.sealed and table_name not in self.table_names():
             raise ValueError(f"there is no table {table_name!r}")
         return super().table(table_name, **kwargs)
@@ -62,7 +63,7 @@ class Connections:
     def database(self) -> KnownTables:
         """This thread's database. Raises BadInput where the file cannot be opened or is something else."""
         if not hasattr(self._local, "database"):
-            with explained(self.path):
+            with opening(self.path):
                 self._local.database = self._open()
             self._all.add(self._local.database)
         return self._local.database
@@ -88,17 +89,24 @@ class Connections:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the file system's refusals into BadInput that names the file and the remedy."""
+    """Turn SQLite's refusals that a person can mend into BadInput that names the file and the remedy."""
     try:
         yield
-    except (sqlite3.DatabaseError, OSError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        known = next((mend for sign, mend in MENDS.items() if sign in reason.lower()), None)
-        if known is None and isinstance(error, OSError):
-            known = MENDS["unable to open"]
-        if known is None:
+    except sqlite3.DatabaseError as error:
+        remedy = next((mend for sign, mend in MENDS.items() if sign in str(error).lower()), None)
+        if remedy is None:
             raise
-        raise BadInput(reason, known, file=str(path)) from error
+        raise BadInput(str(error), remedy, file=str(path)) from error
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """`explained`, and the same for the file system's refusals: a folder that cannot be made or written."""
+    try:
+        with explained(path):
+            yield
+    except OSError as error:
+        raise BadInput(error.strerror or str(error), WRITABLE, file=str(path)) from error
 
 
 @contextmanager
@@ -121,6 +129,16 @@ def _ended(database: Database) -> Iterator[None]:
     except BaseException:
         database.rollback()
         raise
+
+
+@contextmanager
+def unsealed(database: KnownTables) -> Iterator[KnownTables]:
+    """Where migrations make their tables."""
+    database.sealed = False
+    try:
+        yield database
+    finally:
+        database.sealed = True
 
 
 @contextmanager

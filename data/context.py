@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from data.records import Run
@@ -29,10 +30,7 @@ class RunResult:
 
 
 class RunContext:
-    """A run as its own code sees it.
-
-    `with RunContext(store, run):` also takes SIGTERM as the wish to stop, and writes the last progress on leaving.
-    """
+    """A run as its own code sees it; made in a process's main thread it takes SIGTERM as the wish to stop."""
 
     def __init__(self, store: Store, run: Run) -> None:
         self.store = store
@@ -42,14 +40,14 @@ class RunContext:
         self._stop = run.cancel_requested
         self._asked_at = 0.0
         self._wrote_at = 0.0
-        self._unwritten: tuple[int, int, str] | None = None
-        self._old_handler: Any = None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminate)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Say how far it is; also a sign of life. Written at most twice a second, and at the end. Prints nothing."""
-        self._unwritten = (done, total, note)
         if done >= total or time.monotonic() - self._wrote_at >= WRITE_EVERY:
-            self._write()
+            self._wrote_at = time.monotonic()
+            self.store.runs.progress(self.run.id, done, total, note)
 
     def metric(self, step: int, **values: float) -> None:
         """Add one step's values to the run's curves."""
@@ -66,21 +64,5 @@ class RunContext:
             self._stop = self.store.runs.get(self.run.id).cancel_requested
         return self._stop
 
-    def __enter__(self) -> RunContext:
-        self._old_handler = signal.signal(signal.SIGTERM, self._terminate)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        signal.signal(signal.SIGTERM, self._old_handler)
-        if self._unwritten is not None:
-            self._write()
-
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
-
-    def _write(self) -> None:
-        self._wrote_at = time.monotonic()
-        self.store.runs.progress(self.run.id, *self._unwritten)
-        self._unwritten = None

@@ -14,7 +14,10 @@ from data.prompts import COLUMNS as PROMPT_COLUMNS
 from data.prompts import prompt_row
 from data.records import Instruction
 
-COLUMNS = ("hash", "prompt_id", "instruction", "input", "output", "source", "defects", "created_at")
+INSERT = (
+    "INSERT INTO instructions (hash, prompt_id, instruction, input, output, source, defects, created_at)"
+    " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM prompts WHERE hash = ?1 ON CONFLICT DO NOTHING"
+)
 JOINED = "SELECT instructions.*, prompts.split FROM instructions JOIN prompts ON prompts.id = instructions.prompt_id"
 
 
@@ -39,12 +42,10 @@ class Instructions(Noun):
         """
         rows = list(rows)
         prompts = [_prompt_row(**row) for row in rows]
+        values = [_values(prompt[0], **row) for prompt, row in zip(prompts, rows, strict=True)]
         with self._store.transaction() as database:
             self._store.insert_many("prompts", PROMPT_COLUMNS, prompts)
-            find = "SELECT id FROM prompts WHERE hash = ?"
-            ids = [database.conn.execute(find, [prompt[0]]).fetchone()[0] for prompt in prompts]
-            values = [_values(id, **row) for id, row in zip(ids, rows, strict=True)]
-            added = self._store.insert_many("instructions", COLUMNS, values)
+            added = max(database.conn.executemany(INSERT, values).rowcount, 0)
         return added, len(rows) - added
 
     def get(self, id: int) -> Instruction:
@@ -87,9 +88,9 @@ def _prompt_row(
     return prompt_row(instruction_prompt(instruction, input), source=source, family=family, facts=facts)
 
 
-def _values(prompt_id: int, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:
+def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:
     defects = dumps(list(about.get("defects", ())))
-    return (_hash(instruction, input, output), prompt_id, instruction, input, output, source, defects, now())
+    return (prompt_hash, _hash(instruction, input, output), instruction, input, output, source, defects, now())
 
 
 def _instruction(row: Mapping[str, Any]) -> Instruction:

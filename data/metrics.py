@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from data.connection import Connections, alone, explained, immediate
+from data.connection import Connections, alone, explained, immediate, opening
 from data.ids import dumps
 
 FILE = "metrics.db"
@@ -32,7 +32,7 @@ class Metrics:
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
         self._connections = Connections(self.path, synchronous="normal")
-        with explained(self.path), alone(home / f"{FILE}.lock"):
+        with opening(self.path), alone(home / f"{FILE}.lock"):
             database = self._connections.database()
             with immediate(database):
                 for statement in SCHEMA:
@@ -72,6 +72,4 @@ class Metrics:
 
     @property
     def _db(self) -> Database:
-        database = self._connections.database()
-        database.sealed = True
-        return database
+        return self._connections.database()

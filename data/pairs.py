@@ -36,9 +36,7 @@ class Pairs(Noun):
             row = {"prompt_id": prompt_id, "first_id": first, "second_id": second, "purpose": purpose}
             row |= {"shown": int(shown), "priority": priority, "run_id": run_id, "created_at": now()}
             self._store.insert("pairs", row, ignore=True)
-            return _pair(
-                self._store.row("SELECT * FROM pairs WHERE first_id = ? AND second_id = ?", [first, second])
-            )
+            return _pair(self._store.row("SELECT * FROM pairs WHERE first_id = ? AND second_id = ?", [first, second]))
 
     def get(self, id: int) -> Pair:
         """The pair. Raises BadInput where there is none."""
@@ -58,9 +56,7 @@ class Pairs(Noun):
 
     def waiting_count(self) -> int:
         """How many are to be shown and have no current comparison yet."""
-        return self._store.value(
-            "SELECT count(*) FROM pairs WHERE shown AND id NOT IN (SELECT pair_id FROM current_comparisons)"
-        )
+        return self._store.value("SELECT count(*) FROM pairs WHERE shown AND id NOT IN (SELECT pair_id FROM current_comparisons)")
 
     def _texts(self, prompt_id: int, first: str, second: str) -> tuple[str, str]:
         if first == second:

@@ -7,9 +7,20 @@ writes those that people meet); ids of completions and comparisons are text.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from data.ids import POLICY, REWARD_MODEL, RUN, SNAPSHOT, public
+
+
+class _Public:
+    __slots__ = ()
+    prefix: ClassVar[str]
+    id: int
+
+    @property
+    def public(self) -> str:
+        """The id that people read: p4, r3, run17, s2."""
+        return public(self.prefix, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +118,10 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(_Public):
     """A job: its complete settings, where it stands, and the process that works on it."""
 
+    prefix: ClassVar[str] = RUN
     id: int
     kind: str
     settings: dict
@@ -132,19 +144,16 @@ class Run:
     report: dict
 
     @property
-    def public(self) -> str:
-        """The id people read: run17."""
-        return public(RUN, self.id)
-
-    @property
     def over(self) -> bool:
         """Whether it has come to its end, good or bad."""
         return self.state not in ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(_Public):
     """An adapter on a base, and where it comes from. `adapter` is a folder under the home; None for the bare base."""
+
+    prefix: ClassVar[str] = POLICY
 
     id: int
     name: str
@@ -160,15 +169,12 @@ class Policy:
     versions: dict
     created_at: str
 
-    @property
-    def public(self) -> str:
-        """The id people read: p4."""
-        return public(POLICY, self.id)
-
 
 @dataclass(frozen=True, slots=True)
-class RewardModel:
+class RewardModel(_Public):
     """An adapter and a head on a base, with the report of its training."""
+
+    prefix: ClassVar[str] = REWARD_MODEL
 
     id: int
     name: str
@@ -182,15 +188,12 @@ class RewardModel:
     versions: dict
     created_at: str
 
-    @property
-    def public(self) -> str:
-        """The id people read: r3."""
-        return public(REWARD_MODEL, self.id)
-
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(_Public):
     """Rows frozen with their weights; the same content is the same snapshot."""
+
+    prefix: ClassVar[str] = SNAPSHOT
 
     id: int
     hash: str
@@ -199,11 +202,6 @@ class Snapshot:
     row_count: int
     filters: dict
     created_at: str
-
-    @property
-    def public(self) -> str:
-        """The id people read: s2."""
-        return public(SNAPSHOT, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +250,3 @@ class PreferenceRow:
     def rejected(self) -> str | None:
         """The worse answer's text; None for a tie."""
         return None if self.label == 0.5 else (self.b_text if self.label == 1.0 else self.a_text)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a snapshot; `PreferenceRow(**row)` reads them back."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}

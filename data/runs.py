@@ -15,7 +15,7 @@ from data.clock import now
 from data.errors import BadInput
 from data.ids import dumps
 from data.noun import Noun
-from data.processes import Identity, alive, identity
+from data.processes import Identity, alive
 from data.records import Run
 
 BEFORE = {
@@ -44,10 +44,11 @@ class Runs(Noun):
 
     def list(self, state: str | None = None) -> list[Run]:
         """Runs, newest first; of one state where it is given."""
-        return [_run(row) for row in self._store.rows("SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC", [state])]
+        sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
+        return [_run(row) for row in self._store.rows(sql, [state])]
 
     def request_cancel(self, id: int) -> Run:
-        """Ask a run to stop: a queued one is cancelled at once, a running one saves first. Raises BadInput for one that is over."""
+        """Ask a run to stop: a queued one is cancelled at once, a running one saves first. BadInput for one that is over."""
         with self._store.transaction():
             run = self.get(id)
             if run.over:
@@ -56,28 +57,24 @@ class Runs(Noun):
             return self.finish(id, "cancelled") if run.state == "queued" else self.get(id)
 
     def claim(self, pid: int | None = None, pid_started: float | None = None, boot_id: str | None = None) -> Run | None:
-        """Take the oldest queued run and set it running in that process (by default this one).
+        """Take the oldest queued run and set it running; None where nothing is queued, or a run is running: one at a time.
 
-        None where nothing is queued, or a run is running: one at a time.
+        Who claims to start another process leaves that process out and names it by `start`.
         """
-        process = identity(pid) if pid_started is None or boot_id is None else Identity(pid, pid_started, boot_id)
         with self._store.transaction():
             if self._store.value("SELECT 1 FROM runs WHERE state = 'running'"):
                 return None
             id = self._store.value("SELECT id FROM runs WHERE state = 'queued' ORDER BY id")
-            if id is None:
-                return None
-            self._move(id, "running", started_at=now(), heartbeat_at=now(), **process._asdict())
-            return self.get(id)
+            return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)
 
     def start(self, id: int, pid: int, pid_started: float, boot_id: str) -> Run:
-        """Say which process works on a run: the queued one becomes running, the claimed one changes hands."""
-        process = Identity(pid, pid_started, boot_id)._asdict()
+        """Say which process works on a run, be it queued or claimed. Raises BadInput for one that is over."""
+        process = {"pid": pid, "pid_started": pid_started, "boot_id": boot_id}
         with self._store.transaction():
-            if self.get(id).state == "queued":
-                self._move(id, "running", started_at=now(), heartbeat_at=now(), **process)
-            else:
-                self._set(id, heartbeat_at=now(), **process)
+            run = self.get(id)
+            if run.state != "running":
+                return self._run(id, **process)
+            self._set(id, heartbeat_at=now(), **process)
             return self.get(id)
 
     def beat(self, id: int) -> None:
@@ -112,8 +109,12 @@ class Runs(Noun):
             run = self.get(id)
             if run.state != "running" or self.alive(run):
                 return False
-            self.finish(id, "lost", error=f"process {run.pid} ended without a word", produced=run.produced)
+            self.finish(id, "lost", error=f"process {run.pid} ended without a word")
             return True
+
+    def _run(self, id: int, **process: Any) -> Run:
+        self._move(id, "running", started_at=now(), heartbeat_at=now(), **process)
+        return self.get(id)
 
     def _move(self, id: int, state: str, **values: Any) -> None:
         old = self.get(id).state

@@ -56,7 +56,8 @@ def parse_settings(cls: type[T], given: Sequence[str] | Mapping[str, Any]) -> T:
 
 def as_dict(settings: Any) -> dict[str, Any]:
     """Every setting by its key, in JSON's types: what a run's row keeps; `parse_settings` reads it back."""
-    return {name.removesuffix("_"): list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+    written = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+    return {name.removesuffix("_"): value for name, value in written.items()}
 
 
 def describe(cls: type) -> list[Described]:

@@ -18,12 +18,12 @@ from data.accounts import Accounts
 from data.audit import Audit
 from data.comparisons import Comparisons
 from data.completions import Completions
-from data.connection import Connections, alone, explained, immediate, require_sqlite
+from data.connection import Connections, alone, explained, immediate, opening, require_sqlite, unsealed
 from data.errors import BadInput
 from data.evaluations import Evaluations
 from data.instructions import Instructions
 from data.metrics import Metrics
-from data.migrations import migrations
+from data.migrations import NAMES, migrations
 from data.pairs import Pairs
 from data.policies import Policies
 from data.prompts import Prompts
@@ -47,7 +47,7 @@ class Store:
         path = Path(path).expanduser()
         self.path = path if path.suffix == ".db" else path / FILE
         self.home = self.path.parent
-        with explained(self.home):
+        with opening(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
         self._connections = Connections(self.path, synchronous="full")
         self._migrate()
@@ -69,9 +69,7 @@ class Store:
     @property
     def db(self) -> Database:
         """This thread's sqlite-utils database; it refuses tables that the schema does not know."""
-        database = self._connections.database()
-        database.sealed = True
-        return database
+        return self._connections.database()
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
@@ -116,20 +114,20 @@ class Store:
         self.metrics.close()
 
     def _migrate(self) -> None:
-        with explained(self.path), alone(self.home / f"{self.path.name}.lock"):
-            database = self._connections.database()
-            known = {migration.name for migration in migrations.pending(database)}
-            applied = {migration.name for migration in migrations.applied(database)}
-            unknown = applied - {migration.name for migration in migrations._migrations}
-            if unknown:
-                raise BadInput(
-                    f"the store has the change {min(unknown)!r} that this version does not know",
-                    "Start the newer version that wrote it.",
-                    file=str(self.path),
-                )
-            if known:
+        with opening(self.path), alone(self.home / f"{self.path.name}.lock"), unsealed(self._connections.database()) as database:
+            self._refuse_newer(database)
+            if migrations.pending(database):
                 with immediate(database):
                     migrations.apply(database)
+
+    def _refuse_newer(self, database: Database) -> None:
+        unknown = {done.name for done in migrations.applied(database)} - NAMES
+        if unknown:
+            raise BadInput(
+                f"the store has the change {min(unknown)!r}, which this version does not know",
+                "Start the newer version that wrote it.",
+                file=str(self.path),
+            )
 
 
 def _insert(table: str, columns: Sequence[str], ignore: bool) -> str:
