@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
-def option(default: Any, help: str, *, unit: str = "", main: bool = False) -> Any:
-    """A field with the text a form shows; `main` marks the few that stand above the fold."""
-    return field(default=default, metadata={"help": help, "unit": unit, "main": main})
+def option(default: Any, help: str, **about: Any) -> Any:
+    """A field with the text a form shows; `about`: unit, main (stands above the fold), min, max."""
+    return field(default=default, metadata={"help": help, **about})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,15 @@ class SampleSettings:
 
     from_: str = option("", "policy that answers; empty: the newest one", main=True)
     against: str = option("", "second policy: one answer of each per prompt, shown blind, to compare the two", main=True)
-    prompts: int = option(100, "how many prompts; those answered least often come first", unit="prompts", main=True)
-    per_prompt: int = option(2, "answers per prompt", unit="answers", main=True)
+    prompts: int = option(100, "how many prompts; those answered least often come first", unit="prompts", main=True, min=1)
+    per_prompt: int = option(2, "answers per prompt", unit="answers", main=True, min=1)
     temperature: float = option(1.0, "1 samples the policy as it is; lower is safer and more alike", main=True)
-    split: str = option("", "train, validation or test; empty: train, or test when two policies are compared")
-    pairs: str = option("disjoint", "disjoint: no answer stands in two pairs; all: every two answers of a prompt")
-    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens")
-    batch_size: int = option(128, "answers generated at once", unit="answers")
+    split: Literal["", "train", "validation", "test"] = option(
+        "", "train, validation or test; empty: train, or test when two policies are compared"
+    )
+    pairs: Literal["disjoint", "all"] = option("disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt")
+    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
+    batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
     seed: int = option(0, "same seed, same answers")
 
 
@@ -31,14 +33,46 @@ class SampleSettings:
 class CompareSettings:
     """Policies judged against another one on test prompts."""
 
-    policies: str = option("", "policies to judge, by comma; empty: the newest one", main=True)
+    policies: tuple[str, ...] = option((), "policies to judge, by comma; empty: the newest one", main=True)
     against: str = option("", "the policy they are compared with; empty: each one's parent", main=True)
     reward: str = option("", "reward model that picks the best of n, and judges where judge=reward", main=True)
-    judge: str = option("rubric", "rubric: the documented one, for prompts it knows; reward: the reward model", main=True)
-    prompts: int = option(300, "how many test prompts, always the same ones for one seed", unit="prompts", main=True)
-    draws: int = option(2, "answers of each policy per prompt", unit="answers")
-    best_of: int = option(8, "answers of the compared policy the best is picked from; 0: leave it out", unit="answers")
-    agreement: float = option(0.73, "how often two simulated labelers agree, for the noisy win rate")
-    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens")
-    batch_size: int = option(128, "answers generated at once", unit="answers")
+    judge: Literal["rubric", "reward"] = option(
+        "rubric", "rubric: the documented one, for prompts it knows; reward: the reward model", main=True
+    )
+    prompts: int = option(300, "how many test prompts, always the same ones for one seed", unit="prompts", main=True, min=1)
+    draws: int = option(2, "answers of each policy per prompt", unit="answers", min=1)
+    best_of: int = option(8, "answers of the compared policy the best is picked from; 0: leave it out", unit="answers", min=0)
+    agreement: float = option(0.73, "how often two simulated labelers agree, for the noisy win rate", min=0.5, max=1.0)
+    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
+    batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
     seed: int = option(0, "same seed, same answers")
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainSettings:
+    """A small base model and its tokenizer, from raw text."""
+
+    text: str = option("starter", "starter: the generated corpus; else a text file with one document per line", main=True)
+    max_steps: int = option(5000, "optimizer steps", unit="steps", main=True)
+    hidden_size: int = option(256, "width of the model", main=True)
+    layers: int = option(4, "depth of the model", unit="layers", main=True)
+    vocab_size: int = option(1536, "size of the byte-level BPE vocabulary", unit="tokens", main=True)
+    heads: int = option(4, "attention heads; they share the width")
+    context: int = option(256, "longest document, prompt and answer together", unit="tokens")
+    batch_size: int = option(64, "documents per step", unit="documents")
+    learning_rate: float = option(4e-3, "peak rate, shared by Muon and AdamW; warmed up, then linear to 0")
+    seed: int = option(0, "same seed, same model")
+
+
+@dataclass(frozen=True, slots=True)
+class SFTSettings:
+    """A policy that imitates instruction rows."""
+
+    from_: str = option("", "policy to start from; empty: the first base", main=True)
+    snapshot: str = option("", "snapshot of instruction rows; empty: all of the train split", main=True)
+    epochs: float = option(1.0, "passes over the rows", main=True)
+    learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", main=True)
+    rank: int = option(8, "rank of the LoRA adapter", main=True)
+    batch_size: int = option(32, "rows per step", unit="rows")
+    max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps")
+    seed: int = option(0, "same seed, same policy")

@@ -1,0 +1,159 @@
+"""Pre-training: a small causal language model from raw text, tokenizer included.
+
+Documents are read endlessly, sorted by length within a window, and batched by row count, so that little of a batch
+is padding; rows are padded on the right and the causal mask alone keeps padding out, which leaves positions as they
+are when answers are sampled.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch.utils.data import IterableDataset
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
+
+from data.context import Cancelled, RunContext, RunResult
+from data.errors import BadInput
+from data.starter import corpus
+from data.starter.tokenizer import save_tokenizer, train_tokenizer
+from rlhf.muon import MuonAdamW
+from rlhf.progress import Progress
+from rlhf.settings import PretrainSettings
+from rlhf.versions import library_versions
+
+WINDOW = 64  # batches sorted by length together
+TOKENIZER_DOCUMENTS = 100_000
+HELD_OUT = 1_000
+
+Documents = Callable[[int], Iterator[str]]
+
+
+def run(context: RunContext, settings: PretrainSettings) -> RunResult:
+    """Train a tokenizer and a base, and record the base as a policy. Resumes from the run's checkpoint folder."""
+    started = time.monotonic()
+    documents = read_documents(settings.text)
+    folder = context.folder / "base"
+    save_tokenizer(train_tokenizer(itertools.islice(documents(settings.seed), TOKENIZER_DOCUMENTS), settings.vocab_size), folder, settings.context)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    model = train(context, settings, documents, tokenizer)
+    loss = held_out_loss(model, tokenizer, documents, settings)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    policy = context.store.policies.add(
+        name=f"base of run{context.run.id}", kind="base", base=str(folder), run_id=context.run.id, seed=settings.seed,
+        config={"text": settings.text, "max_steps": settings.max_steps}, versions=library_versions(),
+    )  # fmt: skip
+    report = {
+        "held_out_loss": round(loss, 4), "parameters": model.num_parameters(), "seconds": round(time.monotonic() - started),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "folder": str(folder),
+    }  # fmt: skip
+    return RunResult([policy.public], report)
+
+
+def read_documents(text: str) -> Documents:
+    """Endless documents by seed: "starter" is the generated corpus, anything else a text file with one per line.
+
+    Raises BadInput for a file that is missing or holds no line.
+    """
+    if text == "starter":
+        return corpus.documents
+    if not Path(text).is_file():
+        raise BadInput(f"there is no text file {text!r}", "Give text=starter or a file with one document per line.", field="text")
+    lines = [line.strip() for line in Path(text).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if not lines:
+        raise BadInput("the file holds no text", "Give a file with one document per line.", file=text, field="text")
+
+    def documents(seed: int) -> Iterator[str]:
+        rng = random.Random(seed)
+        while True:
+            yield from (line + corpus.DOCUMENT for line in rng.sample(lines, len(lines)))
+
+    return documents
+
+
+class Rows(IterableDataset):
+    """Token ids of endless documents; neighbours are of like length, batches of a window in random order."""
+
+    def __init__(self, documents: Documents, tokenizer: PreTrainedTokenizerFast, settings: PretrainSettings) -> None:
+        self.documents, self.tokenizer, self.settings = documents, tokenizer, settings
+
+    def __iter__(self) -> Iterator[dict[str, list[int]]]:
+        size = self.settings.batch_size
+        rng = random.Random(self.settings.seed)
+        texts = self.documents(self.settings.seed + 1)
+        while True:
+            rows = encode(self.tokenizer, itertools.islice(texts, size * WINDOW), self.settings.context)
+            rows.sort(key=len)
+            batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+            rng.shuffle(batches)
+            yield from ({"input_ids": row} for batch in batches for row in batch)
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, texts: Iterator[str], context: int) -> list[list[int]]:
+    """Ids of each text, cut at the context."""
+    return tokenizer(list(texts), truncation=True, max_length=context, return_attention_mask=False)["input_ids"]
+
+
+def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    """Right-padded ids (B, T) and labels with -100 at the padding; no attention mask is needed."""
+    longest = max(len(row["input_ids"]) for row in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    labels = torch.full((len(rows), longest), -100)
+    for at, row in enumerate(rows):
+        ids[at, : len(row["input_ids"])] = labels[at, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
+    return {"input_ids": ids, "labels": labels}
+
+
+class _MuonTrainer(Trainer):
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        self.optimizer = MuonAdamW(self.model, self.args.learning_rate)
+        return self.optimizer
+
+
+def train(context: RunContext, settings: PretrainSettings, documents: Documents, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """The trained model in float32. Raises Cancelled after saving a checkpoint."""
+    torch.manual_seed(settings.seed)
+    model = LlamaForCausalLM(shape(settings, tokenizer))
+    arguments = TrainingArguments(
+        output_dir=str(context.folder / "checkpoint"), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=min(100, settings.max_steps // 10),
+        bf16=True, use_cpu=not torch.cuda.is_available(), max_grad_norm=1.0, logging_steps=50, save_steps=500, save_total_limit=1, seed=settings.seed,
+        report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_num_workers=0,
+    )  # fmt: skip
+    trainer = _MuonTrainer(
+        model, arguments, data_collator=collate, train_dataset=Rows(documents, tokenizer, settings), callbacks=[Progress(context)]
+    )
+    checkpoints = sorted((context.folder / "checkpoint").glob("checkpoint-*"))
+    trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    if context.cancelled():
+        raise Cancelled
+    return model
+
+
+def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    """A Llama of the asked width and depth, embeddings tied; feed-forward 2.75 times as wide."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=settings.hidden_size, num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads, num_key_value_heads=settings.heads, intermediate_size=settings.hidden_size * 11 // 4,
+        max_position_embeddings=settings.context, tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def held_out_loss(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Documents, settings: PretrainSettings) -> float:
+    """Mean loss per token, in nats, over documents of another seed than any that was trained on."""
+    model.eval()
+    rows = encode(tokenizer, itertools.islice(documents(settings.seed + 10**6), HELD_OUT), settings.context)
+    total = count = 0.0
+    for start in range(0, len(rows), settings.batch_size):
+        batch = collate([{"input_ids": row} for row in rows[start : start + settings.batch_size]])
+        tokens = int((batch["labels"][:, 1:] != -100).sum())
+        total += model(**batch, use_cache=False).loss.item() * tokens
+        count += tokens
+    return total / count

@@ -1,0 +1,110 @@
+"""Supervised fine-tuning: a LoRA adapter that imitates instruction rows, trained by TRL's SFTTrainer.
+
+Rows are given as token ids with labels, so that a prompt is encoded exactly as it is when answers are sampled, and
+the loss counts the answer and its end only.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+
+from data.context import Cancelled, RunContext, RunResult
+from data.errors import BadInput
+from data.ids import number
+from data.records import Policy
+from data.store import Store
+from reward.base import Base, default_lora
+from rlhf.policies import adapter_folder
+from rlhf.progress import Progress
+from rlhf.settings import SFTSettings
+from rlhf.versions import library_versions
+
+
+def run(context: RunContext, settings: SFTSettings) -> RunResult:
+    """Train a new policy on frozen instruction rows. Resumes from the run's checkpoint folder."""
+    started = time.monotonic()
+    store = context.store
+    parent = starting_policy(store, settings.from_)
+    rows = instruction_rows(store, settings.snapshot)
+    snapshot = store.snapshots.freeze("instructions", rows, {"split": "train"})
+    base = Base.load(parent.base)
+    data, too_long = tokenize(base, rows)
+    adapter = train(context, settings, base, data, adapter_folder(store, parent) if parent.adapter else None)
+    policy = store.policies.add(
+        name=f"sft of run{context.run.id}", kind="sft", base=parent.base, parent_id=parent.id, snapshot_id=snapshot.id,
+        run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank}, versions=library_versions(),
+        adapter=str(adapter),
+    )  # fmt: skip
+    report = {
+        "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }  # fmt: skip
+    return RunResult([policy.public], report)
+
+
+def starting_policy(store: Store, wanted: str) -> Policy:
+    """The policy asked for, or the first one of the home."""
+    if wanted:
+        return store.policies.get(number(wanted, "p"))
+    policies = store.policies.list()
+    if not policies:
+        raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")
+    return min(policies, key=lambda policy: policy.id)
+
+
+def instruction_rows(store: Store, snapshot: str) -> list[dict]:
+    """Rows of a snapshot, or every instruction row of the train split. Raises BadInput where there is none."""
+    if snapshot:
+        return store.snapshots.rows(number(snapshot, "s"))
+    rows = [
+        {"instruction": row.instruction, "input": row.input, "output": row.output}
+        for row in store.instructions.list(split="train")
+    ]
+    if not rows:
+        raise BadInput("there is no instruction row of the train split", "Import some: import FILE --as instructions.", field="snapshot")
+    return rows
+
+
+def tokenize(base: Base, rows: list[dict]) -> tuple[Dataset, int]:
+    """Ids and labels of each row, and how many rows did not fit the context and were left out."""
+    data = []
+    for row in rows:
+        prompt = base.encode_prompt("\n".join(part for part in (row["instruction"], row.get("input")) if part))
+        answer = base.encode_completion(row["output"])
+        data.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
+    fitting = [row for row in data if len(row["input_ids"]) <= base.context]
+    return Dataset.from_list(fitting), len(data) - len(fitting)
+
+
+def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, merged: Path | None) -> Path:
+    """Train and save the adapter; its folder. A parent's adapter is merged first. Raises Cancelled after saving a checkpoint."""
+    torch.manual_seed(settings.seed)
+    model = merge(base, merged) if merged else base.causal
+    arguments = SFTConfig(
+        output_dir=str(context.folder / "checkpoint"), per_device_train_batch_size=settings.batch_size, num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1, learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_ratio=0.05,
+        bf16=False, gradient_checkpointing=False, train_sampling_strategy="group_by_length", logging_steps=10, save_steps=100,
+        save_total_limit=1, seed=settings.seed, report_to="none", disable_tqdm=True, max_length=base.context,
+    )  # fmt: skip
+    trainer = SFTTrainer(
+        model, arguments, train_dataset=data, processing_class=base.tokenizer, peft_config=default_lora(settings.rank), callbacks=[Progress(context)]
+    )
+    checkpoints = sorted((context.folder / "checkpoint").glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
+    trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    if context.cancelled():
+        raise Cancelled
+    folder = context.folder / "adapter"
+    trainer.model.save_pretrained(folder)
+    return folder
+
+
+def merge(base: Base, folder: Path) -> torch.nn.Module:
+    """The causal LM with a parent's adapter merged into its weights."""
+    base.add_adapter("parent", folder)
+    return base.model.merge_and_unload()
