@@ -32,8 +32,13 @@ from rlhf.home import prepare
 HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
 STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
 QUIET = {  # read when gradio is imported: it would ask other hosts for its newest version and report its use
-    "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000", "GRADIO_RUN_HISTORY": "False",
-    "GRADIO_SHARE": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SHARE": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
 }
 
 
@@ -55,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", parents=[common], help="start the app and print its address (the default)")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=7860)
-    serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
+    serve.add_argument(
+        "--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home"
+    )
     serve.set_defaults(run=cmd_serve, render=None)
     for floor in (data, labeling, reward, rlhf):
         floor.commands.register(commands, common)
@@ -88,7 +95,9 @@ def complain(problem: Exception, as_json: bool) -> int:
         remedy = "Choose a folder that you may write to with --home, or make room there."
         file = getattr(problem, "filename", None)
         problem = BadInput(getattr(problem, "strerror", None) or str(problem), remedy, file=file and str(file))
-    print(json.dumps(problem.as_json()) if as_json else " ".join(str(problem).split()), file=sys.stdout if as_json else sys.stderr)
+    print(
+        json.dumps(problem.as_json()) if as_json else " ".join(str(problem).split()), file=sys.stdout if as_json else sys.stderr
+    )
     return 2
 
 
@@ -98,7 +107,9 @@ def cmd_serve(args: argparse.Namespace) -> None:
     accounts.check_host(store, args.host)
     lock = locks.hold(store.home / locks.SERVER)
     if lock is None:
-        raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
+        raise BadInput(
+            f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home"
+        )
     with lock, listen(args.host, args.port) as door:
         prepare(store, args.base)
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()

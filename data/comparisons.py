@@ -84,9 +84,10 @@ class Comparisons(Noun):
         """Every event ever, in order, superseded and withdrawn ones included."""
         return [_comparison(row) for row in self._store.rows("SELECT * FROM comparisons ORDER BY rowid")]
 
-    def count(self, source: str | None = None) -> int:
-        """How many hold now, in all or from one source."""
-        return self._store.value("SELECT count(*) FROM current_comparisons WHERE ?1 IS NULL OR source = ?1", [source])
+    def count(self, source: str | None = None, since: str = "") -> int:
+        """How many hold now, in all or from one source; those made after the moment `since` where it is given."""
+        sql = "SELECT count(*) FROM current_comparisons WHERE (?1 IS NULL OR source = ?1) AND created_at > ?2"
+        return self._store.value(sql, [source, since])
 
     def outcomes(self, policy_id: int, against_id: int, source: str | None = None) -> dict[int, float]:
         """For each judged test prompt, how the policy fared: the mean over comparisons of 1 won, 0.5 tie, 0 lost.

@@ -54,9 +54,13 @@ class Pairs(Noun):
         """How many there are, shown or not."""
         return self._store.value("SELECT count(*) FROM pairs")
 
-    def waiting_count(self) -> int:
-        """How many are to be shown and have no current comparison yet."""
-        return self._store.value("SELECT count(*) FROM pairs WHERE shown AND id NOT IN (SELECT pair_id FROM current_comparisons)")
+    def waiting_count(self, purpose: str | None = None) -> int:
+        """How many are to be shown and have no current comparison yet; of one purpose where it is given."""
+        return self._store.value(
+            "SELECT count(*) FROM pairs WHERE shown AND (?1 IS NULL OR purpose = ?1)"
+            " AND id NOT IN (SELECT pair_id FROM current_comparisons)",
+            [purpose],
+        )
 
     def _texts(self, prompt_id: int, first: str, second: str) -> tuple[str, str]:
         if first == second:

@@ -23,7 +23,9 @@ def policy(store: Store, settings: Any) -> None:
     if named:
         store.policies.get(number(named, POLICY))
     elif not store.policies.list():
-        raise BadInput("this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy")
+        raise BadInput(
+            "this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy"
+        )
 
 
 def reward(store: Store, settings: Any) -> None:
@@ -48,5 +50,9 @@ def instructions(store: Store, settings: Any) -> None:
 
 
 CHECKS: dict[str, Callable[[Store, Any], None]] = {
-    "prompts": prompts, "policy": policy, "reward": reward, "labels": labels, "instructions": instructions,
+    "prompts": prompts,
+    "policy": policy,
+    "reward": reward,
+    "labels": labels,
+    "instructions": instructions,
 }

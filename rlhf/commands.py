@@ -77,7 +77,14 @@ def cmd_runs(args: argparse.Namespace) -> dict:
         store.runs.request_cancel(run_id)
         supervisor.ensure(store.home)
     run = store.runs.get(run_id)
-    detail = {"kind": run.kind, "settings": run.settings, "report": run.report, "done": run.done, "total": run.total, "note": run.note}
+    detail = {
+        "kind": run.kind,
+        "settings": run.settings,
+        "report": run.report,
+        "done": run.done,
+        "total": run.total,
+        "note": run.note,
+    }
     return {"runs": [outcome(run) | detail]}
 
 
@@ -94,7 +101,9 @@ def cmd_tour(args: argparse.Namespace) -> dict:
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again"
+    )
     parser.add_argument("--wait", action="store_true", help="follow the run to its end; Ctrl-C only stops the waiting")
 
 

@@ -29,7 +29,8 @@ def record_base(store: Store, base: str) -> None:
         if not (local / "config.json").is_file():
             raise BadInput(
                 f"there is no model in {str(local)!r}: config.json is missing",
-                "Give the folder of a causal language model as transformers saves it, or its hub id.", field="base",
+                "Give the folder of a causal language model as transformers saves it, or its hub id.",
+                field="base",
             )
         base = str(local.resolve())
     if not any(policy.base == base and policy.adapter is None for policy in store.policies.list()):

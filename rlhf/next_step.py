@@ -58,13 +58,21 @@ def next_step(ring: Ring) -> Step:
         step = rule(ring)
         if step:
             return step
-    return Step("Sample new answers", "No pairs wait and everything that was compared has been learned from.",
-                kind="sample", settings={"prompts": JUDGE})
+    return Step(
+        "Sample new answers",
+        "No pairs wait and everything that was compared has been learned from.",
+        kind="sample",
+        settings={"prompts": JUDGE},
+    )
 
 
 def _sources(ring: Ring) -> Step | None:
     if not ring.prompts:
-        return Step("Import prompts", "The ring starts with prompts and this home has none: app.py import FILE --as prompts.", link="#data")
+        return Step(
+            "Import prompts",
+            "The ring starts with prompts and this home has none: app.py import FILE --as prompts.",
+            link="#data",
+        )
     if not ring.policies:
         return Step("Import a policy", "Nobody can answer the prompts yet: app.py import DIR --as policy.", link="#policies")
     return None
@@ -74,7 +82,9 @@ def _under_way(ring: Ring) -> Step | None:
     if not ring.active:
         return None
     if ring.waiting:
-        return Step("Compare pairs meanwhile", f"{ring.active} is at work and {ring.waiting:,} pairs wait for a verdict.", link="/label/")
+        return Step(
+            "Compare pairs meanwhile", f"{ring.active} is at work and {ring.waiting:,} pairs wait for a verdict.", link="/label/"
+        )
     return Step("Watch the run", f"{ring.active} is at work; its curves and samples are on the Runs page.", link="#runs")
 
 
@@ -83,25 +93,47 @@ def _judge(ring: Ring) -> Step | None:
     if newest is None or newest.judged >= JUDGE // 2:
         return None
     if ring.waiting_compare:
-        return Step("Judge the new policy", f"{ring.waiting_compare:,} blind pairs wait, which say whether {newest.policy} beats {newest.parent}.", link="/label/")
-    reason = f"People never compared {newest.policy} with {newest.parent}." if not newest.judged else (
-        f"Only {newest.judged:,} comparisons say how {newest.policy} does against {newest.parent}.")
-    return Step(f"Queue {JUDGE} pairs of {newest.policy} against {newest.parent}", reason, kind="sample",
-                settings={"from": newest.policy, "against": newest.parent, "prompts": JUDGE})
+        return Step(
+            "Judge the new policy",
+            f"{ring.waiting_compare:,} blind pairs wait, which say whether {newest.policy} beats {newest.parent}.",
+            link="/label/",
+        )
+    reason = (
+        f"People never compared {newest.policy} with {newest.parent}."
+        if not newest.judged
+        else (f"Only {newest.judged:,} comparisons say how {newest.policy} does against {newest.parent}.")
+    )
+    return Step(
+        f"Queue {JUDGE} pairs of {newest.policy} against {newest.parent}",
+        reason,
+        kind="sample",
+        settings={"from": newest.policy, "against": newest.parent, "prompts": JUDGE},
+    )
 
 
 def _reward(ring: Ring) -> Step | None:
     if not ring.reward_models and ring.by_people + ring.imported >= ENOUGH:
-        return Step("Train the first reward model", f"{ring.by_people + ring.imported:,} comparisons are enough to start from.", kind="reward")
+        return Step(
+            "Train the first reward model",
+            f"{ring.by_people + ring.imported:,} comparisons are enough to start from.",
+            kind="reward",
+        )
     if ring.reward_models and ring.fresh >= MANY:
-        return Step("Train a new reward model", f"{ring.fresh:,} comparisons since {ring.newest_reward} was trained.", kind="reward")
+        return Step(
+            "Train a new reward model", f"{ring.fresh:,} comparisons since {ring.newest_reward} was trained.", kind="reward"
+        )
     return None
 
 
 def _ppo(ring: Ring) -> Step | None:
     used = ring.newest.reward_model if ring.newest else None
     if ring.newest_reward and used != ring.newest_reward:
-        return Step("Train a policy with PPO", f"{ring.newest_reward} has not driven a policy yet.", kind="ppo", settings={"reward": ring.newest_reward})
+        return Step(
+            "Train a policy with PPO",
+            f"{ring.newest_reward} has not driven a policy yet.",
+            kind="ppo",
+            settings={"reward": ring.newest_reward},
+        )
     return None
 
 
@@ -109,5 +141,9 @@ def _label(ring: Ring) -> Step | None:
     if not ring.waiting:
         return None
     missing = max(0, (MANY - ring.fresh) if ring.reward_models else (ENOUGH - ring.by_people - ring.imported))
-    return Step("Compare pairs", f"{ring.waiting:,} pairs wait; {missing:,} more comparisons make a {'new' if ring.reward_models else 'first'} "
-                "reward model worthwhile.", link="/label/")
+    return Step(
+        "Compare pairs",
+        f"{ring.waiting:,} pairs wait; {missing:,} more comparisons make a {'new' if ring.reward_models else 'first'} "
+        "reward model worthwhile.",
+        link="/label/",
+    )

@@ -65,8 +65,13 @@ class Supervisor:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("ab") as log:
             child = subprocess.Popen(
-                self.command(run.id, self.home), cwd=ROOT, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+                self.command(run.id, self.home),
+                cwd=ROOT,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=ENVIRONMENT,
             )
         self.children[run.id] = child
         self.store.runs.start(run.id, *identity(child.pid))
@@ -125,8 +130,13 @@ def ensure(home: Path) -> None:
         return
     with (home / "supervisor.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py"), "supervise", "--home", str(home)], cwd=ROOT,
-            start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+            [sys.executable, str(ROOT / "app.py"), "supervise", "--home", str(home)],
+            cwd=ROOT,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT,
         )
 
 
@@ -141,4 +151,3 @@ def _exit_words(code: int) -> str:
     if code == -signal.SIGKILL:
         return "killed, perhaps for want of memory"
     return f"signal {-code}" if code < 0 else f"exit status {code}"
-

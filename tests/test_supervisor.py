@@ -18,8 +18,10 @@ from rlhf import locks
 from rlhf.supervisor import Supervisor, supervise
 
 LONG = {"total": 10_000}
-SUPERVISE = "import sys; sys.path[:0] = [{tests!r}, {root!r}]; import slow_worker; from rlhf.supervisor import supervise; " \
+SUPERVISE = (
+    "import sys; sys.path[:0] = [{tests!r}, {root!r}]; import slow_worker; from rlhf.supervisor import supervise; "
     "from pathlib import Path; supervise(Path({home!r}), slow_worker.command, poll=0.05, grace=1.0)"
+)
 
 
 def start_supervisor(home: Path) -> subprocess.Popen:

@@ -1,0 +1,45 @@
+"""How long a run still takes, and how long one like it took before: said only where there is something to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from statistics import median
+
+from data.records import Run
+
+EARLY = 5.0
+"""Seconds of work below which a rate means nothing."""
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Seconds from one stored moment to another."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def remaining(run: Run, now: str) -> float | None:
+    """Seconds left at the average rate so far, start-up included, so it errs towards too long; None where unknown."""
+    if run.state != "running" or not run.started_at or not 0 < run.done < run.total:
+        return None
+    worked = seconds_between(run.started_at, now)
+    return worked * (run.total - run.done) / run.done if worked >= EARLY else None
+
+
+def took(run: Run, now: str) -> float | None:
+    """Seconds from the start to the end, or to now; None where it never started."""
+    return seconds_between(run.started_at, run.ended_at or now) if run.started_at else None
+
+
+def usual(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
+    """The median seconds of this machine's last finished runs of a kind; None without any."""
+    times = [took(run, "") for run in runs if run.kind == kind and run.state == "done" and run.started_at]
+    return median(times[:last]) if times else None
+
+
+def in_words(seconds: float) -> str:
+    """Rounded as far as it is trustworthy: 8 s, 3 min, 2.5 h."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
