@@ -84,9 +84,10 @@ class Queue:
         if assignment.expires_at > self.clock():
             self._set_end(assignment, self.clock())
 
-    def count_waiting(self) -> int:
-        """Pairs that this labeler could be handed now."""
-        return self._value(f"SELECT count(*) FROM pairs AS p WHERE p.shown = 1 AND {UNMET} AND {NEEDED}")
+    def waiting(self) -> list[tuple[str, str]]:
+        """The two completions of every pair that this labeler could be handed now."""
+        rows = self._rows(f"SELECT p.first_id, p.second_id FROM pairs AS p WHERE p.shown = 1 AND {UNMET} AND {NEEDED} ORDER BY p.id")
+        return [(row["first_id"], row["second_id"]) for row in rows]
 
     def has_pairs(self) -> bool:
         """Whether any pair was ever made to be shown."""

@@ -87,9 +87,9 @@ def test_an_empty_queue_says_how_many_others_hold_and_for_how_long(store, people
     assert session.why_empty() == Empty("others_hold", pairs=2, minutes=10)
 
 
-def test_waiting_counts_what_this_labeler_could_get(store, people, add_pairs):
+def test_waiting_lists_what_this_labeler_could_get(store, people, add_pairs):
     add_pairs(5)
     session = Session(store, people[0])
     session.next()
-    assert session.queue.count_waiting() == 4
-    assert Session(store, people[1]).queue.count_waiting() == 4
+    assert len(session.queue.waiting()) == 4
+    assert Session(store, people[1]).queue.waiting() == session.queue.waiting()
