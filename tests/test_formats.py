@@ -18,7 +18,7 @@ TURNS = [
     {"role": "assistant", "content": "Red."},
     {"role": "user", "content": "Another."},
 ]
-TALK = PreferenceShape(PromptShape("User: Name a colour.\n\nAssistant: Red.\n\nUser: Another.", TURNS), "Blue.", "No.")
+TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nuser: Another.", TURNS), "Blue.", "No.")
 
 
 def said(text: str) -> list[dict]:
@@ -137,7 +137,7 @@ def test_a_bad_transcript_says_what_is_wrong(chosen, rejected, reason):
 
 
 def test_hh_refuses_to_write_what_it_could_not_read():
-    system = PreferenceShape(PromptShape("System: s\n\nUser: u", [{"role": "system", "content": "s"}, TURNS[0]]), "a", "b")
+    system = PreferenceShape(PromptShape("system: s\n\nuser: u", [{"role": "system", "content": "s"}, TURNS[0]]), "a", "b")
     with pytest.raises(BadRow, match="a system message has no place"):
         hh.preference_row(system)
     with pytest.raises(BadRow, match="a speaker's name"):
@@ -164,6 +164,7 @@ def test_a_format_that_holds_no_such_thing_is_named():
         ({"messages": TURNS + said("Blue.")}, TALK.prompt),
         ({"instruction": "Name a colour.", "input": "<noinput>", "output": "x"}, ASKED),
         ({"instruction": "Name it.", "input": "a colour"}, PromptShape("Name it.\n\na colour")),
+        ({"instruction": "Name it.", "instances": [{"input": "a colour"}]}, PromptShape("Name it.\n\na colour")),
         ({"prompt": "Hi", "family": "f", "facts": {"n": 1}}, PromptShape("Hi", None, "f", {"n": 1})),
     ],
 )

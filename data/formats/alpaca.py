@@ -28,12 +28,14 @@ def matches(row: dict) -> bool:
 
 def prompt(row: dict) -> PromptShape:
     """The prompt of an Alpaca row."""
+    row = _first_instance(row)
     instruction, more = text(row, "instruction"), _input(row)
     return InstructionShape(instruction, more, "", family=optional_text(row, "family")).prompt
 
 
 def instruction(row: dict) -> InstructionShape:
     """The triple of an Alpaca row, with the family and the marked defects of the starter's rows."""
+    row = _first_instance(row)
     return InstructionShape(
         text(row, "instruction"), _input(row), text(row, "output"),
         family=optional_text(row, "family"), defects=_defects(row),
@@ -58,6 +60,14 @@ def preference_row(shape: PreferenceShape) -> dict:
         raise BadRow("a conversation has no place in the Alpaca format")
     triple = {"instruction": shape.prompt.text, "input": "", "output": shape.chosen}
     return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
+
+
+def _first_instance(row: dict) -> dict:
+    """Self-Instruct's task files keep input and output in `instances`, of which the first is taken."""
+    instances = row.get("instances")
+    if isinstance(instances, list) and instances and isinstance(instances[0], dict):
+        return row | {key: instances[0].get(key, "") for key in ("input", "output")}
+    return row
 
 
 def _input(row: dict) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data.formats.fields import BadRow, checked_text
 from data.formats.shapes import PromptShape
+from data.prompts import conversation_text
 
 ROLES = ("system", "user", "assistant")
 
@@ -37,11 +38,6 @@ def prompt_of_messages(messages: list[dict], key: str) -> PromptShape:
     if len(messages) == 1:
         return PromptShape(messages[0]["content"])
     return PromptShape(conversation_text(messages), messages)
-
-
-def conversation_text(messages: list[dict]) -> str:
-    """The turns in order, as a person reads them."""
-    return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in messages)
 
 
 def turns(prompt: PromptShape) -> list[dict]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from data.instructions import instruction_prompt
+
 MARGINS = (1, 2, 3)  # slightly, clearly, significantly better
 CLEARLY = 2  # what a row says that states no margin on this scale
 
@@ -33,19 +35,22 @@ class InstructionShape:
     @property
     def prompt(self) -> PromptShape:
         """The prompt that the triple asks: the instruction, then its input as a paragraph of its own."""
-        text = f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
-        return PromptShape(text, self.messages, self.family)
+        return PromptShape(instruction_prompt(self.instruction, self.input), self.messages, self.family)
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceShape:
-    """One answer preferred over another. `margin` 1 to 3; `source` is 'simulated' for labels that no person gave."""
+    """One answer preferred over another. `margin` 1 to 3; `source` is 'simulated' for labels that no person gave.
+
+    `labeler` is what the file calls the one who said it.
+    """
 
     prompt: PromptShape
     chosen: str
     rejected: str
     margin: int = CLEARLY
     source: str = "import"
+    labeler: str = ""
     chosen_model: str | None = None
     rejected_model: str | None = None
 

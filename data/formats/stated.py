@@ -15,6 +15,7 @@ def stated(row: dict) -> dict:
     known = isinstance(margin, (int, float)) and not isinstance(margin, bool) and margin in MARGINS
     return {
         "margin": int(margin) if known else CLEARLY,
+        "labeler": str(row["labeler"])[:80] if isinstance(row.get("labeler"), (str, int)) else "",
         "source": "simulated" if row.get("source") == "simulated" else "import",
         "chosen_model": optional_text(row, "chosen_model"),
         "rejected_model": optional_text(row, "rejected_model"),
