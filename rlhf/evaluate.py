@@ -111,15 +111,18 @@ def mean_kl(mine: Speaker, start: Speaker, questions: Sequence[Question], drawn:
     return float(differences.mean())
 
 
-def comparison(mine: Drawn, start: Drawn, kl: float | None, preference: Callable[[float], float], seed: int) -> dict:
-    """The report of one policy against its start; names ending in _start are the start's, plain or _end ones its own."""
+def comparison(mine: Drawn, start: Drawn, kl: float | None, beta: float | None, seed: int) -> dict:
+    """The report of one policy against its start: names end in _start or _end, whosever they are.
+
+    `beta` is how sharply simulated labelers see differences in gold; None leaves their win rate out.
+    """
     rate, interval = rate_with_interval(wins(mine.gold, start.gold), seed)
     before, after = start.means("_start"), mine.means("_end")
     spread = within_prompt_std(start.gold) if len(start.gold) > 1 else 0.0
     return {
         "win_rate": rate,
         "win_rate_ci": interval,
-        "win_rate_noisy": expected_rate(mine.gold, start.gold, preference),
+        "win_rate_noisy": None if beta is None else expected_rate(mine.gold, start.gold, beta),
         "kl": kl,
         **before,
         **after,

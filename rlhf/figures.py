@@ -7,7 +7,7 @@ Everywhere `mine` and `theirs` are gold scores shaped (draws, prompts): one answ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,10 +30,10 @@ def rate_with_interval(outcomes: np.ndarray, seed: int = 0) -> tuple[float, list
     return float(by_prompt.mean()), list(bootstrap_mean(by_prompt, seed))
 
 
-def expected_rate(mine: np.ndarray, theirs: np.ndarray, preference: Callable[[float], float]) -> float:
-    """Share of comparisons that noisy labelers give to mine; `preference(difference)` is one labeler's chance to prefer it."""
-    difference = (np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)).ravel()
-    return float(np.mean([preference(value) for value in difference]))
+def expected_rate(mine: np.ndarray, theirs: np.ndarray, beta: float) -> float:
+    """Share of comparisons that noisy labelers give to mine, each with the chance sigmoid(beta (mine - theirs)) (Bradley-Terry)."""
+    difference = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
+    return float(np.mean(0.5 + 0.5 * np.tanh(beta * difference / 2)))
 
 
 def within_prompt_std(gold: np.ndarray) -> float:

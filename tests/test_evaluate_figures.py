@@ -34,7 +34,7 @@ def test_the_interval_is_the_same_for_the_same_seed() -> None:
 
 
 def test_the_noisy_rate_is_the_mean_chance_of_being_preferred() -> None:
-    chance = expected_rate(np.array([[2.0, 0.0]]), np.array([[0.0, 0.0]]), lambda d: 1 / (1 + math.exp(-d)))
+    chance = expected_rate(np.array([[4.0, 0.0]]), np.array([[0.0, 0.0]]), beta=0.5)
     assert chance == pytest.approx((1 / (1 + math.exp(-2.0)) + 0.5) / 2)
 
 

@@ -10,7 +10,7 @@ import pytest
 from data import Store
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
-from data.settings import as_dict
+from data.settings import as_dict, parse_settings
 from rlhf.sample import choose_prompts, pairing, run
 from rlhf.settings import SampleSettings
 from tests.tiny import make_tiny_model
@@ -33,7 +33,7 @@ def ring(store: Store, base: Path) -> Store:
 
 
 def sample(store: Store, **settings: object) -> dict:
-    chosen = SampleSettings(**{**SHORT, **settings})
+    chosen = parse_settings(SampleSettings, {**SHORT, **settings})
     context = RunContext(store, store.runs.enqueue("sample", as_dict(chosen), "test"))
     return run(context, chosen).report
 

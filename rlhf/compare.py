@@ -1,0 +1,201 @@
+"""A run that compares policies: each is judged against another on test prompts, and what was found is kept as an evaluation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data.context import Cancelled, RunContext, RunResult
+from data.errors import BadInput
+from data.ids import POLICY, REWARD_MODEL, number
+from data.records import Policy, Prompt
+from data.starter.rubric import gold_parts
+from data.store import Store
+from labeling.simulate import fit_beta
+from reward.model import RewardModel
+from rlhf.answers import Answer, Limits, Speaker
+from rlhf.evaluate import (
+    POLITE, Drawn, Judge, Parts, Question, Verdict, best_of, comparison, constant_answer, draw_judged, examples, mean_kl, rubric_judge,
+)  # fmt: skip
+from rlhf.policies import Bases, choose_policy
+from rlhf.settings import CompareSettings
+
+
+def run(context: RunContext, settings: CompareSettings) -> RunResult:
+    """Compare by the starter's rubric, or by a reward model where judge=reward."""
+    return compare(context, settings, gold_parts)
+
+
+def compare(context: RunContext, settings: CompareSettings, parts: Parts) -> RunResult:
+    """Judge each policy of the settings, store an evaluation for each; `parts(facts, text, ended)` is the rubric.
+
+    Raises BadInput for an unknown policy or reward model, a policy with nothing to compare it with, and where the judge
+    knows no test prompt.
+    """
+    contests = _contests(context.store, settings)
+    table = Table.of(context, settings, parts, [policy for contest in contests for policy in contest])
+    reports = [table.contest(mine, against) for mine, against in contests]
+    for (mine, against), report in zip(contests, reports, strict=True):
+        context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)
+    return RunResult(produced=[], report={"evaluations": reports})
+
+
+def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
+    """A judge from a reward model: its score is gold, and says nothing about fit.
+
+    It reads token ids where its tokenizer is the one (by fingerprint) that wrote them, texts otherwise.
+    """
+    reads_ids = model.base.fingerprint["tokenizer"] == tokenizer
+
+    def judge(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Verdict]:
+        read = [answer.ids if reads_ids and answer.ids else answer.text for answer in answers]
+        scores = model.score([prompt.messages or prompt.text for prompt in prompts], read)
+        return [Verdict(score, None) for score in scores]
+
+    return judge
+
+
+@dataclass(slots=True)
+class Table:
+    """What all contests of one run share: prompts, judge, noise, and the draws of a policy that several are compared with."""
+
+    context: RunContext
+    settings: CompareSettings
+    judge: Judge
+    judge_name: str
+    reward: Judge | None
+    speakers: dict[int, Speaker]
+    prompts: list[Prompt]
+    total: int
+    done: int = 0
+    drawn: dict[tuple[int, range], Drawn] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, context: RunContext, settings: CompareSettings, parts: Parts, policies: Sequence[Policy]) -> Table:
+        """Load the policies and the judge, and choose the prompts that all of them can read."""
+        store, bases = context.store, Bases()
+        speakers = {policy.id: Speaker.load(store, bases, policy) for policy in policies}
+        reward = _reward(store, bases, settings.reward, list(speakers.values()))
+        if settings.judge == "reward" and reward is None:
+            raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
+        judge, name = (reward, settings.reward) if settings.judge == "reward" else (rubric_judge(parts), "rubric")
+        prompts = _prompts(store, settings, list(speakers.values()))
+        answers = len(prompts) * (settings.draws * len(speakers) + settings.best_of)
+        context.progress(0, answers, "answers")
+        return cls(context, settings, judge, name, reward, speakers, prompts, answers)
+
+    def contest(self, policy: Policy, against: Policy) -> dict:
+        """The report of one policy against another."""
+        settings, mine, start = self.settings, self.speakers[policy.id], self.speakers[against.id]
+        draws = range(settings.draws)
+        ours, theirs = self._draw(mine, draws), self._draw(start, draws)
+        asked = self._questions(mine)
+        kl = mean_kl(mine, start, asked, ours)
+        report = {
+            "policy": policy.public, "against": against.public, "judge": self.judge_name,
+            "prompts": len(self.prompts), "draws": settings.draws, "seed": settings.seed,
+            **comparison(ours, theirs, kl, self._beta(theirs), settings.seed),
+            "constant_answer": constant_answer(self.prompts, self.judge, theirs, settings.seed),
+            **(self._rewards(ours, theirs) if self.reward else {}),
+            **(self._best_of(start, theirs) if settings.best_of else {}),
+            "gold_draws": {"start": _rounded(theirs.gold), "end": _rounded(ours.gold)},
+            "examples": examples(asked, ours, theirs),
+        }  # fmt: skip
+        return report
+
+    def _draw(self, speaker: Speaker, numbers: range) -> Drawn:
+        key = (speaker.policy.id, numbers)
+        if key not in self.drawn:
+            limits = Limits(self.settings.max_new_tokens, self.settings.batch_size)
+            questions = self._questions(speaker)
+            self.drawn[key] = draw_judged(
+                speaker, questions, numbers, self.judge, limits=limits, seed=self.settings.seed, tell=self._tell
+            )
+        return self.drawn[key]
+
+    def _questions(self, speaker: Speaker) -> list[Question]:
+        return [Question(prompt, speaker.encode(prompt)) for prompt in self.prompts]
+
+    def _tell(self, answers: int) -> None:
+        self.done += answers
+        self.context.progress(self.done, max(self.total, self.done), "answers")
+        if self.context.cancelled():
+            raise Cancelled
+
+    def _beta(self, start: Drawn) -> float | None:
+        """How sharply simulated labelers see differences, if two of them agree as asked on pairs of the start's own answers."""
+        if len(start.gold) < 2:
+            return None
+        try:
+            return fit_beta((start.gold[0] - start.gold[1]).tolist(), self.settings.agreement)
+        except BadInput:  # these answers differ too little for labelers to agree that often
+            return None
+
+    def _scores(self, drawn: Drawn) -> np.ndarray:
+        """The reward model's scores, (draws, prompts)."""
+        return np.array([[verdict.gold for verdict in self.reward(self.prompts, row)] for row in drawn.answers])
+
+    def _rewards(self, ours: Drawn, theirs: Drawn) -> dict:
+        return {"reward_start": float(self._scores(theirs).mean()), "reward_end": float(self._scores(ours).mean())}
+
+    def _best_of(self, start: Speaker, theirs: Drawn) -> dict:
+        """Best-of-n of the start by the reward model and by gold, from answers that are not among its draws."""
+        count, seed = self.settings.best_of, self.settings.seed
+        pool = self._draw(start, range(self.settings.draws, self.settings.draws + count))
+        found = {f"best_of_{count}_gold": best_of(pool, pool.gold, theirs, seed)}
+        if self.reward:
+            found[f"best_of_{count}"] = best_of(pool, self._scores(pool), theirs, seed)
+        return found
+
+
+def _contests(store: Store, settings: CompareSettings) -> list[tuple[Policy, Policy]]:
+    """(policy, the one it is compared with). Raises BadInput where there is none."""
+    contests = []
+    for name in settings.policies or ("",):
+        policy = choose_policy(store, name)
+        if not settings.against and policy.parent_id is None:
+            raise BadInput(f"{policy.public} has no parent to be compared with", "Name one: --against p1.", field="against")
+        contests.append((policy, store.policies.get(number(settings.against, POLICY) if settings.against else policy.parent_id)))
+    return contests
+
+
+def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[Speaker]) -> Judge | None:
+    """The reward model of that id, on the base it shares with the policies where it does; None for no name."""
+    if not name:
+        return None
+    row = store.reward_models.get(number(name, REWARD_MODEL))
+    tokenizers = {speaker.base.fingerprint["tokenizer"] for speaker in speakers}
+    model = RewardModel.load(store.home / row.adapter, bases.get(row.base))
+    return reward_judge(model, tokenizers.pop() if len(tokenizers) == 1 else "")
+
+
+def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[Speaker]) -> list[Prompt]:
+    """Test prompts that the judge knows and that leave every policy room to answer, in an order that the seed decides."""
+    prompts = store.prompts.list(split="test")
+    if not prompts:
+        raise BadInput("there are no test prompts", "Import prompts first: one in seven or so falls into the test split.")
+    random.Random(settings.seed).shuffle(prompts)
+    known = [prompt for prompt in prompts if settings.judge == "reward" or prompt.facts]
+    if not known:
+        remedy = "Let a reward model judge: --set judge=reward --set reward=r1."
+        raise BadInput(f"the rubric knows none of the {len(prompts)} test prompts", remedy, field="judge")
+    chosen = [prompt for prompt in known if all(_room(speaker, prompt, settings.max_new_tokens) for speaker in speakers)]
+    if not chosen:
+        raise BadInput(f"no test prompt leaves room for {settings.max_new_tokens} tokens", "Lower it.", field="max_new_tokens")
+    return chosen[: settings.prompts]
+
+
+def _room(speaker: Speaker, prompt: Prompt, tokens: int) -> bool:
+    """Whether an answer of that many tokens and its end, or the constant one, fit into the context."""
+    longest = max(tokens + 1, len(speaker.base.encode_completion(POLITE)))
+    try:
+        return len(speaker.encode(prompt)) + longest <= speaker.base.context
+    except BadInput:
+        return False
+
+
+def _rounded(gold: np.ndarray) -> list[list[float]]:
+    return np.round(gold, 4).tolist()
