@@ -42,10 +42,8 @@ def uniforms(seed: int, update: int, indices: Sequence[int] | Sequence[tuple[int
 
 def banned_ids(base: Base) -> list[int]:
     """Ids that no answer may contain: special tokens other than an end of answer, and rows of the embedding without a token."""
-    tokenizer = base.tokenizer
-    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | set(tokenizer.all_special_ids)
-    nameless = range(len(tokenizer), base.config.vocab_size)
-    return sorted((special | set(nameless)) - base.eos_ids)
+    nameless = range(len(base.tokenizer), base.encoding.rows)
+    return sorted((base.encoding.special_ids | set(nameless)) - base.eos_ids)
 
 
 def token_logps(logits: Tensor, temperature: float, banned: Collection[int]) -> Tensor:
@@ -57,9 +55,9 @@ def token_logps(logits: Tensor, temperature: float, banned: Collection[int]) -> 
 
 
 @contextmanager
-def merged(model: torch.nn.Module) -> Iterator[None]:
-    """The active LoRA adapters folded into the weights while sampling; afterwards the weights are the same bits as before."""
-    layers = [m for m in model.modules() if isinstance(m, LoraLayer) and not m.disable_adapters and m.active_adapters]
+def merged(base: Base) -> Iterator[None]:
+    """The active LoRA adapter folded into the weights while sampling; afterwards the weights are the same bits as before."""
+    layers = [module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)]
     kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
     try:
         for layer in layers:
@@ -69,6 +67,13 @@ def merged(model: torch.nn.Module) -> Iterator[None]:
         for layer, weight in zip(layers, kept, strict=True):
             layer.merged_adapters.clear()
             layer.get_base_layer().weight.data.copy_(weight)
+
+
+def _can_merge(layer: LoraLayer, base: Base) -> bool:
+    """Not a quantised weight, and not one that is the embedding as well."""
+    weight = layer.get_base_layer().weight
+    shared = weight is base.causal.get_input_embeddings().weight
+    return bool(layer.active_adapters) and weight.is_floating_point() and not shared
 
 
 @torch.no_grad()
@@ -90,7 +95,7 @@ def generate(
     _check(base, prompt_ids, temperature)
     order = sorted(range(len(prompt_ids)), key=lambda row: len(prompt_ids[row]))
     rollout = Rollout([[] for _ in order], [[] for _ in order], [False for _ in order])
-    with merged(base.model):
+    with merged(base):
         for at in range(0, len(order), batch_size):
             _generate_batch(base, prompt_ids, uniforms, order[at : at + batch_size], rollout, max_new_tokens, temperature, banned)
     return rollout
@@ -100,7 +105,7 @@ def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
     if not temperature > 0:
         raise BadInput(f"temperature {temperature} cannot be sampled at", "Give a temperature above 0", field="temperature")
     for ids in prompt_ids:
-        if not 0 < len(ids) < base.context:
+        if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
             raise BadInput(
                 f"a prompt of {len(ids)} tokens does not fit a context of {base.context} tokens with room for an answer",
                 "Shorten the prompt or take a base with a longer context",
@@ -113,14 +118,14 @@ def _generate_batch(
 ) -> None:
     """Decode the prompts numbered `rows` with a KV cache, appending to `out`; left padding, so that all rows write at the same slot."""
     ids, mask = base.collate([prompts[row] for row in rows], side="left")
-    room = torch.tensor([base.context - len(prompts[row]) for row in rows], device=ids.device)
+    room = torch.tensor([base.context - 1 - len(prompts[row]) for row in rows], device=ids.device)
     numbers = torch.from_numpy(np.ascontiguousarray(noise[rows, :limit])).to(ids.device)
     ends = torch.tensor(sorted(base.eos_ids), device=ids.device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     running, cache = torch.ones(len(rows), dtype=torch.bool, device=ids.device), None
     for step in range(limit):
-        reply = base.model(
-            input_ids=ids, attention_mask=mask.long(), position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+        reply = base.causal(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
         )
         cache = reply.past_key_values
         logps = token_logps(reply.logits[:, -1], temperature, banned)

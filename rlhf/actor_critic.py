@@ -1,0 +1,86 @@
+"""The policy and its critic as one module: log-probabilities and values of answers' tokens, computed at those tokens only.
+
+A row is prompt + answer, padded on the right. The state before answer token t is the hidden state of the token in front of it;
+both the token's log-probability and the value V(state) are read there, so the first value is V(prompt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from reward.base import Base
+from rlhf.sampling import banned_ids, token_logps
+
+
+class AnswerBatch(NamedTuple):
+    """Rows for one forward pass. `rows`, `columns` (N,) point at the state before each answer token, row by row; `actions` (N,) are those tokens."""
+
+    ids: Tensor
+    mask: Tensor
+    rows: Tensor
+    columns: Tensor
+    actions: Tensor
+
+
+def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> AnswerBatch:
+    """Right-padded rows of prompt + answer. An answer's last token is acted, never read: it is left out of `ids`."""
+    ids, mask = base.collate([prompt + answer[:-1] for prompt, answer in zip(prompts, answers, strict=True)])
+    rows = [row for row, answer in enumerate(answers) for _ in answer]
+    columns = [len(prompt) - 1 + t for prompt, answer in zip(prompts, answers, strict=True) for t in range(len(answer))]
+    actions = [token for answer in answers for token in answer]
+    return AnswerBatch(ids, mask, *(torch.tensor(x, device=ids.device) for x in (rows, columns, actions)))
+
+
+def answer_mask(answers: Sequence[list[int]]) -> Tensor:
+    """(B, T) bool from the answers' lengths: True on their tokens. Ids are not looked at, so pad == eos changes nothing."""
+    lengths = torch.tensor([len(answer) for answer in answers])
+    return torch.arange(int(lengths.max())) < lengths[:, None]
+
+
+def spread(flat: Tensor, mask: Tensor) -> Tensor:
+    """Token values (N,), row by row, at their places in (B, T); 0 elsewhere."""
+    return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask.to(flat.device), flat)
+
+
+class ActorCritic(nn.Module):
+    """The active role of a base, and a linear value head on its last hidden state.
+
+    The head starts at 0. The module never enters train mode: any dropout would make the ratio of new to old differ from 1.
+    """
+
+    def __init__(self, base: Base, temperature: float, bf16: bool) -> None:
+        super().__init__()
+        self.base, self.temperature, self.bf16 = base, temperature, bf16
+        self.banned = banned_ids(base)
+        self.causal = base.model
+        self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.eval()
+
+    def train(self, mode: bool = True) -> ActorCritic:
+        """Stay in eval mode, whatever the training loop asks for."""
+        return super().train(False)
+
+    def forward(self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and, where no gradient is recorded, entropies of the answer tokens: (N,) float32 each."""
+        states = self._states(ids, mask)[rows, columns]
+        with torch.autocast(states.device.type, enabled=False):
+            logits = self.base.logits(states.to(self.base.causal.dtype))
+            logps = token_logps(logits, self.temperature, self.banned)
+            chosen = logps.gather(-1, actions[:, None])[:, 0]
+            values = self.value_head(states.float())[:, 0]
+            return chosen, values, None if torch.is_grad_enabled() else entropy(logps)
+
+    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.base.hidden(ids, mask)
+
+
+def entropy(logps: Tensor) -> Tensor:
+    """Entropy in nats of log-probabilities (..., V); impossible tokens count 0."""
+    return -(logps.exp() * logps.masked_fill(logps == float("-inf"), 0.0)).sum(-1)

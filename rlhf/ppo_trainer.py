@@ -1,0 +1,247 @@
+"""PPO on a LoRA policy as a transformers Trainer: clipping, schedules, callbacks and checkpoints come from there.
+
+The data loader only counts: it hands out the number of a forward pass, and a rollout is made when its first pass is due. At the end
+of an update the state of a run is weights, optimizer, schedule and a few numbers, nothing else; that is when it is saved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, set_seed
+from transformers.trainer_utils import IntervalStrategy, TrainOutput
+
+from reward.adapters import read_adapter
+from reward.base import Base
+from rlhf import ppo
+from rlhf.actor_critic import ActorCritic, answer_batch, spread
+from rlhf.ppo_config import PPOConfig
+from rlhf.ppo_state import Best, copy_of, load_state, put, save_state
+from rlhf.rollout import Experience, Judged, describe, experience, judged, minibatch_plan, prompt_rows
+from rlhf.sampling import Rollout, banned_ids, generate, uniforms
+from rlhf.scorer import RewardFunction, Rewarder, Scorer
+
+POLICY, REFERENCE = "policy", "reference"
+FIXED = 2**32  # the "update" of noise that never changes: the fixed prompts are always answered with it
+Row = dict[str, Any]
+Watch = Callable[[Sequence[Row], Sequence[str], Sequence[bool]], Sequence[float]]
+
+
+class PPOTrainer(Trainer):
+    """Train the adapter `policy` of a base against a reward, kept near the policy it starts from.
+
+    `model` is a Base or where to load one. `reward` has `.score(prompts, completions)` or is such a function. Datasets are sequences
+    of rows with a `prompt`: text, or messages. `start` is the folder of the starting adapter, or a LoraConfig for a fresh one; the
+    policy as it starts is the reference. With `eval_dataset` the kept checkpoint is chosen there, else on the rollouts.
+
+    After `train()` the adapter holds the best policy seen (`best.update` says when). `watch`, if set, is called with rows, texts and
+    ended flags of the answers to the fixed prompts; its mean is logged as `eval_gold` and decides nothing.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: Base | str | Path,
+        reward: Rewarder | RewardFunction,
+        args: PPOConfig,
+        *,
+        train_dataset: Sequence[Row],
+        eval_dataset: Sequence[Row] | None = None,
+        start: str | Path | LoraConfig | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        set_seed(args.seed)
+        self.base = model if isinstance(model, Base) else Base.load(model, device=args.device)
+        self.reference = self._add_policy(start)
+        self.scorer = Scorer(self.base, reward, args.missing_eos_penalty)
+        self.kl = ppo.AdaptiveKL(args.kl_coef, args.kl_target or 1.0, args.kl_horizon)
+        self.watch: Watch | None = None
+        self.best: Best | None = None
+        self.samples: list[dict[str, Any]] = []
+        self._prompts = [self.base.encode_prompt(row["prompt"]) for row in train_dataset]
+        self._fixed = list(eval_dataset or (train_dataset[i] for i in range(min(args.rollout_batch_size, len(self._prompts)))))
+        self._fixed_prompts = [self.base.encode_prompt(row["prompt"]) for row in self._fixed]
+        self._banned, self._spent = banned_ids(self.base), False
+        args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
+        args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
+        actor = ActorCritic(self.base, args.temperature, args.bf16)
+        super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, callbacks=callbacks)
+
+    # ---- the whole run
+
+    @property
+    def updates_done(self) -> int:
+        """Updates that the current weights have behind them."""
+        return self.state.global_step // self.args.steps_per_update
+
+    def train(self, resume_from_checkpoint: str | None = None, **options: Any) -> TrainOutput:
+        """Train, then put the best policy into the adapter `policy`. Raises BadInput for a reward that is not finite."""
+        self._answer_as_reference()
+        with self.base.role(POLICY):
+            output = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+            if self.eval_dataset and self.updates_done % self.args.eval_updates and not self._spent:
+                self.evaluate()
+        if self.best is not None:
+            put(self.base, POLICY, self.best.weights)
+        return output
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The numbers of all forward passes of the run; `prompt_rows` chooses prompts by them."""
+        numbers = [{"pass": number} for number in range(self.args.max_steps * self.args.gradient_accumulation_steps)]
+        return DataLoader(numbers, batch_size=1, collate_fn=lambda rows: rows[0])
+
+    def _add_policy(self, start: str | Path | LoraConfig | None) -> str | None:
+        """Add the adapters; returns the reference's role: None, the bare base, where the policy starts as a fresh LoRA."""
+        if not isinstance(start, str | Path):
+            self.base.add_adapter(POLICY, config=start, trainable=True)
+            return None
+        self.base.add_adapter(POLICY, start, trainable=True)
+        self.base.add_adapter(REFERENCE, start)
+        return REFERENCE
+
+    def _answer_as_reference(self) -> None:
+        """The reference's answers to the fixed prompts: they give the reward its unit, and samples their counterpart."""
+        with self.base.role(self.reference):
+            answers = self._sample(self._fixed_prompts, FIXED)
+        raw = self.scorer.raw([row["prompt"] for row in self._fixed], answers.ids)
+        if self.args.standardize_reward:
+            self.scorer.fit(raw)
+        self._reference_answers, self._reference_raw = answers, raw
+
+    # ---- one update
+
+    def _prepare_inputs(self, inputs: dict[str, int]) -> dict[str, Any]:
+        """From the number of a forward pass to its rows; the first pass of an update makes the rollout."""
+        accumulated = self.args.gradient_accumulation_steps
+        update, number = divmod(inputs["pass"], self.args.steps_per_update * accumulated)
+        if number == 0:
+            self._begin_update(update)
+        first = number - number % accumulated
+        window = sum(int(self._experience.mask[rows].sum()) for rows in self._plan[first : first + accumulated])
+        return {"rows": self._plan[number], "window": window}
+
+    def _begin_update(self, update: int) -> None:
+        """1 sample, score and look as policy and as reference  2 reward: the score at the end token, less the price of KL at each
+        3 advantages  4 is the KL budget spent?  5 steer the price."""
+        self._started, self._sums = time.perf_counter(), {}
+        rows = prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
+        seen = self._judge([self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update)
+        rewards = ppo.token_rewards(seen.scores, seen.kl, seen.mask, self.kl.coefficient)
+        self._experience = experience(seen, rewards, self.args)
+        self._plan = minibatch_plan(self.args, update, seen.lengths)
+        quality = ppo.explained_variance(self._experience.old_values, self._experience.returns, seen.mask).item()
+        self._metrics = describe(seen) | {"update": update, "kl_coef": self.kl.coefficient, "explained_variance": quality}
+        self._metrics["rollout_seconds"] = time.perf_counter() - self._started
+        if not self.eval_dataset:
+            self._consider(update, self._metrics["reward"], self._metrics["kl"])
+        if self._metrics["kl"] > self.args.kl_budget:
+            self._stop()
+        if self.args.kl_target is not None:
+            self.kl.update(self._metrics["kl"], len(rows))
+
+    def _stop(self) -> None:
+        """The KL budget is spent: look at this policy once more, then end the run; its last steps are undone by `train`."""
+        self._spent = True
+        self.log(dict(self._metrics))
+        if self.eval_dataset:
+            self.evaluate()
+        self.control.should_training_stop = True
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        """The clipped policy loss and the clipped value loss of one pass, as its share of the tokens of the optimizer step."""
+        data = self._experience.select(inputs["rows"], self.base.device)
+        logps, values, _ = model(*answer_batch(self.base, data.prompts, data.answers))
+        logps, values = spread(logps, data.mask), spread(values, data.mask)
+        policy, stats = ppo.policy_loss(logps, data.old_logps, data.advantages, data.mask, self.args.cliprange)
+        value, more = ppo.value_loss(values, data.old_values, data.returns, data.mask, self.args.cliprange_value)
+        share = int(data.mask.sum()) / inputs["window"]
+        stats = stats | more | {"policy_loss": policy.detach(), "value_loss": value.detach()}
+        for name, number in stats.items():
+            self._sums[name] = self._sums.get(name, 0.0) + number * share / self.args.steps_per_update
+        return share * (policy + self.args.vf_coef * value)
+
+    def _judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
+        answers = self._sample(prompts, key)
+        raw = self.scorer.raw([row["prompt"] for row in rows], answers.ids)
+        scores = self.scorer.standard(raw, answers.ended)
+        return judged(self.model, self.reference, prompts, answers, scores, 2 * self.args.per_device_train_batch_size)
+
+    def _sample(self, prompts: list[list[int]], key: int) -> Rollout:
+        """Answers of the active role. The noise depends on the run's seed, `key` and a prompt's place, not on batches."""
+        noise = uniforms(self.args.seed, key, range(len(prompts)), self.args.max_new_tokens)
+        return generate(
+            self.base,
+            prompts,
+            noise,
+            max_new_tokens=self.args.max_new_tokens,
+            temperature=self.args.temperature,
+            banned=self._banned,
+        )
+
+    # ---- the best policy
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        """Answer the fixed prompts, always with the same noise: reward, KL, and whether this is the best policy so far."""
+        with self.base.role(POLICY):
+            seen = self._judge(self._fixed, self._fixed_prompts, FIXED)
+        found = describe(seen)
+        found["objective"] = self._consider(self.updates_done, found["reward"], found["kl"])
+        texts = [self.base.decode(ids) for ids in seen.answers.ids]
+        if self.watch is not None:
+            gold = self.watch(self._fixed, texts, seen.answers.ended)
+            found["gold"] = sum(gold) / len(gold)
+        self.samples = self._beside_reference(texts, seen.scores)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _consider(self, update: int, reward: float, kl: float) -> float:
+        """Keep the current policy if it is within the KL budget and its reward less KL at the starting price is the best yet."""
+        objective = reward - self.args.kl_coef * kl
+        if kl <= self.args.kl_budget and (self.best is None or objective > self.best.objective):
+            self.best = Best(update, reward, kl, objective, copy_of(self.base, POLICY))
+        return objective
+
+    def _beside_reference(self, texts: Sequence[str], scores: Tensor) -> list[dict[str, Any]]:
+        """The fixed prompts with both policies' answers and scores."""
+        reference = self._reference_answers
+        theirs = self.scorer.standard(self._reference_raw, reference.ended)
+        return [
+            {"prompt": row["prompt"], "reference": self.base.decode(ids), "policy": text, "reference_reward": their, "reward": mine}
+            for row, ids, text, their, mine in zip(self._fixed, reference.ids, texts, theirs.tolist(), scores.tolist(), strict=True)
+        ]
+
+    # ---- what is written down
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the update's metrics to the loss that the training loop reports at its end."""
+        if "loss" in logs:
+            seconds = time.perf_counter() - self._started
+            logs |= self._metrics | {name: float(number) for name, number in self._sums.items()}
+            logs |= {"update": self.updates_done, "episodes_per_second": self.args.rollout_batch_size / seconds}
+        super().log(logs, start_time)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        self.base.save_adapter(POLICY, output_dir or self.args.output_dir)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
+        save_state(folder, self.model.value_head, self.best, numbers)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        put(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
+        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head)
+        self.kl.coefficient, self.scorer.offset, self.scorer.scale = numbers["kl_coef"], numbers["offset"], numbers["scale"]

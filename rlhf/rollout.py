@@ -1,0 +1,127 @@
+"""One rollout: answers sampled for prompts, judged, and turned into advantages and returns.
+
+Noise and order come from counters (seed, update, ...), so a rollout is a function of the weights and these numbers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlhf import ppo
+from rlhf.actor_critic import ActorCritic, answer_batch, answer_mask, spread
+from rlhf.ppo_config import PPOConfig
+from rlhf.sampling import Rollout
+
+PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle: a counter of its own each, apart from the noise of sampling (0)
+
+
+class Looks(NamedTuple):
+    """What one role says about answers, (B, T) each: log-probabilities of their tokens, values, entropies."""
+
+    logps: Tensor
+    values: Tensor
+    entropies: Tensor
+
+
+class Judged(NamedTuple):
+    """Sampled answers to prompts, with their scores (B,), the policy's look at them, and k1 KL (B, T) in nats per token."""
+
+    prompts: list[list[int]]
+    answers: Rollout
+    scores: Tensor
+    old: Looks
+    kl: Tensor
+    mask: Tensor
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each prompt and answer together."""
+        return [len(prompt) + len(answer) for prompt, answer in zip(self.prompts, self.answers.ids, strict=True)]
+
+
+class Experience(NamedTuple):
+    """A rollout ready to train on: B prompts and answers as ids, and (B, T) tensors over the answers' tokens."""
+
+    prompts: list[list[int]]
+    answers: list[list[int]]
+    mask: Tensor
+    old_logps: Tensor
+    old_values: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+    def select(self, rows: list[int], device: torch.device) -> Experience:
+        """These rows, cut to the longest answer among them."""
+        width = max(len(self.answers[row]) for row in rows)
+        tensors = (table[rows, :width].to(device) for table in self[2:])
+        return Experience([self.prompts[row] for row in rows], [self.answers[row] for row in rows], *tensors)
+
+
+def shuffled(seed: int, key: int, purpose: int, number: int, count: int) -> np.ndarray:
+    """A permutation of range(count) that depends on these numbers only."""
+    return np.random.Generator(np.random.Philox(key=[seed, key], counter=[0, number, 0, purpose])).permutation(count)
+
+
+def prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
+    """Which of `count` prompts update number `update` answers: pass after pass, each pass shuffled anew."""
+    places = range(update * size, (update + 1) * size)
+    passes = {place // count: None for place in places}
+    orders = {number: shuffled(seed, 0, PROMPTS, number, count) for number in passes}
+    return [int(orders[place // count][place % count]) for place in places]
+
+
+def minibatch_plan(args: PPOConfig, update: int, lengths: Sequence[int]) -> list[list[int]]:
+    """Rows of every forward pass of an update, in order: each PPO epoch shuffled into minibatches, each minibatch sorted by
+    length before it is cut into passes, so that little is padded."""
+    plan, size = [], args.per_device_train_batch_size
+    for epoch in range(args.num_ppo_epochs):
+        order = shuffled(args.seed, update, MINIBATCHES, epoch, len(lengths)).tolist()
+        for start in range(0, len(order), args.minibatch_size):
+            minibatch = sorted(order[start : start + args.minibatch_size], key=lambda row: lengths[row])
+            plan += [minibatch[at : at + size] for at in range(0, len(minibatch), size)]
+    return plan
+
+
+@torch.no_grad()
+def look(model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int) -> Looks:
+    """Examine answers under the active role, rows of like length together, `size` at a time."""
+    mask = answer_mask(answers)
+    tables = Looks(*(torch.zeros(mask.shape) for _ in Looks._fields))
+    order = sorted(range(len(answers)), key=lambda row: len(prompts[row]) + len(answers[row]))
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        seen = model(*answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows]))
+        for table, flat in zip(tables, seen, strict=True):
+            table[rows] = spread(flat.cpu(), mask[rows])
+    return tables
+
+
+def judged(model: ActorCritic, reference: str | None, prompts: list[list[int]], answers: Rollout, scores: Tensor, size: int) -> Judged:
+    """Look at answers as the active role and as the reference."""
+    old = look(model, prompts, answers.ids, size)
+    with model.base.role(reference):
+        ref = look(model, prompts, answers.ids, size)
+    return Judged(prompts, answers, scores, old, ppo.kl_estimate(old.logps, ref.logps, "k1"), answer_mask(answers.ids))
+
+
+def describe(seen: Judged) -> dict[str, float]:
+    """Means over answers: reward, KL in nats per answer, length in tokens, share with an end; entropy in nats per token."""
+    return {
+        "reward": seen.scores.mean().item(),
+        "kl": seen.kl.sum(1).mean().item(),
+        "entropy": ppo.masked_mean(seen.old.entropies, seen.mask).item(),
+        "length": seen.mask.sum(1).float().mean().item(),
+        "ended": sum(seen.answers.ended) / len(seen.answers.ended),
+    }
+
+
+def experience(seen: Judged, rewards: Tensor, args: PPOConfig) -> Experience:
+    """Advantages by GAE over the answers' tokens, whitened over the whole rollout after the returns were taken."""
+    advantages, returns = ppo.gae(rewards, seen.old.values, seen.mask, args.gamma, args.lam)
+    advantages = ppo.whiten(advantages, seen.mask)
+    return Experience(seen.prompts, seen.answers.ids, seen.mask, seen.old.logps, seen.old.values, advantages, returns)

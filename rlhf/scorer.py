@@ -1,0 +1,58 @@
+"""What PPO maximises: a reward model's scores in units of the reference policy, less a penalty where the end is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from data.errors import BadInput
+from reward.base import Base
+from reward.model import RewardModel
+
+Prompt = str | list[dict[str, str]]
+RewardFunction = Callable[[Sequence[Prompt], Sequence[str]], Sequence[float]]
+
+
+class Rewarder(Protocol):
+    """Anything that scores answers: a `reward.RewardModel`, an ensemble, an endpoint."""
+
+    def score(self, prompts: Sequence[Prompt], completions: Sequence[str]) -> Sequence[float]:
+        """One number for each pair of prompt and completion; higher is better."""
+        ...
+
+
+class Scorer:
+    """Scores answers given as token ids. A reward model on the policy's tokenizer reads these ids, any other judge the text.
+
+    `offset` and `scale` are set by `fit` on the reference policy's answers: 0 then means "like the reference", 1 a deviation above.
+    """
+
+    def __init__(self, base: Base, reward: Rewarder | RewardFunction, missing_eos_penalty: float) -> None:
+        self._base, self._reward, self._penalty = base, reward, missing_eos_penalty
+        self._reads_ids = isinstance(reward, RewardModel) and reward.base.fingerprint["tokenizer"] == base.fingerprint["tokenizer"]
+        self.offset, self.scale = 0.0, 1.0
+
+    def raw(self, prompts: Sequence[Prompt], answers: Sequence[list[int]]) -> Tensor:
+        """The judge's own numbers, (B,) float32. Raises BadInput where one is missing, NaN or infinite."""
+        completions = list(answers) if self._reads_ids else [self._base.decode(ids) for ids in answers]
+        score = self._reward if callable(self._reward) else self._reward.score
+        scores = torch.tensor([float(x) for x in score(list(prompts), completions)])
+        if len(scores) != len(answers):
+            raise BadInput(f"the reward gave {len(scores)} scores for {len(answers)} answers", "Return one number per answer", field="reward")
+        for row in (~scores.isfinite()).nonzero()[:1, 0].tolist():
+            text = self._base.decode(answers[row])
+            raise BadInput(f"the reward of {text[:60]!r} is {scores[row].item()}", "Return finite numbers only", field="reward")
+        return scores
+
+    def fit(self, scores: Tensor) -> None:
+        """Let `scores` of the reference's answers have mean 0 and deviation 1; equal scores are only centred."""
+        self.offset, spread = scores.mean().item(), scores.std(unbiased=False).item()
+        self.scale = spread if spread > 1e-6 else 1.0
+
+    def standard(self, raw: Tensor, ended: Sequence[bool]) -> Tensor:
+        """(raw - offset) / scale, and the penalty subtracted where an answer has no end."""
+        unended = torch.tensor([not end for end in ended], dtype=raw.dtype)
+        return (raw - self.offset) / self.scale - self._penalty * unended
