@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -39,3 +41,39 @@ def write_adapter(folder: Path | str, config: LoraConfig, weights: Weights) -> N
     config.save_pretrained(str(folder))
     tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in weights.items()}
     save_file(tensors, str(Path(folder) / "adapter_model.safetensors"), metadata={"format": "pt"})
+
+
+def stack(first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights]) -> tuple[LoraConfig, Weights]:
+    """One adapter that does what both do together: B1 A1 s1 + B2 A2 s2 = [s1 B1, s2 B2] [A1; A2].
+
+    Modules that only one of them changes keep zeros for the other; the second's configuration and head are kept.
+    """
+    for config, _ in (first, second):
+        if config.rank_pattern or config.alpha_pattern or config.use_dora:
+            raise BadInput(error="the adapter has ranks of its own per layer, or is DoRA", remedy="Merge it into its base.")
+    config = copy.copy(second[0])
+    config.r = config.lora_alpha = first[0].r + second[0].r
+    config.use_rslora = False
+    config.target_modules = {name.split(".lora_")[0].removeprefix("base_model.model.") for name in _lora(first) | _lora(second)}
+    weights = {name: tensor for name, tensor in second[1].items() if ".lora_" not in name}
+    for name in sorted(_lora(first) | _lora(second)):
+        if ".lora_A." in name:
+            partner = name.replace(".lora_A.", ".lora_B.")
+            weights[name], weights[partner] = _stacked(first, second, name, partner)
+    return config, weights
+
+
+def _stacked(
+    first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights], name: str, partner: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    known = first if name in first[1] else second
+    downs, ups = [], []
+    for config, weights in (first, second):
+        scaling = config.lora_alpha / (math.sqrt(config.r) if config.use_rslora else config.r)
+        downs.append(weights[name] if name in weights else torch.zeros(config.r, known[1][name].shape[1]))
+        ups.append(scaling * weights[partner] if name in weights else torch.zeros(known[1][partner].shape[0], config.r))
+    return torch.cat(downs, dim=0), torch.cat(ups, dim=1)
+
+
+def _lora(adapter: tuple[LoraConfig, Weights]) -> set[str]:
+    return {name for name in adapter[1] if ".lora_" in name}

@@ -66,11 +66,13 @@ class Encoding:
 
         Raises BadInput for several turns without a chat template and for a prompt that fills the context.
         """
+        return self._checked(self.template(prompt), prompt)
+
+    def template(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
+        """The same, however long it is."""
         if self.tokenizer.chat_template:
-            ids = self._chat(prompt)
-        else:
-            ids = self._leading() + self._literal(PLAIN_TEMPLATE.format(prompt=_single_turn(prompt)))
-        return self._checked(ids, prompt)
+            return self._chat(prompt)
+        return self._leading() + self._literal(PLAIN_TEMPLATE.format(prompt=_single_turn(prompt)))
 
     def completion(self, text: str) -> list[int]:
         """Ids of a finished answer: its text without any control token, then the end token."""

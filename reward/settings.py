@@ -18,7 +18,7 @@ def _option(default: Any, help: str, **about: Any) -> Any:
 class RewardSettings:
     """A LoRA reward model trained on the stored comparisons. The defaults are the recipe that was measured to work."""
 
-    labels: str = _option("person", "whose labels: person, import, simulated, several by +, or all", main=True)
+    labels: str = _option("person+import", "whose labels: person, import, simulated, several joined by +, or all", main=True)
     from_: str = _option("", "policy whose weights it starts from (p2); empty: the bare base model", main=True)
     epochs: int = _option(EPOCHS, "a second one mostly memorises the noise", unit="epochs", main=True, min=1)
     learning_rate: float = _option(LEARNING_RATE, "of AdamW; a tenth of it hardly learns in one epoch", main=True, min=0.0)
@@ -27,7 +27,7 @@ class RewardSettings:
     rank: int = _option(RANK, "of the LoRA matrices", min=1)
     batch_size: int = _option(0, "pairs per step; 0: 8 up to 500 rows, else 16", unit="pairs", min=0)
     max_steps: int = _option(0, "stop after this many steps; 0: all epochs", unit="steps", min=0)
-    base: str = _option("starter", "base model where no policy is named: starter, a folder or a downloaded hub id")
+    base: str = _option("", "base model where no policy is named: starter, a folder or a downloaded hub id; empty: the newest policy's")
 
     def pairs_per_step(self, rows: int) -> int:
         """The batch size for a training set of `rows` rows."""

@@ -1,0 +1,241 @@
+"""A whole run that trains a reward model: real store, real TRL trainer, random two-layer base."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from peft import LoraConfig
+
+from data.context import Cancelled, RunContext
+from data.errors import BadInput
+from data.settings import as_dict, parse_settings
+from reward.adapters import read_adapter, stack, write_adapter
+from reward.base import Base
+from reward.judge import Answer, fit_pairs
+from reward.model import RewardModel
+from reward.report import FitPair
+from reward.rows import RowEncoder, training_set
+from reward.settings import RewardSettings
+from reward.train import build_trainer, run, starting_point
+from reward.trainer import BucketSampler, collator, preference_loss
+from tests.tiny import make_tiny_model
+
+GOOD, BAD = "Dear Mina, thank you so much for the lovely book {}.", "no. I do not care {}."
+VERDICTS = ("left", "left_much", "tie", "left_slightly")
+
+
+@pytest.fixture(scope="module")
+def base_folder(tmp_path_factory):
+    return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def labeled(store, base_folder):
+    """A store with 60 prompts, each with a good and a bad answer and one imported label; every fourth a tie."""
+    base = Base.load(base_folder)
+    policy = store.policies.add(name="base", kind="base", base=str(base_folder))
+    mina = store.accounts.add("mina", "labeler")
+    for number in range(60):
+        prompt = store.prompts.add(f"Write note number {number} to Mina.", source="test")
+        texts = (GOOD.format(number), BAD.format(number))
+        answers = [
+            {"prompt_id": prompt.id, "policy_id": policy.id, "text": text, "token_ids": base.encode_completion(text),
+             "sampling": {}, "seed": 0, "number": place, "ended": True}
+            for place, text in enumerate(texts)
+        ]  # fmt: skip
+        good, bad = store.completions.add_many(answers)
+        pair = store.pairs.add(prompt.id, good, bad)
+        store.comparisons.record(
+            id=f"c{number}", pair_id=pair.id, labeler_id=mina.id, left_id=good, right_id=bad,
+            verdict=VERDICTS[number % 4], source="import",
+        )  # fmt: skip
+    return store
+
+
+def context_of(store, settings, **about):
+    return RunContext(store, store.runs.enqueue("reward", as_dict(settings), "test", **about))
+
+
+FAST = RewardSettings(learning_rate=1e-2, epochs=3, batch_size=8, rank=4)
+
+
+def test_a_run_publishes_a_reward_model_that_orders_test_prompts(labeled):
+    context = context_of(labeled, FAST)
+    result = run(context, FAST)
+    model = labeled.reward_models.get(result.produced[0])
+    assert result.report["accuracy"] == 1.0
+    assert result.report["loss"] < math.log(2)
+    assert result.report["trained_on"] == len([p for p in labeled.prompts.list(split="train")])
+    assert result.report["seconds"] > 0
+    assert model.report["peak_mb"] > 0
+    assert (model.run_id, model.seed) == (context.run.id, 0)
+    good, bad = RewardModel.load(labeled.home / model.adapter).score(["Write a note to Mina."] * 2, [GOOD, BAD])
+    assert good > bad
+
+
+def test_the_snapshot_leads_back_to_every_label(labeled):
+    model = labeled.reward_models.get(run(context_of(labeled, FAST), FAST).produced[0])
+    rows = labeled.snapshots.rows(model.snapshot_id)
+    assert {row["comparison_id"] for row in rows} == {f"c{number}" for number in range(60)}
+
+
+def test_the_curves_of_a_run_are_kept(labeled):
+    context = context_of(labeled, FAST)
+    run(context, FAST)
+    assert {"loss", "accuracy", "margin"} <= set(labeled.metrics.keys(context.run.id))
+
+
+def test_no_test_prompt_is_trained_on(labeled, monkeypatch):
+    trained = []
+    monkeypatch.setattr("reward.train.training_set", lambda rows: trained.extend(rows) or training_set(rows))
+    run(context_of(labeled, FAST), FAST)
+    assert {each.row.split for each in trained} == {"train"}
+
+
+def test_training_is_deterministic_by_seed(labeled):
+    short = parse_settings(RewardSettings, ["max_steps=3", "batch_size=8"])
+    heads = [
+        read_adapter(labeled.home / labeled.reward_models.get(run(context_of(labeled, short), short).produced[0]).adapter)[1]
+        for _ in range(2)
+    ]
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+
+
+def test_a_cancelled_run_saves_and_goes_on_exactly(labeled, monkeypatch):
+    whole = run(context_of(labeled, FAST), FAST)
+    first = context_of(labeled, FAST)
+    monkeypatch.setattr(first, "cancelled", lambda: True)
+    with pytest.raises(Cancelled):
+        run(first, FAST)
+    assert labeled.reward_models.count() == 1
+    labeled.prompts.add("A prompt that came later.", source="test")
+    second = run(context_of(labeled, FAST, resumes=first.run.id), FAST)
+    one, two = (
+        read_adapter(labeled.home / labeled.reward_models.get(result.produced[0]).adapter)[1] for result in (whole, second)
+    )
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_no_labels_names_what_to_do(store, base_folder):
+    store.policies.add(name="base", kind="base", base=str(base_folder))
+    with pytest.raises(BadInput, match="no comparisons"):
+        run(context_of(store, FAST), FAST)
+
+
+def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
+    base = Base.load(base_folder)
+    base.add_adapter("sft")
+    for matrix in base.parameters("sft"):
+        matrix.data.normal_(std=0.1)
+    base.save_adapter("sft", tmp_path / "sft")
+    policy = labeled.policies.add(name="sft", kind="sft", base=str(base_folder), adapter=str(tmp_path / "sft"))
+    settings = parse_settings(RewardSettings, [f"from={policy.public}", "max_steps=4", "batch_size=8", "rank=4"])
+    start = starting_point(labeled, settings)
+    rows = RowEncoder(base).encode(_rows(labeled))
+    trainer = build_trainer(tmp_path / "run", settings, base, start, rows)
+    trainer.train()
+    expected = _classifier_scores(trainer, rows)
+    model = labeled.reward_models.get(run(context_of(labeled, settings), settings).produced[0])
+    loaded = RewardModel.load(labeled.home / model.adapter)
+    found = loaded.raw_scores([each.prompt for each in rows], [each.a for each in rows])
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def _rows(store):
+    from data.preferences import training_rows
+
+    return training_rows(store)
+
+
+@torch.no_grad()
+def _classifier_scores(trainer, rows):
+    model = trainer.model.eval()
+    return [model(input_ids=torch.tensor([each.prompt + each.a])).logits.item() for each in rows]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gemma", "qwen2"])
+def test_other_kinds_of_base_without_pad_or_template_train_too(labeled, kind, tmp_path):
+    folder = make_tiny_model(kind, tmp_path, pad=False, chat=False)
+    settings = parse_settings(RewardSettings, [f"base={folder}", "max_steps=2", "rank=4"])
+    assert run(context_of(labeled, settings), settings).report["accuracy"] is not None
+
+
+def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
+    base = Base.load(base_folder)
+    (each, *_) = RowEncoder(base).encode(_rows(labeled))
+    row = training_set([each])[0]
+    assert row["chosen_ids"] == base.encode_prompt(each.row.prompt) + each.row.a_token_ids
+    assert row["chosen_ids"][-1] in base.eos_ids
+
+
+def test_ids_of_another_tokenizer_are_replaced_by_the_text_s(base_folder):
+    base = Base.load(base_folder)
+    encoder = RowEncoder(base)
+    ids = base.encode_completion("Sure.")
+    assert encoder.answer(ids, "Sure.") == ids
+    assert encoder.answer([5, 6, 7], "Sure.") == ids
+    assert encoder.answer([10**6], "Sure.") == ids
+    assert encoder.answer(None, "Sure.") == ids
+
+
+def test_comparisons_beyond_the_context_are_left_out_and_counted(labeled, tmp_path):
+    encoder = RowEncoder(Base.load(make_tiny_model("llama", tmp_path, context=48)))
+    rows = _rows(labeled)
+    kept = encoder.encode(rows)
+    assert len(kept) + encoder.omitted == len(rows)
+    assert encoder.omitted > 0
+
+
+def test_a_tie_is_the_half_half_loss_and_weights_scale_it():
+    difference = torch.tensor([2.0, -1.0])
+    expected = (-2 * 0.5 * (math.log(1 / (1 + math.exp(-2))) + math.log(1 / (1 + math.exp(2)))) + math.log(1 + math.e)) / 2
+    assert preference_loss(difference, torch.tensor([0.5, 1.0]), torch.tensor([2.0, 1.0])).item() == pytest.approx(expected)
+
+
+def test_weights_average_one_over_the_data(labeled, base_folder):
+    weights = training_set(RowEncoder(Base.load(base_folder)).encode(_rows(labeled)))["weight"]
+    assert sum(weights) / len(weights) == pytest.approx(1.0)
+
+
+def test_batches_hold_similar_lengths_and_every_row_once():
+    lengths = [(37 * n) % 101 for n in range(100)]
+    order = list(BucketSampler(lengths, 8, seed=0))
+    assert sorted(order) == list(range(100))
+    spread = [max(lengths[i] for i in order[at : at + 8]) - min(lengths[i] for i in order[at : at + 8]) for at in range(0, 64, 8)]
+    assert max(spread) < 40
+    assert order == list(BucketSampler(lengths, 8, seed=0))
+    assert order != list(BucketSampler(lengths, 8, seed=1))
+
+
+def test_the_collator_masks_by_length_even_where_the_pad_id_is_text():
+    batch = collator(7)([{"chosen_ids": [7, 7], "rejected_ids": [5], "label": 1.0, "weight": 1.0}])
+    assert batch["input_ids"].tolist() == [[7, 7], [5, 7]]
+    assert batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
+
+
+def test_two_stacked_adapters_do_what_both_do(base_folder, tmp_path):
+    base = Base.load(base_folder)
+    for name, rank, modules in (("one", 2, ["q_proj", "up_proj"]), ("two", 3, ["q_proj", "v_proj"])):
+        base.add_adapter(name, config=LoraConfig(r=rank, lora_alpha=8, target_modules=modules))
+        for matrix in base.parameters(name):
+            matrix.data.normal_(std=0.3)
+        base.save_adapter(name, tmp_path / name)
+    write_adapter(tmp_path / "both", *stack(read_adapter(tmp_path / "one"), read_adapter(tmp_path / "two")))
+    base.add_adapter("both", tmp_path / "both")
+    batch = base.collate([base.encode_prompt("Name two animals.")])
+    with base.role("both"):
+        found = base.hidden(*batch)
+    for layer in base._layers:
+        layer._active_adapter = ["one", "two"]
+    assert torch.allclose(found, base.hidden(*batch), atol=1e-5)
+
+
+def test_only_answers_alike_in_all_but_fit_make_fit_pairs():
+    def answer(prompt_id, score, **parts):
+        return Answer(prompt_id, score, parts)
+
+    fits, misses = answer(1, 0.3, fit=2.0, manner=0.25), answer(1, 0.9, fit=0.0, manner=0.25)
+    rude, elsewhere = answer(1, 0.1, fit=0.0, manner=-0.8), answer(2, 0.2, fit=1.0, manner=0.25)
+    assert fit_pairs([misses, fits, rude, elsewhere, Answer(1, 0.0, None)]) == [FitPair(1, 0.3, 0.9)]
