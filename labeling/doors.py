@@ -24,14 +24,24 @@ button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-we
 def sign_in_page(language: str, *, after: str = "", name: str = "", error: str = "") -> str:
     """The form of /login; `after` is the path to go to once signed in."""
     fields = _hidden("next", after) + _name(language, name) + _password(language, "current-password", "")
-    return _form(language, action="/login", title=say(language, "app"), lead="sign_in_lead", fields=fields, button="sign_in", error=error)
+    return _form(
+        language, action="/login", title=say(language, "app"), lead="sign_in_lead", fields=fields, button="sign_in", error=error
+    )
 
 
 def first_page(language: str, token: str, *, name: str = "", error: str = "") -> str:
     """The form of /first: name and password of the first researcher."""
     rule = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>"
     fields = _hidden("token", token) + _name(language, name) + _password(language, "new-password", rule)
-    return _form(language, action="/first", title=say(language, "first_title"), lead="first_lead", fields=fields, button="first_button", error=error)
+    return _form(
+        language,
+        action="/first",
+        title=say(language, "first_title"),
+        lead="first_lead",
+        fields=fields,
+        button="first_button",
+        error=error,
+    )
 
 
 def note_page(language: str, key: str, **values: object) -> str:
@@ -47,12 +57,12 @@ def _form(language: str, *, action: str, title: str, lead: str, fields: str, but
 
 
 def _hidden(name: str, value: str) -> str:
-    return f"<input type=hidden name={name} value=\"{escape(value)}\">"
+    return f'<input type=hidden name={name} value="{escape(value)}">'
 
 
 def _name(language: str, value: str) -> str:
     return (
-        f"<label for=name>{say(language, 'name')}</label><input id=name name=name value=\"{escape(value)}\" "
+        f'<label for=name>{say(language, "name")}</label><input id=name name=name value="{escape(value)}" '
         f"maxlength={NAME_LENGTH} autocomplete=username autocapitalize=none spellcheck=false required autofocus>"
     )
 

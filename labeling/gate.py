@@ -91,7 +91,13 @@ class Gate:
         """A page request goes to the sign-in and comes back afterwards; everything else gets 401."""
         if prefix != "/api/v1" and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
-        error = {"error": "sign in first", "file": None, "line": None, "field": None, "remedy": "Send a session cookie or a Bearer token."}
+        error = {
+            "error": "sign in first",
+            "file": None,
+            "line": None,
+            "field": None,
+            "remedy": "Send a session cookie or a Bearer token.",
+        }
         return JSONResponse(error, 401, {"www-authenticate": "Bearer"})
 
     def session(self, request: Request) -> Account | None:
@@ -129,7 +135,9 @@ class Gate:
         wait = max(self.throttle.wait(key) for key in keys)
         if wait:
             error = say(spoken(request), "sign_in_often", s=wait)
-            return HTMLResponse(sign_in_page(spoken(request), after=after, name=name, error=error), 429, {"retry-after": str(wait)})
+            return HTMLResponse(
+                sign_in_page(spoken(request), after=after, name=name, error=error), 429, {"retry-after": str(wait)}
+            )
         token = await asyncio.to_thread(accounts.sign_in, self.store, name, form.get("password", ""))
         for key in keys:
             self.throttle.succeeded(key) if token else self.throttle.failed(key)

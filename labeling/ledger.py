@@ -22,7 +22,9 @@ class Ledger:
 
     def last_word(self, assignment: str, pair_id: int) -> Comparison | None:
         """The assignment's event that nothing supersedes, a withdrawal included; None where it was never answered."""
-        return self._one(f"SELECT c.id FROM comparisons AS c WHERE c.pair_id = ? AND c.assignment_id = ? AND {LAST}", pair_id, assignment)
+        return self._one(
+            f"SELECT c.id FROM comparisons AS c WHERE c.pair_id = ? AND c.assignment_id = ? AND {LAST}", pair_id, assignment
+        )
 
     def last_of(self, labeler_id: int) -> Comparison | None:
         """The labeler's newest comparison that still holds."""
@@ -31,7 +33,9 @@ class Ledger:
 
     def count_of(self, labeler_id: int, since: str) -> tuple[int, int]:
         """How many of the labeler's comparisons hold: those made from `since` on, and all."""
-        sql = "SELECT coalesce(sum(created_at >= ?), 0) AS recent, count(*) AS total FROM current_comparisons WHERE labeler_id = ?"
+        sql = (
+            "SELECT coalesce(sum(created_at >= ?), 0) AS recent, count(*) AS total FROM current_comparisons WHERE labeler_id = ?"
+        )
         row = self.store.row(sql, [since, labeler_id])
         return row["recent"], row["total"]
 

@@ -51,7 +51,9 @@ class Queue:
     `overlap` is how many labelers a pair needs; 1.1 asks two for one pair in ten, always the same ones.
     """
 
-    def __init__(self, store: Store, labeler: Account, *, overlap: float, rng: random.Random, clock: Callable[[], str] = now) -> None:
+    def __init__(
+        self, store: Store, labeler: Account, *, overlap: float, rng: random.Random, clock: Callable[[], str] = now
+    ) -> None:
         self.store = store
         self.labeler = labeler
         self.overlap = overlap
@@ -86,7 +88,9 @@ class Queue:
 
     def waiting(self) -> list[tuple[str, str]]:
         """The two completions of every pair that this labeler could be handed now."""
-        rows = self._rows(f"SELECT p.first_id, p.second_id FROM pairs AS p WHERE p.shown = 1 AND {UNMET} AND {NEEDED} ORDER BY p.id")
+        rows = self._rows(
+            f"SELECT p.first_id, p.second_id FROM pairs AS p WHERE p.shown = 1 AND {UNMET} AND {NEEDED} ORDER BY p.id"
+        )
         return [(row["first_id"], row["second_id"]) for row in rows]
 
     def has_pairs(self) -> bool:
@@ -108,12 +112,17 @@ class Queue:
         """Of the highest priority that has one, the first needed pair from a random point of the ids on, around the end."""
         priority = self._value("SELECT max(priority) FROM pairs WHERE shown = 1")
         while priority is not None:
-            low, high = (self._value(f"SELECT {end}(id) FROM pairs WHERE shown = 1 AND priority = :p", p=priority) for end in ("min", "max"))
+            low, high = (
+                self._value(f"SELECT {end}(id) FROM pairs WHERE shown = 1 AND priority = :p", p=priority)
+                for end in ("min", "max")
+            )
             start = self.rng.randint(low, high)
             for side in (">=", "<"):
                 row = self._row(
                     f"SELECT p.id, p.first_id, p.second_id FROM pairs AS p WHERE p.shown = 1 AND p.priority = :p "
-                    f"AND p.id {side} :start AND {UNMET} AND {NEEDED} ORDER BY p.id LIMIT 1", p=priority, start=start,
+                    f"AND p.id {side} :start AND {UNMET} AND {NEEDED} ORDER BY p.id LIMIT 1",
+                    p=priority,
+                    start=start,
                 )
                 if row:
                     return row["id"], row["first_id"], row["second_id"]
@@ -142,8 +151,12 @@ class Queue:
         simulated = self.labeler.simulated
         permille = round(self.overlap * 1000)
         common = {
-            "me": self.labeler.id, "now": self.clock(), "simulated": int(simulated), "source": "simulated" if simulated else "person",
-            "whole": permille // 1000, "permille": permille % 1000,
+            "me": self.labeler.id,
+            "now": self.clock(),
+            "simulated": int(simulated),
+            "source": "simulated" if simulated else "person",
+            "whole": permille // 1000,
+            "permille": permille % 1000,
         }
         return self.store.rows(sql, common | values)
 

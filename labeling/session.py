@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from data.clock import now
 from data.records import Account, Comparison
@@ -83,7 +83,13 @@ class Session:
     """
 
     def __init__(
-        self, store: Store, labeler: Account | str, *, overlap: float = OVERLAP, rng: random.Random | None = None, clock: Callable[[], str] = now
+        self,
+        store: Store,
+        labeler: Account | str,
+        *,
+        overlap: float = OVERLAP,
+        rng: random.Random | None = None,
+        clock: Callable[[], str] = now,
     ) -> None:
         name = labeler if isinstance(labeler, str) else labeler.name
         account = store.accounts.by_name(name)
@@ -114,7 +120,9 @@ class Session:
             assignment = self._mine(answer.assignment)
             latest = self.ledger.last_word(assignment.id, assignment.pair_id)
             supersedes = replaced(answer, latest)
-            recorded = self._record(answer, assignment, supersedes, is_correction=latest is not None and latest.verdict != WITHDRAWN)
+            recorded = self._record(
+                answer, assignment, supersedes, is_correction=latest is not None and latest.verdict != WITHDRAWN
+            )
             self.queue.end(assignment)
             return receipt(recorded)
 
@@ -188,10 +196,18 @@ class Session:
         moment = datetime.fromisoformat(self.clock())
         ends = datetime.fromisoformat(assignment.expires_at)
         self.store.comparisons.record(
-            id=answer.id, assignment_id=assignment.id, pair_id=assignment.pair_id, labeler_id=self.labeler.id,
-            left_id=assignment.left_id, right_id=assignment.right_id, verdict=answer.verdict, supersedes=supersedes,
-            late=not is_correction and ends <= moment, source="simulated" if self.labeler.simulated else "person",
-            seconds=None if is_correction else (moment - ends).total_seconds() + LEASE_SECONDS, rationale=answer.rationale,
+            id=answer.id,
+            assignment_id=assignment.id,
+            pair_id=assignment.pair_id,
+            labeler_id=self.labeler.id,
+            left_id=assignment.left_id,
+            right_id=assignment.right_id,
+            verdict=answer.verdict,
+            supersedes=supersedes,
+            late=not is_correction and ends <= moment,
+            source="simulated" if self.labeler.simulated else "person",
+            seconds=None if is_correction else (moment - ends).total_seconds() + LEASE_SECONDS,
+            rationale=answer.rationale,
         )
         return self.store.comparisons.get(answer.id)
 

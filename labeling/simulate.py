@@ -86,7 +86,9 @@ def labeler(store: Store, number: int) -> Account:
     name = f"sim-{number}"
     account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=True)
     if not account.simulated:
-        raise BadInput(f"the account {name!r} is a person's", "Simulated labelers need this name: use another home.", field="labelers")
+        raise BadInput(
+            f"the account {name!r} is a person's", "Simulated labelers need this name: use another home.", field="labelers"
+        )
     return account
 
 
@@ -120,7 +122,9 @@ def fit_beta(differences: Sequence[float], agreement: float) -> float:
     Agreement grows with beta from 0.5 to (1 + the share of pairs whose gold scores differ) / 2.
     """
     if not differences:
-        raise BadInput("no pair waits for simulated labelers", "Sample answers first: app.py sample --policy P --prompts N --per-prompt K")
+        raise BadInput(
+            "no pair waits for simulated labelers", "Sample answers first: app.py sample --policy P --prompts N --per-prompt K"
+        )
     array = np.asarray(differences, dtype=np.float64)
     most = (1 + np.mean(array != 0)) / 2
     if not 0.5 <= agreement < most:
