@@ -1,0 +1,89 @@
+"""Commands of this floor: import, export, backup, restore. Each handler returns the JSON document."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from data.adopting import adopt_policy
+from data.backup import back_up, restore
+from data.cli import open_store
+from data.errors import BadInput
+from data.exporting import FORMATS, LABELS, MODELS, WHAT, export_file, export_model
+from data.formats import ALIASES, AUTO, KEYS
+from data.formats import FORMATS as IMPORT_FORMATS
+from data.importing import import_file
+
+
+def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
+    """Add this floor's commands."""
+
+    def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
+        parser = subparsers.add_parser(name, parents=[common], help=text, description=text)
+        parser.set_defaults(run=run, render=render)
+        return parser
+
+    importing = add("import", "Bring in prompts, instructions, preferences, completions or a policy.", cmd_import, render_import)
+    importing.add_argument("file", type=Path, metavar="FILE|DIR")
+    importing.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"))
+    importing.add_argument("--format", default=AUTO, choices=(AUTO, *IMPORT_FORMATS, *ALIASES), help="default: by looking")
+    importing.add_argument("--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others")
+    exporting = add("export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export)
+    exporting.add_argument("out", type=Path, metavar="OUT", help="a file (.gz: gzipped, .json: an array); for models a folder")
+    exporting.add_argument("--what", required=True, choices=WHAT)
+    exporting.add_argument("--format", choices=sorted({name for names in FORMATS.values() for name in names}))
+    exporting.add_argument("--labels", default="person", choices=tuple(LABELS), help="whose comparisons (default %(default)s)")
+    exporting.add_argument("--id", help="which policy or reward model, such as p4 or r3")
+    exporting.add_argument("--merge", action="store_true", help="a whole model instead of an adapter")
+    exporting.add_argument("--force", action="store_true", help="replace OUT")
+    backup = add("backup", "Write everything of this home to one file, while it is in use.", cmd_backup, render_files)
+    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.add_argument("--force", action="store_true", help="replace FILE")
+    restoring = add("restore", "Unpack a backup into a home that is empty.", cmd_restore, render_files)
+    restoring.add_argument("file", type=Path, metavar="FILE")
+
+
+def cmd_import(args: argparse.Namespace) -> dict:
+    """Import a file's rows or a model folder."""
+    if args.what == "policy":
+        return adopt_policy(open_store(args), args.file)
+    return import_file(open_store(args), args.file, args.what, form=args.format, skip_bad=args.skip_bad)
+
+
+def cmd_export(args: argparse.Namespace) -> dict:
+    """Export rows to a file or a model to a folder."""
+    store = open_store(args)
+    if args.what not in MODELS:
+        return export_file(store, args.out, args.what, form=args.format, labels=args.labels, force=args.force)
+    if not args.id:
+        raise BadInput(f"which {args.what} is not said", "Name it with --id, such as --id p4 or --id r3.", field="id")
+    return export_model(store, args.out, args.what, args.id, merge=args.merge, force=args.force)
+
+
+def cmd_backup(args: argparse.Namespace) -> dict:
+    """Back the home up."""
+    return back_up(open_store(args), args.file, force=args.force)
+
+
+def cmd_restore(args: argparse.Namespace) -> dict:
+    """Restore a backup into an empty home."""
+    return restore(args.home, args.file)
+
+
+def render_import(result: dict) -> str:
+    """The counts in one line, and where the rejected rows are."""
+    counts = ", ".join(f"{result[name]} {name}" for name in ("read", "added", "duplicate", "rejected"))
+    return counts + (f"; rejected rows: {result['rejected_file']}" if "rejected_file" in result else "")
+
+
+def render_export(result: dict) -> str:
+    """How many rows, what was left out and why, and the files."""
+    left_out = "".join(f"\nleft out, {reason}: {count}" for reason, count in result["omitted"].items())
+    return f"{result['rows']} rows{left_out}\n" + "\n".join(result["files"])
+
+
+def render_files(result: dict) -> str:
+    """The files, one a line."""
+    return "\n".join(result["files"])

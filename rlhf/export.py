@@ -1,0 +1,97 @@
+"""Policies and reward models as Hugging Face folders: the adapter in PEFT's format, or merged into a model of its own.
+
+Every folder carries the tokenizer and the template by which the model was prompted, so that another program asks it
+the way this one did.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from data.formats.writing import whole_folder
+from data.store import Store
+from reward.classifier import load_classifier
+from reward.encoding import PLAIN_TEMPLATE
+from reward.loading import LOCAL, load_causal, locate
+from reward.model import ABOUT, RewardModel
+from rlhf.policies import adapter_folder
+
+PLAIN_CHAT_TEMPLATE = PLAIN_TEMPLATE.replace("{prompt}", "{{ messages[0]['content'] }}") + (
+    "{% if messages | length > 1 %}{{ messages[1]['content'] + eos_token }}{% endif %}"
+)
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool = False, force: bool = False) -> dict:
+    """Write a policy to the folder `out`: its adapter, or with `merge` (and for a bare base) a whole model.
+
+    Raises BadInput for an unknown policy, a missing folder, or an `out` that exists without `force`.
+    """
+    policy = store.policies.get(policy_id)
+    adapter = adapter_folder(store, policy) if policy.adapter else None
+    with whole_folder(out, force=force) as part:
+        if adapter and not merge:
+            _copy_adapter(adapter, part, policy.base)
+            tokenizer = AutoTokenizer.from_pretrained(locate(policy.base), **LOCAL)
+        else:
+            model, tokenizer = load_causal(policy.base, "auto")
+            _merged(model, adapter).save_pretrained(part)
+        _save_tokenizer(tokenizer, part, policy.versions.get("chat_template"))
+    return _written(out, policy.public)
+
+
+def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, merge: bool = False, force: bool = False) -> dict:
+    """Write a reward model to `out`: an adapter for, or with `merge` a whole, sequence-classification model with one label.
+
+    Its logit is the raw score at the last token, the end token of the answer; reward.json holds offset and scale.
+    """
+    found = store.reward_models.get(reward_model_id)
+    adapter = store.home / found.adapter
+    model = RewardModel.load(adapter)  # refuses a base that is not the one it was trained with
+    base, about = model.base, model.about
+    base.drop_adapter(model.role)
+    with whole_folder(out, force=force) as part:
+        _save_tokenizer(base.tokenizer, part, about.chat_template)
+        shutil.copyfile(adapter / ABOUT, part / ABOUT)
+        if merge:
+            _merged(load_classifier(base, seed=0), adapter).save_pretrained(part)
+        else:
+            _copy_adapter(adapter, part, about.base)
+    return _written(out, found.public)
+
+
+def _merged(model: PreTrainedModel, adapter: Path | None) -> PreTrainedModel:
+    """The model with the adapter summed into its weights, in float32: bfloat16 would round small updates away."""
+    if adapter is None:
+        return model
+    return PeftModel.from_pretrained(model.to(torch.float32), str(adapter)).merge_and_unload()
+
+
+def _copy_adapter(adapter: Path, out: Path, base: str) -> None:
+    """The adapter's files, its config naming the base that it was really trained on."""
+    for name in ADAPTER_FILES:
+        shutil.copyfile(adapter / name, out / name)
+    config = json.loads((out / ADAPTER_FILES[0]).read_text())
+    config["base_model_name_or_path"] = locate(base)
+    (out / ADAPTER_FILES[0]).write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, out: Path, template: str | None) -> None:
+    start = "{{ bos_token }}" if _leads(tokenizer) else ""
+    tokenizer.chat_template = template or tokenizer.chat_template or start + PLAIN_CHAT_TEMPLATE
+    tokenizer.save_pretrained(out)
+
+
+def _leads(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer puts a start token before every text: the plain template then begins with it too."""
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+
+
+def _written(out: Path, name: str) -> dict:
+    return {"rows": 1, "omitted": {}, "files": [str(path) for path in sorted(out.iterdir())], "exported": name}
