@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from datasets import Dataset
 
@@ -30,7 +30,7 @@ def frozen_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot
         rows = [PreferenceRow(**row) for row in snapshots.rows(snapshot.id)]
     else:
         rows = preference_rows(context.store, source=settings.labels)
-        snapshot = snapshots.freeze("preferences", [row.as_dict() for row in rows], {"labels": settings.labels})
+        snapshot = snapshots.freeze("preferences", [asdict(row) for row in rows], {"labels": settings.labels})
     if not any(row.split == "train" for row in rows):
         raise BadInput("none of the comparisons is of a training prompt", "Sample and label more prompts.", field="labels")
     note.parent.mkdir(parents=True, exist_ok=True)

@@ -37,21 +37,25 @@ def labeled(store, base_folder):
     base = Base.load(base_folder)
     policy = store.policies.add(name="base", kind="base", base=str(base_folder))
     mina = store.accounts.add("mina", "labeler")
-    for number in range(60):
-        prompt = store.prompts.add(f"Write note number {number} to Mina.", source="test")
-        texts = (GOOD.format(number), BAD.format(number))
-        answers = [
-            {"prompt_id": prompt.id, "policy_id": policy.id, "text": text, "token_ids": base.encode_completion(text),
-             "sampling": {}, "seed": 0, "number": place, "ended": True}
-            for place, text in enumerate(texts)
-        ]  # fmt: skip
-        good, bad = store.completions.add_many(answers)
-        pair = store.pairs.add(prompt.id, good, bad)
-        store.comparisons.record(
-            id=f"c{number}", pair_id=pair.id, labeler_id=mina.id, left_id=good, right_id=bad,
-            verdict=VERDICTS[number % 4], source="import",
-        )  # fmt: skip
+    with store.transaction():
+        for number in range(60):
+            label(store, base, policy, mina, number)
     return store
+
+
+def label(store, base, policy, labeler, number):
+    prompt = store.prompts.add(f"Write note number {number} to Mina.", source="test")
+    answers = [
+        {"prompt_id": prompt.id, "policy_id": policy.id, "text": text, "token_ids": base.encode_completion(text),
+         "sampling": {}, "seed": 0, "number": place, "ended": True}
+        for place, text in enumerate((GOOD.format(number), BAD.format(number)))
+    ]  # fmt: skip
+    good, bad = store.completions.add_many(answers)
+    pair = store.pairs.add(prompt.id, good, bad)
+    store.comparisons.record(
+        id=f"c{number}", pair_id=pair.id, labeler_id=labeler.id, left_id=good, right_id=bad,
+        verdict=VERDICTS[number % 4], source="import",
+    )  # fmt: skip
 
 
 def context_of(store, settings, **about):
@@ -181,7 +185,7 @@ def test_ids_of_another_tokenizer_are_replaced_by_the_text_s(base_folder):
 
 
 def test_comparisons_beyond_the_context_are_left_out_and_counted(labeled, tmp_path):
-    encoder = RowEncoder(Base.load(make_tiny_model("llama", tmp_path, context=48)))
+    encoder = RowEncoder(Base.load(make_tiny_model("llama", tmp_path, context=32)))
     rows = _rows(labeled)
     kept = encoder.encode(rows)
     assert len(kept) + encoder.omitted == len(rows)
