@@ -55,7 +55,7 @@ class Speaker:
     def load(cls, store: Store, bases: Bases, policy: Policy) -> Speaker:
         """Raises BadInput where the base or the adapter cannot be loaded."""
         role = load_policy(store, bases, policy.id)
-        return cls(policy, bases.get(policy.base), role)
+        return cls(policy, bases.of(policy), role)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """The prompt's token ids as this base's template frames it."""

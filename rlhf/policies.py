@@ -15,31 +15,35 @@ class Bases:
 
     def __init__(self, device: str | None = None) -> None:
         self._device = device
-        self._loaded: dict[str, Base] = {}
+        self._loaded: dict[tuple[str, str | None], Base] = {}
 
-    def get(self, source: str) -> Base:
-        """The base of that source. Raises BadInput where it cannot be loaded."""
-        if source not in self._loaded:
-            self._loaded[source] = Base.load(source, device=self._device)
-        return self._loaded[source]
+    def get(self, source: str, chat_template: str | None = None) -> Base:
+        """The base of that source, with its own chat template or another one. Raises BadInput where it cannot be loaded."""
+        own = self._load(source, None)
+        return own if chat_template in (None, own.tokenizer.chat_template) else self._load(source, chat_template)
 
-    def adopt(self, source: str, role: str, folder: Path) -> None:
-        """Put the adapter in `folder` on that base under the name `role`, unless it is there already."""
-        base = self.get(source)
-        if role not in base.adapters:
-            base.add_adapter(role, folder)
+    def of(self, policy: Policy) -> Base:
+        """The base a policy is an adapter on, with the template that was kept with the policy."""
+        return self.get(policy.base, policy.versions.get("chat_template"))
+
+    def _load(self, source: str, chat_template: str | None) -> Base:
+        key = source, chat_template
+        if key not in self._loaded:
+            self._loaded[key] = Base.load(source, device=self._device, chat_template=chat_template)
+        return self._loaded[key]
 
 
 def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:
-    """The role under which a policy answers on `bases.get(policy.base)`: its public id; None for a bare base.
+    """The role under which a policy answers on `bases.of(policy)`: its public id; None for a bare base.
 
     Raises BadInput for an unknown policy, or one whose folder is gone.
     """
     policy = store.policies.get(policy_id)
+    base = bases.of(policy)
     if policy.adapter is None:
-        bases.get(policy.base)
         return None
-    bases.adopt(policy.base, policy.public, adapter_folder(store, policy))
+    if policy.public not in base.adapters:
+        base.add_adapter(policy.public, adapter_folder(store, policy))
     return policy.public
 
 

@@ -30,12 +30,13 @@ class Tally:
     pairs: int = 0
     equal: int = 0
     unended: int = 0
+    splits: Counter = field(default_factory=Counter)
     skipped: Counter = field(default_factory=Counter)
 
-    def report(self, speakers: Sequence[Speaker], split: str) -> dict:
-        """`equal` counts pairs that are not shown, `skipped` prompts by reason."""
+    def report(self, speakers: Sequence[Speaker]) -> dict:
+        """`equal` counts pairs that are not shown, `splits` prompts by split, `skipped` prompts by reason."""
         counts = {name: getattr(self, name) for name in ("prompts", "completions", "pairs", "equal", "unended")}
-        return {"policies": [one.policy.public for one in speakers], "split": split, **counts, "skipped": dict(self.skipped)}
+        return {"policies": [one.policy.public for one in speakers], **counts, "splits": dict(self.splits), "skipped": dict(self.skipped)}
 
 
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
@@ -43,9 +44,13 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 
     Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
     """
-    split = check(settings)
-    sampler = Sampler.of(context, settings, split)
-    prompts = choose_prompts(context.store, split, settings.prompts, sampler.answered[0], settings.seed)
+    wanted = shares(settings, context.store)
+    sampler = Sampler.of(context, settings)
+    prompts = [
+        prompt
+        for split, count in wanted.items()
+        for prompt in choose_prompts(context.store, split, count, sampler.answered[0], settings.seed)
+    ]
     encoded = sampler.encode(prompts)
     context.progress(0, len(encoded), "prompts")
     for chunk in _chunks(encoded, max(1, settings.batch_size // sampler.each)):
@@ -53,11 +58,14 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
             raise Cancelled
         sampler.sample(chunk)
         context.progress(sampler.tally.prompts, len(encoded), "prompts")
-    return RunResult(produced=[], report=sampler.tally.report(sampler.speakers, split))
+    return RunResult(produced=[], report=sampler.tally.report(sampler.speakers))
 
 
 def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int) -> list[Prompt]:
-    """`count` prompts of a split: the least `answered` first (counts by prompt id), in an order drawn by `seed`."""
+    """`count` prompts of a split: the least `answered` first (counts by prompt id), in an order drawn by `seed`.
+
+    Fewer where there are fewer; raises BadInput where there is none.
+    """
     prompts = store.prompts.list(split=split)
     if not prompts:
         raise BadInput(f"there are no prompts in the {split} split", "Import some with `import FILE --as prompts`.")
@@ -72,14 +80,16 @@ def pairing(count: int, how: str) -> list[tuple[int, int]]:
     return [(first, first + 1) for first in range(0, count - 1, 2)]
 
 
-def check(settings: SampleSettings) -> str:
-    """The split that is meant. Raises BadInput naming the field."""
+def shares(settings: SampleSettings, store: Store) -> dict[str, int]:
+    """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput naming the field."""
     if settings.per_prompt < 2 and not settings.against:
         raise BadInput(f"per_prompt={settings.per_prompt} makes no pairs", "Give at least 2.", field="per_prompt")
-    split = settings.split or ("test" if settings.against else "train")
-    if settings.against and split != "test":
-        raise BadInput(f"policies are compared on test prompts, not on split={split!r}", "Use split=test.", field="split")
-    return split
+    if settings.against and settings.split not in ("", "test"):
+        raise BadInput(f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split")
+    if settings.against or settings.split:
+        return {settings.split or "test": settings.prompts}
+    measure = round(settings.prompts * settings.test_share) if store.prompts.count("test") else 0
+    return {split: count for split, count in (("train", settings.prompts - measure), ("test", measure)) if count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Sampler:
     tally: Tally
 
     @classmethod
-    def of(cls, context: RunContext, settings: SampleSettings, split: str) -> Sampler:
+    def of(cls, context: RunContext, settings: SampleSettings) -> Sampler:
         """Load the policies that are named. Raises BadInput where one is unknown or compared with itself."""
         store, bases = context.store, Bases()
         policies = [choose_policy(store, settings.from_)]
@@ -102,7 +112,7 @@ class Sampler:
             if policies[0] == policies[1]:
                 raise BadInput(f"{policies[0].public} cannot be compared with itself", "Name another policy.", field="against")
         speakers = [Speaker.load(store, bases, policy) for policy in policies]
-        answers = (store.completions.of_policy(policy.id, split=split) for policy in policies)
+        answers = (store.completions.of_policy(policy.id) for policy in policies)
         return cls(context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], Tally())
 
     @property
@@ -135,6 +145,7 @@ class Sampler:
                 tally.pairs += 1
                 tally.equal += not pair.shown
         tally.prompts += len(chunk)
+        tally.splits.update(prompt.split for prompt, _ in chunk)
         tally.completions += sum(map(len, drawn))
         tally.unended += sum(not row["ended"] for rows in drawn for row in rows)
 

@@ -21,8 +21,9 @@ class SampleSettings:
     per_prompt: int = option(2, "answers per prompt", unit="answers", main=True, min=1)
     temperature: float = option(1.0, "1 samples the policy as it is; lower is safer and more alike", main=True)
     split: Literal["", "train", "validation", "test"] = option(
-        "", "train, validation or test; empty: train, or test when two policies are compared"
+        "", "whose prompts; empty: train and a share of test, or test where two policies are compared"
     )
+    test_share: float = option(0.15, "share of test prompts where no split is named: they measure, they never train", min=0.0, max=0.5)
     pairs: Literal["disjoint", "all"] = option("disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt")
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     batch_size: int = option(128, "answers generated at once", unit="answers", min=1)

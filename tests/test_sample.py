@@ -11,11 +11,13 @@ from data import Store
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
+from rlhf.answers import Speaker
+from rlhf.policies import Bases
 from rlhf.sample import choose_prompts, pairing, run
 from rlhf.settings import SampleSettings
 from tests.tiny import make_tiny_model
 
-SHORT = {"max_new_tokens": 6, "batch_size": 8}
+SHORT = {"max_new_tokens": 6, "batch_size": 8, "test_share": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +66,27 @@ def test_an_answer_is_stored_with_all_that_made_it(ring: Store, base: Path) -> N
         assert "<|" not in answer.text
 
 
-def test_only_training_prompts_are_answered_unless_asked_otherwise(ring: Store) -> None:
-    sample(ring, prompts=100)
-    splits = {ring.prompts.get(answer.prompt_id).split for answer in ring.completions.of_policy(2)}
-    assert splits == {"train"}
+def test_a_share_of_test_prompts_is_answered_too_and_none_of_validation(ring: Store) -> None:
+    """The labels of the one measure reward models, the other is kept for choosing checkpoints."""
+    report = sample(ring, prompts=8, test_share=0.25)
+    splits = Counter(ring.prompts.get(answer.prompt_id).split for answer in ring.completions.of_policy(2))
+    assert splits == {"train": 12, "test": 4}
+    assert report["splits"] == {"train": 6, "test": 2}
+
+
+def test_a_named_split_is_the_only_one_answered(ring: Store) -> None:
+    assert sample(ring, split="validation", prompts=3, test_share=0.25)["splits"] == {"validation": 3}
+
+
+def test_a_chat_template_that_was_kept_with_a_policy_frames_its_prompts(ring: Store, base: Path) -> None:
+    other = "{% for message in messages %}Q: {{ message['content'] }}\nA:{% endfor %}"
+    kept = ring.policies.add(name="with template", kind="base", base=str(base), versions={"chat_template": other})
+    bases = Bases()
+    speakers = [Speaker.load(ring, bases, ring.policies.get(id)) for id in (1, 2, kept.id)]
+    prompt = ring.prompts.get(1)
+    assert speakers[0].base is speakers[1].base
+    assert speakers[2].base.tokenizer.decode(speakers[2].encode(prompt)) == f"Q: {prompt.text}\nA:"
+    assert speakers[0].encode(prompt) != speakers[2].encode(prompt)
 
 
 def test_sampling_again_goes_to_prompts_without_answers_first(ring: Store) -> None:
