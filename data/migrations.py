@@ -27,7 +27,8 @@ def m001_first_schema(db: Database) -> None:
                 f"CREATE TRIGGER {table}_refuse_{verb.split()[0].lower()} BEFORE {verb} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} are written once: add a row that supersedes'); END"
             )
-    db.execute(schema_labels.SIDES)
+    for guard in schema_labels.GUARDS:
+        db.execute(guard)
     moment = now()
     db.execute("INSERT INTO projects VALUES (?, ?, ?)", [*STANDARD_PROJECT, moment])
     db.execute("INSERT INTO guidelines VALUES (?, 1, ?, ?)", [STANDARD_PROJECT[0], STANDARD_GUIDELINE, moment])

@@ -101,12 +101,20 @@ CREATE VIEW current_comparisons AS
     AND NOT EXISTS (SELECT 1 FROM comparisons AS later WHERE later.supersedes = c.id);
 """
 
-SIDES = """
+GUARDS = (
+    """
 CREATE TRIGGER comparisons_of_their_pair BEFORE INSERT ON comparisons
 WHEN NOT EXISTS (SELECT 1 FROM pairs WHERE pairs.id = NEW.pair_id
     AND pairs.first_id = min(NEW.left_id, NEW.right_id) AND pairs.second_id = max(NEW.left_id, NEW.right_id))
 BEGIN SELECT RAISE(ABORT, 'a comparison is about the two completions of its pair'); END
-"""
+""",
+    """
+CREATE TRIGGER comparisons_of_their_assignment BEFORE INSERT ON comparisons
+WHEN NEW.assignment_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM assignments AS a WHERE a.id = NEW.assignment_id
+    AND a.pair_id = NEW.pair_id AND a.labeler_id = NEW.labeler_id AND a.left_id = NEW.left_id AND a.right_id = NEW.right_id)
+BEGIN SELECT RAISE(ABORT, 'a comparison is the answer of the person, on the sides, of its assignment'); END
+""",
+)
 
 # Evidence that others refer to is written once; deleting is refused by foreign keys, or here.
 FROZEN = {

@@ -1,0 +1,40 @@
+"""Intervals that stand beside rates and means."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from data.intervals import bootstrap_mean, wilson
+
+
+def test_wilson_agrees_with_the_worked_example():
+    # z = 1.96, k = 8, n = 10: (0.8 + 0.19208 -+ 1.96 sqrt(0.016 + 0.009604)) / 1.38416 = (0.99208 -+ 0.31363) / 1.38416
+    assert wilson(8, 10) == pytest.approx((0.49015, 0.94331), abs=1e-4)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 5), (5, 5), (1, 1000), (0.5, 3)])
+def test_wilson_stays_between_0_and_1_and_holds_the_rate(k, n):
+    low, high = wilson(k, n)
+    assert 0 <= low <= k / n <= high <= 1
+
+
+def test_no_trial_says_nothing():
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert all(math.isnan(end) for end in bootstrap_mean([]))
+
+
+def test_bootstrap_is_close_to_the_normal_interval_for_many_values():
+    values = np.random.default_rng(1).normal(size=400)
+    reach = 1.96 * values.std() / 20  # sqrt(400)
+    low, high = bootstrap_mean(values, seed=2)
+    assert low == pytest.approx(values.mean() - reach, abs=0.015)
+    assert high == pytest.approx(values.mean() + reach, abs=0.015)
+
+
+def test_bootstrap_is_the_same_for_the_same_seed():
+    values = [1.0, 0.5, 0.0, 1.0]
+    assert bootstrap_mean(values, seed=3) == bootstrap_mean(values, seed=3)
+    assert bootstrap_mean([0.5, 0.5]) == (0.5, 0.5)
