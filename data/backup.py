@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlite_utils.utils import sqlite3
+
 from data.clock import now
 from data.connection import Connections
 from data.errors import BadInput
@@ -111,7 +113,11 @@ def _unpack(file: Path, folder: Path) -> None:
 def _check(database: Path, file: Path) -> None:
     """Refuse a backup whose database is missing or not sound."""
     connections = Connections(database, synchronous="full")
-    sound = database.is_file() and connections.database().conn.execute("PRAGMA quick_check").fetchone() == ("ok",)
-    connections.close()
+    try:
+        sound = database.is_file() and connections.database().conn.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    except (BadInput, sqlite3.DatabaseError):
+        sound = False
+    finally:
+        connections.close()
     if not sound:
         raise BadInput("the database in the backup is damaged", "Give another backup.", file=str(file))
