@@ -62,7 +62,7 @@ _ALL = (
         "ppo",
         "PPO",
         "A new policy that the reward model likes better, kept near the one it starts from.",
-        "rlhf.settings:PPOSettings",
+        "rlhf.ppo_settings:PPOSettings",
         "rlhf.ppo_run:run",
         ("prompts", "policy", "reward"),
     ),

@@ -69,7 +69,7 @@ class PPOTrainer(Trainer):
         self._prompts = [self.base.encode_prompt(row["prompt"]) for row in train_dataset]
         self._fixed = list(eval_dataset or (train_dataset[i] for i in range(min(args.rollout_batch_size, len(self._prompts)))))
         self._fixed_prompts = [self.base.encode_prompt(row["prompt"]) for row in self._fixed]
-        self._banned, self._spent = banned_ids(self.base), False
+        self._banned = banned_ids(self.base)
         args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
         args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
         actor = ActorCritic(self.base, args.temperature, args.bf16)
@@ -87,7 +87,8 @@ class PPOTrainer(Trainer):
         self._answer_as_reference()
         with self.base.role(POLICY):
             output = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
-            if self.eval_dataset and self.updates_done % self.args.eval_updates and not self._spent:
+            unseen = self.state.global_step == self.state.max_steps and self.updates_done % self.args.eval_updates
+            if self.eval_dataset and unseen:
                 self.evaluate()
         if self.best is not None:
             put(self.base, POLICY, self.best.weights)
@@ -115,6 +116,7 @@ class PPOTrainer(Trainer):
         if self.args.standardize_reward:
             self.scorer.fit(raw)
         self._reference_answers, self._reference_raw = answers, raw
+        self._consider(0, self.scorer.standard(raw, answers.ended).mean().item(), kl=0.0)
 
     # ---- one update
 
@@ -140,7 +142,7 @@ class PPOTrainer(Trainer):
         quality = ppo.explained_variance(self._experience.old_values, self._experience.returns, seen.mask).item()
         self._metrics = describe(seen) | {"update": update, "kl_coef": self.kl.coefficient, "explained_variance": quality}
         self._metrics["rollout_seconds"] = time.perf_counter() - self._started
-        if not self.eval_dataset:
+        if not self.eval_dataset and update > 0:
             self._consider(update, self._metrics["reward"], self._metrics["kl"])
         if self._metrics["kl"] > self.args.kl_budget:
             self._stop()
@@ -149,7 +151,6 @@ class PPOTrainer(Trainer):
 
     def _stop(self) -> None:
         """The KL budget is spent: look at this policy once more, then end the run; its last steps are undone by `train`."""
-        self._spent = True
         self.log(dict(self._metrics))
         if self.eval_dataset:
             self.evaluate()

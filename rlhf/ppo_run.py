@@ -1,0 +1,182 @@
+"""A PPO run: from a policy and a reward model in the store to a new policy in the store."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState
+
+from data.context import Cancelled, RunContext, RunResult
+from data.errors import BadInput
+from data.records import Policy, Prompt, RewardModel as RewardRecord
+from data.settings import as_dict
+from data.store import Store
+from reward.base import Base, default_lora
+from reward.model import RewardModel
+from rlhf.policies import adapter_folder, choose_policy
+from rlhf.ppo_config import PPOConfig
+from rlhf.ppo_settings import PPOSettings
+from rlhf.ppo_state import last_checkpoint
+from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
+from rlhf.versions import library_versions
+
+SHOWN = 4  # samples kept of each look at the validation prompts
+
+
+class _Report(TrainerCallback):
+    """Curves by update, samples beside the reference's, progress; a cancelled run stops at the end of its update, which is saved."""
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self.trainer: PPOTrainer | None = None
+        self.cancelled = False
+
+    def on_step_end(self, args: PPOConfig, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        per_update = args.steps_per_update
+        self.context.progress(state.global_step, state.max_steps, f"update {state.global_step // per_update} of {state.max_steps // per_update}")
+        if state.global_step % per_update == 0 and state.global_step < state.max_steps and self.context.cancelled():
+            self.cancelled = control.should_save = control.should_training_stop = True
+
+    def on_log(self, args: PPOConfig, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any) -> None:
+        self.context.metric(state.global_step // args.steps_per_update, **{name: float(value) for name, value in logs.items() if name != "epoch"})
+
+    def on_evaluate(self, args: PPOConfig, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        for sample in self.trainer.samples[:SHOWN]:
+            self.context.sample(state.global_step // args.steps_per_update, **sample)
+
+
+def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) -> RunResult:
+    """Train and add the best policy to the store. Raises BadInput for settings that do not fit, Cancelled after saving.
+
+    `watch`, if given, is logged as `eval_gold` and decides nothing: see `PPOTrainer`.
+    """
+    started = time.monotonic()
+    store = context.store
+    parent, judge = choose_policy(store, settings.from_), choose_reward(store, settings.reward)
+    base = Base.load(parent.base, chat_template=parent.versions.get("chat_template"))
+    report = _Report(context)
+    trainer = PPOTrainer(
+        base,
+        load_reward(store, judge, base, parent),
+        config(settings, context.folder / "checkpoint"),
+        train_dataset=train_rows(store, settings.prompts),
+        eval_dataset=rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)),
+        start=adapter_folder(store, parent) if parent.adapter else default_lora(settings.rank),
+        callbacks=[report],
+    )
+    trainer.watch, report.trainer = watch, trainer
+    trainer.train(resume_from_checkpoint=_checkpoint(context))
+    if report.cancelled:
+        raise Cancelled
+    policy = _publish(context, settings, trainer, parent, judge)
+    return RunResult([policy.public], _figures(trainer) | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+
+
+def config(settings: PPOSettings, folder: Path) -> PPOConfig:
+    """The trainer's configuration. Raises BadInput for a batch that does not divide."""
+    arguments = PPOConfig(
+        str(folder),
+        learning_rate=settings.learning_rate,
+        rollout_batch_size=settings.batch_size,
+        num_ppo_epochs=settings.epochs,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        missing_eos_penalty=settings.missing_eos_penalty,
+        kl_coef=settings.kl_coef,
+        kl_target=settings.kl_target or None,
+        kl_budget=settings.kl_budget,
+        eval_updates=settings.validate_every,
+        bf16=settings.bf16,
+        seed=settings.seed,
+        disable_tqdm=True,
+    )
+    arguments.max_steps = settings.max_steps * arguments.steps_per_update
+    return arguments
+
+
+def train_rows(store: Store, source: str) -> list[dict[str, Any]]:
+    """Prompts of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
+    if source in ("validation", "test"):
+        raise BadInput(f"PPO cannot train on {source} prompts", "Leave prompts empty, or name the source of the prompts", field="prompts")
+    rows = rows_of(store.prompts.list(split="train", source=source or None))
+    if not rows:
+        raise BadInput(f"there are no train prompts{f' from {source!r}' if source else ''}", "Import some with `import FILE --as prompts`", field="prompts")
+    return rows
+
+
+def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
+    """The trainer's rows: `prompt` as text or messages, and the facts for whoever watches."""
+    return [{"prompt": prompt.messages or prompt.text, "facts": prompt.facts} for prompt in prompts]
+
+
+def choose_reward(store: Store, wanted: str) -> RewardRecord:
+    """The reward model called `wanted` ("r3"), or the newest one. Raises BadInput where there is none."""
+    if wanted:
+        return store.reward_models.get(wanted)
+    models = store.reward_models.list()
+    if not models:
+        raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
+    return models[-1]
+
+
+def load_reward(store: Store, record: RewardRecord, base: Base, policy: Policy) -> RewardModel:
+    """On the policy's base where both share it: then it costs an adapter and a head; else with a base of its own."""
+    return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else None)
+
+
+def peak_mb() -> float:
+    """The most memory this process has held, in MB: on the GPU where there is one, else resident."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+
+
+def _checkpoint(context: RunContext) -> str | None:
+    """Where to go on from: this run's own checkpoint, or a copy of that of the run it resumes."""
+    folder = context.folder / "checkpoint"
+    if context.run.resumes is not None and not folder.exists():
+        found = last_checkpoint(context.store.home / "runs" / str(context.run.resumes) / "checkpoint")
+        if found is not None:
+            shutil.copytree(found, folder / found.name)
+    found = last_checkpoint(folder)
+    return None if found is None else str(found)
+
+
+def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord) -> Policy:
+    folder = context.folder / "policy"
+    trainer.base.save_adapter(POLICY, folder)
+    policy = context.store.policies.publish(
+        folder,
+        name=f"ppo of {context.run.public}",
+        kind="ppo",
+        base=parent.base,
+        parent_id=parent.id,
+        reward_model_id=judge.id,
+        snapshot_id=judge.snapshot_id,
+        run_id=context.run.id,
+        seed=settings.seed,
+        config=as_dict(settings),
+        versions=library_versions() | {"fingerprint": trainer.base.fingerprint, "chat_template": trainer.base.tokenizer.chat_template},
+    )
+    shutil.rmtree(context.folder / "checkpoint", ignore_errors=True)
+    return policy
+
+
+def _figures(trainer: PPOTrainer) -> dict[str, Any]:
+    """KL of the kept policy on validation prompts, KL and reward of every rollout, and after how many updates it was kept."""
+    rollouts = [log for log in trainer.state.log_history if "rollout_seconds" in log]
+    best = trainer.best
+    return {
+        "kl": best.kl,
+        "reward": best.reward,
+        "checkpoint": best.update,
+        "kl_per_step": [log["kl"] for log in rollouts],
+        "reward_per_step": [log["reward"] for log in rollouts],
+    }

@@ -1,0 +1,31 @@
+"""What a PPO run can be told; importable without torch (forms and `--set` read this class)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlhf.settings import option
+
+
+@dataclass(frozen=True, slots=True)
+class PPOSettings:
+    """A policy that a reward model likes better, kept near the one it starts from."""
+
+    from_: str = option("", "policy to start from, and to stay near; empty: the newest one", main=True)
+    reward: str = option("", "reward model that judges; empty: the newest one", main=True)
+    max_steps: int = option(20, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True)
+    kl_target: float = option(2.0, "distance from the start the run steers to; 0: the price of KL stays fixed", unit="nats per answer", main=True)
+    learning_rate: float = option(1e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True)
+    prompts: str = option("", "source of the prompts; empty: all prompts of the train split (never others)")
+    kl_budget: float = option(4.0, "distance at which the run ends; nothing beyond it is kept", unit="nats per answer")
+    kl_coef: float = option(0.1, "price of a nat of KL at the start, in standard deviations of the reward")
+    batch_size: int = option(64, "answers sampled for an update; a multiple of 32", unit="answers")
+    epochs: int = option(4, "passes over the answers of an update")
+    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens")
+    temperature: float = option(1.0, "of sampling, and of every log-probability alike")
+    missing_eos_penalty: float = option(1.0, "subtracted where an answer has no end, in standard deviations of the reward")
+    validation_prompts: int = option(128, "prompts on which the kept checkpoint is chosen", unit="prompts")
+    validate_every: int = option(2, "updates between two looks at them", unit="updates")
+    rank: int = option(16, "rank of the LoRA adapter, where the start has none")
+    bf16: bool = option(False, "train in bfloat16; log-probabilities stay in float32")
+    seed: int = option(0, "same seed, same run")

@@ -1,0 +1,170 @@
+"""Sampling: a function of weights, prompt and noise alone, from the full softmax, ending where an end is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from data.errors import BadInput
+from reward.base import Base
+from rlhf.sampling import banned_ids, generate, merged, token_logps, uniforms
+from tests.tiny import make_tiny_model
+
+PROMPTS = ["Hi.", "Write a short thank-you note to Mina for the book.", "What is 12 plus 7?", "Name two animals.", "No."]
+LIMIT = 24
+
+
+@pytest.fixture(params=["llama", "gpt2"])
+def base(request, tmp_path):
+    """With a policy adapter that says something else than the bare base."""
+    loaded = Base.load(make_tiny_model(request.param, tmp_path))
+    loaded.add_adapter("policy", trainable=True)
+    torch.manual_seed(1)
+    for matrix in loaded.parameters("policy"):
+        torch.nn.init.normal_(matrix, std=0.1)
+    return loaded
+
+
+def sample(base, prompts, noise, **options):
+    with base.role("policy"):
+        return generate(base, prompts, noise, max_new_tokens=LIMIT, banned=banned_ids(base), **options)
+
+
+@torch.no_grad()
+def scored(base, prompt, answer, temperature=1.0):
+    """Log-probabilities of one unpadded row by a plain forward pass."""
+    ids, mask = base.collate([prompt + answer])
+    with base.role("policy"):
+        logits = base.logits(base.hidden(ids, mask))[0, len(prompt) - 1 : -1]
+    return token_logps(logits, temperature, banned_ids(base)).gather(-1, torch.tensor(answer)[:, None])[:, 0]
+
+
+# ---- noise
+
+
+def test_noise_depends_on_its_own_counter_only():
+    noise = uniforms(7, 3, [4, 9, 2], 10)
+    assert np.array_equal(uniforms(7, 3, [2], 10)[0], noise[2])  # neither on the other rows nor on their order
+    assert np.array_equal(uniforms(7, 3, [(2, 0)], 4)[0], noise[2, :4])  # nor on how much of it is asked for
+    assert np.array_equal(uniforms(7, 3, [4, 9, 2], 10), noise)
+
+
+def test_every_part_of_the_counter_changes_the_noise():
+    rows = [uniforms(7, 3, [(4, 0)], 8), uniforms(8, 3, [(4, 0)], 8), uniforms(7, 4, [(4, 0)], 8), uniforms(7, 3, [(5, 0)], 8), uniforms(7, 3, [(4, 1)], 8)]
+    assert len({row.tobytes() for row in rows}) == 5
+
+
+def test_noise_is_uniform():
+    noise = uniforms(0, 0, range(200), 50)
+    assert noise.dtype == np.float64
+    assert noise.min() >= 0
+    assert noise.max() < 1
+    assert abs(noise.mean() - 0.5) < 4 * np.sqrt(1 / 12 / noise.size)
+
+
+# ---- answers
+
+
+def test_an_answer_is_the_same_alone_in_a_batch_and_in_any_order(base):
+    prompts = [base.encode_prompt(text) for text in PROMPTS]
+    noise = uniforms(0, 0, range(5), LIMIT)
+    together = sample(base, prompts, noise)
+    reverse = sample(base, prompts[::-1], noise[::-1])
+    small = sample(base, prompts, noise, batch_size=2)
+    alone = [sample(base, [prompt], noise[row : row + 1]).ids[0] for row, prompt in enumerate(prompts)]
+    assert together.ids == reverse.ids[::-1] == small.ids == alone
+
+
+def test_returned_logps_are_those_of_a_plain_forward_pass(base):
+    prompts = [base.encode_prompt(text) for text in PROMPTS]
+    for temperature in (1.0, 0.7):
+        rollout = sample(base, prompts, uniforms(0, 0, range(5), LIMIT), temperature=temperature)
+        for prompt, answer, logps in zip(prompts, rollout.ids, rollout.logps, strict=True):
+            assert torch.allclose(torch.tensor(logps), scored(base, prompt, answer, temperature), atol=1e-4)
+
+
+def test_answers_stop_at_the_end_token_and_say_so(base):
+    prompts = [base.encode_prompt(text) for text in PROMPTS] * 8
+    rollout = sample(base, prompts, uniforms(1, 0, range(40), LIMIT))
+    assert any(rollout.ended)
+    for ids, logps, ended in zip(rollout.ids, rollout.logps, rollout.ended, strict=True):
+        assert len(ids) == len(logps)
+        assert not base.eos_ids & set(ids[:-1])
+        assert ended == (ids[-1] in base.eos_ids)
+        assert ended or len(ids) == LIMIT
+
+
+def test_first_tokens_follow_the_softmax(base):
+    prompt, draws = base.encode_prompt("Hi."), 400
+    with base.role("policy"):
+        rollout = generate(base, [prompt] * draws, uniforms(0, 0, range(draws), 1), max_new_tokens=1, banned=banned_ids(base))
+        ids, mask = base.collate([prompt])
+        with torch.no_grad():
+            p = token_logps(base.logits(base.hidden(ids, mask))[0, -1], 1.0, banned_ids(base)).exp().numpy()
+    counts = np.bincount([answer[0] for answer in rollout.ids], minlength=len(p))
+    common = p * draws >= 5
+    pearson = ((counts - p * draws)[common] ** 2 / (p * draws)[common]).sum()
+    assert pearson < common.sum() + 5 * np.sqrt(2 * common.sum())  # chi-square: mean k, variance 2k
+    assert counts[list(banned_ids(base))].sum() == 0
+
+
+def test_control_tokens_are_impossible_in_samples_and_in_logps(base):
+    banned = banned_ids(base)
+    assert base.pad_id in banned
+    assert not base.eos_ids & set(banned)
+    logps = token_logps(torch.randn(3, base.encoding.rows), 1.0, banned)
+    assert (logps[:, banned] == -torch.inf).all()
+    assert torch.allclose(logps.exp().sum(-1), torch.ones(3))
+
+
+def test_a_model_whose_pad_is_its_end_token_gives_the_same_answers(tmp_path):
+    """The pad id fills, it never decides: masks come from lengths."""
+    rollouts = []
+    for pad in (True, False):
+        base = Base.load(make_tiny_model("gpt2", tmp_path / str(pad)))
+        base.add_adapter("policy")
+        if not pad:
+            base.encoding.__dict__["pad_id"] = base.encoding.eos_id
+        prompts = [base.encode_prompt(text) for text in PROMPTS]
+        rollouts.append(sample(base, prompts, uniforms(0, 0, range(5), LIMIT)).ids)
+    assert rollouts[0] == rollouts[1]
+
+
+# ---- weights
+
+
+def test_merged_weights_are_restored_bit_by_bit(base):
+    before = {name: value.clone() for name, value in base.causal.state_dict().items()}
+    with base.role("policy"):
+        with merged(base):
+            assert any(not torch.equal(value, before[name]) for name, value in base.causal.state_dict().items())
+        with pytest.raises(RuntimeError), merged(base):
+            raise RuntimeError
+    assert all(torch.equal(value, before[name]) for name, value in base.causal.state_dict().items())
+
+
+def test_the_bare_base_and_the_policy_answer_differently(base):
+    prompts = [base.encode_prompt(text) for text in PROMPTS]
+    noise = uniforms(0, 0, range(5), LIMIT)
+    bare = generate(base, prompts, noise, max_new_tokens=LIMIT, banned=banned_ids(base))
+    assert bare.ids != sample(base, prompts, noise).ids
+
+
+# ---- what cannot be sampled
+
+
+def test_a_prompt_that_fills_the_context_is_refused(base):
+    with pytest.raises(BadInput, match="255 tokens"):
+        sample(base, [[5] * 255], uniforms(0, 0, [0], LIMIT))
+
+
+def test_an_answer_ends_with_the_context(base):
+    rollout = sample(base, [[5] * 250, [5] * 3], uniforms(0, 0, range(2), LIMIT))
+    assert len(rollout.ids[0]) <= 5  # 256 - 250, less one place for an end token
+    assert rollout.ended[0] or len(rollout.ids[0]) == 5
+
+
+def test_temperature_zero_is_refused(base):
+    with pytest.raises(BadInput, match="temperature 0"):
+        sample(base, [[5]], uniforms(0, 0, [0], LIMIT), temperature=0)
