@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from os import W_OK, access
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from data.errors import BadInput
 from data.formats import AUTO, KEYS, read_row
@@ -26,11 +26,11 @@ CHUNK = 1000
 
 
 class Checked(NamedTuple):
-    """A row of the file: its shape, or the reason why it has none."""
+    """A row of the file: its shape and hash, or the reason why it has none."""
 
     line: int
     row: dict
-    shape: Any = None
+    good: Good | None = None
     reason: str = ""
     field: str | None = None
 
@@ -68,7 +68,7 @@ def import_file(
     the file and the line; with `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
     """
     path = Path(path).expanduser()
-    source = (name or path.name).removesuffix(".gz")
+    source = (name or path.name).removesuffix(".gz").encode("utf-8", "replace").decode()
     survey = _survey(path, what, form)
     if not survey.good or (survey.bad and not skip_bad):
         raise _refusal(path, what, survey)
@@ -101,8 +101,8 @@ def _survey(path: Path, what: str, form: str) -> Survey:
 def _good(path: Path, what: str, form: str, count: Callable[[Checked], None]) -> Iterator[Good]:
     for checked in _checked(path, what, form):
         count(checked)
-        if not checked.reason:
-            yield Good(checked.shape, content_hash(what, checked.row))
+        if checked.good:
+            yield checked.good
 
 
 def _checked(path: Path, what: str, form: str) -> Iterator[Checked]:
@@ -112,9 +112,11 @@ def _checked(path: Path, what: str, form: str) -> Iterator[Checked]:
             yield Checked(line, row, reason=problem)
             continue
         try:
-            yield Checked(line, row, read_row(row, what, form))
+            yield Checked(line, row, Good(read_row(row, what, form), content_hash(what, row)))
         except BadRow as bad:
             yield Checked(line, row, reason=bad.reason, field=bad.field)
+        except RecursionError:
+            yield Checked(line, {}, reason="nested too deeply")
 
 
 def _rows(path: Path, what: str) -> Iterator[tuple[int, dict, str]]:

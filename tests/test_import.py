@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data.errors import BadInput
+from data.formats import FORMATS, KEYS
 from data.importing import import_file
 from data.preferences import preference_rows
 
@@ -230,3 +234,41 @@ def test_the_import_is_in_the_audit_list(store, file):
     import_file(store, write(file, ALL_FOUR), "preferences", by="anna", name="upload.jsonl")
     [act] = store.audit.list()
     assert (act["actor"], act["action"], act["detail"]["file"], act["detail"]["added"]) == ("anna", "import", "upload.jsonl", 4)
+
+
+KNOWN = st.sampled_from(["a", "b", "\n\nHuman: a\n\nAssistant: b", "", "\ud800", "\x00", "simulated"])
+TEXTS = st.one_of(KNOWN, st.text(max_size=5))
+MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system", "tool"]), "content": TEXTS})
+LISTS = st.one_of(st.lists(MESSAGE, max_size=3), st.lists(st.integers(), max_size=2))
+VALUES = st.one_of(TEXTS, st.none(), st.integers(), st.floats(), LISTS)
+FIELDS = (
+    "prompt", "instruction", "input", "output", "chosen", "rejected", "completion", "messages", "response", "model", "facts",
+    "family", "defects", "instances", "margin", "source", "labeler", "chosen_model",
+)  # fmt: skip
+ROWS = st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=8), max_size=4)
+
+
+@pytest.mark.parametrize("what", KEYS)
+@given(rows=ROWS, form=st.sampled_from(["auto", *FORMATS]), skip_bad=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_rows_they_are_counted_or_refused(store, file, what, rows, form, skip_bad):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    try:
+        result = import_file(store, file, what, form=form, skip_bad=skip_bad)
+    except BadInput as error:
+        assert error.file == str(file)  # noqa: PT017
+    else:
+        assert result["read"] == len(rows) == result["added"] + result["duplicate"] + result["rejected"]
+
+
+def test_a_row_nested_to_the_limit_is_a_bad_row(store, file):
+    for depth in range(900, 1000, 7):
+        deep = "[" * depth + "]" * depth
+        file.write_text(f'{{"prompt": "a"}}\n{{"prompt": "b", "facts": {{"deep": {deep}}}}}\n')
+        assert import_file(store, file, "prompts", skip_bad=True)["read"] == 2
+
+
+def test_a_file_name_that_is_no_text_is_spelled_as_well_as_can_be(store, tmp_path):
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/na\xffme.jsonl"))
+    import_file(store, write(path, ALL_FOUR), "preferences")
+    assert store.accounts.by_name("file:na?me.jsonl")

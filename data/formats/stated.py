@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.formats.fields import optional_text
+from data.formats.fields import checked_text, optional_text
 from data.formats.shapes import CLEARLY, MARGINS
 
 
@@ -15,7 +15,7 @@ def stated(row: dict) -> dict:
     known = isinstance(margin, (int, float)) and not isinstance(margin, bool) and margin in MARGINS
     return {
         "margin": int(margin) if known else CLEARLY,
-        "labeler": str(row["labeler"])[:80] if isinstance(row.get("labeler"), (str, int)) else "",
+        "labeler": checked_text(str(row.get("labeler") or ""), "labeler", blank=True)[:80],
         "source": "simulated" if row.get("source") == "simulated" else "import",
         "chosen_model": optional_text(row, "chosen_model"),
         "rejected_model": optional_text(row, "rejected_model"),

@@ -6,6 +6,7 @@ In the implicit standard shape the prompt is written by the plain template, whos
 
 from __future__ import annotations
 
+import json
 import os
 
 from data.formats.conversation import answer_of, messages_of, prompt_of, prompt_of_messages, turns
@@ -29,6 +30,7 @@ def prompt(row: dict) -> PromptShape:
     facts = row.get("facts")
     if facts is not None and not isinstance(facts, dict):
         raise BadRow("'facts' must be an object", "facts")
+    checked_text(json.dumps(facts, ensure_ascii=False), "facts")
     return PromptShape(found.text, found.messages, optional_text(row, "family"), facts)
 
 

@@ -75,11 +75,25 @@ def write_rows(out: Path, rows: Iterable[dict], *, force: bool = False) -> int:
     opening = gzip.open if out.name.endswith(".gz") else open
     with whole_file(out, force=force) as part, opening(part, "wt", encoding="utf-8", newline="\n") as stream:
         for count, row in enumerate(rows, start=1):
-            stream.write((before if count == 1 else between) + json.dumps(row, ensure_ascii=False))
+            stream.write((before if count == 1 else between) + _json(row))
         if not count:
             raise BadInput("there are no rows to write", "Import or label some first.", file=str(out))
         stream.write(after)
     return count
+
+
+def _json(row: dict) -> str:
+    """One line; escaped to ASCII where a rejected row holds what UTF-8 cannot say."""
+    text = json.dumps(row, ensure_ascii=False)
+    return text if text.isascii() or _encodes(text) else json.dumps(row)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _free(out: Path, force: bool) -> None:
