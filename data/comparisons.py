@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from data.clock import now
@@ -59,6 +59,16 @@ class Comparisons(Noun):
             if event.get("rationale"):
                 self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
         return True
+
+    def record_many(self, events: Iterable[NewComparison]) -> tuple[int, int]:
+        """Append imported events in one short commit -> (added, duplicate); those whose id or source row is there are not added.
+
+        Everything that takes time is done before the commit, so that labelers do not wait for an import.
+        """
+        rows = [_row(event) for event in events]
+        columns = list(rows[0]) if rows else []
+        added = self._store.insert_many("comparisons", columns, [[row[name] for name in columns] for row in rows]) if rows else 0
+        return added, len(rows) - added
 
     def get(self, id: str) -> Comparison:
         """The event. Raises BadInput where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 import time
@@ -42,6 +43,16 @@ class RunContext:
         self._wrote_at = 0.0
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
+
+    def checkpoints(self) -> Path:
+        """Where this run keeps its checkpoints. One that resumes another run finds a copy of that run's there."""
+        folder = self.folder / "checkpoint"
+        if self.run.resumes is not None and not folder.exists():
+            before = self.store.home / "runs" / str(self.run.resumes) / "checkpoint"
+            if before.is_dir():
+                shutil.copytree(before, folder)
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Say how far it is; also a sign of life. Written at most twice a second, and at the end. Prints nothing."""

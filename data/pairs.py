@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
 from data.noun import Noun
 from data.records import Pair
+
+INSERT = """
+INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at)
+SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND a.text != b.text, ?5, ?6, ?7
+FROM completions AS a, completions AS b
+WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt_id = ?1
+ON CONFLICT DO NOTHING
+"""
 
 
 class Pairs(Noun):
@@ -29,14 +37,23 @@ class Pairs(Noun):
         `purpose`: 'train', 'compare' (of policies, on test prompts), or 'import' (comes with its comparison, is not
         shown). Equal texts are not shown. Raises BadInput where the two are not both of that prompt, or are one.
         """
-        first, second = sorted((a_id, b_id))
-        with self._store.transaction():
-            texts = self._texts(prompt_id, first, second)
-            shown = purpose != "import" and texts[0] != texts[1]
-            row = {"prompt_id": prompt_id, "first_id": first, "second_id": second, "purpose": purpose}
-            row |= {"shown": int(shown), "priority": priority, "run_id": run_id, "created_at": now()}
-            self._store.insert("pairs", row, ignore=True)
-            return _pair(self._store.row("SELECT * FROM pairs WHERE first_id = ? AND second_id = ?", [first, second]))
+        (id,) = self.add_many([(prompt_id, a_id, b_id)], purpose=purpose, priority=priority, run_id=run_id)
+        return self.get(id)
+
+    def add_many(
+        self,
+        pairs: Iterable[tuple[int, str, str]],
+        *,
+        purpose: str = "train",
+        priority: int = 0,
+        run_id: int | None = None,
+    ) -> list[int]:
+        """`add` for many (prompt_id, a_id, b_id) in one commit; the pairs' ids in the same order."""
+        moment = now()
+        ordered = [(prompt_id, *sorted((a_id, b_id))) for prompt_id, a_id, b_id in pairs]
+        with self._store.transaction() as database:
+            database.conn.executemany(INSERT, [(*one, purpose, priority, run_id, moment) for one in ordered])
+            return [self._id(*one) for one in ordered]
 
     def get(self, id: int) -> Pair:
         """The pair. Raises BadInput where there is none."""
@@ -62,15 +79,12 @@ class Pairs(Noun):
             [purpose],
         )
 
-    def _texts(self, prompt_id: int, first: str, second: str) -> tuple[str, str]:
-        if first == second:
-            raise BadInput(f"the completion {first!r} cannot be paired with itself")
-        sql = "SELECT id, text FROM completions WHERE prompt_id = ? AND id IN (?, ?)"
-        found = {row["id"]: row["text"] for row in self._store.rows(sql, [prompt_id, first, second])}
-        for id in (first, second):
-            if id not in found:
-                raise BadInput(f"{id!r} is not a completion of prompt {prompt_id}")
-        return found[first], found[second]
+    def _id(self, prompt_id: int, first_id: str, second_id: str) -> int:
+        sql = "SELECT id FROM pairs WHERE first_id = ? AND second_id = ? AND prompt_id = ?"
+        id = self._store.value(sql, [first_id, second_id, prompt_id])
+        if id is None:
+            raise BadInput(f"{first_id!r} and {second_id!r} are not two completions of prompt {prompt_id}")
+        return id
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:

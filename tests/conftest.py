@@ -53,7 +53,7 @@ def seed() -> int:
 
 @pytest.fixture
 def add_pairs(store: Store) -> Callable[..., list[Pair]]:
-    """add_pairs(n) -> n pairs, each of a prompt of its own, waiting to be compared; `text` is that of both answers where given."""
+    """add_pairs(n) -> n pairs, each of a prompt of its own, waiting to be compared; `text` is both answers' where given."""
 
     def add(n: int, *, text: str | None = None, priority: int = 0, purpose: str = "train") -> list[Pair]:
         first = store.prompts.count()

@@ -130,14 +130,17 @@ def test_threads_that_read_and_then_write_lose_nothing(store):
 
 
 def test_a_failed_transaction_leaves_nothing_and_a_failed_inner_one_only_its_own_part_out(store):
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.prompts.add("gone", source="test")
-        raise ZeroDivisionError
+    def write_and_fail() -> None:
+        with store.transaction():
+            store.prompts.add("gone", source="test")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
     with store.transaction():
         store.prompts.add("kept", source="test")
-        with pytest.raises(ZeroDivisionError), store.transaction():
-            store.prompts.add("gone too", source="test")
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            write_and_fail()
     assert [prompt.text for prompt in store.prompts.list()] == ["kept"]
 
 

@@ -179,6 +179,15 @@ def test_a_pair_is_of_two_completions_of_one_prompt(store, prompt, policies):
         store.insert("pairs", row)
 
 
+def test_many_pairs_are_added_in_one_commit_and_all_or_none(store, prompt, policies):
+    a, b, c = store.completions.add_many([sampled(prompt, policies[0], number=n, text=f"t{n}") for n in range(3)])
+    with pytest.raises(BadInput, match="'unknown'"):
+        store.pairs.add_many([(prompt.id, a, b), (prompt.id, a, "unknown")])
+    assert store.pairs.count() == 0
+    assert store.pairs.add_many([(prompt.id, a, b), (prompt.id, c, a), (prompt.id, b, a)], purpose="compare") == [1, 2, 1]
+    assert [pair.purpose for pair in store.pairs.list()] == ["compare", "compare"]
+
+
 def test_a_pair_waits_until_it_has_a_comparison(store, add_pairs):
     first, _ = add_pairs(2)
     labeler = store.accounts.add("Mina", "labeler")
