@@ -31,9 +31,7 @@ class Answer:
         return None if self.parts is None else sum(self.parts.values())
 
 
-def judge(
-    store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[Encoded]
-) -> tuple[list[Judged], list[FitPair]]:
+def judge(store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[Encoded]) -> tuple[list[Judged], list[FitPair]]:
     """The test comparisons with scores and gold, and the pairs of their answers that differ in task fit alone."""
     answers = _scored(store, model, encoder, rows)
     judged = [_judged(each, answers[each.row.a_id], answers[each.row.b_id]) for each in rows]
@@ -56,9 +54,7 @@ def fit_pairs(answers: Sequence[Answer]) -> list[FitPair]:
     return found
 
 
-def _scored(
-    store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[Encoded]
-) -> dict[str, Answer]:
+def _scored(store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[Encoded]) -> dict[str, Answer]:
     """Labeled answers and a few more of the same prompts, each scored once."""
     prompts = {each.row.prompt_id: each.prompt for each in rows}
     labeled = {id: ids for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))}
@@ -85,6 +81,4 @@ def _parts(facts: dict | None, answer: Completion) -> dict[str, float] | None:
 
 def _judged(each: Encoded, a: Answer, b: Answer) -> Judged:
     row = each.row
-    return Judged(
-        row.prompt_id, row.prompt, row.a_text, row.b_text, a.score, b.score, row.label, row.margin, a.gold, b.gold
-    )
+    return Judged(row.prompt_id, row.prompt, row.a_text, row.b_text, a.score, b.score, row.label, row.margin, a.gold, b.gold)

@@ -64,16 +64,12 @@ class RewardModel:
         ids = [self.base.encode_completion(c) if isinstance(c, str) else list(c) for c in completions]
         return self.score_ids([self.base.encode_prompt(prompt) for prompt in prompts], ids).tolist()
 
-    def score_ids(
-        self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]
-    ) -> torch.Tensor:
+    def score_ids(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Scores (N,) float32 on the CPU for token ids; an end token is appended where it is missing."""
         return (self.raw_scores(prompt_ids, completion_ids) - self.about.offset) / self.about.scale
 
     @torch.no_grad()
-    def raw_scores(
-        self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]
-    ) -> torch.Tensor:
+    def raw_scores(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Scores (N,) as the head gives them: differences are log-odds of being preferred."""
         pairs = zip(prompt_ids, completion_ids, strict=True)
         rows = [[*prompt, *self.base.encoding.ended(answer)] for prompt, answer in pairs]

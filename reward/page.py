@@ -1,0 +1,119 @@
+"""The page Reward: every reward model with what its accuracy must be read against, and a form that queues a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from data.errors import BadInput
+from data.records import Account, Run
+from data.settings import Described, describe
+from data.store import Store
+from reward import view
+from reward.settings import RewardSettings
+
+Authorise = Callable[[gr.Request], Account]
+Enqueue = Callable[[dict[str, Any], str], Run]
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+HERE = "(...given) => [location.hash, ...given.slice(1)]"
+"""Put before the timer's handler: its first input becomes the page on the screen, so that a hidden page costs nothing."""
+
+
+def build_reward_tab(store: Store, timer: gr.Timer, *, authorise: Authorise, enqueue: Enqueue) -> None:
+    """The page. `authorise(request)` gives the account or raises; `enqueue(settings, name)` queues a run of kind reward."""
+    RewardPage(store, timer, authorise, enqueue)
+
+
+class RewardPage:
+    """The page's components and its handlers."""
+
+    def __init__(self, store: Store, timer: gr.Timer, authorise: Authorise, enqueue: Enqueue) -> None:
+        self.store, self.authorise, self.enqueue = store, authorise, enqueue
+        lead = "Each orders answers as the labelers did. Accuracy is on test prompts, which no run trains on."
+        gr.HTML(f"<h1>Reward</h1><p class=soft>{lead}</p>", elem_classes="plain")
+        self.cards = gr.HTML(elem_classes="plain", elem_id="reward-cards")
+        self.choice = gr.Dropdown(label="Look closer at", elem_id="reward-choice", visible=False)
+        with gr.Row():
+            self.plots = _plots()
+        self.worst = gr.HTML(elem_classes="plain", elem_id="reward-worst")
+        self._form()
+        self.where, self.listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+        timer.tick(self.tick, [self.where, self.listed], [self.listed, self.cards, self.choice], js=HERE, **QUIET)
+        self.choice.change(self.show, self.choice, [self.worst, *self.plots], **QUIET)
+
+    def tick(self, place: str, listed: str, request: gr.Request) -> list:
+        """The cards again, when a reward model came."""
+        self.authorise(request)
+        models = self.store.reward_models.list()
+        mark = f"{len(models)} models"
+        if place != "#reward" or mark == listed:
+            return [gr.skip()] * 3
+        names = [(f"{model.public} · {model.name}", model.public) for model in reversed(models)]
+        chosen = gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
+        return [mark, view.cards(models), chosen]
+
+    def show(self, chosen: str | None, request: gr.Request) -> list:
+        """Plots and the worst disagreements of one reward model."""
+        self.authorise(request)
+        if not chosen:
+            return [gr.skip()] * (1 + len(self.plots))
+        model = self.store.reward_models.get(chosen)
+        tables = (view.by_margin(model), view.histogram(model), view.reliability(model))
+        drawn = [_drawn(plot, table) for plot, table in zip(self.plots, tables, strict=True)]
+        return [f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>{view.worst(model)}", *drawn]
+
+    def submit(self, request: gr.Request, *given: Any) -> str:
+        """Queue a run with the form's settings; the line to show."""
+        account = self.authorise(request)
+        wanted = {key: value for key, value in zip(self.fields, given, strict=True) if value is not None}
+        try:
+            run = self.enqueue(wanted, account.name)
+        except BadInput as problem:
+            return view.said(str(problem), good=False)
+        return view.said(f"{run.public} is queued; follow it on the Runs page.")
+
+    def _form(self) -> None:
+        settings = describe(RewardSettings)
+        self.fields: dict[str, gr.components.Component] = {}
+        gr.HTML("<h2>Train a reward model</h2>", elem_classes="plain")
+        with gr.Row():
+            self.fields |= {one.key: _field(one) for one in settings if one.main}
+        with gr.Accordion("More settings", open=False), gr.Row():
+            self.fields |= {one.key: _field(one) for one in settings if not one.main}
+        start = gr.Button("Train a reward model", variant="primary", scale=0, min_width=220, elem_id="train-reward")
+        told = gr.HTML(elem_classes="plain", elem_id="reward-told")
+        start.click(self.submit, list(self.fields.values()), told, **QUIET)
+
+
+def _plots() -> list[gr.components.Component]:
+    hidden = {"visible": False, "height": 260}
+    colour = {"color": "series", **hidden}
+    return [
+        gr.BarPlot(
+            title="Accuracy by how strongly the labeler preferred (comparisons)",
+            x="preference", y="accuracy", x_title="preference", y_title="share ordered as labeled", y_lim=[0, 1],
+            sort=None, **hidden,
+        ),
+        gr.LinePlot(
+            title="Scores of preferred and of other answers",
+            x="score", y="answers", x_title="raw score (differences are log-odds)", y_title="answers", **colour,
+        ),
+        gr.LinePlot(
+            title="Reliability: is it as often right as it is sure?",
+            x="predicted", y="observed", x_title="predicted share", y_title="observed share",
+            x_lim=[0.5, 1], y_lim=[0, 1], **colour,
+        ),
+    ]  # fmt: skip
+
+
+def _drawn(plot: gr.components.Component, table: Any) -> gr.components.Component:
+    return type(plot)(value=table, visible=not table.empty)
+
+
+def _field(one: Described) -> gr.components.Component:
+    label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit else one.key.replace("_", " ")
+    if one.type in (int, float):
+        return gr.Number(value=one.default, label=label, info=one.help, precision=0 if one.type is int else None, min_width=200)
+    return gr.Textbox(value=one.default, label=label, info=one.help, max_lines=1, min_width=200)

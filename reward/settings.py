@@ -27,7 +27,7 @@ class RewardSettings:
     rank: int = _option(RANK, "of the LoRA matrices", min=1)
     batch_size: int = _option(0, "pairs per step; 0: 8 up to 500 rows, else 16", unit="pairs", min=0)
     max_steps: int = _option(0, "stop after this many steps; 0: all epochs", unit="steps", min=0)
-    base: str = _option("", "base model where no policy is named: starter, a folder or a downloaded hub id; empty: the newest policy's")
+    base: str = _option("", "without `from`: the base (starter, a folder, a downloaded hub id); empty: the newest policy's")
 
     def pairs_per_step(self, rows: int) -> int:
         """The batch size for a training set of `rows` rows."""

@@ -23,6 +23,7 @@ from data.errors import BadInput
 from data.records import Policy, PreferenceRow
 from data.settings import as_dict
 from data.store import Store
+from labeling.agreement import agreement
 from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base
 from reward.classifier import load_classifier, lora_for_scoring, scoring_pad
@@ -104,9 +105,7 @@ def peak_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
 
 
-def _train(
-    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]
-) -> Path:
+def _train(context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> Path:
     """Train to the end, or save and raise Cancelled; returns the folder of the finished adapter."""
     if not rows:
         raise BadInput("every comparison is longer than the base model's context", "Use a base with a longer context.")
@@ -126,9 +125,7 @@ def _train(
     return folder
 
 
-def build_trainer(
-    folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]
-) -> PreferenceTrainer:
+def build_trainer(folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> PreferenceTrainer:
     """TRL's trainer on a sequence-classification copy of the base, fed the rows' own ids."""
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
@@ -160,14 +157,19 @@ def _calibrate(model: RewardModel, rows: Sequence[Encoded]) -> None:
     model.calibrate(*zip(*answers, strict=True))
 
 
-def _report(
-    context: RunContext, model: RewardModel, encoder: RowEncoder, rows: Sequence[PreferenceRow]
-) -> dict[str, Any]:
+def _report(context: RunContext, model: RewardModel, encoder: RowEncoder, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
     test = encoder.encode([row for row in rows if row.split == "test"])
-    context.progress(0, 1, f"scoring {len(test)} test comparisons")
-    report = build_report(*judge(context.store, model, encoder, test))
+    context.progress(1, 1, f"scoring {len(test)} test comparisons")
+    report = build_report(*judge(context.store, model, encoder, test), _agreement(context.store, rows))
     context.progress(1, 1, "done")
     return report
+
+
+def _agreement(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
+    """How often labelers of the same source agree with each other on the pairs that several of them judged."""
+    source = "simulated" if all(row.source == "simulated" for row in rows) else "person"
+    found = agreement(store, source)
+    return {"rate": found.rate, "ci": [found.low, found.high], "pairs": found.pairs, "source": source}
 
 
 def _bring_checkpoint(context: RunContext) -> None:

@@ -131,9 +131,7 @@ class Watch(TrainerCallback):
         self.context = context
         self.stopped = False
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> TrainerControl:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
         """Progress; on cancellation a checkpoint and the end."""
         self.context.progress(state.global_step, state.max_steps, "training")
         if self.context.cancelled() and state.global_step < state.max_steps:

@@ -71,7 +71,7 @@ def test_a_run_publishes_a_reward_model_that_orders_test_prompts(labeled):
     model = labeled.reward_models.get(result.produced[0])
     assert result.report["accuracy"] == 1.0
     assert result.report["loss"] < math.log(2)
-    assert result.report["trained_on"] == len([p for p in labeled.prompts.list(split="train")])
+    assert result.report["trained_on"] == labeled.prompts.count("train")
     assert result.report["seconds"] > 0
     assert model.report["peak_mb"] > 0
     assert (model.run_id, model.seed) == (context.run.id, 0)

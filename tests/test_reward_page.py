@@ -1,0 +1,107 @@
+"""The page Reward: what its cards say, and that every handler asks who is there."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from data.errors import BadInput
+from reward import view
+from reward.page import RewardPage
+from reward.report import Judged, build_report
+
+ROWS = [
+    Judged(n, f"prompt <b>{n}</b>", "kind <i>answer</i>", "no", score, 0.0, 1.0, 1 + n % 3)
+    for n, score in enumerate((1.5, 0.7, -2.0, 3.0))
+    for n, score in enumerate((1.5, 0.7, -2.0, 3.0))
+]
+
+
+@pytest.fixture
+def models(store):
+    """Two reward models: one with test labels, one without."""
+    return [
+        store.reward_models.add(name="first", base="b", adapter="a", report=build_report(ROWS)),
+        store.reward_models.add(name="second", base="b", adapter="a", report=build_report([])),
+    ]
+
+
+def page_of(store, authorise=lambda request: None, enqueue=None):
+    with gr.Blocks():
+        return RewardPage(store, gr.Timer(2), authorise, enqueue)
+
+
+def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
+    card = view.card(models[0])
+    assert "75 % (" in card
+    assert "Longer answer preferred" in card
+
+
+def test_a_model_without_test_labels_says_so_and_shows_no_accuracy(models):
+    card = view.card(models[1])
+    assert "accuracy is not known" in card
+    assert "Accuracy on test prompts" not in card
+
+
+def test_texts_of_people_and_models_hold_no_markup(models):
+    shown = view.worst(models[0])
+    assert "&lt;b&gt;2&lt;/b&gt;" in shown
+    assert "<i>" not in shown
+
+
+def test_without_reward_models_the_page_says_which_step_fills_it():
+    assert "/label/" in view.cards([])
+
+
+def test_the_histogram_counts_every_answer_once(models):
+    assert view.histogram(models[0])["answers"].sum() == 2 * len(ROWS)
+
+
+def test_the_reliability_plot_has_its_diagonal(models):
+    table = view.reliability(models[0])
+    diagonal = table[table["series"] == view.PERFECT]
+    assert diagonal[["predicted", "observed"]].values.tolist() == [[0.5, 0.5], [1.0, 1.0]]
+    assert view.reliability(models[1]).empty
+
+
+def test_every_handler_asks_who_is_there(store, models):
+    def nobody(request):
+        raise gr.Error("no")
+
+    page = page_of(store, nobody)
+    for handler in (lambda: page.tick("#reward", "", None), lambda: page.show("r1", None), lambda: page.submit(None)):
+        with pytest.raises(gr.Error):
+            handler()
+
+
+def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
+    page = page_of(store)
+    mark, cards, choice = page.tick("#reward", "", None)
+    assert cards.index("r2") < cards.index("r1")
+    assert choice.value == "r2"
+    assert page.tick("#reward", mark, None)[1] == gr.skip()
+    assert page.tick("#loop", "", None)[1] == gr.skip()
+
+
+def test_looking_closer_shows_the_plots_that_have_data(store, models):
+    page = page_of(store)
+    assert [plot.visible for plot in page.show("r1", None)[1:]] == [True] * 3
+    assert [plot.visible for plot in page.show("r2", None)[1:]] == [False] * 3
+
+
+def test_the_form_queues_a_run_and_trains_nothing(store):
+    mina = store.accounts.add("mina", "researcher")
+    page = page_of(store, lambda request: mina, lambda settings, by: store.runs.enqueue("reward", settings, by))
+    said = page.submit(None, *[field.value for field in page.fields.values()])
+    (run,) = store.runs.list()
+    assert run.public in said
+    assert (run.state, run.created_by, run.settings["learning_rate"]) == ("queued", "mina", 0.001)
+
+
+def test_a_refused_form_says_why(store):
+    def refuse(settings, by):
+        raise BadInput("there are no comparisons", "Label some.")
+
+    mina = store.accounts.add("mina", "researcher")
+    page = page_of(store, lambda request: mina, refuse)
+    assert "Label some." in page.submit(None, *[field.value for field in page.fields.values()])
