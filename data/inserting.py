@@ -8,9 +8,11 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from data.clock import now
+from data.comparisons import NewComparison
 from data.formats.shapes import CompletionShape, PreferenceShape, PromptShape
 from data.store import Store
 
+SIMULATED = "simulated"
 VERDICTS = {3: "_much", 2: "", 1: "_slightly"}
 
 
@@ -53,6 +55,13 @@ def instructions(store: Store, source: str) -> Inserter:
 
 def preferences(store: Store, source: str) -> Inserter:
     """Comparisons said by the file, each with its prompt, its two completions and its pair."""
+    authors: dict[str, int] = {}
+
+    def author(shape: PreferenceShape) -> int:
+        name = _author_name(source, shape)
+        if name not in authors:
+            authors[name] = _author(store, name, simulated=shape.source == SIMULATED)
+        return authors[name]
 
     def insert(chunk: Sequence[Good]) -> tuple[int, int]:
         fresh = [good for good in chunk if not _recorded(store, good)]
@@ -60,10 +69,10 @@ def preferences(store: Store, source: str) -> Inserter:
         ids = _prompt_ids(store, [shape.prompt for shape in shapes], source)
         chosen = _add_completions(store, ids, [(shape.chosen, shape.chosen_model) for shape in shapes], source)
         rejected = _add_completions(store, ids, [(shape.rejected, shape.rejected_model) for shape in shapes], source)
-        added = 0
-        for good, prompt_id, better, worse in zip(fresh, ids, chosen, rejected, strict=True):
-            pair = store.pairs.add(prompt_id, better, worse, purpose="import")
-            added += _record(store, good, pair.id, better, worse, source)
+        pairs = store.pairs.add_many(zip(ids, chosen, rejected, strict=True), purpose="import")
+        told = zip(fresh, pairs, chosen, rejected, strict=True)
+        events = [_event(good, pair, better, worse, author(good.shape)) for good, pair, better, worse in told]
+        added, _ = store.comparisons.record_many(event for event in events if _assigned(store, event))
         return added, len(chunk) - added
 
     return insert
@@ -99,32 +108,34 @@ def _recorded(store: Store, good: Good) -> bool:
     return store.value("SELECT 1 FROM comparisons WHERE source_hash = ?", [good.hash]) is not None
 
 
-def _record(store: Store, good: Good, pair_id: int, better: str, worse: str, source: str) -> bool:
+def _event(good: Good, pair_id: int, better: str, worse: str, author: int) -> NewComparison:
     """The comparison of one row. Its side comes from the row's hash, so that position says nothing."""
     shape: PreferenceShape = good.shape
     chosen_left = int(good.hash[-1], 16) % 2 == 0
     left, right = (better, worse) if chosen_left else (worse, better)
-    simulated = shape.source == "simulated"
-    about = {"pair_id": pair_id, "labeler_id": _author(store, source, shape), "left_id": left, "right_id": right}
-    if simulated and not _assigned(store, good.hash[:32], about):
-        return False
-    return store.comparisons.record(
-        id=good.hash[:32], source_hash=good.hash, source=shape.source, assignment_id=good.hash[:32] if simulated else None,
-        verdict=("left" if chosen_left else "right") + VERDICTS[shape.margin], **about,
-    )  # fmt: skip
+    id = good.hash[:32]
+    return {
+        "id": id, "source_hash": good.hash, "source": shape.source, "assignment_id": id if shape.source == SIMULATED else None,
+        "verdict": ("left" if chosen_left else "right") + VERDICTS[shape.margin],
+        "pair_id": pair_id, "labeler_id": author, "left_id": left, "right_id": right,
+    }  # fmt: skip
 
 
-def _assigned(store: Store, id: str, about: dict) -> bool:
-    """Write down that a simulated labeler had the pair, as every one did; False where it had it before."""
+def _assigned(store: Store, event: NewComparison) -> bool:
+    """Whether the event may be recorded: a simulated labeler, as every one, has a pair once, by an assignment."""
+    if event["assignment_id"] is None:
+        return True
     moment = now()
-    store.insert("assignments", about | {"id": id, "expires_at": moment, "created_at": moment}, ignore=True)
-    return store.value("SELECT count(*) FROM assignments WHERE id = ?", [id]) == 1
+    about = {name: event[name] for name in ("id", "pair_id", "labeler_id", "left_id", "right_id")}
+    return store.insert("assignments", about | {"expires_at": moment, "created_at": moment}, ignore=True) is not None
 
 
-def _author(store: Store, source: str, shape: PreferenceShape) -> int:
+def _author_name(source: str, shape: PreferenceShape) -> str:
+    return f"file:{source}" + (f" (simulated {shape.labeler}".rstrip() + ")" if shape.source == SIMULATED else "")
+
+
+def _author(store: Store, name: str, *, simulated: bool) -> int:
     """The account that stands for the file, or for one simulated labeler of it; nobody can log in as it."""
-    simulated = shape.source == "simulated"
-    name = f"file:{source}" + (f" (simulated {shape.labeler}".rstrip() + ")" if simulated else "")
     account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=simulated)
     return account.id
 
