@@ -28,9 +28,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     store.runs.start(run.id, *identity())
     threading.Thread(target=_beat, args=(store, run.id), daemon=True).start()
     try:
-        with RunContext(store, run) as context:
-            settings = parse_settings(kind.settings_class(), run.settings)
-            result = kind.runner()(context, settings)
+        settings = parse_settings(kind.settings_class(), run.settings)
+        result = kind.runner()(RunContext(store, run), settings)
     except Cancelled:
         return store.runs.finish(run.id, "cancelled").state
     except BadInput as problem:
