@@ -12,7 +12,7 @@ from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.ids import POLICY, REWARD_MODEL, number
 from data.records import Policy, Prompt
-from data.starter.rubric import gold_parts
+from data.starter import rubric, source_hash
 from data.store import Store
 from labeling.simulate import fit_beta
 from reward.model import RewardModel
@@ -26,7 +26,7 @@ from rlhf.settings import CompareSettings
 
 def run(context: RunContext, settings: CompareSettings) -> RunResult:
     """Compare by the starter's rubric, or by a reward model where judge=reward."""
-    return compare(context, settings, gold_parts)
+    return compare(context, settings, rubric.gold_parts)
 
 
 def compare(context: RunContext, settings: CompareSettings, parts: Parts) -> RunResult:
@@ -97,6 +97,7 @@ class Table:
         report = {
             "policy": policy.public, "against": against.public, "judge": self.judge_name,
             "prompts": len(self.prompts), "draws": settings.draws, "seed": settings.seed,
+            "rubric": {"version": rubric.VERSION, "hash": source_hash()} if self.judge_name == "rubric" else None,
             **comparison(ours, theirs, kl, self._beta(theirs), settings.seed),
             "constant_answer": constant_answer(self.prompts, self.judge, theirs, settings.seed),
             **(self._rewards(ours, theirs) if self.reward else {}),

@@ -1,0 +1,83 @@
+"""How each short figure is measured; every function gets an empty folder and gives plain values."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from data import Store
+from labeling.session import Answer, Session
+from tests.bench.rewards import reward_skill
+
+ROOT = Path(__file__).resolve().parents[2]
+PAIRS = 600
+"""Pairs waiting, and answered, in the figure of labels per second."""
+PATIENCE = 120.0
+
+
+def tour(home: Path, *flags: str, seed: int = 0) -> dict:
+    """`app.py tour`, timed from outside; the document of the tour without its curves."""
+    command = [sys.executable, "app.py", "tour", "--home", str(home), "--json", "--seed", str(seed), *flags]
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    document = json.loads(done.stdout)
+    document["ppo"] = {name: value for name, value in document["ppo"].items() if not name.endswith("_per_step")}
+    return {"seconds": round(time.monotonic() - began, 1), "cores": len(os.sched_getaffinity(0)), **document}
+
+
+def tour_quick(home: Path) -> dict:
+    """The same with --quick."""
+    return tour(home, "--quick")
+
+
+def first_pair_seconds(home: Path) -> dict:
+    """From `app.py serve` in an empty home to the address, and to the first pair that a labeler is handed."""
+    began = time.monotonic()
+    server = subprocess.Popen(
+        [sys.executable, "app.py", "serve", "--home", str(home), "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        address = server.stdout.readline().strip()
+        to_address = time.monotonic() - began
+        session = Session(store := Store(home), store.accounts.add("bench", "labeler"))
+        while session.next() is None:
+            if time.monotonic() - began > PATIENCE:
+                raise TimeoutError(f"no pair after {PATIENCE:.0f} s")
+            time.sleep(0.1)
+        return {"address": address.split("?")[0], "to_address": round(to_address, 1), "seconds": round(time.monotonic() - began, 1)}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def labels_per_second(home: Path) -> dict:
+    """One labeler who answers as fast as the store acknowledges: every answer is on the disk before the next is handed out."""
+    store = Store(home)
+    prompts = [store.prompts.add(f"Name {number} things.", source="bench") for number in range(PAIRS)]
+    for prompt in prompts:
+        answers = [{"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"} for side in ("one", "two")]
+        store.pairs.add(prompt.id, *store.completions.add_many(answers))
+    session = Session(store, store.accounts.add("bench", "labeler"))
+    began, seconds = time.monotonic(), []
+    while item := session.next():
+        sent = time.monotonic()
+        session.submit(Answer(secrets.token_hex(16), item.assignment, "left"))
+        seconds.append(time.monotonic() - sent)
+    spent = time.monotonic() - began
+    slow = sorted(seconds)[int(0.99 * len(seconds))]
+    return {"labels": len(seconds), "per_second": round(len(seconds) / spent, 1), "submit_p99_ms": round(1000 * slow, 2)}
+
+
+FIGURES: dict[str, Callable[[Path], dict]] = {
+    "first_pair_seconds": first_pair_seconds,
+    "labels_per_second": labels_per_second,
+    "tour_quick": tour_quick,
+    "tour": tour,
+    "reward_skill": reward_skill,
+}

@@ -1,0 +1,77 @@
+"""`python -m tests.study NAME`: one figure over many seeds, one JSON line per seed, resumable.
+
+Lines are appended to docs/results/NAME.jsonl (or to a folder of your choice, $STUDY_DIR); a seed that stands there already is
+skipped, so a study may be broken off at any time. Seeds for reporting begin at 101: tuning used smaller ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.figures import ROOT, tour
+from tests.bench.rewards import reward_skill
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is measured for each of the seeds, in an empty folder."""
+
+    measure: Callable[..., dict]
+    seeds: tuple[int, ...]
+
+
+STUDIES = {
+    "tour": Study(tour, (101, 102, 103, 104, 105)),
+    "reward": Study(reward_skill, (101, 102, 103)),
+}
+
+
+def results(name: str) -> Path:
+    """The file that a study's lines stand in."""
+    return Path(os.environ.get("STUDY_DIR") or ROOT / "docs" / "results") / f"{name}.jsonl"
+
+
+def known(path: Path) -> list[dict]:
+    """The lines that are there; one that was broken off while being written is not counted."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def carry_on(study: Study, path: Path) -> None:
+    """Measure the seeds that are missing; each line is on the disk before the next seed begins."""
+    rows = known(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    there = {row["seed"] for row in rows}
+    for seed in study.seeds:
+        if seed in there:
+            continue
+        with tempfile.TemporaryDirectory(prefix=f"study-{seed}-") as folder:
+            row = {"seed": seed} | study.measure(Path(folder), seed=seed)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def main() -> int:
+    """Exit status 0 once every seed of the study is there."""
+    parser = argparse.ArgumentParser(prog="tests.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(STUDIES))
+    name = parser.parse_args().name
+    path = results(name)
+    carry_on(STUDIES[name], path)
+    print(f"{len(known(path))} seeds in {path}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""The whole tour on a tiny random base, every stage in this process; its report; and one stage in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from data import Store
+from data.context import RunContext
+from data.settings import as_dict, parse_settings
+from rlhf.compare import compare
+from rlhf.kinds import KINDS
+from rlhf.settings import SampleSettings
+from rlhf.tour import FULL, QUICK, Findings, Plan, StageFailed, Tour, World, fresh, in_process, run_tour
+from rlhf.tour_report import page, text, write_page
+from tests.tiny import make_tiny_model
+
+SHORT = {"max_new_tokens": 8}
+PLAN = Plan(
+    labels=66,
+    sample=SHORT,
+    ppo=SHORT | {"max_steps": 2, "batch_size": 32, "epochs": 1, "validation_prompts": 8},
+    compare=SHORT | {"prompts": 12, "best_of": 8},
+)
+TASK = {"family": "capital", "key": "Peru", "answer": "e"}
+
+
+def letters(facts: dict, text: str, ended: bool) -> dict[str, float]:
+    """A trivial rubric: every letter e is worth half a point."""
+    return {"fit": 0.5 * text.count("e"), "length": 0.01 * len(text)}
+
+
+def here(store: Store, queued) -> float:
+    """Work a run in this process, comparing by the trivial rubric."""
+    context = RunContext(store, store.runs.claim())
+    settings = parse_settings(KINDS[queued.kind].settings_class(), queued.settings)
+    run = KINDS[queued.kind].runner() if queued.kind != "compare" else lambda *given: compare(*given, letters)
+    result = run(context, settings)
+    store.runs.finish(queued.id, "done", produced=result.produced, report=result.report)
+    return 1.0
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model("llama", tmp_path_factory.mktemp("base"), context=160)
+
+
+@pytest.fixture(scope="module")
+def world(base: Path) -> World:
+    def register(store: Store) -> None:
+        store.policies.add(name="start", kind="base", base=str(base))
+        store.prompts.add_many({"text": f"Name {n} cats.", "source": "test", "facts": TASK} for n in range(80))
+
+    return World(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
+
+
+@pytest.fixture(scope="module")
+def findings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    return run_tour(tmp_path_factory.mktemp("tour"), seed=3, plan=PLAN, world=world)
+
+
+def test_the_document_has_the_shape_of_the_contract(findings: Findings) -> None:
+    document = json.loads(json.dumps(findings.document))
+    assert set(document) == {"seed", "starter", "labels", "stages", "reward", "ppo", "best_of_8"}
+    assert set(document["stages"]) == {"sample", "label", "reward", "ppo", "compare"}
+    assert all(set(spent) == {"seconds", "peak_mb"} for spent in document["stages"].values())
+    assert set(document["reward"]) == {"accuracy", "ci", "ceiling", "length_baseline", "fit_accuracy", "skill"}
+    assert {"win_rate", "win_rate_ci", "win_rate_noisy", "kl", "kl_per_step", "reward_per_step", "gold_start", "gold_end",
+            "fit_start", "fit_end", "checkpoint"} <= set(document["ppo"])  # fmt: skip
+    assert {"win_rate", "by_gold", "constant_answer"} <= set(document["best_of_8"])
+    assert len(document["ppo"]["reward_per_step"]) == 2
+
+
+def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findings: Findings) -> None:
+    store = Store(findings.home)
+    assert findings.document["labels"] == store.comparisons.count("simulated") == 66
+    assert store.comparisons.count("person") == 0
+    splits = [store.prompts.get(pair.prompt_id).split for pair in store.pairs.list()]
+    assert 0.1 < splits.count("test") / len(splits) < 0.2
+    assert findings.document["reward"]["accuracy"] is not None
+
+
+def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findings: Findings) -> None:
+    store = Store(findings.home)
+    assert [run.kind for run in reversed(store.runs.list())] == ["sample", "reward", "ppo", "compare"]
+    trained = store.policies.list()[-1]
+    assert (trained.kind, trained.parent_id, trained.reward_model_id) == ("ppo", 1, 1)
+    assert store.evaluations.latest(trained.id, 1, "rubric").report["win_rate"] == findings.document["ppo"]["win_rate"]
+
+
+def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
+    said = text(findings.document)
+    assert "66 simulated labels, seed 3" in said
+    assert f"{100 * findings.document['ppo']['win_rate']:.1f} %" in said
+    assert "None" not in said
+
+
+def test_the_page_shows_its_plots_and_asks_no_other_host(findings: Findings) -> None:
+    path = write_page(findings)
+    assert path == findings.home / "report.html"
+    html = path.read_text(encoding="utf-8")
+    assert html.count("<img ") == 6
+    assert set(re.findall(r"""(?:src|href)=['"](\w+:)""", html)) == {"data:"}
+    assert "http" not in re.sub(r"base64,[^']*", "", html)
+
+
+def test_what_a_model_wrote_is_text_on_the_page_and_never_markup(findings: Findings) -> None:
+    example = findings.comparison["examples"][0] | {"end": "<script>alert(1)</script>"}
+    attacked = Findings(findings.home, findings.document, findings.reward, findings.ppo, findings.comparison | {"examples": [example]})
+    assert "<script>" not in page(attacked)
+
+
+def test_a_home_in_use_is_left_alone(tmp_path: Path) -> None:
+    assert fresh(tmp_path / "new") == tmp_path / "new"
+    Store(tmp_path).close()
+    assert fresh(tmp_path) == tmp_path / "tours" / "1"
+    (tmp_path / "tours" / "1").mkdir(parents=True)
+    assert fresh(tmp_path) == tmp_path / "tours" / "2"
+
+
+def test_a_stage_that_fails_ends_the_tour(store: Store, world: World) -> None:
+    def fail(store: Store, queued) -> float:
+        store.runs.claim()
+        store.runs.finish(queued.id, "failed", error="no memory")
+        return 0.0
+
+    tour = Tour(store, PLAN, 0, World(world.register, world.score, fail), lambda line: None)
+    with pytest.raises(StageFailed, match="no memory"):
+        tour.run("sample", "sample")
+
+
+def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, world: World) -> None:
+    world.register(store)
+    settings = as_dict(SampleSettings(prompts=2, max_new_tokens=4))
+    queued = store.runs.enqueue("sample", settings, "test")
+    assert in_process(store, queued) > 50
+    run = store.runs.get(queued.id)
+    assert (run.state, run.error) == ("done", None)
+    assert run.report["pairs"] == 2
+
+
+def test_no_tour_gives_more_than_two_thousand_labels() -> None:
+    assert QUICK.labels < FULL.labels <= 2000
