@@ -24,22 +24,12 @@ import reward.commands
 import rlhf.commands
 from data.cli import open_store
 from data.errors import BadInput
-from data.store import Store
 from labeling import accounts
 from rlhf import locks, supervisor
 from rlhf.home import prepare
 
 HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
 STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
-QUIET = {  # read when gradio is imported: it would ask other hosts for its newest version and report its use
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
-    "GRADIO_RUN_HISTORY": "False",
-    "GRADIO_SHARE": "False",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-}
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,6 +93,8 @@ def complain(problem: Exception, as_json: bool) -> int:
 
 def cmd_serve(args: argparse.Namespace) -> None:
     """Serve this home until Ctrl-C; runs go on without the server."""
+    from rlhf.pages.site import compose_site  # the page framework takes seconds to import: for this command only
+
     store = open_store(args)
     accounts.check_host(store, args.host)
     lock = locks.hold(store.home / locks.SERVER)
@@ -114,7 +106,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         prepare(store, args.base)
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
         path = accounts.first_link(store) or "/"
-        serve(compose(store), door, f"http://{args.host}:{door.getsockname()[1]}{path}")
+        serve(compose_site(store), door, f"http://{args.host}:{door.getsockname()[1]}{path}")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -132,15 +124,6 @@ def keep_supervised(home: Path) -> None:
     while True:
         supervisor.ensure(home)
         time.sleep(3.0)
-
-
-def compose(store: Store) -> Any:
-    """The whole site behind the gate: /label, /train, /api/v1."""
-    for name, value in {**QUIET, "GRADIO_TEMP_DIR": str(store.home / "cache")}.items():
-        os.environ.setdefault(name, value)
-    from rlhf.pages.site import compose_site  # gradio reads these settings when it is imported
-
-    return compose_site(store)
 
 
 def serve(site: Any, door: socket.socket, address: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,31 +16,33 @@ from reward.settings import RewardSettings
 
 Authorise = Callable[[gr.Request], Account]
 Enqueue = Callable[[dict[str, Any], str], Run]
+Looks = Sequence[Callable]
+"""The events on which the page looks at the store again: loaded, turned to, or some seconds went by."""
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 HERE = "(...given) => [location.hash, ...given.slice(1)]"
-"""Put before the timer's handler: its first input becomes the page on the screen, so that a hidden page costs nothing."""
+"""Put before such a look: its first input becomes the page on the screen, so that a hidden page costs nothing."""
 
 
-def build_reward_tab(store: Store, timer: gr.Timer, *, authorise: Authorise, enqueue: Enqueue) -> None:
+def build_reward_tab(store: Store, looks: Looks, *, authorise: Authorise, enqueue: Enqueue) -> None:
     """The page. `authorise(request)` gives the account or raises; `enqueue(settings, name)` queues a run of kind reward."""
-    RewardPage(store, timer, authorise, enqueue)
+    RewardPage(store, looks, authorise, enqueue)
 
 
 class RewardPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, timer: gr.Timer, authorise: Authorise, enqueue: Enqueue) -> None:
+    def __init__(self, store: Store, looks: Looks, authorise: Authorise, enqueue: Enqueue) -> None:
         self.store, self.authorise, self.enqueue = store, authorise, enqueue
         lead = "Each orders answers as the labelers did. Accuracy is on test prompts, which no run trains on."
-        gr.HTML(f"<h1>Reward</h1><p class=soft>{lead}</p>", elem_classes="plain")
-        self.cards = gr.HTML(elem_classes="plain", elem_id="reward-cards")
+        gr.HTML(f"<h1>Reward</h1><p class=soft>{lead}</p>", elem_classes="plain", padding=False)
+        self.cards = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-cards")
         self.choice = gr.Dropdown(label="Look closer at", elem_id="reward-choice", visible=False)
         with gr.Row():
             self.plots = _plots()
-        self.worst = gr.HTML(elem_classes="plain", elem_id="reward-worst")
+        self.worst = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-worst")
         self._form()
         self.where, self.listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
-        timer.tick(self.tick, [self.where, self.listed], [self.listed, self.cards, self.choice], js=HERE, **QUIET)
+        gr.on(looks, self.tick, [self.where, self.listed], [self.listed, self.cards, self.choice], js=HERE, **QUIET)
         self.choice.change(self.show, self.choice, [self.worst, *self.plots], **QUIET)
 
     def tick(self, place: str, listed: str, request: gr.Request) -> list:
@@ -77,13 +79,13 @@ class RewardPage:
     def _form(self) -> None:
         settings = describe(RewardSettings)
         self.fields: dict[str, gr.components.Component] = {}
-        gr.HTML("<h2>Train a reward model</h2>", elem_classes="plain")
+        gr.HTML("<h2>Train a reward model</h2>", elem_classes="plain", padding=False)
         with gr.Row():
             self.fields |= {one.key: _field(one) for one in settings if one.main}
         with gr.Accordion("More settings", open=False), gr.Row():
             self.fields |= {one.key: _field(one) for one in settings if not one.main}
         start = gr.Button("Train a reward model", variant="primary", scale=0, min_width=220, elem_id="train-reward")
-        told = gr.HTML(elem_classes="plain", elem_id="reward-told")
+        told = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-told")
         start.click(self.submit, list(self.fields.values()), told, **QUIET)
 
 

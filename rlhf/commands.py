@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from data.cli import open_store
+from data.exporting import MODEL_EXPORTERS
 from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
@@ -16,10 +17,12 @@ from rlhf.kinds import KINDS, TRAININGS
 from rlhf.launch import follow, launch, outcome, resume
 
 BY = "command line"
+EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add this floor's commands; each handler returns the JSON document."""
+    """Add this floor's commands, and lend the floor below the writers of models; each handler returns the JSON document."""
+    MODEL_EXPORTERS.update(EXPORTERS)
 
     def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
         parser = subparsers.add_parser(name, parents=[common], help=text, description=text)
@@ -95,15 +98,14 @@ def cmd_supervise(args: argparse.Namespace) -> None:
 
 def cmd_tour(args: argparse.Namespace) -> dict:
     """The ring in a fresh home."""
-    from rlhf.tour import run_tour  # a page of plots and a home of its own: loaded for this command only
+    from rlhf import tour_command  # plots and the reward model's code: loaded for this command only
 
-    return run_tour(args)
+    args.render = tour_command.render_tour
+    return tour_command.cmd_tour(args)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again")
     parser.add_argument("--wait", action="store_true", help="follow the run to its end; Ctrl-C only stops the waiting")
 
 

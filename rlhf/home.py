@@ -14,11 +14,12 @@ FIRST_PROMPTS = 40
 
 
 def prepare(store: Store, base: str | None = None, *, by: str = "first start") -> None:
-    """Register the starter and `base`, and queue the first sampling run where no policy has answered anything yet."""
-    starter.register(store)
+    """Register the starter in a home without any policy, and `base`; queue the first sampling run where none ever ran."""
+    if not store.policies.count():
+        starter.register(store)
     if base:
         record_base(store, base)
-    if store.policies.list() and not store.runs.list() and not store.pairs.waiting_count():
+    if store.prompts.count() and not store.runs.list() and not store.pairs.waiting_count():
         launch(store, "sample", {"prompts": FIRST_PROMPTS}, by=by)
 
 

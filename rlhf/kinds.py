@@ -24,7 +24,6 @@ class Kind:
     settings: str
     run: str
     needs: tuple[str, ...] = ()
-    curves: tuple[str, ...] = ()
 
     def settings_class(self) -> type:
         """The frozen dataclass of settings, importable without torch."""
@@ -56,7 +55,6 @@ _ALL = (
         "reward.settings:RewardSettings",
         "reward.train:run",
         ("labels",),
-        ("loss", "accuracy", "margin"),
     ),
     Kind(
         "ppo",
@@ -73,7 +71,6 @@ _ALL = (
         "rlhf.settings:SFTSettings",
         "rlhf.sft:run",
         ("instructions",),
-        ("loss", "eval_loss"),
     ),
     Kind(
         "pretrain",
@@ -81,8 +78,6 @@ _ALL = (
         "A small base model of its own, from raw text.",
         "rlhf.settings:PretrainSettings",
         "rlhf.pretrain:run",
-        (),
-        ("loss", "eval_loss"),
     ),
     Kind(
         "compare",

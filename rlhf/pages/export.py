@@ -1,0 +1,109 @@
+"""Export: make a file of preferences, instructions or events, and download it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import gradio as gr
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+from data.errors import BadInput
+from data.exporting import FORMATS, LABELS, export_file
+from data.store import Store
+from labeling.gate import user
+from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+
+ADDRESS = "/train/exports/"
+NAMES = {
+    "trl": "TRL, explicit prompt", "trl-implicit": "TRL, implicit prompt", "trl-conversational": "TRL, conversational", "hh": "HH transcripts",
+    "alpaca": "Alpaca", "jsonl": "every column (JSON lines)",
+}  # fmt: skip
+WHOSE = {"person": "people's and imported", "simulated": "simulated, marked as such", "all": "all, marked by source"}
+
+
+def build(store: Store, looks: Looks) -> None:
+    """The page."""
+    heading(
+        "Export",
+        "Files for other tools. Every row says where it comes from; ties are left out of chosen and rejected, and counted.",
+    )
+    with gr.Row():
+        what = gr.Dropdown(
+            [(name.capitalize(), name) for name in FORMATS],
+            value="preferences",
+            label="What",
+            elem_id="export-what",
+            min_width=200,
+        )
+        form = gr.Dropdown(_formats("preferences"), value="trl", label="Format", elem_id="export-format", min_width=220)
+        labels = gr.Dropdown([(WHOSE[name], name) for name in LABELS], value="person", label="Whose comparisons", min_width=220)
+    make = gr.Button("Make the file", variant="primary", scale=0, min_width=160, elem_id="make-export")
+    told = html()
+    files = html("export-files")
+    where, listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+
+    def choose(name: str) -> gr.Dropdown:
+        return gr.Dropdown(choices=_formats(name), value=FORMATS[name][0])
+
+    def write(name: str, shape: str, whose: str, request: gr.Request) -> list:
+        researcher(store, request)
+        return [make_file(store, name, shape, whose), draw_files(store.home / "exports")]
+
+    def tick(place: str, seen: str, request: gr.Request) -> list:
+        researcher(store, request)
+        if place != "#export" or seen:
+            return [gr.skip(), gr.skip()]
+        return ["seen", draw_files(store.home / "exports")]
+
+    what.change(choose, what, form, **QUIET)
+    make.click(write, [what, form, labels], [told, files], **QUIET)
+    gr.on(looks, tick, [where, listed], [listed, files], js=WHERE, **QUIET)
+
+
+def make_file(store: Store, what: str, form: str, labels: str) -> str:
+    """Write the file into the home's exports; what came of it as a line."""
+    folder = store.home / "exports"
+    folder.mkdir(exist_ok=True)
+    moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    try:
+        done = export_file(store, folder / f"{what}-{form}-{moment}.jsonl", what, form=form, labels=labels)
+    except BadInput as problem:
+        return said(str(problem), good=False)
+    left_out = "".join(f", {count:,} left out ({reason})" for reason, count in done["omitted"].items())
+    return said(f"{done['rows']:,} rows written{left_out}.")
+
+
+def draw_files(folder: Path) -> str:
+    """The files made so far, newest first, each a download."""
+    files = sorted(folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True) if folder.exists() else []
+    if not files:
+        return empty("No file yet. Choose what and how, then make one.")
+    items = "".join(
+        f"<p><a href='{ADDRESS}{esc(file.name)}' download>{esc(file.name)}</a> <span class=soft>{file.stat().st_size / 1024:,.0f} kB</span></p>"
+        for file in files[:20]
+    )
+    return f"<div class=card>{items}</div>"
+
+
+def download(store: Store) -> Route:
+    """GET /train/exports/NAME: a file of the home's exports folder, for researchers, never from anywhere else."""
+    folder = store.home / "exports"
+
+    async def send(request: Request) -> FileResponse:
+        account, name = user(request), request.path_params["name"]
+        if account is None or account.role != "researcher":
+            raise HTTPException(403)
+        file = folder / name
+        if name.startswith(".") or file.parent != folder or not file.is_file():
+            raise HTTPException(404)
+        return FileResponse(file, filename=name, media_type="application/jsonl")
+
+    return Route(ADDRESS + "{name}", send)
+
+
+def _formats(what: str) -> list[tuple[str, str]]:
+    return [(NAMES.get(form, form), form) for form in FORMATS[what]]

@@ -1,0 +1,163 @@
+"""Policies: the family tree with what people and judges say of each, and its answers beside its parent's."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from data.errors import BadInput
+from data.ids import POLICY, public
+from data.intervals import bootstrap_mean
+from data.records import Completion, Evaluation, Policy
+from data.store import Store
+from rlhf.launch import launch
+from rlhf.pages.parts import QUIET, WHERE, Looks, beside, empty, facts, heading, html, researcher, said, with_interval
+
+HEADERS = [
+    "Policy",
+    "Name",
+    "Kind",
+    "From",
+    "Win rate by people",
+    "Judged",
+    "Win rate by judge",
+    "Judge",
+    "KL (nats)",
+    "Length (tokens)",
+]
+PAIRS = 100
+SHOWN = 6
+
+
+class PoliciesPage:
+    """The page's components and its handlers."""
+
+    def __init__(self, store: Store, looks: Looks) -> None:
+        self.store = store
+        heading(
+            "Policies",
+            "Every policy with its parent. Win rates are against the parent, on test prompts, with a 95 % interval by prompt.",
+        )
+        self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="policies-table", label="Family tree")
+        with gr.Row(elem_classes="line"):
+            self.choice = gr.Dropdown(label="Policy", min_width=220, scale=0, elem_id="policy-choice")
+            self.judge = gr.Button(f"Queue {PAIRS} blind pairs against its parent", variant="primary", scale=0, min_width=300, elem_id="queue-pairs")
+        self.told = html()
+        self.detail = html()
+        self.where = gr.Textbox(visible="hidden")
+        self.listed = gr.Textbox(visible="hidden")
+        gr.on(looks, self.tick, [self.where, self.listed], [self.listed, self.table, self.choice], js=WHERE, **QUIET)
+        self.choice.change(self.show, self.choice, self.detail, **QUIET)
+        self.table.select(self.choose, None, self.choice, **QUIET)
+        self.judge.click(self.queue, self.choice, self.told, **QUIET)
+
+    def tick(self, place: str, listed: str, request: gr.Request) -> list:
+        """The table again, when a policy, a judgement or an evaluation came."""
+        researcher(self.store, request)
+        policies = self.store.policies.list()
+        mark = f"{len(policies)} {self.store.comparisons.count()} {len(self.store.evaluations.list())}"
+        if place.split("/")[0] != "#policies" or mark == listed:
+            return [gr.skip()] * 3
+        names = [(f"{policy.public} · {policy.name}", policy.public) for policy in reversed(policies)]
+        chosen = gr.Dropdown(choices=names, value=names[0][1]) if names and not listed else gr.Dropdown(choices=names)
+        return [mark, [row(self.store, policy) for policy in in_family_order(policies)], chosen]
+
+    def choose(self, event: gr.SelectData, request: gr.Request) -> str:
+        """A click on a row."""
+        researcher(self.store, request)
+        return event.row_value[0]
+
+    def show(self, chosen: str, request: gr.Request) -> str:
+        """Where the policy comes from, and its newest answers beside its parent's."""
+        researcher(self.store, request)
+        if not chosen:
+            return empty("No policy yet. The starter's come with the first start; PPO on the Runs page makes new ones.", "#runs", "Runs")
+        policy = self.store.policies.get(chosen)
+        return f"<div class=card>{facts(lineage(policy))}</div><h2>Answers</h2>{answers(self.store, policy)}"
+
+    def queue(self, chosen: str, request: gr.Request) -> str:
+        """Blind pairs of this policy and its parent for the labelers, as a sampling run."""
+        account = researcher(self.store, request)
+        try:
+            policy = self.store.policies.get(chosen or "")
+            if policy.parent_id is None:
+                raise BadInput(f"{policy.public} has no parent", "Choose a policy that was trained from another one.")
+            wanted = {"from": policy.public, "against": public(POLICY, policy.parent_id), "prompts": PAIRS}
+            run = launch(self.store, "sample", wanted, by=account.name)
+        except BadInput as problem:
+            return said(str(problem), good=False)
+        return said(f"{run.public} is queued; its pairs appear on the Label page, without names.")
+
+
+def in_family_order(policies: list[Policy]) -> list[Policy]:
+    """Each policy after its parent, children oldest first."""
+    children: dict[int | None, list[Policy]] = {}
+    known = {policy.id for policy in policies}
+    for policy in policies:
+        children.setdefault(policy.parent_id if policy.parent_id in known else None, []).append(policy)
+    ordered: list[Policy] = []
+    waiting = list(reversed(children.get(None, [])))
+    while waiting:
+        policy = waiting.pop()
+        ordered.append(policy)
+        waiting += reversed(children.get(policy.id, []))
+    return ordered
+
+
+def row(store: Store, policy: Policy) -> list[str]:
+    """A line of the table."""
+    people, judged = by_people(store, policy)
+    found = by_judge(store, policy)
+    report = found.report if found else {}
+    length = report.get("length_end")
+    return [
+        policy.public, policy.name, policy.kind, public(POLICY, policy.parent_id) if policy.parent_id else "–", people, str(judged or "–"),
+        with_interval(report.get("win_rate"), report.get("win_rate_ci")), found.judge if found else "–",
+        "–" if report.get("kl") is None else f"{report['kl']:.2f}", "–" if length is None else f"{length:.0f}",
+    ]  # fmt: skip
+
+
+def by_people(store: Store, policy: Policy) -> tuple[str, int]:
+    """(win rate with interval, judged test prompts) against the parent, by people."""
+    if policy.parent_id is None:
+        return "–", 0
+    outcomes = list(store.comparisons.outcomes(policy.id, policy.parent_id, "person").values())
+    if not outcomes:
+        return "not judged yet", 0
+    return with_interval(sum(outcomes) / len(outcomes), bootstrap_mean(outcomes)), len(outcomes)
+
+
+def by_judge(store: Store, policy: Policy) -> Evaluation | None:
+    """The newest evaluation against the parent."""
+    found = [one for one in store.evaluations.list(policy.id) if one.against_id == policy.parent_id]
+    return found[-1] if found else None
+
+
+def lineage(policy: Policy) -> dict[str, object]:
+    """Everything it descends from, by id."""
+    return {
+        "Base": policy.base.rsplit("/", 1)[-1], "Parent": policy.parent_id and public(POLICY, policy.parent_id),
+        "Reward model": policy.reward_model_id and f"r{policy.reward_model_id}", "Data": policy.snapshot_id and f"s{policy.snapshot_id}",
+        "Run": policy.run_id and f"run{policy.run_id}", "Seed": policy.seed, "Made": policy.created_at[:16].replace("T", " "),
+    }  # fmt: skip
+
+
+def answers(store: Store, policy: Policy) -> str:
+    """The newest answers of a policy, each beside its parent's to the same prompt where there is one."""
+    mine = _newest_by_prompt(store.completions.of_policy(policy.id))
+    if not mine:
+        return empty(f"{policy.public} has answered nothing yet.", "#runs", "Sample on the Runs page")
+    parent = store.policies.get(policy.parent_id) if policy.parent_id else None
+    theirs = _newest_by_prompt(store.completions.of_policy(parent.id)) if parent else {}
+    both = [prompt for prompt in mine if prompt in theirs]
+    shown = (both or list(mine))[-SHOWN:]
+    return "".join(
+        beside(
+            store.prompts.get(prompt).text, (f"{policy.public} · {policy.name}", mine[prompt].text),
+            (f"{parent.public} · {parent.name}", theirs[prompt].text) if prompt in theirs else None,
+        )
+        for prompt in shown
+    )  # fmt: skip
+
+
+def _newest_by_prompt(completions: list[Completion]) -> dict[int, Completion]:
+    return {one.prompt_id: one for one in completions}

@@ -1,0 +1,135 @@
+"""Starting a run: a form per kind, made from its settings; five that matter above the fold, the rest below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING
+from typing import Any, Literal, get_args, get_origin
+
+import gradio as gr
+
+from data.errors import BadInput
+from data.settings import Described, describe
+from data.store import Store
+from rlhf.checks import CHECKS
+from rlhf.estimate import in_words, usual
+from rlhf.kinds import KINDS, Kind
+from rlhf.launch import launch
+from rlhf.pages.parts import QUIET, esc, html, researcher, said
+
+POLICIES, REWARDS = ("from", "against", "policies"), ("reward",)
+
+
+class RunForm:
+    """The form of one kind inside its tab: `fields` by key, `told` for what came of it."""
+
+    def __init__(self, store: Store, kind: Kind) -> None:
+        self.store = store
+        self.kind = kind
+        settings = describe(kind.settings_class())
+        main = [one for one in settings if one.main] or settings[:5]
+        html(value=f"<p class=soft>{esc(kind.explains)}</p>")
+        self.fields: dict[str, Any] = {}
+        with gr.Row():
+            self._add(main)
+        with gr.Accordion("More settings", open=False), gr.Row():
+            self._add([one for one in settings if one not in main])
+        self.needs = html()
+        self.start = gr.Button(f"Start: {kind.title}", variant="primary", elem_id=f"start-{kind.name}", scale=0)
+        self.told = html()
+
+    def _add(self, settings: list[Described]) -> None:
+        for one in settings:
+            with gr.Column(min_width=230):
+                self.fields[one.key] = _field(one)
+
+    def wire(self, after: Callable[[], list], outputs: list) -> None:
+        """On a click: check, queue, say so; `after` gives the page's other outputs."""
+        keys = list(self.fields)
+
+        def start(*given: Any, request: gr.Request) -> list:
+            account = researcher(self.store, request)
+            return [self.submit(dict(zip(keys, given, strict=True)), account.name), *after()]
+
+        self.start.click(_positional(start), list(self.fields.values()), [self.told, *outputs], **QUIET)
+
+    def submit(self, given: dict[str, Any], by: str) -> str:
+        """Queue the run; the line to show."""
+        try:
+            run = launch(self.store, self.kind.name, {key: _text(value) for key, value in given.items() if value is not None}, by=by)
+        except BadInput as problem:
+            return said(str(problem), good=False)
+        return said(f"{run.public} is queued.")
+
+    def changing(self) -> list:
+        """The outputs of `fresh`."""
+        return [self.needs, *(field for key, field in self.fields.items() if key in POLICIES + REWARDS)]
+
+    def fresh(self) -> dict[Any, Any]:
+        """What must be read again when the page is opened: the choices of models, and what is missing."""
+        policies = [policy.public for policy in reversed(self.store.policies.list())]
+        rewards = [model.public for model in reversed(self.store.reward_models.list())]
+        choices = {**dict.fromkeys(POLICIES, ["", *policies]), **dict.fromkeys(REWARDS, ["", *rewards])}
+        lists = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
+        return {self.needs: self.outlook(), **lists}
+
+    def outlook(self) -> str:
+        """What is missing before such a run can start, or how long one like it took on this machine."""
+        defaults = self.kind.settings_class()()
+        for need in self.kind.needs:
+            try:
+                CHECKS[need](self.store, defaults)
+            except BadInput as problem:
+                return f"<p class=bad>Missing: {esc(problem)}</p>"
+        seconds = usual(self.store.runs.list(), self.kind.name)
+        before = f"The last ones took {in_words(seconds)} on this machine." if seconds else "None has run on this machine yet."
+        return f"<p class=soft>{before} One run works at a time; others wait their turn.</p>"
+
+    def filled(self, settings: dict[str, Any]) -> dict[Any, Any]:
+        """The fields with another run's settings."""
+        return {field: _shown(settings[key]) for key, field in self.fields.items() if key in settings}
+
+
+def forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
+    """A tab per kind."""
+    made = {}
+    with gr.Tabs(elem_id="kinds") as tabs:
+        for kind in KINDS.values():
+            with gr.Tab(kind.title, id=kind.name):
+                made[kind.name] = RunForm(store, kind)
+    return tabs, made
+
+
+def _field(one: Described) -> gr.components.Component:
+    label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit else one.key.replace("_", " ")
+    about = {"label": label, "info": one.help, "elem_id": None}
+    default = None if one.default is MISSING else one.default
+    if get_origin(one.type) is Literal:
+        return gr.Dropdown([(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about)
+    if one.key in POLICIES + REWARDS:
+        return gr.Dropdown([""], value=_shown(default), allow_custom_value=True, **about)
+    if one.type is bool:
+        return gr.Checkbox(value=bool(default), **about)
+    if one.type in (int, float) and default is not None:
+        return gr.Number(value=default, precision=0 if one.type is int else None, **about)
+    return gr.Textbox(value=_shown(default), max_lines=1, **about)
+
+
+def _shown(value: Any) -> Any:
+    """Lists as texts with commas, None as nothing; numbers and truth values as they are."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return "" if value is None else value
+
+
+def _text(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _positional(start: Callable) -> Callable:
+    """gradio hands the request to a positional parameter only; it stands first here."""
+
+    def handler(request: gr.Request, *given: Any) -> list:
+        return start(*given, request=request)
+
+    return handler

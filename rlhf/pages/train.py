@@ -1,0 +1,60 @@
+"""/train: the researcher's pages behind one side bar, in the order of the ring."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gradio as gr
+
+from data.records import Run
+from data.store import Store
+from reward.page import build_reward_tab
+from rlhf.launch import launch
+from rlhf.pages import export, loop
+from rlhf.pages.parts import QUIET, researcher
+from rlhf.pages.policies import PoliciesPage
+from rlhf.pages.runs import RunsPage
+
+PAGES = (("loop", "Loop"), ("reward", "Reward"), ("policies", "Policies"), ("runs", "Runs"), ("export", "Export"))
+EVERY = 2.0
+"""Seconds between two looks at the store by a page that is on the screen."""
+
+
+def build(store: Store) -> gr.Blocks:
+    """The whole site of the researcher; the address's #name chooses the page without asking the server."""
+
+    def queue_reward(settings: dict, by: str) -> Run:
+        return launch(store, "reward", settings, by=by)
+
+    with gr.Blocks(title="Preference Loop", fill_width=True, analytics_enabled=False) as blocks:
+        timer = gr.Timer(EVERY)
+        turned = gr.Button("Look again", elem_id="turned", visible="hidden")
+        looks = [blocks.load, timer.tick, turned.click]
+        with gr.Row(elem_id="frame"):
+            with gr.Column(elem_id="side"):
+                gr.HTML(side_bar(), padding=False)
+            with gr.Column(elem_id="pages"):
+                with page("loop"):
+                    loop.build(store, looks)
+                with page("reward"):
+                    build_reward_tab(store, looks, authorise=partial(researcher, store), enqueue=queue_reward)
+                with page("policies"):
+                    PoliciesPage(store, looks)
+                with page("runs"):
+                    runs = RunsPage(store, looks)
+                with page("export"):
+                    export.build(store, looks)
+        blocks.load(runs.opened, None, runs.changing(), **QUIET)
+    return blocks
+
+
+def page(name: str) -> gr.Column:
+    """One page; the style sheet shows the one that the address names."""
+    return gr.Column(elem_id=f"page-{name}", elem_classes="page")
+
+
+def side_bar() -> str:
+    """Links to the pages and to the labelers' page, and the way out."""
+    links = "".join(f"<a href='#{name}'>{title}</a>" for name, title in PAGES)
+    leave = "<form method=post action='/logout'><button>Sign out</button></form>"
+    return f"<nav id=nav aria-label='Pages'><strong>Preference Loop</strong>{links}<hr><a href='/label/'>Label</a>{leave}</nav>"
