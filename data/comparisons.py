@@ -63,7 +63,8 @@ class Comparisons(Noun):
     def record_many(self, events: Iterable[NewComparison]) -> tuple[int, int]:
         """Append imported events in one short commit -> (added, duplicate); those whose id or source row is there are not added.
 
-        Everything that takes time is done before the commit, so that labelers do not wait for an import.
+        Everything that takes time is done before the commit, so that labelers do not wait for an import. Rationales of
+        imported rows are not kept.
         """
         rows = [_row(event) for event in events]
         columns = list(rows[0]) if rows else []
@@ -81,9 +82,7 @@ class Comparisons(Noun):
         """Why, in the labeler's words; None where nothing was said or it was erased."""
         return self._store.value("SELECT text FROM rationales WHERE comparison_id = ?", [id])
 
-    def current(
-        self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None
-    ) -> list[Comparison]:
+    def current(self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None) -> list[Comparison]:
         """What holds now: neither superseded nor withdrawn, in the order of the events; those that fit what is given."""
         wanted = {"labeler_id": labeler_id, "pair_id": pair_id, "source": source}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)

@@ -20,8 +20,7 @@ FILE = "metrics.db"
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS metrics (run_id INTEGER NOT NULL, key TEXT NOT NULL, step INTEGER NOT NULL,"
     " value REAL, PRIMARY KEY (run_id, key, step)) STRICT, WITHOUT ROWID",  # value NULL: not a number
-    "CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, step INTEGER NOT NULL,"
-    " row TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, step INTEGER NOT NULL, row TEXT NOT NULL) STRICT",
     "CREATE INDEX IF NOT EXISTS samples_run ON samples (run_id)",
 )
 

@@ -10,9 +10,7 @@ from data.clock import now
 migrations = Migrations("preference-loop")
 
 STANDARD_PROJECT = (1, "Standard")
-STANDARD_GUIDELINE = (
-    "Which answer would you rather have received? Judge the whole answer: does it do what was asked, is it true, is it polite."
-)
+STANDARD_GUIDELINE = "Which answer would you rather have received? Judge the whole answer: does it do what was asked, is it true, is it polite."
 
 
 @migrations()

@@ -74,8 +74,7 @@ class Pairs(Noun):
     def waiting_count(self, purpose: str | None = None) -> int:
         """How many are to be shown and have no current comparison yet; of one purpose where it is given."""
         return self._store.value(
-            "SELECT count(*) FROM pairs WHERE shown AND (?1 IS NULL OR purpose = ?1)"
-            " AND id NOT IN (SELECT pair_id FROM current_comparisons)",
+            "SELECT count(*) FROM pairs WHERE shown AND (?1 IS NULL OR purpose = ?1) AND id NOT IN (SELECT pair_id FROM current_comparisons)",
             [purpose],
         )
 

@@ -54,9 +54,7 @@ def preference_rows(
     return [_row(row, weights or {}) for row in found if split in (None, row["split"])]
 
 
-def training_rows(
-    store: Store, *, source: Source = PEOPLE, split: str = "train", weights: Mapping[int, float] | None = None
-) -> list[PreferenceRow]:
+def training_rows(store: Store, *, source: Source = PEOPLE, split: str = "train", weights: Mapping[int, float] | None = None) -> list[PreferenceRow]:
     """The rows a run may learn from (`split` 'train', or 'validation' to choose by). Raises BadInput for 'test', or for none."""
     if split == "test":
         raise BadInput("no run trains on test prompts", "Take the split train or validation.", field="split")

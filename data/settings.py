@@ -150,7 +150,5 @@ def _check_range(key: str, value: Any, field: Field) -> None:
     low, high = field.metadata.get("min"), field.metadata.get("max")
     for one in value if isinstance(value, tuple) else (value,):
         if one is not None and (low is not None and one < low or high is not None and one > high):
-            bounds = " and ".join(
-                text for text in (low is not None and f"at least {low}", high is not None and f"at most {high}") if text
-            )
+            bounds = " and ".join(text for text in (low is not None and f"at least {low}", high is not None and f"at most {high}") if text)
             raise BadInput(f"{key}={one} is out of range", f"Give {bounds}.", field=key)

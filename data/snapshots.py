@@ -16,9 +16,7 @@ from data.records import Snapshot
 class Snapshots(Noun):
     """Frozen data sets, by which lineage goes back from a model to single labels."""
 
-    def freeze(
-        self, kind: str, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any], name: str | None = None
-    ) -> Snapshot:
+    def freeze(self, kind: str, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any], name: str | None = None) -> Snapshot:
         """Keep the rows of a kind ('preferences', 'instructions', 'prompts', 'text'), or find the snapshot that has them."""
         written = [dumps(dict(row)) for row in rows]
         hash = content_hash(kind, written)

@@ -15,8 +15,13 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def normalise(text: str) -> str:
-    """Text without the differences that do not make another prompt: Unicode form, case, white space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Text without the differences that do not make another prompt: Unicode form, case, white space.
+
+    The fold of Unicode's NFKC_Casefold (The Unicode Standard, 3.13.5), so that normalising twice is normalising once.
+    """
+    for form in ("NFD", "NFKC"):
+        text = unicodedata.normalize(form, text).casefold()
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def split_of(text: str) -> Split:

@@ -14,14 +14,16 @@ class Tokens(Noun):
     """Tokens with an end."""
 
     def issue(self, kind: str, account_id: int | None, seconds: float | None) -> str:
-        """Make a token of a kind ('session', 'api', 'first-link'); it is told once and never stored.
+        """Make a token of a kind ('session', 'api', 'first-link'); it is told once and never stored. Expired ones are swept away.
 
         `account_id` None: a first link, opened before there is an account; `seconds` None: it does not expire.
         """
         token = secrets.token_urlsafe(32)
         expires = None if seconds is None else later(seconds)
         row = {"hash": _hash(token), "kind": kind, "account_id": account_id, "expires_at": expires, "created_at": now()}
-        self._store.insert("tokens", row)
+        with self._store.transaction():
+            self._store.execute("DELETE FROM tokens WHERE expires_at <= ?", [now()])
+            self._store.insert("tokens", row)
         return token
 
     def find(self, token: str, kind: str | None = None) -> Account | None:
@@ -46,15 +48,6 @@ class Tokens(Noun):
     def revoke(self, token: str) -> None:
         """End a token; an unknown one is ended already."""
         self._store.execute("DELETE FROM tokens WHERE hash = ?", [_hash(token)])
-
-    def revoke_kind(self, kind: str, account_id: int | None = None) -> int:
-        """End all tokens of a kind, of one account or of everybody; how many."""
-        sql = "DELETE FROM tokens WHERE kind = ?1 AND (?2 IS NULL OR account_id = ?2)"
-        return self._store.execute(sql, [kind, account_id])
-
-    def sweep(self) -> int:
-        """Forget expired tokens; how many."""
-        return self._store.execute("DELETE FROM tokens WHERE expires_at <= ?", [now()])
 
 
 def _hash(token: str) -> str:

@@ -61,8 +61,7 @@ def add_pairs(store: Store) -> Callable[..., list[Pair]]:
         for number in range(first, first + n):
             prompt = store.prompts.add(f"Write note {number}.", source="test")
             rows = [
-                {"prompt_id": prompt.id, "model_name": model, "text": text or f"{model} answer {number}", "number": 0}
-                for model in ("plain", "kind")
+                {"prompt_id": prompt.id, "model_name": model, "text": text or f"{model} answer {number}", "number": 0} for model in ("plain", "kind")
             ]
             pairs.append(store.pairs.add(prompt.id, *store.completions.add_many(rows), purpose=purpose, priority=priority))
         return pairs

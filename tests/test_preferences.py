@@ -11,10 +11,7 @@ from data.preferences import preference_rows, refuse_test, training_rows
 from data.records import PreferenceRow
 from data.splits import split_of
 
-TEXTS = {
-    split: [text for text in (f"Prompt {n}" for n in range(200)) if split_of(text) == split]
-    for split in ("train", "validation", "test")
-}
+TEXTS = {split: [text for text in (f"Prompt {n}" for n in range(200)) if split_of(text) == split] for split in ("train", "validation", "test")}
 
 
 @pytest.fixture

@@ -111,9 +111,7 @@ def test_processes_that_open_a_fresh_home_at_once_migrate_it_once(home):
     assert [opener.communicate()[1] for opener in openers] == [""] * 3
     store = Store(home)
     assert store.prompts.count() == 3
-    assert store.rows("SELECT name, count(*) AS times FROM _sqlite_migrations GROUP BY name") == [
-        {"name": "m001_first_schema", "times": 1}
-    ]
+    assert store.rows("SELECT name, count(*) AS times FROM _sqlite_migrations GROUP BY name") == [{"name": "m001_first_schema", "times": 1}]
 
 
 def test_threads_that_read_and_then_write_lose_nothing(store):
