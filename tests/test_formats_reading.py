@@ -86,6 +86,12 @@ def test_a_bad_line_is_a_problem_of_its_own_row(file, line, problem):
     assert found[1][2].startswith(problem)
 
 
+def test_a_line_separator_inside_a_text_does_not_end_the_line(file):
+    found = read(file, '{"prompt": "one\u2028more"}\nnonsense\n'.encode())
+    assert found[0] == (1, {"prompt": "one\u2028more"}, "")
+    assert found[1][2].startswith("not valid JSON")
+
+
 def spoilt(file: Path, content: bytes) -> BadInput:
     with pytest.raises(BadInput) as caught:
         read(file, content)

@@ -17,7 +17,7 @@ Reader = Callable[[dict], Any]
 
 AUTO = "auto"
 FORMATS = ("alpaca", "trl", "hh")
-ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl", "jsonl": "trl"}  # what export writes, import reads by name
+ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}  # what export writes, import reads by name
 MODULES = {"alpaca": alpaca, "hh": hh, "trl": trl}  # looked at in this order
 NOUN = {"prompts": "prompt", "instructions": "instruction", "preferences": "preference"}
 KEYS = {

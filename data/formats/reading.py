@@ -81,7 +81,7 @@ def look(path: Path) -> str:
 
 def _objects_kind(text: str) -> str:
     """Whether text that begins with { holds an object per line or objects that stretch over lines."""
-    first, *others = [line for line in text.splitlines() if line.strip()]
+    first, *others = [line for line in text.split("\n") if line.strip()]
     try:
         json.loads(first)
     except (ValueError, RecursionError):
