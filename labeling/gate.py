@@ -47,6 +47,7 @@ class Gate:
         self.throttle = throttle or Throttle()
         self.own = {
             ("GET", "/healthz"): self.health,
+            ("GET", "/favicon.ico"): self.no_icon,
             ("GET", "/"): self.home,
             ("GET", "/login"): self.ask_sign_in,
             ("POST", "/login"): self.sign_in,
@@ -117,6 +118,10 @@ class Gate:
     async def health(self, request: Request) -> Response:
         """Open to everybody: says only that the server answers."""
         return JSONResponse({"status": "ok"})
+
+    async def no_icon(self, request: Request) -> Response:
+        """Browsers ask for one unasked."""
+        return Response(status_code=204)
 
     async def home(self, request: Request) -> Response:
         """To the page of one's role."""
