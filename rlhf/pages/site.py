@@ -28,7 +28,6 @@ def compose_site(store: Store) -> Gate:
         "/label",
         ("labeler", "researcher"),
         theme=page.THEME,
-       
         head=page.HEAD,
         i18n=page.I18N,
     )
