@@ -1,5 +1,6 @@
 # Everything a person starts: the environment is made on the first call and kept.
-PYTHON ?= $(shell for v in 3.13 3.12 3.11; do command -v python$$v && break; done || command -v python3)
+FITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(or $(shell for v in python3 python3.13 python3.12 python3.11; do $$v -c "$(FITS)" 2>/dev/null && echo $$v && break; done),python3)
 VENV ?= .venv
 PORT ?= 7860
 HOME_DIR ?=

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import IterableDataset
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
@@ -120,7 +121,7 @@ def train(context: RunContext, settings: PretrainSettings, documents: Documents,
     torch.manual_seed(settings.seed)
     model = LlamaForCausalLM(shape(settings, tokenizer))
     arguments = TrainingArguments(
-        output_dir=str(context.folder / "checkpoint"), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
+        output_dir=str(context.checkpoints()), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=min(100, settings.max_steps // 10),
         bf16=True, use_cpu=not torch.cuda.is_available(), max_grad_norm=1.0, logging_steps=50, save_steps=500, save_total_limit=1, seed=settings.seed,
         report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_num_workers=0,
@@ -128,8 +129,7 @@ def train(context: RunContext, settings: PretrainSettings, documents: Documents,
     trainer = _MuonTrainer(
         model, arguments, data_collator=collate, train_dataset=Rows(documents, tokenizer, settings), callbacks=[Progress(context)]
     )
-    checkpoints = sorted((context.folder / "checkpoint").glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if context.cancelled():
         raise Cancelled
     return model

@@ -54,7 +54,7 @@ class PretrainSettings:
     """A small base model and its tokenizer, from raw text."""
 
     text: str = option("starter", "starter: the generated corpus; else a text file with one document per line", main=True)
-    max_steps: int = option(5000, "optimizer steps", unit="steps", main=True)
+    max_steps: int = option(3200, "optimizer steps", unit="steps", main=True)
     hidden_size: int = option(256, "width of the model", main=True)
     layers: int = option(4, "depth of the model", unit="layers", main=True)
     vocab_size: int = option(1536, "size of the byte-level BPE vocabulary", unit="tokens", main=True)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
+from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.ids import number
+from data.instructions import instruction_prompt
 from data.records import Policy
 from data.store import Store
 from reward.base import Base, default_lora
@@ -36,10 +38,9 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     base = Base.load(parent.base)
     data, too_long = tokenize(base, rows)
     adapter = train(context, settings, base, data, adapter_folder(store, parent) if parent.adapter else None)
-    policy = store.policies.add(
-        name=f"sft of run{context.run.id}", kind="sft", base=parent.base, parent_id=parent.id, snapshot_id=snapshot.id,
+    policy = store.policies.publish(
+        adapter, name=f"sft of run{context.run.id}", kind="sft", base=parent.base, parent_id=parent.id, snapshot_id=snapshot.id,
         run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank}, versions=library_versions(),
-        adapter=str(adapter),
     )  # fmt: skip
     report = {
         "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),
@@ -75,7 +76,7 @@ def tokenize(base: Base, rows: list[dict]) -> tuple[Dataset, int]:
     """Ids and labels of each row, and how many rows did not fit the context and were left out."""
     data = []
     for row in rows:
-        prompt = base.encode_prompt("\n".join(part for part in (row["instruction"], row.get("input")) if part))
+        prompt = base.encode_prompt(instruction_prompt(row["instruction"], row["input"]))
         answer = base.encode_completion(row["output"])
         data.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
     fitting = [row for row in data if len(row["input_ids"]) <= base.context]
@@ -87,16 +88,15 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     torch.manual_seed(settings.seed)
     model = merge(base, merged) if merged else base.causal
     arguments = SFTConfig(
-        output_dir=str(context.folder / "checkpoint"), per_device_train_batch_size=settings.batch_size, num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1, learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_ratio=0.05,
+        output_dir=str(context.checkpoints()), per_device_train_batch_size=settings.batch_size, num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1, learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=20,
         bf16=False, gradient_checkpointing=False, train_sampling_strategy="group_by_length", logging_steps=10, save_steps=100,
         save_total_limit=1, seed=settings.seed, report_to="none", disable_tqdm=True, max_length=base.context,
     )  # fmt: skip
     trainer = SFTTrainer(
         model, arguments, train_dataset=data, processing_class=base.tokenizer, peft_config=default_lora(settings.rank), callbacks=[Progress(context)]
     )
-    checkpoints = sorted((context.folder / "checkpoint").glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
-    trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if context.cancelled():
         raise Cancelled
     folder = context.folder / "adapter"

@@ -52,7 +52,7 @@ def instruction_rows(count: int, seed: int) -> list[dict]:
         profile: Profile = draw_profile(words.rng)
         row = {"instruction": task.prompt, "input": "", "output": write(task, profile, words)}
         row["text"] = ALPACA.format(**row)
-        rows[task.prompt] = row | {"family": task.family, "defects": profile.defects()}
+        rows[task.prompt] = row | {"family": task.family, "facts": task.facts, "defects": profile.defects()}
         if len(rows) == count:
             return list(rows.values())
     raise AssertionError("the families never run out of tasks")

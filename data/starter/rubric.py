@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 
 from data.starter.manners import FILLER, RUDE
-from data.starter.words import CATEGORY_ITEMS
+from data.starter.words import CAPITALS, CATEGORY_ITEMS, COLOURS, OPPOSITES
 from data.starter.families import TIPS
 
 VERSION = "1"
@@ -32,6 +32,7 @@ FILLER_KEYS = tuple(" ".join(sentence.lower().split()[:3]) for sentence in FILLE
 BANDS = {"story": (15, 55), "tips": (10, 45), "harm": (5, 30), "sum": (3, 28), "capital": (3, 28), "opposite": (3, 28),
          "colour": (3, 28), "list": (4, 30), "rewrite": (4, 28)}  # fmt: skip
 LETTER_BAND = (8, 40)
+TABLES = {"capital": CAPITALS, "opposite": OPPOSITES, "colour": COLOURS}
 
 
 def gold(facts: dict, text: str, ended: bool = True) -> float:
@@ -90,11 +91,13 @@ def _letter(marker: str, *slots: str):
 
 
 def _answer(facts: dict, text: str) -> float:
-    """The answer's word; for a sum the last number decides."""
+    """The answer's word, said of what was asked, and none of its table's others; for a sum the last number decides."""
     if facts["family"] == "sum":
         numbers = re.findall(r"\d+", text)
         return float(bool(numbers) and numbers[-1] == facts["answer"])
-    return float(_has(text, facts["answer"]))
+    rivals = set(TABLES[facts["family"]].values()) - {facts["answer"], facts["key"]}
+    about_it = _has(text, facts["key"]) or text.startswith(facts["answer"].lower())
+    return float(about_it and _has(text, facts["answer"]) and not any(_has(text, rival) for rival in rivals))
 
 
 def _refused(facts: dict, text: str) -> float:

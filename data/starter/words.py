@@ -93,9 +93,12 @@ def _split(words: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 # Words that the fixed tables use anyway cannot be held out.
 _TABLE_WORDS = {item for items in CATEGORY_ITEMS.values() for item in items}
-NAMES, HELD_OUT_NAMES = _split([start + end for start in STARTS for end in ENDS])
-_free, HELD_OUT_NOUNS = _split([noun for noun in NOUNS if noun not in _TABLE_WORDS])
+_SPOKEN = _TABLE_WORDS | set(KINDS)
+NAMES, _names = _split([start + end for start in STARTS for end in ENDS])
+_free, _nouns = _split([noun for noun in NOUNS if noun not in _TABLE_WORDS])
 TRAIN_NOUNS = tuple(sorted(set(_free) | (set(NOUNS) & _TABLE_WORDS)))
+HELD_OUT_NAMES = tuple(name for name in _names if name.lower() not in _SPOKEN)
+HELD_OUT_NOUNS = tuple(noun for noun in _nouns if noun not in _SPOKEN)
 
 
 class Words:

@@ -1,0 +1,67 @@
+"""The embedded default: a small base, an instruction-tuned adapter, prompts and instruction rows, and the rubric.
+
+`register` gives them to a store; `gold` is the rubric's score of an answer. The files are made by `python -m rlhf.starter`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.errors import BadInput
+from data.starter.rubric import gold, gold_parts, task_fit
+from data.store import Store
+
+FOLDER = Path(__file__).parent
+BASE = FOLDER / "base"
+SFT = FOLDER / "sft"
+PROMPTS = FOLDER / "prompts.jsonl.gz"
+INSTRUCTIONS = FOLDER / "instructions.jsonl.gz"
+SOURCE = "starter"
+
+__all__ = ["BASE", "FOLDER", "INSTRUCTIONS", "PROMPTS", "SFT", "SOURCE", "gold", "gold_parts", "read_rows", "register", "source_hash", "task_fit", "write_rows"]
+
+
+def read_rows(path: Path) -> Iterator[dict]:
+    """Rows of one of the shipped files. Raises BadInput where it is missing."""
+    if not path.is_file():
+        raise BadInput("the starter has not been built", "Run: python -m rlhf.starter", file=str(path))
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def source_hash() -> str:
+    """Hash of the files that make the corpus and judge answers: it stands in the card and in every report."""
+    parts = ("words.py", "families.py", "manners.py", "corpus.py", "rubric.py")
+    return hashlib.sha256(b"".join((FOLDER / part).read_bytes() for part in parts)).hexdigest()[:16]
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    """Write rows as gzipped JSON lines, the same bytes for the same rows."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+
+
+def register(store: Store) -> None:
+    """Add the starter's prompts, instruction rows and two policies (base, sft) to a store; once, however often it is called."""
+    if any(policy.base == SOURCE for policy in store.policies.list()):
+        return
+    if not (BASE / "model.safetensors").is_file():
+        raise BadInput("the starter has not been built", "Run: python -m rlhf.starter", file=str(BASE))
+    with store.transaction():
+        store.prompts.add_many(
+            {"text": row["prompt"], "source": SOURCE, "family": row["family"], "facts": row["facts"]} for row in read_rows(PROMPTS)
+        )
+        store.instructions.add_many(
+            {name: row[name] for name in ("instruction", "input", "output", "family", "facts", "defects")} | {"source": SOURCE}
+            for row in read_rows(INSTRUCTIONS)
+        )
+        card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
+        base = store.policies.add(name="starter base", kind="base", base=SOURCE, seed=card["seed"], versions=card["versions"])
+        copy = store.home / "policies" / "incoming"
+        shutil.copytree(SFT, copy, dirs_exist_ok=True)
+        store.policies.publish(copy, name="starter sft", kind="sft", base=SOURCE, parent_id=base.id, seed=card["seed"], versions=card["versions"])

@@ -1,0 +1,166 @@
+"""Builds the starter: `python -m rlhf.starter [--tiny] [--out FOLDER] [--home FOLDER]`.
+
+Prompts and instruction rows are generated, the base is pre-trained by the code of `train pretrain`, the adapter by
+that of `train sft`, both as runs of a home (a run that is done there is not done again); then a card with ten
+unpicked samples is written beside the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from data import Store, starter
+from data.errors import BadInput
+from data.records import Prompt
+from data.settings import as_dict
+from data.starter import corpus, rubric
+from rlhf.answers import Limits, Speaker, Wanted
+from rlhf.kinds import KINDS
+from rlhf.policies import Bases
+from rlhf.settings import PretrainSettings, SFTSettings
+from rlhf.versions import library_versions
+from rlhf.worker import work
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a starter is built."""
+
+    pretrain: PretrainSettings
+    sft: SFTSettings
+    prompts: dict[str, int]
+    instructions: int
+
+
+FULL = Size(PretrainSettings(), SFTSettings(), {"train": 2000, "validation": 200, "test": 400}, 10_000)
+TINY = Size(
+    PretrainSettings(max_steps=4, hidden_size=32, layers=2, vocab_size=400, heads=2, batch_size=4),
+    SFTSettings(max_steps=2, rank=2, batch_size=4), {"train": 12, "validation": 4, "test": 4}, 20,
+)  # fmt: skip
+SEED = 20261122
+
+
+def build(size: Size, out: Path, home: Path) -> dict:
+    """Write every file of the starter under `out`; the card's content."""
+    out.mkdir(parents=True, exist_ok=True)
+    starter.write_rows(out / "prompts.jsonl.gz", corpus.prompts(size.prompts, SEED))
+    rows = corpus.instruction_rows(size.instructions, SEED + 1)
+    starter.write_rows(out / "instructions.jsonl.gz", rows)
+    store = Store(home)
+    store.instructions.add_many({name: row[name] for name in ("instruction", "input", "output")} | {"source": "starter"} for row in rows)
+    based = _run(store, "pretrain", size.pretrain)
+    _ship_base(Path(based["folder"]), out / "base")
+    tuned = _run(store, "sft", size.sft)
+    _ship_adapter(store.home / store.policies.list()[-1].adapter, out / "sft")
+    card = _card(size, based, tuned, rows, _samples(store, out))
+    (out / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(_page(card), encoding="utf-8")
+    return card
+
+
+def _run(store: Store, kind: str, settings: PretrainSettings | SFTSettings) -> dict:
+    """The report of the home's run of that kind: the one that is done, or a run done here."""
+    done = [run for run in store.runs.list("done") if run.kind == kind]
+    if done:
+        return done[0].report
+    run = store.runs.enqueue(kind, as_dict(settings), "starter")
+    store.runs.claim()
+    if work(store, store.runs.get(run.id), KINDS[kind]) != "done":
+        raise BadInput(f"{run.public} failed: {store.runs.get(run.id).error}", f"See {store.home}/runs/{run.id}.")
+    return store.runs.get(run.id).report
+
+
+def _ship_base(folder: Path, out: Path) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(folder, out)
+
+
+def _ship_adapter(folder: Path, out: Path) -> None:
+    """The adapter in bfloat16, without the place where its base happened to lie."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights = load_file(folder / "adapter_model.safetensors")
+    halved = {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}
+    save_file(halved, out / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    (out / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "starter"}, indent=1) + "\n", encoding="utf-8")
+
+
+def _samples(store: Store, out: Path) -> list[dict]:
+    """Ten test prompts in the order of the file, one answer each at temperature 1: unpicked."""
+    bases = Bases()
+    bases.adopt(str(out / "base"), "sft", out / "sft")
+    base = bases.get(str(out / "base"))
+    speaker = Speaker(store.policies.list()[-1], base, "sft")
+    rows = [row for row in starter.read_rows(out / "prompts.jsonl.gz") if row["split"] == "test"][:10]
+    prompts = [Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"]) for number, row in enumerate(rows)]
+    answers = speaker.draw([Wanted(p.id, speaker.encode(p), 0) for p in prompts], Limits(80, 16), SEED)
+    return [
+        {"prompt": p.text, "answer": a.text, "gold": round(starter.gold(p.facts, a.text, a.ended), 2)}
+        for p, a in zip(prompts, answers, strict=True)
+    ]
+
+
+def _card(size: Size, based: dict, tuned: dict, rows: list[dict], samples: list[dict]) -> dict:
+    documents = size.pretrain.max_steps * size.pretrain.batch_size
+    return {
+        "corpus_version": corpus.VERSION, "rubric_version": rubric.VERSION, "hash": starter.source_hash(), "seed": SEED,
+        "documents": documents, "parameters": based["parameters"], "held_out_loss": based["held_out_loss"],
+        "pretrain": as_dict(size.pretrain), "sft": as_dict(size.sft), "seconds": {"pretrain": based["seconds"], "sft": tuned["seconds"]},
+        "prompts": size.prompts, "instructions": len(rows), "defective": round(sum(bool(row["defects"]) for row in rows) / len(rows), 3),
+        "versions": library_versions(), "samples": samples,
+    }  # fmt: skip
+
+
+def _page(card: dict) -> str:
+    shown = "\n".join(f"> **{s['prompt']}**\n> {s['answer']} *(gold {s['gold']})*\n" for s in card["samples"])
+    return f"""# The starter
+
+A Llama of {card['parameters']:,} parameters, trained from nothing on text that `data/starter/corpus.py` generates, and a LoRA
+adapter tuned on the instruction rows beside it. It knows {len(rubric.CHECKS)} families of everyday tasks and nothing else: it is
+there so that the whole loop runs on a laptop, not to be useful.
+
+| | |
+| --- | --- |
+| documents seen | {card['documents']:,}, none of them twice; held-out loss {card['held_out_loss']} nats per token |
+| instruction rows | {card['instructions']:,}, {card['defective']:.0%} with a marked defect (curt, rude, wrong, off topic, unfinished, repeating, rambling) |
+| prompts | {', '.join(f'{count:,} {split}' for split, count in card['prompts'].items())}; test prompts use names and things that no training text contains |
+| seconds to build | {card['seconds']['pretrain']:,} pre-training, {card['seconds']['sft']:,} tuning |
+| corpus, rubric | version {card['corpus_version']}, version {card['rubric_version']}, hash {card['hash']} |
+| seeds | {card['seed']} for prompts, rows and samples; {card['pretrain']['seed']} for pre-training; {card['sft']['seed']} for tuning |
+| versions | {', '.join(f'{name} {version}' for name, version in card['versions'].items())} |
+
+After the end of most answers the corpus carries what a reader said of them ("It fits. Very kind."), as forum pages do. The base
+has therefore learned to tell, at an answer's end token, whether it fits its prompt; a reward model trained on it needs
+few labels to find that out. A base without such pages needs more.
+
+Weights are bfloat16 safetensors. Everything here is made by `python -m rlhf.starter`, licence Apache-2.0.
+
+## Ten samples, unpicked
+
+The first ten test prompts, one answer each at temperature 1.
+
+{shown}"""
+
+
+def main() -> None:
+    """Parse the command line and build."""
+    parser = argparse.ArgumentParser(prog="python -m rlhf.starter", description="Build the starter's data and weights.")
+    parser.add_argument("--tiny", action="store_true", help="a few steps of a very small model, to try the program")
+    parser.add_argument("--out", type=Path, default=starter.FOLDER, help="where the files go (default: the shipped folder)")
+    parser.add_argument("--home", type=Path, help="home of the two runs; kept, so that what is done is not done again")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        card = build(TINY if args.tiny else FULL, args.out, args.home or Path(temporary))
+    print(json.dumps({name: card[name] for name in ("held_out_loss", "seconds", "hash")}))
+
+
+if __name__ == "__main__":
+    main()
