@@ -18,6 +18,7 @@ from reward.base import Base
 from rlhf.policies import Bases, load_policy
 from rlhf.sampling import banned_ids, generate, token_logps, uniforms
 
+
 class Answer(NamedTuple):
     """`ids` are the sampled token ids, with the end id where `ended`; `text` is what a person reads."""
 

@@ -18,7 +18,19 @@ from labeling.simulate import fit_beta
 from reward.model import RewardModel
 from rlhf.answers import Answer, Limits, Speaker
 from rlhf.evaluate import (
-    POLITE, Drawn, Judge, Parts, Question, Verdict, best_of, comparison, constant_answer, draw_judged, examples, mean_kl, rubric_judge,
+    POLITE,
+    Drawn,
+    Judge,
+    Parts,
+    Question,
+    Verdict,
+    best_of,
+    comparison,
+    constant_answer,
+    draw_judged,
+    examples,
+    mean_kl,
+    rubric_judge,
 )  # fmt: skip
 from rlhf.policies import Bases, choose_policy
 from rlhf.settings import CompareSettings
@@ -94,7 +106,7 @@ class Table:
         ours, theirs = self._draw(mine, draws), self._draw(start, draws)
         asked = self._questions(mine)
         kl = mean_kl(mine, start, asked, ours)
-        report = {
+        return {
             "policy": policy.public, "against": against.public, "judge": self.judge_name,
             "prompts": len(self.prompts), "draws": settings.draws, "seed": settings.seed,
             "rubric": {"version": rubric.VERSION, "hash": source_hash()} if self.judge_name == "rubric" else None,
@@ -105,7 +117,6 @@ class Table:
             "gold_draws": {"start": _rounded(theirs.gold), "end": _rounded(ours.gold)},
             "examples": examples(asked, ours, theirs),
         }  # fmt: skip
-        return report
 
     def _draw(self, speaker: Speaker, numbers: range) -> Drawn:
         key = (speaker.policy.id, numbers)

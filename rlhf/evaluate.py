@@ -14,7 +14,7 @@ import numpy as np
 
 from data.records import Prompt
 from rlhf.answers import Answer, Limits, Speaker, Wanted
-from rlhf.figures import best_of_kl, collapsed, distinct, expected_rate, rate_with_interval, within_prompt_std, wins
+from rlhf.figures import best_of_kl, collapsed, distinct, expected_rate, rate_with_interval, wins, within_prompt_std
 
 POLITE = "Thank you for asking. It is a pleasure to write to you. I hope this helps you, and I wish you a lovely day with all my heart."
 """The constant polite answer: what manners alone are worth, given to every prompt."""

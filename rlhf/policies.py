@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+
 from data.errors import BadInput
 from data.ids import POLICY, number
 from data.records import Policy

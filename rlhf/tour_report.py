@@ -74,7 +74,7 @@ def page(findings: Findings) -> str:
         _plot(lambda axes: _scores(axes, findings.reward), "Scores of preferred and of other answers in unseen comparisons."),
         _plot(lambda axes: _calibration(axes, findings.reward), "When it says 80 %, are 80 % of the labels with it?"),
         "<h2>Unpicked answers</h2>",
-        _table(["Prompt", "Start", "Policy"], [[escape(each[name]) for name in ("prompt", "start", "end")] for each in findings.comparison["examples"]]),
+        _table(["Prompt", "Start", "Policy"], _examples(findings.comparison)),
         "<h2>Stages</h2>",
         _table(["Stage", "Seconds", "Peak memory"],
                [[name, f"{spent['seconds']:.1f}", f"{spent['peak_mb']:,.0f} MB"] for name, spent in document["stages"].items()]),
@@ -91,10 +91,15 @@ def _figures(document: dict) -> list[list[str]]:
         ["KL", f"{_number(ppo['kl'])} nats", "per answer, from the start"],
         ["Gold", f"{_number(ppo['gold_start'])} to {_number(ppo['gold_end'])}", "mean score by the rubric, start to end"],
         ["Task fit", f"{_number(ppo['fit_start'])} to {_number(ppo['fit_end'])}", "the rubric's part for doing what was asked; it may not fall"],
-        ["Reward model", _share(reward["accuracy"], reward["ci"]), f"of unseen labels ordered as labelers did; gold itself {_share(reward['ceiling'])}"],
+        ["Reward model", _share(reward["accuracy"], reward["ci"]),
+         f"of unseen labels ordered as labelers did; gold itself {_share(reward['ceiling'])}"],
         ["Skill", _share(reward["skill"]), "(accuracy - 50 %) / (ceiling - 50 %)"],
         ["Accuracy on fit alone", _share(reward["fit_accuracy"]), "pairs that differ only in whether the answer fits its prompt"],
-    ]
+    ]  # fmt: skip
+
+
+def _examples(comparison: dict) -> list[list[str]]:
+    return [[escape(each[name]) for name in ("prompt", "start", "end")] for each in comparison["examples"]]
 
 
 def _plot(draw: Callable[[Axes], None], caption: str) -> str:

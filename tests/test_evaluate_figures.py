@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rlhf.figures import best_of_kl, collapsed, distinct, expected_rate, rate_with_interval, within_prompt_std, wins
+from rlhf.figures import best_of_kl, collapsed, distinct, expected_rate, rate_with_interval, wins, within_prompt_std
 
 
 def test_a_difference_under_1e_9_is_half_a_win() -> None:

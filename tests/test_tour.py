@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from rlhf.compare import compare
 from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
 from rlhf.tour import FULL, QUICK, Findings, Plan, StageFailed, Tour, World, fresh, in_process, run_tour
+from rlhf.tour_command import render_tour
 from rlhf.tour_report import page, text, write_page
 from tests.tiny import make_tiny_model
 
@@ -140,6 +143,16 @@ def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, world: World)
     run = store.runs.get(queued.id)
     assert (run.state, run.error) == ("done", None)
     assert run.report["pairs"] == 2
+
+
+def test_the_tour_itself_holds_no_model() -> None:
+    """Its own process starts the stages and writes the report: models are loaded in the stages' processes only."""
+    code = "import sys, rlhf.tour_command, rlhf.settings; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+
+
+def test_a_failed_stage_is_told_in_one_line() -> None:
+    assert render_tour({"run": "run3", "status": "failed", "produced": [], "error": "no memory"}) == "run3 failed: no memory"
 
 
 def test_no_tour_gives_more_than_two_thousand_labels() -> None:

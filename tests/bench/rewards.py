@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data import Store
 from labeling.simulate import simulate
-from rlhf.tour import LABELERS, FULL, SPARE, Tour, World
+from rlhf.tour import FULL, LABELERS, SPARE, Tour, World
 
 SIZES = (1000, 3000)
 TEST_PAIRS_PER_PROMPT = 3
