@@ -40,22 +40,30 @@ INSTRUCTIONS: dict[str, Callable[[InstructionShape], dict]] = {
 RAW = "jsonl"  # every column as it is kept, ties included
 FORMATS = {"preferences": (*PREFERENCES, RAW), "instructions": tuple(INSTRUCTIONS), "events": (RAW,)}
 LABELS = {"person": PEOPLE, "simulated": ("simulated",), "all": "all"}
-EVENTS = {
-    "assignment": "SELECT * FROM assignments ORDER BY rowid",
-    "comparison": "SELECT * FROM comparisons ORDER BY rowid",
+EVENTS = {  # assignments last: those of all that was read before them are then there, even while people label
+    "comparison": "SELECT c.*, r.text AS rationale FROM comparisons AS c LEFT JOIN rationales AS r ON r.comparison_id = c.id"
+    " ORDER BY c.rowid",
     "skip": "SELECT skips.*, a.labeler_id FROM skips JOIN assignments AS a ON a.id = skips.assignment_id ORDER BY skips.rowid",
+    "assignment": "SELECT * FROM assignments ORDER BY rowid",
 }
 MODELS = ("policy", "reward-model")
 WHAT = (*FORMATS, *MODELS)
 
 
 def export_file(
-    store: Store, out: Path | str, what: str, *, form: str | None = None, labels: str = "person", force: bool = False
+    store: Store,
+    out: Path | str,
+    what: str,
+    *,
+    form: str | None = None,
+    labels: str = "person",
+    force: bool = False,
+    by: str = "command line",
 ) -> dict:
     """Write preferences, instructions or events to `out` -> {rows, omitted: {reason: n}, files}.
 
     A name that ends in .gz is gzipped, one in .json holds an array. Raises BadInput where there is nothing to write, the
-    format does not hold it, or `out` exists (without `force`).
+    format does not hold it, or `out` exists (without `force`). `by` is who does it, for the audit list.
     """
     out = Path(out).expanduser()
     form = form or FORMATS[what][0]
@@ -69,6 +77,7 @@ def export_file(
     else:
         rows = events(store)
     count = write_rows(out, rows, force=force)
+    store.audit.add(by, "export", file=out.name, what=what, format=form, labels=labels, rows=count)
     return {"rows": count, "omitted": dict(omitted), "files": [str(out)]}
 
 
@@ -79,13 +88,12 @@ def export_model(store: Store, out: Path | str, what: str, id: str, *, merge: bo
 
 
 def events(store: Store) -> Iterator[dict]:
-    """Assignments, comparisons and skips as they were recorded, superseded and withdrawn ones included."""
+    """Comparisons, skips and assignments as they were recorded, superseded and withdrawn ones included."""
     simulated = {account.id: account.simulated for account in store.accounts.list()}
     for kind, query in EVENTS.items():
         for row in store.rows(query):
             source = row.get("source") or ("simulated" if simulated[row["labeler_id"]] else "person")
-            about = {"event": kind, **row, "source": source}
-            yield about | ({"rationale": store.comparisons.rationale(row["id"])} if kind == "comparison" else {})
+            yield {"event": kind, **row, "source": source}
 
 
 def _preferences(rows: Iterable[PreferenceRow], form: str, omitted: Counter[str]) -> Iterator[dict]:

@@ -192,6 +192,12 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(store, tmp_path):
         export_file(store, tmp_path / "none" / "out.jsonl", "events")
 
 
+def test_the_export_is_in_the_audit_list(labelled, tmp_path):
+    export_file(labelled, tmp_path / "out.jsonl", "preferences", form="hh", by="anna")
+    act = labelled.audit.list()[0]
+    assert (act["actor"], act["action"], act["detail"]["format"], act["detail"]["rows"]) == ("anna", "export", "hh", 2)
+
+
 def test_a_wrong_format_is_named(labelled, tmp_path):
     with pytest.raises(BadInput, match="instructions cannot be written as 'hh'"):
         export_file(labelled, tmp_path / "out", "instructions", form="hh")
