@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from data.formats.writing import whole_folder
 from data.store import Store
-from reward.classifier import load_classifier
+from reward.classifier import as_classifier
 from reward.encoding import PLAIN_TEMPLATE
 from reward.loading import LOCAL, load_causal, locate
 from reward.model import ABOUT, RewardModel
@@ -60,7 +60,7 @@ def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, 
         _save_tokenizer(base.tokenizer, part, about.chat_template)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
         if merge:
-            _merged(load_classifier(base, seed=0), adapter).save_pretrained(part)
+            _merged(as_classifier(base, seed=0), adapter).save_pretrained(part)
         else:
             _copy_adapter(adapter, part, about.base)
     return _written(out, found.public)
