@@ -63,9 +63,7 @@ def stack(first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights])
     return config, weights
 
 
-def _stacked(
-    first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights], name: str, partner: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _stacked(first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights], name: str, partner: str) -> tuple[torch.Tensor, torch.Tensor]:
     known = first if name in first[1] else second
     downs, ups = [], []
     for config, weights in (first, second):

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from data.errors import BadInput
 from reward.adapters import HEAD, read_adapter, write_adapter
 from reward.encoding import Encoding
-from reward.loading import load_causal, weights_hash
+from reward.loading import load_causal, locate, weights_hash
 
 DEFAULT_RANK = 16
 
@@ -65,7 +65,8 @@ class Base:
         causal, tokenizer = load_causal(source, dtype)
         if chat_template is not None:
             tokenizer.chat_template = chat_template
-        return cls(causal.to(device) if device else causal, tokenizer, str(source))
+        name = "starter" if source == "starter" else locate(source)
+        return cls(causal.to(device) if device else causal, tokenizer, name)
 
     @property
     def model(self) -> PreTrainedModel | PeftModel:
@@ -119,9 +120,7 @@ class Base:
         ids, mask = self.encoding.collate(rows, side)
         return ids.to(self.device), mask.to(self.device)
 
-    def add_adapter(
-        self, name: str, path: str | Path | None = None, config: LoraConfig | None = None, trainable: bool = False
-    ) -> None:
+    def add_adapter(self, name: str, path: str | Path | None = None, config: LoraConfig | None = None, trainable: bool = False) -> None:
         """Add a LoRA adapter under our own name: from a PEFT folder, or fresh by `config` (default: all linear).
 
         The head of a reward adapter is not loaded here; `reward.model.RewardModel` reads it.

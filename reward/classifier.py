@@ -1,31 +1,44 @@
-"""The base as TRL's RewardTrainer wants it: a sequence-classification model with one output, its weights frozen."""
+"""The base as TRL's RewardTrainer wants it: a sequence-classification model with one output, on the same layers."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import set_peft_model_state_dict
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, set_seed
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from reward.adapters import read_adapter
 from reward.base import Base
-from reward.loading import LOCAL, locate
+
+HEAD_SPREAD = 0.02
+"""Standard deviation of a fresh score head: scores start near 0."""
 
 
-def load_classifier(base: Base, seed: int, start: Path | None = None) -> PreTrainedModel:
-    """A copy of the base's weights with a fresh score head drawn by `seed`; the adapter `start` is merged into it."""
-    transformers_logging.set_verbosity_error()  # a fresh head is what is wanted here
-    set_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        locate(base.name), num_labels=1, dtype=torch.float32, use_safetensors=True, **LOCAL
-    )
-    if start is not None:
-        model = _merged(model, start)
-    model.config.get_text_config().pad_token_id = scoring_pad(base)
-    return model
+def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTrainedModel:
+    """The base's own layers under a fresh score head drawn by `seed`: no second copy of the weights.
+
+    With `start`, an adapter's folder, they are copied and the adapter is merged into the copy.
+    """
+    config = copy.deepcopy(base.causal.config)
+    config.num_labels = 1
+    config.get_text_config().pad_token_id = scoring_pad(base)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    trunk = base.causal.base_model
+    setattr(model, model.base_model_prefix, copy.deepcopy(trunk) if start is not None else trunk)
+    torch.manual_seed(seed)
+    model.score = torch.nn.Linear(base.hidden_size, 1, bias=False, device=base.device)
+    torch.nn.init.normal_(model.score.weight, std=HEAD_SPREAD)
+    return model if start is None else _merged(model, start)
+
+
+def give_back(base: Base, classifier: PeftModel) -> None:
+    """Take the trained adapter out of the base's layers again; they are frozen and in eval mode as before."""
+    classifier.unload()
+    base.causal.eval().requires_grad_(False)
 
 
 def scoring_pad(base: Base) -> int:

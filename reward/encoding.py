@@ -104,9 +104,7 @@ class Encoding:
 
     def _chat(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        return self.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=True
-        )
+        return self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=True)
 
     def _literal(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

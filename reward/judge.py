@@ -64,8 +64,7 @@ def _scored(store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequenc
     scores = model.raw_scores([prompts[known[i].prompt_id] for i in fitting], [ids[i] for i in fitting]).tolist()
     facts = {prompt_id: store.prompts.get(prompt_id).facts for prompt_id in prompts}
     return {
-        known[i].id: Answer(known[i].prompt_id, score, _parts(facts[known[i].prompt_id], known[i]))
-        for i, score in zip(fitting, scores, strict=True)
+        known[i].id: Answer(known[i].prompt_id, score, _parts(facts[known[i].prompt_id], known[i])) for i, score in zip(fitting, scores, strict=True)
     }
 
 

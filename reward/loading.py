@@ -23,7 +23,7 @@ def locate(source: str | Path) -> str:
         return str(_folder(STARTER, "Build it with `python -m rlhf.starter`."))
     path = Path(source).expanduser()
     if path.is_dir():
-        return str(_folder(path, "Give a folder with config.json, the tokenizer and *.safetensors weights."))
+        return str(_folder(path.resolve(), "Give a folder with config.json, the tokenizer and *.safetensors weights."))
     if path.is_absolute() or len(path.parts) > 2 or str(source).startswith((".", "~")):
         raise BadInput(error=f"no model folder {str(source)!r}", remedy="Check the path of the base model.")
     return str(source)

@@ -47,9 +47,7 @@ class FitPair:
     other: float
 
 
-def build_report(
-    judged: Sequence[Judged], fit_pairs: Sequence[FitPair] = (), agreement: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def build_report(judged: Sequence[Judged], fit_pairs: Sequence[FitPair] = (), agreement: dict[str, Any] | None = None) -> dict[str, Any]:
     """Every figure of a reward model as JSON; `agreement` is what `labeling` measured between people on the same data."""
     decided = [each for each in judged if each.label != 0.5]
     report = {
@@ -145,9 +143,7 @@ def _right(decided: Sequence[Judged], values: Callable[[Judged], tuple[float, fl
     return ordered(pairs[:, 0], pairs[:, 1], np.array([each.label for each in decided]))
 
 
-def _accuracy(
-    decided: Sequence[Judged], values: Callable[[Judged], tuple[float, float]]
-) -> tuple[float, list[float]] | tuple[None, None]:
+def _accuracy(decided: Sequence[Judged], values: Callable[[Judged], tuple[float, float]]) -> tuple[float, list[float]] | tuple[None, None]:
     return share_by_prompt(_right(decided, values), [each.prompt_id for each in decided])
 
 

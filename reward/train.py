@@ -26,7 +26,7 @@ from data.store import Store
 from labeling.agreement import agreement
 from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base
-from reward.classifier import load_classifier, lora_for_scoring, scoring_pad
+from reward.classifier import as_classifier, give_back, lora_for_scoring, scoring_pad
 from reward.judge import judge
 from reward.model import RewardModel, about_base, save_about
 from reward.report import build_report
@@ -119,6 +119,7 @@ def _train(context: RunContext, settings: RewardSettings, base: Base, start: Sta
     adapter = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
     if start.adapter is not None:
         adapter = stack(read_adapter(start.adapter), adapter)
+    give_back(base, trainer.model)
     folder = context.folder / "reward"
     write_adapter(folder, *adapter)
     save_about(folder, base, about_base(base))
@@ -126,11 +127,11 @@ def _train(context: RunContext, settings: RewardSettings, base: Base, start: Sta
 
 
 def build_trainer(folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> PreferenceTrainer:
-    """TRL's trainer on a sequence-classification copy of the base, fed the rows' own ids."""
+    """TRL's trainer on the base as a sequence-classification model, fed the rows' own ids."""
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
     return PreferenceTrainer(
-        model=load_classifier(base, settings.seed, start.adapter),
+        model=as_classifier(base, settings.seed, start.adapter),
         args=trainer_config(
             folder,
             learning_rate=settings.learning_rate,

@@ -138,9 +138,7 @@ class Watch(TrainerCallback):
             self.stopped = control.should_save = control.should_training_stop = True
         return control
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any) -> None:
         """Loss, accuracy and margin of the last steps as curves."""
         kept = {key: logs[key] for key in ("loss", "accuracy", "margin", "grad_norm", "learning_rate") if key in logs}
         if kept:

@@ -107,9 +107,7 @@ def number(value: float | None, digits: int) -> str | None:
 
 def facts(pairs: Mapping[str, Any]) -> str:
     """Short facts in a row, each under its name; unknown ones are left out."""
-    shown = "".join(
-        f"<div><span class=k>{esc(name)}</span><br>{esc(value)}</div>" for name, value in pairs.items() if value is not None
-    )
+    shown = "".join(f"<div><span class=k>{esc(name)}</span><br>{esc(value)}</div>" for name, value in pairs.items() if value is not None)
     return f"<div class=facts>{shown}</div>"
 
 

@@ -6,13 +6,16 @@ import math
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 
+from data import Store
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
+from data.preferences import training_rows
 from data.settings import as_dict, parse_settings
 from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base
+from reward.classifier import as_classifier, give_back, lora_for_scoring
 from reward.judge import Answer, fit_pairs
 from reward.model import RewardModel
 from reward.report import FitPair
@@ -23,6 +26,7 @@ from reward.trainer import BucketSampler, collator, preference_loss
 from tests.tiny import make_tiny_model
 
 GOOD, BAD = "Dear Mina, thank you so much for the lovely book {}.", "no. I do not care {}."
+FAST = RewardSettings(learning_rate=1e-2, epochs=3, batch_size=8, rank=4)
 VERDICTS = ("left", "left_much", "tie", "left_slightly")
 
 
@@ -34,6 +38,19 @@ def base_folder(tmp_path_factory):
 @pytest.fixture
 def labeled(store, base_folder):
     """A store with 60 prompts, each with a good and a bad answer and one imported label; every fourth a tie."""
+    return fill(store, base_folder)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, base_folder):
+    """(store, context, result) of one whole run."""
+    store = fill(Store(tmp_path_factory.mktemp("home")), base_folder)
+    context = context_of(store, FAST)
+    yield store, context, run(context, FAST)
+    store.close()
+
+
+def fill(store, base_folder):
     base = Base.load(base_folder)
     policy = store.policies.add(name="base", kind="base", base=str(base_folder))
     mina = store.accounts.add("mina", "labeler")
@@ -62,48 +79,53 @@ def context_of(store, settings, **about):
     return RunContext(store, store.runs.enqueue("reward", as_dict(settings), "test", **about))
 
 
-FAST = RewardSettings(learning_rate=1e-2, epochs=3, batch_size=8, rank=4)
-
-
-def test_a_run_publishes_a_reward_model_that_orders_test_prompts(labeled):
-    context = context_of(labeled, FAST)
-    result = run(context, FAST)
-    model = labeled.reward_models.get(result.produced[0])
+def test_a_run_publishes_a_reward_model_that_orders_test_prompts(finished):
+    store, context, result = finished
+    model = store.reward_models.get(result.produced[0])
     assert result.report["accuracy"] == 1.0
     assert result.report["loss"] < math.log(2)
-    assert result.report["trained_on"] == labeled.prompts.count("train")
     assert result.report["seconds"] > 0
     assert model.report["peak_mb"] > 0
     assert (model.run_id, model.seed) == (context.run.id, 0)
-    good, bad = RewardModel.load(labeled.home / model.adapter).score(["Write a note to Mina."] * 2, [GOOD, BAD])
+    good, bad = RewardModel.load(store.home / model.adapter).score(["Write a note to Mina."] * 2, [GOOD, BAD])
     assert good > bad
 
 
-def test_the_snapshot_leads_back_to_every_label(labeled):
-    model = labeled.reward_models.get(run(context_of(labeled, FAST), FAST).produced[0])
-    rows = labeled.snapshots.rows(model.snapshot_id)
+def test_only_training_prompts_are_trained_on_and_only_test_prompts_reported(finished):
+    store, _, result = finished
+    assert result.report["trained_on"] == store.prompts.count("train")
+    assert result.report["test_comparisons"] == store.prompts.count("test")
+
+
+def test_the_snapshot_leads_back_to_every_label(finished):
+    store, _, result = finished
+    rows = store.snapshots.rows(store.reward_models.get(result.produced[0]).snapshot_id)
     assert {row["comparison_id"] for row in rows} == {f"c{number}" for number in range(60)}
 
 
-def test_the_curves_of_a_run_are_kept(labeled):
-    context = context_of(labeled, FAST)
-    run(context, FAST)
-    assert {"loss", "accuracy", "margin"} <= set(labeled.metrics.keys(context.run.id))
+def test_the_curves_of_a_run_are_kept_and_its_checkpoint_is_not(finished):
+    store, context, _ = finished
+    assert {"loss", "accuracy", "margin"} <= set(store.metrics.keys(context.run.id))
+    assert not (context.folder / "checkpoint").exists()
 
 
-def test_no_test_prompt_is_trained_on(labeled, monkeypatch):
-    trained = []
-    monkeypatch.setattr("reward.train.training_set", lambda rows: trained.extend(rows) or training_set(rows))
-    run(context_of(labeled, FAST), FAST)
-    assert {each.row.split for each in trained} == {"train"}
+def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):
+    base = Base.load(base_folder)
+    batch = base.collate([base.encode_prompt("Name two animals.")])
+    before = base.hidden(*batch)
+    classifier = get_peft_model(as_classifier(base, seed=0), lora_for_scoring(4)).train()
+    for name, matrix in classifier.named_parameters():
+        if "lora_" in name:
+            matrix.data.normal_()
+    give_back(base, classifier)
+    assert torch.equal(base.hidden(*batch), before)
+    assert not any(module.training for module in base.causal.modules())
+    assert not any(matrix.requires_grad for matrix in base.causal.parameters())
 
 
 def test_training_is_deterministic_by_seed(labeled):
     short = parse_settings(RewardSettings, ["max_steps=3", "batch_size=8"])
-    heads = [
-        read_adapter(labeled.home / labeled.reward_models.get(run(context_of(labeled, short), short).produced[0]).adapter)[1]
-        for _ in range(2)
-    ]
+    heads = [read_adapter(labeled.home / labeled.reward_models.get(run(context_of(labeled, short), short).produced[0]).adapter)[1] for _ in range(2)]
     assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
 
 
@@ -116,9 +138,7 @@ def test_a_cancelled_run_saves_and_goes_on_exactly(labeled, monkeypatch):
     assert labeled.reward_models.count() == 1
     labeled.prompts.add("A prompt that came later.", source="test")
     second = run(context_of(labeled, FAST, resumes=first.run.id), FAST)
-    one, two = (
-        read_adapter(labeled.home / labeled.reward_models.get(result.produced[0]).adapter)[1] for result in (whole, second)
-    )
+    one, two = (read_adapter(labeled.home / labeled.reward_models.get(result.produced[0]).adapter)[1] for result in (whole, second))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
@@ -148,8 +168,6 @@ def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
 
 
 def _rows(store):
-    from data.preferences import training_rows
-
     return training_rows(store)
 
 
