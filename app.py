@@ -50,9 +50,7 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", parents=[common], help="start the app and print its address (the default)")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=7860)
-    serve.add_argument(
-        "--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home"
-    )
+    serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
     serve.set_defaults(run=cmd_serve, render=None)
     for floor in (data, labeling, reward, rlhf):
         floor.commands.register(commands, common)
@@ -85,26 +83,22 @@ def complain(problem: Exception, as_json: bool) -> int:
         remedy = "Choose a folder that you may write to with --home, or make room there."
         file = getattr(problem, "filename", None)
         problem = BadInput(getattr(problem, "strerror", None) or str(problem), remedy, file=file and str(file))
-    print(
-        json.dumps(problem.as_json()) if as_json else " ".join(str(problem).split()), file=sys.stdout if as_json else sys.stderr
-    )
+    print(json.dumps(problem.as_json()) if as_json else " ".join(str(problem).split()), file=sys.stdout if as_json else sys.stderr)
     return 2
 
 
 def cmd_serve(args: argparse.Namespace) -> None:
     """Serve this home until Ctrl-C; runs go on without the server."""
-    from rlhf.pages.site import compose_site  # the page framework takes seconds to import: for this command only
-
     store = open_store(args)
     accounts.check_host(store, args.host)
     lock = locks.hold(store.home / locks.SERVER)
     if lock is None:
-        raise BadInput(
-            f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home"
-        )
+        raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
     with lock, listen(args.host, args.port) as door:
         prepare(store, args.base)
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
+        from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
+
         path = accounts.first_link(store) or "/"
         serve(compose_site(store), door, f"http://{args.host}:{door.getsockname()[1]}{path}")
 

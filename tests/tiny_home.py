@@ -15,8 +15,8 @@ THINGS = ("book", "cake", "map", "lamp", "scarf", "ticket", "plant", "letter")
 NAMES = ("Mina", "Theo", "Ana", "Jun", "Lea")
 
 
-def make_tiny_home(home: Path, model: Path, *, pairs: int = 0) -> Store:
-    """A store with 40 prompts of all splits, one bare base policy on `model`, and `pairs` pairs that wait."""
+def make_tiny_home(home: Path, model: Path, *, pairs: int = 0, people: bool = True) -> Store:
+    """A store with 40 prompts of all splits, one bare base policy on `model`, and `pairs` pairs that wait; without `people` nobody can sign in."""
     store = Store(home)
     store.prompts.add_many(
         {"text": f"Write a short thank-you note to {name} for the {thing}.", "source": "test"} for name in NAMES for thing in THINGS
@@ -29,6 +29,7 @@ def make_tiny_home(home: Path, model: Path, *, pairs: int = 0) -> Store:
             for number, text in enumerate(texts)
         )
         store.pairs.add(prompt.id, *made)
-    accounts.create(store, "rae", "researcher", PASSWORD)
-    accounts.create(store, "lab", "labeler", PASSWORD)
+    if people:
+        accounts.create(store, "rae", "researcher", PASSWORD)
+        accounts.create(store, "lab", "labeler", PASSWORD)
     return store

@@ -27,7 +27,7 @@ def build(store: Store, looks: Looks) -> None:
     """The page; the ring is drawn again while it is on the screen."""
     heading("Loop", "Prompts are answered, people compare the answers, a reward model learns from them and drives the next policy.")
     suggestion = html()
-    with gr.Row(elem_classes="plain"):
+    with gr.Row(elem_classes="line"):
         do_it = gr.Button("Start it", variant="primary", visible=False, scale=0, min_width=200, elem_id="do-next")
     told = html()
     ring = html()

@@ -1,0 +1,168 @@
+"""The command line: every bad input is one line and exit status 2, and leaves the home as it was."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import serving
+from tiny import make_tiny_model
+from tiny_home import make_tiny_home
+
+import app
+from data.store import Store
+from rlhf import locks
+
+ROOT = Path(app.__file__).parent
+NO_ROOM = (
+    "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); import app; sys.exit(app.main({argv!r}))"
+)
+
+
+@pytest.fixture
+def tiny_store(home, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    store = make_tiny_home(home, model)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def unwatched(tiny_store):
+    """The home with the supervisor's lock taken, so that the test decides what becomes of a run."""
+    with locks.hold(tiny_store.home / locks.SUPERVISOR):
+        yield tiny_store
+
+
+def one_line(capsys) -> str:
+    told = capsys.readouterr()
+    assert told.out == ""
+    lines = told.err.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_an_unknown_command_is_one_line(capsys):
+    assert app.main(["trane", "reward"]) == 2
+    assert "trane" in one_line(capsys)
+
+
+def test_with_json_the_error_is_a_document(capsys):
+    assert app.main(["train", "rewrad", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) == {"error", "file", "line", "field", "remedy"}
+    assert "'reward'" in document["remedy"]
+
+
+def test_a_home_that_is_a_file_is_named(capsys, tmp_path):
+    (tmp_path / "home").write_text("not a folder")
+    assert app.main(["runs", "--home", str(tmp_path / "home")]) == 2
+    assert str(tmp_path / "home") in one_line(capsys)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody may write to")
+def test_a_home_that_cannot_be_written_is_named(capsys):
+    assert app.main(["runs", "--home", "/proc/nowhere"]) == 2
+    assert "/proc/nowhere" in one_line(capsys)
+
+
+def test_a_full_disk_is_one_line(home):
+    code = NO_ROOM.format(argv=["runs", "--home", str(home)])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
+
+
+def test_a_port_that_is_taken_is_one_line(capsys, tiny_store):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert app.main(["serve", "--port", port, "--home", str(tiny_store.home)]) == 2
+    assert f"port {port} is taken" in one_line(capsys)
+
+
+def test_a_second_server_on_a_home_is_one_line(capsys, tiny_store):
+    with locks.hold(tiny_store.home / locks.SERVER):
+        assert app.main(["--port", "0", "--home", str(tiny_store.home)]) == 2
+    assert "another server" in one_line(capsys)
+
+
+def test_a_folder_without_a_model_is_refused_before_anything_is_written(capsys, tiny_store, tmp_path):
+    assert app.main(["serve", "--port", "0", "--base", str(tmp_path), "--home", str(tiny_store.home)]) == 2
+    assert "config.json is missing" in one_line(capsys)
+    assert [policy.name for policy in tiny_store.policies.list()] == ["tiny"]
+
+
+def test_training_without_labels_queues_nothing(capsys, unwatched):
+    assert app.main(["train", "reward", "--home", str(unwatched.home)]) == 2
+    assert "no comparisons" in one_line(capsys)
+    assert unwatched.runs.list() == []
+
+
+def test_an_unknown_setting_names_the_nearest(capsys, unwatched):
+    assert app.main(["sample", "--set", "temprature=1", "--home", str(unwatched.home)]) == 2
+    assert "temperature" in one_line(capsys)
+    assert unwatched.runs.list() == []
+
+
+def test_an_unknown_policy_queues_nothing(capsys, unwatched):
+    assert app.main(["sample", "--policy", "p99", "--home", str(unwatched.home)]) == 2
+    assert "p99" in one_line(capsys)
+    assert unwatched.runs.list() == []
+
+
+def test_a_run_is_listed_shown_and_cancelled(capsys, unwatched):
+    home = ["--home", str(unwatched.home), "--json"]
+    assert app.main(["sample", "--prompts", "3", *home]) == 0
+    assert json.loads(capsys.readouterr().out) == {"run": "run1", "status": "queued", "produced": []}
+    assert app.main(["runs", "show", "run1", *home]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"][0]["settings"]["prompts"] == 3
+    assert app.main(["runs", "cancel", "run1", *home]) == 0
+    assert unwatched.runs.get(1).state == "cancelled"
+
+
+def test_a_run_without_a_checkpoint_cannot_be_resumed(capsys, unwatched):
+    run = unwatched.runs.enqueue("sample", {}, "tester")
+    unwatched.runs.request_cancel(run.id)
+    assert app.main(["runs", "resume", "run1", "--home", str(unwatched.home)]) == 2
+    assert "no checkpoint" in one_line(capsys)
+
+
+def test_resuming_queues_a_run_that_names_the_old_one(unwatched):
+    run = unwatched.runs.enqueue("sample", {"prompts": 7}, "tester")
+    unwatched.runs.request_cancel(run.id)
+    (unwatched.home / "runs" / "1" / "checkpoint" / "checkpoint-5").mkdir(parents=True)
+    assert app.main(["runs", "resume", "run1", "--home", str(unwatched.home)]) == 0
+    resumed = unwatched.runs.get(2)
+    assert (resumed.resumes, resumed.settings["prompts"]) == (1, 7)
+
+
+@pytest.mark.parametrize(("state", "status"), [("done", 0), ("failed", 1), ("lost", 1), ("cancelled", 3)])
+def test_waiting_ends_with_the_status_of_the_run(unwatched, state, status):
+    ended: list[int] = []
+    argv = ["sample", "--wait", "--home", str(unwatched.home)]
+    waiting = threading.Thread(target=lambda: ended.append(app.main(argv)))
+    waiting.start()
+    run = None
+    while run is None:
+        run = unwatched.runs.claim()
+    unwatched.runs.finish(run.id, state)
+    waiting.join()
+    assert ended == [status]
+
+
+def test_without_an_account_the_one_line_is_the_first_link_and_ctrl_c_ends_it_cleanly(tmp_path):
+    make_tiny_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"), people=False, pairs=1).close()
+    with serving(tmp_path / "home") as server:
+        assert "/first?token=" in server.address
+        assert httpx.get(f"{server.root}/healthz").json() == {"status": "ok"}
+        assert httpx.get(server.address).status_code == 200
+    assert server.process.returncode == 0
+    assert Store(tmp_path / "home").runs.list() == []
