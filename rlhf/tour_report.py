@@ -67,8 +67,8 @@ def page(findings: Findings) -> str:
         _plot(lambda axes: _win_rates(axes, document), "Win rate against the start on test prompts, with 95 % intervals over prompts."),
         _plot(lambda axes: _gold(axes, findings.comparison), "Gold of single answers: how the whole distribution moved."),
         "<h2>How PPO got there</h2>",
-        _plot(lambda axes: _curve(axes, document["ppo"]["reward_per_step"], "reward (standard deviations of the start)"),
-              "Mean reward of each update's answers, as the reward model sees them."),
+        _plot(lambda axes: _curve(axes, document["ppo"]["reward_per_step"], "reward (deviations)"),
+              "Mean reward of each update's answers by the reward model, in standard deviations of the start's answers."),
         _plot(lambda axes: _curve(axes, document["ppo"]["kl_per_step"], "KL (nats per answer)"), "Distance from the start."),
         "<h2>What the reward model learned</h2>",
         _plot(lambda axes: _scores(axes, findings.reward), "Scores of preferred and of other answers in unseen comparisons."),
@@ -137,6 +137,7 @@ def _gold(axes: Axes, comparison: dict) -> None:
 def _curve(axes: Axes, values: list[float] | None, label: str) -> None:
     axes.plot(range(len(values or [])), values or [], color=END, marker="o", markersize=3)
     axes.set(xlabel="update", ylabel=label)
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _scores(axes: Axes, reward: dict) -> None:
