@@ -1,0 +1,91 @@
+"""A PPO run from the store to the store: train prompts in, the best policy out, cancelled and resumed in between."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from data.context import Cancelled, RunContext
+from data.errors import BadInput
+from data.settings import parse_settings
+from reward.adapters import read_adapter
+from reward.base import Base
+from reward.model import RewardModel, about_base
+from rlhf.kinds import kind_named
+from rlhf.ppo_run import run, train_rows
+from rlhf.ppo_settings import PPOSettings
+from tests.tiny import make_tiny_model
+from tests.tiny_home import make_tiny_home
+
+SETTINGS = {"max_steps": 2, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "validation_prompts": 4, "validate_every": 1, "rank": 2, "learning_rate": 0.01}
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A bare base as the only policy, and a reward model on the same base."""
+    model = make_tiny_model("llama", tmp_path / "model")
+    store = make_tiny_home(tmp_path / "home", model, people=False)
+    base = Base.load(model)
+    base.add_adapter("judge")
+    RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "made")
+    store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
+    yield store
+    store.close()
+
+
+def context(store, resumes=None, **settings) -> RunContext:
+    queued = store.runs.enqueue("ppo", SETTINGS | settings, "test", resumes=resumes)
+    return RunContext(store, store.runs.get(queued.id))
+
+
+def settings_of(context: RunContext) -> PPOSettings:
+    return parse_settings(kind_named("ppo").settings_class(), context.run.settings)
+
+
+def test_a_run_makes_a_policy_that_knows_where_it_comes_from(home):
+    made = context(home)
+    result = run(made, settings_of(made))
+    policy = home.policies.get(result.produced[0])
+    assert (policy.kind, policy.parent_id, policy.reward_model_id, policy.run_id, policy.seed) == ("ppo", 1, 1, made.run.id, 0)
+    assert policy.config["max_steps"] == 2
+    assert read_adapter(home.home / policy.adapter)[0].r == 2
+    assert set(result.report) >= {"kl", "kl_per_step", "reward_per_step", "checkpoint", "seconds", "peak_mb"}
+    assert len(result.report["kl_per_step"]) == len(result.report["reward_per_step"]) == 2
+    assert result.report["kl_per_step"][0] == 0.0
+    assert {"reward", "kl", "kl_coef", "entropy", "length", "value_loss", "clip_fraction", "explained_variance"} <= set(home.metrics.keys(made.run.id))
+    assert len(home.metrics.series(made.run.id, "reward")) == 2
+    shown = home.metrics.samples(made.run.id)
+    assert {"prompt", "policy", "reference"} <= set(str(shown[0]).replace("'", " ").split()) | set(shown[0])
+    assert not (made.folder / "checkpoint").exists()
+
+
+def test_a_cancelled_run_saves_and_its_continuation_is_the_run_that_was_not_cancelled(home):
+    stopped = context(home)
+    home.runs.request_cancel(stopped.run.id)
+    stopped = RunContext(home, home.runs.get(stopped.run.id))
+    with pytest.raises(Cancelled):
+        run(stopped, settings_of(stopped))
+    assert len(home.policies.list()) == 1
+    going_on, never_stopped = context(home, resumes=stopped.run.id), context(home)
+    found = []
+    for one in (going_on, never_stopped):
+        # the newest policy is the other continuation's by then: both start from the first
+        result = run(one, parse_settings(PPOSettings, one.run.settings | {"from": "p1"}))
+        found.append(read_adapter(home.home / home.policies.get(result.produced[0]).adapter)[1])
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[1])
+
+
+def test_only_train_prompts_are_trained_on(home):
+    texts = {row["prompt"] for row in train_rows(home, "")}
+    assert texts == {prompt.text for prompt in home.prompts.list(split="train")}
+    for split in ("test", "validation"):
+        with pytest.raises(BadInput, match=f"cannot train on {split}"):
+            train_rows(home, split)
+    with pytest.raises(BadInput, match="no train prompts from 'nowhere'"):
+        train_rows(home, "nowhere")
+
+
+def test_sizes_that_do_not_divide_are_named(home):
+    odd = context(home, batch_size=33)
+    with pytest.raises(BadInput, match="33 answers"):
+        run(odd, settings_of(odd))
