@@ -8,15 +8,22 @@ from labeling.accounts import NAME_LENGTH, PASSWORD_LENGTH
 from labeling.texts import say
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --paper: #f7f7f5; --card: #fff; --line: #d9d9d3; --accent: #1f5fbf; --on: #fff; --bad: #a3242b; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e4; --soft: #a3abb3; --paper: #16181b; --card: #1f2226; --line: #3a3f45; --accent: #8ab4f8; --on: #10213a; --bad: #ff9a9a; } }
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --paper: #f7f7f5; --card: #fff; --line: #d9d9d3; }
+:root { --accent: #1f5fbf; --on: #fff; --bad: #a3242b; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8e4; --soft: #a3abb3; --paper: #16181b; --card: #1f2226; --line: #3a3f45; }
+  :root { --accent: #8ab4f8; --on: #10213a; --bad: #ff9a9a; }
+}
 * { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "Noto Sans KR", sans-serif; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink); }
+body { font: 16px/1.5 system-ui, "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
 main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 h1 { margin: 0 0 .25rem; font-size: 1.25rem; } p { margin: 0 0 1.25rem; color: var(--soft); }
-label { display: block; margin: 1rem 0 .25rem; font-weight: 600; } small { color: var(--soft); }
-input { width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 6px; }
-button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600; color: var(--on); background: var(--accent); border: 0; border-radius: 6px; cursor: pointer; }
+label { display: block; margin: 1rem 0 .25rem; font-weight: 600; } small { color: var(--soft); } a { color: var(--accent); }
+input { width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; background: var(--paper); }
+input { border: 1px solid var(--line); border-radius: 6px; }
+button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600; cursor: pointer; }
+button { color: var(--on); background: var(--accent); border: 0; border-radius: 6px; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; } [role=alert] { color: var(--bad); font-weight: 600; }
 """
 

@@ -58,12 +58,12 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await self.app(scope, receive, send)
-        if scope["type"] == "websocket":
-            return await send({"type": "websocket.close", "code": 1008})
-        request = Request(scope, receive)
-        answer = await self.decide(request)
-        await (answer or self.app)(scope, receive, _with_headers(send))
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            answer = await self.decide(Request(scope, receive))
+            await (answer or self.app)(scope, receive, _with_headers(send))
 
     async def decide(self, request: Request) -> Response | None:
         """The gate's own answer, or None where the request may pass."""
