@@ -29,7 +29,7 @@ from rlhf.settings import PretrainSettings
 from rlhf.versions import library_versions
 
 WINDOW = 64  # batches sorted by length together
-TOKENIZER_DOCUMENTS = 100_000
+TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
 HELD_OUT = 1_000
 
 Documents = Callable[[int], Iterator[str]]
@@ -40,7 +40,8 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     started = time.monotonic()
     documents = read_documents(settings.text)
     folder = context.folder / "base"
-    save_tokenizer(train_tokenizer(itertools.islice(documents(settings.seed), TOKENIZER_DOCUMENTS), settings.vocab_size), folder, settings.context)
+    heard = itertools.islice(documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size))
+    save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     model = train(context, settings, documents, tokenizer)
     loss = held_out_loss(model, tokenizer, documents, settings)

@@ -22,7 +22,7 @@ from data.instructions import instruction_prompt
 from data.records import Policy
 from data.store import Store
 from reward.base import Base, default_lora
-from rlhf.policies import adapter_folder
+from rlhf.policies import Bases, adapter_folder
 from rlhf.progress import Progress
 from rlhf.settings import SFTSettings
 from rlhf.versions import library_versions
@@ -35,12 +35,12 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     parent = starting_policy(store, settings.from_)
     rows = instruction_rows(store, settings.snapshot)
     snapshot = store.snapshots.freeze("instructions", rows, {"split": "train"})
-    base = Base.load(parent.base)
+    base = Bases().of(parent)
     data, too_long = tokenize(base, rows)
     adapter = train(context, settings, base, data, adapter_folder(store, parent) if parent.adapter else None)
     policy = store.policies.publish(
         adapter, name=f"sft of run{context.run.id}", kind="sft", base=parent.base, parent_id=parent.id, snapshot_id=snapshot.id,
-        run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank}, versions=library_versions(),
+        run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank}, versions=library_versions() | {"chat_template": base.tokenizer.chat_template},
     )  # fmt: skip
     report = {
         "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),

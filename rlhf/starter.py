@@ -22,9 +22,9 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.settings import as_dict
 from data.starter import corpus, rubric
+from reward.base import Base
 from rlhf.answers import Limits, Speaker, Wanted
 from rlhf.kinds import KINDS
-from rlhf.policies import Bases
 from rlhf.settings import PretrainSettings, SFTSettings
 from rlhf.versions import library_versions
 from rlhf.worker import work
@@ -95,9 +95,8 @@ def _ship_adapter(folder: Path, out: Path) -> None:
 
 def _samples(store: Store, out: Path) -> list[dict]:
     """Ten test prompts in the order of the file, one answer each at temperature 1: unpicked."""
-    bases = Bases()
-    bases.adopt(str(out / "base"), "sft", out / "sft")
-    base = bases.get(str(out / "base"))
+    base = Base.load(out / "base")
+    base.add_adapter("sft", out / "sft")
     speaker = Speaker(store.policies.list()[-1], base, "sft")
     rows = [row for row in starter.read_rows(out / "prompts.jsonl.gz") if row["split"] == "test"][:10]
     prompts = [Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"]) for number, row in enumerate(rows)]
