@@ -43,7 +43,7 @@ class PPOConfig(TrainingArguments):
     standardize_reward: bool = _knob(True, "Scores in standard deviations of the reference's answers, mean 0.")
     kl_coef: float = _knob(0.1, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
     kl_target: float | None = _knob(2.0, "KL per answer (nats) the coefficient steers to; None: the coefficient is fixed.")
-    kl_horizon: float = _knob(512.0, "Episodes over which a KL far from the target changes the coefficient by 20 %.")
+    kl_horizon: float = _knob(256.0, "Episodes over which a KL far from the target changes the coefficient by 20 %.")
     kl_budget: float = _knob(4.0, "KL per answer (nats) at which the run stops; no checkpoint above it is kept.")
 
     gamma: float = _knob(1.0, "Discount.")

@@ -14,7 +14,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
-from data.records import Policy, Prompt, RewardModel as RewardRecord
+from data.records import Policy, Prompt
+from data.records import RewardModel as RewardRecord
 from data.settings import as_dict
 from data.store import Store
 from reward.base import Base, default_lora
@@ -106,7 +107,8 @@ def train_rows(store: Store, source: str) -> list[dict[str, Any]]:
         raise BadInput(f"PPO cannot train on {source} prompts", "Leave prompts empty, or name the source of the prompts", field="prompts")
     rows = rows_of(store.prompts.list(split="train", source=source or None))
     if not rows:
-        raise BadInput(f"there are no train prompts{f' from {source!r}' if source else ''}", "Import some with `import FILE --as prompts`", field="prompts")
+        named = f" from {source!r}" if source else ""
+        raise BadInput(f"there are no train prompts{named}", "Import some: app.py import FILE --as prompts", field="prompts")
     return rows
 
 

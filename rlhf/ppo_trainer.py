@@ -24,9 +24,9 @@ from rlhf import ppo
 from rlhf.actor_critic import ActorCritic, answer_batch, spread
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_state import Best, copy_of, load_state, put, save_state
-from rlhf.rollout import Experience, Judged, describe, experience, judged, minibatch_plan, prompt_rows
+from rlhf.rollout import Judged, describe, experience, judged, minibatch_plan, prompt_rows
 from rlhf.sampling import Rollout, banned_ids, generate, uniforms
-from rlhf.scorer import RewardFunction, Rewarder, Scorer
+from rlhf.scorer import Rewarder, RewardFunction, Scorer
 
 POLICY, REFERENCE = "policy", "reference"
 FIXED = 2**32  # the "update" of noise that never changes: the fixed prompts are always answered with it

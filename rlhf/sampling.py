@@ -22,7 +22,7 @@ COMPACT_BELOW = 0.8  # ended rows leave the batch once fewer than this share of 
 
 
 class Rollout(NamedTuple):
-    """Sampled answers. `ids` hold the end token where one was drawn (`ended`); `logps` are log-probabilities of the very distribution sampled from."""
+    """Sampled answers. `ids` hold the end token where one was drawn (`ended`); `logps` are those of the very distribution drawn from."""
 
     ids: list[list[int]]
     logps: list[list[float]]

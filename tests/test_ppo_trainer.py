@@ -230,7 +230,8 @@ def state_of(trainer) -> dict:
 
 
 def test_two_updates_resumed_for_two_more_are_four_updates_bit_by_bit(tmp_path):
-    options = {"updates": 4, "eval_updates": 1, "save_strategy": "steps", "learning_rate": 1e-2, "kl_horizon": 64.0, "kl_budget": 1e3, "save_total_limit": None}
+    options = {"updates": 4, "eval_updates": 1, "save_strategy": "steps", "save_total_limit": None}
+    options |= {"learning_rate": 1e-2, "kl_horizon": 64.0, "kl_budget": 1e3}
     start, found = None, []
     for resumed in (False, True):
         base = tiny_base("llama", tmp_path)

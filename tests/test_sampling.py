@@ -51,7 +51,8 @@ def test_noise_depends_on_its_own_counter_only():
 
 
 def test_every_part_of_the_counter_changes_the_noise():
-    rows = [uniforms(7, 3, [(4, 0)], 8), uniforms(8, 3, [(4, 0)], 8), uniforms(7, 4, [(4, 0)], 8), uniforms(7, 3, [(5, 0)], 8), uniforms(7, 3, [(4, 1)], 8)]
+    counters = [(7, 3, 4, 0), (8, 3, 4, 0), (7, 4, 4, 0), (7, 3, 5, 0), (7, 3, 4, 1)]
+    rows = [uniforms(seed, update, [(prompt, sample)], 8) for seed, update, prompt, sample in counters]
     assert len({row.tobytes() for row in rows}) == 5
 
 

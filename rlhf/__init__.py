@@ -1,0 +1,14 @@
+"""Policies: how they are trained, sampled and compared. Torch is imported on first use of a trainer only."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_HOMES = {"PPOConfig": "rlhf.ppo_config", "PPOTrainer": "rlhf.ppo_trainer"}
+__all__ = ["PPOConfig", "PPOTrainer"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rlhf' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
