@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,7 @@ def tiny_store(home, tmp_path):
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    store = make_tiny_home(home, model)
+    store = make_tiny_home(home, model, people=False)
     yield store
     store.close()
 
@@ -151,7 +152,8 @@ def test_waiting_ends_with_the_status_of_the_run(unwatched, state, status):
     waiting = threading.Thread(target=lambda: ended.append(app.main(argv)))
     waiting.start()
     run = None
-    while run is None:
+    while run is None and waiting.is_alive():
+        time.sleep(0.05)
         run = unwatched.runs.claim()
     unwatched.runs.finish(run.id, state)
     waiting.join()

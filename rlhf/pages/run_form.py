@@ -41,7 +41,7 @@ class RunForm:
     def _add(self, settings: list[Described]) -> None:
         for one in settings:
             with gr.Column(min_width=230):
-                self.fields[one.key] = _field(one)
+                self.fields[one.key] = _field(one, f"{self.kind.name}-{one.key}")
 
     def wire(self, after: Callable[[], list], outputs: list) -> None:
         """On a click: check, queue, say so; `after` gives the page's other outputs."""
@@ -100,9 +100,9 @@ def forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
     return tabs, made
 
 
-def _field(one: Described) -> gr.components.Component:
+def _field(one: Described, name: str) -> gr.components.Component:
     label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit else one.key.replace("_", " ")
-    about = {"label": label, "info": one.help, "elem_id": None}
+    about = {"label": label, "info": one.help, "elem_id": name}
     default = None if one.default is MISSING else one.default
     if get_origin(one.type) is Literal:
         return gr.Dropdown([(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about)

@@ -1,0 +1,132 @@
+"""A person's way through the app in a real browser: sign in, rank ten pairs by key, see a training run finish, download.
+
+Every request that leaves 127.0.0.1 fails the test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from serving import Server, serving
+from tiny import make_tiny_model
+from tiny_home import PASSWORD, make_tiny_home
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-features=Translate,OptimizationHints,MediaRouter",
+)
+LONG = 180_000
+"""Milliseconds that a training run of the tiny model may take on a busy machine."""
+HOW = "chromium is missing; on Debian: apt-get install -y chromium"
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason=HOW)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("browser")
+    make_tiny_home(folder / "home", make_tiny_model("llama", folder / "model"), pairs=20).close()
+    with serving(folder / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, HOW
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    context = browser.new_context(locale="en-US", accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    elsewhere: list[str] = []
+    opened.on("request", lambda request: elsewhere.append(request.url) if leaves(request.url) else None)
+    yield opened
+    context.close()
+    assert elsewhere == []
+
+
+def leaves(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in ("data", "blob", "about") and parts.hostname != "127.0.0.1"
+
+
+def sign_in(page: Page, server: Server, name: str) -> None:
+    page.goto(f"{server.root}/login")
+    page.locator("[name=name]").fill(name)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("button").click()
+
+
+def visit(page: Page, server: Server, name: str) -> None:
+    page.goto(f"{server.root}/train/#{name}")
+    expect(page.locator(f"#page-{name} h1")).to_be_visible()
+
+
+def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and_the_labels_downloaded(page, server, tmp_path):
+    sign_in(page, server, "lab")
+    for number in range(1, 11):
+        page.locator("button#left").wait_for()
+        seen = page.locator("#assignment textarea, #assignment input").input_value()
+        page.keyboard.press("1")
+        expect(page.locator("#assignment textarea, #assignment input")).not_to_have_value(seen)
+        expect(page.locator("#status")).to_contain_text("Recorded: A much better.")
+        expect(page.locator("#header")).to_contain_text(f"{number} today")
+
+    page.context.clear_cookies()
+    sign_in(page, server, "rae")
+    visit(page, server, "loop")
+    expect(page.locator(".station", has_text="Comparisons")).to_contain_text("10 by people")
+
+    visit(page, server, "export")
+    page.locator("#make-export").click()
+    expect(page.locator("#page-export [role=status]")).to_contain_text("10 rows written")
+    with page.expect_download() as download:
+        page.locator("#export-files a").first.click()
+    download.value.save_as(tmp_path / "labels.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert len(rows) == 10
+    assert all(row["source"] == "person" and {"prompt", "chosen", "rejected"} <= set(row) for row in rows)
+
+    visit(page, server, "runs")
+    expect(page.locator("#start-sample")).to_be_visible()
+    page.get_by_role("tab", name="Reward model").click()
+    page.locator("#reward-from input").fill("p1")
+    page.keyboard.press("Tab")
+    page.locator("#start-reward").click()
+    expect(page.locator("#page-runs [role=status]").first).to_contain_text("is queued")
+    expect(page.locator("#run-head")).to_contain_text("Reward model")
+    expect(page.locator("#run-head .card > span").first).to_have_text(re.compile("done|failed"), timeout=LONG)
+    expect(page.locator("#run-head")).to_contain_text("r1")
+
+
+def test_a_labeler_is_not_let_into_the_researchers_pages(page, server):
+    sign_in(page, server, "lab")
+    page.locator("#screen").wait_for()
+    assert page.goto(f"{server.root}/train/").status == 403
+    assert page.goto(f"{server.root}/train/exports/labels.jsonl").status == 403
+
+
+@pytest.mark.parametrize("width", [390, 2560])
+def test_no_page_scrolls_sideways(page, server, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    sign_in(page, server, "rae")
+    for name in ("loop", "reward", "policies", "runs", "export"):
+        visit(page, server, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
