@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
 from rlhf.tour import FULL, QUICK, Findings, Plan, StageFailed, Tour, World, fresh, in_process, run_tour
 from rlhf.tour_command import render_tour
-from rlhf.tour_report import page, text, write_page
+from rlhf.tour_report import text, write_page
 from tests.tiny import make_tiny_model
 
 SHORT = {"max_new_tokens": 8}
@@ -101,19 +102,24 @@ def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
     assert "None" not in said
 
 
-def test_the_page_shows_its_plots_and_asks_no_other_host(findings: Findings) -> None:
-    path = write_page(findings)
+@pytest.fixture(scope="module")
+def html(findings: Findings) -> str:
+    """The page of a tour in which the policy wrote markup."""
+    example = findings.comparison["examples"][0] | {"end": "<script>alert(1)</script>"}
+    path = write_page(replace(findings, comparison=findings.comparison | {"examples": [example]}))
     assert path == findings.home / "report.html"
-    html = path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_its_plots_and_asks_no_other_host(html: str) -> None:
     assert html.count("<img ") == 6
     assert set(re.findall(r"""(?:src|href)=['"](\w+:)""", html)) == {"data:"}
     assert "http" not in re.sub(r"base64,[^']*", "", html)
 
 
-def test_what_a_model_wrote_is_text_on_the_page_and_never_markup(findings: Findings) -> None:
-    example = findings.comparison["examples"][0] | {"end": "<script>alert(1)</script>"}
-    attacked = Findings(findings.home, findings.document, findings.reward, findings.ppo, findings.comparison | {"examples": [example]})
-    assert "<script>" not in page(attacked)
+def test_what_a_model_wrote_is_text_on_the_page_and_never_markup(html: str) -> None:
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
 
 
 def test_a_home_in_use_is_left_alone(tmp_path: Path) -> None:
