@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,8 +19,9 @@ from data.errors import Refused
 from data.records import Account
 from data.store import Store
 from labeling import accounts
-from labeling.doors import first_page, note_page, sign_in_page
-from labeling.texts import Refusal, language_of, say
+from labeling.doors import first_page, sign_in_page
+from labeling.requests import address, is_foreign, is_own_path, note, small_form, spoken
+from labeling.texts import say, told
 from labeling.throttle import Throttle
 
 COOKIE = "preference_loop"
@@ -28,7 +29,6 @@ ROLES = {"/label": {"labeler", "researcher"}, "/train": {"researcher"}, "/api/v1
 HOME = {"labeler": "/label/", "researcher": "/train/"}
 CLOSED = ("upload", "upload_progress", "token", "deep_link", "stream", "proxy=", "reverse_proxy", "run-history")
 FILES = ("file=", "file/")
-BODY_LIMIT = 16 * 1024
 HEADERS = {
     "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -183,57 +183,11 @@ def user(request: Request) -> Account | None:
     return getattr(request.state, "user", None)
 
 
-def is_foreign(method: str, headers: Headers) -> bool:
-    """Whether a request that may change something comes from another site (Sec-Fetch-Site, else Origin against Host)."""
-    if method in ("GET", "HEAD", "OPTIONS"):
-        return False
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in ("same-origin", "none")
-    origin = headers.get("origin")
-    return origin is not None and origin.partition("://")[2] != headers.get("host")
-
-
 def is_closed(path: str, role: str) -> bool:
     """Routes of the page framework that no page needs; files are for researchers' downloads only."""
     route = path.partition("/gradio_api/")[2] or path.strip("/").partition("/")[2]
     closed = CLOSED if role == "researcher" and path.startswith("/train/") else CLOSED + FILES
     return route.startswith(closed) or route in ("login", "logout") or route.startswith("monitoring")
-
-
-def is_own_path(path: str) -> bool:
-    """Whether `path` leads to one of this app's pages and nowhere else."""
-    return path.startswith(("/label", "/train")) and "\\" not in path and "//" not in path
-
-
-def spoken(request: Request) -> str:
-    """The language to answer this request in."""
-    return language_of(request.headers.get("accept-language", ""))
-
-
-def told(refused: Refused, language: str) -> str:
-    """A refusal in the reader's language where it has a text of its own, else its English line."""
-    return refused.told(language) if isinstance(refused, Refusal) else str(refused)
-
-
-def note(request: Request, status: int, key: str) -> Response:
-    """A short page for people, a JSON error for programs."""
-    if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(note_page(spoken(request), key), status)
-    return JSONResponse({"error": say("en", key), "file": None, "line": None, "field": None, "remedy": ""}, status)
-
-
-def address(request: Request) -> str:
-    """Where the request comes from, as the server saw it."""
-    return request.client.host if request.client else ""
-
-
-async def small_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form, as text; a body beyond 16 KB is not read."""
-    if int(request.headers.get("content-length") or BODY_LIMIT + 1) > BODY_LIMIT:
-        return {}
-    form = await request.form(max_files=0)
-    return {key: value for key, value in form.items() if isinstance(value, str)}
 
 
 def enter(request: Request, token: str, path: str) -> Response:

@@ -65,7 +65,7 @@ const loop = window.loop = (() => {
   const count = () => {
     const held = find("#held [data-until]");
     if (!held) return;
-    const minutes = Math.ceil((held.dataset.until - Date.now() / 1000) / 60);
+    const minutes = Math.ceil((held.dataset.until - Date.now() / 1000) / 60 - 0.1);
     held.textContent = minutes > 0 ? held.dataset.held.replace("{m}", minutes) : held.dataset.over;
   };
   setInterval(count, 15000);

@@ -17,7 +17,7 @@ from data.store import Store
 from data.verdicts import VERDICTS
 from labeling import screen
 from labeling.session import Answer, Session
-from labeling.texts import TEXTS, Refusal, language_of, say
+from labeling.texts import TEXTS, language_of, say, told
 
 HERE = Path(__file__).parent
 # The style stands in the head since the framework would put its own container before every selector of `css=`.
@@ -141,8 +141,3 @@ def button(name: str) -> gr.Button:
 def language(request: gr.Request) -> str:
     """The language of the reader's browser."""
     return language_of(request.headers.get("accept-language", ""))
-
-
-def told(refused: Refused, tongue: str) -> str:
-    """A refusal in the reader's language where it has a text of its own."""
-    return refused.told(tongue) if isinstance(refused, Refusal) else str(refused)

@@ -174,6 +174,11 @@ class Refusal(Refused):
         return say(language, self.key, **self.values)
 
 
+def told(refused: Refused, language: str) -> str:
+    """A refusal in the reader's language where it has a text of its own, else its English line."""
+    return refused.told(language) if isinstance(refused, Refusal) else str(refused)
+
+
 def say(language: str, key: str, **values: object) -> str:
     """The text of `key` in `language`, filled with `values`."""
     return TEXTS[language][key].format(**values)

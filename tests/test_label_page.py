@@ -69,7 +69,7 @@ def wait_for(page, text):
 
 def test_a_labeler_signs_in_ranks_skips_and_undoes_by_keyboard(store, add_pairs, browser, address):
     accounts.create(store, "Mina", "labeler", "correct horse")
-    add_pairs(1, text=None)
+    add_pairs(1)
     prompt = store.prompts.add("Say something tricky.", source="test")
     ids = store.completions.add_many(
         {"prompt_id": prompt.id, "model_name": model, "text": f"{TRICKS} {model}", "number": 0} for model in ("plain", "kind")
@@ -85,7 +85,7 @@ def test_a_labeler_signs_in_ranks_skips_and_undoes_by_keyboard(store, add_pairs,
 
     page.keyboard.press("2")
     wait_for(page, "Recorded: A better.")
-    wait_for(page, "Write note 1.")
+    wait_for(page, "Write note 0.")
     (first,) = store.comparisons.current()
     assert (first.verdict, store.completions.get(first.left_id).text) == ("left", shown[0])
 
