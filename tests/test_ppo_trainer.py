@@ -35,18 +35,14 @@ def rollouts(trainer) -> list[dict]:
 
 
 def test_it_learns_a_rule(base, tmp_path):
-    """Characters of an even number, of which a random model writes about a half."""
+    """Small letters and blanks, of which a random model writes about a quarter."""
     options = {"rollout_batch_size": 128, "per_device_train_batch_size": 64, "num_ppo_epochs": 4, "max_new_tokens": 2, "learning_rate": 1e-2}
     options |= {"missing_eos_penalty": 0.0, "kl_target": None, "kl_coef": 0.0, "kl_budget": 1e3, "eval_updates": 4}
-    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=8, **options), reward=share_of_even_characters, held_out=PROMPTS * 4)
+    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=8, **options), held_out=PROMPTS * 4)
     trainer.train()
     assert trainer.best.update == 8
     assert trainer.best.reward > 0.4  # standard deviations of the start's answers to prompts it never trained on
     assert rollouts(trainer)[-1]["reward"] > rollouts(trainer)[0]["reward"] + 0.5
-
-
-def share_of_even_characters(prompts, answers):
-    return [sum(ord(char) % 2 == 0 for char in text) / max(1, len(text)) for text in answers]
 
 
 def test_the_reward_has_the_references_mean_and_deviation_as_its_unit(base, tmp_path):
