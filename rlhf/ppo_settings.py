@@ -24,7 +24,7 @@ class PPOSettings:
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens")
     temperature: float = option(1.0, "of sampling, and of every log-probability alike")
     missing_eos_penalty: float = option(1.0, "subtracted where an answer has no end, in standard deviations of the reward")
-    validation_prompts: int = option(128, "prompts on which the kept checkpoint is chosen", unit="prompts")
+    validation_prompts: int = option(64, "prompts on which the kept checkpoint is chosen", unit="prompts")
     validate_every: int = option(2, "updates between two looks at them", unit="updates")
     rank: int = option(16, "rank of the LoRA adapter, where the start has none")
     bf16: bool = option(False, "train in bfloat16; log-probabilities stay in float32")

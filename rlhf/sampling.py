@@ -147,7 +147,7 @@ def _generate_batch(
 def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:
     """The first token (B,) at which the cumulated probability exceeds the row's number; never one of probability 0."""
     cumulated = logps.double().exp().cumsum(-1)
-    wanted = torch.minimum(numbers, torch.tensor(1 - 2**-40)) * cumulated[:, -1]
+    wanted = numbers.clamp(max=1 - 2**-40) * cumulated[:, -1]  # below the sum even after rounding
     return torch.searchsorted(cumulated, wanted[:, None], right=True)[:, 0]
 
 
