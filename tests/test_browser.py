@@ -27,6 +27,7 @@ FLAGS = (
     "--no-first-run",
     "--disable-features=Translate,OptimizationHints,MediaRouter",
 )
+expect.set_options(timeout=60_000)
 LONG = 180_000
 """Milliseconds that a training run of the tiny model may take on a busy machine."""
 HOW = "chromium is missing; on Debian: apt-get install -y chromium"
@@ -81,11 +82,12 @@ def visit(page: Page, server: Server, name: str) -> None:
 
 def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and_the_labels_downloaded(page, server, tmp_path):
     sign_in(page, server, "lab")
+    assignment = page.locator("#assignment textarea, #assignment input")
+    expect(assignment).to_have_value(re.compile("."))
     for number in range(1, 11):
-        page.locator("button#left").wait_for()
-        seen = page.locator("#assignment textarea, #assignment input").input_value()
+        seen = assignment.input_value()
         page.keyboard.press("1")
-        expect(page.locator("#assignment textarea, #assignment input")).not_to_have_value(seen)
+        expect(assignment).not_to_have_value(seen)
         expect(page.locator("#status")).to_contain_text("Recorded: A much better.")
         expect(page.locator("#header")).to_contain_text(f"{number} today")
 
