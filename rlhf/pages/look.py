@@ -15,6 +15,9 @@ PAPER = {
     "block_background_fill": ("#ffffff", "#1f2226"),
     "border_color_primary": ("#d9d9d3", "#3a3f45"),
     "input_background_fill": ("#ffffff", "#16181b"),
+    "table_even_background_fill": ("#ffffff", "#1f2226"),
+    "table_odd_background_fill": ("#f7f7f5", "#1a1d20"),
+    "button_secondary_background_fill": ("#ebebe6", "#2b3036"),
 }
 ACCENT = {
     "button_primary_background_fill": ("#1f5fbf", "#8ab4f8"),

@@ -22,6 +22,9 @@ ARROWS = (
     ("M 140 315 Q 120 250 140 185", "answer again", 15, 255),
 )
 
+STATIONS = {"sample": "Prompts", "reward": "Comparisons", "ppo": "Reward models", "/label/": "Pairs"}
+"""Which station the suggested step starts from."""
+
 
 def build(store: Store, looks: Looks) -> None:
     """The page; the ring is drawn again while it is on the screen."""
@@ -88,7 +91,8 @@ def stations(ring: Ring) -> list[tuple[str, str, str, str]]:
 
 def draw_ring(ring: Ring, step: Step) -> str:
     """The ring: a circle on a wide screen, a column on a narrow one."""
-    due = {"sample": "Prompts", "reward": "Comparisons", "ppo": "Reward models"}.get(step.kind, "Pairs" if step.link == "/label/" else "")
+    due = STATIONS.get(step.kind or step.link or "", "")
+    due = "Policies" if "against" in step.settings else due
     paths = "".join(
         f"<path d='{path}' marker-end='url(#tip)'/><text x='{x}' y='{y}' text-anchor='{'start' if x in (15, 885) else 'middle'}'>{verb}</text>"
         for path, verb, x, y in ARROWS
