@@ -107,7 +107,7 @@ def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and
     assert all(row["source"] == "person" and {"prompt", "chosen", "rejected"} <= set(row) for row in rows)
 
     visit(page, server, "runs")
-    expect(page.locator("#start-sample")).to_be_visible()
+    expect(page.locator("#start-sample")).to_be_visible()  # no run yet: the form is open
     page.get_by_role("tab", name="Reward model").click()
     page.locator("#reward-from input").fill("p1")
     page.keyboard.press("Tab")

@@ -141,10 +141,10 @@ class RunsPage:
         }
 
     def opened(self, request: gr.Request) -> dict[Any, Any]:
-        """What is read again when the page is loaded: choices of models, what is missing; the form is open where it is the next thing."""
+        """What is read again when a page is turned to: choices of models, what is missing; the form is open where it is the next thing."""
         researcher(self.store, request)
         updates = {field: value for form in self.forms.values() for field, value in form.fresh().items()}
-        return {self.starting: gr.Accordion(open=not self.store.runs.list()), **updates}
+        return updates if self.store.runs.list() else {self.starting: gr.Accordion(open=True), **updates}
 
     def changing(self) -> list:
         """The outputs of `opened`."""

@@ -44,7 +44,7 @@ def build(store: Store) -> gr.Blocks:
                     runs = RunsPage(store, looks)
                 with page("export"):
                     export.build(store, looks)
-        blocks.load(runs.opened, None, runs.changing(), **QUIET)
+        gr.on([blocks.load, turned.click], runs.opened, None, runs.changing(), **QUIET)
     return blocks
 
 
