@@ -1,6 +1,6 @@
 """The README's pictures, taken from the running app: `python -m docs.screenshots [HOME]` writes docs/screenshots/*.png.
 
-Without HOME it starts a fresh one in a temporary folder, waits for the first pairs and lets simulated labelers answer some.
+Without HOME it starts a fresh one in a temporary folder; a home that `app.py tour` has filled shows more.
 """
 
 from __future__ import annotations
