@@ -64,11 +64,13 @@ def training_rows(store: Store, *, source: Source = PEOPLE, split: str = "train"
     return rows
 
 
-def refuse_test(rows: Iterable[Any]) -> None:
-    """Raise BadInput where any of the rows (records or mappings with `split`) is of a test prompt."""
+def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
+    """Raise BadInput where any of the rows (records or mappings with `split`) is of a test prompt; `where` says whose they are."""
     splits = [row["split"] if isinstance(row, Mapping) else row.split for row in rows]
     if "test" in splits:
-        raise BadInput(f"{splits.count('test')} of {len(splits)} rows are of test prompts", "Leave the test split out.")
+        raise BadInput(
+            f"{splits.count('test')} of {len(splits)} rows are of test prompts in {where}: no run trains on those", "Leave the test split out."
+        )
 
 
 def _sources(source: Source) -> list[str]:

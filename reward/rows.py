@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -10,31 +9,26 @@ from datasets import Dataset
 
 from data.context import RunContext
 from data.errors import BadInput
+from data.frozen import frozen_rows
 from data.preferences import preference_rows
 from data.records import PreferenceRow, Snapshot
 from reward.base import Base
 from reward.settings import RewardSettings
 
-CHOSEN = "snapshot.json"
 
-
-def frozen_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, list[PreferenceRow]]:
+def run_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, list[PreferenceRow]]:
     """The snapshot this run trains on and its rows of all splits; a run that goes on keeps the one it began with.
 
-    Raises BadInput where no comparison is of a training prompt.
+    Raises BadInput where no comparison is of a training prompt, or one that would be trained on is of a test prompt.
     """
-    snapshots, note = context.store.snapshots, context.folder / "checkpoint" / CHOSEN
-    wanted = json.loads(note.read_text())["snapshot"] if note.is_file() else settings.snapshot
-    if wanted:
-        snapshot = snapshots.get(wanted)
-        rows = [PreferenceRow(**row) for row in snapshots.rows(snapshot.id)]
-    else:
-        rows = preference_rows(context.store, source=settings.labels)
-        snapshot = snapshots.freeze("preferences", [asdict(row) for row in rows], {"labels": settings.labels})
+
+    def current() -> list[dict]:
+        return [asdict(row) for row in preference_rows(context.store, source=settings.labels)]
+
+    snapshot, frozen = frozen_rows(context, "preferences", settings.snapshot, current, {"labels": settings.labels})
+    rows = [PreferenceRow(**row) for row in frozen]
     if not any(row.split == "train" for row in rows):
         raise BadInput("none of the comparisons is of a training prompt", "Sample and label more prompts.", field="labels")
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"snapshot": snapshot.public}))
     return snapshot, rows
 
 

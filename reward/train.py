@@ -30,7 +30,7 @@ from reward.classifier import as_classifier, give_back, lora_for_scoring, scorin
 from reward.judge import judge
 from reward.model import RewardModel, about_base, save_about
 from reward.report import build_report
-from reward.rows import Encoded, RowEncoder, frozen_rows, training_set
+from reward.rows import Encoded, RowEncoder, run_rows, training_set
 from reward.settings import RewardSettings
 from reward.trainer import PreferenceTrainer, Watch, collator, trainer_config
 
@@ -54,8 +54,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     Raises BadInput where there is nothing to train on, and Cancelled after a checkpoint was saved.
     """
     began = time.monotonic()
-    _bring_checkpoint(context)
-    snapshot, rows = frozen_rows(context, settings)
+    snapshot, rows = run_rows(context, settings)
     start = starting_point(context.store, settings)
     base = Base.load(start.source, chat_template=start.template)
     encoder = RowEncoder(base)
@@ -110,7 +109,7 @@ def _train(context: RunContext, settings: RewardSettings, base: Base, start: Sta
     if not rows:
         raise BadInput("every comparison is longer than the base model's context", "Use a base with a longer context.")
     watch = Watch(context)
-    checkpoints = context.folder / "checkpoint"
+    checkpoints = context.checkpoints()
     trainer = build_trainer(checkpoints, settings, base, start, rows)
     trainer.add_callback(watch)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)))
@@ -171,12 +170,3 @@ def _agreement(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
     source = "simulated" if all(row.source == "simulated" for row in rows) else "person"
     found = agreement(store, source)
     return {"rate": found.rate, "ci": [found.low, found.high], "pairs": found.pairs, "source": source}
-
-
-def _bring_checkpoint(context: RunContext) -> None:
-    """A run that resumes another one starts from a copy of its checkpoint."""
-    if context.run.resumes is None:
-        return
-    source = context.store.home / "runs" / str(context.run.resumes) / "checkpoint"
-    if source.is_dir():
-        shutil.copytree(source, context.folder / "checkpoint", dirs_exist_ok=True)

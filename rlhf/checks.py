@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from data.errors import BadInput
+from data.frozen import snapshot_rows
 from data.ids import POLICY, REWARD_MODEL, number
 from data.preferences import PEOPLE, preference_rows
 from data.store import Store
@@ -39,13 +40,17 @@ def reward(store: Store, settings: Any) -> None:
 
 def labels(store: Store, settings: Any) -> None:
     """At least one comparison that may train; simulated ones only where the settings admit them."""
-    if not getattr(settings, "snapshot", ""):
+    if getattr(settings, "snapshot", ""):
+        snapshot_rows(store, settings.snapshot, "preferences")
+    else:
         preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
 
 
 def instructions(store: Store, settings: Any) -> None:
     """At least one instruction row to imitate."""
-    if not store.instructions.count():
+    if getattr(settings, "snapshot", ""):
+        snapshot_rows(store, settings.snapshot, "instructions")
+    elif not store.instructions.count():
         raise BadInput("this home has no instruction rows", "Import some: app.py import FILE --as instructions")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from data import Store
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
-from data.preferences import training_rows
+from data.preferences import preference_rows, training_rows
 from data.settings import as_dict, parse_settings
 from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base
@@ -23,6 +24,7 @@ from reward.rows import RowEncoder, training_set
 from reward.settings import RewardSettings
 from reward.train import build_trainer, run, starting_point
 from reward.trainer import BucketSampler, collator, preference_loss
+from rlhf.launch import launch
 from tests.tiny import make_tiny_model
 
 GOOD, BAD = "Dear Mina, thank you so much for the lovely book {}.", "no. I do not care {}."
@@ -146,6 +148,28 @@ def test_no_labels_names_what_to_do(store, base_folder):
     store.policies.add(name="base", kind="base", base=str(base_folder))
     with pytest.raises(BadInput, match="no comparisons"):
         run(context_of(store, FAST), FAST)
+
+
+def test_a_snapshot_that_passes_a_test_prompt_off_as_training_is_refused(labeled):
+    rows = [asdict(row) for row in preference_rows(labeled)]
+    tested = next(row for row in rows if row["split"] == "test")
+    lying = labeled.snapshots.freeze("preferences", [row | {"split": "train"} for row in rows if row["split"] == "train" or row is tested], {})
+    settings = parse_settings(RewardSettings, [f"snapshot={lying.public}"])
+    refusal = f"1 of {lying.row_count} rows are of test prompts in snapshot {lying.public}"
+    with pytest.raises(BadInput, match=refusal):
+        run(context_of(labeled, settings), settings)
+    with pytest.raises(BadInput, match=refusal):
+        launch(labeled, "reward", {"snapshot": lying.public}, by="test")
+    assert labeled.reward_models.count() == 0
+
+
+def test_a_snapshot_trains_on_its_training_rows_and_is_measured_on_its_test_rows(labeled):
+    rows = [asdict(row) for row in preference_rows(labeled)]
+    frozen = labeled.snapshots.freeze("preferences", rows[:30], {})
+    settings = parse_settings(RewardSettings, [f"snapshot={frozen.public}", "max_steps=1", "rank=2"])
+    report = run(context_of(labeled, settings), settings).report
+    splits = [row["split"] for row in rows[:30]]
+    assert (report["trained_on"], report["test_comparisons"]) == (splits.count("train"), splits.count("test"))
 
 
 def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
