@@ -6,21 +6,25 @@ the loss counts the answer and its end only.
 
 from __future__ import annotations
 
+import copy
 import resource
 import time
 from pathlib import Path
 
 import torch
 from datasets import Dataset
+from peft.utils import get_peft_model_state_dict
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
+from data.frozen import frozen_rows
 from data.ids import number
 from data.instructions import instruction_prompt
 from data.records import Policy
 from data.store import Store
+from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base, default_lora
 from rlhf.policies import Bases, adapter_folder
 from rlhf.progress import Progress
@@ -33,14 +37,15 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent = starting_policy(store, settings.from_)
-    rows = instruction_rows(store, settings.snapshot)
-    snapshot = store.snapshots.freeze("instructions", rows, {"split": "train"})
+    snapshot, rows = frozen_rows(context, "instructions", settings.snapshot, lambda: train_rows(store), {"split": "train"})
     base = Bases().of(parent)
     data, too_long = tokenize(base, rows)
-    adapter = train(context, settings, base, data, adapter_folder(store, parent) if parent.adapter else None)
+    parent_adapter = adapter_folder(store, parent) if parent.adapter else None
+    adapter = train(context, settings, base, data, parent_adapter)
     policy = store.policies.publish(
         adapter, name=f"sft of run{context.run.id}", kind="sft", base=parent.base, parent_id=parent.id, snapshot_id=snapshot.id,
-        run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank}, versions=library_versions() | {"chat_template": base.tokenizer.chat_template},
+        run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank},
+        versions=library_versions() | {"chat_template": base.tokenizer.chat_template},
     )  # fmt: skip
     report = {
         "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),
@@ -59,16 +64,14 @@ def starting_policy(store: Store, wanted: str) -> Policy:
     return min(policies, key=lambda policy: policy.id)
 
 
-def instruction_rows(store: Store, snapshot: str) -> list[dict]:
-    """Rows of a snapshot, or every instruction row of the train split. Raises BadInput where there is none."""
-    if snapshot:
-        return store.snapshots.rows(number(snapshot, "s"))
+def train_rows(store: Store) -> list[dict]:
+    """Every instruction row of the train split. Raises BadInput where there is none."""
     rows = [
         {"instruction": row.instruction, "input": row.input, "output": row.output}
         for row in store.instructions.list(split="train")
     ]
     if not rows:
-        raise BadInput("there is no instruction row of the train split", "Import some: import FILE --as instructions.", field="snapshot")
+        raise BadInput("there is no instruction row of the train split", "Import some: app.py import FILE --as instructions", field="snapshot")
     return rows
 
 
@@ -76,32 +79,45 @@ def tokenize(base: Base, rows: list[dict]) -> tuple[Dataset, int]:
     """Ids and labels of each row, and how many rows did not fit the context and were left out."""
     data = []
     for row in rows:
-        prompt = base.encode_prompt(instruction_prompt(row["instruction"], row["input"]))
+        prompt = base.encoding.template(instruction_prompt(row["instruction"], row["input"]))
         answer = base.encode_completion(row["output"])
         data.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
     fitting = [row for row in data if len(row["input_ids"]) <= base.context]
+    if not fitting:
+        raise BadInput(f"every instruction row is longer than the base model's context of {base.context} tokens", "Use a base with a longer context.")
     return Dataset.from_list(fitting), len(data) - len(fitting)
 
 
-def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, merged: Path | None) -> Path:
-    """Train and save the adapter; its folder. A parent's adapter is merged first. Raises Cancelled after saving a checkpoint."""
+def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None) -> Path:
+    """Train and save the adapter; its folder. It holds the parent's as well, which is merged into the weights while training.
+
+    Raises Cancelled after saving a checkpoint.
+    """
     torch.manual_seed(settings.seed)
-    model = merge(base, merged) if merged else base.causal
+    model = merge(base, parent) if parent else base.causal
+    trainer = build_trainer(context.checkpoints(), settings, model, base, data)
+    trainer.add_callback(Progress(context))
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+    if context.cancelled():
+        raise Cancelled
+    config = trainer.model.peft_config["default"]
+    config.inference_mode = True
+    adapter = config, get_peft_model_state_dict(trainer.model)
+    folder = context.folder / "adapter"
+    write_adapter(folder, *(stack(read_adapter(parent), adapter) if parent else adapter))
+    return folder
+
+
+def build_trainer(folder: Path, settings: SFTSettings, model: torch.nn.Module, base: Base, data: Dataset) -> SFTTrainer:
+    """TRL's trainer of a fresh LoRA on `model`, fed the rows' own ids and labels; checkpoints go to `folder`."""
     arguments = SFTConfig(
-        output_dir=str(context.checkpoints()), per_device_train_batch_size=settings.batch_size, num_train_epochs=settings.epochs,
+        output_dir=str(folder), per_device_train_batch_size=settings.batch_size, num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1, learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=20,
         bf16=False, gradient_checkpointing=False, train_sampling_strategy="group_by_length", logging_steps=10, save_steps=100,
         save_total_limit=1, seed=settings.seed, report_to="none", disable_tqdm=True, max_length=base.context,
     )  # fmt: skip
-    trainer = SFTTrainer(
-        model, arguments, train_dataset=data, processing_class=base.tokenizer, peft_config=default_lora(settings.rank), callbacks=[Progress(context)]
-    )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
-    if context.cancelled():
-        raise Cancelled
-    folder = context.folder / "adapter"
-    trainer.model.save_pretrained(folder)
-    return folder
+    tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
+    return SFTTrainer(model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank))
 
 
 def merge(base: Base, folder: Path) -> torch.nn.Module:
