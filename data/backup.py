@@ -72,11 +72,12 @@ def _copies(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
 def _folders(store: Store) -> Iterator[tuple[Path, str]]:
     """The models' folders: those in their usual place, and whatever else under the home a model is kept in."""
     yield from ((store.home / name, name) for name in FOLDERS if (store.home / name).is_dir())
+    home = store.home.resolve()
     models = [*store.policies.list(), *store.reward_models.list()]
-    kept = {store.home / place for model in models for place in (model.base, model.adapter) if place}
+    kept = {home / place for model in models for place in (model.base, model.adapter) if place}
     for folder in sorted(kept):
-        if folder.is_dir() and folder.is_relative_to(store.home):
-            name = folder.relative_to(store.home)
+        if folder.is_dir() and folder.is_relative_to(home):
+            name = folder.relative_to(home)
             if name.parts[0] not in FOLDERS:
                 yield folder, str(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict, Unpack
 
 from data.ids import POLICY
@@ -34,6 +35,18 @@ class Policies(Models):
     def add(self, **columns: Unpack[NewPolicy]) -> Policy:
         """Write down a policy."""
         return self._add(columns)
+
+    def publish_base(self, folder: Path, **columns: Any) -> Policy:
+        """Add a bare base of one's own and move its finished `folder`, from the same disk, to its place: both or neither.
+
+        The keys are `add`'s without `base` and `adapter`.
+        """
+        with self._store.transaction():
+            policy = self.add(**columns, base="")
+            self._move_in(folder, policy.id)
+            base = self._written_base(str(self.folder(policy.id).resolve()))
+            self._store.execute("UPDATE policies SET base = ? WHERE id = ?", [base, policy.id])
+            return self.get(policy.id)
 
     def children(self, id: int) -> list[Policy]:
         """Those trained from it, oldest first."""

@@ -76,7 +76,7 @@ CREATE TABLE policies (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     kind TEXT NOT NULL,                 -- base, sft, ppo, dpo, best-of-n, imported
-    base TEXT NOT NULL,                 -- folder or hub id of the base model
+    base TEXT NOT NULL,                 -- folder or hub id of the base model; home:FOLDER where it lies under the home
     adapter TEXT,                       -- folder under the home; NULL for the bare base
     parent_id INTEGER REFERENCES policies (id),
     reward_model_id INTEGER,

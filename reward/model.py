@@ -45,15 +45,16 @@ class RewardModel:
         self.about = about
 
     @classmethod
-    def load(cls, path: str | Path, base: Base | None = None) -> RewardModel:
-        """Load from a folder, onto `base` or onto a base of its own.
+    def load(cls, path: str | Path, base: Base | str | None = None) -> RewardModel:
+        """Load from a folder, onto `base`, onto a base of its own read from the folder `base`, or from where it was trained.
 
         Raises BadInput where the folder is not a reward model, or where the base, the tokenizer or the template is
         not the one it was trained with.
         """
         path = Path(path)
         about = _read_about(path)
-        base = base or Base.load(about.base, chat_template=about.chat_template)
+        if not isinstance(base, Base):
+            base = Base.load(base or about.base, chat_template=about.chat_template)
         _check_fingerprint(path.name, about, base)
         role = _free_name(f"reward:{path.name}", base.adapters)
         base.add_adapter(role, path)

@@ -10,6 +10,7 @@ from data.frozen import snapshot_rows
 from data.ids import POLICY, REWARD_MODEL, number
 from data.preferences import PEOPLE, preference_rows
 from data.store import Store
+from rlhf.documents import read_text
 
 
 def prompts(store: Store, settings: Any) -> None:
@@ -54,10 +55,16 @@ def instructions(store: Store, settings: Any) -> None:
         raise BadInput("this home has no instruction rows", "Import some: app.py import FILE --as instructions")
 
 
+def text(store: Store, settings: Any) -> None:
+    """The text to pre-train on can be read."""
+    read_text(settings.text)
+
+
 CHECKS: dict[str, Callable[[Store, Any], None]] = {
     "prompts": prompts,
     "policy": policy,
     "reward": reward,
     "labels": labels,
     "instructions": instructions,
+    "text": text,
 }

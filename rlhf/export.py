@@ -53,7 +53,7 @@ def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, 
     """
     found = store.reward_models.get(reward_model_id)
     adapter = store.home / found.adapter
-    model = RewardModel.load(adapter)  # refuses a base that is not the one it was trained with
+    model = RewardModel.load(adapter, found.base)  # refuses a base that is not the one it was trained with
     base, about = model.base, model.about
     base.drop_adapter(model.role)
     with whole_folder(out, force=force) as part:
@@ -62,7 +62,7 @@ def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, 
         if merge:
             _merged(as_classifier(base, seed=0), adapter).save_pretrained(part)
         else:
-            _copy_adapter(adapter, part, about.base)
+            _copy_adapter(adapter, part, found.base)
     return _written(out, found.public)
 
 

@@ -78,6 +78,7 @@ _ALL = (
         "A small base model of its own, from raw text.",
         "rlhf.settings:PretrainSettings",
         "rlhf.pretrain:run",
+        ("text",),
     ),
     Kind(
         "compare",

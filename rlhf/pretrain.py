@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 import random
 import resource
+import shutil
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import torch
 from torch.utils.data import IterableDataset
@@ -20,9 +20,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from transformers.trainer_utils import get_last_checkpoint
 
 from data.context import Cancelled, RunContext, RunResult
-from data.errors import BadInput
-from data.starter import corpus
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
+from rlhf.documents import Text, read_text
 from rlhf.muon import MuonAdamW
 from rlhf.progress import Progress
 from rlhf.settings import PretrainSettings
@@ -30,64 +29,42 @@ from rlhf.versions import library_versions
 
 WINDOW = 64  # batches sorted by length together
 TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
-HELD_OUT = 1_000
-
-Documents = Callable[[int], Iterator[str]]
+HELD_OUT = 1_000  # documents at most
 
 
 def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     """Train a tokenizer and a base, and record the base as a policy. Resumes from the run's checkpoint folder."""
     started = time.monotonic()
-    documents = read_documents(settings.text)
+    text = read_text(settings.text)
     folder = context.folder / "base"
-    heard = itertools.islice(documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size))
+    heard = itertools.islice(text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size))
     save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    model = train(context, settings, documents, tokenizer)
-    loss = held_out_loss(model, tokenizer, documents, settings)
+    model = train(context, settings, text, tokenizer)
+    loss = held_out_loss(model, tokenizer, text, settings)
     model.to(torch.bfloat16).save_pretrained(folder)
-    policy = context.store.policies.add(
-        name=f"base of run{context.run.id}", kind="base", base=str(folder), run_id=context.run.id, seed=settings.seed,
+    policy = context.store.policies.publish_base(
+        folder, name=f"base of run{context.run.id}", kind="base", run_id=context.run.id, seed=settings.seed,
         config={"text": settings.text, "max_steps": settings.max_steps}, versions=library_versions(),
     )  # fmt: skip
+    shutil.rmtree(context.checkpoints())
     report = {
-        "held_out_loss": round(loss, 4), "parameters": model.num_parameters(), "seconds": round(time.monotonic() - started),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "folder": str(folder),
+        "held_out_loss": loss and round(loss, 4), "parameters": model.num_parameters(), "seconds": round(time.monotonic() - started),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "folder": f"policies/{policy.public}",
     }  # fmt: skip
     return RunResult([policy.public], report)
-
-
-def read_documents(text: str) -> Documents:
-    """Endless documents by seed: "starter" is the generated corpus, anything else a text file with one per line.
-
-    Raises BadInput for a file that is missing or holds no line.
-    """
-    if text == "starter":
-        return corpus.documents
-    if not Path(text).is_file():
-        raise BadInput(f"there is no text file {text!r}", "Give text=starter or a file with one document per line.", field="text")
-    lines = [line.strip() for line in Path(text).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    if not lines:
-        raise BadInput("the file holds no text", "Give a file with one document per line.", file=text, field="text")
-
-    def documents(seed: int) -> Iterator[str]:
-        rng = random.Random(seed)
-        while True:
-            yield from (line + corpus.DOCUMENT for line in rng.sample(lines, len(lines)))
-
-    return documents
 
 
 class Rows(IterableDataset):
     """Token ids of endless documents; neighbours are of like length, batches of a window in random order."""
 
-    def __init__(self, documents: Documents, tokenizer: PreTrainedTokenizerFast, settings: PretrainSettings) -> None:
-        self.documents, self.tokenizer, self.settings = documents, tokenizer, settings
+    def __init__(self, text: Text, tokenizer: PreTrainedTokenizerFast, settings: PretrainSettings) -> None:
+        self.text, self.tokenizer, self.settings = text, tokenizer, settings
 
     def __iter__(self) -> Iterator[dict[str, list[int]]]:
         size = self.settings.batch_size
         rng = random.Random(self.settings.seed)
-        texts = self.documents(self.settings.seed + 1)
+        texts = self.text.documents(self.settings.seed + 1)
         while True:
             rows = encode(self.tokenizer, itertools.islice(texts, size * WINDOW), self.settings.context)
             rows.sort(key=len)
@@ -117,7 +94,7 @@ class _MuonTrainer(Trainer):
         return self.optimizer
 
 
-def train(context: RunContext, settings: PretrainSettings, documents: Documents, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def train(context: RunContext, settings: PretrainSettings, text: Text, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """The trained model in float32. Raises Cancelled after saving a checkpoint."""
     torch.manual_seed(settings.seed)
     model = LlamaForCausalLM(shape(settings, tokenizer))
@@ -128,7 +105,7 @@ def train(context: RunContext, settings: PretrainSettings, documents: Documents,
         report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_num_workers=0,
     )  # fmt: skip
     trainer = _MuonTrainer(
-        model, arguments, data_collator=collate, train_dataset=Rows(documents, tokenizer, settings), callbacks=[Progress(context)]
+        model, arguments, data_collator=collate, train_dataset=Rows(text, tokenizer, settings), callbacks=[Progress(context)]
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if context.cancelled():
@@ -147,14 +124,14 @@ def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> Lla
 
 
 @torch.no_grad()
-def held_out_loss(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: Documents, settings: PretrainSettings) -> float:
-    """Mean loss per token, in nats, over documents of another seed than any that was trained on."""
+def held_out_loss(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, text: Text, settings: PretrainSettings) -> float | None:
+    """Mean loss per token, in nats, over documents that were not trained on; None where the text has none of them."""
     model.eval()
-    rows = encode(tokenizer, itertools.islice(documents(settings.seed + 10**6), HELD_OUT), settings.context)
+    rows = encode(tokenizer, itertools.islice(text.held_out(settings.seed + 10**6), HELD_OUT), settings.context)
     total = count = 0.0
     for start in range(0, len(rows), settings.batch_size):
         batch = collate([{"input_ids": row} for row in rows[start : start + settings.batch_size]])
         tokens = int((batch["labels"][:, 1:] != -100).sum())
         total += model(**batch, use_cache=False).loss.item() * tokens
         count += tokens
-    return total / count
+    return total / count if count else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import resource
+import shutil
 import time
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
         run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank},
         versions=library_versions() | {"chat_template": base.tokenizer.chat_template},
     )  # fmt: skip
+    shutil.rmtree(context.checkpoints())
     report = {
         "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -57,7 +57,7 @@ def build(size: Size, out: Path, home: Path) -> dict:
     store = Store(home)
     store.instructions.add_many({name: row[name] for name in ("instruction", "input", "output")} | {"source": "starter"} for row in rows)
     based = _run(store, "pretrain", size.pretrain)
-    _ship_base(Path(based["folder"]), out / "base")
+    _ship_base(store.home / based["folder"], out / "base")
     tuned = _run(store, "sft", size.sft)
     _ship_adapter(store.home / store.policies.list()[-1].adapter, out / "sft")
     card = _card(size, based, tuned, rows, _samples(store, out))

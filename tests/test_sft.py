@@ -74,6 +74,7 @@ def test_the_loss_falls_and_the_policy_knows_where_it_comes_from(finished):
     losses = [value for _, value in store.metrics.series(context.run.id, "loss")]
     assert len(losses) == 5  # 10 steps an epoch, logged every 10
     assert losses[-1] < losses[0] / 2
+    assert list(context.folder.iterdir()) == []  # no checkpoint stays behind
     policy = store.policies.get(result.produced[0])
     assert (policy.kind, policy.parent_id, policy.run_id, policy.seed) == ("sft", 1, context.run.id, 0)
     assert policy.versions["chat_template"] == Base.load(policy.base).tokenizer.chat_template
