@@ -129,7 +129,7 @@ def choose_reward(store: Store, wanted: str) -> RewardRecord:
 
 def load_reward(store: Store, record: RewardRecord, base: Base, policy: Policy) -> RewardModel:
     """On the policy's base where both share it: then it costs an adapter and a head; else with a base of its own."""
-    return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else None)
+    return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else record.base)
 
 
 def peak_mb() -> float:
