@@ -147,7 +147,8 @@ class PPOTrainer(Trainer):
         if self._metrics["kl"] > self.args.kl_budget:
             self._stop()
         if self.args.kl_target is not None:
-            self.kl.update(self._metrics["kl"], len(rows))
+            # Near the start KL is small, and a price that had sunk there would let it jump past the target at once.
+            self.kl.coefficient = max(self.args.kl_coef, self.kl.update(self._metrics["kl"], len(rows)))
 
     def _stop(self) -> None:
         """The KL budget is spent: look at this policy once more, then end the run; its last steps are undone by `train`."""
