@@ -94,6 +94,7 @@ def config(settings: PPOSettings, folder: Path) -> PPOConfig:
         kl_budget=settings.kl_budget,
         eval_updates=settings.validate_every,
         bf16=settings.bf16,
+        use_cpu=not torch.cuda.is_available(),  # transformers takes bf16 on a CPU only where this is said
         seed=settings.seed,
         disable_tqdm=True,
     )
