@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=7860)
     serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
+    serve.add_argument("--chat-template", type=Path, metavar="FILE", help="a Jinja chat template for that model, kept with it")
     serve.set_defaults(run=cmd_serve, render=None)
     for floor in (data, labeling, reward, rlhf):
         floor.commands.register(commands, common)
@@ -95,7 +96,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     if lock is None:
         raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
     with lock, listen(args.host, args.port) as door:
-        prepare(store, args.base)
+        prepare(store, args.base, args.chat_template)
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
