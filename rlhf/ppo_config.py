@@ -22,10 +22,10 @@ class PPOConfig(TrainingArguments):
     optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
     of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
 
-    Overridden defaults: learning rate 1e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
+    Overridden defaults: learning rate 1.5e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
     """
 
-    learning_rate: float = _knob(1e-3, "Peak learning rate; of LoRA matrices and of the value head.")
+    learning_rate: float = _knob(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
     adam_epsilon: float = _knob(1e-5, "Adam's epsilon; 1e-8 makes PPO's early steps too large.")
     warmup_steps: float = _knob(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
     per_device_train_batch_size: int = _knob(16, "Answers in one forward and backward pass.")
@@ -34,17 +34,17 @@ class PPOConfig(TrainingArguments):
     save_total_limit: int | None = _knob(2, "Checkpoints kept; two, so that a crash while saving leaves a whole one.")
     report_to: str | list[str] | None = _knob("none", "Where metrics are sent; nowhere.")
 
-    rollout_batch_size: int = _knob(64, "Answers sampled for one update, one for each prompt.")
-    num_ppo_epochs: int = _knob(4, "Passes over a rollout.")
+    rollout_batch_size: int = _knob(128, "Answers sampled for one update, one for each prompt.")
+    num_ppo_epochs: int = _knob(2, "Passes over a rollout.")
     max_new_tokens: int = _knob(80, "Where an answer is cut.")
     temperature: float = _knob(1.0, "Of sampling and of every log-probability alike.")
 
     missing_eos_penalty: float = _knob(1.0, "Subtracted from the standardised score of an answer without an end.")
     standardize_reward: bool = _knob(True, "Scores in standard deviations of the reference's answers, mean 0.")
     kl_coef: float = _knob(0.1, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
-    kl_target: float | None = _knob(2.0, "KL per answer (nats) the coefficient steers to; None: the coefficient is fixed.")
+    kl_target: float | None = _knob(3.0, "KL per answer (nats) above which the coefficient rises; it never sinks below kl_coef. None: it is fixed.")
     kl_horizon: float = _knob(256.0, "Episodes over which a KL far from the target changes the coefficient by 20 %.")
-    kl_budget: float = _knob(4.0, "KL per answer (nats) at which the run stops; no checkpoint above it is kept.")
+    kl_budget: float = _knob(6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is kept.")
 
     gamma: float = _knob(1.0, "Discount.")
     lam: float = _knob(0.95, "GAE's lambda.")
