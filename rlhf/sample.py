@@ -128,7 +128,7 @@ class Sampler:
                 encoded.append((prompt, [speaker.encode(prompt) for speaker in self.speakers]))
             except BadInput as refused:
                 problem = problem or refused
-                self.tally.skipped[f"prompts that do not fit the base, such as: {problem.error}"] += 1
+                self.tally.skipped[f"prompts that do not fit the base, such as: {problem}"] += 1
         if not encoded and problem:
             raise problem
         return encoded

@@ -44,6 +44,13 @@ def test_a_sample_stands_beside_the_references(store):
     assert "step 3 · reward 1.25" in html
 
 
+def test_prompts_that_a_run_left_out_are_counted_with_the_reason_and_the_remedy(store):
+    run = store.runs.enqueue("sample", {}, "rae")
+    store.runs.claim()
+    store.runs.finish(run.id, "done", report={"skipped": {"prompts, such as: too long. Shorten it.": 1200}})
+    assert "Left out: 1,200 prompts, such as: too long. Shorten it." in run_view.head(store.runs.get(run.id))
+
+
 def test_the_log_shows_its_newest_line_first(tmp_path):
     (tmp_path / "log.txt").write_text("one\ntwo\r three\n")
     html = run_view.log_tail(tmp_path)

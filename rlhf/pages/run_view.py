@@ -71,7 +71,8 @@ def head(run: Run) -> str:
     """What the run is, where it stands, how long it still takes, and what went wrong."""
     kind = KINDS[run.kind].title if run.kind in KINDS else run.kind
     asked = " · stopping: it saves first" if run.cancel_requested and not run.over else ""
-    error = f"<p class=bad>{esc(run.error)}</p>" if run.error else ""
+    skipped = [f"Left out: {count:,} {reason}" for reason, count in run.report.get("skipped", {}).items()]
+    error = "".join(f"<p class=bad>{esc(line)}</p>" for line in [run.error, *skipped] if line)
     settings = {key: _short(value) for key, value in run.settings.items()}
     return (
         f"<div class=card><b>{run.public} · {esc(kind)}</b> <span class=soft>{WORDS[run.state]}{asked}</span>{bar(run)}{error}"
