@@ -111,7 +111,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as problem:
         taken = getattr(problem, "errno", None) == errno.EADDRINUSE
         what = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
-        raise BadInput(what, "Give a free one with --port.", field="port" if taken else "host") from None
+        raise BadInput(what, "Give a free one with --port.", field="port" if taken or isinstance(problem, OverflowError) else "host") from None
 
 
 def keep_supervised(home: Path) -> None:

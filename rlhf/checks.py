@@ -30,6 +30,13 @@ def policy(store: Store, settings: Any) -> None:
         )
 
 
+def others(store: Store, settings: Any) -> None:
+    """The policies that are compared exist."""
+    for named in (*getattr(settings, "policies", ()), settings.against):
+        if named:
+            store.policies.get(number(named, POLICY))
+
+
 def reward(store: Store, settings: Any) -> None:
     """The reward model exists, or there is one to choose."""
     named = str(getattr(settings, "reward", ""))
@@ -63,6 +70,7 @@ def text(store: Store, settings: Any) -> None:
 CHECKS: dict[str, Callable[[Store, Any], None]] = {
     "prompts": prompts,
     "policy": policy,
+    "others": others,
     "reward": reward,
     "labels": labels,
     "instructions": instructions,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from data.cli import open_store
+from data.errors import BadInput
 from data.exporting import MODEL_EXPORTERS
 from data.ids import RUN, number
 from data.records import Run
@@ -70,7 +71,9 @@ def cmd_compare(args: argparse.Namespace) -> dict:
 def cmd_runs(args: argparse.Namespace) -> dict:
     """The list, or one run shown, cancelled or resumed."""
     store = open_store(args)
-    if args.action == "list" or args.id is None:
+    if args.action != "list" and args.id is None:
+        raise BadInput(f"which run to {args.action} is not said", f"Name it: app.py runs {args.action} run17", field="id")
+    if args.action == "list":
         return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.list()]}
     run_id = number(args.id, RUN)
     if args.action == "resume":

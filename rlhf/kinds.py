@@ -46,7 +46,7 @@ _ALL = (
         "Completions of a policy for prompts, and pairs from them for the labelers.",
         "rlhf.settings:SampleSettings",
         "rlhf.sample:run",
-        ("prompts", "policy"),
+        ("prompts", "policy", "others"),
     ),
     Kind(
         "reward",
@@ -86,7 +86,7 @@ _ALL = (
         "Answers of two policies to the test prompts, judged: the win rate with its interval.",
         "rlhf.settings:CompareSettings",
         "rlhf.compare:run",
-        ("prompts",),
+        ("prompts", "policy", "others"),
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -89,6 +89,11 @@ def test_a_port_that_is_taken_is_one_line(capsys, tiny_store):
     assert f"port {port} is taken" in one_line(capsys)
 
 
+def test_a_port_that_is_none_is_one_line(capsys, tiny_store):
+    assert app.main(["serve", "--port", "99999", "--home", str(tiny_store.home)]) == 2
+    assert "(field 'port')" in one_line(capsys)
+
+
 def test_a_second_server_on_a_home_is_one_line(capsys, tiny_store):
     with locks.hold(tiny_store.home / locks.SERVER):
         assert app.main(["--port", "0", "--home", str(tiny_store.home)]) == 2
@@ -117,6 +122,19 @@ def test_an_unknown_policy_queues_nothing(capsys, unwatched):
     assert app.main(["sample", "--policy", "p99", "--home", str(unwatched.home)]) == 2
     assert "p99" in one_line(capsys)
     assert unwatched.runs.list() == []
+
+
+@pytest.mark.parametrize("argv", [["compare", "p99"], ["compare", "p1", "--against", "p99"], ["sample", "--against", "p99"]])
+def test_an_unknown_policy_to_compare_with_queues_nothing(capsys, unwatched, argv):
+    assert app.main([*argv, "--home", str(unwatched.home)]) == 2
+    assert "p99" in one_line(capsys)
+    assert unwatched.runs.list() == []
+
+
+@pytest.mark.parametrize("action", ["show", "cancel", "resume"])
+def test_an_action_on_no_run_is_one_line(capsys, unwatched, action):
+    assert app.main(["runs", action, "--home", str(unwatched.home)]) == 2
+    assert f"which run to {action}" in one_line(capsys)
 
 
 def test_a_run_is_listed_shown_and_cancelled(capsys, unwatched):
