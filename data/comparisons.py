@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from data.clock import now
@@ -11,6 +11,11 @@ from data.migrations import STANDARD_PROJECT
 from data.noun import Noun
 from data.records import Comparison
 from data.verdicts import VERDICTS, WITHDRAWN, outcome
+
+COLUMNS = (
+    "id", "assignment_id", "pair_id", "labeler_id", "left_id", "right_id", "verdict", "winner_id", "margin", "late", "supersedes",
+    "source", "source_hash", "project_id", "guideline_version", "seconds", "created_at",
+)  # fmt: skip
 
 
 class NewComparison(TypedDict):
@@ -60,16 +65,17 @@ class Comparisons(Noun):
                 self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
         return True
 
-    def record_many(self, events: Iterable[NewComparison]) -> tuple[int, int]:
-        """Append imported events in one short commit -> (added, duplicate); those whose id or source row is there are not added.
-
-        Everything that takes time is done before the commit, so that labelers do not wait for an import. Rationales of
-        imported rows are not kept.
-        """
+    def prepare(self, events: Iterable[NewComparison]) -> list[tuple]:
+        """What `record_many` takes of imported events: everything that needs no lock is done here. Raises BadInput."""
         rows = [_row(event) for event in events]
-        columns = list(rows[0]) if rows else []
-        added = self._store.insert_many("comparisons", columns, [[row[name] for name in columns] for row in rows]) if rows else 0
-        return added, len(rows) - added
+        return [tuple(row[name] for name in COLUMNS) for row in rows]
+
+    def record_many(self, prepared: Sequence[tuple]) -> int:
+        """Append prepared events in one short commit; how many were added: those whose id or source row is there are not.
+
+        Labelers wait for nothing but this. Rationales of imported rows are not kept.
+        """
+        return self._store.insert_many("comparisons", COLUMNS, prepared)
 
     def get(self, id: str) -> Comparison:
         """The event. Raises BadInput where there is none."""

@@ -1,7 +1,10 @@
 """Import: a file's rows into the store, all or nothing, and nothing twice.
 
 The file is read through once before anything is written, so that a bad line is named with the number of good ones. The
-rows then go in by chunks inside one transaction: they become visible together, or not at all.
+rows are then prepared by chunks, so that labelers never wait for a whole file, and count from one last commit on: prompts,
+instructions, comparisons and pairs to be judged come together or not at all. What an import that breaks off may leave
+behind is prompts and completions that its comparisons or pairs would have been about, without these: nothing is learned
+from or shown because of them, and the next import of the file finds them again.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from data.formats.fields import BadRow
 from data.formats.reading import look, rows, text_lines
 from data.formats.writing import write_rows
 from data.ids import content_hash
-from data.inserting import INSERTERS, Good
+from data.inserting import INSERTERS, Good, Inserter
 from data.store import Store
 
 CHUNK = 1000
@@ -72,29 +75,30 @@ def import_file(
     survey = _survey(path, what, form)
     if not survey.good or (survey.bad and not skip_bad):
         raise _refusal(path, what, survey)
+    rejected = {"rejected_file": str(_write_rejected(store, path, what, form))} if survey.bad else {}
+    inserter = _prepared(store, path, what, form, source, survey)
     with store.transaction():
-        result = _write(store, path, what, form, source)
-        if result["rejected"] and not skip_bad:
-            raise BadInput("the file changed while it was read", "Import it again when it is finished.", file=str(path))
-        if result["rejected"]:
-            result["rejected_file"] = str(_write_rejected(store, path, what, form))
+        added = inserter.publish()
+        result = {"read": survey.good + survey.bad, "added": added, "duplicate": survey.good - added, "rejected": survey.bad, **rejected}
         store.audit.add(by, "import", file=source, what=what, **result)
     return result
 
 
-def _write(store: Store, path: Path, what: str, form: str, source: str) -> dict:
-    survey, added, duplicate = Survey(), 0, 0
-    insert = INSERTERS[what](store, source)
-    for chunk in _chunks(_good(path, what, form, survey.add)):
-        new, old = insert(chunk)
-        added, duplicate = added + new, duplicate + old
-    return {"read": survey.good + survey.bad, "added": added, "duplicate": duplicate, "rejected": survey.bad}
+def _prepared(store: Store, path: Path, what: str, form: str, source: str, survey: Survey) -> Inserter:
+    """Read the file again, all but the last commit. Raises BadInput where it is not what was surveyed."""
+    again, inserter = Survey(), INSERTERS[what](store, source)
+    for chunk in _chunks(_good(path, what, form, again.add)):
+        inserter.prepare(chunk)
+    if (again.good, again.bad) != (survey.good, survey.bad):
+        raise BadInput("the file changed while it was read", "Import it again when it is finished.", file=str(path))
+    return inserter
 
 
 def _survey(path: Path, what: str, form: str) -> Survey:
+    """Read as `_prepared` will, as many calls deep: that decides whether a row is nested too deeply."""
     survey = Survey()
-    for checked in _checked(path, what, form):
-        survey.add(checked)
+    for _ in _chunks(_good(path, what, form, survey.add)):
+        pass
     return survey
 
 

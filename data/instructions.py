@@ -18,6 +18,8 @@ INSERT = (
     "INSERT INTO instructions (hash, prompt_id, instruction, input, output, source, defects, created_at)"
     " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM prompts WHERE hash = ?1 ON CONFLICT DO NOTHING"
 )
+Prepared = tuple[list[tuple], list[tuple]]
+"""Values of prompts, and of the instruction rows on them."""
 JOINED = "SELECT instructions.*, prompts.split FROM instructions JOIN prompts ON prompts.id = instructions.prompt_id"
 
 
@@ -40,13 +42,21 @@ class Instructions(Noun):
 
         Nothing is written before every row is found good; a BadInput leaves the store as it was.
         """
+        return self.write(self.prepare(rows))
+
+    def prepare(self, rows: Iterable[Mapping[str, Any]]) -> Prepared:
+        """What `write` takes of rows with the keys of `add`: everything that needs no lock is done here. Raises BadInput."""
         rows = list(rows)
         prompts = [_prompt_row(**row) for row in rows]
-        values = [_values(prompt[0], **row) for prompt, row in zip(prompts, rows, strict=True)]
+        return prompts, [_values(prompt[0], **row) for prompt, row in zip(prompts, rows, strict=True)]
+
+    def write(self, prepared: Prepared) -> tuple[int, int]:
+        """Add prepared rows in one commit -> (added, duplicate)."""
+        prompts, values = prepared
         with self._store.transaction() as database:
             self._store.insert_many("prompts", PROMPT_COLUMNS, prompts)
             added = max(database.conn.executemany(INSERT, values).rowcount, 0)
-        return added, len(rows) - added
+        return added, len(values) - added
 
     def get(self, id: int) -> Instruction:
         """The row. Raises BadInput where there is none."""

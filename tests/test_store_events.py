@@ -133,13 +133,14 @@ def test_an_imported_row_is_recorded_once_whatever_its_id(store, pair, mina):
 
 def test_many_imported_rows_are_recorded_in_one_commit_once(store, add_pairs, mina):
     events = [event(pair, mina, id=f"e{n}", source_hash=f"row {n}") for n, pair in enumerate(add_pairs(3))]
-    assert store.comparisons.record_many(events[:2]) == (2, 0)
-    assert store.comparisons.record_many([*events, events[2]]) == (1, 3)
-    assert store.comparisons.record_many([]) == (0, 0)
+    prepare, record_many = store.comparisons.prepare, store.comparisons.record_many
+    assert record_many(prepare(events[:2])) == 2
+    assert record_many(prepare([*events, events[2]])) == 1
+    assert record_many(prepare([])) == 0
     assert [one.id for one in store.comparisons.events()] == ["e0", "e1", "e2"]
     bad = event(store.pairs.get(1), mina, id="e9", source="person")
     with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-        store.comparisons.record_many([event(store.pairs.get(1), mina, id="e8"), bad])
+        record_many(prepare([event(store.pairs.get(1), mina, id="e8"), bad]))
     assert store.comparisons.count() == 3
 
 
