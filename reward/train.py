@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import copy
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from transformers.trainer_utils import get_last_checkpoint
@@ -28,6 +24,7 @@ from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base
 from reward.classifier import as_classifier, give_back, lora_for_scoring, scoring_pad
 from reward.judge import judge
+from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel, about_base, save_about
 from reward.report import build_report
 from reward.rows import Encoded, RowEncoder, run_rows, training_set
@@ -36,7 +33,6 @@ from reward.trainer import PreferenceTrainer, Watch, collator, trainer_config
 
 REFERENCE_SAMPLES = 512
 """Answers of training prompts on which offset and scale are fixed."""
-LIBRARIES = ("torch", "transformers", "peft", "trl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +74,9 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         config=as_dict(settings),
         report=report,
         seed=settings.seed,
-        versions={name: version(name) for name in LIBRARIES} | {"fingerprint": base.fingerprint, "chat_template": start.template},
+        versions=library_versions() | {"fingerprint": base.fingerprint, "chat_template": start.template},
     )
-    shutil.rmtree(context.folder / "checkpoint", ignore_errors=True)
+    shutil.rmtree(context.checkpoints())
     return RunResult([published.public], report)
 
 
@@ -94,14 +90,6 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
     source = settings.base or (policies[-1].base if policies else "starter")
     template = next((p.versions.get("chat_template") for p in reversed(policies) if p.base == source), None)
     return Start(source, None, template)
-
-
-def peak_mb() -> float:
-    """The most memory this process held so far: on the GPU where there is one, else resident."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
 
 
 def _train(context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,13 @@ from data.records import RewardModel as RewardRecord
 from data.settings import as_dict
 from data.store import Store
 from reward.base import Base, default_lora
+from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel
 from rlhf.policies import adapter_folder, choose_policy
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
 from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
-from rlhf.versions import library_versions
 
 SHOWN = 4  # samples kept of each look at the validation prompts
 
@@ -65,14 +63,15 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     trainer = PPOTrainer(
         base,
         load_reward(store, judge, base, parent),
-        config(settings, context.folder / "checkpoint"),
+        config(settings, context.checkpoints()),
         train_dataset=train_rows(store, settings.prompts),
         eval_dataset=rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)),
         start=adapter_folder(store, parent) if parent.adapter else default_lora(settings.rank),
         callbacks=[report],
     )
     trainer.watch, report.trainer = watch, trainer
-    trainer.train(resume_from_checkpoint=_checkpoint(context))
+    found = last_checkpoint(context.checkpoints())
+    trainer.train(resume_from_checkpoint=found and str(found))
     if report.cancelled:
         raise Cancelled
     policy = _publish(context, settings, trainer, parent, judge)
@@ -133,25 +132,6 @@ def load_reward(store: Store, record: RewardRecord, base: Base, policy: Policy) 
     return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else record.base)
 
 
-def peak_mb() -> float:
-    """The most memory this process has held, in MB: on the GPU where there is one, else resident."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
-
-
-def _checkpoint(context: RunContext) -> str | None:
-    """Where to go on from: this run's own checkpoint, or a copy of that of the run it resumes."""
-    folder = context.folder / "checkpoint"
-    if context.run.resumes is not None and not folder.exists():
-        found = last_checkpoint(context.store.home / "runs" / str(context.run.resumes) / "checkpoint")
-        if found is not None:
-            shutil.copytree(found, folder / found.name)
-    found = last_checkpoint(folder)
-    return None if found is None else str(found)
-
-
 def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord) -> Policy:
     folder = context.folder / "policy"
     trainer.base.save_adapter(POLICY, folder)
@@ -168,7 +148,7 @@ def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, pa
         config=as_dict(settings),
         versions=library_versions() | {"fingerprint": trainer.base.fingerprint, "chat_template": trainer.base.tokenizer.chat_template},
     )
-    shutil.rmtree(context.folder / "checkpoint", ignore_errors=True)
+    shutil.rmtree(context.checkpoints())
     return policy
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import resource
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,11 +20,11 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from data.context import Cancelled, RunContext, RunResult
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
+from reward.machine import library_versions, peak_mb
 from rlhf.documents import Text, read_text
 from rlhf.muon import MuonAdamW
 from rlhf.progress import Progress
 from rlhf.settings import PretrainSettings
-from rlhf.versions import library_versions
 
 WINDOW = 64  # batches sorted by length together
 TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
@@ -50,7 +49,7 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     shutil.rmtree(context.checkpoints())
     report = {
         "held_out_loss": loss and round(loss, 4), "parameters": model.num_parameters(), "seconds": round(time.monotonic() - started),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "folder": f"policies/{policy.public}",
+        "peak_mb": peak_mb(), "folder": f"policies/{policy.public}",
     }  # fmt: skip
     return RunResult([policy.public], report)
 

@@ -7,7 +7,6 @@ the loss counts the answer and its end only.
 from __future__ import annotations
 
 import copy
-import resource
 import shutil
 import time
 from pathlib import Path
@@ -27,10 +26,10 @@ from data.records import Policy
 from data.store import Store
 from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base, default_lora
+from reward.machine import library_versions, peak_mb
 from rlhf.policies import Bases, adapter_folder
 from rlhf.progress import Progress
 from rlhf.settings import SFTSettings
-from rlhf.versions import library_versions
 
 
 def run(context: RunContext, settings: SFTSettings) -> RunResult:
@@ -51,7 +50,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     shutil.rmtree(context.checkpoints())
     report = {
         "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mb": peak_mb(),
     }  # fmt: skip
     return RunResult([policy.public], report)
 

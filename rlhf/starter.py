@@ -23,10 +23,10 @@ from data.records import Prompt
 from data.settings import as_dict
 from data.starter import corpus, rubric
 from reward.base import Base
+from reward.machine import library_versions
 from rlhf.answers import Limits, Speaker, Wanted
 from rlhf.kinds import KINDS
 from rlhf.settings import PretrainSettings, SFTSettings
-from rlhf.versions import library_versions
 from rlhf.worker import work
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from data.starter import corpus, rubric
 from data.store import FILE, Store
 from labeling.queue import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
+from reward.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
 from rlhf.locks import SUPERVISOR, hold
 from rlhf.settings import SampleSettings
@@ -75,7 +74,7 @@ def in_process(store: Store, run: Run) -> float:
         raise
     child.returncode = os.waitstatus_to_exitcode(status)
     supervisor.look_after(store.runs.get(run.id))
-    return _megabytes(usage.ru_maxrss)
+    return megabytes(usage.ru_maxrss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class Tour:
             given = simulate(
                 self.store, labels=self.plan.labels, labelers=LABELERS, agreement=AGREEMENT, seed=self.seed, score=self.world.score
             )
-            spent["peak_mb"] = _megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+            spent["peak_mb"] = peak_mb()
         return given
 
     def sample(self, start: Policy) -> Run:
@@ -213,8 +212,3 @@ def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, 
     }
     rest = {name: {key: report[key] for key in figures} for name, report in found.items() if name != "ppo"}
     return shown | ({"methods": rest} if rest else {})
-
-
-def _megabytes(maxrss: int) -> float:
-    """Linux counts it in KiB, macOS in bytes."""
-    return round(maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
