@@ -148,7 +148,7 @@ def test_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
     coefficient = 0.1
     for log in rollouts(trainer):
         assert log["kl_coef"] == pytest.approx(coefficient)
-        coefficient *= 1 + min(max(log["kl"] / 0.5 - 1, -0.2), 0.2) * 8 / 64
+        coefficient = max(0.1, coefficient * (1 + min(max(log["kl"] / 0.5 - 1, -0.2), 0.2) * 8 / 64))  # 0.1 is the start
     assert trainer.kl.coefficient == pytest.approx(coefficient)
 
 

@@ -65,7 +65,13 @@ def test_a_verdict_is_kept_with_the_sides_and_the_winning_completion(store, peop
     texts = {"left": store.completions.get(kept.left_id).text, "right": store.completions.get(kept.right_id).text}
     assert texts == {"left": item.left, "right": item.right}
     assert kept.winner_id == (getattr(kept, f"{side}_id") if side else None)
-    assert (kept.verdict, kept.margin, kept.source, kept.late, kept.labeler_id) == (verdict, margin, "person", False, people[0].id)
+    assert (kept.verdict, kept.margin, kept.source, kept.late, kept.labeler_id) == (
+        verdict,
+        margin,
+        "person",
+        False,
+        people[0].id,
+    )
 
 
 def test_the_open_item_is_shown_again_with_its_lease_renewed(store, people, add_pairs, clock):
