@@ -14,9 +14,13 @@ from rlhf.documents import read_text
 
 
 def prompts(store: Store, settings: Any) -> None:
-    """At least one prompt to answer."""
+    """At least one prompt to answer; of the source that `prompts` names where it is no number."""
     if not store.prompts.count():
         raise BadInput("this home has no prompts", "Import some: app.py import FILE --as prompts")
+    source = getattr(settings, "prompts", "")
+    if source and isinstance(source, str) and not store.prompts.list(split="train", source=source, limit=1):
+        remedy = "Name the source of an import, or leave it empty for all."
+        raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
 
 
 def policy(store: Store, settings: Any) -> None:

@@ -131,6 +131,12 @@ def test_an_unknown_policy_to_compare_with_queues_nothing(capsys, unwatched, arg
     assert unwatched.runs.list() == []
 
 
+def test_an_unknown_source_of_prompts_queues_nothing(capsys, unwatched):
+    assert app.main(["train", "ppo", "--set", "prompts=16", "--home", str(unwatched.home)]) == 2
+    assert "'16' (field 'prompts')" in one_line(capsys)
+    assert unwatched.runs.list() == []
+
+
 @pytest.mark.parametrize("action", ["show", "cancel", "resume"])
 def test_an_action_on_no_run_is_one_line(capsys, unwatched, action):
     assert app.main(["runs", action, "--home", str(unwatched.home)]) == 2
