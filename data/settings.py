@@ -1,6 +1,7 @@
 """Settings of runs: frozen dataclasses, read from `key=value` or from JSON by the declared type of each field, all or nothing.
 
-A field's metadata: `help` and `unit` for people, `main` True for those a form shows at once, `min` and `max` for the range.
+A field's metadata: `help` and `unit` for people, `main` True for those a form shows at once, `min` and `max` for the range,
+`multiple_of` where only multiples of a number work.
 A field that must not be named as a Python keyword ends in an underscore: the key `from` is the field `from_`.
 """
 
@@ -35,8 +36,8 @@ class Described(NamedTuple):
 def parse_settings(cls: type[T], given: Sequence[str] | Mapping[str, Any]) -> T:
     """Settings from ["key=value", ...] or a mapping; what is not given has its default.
 
-    Raises BadInput for an unknown key (naming the nearest), a value that is not of the field's type or out of its
-    range, and a missing key.
+    Raises BadInput for an unknown key (naming the nearest), a value that is not of the field's type, out of its
+    range or not a multiple where only those work, and a missing key.
     """
     pairs = dict(given) if isinstance(given, Mapping) else dict(_split(text) for text in given)
     known = {key_of(field): field for field in fields(cls)}
@@ -47,6 +48,7 @@ def parse_settings(cls: type[T], given: Sequence[str] | Mapping[str, Any]) -> T:
         if field is None:
             raise _unknown(key, list(known))
         values[field.name] = _convert(key, value, hints[field.name])
+        _check_multiple(key, values[field.name], field)
         _check_range(key, values[field.name], field)
     for key, field in known.items():
         if field.name not in values and _default(field) is MISSING:
@@ -152,3 +154,10 @@ def _check_range(key: str, value: Any, field: Field) -> None:
         if one is not None and (low is not None and one < low or high is not None and one > high):
             bounds = " and ".join(text for text in (low is not None and f"at least {low}", high is not None and f"at most {high}") if text)
             raise BadInput(f"{key}={one} is out of range", f"Give {bounds}.", field=key)
+
+
+def _check_multiple(key: str, value: Any, field: Field) -> None:
+    step = field.metadata.get("multiple_of")
+    if step and value % step:
+        near = max(step, value // step * step)
+        raise BadInput(f"{key}={value} is not a multiple of {step}", f"Give {near} or {near + step}.", field=key)

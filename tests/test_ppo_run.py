@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 import torch
 
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
-from data.settings import parse_settings
+from data.settings import as_dict, parse_settings
 from reward.adapters import read_adapter
 from reward.base import Base
 from reward.model import RewardModel, about_base
 from rlhf.kinds import kind_named
-from rlhf.ppo_run import run, train_rows
+from rlhf.launch import launch
+from rlhf.ppo_run import config, run, train_rows
 from rlhf.ppo_settings import PPOSettings
 from tests.tiny import make_tiny_model
 from tests.tiny_home import make_tiny_home
@@ -85,7 +88,33 @@ def test_only_train_prompts_are_trained_on(home):
         train_rows(home, "nowhere")
 
 
-def test_sizes_that_do_not_divide_are_named(home):
-    odd = context(home, batch_size=33)
-    with pytest.raises(BadInput, match="33 answers"):
-        run(odd, settings_of(odd))
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("batch_size=16", "batch_size=16 is not a multiple of 32. Give 32 or 64."),
+        ("batch_size=33", "batch_size=33 is not a multiple of 32. Give 32 or 64."),
+        ("batch_size=0", "batch_size=0 is out of range. Give at least 32."),
+        ("max_steps=0", "max_steps=0 is out of range. Give at least 1."),
+        ("rank=0", "rank=0 is out of range. Give at least 1."),
+        ("temperature=0", "temperature=0.0 is out of range. Give at least 0.01 and at most 10.0."),
+        ("kl_coef=-0.1", "kl_coef=-0.1 is out of range. Give at least 0.0 and at most 1000.0."),
+        ("seed=-1", "seed=-1 is out of range. Give at least 0 and at most 4294967295."),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_anything_is_queued(home, setting, says):
+    with pytest.raises(BadInput) as refused:
+        launch(home, "ppo", [setting], by="test")
+    assert str(refused.value).replace(f" (field {refused.value.field!r})", "").rstrip(".") == says.rstrip(".")
+    assert refused.value.field == setting.partition("=")[0]
+    assert home.runs.list() == []
+
+
+def test_every_number_has_its_range_and_every_default_lies_in_it():
+    numbers = [one for one in fields(PPOSettings) if one.type in ("int", "float")]
+    assert [one.name for one in numbers if "min" not in one.metadata] == []
+    assert parse_settings(PPOSettings, as_dict(PPOSettings())) == PPOSettings()
+
+
+def test_the_multiple_asked_of_a_batch_is_what_an_optimizer_step_sees(tmp_path):
+    (batch,) = (one for one in fields(PPOSettings) if one.name == "batch_size")
+    assert config(PPOSettings(), tmp_path).minibatch_size == batch.metadata["multiple_of"] == batch.metadata["min"]

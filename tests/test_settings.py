@@ -23,6 +23,7 @@ class Example:
     target: float | None = field(default=4.0, metadata={"min": 0.0})
     layers: tuple[int, ...] = (1, 2)
     kind: Literal["k1", "k3"] = "k1"
+    batch_size: int = field(default=64, metadata={"min": 32, "multiple_of": 32})
 
 
 def test_values_are_converted_by_their_declared_types():
@@ -72,6 +73,9 @@ def test_a_field_s_own_name_is_taken_for_its_key():
         ("max_steps=0", "max_steps=0 is out of range. Give at least 1"),
         ("learning_rate=2", "learning_rate=2.0 is out of range. Give at least 0.0 and at most 1.0"),
         ("target=-1", "target=-1.0 is out of range"),
+        ("batch_size=16", "batch_size=16 is not a multiple of 32. Give 32 or 64"),
+        ("batch_size=100", "batch_size=100 is not a multiple of 32. Give 96 or 128"),
+        ("batch_size=0", "batch_size=0 is out of range. Give at least 32"),
     ],
 )
 def test_bad_settings_are_refused_with_what_to_write(given, message):
