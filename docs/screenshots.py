@@ -1,6 +1,6 @@
-"""The README's pictures, taken from the running app: `python -m docs.screenshots [HOME]` writes docs/screenshots/*.png.
+"""The README's pictures, taken from the running app: `python -m docs.screenshots [HOME]` writes docs/images/*.png.
 
-Without HOME it starts a fresh one in a temporary folder; a home that `app.py tour` has filled shows more.
+Without HOME it fills a fresh one in a temporary folder: some simulated labels and a short reward run, about a minute.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from data.store import Store
 from labeling import accounts
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "docs" / "screenshots"
+APP = (sys.executable, "app.py")
+OUT = ROOT / "docs" / "images"
 PASSWORD = "only for these pictures"
-PAGES = ("loop", "reward", "policies", "runs", "export")
-VIEWS = {"": {"width": 1440, "height": 900}, "-phone": {"width": 390, "height": 844}}
-SETTLE = 6_000
-"""Milliseconds in which a page has looked at the store and drawn its plots."""
+SIZE = {"width": 1280, "height": 800}
+PICTURES = {"label": "/label/", "loop": "/train/#loop"}
+READY = {"label": ".answer", "loop": ".station"}
+"""What stands on a page once it has looked at the store."""
+SETTLE = 2_000
+"""Milliseconds in which an answer is recorded and the next pair shown."""
+PROMPTS, LABELS, STEPS = 40, 60, 4
 
 
 def main() -> None:
@@ -31,52 +35,52 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder)
         store = Store(home)
-        for name, role in (("rae", "researcher"), ("mina", "labeler")):
-            if not store.accounts.by_name(name):
-                accounts.create(store, name, role, PASSWORD)
-        server = subprocess.Popen(
-            [sys.executable, "app.py", "serve", "--port", "0", "--home", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
+        if not store.accounts.by_name("mina"):
+            accounts.create(store, "mina", "researcher", PASSWORD)
+        server = subprocess.Popen([*APP, "serve", "--port", "0", "--home", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         try:
             address = server.stdout.readline().strip().rstrip("/")
-            wait_for_pairs(store)
+            if len(sys.argv) == 1:
+                fill(store)
             take(address)
         finally:
             server.terminate()
             server.wait()
 
 
-def wait_for_pairs(store: Store) -> None:
-    """Until the first sampling run has left something to compare."""
-    while not store.pairs.count():
+def fill(store: Store) -> None:
+    """Labels and a reward model as the commands make them, and the pages' counts with them."""
+    while not store.pairs.count() or store.runs.list(state="queued") or store.runs.list(state="running"):
         time.sleep(0.5)
+    command(store, "sample", "--prompts", str(PROMPTS), "--wait")
+    command(store, "simulate", "--labels", str(LABELS), "--labelers", "3")
+    command(store, "train", "reward", "--set", "labels=simulated", "--set", f"max_steps={STEPS}", "--wait")
+
+
+def command(store: Store, *words: str) -> None:
+    """One command of the app on this home, to its end."""
+    subprocess.run([*APP, *words, "--home", str(store.home)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def take(address: str) -> None:
-    """Both roles' pages, wide, on a phone, and in the dark."""
+    """Sign in and write one file per page."""
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for suffix, size in VIEWS.items():
-            picture(browser, address, "mina", {"label": "/label/"}, suffix, viewport=size)
-            picture(browser, address, "rae", {name: f"/train/#{name}" for name in PAGES}, suffix, viewport=size)
-        picture(browser, address, "rae", {"loop": "/train/#loop"}, "-dark", viewport=VIEWS[""], color_scheme="dark")
+        page = browser.new_context(locale="en-US", viewport=SIZE).new_page()
+        page.goto(f"{address}/login")
+        page.locator("[name=name]").fill("mina")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.locator("button").click()
+        page.wait_for_url("**/train/**")
+        for name, path in PICTURES.items():
+            page.goto(address + path)
+            page.locator(READY[name]).first.wait_for()
+            if name == "label":
+                page.keyboard.press("2")
+            page.wait_for_timeout(SETTLE)
+            page.screenshot(path=OUT / f"{name}.png")
         browser.close()
-
-
-def picture(browser: Browser, address: str, name: str, pages: dict[str, str], suffix: str, **view: object) -> None:
-    """Sign in and write one file per page."""
-    context = browser.new_context(locale="en-US", **view)
-    page = context.new_page()
-    page.goto(f"{address}/login")
-    page.locator("[name=name]").fill(name)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("button").click()
-    for title, path in pages.items():
-        page.goto(address + path)
-        page.wait_for_timeout(SETTLE)
-        page.screenshot(path=OUT / f"{title}{suffix}.png")
-    context.close()
 
 
 if __name__ == "__main__":

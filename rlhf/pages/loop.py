@@ -15,10 +15,10 @@ PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))
 """Centres of the stations, clockwise from the top left, in percent of the drawing's width and height."""
 ARROWS = (
     ("M 250 105 Q 310 70 370 66", "sample", 300, 62),
-    ("M 630 66 Q 690 70 750 105", "pair", 700, 62),
+    ("M 624 66 Q 680 68 714 102", "pair", 700, 62),
     ("M 860 185 Q 880 250 860 315", "compare", 885, 255),
     ("M 750 395 Q 690 430 630 434", "train", 700, 452),
-    ("M 370 434 Q 310 430 250 395", "PPO", 300, 452),
+    ("M 376 434 Q 320 432 286 398", "PPO", 300, 452),
     ("M 140 315 Q 120 250 140 185", "answer again", 15, 255),
 )
 
