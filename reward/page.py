@@ -94,16 +94,16 @@ def _plots() -> list[gr.components.Component]:
     colour = {"color": "series", **hidden}
     return [
         gr.BarPlot(
-            title="Accuracy by how strongly the labeler preferred (comparisons)",
-            x="preference", y="accuracy", x_title="preference", y_title="share ordered as labeled", y_lim=[0, 1],
+            title="Accuracy by strength of preference",
+            x="preference", y="accuracy", x_title="preference (comparisons)", y_title="share ordered as labeled", y_lim=[0, 1],
             sort=None, **hidden,
         ),
         gr.LinePlot(
-            title="Scores of preferred and of other answers",
-            x="score", y="answers", x_title="raw score (differences are log-odds)", y_title="answers", **colour,
+            title="Scores of both answers",
+            x="score", y="answers", x_title="score (log-odds)", y_title="answers", **colour,
         ),
         gr.LinePlot(
-            title="Reliability: is it as often right as it is sure?",
+            title="Reliability: as right as sure?",
             x="predicted", y="observed", x_title="predicted share", y_title="observed share",
             x_lim=[0.5, 1], y_lim=[0, 1], **colour,
         ),

@@ -11,7 +11,7 @@ import pandas as pd
 from data.records import RewardModel
 
 MARGINS = {1: "slightly", 2: "clearly", 3: "much"}
-PREFERRED, OTHER = "preferred by the labeler", "the other answer"
+PREFERRED, OTHER = "preferred", "other"
 MODEL, PERFECT = "this model", "perfectly calibrated"
 
 
