@@ -7,10 +7,7 @@ What a caller saw acknowledged survives kill -9 and power loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlite_utils import Database
 
@@ -18,7 +15,7 @@ from data.accounts import Accounts
 from data.audit import Audit
 from data.comparisons import Comparisons
 from data.completions import Completions
-from data.connection import Connections, alone, explained, immediate, opening, require_sqlite, unsealed
+from data.connection import alone, immediate, opening, require_sqlite, unsealed
 from data.errors import BadInput
 from data.evaluations import Evaluations
 from data.instructions import Instructions
@@ -30,12 +27,13 @@ from data.prompts import Prompts
 from data.reward_models import RewardModels
 from data.runs import Runs
 from data.snapshots import Snapshots
+from data.sql import Sql
 from data.tokens import Tokens
 
 FILE = "feedback.db"
 
 
-class Store:
+class Store(Sql):
     """Opens (makes, migrates) the store in a home folder.
 
     Thread-safe: every thread has a connection of its own. Raises BadInput where the folder cannot be made or written,
@@ -45,11 +43,10 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         require_sqlite()
         path = Path(path).expanduser()
-        self.path = path if path.suffix == ".db" else path / FILE
-        self.home = self.path.parent
-        with opening(self.home):
-            self.home.mkdir(parents=True, exist_ok=True)
-        self._connections = Connections(self.path, synchronous="full")
+        path = path if path.suffix == ".db" else path / FILE
+        with opening(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(path)
         self._migrate()
         self.prompts = Prompts(self)
         self.instructions = Instructions(self)
@@ -66,51 +63,9 @@ class Store:
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)
 
-    @property
-    def db(self) -> Database:
-        """This thread's sqlite-utils database; it refuses tables that the schema does not know."""
-        return self._connections.database()
-
-    @contextmanager
-    def transaction(self) -> Iterator[Database]:
-        """All or nothing, alone among writers from the first statement (BEGIN IMMEDIATE); nested: a savepoint."""
-        with explained(self.path), immediate(self.db) as database:
-            yield database
-
-    def rows(self, sql: str, parameters: Sequence | Mapping = ()) -> list[dict[str, Any]]:
-        """Every row that a query gives, as dictionaries."""
-        cursor = self.db.conn.execute(sql, parameters)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
-
-    def row(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any] | None:
-        """The first row that a query gives, or None."""
-        return next(iter(self.rows(sql, parameters)), None)
-
-    def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:
-        """The first column of the first row, or None."""
-        found = self.db.conn.execute(sql, parameters).fetchone()
-        return found[0] if found else None
-
-    def insert(self, table: str, values: Mapping[str, Any], *, ignore: bool = False) -> int | None:
-        """Write one row; its rowid, or None where `ignore` and a unique key has it already."""
-        with self.transaction() as database:
-            cursor = database.conn.execute(_insert(table, list(values), ignore), list(values.values()))
-            return cursor.lastrowid if cursor.rowcount else None
-
-    def insert_many(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Write the rows that no unique key has already, in one commit; how many were added."""
-        with self.transaction() as database:
-            return max(database.conn.executemany(_insert(table, columns, True), rows).rowcount, 0)
-
-    def execute(self, sql: str, parameters: Sequence | Mapping = ()) -> int:
-        """Run one writing statement; how many rows it touched."""
-        with self.transaction() as database:
-            return database.conn.execute(sql, parameters).rowcount
-
     def close(self) -> None:
         """Close the connections of every thread."""
-        self._connections.close()
+        super().close()
         self.metrics.close()
 
     def _migrate(self) -> None:
@@ -128,9 +83,3 @@ class Store:
                 "Start the newer version that wrote it.",
                 file=str(self.path),
             )
-
-
-def _insert(table: str, columns: Sequence[str], ignore: bool) -> str:
-    # ON CONFLICT rather than OR IGNORE, which would swallow NOT NULL and CHECK failures as well.
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})" + (" ON CONFLICT DO NOTHING" if ignore else "")

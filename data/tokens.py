@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 from data.clock import later, now
+from data.accounts import Accounts
 from data.noun import Noun
 from data.records import Account
 
@@ -33,7 +34,7 @@ class Tokens(Noun):
             " AND (expires_at IS NULL OR expires_at > :now) AND (:kind IS NULL OR kind = :kind)"
         )
         id = self._store.value(sql, {"hash": _hash(token), "now": now(), "kind": kind})
-        return None if id is None else self._store.accounts.get(id)
+        return None if id is None else Accounts(self._store).get(id)
 
     def good(self, token: str, kind: str) -> bool:
         """Whether such a token is open; nothing is used up."""
