@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from data.clock import later, now
 from data.accounts import Accounts
+from data.clock import later, now
 from data.noun import Noun
 from data.records import Account
 

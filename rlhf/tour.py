@@ -45,8 +45,8 @@ class Plan:
     compare: dict[str, Any] = field(default_factory=dict)
 
 
-FULL = Plan(labels=2000, ppo={"max_steps": 20})
-QUICK = Plan(labels=800, ppo={"max_steps": 8})
+FULL = Plan(labels=2000)
+QUICK = Plan(labels=800, ppo={"max_steps": 12, "learning_rate": 2e-3})
 
 
 class StageFailed(Exception):
