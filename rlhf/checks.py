@@ -9,6 +9,7 @@ from data.errors import BadInput
 from data.frozen import snapshot_rows
 from data.ids import POLICY, REWARD_MODEL, number
 from data.preferences import PEOPLE, preference_rows
+from data.records import Policy
 from data.store import Store
 from rlhf.documents import read_text
 
@@ -35,10 +36,23 @@ def policy(store: Store, settings: Any) -> None:
 
 
 def others(store: Store, settings: Any) -> None:
-    """The policies that are compared exist."""
-    for named in (*getattr(settings, "policies", ()), settings.against):
-        if named:
-            store.policies.get(number(named, POLICY))
+    """The second policy exists, where one is named."""
+    if settings.against:
+        store.policies.get(number(settings.against, POLICY))
+
+
+def contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
+    """(policy, the one it is compared with): the named policies, or the newest; each with `against`, or with its parent.
+
+    Raises BadInput for an unknown policy, and for one without a parent where `against` is empty.
+    """
+    policies = [store.policies.get(number(name, POLICY)) for name in settings.policies] or store.policies.list()[-1:]
+    if not policies:
+        raise BadInput("there is no policy in this home yet", "Start the app once, or import one: app.py import DIR --as policy")
+    for policy in policies:
+        if not settings.against and policy.parent_id is None:
+            raise BadInput(f"{policy.public} has no parent to be compared with", "Name a policy with --against.", field="against")
+    return [(policy, store.policies.get(number(settings.against or policy.parent_id, POLICY))) for policy in policies]
 
 
 def reward(store: Store, settings: Any) -> None:
@@ -71,10 +85,11 @@ def text(store: Store, settings: Any) -> None:
     read_text(settings.text)
 
 
-CHECKS: dict[str, Callable[[Store, Any], None]] = {
+CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "prompts": prompts,
     "policy": policy,
     "others": others,
+    "contests": contests,
     "reward": reward,
     "labels": labels,
     "instructions": instructions,

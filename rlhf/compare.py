@@ -10,13 +10,14 @@ import numpy as np
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
-from data.ids import POLICY, REWARD_MODEL, number
+from data.ids import REWARD_MODEL, number
 from data.records import Policy, Prompt
 from data.starter import rubric, source_hash
 from data.store import Store
 from labeling.simulate import fit_beta
 from reward.model import RewardModel
 from rlhf.answers import Answer, Limits, Speaker
+from rlhf.checks import contests
 from rlhf.evaluate import (
     POLITE,
     Drawn,
@@ -32,7 +33,7 @@ from rlhf.evaluate import (
     mean_kl,
     rubric_judge,
 )  # fmt: skip
-from rlhf.policies import Bases, choose_policy
+from rlhf.policies import Bases
 from rlhf.settings import CompareSettings
 
 
@@ -47,10 +48,10 @@ def compare(context: RunContext, settings: CompareSettings, parts: Parts) -> Run
     Raises BadInput for an unknown policy or reward model, a policy with nothing to compare it with, and where the judge
     knows no test prompt.
     """
-    contests = _contests(context.store, settings)
-    table = Table.of(context, settings, parts, [policy for contest in contests for policy in contest])
-    reports = [table.contest(mine, against) for mine, against in contests]
-    for (mine, against), report in zip(contests, reports, strict=True):
+    pairs = contests(context.store, settings)
+    table = Table.of(context, settings, parts, [policy for pair in pairs for policy in pair])
+    reports = [table.contest(mine, against) for mine, against in pairs]
+    for (mine, against), report in zip(pairs, reports, strict=True):
         context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)
     return RunResult(produced=[], report={"evaluations": reports})
 
@@ -161,17 +162,6 @@ class Table:
         if self.reward:
             found[f"best_of_{count}"] = best_of(pool, self._scores(pool), theirs, seed)
         return found
-
-
-def _contests(store: Store, settings: CompareSettings) -> list[tuple[Policy, Policy]]:
-    """(policy, the one it is compared with). Raises BadInput where there is none."""
-    contests = []
-    for name in settings.policies or ("",):
-        policy = choose_policy(store, name)
-        if not settings.against and policy.parent_id is None:
-            raise BadInput(f"{policy.public} has no parent to be compared with", "Name one: --against p1.", field="against")
-        contests.append((policy, store.policies.get(number(settings.against, POLICY) if settings.against else policy.parent_id)))
-    return contests
 
 
 def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[Speaker]) -> Judge | None:

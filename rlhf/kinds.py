@@ -86,7 +86,7 @@ _ALL = (
         "Answers of two policies to the test prompts, judged: the win rate with its interval.",
         "rlhf.settings:CompareSettings",
         "rlhf.compare:run",
-        ("prompts", "policy", "others"),
+        ("prompts", "contests"),
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
