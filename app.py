@@ -71,10 +71,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     if args.json:
-        print(json.dumps(document, ensure_ascii=False))
+        tell(json.dumps(document, ensure_ascii=False))
     elif document:
         render = getattr(args, "render", None) or (lambda shown: json.dumps(shown, ensure_ascii=False, indent=2))
-        print(render(document))
+        tell(render(document))
     return STATUS.get(document.get("status"), 0)
 
 
@@ -84,8 +84,19 @@ def complain(problem: Exception, as_json: bool) -> int:
         remedy = "Choose a folder that you may write to with --home, or make room there."
         file = getattr(problem, "filename", None)
         problem = BadInput(getattr(problem, "strerror", None) or str(problem), remedy, file=file and str(file))
-    print(json.dumps(problem.as_json()) if as_json else " ".join(str(problem).split()), file=sys.stdout if as_json else sys.stderr)
+    if as_json:
+        tell(json.dumps(problem.as_json()))
+    else:
+        print(" ".join(str(problem).split()), file=sys.stderr)
     return 2
+
+
+def tell(text: str) -> None:
+    """Print; a reader who left early, as `| head -1` does, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
 
 
 def cmd_serve(args: argparse.Namespace) -> None:

@@ -82,6 +82,14 @@ def test_a_full_disk_is_one_line(home):
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_reader_who_leaves_early_ends_nothing_and_sees_no_traceback(home, flags):
+    command = [sys.executable, "app.py", "runs", "--home", str(home), *flags]
+    listing = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listing.stdout.close()
+    assert (listing.wait(), listing.stderr.read()) == (0, "")
+
+
 def test_a_port_that_is_taken_is_one_line(capsys, tiny_store):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -129,6 +137,16 @@ def test_an_unknown_policy_to_compare_with_queues_nothing(capsys, unwatched, arg
     assert app.main([*argv, "--home", str(unwatched.home)]) == 2
     assert "p99" in one_line(capsys)
     assert unwatched.runs.list() == []
+
+
+def test_comparing_a_policy_without_a_parent_with_nothing_queues_nothing(capsys, unwatched):
+    home = ["--home", str(unwatched.home)]
+    assert app.main(["compare", "p1", *home]) == 2
+    assert one_line(capsys) == "p1 has no parent to be compared with (field 'against'). Name a policy with --against."
+    assert unwatched.runs.list() == []
+    unwatched.policies.add(name="child", kind="sft", base=unwatched.policies.get(1).base, parent_id=1)
+    assert app.main(["compare", "p2", *home]) == app.main(["compare", "p1", "--against", "p2", *home]) == 0
+    assert len(unwatched.runs.list()) == 2
 
 
 def test_an_unknown_source_of_prompts_queues_nothing(capsys, unwatched):
