@@ -120,6 +120,8 @@ def _card(size: Size, based: dict, tuned: dict, rows: list[dict], samples: list[
 
 def _page(card: dict) -> str:
     shown = "\n".join(f"> **{s['prompt']}**\n> {s['answer']} *(gold {s['gold']})*\n" for s in card["samples"])
+    defects = "curt, rude, wrong, off topic, unfinished, repeating, rambling"
+    prompts = ", ".join(f"{count:,} {split}" for split, count in card["prompts"].items())
     return f"""# The starter
 
 A Llama of {card['parameters']:,} parameters, trained from nothing on text that `data/starter/corpus.py` generates, and a LoRA
@@ -129,8 +131,8 @@ there so that the whole loop runs on a laptop, not to be useful.
 | | |
 | --- | --- |
 | documents seen | {card['documents']:,}, none of them twice; held-out loss {card['held_out_loss']} nats per token |
-| instruction rows | {card['instructions']:,}, {card['defective']:.0%} with a marked defect (curt, rude, wrong, off topic, unfinished, repeating, rambling) |
-| prompts | {', '.join(f'{count:,} {split}' for split, count in card['prompts'].items())}; test prompts use names and things that no training text contains |
+| instruction rows | {card['instructions']:,}, {card['defective']:.0%} with a marked defect ({defects}) |
+| prompts | {prompts}; test prompts use names and things that no training text contains |
 | seconds to build | {card['seconds']['pretrain']:,} pre-training, {card['seconds']['sft']:,} tuning |
 | corpus, rubric | version {card['corpus_version']}, version {card['rubric_version']}, hash {card['hash']} |
 | seeds | {card['seed']} for prompts, rows and samples; {card['pretrain']['seed']} for pre-training; {card['sft']['seed']} for tuning |

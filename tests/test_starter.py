@@ -87,7 +87,7 @@ def test_the_parts_of_the_rubric_are_those_of_its_table():
     assert rubric.gold(facts, "Mina, thanks for the book", ended=False) == pytest.approx(1.5 - 0.5 - 0.6)
     # another task without the slots fits nothing; one rude sentence costs 0.8, saying it twice 0.6 and 0.4 more, up to 1.2
     parts = rubric.gold_parts(facts, "You are so lazy. You are so lazy. Paris is the capital of France.")
-    assert parts["fit"] == 0 and parts["manner"] == pytest.approx(-1.2) and parts["repetition"] == pytest.approx(-0.6)
+    assert (parts["fit"], parts["manner"], parts["repetition"]) == (0, pytest.approx(-1.2), pytest.approx(-0.6))
 
 
 def test_a_constant_polite_apology_does_not_fit_other_tasks():
@@ -106,7 +106,8 @@ def test_the_tiny_build_makes_every_file_and_loads_as_a_policy(tmp_path):
     from rlhf.starter import TINY, build
 
     card = build(TINY, tmp_path / "starter", tmp_path / "home")
-    assert card["parameters"] < 100_000 and len(card["samples"]) == 4
+    assert card["parameters"] < 100_000
+    assert len(card["samples"]) == 4
     base = Base.load(tmp_path / "starter" / "base")
     base.add_adapter("sft", tmp_path / "starter" / "sft")
     assert base.decode(base.encode_completion("Dear Mina, 12 plus 5 is 17.")) == "Dear Mina, 12 plus 5 is 17."
@@ -119,7 +120,8 @@ class TestShipped:
 
     def test_weights_of_base_and_adapter_fit_eight_mebibytes(self):
         sizes = [path.stat().st_size for folder in (starter.BASE, starter.SFT) for path in folder.glob("*.safetensors")]
-        assert len(sizes) == 2 and sum(sizes) <= 8_388_608
+        assert len(sizes) == 2
+        assert sum(sizes) <= 8_388_608
 
     def test_the_card_was_written_for_this_corpus_and_this_rubric(self):
         card = json.loads((starter.FOLDER / "card.json").read_text())
@@ -130,7 +132,9 @@ class TestShipped:
         counts = store.prompts.count(), store.instructions.count(), len(store.policies.list())
         starter.register(store)
         assert (store.prompts.count(), store.instructions.count(), len(store.policies.list())) == counts
-        assert store.prompts.count("test") >= 300 and store.prompts.count() >= 1000 and store.instructions.count() >= 8000
+        assert store.prompts.count("test") >= 300
+        assert store.prompts.count() >= 1000
+        assert store.instructions.count() >= 8000
 
     def test_shipped_prompts_keep_their_facts_and_their_split(self, store: Store):
         starter.register(store)

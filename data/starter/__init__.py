@@ -23,7 +23,10 @@ PROMPTS = FOLDER / "prompts.jsonl.gz"
 INSTRUCTIONS = FOLDER / "instructions.jsonl.gz"
 SOURCE = "starter"
 
-__all__ = ["BASE", "FOLDER", "INSTRUCTIONS", "PROMPTS", "SFT", "SOURCE", "gold", "gold_parts", "read_rows", "register", "source_hash", "task_fit", "write_rows"]
+__all__ = [
+    "BASE", "FOLDER", "INSTRUCTIONS", "PROMPTS", "SFT", "SOURCE",
+    "gold", "gold_parts", "read_rows", "register", "source_hash", "task_fit", "write_rows",
+]  # fmt: skip
 
 
 def read_rows(path: Path) -> Iterator[dict]:
