@@ -6,8 +6,10 @@ It owns the run's end: done, failed or cancelled is written here. Whatever is pr
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import traceback
+import warnings
 from pathlib import Path
 
 from data.context import Cancelled, RunContext
@@ -20,6 +22,12 @@ from rlhf.kinds import Kind, kind_named
 
 BEAT = 5.0
 """Seconds between two signs of life in the store."""
+CHATTER = (
+    (FutureWarning, r"transformers\b"),
+    (UserWarning, r"peft\b"),
+    (UserWarning, r"torch\.utils\.data\b"),
+)
+"""Warnings of libraries about each other, by category and module: nobody who reads a run's log can act on them."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3}
 
 
@@ -46,12 +54,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=int)
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
+    keep_quiet()
     store = Store(args.home)
     run = store.runs.get(args.run)
     if run.state != "running":
         print(f"{run.public} is {run.state}: nothing to do")
         return 1
     return EXIT[work(store, run, kind_named(run.kind))]
+
+
+def keep_quiet() -> None:
+    """Keep the libraries' chatter and progress bars out of the log. Call before they are imported: they look once."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    for category, module in CHATTER:
+        warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def _failed(store: Store, run: Run, error: str) -> str:
