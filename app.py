@@ -22,7 +22,7 @@ import data.commands
 import labeling.commands
 import reward.commands
 import rlhf.commands
-from data.cli import open_store
+from data.cli import open_store, tell
 from data.errors import BadInput
 from labeling import accounts
 from rlhf import locks, supervisor
@@ -89,14 +89,6 @@ def complain(problem: Exception, as_json: bool) -> int:
     else:
         print(" ".join(str(problem).split()), file=sys.stderr)
     return 2
-
-
-def tell(text: str) -> None:
-    """Print; a reader who left early, as `| head -1` does, is no error."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
 
 
 def cmd_serve(args: argparse.Namespace) -> None:

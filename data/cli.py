@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 from data.store import Store
 
@@ -10,3 +12,11 @@ from data.store import Store
 def open_store(args: argparse.Namespace) -> Store:
     """The store of `--home`. Raises BadInput where the folder cannot be used."""
     return Store(args.home)
+
+
+def tell(text: str) -> None:
+    """Print; a reader who left early, as `| head -1` does, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
