@@ -18,18 +18,55 @@ const loop = window.loop = (() => {
     }
     return made;
   };
-  const busy = (values) => { root.dataset.busy = ""; panel(); return values; };
+  const unwatched = window.fetch.bind(window);
+  let choice = "", away = false;
+  const busy = (values) => { root.dataset.busy = ""; choice = values[2]; panel(); return values; };
   const ready = (answered) => {
     delete root.dataset.busy;
     if (!answered) return trouble();
+    away = false;
+    sessionStorage.removeItem("away");
+    find("#trouble")?.remove();
     shown = null;
     document.querySelectorAll("#prompt, .answer").forEach((box) => { box.scrollTop = 0; });
     if (matchMedia("(max-width: 700px)").matches) scrollTo(0, 0);
     count();
   };
+  const tell = (which) => {
+    const status = find("#status"), text = find("[data-gone]")?.dataset[which];
+    if (!status || !text) return;
+    const line = find("#trouble") ?? status.appendChild(Object.assign(document.createElement("span"), { id: "trouble" }));
+    line.className = which === "back" ? "said" : "bad";
+    line.textContent = text;
+  };
   const trouble = () => {
-    const line = find("#status span"), text = find("[data-trouble]");
-    if (line && text) { line.className = "bad"; line.textContent = text.dataset.trouble; }
+    delete root.dataset.busy;
+    tell(choice ? "lost" : "gone");
+  };
+  // A server that is back knows which pair is held: the page is loaded again and says so.
+  const wait = () => {
+    trouble();
+    if (!away) setTimeout(retry, 2000);
+    away = true;
+    sessionStorage.setItem("away", "");
+  };
+  const retry = async () => {
+    const well = await unwatched("/healthz", { cache: "no-store" }).then((answer) => answer.ok, () => false);
+    if (away) well ? location.reload() : setTimeout(retry, 2000);
+  };
+  // The page framework keeps a failed request to itself.
+  window.fetch = async (...given) => {
+    const asked = String(given[0]?.url ?? given[0]);
+    const ours = asked.includes("/gradio_api/run/");
+    try {
+      const answer = await unwatched(...given);
+      if (ours && answer.status === 401) location.reload();
+      else if (ours && !answer.ok) trouble();
+      return answer;
+    } catch (error) {
+      if (ours) wait();
+      throw error;
+    }
   };
 
   const panel = (name = "") => {
@@ -72,10 +109,12 @@ const loop = window.loop = (() => {
   setInterval(() => { if (find("#empty") && !document.hidden) press("look_again"); }, 20000);
   new MutationObserver((_, observer) => {
     const status = find("#status");
-    if (!status) return;
+    if (!status || !find("[data-gone]")) return;
     status.setAttribute("role", "status");
     status.setAttribute("aria-live", "polite");
     observer.disconnect();
+    if (sessionStorage.getItem("away") !== null) tell("back");
+    sessionStorage.removeItem("away");
   }).observe(root, { childList: true, subtree: true });
 
   return {

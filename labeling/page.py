@@ -12,7 +12,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from data.errors import Refused
+from data.errors import BadInput, Refused
 from data.store import Store
 from data.verdicts import VERDICTS
 from labeling import screen
@@ -108,12 +108,15 @@ class Page:
         return self.act(request, deed)
 
     def act(self, request: gr.Request, deed: Callable[[Session, str], str]) -> list:
-        """Who asks is looked up, `deed` is done, and what follows is shown; a refusal is a line on the page."""
+        """Do `deed` and show what follows; where that cannot be (closed account, full disk) the screen stays and a line says why."""
         tongue = language(request)
         try:
-            session = Session(self.store, request.username or "")
-        except Refused as refused:
-            return [gr.skip()] * 4 + [screen.status(told(refused, tongue), bad=True)]
+            return self.proceed(Session(self.store, request.username or ""), tongue, deed)
+        except BadInput as problem:
+            return [gr.skip()] * 4 + [screen.status(told(problem, tongue), bad=True)]
+
+    def proceed(self, session: Session, tongue: str, deed: Callable[[Session, str], str]) -> list:
+        """What follows `deed`; a refusal is a line on the page."""
         try:
             line = screen.status(deed(session, tongue))
         except Refused as refused:

@@ -15,15 +15,18 @@ from labeling.queue import LEASE_SECONDS
 from labeling.session import Empty, Item, Progress
 from labeling.texts import TEXTS, say
 
+AWAY = {"gone": "server_gone", "lost": "answer_lost", "back": "server_back"}
+"""What the page itself says when the server cannot."""
 REASONS = ("unclear", "knowledge", "language", "upsetting", "broken")
 
 
 def header(language: str, account: Account, progress: Progress) -> str:
     """Project, one's own progress, one's name, the way out."""
     train = f'<a href="/train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
+    lines = " ".join(f'data-{name}="{escape(say(language, key))}"' for name, key in AWAY.items())
     done = say(language, "progress", today=progress.today, total=progress.total)
     return (
-        f'<header data-trouble="{escape(say(language, "server_trouble"))}">'
+        f"<header {lines}>"
         f"<strong>{say(language, 'app')}</strong><span class=project>{escape(STANDARD_PROJECT[1])}</span><span id=progress>{escape(done)}</span>"
         f"<span class=who>{train}<span>{escape(account.name)}</span>"
         f"<form method=post action=/logout><button>{say(language, 'sign_out')}</button></form></span></header>"

@@ -6,7 +6,7 @@ gets it in the language of their browser while logs and the HTTP API keep the En
 
 from __future__ import annotations
 
-from data.errors import Refused
+from data.errors import BadInput, Refused
 
 ENGLISH = {
     "app": "Preference Loop",
@@ -65,7 +65,10 @@ ENGLISH = {
     "nothing_to_undo": "There is nothing to undo.",
     "account_off": "The account {name!r} is closed.",
     "no_account": "There is no account named {name!r}.",
-    "server_trouble": "The server did not answer. Nothing was lost: press the key again.",
+    "server_gone": "The server does not answer. This page tries again by itself.",
+    "answer_lost": "The server does not answer: your last answer was not kept. This page tries again by itself.",
+    "server_back": "The server is back. Go on with this pair.",
+    "not_kept": "This could not be kept: {why}",
     # accounts and doors
     "name": "Name",
     "password": "Password",
@@ -78,7 +81,9 @@ ENGLISH = {
     "first_button": "Create the account",
     "first_gone": "This link was used already or is too old. Start the app again for a new one, or sign in.",
     "password_rule": "At least {n} characters, and not the name.",
-    "name_rule": "1 to 40 characters, no spaces at the ends.",
+    "password_short": "The password has {have} characters. Choose one with at least {n}.",
+    "password_name": "The password is the name. Choose another one.",
+    "name_rule": "The name needs 1 to 40 characters, without spaces at the ends.",
     "name_taken": "The name {name!r} is taken.",
     "forbidden": "Your account may not open this page.",
     "foreign": "This request came from another site and was refused.",
@@ -139,7 +144,10 @@ KOREAN = {
     "nothing_to_undo": "되돌릴 것이 없습니다.",
     "account_off": "{name!r} 계정은 닫혔습니다.",
     "no_account": "{name!r} 계정이 없습니다.",
-    "server_trouble": "서버가 응답하지 않습니다. 잃은 것은 없으니 키를 다시 누르세요.",
+    "server_gone": "서버가 응답하지 않습니다. 이 페이지가 저절로 다시 시도합니다.",
+    "answer_lost": "서버가 응답하지 않아 마지막 답이 저장되지 않았습니다. 이 페이지가 저절로 다시 시도합니다.",
+    "server_back": "서버가 다시 응답합니다. 이 쌍부터 계속하세요.",
+    "not_kept": "저장하지 못했습니다: {why}",
     "name": "이름",
     "password": "비밀번호",
     "sign_in": "로그인",
@@ -151,7 +159,9 @@ KOREAN = {
     "first_button": "계정 만들기",
     "first_gone": "이미 쓴 링크이거나 오래된 링크입니다. 앱을 다시 시작해 새 링크를 받거나 로그인하세요.",
     "password_rule": "{n}자 이상이어야 하고 이름과 달라야 합니다.",
-    "name_rule": "1~40자, 앞뒤에 빈칸 없이.",
+    "password_short": "비밀번호가 {have}자입니다. {n}자 이상으로 정하세요.",
+    "password_name": "비밀번호가 이름과 같습니다. 다른 것으로 정하세요.",
+    "name_rule": "이름은 1~40자이고 앞뒤에 빈칸이 없어야 합니다.",
     "name_taken": "{name!r}은(는) 이미 쓰는 이름입니다.",
     "forbidden": "이 계정으로는 이 페이지를 열 수 없습니다.",
     "foreign": "다른 사이트에서 온 요청이라 거절했습니다.",
@@ -174,9 +184,13 @@ class Refusal(Refused):
         return say(language, self.key, **self.values)
 
 
-def told(refused: Refused, language: str) -> str:
-    """A refusal in the reader's language where it has a text of its own, else its English line."""
-    return refused.told(language) if isinstance(refused, Refusal) else str(refused)
+def told(problem: BadInput, language: str) -> str:
+    """A refusal in the reader's language where it has a text of its own, else its English line; trouble of the store says what is lost."""
+    if isinstance(problem, Refusal):
+        return problem.told(language)
+    if isinstance(problem, Refused):
+        return str(problem)
+    return say(language, "not_kept", why=f"{problem.error}. {problem.remedy}".rstrip())
 
 
 def say(language: str, key: str, **values: object) -> str:

@@ -7,10 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
+from data.errors import BadInput
 from labeling import accounts
+from labeling.page import Page
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -19,15 +24,15 @@ TRICKS = '<img src=x onerror="window.ran=1"> ${window.ran=2} {{value}} C:\\new `
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")]
 
 
-@pytest.fixture
-def address(store) -> Iterator[str]:
-    """The whole site, served on a free port."""
+@contextmanager
+def served(store, port=0) -> Iterator[str]:
+    """The whole site on this port, or on a free one."""
     import uvicorn
 
     from rlhf.pages.site import compose_site
 
-    door = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(compose_site(store), log_level="warning"))
+    door = socket.create_server(("127.0.0.1", port))
+    server = uvicorn.Server(uvicorn.Config(compose_site(store), log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
     thread.start()
     while not server.started:
@@ -35,6 +40,13 @@ def address(store) -> Iterator[str]:
     yield f"http://127.0.0.1:{door.getsockname()[1]}"
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture
+def address(store) -> Iterator[str]:
+    """The whole site, served on a free port."""
+    with served(store) as there:
+        yield there
 
 
 @pytest.fixture
@@ -118,3 +130,38 @@ def test_a_korean_browser_gets_korean_the_servers_messages_included_and_a_phone_
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     first, second = page.locator(".answer").all()
     assert first.bounding_box()["y"] + first.bounding_box()["height"] <= second.bounding_box()["y"]
+
+
+def test_a_labeler_is_told_when_the_server_is_gone_and_goes_on_with_the_same_pair_when_it_is_back(store, add_pairs, browser):
+    accounts.create(store, "Mina", "labeler", "correct horse")
+    add_pairs(1)
+    with served(store) as address:
+        page = open_page(browser, address)
+        sign_in(page)
+        wait_for(page, "Write note 0.")
+    page.keyboard.press("2")
+    wait_for(page, "your last answer was not kept")
+    assert store.comparisons.events() == []
+
+    with served(store, int(address.rpartition(":")[2])):
+        wait_for(page, "The server is back.")
+        wait_for(page, "Write note 0.")
+        page.keyboard.press("6")
+        wait_for(page, "Recorded: B better.")
+        assert page.locator("#trouble").count() == 0
+    assert [row.verdict for row in store.comparisons.events()] == ["right"]
+
+
+def test_on_a_full_disk_the_pair_stays_and_a_line_says_so_in_the_readers_language(store, add_pairs):
+    accounts.create(store, "Mina", "labeler", "correct horse")
+    add_pairs(1)
+    page = object.__new__(Page)
+    page.store = store
+    asked = SimpleNamespace(username="Mina", headers={"accept-language": "ko"})
+
+    def full(session, language):
+        raise BadInput("feedback.db: database or disk is full", "Free some space.")
+
+    *kept, line = page.act(asked, full)
+    assert kept == [gr.skip()] * 4
+    assert "저장하지 못했습니다: feedback.db: database or disk is full. Free some space." in line
