@@ -72,8 +72,10 @@ def check_name(name: str) -> None:
 
 def check_password(password: str, name: str) -> None:
     """One rule: at least 8 characters and not the name. Raises `Refused`."""
-    if len(password) < PASSWORD_LENGTH or password.casefold() == name.casefold():
-        raise Refusal("password_rule", n=PASSWORD_LENGTH)
+    if len(password) < PASSWORD_LENGTH:
+        raise Refusal("password_short", have=len(password), n=PASSWORD_LENGTH)
+    if password.casefold() == name.casefold():
+        raise Refusal("password_name")
 
 
 def sign_in(store: Store, name: str, password: str) -> str | None:

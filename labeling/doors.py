@@ -36,10 +36,10 @@ def sign_in_page(language: str, *, after: str = "", name: str = "", error: str =
     )
 
 
-def first_page(language: str, token: str, *, name: str = "", error: str = "") -> str:
-    """The form of /first: name and password of the first researcher."""
-    rule = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>"
-    fields = _hidden("token", token) + _name(language, name) + _password(language, "new-password", rule)
+def first_page(language: str, token: str, *, name: str = "", error: str = "", rule: bool = True) -> str:
+    """The form of /first: name and password of the first researcher; without the `rule` where the error says it."""
+    hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>" if rule else ""
+    fields = _hidden("token", token) + _name(language, name) + _password(language, "new-password", hint)
     return _form(
         language,
         action="/first",

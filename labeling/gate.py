@@ -15,13 +15,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from data.errors import Refused
 from data.records import Account
 from data.store import Store
 from labeling import accounts
 from labeling.doors import first_page, sign_in_page
 from labeling.requests import address, is_foreign, is_own_path, note, small_form, spoken
-from labeling.texts import say, told
+from labeling.texts import Refusal, say
 from labeling.throttle import Throttle
 
 COOKIE = "preference_loop"
@@ -173,8 +172,9 @@ class Gate:
         token, name = form.get("token", ""), form.get("name", "")
         try:
             session = await asyncio.to_thread(accounts.use_first_link, self.store, token, name, form.get("password", ""))
-        except Refused as refused:
-            return HTMLResponse(first_page(spoken(request), token, name=name, error=told(refused, spoken(request))), 400)
+        except Refusal as refused:
+            error, rule = refused.told(spoken(request)), not refused.key.startswith("password")
+            return HTMLResponse(first_page(spoken(request), token, name=name, error=error, rule=rule), 400)
         return enter(request, session, "/train/") if session else note(request, 410, "first_gone")
 
 
