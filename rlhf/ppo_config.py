@@ -18,7 +18,7 @@ class PPOConfig(TrainingArguments):
     """TrainingArguments for PPO.
 
     Words: an *update* is one rollout of `rollout_batch_size` answers and the training on it; a *minibatch* is what one optimizer step
-    sees (`per_device_train_batch_size` x `gradient_accumulation_steps` x processes) and divides the rollout. `max_steps` counts
+    sees (`per_device_train_batch_size` x `gradient_accumulation_steps`) and divides the rollout. `max_steps` counts
     optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
     of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
 
@@ -63,10 +63,16 @@ class PPOConfig(TrainingArguments):
                 "Lower per_device_train_batch_size instead",
                 field="gradient_checkpointing",
             )
+        if self.world_size > 1:
+            raise BadInput(
+                f"PPO in {self.world_size} processes would train each of them on the same answers",
+                "Start it in one process",
+                field="world_size",
+            )
         if self.rollout_batch_size % self.minibatch_size:
             raise BadInput(
                 f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of {self.minibatch_size} "
-                f"({self.per_device_train_batch_size} x {self.gradient_accumulation_steps} x {self.world_size} processes)",
+                f"({self.per_device_train_batch_size} x {self.gradient_accumulation_steps})",
                 "Change rollout_batch_size, per_device_train_batch_size or gradient_accumulation_steps",
                 field="rollout_batch_size",
             )
@@ -76,8 +82,8 @@ class PPOConfig(TrainingArguments):
 
     @property
     def minibatch_size(self) -> int:
-        """Answers that one optimizer step sees, over all processes."""
-        return self.per_device_train_batch_size * self.gradient_accumulation_steps * self.world_size
+        """Answers that one optimizer step sees."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
 
     @property
     def steps_per_update(self) -> int:
