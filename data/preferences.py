@@ -91,7 +91,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
         )
     return BadInput(
         "there are no comparisons to learn from",
-        "Label pairs on the page, or make simulated ones (python app.py simulate) and admit them with labels=simulated.",
+        "Label pairs on the page, or let simulated labelers answer (command simulate) and admit them with labels=simulated.",
         field="labels",
     )
 

@@ -42,19 +42,23 @@ class RewardPage:
         self.worst = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-worst")
         self._form()
         self.where, self.listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
-        gr.on(looks, self.tick, [self.where, self.listed], [self.listed, self.cards, self.choice], js=HERE, **QUIET)
+        shown = [self.listed, self.cards, self.choice, self.fields["from"]]
+        gr.on(looks, self.tick, [self.where, self.listed], shown, js=HERE, **QUIET)
         self.choice.change(self.show, self.choice, [self.worst, *self.plots], **QUIET)
 
     def tick(self, place: str, listed: str, request: gr.Request) -> list:
-        """The cards again, when a reward model came."""
+        """The cards again when a reward model came, the choices of the form when a policy did."""
         self.authorise(request)
-        models = self.store.reward_models.list()
-        mark = f"{len(models)} models"
+        models, policies = self.store.reward_models.list(), view.policy_names(self.store)
+        mark = f"{len(models)} {len(policies)}"
         if place != "#reward" or mark == listed:
-            return [gr.skip()] * 3
+            return [gr.skip()] * 4
+        start = gr.Dropdown(choices=policies)
+        if listed.split(" ")[0] == str(len(models)):
+            return [mark, gr.skip(), gr.skip(), start]
         names = [(f"{model.public} · {model.name}", model.public) for model in reversed(models)]
         chosen = gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
-        return [mark, view.cards(models), chosen]
+        return [mark, view.cards(models), chosen, start]
 
     def show(self, chosen: str | None, request: gr.Request) -> list:
         """Plots and the worst disagreements of one reward model."""
@@ -73,16 +77,16 @@ class RewardPage:
         try:
             run = self.enqueue(wanted, account.name)
         except BadInput as problem:
-            return view.said(str(problem), good=False)
+            return view.said(problem)
         return view.said(f"{run.public} is queued; follow it on the Runs page.")
 
     def _form(self) -> None:
         settings = describe(RewardSettings)
         self.fields: dict[str, gr.components.Component] = {}
         gr.HTML("<h2>Train a reward model</h2>", elem_classes="plain", padding=False)
-        with gr.Row():
+        with gr.Row(elem_classes="fields"):
             self.fields |= {one.key: _field(one) for one in settings if one.main}
-        with gr.Accordion("More settings", open=False), gr.Row():
+        with gr.Accordion("More settings", open=False), gr.Row(elem_classes="fields"):
             self.fields |= {one.key: _field(one) for one in settings if not one.main}
         start = gr.Button("Train a reward model", variant="primary", scale=0, min_width=220, elem_id="train-reward")
         told = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-told")
@@ -116,6 +120,8 @@ def _drawn(plot: gr.components.Component, table: Any) -> gr.components.Component
 
 def _field(one: Described) -> gr.components.Component:
     label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit else one.key.replace("_", " ")
+    if one.key == "from":
+        return gr.Dropdown([""], value="", label=label, info=one.help, allow_custom_value=True, min_width=200)
     if one.type in (int, float):
         return gr.Number(value=one.default, label=label, info=one.help, precision=0 if one.type is int else None, min_width=200)
     return gr.Textbox(value=one.default, label=label, info=one.help, max_lines=1, min_width=200)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import pandas as pd
 
+from data.errors import BadInput
 from data.records import RewardModel
+from data.store import Store
 
+PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "Runs"}
+COMMAND = re.compile(r"app\.py (train reward|train|sample|runs)\b[^.;,]*")
 MARGINS = {1: "slightly", 2: "clearly", 3: "much"}
 PREFERRED, OTHER = "preferred", "other"
 MODEL, PERFECT = "this model", "perfectly calibrated"
@@ -111,9 +116,27 @@ def facts(pairs: Mapping[str, Any]) -> str:
     return f"<div class=facts>{shown}</div>"
 
 
-def said(message: str, *, good: bool = True) -> str:
-    """What just happened, for eyes and screen readers."""
-    return f"<div class='said {'good' if good else 'bad'}' role=status aria-live=polite>{esc(message)}</div>"
+def said(what: str | BadInput) -> str:
+    """What just happened, or why it did not, for eyes and screen readers."""
+    colour, text = ("bad", refused(what)) if isinstance(what, BadInput) else ("good", esc(what))
+    return f"<div class='said {colour}' role=status aria-live=polite>{text}</div>"
+
+
+def refused(problem: BadInput) -> str:
+    """What cannot be done and what to do instead, as HTML: a page stands where the command line has a command."""
+    field = problem.field if problem.field and problem.field not in problem.error else None
+    error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
+    return f"{esc(error)} {COMMAND.sub(_page, esc(problem.remedy))}".strip()
+
+
+def _page(command: re.Match[str]) -> str:
+    title = PAGES[command[1]]
+    return f"<a href='#{title.lower()}'>{title}</a>"
+
+
+def policy_names(store: Store) -> list[str]:
+    """What a field for a policy offers: nothing, then the policies, newest first."""
+    return ["", *(policy.public for policy in reversed(store.policies.list()))]
 
 
 def esc(value: Any) -> str:

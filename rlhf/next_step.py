@@ -70,11 +70,10 @@ def _sources(ring: Ring) -> Step | None:
     if not ring.prompts:
         return Step(
             "Import prompts",
-            "The ring starts with prompts and this home has none: app.py import FILE --as prompts.",
-            link="#data",
+            "The ring starts with prompts and this home has none. The command import reads them from a file.",
         )
     if not ring.policies:
-        return Step("Import a policy", "Nobody can answer the prompts yet: app.py import DIR --as policy.", link="#policies")
+        return Step("Import a policy", "Nobody can answer the prompts yet. The command import takes in a policy's folder.")
     return None
 
 

@@ -13,7 +13,6 @@ from reward.report import Judged, build_report
 ROWS = [
     Judged(n, f"prompt <b>{n}</b>", "kind <i>answer</i>", "no", score, 0.0, 1.0, 1 + n % 3)
     for n, score in enumerate((1.5, 0.7, -2.0, 3.0))
-    for n, score in enumerate((1.5, 0.7, -2.0, 3.0))
 ]
 
 
@@ -28,7 +27,7 @@ def models(store):
 
 def page_of(store, authorise=lambda request: None, enqueue=None):
     with gr.Blocks():
-        return RewardPage(store, gr.Timer(2), authorise, enqueue)
+        return RewardPage(store, [gr.Timer(2).tick], authorise, enqueue)
 
 
 def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
@@ -76,7 +75,7 @@ def test_every_handler_asks_who_is_there(store, models):
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
     page = page_of(store)
-    mark, cards, choice = page.tick("#reward", "", None)
+    mark, cards, choice, _ = page.tick("#reward", "", None)
     assert cards.index("r2") < cards.index("r1")
     assert choice.value == "r2"
     assert page.tick("#reward", mark, None)[1] == gr.skip()
@@ -105,3 +104,25 @@ def test_a_refused_form_says_why(store):
     mina = store.accounts.add("mina", "researcher")
     page = page_of(store, lambda request: mina, refuse)
     assert "Label some." in page.submit(None, *[field.value for field in page.fields.values()])
+
+
+def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(store, models):
+    page = page_of(store)
+    store.policies.add(name="base", kind="base", base="b")
+    mark, _, _, first = page.tick("#reward", "", None)
+    assert first.choices == [("", ""), ("p1", "p1")]
+    store.policies.add(name="tuned", kind="sft", base="b", adapter="a", parent_id=1)
+    _, cards, choice, then = page.tick("#reward", mark, None)
+    assert [name for name, _ in then.choices] == ["", "p2", "p1"]
+    assert (cards, choice) == (gr.skip(), gr.skip())
+
+
+def test_a_page_links_to_a_page_where_the_command_line_has_a_command():
+    problem = BadInput("there is no <reward model> yet", "Train one first: app.py train reward", field="reward")
+    assert view.refused(problem) == "there is no &lt;reward model&gt; yet. Train one first: <a href='#reward'>Reward</a>"
+    assert "<a href='#runs'>Runs</a>" in view.refused(BadInput("no pair waits", "Sample answers first: app.py sample --policy P --prompts N"))
+
+
+def test_a_refusal_names_the_field_where_the_error_does_not():
+    shown = view.refused(BadInput("-1 is too small", "Give 1 or more.", field="epochs"))
+    assert shown == "-1 is too small (field &#x27;epochs&#x27;). Give 1 or more."

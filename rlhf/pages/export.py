@@ -72,7 +72,7 @@ def make_file(store: Store, what: str, form: str, labels: str) -> str:
     try:
         done = export_file(store, folder / f"{what}-{form}-{moment}.jsonl", what, form=form, labels=labels)
     except BadInput as problem:
-        return said(str(problem), good=False)
+        return said(problem)
     left_out = "".join(f", {count:,} left out ({reason})" for reason, count in done["omitted"].items())
     return said(f"{done['rows']:,} rows written{left_out}.")
 

@@ -61,7 +61,7 @@ def do_step(store: Store, step: Step, by: str) -> str:
     try:
         run = launch(store, step.kind, step.settings, by=by)
     except BadInput as problem:
-        return said(str(problem), good=False)
+        return said(problem)
     return said(f"{run.public} is queued. Follow it on the Runs page.")
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from data.records import Account
 from data.store import Store
+from reward.view import said as said
 
 Looks = Sequence[Callable]
 """The events on which a page looks at the store again: it was loaded, turned to, or some seconds went by."""
@@ -29,11 +30,6 @@ def researcher(store: Store, request: gr.Request) -> Account:
 def esc(value: Any) -> str:
     """Text, never markup."""
     return escape(str(value), quote=True)
-
-
-def said(message: str, good: bool = True) -> str:
-    """What just happened, for eyes and screen readers."""
-    return f"<div class='said {'good' if good else 'bad'}' role=status aria-live=polite>{esc(message)}</div>"
 
 
 def empty(message: str, link: str = "", label: str = "") -> str:

@@ -84,7 +84,7 @@ class PoliciesPage:
             wanted = {"from": policy.public, "against": public(POLICY, policy.parent_id), "prompts": PAIRS}
             run = launch(self.store, "sample", wanted, by=account.name)
         except BadInput as problem:
-            return said(str(problem), good=False)
+            return said(problem)
         return said(f"{run.public} is queued; its pairs appear on the Label page, without names.")
 
 

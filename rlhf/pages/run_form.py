@@ -11,6 +11,7 @@ import gradio as gr
 from data.errors import BadInput
 from data.settings import Described, describe
 from data.store import Store
+from reward.view import policy_names, refused
 from rlhf.checks import CHECKS
 from rlhf.estimate import in_words, usual
 from rlhf.kinds import KINDS, Kind
@@ -49,16 +50,19 @@ class RunForm:
 
         def start(*given: Any, request: gr.Request) -> list:
             account = researcher(self.store, request)
-            return [self.submit(dict(zip(keys, given, strict=True)), account.name), *after()]
+            problem = self.missing()
+            line = self.submit(dict(zip(keys, given, strict=True)), account.name)
+            needs = "" if problem and line == said(problem) else self.outlook()
+            return [line, needs, *after()]
 
-        self.start.click(_positional(start), list(self.fields.values()), [self.told, *outputs], **QUIET)
+        self.start.click(_positional(start), list(self.fields.values()), [self.told, self.needs, *outputs], **QUIET)
 
     def submit(self, given: dict[str, Any], by: str) -> str:
         """Queue the run; the line to show."""
         try:
             run = launch(self.store, self.kind.name, {key: _text(value) for key, value in given.items() if value is not None}, by=by)
         except BadInput as problem:
-            return said(str(problem), good=False)
+            return said(problem)
         return said(f"{run.public} is queued.")
 
     def changing(self) -> list:
@@ -67,23 +71,29 @@ class RunForm:
 
     def fresh(self) -> dict[Any, Any]:
         """What must be read again when the page is opened: the choices of models, and what is missing."""
-        policies = [policy.public for policy in reversed(self.store.policies.list())]
         rewards = [model.public for model in reversed(self.store.reward_models.list())]
-        choices = {**dict.fromkeys(POLICIES, ["", *policies]), **dict.fromkeys(REWARDS, ["", *rewards])}
+        choices = {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, ["", *rewards])}
         lists = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
         return {self.needs: self.outlook(), **lists}
 
     def outlook(self) -> str:
         """What is missing before such a run can start, or how long one like it took on this machine."""
+        problem = self.missing()
+        if problem:
+            return f"<p class=bad>Missing: {refused(problem)}</p>"
+        seconds = usual(self.store.runs.list(), self.kind.name)
+        before = f"The last ones took {in_words(seconds)} on this machine." if seconds else "None has run on this machine yet."
+        return f"<p class=soft>{before} One run works at a time; others wait their turn.</p>"
+
+    def missing(self) -> BadInput | None:
+        """What such a run would lack now, were it started with the defaults."""
         defaults = self.kind.settings_class()()
         for need in self.kind.needs:
             try:
                 CHECKS[need](self.store, defaults)
             except BadInput as problem:
-                return f"<p class=bad>Missing: {esc(problem)}</p>"
-        seconds = usual(self.store.runs.list(), self.kind.name)
-        before = f"The last ones took {in_words(seconds)} on this machine." if seconds else "None has run on this machine yet."
-        return f"<p class=soft>{before} One run works at a time; others wait their turn.</p>"
+                return problem
+        return None
 
     def filled(self, settings: dict[str, Any]) -> dict[Any, Any]:
         """The fields with another run's settings."""

@@ -112,7 +112,7 @@ class RunsPage:
         try:
             stopped = self.store.runs.request_cancel(run.id)
         except BadInput as problem:
-            return [said(str(problem), good=False), *self.show(chosen)]
+            return [said(problem), *self.show(chosen)]
         supervisor.ensure(self.store.home)
         message = f"{run.public} was taken off the queue." if stopped.over else f"{run.public} saves and stops."
         return [said(message), *self.show(chosen)]
@@ -124,7 +124,7 @@ class RunsPage:
         try:
             run = launch.resume(self.store, old.id, by=account.name)
         except BadInput as problem:
-            return [said(str(problem), good=False), chosen, *self.show(chosen)]
+            return [said(problem), chosen, *self.show(chosen)]
         return [said(f"{run.public} goes on from {old.public}."), run.public, *self.show(run.public)]
 
     def another(self, chosen: str, request: gr.Request) -> dict[Any, Any]:
