@@ -119,7 +119,7 @@ def _drawn(plot: gr.components.Component, table: Any) -> gr.components.Component
 
 
 def _field(one: Described) -> gr.components.Component:
-    label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit else one.key.replace("_", " ")
+    label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit not in ("", None, one.key) else one.key.replace("_", " ")
     if one.key == "from":
         return gr.Dropdown([""], value="", label=label, info=one.help, allow_custom_value=True, min_width=200)
     if one.type in (int, float):

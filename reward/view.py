@@ -14,6 +14,7 @@ from data.records import RewardModel
 from data.store import Store
 
 PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "Runs"}
+IMPORT = re.compile(r": app\.py import\b[^.;,]*")
 COMMAND = re.compile(r"app\.py (train reward|train|sample|runs)\b[^.;,]*")
 MARGINS = {1: "slightly", 2: "clearly", 3: "much"}
 PREFERRED, OTHER = "preferred", "other"
@@ -126,7 +127,8 @@ def refused(problem: BadInput) -> str:
     """What cannot be done and what to do instead, as HTML: a page stands where the command line has a command."""
     field = problem.field if problem.field and problem.field not in problem.error else None
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
-    return f"{esc(error)} {COMMAND.sub(_page, esc(problem.remedy))}".strip()
+    remedy = IMPORT.sub(" with the command import", COMMAND.sub(_page, esc(problem.remedy)))
+    return f"{esc(error)} {remedy}".strip()
 
 
 def _page(command: re.Match[str]) -> str:

@@ -120,6 +120,7 @@ def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(st
 def test_a_page_links_to_a_page_where_the_command_line_has_a_command():
     problem = BadInput("there is no <reward model> yet", "Train one first: app.py train reward", field="reward")
     assert view.refused(problem) == "there is no &lt;reward model&gt; yet. Train one first: <a href='#reward'>Reward</a>"
+    assert view.refused(BadInput("no prompts", "Import some: app.py import FILE --as prompts")) == "no prompts. Import some with the command import"
     assert "<a href='#runs'>Runs</a>" in view.refused(BadInput("no pair waits", "Sample answers first: app.py sample --policy P --prompts N"))
 
 

@@ -31,9 +31,9 @@ class RunForm:
         main = [one for one in settings if one.main] or settings[:5]
         html(value=f"<p class=soft>{esc(kind.explains)}</p>")
         self.fields: dict[str, Any] = {}
-        with gr.Row():
+        with gr.Row(elem_classes="fields"):
             self._add(main)
-        with gr.Accordion("More settings", open=False), gr.Row():
+        with gr.Accordion("More settings", open=False), gr.Row(elem_classes="fields"):
             self._add([one for one in settings if one not in main])
         self.needs = html()
         self.start = gr.Button(f"Start: {kind.title}", variant="primary", elem_id=f"start-{kind.name}", scale=0)
