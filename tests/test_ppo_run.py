@@ -11,14 +11,12 @@ from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
 from reward.adapters import read_adapter
-from reward.base import Base
-from reward.model import RewardModel, about_base
 from rlhf.kinds import kind_named
 from rlhf.launch import launch
 from rlhf.ppo_run import config, run, train_rows
 from rlhf.ppo_settings import PPOSettings
 from tests.tiny import make_tiny_model
-from tests.tiny_home import make_tiny_home
+from tests.tiny_home import make_judged_home
 
 SETTINGS = {"max_steps": 2, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "validation_prompts": 4, "validate_every": 1, "rank": 2}
 CURVES = {"reward", "kl", "kl_coef", "entropy", "length", "policy_loss", "value_loss", "clip_fraction", "explained_variance", "episodes_per_second"}
@@ -28,11 +26,7 @@ CURVES = {"reward", "kl", "kl_coef", "entropy", "length", "policy_loss", "value_
 def home(tmp_path):
     """A bare base as the only policy, and a reward model on the same base."""
     model = make_tiny_model("llama", tmp_path / "model")
-    store = make_tiny_home(tmp_path / "home", model, people=False)
-    base = Base.load(model)
-    base.add_adapter("judge")
-    RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "made")
-    store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
+    store = make_judged_home(tmp_path / "home", model)
     yield store
     store.close()
 

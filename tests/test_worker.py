@@ -8,13 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 from tiny import make_tiny_model
-from tiny_home import make_tiny_home
+from tiny_home import make_judged_home
 
 from data.store import Store
-from reward.base import Base
-from reward.model import RewardModel, about_base
 from rlhf.supervisor import ROOT, worker_command
 
 CHATTER = re.compile(r"\w*Warning|deprecated|Writing model shards|Loading weights|it/s\]|\r")
@@ -26,11 +23,7 @@ PRETRAIN = {"max_steps": 2, "hidden_size": 16, "layers": 1, "heads": 2, "vocab_s
 def ring(tmp_path: Path):
     """A tiny policy p1, and a reward model on the same base."""
     model = make_tiny_model("llama", tmp_path / "model")
-    store = make_tiny_home(tmp_path / "home", model, people=False)
-    base = Base.load(model)
-    base.add_adapter("judge")
-    RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "made")
-    store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
+    store = make_judged_home(tmp_path / "home", model)
     yield store
     store.close()
 

@@ -33,3 +33,18 @@ def make_tiny_home(home: Path, model: Path, *, pairs: int = 0, people: bool = Tr
         accounts.create(store, "rae", "researcher", PASSWORD)
         accounts.create(store, "lab", "labeler", PASSWORD)
     return store
+
+
+def make_judged_home(folder: Path, model: Path) -> Store:
+    """A bare base as the only policy, and a reward model on the same base."""
+    import torch
+
+    from reward.base import Base
+    from reward.model import RewardModel, about_base
+
+    store = make_tiny_home(folder, model, people=False)
+    base = Base.load(model)
+    base.add_adapter("judge")
+    RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "made")
+    store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
+    return store
