@@ -75,7 +75,7 @@ def test_whiten_agrees_with_numpy_on_ragged_masks(data):
     assert not ppo.whiten(x, mask, center=False)[~mask].any()
 
 
-def test_whiten_centres_and_center_false_keeps_the_mean():
+def test_check_15_whiten_centres_and_center_false_keeps_the_mean():
     x, mask = tables([1, 2, 3, 4, 10]), bools([1, 1, 1, 1, 1])
     assert ppo.whiten(x, mask).mean().item() == pytest.approx(0.0, abs=1e-12)
     assert ppo.whiten(x, mask, center=False).mean().item() == pytest.approx(4.0)  # (1 + 2 + 3 + 4 + 10) / 5
@@ -216,7 +216,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("dirt", [NAN, INF, -INF, 1e6])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_stands_under_the_mask_changes_neither_result_nor_gradient(name, dirt):
+def test_check_35_what_stands_under_the_mask_changes_neither_result_nor_gradient(name, dirt):
     count, function = FUNCTIONS[name]
     mask = bools([1, 1, 0, 1], [1, 0, 0, 0])
     torch.manual_seed(0)

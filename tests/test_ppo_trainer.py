@@ -46,7 +46,7 @@ def test_it_learns_a_rule(base, tmp_path):
     assert rollouts(trainer)[-1]["reward"] > rollouts(trainer)[0]["reward"] + 0.5
 
 
-def test_the_reward_has_the_references_mean_and_deviation_as_its_unit(base, tmp_path):
+def test_check_26_the_reward_has_the_references_mean_and_deviation_as_its_unit(base, tmp_path):
     trainer = ppo_trainer(base, ppo_config(tmp_path, missing_eos_penalty=0.0), reward=lambda p, a: [7.0 + len(text) for text in a], held_out=HELD_OUT)
     trainer.train()
     scores = trainer.scorer.standard(trainer._reference_raw, [True] * len(HELD_OUT))
@@ -63,7 +63,7 @@ def test_a_missing_end_costs_its_penalty(base):
 
 
 @pytest.mark.parametrize(("epochs", "batch", "accumulated", "expected"), [(1, 8, 1, 1), (2, 4, 1, 4), (3, 2, 2, 6)])
-def test_a_minibatch_is_an_optimizer_step(base, tmp_path, epochs, batch, accumulated, expected):
+def test_check_23_a_minibatch_is_an_optimizer_step(base, tmp_path, epochs, batch, accumulated, expected):
     options = {"num_ppo_epochs": epochs, "per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulated}
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, **options))
     passes = Passes(trainer)
@@ -73,7 +73,7 @@ def test_a_minibatch_is_an_optimizer_step(base, tmp_path, epochs, batch, accumul
     assert len(passes.after) == trainer.state.global_step == 2 * expected
 
 
-def test_four_small_passes_give_the_gradient_of_one_large_one(tmp_path):
+def test_check_24_four_small_passes_give_the_gradient_of_one_large_one(tmp_path):
     weights = []
     for batch, accumulated in ((8, 1), (2, 4)):
         base = tiny_base("llama", tmp_path)
@@ -104,7 +104,7 @@ def test_prompts_are_answered_once_in_each_pass_over_them():
     assert seen[:8] != seen[8:]
 
 
-def test_max_grad_norm_is_honoured(tmp_path):
+def test_check_22_max_grad_norm_is_honoured(tmp_path):
     """Adam divides by the gradient's size plus epsilon: a gradient cut to 1e-12 is lost in epsilon 1e-5 and moves next to nothing."""
     moved = []
     for limit in (1e-12, 1.0):
@@ -120,7 +120,7 @@ def test_max_grad_norm_is_honoured(tmp_path):
     assert moved[1] > 1e-4
 
 
-def test_adam_has_epsilon_1e_5_and_the_rate_falls_to_zero(base, tmp_path):
+def test_check_21_adam_has_epsilon_1e_5_and_the_rate_falls_to_zero(base, tmp_path):
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=3, learning_rate=1e-2))
     trainer.train()
     assert trainer.optimizer.param_groups[0]["eps"] == 1e-5
@@ -129,7 +129,7 @@ def test_adam_has_epsilon_1e_5_and_the_rate_falls_to_zero(base, tmp_path):
     assert trainer.lr_scheduler.get_last_lr()[0] == 0
 
 
-def test_trained_ids_are_the_sampled_ids(base, tmp_path):
+def test_check_04_trained_ids_are_the_sampled_ids(base, tmp_path):
     """Not a tokenizer's reading of their text: a random model draws cuts that no tokenizer makes."""
     trainer = ppo_trainer(base, ppo_config(tmp_path))
     trainer.train()
@@ -143,7 +143,7 @@ def test_trained_ids_are_the_sampled_ids(base, tmp_path):
 # ---- KL
 
 
-def test_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
+def test_check_17_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=3, learning_rate=3e-2, kl_target=0.5, kl_horizon=64.0))
     trainer.train()
     coefficient = 0.1
@@ -153,7 +153,7 @@ def test_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
     assert trainer.kl.coefficient == pytest.approx(coefficient)
 
 
-def test_the_kl_that_is_charged_is_the_kl_that_is_reported(base, tmp_path):
+def test_check_16_the_kl_that_is_charged_is_the_kl_that_is_reported(base, tmp_path):
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, learning_rate=3e-2, kl_target=None, gamma=1.0, lam=1.0))
     trainer.train()
     data, log = trainer._experience, rollouts(trainer)[-1]
@@ -226,7 +226,7 @@ def state_of(trainer) -> dict:
     }
 
 
-def test_two_updates_resumed_for_two_more_are_four_updates_bit_by_bit(tmp_path):
+def test_check_36_two_updates_resumed_for_two_more_are_four_updates_bit_by_bit(tmp_path):
     options = {"updates": 4, "eval_updates": 1, "save_strategy": "steps", "save_total_limit": None}
     options |= {"learning_rate": 1e-2, "kl_horizon": 64.0, "kl_budget": 1e3}
     start, found = None, []

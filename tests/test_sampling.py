@@ -135,7 +135,7 @@ def test_a_model_whose_pad_is_its_end_token_gives_the_same_answers(tmp_path):
 # ---- weights
 
 
-def test_merged_weights_are_restored_bit_by_bit(base):
+def test_check_32_merged_weights_are_restored_bit_by_bit(base):
     before = {name: value.clone() for name, value in base.causal.state_dict().items()}
     with base.role("policy"):
         with merged(base):
