@@ -3,14 +3,15 @@
 Its folder is a PEFT adapter of a sequence-classification model (TRL's RewardTrainer made it, `PeftModel` reads it),
 with the tokenizer and `reward.json` beside it: base, fingerprint, offset and scale. What is scored always ends in an
 end token, as in training. Scores are (raw - offset) / scale; without reference samples offset is 0 and scale 1.
+The folder of an ensemble holds its members' folders instead of an adapter: see `reward.ensemble`.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,13 +27,17 @@ Prompts = Sequence[str | Sequence[dict[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What stands in reward.json. `base` names the base model; `fingerprint` tells whether it is still the same."""
+    """What stands in reward.json. `base` names the base model; `fingerprint` tells whether it is still the same.
+
+    `members` is how many reward models the folder holds; 1 where it is one itself.
+    """
 
     base: str
     fingerprint: dict[str, str]
     chat_template: str | None = None
     offset: float = 0.0
     scale: float = 1.0
+    members: int = 1
 
 
 class RewardModel:
@@ -48,22 +53,35 @@ class RewardModel:
     def load(cls, path: str | Path, base: Base | str | None = None) -> RewardModel:
         """Load from a folder, onto `base`, onto a base of its own read from the folder `base`, or from where it was trained.
 
-        Raises BadInput where the folder is not a reward model, or where the base, the tokenizer or the template is
-        not the one it was trained with.
+        An ensemble's folder gives a `reward.ensemble.RewardEnsemble`. Raises BadInput where the folder is not a reward
+        model, or where the base, the tokenizer or the template is not the one it was trained with.
         """
         path = Path(path)
-        about = _read_about(path)
+        about = read_about(path)
         if not isinstance(base, Base):
             base = Base.load(base or about.base, chat_template=about.chat_template)
         _check_fingerprint(path.name, about, base)
-        role = _free_name(f"reward:{path.name}", base.adapters)
+        if about.members > 1:
+            from reward.ensemble import RewardEnsemble  # a RewardModel itself: it can only be imported once this class is there
+
+            return RewardEnsemble.of_folder(path, base, about)
+        return cls.of_adapter(path, base, about, f"reward:{path.name}")
+
+    @classmethod
+    def of_adapter(cls, path: Path, base: Base, about: About, name: str) -> RewardModel:
+        """Load the one adapter in the folder as a role that is called `name`, with a number where that is taken."""
+        role = _free_name(name, base.adapters)
         base.add_adapter(role, path)
         return cls(base, role, read_adapter(path)[1][HEAD].flatten(), about)
 
     def score(self, prompts: Prompts, completions: Sequence[str] | Sequence[Sequence[int]]) -> list[float]:
         """One score per (prompt, completion), higher is better; completions are texts or lists of token ids."""
+        return self.score_ids(*self.encode(prompts, completions)).tolist()
+
+    def encode(self, prompts: Prompts, completions: Sequence[str] | Sequence[Sequence[int]]) -> tuple[list[list[int]], list[list[int]]]:
+        """Ids of the prompts and of the completions, which are texts or ids already."""
         ids = [self.base.encode_completion(c) if isinstance(c, str) else list(c) for c in completions]
-        return self.score_ids([self.base.encode_prompt(prompt) for prompt in prompts], ids).tolist()
+        return [self.base.encode_prompt(prompt) for prompt in prompts], ids
 
     def score_ids(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Scores (N,) float32 on the CPU for token ids; an end token is appended where it is missing."""
@@ -72,35 +90,54 @@ class RewardModel:
     @torch.no_grad()
     def raw_scores(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Scores (N,) as the head gives them: differences are log-odds of being preferred."""
-        pairs = zip(prompt_ids, completion_ids, strict=True)
-        rows = [[*prompt, *self.base.encoding.ended(answer)] for prompt, answer in pairs]
-        _check_lengths(rows, self.base.context)
-        by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+        rows = ended_rows(self.base, prompt_ids, completion_ids)
         scores = torch.empty(len(rows))
         with self.base.role(self.role):
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                batch = by_length[start : start + ROWS_AT_ONCE]
-                scores[batch] = self._last_token_scores([rows[number] for number in batch]).cpu()
+            for numbers, ids, mask in batches(self.base, rows):
+                scores[numbers] = self.last_token_scores(ids, mask)
         return scores
 
     def calibrate(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> None:
         """Fix offset and scale so that these reference samples have mean 0 and standard deviation 1."""
-        raw = self.raw_scores(prompt_ids, completion_ids).double()
-        scale = float(raw.std(correction=0)) if len(raw) > 1 else 1.0
-        self.about = About(**{**asdict(self.about), "offset": float(raw.mean()), "scale": scale or 1.0})
+        self.about = in_units_of(self.raw_scores(prompt_ids, completion_ids).double(), self.about)
 
     def save(self, path: str | Path) -> None:
         """Write the folder that `load` reads."""
+        self.save_adapter(path)
+        save_about(path, self.base, self.about)
+
+    def save_adapter(self, path: str | Path) -> None:
+        """Write the adapter with its head, as PEFT keeps that of a sequence-classification model."""
         config = copy.copy(self.base.model.peft_config[self.role])
         config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
         self.base.save_adapter(self.role, path, config=config, extra={HEAD: self.head[None]})
-        save_about(path, self.base, self.about)
 
-    def _last_token_scores(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        ids, mask = self.base.collate(rows)
-        last = mask.sum(dim=1) - 1
+    def last_token_scores(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Raw scores (B,) on the CPU for padded rows (B, T), under the base's active role."""
         hidden = self.base.hidden(ids, mask)
-        return hidden[torch.arange(len(rows), device=hidden.device), last].float() @ self.head
+        last = mask.sum(dim=1) - 1
+        return (hidden[torch.arange(len(ids), device=hidden.device), last].float() @ self.head).cpu()
+
+
+def ended_rows(base: Base, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Prompts with their answers, each closed by an end token. Raises BadInput where one is longer than the context."""
+    rows = [[*prompt, *base.encoding.ended(answer)] for prompt, answer in zip(prompt_ids, completion_ids, strict=True)]
+    _check_lengths(rows, base.context)
+    return rows
+
+
+def batches(base: Base, rows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    """Rows of like length together: their numbers, and their ids and mask (B, T) on the base's device."""
+    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        numbers = by_length[start : start + ROWS_AT_ONCE]
+        yield numbers, *base.collate([rows[number] for number in numbers])
+
+
+def in_units_of(reference: torch.Tensor, about: About) -> About:
+    """The same with the offset and scale that give these raw scores (N,) mean 0 and standard deviation 1."""
+    scale = float(reference.std(correction=0)) if len(reference) > 1 else 1.0
+    return replace(about, offset=float(reference.mean()), scale=scale or 1.0)
 
 
 def about_base(base: Base) -> About:
@@ -111,10 +148,16 @@ def about_base(base: Base) -> About:
 def save_about(path: str | Path, base: Base, about: About) -> None:
     """Write reward.json and the tokenizer into a reward model's folder."""
     base.tokenizer.save_pretrained(str(path))
+    write_about(path, about)
+
+
+def write_about(path: str | Path, about: About) -> None:
+    """Write reward.json alone."""
     (Path(path) / ABOUT).write_text(json.dumps(asdict(about), indent=2, ensure_ascii=False) + "\n")
 
 
-def _read_about(path: Path) -> About:
+def read_about(path: Path) -> About:
+    """What stands in a folder's reward.json. Raises BadInput where there is none."""
     if not (path / ABOUT).is_file():
         raise BadInput(
             error=f"{str(path)!r} holds no reward model (no {ABOUT})",
