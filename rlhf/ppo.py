@@ -4,7 +4,8 @@
 which is why masked entries are replaced (`where`) before any arithmetic instead of being multiplied by zero afterwards.
 
 Sources: Schulman et al. 2017 (arXiv 1707.06347) for the clipped loss, Schulman et al. 2016 (1506.02438) for GAE,
-Ziegler et al. 2019 (1909.08593) for the KL controller, Schulman 2020 (joschu.net/blog/kl-approx.html) for the estimators.
+Ziegler et al. 2019 (1909.08593) for the KL controller, Schulman 2020 (joschu.net/blog/kl-approx.html) for the estimators,
+Ye et al. 2020 (1912.09729) for the dual clip.
 """
 
 from __future__ import annotations
@@ -57,6 +58,16 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     return advantages, advantages + values
 
 
+def clipped_scores(scores: Tensor, limit: float | None) -> Tensor:
+    """Scores (B,) kept within +-`limit`; None keeps them as they are."""
+    return scores if limit is None else scores.clamp(-limit, limit)
+
+
+def length_penalty(lengths: Tensor, per_token: float, free: int) -> Tensor:
+    """What an answer's length costs, (B,) >= 0: `per_token` for each token beyond the first `free`; `lengths` (B,) in tokens."""
+    return per_token * (lengths - free).clamp(min=0)
+
+
 def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, coefficient: float) -> Tensor:
     """Rewards (B, T): -coefficient x `kl` (B, T) on every real token, and the answer's score (B,) on the last real one, the end token."""
     last = mask & (mask.flip(1).cumsum(1).flip(1) == 1)
@@ -75,10 +86,14 @@ def kl_estimate(logp: Tensor, ref_logp: Tensor, kind: Literal["k1", "k2", "k3"])
     raise ValueError(f"unknown KL estimator {kind!r}: k1, k2 or k3")
 
 
-def policy_loss(logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, clip: float) -> tuple[Tensor, Stats]:
+def policy_loss(
+    logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, clip: float, dual_clip: float | None = None
+) -> tuple[Tensor, Stats]:
     """Masked mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(logp - old_logp); all inputs (B, T).
 
-    Stats: `clip_fraction` (share of real tokens where the clipped branch was taken), `approx_kl` (k3 of old against new), `ratio`.
+    `dual_clip` (> 1) bounds the loss of a token with A < 0 at -A dual_clip: a ratio that ran away gives no gradient there.
+    Stats: `clip_fraction` (share of real tokens where the clipped branch was taken), `approx_kl` (k3 of old against new), `ratio`,
+    and with a dual clip `dual_clip_fraction`, the share of real tokens at that bound.
     """
     log_ratio = _real(logp, mask) - _real(old_logp, mask)
     ratio, advantages = log_ratio.exp(), _real(advantages, mask)
@@ -88,17 +103,23 @@ def policy_loss(logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor
         "approx_kl": masked_mean(torch.expm1(log_ratio) - log_ratio, mask),
         "ratio": masked_mean(ratio, mask),
     }
-    return masked_mean(torch.maximum(free, clipped), mask), {name: value.detach() for name, value in stats.items()}
+    losses = torch.maximum(free, clipped)
+    if dual_clip is not None:
+        beyond = (advantages < 0) & (losses > -advantages * dual_clip)
+        losses = torch.where(beyond, -advantages * dual_clip, losses)
+        stats["dual_clip_fraction"] = masked_mean(beyond.to(ratio.dtype), mask)
+    return masked_mean(losses, mask), {name: value.detach() for name, value in stats.items()}
 
 
-def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float) -> tuple[Tensor, Stats]:
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float | None) -> tuple[Tensor, Stats]:
     """Half the masked mean of max(unclipped^2, clipped^2), where the clipped error lets a value move at most `clip` from `old_values`.
 
-    Stats: `value_clip_fraction`, the share of real tokens where the clipped branch was taken.
+    `clip` None: half the mean of unclipped^2. Stats: `value_clip_fraction`, the share of real tokens where the clipped branch was taken.
     """
     values, old_values, returns = _real(values, mask), _real(old_values, mask), _real(returns, mask)
-    near = old_values + (values - old_values).clamp(-clip, clip)
-    free, clipped = (values - returns).square(), (near - returns).square()
+    free = (values - returns).square()
+    near = values if clip is None else old_values + (values - old_values).clamp(-clip, clip)
+    clipped = (near - returns).square()
     stats = {"value_clip_fraction": masked_mean((clipped > free).to(values.dtype), mask).detach()}
     return 0.5 * masked_mean(torch.maximum(free, clipped), mask), stats
 
