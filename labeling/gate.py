@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data.errors import BadInput
 from data.records import Account
 from data.store import Store
 from labeling import accounts
@@ -61,8 +62,15 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            answer = await self.decide(Request(scope, receive))
+            answer = await self.decide_or_explain(Request(scope, receive))
             await (answer or self.app)(scope, receive, _with_headers(send))
+
+    async def decide_or_explain(self, request: Request) -> Response | None:
+        """`decide`; where the store cannot be read or written (a full disk) the page says why and what to do."""
+        try:
+            return await self.decide(request)
+        except BadInput as problem:
+            return note(request, 507, "not_kept", why=f"{problem.error}. {problem.remedy}")
 
     async def decide(self, request: Request) -> Response | None:
         """The gate's own answer, or None where the request may pass."""

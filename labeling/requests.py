@@ -33,11 +33,11 @@ def spoken(request: Request) -> str:
     return language_of(request.headers.get("accept-language", ""))
 
 
-def note(request: Request, status: int, key: str) -> Response:
+def note(request: Request, status: int, key: str, **values: object) -> Response:
     """A short page for people, a JSON error for programs."""
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(note_page(spoken(request), key), status)
-    return JSONResponse({"error": say("en", key), "file": None, "line": None, "field": None, "remedy": ""}, status)
+        return HTMLResponse(note_page(spoken(request), key, **values), status)
+    return JSONResponse({"error": say("en", key, **values), "file": None, "line": None, "field": None, "remedy": ""}, status)
 
 
 def address(request: Request) -> str:

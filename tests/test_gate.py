@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import resource
+import signal
 
 import pytest
 from starlette.applications import Starlette
@@ -238,6 +240,26 @@ def test_the_first_link_makes_one_researcher_and_is_gone(client, store):
     assert client.get(path).status_code == 410
     assert client.post("/first", data={"token": token, "name": "Eve", "password": PASSWORD}).status_code == 410
     assert accounts.first_link(store) is None
+
+
+@pytest.fixture
+def full_disk(store):
+    """full_disk(): no file of this process may grow any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_on_a_full_disk_the_first_account_is_told_why_and_the_link_stays_good(client, store, full_disk):
+    token = accounts.first_link(store).partition("token=")[2]
+    full_disk()
+    refused = client.post("/first", data={"token": token, "name": "Ada", "password": PASSWORD}, headers={"accept": "text/html"})
+    assert refused.status_code == 507
+    assert "Free some space" in refused.text
+    assert accounts.first_link_is_good(store, token)
+    assert store.accounts.list() == []
 
 
 def test_a_first_link_is_worthless_once_somebody_can_sign_in(client, store):
