@@ -19,7 +19,6 @@ from data.records import Completion, Policy, Prompt, Run
 from data.settings import as_dict, parse_settings
 from data.starter import corpus, rubric
 from data.store import FILE, Store
-from labeling.queue import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
 from reward.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
@@ -28,6 +27,8 @@ from rlhf.settings import SampleSettings
 from rlhf.supervisor import Supervisor
 
 LABELERS = 5
+OVERLAP = 1.1
+"""Labelers for a pair: two for one pair in ten, so that their agreement is measured and not only assumed."""
 SPARE = 1.03
 """Pairs beyond those that get labels: a few have equal texts and are not shown."""
 METHODS = ("sft", "dpo")
@@ -112,8 +113,9 @@ class Tour:
         """The stage of the simulated labelers; how many labels they gave."""
         with self._timed("label") as spent:
             given = simulate(
-                self.store, labels=self.plan.labels, labelers=LABELERS, agreement=AGREEMENT, seed=self.seed, score=self.world.score
-            )
+                self.store, labels=self.plan.labels, labelers=LABELERS, agreement=AGREEMENT, seed=self.seed,
+                score=self.world.score, overlap=OVERLAP,
+            )  # fmt: skip
             spent["peak_mb"] = peak_mb()
         return given
 
@@ -202,7 +204,7 @@ def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, 
         "starter": {"corpus": corpus.VERSION, "rubric": rubric.VERSION, "hash": starter.source_hash()},
         "labels": labels,
         "stages": tour.stages,
-        "reward": {name: reward.get(name) for name in ("accuracy", "ci", "ceiling", "length_baseline", "fit_accuracy", "skill")},
+        "reward": {name: reward.get(name) for name in ("accuracy", "ci", "ceiling", "agreement", "length_baseline", "fit_accuracy", "skill")},
         "ppo": {
             **{name: mine[name] for name in figures},
             **{name: ppo.get(name) for name in ("kl_per_step", "reward_per_step", "checkpoint")},

@@ -37,7 +37,8 @@ def text(document: dict) -> str:
         "",
         f"Reward model   orders {_share(reward['accuracy'], reward['ci'])} of unseen noisy labels as labelers did;"
         f" gold itself {_share(reward['ceiling'])}, length alone {_share(reward['length_baseline'])}",
-        f"               skill {_share(reward['skill'])}; pairs that differ in task fit alone: {_share(reward['fit_accuracy'])}",
+        f"               skill {_share(reward['skill'])}; pairs that differ in task fit alone: {_share(reward['fit_accuracy'])};"
+        f" labelers agree on {_share(reward['agreement']['rate'], reward['agreement']['ci'])}",
         f"PPO            wins {_share(ppo['win_rate'], ppo['win_rate_ci'])} against its start by the rubric,"
         f" {_share(ppo['win_rate_noisy'])} by noisy labelers",
         f"               KL {_number(ppo['kl'])} nats per answer, gold {_number(ppo['gold_start'])} -> {_number(ppo['gold_end'])},"
@@ -93,6 +94,7 @@ def _figures(document: dict) -> list[list[str]]:
         ["Task fit", f"{_number(ppo['fit_start'])} to {_number(ppo['fit_end'])}", "the rubric's part for doing what was asked; it may not fall"],
         ["Reward model", _share(reward["accuracy"], reward["ci"]),
          f"of unseen labels ordered as labelers did; gold itself {_share(reward['ceiling'])}"],
+        ["Agreement", _share(reward["agreement"]["rate"], reward["agreement"]["ci"]), "of two labelers on the pairs that both judged"],
         ["Skill", _share(reward["skill"]), "(accuracy - 50 %) / (ceiling - 50 %)"],
         ["Accuracy on fit alone", _share(reward["fit_accuracy"]), "pairs that differ only in whether the answer fits its prompt"],
     ]  # fmt: skip

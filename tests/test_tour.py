@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_the_document_has_the_shape_of_the_contract(findings: Findings) -> None:
     assert set(document) == {"seed", "starter", "labels", "stages", "reward", "ppo", "best_of_8"}
     assert set(document["stages"]) == {"sample", "label", "reward", "ppo", "compare"}
     assert all(set(spent) == {"seconds", "peak_mb"} for spent in document["stages"].values())
-    assert set(document["reward"]) == {"accuracy", "ci", "ceiling", "length_baseline", "fit_accuracy", "skill"}
+    assert set(document["reward"]) == {"accuracy", "ci", "ceiling", "agreement", "length_baseline", "fit_accuracy", "skill"}
     assert {"win_rate", "win_rate_ci", "win_rate_noisy", "kl", "kl_per_step", "reward_per_step", "gold_start", "gold_end",
             "fit_start", "fit_end", "checkpoint"} <= set(document["ppo"])  # fmt: skip
     assert {"win_rate", "by_gold", "constant_answer"} <= set(document["best_of_8"])
@@ -85,6 +86,14 @@ def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findin
     splits = [store.prompts.get(pair.prompt_id).split for pair in store.pairs.list()]
     assert 0.1 < splits.count("test") / len(splits) < 0.2
     assert findings.document["reward"]["accuracy"] is not None
+
+
+def test_two_labelers_judge_one_pair_in_ten_so_that_agreement_is_measured(findings: Findings) -> None:
+    judged = Counter(row["pair_id"] for row in Store(findings.home).rows("SELECT pair_id FROM comparisons"))
+    assert set(judged.values()) == {1, 2}
+    agreement = findings.document["reward"]["agreement"]
+    assert agreement["pairs"] == list(judged.values()).count(2) > 0
+    assert 0 <= agreement["rate"] <= 1
 
 
 def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findings: Findings) -> None:

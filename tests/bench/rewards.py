@@ -12,7 +12,7 @@ from rlhf.tour import FULL, LABELERS, SPARE, Tour, World
 SIZES = (1000, 3000)
 TEST_PAIRS_PER_PROMPT = 3
 """900 and more test labels: the standard error of an accuracy is then about 0.013."""
-SHOWN = ("accuracy", "ci", "ceiling", "skill", "gold_accuracy", "fit_accuracy", "fit_ci", "fit_pairs", "length_baseline", "agreement")
+SHOWN = ("accuracy", "ci", "ceiling", "skill", "gold_accuracy", "fit_accuracy", "fit_ci", "fit_pairs", "length_baseline")
 
 
 def reward_skill(home: Path, *, seed: int = 0) -> dict:
