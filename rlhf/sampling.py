@@ -17,8 +17,7 @@ from torch import Tensor
 
 from data.errors import BadInput
 from reward.base import Base
-
-COMPACT_BELOW = 0.8  # ended rows leave the batch once fewer than this share of it still runs: a smaller batch must pay for the copy
+from rlhf.decoding import Table, decode
 
 
 class Rollout(NamedTuple):
@@ -46,11 +45,12 @@ def banned_ids(base: Base) -> list[int]:
     return sorted((base.encoding.special_ids | set(nameless)) - base.eos_ids)
 
 
-def token_logps(logits: Tensor, temperature: float, banned: Collection[int]) -> Tensor:
+def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:
     """Log-probabilities (..., V) in float32 of the sampled distribution: temperature applied, `banned` ids impossible, nothing cut off."""
     logits = logits.float() / temperature
-    if banned:
-        logits = logits.index_fill(-1, torch.tensor(list(banned), device=logits.device), float("-inf"))
+    if len(banned):
+        ids = banned if isinstance(banned, Tensor) else torch.tensor(list(banned), device=logits.device)
+        logits = logits.index_fill(-1, ids, float("-inf"))
     return logits.log_softmax(-1)
 
 
@@ -93,12 +93,25 @@ def generate(
     generation config is not consulted. Raises BadInput for a prompt that leaves no room for an answer.
     """
     _check(base, prompt_ids, temperature)
-    order = sorted(range(len(prompt_ids)), key=lambda row: len(prompt_ids[row]))
-    rollout = Rollout([[] for _ in order], [[] for _ in order], [False for _ in order])
+    impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)
+
+    def draw(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        logps = token_logps(logits, temperature, impossible)
+        chosen = _inverse_cdf(logps, numbers)
+        return chosen, logps.gather(-1, chosen[:, None])[:, 0]
+
+    table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
     with merged(base):
-        for at in range(0, len(order), batch_size):
-            _generate_batch(base, prompt_ids, uniforms, order[at : at + batch_size], rollout, max_new_tokens, temperature, banned)
-    return rollout
+        decode(base, prompt_ids, table, draw, batch_size)
+    ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
+    cut = [[row[:length] for row, length in zip(rows, lengths, strict=True)] for rows in (ids, logps)]
+    return Rollout(*cut, table.ended.tolist())
+
+
+def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> Table:
+    room = torch.tensor([min(noise.shape[1], base.context - 1 - len(ids)) for ids in prompts], device=base.device)
+    ends = torch.tensor(sorted(base.eos_ids), device=base.device)
+    return Table(torch.from_numpy(np.ascontiguousarray(noise)).to(base.device), room, ends)
 
 
 def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
@@ -113,48 +126,8 @@ def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
             )
 
 
-def _generate_batch(
-    base: Base, prompts: list[list[int]], noise: np.ndarray, rows: list[int], out: Rollout, limit: int, temperature: float, banned: Collection[int]
-) -> None:
-    """Decode the prompts numbered `rows` with a KV cache, appending to `out`; left padding, so that all rows write at the same slot."""
-    ids, mask = base.collate([prompts[row] for row in rows], side="left")
-    room = torch.tensor([base.context - 1 - len(prompts[row]) for row in rows], device=ids.device)
-    numbers = torch.from_numpy(np.ascontiguousarray(noise[rows, :limit])).to(ids.device)
-    ends = torch.tensor(sorted(base.eos_ids), device=ids.device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    running, cache = torch.ones(len(rows), dtype=torch.bool, device=ids.device), None
-    for step in range(limit):
-        reply = base.causal(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-        )
-        cache = reply.past_key_values
-        logps = token_logps(reply.logits[:, -1], temperature, banned)
-        chosen = _inverse_cdf(logps, numbers[:, step])
-        ended = torch.isin(chosen, ends)
-        _append(out, rows, chosen, logps, ended, running)
-        running = running & ~ended & (step + 1 < room)
-        if not running.any():
-            return
-        ids, positions = chosen[:, None], positions[:, -1:] + 1
-        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        if running.sum() <= COMPACT_BELOW * len(rows):
-            kept = running.nonzero()[:, 0]
-            cache.batch_select_indices(kept)
-            ids, positions, mask, numbers, room, running = (x[kept] for x in (ids, positions, mask, numbers, room, running))
-            rows = [rows[row] for row in kept.tolist()]
-
-
 def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:
     """The first token (B,) at which the cumulated probability exceeds the row's number; never one of probability 0."""
     cumulated = logps.double().exp().cumsum(-1)
     wanted = numbers.clamp(max=1 - 2**-40) * cumulated[:, -1]  # below the sum even after rounding
     return torch.searchsorted(cumulated, wanted[:, None], right=True)[:, 0]
-
-
-def _append(out: Rollout, rows: list[int], chosen: Tensor, logps: Tensor, ended: Tensor, running: Tensor) -> None:
-    values = logps.gather(-1, chosen[:, None])[:, 0].tolist()
-    for row, token, logp, end, alive in zip(rows, chosen.tolist(), values, ended.tolist(), running.tolist(), strict=True):
-        if alive:
-            out.ids[row].append(token)
-            out.logps[row].append(logp)
-            out.ended[row] = end
