@@ -1,4 +1,4 @@
-"""What PPO maximises: a reward model's scores in units of the reference policy, less a penalty where the end is missing."""
+"""What PPO maximises: a reward model's scores in units of the reference policy, less what a missing end and length cost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import Tensor
 from data.errors import BadInput
 from reward.base import Base
 from reward.model import RewardModel
+from rlhf import ppo
+from rlhf.sampling import Rollout
 
 Prompt = str | list[dict[str, str]]
 RewardFunction = Callable[[Sequence[Prompt], Sequence[str]], Sequence[float]]
@@ -30,8 +32,18 @@ class Scorer:
     `offset` and `scale` are set by `fit` on the reference policy's answers: 0 then means "like the reference", 1 a deviation above.
     """
 
-    def __init__(self, base: Base, reward: Rewarder | RewardFunction, missing_eos_penalty: float) -> None:
+    def __init__(
+        self,
+        base: Base,
+        reward: Rewarder | RewardFunction,
+        missing_eos_penalty: float,
+        *,
+        clip: float | None = None,
+        length_penalty: float = 0.0,
+        length_free: int = 0,
+    ) -> None:
         self._base, self._reward, self._penalty = base, reward, missing_eos_penalty
+        self._clip, self._length_penalty, self._length_free = clip, length_penalty, length_free
         self._reads_ids = isinstance(reward, RewardModel) and reward.base.fingerprint["tokenizer"] == base.fingerprint["tokenizer"]
         self.offset, self.scale = 0.0, 1.0
 
@@ -47,12 +59,17 @@ class Scorer:
             raise BadInput(f"the reward of {text[:60]!r} is {scores[row].item()}", "Return finite numbers only", field="reward")
         return scores
 
-    def fit(self, scores: Tensor) -> None:
-        """Let `scores` of the reference's answers have mean 0 and deviation 1; equal scores are only centred."""
+    def fit(self, scores: Tensor, scale: bool = True) -> None:
+        """Let `scores` of the reference's answers have mean 0 and deviation 1; without `scale`, and where all are equal, only mean 0."""
         self.offset, spread = scores.mean().item(), scores.std(unbiased=False).item()
-        self.scale = spread if spread > 1e-6 else 1.0
+        self.scale = spread if scale and spread > 1e-6 else 1.0
 
     def standard(self, raw: Tensor, ended: Sequence[bool]) -> Tensor:
-        """(raw - offset) / scale, and the penalty subtracted where an answer has no end."""
+        """(raw - offset) / scale within the clip, and the penalty subtracted where an answer has no end."""
         unended = torch.tensor([not end for end in ended], dtype=raw.dtype)
-        return (raw - self.offset) / self.scale - self._penalty * unended
+        return ppo.clipped_scores((raw - self.offset) / self.scale, self._clip) - self._penalty * unended
+
+    def shaped(self, raw: Tensor, answers: Rollout) -> Tensor:
+        """What PPO maximises, (B,): the standard scores of these answers, less the price of their length."""
+        lengths = torch.tensor([len(ids) for ids in answers.ids], dtype=raw.dtype)
+        return self.standard(raw, answers.ended) - ppo.length_penalty(lengths, self._length_penalty, self._length_free)
