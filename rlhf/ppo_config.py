@@ -18,7 +18,7 @@ class PPOConfig(TrainingArguments):
     """TrainingArguments for PPO.
 
     Words: an *update* is one rollout of `rollout_batch_size` answers and the training on it; a *minibatch* is what one optimizer step
-    sees (`per_device_train_batch_size` x `gradient_accumulation_steps`) and divides the rollout. `max_steps` counts
+    sees (`per_device_train_batch_size` x `gradient_accumulation_steps` x processes) and divides the rollout. `max_steps` counts
     optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
     of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
 
@@ -32,6 +32,7 @@ class PPOConfig(TrainingArguments):
     gradient_accumulation_steps: int = _knob(2, "Passes in one optimizer step.")
     num_train_epochs: float = _knob(1.0, "Passes over the prompts, where max_steps is not given.")
     save_total_limit: int | None = _knob(2, "Checkpoints kept; two, so that a crash while saving leaves a whole one.")
+    ddp_find_unused_parameters: bool | None = _knob(False, "Every trainable tensor takes part in every pass.")
     report_to: str | list[str] | None = _knob("none", "Where metrics are sent; nowhere.")
 
     rollout_batch_size: int = _knob(128, "Answers sampled for one update, one for each prompt.")
@@ -63,17 +64,11 @@ class PPOConfig(TrainingArguments):
                 "Lower per_device_train_batch_size instead",
                 field="gradient_checkpointing",
             )
-        if self.world_size > 1:
-            raise BadInput(
-                f"PPO in {self.world_size} processes would train each of them on the same answers",
-                "Start it in one process",
-                field="world_size",
-            )
         if self.rollout_batch_size % self.minibatch_size:
             raise BadInput(
                 f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of {self.minibatch_size} "
-                f"({self.per_device_train_batch_size} x {self.gradient_accumulation_steps})",
-                "Change rollout_batch_size, per_device_train_batch_size or gradient_accumulation_steps",
+                f"({self.per_device_train_batch_size} x {self.gradient_accumulation_steps} x {self.world_size} processes)",
+                "Change rollout_batch_size, per_device_train_batch_size, gradient_accumulation_steps or the number of processes",
                 field="rollout_batch_size",
             )
         self.logging_steps = self.steps_per_update
@@ -82,8 +77,8 @@ class PPOConfig(TrainingArguments):
 
     @property
     def minibatch_size(self) -> int:
-        """Answers that one optimizer step sees."""
-        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+        """Answers that one optimizer step sees, in all processes together."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps * self.world_size
 
     @property
     def steps_per_update(self) -> int:

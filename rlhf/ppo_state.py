@@ -1,12 +1,13 @@
 """What a PPO run must keep beside the policy and the optimizer, in memory and in a checkpoint folder.
 
-A checkpoint is whole once `ppo_state.json` is there: it is written last.
+A checkpoint is written as a draft and renamed when it is whole; `ppo_state.json` is its last file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 
 from data.errors import BadInput
 from reward.base import Base
+from rlhf.ppo_config import PPOConfig
 
 STATE, HEAD, BEST = "ppo_state.json", "value_head.safetensors", "best.safetensors"
+RESUME = "resume_from_checkpoint"
+DRAFT = "draft"  # a checkpoint is written in here and renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,56 @@ def save_state(folder: Path, head: nn.Module, best: Best | None, numbers: dict[s
     os.replace(draft, folder / STATE)
 
 
-def load_state(folder: Path, head: nn.Module) -> tuple[Best | None, dict[str, Any]]:
-    """Fill the value head; returns the best policy and the numbers."""
-    head.load_state_dict(load_file(folder / HEAD))
+def made_with(args: PPOConfig, base: Base) -> dict[str, Any]:
+    """What a run must have in common with the one that wrote a checkpoint to go on from it."""
+    sizes = {name: getattr(args, name) for name in ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs")}
+    return sizes | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
+
+
+def load_state(folder: Path, head: nn.Module, now: dict[str, Any]) -> tuple[Best | None, dict[str, Any]]:
+    """Fill the value head; returns the best policy and the numbers.
+
+    Raises BadInput for a folder that is no whole checkpoint, and where the run differs in something of `made_with`, which is `now`.
+    """
+    if not (folder / STATE).is_file():
+        raise BadInput(f"{str(folder)!r} is no whole checkpoint: it has no {STATE}", "Resume from another one, or start anew", field=RESUME)
     numbers = json.loads((folder / STATE).read_text())
+    before = numbers.pop("made_with")
+    for name, value in now.items():
+        if before[name] != value:
+            error = f"{folder.name} was written with another {name}: {before[name]}, now {value}"
+            raise BadInput(error, "Resume with what the run was started with, or start anew", field=RESUME)
+    head.load_state_dict(load_file(folder / HEAD))
     best = numbers.pop("best")
     return best and Best(**best, weights=load_file(folder / BEST)), numbers
 
 
+def fresh_draft(folder: Path) -> Path:
+    """An empty folder to write a checkpoint in; what a killed process left there is gone."""
+    shutil.rmtree(folder / DRAFT, ignore_errors=True)
+    (folder / DRAFT).mkdir(parents=True)
+    return folder / DRAFT
+
+
+def settle(made: Path, folder: Path, limit: int | None) -> None:
+    """Move a whole checkpoint from the draft to its place in `folder`; then only its newest `limit` checkpoints stay."""
+    place = folder / made.name
+    _delete(place)  # one of the same number, where somebody resumed from an older one
+    os.replace(made, place)
+    made.parent.rmdir()
+    for old in sorted(folder.glob("checkpoint-*"), key=_number)[:-limit] if limit else ():
+        _delete(old)
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint in a run's folder; None where there is none."""
-    whole = [path.parent for path in folder.glob(f"checkpoint-*/{STATE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max((path.parent for path in folder.glob(f"checkpoint-*/{STATE}")), key=_number, default=None)
+
+
+def _number(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _delete(checkpoint: Path) -> None:
+    (checkpoint / STATE).unlink(missing_ok=True)  # first: from now on it is not taken for a whole one
+    shutil.rmtree(checkpoint, ignore_errors=True)

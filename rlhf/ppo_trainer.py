@@ -20,17 +20,16 @@ from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from reward.adapters import read_adapter
 from reward.base import Base
-from rlhf import ppo
+from rlhf import ppo, ranks
 from rlhf.actor_critic import ActorCritic, answer_batch, spread
+from rlhf.collect import Collector, Row
 from rlhf.ppo_config import PPOConfig
-from rlhf.ppo_state import Best, copy_of, load_state, put, save_state
-from rlhf.rollout import Judged, describe, experience, judged, minibatch_plan, prompt_rows
-from rlhf.sampling import Rollout, banned_ids, generate, uniforms
+from rlhf.ppo_state import DRAFT, Best, copy_of, fresh_draft, load_state, made_with, put, save_state, settle
+from rlhf.rollout import Side, beside, describe, encoded, experience, minibatch_plan, prompt_rows
 from rlhf.scorer import Rewarder, RewardFunction, Scorer
 
 POLICY, REFERENCE = "policy", "reference"
 FIXED = 2**32  # the "update" of noise that never changes: the fixed prompts are always answered with it
-Row = dict[str, Any]
 Watch = Callable[[Sequence[Row], Sequence[str], Sequence[bool]], Sequence[float]]
 
 
@@ -65,14 +64,15 @@ class PPOTrainer(Trainer):
         self.kl = ppo.AdaptiveKL(args.kl_coef, args.kl_target or 1.0, args.kl_horizon)
         self.watch: Watch | None = None
         self.best: Best | None = None
+        self._draft: Path | None = None
         self.samples: list[dict[str, Any]] = []
-        self._prompts = [self.base.encode_prompt(row["prompt"]) for row in train_dataset]
+        self._prompts = encoded(self.base, train_dataset, "train_dataset")
         self._fixed = list(eval_dataset or (train_dataset[i] for i in range(min(args.rollout_batch_size, len(self._prompts)))))
-        self._fixed_prompts = [self.base.encode_prompt(row["prompt"]) for row in self._fixed]
-        self._banned = banned_ids(self.base)
+        self._fixed_prompts = encoded(self.base, self._fixed, "eval_dataset")
         args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
         args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
         actor = ActorCritic(self.base, args.temperature, args.bf16)
+        self.collector = Collector(actor, self.reference, self.scorer, args)
         super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, callbacks=callbacks)
 
     # ---- the whole run
@@ -111,8 +111,7 @@ class PPOTrainer(Trainer):
     def _answer_as_reference(self) -> None:
         """The reference's answers to the fixed prompts: they give the reward its unit, and samples their counterpart."""
         with self.base.role(self.reference):
-            answers = self._sample(self._fixed_prompts, FIXED)
-        raw = self.scorer.raw([row["prompt"] for row in self._fixed], answers.ids)
+            answers, raw = self.collector.answer(self._fixed, self._fixed_prompts, FIXED)
         if self.args.standardize_reward:
             self.scorer.fit(raw)
         self._reference_answers, self._reference_raw = answers, raw
@@ -122,20 +121,20 @@ class PPOTrainer(Trainer):
 
     def _prepare_inputs(self, inputs: dict[str, int]) -> dict[str, Any]:
         """From the number of a forward pass to its rows; the first pass of an update makes the rollout."""
-        accumulated = self.args.gradient_accumulation_steps
+        accumulated, processes = self.args.gradient_accumulation_steps, self.args.world_size
         update, number = divmod(inputs["pass"], self.args.steps_per_update * accumulated)
         if number == 0:
             self._begin_update(update)
-        first = number - number % accumulated
-        window = sum(int(self._experience.mask[rows].sum()) for rows in self._plan[first : first + accumulated])
-        return {"rows": self._plan[number], "window": window}
+        first = number // accumulated * accumulated * processes
+        window = sum(int(self._experience.mask[rows].sum()) for rows in self._plan[first : first + accumulated * processes])
+        return {"rows": self._plan[number * processes + self.args.process_index], "window": window}
 
     def _begin_update(self, update: int) -> None:
         """1 sample, score and look as policy and as reference  2 reward: the score at the end token, less the price of KL at each
         3 advantages  4 is the KL budget spent?  5 steer the price."""
         self._started, self._sums = time.perf_counter(), {}
         rows = prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
-        seen = self._judge([self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update)
+        seen = self.collector.judge([self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update)
         rewards = ppo.token_rewards(seen.scores, seen.kl, seen.mask, self.kl.coefficient)
         self._experience = experience(seen, rewards, self.args)
         self._plan = minibatch_plan(self.args, update, seen.lengths)
@@ -170,39 +169,23 @@ class PPOTrainer(Trainer):
         stats = stats | more | {"policy_loss": policy.detach(), "value_loss": value.detach()}
         for name, number in stats.items():
             self._sums[name] = self._sums.get(name, 0.0) + number * share / self.args.steps_per_update
-        return share * (policy + self.args.vf_coef * value)
-
-    def _judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
-        answers = self._sample(prompts, key)
-        raw = self.scorer.raw([row["prompt"] for row in rows], answers.ids)
-        scores = self.scorer.standard(raw, answers.ended)
-        return judged(self.model, self.reference, prompts, answers, scores, 2 * self.args.per_device_train_batch_size)
-
-    def _sample(self, prompts: list[list[int]], key: int) -> Rollout:
-        """Answers of the active role. The noise depends on the run's seed, `key` and a prompt's place, not on batches."""
-        noise = uniforms(self.args.seed, key, range(len(prompts)), self.args.max_new_tokens)
-        return generate(
-            self.base,
-            prompts,
-            noise,
-            max_new_tokens=self.args.max_new_tokens,
-            temperature=self.args.temperature,
-            banned=self._banned,
-        )
+        # several processes average their gradients, while the shares of all of them add up to 1
+        return self.args.world_size * share * (policy + self.args.vf_coef * value)
 
     # ---- the best policy
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Answer the fixed prompts, always with the same noise: reward, KL, and whether this is the best policy so far."""
         with self.base.role(POLICY):
-            seen = self._judge(self._fixed, self._fixed_prompts, FIXED)
+            seen = self.collector.judge(self._fixed, self._fixed_prompts, FIXED)
         found = describe(seen)
         found["objective"] = self._consider(self.updates_done, found["reward"], found["kl"])
         texts = [self.base.decode(ids) for ids in seen.answers.ids]
         if self.watch is not None:
             gold = self.watch(self._fixed, texts, seen.answers.ended)
             found["gold"] = sum(gold) / len(gold)
-        self.samples = self._beside_reference(texts, seen.scores)
+        theirs = Side(self._reference_answers.ids, self.scorer.standard(self._reference_raw, self._reference_answers.ended))
+        self.samples = beside(self.base, self._fixed, theirs, Side(seen.answers.ids, seen.scores))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -215,35 +198,38 @@ class PPOTrainer(Trainer):
             self.best = Best(update, reward, kl, objective, copy_of(self.base, POLICY))
         return objective
 
-    def _beside_reference(self, texts: Sequence[str], scores: Tensor) -> list[dict[str, Any]]:
-        """The fixed prompts with both policies' answers and scores."""
-        reference = self._reference_answers
-        theirs = self.scorer.standard(self._reference_raw, reference.ended)
-        return [
-            {"prompt": row["prompt"], "reference": self.base.decode(ids), "policy": text, "reference_reward": their, "reward": mine}
-            for row, ids, text, their, mine in zip(self._fixed, reference.ids, texts, theirs.tolist(), scores.tolist(), strict=True)
-        ]
-
     # ---- what is written down
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the update's metrics to the loss that the training loop reports at its end."""
         if "loss" in logs:
             seconds = time.perf_counter() - self._started
-            logs |= self._metrics | {name: float(number) for name, number in self._sums.items()}
+            logs |= self._metrics | ranks.total(self._sums)
             logs |= {"update": self.updates_done, "episodes_per_second": self.args.rollout_batch_size / seconds}
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        self.base.save_adapter(POLICY, output_dir or self.args.output_dir)
+        if self.args.should_save:
+            self.base.save_adapter(POLICY, output_dir or self.args.output_dir)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        """While a checkpoint is written, the folder of drafts."""
+        return str(self._draft or super()._get_output_dir(trial))
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Written as a draft; it gets its name when it is whole, and only then do older ones go."""
+        folder = Path(self.args.output_dir)
+        self._draft = fresh_draft(folder) if self.args.should_save else folder / DRAFT
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
-        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-        numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
-        save_state(folder, self.model.value_head, self.best, numbers)
+        self.accelerator.wait_for_everyone()
+        made, self._draft = self._draft / f"checkpoint-{self.state.global_step}", None
+        if self.args.should_save:
+            numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
+            save_state(made, self.model.value_head, self.best, numbers | {"made_with": made_with(self.args, self.base)})
+            settle(made, folder, self.args.save_total_limit)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, made_with(self.args, self.base))
         put(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
-        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head)
         self.kl.coefficient, self.scorer.offset, self.scorer.scale = numbers["kl_coef"], numbers["offset"], numbers["scale"]

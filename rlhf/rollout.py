@@ -6,13 +6,16 @@ Noise and order come from counters (seed, update, ...), so a rollout is a functi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from rlhf import ppo
+from data.errors import BadInput
+from reward.base import Base
+from rlhf import ppo, ranks
 from rlhf.actor_critic import ActorCritic, answer_batch, answer_mask, spread
 from rlhf.ppo_config import PPOConfig
 from rlhf.sampling import Rollout
@@ -77,7 +80,7 @@ def prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
 
 def minibatch_plan(args: PPOConfig, update: int, lengths: Sequence[int]) -> list[list[int]]:
     """Rows of every forward pass of an update, in order: each PPO epoch shuffled into minibatches, each minibatch sorted by
-    length before it is cut into passes, so that little is padded."""
+    length before it is cut into passes, so that little is padded. Several processes take the passes of a minibatch in turn."""
     plan, size = [], args.per_device_train_batch_size
     for epoch in range(args.num_ppo_epochs):
         order = shuffled(args.seed, update, MINIBATCHES, epoch, len(lengths)).tolist()
@@ -85,6 +88,41 @@ def minibatch_plan(args: PPOConfig, update: int, lengths: Sequence[int]) -> list
             minibatch = sorted(order[start : start + args.minibatch_size], key=lambda row: lengths[row])
             plan += [minibatch[at : at + size] for at in range(0, len(minibatch), size)]
     return plan
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """The shares of several processes, one after the other, as the whole: lists and (B,) tensors joined, (B, T) ones widened first.
+
+    Tuples are joined field by field; one share alone is the whole already.
+    """
+    first = parts[0]
+    if len(parts) == 1 or first is None:
+        return first
+    if isinstance(first, list):
+        return [row for part in parts for row in part]
+    if isinstance(first, Tensor):
+        width = max(part.shape[-1] for part in parts)
+        return torch.cat([pad(part, (0, width - part.shape[1])) if part.dim() == 2 else part for part in parts])
+    fields = [joined(each) for each in zip(*parts, strict=True)]
+    return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
+
+
+def encoded(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[list[int]]:
+    """The ids of every row's prompt. Raises BadInput where there is none, and for a row without prompt or without room for an answer."""
+    if len(rows) < ranks.world():
+        raise BadInput(f"{called} has {len(rows)} rows for {ranks.world()} process(es)", "Give at least one for each", field=called)
+    found = []
+    for number, row in enumerate(rows):
+        if "prompt" not in row:
+            raise BadInput(f"row {number} of {called} has no 'prompt' but {sorted(row)}", "Name the column of the prompts so", field=called)
+        found.append(base.encode_prompt(row["prompt"]))
+        if not 0 < len(found[-1]) < base.context - 1:  # an answer, and an end token that a reward model may append
+            raise BadInput(
+                f"row {number} of {called} has a prompt of {len(found[-1])} tokens, a context of {base.context} leaves no room for an answer",
+                "Shorten or leave out the prompt, or take a base with a longer context",
+                field=called,
+            )
+    return found
 
 
 @torch.no_grad()
@@ -125,3 +163,20 @@ def experience(seen: Judged, rewards: Tensor, args: PPOConfig) -> Experience:
     advantages, returns = ppo.gae(rewards, seen.old.values, seen.mask, args.gamma, args.lam)
     advantages = ppo.whiten(advantages, seen.mask)
     return Experience(seen.prompts, seen.answers.ids, seen.mask, seen.old.logps, seen.old.values, advantages, returns)
+
+
+class Side(NamedTuple):
+    """One policy's answers as ids, and their scores (B,)."""
+
+    ids: list[list[int]]
+    scores: Tensor
+
+
+def beside(base: Base, rows: Sequence[dict[str, Any]], reference: Side, policy: Side) -> list[dict[str, Any]]:
+    """The prompts of `rows` with both policies' answers and scores: samples for people to read."""
+    return [
+        {"prompt": row["prompt"], "reference": base.decode(theirs), "policy": base.decode(ours), "reference_reward": their, "reward": our}
+        for row, theirs, ours, their, our in zip(
+            rows, reference.ids, policy.ids, reference.scores.tolist(), policy.scores.tolist(), strict=True
+        )
+    ]

@@ -116,7 +116,7 @@ def test_check_05_temperature_is_the_same_in_sampling_old_new_and_reference_logp
     trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path), temperature=0.7)
     data = trainer._experience
     with base.role("policy"):
-        answers = trainer._sample(data.prompts, 0)
+        answers = trainer.collector.sample(data.prompts, 0)
     sampled = spread(torch.tensor([logp for row in answers.logps for logp in row]), data.mask)
     assert answers.ids == data.answers
     assert torch.allclose(sampled, data.old_logps, atol=1e-4)

@@ -10,7 +10,6 @@ from peft import LoraConfig
 
 from data.errors import BadInput
 from reward.base import Base
-from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_state import STATE, last_checkpoint
 from rlhf.rollout import minibatch_plan, prompt_rows
 from rlhf.scorer import Scorer
@@ -310,9 +309,3 @@ def test_bfloat16_keeps_log_probabilities_in_float32(base, tmp_path):
     assert log["kl"] == 0.0  # policy and reference in the same numbers
     assert trainer._experience.old_logps.dtype == torch.float32
     assert log["clip_fraction"] <= 0.5
-
-
-def test_several_processes_are_refused_since_each_would_train_on_the_same_answers(tmp_path, monkeypatch):
-    monkeypatch.setattr(PPOConfig, "world_size", 2)
-    with pytest.raises(BadInput, match="2 processes"):
-        PPOConfig(str(tmp_path))

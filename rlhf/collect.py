@@ -1,0 +1,56 @@
+"""Rollouts made by all processes of a run together: each answers and judges its share of the prompts, then all hold the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from rlhf import ranks
+from rlhf.actor_critic import ActorCritic
+from rlhf.ppo_config import PPOConfig
+from rlhf.rollout import Judged, joined, judged
+from rlhf.sampling import Rollout, banned_ids, generate, uniforms
+from rlhf.scorer import Scorer
+
+Row = dict[str, Any]
+
+
+class Collector:
+    """Answers prompts as the active role and has the answers judged. `key` is the update, whose noise they are drawn with."""
+
+    def __init__(self, actor: ActorCritic, reference: str | None, scorer: Scorer, args: PPOConfig) -> None:
+        self.actor, self.reference, self.scorer, self.args = actor, reference, scorer, args
+        self._banned = banned_ids(actor.base)
+
+    def judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
+        """Answers to `prompts` (the ids of `rows`), scored, and looked at as the active role and as the reference."""
+        return joined(ranks.together(lambda: self._judge(rows, prompts, key)))
+
+    def answer(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
+        """Answers to `prompts` and the judge's own scores (B,)."""
+        return joined(ranks.together(lambda: self._answer(rows, prompts, key)))
+
+    def sample(self, prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
+        """Answers of this process. The noise depends on the run's seed, `key` and a prompt's place (from `first` on), not on batches."""
+        noise = uniforms(self.args.seed, key, range(first, first + len(prompts)), self.args.max_new_tokens)
+        return generate(
+            self.actor.base,
+            prompts,
+            noise,
+            max_new_tokens=self.args.max_new_tokens,
+            temperature=self.args.temperature,
+            banned=self._banned,
+        )
+
+    def _judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
+        answers, raw = self._answer(rows, prompts, key)
+        scores = self.scorer.standard(raw, answers.ended)
+        own = [prompts[place] for place in ranks.share(len(prompts))]
+        return judged(self.actor, self.reference, own, answers, scores, 2 * self.args.per_device_train_batch_size)
+
+    def _answer(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
+        share = ranks.share(len(prompts))
+        answers = self.sample([prompts[place] for place in share], key, share.start)
+        return answers, self.scorer.raw([rows[place]["prompt"] for place in share], answers.ids)
