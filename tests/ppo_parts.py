@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import TrainerCallback
 
 from reward.base import Base
+from reward.model import RewardModel, about_base
+from rlhf.actor_critic import ActorCritic, answer_batch, spread
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_trainer import PPOTrainer
+from rlhf.sampling import banned_ids
 from tests.tiny import make_tiny_model
 
 PROMPTS = [{"prompt": f"Name {number} animals{'.' * (number % 5)}"} for number in range(16)]
@@ -57,6 +61,64 @@ def ppo_trainer(base: Base, config: PPOConfig, reward=share_of_letters, train=PR
     trainer = PPOTrainer(base, reward, config, train_dataset=train, eval_dataset=held_out, start=start)
     trainer.remove_callback(next(c for c in trainer.callback_handler.callbacks if "Printer" in type(c).__name__))
     return trainer
+
+
+def begun(base: Base, folder: Path, start=None, update: int = 0, reward=share_of_letters, **options) -> PPOTrainer:
+    """A trainer with the rollout of an update in hand."""
+    trainer = ppo_trainer(base, ppo_config(folder, **options), reward=reward, start=start)
+    trainer._answer_as_reference()
+    with base.role("policy"):
+        trainer._begin_update(update)
+    return trainer
+
+
+def new_logps(trainer: PPOTrainer) -> torch.Tensor:
+    """Log-probabilities of the rollout in hand under the policy as it is now, (B, T)."""
+    data = trainer._experience
+    with trainer.base.role("policy"):
+        flat, _, _ = trainer.model(*answer_batch(trainer.base, data.prompts, data.answers))
+    return spread(flat, data.mask)
+
+
+def actor(base: Base, temperature: float = 1.0, bf16: bool = False) -> ActorCritic:
+    """A policy and a critic that say something: random adapter, random head."""
+    base.add_adapter("policy", trainable=True)
+    torch.manual_seed(3)
+    for matrix in base.parameters("policy"):
+        torch.nn.init.normal_(matrix, std=0.1)
+    model = ActorCritic(base, temperature, bf16)
+    torch.nn.init.normal_(model.value_head.weight)
+    return model
+
+
+def shake(base: Base, role: str, std: float = 0.1) -> None:
+    """Move an adapter to a random place away from where it is."""
+    torch.manual_seed(23)
+    for matrix in base.parameters(role):
+        matrix.data.add_(torch.randn_like(matrix), alpha=std)
+
+
+def random_judge(base: Base) -> RewardModel:
+    """A reward model on the same base that has an opinion: random adapter, random head."""
+    base.add_adapter("judge")
+    torch.manual_seed(11)
+    for matrix in base.parameters("judge"):
+        matrix.data.normal_(std=0.2)
+    return RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+
+
+@torch.no_grad()
+def exact_logps(base: Base, role: str | None, prompt: list[int], answer: list[int]) -> np.ndarray:
+    """Log-probabilities (T, V) of an answer's tokens by the library's own pass over one unpadded row, normalised in float64."""
+    with base.role(role):
+        logits = base.causal(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].double()
+    logits[:, banned_ids(base)] = -torch.inf
+    return logits.log_softmax(-1).numpy()
+
+
+def rollouts(trainer: PPOTrainer) -> list[dict]:
+    """What was logged of every update."""
+    return [log for log in trainer.state.log_history if "rollout_seconds" in log]
 
 
 class Passes(TrainerCallback):
