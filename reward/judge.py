@@ -9,8 +9,8 @@ from itertools import combinations
 from data.records import Completion
 from data.starter.rubric import gold_parts
 from data.store import Store
+from reward.judged import SAME, FitPair, Judged
 from reward.model import RewardModel
-from reward.report import SAME, FitPair, Judged
 from reward.rows import Encoded, RowEncoder
 
 MORE_PER_PROMPT = 4
@@ -36,6 +36,15 @@ def judge(store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[
     answers = _scored(store, model, encoder, rows)
     judged = [_judged(each, answers[each.row.a_id], answers[each.row.b_id]) for each in rows]
     return judged, fit_pairs(list(answers.values()))
+
+
+def judge_labeled(model: RewardModel, rows: Sequence[Encoded]) -> list[Judged]:
+    """The comparisons with the model's scores alone: neither gold nor other answers."""
+    answers = {id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))}
+    if not answers:
+        return []
+    scores = dict(zip(answers, model.raw_scores(*zip(*answers.values(), strict=True)).tolist(), strict=True))
+    return [_judged(each, *(Answer(each.row.prompt_id, scores[id], None) for id in (each.row.a_id, each.row.b_id))) for each in rows]
 
 
 def fit_pairs(answers: Sequence[Answer]) -> list[FitPair]:
@@ -80,4 +89,5 @@ def _parts(facts: dict | None, answer: Completion) -> dict[str, float] | None:
 
 def _judged(each: Encoded, a: Answer, b: Answer) -> Judged:
     row = each.row
-    return Judged(row.prompt_id, row.prompt, row.a_text, row.b_text, a.score, b.score, row.label, row.margin, a.gold, b.gold)
+    texts = row.prompt_id, row.prompt, row.a_text, row.b_text
+    return Judged(*texts, a.score, b.score, row.label, row.margin, a.gold, b.gold, row.labeler, row.comparison_id)

@@ -10,7 +10,9 @@ import sys
 import numpy as np
 import pytest
 
-from reward.report import FitPair, Judged, build_report, calibration, ordered, share_by_prompt, skill
+from data.intervals import wilson
+from reward.judged import FitPair, Judged, ordered, share_by_prompt
+from reward.report import build_report, highest_reachable, skill
 
 
 def judged(prompt_id, a_score, b_score, label, *, margin=2, gold=(None, None), texts=("aa", "b")):
@@ -18,14 +20,19 @@ def judged(prompt_id, a_score, b_score, label, *, margin=2, gold=(None, None), t
 
 
 def test_equal_scores_count_half_and_order_counts_by_the_label():
-    right = ordered(np.array([1, 1, 0, 0]), np.array([0, 0, 0, 1]), np.array([1, 0, 1, 0]))
-    assert right.tolist() == [1, 0, 0.5, 1]
+    right = ordered(np.array([1, 1, 0, 0, 7]), np.array([0, 0, 0, 1, 0]), np.array([1, 0, 1, 0, 0.5]))
+    assert right.tolist() == [1, 0, 0.5, 1, 0.5]
 
 
 def test_accuracy_leaves_out_what_people_called_a_tie():
     report = build_report([judged(1, 1, 0, 1.0), judged(2, 1, 0, 0.0), judged(3, 9, 0, 0.5), judged(4, 2, 0, 1.0)])
     assert report["accuracy"] == pytest.approx(2 / 3)
     assert (report["test_comparisons"], report["ties"]) == (4, 1)
+
+
+def test_with_ties_at_half_every_comparison_counts():
+    report = build_report([judged(1, 1, 0, 1.0), judged(2, 1, 0, 0.0), judged(3, 9, 0, 0.5), judged(4, 2, 0, 1.0)])
+    assert report["accuracy_ties_half"] == pytest.approx((1 + 0 + 0.5 + 1) / 4)
 
 
 def test_the_loss_of_equal_scores_is_ln_2_and_ties_pull_to_the_middle():
@@ -61,10 +68,17 @@ def test_the_length_baseline_prefers_the_longer_answer():
 
 def test_the_interval_resamples_prompts_not_rows():
     same_prompt, own_prompts = share_by_prompt([1, 0] * 50, [1] * 100), share_by_prompt([1, 0] * 50, range(100))
-    assert same_prompt == (0.5, [0.5, 0.5])
+    assert same_prompt == (0.5, list(wilson(0.5, 1)))
     low, high = own_prompts[1]
     assert low == pytest.approx(0.5 - 1.96 * 0.05, abs=0.02)
     assert high == pytest.approx(0.5 + 1.96 * 0.05, abs=0.02)
+
+
+def test_a_few_right_answers_are_no_certainty():
+    share, (low, high) = share_by_prompt([1, 1, 1], [1, 2, 3])
+    assert share == 1
+    assert low == pytest.approx(3 / (3 + 1.959964**2))  # Wilson's lower limit for n of n is n / (n + z^2)
+    assert high == 1
 
 
 def test_fit_accuracy_counts_pairs_that_differ_in_fit_alone():
@@ -78,17 +92,25 @@ def test_accuracy_is_given_per_margin():
     assert [(m["margin"], m["accuracy"]) for m in build_report(rows)["by_margin"]] == [(1, 0.5), (3, 1.0)]
 
 
-def test_calibration_sets_the_predicted_beside_the_observed_share():
-    certain = math.log(0.95 / 0.05)
-    (found,) = calibration([judged(n, certain, 0, 1.0 if n else 0.0) for n in range(4)])
-    assert found == {"predicted": pytest.approx(0.95), "observed": pytest.approx(0.75), "comparisons": 4}
-
-
 def test_the_worst_disagreements_come_first_and_name_both_answers():
     rows = [judged(1, 0, 1, 1.0), judged(2, 5, 0, 0.0, texts=("sure", "kind")), judged(3, 9, 0, 1.0)]
     worst = build_report(rows)["worst"]
     assert [w["difference"] for w in worst] == [5, 1]
     assert (worst[0]["preferred"], worst[0]["model_prefers"]) == ("kind", "sure")
+    assert (worst[0]["preferred_score"], worst[0]["model_prefers_score"]) == (0, 5)
+    assert worst[0]["confidence"] == pytest.approx(1 / (1 + math.exp(-5)), abs=1e-4)
+
+
+def test_twenty_disagreements_are_kept():
+    assert len(build_report([judged(n, 0, n + 1, 1.0) for n in range(30)])["worst"]) == 20
+
+
+def test_between_agreement_and_its_root_lies_the_best_model():
+    found = build_report([judged(1, 1, 0, 1.0)], agreement={"rate": 0.68, "ci": [0.6, 0.745], "pairs": 90})
+    assert found["reachable"] == pytest.approx([0.68, 0.8])  # 0.8^2 + 0.2^2 = 0.68
+    assert highest_reachable(found) == pytest.approx(0.85)  # 0.85^2 + 0.15^2 = 0.745
+    assert highest_reachable(build_report([judged(1, 1, 0, 1.0)])) == 1.0
+    assert highest_reachable(build_report([judged(1, 1, 0, 1.0, gold=(2, 1))])) == 1.0
 
 
 def test_without_test_labels_nothing_is_invented():
