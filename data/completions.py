@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -57,6 +58,11 @@ class Completions(Noun):
         """What a run sampled, in the order in which it did."""
         sql = "SELECT * FROM completions WHERE run_id = ? ORDER BY rowid"
         return [_completion(row) for row in self._store.rows(sql, [run_id])]
+
+    def counts_of_model(self, model_name: str) -> Counter[int]:
+        """How many answers of a model elsewhere each prompt has, by the prompt's id; policies of the same name do not count."""
+        sql = "SELECT prompt_id, count(*) AS answers FROM completions WHERE policy_id IS NULL AND model_name = ? GROUP BY prompt_id"
+        return Counter({row["prompt_id"]: row["answers"] for row in self._store.rows(sql, [model_name])})
 
     def count(self) -> int:
         """How many there are."""

@@ -14,8 +14,10 @@ from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
 from rlhf import supervisor
+from rlhf.endpoint import KEY
 from rlhf.kinds import KINDS, TRAININGS
 from rlhf.launch import follow, launch, outcome, resume
+from rlhf.sample_endpoint import sample_endpoint
 
 BY = "command line"
 EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
@@ -33,6 +35,8 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     sample = add("sample", KINDS["sample"].explains, cmd_sample, render_outcome)
     sample.add_argument("--policy", default="", help="policy that answers, such as p4; the newest one if not given")
     sample.add_argument("--against", default="", help="second policy: pairs of the two, blind")
+    sample.add_argument("--endpoint", default="", metavar="URL", help=f"an OpenAI-compatible endpoint answers instead; its key is read from ${KEY}")
+    sample.add_argument("--model", default="", metavar="NAME", help="with --endpoint: the model's name there")
     sample.add_argument("--prompts", type=int, default=100)
     sample.add_argument("--per-prompt", type=int, default=2)
     _add_run_options(sample)
@@ -54,8 +58,19 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 def cmd_sample(args: argparse.Namespace) -> dict:
     """Completions and pairs for the labelers."""
+    if args.endpoint or args.model:
+        return _sample_endpoint(args)
     given = {"from": args.policy, "against": args.against, "prompts": args.prompts, "per_prompt": args.per_prompt}
     return _start(args, "sample", given)
+
+
+def _sample_endpoint(args: argparse.Namespace) -> dict:
+    """Answers of a model behind an endpoint; asked from this very process, which alone knows the key."""
+    if args.policy or args.against:
+        other = args.policy or args.against
+        raise BadInput(f"either {other} answers or an endpoint", "Leave one of them out.", field="policy" if args.policy else "against")
+    given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
+    return outcome(sample_endpoint(open_store(args), [f"{key}={value}" for key, value in given.items()] + args.set, by=BY))
 
 
 def cmd_train(args: argparse.Namespace) -> dict:

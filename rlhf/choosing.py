@@ -1,0 +1,76 @@
+"""Which prompts are answered next, which of their answers meet, and what a sampling run says it did. No model in sight."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from data.errors import BadInput
+from data.records import Prompt
+from data.store import Store
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a sampling run did, as its report says it."""
+
+    prompts: int = 0
+    completions: int = 0
+    pairs: int = 0
+    equal: int = 0
+    unended: int = 0
+    splits: Counter = field(default_factory=Counter)
+    skipped: Counter = field(default_factory=Counter)
+
+    def report(self, **about: object) -> dict:
+        """`equal` counts pairs that are not shown, `splits` prompts by split, `skipped` prompts by reason."""
+        counts = {name: getattr(self, name) for name in ("prompts", "completions", "pairs", "equal", "unended")}
+        return {**about, **counts, "splits": dict(self.splits), "skipped": dict(self.skipped)}
+
+    def add(self, prompts: Sequence[Prompt], answers: Sequence[dict]) -> None:
+        """Count prompts and their answers."""
+        self.prompts += len(prompts)
+        self.splits.update(prompt.split for prompt in prompts)
+        self.completions += len(answers)
+        self.unended += sum(not answer["ended"] for answer in answers)
+
+    def add_pair(self, shown: bool) -> None:
+        """Count a pair."""
+        self.pairs += 1
+        self.equal += not shown
+
+
+def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int) -> list[Prompt]:
+    """`count` prompts of a split: the least `answered` first (counts by prompt id), in an order drawn by `seed`.
+
+    Fewer where there are fewer; raises BadInput where there is none.
+    """
+    prompts = store.prompts.list(split=split)
+    if not prompts:
+        raise BadInput(f"there are no prompts in the {split} split", "Import some with `import FILE --as prompts`.")
+    random.Random(seed).shuffle(prompts)
+    return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
+
+
+def pairing(count: int, how: str) -> list[tuple[int, int]]:
+    """Which of `count` answers meet. disjoint: 0-1, 2-3, ..., an odd one out stays alone; all: every two."""
+    if how == "all":
+        return list(combinations(range(count), 2))
+    return [(first, first + 1) for first in range(0, count - 1, 2)]
+
+
+def check_pairs(per_prompt: int) -> None:
+    """Raises BadInput for so few answers that none of a prompt's meet."""
+    if per_prompt < 2:
+        raise BadInput(f"per_prompt={per_prompt} makes no pairs", "Give at least 2.", field="per_prompt")
+
+
+def split_shares(store: Store, prompts: int, split: str, test_share: float) -> dict[str, int]:
+    """How many prompts of which split are meant; a store without test prompts lacks their share."""
+    if split:
+        return {split: prompts}
+    measure = round(prompts * test_share) if store.prompts.count("test") else 0
+    return {name: count for name, count in (("train", prompts - measure), ("test", measure)) if count}
