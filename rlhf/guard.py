@@ -18,6 +18,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from torch import Tensor
+
+from rlhf import ranks
+from rlhf.rollout import joined
+from rlhf.sampling import Rollout
+from rlhf.scorer import Prompt, Scorer
+
 ERRORS, ALARMS = 2.5, 2
 """Standard errors that the guard must have fallen by, and the looks in a row at which it must have."""
 
@@ -79,6 +86,38 @@ class Watcher:
         kept = state["kept"]
         self.kept = kept and Look(kept["update"], kept["reward"], tuple(kept["guard"]))
         self.alarms = state["alarms"]
+
+
+class Guard(Watcher):
+    """A watcher with the second judge. Its scores are in deviations of the reference's answers, like the driving reward."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def begin(self, prompts: Sequence[Prompt], answers: Rollout) -> Tensor:
+        """Take the unit from the reference's answers; their scores (B,)."""
+        raw = self._raw(prompts, answers)
+        self.scorer.fit(raw)
+        return self.scorer.standard(raw, answers.ended)
+
+    def scores(self, prompts: Sequence[Prompt], answers: Rollout) -> Tensor:
+        """The second judge's scores (B,) of the policy's answers."""
+        return self.scorer.standard(self._raw(prompts, answers), answers.ended)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: that of a watcher, and the unit."""
+        return super().state() | {"offset": self.scorer.offset, "scale": self.scorer.scale}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        super().restore(state)
+        self.scorer.offset, self.scorer.scale = state["offset"], state["scale"]
+
+    def _raw(self, prompts: Sequence[Prompt], answers: Rollout) -> Tensor:
+        """Each process asks for its share of the answers."""
+        share = ranks.share(len(prompts))
+        return joined(ranks.together(lambda: self.scorer.raw([prompts[place] for place in share], [answers.ids[place] for place in share])))
 
 
 def _told(now: Look, kept: Look) -> str:

@@ -18,11 +18,13 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
+from data.errors import BadInput
 from reward.adapters import read_adapter
 from reward.base import Base
 from rlhf import ppo, ranks
 from rlhf.actor_critic import ActorCritic, answer_batch, spread
 from rlhf.collect import Collector, Row
+from rlhf.guard import Guard, Look
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_state import DRAFT, Best, copy_of, fresh_draft, load_state, made_with, put, save_state, settle
 from rlhf.rollout import Side, beside, describe, encoded, experience, minibatch_plan, prompt_rows
@@ -42,6 +44,8 @@ class PPOTrainer(Trainer):
 
     After `train()` the adapter holds the best policy seen (`best.update` says when). `watch`, if set, is called with rows, texts and
     ended flags of the answers to the fixed prompts; its mean is logged as `eval_gold` and decides nothing.
+    `guard`, a second reward, chooses the kept checkpoint in place of the first and ends an over-optimised run: see `rlhf.guard`.
+    `end` says why a run ended before its last update.
     """
 
     loss_is_scaled_for_ga = True
@@ -55,13 +59,18 @@ class PPOTrainer(Trainer):
         train_dataset: Sequence[Row],
         eval_dataset: Sequence[Row] | None = None,
         start: str | Path | LoraConfig | None = None,
+        guard: Rewarder | RewardFunction | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
+        if guard is not None and not eval_dataset:
+            raise BadInput("a guard watches answers to fixed prompts, and there are none", "Give eval_dataset", field="guard")
         set_seed(args.seed)
         self.base = model if isinstance(model, Base) else Base.load(model, device=args.device)
         self.reference = self._add_policy(start)
         self.scorer = Scorer(self.base, reward, args.missing_eos_penalty)
         self.kl = ppo.AdaptiveKL(args.kl_coef, args.kl_target or 1.0, args.kl_horizon)
+        self.guard = None if guard is None else Guard(Scorer(self.base, guard, args.missing_eos_penalty))
+        self.end = ""
         self.watch: Watch | None = None
         self.best: Best | None = None
         self._draft: Path | None = None
@@ -115,7 +124,8 @@ class PPOTrainer(Trainer):
         if self.args.standardize_reward:
             self.scorer.fit(raw)
         self._reference_answers, self._reference_raw = answers, raw
-        self._consider(0, self.scorer.standard(raw, answers.ended).mean().item(), kl=0.0)
+        watched = self.guard and self.guard.begin([row["prompt"] for row in self._fixed], answers)
+        self._consider(0, self.scorer.standard(raw, answers.ended).mean().item(), kl=0.0, watched=watched)
 
     # ---- one update
 
@@ -152,6 +162,7 @@ class PPOTrainer(Trainer):
     def _stop(self) -> None:
         """The KL budget is spent: look at this policy once more, then end the run; its last steps are undone by `train`."""
         self.log(dict(self._metrics))
+        self.end = f"the KL budget of {self.args.kl_budget:g} nats is spent: {self._metrics['kl']:.2f}"
         if self.eval_dataset:
             self.evaluate()
         self.control.should_training_stop = True
@@ -179,7 +190,10 @@ class PPOTrainer(Trainer):
         with self.base.role(POLICY):
             seen = self.collector.judge(self._fixed, self._fixed_prompts, FIXED)
         found = describe(seen)
-        found["objective"] = self._consider(self.updates_done, found["reward"], found["kl"])
+        watched = self.guard and self.guard.scores([row["prompt"] for row in self._fixed], seen.answers)
+        found["objective"] = self._consider(self.updates_done, found["reward"], found["kl"], watched)
+        if watched is not None:
+            found["guard"] = watched.mean().item()
         texts = [self.base.decode(ids) for ids in seen.answers.ids]
         if self.watch is not None:
             gold = self.watch(self._fixed, texts, seen.answers.ended)
@@ -189,14 +203,25 @@ class PPOTrainer(Trainer):
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if self.guard and self.guard.reason and self.state.global_step < self.state.max_steps:
+            self.end, self.control.should_training_stop = self.guard.reason, True
         return metrics
 
-    def _consider(self, update: int, reward: float, kl: float) -> float:
-        """Keep the current policy if it is within the KL budget and its reward less KL at the starting price is the best yet."""
-        objective = reward - self.args.kl_coef * kl
-        if kl <= self.args.kl_budget and (self.best is None or objective > self.best.objective):
+    def _consider(self, update: int, reward: float, kl: float, watched: Tensor | None = None) -> float:
+        """Keep the current policy if it is within the KL budget and its reward less KL at the starting price is the best yet.
+
+        With a guard it is the guard's mean, of its scores `watched` (B,), that counts.
+        """
+        objective = (reward if watched is None else watched.mean().item()) - self.args.kl_coef * kl
+        better = kl <= self.args.kl_budget and (self.best is None or objective > self.best.objective)
+        if better:
             self.best = Best(update, reward, kl, objective, copy_of(self.base, POLICY))
+        if watched is not None:
+            self.guard.see(Look(update, reward, tuple(watched.tolist())), better)
         return objective
+
+    def _made_with(self) -> dict[str, Any]:
+        return made_with(self.args, self.base) | {"guard": self.guard is not None}
 
     # ---- what is written down
 
@@ -226,10 +251,13 @@ class PPOTrainer(Trainer):
         made, self._draft = self._draft / f"checkpoint-{self.state.global_step}", None
         if self.args.should_save:
             numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
-            save_state(made, self.model.value_head, self.best, numbers | {"made_with": made_with(self.args, self.base)})
+            numbers |= {"guard": self.guard and self.guard.state(), "made_with": self._made_with()}
+            save_state(made, self.model.value_head, self.best, numbers)
             settle(made, folder, self.args.save_total_limit)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, made_with(self.args, self.base))
+        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, self._made_with())
         put(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
         self.kl.coefficient, self.scorer.offset, self.scorer.scale = numbers["kl_coef"], numbers["offset"], numbers["scale"]
+        if self.guard:
+            self.guard.restore(numbers["guard"])

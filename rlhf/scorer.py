@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from data.errors import BadInput
 from reward.base import Base
+from reward.ensemble import Cautious
 from reward.model import RewardModel
 from rlhf import ppo
 from rlhf.sampling import Rollout
@@ -44,20 +45,30 @@ class Scorer:
     ) -> None:
         self._base, self._reward, self._penalty = base, reward, missing_eos_penalty
         self._clip, self._length_penalty, self._length_free = clip, length_penalty, length_free
-        self._reads_ids = isinstance(reward, RewardModel) and reward.base.fingerprint["tokenizer"] == base.fingerprint["tokenizer"]
+        self._ours = isinstance(reward, RewardModel | Cautious)
+        self._reads_ids = self._ours and reward.base.fingerprint["tokenizer"] == base.fingerprint["tokenizer"]
         self.offset, self.scale = 0.0, 1.0
 
     def raw(self, prompts: Sequence[Prompt], answers: Sequence[list[int]]) -> Tensor:
-        """The judge's own numbers, (B,) float32. Raises BadInput where one is missing, NaN or infinite."""
+        """The judge's own numbers, (B,) float32. Raises BadInput where the judge raises, or one is missing, NaN or infinite."""
         completions = list(answers) if self._reads_ids else [self._base.decode(ids) for ids in answers]
-        score = self._reward if callable(self._reward) else self._reward.score
-        scores = torch.tensor([float(x) for x in score(list(prompts), completions)])
+        scores = self._asked(list(prompts), completions)
         if len(scores) != len(answers):
             raise BadInput(f"the reward gave {len(scores)} scores for {len(answers)} answers", "Return one number per answer", field="reward")
         for row in (~scores.isfinite()).nonzero()[:1, 0].tolist():
             text = self._base.decode(answers[row])
             raise BadInput(f"the reward of {text[:60]!r} is {scores[row].item()}", "Return finite numbers only", field="reward")
         return scores
+
+    def _asked(self, prompts: list[Prompt], completions: list[Any]) -> Tensor:
+        score = self._reward if callable(self._reward) else self._reward.score
+        try:
+            return torch.tensor([float(x) for x in score(prompts, completions)])
+        except Exception as problem:  # whatever somebody else's function raises, or returns in place of numbers
+            if self._ours or isinstance(problem, BadInput):
+                raise
+            error = f"the reward raised {type(problem).__name__}: {problem}"
+            raise BadInput(error, "Correct it, and start the run again", field="reward") from problem
 
     def fit(self, scores: Tensor, scale: bool = True) -> None:
         """Let `scores` of the reference's answers have mean 0 and deviation 1; without `scale`, and where all are equal, only mean 0."""
