@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from rlhf import ranks
 from rlhf.actor_critic import ActorCritic
+from rlhf.memory import naming_sizes
 from rlhf.ppo_config import PPOConfig
 from rlhf.rollout import Judged, joined, judged
 from rlhf.sampling import Rollout, banned_ids, generate, uniforms
 from rlhf.scorer import Scorer
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Collector:
@@ -26,11 +28,11 @@ class Collector:
 
     def judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
         """Answers to `prompts` (the ids of `rows`), scored, and looked at as the active role and as the reference."""
-        return joined(ranks.together(lambda: self._judge(rows, prompts, key)))
+        return joined(self._together(lambda: self._judge(rows, prompts, key)))
 
     def answer(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
         """Answers to `prompts` and the judge's own scores (B,)."""
-        return joined(ranks.together(lambda: self._answer(rows, prompts, key)))
+        return joined(self._together(lambda: self._answer(rows, prompts, key)))
 
     def sample(self, prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
         """Answers of this process. The noise depends on the run's seed, `key` and a prompt's place (from `first` on), not on batches."""
@@ -43,6 +45,13 @@ class Collector:
             temperature=self.args.temperature,
             banned=self._banned,
         )
+
+    def _together(self, work: Callable[[], T]) -> list[T]:
+        def named() -> T:
+            with naming_sizes(self.args):
+                return work()
+
+        return ranks.together(named)
 
     def _judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
         answers, raw = self._answer(rows, prompts, key)

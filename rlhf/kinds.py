@@ -16,7 +16,7 @@ from data.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of run. `needs` lists the checks of `rlhf.checks` that must hold before it is queued."""
+    """One kind of run. `needs` lists the checks of `rlhf.checks` that must hold before it is queued; `shared`: several processes can do it."""
 
     name: str
     title: str
@@ -24,6 +24,7 @@ class Kind:
     settings: str
     run: str
     needs: tuple[str, ...] = ()
+    shared: bool = False
 
     def settings_class(self) -> type:
         """The frozen dataclass of settings, importable without torch."""
@@ -63,6 +64,7 @@ _ALL = (
         "rlhf.ppo_settings:PPOSettings",
         "rlhf.ppo_run:run",
         ("prompts", "policy", "reward"),
+        shared=True,
     ),
     Kind(
         "sft",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -19,12 +20,14 @@ from data.store import Store
 from reward.base import Base, default_lora
 from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel
+from rlhf import ranks
 from rlhf.policies import adapter_folder, choose_policy
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
 from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
 
+MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
 SHOWN = 4  # samples kept of each look at the validation prompts
 
 
@@ -39,7 +42,7 @@ class _Report(TrainerCallback):
     def on_step_end(self, args: PPOConfig, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         per_update = args.steps_per_update
         self.context.progress(state.global_step, state.max_steps, f"update {state.global_step // per_update} of {state.max_steps // per_update}")
-        if state.global_step % per_update == 0 and state.global_step < state.max_steps and self.context.cancelled():
+        if state.global_step % per_update == 0 and state.global_step < state.max_steps and ranks.anywhere(self.context.cancelled()):
             self.cancelled = control.should_save = control.should_training_stop = True
 
     def on_log(self, args: PPOConfig, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any) -> None:
@@ -70,18 +73,28 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
         callbacks=[report],
     )
     trainer.watch, report.trainer = watch, trainer
+    ranks.barrier()  # the main process has brought what the run goes on from
     found = last_checkpoint(context.checkpoints())
     trainer.train(resume_from_checkpoint=found and str(found))
     if report.cancelled:
         raise Cancelled
+    if ranks.rank():
+        return RunResult()
     policy = _publish(context, settings, trainer, parent, judge)
     return RunResult([policy.public], _figures(trainer) | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
 def config(settings: PPOSettings, folder: Path) -> PPOConfig:
-    """The trainer's configuration. Raises BadInput for a batch that does not divide."""
+    """The trainer's configuration: the same minibatch in any number of processes. Raises BadInput for sizes that do not divide."""
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # torch's name for it; nothing is connected yet
+    own, rest = divmod(MINIBATCH, processes)
+    if rest:
+        raise BadInput(f"{processes} processes cannot share a minibatch of {MINIBATCH} answers evenly", "Start 1, 2, 4, 8, 16 or 32")
+    size = min(own, PASS)
     arguments = PPOConfig(
         str(folder),
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=own // size,
         learning_rate=settings.learning_rate,
         rollout_batch_size=settings.batch_size,
         num_ppo_epochs=settings.epochs,

@@ -1,13 +1,12 @@
 """What a PPO run must keep beside the policy and the optimizer, in memory and in a checkpoint folder.
 
-A checkpoint is written as a draft and renamed when it is whole; `ppo_state.json` is its last file.
+`ppo_state.json` is the last file of a checkpoint: see `rlhf.drafts`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from torch import Tensor, nn
 
 from data.errors import BadInput
 from reward.base import Base
+from rlhf.drafts import checkpoints
 from rlhf.ppo_config import PPOConfig
 
 STATE, HEAD, BEST = "ppo_state.json", "value_head.safetensors", "best.safetensors"
 RESUME = "resume_from_checkpoint"
-DRAFT = "draft"  # a checkpoint is written in here and renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +80,14 @@ def load_state(folder: Path, head: nn.Module, now: dict[str, Any]) -> tuple[Best
     numbers = json.loads((folder / STATE).read_text())
     before = numbers.pop("made_with")
     for name, value in now.items():
-        if before[name] != value:
-            error = f"{folder.name} was written with another {name}: {before[name]}, now {value}"
+        if before.get(name) != value:
+            error = f"{folder.name} was written with another {name}: {before.get(name)}, now {value}"
             raise BadInput(error, "Resume with what the run was started with, or start anew", field=RESUME)
     head.load_state_dict(load_file(folder / HEAD))
     best = numbers.pop("best")
     return best and Best(**best, weights=load_file(folder / BEST)), numbers
 
 
-def fresh_draft(folder: Path) -> Path:
-    """An empty folder to write a checkpoint in; what a killed process left there is gone."""
-    shutil.rmtree(folder / DRAFT, ignore_errors=True)
-    (folder / DRAFT).mkdir(parents=True)
-    return folder / DRAFT
-
-
-def settle(made: Path, folder: Path, limit: int | None) -> None:
-    """Move a whole checkpoint from the draft to its place in `folder`; then only its newest `limit` checkpoints stay."""
-    place = folder / made.name
-    _delete(place)  # one of the same number, where somebody resumed from an older one
-    os.replace(made, place)
-    made.parent.rmdir()
-    for old in sorted(folder.glob("checkpoint-*"), key=_number)[:-limit] if limit else ():
-        _delete(old)
-
-
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint in a run's folder; None where there is none."""
-    return max((path.parent for path in folder.glob(f"checkpoint-*/{STATE}")), key=_number, default=None)
-
-
-def _number(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def _delete(checkpoint: Path) -> None:
-    (checkpoint / STATE).unlink(missing_ok=True)  # first: from now on it is not taken for a whole one
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    return next((path for path in reversed(checkpoints(folder)) if (path / STATE).is_file()), None)

@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, set_seed
+from transformers import TrainerCallback, set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from data.errors import BadInput
@@ -24,9 +24,11 @@ from reward.base import Base
 from rlhf import ppo, ranks
 from rlhf.actor_critic import ActorCritic, answer_batch, spread
 from rlhf.collect import Collector, Row
+from rlhf.drafts import DraftingTrainer
 from rlhf.guard import Guard, Look
+from rlhf.memory import naming_sizes
 from rlhf.ppo_config import PPOConfig
-from rlhf.ppo_state import DRAFT, Best, copy_of, fresh_draft, load_state, made_with, put, save_state, settle
+from rlhf.ppo_state import Best, copy_of, load_state, made_with, put, save_state
 from rlhf.rollout import Side, beside, describe, encoded, experience, minibatch_plan, prompt_rows
 from rlhf.scorer import Rewarder, RewardFunction, Scorer
 
@@ -35,7 +37,7 @@ FIXED = 2**32  # the "update" of noise that never changes: the fixed prompts are
 Watch = Callable[[Sequence[Row], Sequence[str], Sequence[bool]], Sequence[float]]
 
 
-class PPOTrainer(Trainer):
+class PPOTrainer(DraftingTrainer):
     """Train the adapter `policy` of a base against a reward, kept near the policy it starts from.
 
     `model` is a Base or where to load one. `reward` has `.score(prompts, completions)` or is such a function. Datasets are sequences
@@ -73,7 +75,6 @@ class PPOTrainer(Trainer):
         self.end = ""
         self.watch: Watch | None = None
         self.best: Best | None = None
-        self._draft: Path | None = None
         self.samples: list[dict[str, Any]] = []
         self._prompts = encoded(self.base, train_dataset, "train_dataset")
         self._fixed = list(eval_dataset or (train_dataset[i] for i in range(min(args.rollout_batch_size, len(self._prompts)))))
@@ -92,9 +93,10 @@ class PPOTrainer(Trainer):
         return self.state.global_step // self.args.steps_per_update
 
     def train(self, resume_from_checkpoint: str | None = None, **options: Any) -> TrainOutput:
-        """Train, then put the best policy into the adapter `policy`. Raises BadInput for a reward that is not finite."""
+        """Train, then put the best policy into the adapter `policy`. Raises BadInput for a reward that cannot be used, for a
+        checkpoint of another run, and where memory ends."""
         self._answer_as_reference()
-        with self.base.role(POLICY):
+        with self.base.role(POLICY), naming_sizes(self.args):
             output = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
             unseen = self.state.global_step == self.state.max_steps and self.updates_done % self.args.eval_updates
             if self.eval_dataset and unseen:
@@ -237,23 +239,10 @@ class PPOTrainer(Trainer):
         if self.args.should_save:
             self.base.save_adapter(POLICY, output_dir or self.args.output_dir)
 
-    def _get_output_dir(self, trial: Any) -> str:
-        """While a checkpoint is written, the folder of drafts."""
-        return str(self._draft or super()._get_output_dir(trial))
-
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Written as a draft; it gets its name when it is whole, and only then do older ones go."""
-        folder = Path(self.args.output_dir)
-        self._draft = fresh_draft(folder) if self.args.should_save else folder / DRAFT
-        self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()
-        made, self._draft = self._draft / f"checkpoint-{self.state.global_step}", None
-        if self.args.should_save:
-            numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
-            numbers |= {"guard": self.guard and self.guard.state(), "made_with": self._made_with()}
-            save_state(made, self.model.value_head, self.best, numbers)
-            settle(made, folder, self.args.save_total_limit)
+    def _complete(self, checkpoint: Path) -> None:
+        numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
+        numbers |= {"guard": self.guard and self.guard.state(), "made_with": self._made_with()}
+        save_state(checkpoint, self.model.value_head, self.best, numbers)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, self._made_with())

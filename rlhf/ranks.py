@@ -26,6 +26,12 @@ def rank() -> int:
     return dist.get_rank() if world() > 1 else 0
 
 
+def barrier() -> None:
+    """Wait until all processes are here."""
+    if world() > 1:
+        dist.barrier()
+
+
 def share(count: int) -> range:
     """The rows of `count` that this process works on: neighbours, so that all shares in order of rank are the whole."""
     return range(count * rank() // world(), count * (rank() + 1) // world())

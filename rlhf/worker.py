@@ -1,16 +1,22 @@
 """A run's own process: `python -m rlhf.worker RUN --home DIR`.
 
 It owns the run's end: done, failed or cancelled is written here. Whatever is printed goes to runs/RUN/log.txt.
+
+Where the home has an `accelerate.yaml`, a run that several processes can share becomes `accelerate launch` of this very program. The
+first of them is the run's main process; the others read the store and write nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import threading
+import time
 import traceback
 import warnings
 from pathlib import Path
+from typing import Any
 
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
@@ -28,12 +34,16 @@ CHATTER = (
     (UserWarning, r"torch\.utils\.data\b"),
 )
 """Warnings of libraries about each other, by category and module: nobody who reads a run's log can act on them."""
+SIZES = "accelerate.yaml"
+"""In the home: how many processes share a run, in accelerate's own words; see docs/scaling.md."""
+LAUNCHED = "RANK" in os.environ
+"""Whether a launcher started this process; torch's name for its number."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3}
 
 
 def work(store: Store, run: Run, kind: Kind) -> str:
     """Do the run and write its end; returns the state. SIGTERM is taken as the wish to stop before torch is imported."""
-    store.runs.start(run.id, *identity())
+    store.runs.start(run.id, *identity(os.getppid() if LAUNCHED else None))
     threading.Thread(target=_beat, args=(store, run.id), daemon=True).start()
     try:
         settings = parse_settings(kind.settings_class(), run.settings)
@@ -48,6 +58,31 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     return store.runs.finish(run.id, "done", produced=result.produced, report=result.report).state
 
 
+class _Beside(RunContext):
+    """A run as a process beside the main one sees it: it reads, and says nothing."""
+
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoint"
+
+    def progress(self, done: int, total: int, note: str = "") -> None: ...
+
+    def metric(self, step: int, **values: float) -> None: ...
+
+    def sample(self, step: int, **fields: Any) -> None: ...
+
+
+def assist(store: Store, run: Run, kind: Kind) -> str:
+    """Do a share of the run without writing to the store; returns how it went, for the exit status."""
+    try:
+        kind.runner()(_Beside(store, run), parse_settings(kind.settings_class(), run.settings))
+    except Cancelled:
+        return "cancelled"
+    except BadInput as problem:
+        print(problem, flush=True)
+        return "failed"
+    return "done"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed, 3 cancelled. A run that is not its to do (ended, or never claimed) it leaves alone."""
     parser = argparse.ArgumentParser(prog="rlhf.worker")
@@ -60,7 +95,12 @@ def main(argv: list[str] | None = None) -> int:
     if run.state != "running":
         print(f"{run.public} is {run.state}: nothing to do")
         return 1
-    return EXIT[work(store, run, kind_named(run.kind))]
+    kind, sizes = kind_named(run.kind), args.home / SIZES
+    if LAUNCHED:
+        threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    elif kind.shared and sizes.is_file():
+        _launch(run.id, args.home.resolve(), sizes.resolve())
+    return EXIT[(assist if int(os.environ.get("RANK", 0)) else work)(store, run, kind)]
 
 
 def keep_quiet() -> None:
@@ -68,6 +108,19 @@ def keep_quiet() -> None:
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     for category, module in CHATTER:
         warnings.filterwarnings("ignore", category=category, module=module)
+
+
+def _launch(run_id: int, home: Path, sizes: Path) -> None:
+    """Become `accelerate launch` of this program, by the configuration file; the process id stays the one the supervisor knows."""
+    command = ["accelerate.commands.launch", "--config_file", str(sizes), "-m", "rlhf.worker", str(run_id), "--home", str(home)]
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+def _leave_with(launcher: int) -> None:
+    """End this process when the one that launched it is gone: nobody works on a run that is written off."""
+    while os.getppid() == launcher:
+        time.sleep(BEAT)
+    os._exit(EXIT["failed"])
 
 
 def _failed(store: Store, run: Run, error: str) -> str:

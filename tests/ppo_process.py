@@ -24,8 +24,10 @@ from tests.ppo_parts import ppo_config, ppo_trainer, share_of_letters
 HELD_OUT = [{"prompt": f"Give {number} tips."} for number in range(5)]  # odd: two processes have uneven shares
 
 
-def main(folder: Path, updates: int, resume: bool = False, kill: str = "", evaluate: bool = True, **options) -> None:
-    """Train, and write down the end."""
+def main(folder: Path, updates: int, resume: bool = False, kill: str = "", evaluate: bool = True, threads: int = 0, **options) -> None:
+    """Train, and write down the end. `threads`: as many as another process has, whose bits are compared."""
+    if threads:
+        torch.set_num_threads(threads)
     base = Base.load(folder / "llama")
     config = ppo_config(folder, updates, save_strategy="steps", **options)
     trainer = ppo_trainer(base, config, held_out=HELD_OUT if evaluate else None, start=folder / "start", reward=Reward(kill))
