@@ -13,22 +13,25 @@ from data.frozen import frozen_rows
 from data.preferences import preference_rows
 from data.records import PreferenceRow, Snapshot
 from reward.base import Base
+from reward.parts import ALL, within
 from reward.settings import RewardSettings
 
 
 def run_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, list[PreferenceRow]]:
-    """The snapshot this run trains on and its rows of all splits; a run that goes on keeps the one it began with.
+    """The snapshot this run trains on and its rows of all splits, those to train on only of the run's part of the prompts.
 
-    Raises BadInput where no comparison is of a training prompt, or one that would be trained on is of a test prompt.
+    A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt, or
+    one that would be trained on is of a test prompt.
     """
 
     def current() -> list[dict]:
         return [asdict(row) for row in preference_rows(context.store, source=settings.labels)]
 
     snapshot, frozen = frozen_rows(context, "preferences", settings.snapshot, current, {"labels": settings.labels})
-    rows = [PreferenceRow(**row) for row in frozen]
+    rows = [PreferenceRow(**row) for row in frozen if row["split"] != "train" or within(row["prompt"], settings.part)]
     if not any(row.split == "train" for row in rows):
-        raise BadInput("none of the comparisons is of a training prompt", "Sample and label more prompts.", field="labels")
+        where = "" if settings.part == ALL else f" of the part {settings.part}"
+        raise BadInput(f"none of the comparisons is of a training prompt{where}", "Sample and label more prompts.", field="labels")
     return snapshot, rows
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from reward.parts import ALL
+
 EPOCHS, LEARNING_RATE, RANK = 1, 1e-3, 16
 FEW_ROWS = 500
 """Up to this many rows smaller batches learn more: they take more steps."""
@@ -24,6 +26,7 @@ class RewardSettings:
     learning_rate: float = _option(LEARNING_RATE, "of AdamW; a tenth of it hardly learns in one epoch", main=True, min=0.0)
     seed: int = _option(0, "same seed, same reward model", main=True)
     snapshot: str = _option("", "train on a frozen set of comparisons (s2) instead of the current ones")
+    part: str = _option(ALL, "part of the training prompts it learns from, by hash; models of 0-0.5 and of 0.5-1 have none in common")
     rank: int = _option(RANK, "of the LoRA matrices", min=1)
     batch_size: int = _option(0, "pairs per step; 0: 8 up to 500 rows, else 16", unit="pairs", min=0)
     max_steps: int = _option(0, "stop after this many steps; 0: all epochs", unit="steps", min=0)
