@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.errors import BadInput
 from reward.base import Base
@@ -43,7 +43,7 @@ class Scorer:
         length_penalty: float = 0.0,
         length_free: int = 0,
     ) -> None:
-        self._base, self._reward, self._penalty = base, reward, missing_eos_penalty
+        self._base, self._score, self._penalty = base, _scoring(reward), missing_eos_penalty
         self._clip, self._length_penalty, self._length_free = clip, length_penalty, length_free
         self._ours = isinstance(reward, RewardModel | Cautious)
         self._reads_ids = self._ours and reward.base.fingerprint["tokenizer"] == base.fingerprint["tokenizer"]
@@ -61,9 +61,8 @@ class Scorer:
         return scores
 
     def _asked(self, prompts: list[Prompt], completions: list[Any]) -> Tensor:
-        score = self._reward if callable(self._reward) else self._reward.score
         try:
-            return torch.tensor([float(x) for x in score(prompts, completions)])
+            return torch.tensor([float(x) for x in self._score(prompts, completions)])
         except Exception as problem:  # whatever somebody else's function raises, or returns in place of numbers
             if self._ours or isinstance(problem, BadInput):
                 raise
@@ -84,3 +83,15 @@ class Scorer:
         """What PPO maximises, (B,): the standard scores of these answers, less the price of their length."""
         lengths = torch.tensor([len(ids) for ids in answers.ids], dtype=raw.dtype)
         return self.standard(raw, answers.ended) - ppo.length_penalty(lengths, self._length_penalty, self._length_free)
+
+
+def _scoring(reward: Rewarder | RewardFunction) -> RewardFunction:
+    """What is called with prompts and completions. Raises BadInput for what cannot be; a network reads tensors, not texts."""
+    score = getattr(reward, "score", reward)
+    if isinstance(score, nn.Module) or not callable(score):
+        raise BadInput(
+            f"a {type(reward).__name__} ({repr(reward)[:40]}) cannot score answers",
+            "Give something with score(prompts, completions), or such a function",
+            field="reward",
+        )
+    return score
