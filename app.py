@@ -27,6 +27,7 @@ from data.errors import BadInput
 from labeling import accounts
 from rlhf import locks, supervisor
 from rlhf.home import prepare
+from rlhf.reward_sources import SOURCE_HELP, keep_sources
 
 HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
 STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=7860)
     serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
     serve.add_argument("--chat-template", type=Path, metavar="FILE", help="a Jinja chat template for that model, kept with it")
+    serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     serve.set_defaults(run=cmd_serve, render=None)
     for floor in (data, labeling, reward, rlhf):
         floor.commands.register(commands, common)
@@ -99,6 +101,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     if lock is None:
         raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
     with lock, listen(args.host, args.port) as door:
+        keep_sources(store.home, args.reward_source)
         prepare(store, args.base, args.chat_template)
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled

@@ -11,7 +11,9 @@ from data.ids import POLICY, REWARD_MODEL, number
 from data.preferences import PEOPLE, preference_rows
 from data.records import Policy
 from data.store import Store
+from reward.parts import ALL, read_part, trained_on
 from rlhf.documents import read_text
+from rlhf.reward_sources import reward_record
 
 
 def prompts(store: Store, settings: Any) -> None:
@@ -56,16 +58,31 @@ def contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
 
 
 def reward(store: Store, settings: Any) -> None:
-    """The reward model exists, or there is one to choose."""
-    named = str(getattr(settings, "reward", ""))
-    if not named and not store.reward_models.list():
+    """The reward exists, or there is a reward model to choose."""
+    if settings.reward:
+        reward_record(store, settings.reward)
+    elif not store.reward_models.list():
         raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
-    if named.removeprefix(REWARD_MODEL).isdigit():
-        store.reward_models.get(number(named, REWARD_MODEL))
+
+
+def guard(store: Store, settings: Any) -> None:
+    """The guard, where one is named, exists, and learned from no comparison that the reward learned from."""
+    watcher = reward_record(store, settings.guard) if settings.guard else None
+    judge = reward_record(store, settings.reward) if settings.reward else next(iter(store.reward_models.list()[::-1]), None)
+    if watcher is None or judge is None:
+        return
+    shared = trained_on(store, watcher) & trained_on(store, judge)
+    if shared or watcher.id == judge.id:
+        raise BadInput(
+            f"{watcher.public} cannot watch {judge.public}: {len(shared)} comparisons were trained on in both",
+            "Train two on other prompts: app.py train reward --set part=0-0.5, and again with part=0.5-1",
+            field="guard",
+        )
 
 
 def labels(store: Store, settings: Any) -> None:
-    """At least one comparison that may train; simulated ones only where the settings admit them."""
+    """At least one comparison that may train, simulated ones only where the settings admit them; a part that is one."""
+    read_part(getattr(settings, "part", ALL))
     if getattr(settings, "snapshot", ""):
         snapshot_rows(store, settings.snapshot, "preferences")
     else:
@@ -91,6 +108,7 @@ CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "others": others,
     "contests": contests,
     "reward": reward,
+    "guard": guard,
     "labels": labels,
     "instructions": instructions,
     "text": text,

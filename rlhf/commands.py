@@ -17,6 +17,7 @@ from rlhf import supervisor
 from rlhf.endpoint import KEY
 from rlhf.kinds import KINDS, TRAININGS
 from rlhf.launch import follow, launch, outcome, resume
+from rlhf.reward_sources import SOURCE_HELP, keep_sources
 from rlhf.sample_endpoint import sample_endpoint
 
 BY = "command line"
@@ -42,6 +43,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     _add_run_options(sample)
     train = add("train", "Train a model on what this home holds.", cmd_train, render_outcome)
     train.add_argument("kind", help=" | ".join(TRAININGS))
+    train.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_run_options(train)
     compare = add("compare", KINDS["compare"].explains, cmd_compare, render_outcome)
     compare.add_argument("policies", nargs="+", metavar="POLICY")
@@ -75,6 +77,7 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
 
 def cmd_train(args: argparse.Namespace) -> dict:
     """A training run of the named kind."""
+    keep_sources(open_store(args).home, args.reward_source)
     return _start(args, args.kind, {})
 
 

@@ -18,6 +18,7 @@ from data.records import RewardModel as RewardRecord
 from data.settings import as_dict
 from data.store import Store
 from reward.base import Base, default_lora
+from reward.ensemble import Cautious, RewardEnsemble
 from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel
 from rlhf import ranks
@@ -26,6 +27,8 @@ from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
 from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
+from rlhf.reward_sources import load_source, reward_record
+from rlhf.scorer import Rewarder, RewardFunction
 
 MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
 SHOWN = 4  # samples kept of each look at the validation prompts
@@ -65,11 +68,12 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     report = _Report(context)
     trainer = PPOTrainer(
         base,
-        load_reward(store, judge, base, parent),
+        careful(load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty),
         config(settings, context.checkpoints()),
         train_dataset=train_rows(store, settings.prompts),
         eval_dataset=rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)),
         start=adapter_folder(store, parent) if parent.adapter else default_lora(settings.rank),
+        guard=load_reward(store, settings.guard, base, parent) if settings.guard else None,
         callbacks=[report],
     )
     trainer.watch, report.trainer = watch, trainer
@@ -130,22 +134,35 @@ def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
     return [{"prompt": prompt.messages or prompt.text, "facts": prompt.facts} for prompt in prompts]
 
 
-def choose_reward(store: Store, wanted: str) -> RewardRecord:
-    """The reward model called `wanted` ("r3"), or the newest one. Raises BadInput where there is none."""
+def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
+    """The reward model called `wanted` ("r3"), or the newest one; None for a reward source. Raises BadInput where there is none."""
     if wanted:
-        return store.reward_models.get(wanted)
+        return reward_record(store, wanted)
     models = store.reward_models.list()
     if not models:
         raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
     return models[-1]
 
 
-def load_reward(store: Store, record: RewardRecord, base: Base, policy: Policy) -> RewardModel:
-    """On the policy's base where both share it: then it costs an adapter and a head; else with a base of its own."""
+def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder | RewardFunction:
+    """A reward source; or a reward model, on the policy's base where both share it: an adapter and a head; else with a base of its own."""
+    record = reward_record(store, name)
+    if record is None:
+        return load_source(store.home, name)
     return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else record.base)
 
 
-def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord) -> Policy:
+def careful(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder | RewardFunction:
+    """The reward less the price of its members' disagreement. Raises BadInput where a price is named and there are no members."""
+    if not uncertainty:
+        return reward
+    if not isinstance(reward, RewardEnsemble):
+        error = f"uncertainty={uncertainty:g} is the price of what an ensemble's members disagree on, and this reward has none"
+        raise BadInput(error, "Train an ensemble: app.py train reward --set members=4", field="uncertainty")
+    return Cautious(reward, uncertainty)
+
+
+def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord | None) -> Policy:
     folder = context.folder / "policy"
     trainer.base.save_adapter(POLICY, folder)
     policy = context.store.policies.publish(
@@ -154,8 +171,8 @@ def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, pa
         kind="ppo",
         base=parent.base,
         parent_id=parent.id,
-        reward_model_id=judge.id,
-        snapshot_id=judge.snapshot_id,
+        reward_model_id=judge and judge.id,
+        snapshot_id=judge and judge.snapshot_id,
         run_id=context.run.id,
         seed=settings.seed,
         config=as_dict(settings),
@@ -166,10 +183,12 @@ def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, pa
 
 
 def _figures(trainer: PPOTrainer) -> dict[str, Any]:
-    """KL of the kept policy on validation prompts, KL and reward of every rollout, and after how many updates it was kept."""
+    """Why the run ended, KL of the kept policy on validation prompts, after how many updates it was kept, KL and reward of every rollout."""
     rollouts = [log for log in trainer.state.log_history if "rollout_seconds" in log]
     best = trainer.best
-    return {
+    guard = {"guard": trainer.guard.kept.mean} if trainer.guard else {}
+    return guard | {
+        "end": trainer.end or "all updates are done",
         "kl": best.kl,
         "reward": best.reward,
         "checkpoint": best.update,

@@ -12,12 +12,16 @@ class PPOSettings:
     """A policy that a reward model likes better, kept near the one it starts from."""
 
     from_: str = option("", "policy to start from, and to stay near; empty: the newest one", main=True)
-    reward: str = option("", "reward model that judges; empty: the newest one", main=True)
+    reward: str = option("", "reward model or reward source that judges; empty: the newest reward model", main=True)
     max_steps: int = option(26, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True, min=1)
     kl_target: float = option(
         3.0, "distance from the start the run steers to; 0: the price of KL stays fixed", unit="nats per answer", main=True, min=0.0, max=1e3
     )
     learning_rate: float = option(1.5e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
+    guard: str = option("", "second reward, trained on other labels: watches, chooses what is kept, ends an over-optimised run; empty: none")
+    uncertainty: float = option(
+        0.0, "subtracted for each standard deviation that the members of the reward's ensemble are apart; 0: their mean", min=0.0, max=1e3
+    )
     prompts: str = option("", "source of the prompts; empty: all prompts of the train split (never others)")
     kl_budget: float = option(6.0, "distance at which the run ends; nothing beyond it is kept", unit="nats per answer", min=0.01, max=1e3)
     kl_coef: float = option(0.1, "price of a nat of KL at the start, in standard deviations of the reward", min=0.0, max=1e3)

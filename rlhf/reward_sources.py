@@ -23,9 +23,13 @@ from types import ModuleType
 from typing import Any
 
 from data.errors import BadInput
+from data.ids import REWARD_MODEL, number
+from data.records import RewardModel
+from data.store import Store
 
 FILE = "reward-sources.json"
 FIELD = "reward-source"
+SOURCE_HELP = "a reward for PPO, kept with the home: module:function, FILE.py:function or https://...; NAME= takes it off; may be given again"
 _NAME = re.compile(r"(?!r\d+$)[A-Za-z][\w-]*")
 _FUNCTION = re.compile(r".+:[^\W\d]\w*")
 
@@ -46,6 +50,14 @@ def sources(home: Path) -> dict[str, str]:
     """The home's list: what stands behind each name."""
     file = home / FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def reward_record(store: Store, name: str) -> RewardModel | None:
+    """The reward model of that name (r3); None for a name of the list. Raises BadInput where it is neither."""
+    if name.removeprefix(REWARD_MODEL).isdigit():
+        return store.reward_models.get(number(name, REWARD_MODEL))
+    check_source(store.home, name)
+    return None
 
 
 def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:

@@ -17,8 +17,9 @@ from rlhf.estimate import in_words, usual
 from rlhf.kinds import KINDS, Kind
 from rlhf.launch import launch
 from rlhf.pages.parts import QUIET, esc, html, researcher, said
+from rlhf.reward_sources import sources
 
-POLICIES, REWARDS = ("from", "against", "policies"), ("reward",)
+POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
 
 
 class RunForm:
@@ -72,6 +73,8 @@ class RunForm:
     def fresh(self) -> dict[Any, Any]:
         """What must be read again when the page is opened: the choices of models, and what is missing."""
         rewards = [model.public for model in reversed(self.store.reward_models.list())]
+        if self.kind.name == "ppo":
+            rewards += sources(self.store.home)
         choices = {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, ["", *rewards])}
         lists = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
         return {self.needs: self.outlook(), **lists}

@@ -50,7 +50,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "grad_norm": ("Size of the gradient", "norm"),
     "learning_rate": ("Learning rate", "rate"),
 }
-TOGETHER = {"reward": ("eval_reward",), "kl": ("eval_kl",), "loss": ("eval_loss",), "accuracy": ("eval_accuracy",)}
+TOGETHER = {"reward": ("eval_reward", "eval_guard"), "kl": ("eval_kl",), "loss": ("eval_loss",), "accuracy": ("eval_accuracy",)}
 LIMITS = {"kl": "kl_budget"}
 
 
