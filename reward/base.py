@@ -21,6 +21,7 @@ from data.errors import BadInput
 from reward.adapters import HEAD, read_adapter, write_adapter
 from reward.encoding import Encoding
 from reward.loading import load_causal, locate, weights_hash
+from reward.lora import quicken
 
 DEFAULT_RANK = 16
 
@@ -103,6 +104,16 @@ class Base:
         """Names of the adapters that are loaded."""
         return tuple(self._trainable)
 
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """Names of the adapters that are trained."""
+        return tuple(name for name, trained in self._trainable.items() if trained)
+
+    @property
+    def active(self) -> str | None:
+        """The adapter that is active, None for the bare base."""
+        return self._role
+
     def encode_prompt(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
         """Prompt ids by the chat template, or by the plain one; see `Encoding.prompt`."""
         return self.encoding.prompt(prompt)
@@ -137,6 +148,8 @@ class Base:
             self._peft.add_adapter(name, config)
         self._trainable[name] = trainable
         self._layers = [layer for layer in self._causal.modules() if isinstance(layer, LoraLayer)]
+        for layer in self._layers:
+            quicken(layer)
         self._peft.eval()
         self._activate(self._role)
         if weights is not None:
