@@ -37,14 +37,16 @@ class RewardPage:
         gr.HTML(f"<h1>Reward</h1><p class=soft>{lead}</p>", elem_classes="plain", padding=False)
         self.cards = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-cards")
         self.choice = gr.Dropdown(label="Look closer at", elem_id="reward-choice", visible=False)
-        with gr.Row():
-            self.plots = _plots()
+        self.closer = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-closer")
+        self.groups = gr.Dataframe(
+            headers=view.HEADERS, interactive=False, visible=False, elem_id="reward-groups", label="Accuracy by group, 95 % intervals by prompt"
+        )
         self.worst = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-worst")
         self._form()
         self.where, self.listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
         shown = [self.listed, self.cards, self.choice, self.fields["from"]]
         gr.on(looks, self.tick, [self.where, self.listed], shown, js=HERE, **QUIET)
-        self.choice.change(self.show, self.choice, [self.worst, *self.plots], **QUIET)
+        self.choice.change(self.show, self.choice, [self.closer, self.groups, self.worst], **QUIET)
 
     def tick(self, place: str, listed: str, request: gr.Request) -> list:
         """The cards again when a reward model came, the choices of the form when a policy did."""
@@ -61,14 +63,14 @@ class RewardPage:
         return [mark, view.cards(models), chosen, start]
 
     def show(self, chosen: str | None, request: gr.Request) -> list:
-        """Plots and the worst disagreements of one reward model."""
+        """Plots, the table of groups and the worst disagreements of one reward model."""
         self.authorise(request)
         if not chosen:
-            return [gr.skip()] * (1 + len(self.plots))
+            return [gr.skip()] * 3
         model = self.store.reward_models.get(chosen)
-        tables = (view.by_margin(model), view.histogram(model), view.reliability(model))
-        drawn = [_drawn(plot, table) for plot, table in zip(self.plots, tables, strict=True)]
-        return [f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>{view.worst(model)}", *drawn]
+        rows = view.groups(model)
+        title = f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>"
+        return [view.closer(model), gr.Dataframe(rows, visible=bool(rows)), f"{title}{view.worst(model)}" if rows else ""]
 
     def submit(self, request: gr.Request, *given: Any) -> str:
         """Queue a run with the form's settings; the line to show."""
@@ -93,35 +95,12 @@ class RewardPage:
         start.click(self.submit, list(self.fields.values()), told, **QUIET)
 
 
-def _plots() -> list[gr.components.Component]:
-    hidden = {"visible": False, "height": 260}
-    colour = {"color": "series", **hidden}
-    return [
-        gr.BarPlot(
-            title="Accuracy by strength of preference",
-            x="preference", y="accuracy", x_title="preference (comparisons)", y_title="share ordered as labeled", y_lim=[0, 1],
-            sort=None, **hidden,
-        ),
-        gr.LinePlot(
-            title="Scores of both answers",
-            x="score", y="answers", x_title="score (log-odds)", y_title="answers", **colour,
-        ),
-        gr.LinePlot(
-            title="Reliability: as right as sure?",
-            x="predicted", y="observed", x_title="predicted share", y_title="observed share",
-            x_lim=[0.5, 1], y_lim=[0, 1], **colour,
-        ),
-    ]  # fmt: skip
-
-
-def _drawn(plot: gr.components.Component, table: Any) -> gr.components.Component:
-    return type(plot)(value=table, visible=not table.empty)
-
-
 def _field(one: Described) -> gr.components.Component:
     label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit not in ("", None, one.key) else one.key.replace("_", " ")
     if one.key == "from":
         return gr.Dropdown([""], value="", label=label, info=one.help, allow_custom_value=True, min_width=200)
+    if one.type is bool:
+        return gr.Checkbox(one.default, label=label, info=one.help, min_width=200)
     if one.type in (int, float):
         return gr.Number(value=one.default, label=label, info=one.help, precision=0 if one.type is int else None, min_width=200)
     return gr.Textbox(value=one.default, label=label, info=one.help, max_lines=1, min_width=200)

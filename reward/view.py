@@ -1,24 +1,26 @@
-"""A reward model's report as HTML and as the tables behind its plots."""
+"""A reward model's report as HTML and as the rows of its table; `reward.plots` draws its plots."""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
-
-import pandas as pd
 
 from data.errors import BadInput
 from data.records import RewardModel
 from data.store import Store
+from reward import plots
+from reward.groups import MARGINS
 
 PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "Runs"}
 IMPORT = re.compile(r": app\.py import\b[^.;,]*")
 COMMAND = re.compile(r"app\.py (train reward|train|sample|runs)\b[^.;,]*")
-MARGINS = {1: "slightly", 2: "clearly", 3: "much"}
-PREFERRED, OTHER = "preferred", "other"
-MODEL, PERFECT = "this model", "perfectly calibrated"
+HEADERS = ["Comparisons", "of which", "Number", "Prompts", "Accuracy (%)", "95 % from", "to"]
+"""Of the table of groups."""
+LEANINGS = {"longer": "the longer answer", "list": "the one with a list", "left": "the left one"}
 
 
 def cards(models: list[RewardModel]) -> str:
@@ -37,13 +39,15 @@ def card(model: RewardModel) -> str:
     agreement = report.get("agreement") or {}
     beside = {
         "Accuracy on test prompts": share(report.get("accuracy"), report.get("ci")),
+        "With ties at half": share(report.get("accuracy_ties_half"), report.get("ci_ties_half")) if report.get("ties") else None,
         "Ceiling: the rubric on the same labels": share(report.get("ceiling")),
         "Longer answer preferred": share(report.get("length_baseline")),
         "Labelers agree with each other": share(agreement.get("rate"), agreement.get("ci")),
+        "So the best model is right on": reach(report.get("reachable")),
         "Skill": share(report.get("skill")),
         "Pairs differing in task fit alone": share(report.get("fit_accuracy"), report.get("fit_ci")),
         "Loss (a coin has 0.693)": number(report.get("loss"), 3),
-        "Length correlation": number(report.get("length_correlation"), 2),
+        "Calibration error (ECE)": calibration(report),
         "Test comparisons": report.get("test_comparisons"),
         "Trained on": report.get("trained_on"),
         "Seconds": number(report.get("seconds"), 0),
@@ -64,38 +68,36 @@ def worst(model: RewardModel) -> str:
     return "".join(_disagreement(each) for each in found)
 
 
-def by_margin(model: RewardModel) -> pd.DataFrame:
-    """Columns preference, accuracy."""
-    rows = model.report.get("by_margin") or []
-    labels = [f"{MARGINS[row['margin']]} ({row['comparisons']})" for row in rows]
-    return pd.DataFrame({"preference": labels, "accuracy": [row["accuracy"] for row in rows]})
+def closer(model: RewardModel) -> str:
+    """Its plots, what it leans to, and the whole report to download."""
+    report = model.report
+    if not plots.plots(report):
+        return "<div class=empty>No comparison of a test prompt yet: label more pairs on the <a href='/label/'>Label</a> page.</div>"
+    return f"{plots.plots(report)}{leanings(report)}<p>{download(model)}</p>"
 
 
-def histogram(model: RewardModel) -> pd.DataFrame:
-    """Columns score (middle of a bin), answers (how many), series."""
-    found = model.report.get("histogram") or {"edges": [], "chosen": [], "rejected": []}
-    middles = [(low + high) / 2 for low, high in zip(found["edges"], found["edges"][1:], strict=False)]
-    return pd.DataFrame(
-        {
-            "score": middles * 2,
-            "answers": [*found["chosen"], *found["rejected"]],
-            "series": [PREFERRED] * len(middles) + [OTHER] * len(middles),
-        }
-    )
+def groups(model: RewardModel) -> list[list[Any]]:
+    """Rows under HEADERS: accuracy with interval per strength of preference, per side of the winner and per labeler."""
+    report = model.report
+    named = [("strength of preference", MARGINS.get(one["margin"], "?"), one) for one in report.get("by_margin") or []]
+    named += [("better answer stood", one["side"], one) for one in report.get("by_winner_side") or []]
+    named += [("labeler", one["labeler"], one) for one in report.get("by_labeler") or []]
+    return [[kind, name, *_group(one)] for kind, name, one in named]
 
 
-def reliability(model: RewardModel) -> pd.DataFrame:
-    """Columns predicted, observed, series; the second series is the diagonal."""
-    bins = model.report.get("calibration") or []
-    predicted, observed = [each["predicted"] for each in bins], [each["observed"] for each in bins]
-    diagonal = [0.5, 1.0] if bins else []
-    return pd.DataFrame(
-        {
-            "predicted": [*predicted, *diagonal],
-            "observed": [*observed, *diagonal],
-            "series": [MODEL] * len(bins) + [PERFECT] * len(diagonal),
-        }
-    )
+def leanings(report: Mapping[str, Any]) -> str:
+    """How often labelers and model prefer the longer, the listed, the left answer, and how the score correlates with each."""
+    found = report.get("leanings") or []
+    head = "".join(f"<th>{name}</th>" for name in ("Prefers", "Labelers", "This model", "Comparisons", "Correlation with the score"))
+    body = "".join(f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in _leaning(one, report))}</tr>" for one in found)
+    lead = "Shares of the comparisons whose answers differ in that. Where the model leans further than the labelers, PPO will find out."
+    return f"<h2>What it leans to</h2><p class=soft>{lead}</p><div class=scroll><table class=leans><tr>{head}</tr>{body}</table></div>" if found else ""
+
+
+def download(model: RewardModel) -> str:
+    """A link that saves the report as JSON."""
+    data = base64.b64encode(json.dumps(model.report, ensure_ascii=False, indent=1).encode()).decode()
+    return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>Download the report (JSON)</a>"
 
 
 def share(value: float | None, interval: Any = None) -> str | None:
@@ -104,6 +106,19 @@ def share(value: float | None, interval: Any = None) -> str | None:
         return None
     text = f"{100 * value:.0f} %"
     return f"{text} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else text
+
+
+def reach(bounds: list[float] | None) -> str | None:
+    """74-84 %; None stays None."""
+    return None if bounds is None else f"{100 * bounds[0]:.0f}–{100 * bounds[1]:.0f} %"
+
+
+def calibration(report: Mapping[str, Any]) -> str | None:
+    """ECE in points, and after temperature scaling; None where it is not known."""
+    if report.get("ece") is None:
+        return None
+    after = "" if report["ece_scaled"] is None else f", scaled {100 * report['ece_scaled']:.1f}"
+    return f"{100 * report['ece']:.1f} points{after}"
 
 
 def number(value: float | None, digits: int) -> str | None:
@@ -146,9 +161,39 @@ def esc(value: Any) -> str:
     return escape(str(value), quote=True)
 
 
+def _group(one: Mapping[str, Any]) -> Iterator[float | None]:
+    low, high = one.get("ci") or (None, None)
+    yield from (one["comparisons"], one.get("prompts"))
+    yield from (None if value is None else round(100 * value, 1) for value in (one["accuracy"], low, high))
+
+
+def _leaning(one: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
+    name = {"longer": "length", "list": "list", "left": "side"}[one["prefers"]]
+    within = number(report.get(f"{name}_correlation_within_prompt"), 2)
+    correlation = number(report.get(f"{name}_correlation"), 2) or "–"
+    return [
+        LEANINGS[one["prefers"]],
+        share(one["labelers"], one["labelers_ci"]) or "–",
+        share(one["model"], one["model_ci"]) or "–",
+        f"{one['comparisons']:,}",
+        f"{correlation}, within prompts {within}" if within else correlation,
+    ]
+
+
 def _disagreement(each: Mapping[str, Any]) -> str:
-    preferred = f"the labeler preferred this {MARGINS.get(each['margin'], '')}".strip()
-    model = f"the model prefers this, by {each['difference']:.2f}"
-    columns = ((preferred, each["preferred"]), (model, each["model_prefers"]))
-    answers = "".join(f"<div><small>{esc(caption)}</small>{esc(text)}</div>" for caption, text in columns)
+    who = each.get("labeler") or "the labeler"
+    columns = (
+        (f"{who} preferred this {MARGINS.get(each['margin'], '')}".strip(), each["preferred"], each.get("preferred_score")),
+        (_sure(each), each["model_prefers"], each.get("model_prefers_score")),
+    )
+    answers = "".join(f"<div><small>{esc(caption)}{_scored(score)}</small>{esc(text)}</div>" for caption, text, score in columns)
     return f"<div class=asked>{esc(each['prompt'])}</div><div class=beside>{answers}</div>"
+
+
+def _sure(each: Mapping[str, Any]) -> str:
+    certain = f"{100 * each['confidence']:.0f} % sure, " if each.get("confidence") else ""
+    return f"the model prefers this, {certain}by {each['difference']:.2f}"
+
+
+def _scored(score: float | None) -> str:
+    return "" if score is None else f" · score {score:.2f}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+
 import gradio as gr
 import pytest
 
@@ -52,17 +56,6 @@ def test_without_reward_models_the_page_says_which_step_fills_it():
     assert "/label/" in view.cards([])
 
 
-def test_the_histogram_counts_every_answer_once(models):
-    assert view.histogram(models[0])["answers"].sum() == 2 * len(ROWS)
-
-
-def test_the_reliability_plot_has_its_diagonal(models):
-    table = view.reliability(models[0])
-    diagonal = table[table["series"] == view.PERFECT]
-    assert diagonal[["predicted", "observed"]].values.tolist() == [[0.5, 0.5], [1.0, 1.0]]
-    assert view.reliability(models[1]).empty
-
-
 def test_every_handler_asks_who_is_there(store, models):
     def nobody(request):
         raise gr.Error("no")
@@ -82,10 +75,30 @@ def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, 
     assert page.tick("#loop", "", None)[1] == gr.skip()
 
 
-def test_looking_closer_shows_the_plots_that_have_data(store, models):
-    page = page_of(store)
-    assert [plot.visible for plot in page.show("r1", None)[1:]] == [True] * 3
-    assert [plot.visible for plot in page.show("r2", None)[1:]] == [False] * 3
+def test_looking_closer_shows_plots_the_table_and_the_disagreements(store, models):
+    closer, table, worst = page_of(store).show("r1", None)
+    assert closer.count("<svg") == 3
+    assert table.visible
+    assert "prompt &lt;b&gt;2" in worst
+
+
+def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store, models):
+    closer, table, worst = page_of(store).show("r2", None)
+    assert "/label/" in closer
+    assert (table.visible, worst) == (False, "")
+
+
+def test_the_table_holds_every_group_with_its_interval(models):
+    rows = {(kind, name): rest for kind, name, *rest in view.groups(models[0])}
+    assert [name for kind, name in rows if kind == "strength of preference"] == ["slightly", "clearly", "significantly"]
+    number, prompts, accuracy, low, high = rows["better answer stood", "left"]
+    assert (number, prompts, accuracy) == (4, 4, 75.0)
+    assert low < 75 < high
+
+
+def test_the_report_downloads_as_the_json_that_is_stored(models):
+    data = re.search(r"base64,([^']+)", view.download(models[0]))[1]
+    assert json.loads(base64.b64decode(data)) == models[0].report
 
 
 def test_the_form_queues_a_run_and_trains_nothing(store):
