@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reward.base import Base
 from rlhf.sampling import banned_ids, token_logps
+from rlhf.trunk import Trunk
 
 
 class AnswerBatch(NamedTuple):
@@ -57,6 +58,7 @@ class ActorCritic(nn.Module):
         self.base, self.temperature, self.bf16 = base, temperature, bf16
         self.banned = banned_ids(base)
         self.causal = base.model
+        self.trunk = Trunk(base)
         self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
@@ -78,7 +80,7 @@ class ActorCritic(nn.Module):
 
     def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.base.hidden(ids, mask)
+            return self.trunk.hidden(ids, mask)
 
 
 def entropy(logps: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ class Collector:
 
     def judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
         """Answers to `prompts` (the ids of `rows`), scored, and looked at as the active role and as the reference."""
+        self.actor.trunk.forget()
         return joined(self._together(lambda: self._judge(rows, prompts, key)))
 
     def answer(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
