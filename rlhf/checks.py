@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
@@ -10,6 +12,7 @@ from data.frozen import snapshot_rows
 from data.ids import POLICY, REWARD_MODEL, number
 from data.preferences import PEOPLE, preference_rows
 from data.records import Policy
+from data.starter import BASE, SOURCE
 from data.store import Store
 from reward.parts import ALL, read_part, trained_on
 from rlhf.documents import read_text
@@ -27,20 +30,41 @@ def prompts(store: Store, settings: Any) -> None:
 
 
 def policy(store: Store, settings: Any) -> None:
-    """The policy the run starts from exists."""
+    """The policy the run starts from exists, and its base has room for the answers."""
     named = getattr(settings, "from_", "")
-    if named:
-        store.policies.get(number(named, POLICY))
-    elif not store.policies.list():
+    policies = [store.policies.get(number(named, POLICY))] if named else store.policies.list()[-1:]
+    if not policies:
         raise BadInput(
             "this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy"
         )
+    room(policies[0], settings)
 
 
 def others(store: Store, settings: Any) -> None:
-    """The second policy exists, where one is named."""
+    """The second policy exists, where one is named, and its base has room for the answers."""
     if settings.against:
-        store.policies.get(number(settings.against, POLICY))
+        room(store.policies.get(number(settings.against, POLICY)), settings)
+
+
+def room(policy: Policy, settings: Any) -> None:
+    """Answers as long as `max_new_tokens`, with a prompt and an end token, can stand in the base's context, where that can be read here."""
+    context = context_of(policy.base)
+    if context and settings.max_new_tokens > context - 2:
+        raise BadInput(
+            f"max_new_tokens={settings.max_new_tokens} does not fit {policy.public}: its base reads {context} tokens, prompt and answer together",
+            f"Give at most {context - 2}, less where prompts are long.",
+            field="max_new_tokens",
+        )
+
+
+def context_of(base: str) -> int | None:
+    """Tokens of a base's context by its config.json; None where it is not in a folder, or says nothing."""
+    try:
+        config = json.loads(((BASE if base == SOURCE else Path(base)) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    config = config.get("text_config") or config
+    return config.get("max_position_embeddings") or config.get("n_positions")
 
 
 def contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
@@ -57,6 +81,17 @@ def contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
     return [(policy, store.policies.get(number(settings.against or policy.parent_id, POLICY))) for policy in policies]
 
 
+def compared(store: Store, settings: Any) -> None:
+    """There are contests, each of them with room for the answers, and a judge."""
+    for pair in contests(store, settings):
+        for one in pair:
+            room(one, settings)
+    if settings.reward:
+        store.reward_models.get(number(settings.reward, REWARD_MODEL))
+    elif settings.judge == "reward":
+        raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
+
+
 def reward(store: Store, settings: Any) -> None:
     """The reward exists, or there is a reward model to choose."""
     if settings.reward:
@@ -67,9 +102,11 @@ def reward(store: Store, settings: Any) -> None:
 
 def guard(store: Store, settings: Any) -> None:
     """The guard, where one is named, exists, and learned from no comparison that the reward learned from."""
-    watcher = reward_record(store, settings.guard) if settings.guard else None
-    judge = reward_record(store, settings.reward) if settings.reward else next(iter(store.reward_models.list()[::-1]), None)
-    if watcher is None or judge is None:
+    if not settings.guard:
+        return
+    watcher = reward_record(store, settings.guard)
+    judge = reward_record(store, settings.reward) if settings.reward else store.reward_models.list()[-1]
+    if watcher is None or judge is None:  # nobody knows what a source has learned from
         return
     shared = trained_on(store, watcher) & trained_on(store, judge)
     if shared or watcher.id == judge.id:
@@ -98,7 +135,14 @@ def instructions(store: Store, settings: Any) -> None:
 
 
 def text(store: Store, settings: Any) -> None:
-    """The text to pre-train on can be read."""
+    """The text to pre-train on can be read, and the heads share the width of the model evenly."""
+    if settings.hidden_size % (2 * settings.heads):
+        near = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
+        raise BadInput(
+            f"heads={settings.heads} do not share hidden_size={settings.hidden_size}: each needs the same even width",
+            f"Give hidden_size={near}, or another number of heads.",
+            field="heads",
+        )
     read_text(settings.text)
 
 
@@ -106,7 +150,7 @@ CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "prompts": prompts,
     "policy": policy,
     "others": others,
-    "contests": contests,
+    "contests": compared,
     "reward": reward,
     "guard": guard,
     "labels": labels,
