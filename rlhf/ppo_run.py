@@ -90,15 +90,11 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
 
 def config(settings: PPOSettings, folder: Path) -> PPOConfig:
     """The trainer's configuration: the same minibatch in any number of processes. Raises BadInput for sizes that do not divide."""
-    processes = int(os.environ.get("WORLD_SIZE", 1))  # torch's name for it; nothing is connected yet
-    own, rest = divmod(MINIBATCH, processes)
-    if rest:
-        raise BadInput(f"{processes} processes cannot share a minibatch of {MINIBATCH} answers evenly", "Start 1, 2, 4, 8, 16 or 32")
-    size = min(own, PASS)
+    size, accumulated = split(int(os.environ.get("WORLD_SIZE", 1)))  # torch's name for the number of processes; none is connected yet
     arguments = PPOConfig(
         str(folder),
         per_device_train_batch_size=size,
-        gradient_accumulation_steps=own // size,
+        gradient_accumulation_steps=accumulated,
         learning_rate=settings.learning_rate,
         rollout_batch_size=settings.batch_size,
         num_ppo_epochs=settings.epochs,
@@ -116,6 +112,15 @@ def config(settings: PPOSettings, folder: Path) -> PPOConfig:
     )
     arguments.max_steps = settings.max_steps * arguments.steps_per_update
     return arguments
+
+
+def split(processes: int) -> tuple[int, int]:
+    """How each of so many processes cuts its share of a minibatch: answers in a forward pass, and passes. Raises BadInput for an uneven one."""
+    own, rest = divmod(MINIBATCH, processes)
+    if rest:
+        raise BadInput(f"{processes} processes cannot share a minibatch of {MINIBATCH} answers evenly", "Start 1, 2, 4, 8, 16 or 32")
+    size = min(own, PASS)
+    return size, own // size
 
 
 def train_rows(store: Store, source: str) -> list[dict[str, Any]]:

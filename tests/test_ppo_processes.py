@@ -21,7 +21,7 @@ from reward.adapters import read_adapter
 from rlhf import ranks
 from rlhf.actor_critic import answer_mask
 from rlhf.ppo_config import PPOConfig
-from rlhf.ppo_run import config, run
+from rlhf.ppo_run import run, split
 from rlhf.ppo_settings import PPOSettings
 from rlhf.rollout import Judged, Looks, joined
 from rlhf.sampling import Rollout
@@ -63,6 +63,7 @@ def test_a_home_with_an_accelerate_file_trains_in_two_processes_and_one_of_them_
     settings = {"from": "p1", "max_steps": 2, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "rank": 2}
     settings |= {"validation_prompts": 4, "validate_every": 1}
     store = make_judged_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"))
+    store.prompts.add_many({"text": f"Name {number} animals.", "source": "test"} for number in range(40))  # some of them to validate on
     shutil.copy(TWO, store.home / "accelerate.yaml")
     store.runs.enqueue("ppo", settings, "test")
     shared = store.runs.claim()
@@ -135,17 +136,15 @@ def test_alone_a_process_has_everything():
 @pytest.mark.parametrize(("processes", "expected"), [(1, (16, 2)), (2, (16, 1)), (4, (8, 1)), (32, (1, 1))])
 def test_the_minibatch_is_the_same_in_any_number_of_processes(tmp_path, monkeypatch, processes, expected):
     monkeypatch.setattr(PPOConfig, "world_size", processes)
-    monkeypatch.setenv("WORLD_SIZE", str(processes))
-    found = config(PPOSettings(), tmp_path)
-    assert (found.per_device_train_batch_size, found.gradient_accumulation_steps) == expected
+    size, accumulated = split(processes)
+    found = PPOConfig(str(tmp_path), per_device_train_batch_size=size, gradient_accumulation_steps=accumulated, use_cpu=True)
+    assert (size, accumulated) == expected
     assert (found.minibatch_size, found.steps_per_update) == (32, 8)
 
 
 def test_sizes_that_processes_cannot_share_are_refused_by_name(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(BadInput, match="3 processes cannot share a minibatch of 32 answers evenly"):
-        config(PPOSettings(), tmp_path)
-    monkeypatch.delenv("WORLD_SIZE")
+        split(3)
     monkeypatch.setattr(PPOConfig, "world_size", 3)
     with pytest.raises(BadInput, match=r"128 answers does not divide into minibatches of 96 \(16 x 2 x 3 processes\)"):
-        PPOConfig(str(tmp_path))
+        PPOConfig(str(tmp_path), use_cpu=True)

@@ -287,12 +287,13 @@ def test_bfloat16_keeps_log_probabilities_in_float32(base, tmp_path):
 # ---- what cannot be trained on, before a weight moves
 
 
-def test_a_prompt_that_fills_the_context_is_refused_by_its_row_before_anything_is_sampled(base, tmp_path):
-    """The tiny context has 256 tokens: 254 leave room for an end token only, and none for an end that a reward model may append."""
-    texts = ["short", "!" * 400]
-    with pytest.raises(BadInput, match=r"row 1 of train_dataset has a prompt of \d+ tokens, a context of 256 leaves no room") as refused:
-        ppo_trainer(base, ppo_config(tmp_path), train=[{"prompt": text} for text in texts])
-    assert refused.value.field == "train_dataset"
+@pytest.mark.parametrize(
+    ("marks", "error"),  # a prompt is its marks and two control tokens; the context has 256
+    [(253, "row 1 of train_dataset has a prompt of 255 tokens, a context of 256 leaves no room for an answer"), (300, "is 302 tokens long")],
+)
+def test_a_prompt_that_fills_the_context_is_refused_before_anything_is_sampled(base, tmp_path, marks, error):
+    with pytest.raises(BadInput, match=error):
+        ppo_trainer(base, ppo_config(tmp_path), train=[{"prompt": "short"}, {"prompt": "!" * marks}])
 
 
 @pytest.mark.parametrize(
