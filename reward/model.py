@@ -29,7 +29,8 @@ Prompts = Sequence[str | Sequence[dict[str, str]]]
 class About:
     """What stands in reward.json. `base` names the base model; `fingerprint` tells whether it is still the same.
 
-    `members` is how many reward models the folder holds; 1 where it is one itself.
+    `members` is how many reward models the folder holds; 1 where it is one itself. `cut_points` are the limits between
+    a tie and the grades of preference in log-odds, where they were learned.
     """
 
     base: str
@@ -38,6 +39,7 @@ class About:
     offset: float = 0.0
     scale: float = 1.0
     members: int = 1
+    cut_points: Sequence[float] = ()
 
 
 class RewardModel:

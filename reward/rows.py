@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from datasets import Dataset
-
 from data.context import RunContext
 from data.errors import BadInput
 from data.frozen import frozen_rows
@@ -35,6 +33,10 @@ def run_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, l
     return snapshot, rows
 
 
+KEPT_PART = 4
+"""A prompt that is cut keeps at least the context divided by this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A comparison as ids: the prompt's, and those of both answers with their end tokens."""
@@ -46,18 +48,26 @@ class Encoded:
 
 
 class RowEncoder:
-    """Writes comparisons as ids of one base; `omitted` counts those longer than its context."""
+    """Writes comparisons as ids of one base, and cuts what is longer than its context by a fixed rule, which it counts.
+
+    A prompt loses its beginning: as much as its longest answer needs, but it keeps a quarter of the context. An answer
+    that is still too long loses its end, but keeps its end token.
+    """
 
     def __init__(self, base: Base) -> None:
         self.base = base
-        self.omitted = 0
-        self._prompts: dict[int, list[int]] = {}
+        self.truncated = {"comparisons": 0, "prompts": 0, "answers": 0}
 
     def encode(self, rows: Sequence[PreferenceRow]) -> list[Encoded]:
-        """The rows that fit into the context, in their order."""
-        encoded = [self._one(row) for row in rows]
-        fitting = [e for e in encoded if len(e.prompt) + max(len(e.a), len(e.b)) <= self.base.context]
-        self.omitted += len(encoded) - len(fitting)
+        """The rows in their order, each of them within the context; all rows of a prompt must come together."""
+        prompts = {row.prompt_id: self.base.encoding.template(row.messages or row.prompt) for row in rows}
+        whole = [Encoded(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
+        longest: dict[int, int] = {}
+        for each in whole:
+            longest[each.row.prompt_id] = max(longest.get(each.row.prompt_id, 0), len(each.a), len(each.b))
+        kept = {id: self._kept(prompt, longest[id]) for id, prompt in prompts.items()}
+        fitting = [self._fit(each, kept[each.row.prompt_id]) for each in whole]
+        self._count(whole, fitting)
         return fitting
 
     def answer(self, ids: list[int] | None, text: str) -> list[int]:
@@ -66,24 +76,21 @@ class RowEncoder:
             return self.base.encoding.ended(ids)
         return self.base.encode_completion(text)
 
-    def _one(self, row: PreferenceRow) -> Encoded:
-        if row.prompt_id not in self._prompts:
-            self._prompts[row.prompt_id] = self.base.encoding.template(row.messages or row.prompt)
-        answers = (self.answer(row.a_token_ids, row.a_text), self.answer(row.b_token_ids, row.b_text))
-        return Encoded(row, self._prompts[row.prompt_id], *answers)
+    def _answers(self, row: PreferenceRow) -> tuple[list[int], list[int]]:
+        return self.answer(row.a_token_ids, row.a_text), self.answer(row.b_token_ids, row.b_text)
 
+    def _kept(self, prompt: list[int], answer: int) -> list[int]:
+        """The end of a prompt that stands before an answer of so many tokens."""
+        return prompt[-max(self.base.context - answer, self.base.context // KEPT_PART) :]
 
-def training_set(rows: Sequence[Encoded]) -> Dataset:
-    """RewardTrainer's columns: chosen_ids, rejected_ids, label (0.5 for a tie) and weight (mean 1)."""
-    mean = sum(each.row.weight for each in rows) / len(rows)
-    return Dataset.from_list([_columns(each, each.row.weight / mean) for each in rows])
+    def _fit(self, each: Encoded, prompt: list[int]) -> Encoded:
+        room = self.base.context - len(prompt)
+        a, b = (ids if len(ids) <= room else [*ids[: room - 1], ids[-1]] for ids in (each.a, each.b))
+        return Encoded(each.row, prompt, a, b)
 
-
-def _columns(each: Encoded, weight: float) -> dict:
-    better, worse = (each.b, each.a) if each.row.label == 0.0 else (each.a, each.b)
-    return {
-        "chosen_ids": each.prompt + better,
-        "rejected_ids": each.prompt + worse,
-        "label": 0.5 if each.row.label == 0.5 else 1.0,
-        "weight": weight,
-    }
+    def _count(self, whole: Sequence[Encoded], fitting: Sequence[Encoded]) -> None:
+        cut = [(one, two) for one, two in zip(whole, fitting, strict=True) if one != two]
+        self.truncated["comparisons"] += len(cut)
+        self.truncated["prompts"] += len({one.row.prompt_id for one, two in cut if one.prompt != two.prompt})
+        answers = [(one.row.a_id, one.a, two.a) for one, two in cut] + [(one.row.b_id, one.b, two.b) for one, two in cut]
+        self.truncated["answers"] += len({id for id, before, after in answers if before != after})

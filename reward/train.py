@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
-from transformers.trainer_utils import get_last_checkpoint
-
-from data.context import Cancelled, RunContext, RunResult
-from data.errors import BadInput
+from data.context import RunContext, RunResult
 from data.records import Policy, PreferenceRow
 from data.settings import as_dict
 from data.store import Store
 from labeling.agreement import agreement
-from reward.adapters import read_adapter, stack, write_adapter
+from reward.adapters import write_adapter
 from reward.base import Base
-from reward.classifier import as_classifier, give_back, lora_for_scoring, scoring_pad
-from reward.judge import judge
+from reward.ensemble import RewardEnsemble, member_folder
+from reward.fit import Fitted, Start, fit
+from reward.judge import judge, judge_labeled
 from reward.machine import library_versions, peak_mb
-from reward.model import RewardModel, about_base, save_about
-from reward.report import build_report
-from reward.rows import Encoded, RowEncoder, run_rows, training_set
-from reward.settings import RewardSettings
-from reward.trainer import PreferenceTrainer, Watch, collator, trainer_config
+from reward.model import RewardModel, about_base, read_about, save_about, write_about
+from reward.report import build_report, highest_reachable
+from reward.rows import Encoded, RowEncoder, run_rows
+from reward.settings import LARGEST_SEED, RewardSettings
+from reward.subsets import Subsets
+from reward.trainer import Watch
 
 REFERENCE_SAMPLES = 512
 """Answers of training prompts on which offset and scale are fixed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What the reward model starts from: a base, and the adapter folder of a policy that is merged into its copy."""
-
-    source: str
-    adapter: Path | None
-    template: str | None
+SEEDS_APART = 1_000_003
+"""Between the seeds of two members: seeds that people choose are nearer to each other."""
 
 
 def run(context: RunContext, settings: RewardSettings) -> RunResult:
@@ -55,18 +44,19 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     base = Base.load(start.source, chat_template=start.template)
     encoder = RowEncoder(base)
     train_rows = encoder.encode([row for row in rows if row.split == "train"])
-    folder = _train(context, settings, base, start, train_rows)
-    model = RewardModel.load(folder, base)
-    _calibrate(model, train_rows)
-    save_about(folder, base, model.about)
-    report = _report(context, model, encoder, rows) | {
+    model = _train(context, settings, base, start, train_rows)
+    test_rows = encoder.encode([row for row in rows if row.split == "test"])
+    report = _report(context, model, encoder, rows, test_rows)
+    if settings.curve and report["accuracy"] is not None:
+        report["learning_curve"] = _curve(context, settings, model, start, train_rows, test_rows, highest_reachable(report))
+    report |= {
         "trained_on": len(train_rows),
-        "too_long": encoder.omitted,
+        "truncated": encoder.truncated,
         "seconds": round(time.monotonic() - began, 2),
         "peak_mb": peak_mb(),
     }
     published = context.store.reward_models.publish(
-        folder,
+        context.folder / "reward",
         name=f"reward of {snapshot.public}",
         base=start.source,
         snapshot_id=snapshot.id,
@@ -92,65 +82,83 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
     return Start(source, None, template)
 
 
-def _train(context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> Path:
-    """Train to the end, or save and raise Cancelled; returns the folder of the finished adapter."""
-    if not rows:
-        raise BadInput("every comparison is longer than the base model's context", "Use a base with a longer context.")
-    watch = Watch(context)
-    checkpoints = context.checkpoints()
-    trainer = build_trainer(checkpoints, settings, base, start, rows)
-    trainer.add_callback(watch)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)))
-    if watch.stopped:
-        raise Cancelled
-    adapter = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
-    if start.adapter is not None:
-        adapter = stack(read_adapter(start.adapter), adapter)
-    give_back(base, trainer.model)
+def _train(context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> RewardModel:
+    """Train every member to the end, or save and raise Cancelled; returns the reward model in the run's folder."""
+    for member in range(settings.members):
+        _train_member(context, settings, base, start, rows, member)
     folder = context.folder / "reward"
-    write_adapter(folder, *adapter)
-    save_about(folder, base, about_base(base))
-    return folder
+    alone = settings.members == 1
+    for member in range(settings.members):
+        shutil.copytree(_finished(context, member), folder if alone else member_folder(folder, member), dirs_exist_ok=True)
+    save_about(folder, base, read_about(folder) if alone else replace(about_base(base), members=settings.members))
+    model = RewardModel.load(folder, base)
+    model.calibrate(*_reference(rows))
+    model.save(folder)
+    return model
 
 
-def build_trainer(folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]) -> PreferenceTrainer:
-    """TRL's trainer on the base as a sequence-classification model, fed the rows' own ids."""
-    tokenizer = copy.deepcopy(base.tokenizer)
-    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
-    return PreferenceTrainer(
-        model=as_classifier(base, settings.seed, start.adapter),
-        args=trainer_config(
-            folder,
-            learning_rate=settings.learning_rate,
-            num_train_epochs=settings.epochs,
-            max_steps=settings.max_steps or -1,
-            per_device_train_batch_size=settings.pairs_per_step(len(rows)),
-            seed=settings.seed,
-        ),
-        data_collator=collator(scoring_pad(base)),
-        train_dataset=training_set(rows),
-        processing_class=tokenizer,
-        peft_config=lora_for_scoring(settings.rank),
-    )
+def _train_member(context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded], member: int) -> None:
+    """Train one member where it is not finished yet: the first by the run's seed, the others by seeds of their own."""
+    done = _finished(context, member)
+    if done.is_dir():
+        return
+    checkpoints, part = done.with_name("trainer"), done.with_name("part")
+    own = replace(settings, seed=(settings.seed + SEEDS_APART * member) % LARGEST_SEED)
+    fitted = fit(checkpoints, own, base, start, rows, Watch(context, member, settings.members))
+    write_adapter(part, fitted.config, fitted.weights)
+    write_about(part, replace(about_base(base), cut_points=fitted.cut_points))
+    part.rename(done)
+    shutil.rmtree(checkpoints)
 
 
-def _trained_config(trainer: PreferenceTrainer) -> LoraConfig:
-    config = trainer.model.peft_config["default"]
-    config.inference_mode = True
-    return config
+def _finished(context: RunContext, member: int) -> Path:
+    return context.checkpoints() / f"member-{member}" / "adapter"
 
 
-def _calibrate(model: RewardModel, rows: Sequence[Encoded]) -> None:
-    answers = [(each.prompt, ids) for each in rows[: REFERENCE_SAMPLES // 2] for ids in (each.a, each.b)]
-    model.calibrate(*zip(*answers, strict=True))
+def _reference(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
+    """The first answers to training prompts, both of each comparison."""
+    first = rows[: REFERENCE_SAMPLES // 2]
+    return [each.prompt for each in first for _ in range(2)], [ids for each in first for ids in (each.a, each.b)]
 
 
-def _report(context: RunContext, model: RewardModel, encoder: RowEncoder, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
-    test = encoder.encode([row for row in rows if row.split == "test"])
+def _report(
+    context: RunContext, model: RewardModel, encoder: RowEncoder, rows: Sequence[PreferenceRow], test: Sequence[Encoded]
+) -> dict[str, Any]:
+    validation = encoder.encode([row for row in rows if row.split == "validation"])
     context.progress(1, 1, f"scoring {len(test)} test comparisons")
-    report = build_report(*judge(context.store, model, encoder, test), _agreement(context.store, rows))
+    report = build_report(*judge(context.store, model, encoder, test), _agreement(context.store, rows), judge_labeled(model, validation))
     context.progress(1, 1, "done")
-    return report
+    return report | _of_members(model, test)
+
+
+def _curve(
+    context: RunContext, settings: RewardSettings, model: RewardModel, start: Start, train: Sequence[Encoded], test: Sequence[Encoded], ceiling: float
+) -> dict[str, Any]:
+    """The learning curve; of an ensemble that of its first member."""
+
+    def fit_part(folder: Path, rows: Sequence[Encoded], watch: Watch) -> Fitted:
+        return fit(folder, settings, model.base, start, rows, watch)
+
+    decided = [each for each in test if each.row.label != 0.5]
+    return Subsets(context, model.base, fit_part, decided).curve(train, model, ceiling)
+
+
+def _of_members(model: RewardModel, test: Sequence[Encoded]) -> dict[str, Any]:
+    """Points that the likelihood learned; for an ensemble its size, and the mean score and deviation of the test answers."""
+    members = model.members if isinstance(model, RewardEnsemble) else [model]
+    points = [list(member.about.cut_points) for member in members]
+    found: dict[str, Any] = {"cut_points": points} if any(points) else {}
+    if len(members) > 1 and test:
+        scores, deviations = model.judge(*_answers(test))
+        found |= {"members": len(members), "mean_score": float(scores.mean()), "mean_deviation": float(deviations.mean())}
+    return found
+
+
+def _answers(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
+    """Prompts and answers of the rows as ids, each answer once."""
+    answers = {id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))}
+    prompts, texts = zip(*answers.values(), strict=True)
+    return list(prompts), list(texts)
 
 
 def _agreement(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:

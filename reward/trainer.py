@@ -1,62 +1,89 @@
-"""TRL's RewardTrainer, fed the stored token ids, with ties, labelers' weights and batches of similar length."""
+"""TRL's RewardTrainer on elements (a prompt, its answers, comparisons of them), with batches of similar length."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from torch.nn.functional import logsigmoid
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import RewardConfig, RewardTrainer
 
 from data.context import RunContext
+from reward.layout import Planner, last_hidden
+from reward.losses import centring, mean_of_elements
 
-COLUMNS = ["chosen_ids", "rejected_ids", "label", "weight"]
+COLUMNS = ["prompt", "answers", "first", "second", "grade", "weight"]
 BUCKET = 8
 """Batches that are sorted by length together: enough to save padding, few enough to keep the order random."""
-
-
-def preference_loss(difference: torch.Tensor, label: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Mean of weight times the cross-entropy of Bradley-Terry, for score differences chosen - rejected (B,).
-
-    `label` is 1, or 0.5 for a tie, whose loss is the half-half mean of both directions; weights average 1 over the data.
-    """
-    return -(weight * (label * logsigmoid(difference) + (1 - label) * logsigmoid(-difference))).mean()
+LIKELIHOOD = "likelihood.pt"
 
 
 class PreferenceTrainer(RewardTrainer):
-    """RewardTrainer whose rows carry a label (1 or 0.5) and a weight, and whose end tokens are never taken for padding."""
+    """RewardTrainer whose rows are elements of `reward.elements` and whose loss is a likelihood of `reward.likelihood`.
+
+    The likelihood is a module on the model, so that its points are trained with it. Label smoothing and centring are
+    the arguments' `label_smoothing_factor` and `center_rewards_coefficient`.
+    """
+
+    def __init__(self, *, likelihood: torch.nn.Module, **trainer: Any) -> None:
+        super().__init__(**trainer)
+        self.model.likelihood = likelihood.to(self.model.device)
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Mean over elements of the mean over their comparisons; logs accuracy (equal scores half, ties left out) and margin."""
+        scores = self.scores(inputs)
+        first, second, grade = scores[inputs["first"]], scores[inputs["second"]], inputs["grade"]
+        self._log(first - second, grade)
+        swapped = self.args.label_smoothing_factor
+        loss = (1 - swapped) * self.model.likelihood(first - second, grade) + swapped * self.model.likelihood(second - first, grade)
+        loss = inputs["weight"] * loss
+        if self.args.center_rewards_coefficient:
+            loss = loss + self.args.center_rewards_coefficient * centring(first, second)
+        loss = mean_of_elements(loss, inputs["element"])
+        return (loss, {"scores": scores}) if return_outputs else loss
+
+    def scores(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Raw scores (N,) in float32 of the answers of a collated batch, in its order."""
+        classifier = self.model.get_base_model()
+        trunk = getattr(classifier, classifier.base_model_prefix)
+        return classifier.score(last_hidden(trunk, batch)).squeeze(-1).float()
+
+    def create_model_card(self, **_: Any) -> None:
+        """None: a checkpoint is not a model to be published."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = COLUMNS
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
         rows = self.train_dataset
-        lengths = [max(len(a), len(b)) for a, b in zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)]
+        lengths = [len(prompt) + sum(map(len, texts)) for prompt, texts in zip(rows["prompt"], rows["answers"], strict=True)]
         return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
 
-    def compute_loss(
-        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
-    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
-        """Bradley-Terry with ties at half; logs loss, accuracy (equal scores half, ties left out) and margin."""
-        label, weight = inputs.pop("label"), inputs.pop("weight")
-        outputs = model(**inputs, use_cache=False)
-        chosen, rejected = outputs.logits.squeeze(-1).float().chunk(2)
-        difference = chosen - rejected
+    def _log(self, difference: torch.Tensor, grade: torch.Tensor) -> None:
+        metrics, decided = self._metrics["train"], grade != 0
         with torch.no_grad():
-            right = (difference.sign() + 1) / 2
-            if (label == 1).any():
-                self._metrics["train"]["accuracy"].append(right[label == 1].mean().item())
-            self._metrics["train"]["margin"].append(difference.mean().item())
-        loss = preference_loss(difference, label, weight)
-        return (loss, outputs) if return_outputs else loss
+            right = ((difference * grade).sign() + 1) / 2
+            if decided.any():
+                metrics["accuracy"].append(right[decided].mean().item())
+                metrics["margin"].append((difference * grade.sign())[decided].mean().item())
 
-    def create_model_card(self, **_: Any) -> None:
-        """None: a checkpoint is not a model to be published."""
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        torch.save(self.model.likelihood.state_dict(), Path(output_dir) / LIKELIHOOD)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self.model.likelihood.load_state_dict(torch.load(Path(resume_from_checkpoint) / LIKELIHOOD, weights_only=True))
 
 
 class BucketSampler(Sampler[int]):
@@ -84,19 +111,16 @@ class BucketSampler(Sampler[int]):
         return iter([row for batch in [b for b in batches if len(b) == size] + short for row in batch])
 
 
-def collator(pad_id: int) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
-    """Batches for PreferenceTrainer: all chosen rows, then all rejected ones, padded on the right to the longest."""
+def collator(plan: Planner) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]:
+    """Batches for PreferenceTrainer: a layout of all answers, and the comparisons (P,) by the answers' places in it."""
 
     def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        texts = [torch.tensor(row[side]) for side in ("chosen_ids", "rejected_ids") for row in rows]
-        lengths = torch.tensor([len(text) for text in texts])
-        ids = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=pad_id)
-        return {
-            "input_ids": ids,
-            "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long(),
-            "label": torch.tensor([row["label"] for row in rows]),
-            "weight": torch.tensor([row["weight"] for row in rows]),
-        }
+        before = [0, *accumulate(len(row["answers"]) for row in rows)]
+        places = {name: [before[at] + place for at, row in enumerate(rows) for place in row[name]] for name in ("first", "second")}
+        labels = {name: [value for row in rows for value in row[name]] for name in ("grade", "weight")}
+        element = [at for at, row in enumerate(rows) for _ in row["grade"]]
+        comparisons = {name: torch.tensor(values) for name, values in {**places, **labels, "element": element}.items()}
+        return plan([row["prompt"] for row in rows], [row["answers"] for row in rows]) | comparisons
 
     return collate
 
@@ -125,21 +149,26 @@ def trainer_config(folder: Path, **changes: Any) -> RewardConfig:
 
 
 class Watch(TrainerCallback):
-    """Tells the run how far it is, and stops training (after saving) when the run is cancelled."""
+    """Tells the run how far it is, and stops training (after saving) when the run is cancelled; `member` of `members` is trained."""
 
-    def __init__(self, context: RunContext) -> None:
-        self.context = context
+    note = "training"
+
+    def __init__(self, context: RunContext, member: int = 0, members: int = 1) -> None:
+        self.context, self.member, self.members = context, member, members
         self.stopped = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
         """Progress; on cancellation a checkpoint and the end."""
-        self.context.progress(state.global_step, state.max_steps, "training")
+        self.context.progress(self._step(state), self.members * state.max_steps, self.note)
         if self.context.cancelled() and state.global_step < state.max_steps:
             self.stopped = control.should_save = control.should_training_stop = True
         return control
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any) -> None:
-        """Loss, accuracy and margin of the last steps as curves."""
+        """Loss, accuracy and margin of the last steps as curves; those of the members stand one behind the other."""
         kept = {key: logs[key] for key in ("loss", "accuracy", "margin", "grad_norm", "learning_rate") if key in logs}
         if kept:
-            self.context.metric(state.global_step, **kept)
+            self.context.metric(self._step(state), **kept)
+
+    def _step(self, state: TrainerState) -> int:
+        return self.member * state.max_steps + state.global_step

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -17,13 +18,14 @@ from data.settings import as_dict, parse_settings
 from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base
 from reward.classifier import as_classifier, give_back, lora_for_scoring
+from reward.ensemble import RewardEnsemble
+from reward.fit import Start, build_trainer, fit
 from reward.judge import Answer, fit_pairs
-from reward.model import RewardModel
+from reward.model import RewardModel, read_about
 from reward.report import FitPair
-from reward.rows import RowEncoder, training_set
+from reward.rows import RowEncoder
 from reward.settings import RewardSettings
-from reward.train import build_trainer, run, starting_point
-from reward.trainer import BucketSampler, collator, preference_loss
+from reward.train import run, starting_point
 from rlhf.launch import launch
 from tests.tiny import make_tiny_model
 
@@ -140,8 +142,50 @@ def test_a_cancelled_run_saves_and_goes_on_exactly(labeled, monkeypatch):
     assert labeled.reward_models.count() == 1
     labeled.prompts.add("A prompt that came later.", source="test")
     second = run(context_of(labeled, FAST, resumes=first.run.id), FAST)
-    one, two = (read_adapter(labeled.home / labeled.reward_models.get(result.produced[0]).adapter)[1] for result in (whole, second))
+    one, two = (tensors(labeled, result) for result in (whole, second))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+PAIR_OF_MODELS = RewardSettings(learning_rate=1e-2, max_steps=4, batch_size=8, rank=4, members=2, likelihood="rao-kupper")
+
+
+def test_an_ensemble_cancelled_in_its_second_member_goes_on_exactly(labeled, monkeypatch):
+    whole = run(context_of(labeled, PAIR_OF_MODELS), PAIR_OF_MODELS)
+    first = context_of(labeled, PAIR_OF_MODELS)
+    monkeypatch.setattr(first, "cancelled", lambda: (first.folder / "checkpoint" / "member-0" / "adapter").exists())
+    with pytest.raises(Cancelled):
+        run(first, PAIR_OF_MODELS)
+    second = run(context_of(labeled, PAIR_OF_MODELS, resumes=first.run.id), PAIR_OF_MODELS)
+    for member in ("member-0", "member-1"):
+        one, two = (tensors(labeled, result, member) for result in (whole, second))
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    assert whole.report["cut_points"] == second.report["cut_points"]
+
+
+def test_an_ensemble_s_members_differ_and_score_as_one_with_a_deviation(labeled):
+    result = run(context_of(labeled, PAIR_OF_MODELS), PAIR_OF_MODELS)
+    folder = labeled.home / labeled.reward_models.get(result.produced[0]).adapter
+    one, two = (tensors(labeled, result, member) for member in ("member-0", "member-1"))
+    assert not any(torch.equal(one[name], two[name]) for name in one)
+    assert read_about(folder).members == result.report["members"] == 2
+    model = RewardModel.load(folder)
+    assert isinstance(model, RewardEnsemble)
+    scores, deviations = model.judge(*model.encode(["Write a note to Mina."] * 2, [GOOD, BAD]))
+    assert scores[0] > scores[1]
+    assert deviations.min() > 0
+    assert result.report["mean_deviation"] > 0
+    assert [len(points) for points in result.report["cut_points"]] == [1, 1]
+
+
+def test_the_first_member_is_the_reward_model_that_the_seed_gives_alone(labeled):
+    alone = parse_settings(RewardSettings, ["max_steps=2", "batch_size=8", "rank=2"])
+    both = parse_settings(RewardSettings, ["max_steps=2", "batch_size=8", "rank=2", "members=2"])
+    one, two = tensors(labeled, run(context_of(labeled, alone), alone)), tensors(labeled, run(context_of(labeled, both), both), "member-0")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def tensors(store, result, member="."):
+    return read_adapter(store.home / store.reward_models.get(result.produced[0]).adapter / member)[1]
 
 
 def test_no_labels_names_what_to_do(store, base_folder):
@@ -196,9 +240,9 @@ def _rows(store):
 
 
 @torch.no_grad()
-def _classifier_scores(trainer, rows):
+def _classifier_scores(trainer, rows, side="a"):
     model = trainer.model.eval()
-    return [model(input_ids=torch.tensor([each.prompt + each.a])).logits.item() for each in rows]
+    return [model(input_ids=torch.tensor([each.prompt + getattr(each, side)])).logits.item() for each in rows]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "gemma", "qwen2"])
@@ -211,54 +255,62 @@ def test_other_kinds_of_base_without_pad_or_template_train_too(labeled, kind, tm
 def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
     base = Base.load(base_folder)
     (each, *_) = RowEncoder(base).encode(_rows(labeled))
-    row = training_set([each])[0]
-    assert row["chosen_ids"] == base.encode_prompt(each.row.prompt) + each.row.a_token_ids
-    assert row["chosen_ids"][-1] in base.eos_ids
+    assert each.prompt == base.encode_prompt(each.row.prompt)
+    assert each.a == each.row.a_token_ids
+    assert each.a[-1] in base.eos_ids
 
 
-def test_ids_of_another_tokenizer_are_replaced_by_the_text_s(base_folder):
+def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folder, tmp_path):
     base = Base.load(base_folder)
-    encoder = RowEncoder(base)
-    ids = base.encode_completion("Sure.")
-    assert encoder.answer(ids, "Sure.") == ids
-    assert encoder.answer([5, 6, 7], "Sure.") == ids
-    assert encoder.answer([10**6], "Sure.") == ids
-    assert encoder.answer(None, "Sure.") == ids
+    rows = RowEncoder(base).encode(_rows(labeled))
+    settings = parse_settings(RewardSettings, ["max_steps=4", "batch_size=8", "rank=4", "learning_rate=0.01"])
+    trainer = build_trainer(tmp_path / "run", settings, base, Start(str(base_folder), None, None), rows)
+    trainer.train()
+    expected = _classifier_scores(trainer, rows)
+    model = labeled.reward_models.get(run(context_of(labeled, settings), settings).produced[0])
+    found = RewardModel.load(labeled.home / model.adapter).raw_scores([each.prompt for each in rows], [each.a for each in rows])
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_comparisons_beyond_the_context_are_left_out_and_counted(labeled, tmp_path):
-    encoder = RowEncoder(Base.load(make_tiny_model("llama", tmp_path, context=32)))
-    rows = _rows(labeled)
-    kept = encoder.encode(rows)
-    assert len(kept) + encoder.omitted == len(rows)
-    assert encoder.omitted > 0
+def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_folder, tmp_path):
+    base = Base.load(base_folder)
+    rows = RowEncoder(base).encode(_rows(labeled))[:6]
+    rows[1] = replace(rows[1], row=replace(rows[1].row, weight=3.0))
+    rows.append(replace(rows[0], row=replace(rows[0].row, label=0.0, margin=3)))
+    settings = RewardSettings(batch_size=7, rank=2, label_smoothing=0.1, centring=0.05)
+    trainer = build_trainer(tmp_path, settings, base, Start(str(base_folder), None, None), rows)
+    (batch,) = trainer.get_train_dataloader()
+    loss = trainer.compute_loss(trainer.model, dict(batch))
+    assert batch["input_ids"].shape[0] == 6
+    a, b = (np.array(_classifier_scores(trainer, rows, side), dtype=float) for side in ("a", "b"))
+    label = np.array([each.row.label for each in rows]) * 0.8 + 0.1
+    weight = np.array([each.row.weight for each in rows])
+    each = label * np.logaddexp(0, b - a) + (1 - label) * np.logaddexp(0, a - b)
+    each = weight / weight.mean() * each + 0.05 * (a + b) ** 2
+    expected = ((each[0] + each[6]) / 2 + each[1:6].sum()) / 6  # the first pair was judged twice: one element of two comparisons
+    assert loss.item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_tie_is_the_half_half_loss_and_weights_scale_it():
-    difference = torch.tensor([2.0, -1.0])
-    expected = (-2 * 0.5 * (math.log(1 / (1 + math.exp(-2))) + math.log(1 / (1 + math.exp(2)))) + math.log(1 + math.e)) / 2
-    assert preference_loss(difference, torch.tensor([0.5, 1.0]), torch.tensor([2.0, 1.0])).item() == pytest.approx(expected)
+@pytest.mark.parametrize("name", ["rao-kupper", "graded"])
+def test_every_likelihood_trains_and_moves_its_points(labeled, base_folder, tmp_path, name):
+    base = Base.load(base_folder)
+    rows = RowEncoder(base).encode(_rows(labeled))
+    settings = RewardSettings(batch_size=8, max_steps=2, rank=2, likelihood=name)
+    start = Start(str(base_folder), None, None)
+    before = build_trainer(tmp_path / "before", settings, base, start, rows).model
+    points = before.likelihood.cut_points()
+    give_back(base, before)
+    after = fit(tmp_path / "after", settings, base, start, rows).cut_points
+    assert len(points) == (1 if name == "rao-kupper" else 3)
+    assert all(one != two for one, two in zip(points, after, strict=True))
 
 
-def test_weights_average_one_over_the_data(labeled, base_folder):
-    weights = training_set(RowEncoder(Base.load(base_folder)).encode(_rows(labeled)))["weight"]
-    assert sum(weights) / len(weights) == pytest.approx(1.0)
-
-
-def test_batches_hold_similar_lengths_and_every_row_once():
-    lengths = [(37 * n) % 101 for n in range(100)]
-    order = list(BucketSampler(lengths, 8, seed=0))
-    assert sorted(order) == list(range(100))
-    spread = [max(lengths[i] for i in order[at : at + 8]) - min(lengths[i] for i in order[at : at + 8]) for at in range(0, 64, 8)]
-    assert max(spread) < 40
-    assert order == list(BucketSampler(lengths, 8, seed=0))
-    assert order != list(BucketSampler(lengths, 8, seed=1))
-
-
-def test_the_collator_masks_by_length_even_where_the_pad_id_is_text():
-    batch = collator(7)([{"chosen_ids": [7, 7], "rejected_ids": [5], "label": 1.0, "weight": 1.0}])
-    assert batch["input_ids"].tolist() == [[7, 7], [5, 7]]
-    assert batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
+def test_comparisons_beyond_the_context_are_cut_and_counted(labeled, tmp_path):
+    settings = parse_settings(RewardSettings, [f"base={make_tiny_model('llama', tmp_path, context=32)}", "max_steps=1", "rank=2"])
+    report = run(context_of(labeled, settings), settings).report
+    assert report["trained_on"] == labeled.prompts.count("train")
+    assert report["test_comparisons"] == labeled.prompts.count("test")
+    assert report["truncated"]["comparisons"] == 60
 
 
 def test_two_stacked_adapters_do_what_both_do(base_folder, tmp_path):
