@@ -6,41 +6,25 @@ settings give new answers, never the same ones. Pairs of equal text are stored a
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
 from rlhf.answers import Limits, Speaker, Wanted
+from rlhf.choosing import Tally, check_pairs, choose_prompts, pairing, split_shares
 from rlhf.policies import Bases, choose_policy
 from rlhf.settings import SampleSettings
 
-
-@dataclass(slots=True)
-class Tally:
-    """What a sampling run did, as its report says it."""
-
-    prompts: int = 0
-    completions: int = 0
-    pairs: int = 0
-    equal: int = 0
-    unended: int = 0
-    splits: Counter = field(default_factory=Counter)
-    skipped: Counter = field(default_factory=Counter)
-
-    def report(self, speakers: Sequence[Speaker]) -> dict:
-        """`equal` counts pairs that are not shown, `splits` prompts by split, `skipped` prompts by reason."""
-        counts = {name: getattr(self, name) for name in ("prompts", "completions", "pairs", "equal", "unended")}
-        return {"policies": [one.policy.public for one in speakers], **counts, "splits": dict(self.splits), "skipped": dict(self.skipped)}
+CHUNK = 4
+"""Batches between two commits: a row that is free early goes to a prompt that waits, and only inside a chunk."""
 
 
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
-    """Sample, batch by batch; what is made is kept when the run is cancelled.
+    """Sample, some batches at a time; what is made is kept when the run is cancelled.
 
     Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
     """
@@ -53,43 +37,21 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     ]
     encoded = sampler.encode(prompts)
     context.progress(0, len(encoded), "prompts")
-    for chunk in _chunks(encoded, max(1, settings.batch_size // sampler.each)):
+    for chunk in _chunks(encoded, max(1, CHUNK * settings.batch_size // sampler.each)):
         if context.cancelled():
             raise Cancelled
         sampler.sample(chunk)
         context.progress(sampler.tally.prompts, len(encoded), "prompts")
-    return RunResult(produced=[], report=sampler.tally.report(sampler.speakers))
-
-
-def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int) -> list[Prompt]:
-    """`count` prompts of a split: the least `answered` first (counts by prompt id), in an order drawn by `seed`.
-
-    Fewer where there are fewer; raises BadInput where there is none.
-    """
-    prompts = store.prompts.list(split=split)
-    if not prompts:
-        raise BadInput(f"there are no prompts in the {split} split", "Import some with `import FILE --as prompts`.")
-    random.Random(seed).shuffle(prompts)
-    return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
-
-
-def pairing(count: int, how: str) -> list[tuple[int, int]]:
-    """Which of `count` answers meet. disjoint: 0-1, 2-3, ..., an odd one out stays alone; all: every two."""
-    if how == "all":
-        return list(combinations(range(count), 2))
-    return [(first, first + 1) for first in range(0, count - 1, 2)]
+    return RunResult(produced=[], report=sampler.tally.report(policies=[one.policy.public for one in sampler.speakers]))
 
 
 def shares(settings: SampleSettings, store: Store) -> dict[str, int]:
     """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput naming the field."""
-    if settings.per_prompt < 2 and not settings.against:
-        raise BadInput(f"per_prompt={settings.per_prompt} makes no pairs", "Give at least 2.", field="per_prompt")
-    if settings.against and settings.split not in ("", "test"):
+    if not settings.against:
+        check_pairs(settings.per_prompt)
+    elif settings.split not in ("", "test"):
         raise BadInput(f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split")
-    if settings.against or settings.split:
-        return {settings.split or "test": settings.prompts}
-    measure = round(settings.prompts * settings.test_share) if store.prompts.count("test") else 0
-    return {split: count for split, count in (("train", settings.prompts - measure), ("test", measure)) if count}
+    return split_shares(store, settings.prompts, "test" if settings.against else settings.split, settings.test_share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +104,8 @@ class Sampler:
             ids = [store.completions.add_many(rows, run_id) for rows in drawn]
             for prompt_id, first, second in self._pairs(chunk, ids):
                 pair = store.pairs.add(prompt_id, first, second, purpose=purpose, run_id=run_id)
-                tally.pairs += 1
-                tally.equal += not pair.shown
-        tally.prompts += len(chunk)
-        tally.splits.update(prompt.split for prompt, _ in chunk)
-        tally.completions += sum(map(len, drawn))
-        tally.unended += sum(not row["ended"] for rows in drawn for row in rows)
+                tally.add_pair(pair.shown)
+        tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _draw(self, chunk: list, side: int) -> list[dict]:
         """One policy's answers to the prompts of the chunk, prompt by prompt, numbered from where it stopped before."""

@@ -12,8 +12,9 @@ from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
 from rlhf.answers import Speaker
+from rlhf.choosing import choose_prompts, pairing
 from rlhf.policies import Bases
-from rlhf.sample import choose_prompts, pairing, run
+from rlhf.sample import run
 from rlhf.settings import SampleSettings
 from tests.tiny import make_tiny_model
 
@@ -171,7 +172,7 @@ def test_settings_that_make_no_sense_name_their_field(ring: Store, settings: dic
 
 
 def test_a_cancelled_run_keeps_what_it_made(ring: Store) -> None:
-    chosen = SampleSettings(from_="p1", prompts=12, max_new_tokens=4, batch_size=8)
+    chosen = SampleSettings(from_="p1", prompts=20, max_new_tokens=4, batch_size=4)
     queued = ring.runs.enqueue("sample", as_dict(chosen), "test")
     context = RunContext(ring, queued)
     seen = []
@@ -179,8 +180,8 @@ def test_a_cancelled_run_keeps_what_it_made(ring: Store) -> None:
     context.cancelled = lambda: ring.runs.get(queued.id).cancel_requested
     with pytest.raises(Cancelled):
         run(context, chosen)
-    assert seen == [0, 4]
-    assert ring.completions.count() == 8
+    assert seen == [0, 8]
+    assert ring.completions.count() == 16
 
 
 def test_least_answered_prompts_come_first_and_ties_are_drawn_by_seed(ring: Store) -> None:
