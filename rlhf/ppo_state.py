@@ -64,10 +64,10 @@ def save_state(folder: Path, head: nn.Module, best: Best | None, numbers: dict[s
     os.replace(draft, folder / STATE)
 
 
-def made_with(args: PPOConfig, base: Base) -> dict[str, Any]:
+def made_with(args: PPOConfig, base: Base, guard: bool) -> dict[str, Any]:
     """What a run must have in common with the one that wrote a checkpoint to go on from it."""
     sizes = {name: getattr(args, name) for name in ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs")}
-    return sizes | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
+    return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 
 
 def load_state(folder: Path, head: nn.Module, now: dict[str, Any]) -> tuple[Best | None, dict[str, Any]]:

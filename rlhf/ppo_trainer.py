@@ -222,9 +222,6 @@ class PPOTrainer(DraftingTrainer):
             self.guard.see(Look(update, reward, tuple(watched.tolist())), better)
         return objective
 
-    def _made_with(self) -> dict[str, Any]:
-        return made_with(self.args, self.base) | {"guard": self.guard is not None}
-
     # ---- what is written down
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -241,11 +238,11 @@ class PPOTrainer(DraftingTrainer):
 
     def _complete(self, checkpoint: Path) -> None:
         numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
-        numbers |= {"guard": self.guard and self.guard.state(), "made_with": self._made_with()}
+        numbers |= {"guard": self.guard and self.guard.state(), "made_with": made_with(self.args, self.base, self.guard is not None)}
         save_state(checkpoint, self.model.value_head, self.best, numbers)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, self._made_with())
+        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, made_with(self.args, self.base, self.guard is not None))
         put(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
         self.kl.coefficient, self.scorer.offset, self.scorer.scale = numbers["kl_coef"], numbers["offset"], numbers["scale"]
         if self.guard:

@@ -35,7 +35,7 @@ TWO = ROOT / "docs" / "accelerate" / "two-cpus.yaml"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def test_two_processes_make_the_updates_of_one_with_the_same_global_batch(tmp_path):
+def test_check_14_two_processes_make_the_updates_of_one_with_the_same_global_batch(tmp_path):
     """A minibatch of 4: one pass of 4 in one process, two passes of 1 in each of two. Five fixed prompts: shares of 2 and 3."""
     one, two = tmp_path / "one", tmp_path / "two"
     starting_adapter(tiny_base("llama", one), one)

@@ -58,7 +58,7 @@ def assert_same_end(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("evaluate", [True, False], ids=["evaluated", "not evaluated"])
-def test_a_run_stopped_after_any_update_and_resumed_is_one_that_was_never_stopped(start, tmp_path, evaluate):
+def test_check_36_a_run_stopped_after_any_update_and_resumed_is_one_that_was_never_stopped(start, tmp_path, evaluate):
     options = {"evaluate": evaluate, "save_total_limit": None}
     whole = run(start, tmp_path / "whole", **options)
     logs = [log for log in json.loads((whole / "end.json").read_text())["logs"] if "loss" in log]
