@@ -14,10 +14,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from data.errors import BadInput
 from data.formats.writing import whole_folder
+from data.records import RewardModel as RewardRecord
 from data.store import Store
 from reward.classifier import as_classifier
 from reward.encoding import PLAIN_TEMPLATE
+from reward.ensemble import RewardEnsemble, member_folder
 from reward.loading import LOCAL, load_causal, locate
 from reward.model import ABOUT, RewardModel
 from rlhf.policies import adapter_folder
@@ -50,11 +53,14 @@ def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, 
     """Write a reward model to `out`: an adapter for, or with `merge` a whole, sequence-classification model with one label.
 
     Its logit is the raw score at the last token, the end token of the answer; reward.json holds offset and scale.
+    An ensemble is a folder with such an adapter for each member. Raises BadInput where it should be merged.
     """
     found = store.reward_models.get(reward_model_id)
     adapter = store.home / found.adapter
     model = RewardModel.load(adapter, found.base)  # refuses a base that is not the one it was trained with
     base, about = model.base, model.about
+    if isinstance(model, RewardEnsemble):
+        return _export_ensemble(model, adapter, out, found, merge=merge, force=force)
     base.drop_adapter(model.role)
     with whole_folder(out, force=force) as part:
         _save_tokenizer(base.tokenizer, part, about.chat_template)
@@ -63,6 +69,21 @@ def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, 
             _merged(as_classifier(base, seed=0), adapter).save_pretrained(part)
         else:
             _copy_adapter(adapter, part, found.base)
+    return _written(out, found.public)
+
+
+def _export_ensemble(model: RewardEnsemble, adapter: Path, out: Path, found: RewardRecord, *, merge: bool, force: bool) -> dict:
+    count = len(model.members)
+    if merge:
+        error = f"{found.public} is {count} reward models, which do not merge into one"
+        raise BadInput(error, "Export it without --merge: each member's folder is an adapter", field="merge")
+    with whole_folder(out, force=force) as part:
+        _save_tokenizer(model.base.tokenizer, part, model.about.chat_template)
+        shutil.copyfile(adapter / ABOUT, part / ABOUT)
+        for number in range(count):
+            member_folder(part, number).mkdir()
+            _copy_adapter(member_folder(adapter, number), member_folder(part, number), found.base)
+            shutil.copyfile(member_folder(adapter, number) / ABOUT, member_folder(part, number) / ABOUT)
     return _written(out, found.public)
 
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from data.errors import BadInput
 from reward.base import Base
+from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel, about_base
 from rlhf.export import export_policy, export_reward_model
 from tests.tiny import make_tiny_model
@@ -123,3 +124,21 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(store, policy, tm
     with pytest.raises(BadInput, match="there is no reward model r1"):
         export_reward_model(store, "r1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_ensemble_is_written_member_by_member_and_never_merged(store, tmp_path):
+    model = make_tiny_model("llama", tmp_path / "base")
+    base, members = Base.load(model), []
+    for number in range(2):
+        base.add_adapter(f"m{number}")
+        perturb(base, f"m{number}")
+        members.append(RewardModel(base, f"m{number}", torch.linspace(-1, 1 + number, base.hidden_size), about_base(base)))
+    ensemble = RewardEnsemble(members, about_base(base))
+    ensemble.save(store.home / "made")
+    found = store.reward_models.publish(store.home / "made", name="two", base=str(model))
+    export_reward_model(store, found.public, tmp_path / "out")
+    assert RewardModel.load(tmp_path / "out").score([PROMPT], [ANSWER]) == pytest.approx(ensemble.score([PROMPT], [ANSWER]), abs=1e-6)
+    assert json.loads((tmp_path / "out" / "member-1" / "adapter_config.json").read_text())["base_model_name_or_path"] == str(model)
+    with pytest.raises(BadInput, match="r1 is 2 reward models, which do not merge"):
+        export_reward_model(store, found.public, tmp_path / "whole", merge=True)
+    assert not (tmp_path / "whole").exists()

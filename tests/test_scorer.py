@@ -42,7 +42,7 @@ def test_a_judge_of_the_same_tokenizer_reads_the_sampled_ids_and_another_one_the
 
 def test_a_cautious_ensemble_reads_the_sampled_ids_too(folders):
     policy = Base.load(folders[0])
-    ensemble = RewardEnsemble([judge(policy, "a"), judge(policy, "bb")], about_base(policy))
+    ensemble = RewardEnsemble([judge(policy, "first"), judge(policy, "second")], about_base(policy))
     ids = [policy.tokenizer.convert_tokens_to_ids(letter) for letter in "thank"]
     scores, deviations = ensemble.judge(*ensemble.encode(PROMPTS, [ids, ids]))
     found = Scorer(policy, Cautious(ensemble, 0.5), 0.0).raw(PROMPTS, [ids, ids])
