@@ -1,0 +1,1 @@
+"""Whole PPO steps of another trainer, recorded, for ours to be compared with."""
