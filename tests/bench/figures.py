@@ -14,6 +14,7 @@ from pathlib import Path
 from data import Store
 from labeling.session import Answer, Session
 from tests.bench.rewards import reward_skill
+from tests.bench.sampling import sampling
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = 600
@@ -74,10 +75,27 @@ def labels_per_second(home: Path) -> dict:
     return {"labels": len(seconds), "per_second": round(len(seconds) / spent, 1), "submit_p99_ms": round(1000 * slow, 2)}
 
 
+def ppo(folder: Path) -> dict:
+    """See tests.bench.ppo, which loads torch: only where it is asked for."""
+    from tests.bench.ppo import ppo_against_trl
+
+    return ppo_against_trl(folder)
+
+
+def ppo_curve(folder: Path) -> dict:
+    """See tests.bench.ppo_curve, likewise."""
+    from tests.bench.ppo_curve import curves
+
+    return curves(folder)
+
+
 FIGURES: dict[str, Callable[[Path], dict]] = {
     "first_pair_seconds": first_pair_seconds,
     "labels_per_second": labels_per_second,
+    "ppo": ppo,
+    "ppo_curve": ppo_curve,
     "tour_quick": tour_quick,
     "tour": tour,
     "reward_skill": reward_skill,
+    "sampling": sampling,
 }
