@@ -12,6 +12,8 @@ from data.store import Store
 from rlhf import checks, supervisor
 from rlhf.kinds import kind_named
 
+UNFINISHED = {"draft", "deleted"}  # what a PPO run leaves that was killed while it wrote or removed a checkpoint
+
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
     """Queue a run with its complete settings and see that a supervisor watches the home.
@@ -32,7 +34,8 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
         raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
-    if not any((store.home / "runs" / str(old.id)).glob("checkpoint/*")):
+    left = {path.name for path in (store.home / "runs" / str(old.id)).glob("checkpoint/*")}
+    if not left - UNFINISHED:
         raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py train {old.kind}")
     return launch(store, old.kind, old.settings, by=by, resumes=old.id)
 

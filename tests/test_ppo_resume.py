@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from data.errors import BadInput
+from data.store import Store
+from rlhf.launch import resume
 from rlhf.ppo_state import STATE, last_checkpoint
 from tests.ppo_parts import ppo_config, ppo_trainer, starting_adapter, tiny_base
 from tests.ppo_process import main
@@ -81,23 +83,17 @@ def test_the_learning_rate_depends_on_the_update_not_on_where_a_run_stopped(star
 
 
 @pytest.mark.parametrize(
-    ("kill", "left"),
-    [("judging 4", 2 * STEPS), ("saving 8", 2 * STEPS)],  # the 4th call is of update 3 (the 1st asks for the unit); 3 files a checkpoint
-    ids=["in a rollout", "while a checkpoint is written"],
+    ("kill", "limit"),
+    [("judging 4", 2), ("saving 8", 1)],  # rewards are asked for once for their unit, then once an update; a checkpoint has 3 such files
+    ids=["in the third rollout", "while the third checkpoint is written, and one is kept"],
 )
-def test_kill_9_loses_at_most_the_rollout_in_flight(start, tmp_path, kill, left):
+def test_kill_9_loses_at_most_the_rollout_in_flight(start, tmp_path, kill, limit):
     whole = run(start, tmp_path / "whole", evaluate=False)
-    folder = killed(start, tmp_path / "killed", evaluate=False, kill=kill)
-    assert last_checkpoint(folder / "ppo").name == f"checkpoint-{left}"
+    folder = killed(start, tmp_path / "killed", evaluate=False, kill=kill, save_total_limit=limit)
+    assert last_checkpoint(folder / "ppo").name == f"checkpoint-{2 * STEPS}"
     assert all((checkpoint / STATE).is_file() for checkpoint in (folder / "ppo").glob("checkpoint-*"))
-    assert_same_end(run(start, folder, evaluate=False, resume=True), whole)
-    assert sorted(path.name for path in (folder / "ppo").iterdir()) == ["checkpoint-6", "checkpoint-8"]
-
-
-def test_one_checkpoint_is_kept_until_the_next_is_whole(start, tmp_path):
-    """With a limit of one, the process dies in its second save: the first must still be there."""
-    folder = killed(start, tmp_path / "killed", evaluate=False, kill="saving 5", save_total_limit=1)
-    assert last_checkpoint(folder / "ppo").name == f"checkpoint-{STEPS}"
+    assert_same_end(run(start, folder, evaluate=False, resume=True, save_total_limit=limit), whole)
+    assert sorted(path.name for path in (folder / "ppo").iterdir()) == ["checkpoint-6", "checkpoint-8"][-limit:]
 
 
 def trainer_on(base, folder: Path, **options):
@@ -122,3 +118,14 @@ def test_a_checkpoint_of_other_sizes_or_half_a_checkpoint_is_refused_by_name(tmp
     (checkpoint / STATE).unlink()
     with pytest.raises(BadInput, match=f"no whole checkpoint: it has no {STATE}"):
         trainer_on(tiny_base("llama", tmp_path), tmp_path).train(resume_from_checkpoint=str(checkpoint))
+
+
+def test_a_run_killed_in_its_first_save_left_nothing_to_resume_from(tmp_path):
+    store = Store(tmp_path / "home")
+    store.runs.enqueue("ppo", {}, "test")
+    lost = store.runs.claim()
+    store.runs.finish(lost.id, "lost")
+    (store.home / "runs" / str(lost.id) / "checkpoint" / "draft").mkdir(parents=True)
+    with pytest.raises(BadInput, match=f"{lost.public} left no checkpoint"):
+        resume(store, lost.id, by="test")
+    store.close()
