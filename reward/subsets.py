@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,40 +39,40 @@ class SubsetWatch(Watch):
 
 @dataclass(frozen=True, slots=True)
 class Subsets:
-    """What all trainings of a curve share. `test` are the decided comparisons of test prompts."""
+    """The nested subsets of a run's training rows, and a folder for the adapter of each in the run's checkpoint."""
 
     context: RunContext
     base: Base
-    fit: Fit
-    test: Sequence[Encoded]
+    rows: Sequence[Encoded]
 
-    def curve(self, rows: Sequence[Encoded], whole: RewardModel, ceiling: float) -> dict[str, Any]:
-        """The curve as JSON; `whole` was trained on all the rows. Of an ensemble its first member stands for all labels.
+    def train(self, fit: Fit) -> None:
+        """Train on every subset that is not finished yet, while the base carries no adapter. Raises Cancelled after a checkpoint."""
+        for subset in self._subsets():
+            done = self._finished(subset)
+            if not done.is_dir():
+                checkpoints, part = done.with_name("trainer"), done.with_name("part")
+                fitted = fit(checkpoints, subset, SubsetWatch(self.context, len(subset)))
+                write_adapter(part, fitted.config, fitted.weights)
+                write_about(part, about_base(self.base))
+                part.rename(done)
+                shutil.rmtree(checkpoints)
 
-        Raises Cancelled after a checkpoint; points that were finished before are not trained again.
-        """
-        taken = nested_subsets([each.row.prompt_id for each in rows])
-        points = [self._point([rows[number] for number in subset]) for subset in taken]
+    def curve(self, whole: RewardModel, test: Sequence[Encoded], ceiling: float) -> dict[str, Any]:
+        """The curve as JSON, by the decided ones of the test comparisons; of an ensemble its first member stands for all labels."""
+        decided = [each for each in test if each.row.label != 0.5]
+        points = [Point(len(subset), self._outcomes(subset, decided)) for subset in self._subsets()]
         first = whole.members[0] if isinstance(whole, RewardEnsemble) else whole
-        prompts = [each.row.prompt_id for each in self.test]
-        return curve_report([*points, Point(len(rows), self._outcomes(first))], prompts, ceiling)
+        points.append(Point(len(self.rows), right(judge_labeled(first, decided), by_score)))
+        return curve_report(points, [each.row.prompt_id for each in decided], ceiling)
 
-    def _point(self, rows: Sequence[Encoded]) -> Point:
-        folder = self.context.checkpoints() / f"curve-{len(rows)}"
-        done = folder / "outcomes.json"
-        if not done.is_file():
-            fitted = self.fit(folder / "trainer", rows, SubsetWatch(self.context, len(rows)))
-            done.write_text(json.dumps(self._judged(folder / "adapter", fitted)))
-            shutil.rmtree(folder / "trainer")
-        return Point(len(rows), np.array(json.loads(done.read_text())))
+    def _subsets(self) -> list[list[Encoded]]:
+        return [[self.rows[number] for number in subset] for subset in nested_subsets([each.row.prompt_id for each in self.rows])]
 
-    def _judged(self, folder: Path, fitted: Fitted) -> list[float]:
-        write_adapter(folder, fitted.config, fitted.weights)
-        write_about(folder, about_base(self.base))
-        model = RewardModel.load(folder, self.base)
-        outcomes = self._outcomes(model).tolist()
+    def _finished(self, subset: Sequence[Encoded]) -> Path:
+        return self.context.checkpoints() / f"curve-{len(subset)}" / "adapter"
+
+    def _outcomes(self, subset: Sequence[Encoded], decided: Sequence[Encoded]) -> np.ndarray:
+        model = RewardModel.load(self._finished(subset), self.base)
+        outcomes = right(judge_labeled(model, decided), by_score)
         self.base.drop_adapter(model.role)
         return outcomes
-
-    def _outcomes(self, model: RewardModel) -> np.ndarray:
-        return right(judge_labeled(model, self.test), by_score)

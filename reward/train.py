@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,14 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     base = Base.load(start.source, chat_template=start.template)
     encoder = RowEncoder(base)
     train_rows = encoder.encode([row for row in rows if row.split == "train"])
-    model = _train(context, settings, base, start, train_rows)
     test_rows = encoder.encode([row for row in rows if row.split == "test"])
+    subsets = Subsets(context, base, train_rows)
+    if settings.curve and test_rows:
+        subsets.train(partial(_fit_part, settings, base, start))
+    model = _train(context, settings, base, start, train_rows)
     report = _report(context, model, encoder, rows, test_rows)
     if settings.curve and report["accuracy"] is not None:
-        report["learning_curve"] = _curve(context, settings, model, start, train_rows, test_rows, highest_reachable(report))
+        report["learning_curve"] = subsets.curve(model, test_rows, highest_reachable(report))
     report |= {
         "trained_on": len(train_rows),
         "truncated": encoder.truncated,
@@ -111,6 +115,10 @@ def _train_member(context: RunContext, settings: RewardSettings, base: Base, sta
     shutil.rmtree(checkpoints)
 
 
+def _fit_part(settings: RewardSettings, base: Base, start: Start, folder: Path, rows: Sequence[Encoded], watch: Watch) -> Fitted:
+    return fit(folder, settings, base, start, rows, watch)
+
+
 def _finished(context: RunContext, member: int) -> Path:
     return context.checkpoints() / f"member-{member}" / "adapter"
 
@@ -129,18 +137,6 @@ def _report(
     report = build_report(*judge(context.store, model, encoder, test), _agreement(context.store, rows), judge_labeled(model, validation))
     context.progress(1, 1, "done")
     return report | _of_members(model, test)
-
-
-def _curve(
-    context: RunContext, settings: RewardSettings, model: RewardModel, start: Start, train: Sequence[Encoded], test: Sequence[Encoded], ceiling: float
-) -> dict[str, Any]:
-    """The learning curve; of an ensemble that of its first member."""
-
-    def fit_part(folder: Path, rows: Sequence[Encoded], watch: Watch) -> Fitted:
-        return fit(folder, settings, model.base, start, rows, watch)
-
-    decided = [each for each in test if each.row.label != 0.5]
-    return Subsets(context, model.base, fit_part, decided).curve(train, model, ceiling)
 
 
 def _of_members(model: RewardModel, test: Sequence[Encoded]) -> dict[str, Any]:
