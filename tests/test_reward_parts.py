@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.context import RunContext
 from data.errors import BadInput
 from data.splits import split_of
 from reward.parts import place_of, read_part, within
+from reward.rows import run_rows
+from reward.settings import RewardSettings
+from rlhf.checks import labels as check_labels
 
 TEXTS = [f"Write note {number}." for number in range(4000)]
 
@@ -32,3 +36,29 @@ def test_a_quarter_is_a_quarter_of_every_split():
 def test_what_is_no_part_is_refused(text):
     with pytest.raises(BadInput, match="is no part of the prompts"):
         read_part(text)
+
+
+def preference(number: int, text: str) -> dict:
+    """A row of a snapshot: two answers to the prompt, the left one better."""
+    answers = {"a_id": f"a{number}", "b_id": f"b{number}", "a_text": "Dear Mina", "b_text": "no", "a_token_ids": None, "b_token_ids": None}
+    said = {"label": 1.0, "margin": 2, "weight": 1.0, "source": "person", "labeler_id": 1, "labeler": "lea", "project": "p", "guideline_version": 1}
+    return {"comparison_id": f"c{number}", "prompt_id": number, "prompt": text, "messages": None, "split": split_of(text), **answers, **said}
+
+
+def test_a_run_trains_on_its_part_and_is_measured_on_all_test_rows(store):
+    frozen = [preference(number, text) for number, text in enumerate(TEXTS[:60])]
+    snapshot = store.snapshots.freeze("preferences", frozen, {})
+    run = store.runs.get(store.runs.enqueue("reward", {}, "test").id)
+    _, rows = run_rows(RunContext(store, run), RewardSettings(snapshot=snapshot.public, part="0.5-1"))
+    kept = {split: {row.prompt for row in rows if row.split == split} for split in ("train", "test")}
+    assert kept["train"] == {text for text in TEXTS[:60] if split_of(text) == "train" and place_of(text) >= 0.5}
+    assert kept["test"] == {text for text in TEXTS[:60] if split_of(text) == "test"}
+
+
+def test_a_part_without_comparisons_and_a_text_that_is_no_part_are_refused(store):
+    snapshot = store.snapshots.freeze("preferences", [preference(0, next(text for text in TEXTS if split_of(text) == "train"))], {})
+    context = RunContext(store, store.runs.get(store.runs.enqueue("reward", {}, "test").id))
+    with pytest.raises(BadInput, match="of a training prompt of the part 0-0.000001"):
+        run_rows(context, RewardSettings(snapshot=snapshot.public, part="0-0.000001"))
+    with pytest.raises(BadInput, match="part='half' is no part"):
+        check_labels(store, RewardSettings(snapshot=snapshot.public, part="half"))
