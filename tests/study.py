@@ -27,9 +27,25 @@ class Study:
     seeds: tuple[int, ...]
 
 
+def reward_speed(home: Path, *, seed: int) -> dict:
+    """See tests.bench.reward_speed, which loads torch: only where it is asked for."""
+    from tests.bench import reward_speed as figure
+
+    return figure.reward_speed(home, seed=seed)
+
+
+def ppo_curve(home: Path, *, seed: int) -> dict:
+    """See tests.bench.ppo_curve, likewise."""
+    from tests.bench.ppo_curve import ours
+
+    return ours(home, seed=seed)
+
+
 STUDIES = {
     "tour": Study(tour, (101, 102, 103, 104, 105)),
     "reward": Study(reward_skill, (101, 102, 103)),
+    "ppo": Study(ppo_curve, tuple(range(101, 121))),
+    "reward_speed": Study(reward_speed, (101, 102, 103, 104, 105)),
 }
 
 
