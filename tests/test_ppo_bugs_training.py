@@ -7,6 +7,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, TrainerCallback
 
+from data.errors import BadInput
 from reward.base import Base
 from rlhf import ppo
 from rlhf.actor_critic import answer_batch, spread
@@ -24,6 +25,14 @@ def test_bug_03_the_norm_of_the_gradient_is_logged(base, tmp_path):
     trainer.train()
     (log,) = rollouts(trainer)
     assert 0 < log["grad_norm"] < 1e3
+
+
+def test_bug_04_gradient_checkpointing_is_refused_rather_than_ignored(tmp_path):
+    """It works in train mode only, in which dropout would be on; the default, too, says what is done."""
+    assert not ppo_config(tmp_path).gradient_checkpointing
+    with pytest.raises(BadInput) as caught:
+        ppo_config(tmp_path, gradient_checkpointing=True)
+    assert caught.value.field == "gradient_checkpointing"
 
 
 def test_bug_07_diagnostics_do_not_feel_how_wide_the_padding_is():

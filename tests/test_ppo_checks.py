@@ -35,6 +35,7 @@ def looks_of(model: ActorCritic, size: int = 8) -> Looks:
 
 
 def test_check_01_padding_a_row_changes_neither_logps_values_nor_score(base):
+    """Bug 16 too."""
     model = actor(base)
     together, alone = looks_of(model), looks_of(model, size=1)
     for one, other in zip(together, alone, strict=True):
@@ -46,6 +47,7 @@ def test_check_01_padding_a_row_changes_neither_logps_values_nor_score(base):
 
 
 def test_check_02_positions_count_real_tokens_on_either_side_of_padding(base):
+    """Bug 18 too."""
     model = actor(base)
     found = looks_of(model).logps
     rows = [q + a for q, a in ROWS]
@@ -61,6 +63,7 @@ def test_check_02_positions_count_real_tokens_on_either_side_of_padding(base):
 
 
 def test_check_03_pad_equal_to_eos_gives_the_same_masks_and_the_same_update(tmp_path):
+    """Bug 15 too."""
     weights = []
     for pad_is_eos in (False, True):
         base = tiny_base("gpt2", tmp_path)
@@ -85,6 +88,7 @@ def test_check_03_an_answer_of_the_end_token_alone_trains_one_token(base):
 
 
 def test_check_05_temperature_is_the_same_in_sampling_old_new_and_reference_logps(base, tmp_path):
+    """Bug 29 too."""
     trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path), temperature=0.7)
     data = trainer._experience
     with base.role("policy"):
@@ -112,6 +116,7 @@ def test_check_06_the_models_own_generation_settings_change_no_sample(base):
 
 
 def test_check_07_decoding_takes_as_many_steps_as_the_longest_answer(base):
+    """Bug 14 too."""
     prompts, noise, steps = [base.encode_prompt("Hi.")] * 3, np.full((3, 50), 0.5), []
     assert base.eos_ids == {0}
     noise[[0, 1, 2], [2, 8, 5]] = 0.0  # at 0 the first id is drawn, the end token: answers of 3, 9 and 6 tokens
@@ -180,6 +185,7 @@ def test_check_10_the_value_of_an_action_is_read_in_front_of_it(base):
 
 
 def test_check_11_rubbish_in_masked_values_reaches_no_advantage(tmp_path):
+    """Bug 23 too."""
     args = ppo_config(tmp_path)
     clean = toy([1.0, 2.0, 0.0], [0.1, 0.1, 0.0], 4.0, mask=(True, True, False))
     for rubbish in (100.0, 1e6, float("nan"), float("inf")):
@@ -208,13 +214,15 @@ def test_check_12_gaps_in_the_mask_cost_no_factor():
 
 
 def test_check_13_14_returns_are_taken_before_advantages_are_whitened_over_the_rollout(base, tmp_path):
-    trainer = begun(base, tmp_path, max_new_tokens=16)
+    """With gamma = lambda = 1 and KL of 0 the return of every token is its answer's score, whatever the critic says."""
+    options = {"gamma": 1.0, "lam": 1.0, "standardize_reward": False, "missing_eos_penalty": 0.0, "max_new_tokens": 120}
+    trainer = begun(base, tmp_path, reward=lambda prompts, answers: [3.0 + place for place in range(len(answers))], **options)
     torch.nn.init.normal_(trainer.model.value_head.weight)
     with base.role("policy"):
-        trainer._begin_update(1)
+        trainer._begin_update(0)
     data, keep = trainer._experience, trainer._experience.mask.numpy()
-    advantages, values = data.advantages.double().numpy(), data.old_values.double().numpy()
-    raw = (data.returns.double().numpy() - values)[keep]  # returns = raw advantages + values
-    assert keep.sum(1).min() < keep.sum(1).max() or keep.all()
-    assert np.allclose(advantages[keep], (raw - raw.mean()) / np.sqrt(raw.var() + 1e-8), atol=1e-4)
-    assert abs(data.returns.numpy()[keep].mean()) > 1e-3
+    assert keep.sum(1).min() < keep.sum(1).max()
+    scores = np.broadcast_to(3.0 + np.arange(len(keep))[:, None], keep.shape)
+    assert np.allclose(data.returns.numpy()[keep], scores[keep], atol=1e-4)
+    raw = (scores - data.old_values.double().numpy())[keep]
+    assert np.allclose(data.advantages.numpy()[keep], (raw - raw.mean()) / np.sqrt(raw.var() + 1e-8), atol=1e-4)

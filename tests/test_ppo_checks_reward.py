@@ -76,7 +76,7 @@ def test_check_27_every_configured_end_token_ends_an_answer_and_the_penalty_is_s
 
 
 def test_check_28_a_rollouts_score_is_that_of_the_sequence_a_reward_model_is_trained_on(base):
-    """Prompt by the template, the sampled ids, one end token: the last hidden state of a plain pass, times the head."""
+    """Prompt by the template, the sampled ids, one end token: the last hidden state of a plain pass, times the head. Bug 13 too."""
     judge, end = random_judge(base), base.encoding.eos_id
     prompts, answers = ["Hi.", "Name two animals."], [[40, 41, 42, end], [50, 51]]
     found = Scorer(base, judge, 0.0).raw(prompts, answers)
@@ -90,6 +90,7 @@ def test_check_28_a_rollouts_score_is_that_of_the_sequence_a_reward_model_is_tra
 
 
 def test_check_33_what_a_run_saves_is_read_back_as_it_was(llama, tmp_path):
+    """Bugs 5 and 30 too."""
     start = LoraConfig(r=4, lora_alpha=12, target_modules="all-linear")
     trainer = ppo_trainer(llama, ppo_config(tmp_path, warmup_steps=0, save_strategy="steps"), start=start)
     passes = Passes(trainer)

@@ -44,6 +44,7 @@ def llama(tmp_path) -> Base:
 
 
 def test_check_18_the_ratio_is_one_before_the_first_step(base, tmp_path):
+    """Bug 17 too."""
     trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path), max_new_tokens=16)
     with torch.no_grad():
         assert (new_logps(trainer) - trainer._experience.old_logps).abs().max() < 1e-4
@@ -97,6 +98,7 @@ def test_check_19_in_bfloat16_the_ratio_stays_near_one_while_nothing_is_learned(
 
 
 def test_check_29_the_reference_is_the_policy_as_it_starts_not_the_bare_base(base, tmp_path):
+    """Bug 8 too."""
     trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path))
     assert trainer._metrics["kl"] == 0.0
     data = trainer._experience

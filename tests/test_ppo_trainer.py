@@ -65,6 +65,7 @@ def test_a_missing_end_costs_its_penalty(base):
 
 @pytest.mark.parametrize(("epochs", "batch", "accumulated", "expected"), [(1, 8, 1, 1), (2, 4, 1, 4), (3, 2, 2, 6)])
 def test_check_23_a_minibatch_is_an_optimizer_step(base, tmp_path, epochs, batch, accumulated, expected):
+    """Bug 2 too."""
     options = {"num_ppo_epochs": epochs, "per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulated}
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, **options))
     passes = Passes(trainer)
@@ -75,6 +76,7 @@ def test_check_23_a_minibatch_is_an_optimizer_step(base, tmp_path, epochs, batch
 
 
 def test_check_24_four_small_passes_give_the_gradient_of_one_large_one(tmp_path):
+    """Bugs 19 and 34 too."""
     weights = []
     for batch, accumulated in ((8, 1), (2, 4)):
         base = tiny_base("llama", tmp_path)
@@ -145,6 +147,7 @@ def test_check_04_trained_ids_are_the_sampled_ids(base, tmp_path):
 
 
 def test_check_17_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
+    """Bug 21 too."""
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=3, learning_rate=3e-2, kl_target=0.5, kl_horizon=64.0))
     trainer.train()
     coefficient = 0.1
@@ -155,6 +158,7 @@ def test_check_17_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
 
 
 def test_check_16_the_kl_that_is_charged_is_the_kl_that_is_reported(base, tmp_path):
+    """Bug 22 too."""
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, learning_rate=3e-2, kl_target=None, gamma=1.0, lam=1.0))
     trainer.train()
     data, log = trainer._experience, rollouts(trainer)[-1]
