@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is first imported, so before it
 
 _HOMES = {"PPOConfig": "rlhf.ppo_config", "PPOTrainer": "rlhf.ppo_trainer"}
 __all__ = ["PPOConfig", "PPOTrainer"]

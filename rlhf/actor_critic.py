@@ -48,14 +48,14 @@ def spread(flat: Tensor, mask: Tensor) -> Tensor:
 
 
 class ActorCritic(nn.Module):
-    """The active role of a base, and a linear value head on its last hidden state.
+    """The active role of a base, and a linear value head on its last hidden state, or on that of the role `critic` where one is named.
 
     The head starts at 0. The module never enters train mode: any dropout would make the ratio of new to old differ from 1.
     """
 
-    def __init__(self, base: Base, temperature: float, bf16: bool) -> None:
+    def __init__(self, base: Base, temperature: float, bf16: bool, critic: str | None = None) -> None:
         super().__init__()
-        self.base, self.temperature, self.bf16 = base, temperature, bf16
+        self.base, self.temperature, self.bf16, self.critic = base, temperature, bf16, critic
         self.banned = banned_ids(base)
         self.causal = base.model
         self.trunk = Trunk(base)
@@ -68,15 +68,40 @@ class ActorCritic(nn.Module):
         """Stay in eval mode, whatever the training loop asks for."""
         return super().train(False)
 
-    def forward(self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Log-probabilities, values and, where no gradient is recorded, entropies of the answer tokens: (N,) float32 each."""
+    def forward(
+        self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, valued: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and, where no gradient is recorded, entropies of the answer tokens: (N,) float32 each.
+
+        `valued` False spares the critic's own pass, where nobody looks at values: they are 0.
+        """
         states = self._states(ids, mask)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
             logits = self.base.logits(states.to(self.base.causal.dtype))
             logps = token_logps(logits, self.temperature, self.banned)
             chosen = logps.gather(-1, actions[:, None])[:, 0]
-            values = self.value_head(states.float())[:, 0]
-            return chosen, values, None if torch.is_grad_enabled() else entropy(logps)
+            entropies = None if torch.is_grad_enabled() else entropy(logps)
+        if not valued:
+            return chosen, torch.zeros_like(chosen), entropies
+        if self.critic is not None:
+            with self.base.role(self.critic):
+                states = self._states(ids, mask)[rows, columns]
+        with torch.autocast(states.device.type, enabled=False):
+            return chosen, self.value_head(states.float())[:, 0], entropies
+
+    def critic_state(self) -> dict[str, Tensor]:
+        """Copies of the tensors that only the critic has: its head, and its adapter where it has one of its own."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self._critic_tensors().items()}
+
+    @torch.no_grad()
+    def load_critic_state(self, tensors: dict[str, Tensor]) -> None:
+        """Overwrite them in place with what `critic_state` gave."""
+        for name, own in self._critic_tensors().items():
+            own.copy_(tensors[name])
+
+    def _critic_tensors(self) -> dict[str, Tensor]:
+        adapter = [] if self.critic is None else self.base.parameters(self.critic)
+        return dict(self.value_head.named_parameters()) | {f"adapter.{number}": matrix for number, matrix in enumerate(adapter)}
 
     def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):

@@ -15,6 +15,7 @@ from rlhf.rollout import Judged, joined, judged
 from rlhf.sampling import Rollout, banned_ids, generate, uniforms
 from rlhf.scorer import Scorer
 
+FIXED = 2**32  # the "update" of noise that never changes: the fixed prompts are always answered with it
 Row = dict[str, Any]
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Collector:
 
     def _judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
         answers, raw = self._answer(rows, prompts, key)
-        scores = self.scorer.standard(raw, answers.ended)
+        scores = self.scorer.shaped(raw, answers)
         own = [prompts[place] for place in ranks.share(len(prompts))]
         return judged(self.actor, self.reference, own, answers, scores, 2 * self.args.per_device_train_batch_size)
 

@@ -104,6 +104,7 @@ def config(settings: PPOSettings, folder: Path) -> PPOConfig:
         kl_coef=settings.kl_coef,
         kl_target=settings.kl_target or None,
         kl_budget=settings.kl_budget,
+        critic=settings.critic,
         eval_updates=settings.validate_every,
         bf16=settings.bf16,
         use_cpu=not torch.cuda.is_available(),  # transformers takes bf16 on a CPU only where this is said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rlhf.settings import option
 
@@ -25,6 +26,9 @@ class PPOSettings:
     prompts: str = option("", "source of the prompts; empty: all prompts of the train split (never others)")
     kl_budget: float = option(6.0, "distance at which the run ends; nothing beyond it is kept", unit="nats per answer", min=0.01, max=1e3)
     kl_coef: float = option(0.1, "price of a nat of KL at the start, in standard deviations of the reward", min=0.0, max=1e3)
+    critic: Literal["joint", "adapter", "reward"] = option(
+        "joint", "what predicts the reward: a head on the policy, an adapter of its own, or one that starts as the reward model"
+    )
     batch_size: int = option(128, "answers sampled for an update; a multiple of 32", unit="answers", min=32, multiple_of=32)
     epochs: int = option(2, "passes over the answers of an update", min=1)
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)

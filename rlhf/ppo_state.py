@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from data.errors import BadInput
 from reward.base import Base
+from rlhf.actor_critic import ActorCritic
 from rlhf.drafts import checkpoints
 from rlhf.ppo_config import PPOConfig
 
-STATE, HEAD, BEST = "ppo_state.json", "value_head.safetensors", "best.safetensors"
+STATE, HEAD, BEST = "ppo_state.json", "value_head.safetensors", "best.safetensors"  # the critic's adapter, if any, stands with its head
 RESUME = "resume_from_checkpoint"
 
 
@@ -54,9 +55,9 @@ def put(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
         tensor.copy_(weights[name])
 
 
-def save_state(folder: Path, head: nn.Module, best: Best | None, numbers: dict[str, Any]) -> None:
-    """Write the value head, the best policy and the numbers; the file that makes the checkpoint whole comes last."""
-    save_file({name: tensor.cpu() for name, tensor in head.state_dict().items()}, folder / HEAD)
+def save_state(folder: Path, actor: ActorCritic, best: Best | None, numbers: dict[str, Any]) -> None:
+    """Write the critic, the best policy and the numbers; the file that makes the checkpoint whole comes last."""
+    save_file(actor.critic_state(), folder / HEAD)
     if best is not None:
         save_file(best.weights, folder / BEST)
     draft = folder / f"{STATE}.part"
@@ -66,12 +67,12 @@ def save_state(folder: Path, head: nn.Module, best: Best | None, numbers: dict[s
 
 def made_with(args: PPOConfig, base: Base, guard: bool) -> dict[str, Any]:
     """What a run must have in common with the one that wrote a checkpoint to go on from it."""
-    sizes = {name: getattr(args, name) for name in ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs")}
+    sizes = {name: getattr(args, name) for name in ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "critic")}
     return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 
 
-def load_state(folder: Path, head: nn.Module, now: dict[str, Any]) -> tuple[Best | None, dict[str, Any]]:
-    """Fill the value head; returns the best policy and the numbers.
+def load_state(folder: Path, actor: ActorCritic, now: dict[str, Any]) -> tuple[Best | None, dict[str, Any]]:
+    """Fill the critic; returns the best policy and the numbers.
 
     Raises BadInput for a folder that is no whole checkpoint, and where the run differs in something of `made_with`, which is `now`.
     """
@@ -83,7 +84,7 @@ def load_state(folder: Path, head: nn.Module, now: dict[str, Any]) -> tuple[Best
         if before.get(name) != value:
             error = f"{folder.name} was written with another {name}: {before.get(name)}, now {value}"
             raise BadInput(error, "Resume with what the run was started with, or start anew", field=RESUME)
-    head.load_state_dict(load_file(folder / HEAD))
+    actor.load_critic_state(load_file(folder / HEAD))
     best = numbers.pop("best")
     return best and Best(**best, weights=load_file(folder / BEST)), numbers
 

@@ -15,25 +15,25 @@ import torch
 from peft import LoraConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import TrainerCallback, set_seed
+from transformers import set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from data.errors import BadInput
 from reward.adapters import read_adapter
 from reward.base import Base
-from rlhf import ppo, ranks
-from rlhf.actor_critic import ActorCritic, answer_batch, spread
-from rlhf.collect import Collector, Row
+from rlhf import ppo
+from rlhf.actor_critic import ActorCritic
+from rlhf.collect import FIXED, Collector, Row
 from rlhf.drafts import DraftingTrainer
 from rlhf.guard import Guard, Look
 from rlhf.memory import naming_sizes
+from rlhf.passes import Tally, losses
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_state import Best, copy_of, load_state, made_with, put, save_state
-from rlhf.rollout import Side, beside, describe, encoded, experience, minibatch_plan, prompt_rows
+from rlhf.roles import POLICY, add_critic, add_policy, start_values
+from rlhf.rollout import Side, beside, describe, encoded, experience, minibatch_plan, priced, prompt_rows
 from rlhf.scorer import Rewarder, RewardFunction, Scorer
 
-POLICY, REFERENCE = "policy", "reference"
-FIXED = 2**32  # the "update" of noise that never changes: the fixed prompts are always answered with it
 Watch = Callable[[Sequence[Row], Sequence[str], Sequence[bool]], Sequence[float]]
 
 
@@ -41,8 +41,8 @@ class PPOTrainer(DraftingTrainer):
     """Train the adapter `policy` of a base against a reward, kept near the policy it starts from.
 
     `model` is a Base or where to load one. `reward` has `.score(prompts, completions)` or is such a function. Datasets are sequences
-    of rows with a `prompt`: text, or messages. `start` is the folder of the starting adapter, or a LoraConfig for a fresh one; the
-    policy as it starts is the reference. With `eval_dataset` the kept checkpoint is chosen there, else on the rollouts.
+    of rows with a `prompt`: text, or messages. `start` is the folder of the starting adapter; with `peft_config` instead, or without
+    both, it is a fresh one. The policy as it starts is the reference. With `eval_dataset` the kept checkpoint is chosen there, else on the rollouts.
 
     After `train()` the adapter holds the best policy seen (`best.update` says when). `watch`, if set, is called with rows, texts and
     ended flags of the answers to the fixed prompts; its mean is logged as `eval_gold` and decides nothing.
@@ -56,20 +56,23 @@ class PPOTrainer(DraftingTrainer):
         self,
         model: Base | str | Path,
         reward: Rewarder | RewardFunction,
-        args: PPOConfig,
+        args: PPOConfig | None = None,
         *,
         train_dataset: Sequence[Row],
         eval_dataset: Sequence[Row] | None = None,
         start: str | Path | LoraConfig | None = None,
+        peft_config: LoraConfig | None = None,
         guard: Rewarder | RewardFunction | None = None,
-        callbacks: list[TrainerCallback] | None = None,
+        **options: Any,
     ) -> None:
         if guard is not None and not eval_dataset:
             raise BadInput("a guard watches answers to fixed prompts, and there are none", "Give eval_dataset", field="guard")
+        args = args or PPOConfig()
         set_seed(args.seed)
         self.base = model if isinstance(model, Base) else Base.load(model, device=args.device)
-        self.reference = self._add_policy(start)
-        self.scorer = Scorer(self.base, reward, args.missing_eos_penalty)
+        self.reference = add_policy(self.base, start, peft_config)
+        rules = {"clip": args.reward_clip, "length_penalty": args.length_penalty, "length_free": args.length_free}
+        self.scorer, self.reward = Scorer(self.base, reward, args.missing_eos_penalty, **rules), reward
         self.kl = ppo.AdaptiveKL(args.kl_coef, args.kl_target or 1.0, args.kl_horizon)
         self.guard = None if guard is None else Guard(Scorer(self.base, guard, args.missing_eos_penalty))
         self.end = ""
@@ -81,9 +84,9 @@ class PPOTrainer(DraftingTrainer):
         self._fixed_prompts = encoded(self.base, self._fixed, "eval_dataset")
         args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
         args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
-        actor = ActorCritic(self.base, args.temperature, args.bf16)
+        actor = ActorCritic(self.base, args.temperature, args.bf16, add_critic(self.base, args.critic, reward))
         self.collector = Collector(actor, self.reference, self.scorer, args)
-        super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, callbacks=callbacks)
+        super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, **options)
 
     # ---- the whole run
 
@@ -110,24 +113,16 @@ class PPOTrainer(DraftingTrainer):
         numbers = [{"pass": number} for number in range(self.args.max_steps * self.args.gradient_accumulation_steps)]
         return DataLoader(numbers, batch_size=1, collate_fn=lambda rows: rows[0])
 
-    def _add_policy(self, start: str | Path | LoraConfig | None) -> str | None:
-        """Add the adapters; returns the reference's role: None, the bare base, where the policy starts as a fresh LoRA."""
-        if not isinstance(start, str | Path):
-            self.base.add_adapter(POLICY, config=start, trainable=True)
-            return None
-        self.base.add_adapter(POLICY, start, trainable=True)
-        self.base.add_adapter(REFERENCE, start)
-        return REFERENCE
-
     def _answer_as_reference(self) -> None:
         """The reference's answers to the fixed prompts: they give the reward its unit, and samples their counterpart."""
         with self.base.role(self.reference):
             answers, raw = self.collector.answer(self._fixed, self._fixed_prompts, FIXED)
-        if self.args.standardize_reward:
-            self.scorer.fit(raw)
+        if self.args.standardize_reward or self.args.center_reward:
+            self.scorer.fit(raw, scale=self.args.standardize_reward)
+        start_values(self.model, self.args.critic, self.reward, self.scorer)
         self._reference_answers, self._reference_raw = answers, raw
         watched = self.guard and self.guard.begin([row["prompt"] for row in self._fixed], answers)
-        self._consider(0, self.scorer.standard(raw, answers.ended).mean().item(), kl=0.0, watched=watched)
+        self._consider(0, self.scorer.shaped(raw, answers).mean().item(), kl=0.0, watched=watched)
 
     # ---- one update
 
@@ -144,11 +139,10 @@ class PPOTrainer(DraftingTrainer):
     def _begin_update(self, update: int) -> None:
         """1 sample, score and look as policy and as reference  2 reward: the score at the end token, less the price of KL at each
         3 advantages  4 is the KL budget spent?  5 steer the price."""
-        self._started, self._sums = time.perf_counter(), {}
+        self._started, self._tally = time.perf_counter(), Tally(self.args.target_kl)
         rows = prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
         seen = self.collector.judge([self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update)
-        rewards = ppo.token_rewards(seen.scores, seen.kl, seen.mask, self.kl.coefficient)
-        self._experience = experience(seen, rewards, self.args)
+        self._experience = experience(seen, priced(seen, self.args, self.kl.coefficient), self.args)
         self._plan = minibatch_plan(self.args, update, seen.lengths)
         quality = ppo.explained_variance(self._experience.old_values, self._experience.returns, seen.mask).item()
         self._metrics = describe(seen) | {"update": update, "kl_coef": self.kl.coefficient, "explained_variance": quality}
@@ -169,21 +163,26 @@ class PPOTrainer(DraftingTrainer):
             self.evaluate()
         self.control.should_training_stop = True
 
+    def training_step(self, model: torch.nn.Module, inputs: dict[str, int], num_items_in_batch: Any = None) -> Tensor:
+        """A forward and backward pass. Where `target_kl` has ended the update there is none, and an optimizer step without gradients is none."""
+        accumulated = self.args.gradient_accumulation_steps
+        if inputs["pass"] % (self.args.steps_per_update * accumulated) and self._tally.stopped:
+            return torch.zeros((), device=self.base.device)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if (inputs["pass"] + 1) % accumulated == 0 and not self._tally.end_minibatch():
+            model.zero_grad()
+        return loss
+
     def compute_loss(
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         """The clipped policy loss and the clipped value loss of one pass, as its share of the tokens of the optimizer step."""
         data = self._experience.select(inputs["rows"], self.base.device)
-        logps, values, _ = model(*answer_batch(self.base, data.prompts, data.answers))
-        logps, values = spread(logps, data.mask), spread(values, data.mask)
-        policy, stats = ppo.policy_loss(logps, data.old_logps, data.advantages, data.mask, self.args.cliprange)
-        value, more = ppo.value_loss(values, data.old_values, data.returns, data.mask, self.args.cliprange_value)
+        loss, stats = losses(model, self.base, data, self.args)
         share = int(data.mask.sum()) / inputs["window"]
-        stats = stats | more | {"policy_loss": policy.detach(), "value_loss": value.detach()}
-        for name, number in stats.items():
-            self._sums[name] = self._sums.get(name, 0.0) + number * share / self.args.steps_per_update
+        self._tally.add(stats, share)
         # several processes average their gradients, while the shares of all of them add up to 1
-        return self.args.world_size * share * (policy + self.args.vf_coef * value)
+        return self.args.world_size * share * loss
 
     # ---- the best policy
 
@@ -196,11 +195,10 @@ class PPOTrainer(DraftingTrainer):
         found["objective"] = self._consider(self.updates_done, found["reward"], found["kl"], watched)
         if watched is not None:
             found["guard"] = watched.mean().item()
-        texts = [self.base.decode(ids) for ids in seen.answers.ids]
         if self.watch is not None:
-            gold = self.watch(self._fixed, texts, seen.answers.ended)
+            gold = self.watch(self._fixed, [self.base.decode(ids) for ids in seen.answers.ids], seen.answers.ended)
             found["gold"] = sum(gold) / len(gold)
-        theirs = Side(self._reference_answers.ids, self.scorer.standard(self._reference_raw, self._reference_answers.ended))
+        theirs = Side(self._reference_answers.ids, self.scorer.shaped(self._reference_raw, self._reference_answers))
         self.samples = beside(self.base, self._fixed, theirs, Side(seen.answers.ids, seen.scores))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
@@ -227,9 +225,8 @@ class PPOTrainer(DraftingTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the update's metrics to the loss that the training loop reports at its end."""
         if "loss" in logs:
-            seconds = time.perf_counter() - self._started
-            logs |= self._metrics | ranks.total(self._sums)
-            logs |= {"update": self.updates_done, "episodes_per_second": self.args.rollout_batch_size / seconds}
+            logs |= self._metrics | self._tally.means()
+            logs |= {"update": self.updates_done, "episodes_per_second": self.args.rollout_batch_size / (time.perf_counter() - self._started)}
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
@@ -239,10 +236,10 @@ class PPOTrainer(DraftingTrainer):
     def _complete(self, checkpoint: Path) -> None:
         numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
         numbers |= {"guard": self.guard and self.guard.state(), "made_with": made_with(self.args, self.base, self.guard is not None)}
-        save_state(checkpoint, self.model.value_head, self.best, numbers)
+        save_state(checkpoint, self.model, self.best, numbers)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model.value_head, made_with(self.args, self.base, self.guard is not None))
+        self.best, numbers = load_state(Path(resume_from_checkpoint), self.model, made_with(self.args, self.base, self.guard is not None))
         put(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
         self.kl.coefficient, self.scorer.offset, self.scorer.scale = numbers["kl_coef"], numbers["offset"], numbers["scale"]
         if self.guard:

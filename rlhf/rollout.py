@@ -115,6 +115,8 @@ def encoded(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[lis
     for number, row in enumerate(rows):
         if "prompt" not in row:
             raise BadInput(f"row {number} of {called} has no 'prompt' but {sorted(row)}", "Name the column of the prompts so", field=called)
+        if not row["prompt"]:
+            raise BadInput(f"row {number} of {called} has the prompt {row['prompt']!r}", "Give it a text or messages, or leave it out", field=called)
         found.append(base.encode_prompt(row["prompt"]))
         if not 0 < len(found[-1]) < base.context - 1:  # an answer, and an end token that a reward model may append
             raise BadInput(
@@ -126,14 +128,14 @@ def encoded(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[lis
 
 
 @torch.no_grad()
-def look(model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int) -> Looks:
-    """Examine answers under the active role, rows of like length together, `size` at a time."""
+def look(model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int, valued: bool = True) -> Looks:
+    """Examine answers under the active role, rows of like length together, `size` at a time; not `valued`: without the critic."""
     mask = answer_mask(answers)
     tables = Looks(*(torch.zeros(mask.shape) for _ in Looks._fields))
     order = sorted(range(len(answers)), key=lambda row: len(prompts[row]) + len(answers[row]))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        seen = model(*answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows]))
+        seen = model(*answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows]), valued)
         for table, flat in zip(tables, seen, strict=True):
             table[rows] = spread(flat.cpu(), mask[rows])
     return tables
@@ -143,7 +145,7 @@ def judged(model: ActorCritic, reference: str | None, prompts: list[list[int]], 
     """Look at answers as the active role and as the reference."""
     old = look(model, prompts, answers.ids, size)
     with model.base.role(reference):
-        ref = look(model, prompts, answers.ids, size)
+        ref = look(model, prompts, answers.ids, size, valued=False)
     return Judged(prompts, answers, scores, old, ppo.kl_estimate(old.logps, ref.logps, "k1"), answer_mask(answers.ids))
 
 
@@ -158,10 +160,17 @@ def describe(seen: Judged) -> dict[str, float]:
     }
 
 
+def priced(seen: Judged, args: PPOConfig, coefficient: float) -> Tensor:
+    """Rewards (B, T): the score at the end token, less the price of KL at each; every estimator is a function of k1 alone."""
+    kl = ppo.kl_estimate(seen.kl, torch.zeros_like(seen.kl), args.kl_estimator)
+    return ppo.token_rewards(seen.scores, kl, seen.mask, coefficient)
+
+
 def experience(seen: Judged, rewards: Tensor, args: PPOConfig) -> Experience:
     """Advantages by GAE over the answers' tokens, whitened over the whole rollout after the returns were taken."""
+    rewards = ppo.whiten(rewards, seen.mask, center=False) if args.whiten_rewards else rewards
     advantages, returns = ppo.gae(rewards, seen.old.values, seen.mask, args.gamma, args.lam)
-    advantages = ppo.whiten(advantages, seen.mask)
+    advantages = ppo.whiten(advantages, seen.mask) if args.whiten_advantages else advantages
     return Experience(seen.prompts, seen.answers.ids, seen.mask, seen.old.logps, seen.old.values, advantages, returns)
 
 

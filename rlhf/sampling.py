@@ -70,10 +70,10 @@ def merged(base: Base) -> Iterator[None]:
 
 
 def _can_merge(layer: LoraLayer, base: Base) -> bool:
-    """Not a quantised weight, and not one that is the embedding as well."""
-    weight = layer.get_base_layer().weight
-    shared = weight is base.causal.get_input_embeddings().weight
-    return bool(layer.active_adapters) and weight.is_floating_point() and not shared
+    """Not a quantised weight, whose parameter is of a class of its own, and not one that is the embedding as well."""
+    weight = getattr(layer.get_base_layer(), "weight", None)
+    plain = type(weight) is torch.nn.Parameter and weight.is_floating_point()
+    return bool(layer.active_adapters) and plain and weight is not base.causal.get_input_embeddings().weight
 
 
 @torch.no_grad()
