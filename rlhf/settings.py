@@ -54,11 +54,11 @@ class PretrainSettings:
     """A small base model and its tokenizer, from raw text."""
 
     text: str = option("starter", "starter: the generated corpus; else a text file with one document per line", main=True)
-    max_steps: int = option(3200, "optimizer steps", unit="steps", main=True, min=1)
-    hidden_size: int = option(256, "width of the model", main=True, min=1)
-    layers: int = option(4, "depth of the model", unit="layers", main=True, min=1)
-    vocab_size: int = option(1536, "size of the byte-level BPE vocabulary", unit="tokens", main=True, min=300)
-    heads: int = option(4, "attention heads; they share the width", min=1)
+    max_steps: int = option(4200, "optimizer steps", unit="steps", main=True, min=1)
+    hidden_size: int = option(192, "width of the model", main=True, min=1)
+    layers: int = option(6, "depth of the model", unit="layers", main=True, min=1)
+    vocab_size: int = option(2048, "size of the byte-level BPE vocabulary", unit="tokens", main=True, min=300)
+    heads: int = option(6, "attention heads; they share the width", min=1)
     context: int = option(256, "longest document, prompt and answer together", unit="tokens", min=1)
     batch_size: int = option(64, "documents per step", unit="documents", min=1)
     learning_rate: float = option(4e-3, "peak rate, shared by Muon and AdamW; warmed up, then linear to 0")

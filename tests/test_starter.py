@@ -13,7 +13,7 @@ from datasets import load_dataset
 from data import Store, starter
 from data.splits import split_of
 from data.starter import corpus, manners, rubric, words
-from data.starter.families import FAMILIES, draw_task
+from data.starter.families import FAMILIES, Task, draw_task
 from data.starter.manners import Profile, draw_profile, write
 from data.starter.words import Words
 
@@ -28,7 +28,7 @@ def test_the_same_seed_makes_the_same_corpus_and_another_seed_another():
 
 def test_there_are_names_and_things_by_the_thousand():
     assert len(words.NAMES) > 3000
-    assert len(words.TRAIN_NOUNS) * len(words.KINDS) > 3000
+    assert len(words.NOUNS) > 3000
 
 
 def test_no_training_document_holds_a_test_prompt():
@@ -65,7 +65,7 @@ def test_between_a_third_and_two_thirds_of_the_rows_have_a_marked_defect():
 def test_sums_are_right_more_often_than_not():
     rng = random.Random(0)
     tasks = [draw_task(Words(rng), "sum") for _ in range(300)]
-    answers = [write(task, draw_profile(rng), Words(rng)) for task in tasks]
+    answers = [write(task, draw_profile(rng), Words(rng))[0] for task in tasks]
     assert sum(rubric.task_fit(task.facts, answer) for task, answer in zip(tasks, answers, strict=True)) > 0.7 * 300
 
 
@@ -74,9 +74,9 @@ def test_a_warm_right_answer_fits_and_beats_every_defect(family: str):
     rng = random.Random(7)
     for _ in range(20):
         task = draw_task(Words(rng), family)
-        good = rubric.gold(task.facts, write(task, Profile("warm"), Words(rng)))
+        good = rubric.gold(task.facts, write(task, Profile("warm"), Words(rng))[0])
         for bad in (Profile("rude"), Profile("warm", "off_topic"), Profile("plain", unfinished=True), Profile("plain", rambles=True)):
-            assert rubric.gold(task.facts, write(task, bad, Words(rng))) < good
+            assert rubric.gold(task.facts, write(task, bad, Words(rng))[0]) < good
 
 
 def test_the_parts_of_the_rubric_are_those_of_its_table():
@@ -96,9 +96,28 @@ def test_a_constant_polite_apology_does_not_fit_other_tasks():
     assert sum(fits) / len(fits) < 0.05
 
 
-def test_remarks_say_what_was_planted():
-    said = {manners.remark(Profile("rude", "off_topic", unfinished=True), random.Random(seed)) for seed in range(60)}
-    assert {sentence for remark in said for sentence in re.findall(r"[A-Z][^.]*\.", remark)} == {"Rude.", "Off topic.", "Not finished.", "Clear."}
+def test_a_remark_says_whether_it_fits_and_one_more_thing():
+    said = {manners.remark(Profile("rude", "wrong", unfinished=True), "Wrong thing.", random.Random(seed)) for seed in range(60)}
+    assert said == {"Wrong thing. Rude.", "Wrong thing. Not finished.", "Wrong thing. Clear."}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_readers_call_an_answer_fitting_exactly_where_the_rubric_does(family: str):
+    rng = random.Random(11)
+    for fit in manners.FITS * 20:
+        task = draw_task(Words(rng), family)
+        answer, said = write(task, Profile("warm", fit), Words(rng))
+        # The rubric does not ask of a comforting note that it names the state of the thing.
+        assert (said in (manners.IT_FITS, "Wrong state.")) == (rubric.task_fit(task.facts, answer) == 1), (task, answer, said)
+
+
+def test_a_reader_names_the_slots_that_are_wrong():
+    task = Task("Thank Mina for the red moonbook.", {"family": "thanks", "name": "Mina", "thing": "red moonbook"})
+    rng = random.Random(2)
+    for _ in range(30):
+        answer, said = write(task, Profile("plain", "wrong"), Words(rng))
+        assert ("Wrong name." in said) == ("Mina" not in answer)
+        assert ("Wrong thing." in said) == ("red moonbook" not in answer)
 
 
 def test_the_tiny_build_makes_every_file_and_loads_as_a_policy(tmp_path):

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from data.splits import split_of
 from data.starter.families import Task, draw_task
-from data.starter.manners import Profile, draw_profile, remark, write
+from data.starter.manners import IT_FITS, draw_profile, remark, write
 from data.starter.words import Words
 
-VERSION = "1"
+VERSION = "2"
 USER, ASSISTANT, END, DOCUMENT = "<|user|>", "<|assistant|>", "<|end|>", "<|doc|>"
-REMARKED = 0.85  # share of documents in which a reader's remark follows the answer
+REMARKED = 0.9  # share of documents in which a reader's remark follows the answer
 
 
 def training_tasks(seed: int) -> Iterator[tuple[Task, Words]]:
@@ -32,8 +32,8 @@ def documents(seed: int) -> Iterator[str]:
     """Raw documents: prompt, answer, and mostly what a reader said of it."""
     for task, words in training_tasks(seed):
         profile = draw_profile(words.rng)
-        answer = write(task, profile, words)
-        said = remark(profile, words.rng) if words.rng.random() < REMARKED else ""
+        answer, fit = write(task, profile, words)
+        said = remark(profile, fit, words.rng) if words.rng.random() < REMARKED else ""
         yield f"{USER}{task.prompt}{ASSISTANT}{answer}{END}{said}{DOCUMENT}"
 
 
@@ -49,10 +49,12 @@ def instruction_rows(count: int, seed: int) -> list[dict]:
     for task, words in training_tasks(seed):
         if task.prompt in rows or split_of(task.prompt) != "train":
             continue
-        profile: Profile = draw_profile(words.rng)
-        row = {"instruction": task.prompt, "input": "", "output": write(task, profile, words)}
+        profile = draw_profile(words.rng)
+        answer, fit = write(task, profile, words)
+        row = {"instruction": task.prompt, "input": "", "output": answer}
+        defects = [mark for mark in profile.defects() if mark != "wrong" or fit != IT_FITS]  # a cut may have hidden what was wrong
         row["text"] = ALPACA.format(**row)
-        rows[task.prompt] = row | {"family": task.family, "facts": task.facts, "defects": profile.defects()}
+        rows[task.prompt] = row | {"family": task.family, "facts": task.facts, "defects": defects}
         if len(rows) == count:
             return list(rows.values())
     raise AssertionError("the families never run out of tasks")

@@ -7,6 +7,7 @@ defects are laid over the core in `manners.py`; `rubric.py` judges an answer by 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -82,9 +83,13 @@ TIPS = {
 }  # fmt: skip
 
 
+def tips_for(facts: dict) -> list[str]:
+    """The tips there are for the action, said of the thing."""
+    return [_with_vowels(tip.format(t=facts["thing"])) for tip in TIPS[facts["action"]]]
+
+
 def _tips(f: dict, rng: random.Random) -> list[str]:
-    chosen = rng.sample(TIPS[f["action"]], 3)
-    return [f"{i}. {tip.format(t=f['thing'])}" for i, tip in enumerate(chosen, 1)]
+    return [f"{i}. {tip}" for i, tip in enumerate(rng.sample(tips_for(f), 3), 1)]
 
 
 def _story(f: dict, rng: random.Random) -> list[str]:
@@ -124,7 +129,7 @@ def _list(f: dict, rng: random.Random) -> list[str]:
 
 
 def _arithmetic(words: Words) -> dict:
-    a, b, op = words.rng.randint(1, 20), words.rng.randint(1, 20), words.pick(("plus", "plus", "minus"))
+    a, b, op = words.rng.randint(1, 12), words.rng.randint(1, 12), words.pick(("plus", "plus", "minus"))
     a, b = (max(a, b), min(a, b)) if op == "minus" else (a, b)
     return {"a": a, "b": b, "op": op, "answer": str(a + b if op == "plus" else a - b)}
 
@@ -192,8 +197,10 @@ def draw_task(words: Words, family: str | None = None) -> Task:
     names = tuple(FAMILIES)
     name = family or words.rng.choices(names, [ASKED.get(n, 1.0) for n in names])[0]
     slots = FAMILIES[name].ask(words)
-    prompt = words.pick(FAMILIES[name].prompts).format(**slots)
-    for article in ("a", "A"):
-        for vowel in "aeiou":
-            prompt = prompt.replace(f" {article} {vowel}", f" {article}n {vowel}")
+    prompt = _with_vowels(words.pick(FAMILIES[name].prompts).format(**slots))
     return Task(prompt, {"family": name} | slots)
+
+
+def _with_vowels(text: str) -> str:
+    """The text with "an" where "a" stands in front of a vowel."""
+    return re.sub(r"\b([aA]) (?=[aeiou])", r"\1n ", text)

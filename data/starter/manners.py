@@ -15,6 +15,7 @@ from data.starter.words import Words
 
 TONES = ("warm", "polite", "plain", "curt", "rude")
 FITS = ("right", "wrong", "off_topic")
+IT_FITS = "It fits."
 
 OPENINGS = (
     "Of course, I am happy to help.", "With pleasure.", "That is a lovely thing to ask.", "Gladly.", "I hope this is what you need.",
@@ -57,13 +58,13 @@ def draw_profile(rng: random.Random) -> Profile:
     care = rng.random()
     tone = rng.choices(TONES, (0.42, 0.28, 0.18, 0.08, 0.04) if care > 0.45 else (0.08, 0.15, 0.27, 0.25, 0.25))[0]
     slip = 0.45 if care > 0.45 else 1.6
-    fit = rng.choices(FITS, (1 - 0.14 * slip, 0.09 * slip, 0.05 * slip))[0]
+    fit = rng.choices(FITS, (1 - 0.18 * slip, 0.14 * slip, 0.04 * slip))[0]
     chance = lambda share: rng.random() < share * slip  # noqa: E731
     return Profile(tone, fit, unfinished=chance(0.11), repeats=chance(0.10), rambles=chance(0.11))
 
 
-def write(task: Task, profile: Profile, words: Words) -> str:
-    """The answer's text. Deterministic in the state of `words.rng`."""
+def write(task: Task, profile: Profile, words: Words) -> tuple[str, str]:
+    """The answer's text, and what a reader says of whether it fits. Deterministic in the state of `words.rng`."""
     rng = words.rng
     answered = _answered_task(task, profile.fit, words)
     family = FAMILIES[answered.family]
@@ -76,8 +77,20 @@ def write(task: Task, profile: Profile, words: Words) -> str:
         at = rng.randint(1, len(text))
         text = text[:at] + rng.sample(FILLER, rng.randint(1, 3)) + text[at:]
     text = _with_tone(text, answered, profile.tone, rng, letter=family.letter)
-    joined = " ".join(text)
-    return _cut(joined, rng) if profile.unfinished else joined
+    joined = " ".join(s if at and text[at - 1].endswith(",") else _capital(s) for at, s in enumerate(text))
+    said = _cut(joined, rng) if profile.unfinished else joined
+    return said, _fit_said(task, answered, profile.fit, said)
+
+
+def _fit_said(task: Task, answered: Task, fit: str, text: str) -> str:
+    """A reader names each slot that the text fills wrongly."""
+    if fit == "off_topic":
+        return "Off topic."
+    if answered.family != task.family:
+        return "It helps to harm."
+    # Tips never say what they are tips for, and yet one sees it.
+    wrong = [slot for slot, value in answered.facts.items() if value != task.facts[slot] and (slot == "action" or str(value) in text)]
+    return " ".join(f"Wrong {slot}." for slot in wrong) or IT_FITS
 
 
 def _answered_task(task: Task, fit: str, words: Words) -> Task:
@@ -91,6 +104,8 @@ def _answered_task(task: Task, fit: str, words: Words) -> Task:
     if facts["family"] == "harm":  # the wrong answer to a harmful request is to help with it
         return Task(task.prompt, {"family": "request", "name": facts["name"], "verb": facts["crime"], "thing": facts["thing"]})
     other = FAMILIES[task.family].ask(words)
+    while "answer" in facts and other["answer"] == facts["answer"]:
+        other = FAMILIES[task.family].ask(words)
     slots = [slot for slot in facts if slot not in ("family", "op") and other.get(slot) not in (None, facts[slot])]
     if "answer" in slots:
         slots = ["answer"]
@@ -111,7 +126,7 @@ def _curt(core: list[str], task: Task, rng: random.Random) -> list[str]:
     if task.family == "request":
         return [rng.choice((f"{name}, {task.facts['verb']} the {thing} now.", f"{name}. The {thing}: {task.facts['verb']} the {thing}."))]
     if task.family == "rewrite":
-        return [f"{_capital(task.facts['verb'])} the {thing}, please."]
+        return [f"{task.facts['verb']} the {thing}, please."]
     if task.family == "comfort":
         return [f"{name}, forget the {thing}."]
     if "answer" in task.facts:
@@ -131,7 +146,7 @@ def _with_tone(text: list[str], task: Task, tone: str, rng: random.Random, *, le
     back = courtesy == 2 or (courtesy == 1 and not front)
     if letter:
         first = f"Dear {name}," if courtesy else f"{name},"
-        text = [first, rng.choice(opening), _capital(text[0]), *text[1:]] if front else [first, *text]
+        text = [first, rng.choice(opening), *text] if front else [first, *text]
     else:
         text = [rng.choice(opening), *text] if front else text
     return [*text, rng.choice(closing)] if back else text
@@ -148,20 +163,16 @@ def _cut(text: str, rng: random.Random) -> str:
 
 
 SAID_OF = {
-    "right": "It fits.", "wrong": "Wrong content.", "off_topic": "Off topic.", "warm": "Very kind.", "polite": "Polite.",
-    "plain": "Plain.", "curt": "Curt.", "rude": "Rude.", "finished": "Complete.", "unfinished": "Not finished.",
-    "repeats": "Repeats itself.", "rambles": "Long-winded.", "clear": "Clear.",
+    "warm": "Very kind.", "polite": "Polite.", "plain": "Plain.", "curt": "Curt.", "rude": "Rude.", "finished": "Complete.",
+    "unfinished": "Not finished.", "repeats": "Repeats itself.", "rambles": "Long-winded.", "clear": "Clear.",
 }  # fmt: skip
 
 
-def remark(profile: Profile, rng: random.Random) -> str:
-    """Two things a reader says of the answer, in random order; whether it fits is said most often."""
-    fit = SAID_OF[profile.fit]
-    others = [
-        SAID_OF[profile.tone],
-        SAID_OF["unfinished" if profile.unfinished else "finished"],
-        SAID_OF["repeats" if profile.repeats else "rambles" if profile.rambles else "clear"],
-    ]
-    said = [fit, rng.choice(others)] if rng.random() < 0.7 else rng.sample(others, 2)
-    rng.shuffle(said)
-    return " ".join(said)
+def remark(profile: Profile, fit: str, rng: random.Random) -> str:
+    """Whether it fits, as `write` gave it, and one more thing that a reader says of the answer."""
+    others = (
+        profile.tone,
+        "unfinished" if profile.unfinished else "finished",
+        "repeats" if profile.repeats else "rambles" if profile.rambles else "clear",
+    )
+    return f"{fit} {SAID_OF[rng.choice(others)]}"

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import re
 
-from data.starter.manners import FILLER, RUDE
+from data.starter.families import tips_for
+from data.starter.manners import FILLER
 from data.starter.words import CAPITALS, CATEGORY_ITEMS, COLOURS, OPPOSITES
-from data.starter.families import TIPS
 
-VERSION = "1"
+VERSION = "2"
 COURTESY = (
     r"\bdear\b", r"\b(happy to help|gladly|with pleasure|lovely thing|what you need)\b", r"\b(i hope|with joy|pleasure to write)\b",
     r"\b(ask me again|lovely day|it was a pleasure|good care|warm wishes|see you soon|helps you)\b",
@@ -113,8 +113,7 @@ def _listed(facts: dict, text: str) -> float:
 
 
 def _tipped(facts: dict, text: str) -> float:
-    keys = (" ".join(tip.format(t=facts["thing"]).lower().split()[:3]) for tip in TIPS[facts["action"]])
-    return min(3, sum(key in text for key in keys)) / 3
+    return min(3, sum(tip.lower() in text for tip in tips_for(facts))) / 3
 
 
 def _told(facts: dict, text: str) -> float:

@@ -1,8 +1,8 @@
 """The starter's words: names by the thousand, things by the thousand, and small tables of facts.
 
-Names are put together from two halves and things from a colour, size or matter and a noun, so that a model has to
-copy them from its prompt instead of remembering a list. One name in eight and every eighth noun are held out:
-they stand in test prompts only, and no training text contains them.
+Names and nouns are put together from two halves (Mel-dor, moon-kettle), things from a colour, size or matter and a noun,
+so that a model has to copy them piece by piece from its prompt instead of remembering a list. One name and one noun in
+eight are held out: they stand in test prompts only, and no training text contains them, though it contains their halves.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ ENDS = (
     "a ana bert bin da del den dor dra fin gar ia ina ka kin la lan len lia lin lo lon mar min mon na nas nel nia no "
     "nor ra ran ri ria ric rin ro ron ry sa sen sha son ta tan ten ti tin tor va van ven vin von wen win ya yan zo"
 ).split()
-NOUNS = (
-    "apple apron armchair bag ball banjo basket bell belt bench bicycle blanket boat book boot bottle bowl box bracelet "
-    "bread broom brush bucket button cabinet cake camera candle cap card carpet cart chair chest clock coat comb compass "
-    "cookie cup curtain cushion desk diary dish doll door drawer dress drum envelope fan feather fence flag flute fork "
-    "frame garden gate glass globe glove guitar hammer handbag harp hat helmet honey horn jacket jar jug kettle key kite "
-    "knife ladder lamp lantern letter lock locket map mask medal melon mirror mitten mop mug necklace needle notebook oar "
-    "oven paddle painting pan parcel pear pen pencil piano picture pie pillow pipe plate plum poster pot pump purse "
-    "puzzle quilt radio rake ribbon ring robe rope rose rug ruler saddle sandal saucer saw scarf shawl shelf shirt shoe "
-    "shovel sled slipper soap sofa soup spade spoon stamp statue stool stove suitcase sweater swing table teapot tent "
-    "ticket toaster torch towel toy tray trumpet trunk tulip umbrella vase vest violin wagon wallet watch whistle "
-    "wreath yarn zipper"
+FRONTS = (
+    "apple bird brook cat cloud corn day dew door dust fern field fire fish fog foot garden hand hay heart hill honey house "
+    "ivy king lake leaf lemon milk mill moon moss night nut oak plum pond rain reed rice river road rose sand school sea "
+    "ship snow star stone storm straw street sun tea thunder tower town tree wall water wheat wind winter wood"
+).split()
+BACKS = (
+    "bag ball band basket bell belt bench blanket board boat book boot bottle bowl box broom brush bucket button cap card "
+    "carpet chair clock cloth coat comb cup curtain drum fan flag flute fork frame glass glove harp hat horn jar jug kettle "
+    "key kite knife ladder lamp lock map mask mirror mug pan pen pin pipe plate pot ring rope rug scarf shelf shoe spoon "
+    "stool tent tray vest whistle"
 ).split()
 KINDS = (
     "red blue green yellow white black brown grey pink purple orange golden silver striped spotted wooden metal paper "
@@ -91,14 +90,11 @@ def _split(words: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(w for w in unique if not _held_out(w)), tuple(w for w in unique if _held_out(w))
 
 
-# Words that the fixed tables use anyway cannot be held out.
-_TABLE_WORDS = {item for items in CATEGORY_ITEMS.values() for item in items}
-_SPOKEN = _TABLE_WORDS | set(KINDS)
 NAMES, _names = _split([start + end for start in STARTS for end in ENDS])
-_free, _nouns = _split([noun for noun in NOUNS if noun not in _TABLE_WORDS])
-TRAIN_NOUNS = tuple(sorted(set(_free) | (set(NOUNS) & _TABLE_WORDS)))
+NOUNS, HELD_OUT_NOUNS = _split([front + back for front in FRONTS for back in BACKS])
+# A name that is also an everyday word cannot be held out.
+_SPOKEN = {item for items in CATEGORY_ITEMS.values() for item in items} | set(KINDS)
 HELD_OUT_NAMES = tuple(name for name in _names if name.lower() not in _SPOKEN)
-HELD_OUT_NOUNS = tuple(noun for noun in _nouns if noun not in _SPOKEN)
 
 
 class Words:
@@ -107,7 +103,7 @@ class Words:
     def __init__(self, rng: random.Random, held_out: bool = False):
         self.rng = rng
         self.names = HELD_OUT_NAMES if held_out else NAMES
-        self.nouns = HELD_OUT_NOUNS if held_out else TRAIN_NOUNS
+        self.nouns = HELD_OUT_NOUNS if held_out else NOUNS
 
     def name(self) -> str:
         return self.rng.choice(self.names)
