@@ -43,6 +43,29 @@ def write_adapter(folder: Path | str, config: LoraConfig, weights: Weights) -> N
     save_file(tensors, str(Path(folder) / "adapter_model.safetensors"), metadata={"format": "pt"})
 
 
+def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
+    """The same LoRA for a causal LM: a reward adapter's head is not part of it, dropout is off. `path` is where it is loaded from.
+
+    Raises BadInput for what is more than LoRA matrices, and for a fresh adapter that does not start at 0.
+    """
+    if set(config.modules_to_save or ()) - {"score", "classifier"}:
+        raise BadInput(
+            error=f"the adapter in {str(path)!r} also replaces {sorted(config.modules_to_save)}",
+            remedy="Only adapters made of LoRA matrices can share a base model; merge this one into a base of its own.",
+        )
+    wrong = None
+    if config.bias != "none" or config.lora_bias:
+        wrong = f"bias={config.bias!r} and lora_bias={config.lora_bias} train biases, which all roles of a base share"
+    elif path is None and config.init_lora_weights not in (True, "gaussian"):
+        wrong = f"with init_lora_weights={config.init_lora_weights!r} a fresh adapter does not start as its base"
+    if wrong:
+        raise BadInput(wrong, "Give a LoraConfig without it, or merge the adapter into a base of its own", field="peft_config")
+    config.task_type, config.modules_to_save, config.lora_dropout = "CAUSAL_LM", None, 0.0
+    config.inference_mode = False
+    config.init_lora_weights = config.init_lora_weights if path is None else True  # what is loaded needs no start, and PiSSA's changes the base
+    return config
+
+
 def stack(first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights]) -> tuple[LoraConfig, Weights]:
     """One adapter that does what both do together: B1 A1 s1 + B2 A2 s2 = [s1 B1, s2 B2] [A1; A2].
 

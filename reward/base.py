@@ -18,7 +18,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import BadInput
-from reward.adapters import HEAD, read_adapter, write_adapter
+from reward.adapters import HEAD, as_causal, read_adapter, write_adapter
 from reward.encoding import Encoding
 from reward.loading import load_causal, locate, weights_hash
 from reward.lora import quicken
@@ -141,7 +141,7 @@ class Base:
         weights = None
         if path is not None:
             config, weights = read_adapter(path)
-        config = _as_causal(config or default_lora(), path)
+        config = as_causal(config or default_lora(), path)
         if self._peft is None:
             self._peft = get_peft_model(self._causal, config, adapter_name=name)
         else:
@@ -251,18 +251,6 @@ def _matrices(layer: LoraLayer, name: str) -> Iterator[torch.nn.Parameter]:
     for group in (layer.lora_A, layer.lora_B):
         if name in group:
             yield from group[name].parameters()
-
-
-def _as_causal(config: LoraConfig, path: str | Path | None) -> LoraConfig:
-    """The same LoRA for a causal LM: a reward adapter's head is not part of it, dropout is off."""
-    if set(config.modules_to_save or ()) - {"score", "classifier"}:
-        raise BadInput(
-            error=f"the adapter in {str(path)!r} also replaces {sorted(config.modules_to_save)}",
-            remedy="Only adapters made of LoRA matrices can share a base model; merge this one into a base of its own.",
-        )
-    config.task_type, config.modules_to_save, config.lora_dropout = "CAUSAL_LM", None, 0.0
-    config.inference_mode = False
-    return config
 
 
 def _end_ids(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

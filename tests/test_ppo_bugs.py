@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig
 from transformers import LogitsProcessor
 
 from data.errors import BadInput
@@ -68,6 +69,19 @@ def test_bug_11_an_adapter_saved_for_inference_is_trained_all_the_same(base, tmp
     trainable = {id(p) for group in trainer.create_optimizer().param_groups for p in group["params"]}
     assert {id(p) for p in base.parameters("policy")} <= trainable
     assert not {id(p) for p in base.parameters("reference")} & trainable
+
+
+@pytest.mark.parametrize("options", [{"bias": "all"}, {"lora_bias": True}, {"init_lora_weights": "pissa"}, {"init_lora_weights": False}], ids=str)
+def test_bug_08_a_configuration_that_would_move_the_base_or_the_start_is_refused_by_name(tmp_path, options):
+    """Biases would be trained for every role, PiSSA takes its start out of the weights, a random start is at once away from the reference."""
+    base = tiny_base("gpt2", tmp_path)
+    before = {name: p.clone() for name, p in base.causal.named_parameters()}
+    (word,) = options
+    with pytest.raises(BadInput, match=word) as caught:
+        ppo_trainer(base, ppo_config(tmp_path), start=LoraConfig(r=4, target_modules="all-linear", **options))
+    assert caught.value.field == "peft_config"
+    assert all(torch.equal(p, before[name]) for name, p in base.causal.named_parameters())
+    ppo_trainer(base, ppo_config(tmp_path), start=LoraConfig(r=4, target_modules="all-linear", init_lora_weights="gaussian"))
 
 
 def test_bug_12_a_reward_model_with_another_tokenizer_reads_the_text_not_the_policys_ids(base, tmp_path):
