@@ -75,8 +75,9 @@ def test_a_home_with_an_accelerate_file_trains_in_two_processes_and_one_of_them_
     assert len(store.metrics.series(shared.id, "reward")) == 2  # each point once
     context = RunContext(store, store.runs.get(store.runs.enqueue("ppo", settings, "test").id))
     alone = run(context, parse_settings(PPOSettings, settings))
-    curves = [[value for _, value in store.metrics.series(made.id, "kl")] for made in (shared, context.run)]
-    assert curves[0] == pytest.approx(curves[1], abs=1e-5)
+    curves = [{key: store.metrics.series(made.id, key) for key in ("reward", "kl", "loss", "grad_norm", "eval_kl")} for made in (shared, context.run)]
+    for key, points in curves[0].items():
+        assert [value for _, value in points] == pytest.approx([value for _, value in curves[1][key]], abs=1e-5)
     two, one = (read_adapter(store.home / store.policies.get(made).adapter)[1] for made in (done.produced[0], alone.produced[0]))
     assert max((one[name] - two[name]).abs().max() for name in one) < 1e-5
     store.close()
