@@ -14,18 +14,22 @@ from reward.base import Base
 from reward.parts import ALL, within
 from reward.settings import RewardSettings
 
+KEPT_PART = 4
+"""A prompt that is cut keeps at least the context divided by this."""
+
 
 def run_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, list[PreferenceRow]]:
     """The snapshot this run trains on and its rows of all splits, those to train on only of the run's part of the prompts.
 
-    A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt, or
-    one that would be trained on is of a test prompt.
+    A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt,
+    one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones unasked.
     """
 
     def current() -> list[dict]:
         return [asdict(row) for row in preference_rows(context.store, source=settings.labels)]
 
     snapshot, frozen = frozen_rows(context, "preferences", settings.snapshot, current, {"labels": settings.labels})
+    _refuse_mixture(snapshot, [row["source"] for row in frozen], settings.labels)
     rows = [PreferenceRow(**row) for row in frozen if row["split"] != "train" or within(row["prompt"], settings.part)]
     if not any(row.split == "train" for row in rows):
         where = "" if settings.part == ALL else f" of the part {settings.part}"
@@ -33,8 +37,14 @@ def run_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, l
     return snapshot, rows
 
 
-KEPT_PART = 4
-"""A prompt that is cut keeps at least the context divided by this."""
+def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> None:
+    simulated = sources.count("simulated")
+    if 0 < simulated < len(sources) and labels != "all" and "simulated" not in labels.split("+"):
+        raise BadInput(
+            f"snapshot {snapshot.public} mixes {simulated} simulated labels with {len(sources) - simulated} of people",
+            "Ask for that with labels=all, or name a snapshot of one kind.",
+            field="snapshot",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft.tuners.lora import LoraLayer
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import RewardConfig, RewardTrainer
 
 from data.context import RunContext
 from reward.layout import Planner, last_hidden
+from reward.lora import quicken
 from reward.losses import centring, mean_of_elements
 
 COLUMNS = ["prompt", "answers", "first", "second", "grade", "weight"]
@@ -33,6 +35,9 @@ class PreferenceTrainer(RewardTrainer):
     def __init__(self, *, likelihood: torch.nn.Module, **trainer: Any) -> None:
         super().__init__(**trainer)
         self.model.likelihood = likelihood.to(self.model.device)
+        for layer in self.model.modules():
+            if isinstance(layer, LoraLayer):
+                quicken(layer)
 
     def compute_loss(
         self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.figures import ROOT, tour
+from tests.bench.figures import ROOT, reward_speed, tour
 from tests.bench.rewards import reward_skill
 
 
@@ -27,15 +27,8 @@ class Study:
     seeds: tuple[int, ...]
 
 
-def reward_speed(home: Path, *, seed: int) -> dict:
-    """See tests.bench.reward_speed, which loads torch: only where it is asked for."""
-    from tests.bench import reward_speed as figure
-
-    return figure.reward_speed(home, seed=seed)
-
-
 def ppo_curve(home: Path, *, seed: int) -> dict:
-    """See tests.bench.ppo_curve, likewise."""
+    """See tests.bench.ppo_curve, which loads torch: only where it is asked for."""
     from tests.bench.ppo_curve import ours
 
     return ours(home, seed=seed)

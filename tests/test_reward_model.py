@@ -13,7 +13,7 @@ from data.errors import BadInput
 from reward.base import Base
 from reward.classifier import scoring_pad
 from reward.model import RewardModel, about_base
-from tests.tiny import make_tiny_model
+from tests.tiny import make_tiny_model, make_tiny_tokenizer
 
 KINDS = ("llama", "qwen2", "gpt2", "gemma")
 PROMPTS = ["Write a note to Mina.", "Name two animals.", "What is 12 plus 7?"]
@@ -100,6 +100,14 @@ def test_a_changed_base_is_refused_by_name(changed, said, tmp_path):
     other = Base.load(make_tiny_model("llama", tmp_path / "other", **changed))
     with pytest.raises(BadInput, match=f"'r1' was trained with {said}"):
         RewardModel.load(tmp_path / "r1", other)
+
+
+def test_a_changed_tokenizer_on_the_same_weights_is_refused_by_name(tmp_path):
+    folder = make_tiny_model("llama", tmp_path / "base")
+    random_reward(folder).save(tmp_path / "r1")
+    make_tiny_tokenizer(texts=["Quite other words than before, so that other pieces of words are merged."]).save_pretrained(folder)
+    with pytest.raises(BadInput, match="'r1' was trained with another tokenizer than"):
+        RewardModel.load(tmp_path / "r1", folder)
 
 
 def test_a_folder_that_is_no_reward_model_is_refused(tmp_path):

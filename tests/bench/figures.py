@@ -89,6 +89,13 @@ def ppo_curve(folder: Path) -> dict:
     return curves(folder)
 
 
+def reward_speed(home: Path, *, seed: int = 0) -> dict:
+    """See tests.bench.reward_speed, which loads torch: only where it is asked for. One seed; the study has five."""
+    from tests.bench import reward_speed as figure
+
+    return figure.reward_speed(home, seed=seed)
+
+
 FIGURES: dict[str, Callable[[Path], dict]] = {
     "first_pair_seconds": first_pair_seconds,
     "labels_per_second": labels_per_second,
@@ -97,5 +104,6 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "tour_quick": tour_quick,
     "tour": tour,
     "reward_skill": reward_skill,
+    "reward_speed": reward_speed,
     "sampling": sampling,
 }

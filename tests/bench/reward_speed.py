@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PrinterCallback
 from trl import RewardTrainer
 
 from data.records import PreferenceRow
@@ -100,6 +100,7 @@ def theirs(home: Path, settings: RewardSettings, source: str, train: Sequence[En
 
 def timed(trainer: RewardTrainer, pairs: int) -> dict:
     """Train, and say how fast: pairs of the whole training set for every epoch of it that was seen."""
+    trainer.remove_callback(PrinterCallback)
     began = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - began
