@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from data.errors import BadInput
 from rlhf import ranks
 from rlhf.actor_critic import ActorCritic
 from rlhf.memory import naming_sizes
@@ -28,7 +29,13 @@ class Collector:
         self._banned = banned_ids(actor.base)
 
     def judge(self, rows: Sequence[Row], prompts: list[list[int]], key: int) -> Judged:
-        """Answers to `prompts` (the ids of `rows`), scored, and looked at as the active role and as the reference."""
+        """Answers to `prompts` (the ids of `rows`), scored, and looked at as the active role and as the reference.
+
+        Raises BadInput for a policy whose weights are no longer finite.
+        """
+        if not all(bool(weights.isfinite().all()) for weights in self.actor.parameters() if weights.requires_grad):
+            error = f"training diverged at learning_rate={self.args.learning_rate:g}: weights are no longer finite"
+            raise BadInput(error, "Lower learning_rate; the last checkpoint is whole", field="learning_rate")
         self.actor.trunk.forget()
         return joined(self._together(lambda: self._judge(rows, prompts, key)))
 

@@ -31,7 +31,8 @@ from rlhf.passes import Tally, losses
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_state import Best, copy_of, load_state, made_with, put, save_state
 from rlhf.roles import POLICY, add_critic, add_policy, start_values
-from rlhf.rollout import Side, beside, describe, encoded, experience, minibatch_plan, priced, prompt_rows
+from rlhf.rollout import Judged, Side, beside, describe, encoded, experience, minibatch_plan, priced, prompt_rows
+from rlhf.sampling import Rollout
 from rlhf.scorer import Rewarder, RewardFunction, Scorer
 
 Watch = Callable[[Sequence[Row], Sequence[str], Sequence[bool]], Sequence[float]]
@@ -79,6 +80,7 @@ class PPOTrainer(DraftingTrainer):
         self.watch: Watch | None = None
         self.best: Best | None = None
         self.samples: list[dict[str, Any]] = []
+        self._reference_answers: Rollout | None = None
         self._prompts = encoded(self.base, train_dataset, "train_dataset")
         self._fixed = list(eval_dataset or (train_dataset[i] for i in range(min(args.rollout_batch_size, len(self._prompts)))))
         self._fixed_prompts = encoded(self.base, self._fixed, "eval_dataset")
@@ -104,6 +106,9 @@ class PPOTrainer(DraftingTrainer):
             unseen = self.state.global_step == self.state.max_steps and self.updates_done % self.args.eval_updates
             if self.eval_dataset and unseen:
                 self.evaluate()
+            elif not self.eval_dataset and self.state.global_step == self.state.max_steps:
+                last = describe(self._answers(self.updates_done))  # else the last update would have been for nothing
+                self._consider(self.updates_done, last["reward"], last["kl"])
         if self.best is not None:
             put(self.base, POLICY, self.best.weights)
         return output
@@ -140,8 +145,7 @@ class PPOTrainer(DraftingTrainer):
         """1 sample, score and look as policy and as reference  2 reward: the score at the end token, less the price of KL at each
         3 advantages  4 is the KL budget spent?  5 steer the price."""
         self._started, self._tally = time.perf_counter(), Tally(self.args.target_kl)
-        rows = prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
-        seen = self.collector.judge([self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update)
+        seen = self._answers(update)
         self._experience = experience(seen, priced(seen, self.args, self.kl.coefficient), self.args)
         self._plan = minibatch_plan(self.args, update, seen.lengths)
         quality = ppo.explained_variance(self._experience.old_values, self._experience.returns, seen.mask).item()
@@ -153,7 +157,11 @@ class PPOTrainer(DraftingTrainer):
             self._stop()
         if self.args.kl_target is not None:
             # Near the start KL is small, and a price that had sunk there would let it jump past the target at once.
-            self.kl.coefficient = max(self.args.kl_coef, self.kl.update(self._metrics["kl"], len(rows)))
+            self.kl.coefficient = max(self.args.kl_coef, self.kl.update(self._metrics["kl"], self.args.rollout_batch_size))
+
+    def _answers(self, update: int) -> Judged:
+        rows = prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
+        return self.collector.judge([self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update)
 
     def _stop(self) -> None:
         """The KL budget is spent: look at this policy once more, then end the run; its last steps are undone by `train`."""
@@ -188,6 +196,8 @@ class PPOTrainer(DraftingTrainer):
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Answer the fixed prompts, always with the same noise: reward, KL, and whether this is the best policy so far."""
+        if self._reference_answers is None:
+            self._answer_as_reference()
         with self.base.role(POLICY):
             seen = self.collector.judge(self._fixed, self._fixed_prompts, FIXED)
         found = describe(seen)
