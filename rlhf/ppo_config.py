@@ -86,6 +86,7 @@ class PPOConfig(TrainingArguments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._n_gpu = min(self.n_gpu, 1)  # more are for more processes: DataParallel would cut the lists of answer tokens apart
         own = PPOConfig.__annotations__  # as written here: command-line parsers put classes in place of a field's type
         for each in (each for each in fields(self) if each.name in own):
             _check(each, own[each.name], getattr(self, each.name))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, TrainerCallback
+from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArguments
 
 from data.errors import BadInput
 from reward.base import Base
 from rlhf import ppo
 from rlhf.actor_critic import answer_batch, spread
+from rlhf.ppo_config import PPOConfig
 from tests.ppo_parts import PROMPTS, Passes, begun, ppo_config, ppo_trainer, rollouts, shake, starting_adapter, tiny_base
 from tests.tiny import make_tiny_model
 
@@ -152,3 +155,18 @@ def test_bug_33_every_kind_and_precision_trains_is_saved_and_is_read_by_peft(kin
     row = torch.tensor([base.encode_prompt("Hi.")])
     with base.role("policy"), torch.no_grad():
         assert torch.allclose(plain(row).logits, base.causal(row).logits, atol=1e-4 if dtype == torch.float32 else 0.1)
+
+
+def test_bug_34_several_gpus_without_a_launcher_are_one_and_not_data_parallel(tmp_path, monkeypatch):
+    """transformers would wrap the model in DataParallel, which cuts every tensor by its first axis: rows here, answer tokens there."""
+    find = TrainingArguments._setup_devices.func
+
+    def finds_two(config: PPOConfig) -> torch.device:
+        device = find(config)
+        config._n_gpu = 2
+        return device
+
+    devices = cached_property(finds_two)
+    devices.__set_name__(PPOConfig, "_setup_devices")
+    monkeypatch.setattr(PPOConfig, "_setup_devices", devices, raising=False)
+    assert ppo_config(tmp_path).n_gpu == 1
