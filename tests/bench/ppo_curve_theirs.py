@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, TrainerCallback
 from transformers.modeling_outputs import BaseModelOutput
 
-from tests.bench.ppo_curve import ANSWER, SHARED, UPDATES
+from tests.bench.ppo_curve import ANSWER, SHAPE, SHARED, UPDATES
 from tests.bench.ppo_theirs import config, trainer
 from tests.bench.ppo_world import ASK, EPISODES, Case, prompts
 
@@ -52,7 +52,7 @@ def main() -> None:
     rule, rewards = Rule(AutoTokenizer.from_pretrained(base).convert_tokens_to_ids(ASK)), Rewards()
     with tempfile.TemporaryDirectory() as folder:
         args = config(Case("theirs"), folder, response_length=ANSWER, total_episodes=EPISODES * UPDATES, seed=seed, **SHARED)
-        trainer(base, args, prompts(seed), rewards, reward=rule).train()
+        trainer(base, args, prompts(seed, words=SHAPE["words"]), rewards, reward=rule).train()
     print(json.dumps(rewards.means))
 
 

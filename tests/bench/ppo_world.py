@@ -38,27 +38,27 @@ class Case:
         return f"{self.who}, {about}, {'bf16' if self.bf16 else 'fp32'}"
 
 
-def save_base(folder: Path, layers: int = 8, hidden: int = 256) -> Path:
-    """The model and a tokenizer whose every id is a word; a prompt's last token asks for the answer."""
-    words = [PAD, END, ASK, *(f"w{number}" for number in range(3, WORDS))]
-    tokens = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=PAD))
+def save_base(folder: Path, layers: int = 8, hidden: int = 256, words: int = WORDS, spread: float = 0.02) -> Path:
+    """The model and a tokenizer whose every id is a word; a prompt's last token asks for the answer. `spread`: deviation of the weights."""
+    all_words = [PAD, END, ASK, *(f"w{number}" for number in range(3, words))]
+    tokens = Tokenizer(models.WordLevel({word: number for number, word in enumerate(all_words)}, unk_token=PAD))
     tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token=PAD, eos_token=END, additional_special_tokens=[ASK])
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %} " + ASK
     torch.manual_seed(0)
     shape = LlamaConfig(
-        vocab_size=WORDS, hidden_size=hidden, intermediate_size=hidden * 11 // 4, num_hidden_layers=layers, num_attention_heads=4,
-        max_position_embeddings=128, tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None,
+        vocab_size=words, hidden_size=hidden, intermediate_size=hidden * 11 // 4, num_hidden_layers=layers, num_attention_heads=4,
+        max_position_embeddings=128, tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None, initializer_range=spread,
     )  # fmt: skip
     LlamaForCausalLM(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def prompts(seed: int, count: int = 1024) -> list[str]:
+def prompts(seed: int, count: int = 1024, words: int = WORDS) -> list[str]:
     """Random words; with the token that asks, 8 to 32 of them."""
     rng = random.Random(seed)
-    return [" ".join(f"w{rng.randrange(3, WORDS)}" for _ in range(rng.randint(SHORTEST, LONGEST) - 1)) for _ in range(count)]
+    return [" ".join(f"w{rng.randrange(3, words)}" for _ in range(rng.randint(SHORTEST, LONGEST) - 1)) for _ in range(count)]
 
 
 def resident_mb() -> float:
