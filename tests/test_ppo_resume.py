@@ -59,9 +59,11 @@ def assert_same_end(one: Path, other: Path) -> None:
     assert [name for name in tensors if not torch.equal(tensors[name], others[name])] == []
 
 
-@pytest.mark.parametrize("evaluate", [True, False], ids=["evaluated", "not evaluated"])
-def test_check_36_a_run_stopped_after_any_update_and_resumed_is_one_that_was_never_stopped(start, tmp_path, evaluate):
-    options = {"evaluate": evaluate, "save_total_limit": None}
+@pytest.mark.parametrize(
+    "options", [{}, {"evaluate": False}, {"critic": "adapter"}], ids=["evaluated", "not evaluated", "critic with an adapter of its own"]
+)
+def test_check_36_a_run_stopped_after_any_update_and_resumed_is_one_that_was_never_stopped(start, tmp_path, options):
+    options = options | {"save_total_limit": None}
     whole = run(start, tmp_path / "whole", **options)
     logs = [log for log in json.loads((whole / "end.json").read_text())["logs"] if "loss" in log]
     assert len({log["kl_coef"] for log in logs}) > 2  # the price is steered, or its state would not be tried
