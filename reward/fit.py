@@ -71,7 +71,7 @@ def build_trainer(folder: Path, settings: RewardSettings, base: Base, start: Sta
     return PreferenceTrainer(
         likelihood=likelihood(settings.likelihood, [grade for element in found for grade in element.grade]),
         model=classifier,
-        args=_arguments(folder, settings, elements_per_step(settings.pairs_per_step(len(rows)), found)),
+        args=_arguments(folder, settings, elements_per_step(settings.batch_size, found)),
         data_collator=collator(Planner.of(trunk, scoring_pad(base), max(found, key=lambda element: element.tokens))),
         train_dataset=training_set(found),
         processing_class=tokenizer,

@@ -8,8 +8,6 @@ from typing import Any, Literal
 from reward.parts import ALL
 
 EPOCHS, LEARNING_RATE, RANK = 1, 1e-3, 16
-FEW_ROWS = 500
-"""Up to this many rows smaller batches learn more: they take more steps."""
 LARGEST_SEED = 2**32 - 1
 """What numpy's generator takes."""
 
@@ -31,17 +29,13 @@ class RewardSettings:
     part: str = _option(ALL, "part of the training prompts it learns from, by hash; models of 0-0.5 and of 0.5-1 have none in common")
     members: int = _option(1, "reward models trained one after the other, which score as one with a deviation", unit="members", min=1, max=16)
     likelihood: Literal["bradley-terry", "rao-kupper", "graded"] = _option(
-        "bradley-terry",
+        "graded",
         "what a label says: bradley-terry a winner, a tie half for each; rao-kupper ties as an outcome of their own; graded every grade",
     )
     label_smoothing: float = _option(0.0, "share of labels that are taken to point the wrong way", min=0.0, max=0.5)
     centring: float = _option(0.0, "weight of the squared sum of two compared scores, which keeps their mean near 0; 0.01 is usual", min=0.0)
     rank: int = _option(RANK, "of the LoRA matrices", min=1, max=1024)
-    batch_size: int = _option(0, "pairs per step, on average where a ranking is one batch element; 0: 8 up to 500 rows, else 16", unit="pairs", min=0)
+    batch_size: int = _option(8, "pairs per step, on average where a ranking is one batch element; 16 learn less of few labels", unit="pairs", min=1)
     max_steps: int = _option(0, "stop after this many steps; 0: all epochs", unit="steps", min=0)
     curve: bool = _option(False, "also train on 1/8, 1/4 and 1/2 of the labels, to see what more would bring; nearly doubles the time")
     base: str = _option("", "without `from`: the base (starter, a folder, a downloaded hub id); empty: the newest policy's")
-
-    def pairs_per_step(self, rows: int) -> int:
-        """The batch size for a training set of `rows` rows."""
-        return self.batch_size or (8 if rows <= FEW_ROWS else 16)

@@ -104,7 +104,7 @@ def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_fo
     rows = RowEncoder(base).encode(_rows(labeled))[:6]
     rows[1] = replace(rows[1], row=replace(rows[1].row, weight=3.0))
     rows.append(replace(rows[0], row=replace(rows[0].row, label=0.0, margin=3)))
-    settings = RewardSettings(batch_size=7, rank=2, label_smoothing=0.1, centring=0.05)
+    settings = RewardSettings(batch_size=7, rank=2, likelihood="bradley-terry", label_smoothing=0.1, centring=0.05)
     trainer = build_trainer(tmp_path, settings, base, Start(str(base_folder), None, None), rows)
     (batch,) = trainer.get_train_dataloader()
     loss = trainer.compute_loss(trainer.model, dict(batch))

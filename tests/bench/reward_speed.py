@@ -88,7 +88,7 @@ def theirs(home: Path, settings: RewardSettings, source: str, train: Sequence[En
             learning_rate=settings.learning_rate,
             num_train_epochs=settings.epochs,
             max_steps=settings.max_steps or -1,
-            per_device_train_batch_size=settings.pairs_per_step(len(train)),
+            per_device_train_batch_size=settings.batch_size,
             seed=settings.seed,
         ),
         train_dataset=Dataset.from_list([_chosen(each) for each in train]),
