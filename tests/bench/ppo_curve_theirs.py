@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, TrainerCallback
 from transformers.modeling_outputs import BaseModelOutput
 
-from tests.bench.ppo_curve import ANSWER, SHAPE, SHARED, UPDATES
+from tests.bench.ppo_curve import ANSWER, RATES, SHAPE, SHARED, UPDATES
 from tests.bench.ppo_theirs import config, trainer
 from tests.bench.ppo_world import ASK, EPISODES, Case, prompts
 
@@ -51,7 +51,8 @@ def main() -> None:
     torch.manual_seed(seed)
     rule, rewards = Rule(AutoTokenizer.from_pretrained(base).convert_tokens_to_ids(ASK)), Rewards()
     with tempfile.TemporaryDirectory() as folder:
-        args = config(Case("theirs"), folder, response_length=ANSWER, total_episodes=EPISODES * UPDATES, seed=seed, **SHARED)
+        given = {"response_length": ANSWER, "total_episodes": EPISODES * UPDATES, "learning_rate": RATES["theirs"]} | SHARED
+        args = config(Case("theirs"), folder, seed=seed, **given)
         trainer(base, args, prompts(seed, words=SHAPE["words"]), rewards, reward=rule).train()
     print(json.dumps(rewards.means))
 
