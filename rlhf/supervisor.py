@@ -21,8 +21,11 @@ from data.store import Store
 from rlhf.locks import SERVER, SUPERVISOR, held, hold
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
-"""What this process was given; a server that later takes its own libraries off the network does not do so to runs."""
+ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
+"""What this process was given; a server that later takes its own libraries off the network does not do so to runs.
+
+Threads that wait for each other sleep: where they spin, as they do unasked, a second busy program on the machine makes a small model
+tens of times slower (docs/benchmarks.md)."""
 GRACE = 30.0
 """Seconds from SIGTERM, in which a run saves its checkpoint, to SIGKILL."""
 
