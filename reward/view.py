@@ -88,10 +88,12 @@ def groups(model: RewardModel) -> list[list[Any]]:
 def leanings(report: Mapping[str, Any]) -> str:
     """How often labelers and model prefer the longer, the listed, the left answer, and how the score correlates with each."""
     found = report.get("leanings") or []
+    if not found:
+        return ""
     head = "".join(f"<th>{name}</th>" for name in ("Prefers", "Labelers", "This model", "Comparisons", "Correlation with the score"))
     body = "".join(f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in _leaning(one, report))}</tr>" for one in found)
     lead = "Shares of the comparisons whose answers differ in that. Where the model leans further than the labelers, PPO will find out."
-    return f"<h2>What it leans to</h2><p class=soft>{lead}</p><div class=scroll><table class=leans><tr>{head}</tr>{body}</table></div>" if found else ""
+    return f"<h2>What it leans to</h2><p class=soft>{lead}</p><div class=scroll><table class=leans><tr>{head}</tr>{body}</table></div>"
 
 
 def download(model: RewardModel) -> str:
