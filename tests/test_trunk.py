@@ -50,7 +50,7 @@ def test_a_known_row_gives_the_same_states_and_gradients_without_its_frozen_laye
         assert calls == [1]
         torch.testing.assert_close(reordered[mask], plain[mask], rtol=1e-6, atol=1e-6)
         for mine, right in zip(gradients(base, reordered, mask), expected, strict=True):
-            torch.testing.assert_close(mine, right, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(mine, right, rtol=1e-5, atol=1e-5)  # sums over rows in another order
 
 
 def test_the_reference_reads_what_the_policy_left_and_a_forgotten_row_is_computed_again(tmp_path):
