@@ -47,7 +47,7 @@ class Plan:
 
 
 FULL = Plan(labels=2000)
-QUICK = Plan(labels=800, ppo={"max_steps": 12, "learning_rate": 2e-3})
+QUICK = Plan(labels=800, ppo={"max_steps": 10, "learning_rate": 2e-3})
 
 
 class StageFailed(Exception):
