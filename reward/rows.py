@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from data.context import RunContext
 from data.errors import BadInput
@@ -12,13 +13,20 @@ from data.preferences import preference_rows
 from data.records import PreferenceRow, Snapshot
 from reward.base import Base
 from reward.parts import ALL, within
-from reward.settings import RewardSettings
 
 KEPT_PART = 4
 """A prompt that is cut keeps at least the context divided by this."""
 
 
-def run_rows(context: RunContext, settings: RewardSettings) -> tuple[Snapshot, list[PreferenceRow]]:
+class Labels(Protocol):
+    """The settings that say which comparisons a run learns from; see `reward.settings.RewardSettings`."""
+
+    labels: str
+    snapshot: str
+    part: str
+
+
+def run_rows(context: RunContext, settings: Labels) -> tuple[Snapshot, list[PreferenceRow]]:
     """The snapshot this run trains on and its rows of all splits, those to train on only of the run's part of the prompts.
 
     A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt,

@@ -17,6 +17,7 @@ from data.store import Store
 from reward.parts import ALL, read_part, trained_on
 from rlhf.documents import read_text
 from rlhf.reward_sources import reward_record
+from rlhf.starting import choose_start
 
 
 def prompts(store: Store, settings: Any) -> None:
@@ -38,6 +39,13 @@ def policy(store: Store, settings: Any) -> None:
             "this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy"
         )
     room(policies[0], settings)
+
+
+def start(store: Store, settings: Any) -> None:
+    """The policy that is trained from exists and has weights of its own, and its base has room for the answers, where any are sampled."""
+    found = choose_start(store, settings.from_)
+    if hasattr(settings, "max_new_tokens"):
+        room(found, settings)
 
 
 def others(store: Store, settings: Any) -> None:
@@ -149,6 +157,7 @@ def text(store: Store, settings: Any) -> None:
 CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "prompts": prompts,
     "policy": policy,
+    "start": start,
     "others": others,
     "contests": compared,
     "reward": reward,

@@ -63,8 +63,16 @@ _ALL = (
         "A new policy that the reward model likes better, kept near the one it starts from.",
         "rlhf.ppo_settings:PPOSettings",
         "rlhf.ppo_run:run",
-        ("prompts", "policy", "reward", "guard"),
+        ("prompts", "start", "reward", "guard"),
         shared=True,
+    ),
+    Kind(
+        "dpo",
+        "DPO",
+        "A new policy straight from the comparisons, without a reward model.",
+        "rlhf.settings:DPOSettings",
+        "rlhf.dpo:run",
+        ("start", "labels"),
     ),
     Kind(
         "sft",
@@ -92,7 +100,7 @@ _ALL = (
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
-TRAININGS = ("pretrain", "sft", "reward", "ppo")
+TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo")
 
 
 def kind_named(name: str) -> Kind:

@@ -22,13 +22,14 @@ from reward.ensemble import Cautious, RewardEnsemble
 from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel
 from rlhf import ranks
-from rlhf.policies import adapter_folder, choose_policy
+from rlhf.policies import adapter_folder
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
 from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
 from rlhf.reward_sources import load_source, reward_record
 from rlhf.scorer import Rewarder, RewardFunction
+from rlhf.starting import choose_start
 
 MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
 SHOWN = 4  # samples kept of each look at the validation prompts
@@ -63,7 +64,7 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     """
     started = time.monotonic()
     store = context.store
-    parent, judge = choose_policy(store, settings.from_), choose_reward(store, settings.reward)
+    parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     base = Base.load(parent.base, chat_template=parent.versions.get("chat_template"))
     report = _Report(context)
     trainer = PPOTrainer(

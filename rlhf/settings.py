@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reward.settings import LARGEST_SEED
+
 
 def option(default: Any, help: str, **about: Any) -> Any:
     """A field with the text a form shows; `about`: unit, main (stands above the fold), min, max."""
@@ -77,3 +79,22 @@ class SFTSettings:
     batch_size: int = option(32, "rows per step", unit="rows", min=1)
     max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
     seed: int = option(0, "same seed, same policy")
+
+
+@dataclass(frozen=True, slots=True)
+class DPOSettings:
+    """A policy straight from comparisons: no reward model, no sampling."""
+
+    from_: str = option("", "policy to start from, which is also the reference; empty: the newest one with weights of its own", main=True)
+    labels: str = option("person+import", "whose labels: person, import, simulated, several joined by +, or all", main=True)
+    beta: float = option(0.1, "price of leaving the start: large stays near it (of ipo its tau)", main=True, min=1e-6)
+    learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
+    epochs: float = option(1.0, "passes over the comparisons", main=True, min=0.0)
+    loss: Literal["sigmoid", "ipo"] = option("sigmoid", "sigmoid: DPO; ipo: a margin per token that is reached, not run away with")
+    label_smoothing: float = option(0.0, "of sigmoid: share of labels taken to point the wrong way (conservative DPO)", min=0.0, max=0.49)
+    snapshot: str = option("", "train on a frozen set of comparisons (s2) instead of the current ones")
+    part: str = option("0-1", "part of the training prompts it learns from, by hash: 0-0.5 leaves 0.5-1 to a judge")
+    rank: int = option(16, "rank of the LoRA adapter", min=1, max=1024)
+    batch_size: int = option(16, "pairs per step", unit="pairs", min=1)
+    max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
+    seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)

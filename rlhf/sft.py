@@ -7,13 +7,11 @@ the loss counts the answer and its end only.
 from __future__ import annotations
 
 import copy
-import shutil
 import time
 from pathlib import Path
 
 import torch
 from datasets import Dataset
-from peft.utils import get_peft_model_state_dict
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
@@ -23,13 +21,14 @@ from data.frozen import frozen_rows
 from data.ids import number
 from data.instructions import instruction_prompt
 from data.records import Policy
+from data.settings import as_dict
 from data.store import Store
-from reward.adapters import read_adapter, stack, write_adapter
 from reward.base import Base, default_lora
-from reward.machine import library_versions, peak_mb
+from reward.machine import peak_mb
 from rlhf.policies import Bases, adapter_folder
 from rlhf.progress import Progress
 from rlhf.settings import SFTSettings
+from rlhf.tuning import merge, publish, quicken_all, write_trained
 
 
 def run(context: RunContext, settings: SFTSettings) -> RunResult:
@@ -42,12 +41,9 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     data, too_long = tokenize(base, rows)
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
     adapter = train(context, settings, base, data, parent_adapter)
-    policy = store.policies.publish(
-        adapter, name=f"sft of run{context.run.id}", kind="sft", base=parent.base, parent_id=parent.id, snapshot_id=snapshot.id,
-        run_id=context.run.id, seed=settings.seed, config={"rows": len(data), "rank": settings.rank},
-        versions=library_versions() | {"chat_template": base.tokenizer.chat_template},
+    policy = publish(
+        context, adapter, "sft", parent, base, snapshot_id=snapshot.id, seed=settings.seed, config=as_dict(settings) | {"rows": len(data)},
     )  # fmt: skip
-    shutil.rmtree(context.checkpoints())
     report = {
         "rows": len(data), "too_long": too_long, "seconds": round(time.monotonic() - started),
         "peak_mb": peak_mb(),
@@ -95,18 +91,12 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     Raises Cancelled after saving a checkpoint.
     """
     torch.manual_seed(settings.seed)
-    model = merge(base, parent) if parent else base.causal
-    trainer = build_trainer(context.checkpoints(), settings, model, base, data)
+    trainer = build_trainer(context.checkpoints(), settings, merge(base, parent), base, data)
     trainer.add_callback(Progress(context))
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if context.cancelled():
         raise Cancelled
-    config = trainer.model.peft_config["default"]
-    config.inference_mode = True
-    adapter = config, get_peft_model_state_dict(trainer.model)
-    folder = context.folder / "adapter"
-    write_adapter(folder, *(stack(read_adapter(parent), adapter) if parent else adapter))
-    return folder
+    return write_trained(trainer.model, context.folder / "adapter", parent)
 
 
 def build_trainer(folder: Path, settings: SFTSettings, model: torch.nn.Module, base: Base, data: Dataset) -> SFTTrainer:
@@ -118,10 +108,6 @@ def build_trainer(folder: Path, settings: SFTSettings, model: torch.nn.Module, b
         save_total_limit=1, seed=settings.seed, report_to="none", disable_tqdm=True, max_length=base.context,
     )  # fmt: skip
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
-    return SFTTrainer(model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank))
-
-
-def merge(base: Base, folder: Path) -> torch.nn.Module:
-    """The causal LM with a parent's adapter merged into its weights."""
-    base.add_adapter("parent", folder)
-    return base.model.merge_and_unload()
+    trainer = SFTTrainer(model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank))
+    quicken_all(trainer.model)
+    return trainer

@@ -17,6 +17,7 @@ from reward.base import Base
 from rlhf.policies import Bases, load_policy
 from rlhf.settings import SFTSettings
 from rlhf.sft import build_trainer, run, tokenize
+from rlhf.tuning import merge
 from tests.tiny import make_tiny_model
 
 FAST = SFTSettings(learning_rate=1e-2, epochs=1.0, rank=2, batch_size=4)
@@ -200,3 +201,20 @@ def test_a_test_prompt_is_known_with_its_input_below_it(taught):
     settings = parse_settings(SFTSettings, [f"snapshot={snapshot.public}"])
     with pytest.raises(BadInput, match="1 of 1 rows"):
         run(context_of(taught, settings), settings)
+
+
+def test_a_policy_is_tuned_on_top_of_the_one_it_starts_from(base_folder, tmp_path):
+    """Before the first step the model in training is the parent, not the bare base."""
+    torch.manual_seed(2)
+    base = Base.load(base_folder)
+    base.add_adapter("first")
+    for matrix in base.parameters("first"):
+        matrix.data.normal_(std=0.3)
+    base.save_adapter("first", tmp_path / "first")
+    ids = torch.tensor([base.encode_prompt("Say hi.")])
+    merged = merge(Base.load(base_folder), tmp_path / "first")
+    with torch.no_grad(), base.role("first"):
+        expected = base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
+        assert torch.allclose(merged(input_ids=ids).logits, expected, atol=1e-3)
+    with torch.no_grad(), base.role(None):
+        assert not torch.allclose(merged(input_ids=ids).logits, base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool))), atol=0.5)

@@ -47,10 +47,18 @@ TITLES: dict[str, tuple[str, str]] = {
     "accuracy": ("Training pairs ordered as people did", "share"),
     "eval_accuracy": ("Held-out pairs ordered as people did", "share"),
     "margin": ("Reward gap, better to worse", "reward"),
+    "reward_chosen": ("Log-probability gained over the start, times beta", "beta x nats"),
     "grad_norm": ("Size of the gradient", "norm"),
     "learning_rate": ("Learning rate", "rate"),
 }
-TOGETHER = {"reward": ("eval_reward", "eval_guard"), "kl": ("eval_kl",), "loss": ("eval_loss",), "accuracy": ("eval_accuracy",)}
+TOGETHER = {
+    "reward": ("eval_reward", "eval_guard"),
+    "kl": ("eval_kl",),
+    "loss": ("eval_loss",),
+    "accuracy": ("eval_accuracy",),
+    "margin": ("eval_margin",),
+    "reward_chosen": ("reward_rejected",),
+}
 LIMITS = {"kl": "kl_budget"}
 
 
