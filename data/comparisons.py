@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from data.clock import now
+from data.completions import Completions
 from data.errors import BadInput, Refused
 from data.migrations import STANDARD_PROJECT
 from data.noun import Noun
@@ -36,6 +38,19 @@ class NewComparison(TypedDict):
     guideline_version: NotRequired[int]
     seconds: NotRequired[float | None]
     rationale: NotRequired[str | None]
+    aspects: NotRequired[Mapping[str, str]]  # aspect -> left, tie or right
+    edit: NotRequired[tuple[str, str] | None]  # the completion that was made better, and its better text
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An answer that a labeler made better: which one, the better one as a completion, its text and its author."""
+
+    comparison_id: str
+    edited_id: str
+    completion_id: str
+    labeler_id: int
+    text: str
 
 
 class WinCounts(NamedTuple):
@@ -54,6 +69,7 @@ class Comparisons(Noun):
 
         Who may answer what is the session's affair. Raises BadInput for an unknown verdict, Refused where the id is
         another answer's, the assignment has its first answer, or what it supersedes is superseded already.
+        An edit becomes a completion of its own, by the labeler.
         """
         row = _row(event)
         with self._store.transaction():
@@ -63,6 +79,10 @@ class Comparisons(Noun):
             self._store.insert("comparisons", row)
             if event.get("rationale"):
                 self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
+            aspects = [(row["id"], aspect, choice) for aspect, choice in (event.get("aspects") or {}).items()]
+            self._store.insert_many("comparison_aspects", ("comparison_id", "aspect", "choice"), aspects)
+            if event.get("edit"):
+                self._add_edit(row, *event["edit"])
         return True
 
     def prepare(self, events: Iterable[NewComparison]) -> list[tuple]:
@@ -87,6 +107,17 @@ class Comparisons(Noun):
     def rationale(self, id: str) -> str | None:
         """Why, in the labeler's words; None where nothing was said or it was erased."""
         return self._store.value("SELECT text FROM rationales WHERE comparison_id = ?", [id])
+
+    def aspects(self, id: str) -> dict[str, str]:
+        """The choice for each aspect: left, tie or right."""
+        rows = self._store.rows("SELECT aspect, choice FROM comparison_aspects WHERE comparison_id = ? ORDER BY aspect", [id])
+        return {row["aspect"]: row["choice"] for row in rows}
+
+    def edit(self, id: str) -> Edit | None:
+        """The better answer that the labeler wrote; None where none was written or it was erased."""
+        sql = "SELECT e.*, c.text FROM edits AS e JOIN completions AS c ON c.id = e.completion_id WHERE e.comparison_id = ?"
+        row = self._store.row(sql, [id])
+        return Edit(**row) if row else None
 
     def current(self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None) -> list[Comparison]:
         """What holds now: neither superseded nor withdrawn, in the order of the events; those that fit what is given."""
@@ -131,6 +162,13 @@ class Comparisons(Noun):
             raise Refused(f"the answer {row['id']!r} was recorded with other content", "Send a new id.", field="id")
         return True
 
+    def _add_edit(self, row: Mapping[str, Any], edited_id: str, text: str) -> None:
+        name = f"edit by labeler {row['labeler_id']}"
+        prompt_id = self._store.value("SELECT prompt_id FROM pairs WHERE id = ?", [row["pair_id"]])
+        (made,) = Completions(self._store).add_many([{"prompt_id": prompt_id, "model_name": name, "text": text}])
+        ids = {"comparison_id": row["id"], "edited_id": edited_id, "completion_id": made, "labeler_id": row["labeler_id"]}
+        self._store.insert("edits", ids)
+
     def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
         if row["supersedes"] is not None:
             old = self._store.row("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
@@ -168,7 +206,8 @@ def _row(event: NewComparison) -> dict[str, Any]:
     side, margin = outcome(event["verdict"])
     defaults = {"assignment_id": None, "supersedes": None, "late": False, "source_hash": None, "seconds": None}
     row = {**defaults, "project_id": STANDARD_PROJECT[0], "guideline_version": 1, **event}
-    row.pop("rationale", None)
+    for beside in ("rationale", "aspects", "edit"):
+        row.pop(beside, None)
     winner = {"left": row["left_id"], "right": row["right_id"], None: None}[side]
     return row | {"late": int(row["late"]), "winner_id": winner, "margin": margin, "created_at": now()}
 

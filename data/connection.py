@@ -142,6 +142,16 @@ def unsealed(database: KnownTables) -> Iterator[KnownTables]:
 
 
 @contextmanager
+def unchecked(database: Database) -> Iterator[Database]:
+    """Without foreign keys, which a table that is made anew would offend for a moment (https://sqlite.org/lang_altertable.html#otheralter)."""
+    database.conn.execute("PRAGMA foreign_keys=off")
+    try:
+        yield database
+    finally:
+        database.conn.execute("PRAGMA foreign_keys=on")
+
+
+@contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Hold the file `path` as a lock between processes and threads: switching to WAL and migrating happen once."""
     with open(path, "w") as handle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import schema, schema_labels
+from data import schema, schema_labels, schema_projects
 from data.clock import now
 
 migrations = Migrations("preference-loop")
@@ -19,12 +19,7 @@ def m001_first_schema(db: Database) -> None:
     for part in (schema.PROMPTS, schema.MODELS, schema.PAIRS, schema_labels.PEOPLE, schema_labels.EVENTS):
         for statement in _statements(part):
             db.execute(statement)
-    for table, verbs in schema_labels.FROZEN.items():
-        for verb in verbs:
-            db.execute(
-                f"CREATE TRIGGER {table}_refuse_{verb.split()[0].lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} are written once: add a row that supersedes'); END"
-            )
+    _freeze(db, schema_labels.FROZEN)
     for guard in schema_labels.GUARDS:
         db.execute(guard)
     moment = now()
@@ -32,8 +27,42 @@ def m001_first_schema(db: Database) -> None:
     db.execute("INSERT INTO guidelines VALUES (?, 1, ?, ?)", [STANDARD_PROJECT[0], STANDARD_GUIDELINE, moment])
 
 
+@migrations()
+def m002_projects(db: Database) -> None:
+    """Labeling projects with their forms, people, gold items and repeats; rankings; drafts; aspects and edits; the queue's counters."""
+    guard = "comparisons_of_their_assignment"
+    db.execute("CREATE TABLE kept AS SELECT * FROM assignments")
+    db.execute(f"DROP TRIGGER {guard}")
+    db.execute("DROP TABLE assignments")
+    for part in (schema_projects.PROJECTS, schema_projects.RANKINGS, schema_projects.ASSIGNMENTS, schema_projects.DERIVED):
+        for statement in _statements(part):
+            db.execute(statement)
+    db.execute(schema_labels.GUARDS[1])
+    old = "id, pair_id, labeler_id, left_id, right_id, expires_at, created_at"
+    db.execute(f"INSERT INTO assignments ({old}, shown_at, done) SELECT {old}, created_at, {_DONE} FROM kept AS a")
+    db.execute("DROP TABLE kept")
+    db.execute(schema_projects.PAIR_QUEUED)
+    db.execute("INSERT INTO tallies SELECT labeler_id, project_id, count(*) FROM current_comparisons GROUP BY 1, 2")
+    for trigger in schema_projects.TRIGGERS:
+        db.execute(trigger)
+    _freeze(db, schema_projects.FROZEN)
+
+
+_DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)
+    OR EXISTS (SELECT 1 FROM skips AS s WHERE s.assignment_id = a.id)"""
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every change that this version knows."""
+
+
+def _freeze(db: Database, frozen: dict[str, tuple[str, ...]]) -> None:
+    """Triggers that refuse these statements on these tables."""
+    for table, verbs in frozen.items():
+        for verb in verbs:
+            db.execute(
+                f"CREATE TRIGGER {table}_refuse_{verb.split()[0].lower()} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} are written once: add a row that supersedes'); END"
+            )
 
 
 def _statements(script: str) -> list[str]:

@@ -12,18 +12,22 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from data.accounts import Accounts
+from data.assignments import Assignments, Drafts
 from data.audit import Audit
 from data.comparisons import Comparisons
 from data.completions import Completions
-from data.connection import alone, immediate, opening, require_sqlite, unsealed
+from data.connection import alone, immediate, opening, require_sqlite, unchecked, unsealed
 from data.errors import BadInput
 from data.evaluations import Evaluations
+from data.gold import Gold
 from data.instructions import Instructions
 from data.metrics import Metrics
 from data.migrations import NAMES, migrations
 from data.pairs import Pairs
 from data.policies import Policies
+from data.projects import Projects
 from data.prompts import Prompts
+from data.rankings import Rankings
 from data.reward_models import RewardModels
 from data.runs import Runs
 from data.snapshots import Snapshots
@@ -53,6 +57,11 @@ class Store(Sql):
         self.completions = Completions(self)
         self.pairs = Pairs(self)
         self.comparisons = Comparisons(self)
+        self.projects = Projects(self)
+        self.assignments = Assignments(self)
+        self.drafts = Drafts(self)
+        self.gold = Gold(self)
+        self.rankings = Rankings(self)
         self.accounts = Accounts(self)
         self.tokens = Tokens(self)
         self.runs = Runs(self)
@@ -72,8 +81,14 @@ class Store(Sql):
         with opening(self.path), alone(self.home / f"{self.path.name}.lock"), unsealed(self._connections.database()) as database:
             self._refuse_newer(database)
             if migrations.pending(database):
-                with immediate(database):
+                with unchecked(database), immediate(database):
                     migrations.apply(database)
+                    self._refuse_dangling(database)
+
+    def _refuse_dangling(self, database: Database) -> None:
+        dangling = {row[0] for row in database.conn.execute("PRAGMA foreign_key_check")}
+        if dangling:
+            raise BadInput(f"rows of {', '.join(sorted(dangling))} refer to rows that are not there", "Restore a backup.", file=str(self.path))
 
     def _refuse_newer(self, database: Database) -> None:
         unknown = {done.name for done in migrations.applied(database)} - NAMES
