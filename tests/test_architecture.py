@@ -22,7 +22,7 @@ FLOORS = {
 MODELS = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "safetensors"}
 THIRD_PARTY = {
     "data": {"sqlite_utils", "numpy", "psutil", "tokenizers"},
-    "labeling": {"numpy", "starlette"},
+    "labeling": {"numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
     "reward": MODELS | {"numpy"},
     "rlhf": MODELS | {"numpy", "matplotlib"},
     "app": {"uvicorn", "sqlite_utils"},
