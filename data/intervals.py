@@ -40,3 +40,17 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0, draws: int = 2000) ->
     means = [values[generator.integers(0, values.size, values.size)].mean() for _ in range(draws)]
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(low), float(high))
+
+
+def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = 2000) -> Interval:
+    """`bootstrap_mean` of values that occur `counts` times each: its cost does not grow with how often they occur.
+
+    A resample of n units is one multinomial draw over the distinct values. (nan, nan) for no unit.
+    """
+    values, counts = np.asarray(values, dtype=np.float64), np.asarray(counts, dtype=np.int64)
+    n = int(counts.sum())
+    if n == 0:
+        return Interval(math.nan, math.nan)
+    means = np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ values / n
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(low), float(high))

@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from data.accounts import Accounts
 from data.assignments import Assignments, Drafts
 from data.audit import Audit
+from data.columns import Columns
 from data.comparisons import Comparisons
 from data.completions import Completions
 from data.connection import alone, immediate, opening, require_sqlite, unchecked, unsealed
@@ -62,6 +63,7 @@ class Store(Sql):
         self.drafts = Drafts(self)
         self.gold = Gold(self)
         self.rankings = Rankings(self)
+        self.columns = Columns(self)
         self.accounts = Accounts(self)
         self.tokens = Tokens(self)
         self.runs = Runs(self)

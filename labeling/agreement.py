@@ -1,15 +1,65 @@
-"""How often labelers agree: the ceiling for every model that learns from them."""
+"""How often labelers agree: the ceiling for every model that learns from them.
+
+Pure functions of *votes*: on which pair, by whom, and a grade from -3 (the pair's second answer much better) over 0 (a
+tie) to 3 (the first much better). Both-bad says nothing about the order and is no vote; a labeler has one vote on a pair.
+
+Two labelers agree on a pair with 1 where they prefer the same answer or both call it a tie, 0 where they prefer
+different ones, and 0.5 where one says tie; margins do not count. A pair counts once, with the mean over its pairs of
+labelers. Krippendorff's alpha stands beside it: nominal on which answer is preferred, ordinal on the seven grades.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
-from itertools import combinations
+from typing import Any, NamedTuple, Self
 
-from data.intervals import wilson
-from data.records import Comparison
+import numpy as np
+
+from data.columns import BOTH_BAD, REPEAT, SOURCES, current
+from data.intervals import bootstrap_counts, wilson
 from data.store import Store
+from labeling.alpha import Level, alpha, alpha_interval
+
+GRADES = 7
+BITS = 9
+"""A pair's counts of the seven grades are kept as digits of one number, so at most 511 labelers share a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """Columns of equal length: pair, labeler (int64 each) and grade (int8, -3 to 3)."""
+
+    pair: np.ndarray
+    labeler: np.ndarray
+    grade: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pair)
+
+    def where(self, kept: np.ndarray) -> Self:
+        """The votes that a mask chooses, or that stand at these places."""
+        return type(self)(self.pair[kept], self.labeler[kept], self.grade[kept])
+
+    def shared(self) -> Self:
+        """The votes on pairs that two or more judged, those of a pair side by side."""
+        votes = self.where(np.argsort(self.pair, kind="stable"))
+        sizes = spans(votes.pair).sizes
+        return votes.where(np.repeat(sizes > 1, sizes))
+
+
+class Spans(NamedTuple):
+    """Where equal neighbours begin, and how many they are: (S,) each."""
+
+    starts: np.ndarray
+    sizes: np.ndarray
+
+
+class Patterns(NamedTuple):
+    """`counts` (U, 7): how many gave each grade, from -3 on; `weights` (U,): how many pairs look like that."""
+
+    counts: np.ndarray
+    weights: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +72,124 @@ class Agreement:
     pairs: int
 
 
+@dataclass(frozen=True, slots=True)
+class Alpha:
+    """Krippendorff's alpha with its 95 % interval over pairs; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport:
+    """What a set of votes says of itself: raw agreement, and alpha on the preferred answer and on the grades."""
+
+    raw: Agreement
+    nominal: Alpha
+    ordinal: Alpha
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for `--json` and downloads."""
+        raw = self.raw
+        return {
+            "pairs": raw.pairs, "rate": raw.rate, "ci": [raw.low, raw.high],
+            "alpha_nominal": self.nominal.value, "alpha_nominal_ci": _ends(self.nominal),
+            "alpha_ordinal": self.ordinal.value, "alpha_ordinal_ci": _ends(self.ordinal),
+        }  # fmt: skip
+
+
 def agreement(store: Store, source: str = "person") -> Agreement:
-    """Raw agreement between the labelers of one source ('person' or 'simulated') on pairs judged by two or more.
+    """Raw agreement between the labelers of one source ('person' or 'simulated') as the store has it now."""
+    events = store.columns.comparisons()
+    kept = current(events) & (events["source"] == SOURCES.index(source))
+    return report(votes_of(events[kept])).raw
 
-    Two labelers agree on a pair with 1 where they prefer the same answer or both call it a tie, 0 where they prefer
-    different ones, and 0.5 where one says tie. Margins do not count, both-bad says nothing about the order and is left
-    out. A pair counts once, with the mean over its pairs of labelers; the interval is Wilson's with the number of pairs
-    as trials, a little wide where halves occur.
-    """
-    scores = pair_scores(store.comparisons.current(source=source))
-    if not scores:
+
+def votes_of(events: np.ndarray) -> Votes:
+    """The votes among current comparisons (`data.columns`): no both-bad, no planned repeat, and one of a labeler on a pair."""
+    kept = events[(events["kind"] != BOTH_BAD) & (events["role"] != REPEAT)]
+    _, first = np.unique(kept["pair"] * (1 + kept["labeler"].max(initial=0)) + kept["labeler"], return_index=True)
+    kept = kept[np.sort(first)]
+    return Votes(kept["pair"], kept["labeler"], kept["grade"])
+
+
+def report(votes: Votes, seed: int = 0) -> AgreementReport:
+    """Agreement of these votes with 95 % intervals over pairs; the same votes and seed give the same intervals."""
+    found = patterns(votes.shared())
+    preferred = np.stack([found.counts[:, 4:].sum(axis=1), found.counts[:, 3], found.counts[:, :3].sum(axis=1)], axis=1)
+    return AgreementReport(
+        rate(pair_scores(preferred), found.weights, seed),
+        _alpha(preferred, found.weights, "nominal", seed),
+        _alpha(found.counts, found.weights, "ordinal", seed),
+    )
+
+
+def by_group(votes: Votes, group: np.ndarray, seed: int = 0) -> dict[int, AgreementReport]:
+    """A report for each value of `group`, a column beside the votes: only votes of one group are held against each other."""
+    order = np.argsort(group, kind="stable")
+    starts, sizes = spans(group[order])
+    parts = {int(group[order[start]]): order[start : start + size] for start, size in zip(starts, sizes, strict=True)}
+    return {value: report(votes.where(places), seed) for value, places in parts.items()}
+
+
+def patterns(shared: Votes) -> Patterns:
+    """The distinct ways in which pairs were judged; `shared` has the votes of a pair side by side."""
+    if not len(shared):
+        return Patterns(np.zeros((0, GRADES), np.int64), np.zeros(0, np.int64))
+    starts, _ = spans(shared.pair)
+    digits = np.int64(1) << (BITS * (shared.grade.astype(np.int64) + 3))
+    keys, weights = np.unique(np.add.reduceat(digits, starts), return_counts=True)
+    counts = keys[:, None] >> (BITS * np.arange(GRADES)) & ((1 << BITS) - 1)
+    return Patterns(counts, weights)
+
+
+def pair_scores(preferred: np.ndarray) -> np.ndarray:
+    """(U,) mean agreement over a pair's pairs of labelers; `preferred` (U, 3) counts first, tie, second."""
+    n = preferred.astype(np.float64)
+    m, ties = n.sum(axis=1), n[:, 1]
+    same = (n * (n - 1)).sum(axis=1)
+    half = 2 * ties * (m - ties)  # ordered pairs of which one says tie
+    return (same + half / 2) / (m * (m - 1))
+
+
+def rate(scores: np.ndarray, weights: np.ndarray, seed: int = 0) -> Agreement:
+    """The mean of pairs' scores with its bootstrap interval; Wilson's where all scores are one, which resamples cannot vary."""
+    pairs = int(weights.sum())
+    if not pairs:
         return Agreement(None, 0.0, 1.0, 0)
-    low, high = wilson(sum(scores), len(scores))
-    return Agreement(sum(scores) / len(scores), low, high, len(scores))
+    mean = float(scores @ weights / pairs)
+    interval = wilson(mean * pairs, pairs) if np.ptp(scores) == 0 else bootstrap_counts(scores, weights, seed)
+    return Agreement(mean, *interval, pairs)
 
 
-def pair_scores(comparisons: Iterable[Comparison]) -> list[float]:
-    """For each pair judged by two or more, the mean agreement over its pairs of labelers."""
-    winners = defaultdict(list)
-    for comparison in comparisons:
-        if comparison.verdict != "both_bad":
-            winners[comparison.pair_id].append(comparison.winner_id)
-    means = []
-    for said in winners.values():
-        scores = [1.0 if a == b else 0.5 if None in (a, b) else 0.0 for a, b in combinations(said, 2)]
-        if scores:
-            means.append(sum(scores) / len(scores))
-    return means
+def pairings(shared: Votes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every two votes on one pair: the smaller and the larger labeler, and whether they agree (1, 0.5, 0)."""
+    starts, sizes = spans(shared.pair)
+    one, other = [], []
+    for size in np.unique(sizes):
+        first, second = np.triu_indices(size, 1)
+        begin = starts[sizes == size][:, None]
+        one.append((begin + first).ravel())
+        other.append((begin + second).ravel())
+    i, j = (np.concatenate(part) if part else np.zeros(0, np.int64) for part in (one, other))
+    a, b, x, y = shared.labeler[i], shared.labeler[j], np.sign(shared.grade[i]), np.sign(shared.grade[j])
+    return np.minimum(a, b), np.maximum(a, b), 1 - np.abs(x - y) / 2
+
+
+def spans(column: np.ndarray) -> Spans:
+    """The runs of equal neighbours in a column."""
+    if not len(column):
+        return Spans(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    starts = np.flatnonzero(np.concatenate([[True], column[1:] != column[:-1]]))
+    return Spans(starts, np.diff(np.append(starts, len(column))))
+
+
+def _alpha(counts: np.ndarray, weights: np.ndarray, level: Level, seed: int) -> Alpha:
+    value = alpha(counts, weights, level)
+    interval = alpha_interval(counts, weights, level, seed=seed)
+    return Alpha(*(None if math.isnan(one) else one for one in (value, *interval)))
+
+
+def _ends(found: Alpha) -> list[float] | None:
+    return None if found.low is None else [found.low, found.high]

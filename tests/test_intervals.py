@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from data.intervals import bootstrap_mean, wilson
+from data.intervals import bootstrap_counts, bootstrap_mean, wilson
 
 
 def test_wilson_agrees_with_the_worked_example():
@@ -38,3 +38,10 @@ def test_bootstrap_is_the_same_for_the_same_seed():
     values = [1.0, 0.5, 0.0, 1.0]
     assert bootstrap_mean(values, seed=3) == bootstrap_mean(values, seed=3)
     assert bootstrap_mean([0.5, 0.5]) == (0.5, 0.5)
+
+
+def test_values_that_repeat_have_the_interval_of_the_values_written_out():
+    values, counts = [0.0, 0.5, 1.0], [300, 100, 600]
+    written_out = bootstrap_mean(np.repeat(values, counts), seed=1)
+    assert bootstrap_counts(values, counts, seed=2) == pytest.approx(written_out, abs=0.003)
+    assert all(map(math.isnan, bootstrap_counts([], [])))

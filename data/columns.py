@@ -1,0 +1,57 @@
+"""Comparisons as columns of numbers: what statistics over all of them read, a million rows in seconds and new ones at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data.noun import Noun
+
+SOURCES = ("person", "import", "simulated")
+"""A source's number is its place here."""
+ORDERED, BOTH_BAD, WITHDRAWN = 0, 1, 2
+"""What a verdict is: an order of the two answers (ties included), none, or nothing any more."""
+NORMAL, GOLD, REPEAT = 0, 1, 2
+"""What the item was to its labeler: see `data.assignments`."""
+
+ROW = np.dtype(
+    [
+        ("rowid", "i8"),
+        ("pair", "i8"),
+        ("labeler", "i8"),
+        ("grade", "i1"),  # 3 the pair's first answer is significantly better, 0 a tie, -3 the second
+        ("kind", "i1"),
+        ("left", "?"),  # whether the pair's first answer stood left
+        ("source", "i1"),
+        ("role", "i1"),
+        ("project", "i4"),
+        ("version", "i4"),  # of the guideline
+        ("run", "i4"),  # that made the pair, its batch; 0 for none
+        ("seconds", "f4"),  # from the showing to the answer; nan where not measured
+        ("replaces", "i8"),  # rowid of the event that this one supersedes; 0 for none
+    ]
+)
+
+READ = """
+SELECT c.rowid, c.pair_id, c.labeler_id,
+    CASE WHEN c.winner_id IS NULL THEN 0 WHEN c.winner_id = min(c.left_id, c.right_id) THEN c.margin ELSE -c.margin END,
+    CASE c.verdict WHEN 'both_bad' THEN 1 WHEN 'withdrawn' THEN 2 ELSE 0 END,
+    c.left_id < c.right_id, CASE c.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END,
+    CASE WHEN a.gold THEN 1 WHEN a.repeats IS NOT NULL THEN 2 ELSE 0 END,
+    c.project_id, c.guideline_version, coalesce(p.run_id, 0), coalesce(c.seconds, 'nan'), coalesce(old.rowid, 0)
+FROM comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
+LEFT JOIN assignments AS a ON a.id = c.assignment_id LEFT JOIN comparisons AS old ON old.id = c.supersedes
+WHERE c.rowid > ? ORDER BY c.rowid
+"""
+
+
+class Columns(Noun):
+    """Reads events as arrays; what holds now is for the reader to work out, by `current`."""
+
+    def comparisons(self, after: int = 0) -> np.ndarray:
+        """Every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""
+        return np.fromiter(self._store.db.conn.execute(READ, [after]), dtype=ROW)
+
+
+def current(events: np.ndarray) -> np.ndarray:
+    """A mask of the events that hold: neither superseded by one of these nor withdrawals."""
+    return (events["kind"] != WITHDRAWN) & ~np.isin(events["rowid"], events["replaces"][events["replaces"] > 0])
