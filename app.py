@@ -6,7 +6,6 @@ This file parses, registers each floor's commands, turns errors into exit codes,
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import socket
@@ -25,6 +24,8 @@ import rlhf.commands
 from data.cli import open_store, tell
 from data.errors import BadInput
 from labeling import accounts
+from labeling.entrance import check_root_path
+from labeling.listening import listen, written
 from rlhf import locks, supervisor
 from rlhf.home import prepare
 from rlhf.reward_sources import SOURCE_HELP, keep_sources
@@ -51,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", parents=[common], help="start the app and print its address (the default)")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=7860)
+    serve.add_argument("--behind-proxy", action="store_true", help="trust the X-Forwarded headers of the proxy in front of this server")
+    serve.add_argument("--root-path", default="", metavar="PATH", help="the path below which that proxy serves the app, such as /preferences")
     serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
     serve.add_argument("--chat-template", type=Path, metavar="FILE", help="a Jinja chat template for that model, kept with it")
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
@@ -96,7 +99,8 @@ def complain(problem: Exception, as_json: bool) -> int:
 def cmd_serve(args: argparse.Namespace) -> None:
     """Serve this home until Ctrl-C; runs go on without the server."""
     store = open_store(args)
-    accounts.check_host(store, args.host)
+    accounts.check_host(store, args.host, args.behind_proxy)
+    root = check_root_path(args.root_path)
     lock = locks.hold(store.home / locks.SERVER)
     if lock is None:
         raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
@@ -106,18 +110,9 @@ def cmd_serve(args: argparse.Namespace) -> None:
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
-        path = accounts.first_link(store) or "/"
-        serve(compose_site(store), door, f"http://{args.host}:{door.getsockname()[1]}{path}")
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The listening socket, or BadInput where the port is taken or the address is not ours."""
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as problem:
-        taken = getattr(problem, "errno", None) == errno.EADDRINUSE
-        what = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
-        raise BadInput(what, "Give a free one with --port.", field="port" if taken or isinstance(problem, OverflowError) else "host") from None
+        alone = accounts.is_loopback(args.host) and not args.behind_proxy
+        site = compose_site(store, behind_proxy=args.behind_proxy, root_path=root, loopback_only=alone)
+        serve(site, door, f"http://{written(args.host)}:{door.getsockname()[1]}{root}{accounts.first_link(store) or '/'}")
 
 
 def keep_supervised(home: Path) -> None:
@@ -136,7 +131,7 @@ def serve(site: Any, door: socket.socket, address: str) -> None:
             await super().startup(sockets)
             print(address, flush=True)
 
-    config = uvicorn.Config(site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1)
+    config = uvicorn.Config(site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1, proxy_headers=False)
     try:
         Server(config).run(sockets=[door])
     except KeyboardInterrupt:

@@ -34,16 +34,16 @@ class Accounts(Noun):
         row = self._store.row("SELECT * FROM accounts WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no account {id}")
-        return _account(row)
+        return account_of(row)
 
     def by_name(self, name: str) -> Account | None:
         """The account of that name, or None."""
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", [name.strip()])
-        return None if row is None else _account(row)
+        return None if row is None else account_of(row)
 
     def list(self) -> list[Account]:
         """Every account, oldest first."""
-        return [_account(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
+        return [account_of(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
 
     def disable(self, name: str) -> Account:
         """Shut an account out and end its sessions. Raises BadInput for an unknown name."""
@@ -68,5 +68,7 @@ class Accounts(Noun):
         return account
 
 
-def _account(row: Mapping[str, Any]) -> Account:
-    return Account(**{**row, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})
+def account_of(row: Mapping[str, Any]) -> Account:
+    """A row of the table as the record."""
+    kept = {name: row[name] for name in Account.__dataclass_fields__}
+    return Account(**{**kept, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

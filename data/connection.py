@@ -17,8 +17,9 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
 
-from data.errors import BadInput
+from data.errors import BadInput, Busy, StoreTrouble
 
+WAIT_SECONDS = 10
 OLDEST_SQLITE = (3, 51, 3)
 WRITABLE = "Make the folder writable, or choose another with --home."
 MENDS = {
@@ -28,7 +29,7 @@ MENDS = {
     "unable to open": WRITABLE,
     "disk is full": "Free some space; everything acknowledged so far is kept.",
     "disk i/o error": "Free some space or check the disk; everything acknowledged so far is kept.",
-    "database is locked": "Another program has held the file for 10 s: close it and try again.",
+    "database is locked": f"Another program has held the file for {WAIT_SECONDS} s: close it and try again.",
 }
 
 
@@ -78,7 +79,7 @@ class Connections:
     def _open(self) -> KnownTables:
         # isolation_level None: transactions begin where we say BEGIN IMMEDIATE, never behind our back.
         # Only close() ever touches another thread's connection.
-        connection = sqlite3.connect(str(self.path), timeout=10, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(str(self.path), timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=wal")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA foreign_keys=on")
@@ -96,7 +97,8 @@ def explained(path: Path) -> Iterator[None]:
         remedy = next((mend for sign, mend in MENDS.items() if sign in str(error).lower()), None)
         if remedy is None:
             raise
-        raise BadInput(str(error), remedy, file=str(path)) from error
+        kind = Busy if "locked" in str(error).lower() else StoreTrouble
+        raise kind(str(error), remedy, file=str(path)) from error
 
 
 @contextmanager

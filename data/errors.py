@@ -32,3 +32,11 @@ class BadInput(Exception):
 
 class Refused(BadInput):
     """An answer or a request that the rules do not admit (not leased, not allowed, superseded)."""
+
+
+class StoreTrouble(BadInput):
+    """The store could not be read or written: a full disk, a damaged file. What was acknowledged is kept, this was not."""
+
+
+class Busy(StoreTrouble):
+    """Another program held the store for too long; nothing was changed, and the same request may be sent again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from data.accounts import Accounts
+from data.accounts import account_of
 from data.clock import later, now
 from data.noun import Noun
 from data.records import Account
@@ -30,11 +30,11 @@ class Tokens(Noun):
     def find(self, token: str, kind: str | None = None) -> Account | None:
         """Whose token it is; None where it is unknown, of another kind, expired, or its account is disabled."""
         sql = (
-            "SELECT account_id FROM tokens JOIN accounts ON accounts.id = account_id WHERE hash = :hash AND NOT disabled"
+            "SELECT accounts.* FROM tokens JOIN accounts ON accounts.id = account_id WHERE hash = :hash AND NOT disabled"
             " AND (expires_at IS NULL OR expires_at > :now) AND (:kind IS NULL OR kind = :kind)"
         )
-        id = self._store.value(sql, {"hash": _hash(token), "now": now(), "kind": kind})
-        return None if id is None else Accounts(self._store).get(id)
+        row = self._store.row(sql, {"hash": _hash(token), "now": now(), "kind": kind})
+        return None if row is None else account_of(row)
 
     def good(self, token: str, kind: str) -> bool:
         """Whether such a token is open; nothing is used up."""
@@ -52,4 +52,4 @@ class Tokens(Noun):
 
 
 def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -98,11 +98,12 @@ def first_link(store: Store) -> str | None:
     return f"/first?token={store.tokens.issue('first-link', None, FIRST_LINK_SECONDS)}"
 
 
-def check_host(store: Store, host: str) -> None:
+def check_host(store: Store, host: str, behind_proxy: bool = False) -> None:
     """Refuse to serve other machines while nobody can sign in: whoever came first would own the store. Raises `BadInput`."""
-    if not is_loopback(host) and nobody_can_sign_in(store):
+    if (behind_proxy or not is_loopback(host)) and nobody_can_sign_in(store):
+        flag = "--behind-proxy" if behind_proxy else f"--host {host}"
         raise BadInput(
-            error=f"--host {host} opens the app to other machines and there is no account yet",
+            error=f"{flag} opens the app to other machines and there is no account yet",
             remedy="Create one first: app.py account add NAME --role researcher",
             field="host",
         )

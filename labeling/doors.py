@@ -32,7 +32,7 @@ def sign_in_page(language: str, *, after: str = "", name: str = "", error: str =
     """The form of /login; `after` is the path to go to once signed in."""
     fields = _hidden("next", after) + _name(language, name) + _password(language, "current-password", "")
     return _form(
-        language, action="/login", title=say(language, "app"), lead="sign_in_lead", fields=fields, button="sign_in", error=error
+        language, action="login", title=say(language, "app"), lead="sign_in_lead", fields=fields, button="sign_in", error=error
     )
 
 
@@ -42,7 +42,7 @@ def first_page(language: str, token: str, *, name: str = "", error: str = "", ru
     fields = _hidden("token", token) + _name(language, name) + _password(language, "new-password", hint)
     return _form(
         language,
-        action="/first",
+        action="first",
         title=say(language, "first_title"),
         lead="first_lead",
         fields=fields,
@@ -51,9 +51,9 @@ def first_page(language: str, token: str, *, name: str = "", error: str = "", ru
     )
 
 
-def note_page(language: str, key: str, **values: object) -> str:
-    """A page that says one thing and links to the sign-in."""
-    body = f"<p role=alert>{escape(say(language, key, **values))}</p><a href='/login'>{say(language, 'sign_in')}</a>"
+def note_page(language: str, key: str, sign_in: str, **values: object) -> str:
+    """A page that says one thing and links to the `sign_in`."""
+    body = f"<p role=alert>{escape(say(language, key, **values))}</p><a href='{escape(sign_in)}'>{say(language, 'sign_in')}</a>"
     return _page(language, say(language, "app"), body)
 
 

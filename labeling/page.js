@@ -51,7 +51,7 @@ const loop = window.loop = (() => {
     sessionStorage.setItem("away", "");
   };
   const retry = async () => {
-    const well = await unwatched("/healthz", { cache: "no-store" }).then((answer) => answer.ok, () => false);
+    const well = await unwatched("../healthz", { cache: "no-store" }).then((answer) => answer.ok, () => false);
     if (away) well ? location.reload() : setTimeout(retry, 2000);
   };
   // The page framework keeps a failed request to itself.

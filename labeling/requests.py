@@ -1,15 +1,24 @@
-"""What the gate reads from a request, and the short answers that turn one away."""
+"""What the doors read from a request."""
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from labeling.doors import note_page
-from labeling.texts import language_of, say
+from data.records import Account
+from labeling.bodies import read_bytes
+from labeling.texts import language_of
 
-BODY_LIMIT = 16 * 1024
+FORM_LIMIT = 16 * 1024
+FORM = "application/x-www-form-urlencoded"
+
+
+def user(request: Request) -> Account | None:
+    """The account that the gate let in with this request."""
+    return getattr(request.state, "user", None)
 
 
 def is_foreign(method: str, headers: Headers) -> bool:
@@ -25,7 +34,17 @@ def is_foreign(method: str, headers: Headers) -> bool:
 
 def is_own_path(path: str) -> bool:
     """Whether `path` leads to one of this app's pages and nowhere else."""
-    return path.startswith(("/label", "/train")) and "\\" not in path and "//" not in path
+    return path.startswith(("/label", "/train")) and "\\" not in path and "//" not in path and path.isprintable()
+
+
+def root_of(request: Request) -> str:
+    """What stands before every path of this app: empty, or the root path below which a proxy serves it."""
+    return request.scope.get("root_path", "")
+
+
+def path_of(request: Request) -> str:
+    """The path below the root."""
+    return request.scope["path"].removeprefix(root_of(request)) or "/"
 
 
 def spoken(request: Request) -> str:
@@ -33,21 +52,14 @@ def spoken(request: Request) -> str:
     return language_of(request.headers.get("accept-language", ""))
 
 
-def note(request: Request, status: int, key: str, **values: object) -> Response:
-    """A short page for people, a JSON error for programs."""
-    if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(note_page(spoken(request), key, **values), status)
-    return JSONResponse({"error": say("en", key, **values), "file": None, "line": None, "field": None, "remedy": ""}, status)
-
-
 def address(request: Request) -> str:
-    """Where the request comes from, as the server saw it."""
+    """Where the request comes from, as the server saw it or its proxy says."""
     return request.client.host if request.client else ""
 
 
 async def small_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form, as text; a body beyond 16 KB is not read."""
-    if int(request.headers.get("content-length") or BODY_LIMIT + 1) > BODY_LIMIT:
-        return {}
-    form = await request.form(max_files=0)
-    return {key: value for key, value in form.items() if isinstance(value, str)}
+    """The fields of a posted form, as text. Raises HTTPException 413 beyond 16 KB and 415 for another kind of body."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise HTTPException(415, f"the body is not a form: send content-type: {FORM}")
+    raw = await read_bytes(request, FORM_LIMIT)
+    return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))

@@ -22,14 +22,14 @@ REASONS = ("unclear", "knowledge", "language", "upsetting", "broken")
 
 def header(language: str, account: Account, progress: Progress) -> str:
     """Project, one's own progress, one's name, the way out."""
-    train = f'<a href="/train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
+    train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
     lines = " ".join(f'data-{name}="{escape(say(language, key))}"' for name, key in AWAY.items())
     done = say(language, "progress", today=progress.today, total=progress.total)
     return (
         f"<header {lines}>"
         f"<strong>{say(language, 'app')}</strong><span class=project>{escape(STANDARD_PROJECT[1])}</span><span id=progress>{escape(done)}</span>"
         f"<span class=who>{train}<span>{escape(account.name)}</span>"
-        f"<form method=post action=/logout><button>{say(language, 'sign_out')}</button></form></span></header>"
+        f"<form method=post action=../logout><button>{say(language, 'sign_out')}</button></form></span></header>"
     )
 
 

@@ -88,6 +88,7 @@ ENGLISH = {
     "forbidden": "Your account may not open this page.",
     "foreign": "This request came from another site and was refused.",
     "not_found": "There is nothing here.",
+    "unknown_host": "This server does not go by that name.",
 }
 
 KOREAN = {
@@ -166,6 +167,7 @@ KOREAN = {
     "forbidden": "이 계정으로는 이 페이지를 열 수 없습니다.",
     "foreign": "다른 사이트에서 온 요청이라 거절했습니다.",
     "not_found": "여기에는 아무것도 없습니다.",
+    "unknown_host": "이 서버의 이름이 아닙니다.",
 }
 
 TEXTS = {"en": ENGLISH, "ko": KOREAN}

@@ -27,7 +27,7 @@ def cards(models: list[RewardModel]) -> str:
     """A card per reward model, newest first; without one, what to do."""
     if not models:
         return (
-            "<div class=empty>No reward model yet. Compare some pairs on the <a href='/label/'>Label</a> page, "
+            "<div class=empty>No reward model yet. Compare some pairs on the <a href='../label/'>Label</a> page, "
             "then train one with the form below.</div>"
         )
     return "".join(card(model) for model in reversed(models))
@@ -72,7 +72,7 @@ def closer(model: RewardModel) -> str:
     """Its plots, what it leans to, and the whole report to download."""
     report = model.report
     if not plots.plots(report):
-        return "<div class=empty>No comparison of a test prompt yet: label more pairs on the <a href='/label/'>Label</a> page.</div>"
+        return "<div class=empty>No comparison of a test prompt yet: label more pairs on the <a href='../label/'>Label</a> page.</div>"
     return f"{plots.plots(report)}{leanings(report)}<p>{download(model)}</p>"
 
 

@@ -82,7 +82,7 @@ def _under_way(ring: Ring) -> Step | None:
         return None
     if ring.waiting:
         return Step(
-            "Compare pairs meanwhile", f"{ring.active} is at work and {ring.waiting:,} pairs wait for a verdict.", link="/label/"
+            "Compare pairs meanwhile", f"{ring.active} is at work and {ring.waiting:,} pairs wait for a verdict.", link="../label/"
         )
     return Step("Watch the run", f"{ring.active} is at work; its curves and samples are on the Runs page.", link="#runs")
 
@@ -95,7 +95,7 @@ def _judge(ring: Ring) -> Step | None:
         return Step(
             "Judge the new policy",
             f"{ring.waiting_compare:,} blind pairs wait, which say whether {newest.policy} beats {newest.parent}.",
-            link="/label/",
+            link="../label/",
         )
     reason = (
         f"People never compared {newest.policy} with {newest.parent}."
@@ -144,5 +144,5 @@ def _label(ring: Ring) -> Step | None:
         "Compare pairs",
         f"{ring.waiting:,} pairs wait; {missing:,} more comparisons make a {'new' if ring.reward_models else 'first'} "
         "reward model worthwhile.",
-        link="/label/",
+        link="../label/",
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
+from sqlite_utils.utils import sqlite3
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from labeling import api
 from labeling.gate import Gate
+from labeling.sign_in import COOKIE
 
 
 @pytest.fixture
@@ -47,6 +51,9 @@ def test_without_a_good_token_nothing_is_said(client, store):
         ("submit", b'{"id": "program-1"}', 400, "assignment", "missing"),
         ("submit", b'{"id": 7, "assignment": "a", "verdict": "left"}', 400, "id", "7 is not a text"),
         ("submit", b'{"id": "program-1", "assignment": "a", "verdict": "left", "color": "red"}', 400, "color", "no field"),
+        ("submit", b'{"id": "program-1", "assignment": "a", "verdict": "left", "rationale": "\\ud800"}', 400, "rationale", "half of a character"),
+        ("submit", b"[" * 100_000, 400, None, "not JSON"),
+        ("submit", b"\xff\xfe", 400, None, "not JSON"),
         ("submit", b'{"id": "program-1", "assignment": "a", "verdict": "meh"}', 409, None, "'meh' is no verdict"),
         ("submit", b'{"id": "program-1", "assignment": "a", "verdict": "left"}', 409, None, "not handed to you"),
         ("skip", b'{"assignment": "a"}', 400, "reason", "missing"),
@@ -60,6 +67,46 @@ def test_an_error_names_the_field_and_changes_nothing(client, store, verb, body,
     assert answer.json()["field"] == field
     assert message in answer.json()["error"]
     assert store.comparisons.events() == []
+
+
+def test_a_body_that_is_too_long_or_of_another_kind_is_refused(client, store):
+    long = client.post("/api/v1/submit", content=b'{"id": "' + b"x" * 300_000 + b'"}')
+    form = client.post("/api/v1/submit", data={"id": "program-1"})
+    plain = client.post("/api/v1/submit", content=b"{}", headers={"content-type": "text/plain"})
+    assert [answer.status_code for answer in (long, form, plain)] == [413, 415, 415]
+    assert all(set(answer.json()) == {"error", "file", "line", "field", "remedy"} for answer in (long, form, plain))
+
+
+def test_while_another_program_holds_the_store_an_answer_gets_503_and_counts_when_it_is_sent_again(client, store, add_pairs, monkeypatch):
+    monkeypatch.setattr("data.connection.WAIT_SECONDS", 0.05)
+    add_pairs(1)
+    item = client.post("/api/v1/next").json()["item"]
+    answer = {"id": "program-answer-1", "assignment": item["assignment"], "verdict": "left"}
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        busy = client.post("/api/v1/submit", json=answer)
+        assert (busy.status_code, busy.headers["retry-after"], "try again" in busy.json()["remedy"]) == (503, "2", True)
+    assert client.post("/api/v1/submit", json=answer).status_code == 200
+    assert [event.id for event in store.comparisons.events()] == ["program-answer-1"]
+
+
+def test_the_page_answers_and_gets_the_next_pair_in_one_request(store, add_pairs):
+    add_pairs(2)
+    token = store.tokens.issue("session", store.accounts.add("Jun", "labeler").id, 60)
+    with TestClient(Gate(Starlette(routes=api.routes(store)), store), cookies={COOKIE: token}) as client:
+        first = client.post("/label/next").json()
+        assert (first["receipt"], first["progress"]) == (None, {"today": 0, "total": 0})
+        answer = {"id": "page-answer-1", "assignment": first["item"]["assignment"], "verdict": "tie"}
+        second = client.post("/label/answer", json=answer).json()
+        assert (second["receipt"]["id"], second["progress"]["total"]) == ("page-answer-1", 1)
+        assert second["item"]["assignment"] != first["item"]["assignment"]
+        again = client.post("/label/answer", json=answer).json()
+        assert (again["receipt"], again["item"]["assignment"]) == (second["receipt"], second["item"]["assignment"])
+        refused = client.post("/label/answer", json={**answer, "id": "page-answer-2"}, headers={"accept-language": "ko"})
+        assert (refused.status_code, refused.json()["error"]) == (409, "이미 판정한 쌍입니다. 바꾸려면 되돌리기를 누르세요.")
+        assert client.post("/label/undo").json()["item"]["assignment"] == first["item"]["assignment"]
+        last = client.post("/label/skip", json={"assignment": first["item"]["assignment"], "reason": "unclear"}).json()
+        assert (last["item"]["assignment"], last["progress"]["total"]) == (second["item"]["assignment"], 0)
 
 
 def test_the_description_names_every_route_and_verdict(client):

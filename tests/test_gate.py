@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import resource
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
+from sqlite_utils.utils import sqlite3
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -14,8 +17,10 @@ from starlette.testclient import TestClient
 
 from data.errors import BadInput
 from labeling import accounts
-from labeling.gate import COOKIE, Gate, user
-from labeling.throttle import ATTEMPTS, WINDOW, Throttle
+from labeling.gate import Gate
+from labeling.requests import user
+from labeling.sign_in import ADDRESS_ATTEMPTS, COOKIE, NAME_ATTEMPTS
+from labeling.throttle import WINDOW, Throttle
 
 PASSWORD = "correct horse"
 HASH = accounts.hash_password(PASSWORD)
@@ -92,17 +97,24 @@ def test_a_path_that_nobody_opened_is_closed(client, enter, path):
 @pytest.mark.parametrize(
     "path",
     ["/label/gradio_api/upload", "/label/gradio_api/file=/etc/passwd", "/label/gradio_api/token", "/label/login", "/label/logout",
-     "/label/monitoring/summary", "/label/gradio_api/stream/x"],
+     "/label/monitoring/summary", "/label/gradio_api/stream/x", "/label/gradio_api/queue/join", "/label/gradio_api/call/x",
+     "/label/gradio_api/run/answer", "/label/gradio_api", "/label/openapi.json"],
 )  # fmt: skip
 def test_routes_that_no_page_needs_are_closed(client, enter, path):
     enter("Mina")
     assert client.get(path).status_code == 403
 
 
-def test_downloads_are_for_researchers(client, enter):
-    enter("Ada")
-    assert client.get("/train/gradio_api/file=x").status_code == 200
-    assert client.get("/train/gradio_api/upload").status_code == 403
+def test_a_call_that_only_one_page_uses_is_open_there_alone(store, people):
+    def hello(request):
+        return JSONResponse({})
+
+    inner = Starlette(routes=[Route("/{rest:path}", hello)])
+    cookie = {COOKIE: store.tokens.issue("session", store.accounts.by_name("Ada").id, 60)}
+    with TestClient(Gate(inner, store, used={"/train": ("upload", "file=")}), cookies=cookie) as client:
+        told = [client.get(path).status_code for path in ("/train/gradio_api/upload", "/train/gradio_api/file=x", "/train/gradio_api/uploads",
+                                                          "/label/gradio_api/upload", "/label/gradio_api/file=x")]  # fmt: skip
+    assert told == [200, 200, 403, 403, 403]
 
 
 def test_the_root_leads_to_the_page_of_ones_role(client, enter):
@@ -165,7 +177,7 @@ def test_a_session_cookie_opens_no_api_and_an_api_token_no_page(client, enter, s
 )  # fmt: skip
 def test_another_site_cannot_post(client, enter, headers):
     enter("Mina")
-    for path in ("/label/gradio_api/run/answer", "/login", "/logout"):
+    for path in ("/label/gradio_api/run/predict", "/login", "/logout"):
         assert client.post(path, headers=headers).status_code == 403
 
 
@@ -174,7 +186,7 @@ def test_another_site_cannot_post(client, enter, headers):
 )
 def test_ones_own_page_can_post(client, enter, headers):
     enter("Mina")
-    assert client.post("/label/gradio_api/run/answer", headers=headers).status_code == 200
+    assert client.post("/label/gradio_api/run/predict", headers=headers).status_code == 200
 
 
 def test_every_answer_carries_the_safety_headers_and_no_permission_for_others(client, enter):
@@ -186,27 +198,45 @@ def test_every_answer_carries_the_safety_headers_and_no_permission_for_others(cl
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_wrong_passwords_have_to_wait(client, people):
-    for _ in range(ATTEMPTS):
+def test_wrong_passwords_have_to_wait_for_that_name_from_any_address(client, people):
+    for number in range(NAME_ATTEMPTS):
+        client._transport.client = (f"10.0.0.{number}", 1)
         assert sign_in(client, "Mina", "wrong").status_code == 401
-    answer = sign_in(client, "Mina")
+    answer = sign_in(client, "mina")
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= WINDOW
+    assert sign_in(client, "Ada").status_code == 303
+
+
+def test_an_address_that_guesses_at_many_names_has_to_wait_though_one_of_them_is_its_own(client, people, monkeypatch):
+    monkeypatch.setattr(accounts, "verify_password", lambda password, stored: password == PASSWORD)
+    for number in range(ADDRESS_ATTEMPTS):
+        assert sign_in(client, f"name {number}", "wrong").status_code == 401
+        if number < ADDRESS_ATTEMPTS - 1:
+            assert sign_in(client, "Mina").status_code == 303
+    assert sign_in(client, "Ada").status_code == 429
+
+
+def test_attempts_at_once_are_counted_before_they_are_checked(client, people):
+    with ThreadPoolExecutor(12) as pool:
+        told = list(pool.map(lambda _: sign_in(client, "Mina", "wrong").status_code, range(12)))
+    assert (told.count(401), told.count(429)) == (NAME_ATTEMPTS, 12 - NAME_ATTEMPTS)
 
 
 def test_failures_are_forgotten_after_the_window_and_with_a_success():
     moment = [0.0]
     throttle = Throttle(lambda: moment[0])
-    for _ in range(ATTEMPTS):
-        assert throttle.wait("Mina") == 0
-        throttle.failed("Mina")
-    assert throttle.wait("Mina") == WINDOW
-    assert throttle.wait("Jun") == 0
+    for _ in range(3):
+        assert throttle.wait("Mina", 3) == 0
+        throttle.failed("Mina", "here")
+    assert throttle.wait("Mina", 3) == WINDOW
+    assert throttle.wait("Jun", 3) == 0
     moment[0] = WINDOW + 1
-    assert throttle.wait("Mina") == 0
-    throttle.failed("Mina")
-    throttle.succeeded("Mina")
-    assert throttle.failures == {}
+    assert throttle.wait("Mina", 3) == 0
+    throttle.failed("Mina", "here")
+    throttle.succeeded("Mina", "here")
+    assert "Mina" not in throttle.failures
+    assert len(throttle.failures["here"]) == 3
 
 
 def test_the_sign_in_page_speaks_the_readers_language_and_asks_no_other_host(client):
@@ -262,6 +292,38 @@ def test_on_a_full_disk_the_first_account_is_told_why_and_the_link_stays_good(cl
     assert store.accounts.list() == []
 
 
+def held(store):
+    """The store's file with its write lock in another program's hand."""
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_while_another_program_holds_the_store_the_doors_say_when_to_try_again(client, enter, store, monkeypatch):
+    monkeypatch.setattr("data.connection.WAIT_SECONDS", 0.05)
+    enter("Mina")
+    with closing(held(store)):
+        for headers in ({"accept": "text/html"}, {}):
+            answer = client.post("/logout", headers=headers)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+            assert "try again" in answer.text
+        assert client.get("/label/").status_code == 200
+    assert client.post("/logout").status_code == 303
+
+
+def test_a_form_that_is_too_long_or_none_is_refused_before_it_is_read(client, people):
+    assert client.post("/login", content=b"name=" + b"x" * 20_000, headers={"content-type": "application/x-www-form-urlencoded"}).status_code == 413
+    for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain"):
+        answer = client.post("/login", content=b"{}", headers={"content-type": kind})
+        assert (answer.status_code, "not a form" in answer.json()["error"]) == (415, True)
+
+
+@pytest.mark.parametrize("cookie", ["nonsense", "\u00e9", "a" * 5000, "", "%ff%fe"])
+def test_a_forged_cookie_is_nobody(client, people, cookie):
+    raw = f"{COOKIE}={cookie}".encode()
+    assert client.get("/label/", headers=[(b"cookie", raw)]).status_code == 401
+
+
 def test_a_first_link_is_worthless_once_somebody_can_sign_in(client, store):
     path = accounts.first_link(store)
     accounts.create(store, "Ada", "researcher", PASSWORD)
@@ -280,3 +342,8 @@ def test_other_machines_are_not_served_without_an_account(store, people, host):
         store.accounts.disable(name)
     with pytest.raises(BadInput, match=f"--host {re.escape(host)}.*account add"):
         accounts.check_host(store, host)
+
+
+def test_behind_a_proxy_this_machine_is_open_to_others_too(store):
+    with pytest.raises(BadInput, match="--behind-proxy opens the app.*account add"):
+        accounts.check_host(store, "127.0.0.1", behind_proxy=True)

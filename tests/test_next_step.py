@@ -17,7 +17,7 @@ def test_with_nothing_compared_and_nothing_waiting_it_samples():
 
 def test_waiting_pairs_lead_to_the_labelers_page_with_the_number_still_missing():
     step = next_step(Ring(**FULL, waiting=80, by_people=30))
-    assert (step.kind, step.link) == (None, "/label/")
+    assert (step.kind, step.link) == (None, "../label/")
     assert "80 pairs" in step.reason
     assert "70 more" in step.reason  # 100 make a first reward model
 
@@ -44,7 +44,7 @@ def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
 def test_blind_pairs_that_wait_are_judged_not_queued_again():
     newest = Newest("p4", "p3", judged=3, reward_model="r1")
     step = next_step(Ring(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", newest=newest))
-    assert (step.kind, step.link) == (None, "/label/")
+    assert (step.kind, step.link) == (None, "../label/")
 
 
 def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
@@ -57,4 +57,4 @@ def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
 
 def test_while_a_run_is_at_work_nothing_else_is_started():
     assert next_step(Ring(**FULL, active="run7")).link == "#runs"
-    assert next_step(Ring(**FULL, active="run7", waiting=5)).link == "/label/"
+    assert next_step(Ring(**FULL, active="run7", waiting=5)).link == "../label/"

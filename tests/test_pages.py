@@ -84,7 +84,7 @@ def test_a_rate_without_an_interval_is_a_bare_rate():
 
 
 def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
-    html = draw_ring(Ring(prompts=1234, waiting=5), Step("Compare", "why", link="/label/"))
+    html = draw_ring(Ring(prompts=1234, waiting=5), Step("Compare", "why", link="../label/"))
     assert "<b>1,234</b>" in html
     assert html.count("class='station due'") == 1
     assert html.index("station due") < html.index("Pairs")

@@ -14,10 +14,11 @@ from starlette.routing import Route
 from data.errors import BadInput
 from data.exporting import FORMATS, LABELS, export_file
 from data.store import Store
-from labeling.gate import user
+from labeling.requests import user
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
-ADDRESS = "/train/exports/"
+ADDRESS = "exports/"
+"""Below the page's own address, so that it holds under any root path."""
 NAMES = {
     "trl": "TRL, explicit prompt", "trl-implicit": "TRL, implicit prompt", "trl-conversational": "TRL, conversational", "hh": "HH transcripts",
     "alpaca": "Alpaca", "jsonl": "every column (JSON lines)",
@@ -102,7 +103,7 @@ def download(store: Store) -> Route:
             raise HTTPException(404)
         return FileResponse(file, filename=name, media_type="application/jsonl")
 
-    return Route(ADDRESS + "{name}", send)
+    return Route(f"/train/{ADDRESS}{{name}}", send)
 
 
 def _formats(what: str) -> list[tuple[str, str]]:

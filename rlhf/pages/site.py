@@ -12,27 +12,34 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from data.store import Store
 from labeling import api, page
-from labeling.gate import Gate, user
+from labeling.entrance import Entrance
+from labeling.gate import Gate
+from labeling.requests import user
 from rlhf.pages import export, look, train
 
+UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
-def compose_site(store: Store) -> Gate:
+
+def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False) -> Entrance:
     """Mount the pages; with a CORS middleware of ours gradio's own, which admits every origin, stands down."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.router.routes.extend([*api.routes(store), export.download(store)])
-    mount(
-        app,
-        page.build(store),
-        "/label",
-        ("labeler", "researcher"),
-        theme=page.THEME,
-        head=page.HEAD,
-        i18n=page.I18N,
-    )
-    mount(app, train.build(store), "/train", ("researcher",), theme=look.theme(), head=look.HEAD)
-    return Gate(app, store)
+    label, research = page.build(store), train.build(store)
+    mount(app, label, "/label", ("labeler", "researcher"), theme=page.THEME, head=page.HEAD, i18n=page.I18N)
+    mount(app, research, "/train", ("researcher",), theme=look.theme(), head=look.HEAD)
+    gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)})
+    return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
+
+
+def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
+    """Which of the framework's calls these pages need beside the plain one; the gate keeps the others shut."""
+    parts = list(blocks.blocks.values())
+    calls = ("upload", "upload_progress") if any(isinstance(part, UPLOADS) for part in parts) else ()
+    calls += ("file=",) if any(isinstance(part, FILES) for part in parts) else ()
+    calls += ("queue/",) if any(handler.queue is not False for handler in blocks.fns.values()) else ()
+    return calls + (("heartbeat/",) if blocks.config["connect_heartbeat"] else ())
 
 
 def mount(app: fastapi.FastAPI, blocks: gr.Blocks, path: str, roles: tuple[str, ...], **look: Any) -> None:

@@ -56,5 +56,5 @@ def page(name: str) -> gr.Column:
 def side_bar() -> str:
     """Links to the pages and to the labelers' page, and the way out."""
     links = "".join(f"<a href='#{name}'>{title}</a>" for name, title in PAGES)
-    leave = "<form method=post action='/logout'><button>Sign out</button></form>"
-    return f"<nav id=nav aria-label='Pages'><strong>Preference Loop</strong>{links}<hr><a href='/label/'>Label</a>{leave}</nav>"
+    leave = "<form method=post action='../logout'><button>Sign out</button></form>"
+    return f"<nav id=nav aria-label='Pages'><strong>Preference Loop</strong>{links}<hr><a href='../label/'>Label</a>{leave}</nav>"

@@ -1,0 +1,68 @@
+"""Bodies of requests: read up to a limit, as JSON objects whose values can be stored."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from data.errors import BadInput
+
+JSON_LIMIT = 256 * 1024
+TYPES = ("application/json", "text/json", "")
+"""Without a content type the body is taken for JSON; forms and multipart bodies are refused, which other sites could post."""
+
+Body = dict[str, str | None]
+
+
+async def read_json(request: Request) -> Body:
+    """The body as an object whose values are texts; an empty body is an empty object. Raises BadInput, HTTPException 413 and 415."""
+    raw = await read_bytes(request, JSON_LIMIT)
+    if not raw:
+        return {}
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in TYPES:
+        raise HTTPException(415, "the body must be JSON: send content-type: application/json")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BadInput("the body is not JSON", "Send one JSON object.") from error
+    if not isinstance(body, dict):
+        raise BadInput(f"the body is {type(body).__name__}, not an object", "Send one JSON object.")
+    for name, value in body.items():
+        if not isinstance(value, str | None):
+            raise BadInput(f"{value!r} is not a text", "Send a JSON string.", field=storable(name))
+        storable(value or "", name)
+    return body
+
+
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The whole body. Raises HTTPException 413 as soon as it is longer than `limit` bytes."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise HTTPException(413, f"the body is longer than {limit:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def storable(text: str, field: str | None = None) -> str:
+    """The text, if it can be written as UTF-8; a lone surrogate cannot. Raises BadInput."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = ascii(text[error.start])
+        raise BadInput(f"the text holds {shown}, half of a character", "Send whole characters.", field=field and ascii(field).strip("'")) from None
+    return text
+
+
+def taken(body: Body, *, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Body:
+    """The body, with every required field a text and no field unknown. Raises BadInput that names the field."""
+    for name in required:
+        if body.get(name) is None:
+            raise BadInput(f"the field {name!r} is missing", f"Send: {', '.join(required)}.", field=name)
+    for name in body:
+        if name not in required + optional:
+            raise BadInput(f"there is no field {name!r}", f"Send: {', '.join(required + optional) or 'nothing'}.", field=name)
+    return body

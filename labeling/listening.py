@@ -1,0 +1,23 @@
+"""The socket that the server listens on, and its address as people read it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from data.errors import BadInput
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket, or BadInput where the port is taken or the address is not ours."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+    except (OSError, OverflowError) as problem:
+        taken = getattr(problem, "errno", None) == errno.EADDRINUSE
+        what = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
+        raise BadInput(what, "Give a free one with --port.", field="port" if taken or isinstance(problem, OverflowError) else "host") from None
+
+
+def written(host: str) -> str:
+    """The host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
