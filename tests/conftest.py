@@ -7,12 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from data import Store
 from data.records import Pair
+
+if TYPE_CHECKING:
+    from reward.base import Base  # with torch, which only the tests that ask for a base load
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +53,38 @@ def seed() -> int:
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(17)
     return 17
+
+
+@pytest.fixture(params=["llama", "gpt2"])
+def base(request: pytest.FixtureRequest, tmp_path: Path) -> Base:
+    """A tiny random base of either family."""
+    from tests.ppo_parts import tiny_base
+
+    return tiny_base(request.param, tmp_path)
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Base:
+    """A tiny random base where one family is enough."""
+    from tests.ppo_parts import tiny_base
+
+    return tiny_base("llama", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random Llama."""
+    from tests.tiny import make_tiny_model
+
+    return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def labeled(store: Store, base_folder: Path) -> Store:
+    """The store of `labeled_notes.fill`."""
+    from tests.labeled_notes import fill
+
+    return fill(store, base_folder)
 
 
 @pytest.fixture

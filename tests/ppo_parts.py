@@ -17,6 +17,7 @@ from rlhf.sampling import banned_ids
 from tests.tiny import make_tiny_model
 
 PROMPTS = [{"prompt": f"Name {number} animals{'.' * (number % 5)}"} for number in range(16)]
+PLAIN = {"standardize_reward": False, "missing_eos_penalty": 0.0}  # the reward as it is
 LETTERS = set("abcdefghijklmnopqrstuvwxyz ")
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from reward.base import Base
 from reward.model import RewardModel, about_base
 from rlhf import ppo
 from rlhf.actor_critic import ActorCritic, answer_batch, answer_mask, spread
@@ -19,11 +18,6 @@ from tests.ppo_parts import PROMPTS, actor, begun, new_logps, ppo_config, starti
 
 ROWS = [([5, 6, 7], [40, 41, 42, 43, 44]), ([8] * 11, [50]), ([9, 10, 11, 12, 13, 14], [60, 61, 62])]
 QUESTIONS, ANSWERS = [list(x) for x in zip(*ROWS, strict=True)]
-
-
-@pytest.fixture(params=["llama", "gpt2"])
-def base(request, tmp_path) -> Base:
-    return tiny_base(request.param, tmp_path)
 
 
 def looks_of(model: ActorCritic, size: int = 8) -> Looks:

@@ -17,6 +17,7 @@ from rlhf.ppo_state import HEAD
 from rlhf.sampling import banned_ids, generate
 from rlhf.scorer import Scorer
 from tests.ppo_parts import (
+    PLAIN,
     Passes,
     begun,
     ppo_config,
@@ -25,18 +26,6 @@ from tests.ppo_parts import (
     tiny_base,
 )
 from tests.tiny import make_tiny_model
-
-PLAIN = {"standardize_reward": False, "missing_eos_penalty": 0.0}  # the reward as it is
-
-
-@pytest.fixture(params=["llama", "gpt2"])
-def base(request, tmp_path) -> Base:
-    return tiny_base(request.param, tmp_path)
-
-
-@pytest.fixture
-def llama(tmp_path) -> Base:
-    return tiny_base("llama", tmp_path)
 
 
 def test_check_15_a_reward_that_is_bad_everywhere_stays_bad(llama, tmp_path):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from peft import LoraConfig
 
-from reward.base import Base
 from reward.model import RewardModel, about_base
 from rlhf.actor_critic import answer_batch
 from rlhf.rollout import look
@@ -26,19 +25,6 @@ from tests.ppo_parts import (
     starting_adapter,
     tiny_base,
 )
-
-PLAIN = {"standardize_reward": False, "missing_eos_penalty": 0.0}  # the reward as it is
-
-
-@pytest.fixture(params=["llama", "gpt2"])
-def base(request, tmp_path) -> Base:
-    return tiny_base(request.param, tmp_path)
-
-
-@pytest.fixture
-def llama(tmp_path) -> Base:
-    return tiny_base("llama", tmp_path)
-
 
 # ---- the same numbers before and during training
 

@@ -21,19 +21,7 @@ from reward.model import RewardModel
 from reward.rows import RowEncoder
 from reward.settings import RewardSettings
 from reward.train import run, starting_point
-from tests.labeled_notes import context_of, fill
-from tests.tiny import make_tiny_model
-
-
-@pytest.fixture(scope="module")
-def base_folder(tmp_path_factory):
-    return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture
-def labeled(store, base_folder):
-    """The store of `labeled_notes.fill`."""
-    return fill(store, base_folder)
+from tests.labeled_notes import context_of
 
 
 def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):

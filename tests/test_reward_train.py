@@ -27,17 +27,6 @@ FAST = RewardSettings(learning_rate=1e-2, epochs=3, batch_size=8, rank=4)
 
 
 @pytest.fixture(scope="module")
-def base_folder(tmp_path_factory):
-    return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture
-def labeled(store, base_folder):
-    """The store of `labeled_notes.fill`."""
-    return fill(store, base_folder)
-
-
-@pytest.fixture(scope="module")
 def finished(tmp_path_factory, base_folder):
     """(store, context, result) of one whole run."""
     store = fill(Store(tmp_path_factory.mktemp("home")), base_folder)

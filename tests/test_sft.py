@@ -26,11 +26,6 @@ TRAIN = [text for text in TASKS if split_of(text) == "train"]
 TEST = [text for text in TASKS if split_of(text) == "test"]
 
 
-@pytest.fixture(scope="module")
-def base_folder(tmp_path_factory):
-    return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
-
-
 def fill(store, base_folder):
     """40 training rows of different lengths, and rows of test prompts that nobody may train on."""
     store.policies.add(name="base", kind="base", base=str(base_folder))
