@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from reward.parts import ALL
 
-EPOCHS, LEARNING_RATE, RANK = 1, 1e-3, 16
 LARGEST_SEED = 2**32 - 1
 """What numpy's generator takes."""
 
@@ -22,8 +21,8 @@ class RewardSettings:
 
     labels: str = _option("person+import", "whose labels: person, import, simulated, several joined by +, or all", main=True)
     from_: str = _option("", "policy whose weights it starts from (p2); empty: the bare base model", main=True)
-    epochs: int = _option(EPOCHS, "a second one mostly memorises the noise", unit="epochs", main=True, min=1, max=100)
-    learning_rate: float = _option(LEARNING_RATE, "of AdamW; a tenth of it hardly learns in one epoch", main=True, min=0.0, max=1.0)
+    epochs: int = _option(1, "a second one mostly memorises the noise", unit="epochs", main=True, min=1, max=100)
+    learning_rate: float = _option(1e-3, "of AdamW; a tenth of it hardly learns in one epoch", main=True, min=0.0, max=1.0)
     seed: int = _option(0, "same seed, same reward model", main=True, min=0, max=LARGEST_SEED)
     snapshot: str = _option("", "train on a frozen set of comparisons (s2) instead of the current ones")
     part: str = _option(ALL, "part of the training prompts it learns from, by hash; models of 0-0.5 and of 0.5-1 have none in common")
@@ -34,7 +33,7 @@ class RewardSettings:
     )
     label_smoothing: float = _option(0.0, "share of labels that are taken to point the wrong way", min=0.0, max=0.5)
     centring: float = _option(0.0, "weight of the squared sum of two compared scores, which keeps their mean near 0; 0.01 is usual", min=0.0)
-    rank: int = _option(RANK, "of the LoRA matrices", min=1, max=1024)
+    rank: int = _option(16, "of the LoRA matrices", min=1, max=1024)
     batch_size: int = _option(8, "pairs per step, on average where a ranking is one batch element; 16 learn less of few labels", unit="pairs", min=1)
     max_steps: int = _option(0, "stop after this many steps; 0: all epochs", unit="steps", min=0)
     curve: bool = _option(False, "also train on 1/8, 1/4 and 1/2 of the labels, to see what more would bring; nearly doubles the time")
