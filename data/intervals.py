@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+DRAWS = 2000
 
 
 class Interval(NamedTuple):
@@ -27,7 +29,7 @@ def wilson(k: float, n: float, z: float = 1.959964) -> Interval:
     return Interval(max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
 
 
-def bootstrap_mean(values: Sequence[float], seed: int = 0, draws: int = 2000) -> Interval:
+def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
     """The percentile interval of the mean over resamples of `values`, which are one per prompt; (nan, nan) for none.
 
     The same values and seed give the same interval.
@@ -35,10 +37,21 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0, draws: int = 2000) ->
     values = np.asarray(values, dtype=np.float64)
     if values.size == 0:
         return Interval(math.nan, math.nan)
+    return middle([values[drawn].mean() for drawn in resamples(values.size, seed)])
+
+
+def resamples(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
+    """Bootstrap samples of `size` things: (size,) numbers from 0, one sample at a time, so that memory stays that of the things.
+
+    The same arguments give the same samples.
+    """
     generator = np.random.default_rng(seed)
-    # One resample at a time: memory stays that of the values.
-    means = [values[generator.integers(0, values.size, values.size)].mean() for _ in range(draws)]
-    low, high = np.percentile(means, [2.5, 97.5])
+    return (generator.integers(0, size, size) for _ in range(draws))
+
+
+def middle(found: Sequence[float] | np.ndarray) -> Interval:
+    """What holds the middle 95 % of the values that resampling found."""
+    low, high = np.percentile(found, [2.5, 97.5])
     return Interval(float(low), float(high))
 
 

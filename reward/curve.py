@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from reward.judged import SEED, resamples, share_by_prompt, totals
+from data.intervals import middle, resamples
+from reward.judged import SEED, share_by_prompt, totals
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Parts of the training comparisons that are trained on besides all of them: 7/8 of one more training."""
@@ -102,8 +103,7 @@ def bootstrapped(points: Sequence[Point], prompts: Sequence[int]) -> np.ndarray:
     """Accuracy of every point in each bootstrap sample of the test prompts, the same sample for all points: (draws, points)."""
     counts = totals(np.zeros(len(prompts)), prompts)[1]
     sums = np.stack([totals(point.outcomes, prompts)[0] for point in points], axis=1)
-    drawn = resamples(len(counts), DRAWS)
-    return sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)[:, None]
+    return np.array([sums[drawn].sum(axis=0) / counts[drawn].sum() for drawn in resamples(len(counts), SEED, DRAWS)])
 
 
 def cannot_tell(points: Sequence[Point], prompts: Sequence[int], drawn: np.ndarray) -> str | None:
@@ -113,7 +113,7 @@ def cannot_tell(points: Sequence[Point], prompts: Sequence[int], drawn: np.ndarr
     tested = len(set(prompts))
     if tested < FEWEST_PROMPTS:
         return f"what more labels bring cannot be told: {tested} test prompts have labels, a forecast needs {FEWEST_PROMPTS}"
-    low, high = np.percentile(drawn[:, -1] - drawn[:, 0], [2.5, 97.5])
+    low, high = middle(drawn[:, -1] - drawn[:, 0])
     if low <= 0:
         return (
             "what more labels bring cannot be told: from "
@@ -160,7 +160,7 @@ def _forecast(one: PowerLaw, many: PowerLaw, more: int) -> dict[str, Any]:
         "more": more,
         "labels": int(labels),
         "accuracy": float(one.at(labels)[0]),
-        "ci": np.percentile(many.at(labels), [2.5, 97.5]).tolist(),
+        "ci": list(middle(many.at(labels))),
         "gain": float(one.at(labels)[0] - one.at(one.unit)[0]),
-        "gain_ci": np.percentile(gains, [2.5, 97.5]).tolist(),
+        "gain_ci": list(middle(gains)),
     }

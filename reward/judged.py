@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.intervals import wilson
+from data.intervals import middle, resamples, wilson
 
 SAME = 1e-9
-DRAWS, SEED = 2000, 0
+SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +91,10 @@ def share_by_prompt(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[
     share = float(sums.sum() / counts.sum())
     if np.ptp(sums / counts) < SAME:
         return share, list(wilson(share * len(sums), len(sums)))
-    drawn = resamples(len(sums))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
-    return share, [float(low), float(high)]
+    return share, list(middle([sums[drawn].sum() / counts[drawn].sum() for drawn in resamples(len(sums), SEED)]))
 
 
 def totals(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the outcomes of each prompt and how many it has, (P,) each, prompts in rising order of their ids."""
     _, place = np.unique(np.asarray(prompts), return_inverse=True)
     return np.bincount(place, weights=outcomes), np.bincount(place)
-
-
-def resamples(prompts: int, draws: int = DRAWS) -> np.ndarray:
-    """The prompts that each bootstrap sample holds, (draws, prompts) numbers from 0; the same for the same arguments."""
-    return np.random.default_rng(SEED).integers(0, prompts, (draws, prompts), dtype=np.int32)
