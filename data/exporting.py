@@ -18,8 +18,8 @@ from data.formats import alpaca, hh, trl
 from data.formats.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.formats.writing import write_rows
-from data.preferences import PEOPLE, preference_rows
-from data.records import Instruction, PreferenceRow
+from data.preferences import PEOPLE, PreferenceRow, preference_rows
+from data.records import Instruction
 from data.store import Store
 
 MODEL_EXPORTERS: dict[str, str] = {}

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from data.errors import BadInput
-from data.records import PreferenceRow
 from data.splits import SPLITS
 from data.store import Store
 
@@ -35,6 +35,41 @@ JOIN projects ON projects.id = c.project_id
 WHERE c.verdict != 'both_bad' AND a.text != b.text AND c.source IN (SELECT value FROM json_each(:sources))
 ORDER BY c.created_at, c.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceRow:
+    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0."""
+
+    comparison_id: str
+    prompt_id: int
+    prompt: str
+    messages: list[dict] | None
+    split: str
+    a_id: str
+    b_id: str
+    a_text: str
+    b_text: str
+    a_token_ids: list[int] | None
+    b_token_ids: list[int] | None
+    label: float
+    margin: int
+    weight: float
+    source: str
+    labeler_id: int
+    labeler: str
+    project: str
+    guideline_version: int
+
+    @property
+    def chosen(self) -> str | None:
+        """The better answer's text; None for a tie."""
+        return None if self.label == 0.5 else (self.a_text if self.label == 1.0 else self.b_text)
+
+    @property
+    def rejected(self) -> str | None:
+        """The worse answer's text; None for a tie."""
+        return None if self.label == 0.5 else (self.b_text if self.label == 1.0 else self.a_text)
 
 
 def preference_rows(

@@ -215,38 +215,3 @@ class Evaluation:
     report: dict
     run_id: int | None
     created_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class PreferenceRow:
-    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0."""
-
-    comparison_id: str
-    prompt_id: int
-    prompt: str
-    messages: list[dict] | None
-    split: str
-    a_id: str
-    b_id: str
-    a_text: str
-    b_text: str
-    a_token_ids: list[int] | None
-    b_token_ids: list[int] | None
-    label: float
-    margin: int
-    weight: float
-    source: str
-    labeler_id: int
-    labeler: str
-    project: str
-    guideline_version: int
-
-    @property
-    def chosen(self) -> str | None:
-        """The better answer's text; None for a tie."""
-        return None if self.label == 0.5 else (self.a_text if self.label == 1.0 else self.b_text)
-
-    @property
-    def rejected(self) -> str | None:
-        """The worse answer's text; None for a tie."""
-        return None if self.label == 0.5 else (self.b_text if self.label == 1.0 else self.a_text)

@@ -18,17 +18,10 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import BadInput
-from reward.adapters import HEAD, as_causal, read_adapter, write_adapter
+from reward.adapters import HEAD, as_causal, default_lora, read_adapter, write_adapter
 from reward.encoding import Encoding
 from reward.loading import load_causal, locate, weights_hash
 from reward.lora import quicken
-
-DEFAULT_RANK = 16
-
-
-def default_lora(rank: int = DEFAULT_RANK) -> LoraConfig:
-    """LoRA on all linear layers with alpha = 2 rank and no dropout."""
-    return LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear")
 
 
 class Base:
@@ -38,9 +31,9 @@ class Base:
         self.name = name
         self.tokenizer = tokenizer
         self.config = causal.config.get_text_config()
-        self.context: int = self.config.max_position_embeddings
         self.hidden_size: int = self.config.hidden_size
-        self.encoding = Encoding(tokenizer, _end_ids(causal, tokenizer), self._rows(causal), self.context)
+        self.encoding = Encoding.of(causal, tokenizer)
+        self.context = self.encoding.context
         self.weights = weights_hash(causal)
         self._causal = causal
         self._trunk = causal.base_model
@@ -176,12 +169,7 @@ class Base:
         return get_peft_model_state_dict(self._peft, adapter_name=name, save_embedding_layers=False)
 
     def save_adapter(
-        self,
-        name: str,
-        folder: str | Path,
-        *,
-        config: LoraConfig | None = None,
-        extra: dict[str, torch.Tensor] | None = None,
+        self, name: str, folder: str | Path, *, config: LoraConfig | None = None, extra: dict[str, torch.Tensor] | None = None
     ) -> None:
         """Save one adapter as a PEFT folder; a reward adapter adds its head and the configuration that admits it."""
         tensors = {**self.adapter_state(name), **(extra or {})}
@@ -242,24 +230,8 @@ class Base:
         set_peft_model_state_dict(self._peft, tensors, adapter_name=name)
         self._activate(self._role)
 
-    @staticmethod
-    def _rows(causal: PreTrainedModel) -> int:
-        return causal.get_input_embeddings().weight.shape[0]
-
 
 def _matrices(layer: LoraLayer, name: str) -> Iterator[torch.nn.Parameter]:
     for group in (layer.lora_A, layer.lora_B):
         if name in group:
             yield from group[name].parameters()
-
-
-def _end_ids(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    configured = causal.generation_config.eos_token_id
-    several = configured if isinstance(configured, list) else [configured]
-    found = frozenset(i for i in (tokenizer.eos_token_id, *several) if i is not None)
-    if not found:
-        raise BadInput(
-            error="the base model names no end-of-text token",
-            remedy="Set eos_token in its tokenizer_config.json.",
-        )
-    return found

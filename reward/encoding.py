@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import BadInput
 
@@ -30,6 +30,12 @@ class Encoding:
     eos_ids: frozenset[int]
     rows: int
     context: int
+
+    @classmethod
+    def of(cls, causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Encoding:
+        """As this model sees the tokenizer. Raises BadInput where neither of the two names an end token."""
+        rows, context = causal.get_input_embeddings().weight.shape[0], causal.config.get_text_config().max_position_embeddings
+        return cls(tokenizer, _end_ids(causal, tokenizer), rows, context)
 
     @cached_property
     def eos_id(self) -> int:
@@ -127,6 +133,15 @@ class Encoding:
                 remedy="Put the model's own tokenizer into its folder.",
             )
         return ids
+
+
+def _end_ids(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    configured = causal.generation_config.eos_token_id
+    several = configured if isinstance(configured, list) else [configured]
+    found = frozenset(i for i in (tokenizer.eos_token_id, *several) if i is not None)
+    if not found:
+        raise BadInput(error="the base model names no end-of-text token", remedy="Set eos_token in its tokenizer_config.json.")
+    return found
 
 
 def _single_turn(prompt: str | Sequence[dict[str, str]]) -> str:

@@ -9,8 +9,8 @@ from typing import Protocol
 from data.context import RunContext
 from data.errors import BadInput
 from data.frozen import frozen_rows
-from data.preferences import preference_rows
-from data.records import PreferenceRow, Snapshot
+from data.preferences import PreferenceRow, preference_rows
+from data.records import Snapshot
 from reward.base import Base
 from reward.parts import ALL, within
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from data.context import RunContext, RunResult
-from data.records import Policy, PreferenceRow
+from data.preferences import PreferenceRow
+from data.records import Policy
 from data.settings import as_dict
 from data.store import Store
 from labeling.agreement import agreement

@@ -19,7 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
-from data.records import PreferenceRow
+from data.preferences import PreferenceRow
 from data.settings import as_dict
 from reward.base import Base
 from reward.judged import above, share_by_prompt

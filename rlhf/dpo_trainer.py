@@ -14,7 +14,8 @@ from datasets import Dataset
 from torch.utils.data import Sampler
 from trl import DPOConfig, DPOTrainer
 
-from reward.base import Base, default_lora
+from reward.adapters import default_lora
+from reward.base import Base
 from reward.trainer import BucketSampler
 from rlhf.settings import DPOSettings
 from rlhf.tuning import quicken_all

@@ -17,7 +17,8 @@ from data.records import Policy, Prompt
 from data.records import RewardModel as RewardRecord
 from data.settings import as_dict
 from data.store import Store
-from reward.base import Base, default_lora
+from reward.adapters import default_lora
+from reward.base import Base
 from reward.ensemble import Cautious, RewardEnsemble
 from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel

@@ -23,7 +23,8 @@ from data.instructions import instruction_prompt
 from data.records import Policy
 from data.settings import as_dict
 from data.store import Store
-from reward.base import Base, default_lora
+from reward.adapters import default_lora
+from reward.base import Base
 from reward.machine import peak_mb
 from rlhf.policies import Bases, adapter_folder
 from rlhf.progress import Progress

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers.pytorch_utils import Conv1D
 
-from reward.base import DEFAULT_RANK, Base
+from reward.adapters import DEFAULT_RANK
+from reward.base import Base
 
 log = logging.getLogger(__name__)
 Row = tuple[int, ...]
@@ -93,7 +94,7 @@ def decoder_layers(base: Base) -> list[nn.Module]:
 
 
 def lora_from(base: Base, first: int, rank: int = DEFAULT_RANK) -> LoraConfig:
-    """LoRA as `reward.base.default_lora`, but only in the decoder layers from number `first` on: those below are the trunk."""
+    """LoRA as `reward.adapters.default_lora`, but only in the decoder layers from number `first` on: those below are the trunk."""
     layers = {id(layer) for layer in decoder_layers(base)[first:]}
     names = [
         f"{above}.{name}".removesuffix(".base_layer")

@@ -7,8 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from data.errors import BadInput
-from data.preferences import preference_rows, refuse_test, training_rows
-from data.records import PreferenceRow
+from data.preferences import PreferenceRow, preference_rows, refuse_test, training_rows
 from data.splits import split_of
 
 TEXTS = {split: [text for text in (f"Prompt {n}" for n in range(200)) if split_of(text) == split] for split in ("train", "validation", "test")}

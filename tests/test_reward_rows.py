@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from data.records import PreferenceRow
+from data.preferences import PreferenceRow
 from reward.base import Base
 from reward.elements import elements, grade
 from reward.fit import elements_per_step

@@ -23,7 +23,7 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, PrinterCallback
 from trl import RewardTrainer
 
-from data.records import PreferenceRow
+from data.preferences import PreferenceRow
 from data.splits import split_of
 from reward.base import Base
 from reward.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
