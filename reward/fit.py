@@ -19,9 +19,10 @@ from reward.classifier import as_classifier, give_back, lora_for_scoring, scorin
 from reward.elements import Element, elements, training_set
 from reward.layout import Planner
 from reward.likelihood import likelihood
+from reward.progress import Progress
 from reward.rows import Encoded
 from reward.settings import RewardSettings
-from reward.trainer import PreferenceTrainer, Watch, collator, trainer_config
+from reward.trainer import PreferenceTrainer, collator, trainer_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,16 @@ class Fitted:
     cut_points: list[float]
 
 
-def fit(folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded], watch: Watch | None = None) -> Fitted:
+def fit(folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded], progress: Progress | None = None) -> Fitted:
     """Train on the rows, with checkpoints in `folder`, from the last one there; the base is as before afterwards.
 
-    Raises Cancelled, after a checkpoint, where `watch` saw that the run is to stop.
+    Raises Cancelled, after a checkpoint, where `progress` heard that the run is to stop.
     """
     trainer = build_trainer(folder, settings, base, start, rows)
-    if watch is not None:
-        trainer.add_callback(watch)
+    if progress is not None:
+        trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
-    if watch is not None and watch.stopped:
+    if progress is not None and progress.stopped:
         raise Cancelled
     config, weights = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
     if start.adapter is not None:

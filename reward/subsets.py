@@ -19,22 +19,11 @@ from reward.fit import Fitted
 from reward.judge import judge_labeled
 from reward.judged import by_score, right
 from reward.model import RewardModel, about_base, write_about
+from reward.progress import Progress
 from reward.rows import Encoded
-from reward.trainer import Watch
 
-Fit = Callable[[Path, Sequence[Encoded], Watch], Fitted]
+Fit = Callable[[Path, Sequence[Encoded], Progress], Fitted]
 """Trains one reward model on the rows, with its checkpoints in the folder."""
-
-
-class SubsetWatch(Watch):
-    """Progress of one of the curve's trainings; its metrics are not those of the run."""
-
-    def __init__(self, context: RunContext, labels: int) -> None:
-        super().__init__(context)
-        self.note = f"learning curve: training on {labels:,} labels"
-
-    def on_log(self, *_: Any, **__: Any) -> None:
-        """Nothing: the run's curves are those of the model that it publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +40,8 @@ class Subsets:
             done = self._finished(subset)
             if not done.is_dir():
                 checkpoints, part = done.with_name("trainer"), done.with_name("part")
-                fitted = fit(checkpoints, subset, SubsetWatch(self.context, len(subset)))
+                note = f"learning curve: training on {len(subset):,} labels"
+                fitted = fit(checkpoints, subset, Progress(self.context, {}, note))  # curves are those of the model that is published
                 write_adapter(part, fitted.config, fitted.weights)
                 write_about(part, about_base(self.base))
                 part.rename(done)

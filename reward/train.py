@@ -23,11 +23,12 @@ from reward.fit import Fitted, Start, fit
 from reward.judge import judge, judge_labeled
 from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel, about_base, read_about, save_about, write_about
+from reward.progress import Progress
 from reward.report import build_report, highest_reachable
 from reward.rows import Encoded, RowEncoder, run_rows
 from reward.settings import LARGEST_SEED, RewardSettings
 from reward.subsets import Subsets
-from reward.trainer import Watch
+from reward.trainer import CURVES
 
 REFERENCE_SAMPLES = 512
 """Answers of training prompts on which offset and scale are fixed."""
@@ -109,15 +110,16 @@ def _train_member(context: RunContext, settings: RewardSettings, base: Base, sta
         return
     checkpoints, part = done.with_name("trainer"), done.with_name("part")
     own = replace(settings, seed=(settings.seed + SEEDS_APART * member) % LARGEST_SEED)
-    fitted = fit(checkpoints, own, base, start, rows, Watch(context, member, settings.members))
+    progress = Progress(context, CURVES, "training", member, settings.members)
+    fitted = fit(checkpoints, own, base, start, rows, progress)
     write_adapter(part, fitted.config, fitted.weights)
     write_about(part, replace(about_base(base), cut_points=fitted.cut_points))
     part.rename(done)
     shutil.rmtree(checkpoints)
 
 
-def _fit_part(settings: RewardSettings, base: Base, start: Start, folder: Path, rows: Sequence[Encoded], watch: Watch) -> Fitted:
-    return fit(folder, settings, base, start, rows, watch)
+def _fit_part(settings: RewardSettings, base: Base, start: Start, folder: Path, rows: Sequence[Encoded], progress: Progress) -> Fitted:
+    return fit(folder, settings, base, start, rows, progress)
 
 
 def _finished(context: RunContext, member: int) -> Path:

@@ -11,10 +11,8 @@ import torch
 from datasets import Dataset
 from peft.tuners.lora import LoraLayer
 from torch.utils.data import Sampler
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import RewardConfig, RewardTrainer
 
-from data.context import RunContext
 from reward.layout import Planner, last_hidden
 from reward.lora import quicken
 from reward.losses import centring, mean_of_elements
@@ -23,6 +21,8 @@ COLUMNS = ["prompt", "answers", "first", "second", "grade", "weight"]
 BUCKET = 8
 """Batches that are sorted by length together: enough to save padding, few enough to keep the order random."""
 LIKELIHOOD = "likelihood.pt"
+CURVES = {name: name for name in ("loss", "accuracy", "margin", "grad_norm", "learning_rate")}
+"""What is kept of the trainer's logs."""
 
 
 class PreferenceTrainer(RewardTrainer):
@@ -151,29 +151,3 @@ def trainer_config(folder: Path, **changes: Any) -> RewardConfig:
         "eval_strategy": "no",
     }
     return RewardConfig(**{**fixed, **changes})
-
-
-class Watch(TrainerCallback):
-    """Tells the run how far it is, and stops training (after saving) when the run is cancelled; `member` of `members` is trained."""
-
-    note = "training"
-
-    def __init__(self, context: RunContext, member: int = 0, members: int = 1) -> None:
-        self.context, self.member, self.members = context, member, members
-        self.stopped = False
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
-        """Progress; on cancellation a checkpoint and the end."""
-        self.context.progress(self._step(state), self.members * state.max_steps, self.note)
-        if self.context.cancelled() and state.global_step < state.max_steps:
-            self.stopped = control.should_save = control.should_training_stop = True
-        return control
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any) -> None:
-        """Loss, accuracy and margin of the last steps as curves; those of the members stand one behind the other."""
-        kept = {key: logs[key] for key in ("loss", "accuracy", "margin", "grad_norm", "learning_rate") if key in logs}
-        if kept:
-            self.context.metric(self._step(state), **kept)
-
-    def _step(self, state: TrainerState) -> int:
-        return self.member * state.max_steps + state.global_step

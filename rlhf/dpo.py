@@ -24,10 +24,10 @@ from data.settings import as_dict
 from reward.base import Base
 from reward.judged import above, share_by_prompt
 from reward.machine import peak_mb
+from reward.progress import Progress
 from reward.rows import run_rows
 from rlhf.dpo_trainer import PairTrainer, dpo_config
 from rlhf.policies import Bases, adapter_folder
-from rlhf.progress import Progress
 from rlhf.settings import DPOSettings
 from rlhf.starting import choose_start
 from rlhf.tuning import merge, publish, write_trained
@@ -72,9 +72,10 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
         raise BadInput("no comparison of a training prompt was decided and fits the base", "Label more pairs.", field="labels")
     adapter = adapter_folder(store, parent) if parent.adapter else None
     trainer = build_trainer(context.checkpoints() / "trainer", settings, base, adapter, learned, held_out[:WATCHED])
-    trainer.add_callback(Progress(context, CURVES))
+    progress = Progress(context, CURVES)
+    trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
-    if context.cancelled():
+    if progress.stopped:
         raise Cancelled
     report = held_out_report(trainer, held_out) | {"trained_on": len(learned), "left_out": dict(left_out)}
     folder = write_trained(trainer.model, context.folder / "adapter", adapter)

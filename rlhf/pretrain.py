@@ -21,9 +21,9 @@ from transformers.trainer_utils import get_last_checkpoint
 from data.context import Cancelled, RunContext, RunResult
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from reward.machine import library_versions, peak_mb
+from reward.progress import Progress
 from rlhf.documents import Text, read_text
 from rlhf.muon import MuonAdamW
-from rlhf.progress import Progress
 from rlhf.settings import PretrainSettings
 
 WINDOW = 64  # batches sorted by length together
@@ -103,11 +103,10 @@ def train(context: RunContext, settings: PretrainSettings, text: Text, tokenizer
         bf16=True, use_cpu=not torch.cuda.is_available(), max_grad_norm=1.0, logging_steps=50, save_steps=500, save_total_limit=1, seed=settings.seed,
         report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_num_workers=0,
     )  # fmt: skip
-    trainer = _MuonTrainer(
-        model, arguments, data_collator=collate, train_dataset=Rows(text, tokenizer, settings), callbacks=[Progress(context)]
-    )
+    progress = Progress(context)
+    trainer = _MuonTrainer(model, arguments, data_collator=collate, train_dataset=Rows(text, tokenizer, settings), callbacks=[progress])
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
-    if context.cancelled():
+    if progress.stopped:
         raise Cancelled
     return model
 

@@ -26,8 +26,8 @@ from data.store import Store
 from reward.adapters import default_lora
 from reward.base import Base
 from reward.machine import peak_mb
+from reward.progress import Progress
 from rlhf.policies import Bases, adapter_folder
-from rlhf.progress import Progress
 from rlhf.settings import SFTSettings
 from rlhf.tuning import merge, publish, quicken_all, write_trained
 
@@ -93,9 +93,10 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     """
     torch.manual_seed(settings.seed)
     trainer = build_trainer(context.checkpoints(), settings, merge(base, parent), base, data)
-    trainer.add_callback(Progress(context))
+    progress = Progress(context)
+    trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
-    if context.cancelled():
+    if progress.stopped:
         raise Cancelled
     return write_trained(trainer.model, context.folder / "adapter", parent)
 
