@@ -1,29 +1,21 @@
-"""A model behind an OpenAI-compatible endpoint: prompts go out, texts come back. Only the standard library.
-
-The key comes from an environment variable and goes to that endpoint only: it follows no redirect and stands in no message.
-"""
+"""A model behind an OpenAI-compatible endpoint: prompts go out, texts come back. The key comes from an environment variable."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, NamedTuple
-from urllib.error import HTTPError
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from data.errors import BadInput
 from data.ids import content_hash
 from data.records import Prompt
+from rlhf.post import NoAnswer, NotJson, post_json
 
 KEY = "PREFERENCE_LOOP_ENDPOINT_KEY"
 CHAT, PLAIN = "/chat/completions", "/completions"
-BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same question may be asked again."""
 ATTEMPTS = 4
 
 
@@ -32,11 +24,6 @@ class Reply(NamedTuple):
 
     text: str
     ended: bool
-
-
-class _Stay(HTTPRedirectHandler):
-    def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str) -> None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +75,14 @@ class Endpoint:
         return {"prompt": prompt.text}
 
     def _ask(self, body: dict[str, Any]) -> Any:
-        """The endpoint's document; asked again, with a pause, while it is busy or cannot be reached."""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(self.pause * 2 ** (attempt - 1))
-            try:
-                with build_opener(_Stay).open(self._request(body), timeout=self.timeout) as reply:
-                    return json.load(reply)
-            except HTTPError as refused:
-                problem = f"answered {refused.code}: {self._said(refused)}"
-                if refused.code not in BUSY:
-                    break
-            except (OSError, HTTPException) as failed:
-                problem = f"could not be reached: {getattr(failed, 'reason', None) or failed or type(failed).__name__}"
-            except ValueError:
-                raise self._refusal("did not answer with JSON", "Is it an OpenAI-compatible endpoint?") from None
-        raise self._refusal(problem, f"Look at the address, the model's name and {KEY}; then sample again.")
-
-    def _request(self, body: dict[str, Any]) -> Request:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        return Request(self.url, json.dumps(body).encode(), headers, method="POST")
-
-    def _said(self, refused: HTTPError) -> str:
-        """The message of a refusal, on one line and without the key."""
-        text = refused.read(4000).decode("utf-8", "replace")
+        """The endpoint's document."""
+        pauses = [self.pause * 2**number for number in range(ATTEMPTS - 1)]
         try:
-            error = json.loads(text)["error"]
-            text = error["message"] if isinstance(error, dict) else str(error)
-        except (ValueError, KeyError, TypeError):
-            text = text or str(refused.reason)
-        text = " ".join(str(text).split())[:200]
-        return text.replace(self.key, "***") if self.key else text
+            return post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=pauses)
+        except NotJson as problem:
+            raise self._refusal(str(problem), "Is it an OpenAI-compatible endpoint?") from None
+        except NoAnswer as problem:
+            raise self._refusal(str(problem), f"Look at the address, the model's name and {KEY}; then sample again.") from None
 
     def _read(self, document: Any) -> list[Reply]:
         try:

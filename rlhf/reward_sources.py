@@ -3,19 +3,15 @@
 The list is given on the command line where the app or a run is started (`--reward-source NAME=...`) and kept in the home;
 pages and settings only ever name an entry. A function is `module:function` or `FILE.py:function`, called with prompts (texts, or
 messages) and completions (texts); it returns a number for each. An endpoint is asked by POST with the same as JSON,
-{"prompts": [...], "completions": [...]}, and answers {"rewards": [...]}.
+{"prompts": [...], "completions": [...]}, and answers {"rewards": [...]}; a key for it comes from an environment variable.
 """
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import os
 import re
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -26,9 +22,11 @@ from data.errors import BadInput
 from data.ids import REWARD_MODEL, number
 from data.records import RewardModel
 from data.store import Store
+from rlhf.post import NoAnswer, NotJson, post_json
 
 FILE = "reward-sources.json"
 FIELD = "reward-source"
+KEY = "PREFERENCE_LOOP_REWARD_KEY"
 SOURCE_HELP = "a reward for PPO, kept with the home: module:function, FILE.py:function or https://...; NAME= takes it off; may be given again"
 _NAME = re.compile(r"(?!r\d+$)[A-Za-z][\w-]*")
 _FUNCTION = re.compile(r".+:[^\W\d]\w*")
@@ -63,7 +61,7 @@ def reward_record(store: Store, name: str) -> RewardModel | None:
 def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:
     """The function or endpoint of that name. Raises BadInput where the list has none, or the function cannot be imported."""
     spec = check_source(home, name)
-    return Endpoint(spec).score if _is_url(spec) else _function(name, spec)
+    return Endpoint(spec, key=os.environ.get(KEY, "")).score if _is_url(spec) else _function(name, spec)
 
 
 def check_source(home: Path, name: str) -> str:
@@ -77,37 +75,27 @@ def check_source(home: Path, name: str) -> str:
 
 
 class Endpoint:
-    """A reward that a server gives. A connection that fails, a time-out and a server's error (5xx) are tried again after `pauses`."""
+    """A reward that a server gives. While it is busy or cannot be reached it is asked again after `pauses`."""
 
-    def __init__(self, url: str, *, timeout: float = 120.0, pauses: Sequence[float] = (1.0, 5.0)) -> None:
-        self.url, self.timeout, self.pauses = url, timeout, pauses
+    def __init__(self, url: str, *, key: str = "", timeout: float = 120.0, pauses: Sequence[float] = (1.0, 5.0)) -> None:
+        self.url, self.key, self.timeout, self.pauses = url, key, timeout, pauses
 
     def score(self, prompts: Prompts, completions: Sequence[str]) -> list[float]:
         """One number for each pair. Raises BadInput where the server cannot be reached, refuses, or answers something else."""
-        body = json.dumps({"prompts": list(prompts), "completions": list(completions)}).encode()
+        body = {"prompts": list(prompts), "completions": list(completions)}
         try:
-            rewards = json.loads(self._asked(body))["rewards"]
+            rewards = post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=self.pauses)["rewards"]
             return [float(reward) for reward in rewards]
+        except NotJson:
+            raise self._other("is not JSON") from None
+        except NoAnswer as problem:
+            error = f"{self.url} gave no rewards: it {problem}"
+            raise BadInput(error, f"See that the server runs, its log, and {KEY} where it asks for a key", field="reward") from None
         except (ValueError, TypeError, KeyError) as problem:
-            said = "is not JSON" if isinstance(problem, ValueError) else f"holds no list of numbers called rewards ({problem})"
-            raise BadInput(f"the answer of {self.url} {said}", 'Let it answer {"rewards": [0.5, ...]}', field="reward") from problem
+            raise self._other(f"holds no list of numbers called rewards ({problem})") from problem
 
-    def _asked(self, body: bytes) -> bytes:
-        pauses = iter(self.pauses)
-        while True:
-            try:
-                return self._post(body)
-            except (OSError, http.client.HTTPException) as problem:
-                pause = next(pauses, None)
-                refused = isinstance(problem, urllib.error.HTTPError) and problem.code < 500
-                if refused or pause is None:
-                    raise BadInput(f"{self.url} gave no rewards: {problem}", "See that the server runs, and its log", field="reward") from problem
-            time.sleep(pause)
-
-    def _post(self, body: bytes) -> bytes:
-        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-            return answer.read()
+    def _other(self, said: str) -> BadInput:
+        return BadInput(f"the answer of {self.url} {said}", 'Let it answer {"rewards": [0.5, ...]}', field="reward")
 
 
 def _entry(text: str) -> tuple[str, str]:

@@ -11,21 +11,25 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from data.errors import BadInput
-from rlhf.reward_sources import Endpoint, keep_sources, load_source, sources
+from rlhf.reward_sources import KEY, Endpoint, keep_sources, load_source, sources
 
 PROMPTS, TEXTS = ["Hi", [{"role": "user", "content": "Bye"}]], ["Hello.", "no"]
 
 
 @contextmanager
-def server(answer: Callable[[dict], tuple[int, str]]) -> Iterator[tuple[str, list[dict]]]:
-    """A real server on this machine; yields its address and what it was asked."""
+def server(answer: Callable[[dict], tuple[int, str]], keys: list | None = None, moved: str = "") -> Iterator[tuple[str, list[dict]]]:
+    """A real server on this machine; yields its address and what it was asked. What it is told to be allowed by goes to `keys`."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            if keys is not None:
+                keys.append(self.headers["Authorization"])
             status, text = answer(asked[-1])
             self.send_response(status)
+            if moved:
+                self.send_header("Location", moved)
             self.end_headers()
             self.wfile.write(text.encode())
 
@@ -131,7 +135,7 @@ def test_a_function_that_cannot_be_imported_is_named(folder, monkeypatch, spec, 
         (200, '{"scores": [1, 2]}', "holds no list of numbers called rewards"),
         (200, "[1, 2]", "holds no list of numbers called rewards"),
         (200, '{"rewards": [1, null]}', "holds no list of numbers called rewards"),
-        (404, "", "gave no rewards: HTTP Error 404"),
+        (404, "", "gave no rewards: it answered 404: Not Found"),
     ],
 )
 def test_another_answer_than_rewards_is_refused_at_once(status, text, says):
@@ -141,15 +145,37 @@ def test_another_answer_than_rewards_is_refused_at_once(status, text, says):
     assert len(asked) == 1
 
 
-def test_a_server_that_stumbles_is_asked_again():
-    answers = iter([(500, ""), (503, ""), (200, '{"rewards": [1, 2]}')])
+def test_the_key_of_the_environment_is_sent_and_no_key_otherwise(folder, monkeypatch):
+    keys = []
+    with server(lengths, keys) as (url, _):
+        keep_sources(folder / "home", [f"far={url}"])
+        for key in ("", "rk-secret"):
+            monkeypatch.setenv(KEY, key)
+            load_source(folder / "home", "far")(PROMPTS, TEXTS)
+    assert keys == [None, "Bearer rk-secret"]
+
+
+def test_a_redirect_is_not_followed_with_the_key():
+    with server(lambda asked: (307, ""), moved="/elsewhere") as (url, asked), pytest.raises(BadInput, match="answered 307"):
+        Endpoint(url, key="rk-secret", pauses=(0.0,)).score(PROMPTS, TEXTS)
+    assert len(asked) == 1
+
+
+def test_a_refusal_that_repeats_the_key_is_told_without_it():
+    with server(lambda asked: (401, '{"error": "no such key rk-secret"}')) as (url, _), pytest.raises(BadInput) as refused:
+        Endpoint(url, key="rk-secret").score(PROMPTS, TEXTS)
+    assert "answered 401: no such key ***" in str(refused.value)
+
+
+def test_a_server_that_stumbles_or_is_busy_is_asked_again():
+    answers = iter([(500, ""), (429, ""), (200, '{"rewards": [1, 2]}')])
     with server(lambda asked: next(answers)) as (url, asked):
         assert Endpoint(url, pauses=(0.0, 0.0)).score(PROMPTS, TEXTS) == [1.0, 2.0]
     assert len(asked) == 3
 
 
 def test_a_server_that_keeps_failing_or_is_not_there_is_given_up():
-    with server(lambda asked: (500, "")) as (url, asked), pytest.raises(BadInput, match="HTTP Error 500"):
+    with server(lambda asked: (500, "")) as (url, asked), pytest.raises(BadInput, match="it answered 500"):
         Endpoint(url, pauses=(0.0,)).score(PROMPTS, TEXTS)
     assert len(asked) == 2
     with pytest.raises(BadInput, match="refused"):
