@@ -11,7 +11,7 @@ from data.errors import BadInput
 from data.frozen import snapshot_rows
 from data.ids import POLICY, REWARD_MODEL, number
 from data.preferences import PEOPLE, preference_rows
-from data.records import Policy
+from data.records import Policy, RewardModel
 from data.starter import BASE, SOURCE
 from data.store import Store
 from reward.parts import ALL, read_part, trained_on
@@ -108,12 +108,26 @@ def reward(store: Store, settings: Any) -> None:
         raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
 
 
+def uncertainty(store: Store, settings: Any) -> None:
+    """A price on disagreement has an ensemble whose members can disagree, as far as can be told here."""
+    if settings.uncertainty:
+        judge = _judge(store, settings)
+        if judge is None or judge.config.get("members") == 1:
+            raise no_members(settings.uncertainty)
+
+
+def no_members(price: float) -> BadInput:
+    """What is said of a price on the disagreement of members that a reward does not have."""
+    error = f"uncertainty={price:g} is the price of what an ensemble's members disagree on, and this reward has none"
+    return BadInput(error, "Train an ensemble: app.py train reward --set members=4", field="uncertainty")
+
+
 def guard(store: Store, settings: Any) -> None:
     """The guard, where one is named, exists, and learned from no comparison that the reward learned from."""
     if not settings.guard:
         return
     watcher = reward_record(store, settings.guard)
-    judge = reward_record(store, settings.reward) if settings.reward else store.reward_models.list()[-1]
+    judge = _judge(store, settings)
     if watcher is None or judge is None:  # nobody knows what a source has learned from
         return
     shared = trained_on(store, watcher) & trained_on(store, judge)
@@ -123,6 +137,11 @@ def guard(store: Store, settings: Any) -> None:
             "Train two on other prompts: app.py train reward --set part=0-0.5, and again with part=0.5-1",
             field="guard",
         )
+
+
+def _judge(store: Store, settings: Any) -> RewardModel | None:
+    """The reward model that drives, the newest where none is named; None for a reward source."""
+    return reward_record(store, settings.reward) if settings.reward else store.reward_models.list()[-1]
 
 
 def labels(store: Store, settings: Any) -> None:
@@ -162,6 +181,7 @@ CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "contests": compared,
     "reward": reward,
     "guard": guard,
+    "uncertainty": uncertainty,
     "labels": labels,
     "instructions": instructions,
     "text": text,

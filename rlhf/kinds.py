@@ -63,7 +63,7 @@ _ALL = (
         "A new policy that the reward model likes better, kept near the one it starts from.",
         "rlhf.ppo_settings:PPOSettings",
         "rlhf.ppo_run:run",
-        ("prompts", "start", "reward", "guard"),
+        ("prompts", "start", "reward", "guard", "uncertainty"),
         shared=True,
     ),
     Kind(

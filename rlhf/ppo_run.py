@@ -23,6 +23,7 @@ from reward.ensemble import Cautious, RewardEnsemble
 from reward.machine import library_versions, peak_mb
 from reward.model import RewardModel
 from rlhf import ranks
+from rlhf.checks import no_members
 from rlhf.policies import adapter_folder
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
@@ -165,8 +166,7 @@ def careful(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder |
     if not uncertainty:
         return reward
     if not isinstance(reward, RewardEnsemble):
-        error = f"uncertainty={uncertainty:g} is the price of what an ensemble's members disagree on, and this reward has none"
-        raise BadInput(error, "Train an ensemble: app.py train reward --set members=4", field="uncertainty")
+        raise no_members(uncertainty)
     return Cautious(reward, uncertainty)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from reward.settings import LARGEST_SEED
 from rlhf.settings import option
 
 
@@ -38,4 +39,4 @@ class PPOSettings:
     validate_every: int = option(2, "updates between two looks at them", unit="updates", min=1)
     rank: int = option(16, "rank of the LoRA adapter, where the start has none", min=1)
     bf16: bool = option(False, "train in bfloat16; log-probabilities stay in float32")
-    seed: int = option(0, "same seed, same run", min=0, max=2**32 - 1)
+    seed: int = option(0, "same seed, same run", min=0, max=LARGEST_SEED)

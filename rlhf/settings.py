@@ -29,7 +29,7 @@ class SampleSettings:
     pairs: Literal["disjoint", "all"] = option("disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt")
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
-    seed: int = option(0, "same seed, same answers")
+    seed: int = option(0, "same seed, same answers", min=0, max=LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class CompareSettings:
     agreement: float = option(0.73, "how often two simulated labelers agree, for the noisy win rate", min=0.5, max=1.0)
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
-    seed: int = option(0, "same seed, same answers")
+    seed: int = option(0, "same seed, same answers", min=0, max=LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class PretrainSettings:
     context: int = option(256, "longest document, prompt and answer together", unit="tokens", min=1)
     batch_size: int = option(64, "documents per step", unit="documents", min=1)
     learning_rate: float = option(4e-3, "peak rate, shared by Muon and AdamW; warmed up, then linear to 0")
-    seed: int = option(0, "same seed, same model")
+    seed: int = option(0, "same seed, same model", min=0, max=LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class SFTSettings:
     rank: int = option(8, "rank of the LoRA adapter", main=True, min=1)
     batch_size: int = option(32, "rows per step", unit="rows", min=1)
     max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
-    seed: int = option(0, "same seed, same policy")
+    seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from data.store import Store
 from rlhf import locks
 from rlhf.checks import context_of
 from rlhf.launch import launch
+from rlhf.reward_sources import keep_sources
 
 
 @pytest.fixture
@@ -77,3 +78,21 @@ def test_heads_that_do_not_share_the_width_are_refused(ring: Store, heads: int, 
     problem = refused(ring, "pretrain", heads=heads, hidden_size=width)
     assert f"heads={heads}" in problem.error
     assert f"hidden_size={near}" in problem.remedy
+
+
+def test_a_price_on_disagreement_needs_an_ensemble(ring: Store) -> None:
+    for members in (1, 4):
+        ring.reward_models.add(name=f"of {members}", base="starter", adapter="a", config={"members": members})
+    keep_sources(ring.home, ["rule=math:fsum"])
+    for reward in ("r1", "rule"):
+        problem = refused(ring, "ppo", reward=reward, uncertainty=1, max_new_tokens=8)
+        assert "uncertainty=1 is the price" in problem.error
+        assert (problem.field, "members=4" in problem.remedy) == ("uncertainty", True)
+    assert queued(ring, "ppo", reward="r1", max_new_tokens=8)
+    assert queued(ring, "ppo", uncertainty=1, max_new_tokens=8)  # by the newest, which has four
+
+
+@pytest.mark.parametrize("kind", ["sample", "compare", "pretrain", "sft"])
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused(ring: Store, kind: str, seed: int) -> None:
+    assert f"seed={seed} is out of range" in refused(ring, kind, seed=seed).error
