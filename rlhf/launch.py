@@ -10,7 +10,7 @@ from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from rlhf import checks, supervisor
-from rlhf.kinds import kind_named
+from rlhf.kinds import command_of, kind_named
 
 UNFINISHED = {"draft", "deleted"}  # what a PPO run leaves that was killed while it wrote or removed a checkpoint
 
@@ -36,7 +36,7 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
         raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
     left = {path.name for path in (store.home / "runs" / str(old.id)).glob("checkpoint/*")}
     if not left - UNFINISHED:
-        raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py train {old.kind}")
+        raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {command_of(old.kind)}")
     return launch(store, old.kind, old.settings, by=by, resumes=old.id)
 
 

@@ -84,6 +84,16 @@ def test_only_a_run_that_ended_early_is_resumed(call, store, state):
     assert len(store.runs.list()) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "command"), [("ppo", "train ppo"), ("sample", "sample"), ("compare", "compare"), ("endpoint", "sample --endpoint URL --model NAME")]
+)
+def test_a_run_without_a_checkpoint_names_the_command_that_starts_another(call, store, kind, command):
+    store.runs.enqueue(kind, {}, "tester")
+    store.runs.claim()
+    store.runs.finish(1, "failed")
+    assert f"run1 left no checkpoint. Start another one: app.py {command}\n" in refused(call("resume", "run1")) + "\n"
+
+
 @pytest.mark.parametrize(("state", "status"), [("done", 0), ("failed", 1), ("lost", 1), ("cancelled", 3)])
 def test_resuming_and_waiting_ends_with_the_status_of_the_new_run(call, store, state, status):
     store.prompts.add("Say hi.", source="test")
