@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import MISSING
+from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
 
@@ -87,20 +88,32 @@ class RewardPage:
         self.fields: dict[str, gr.components.Component] = {}
         gr.HTML("<h2>Train a reward model</h2>", elem_classes="plain", padding=False)
         with gr.Row(elem_classes="fields"):
-            self.fields |= {one.key: _field(one) for one in settings if one.main}
+            self.fields |= {one.key: setting_field(one, ["from"], min_width=200) for one in settings if one.main}
         with gr.Accordion("More settings", open=False), gr.Row(elem_classes="fields"):
-            self.fields |= {one.key: _field(one) for one in settings if not one.main}
+            self.fields |= {one.key: setting_field(one, ["from"], min_width=200) for one in settings if not one.main}
         start = gr.Button("Train a reward model", variant="primary", scale=0, min_width=220, elem_id="train-reward")
         told = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-told")
         start.click(self.submit, list(self.fields.values()), told, **QUIET)
 
 
-def _field(one: Described) -> gr.components.Component:
-    label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit not in ("", None, one.key) else one.key.replace("_", " ")
-    if one.key == "from":
-        return gr.Dropdown([""], value="", label=label, info=one.help, allow_custom_value=True, min_width=200)
+def setting_field(one: Described, models: Sequence[str], **about: Any) -> gr.components.Component:
+    """The field of one setting by its type; of the keys in `models` a list that the page fills. `about`: more for gradio."""
+    name = one.key.replace("_", " ")
+    about |= {"label": f"{name} ({one.unit})" if one.unit not in ("", one.key) else name, "info": one.help}
+    default = None if one.default is MISSING else one.default
+    if get_origin(one.type) is Literal:
+        return gr.Dropdown([(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about)
+    if one.key in models:
+        return gr.Dropdown([""], value=shown(default), allow_custom_value=True, **about)
     if one.type is bool:
-        return gr.Checkbox(one.default, label=label, info=one.help, min_width=200)
-    if one.type in (int, float):
-        return gr.Number(value=one.default, label=label, info=one.help, precision=0 if one.type is int else None, min_width=200)
-    return gr.Textbox(value=one.default, label=label, info=one.help, max_lines=1, min_width=200)
+        return gr.Checkbox(value=bool(default), **about)
+    if one.type in (int, float) and default is not None:
+        return gr.Number(value=default, precision=0 if one.type is int else None, **about)
+    return gr.Textbox(value=shown(default), max_lines=1, **about)
+
+
+def shown(value: Any) -> Any:
+    """A setting in its field: lists as texts with commas, None as nothing; numbers and truth values as they are."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return "" if value is None else value

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import gradio as gr
 
 from data.errors import BadInput
 from data.settings import Described, describe
 from data.store import Store
+from reward.page import setting_field, shown
 from reward.view import policy_names, refused
 from rlhf.checks import CHECKS
 from rlhf.estimate import in_words, usual
@@ -43,7 +43,7 @@ class RunForm:
     def _add(self, settings: list[Described]) -> None:
         for one in settings:
             with gr.Column(min_width=230):
-                self.fields[one.key] = _field(one, f"{self.kind.name}-{one.key}")
+                self.fields[one.key] = setting_field(one, POLICIES + REWARDS, elem_id=f"{self.kind.name}-{one.key}")
 
     def wire(self, after: Callable[[], list], outputs: list) -> None:
         """On a click: check, queue, say so; `after` gives the page's other outputs."""
@@ -100,7 +100,7 @@ class RunForm:
 
     def filled(self, settings: dict[str, Any]) -> dict[Any, Any]:
         """The fields with another run's settings."""
-        return {field: _shown(settings[key]) for key, field in self.fields.items() if key in settings}
+        return {field: shown(settings[key]) for key, field in self.fields.items() if key in settings}
 
 
 def forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
@@ -111,28 +111,6 @@ def forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
             with gr.Tab(kind.title, id=kind.name):
                 made[kind.name] = RunForm(store, kind)
     return tabs, made
-
-
-def _field(one: Described, name: str) -> gr.components.Component:
-    label = f"{one.key.replace('_', ' ')} ({one.unit})" if one.unit else one.key.replace("_", " ")
-    about = {"label": label, "info": one.help, "elem_id": name}
-    default = None if one.default is MISSING else one.default
-    if get_origin(one.type) is Literal:
-        return gr.Dropdown([(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about)
-    if one.key in POLICIES + REWARDS:
-        return gr.Dropdown([""], value=_shown(default), allow_custom_value=True, **about)
-    if one.type is bool:
-        return gr.Checkbox(value=bool(default), **about)
-    if one.type in (int, float) and default is not None:
-        return gr.Number(value=default, precision=0 if one.type is int else None, **about)
-    return gr.Textbox(value=_shown(default), max_lines=1, **about)
-
-
-def _shown(value: Any) -> Any:
-    """Lists as texts with commas, None as nothing; numbers and truth values as they are."""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    return "" if value is None else value
 
 
 def _text(value: Any) -> Any:
