@@ -52,8 +52,9 @@ class RewardModel:
         self.about = about
 
     @classmethod
-    def load(cls, path: str | Path, base: Base | str | None = None) -> RewardModel:
+    def load(cls, path: str | Path, base: Base | str | None = None, device: str | torch.device | None = None) -> RewardModel:
         """Load from a folder, onto `base`, onto a base of its own read from the folder `base`, or from where it was trained.
+        A base of its own is put on `device`.
 
         An ensemble's folder gives a `reward.ensemble.RewardEnsemble`. Raises BadInput where the folder is not a reward
         model, or where the base, the tokenizer or the template is not the one it was trained with.
@@ -61,7 +62,7 @@ class RewardModel:
         path = Path(path)
         about = read_about(path)
         if not isinstance(base, Base):
-            base = Base.load(base or about.base, chat_template=about.chat_template)
+            base = Base.load(base or about.base, device=device, chat_template=about.chat_template)
         _check_fingerprint(path.name, about, base)
         if about.members > 1:
             from reward.ensemble import RewardEnsemble  # a RewardModel itself: it can only be imported once this class is there

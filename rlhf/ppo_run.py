@@ -67,12 +67,13 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
-    base = Base.load(parent.base, chat_template=parent.versions.get("chat_template"))
+    args = config(settings, context.checkpoints())
+    base = Base.load(parent.base, device=args.device, chat_template=parent.versions.get("chat_template"))
     report = _Report(context)
     trainer = PPOTrainer(
         base,
         careful(load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty),
-        config(settings, context.checkpoints()),
+        args,
         train_dataset=train_rows(store, settings.prompts),
         eval_dataset=rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)),
         start=adapter_folder(store, parent) if parent.adapter else default_lora(settings.rank),
@@ -158,7 +159,7 @@ def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder
     record = reward_record(store, name)
     if record is None:
         return load_source(store.home, name)
-    return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else record.base)
+    return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else record.base, base.device)
 
 
 def careful(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder | RewardFunction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -64,6 +66,22 @@ def test_a_reward_model_on_a_base_of_its_own_reads_the_texts(home, tmp_path):
     name = publish(home, RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)), str(other))
     _, result = done(home, reward=name)
     assert home.policies.get(result.produced[0]).reward_model_id == 2
+
+
+def test_every_base_is_loaded_onto_the_device_that_is_trained_on(home, tmp_path, monkeypatch):
+    other = make_tiny_model("gpt2", tmp_path / "other", vocab=300)
+    base = Base.load(other)
+    base.add_adapter("judge")
+    name = publish(home, RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)), str(other))
+    loaded, load = {}, Base.load.__func__
+
+    def seen(cls, source, *, device=None, **options):
+        loaded[Path(source).name] = device
+        return load(cls, source, device=device, **options)
+
+    monkeypatch.setattr(Base, "load", classmethod(seen))
+    done(home, reward=name)
+    assert loaded == {"model": torch.device("cpu"), "other": torch.device("cpu")}
 
 
 def test_an_ensemble_drives_with_a_price_on_its_disagreement(home, tmp_path):
