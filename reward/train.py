@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def _report(
 ) -> dict[str, Any]:
     validation = encoder.encode([row for row in rows if row.split == "validation"])
     context.progress(1, 1, f"scoring {len(test)} test comparisons")
-    report = build_report(*judge(context.store, model, encoder, test), _agreement(context.store, rows), judge_labeled(model, validation))
+    report = build_report(*judge(context.store, model, encoder, test), agreement_of(context.store, rows), judge_labeled(model, validation))
     context.progress(1, 1, "done")
     return report | _of_members(model, test)
 
@@ -160,8 +160,13 @@ def _answers(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]
     return list(prompts), list(texts)
 
 
-def _agreement(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
-    """How often labelers of the same source agree with each other on the pairs that several of them judged."""
-    source = "simulated" if all(row.source == "simulated" for row in rows) else "person"
-    found = agreement(store, source)
-    return {"rate": found.rate, "ci": [found.low, found.high], "pairs": found.pairs, "source": source}
+def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
+    """How often labelers of the same source agree with each other: of the run's sources the one where they share the most pairs.
+
+    Simulated labelers speak for people only where the run has no other label.
+    """
+    used = {row.source for row in rows}
+    found = {source: agreement(store, source) for source in sorted(used - {"simulated"} or used, reverse=True)}
+    source = max(found, key=lambda each: found[each].pairs)
+    rate, low, high, pairs = astuple(found[source])
+    return {"rate": rate, "ci": [low, high], "pairs": pairs, "source": source}

@@ -18,7 +18,7 @@ from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel, read_about
 from reward.rows import run_rows
 from reward.settings import RewardSettings
-from reward.train import run
+from reward.train import agreement_of, run
 from rlhf.launch import launch
 from tests.labeled_notes import BAD, GOOD, context_of, fill
 from tests.tiny import make_tiny_model
@@ -177,3 +177,15 @@ def test_comparisons_beyond_the_context_are_cut_and_counted(labeled, tmp_path):
     assert report["trained_on"] == labeled.prompts.count("train")
     assert report["test_comparisons"] == labeled.prompts.count("test")
     assert report["truncated"]["comparisons"] == 60
+
+
+def test_the_agreement_of_imported_labels_is_measured_where_a_run_learns_from_them(store, add_pairs):
+    for name, verdicts in (("mina", ("left", "left")), ("jun", ("left", "right"))):
+        labeler = store.accounts.add(name, "labeler")
+        for pair, verdict in zip(store.pairs.list() or add_pairs(2), verdicts, strict=True):
+            store.comparisons.record(
+                id=f"{name}-{pair.id}", pair_id=pair.id, labeler_id=labeler.id, left_id=pair.first_id, right_id=pair.second_id,
+                verdict=verdict, source="import",
+            )  # fmt: skip
+    found = agreement_of(store, preference_rows(store))
+    assert (found["rate"], found["pairs"], found["source"]) == (0.5, 2, "import")
