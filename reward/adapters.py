@@ -50,7 +50,7 @@ def write_adapter(folder: Path | str, config: LoraConfig, weights: Weights) -> N
 
 
 def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
-    """The same LoRA for a causal LM: a reward adapter's head is not part of it, dropout is off. `path` is where it is loaded from.
+    """A copy of the LoRA for a causal LM: a reward adapter's head is not part of it, dropout is off. `path` is where it is loaded from.
 
     Raises BadInput for what is more than LoRA matrices, and for a fresh adapter that does not start at 0.
     """
@@ -66,6 +66,7 @@ def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
         wrong = f"with init_lora_weights={config.init_lora_weights!r} a fresh adapter does not start as its base"
     if wrong:
         raise BadInput(wrong, "Give a LoraConfig without it, or merge the adapter into a base of its own", field="peft_config")
+    config = copy.copy(config)
     config.task_type, config.modules_to_save, config.lora_dropout = "CAUSAL_LM", None, 0.0
     config.inference_mode = False
     config.init_lora_weights = config.init_lora_weights if path is None else True  # what is loaded needs no start, and PiSSA's changes the base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM
 
 from data.errors import BadInput
@@ -219,3 +219,12 @@ def test_the_fingerprint_names_what_changed(tmp_path):
     assert same == first
     assert {key for key in first if weights[key] != first[key]} == {"base"}
     assert {key for key in first if template[key] != first[key]} == {"template"}
+
+
+def test_the_configuration_a_caller_gives_stays_as_it_was(tmp_path):
+    base = Base.load(make_tiny_model("llama", tmp_path))
+    config = LoraConfig(r=4, lora_dropout=0.5, target_modules="all-linear", task_type="SEQ_CLS", inference_mode=True)
+    before = config.to_dict()
+    base.add_adapter("policy", config=config)
+    assert config.to_dict() == before
+    assert base.model.peft_config["policy"].lora_dropout == 0.0
