@@ -56,13 +56,17 @@ class Runs(Noun):
             self._store.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", [id])
             return self.finish(id, "cancelled") if run.state == "queued" else self.get(id)
 
-    def claim(self, pid: int | None = None, pid_started: float | None = None, boot_id: str | None = None) -> Run | None:
+    def claim(
+        self, pid: int | None = None, pid_started: float | None = None, boot_id: str | None = None, beside: Sequence[str] = ()
+    ) -> Run | None:
         """Take the oldest queued run and set it running; None where nothing is queued, or a run is running: one at a time.
+        Runs of the kinds in `beside` do not count: they leave the machine to others.
 
         Who claims to start another process leaves that process out and names it by `start`.
         """
         with self._store.transaction():
-            if self._store.value("SELECT 1 FROM runs WHERE state = 'running'"):
+            in_the_way = "SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(?))"
+            if self._store.value(in_the_way, [dumps(list(beside))]):
                 return None
             id = self._store.value("SELECT id FROM runs WHERE state = 'queued' ORDER BY id")
             return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)

@@ -26,6 +26,8 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "
 
 Threads that wait for each other sleep: where they spin, as they do unasked, a second busy program on the machine makes a small model
 tens of times slower (docs/benchmarks.md)."""
+BESIDE = ("endpoint",)
+"""Kinds of run that only wait for another machine's answers, in a command's own process: no queued run waits for them."""
 GRACE = 30.0
 """Seconds from SIGTERM, in which a run saves its checkpoint, to SIGKILL."""
 
@@ -49,18 +51,16 @@ class Supervisor:
         self.told: dict[int, float] = {}
 
     def step(self) -> bool:
-        """Look after the running run, else start the oldest queued one."""
+        """Look after what is running; start the oldest queued run where nothing is in its way."""
         running = self.store.runs.list(state="running")
         for run in running:
             self.look_after(run)
         at_work = {run.id for run in running}
         self.children = {id: child for id, child in self.children.items() if id in at_work or child.poll() is None}
-        if running:
-            return True
-        run = self.store.runs.claim()
+        run = self.store.runs.claim(beside=BESIDE)
         if run is not None:
             self.start(run)
-        return run is not None
+        return bool(running or run)
 
     def start(self, run: Run) -> None:
         """Start the run's process in a group of its own, its output in runs/17/log.txt."""

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import slow_worker
 
+from data.processes import identity
 from data.store import Store
 from rlhf import locks
 from rlhf.supervisor import Supervisor, supervise
@@ -73,6 +74,15 @@ def test_queued_runs_are_done_one_after_the_other_and_then_it_leaves(store):
     assert [run.state for run in ended] == ["done", "done"]
     assert ended[0].ended_at <= ended[1].started_at
     assert ended[0].report == {"counted": 3}
+
+
+def test_a_run_that_only_waits_for_an_endpoint_holds_up_no_other(store):
+    asking = store.runs.enqueue("endpoint", {}, "tester")
+    store.runs.start(asking.id, *identity())
+    queued = store.runs.enqueue("count", {"total": 2}, "tester")
+    supervisor = Supervisor(store.home, slow_worker.command)
+    until(lambda: supervisor.step() and store.runs.get(queued.id).state == "done")
+    assert store.runs.get(asking.id).state == "running"
 
 
 def test_a_killed_child_is_lost_and_the_next_run_starts(store, supervisors):
