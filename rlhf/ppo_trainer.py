@@ -149,7 +149,7 @@ class PPOTrainer(DraftingTrainer):
         self._experience = experience(seen, priced(seen, self.args, self.kl.coefficient), self.args)
         self._plan = minibatch_plan(self.args, update, seen.lengths)
         quality = ppo.explained_variance(self._experience.old_values, self._experience.returns, seen.mask).item()
-        self._metrics = describe(seen) | {"update": update, "kl_coef": self.kl.coefficient, "explained_variance": quality}
+        self._metrics = describe(seen, self.args.kl_estimator) | {"update": update, "kl_coef": self.kl.coefficient, "explained_variance": quality}
         self._metrics["rollout_seconds"] = time.perf_counter() - self._started
         if not self.eval_dataset and update > 0:
             self._consider(update, self._metrics["reward"], self._metrics["kl"])

@@ -149,9 +149,13 @@ def judged(model: ActorCritic, reference: str | None, prompts: list[list[int]], 
     return Judged(prompts, answers, scores, old, ppo.kl_estimate(old.logps, ref.logps, "k1"), answer_mask(answers.ids))
 
 
-def describe(seen: Judged) -> dict[str, float]:
-    """Means over answers: reward, KL in nats per answer, length in tokens, share with an end; entropy in nats per token."""
-    return {
+def describe(seen: Judged, estimator: str = "k1") -> dict[str, float]:
+    """Means over answers: reward, KL in nats per answer, length in tokens, share with an end; entropy in nats per token.
+
+    `kl_charged` stands beside KL where another estimator than k1 is what the policy pays for.
+    """
+    charged = {} if estimator == "k1" else {"kl_charged": estimated(seen, estimator).sum(1).mean().item()}
+    return charged | {
         "reward": seen.scores.mean().item(),
         "kl": seen.kl.sum(1).mean().item(),
         "entropy": ppo.masked_mean(seen.old.entropies, seen.mask).item(),
@@ -161,9 +165,13 @@ def describe(seen: Judged) -> dict[str, float]:
 
 
 def priced(seen: Judged, args: PPOConfig, coefficient: float) -> Tensor:
-    """Rewards (B, T): the score at the end token, less the price of KL at each; every estimator is a function of k1 alone."""
-    kl = ppo.kl_estimate(seen.kl, torch.zeros_like(seen.kl), args.kl_estimator)
-    return ppo.token_rewards(seen.scores, kl, seen.mask, coefficient)
+    """Rewards (B, T): the score at the end token, less the price of KL at each."""
+    return ppo.token_rewards(seen.scores, estimated(seen, args.kl_estimator), seen.mask, coefficient)
+
+
+def estimated(seen: Judged, estimator: str) -> Tensor:
+    """KL (B, T) in nats per token by that estimator: each is a function of k1 alone, and 0 where k1 is."""
+    return ppo.kl_estimate(seen.kl, torch.zeros_like(seen.kl), estimator)
 
 
 def experience(seen: Judged, rewards: Tensor, args: PPOConfig) -> Experience:

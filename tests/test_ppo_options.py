@@ -94,12 +94,14 @@ def test_the_estimator_named_is_the_one_that_is_charged(base, tmp_path, kind):
     """Every answer's return at its first token is its score less 0.5 x the sum of the estimator, from one unpadded pass of the library."""
     trainer = moved(base, tmp_path, kl_estimator=kind, kl_coef=0.5)
     data, formulas = trainer._experience, {"k1": lambda d: d, "k2": lambda d: d**2 / 2, "k3": lambda d: np.exp(-d) - 1 + d}
-    scores = share_of_letters(None, [base.decode(answer) for answer in data.answers])
+    scores, charged = share_of_letters(None, [base.decode(answer) for answer in data.answers]), []
     for row, (prompt, answer) in enumerate(zip(data.prompts, data.answers, strict=True)):
         policy, reference = (exact_logps(base, role, prompt, answer)[range(len(answer)), answer] for role in ("policy", None))
-        expected = scores[row] - 0.5 * formulas[kind](policy - reference).sum()
-        assert data.returns[row, 0].item() == pytest.approx(expected, abs=1e-3)
+        charged.append(formulas[kind](policy - reference).sum())
+        assert data.returns[row, 0].item() == pytest.approx(scores[row] - 0.5 * charged[-1], abs=1e-3)
     assert trainer._metrics["kl"] != 0
+    assert trainer._metrics["kl" if kind == "k1" else "kl_charged"] == pytest.approx(np.mean(charged), abs=1e-3)
+    assert ("kl_charged" in trainer._metrics) is (kind != "k1")
 
 
 def scored(base: Base, folder, reward, **options):
