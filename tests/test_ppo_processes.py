@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from rlhf.actor_critic import answer_mask
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_run import run, split
 from rlhf.ppo_settings import PPOSettings
+from rlhf.ppo_state import last_checkpoint
 from rlhf.rollout import Judged, Looks, joined
 from rlhf.sampling import Rollout
 from tests.ppo_parts import starting_adapter, tiny_base
@@ -80,6 +82,27 @@ def test_a_home_with_an_accelerate_file_trains_in_two_processes_and_one_of_them_
         assert [value for _, value in points] == pytest.approx([value for _, value in curves[1][key]], abs=1e-5)
     two, one = (read_adapter(store.home / store.policies.get(made).adapter)[1] for made in (done.produced[0], alone.produced[0]))
     assert max((one[name] - two[name]).abs().max() for name in one) < 1e-5
+    store.close()
+
+
+def test_a_run_shared_by_two_processes_is_cancelled_at_the_end_of_an_update_and_saved_whole(tmp_path):
+    settings = {"from": "p1", "max_steps": 10_000, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "rank": 2, "validate_every": 10_000}
+    store = make_judged_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"))
+    store.prompts.add_many({"text": f"Name {number} animals.", "source": "test"} for number in range(40))
+    shutil.copy(TWO, store.home / "accelerate.yaml")
+    shared = store.runs.get(store.runs.enqueue("ppo", settings | {"validation_prompts": 4}, "test").id)
+    store.runs.claim()
+    command = [sys.executable, "-m", "rlhf.worker", str(shared.id), "--home", str(store.home)]
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
+        while store.runs.get(shared.id).done == 0 and worker.poll() is None:
+            time.sleep(0.1)
+        store.runs.request_cancel(shared.id)
+        assert worker.wait(timeout=500) == 3
+    ended = store.runs.get(shared.id)
+    assert (ended.state, ended.error, ended.produced) == ("cancelled", None, [])
+    saved = last_checkpoint(store.home / "runs" / str(shared.id) / "checkpoint")
+    assert saved.name == f"checkpoint-{ended.done}"  # one step an update
+    assert len(list(saved.glob("rng_state_*.pth"))) == 2
     store.close()
 
 
