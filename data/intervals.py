@@ -55,7 +55,7 @@ def middle(found: Sequence[float] | np.ndarray) -> Interval:
     return Interval(float(low), float(high))
 
 
-def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = 2000) -> Interval:
+def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS) -> Interval:
     """`bootstrap_mean` of values that occur `counts` times each: its cost does not grow with how often they occur.
 
     A resample of n units is one multinomial draw over the distinct values. (nan, nan) for no unit.
@@ -64,6 +64,4 @@ def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int =
     n = int(counts.sum())
     if n == 0:
         return Interval(math.nan, math.nan)
-    means = np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ values / n
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(low), float(high))
+    return middle(np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ values / n)
