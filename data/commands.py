@@ -9,12 +9,14 @@ from typing import Any
 
 from data.adopting import adopt_policy
 from data.backup import back_up, restore
+from data.bar import Bar
 from data.cli import open_store
 from data.errors import BadInput
 from data.exporting import FORMATS, LABELS, MODELS, WHAT, export_file, export_model
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
-from data.importing import import_file
+from data.importing import import_files
+from data.survey import File, preview
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
@@ -25,11 +27,12 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
         parser.set_defaults(run=run, render=render)
         return parser
 
-    importing = add("import", "Bring in prompts, instructions, preferences, completions or a policy.", cmd_import, render_import)
-    importing.add_argument("file", type=Path, metavar="FILE|DIR")
+    importing = add("import", "Bring in prompts, instructions, preferences, pairs, completions or a policy.", cmd_import, render_import)
+    importing.add_argument("files", type=Path, nargs="+", metavar="FILE|DIR", help="several files are one import")
     importing.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"))
     importing.add_argument("--format", default=AUTO, choices=(AUTO, *IMPORT_FORMATS, *ALIASES), help="default: by looking")
     importing.add_argument("--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others")
+    importing.add_argument("--dry-run", action="store_true", help="say what would come in, and change nothing")
     exporting = add("export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export)
     exporting.add_argument("out", type=Path, metavar="OUT", help="a file (.gz: gzipped, .json: an array); for models a folder")
     exporting.add_argument("--what", required=True, choices=WHAT)
@@ -46,10 +49,16 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 
 def cmd_import(args: argparse.Namespace) -> dict:
-    """Import a file's rows or a model folder."""
+    """Import the rows of files or a model folder."""
     if args.what == "policy":
-        return adopt_policy(open_store(args), args.file)
-    return import_file(open_store(args), args.file, args.what, form=args.format, skip_bad=args.skip_bad)
+        if len(args.files) > 1:
+            raise BadInput("a policy is one folder", f"Import {args.files[0]} by itself.", field="files")
+        return adopt_policy(open_store(args), args.files[0])
+    files = [File.at(path) for path in args.files]
+    if args.dry_run:
+        return preview(files, args.what, args.format)._asdict()
+    with Bar() as bar:
+        return import_files(open_store(args), files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar)
 
 
 def cmd_export(args: argparse.Namespace) -> dict:
@@ -73,9 +82,18 @@ def cmd_restore(args: argparse.Namespace) -> dict:
 
 
 def render_import(result: dict) -> str:
-    """The counts in one line, and where the rejected rows are."""
+    """The counts in one line, and where the rejected rows are; of a dry run, what was found."""
+    if "good" in result:
+        return _render_preview(result)
     counts = ", ".join(f"{result[name]} {name}" for name in ("read", "added", "duplicate", "rejected"))
     return counts + (f"; rejected rows: {result['rejected_file']}" if "rejected_file" in result else "")
+
+
+def _render_preview(found: dict) -> str:
+    formats = ", ".join(f"{count:,} {name}" for name, count in found["formats"].items()) or "none"
+    told = f"; {found['comparisons']:,} comparisons by {found['labelers'] or 1} labelers" if found["comparisons"] else ""
+    lines = [f"{found['good']:,} good rows ({formats}), {found['bad']:,} bad{told}; nothing was written"]
+    return "\n".join([*lines, *filter(None, [found["first_bad"]])])
 
 
 def render_export(result: dict) -> str:

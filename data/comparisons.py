@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 from data.clock import now
 from data.completions import Completions
 from data.errors import BadInput, Refused
+from data.imports import DONE
 from data.migrations import STANDARD_PROJECT
 from data.noun import Noun
 from data.records import Comparison
@@ -16,7 +17,7 @@ from data.verdicts import VERDICTS, WITHDRAWN, outcome
 
 COLUMNS = (
     "id", "assignment_id", "pair_id", "labeler_id", "left_id", "right_id", "verdict", "winner_id", "margin", "late", "supersedes",
-    "source", "source_hash", "project_id", "guideline_version", "seconds", "created_at",
+    "source", "source_hash", "project_id", "guideline_version", "seconds", "created_at", "import_id",
 )  # fmt: skip
 
 
@@ -40,6 +41,7 @@ class NewComparison(TypedDict):
     rationale: NotRequired[str | None]
     aspects: NotRequired[Mapping[str, str]]  # aspect -> left, tie or right
     edit: NotRequired[tuple[str, str] | None]  # the completion that was made better, and its better text
+    import_id: NotRequired[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,8 @@ class Comparisons(Noun):
         return [_comparison(row) for row in self._store.rows(sql, wanted)]
 
     def events(self) -> list[Comparison]:
-        """Every event ever, in order, superseded and withdrawn ones included."""
-        return [_comparison(row) for row in self._store.rows("SELECT * FROM comparisons ORDER BY rowid")]
+        """Every event ever, in order, superseded and withdrawn ones included; of an import that is not done, none."""
+        return [_comparison(row) for row in self._store.rows(f"SELECT * FROM comparisons WHERE {DONE} ORDER BY rowid")]
 
     def count(self, source: str | None = None, since: str = "") -> int:
         """How many hold now, in all or from one source; those made after the moment `since` where it is given."""
@@ -204,7 +206,7 @@ def _row(event: NewComparison) -> dict[str, Any]:
     if event["verdict"] not in (*VERDICTS, WITHDRAWN):
         raise BadInput(f"{event['verdict']!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict")
     side, margin = outcome(event["verdict"])
-    defaults = {"assignment_id": None, "supersedes": None, "late": False, "source_hash": None, "seconds": None}
+    defaults = {"assignment_id": None, "supersedes": None, "late": False, "source_hash": None, "seconds": None, "import_id": None}
     row = {**defaults, "project_id": STANDARD_PROJECT[0], "guideline_version": 1, **event}
     for beside in ("rationale", "aspects", "edit"):
         row.pop(beside, None)
@@ -213,4 +215,5 @@ def _row(event: NewComparison) -> dict[str, Any]:
 
 
 def _comparison(row: Mapping[str, Any]) -> Comparison:
-    return Comparison(**{**row, "late": bool(row["late"])})
+    kept = {name: row[name] for name in Comparison.__dataclass_fields__}
+    return Comparison(**{**kept, "late": bool(row["late"])})

@@ -16,7 +16,7 @@ from data.records import Completion
 
 COLUMNS = (
     "id", "prompt_id", "policy_id", "model_name", "text", "token_ids", "sampling", "seed", "number", "ended", "run_id",
-    "created_at",
+    "created_at", "import_id",
 )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ def _values(given: Mapping[str, Any], policy_names: Mapping[int, str], run_id: i
         int(given["ended"]),
         given.get("run_id") if run_id is None else run_id,
         now(),
+        given.get("import_id"),
     )
 
 
@@ -103,7 +104,6 @@ def _id(given: Mapping[str, Any], sampled: bool, name: str) -> str:
 
 
 def _completion(row: Mapping[str, Any]) -> Completion:
-    row = dict(row)
-    row.pop("created_at")
+    row = {name: row[name] for name in Completion.__dataclass_fields__}
     row["token_ids"] = row["token_ids"] and json.loads(row["token_ids"])
     return Completion(**{**row, "sampling": json.loads(row["sampling"]), "ended": bool(row["ended"])})

@@ -1,222 +1,247 @@
-"""Imported shapes into the store: prepared a chunk at a time, and made to count by one last, short commit."""
+"""Imported shapes into the store, a chunk at a time. What is written bears the import's number and counts once that is done."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol
 
 from data.clock import now
-from data.comparisons import COLUMNS as EVENT
 from data.comparisons import NewComparison
-from data.formats.shapes import CompletionShape, PreferenceShape, PromptShape
-from data.ids import dumps, imported_id
+from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape, PromptShape, Vote
+from data.ids import content_hash, dumps, imported_id
+from data.occurrences import Occurrences
 from data.prompts import COLUMNS, prompt_row
+from data.records import Account
 from data.store import Store
 
 SIMULATED = "simulated"
-ASSIGNED = EVENT.index("assignment_id")
-ASSIGNMENT = ("id", "pair_id", "labeler_id", "left_id", "right_id", "expires_at", "created_at")
-KNOWN = "SELECT count(*) FROM completions WHERE id IN (SELECT value FROM json_each(?))"
-UNPAIRED = """
-SELECT id, prompt_id, before FROM (
-    SELECT c.rowid AS place, c.id, c.prompt_id, (
-        SELECT b.id FROM completions AS b WHERE b.prompt_id = c.prompt_id AND b.rowid < c.rowid ORDER BY b.rowid DESC LIMIT 1
-    ) AS before
-    FROM completions AS c WHERE c.id IN (SELECT value FROM json_each(?))
-    AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = c.prompt_id AND c.id IN (p.first_id, p.second_id))
-) WHERE before IS NOT NULL ORDER BY place
-"""
+ASSIGNMENT = ("id", "pair_id", "labeler_id", "left_id", "right_id", "expires_at", "created_at", "import_id")
 VERDICTS = {3: "_much", 2: "", 1: "_slightly"}
+OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
+KNOWN_COMPLETIONS = "SELECT id FROM completions WHERE id IN (SELECT value FROM json_each(?))"
+KNOWN_EVENTS = "SELECT {0} FROM comparisons WHERE {0} IN (SELECT value FROM json_each(?))"
+UNPAIRED = """
+SELECT rowid, id, prompt_id, text FROM completions AS c WHERE id IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = c.prompt_id AND c.id IN (p.first_id, p.second_id)) ORDER BY rowid
+"""
+EARLIER = "SELECT id, text FROM completions WHERE prompt_id = ? AND rowid < ? ORDER BY rowid DESC LIMIT 16"
 
 
 class Good(NamedTuple):
-    """A shape and the hash of the row that it was read from."""
+    """A shape, the hash of the row that it was read from, and the comparison that the row says it is."""
 
     shape: Any
     hash: str
+    comparison: str | None = None
 
 
-Answer = tuple[str, str | None]  # text, model where the file names it
+@dataclass(frozen=True, slots=True)
+class Into:
+    """Where rows go: the store, the number of the import, and the name of the file at hand; `apart`: its labelers are kept apart."""
+
+    store: Store
+    import_id: int
+    source: str
+    apart: bool = True
+
+    def prompt_ids(self, shapes: Sequence[PromptShape]) -> list[int]:
+        """The ids of prompts, in order; those that are not there are added."""
+        rows = [prompt_row(**_prompt(shape, self.source)) for shape in shapes]
+        self.add_prompts(rows)
+        ids = {row["hash"]: row["id"] for row in self.store.rows(OF_PROMPTS, [dumps([row[0] for row in rows])])}
+        return [ids[row[0]] for row in rows]
+
+    def add_prompts(self, rows: Sequence[tuple]) -> int:
+        """Write prompts; how many were new."""
+        return self.store.insert_many("prompts", (*COLUMNS, "import_id"), [(*row, self.import_id) for row in rows])
+
+    def completion(self, prompt_id: int, text: str, model: str | None, number: int = 0) -> dict[str, Any]:
+        """An answer as `Completions.add_many` takes it; without a model it is the file's."""
+        name = model or PurePath(self.source).stem
+        return {"prompt_id": prompt_id, "text": text, "model_name": name, "number": number, "import_id": self.import_id}
+
+    def author(self, name: str, *, simulated: bool) -> Account:
+        """The account that stands for the file, or for one labeler of it; nobody can log in as it."""
+        return self.store.accounts.by_name(name) or self.store.accounts.add(name, "labeler", simulated=simulated)
 
 
 class Inserter(Protocol):
     """Rows of one kind on their way into the store."""
 
-    def prepare(self, chunk: Sequence[Good]) -> None:
-        """Do what takes time. May commit, a chunk at a time, what means nothing before `publish`, and is found again."""
-
-    def publish(self) -> int:
-        """Write what makes all chunks count; how many rows were new. Called once, inside a transaction of the caller's."""
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write a chunk in commits of its own; how many of the rows were new."""
 
 
 class Prompts:
     """Prompts are the same where their normalised texts are."""
 
-    def __init__(self, store: Store, source: str) -> None:
-        self._store, self._source = store, source
-        self._rows: list[tuple] = []
-
-    def prepare(self, chunk: Sequence[Good]) -> None:
-        """Work out hashes and splits."""
-        self._rows += [prompt_row(**_prompt(good.shape, self._source)) for good in chunk]
-
-    def publish(self) -> int:
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
         """Write the prompts."""
-        return self._store.insert_many("prompts", COLUMNS, self._rows)
+        return into.add_prompts([prompt_row(**_prompt(good.shape, into.source)) for good in chunk])
 
 
 class Instructions:
     """Instruction rows, each with its prompt."""
 
-    def __init__(self, store: Store, source: str) -> None:
-        self._store, self._source = store, source
-        self._prompts = Prompts(store, source)
-        self._rows: list[tuple] = []
-
-    def prepare(self, chunk: Sequence[Good]) -> None:
-        """Work out hashes and splits."""
-        self._prompts.prepare([Good(good.shape.prompt, good.hash) for good in chunk])
-        _, rows = self._store.instructions.prepare(
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the prompts, which know their turns and their family, and the rows."""
+        into.add_prompts([prompt_row(**_prompt(good.shape.prompt, into.source)) for good in chunk])
+        prepared = into.store.instructions.prepare(
             {
                 "instruction": good.shape.instruction, "input": good.shape.input, "output": good.shape.output,
-                "source": self._source, "defects": good.shape.defects,
+                "source": into.source, "defects": good.shape.defects,
             }
             for good in chunk
         )  # fmt: skip
-        self._rows += rows
-
-    def publish(self) -> int:
-        """Write the prompts and the rows."""
-        self._prompts.publish()
-        added, _ = self._store.instructions.write(([], self._rows))
+        added, _ = into.store.instructions.write(([], prepared[1]), into.import_id)
         return added
 
 
+class Pairs:
+    """Two answers to a prompt, for the labelers to judge; what the file says of them is not read."""
+
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the answers and the pairs."""
+        last = into.store.value("SELECT coalesce(max(id), 0) FROM pairs")
+        return len({pair for pair, _, _ in _add_pairs([_judged(good) for good in chunk], into, purpose="train") if pair > last})
+
+
 class Preferences:
-    """Comparisons said by the file. Prompts, completions and pairs come by chunks; the pairs are shown to nobody."""
+    """Comparisons said by the file: one for each vote. Their pairs are shown to nobody."""
 
-    def __init__(self, store: Store, source: str) -> None:
-        self._store, self._source = store, source
-        self._authors: dict[str, int] = {}
-        self._assignments: list[tuple] = []
-        self._events: list[tuple] = []
+    def __init__(self) -> None:
+        self._authors: dict[str, Account] = {}
 
-    def prepare(self, chunk: Sequence[Good]) -> None:
-        """Write what the comparisons are about, and work these out."""
-        fresh = [good for good in chunk if not _recorded(self._store, good)]
-        shapes: list[PreferenceShape] = [good.shape for good in fresh]
-        ids = _prompt_ids(self._store, [shape.prompt for shape in shapes], self._source)
-        chosen = _add_completions(self._store, ids, [(shape.chosen, shape.chosen_model) for shape in shapes], self._source)
-        rejected = _add_completions(self._store, ids, [(shape.rejected, shape.rejected_model) for shape in shapes], self._source)
-        pairs = self._store.pairs.add_many(zip(ids, chosen, rejected, strict=True), purpose="import")
-        told = zip(fresh, pairs, chosen, rejected, strict=True)
-        events = [_event(good, pair, better, worse, self._author(good.shape)) for good, pair, better, worse in told]
-        self._assignments += [_assignment(event) for event in events if event["assignment_id"]]
-        self._events += self._store.comparisons.prepare(events)
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write what is not there yet: answers, pairs, comparisons. A row is new where one of its votes is."""
+        votes = [(good, vote, _vote_hash(good, number)) for good in chunk for number, vote in enumerate(_judged(good).votes)]
+        fresh = _not_recorded(votes, into.store)
+        goods = list({good.hash: good for good, _, _ in fresh}.values())
+        pairs = dict(zip((good.hash for good in goods), _add_pairs([_judged(good) for good in goods], into, purpose="import"), strict=True))
+        events = [_event(hash, vote, pairs[good.hash], self._author(good, vote, into), into) for good, vote, hash in fresh]
+        into.store.insert_many("assignments", ASSIGNMENT, [_assignment(event) for event in events if event["assignment_id"]])
+        made = _assigned(events, into)
+        rows = into.store.comparisons.prepare(event for event in events if event["assignment_id"] is None or event["id"] in made)
+        into.store.comparisons.record_many(rows)
+        recorded = {row[0] for row in rows}
+        return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
 
-    def publish(self) -> int:
-        """Write the comparisons. A simulated labeler, as every one, has a pair once, by an assignment."""
-        self._store.insert_many("assignments", ASSIGNMENT, self._assignments)
-        wanted = dumps([assignment[0] for assignment in self._assignments])
-        made = {row["id"] for row in self._store.rows("SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [wanted])}
-        return self._store.comparisons.record_many([event for event in self._events if event[ASSIGNED] is None or event[ASSIGNED] in made])
-
-    def _author(self, shape: PreferenceShape) -> int:
-        name = _author_name(self._source, shape)
+    def _author(self, good: Good, vote: Vote, into: Into) -> Account:
+        simulated = _judged(good).source == SIMULATED
+        who = f"{SIMULATED} {vote.labeler}".rstrip() if simulated else vote.labeler if into.apart else ""
+        name = f"file:{into.source}" + (f" ({who})" if who else "")
         if name not in self._authors:
-            self._authors[name] = _author(self._store, name, simulated=shape.source == SIMULATED)
+            self._authors[name] = into.author(name, simulated=simulated)
         return self._authors[name]
 
 
 class Completions:
-    """Answers of models elsewhere. They come by chunks; the pairs for the labelers, each with the one before it, at the end."""
+    """Answers of models elsewhere. Each waits in a pair with an earlier one for its prompt."""
 
-    def __init__(self, store: Store, source: str) -> None:
-        self._store, self._source = store, source
-        self._seen: Counter[tuple] = Counter()
-        self._pairs: list[tuple[int, str, str]] = []
-        self._added = 0
+    def __init__(self) -> None:
+        self._seen = Occurrences()
 
-    def prepare(self, chunk: Sequence[Good]) -> None:
-        """Write the completions, and see which pairs they will make."""
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the completions and their pairs."""
         shapes: list[CompletionShape] = [good.shape for good in chunk]
-        ids = _prompt_ids(self._store, [shape.prompt for shape in shapes], self._source)
-        rows = [self._row(prompt_id, shape) for prompt_id, shape in zip(ids, shapes, strict=True)]
-        made = {imported_id(row["prompt_id"], row["model_name"], row["text"], row["number"]) for row in rows}
-        self._added += len(made) - self._store.value(KNOWN, [dumps(sorted(made))])
-        self._store.completions.add_many(rows)
-        self._pairs += [(row["prompt_id"], row["before"], row["id"]) for row in self._store.rows(UNPAIRED, [dumps(sorted(made))])]
+        ids = into.prompt_ids([shape.prompt for shape in shapes])
+        rows = [self._row(prompt_id, shape, into) for prompt_id, shape in zip(ids, shapes, strict=True)]
+        wanted = [imported_id(row["prompt_id"], row["model_name"], row["text"], row["number"]) for row in rows]
+        known = {row["id"] for row in into.store.rows(KNOWN_COMPLETIONS, [dumps(wanted)])}
+        into.store.completions.add_many(rows)
+        into.store.pairs.add_many(_partners(wanted, into.store), import_id=into.import_id)
+        return len(set(wanted) - known)
 
-    def publish(self) -> int:
-        """Write the pairs."""
-        self._store.pairs.add_many(self._pairs)
-        return self._added
-
-    def _row(self, prompt_id: int, shape: CompletionShape) -> dict[str, Any]:
-        model = shape.model or _model_name(self._source)
-        number = self._seen[prompt_id, model, shape.text]
-        self._seen[prompt_id, model, shape.text] += 1
-        return {"prompt_id": prompt_id, "text": shape.text, "model_name": model, "number": number}
+    def _row(self, prompt_id: int, shape: CompletionShape, into: Into) -> dict[str, Any]:
+        row = into.completion(prompt_id, shape.text, shape.model)
+        return row | {"number": self._seen.before(prompt_id, row["model_name"], shape.text)}
 
 
-INSERTERS: dict[str, Callable[[Store, str], Inserter]] = {
+INSERTERS: dict[str, Callable[[], Inserter]] = {
     "prompts": Prompts,
     "instructions": Instructions,
     "preferences": Preferences,
+    "pairs": Pairs,
     "completions": Completions,
 }
 
 
-def _recorded(store: Store, good: Good) -> bool:
-    return store.value("SELECT 1 FROM comparisons WHERE source_hash = ?", [good.hash]) is not None
+def _judged(good: Good) -> JudgedShape:
+    return good.shape.judged if isinstance(good.shape, PreferenceShape) else good.shape
 
 
-def _event(good: Good, pair_id: int, better: str, worse: str, author: int) -> NewComparison:
-    """The comparison of one row. Its side comes from the row's hash, so that position says nothing."""
-    shape: PreferenceShape = good.shape
-    chosen_left = int(good.hash[-1], 16) % 2 == 0
-    left, right = (better, worse) if chosen_left else (worse, better)
-    id = good.hash[:32]
+def _vote_hash(good: Good, number: int) -> str:
+    """A row's only vote has the row's hash, several have one each."""
+    return good.hash if len(_judged(good).votes) == 1 else content_hash(good.hash, number)
+
+
+def _not_recorded(votes: Sequence[tuple[Good, Vote, str]], store: Store) -> list[tuple[Good, Vote, str]]:
+    """Those votes whose row was never imported and is no export of a comparison of this store."""
+
+    def known(column: str, values: list) -> set[str]:
+        return {row[column] for row in store.rows(KNOWN_EVENTS.format(column), [dumps(values)])}
+
+    hashes = known("source_hash", [hash for _, _, hash in votes])
+    ids = known("id", [good.comparison for good, _, _ in votes if good.comparison])
+    return [(good, vote, hash) for good, vote, hash in votes if hash not in hashes and good.comparison not in ids]
+
+
+def _add_pairs(shapes: Sequence[JudgedShape], into: Into, *, purpose: str) -> list[tuple[int, str, str]]:
+    """(pair, first answer, second answer) for each shape."""
+    ids = into.prompt_ids([shape.prompt for shape in shapes])
+    answers = [into.completion(prompt_id, *answer) for prompt_id, shape in zip(ids, shapes, strict=True) for answer in shape.answers]
+    completions = into.store.completions.add_many(answers)
+    first, second = completions[::2], completions[1::2]
+    pairs = into.store.pairs.add_many(zip(ids, first, second, strict=True), purpose=purpose, import_id=into.import_id)
+    return list(zip(pairs, first, second, strict=True))
+
+
+def _event(hash: str, vote: Vote, told: tuple[int, str, str], author: Account, into: Into) -> NewComparison:
+    """The comparison of one vote. Its side comes from the hash, so that position says nothing."""
+    pair_id, *answers = told
+    first_left = int(hash[-1], 16) % 2 == 0
+    left, right = answers if first_left else answers[::-1]
+    id, simulated = hash[:32], author.simulated
     return {
-        "id": id, "source_hash": good.hash, "source": shape.source, "assignment_id": id if shape.source == SIMULATED else None,
-        "verdict": ("left" if chosen_left else "right") + VERDICTS[shape.margin],
-        "pair_id": pair_id, "labeler_id": author, "left_id": left, "right_id": right,
+        "id": id, "source_hash": hash, "source": SIMULATED if simulated else "import", "assignment_id": id if simulated else None,
+        "verdict": _verdict(vote, first_left), "pair_id": pair_id, "labeler_id": author.id, "left_id": left, "right_id": right,
+        "import_id": into.import_id,
     }  # fmt: skip
 
 
+def _verdict(vote: Vote, first_left: bool) -> str:
+    if vote.winner is None:
+        return "both_bad" if vote.both_bad else "tie"
+    return ("left" if (vote.winner == 0) == first_left else "right") + VERDICTS[vote.margin]
+
+
 def _assignment(event: NewComparison) -> tuple:
+    """A simulated labeler, as every one, has a pair once, by an assignment."""
     moment = now()
-    return (event["id"], event["pair_id"], event["labeler_id"], event["left_id"], event["right_id"], moment, moment)
+    return (event["id"], event["pair_id"], event["labeler_id"], event["left_id"], event["right_id"], moment, moment, event["import_id"])
 
 
-def _author_name(source: str, shape: PreferenceShape) -> str:
-    return f"file:{source}" + (f" (simulated {shape.labeler}".rstrip() + ")" if shape.source == SIMULATED else "")
+def _assigned(events: Sequence[NewComparison], into: Into) -> set[str]:
+    wanted = [event["assignment_id"] for event in events if event["assignment_id"]]
+    found = into.store.rows("SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [dumps(wanted)]) if wanted else []
+    return {row["id"] for row in found}
 
 
-def _author(store: Store, name: str, *, simulated: bool) -> int:
-    """The account that stands for the file, or for one simulated labeler of it; nobody can log in as it."""
-    account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=simulated)
-    return account.id
+def _partners(ids: Sequence[str], store: Store) -> list[tuple[int, str, str]]:
+    """Each answer that is in no pair with an earlier answer to its prompt, of another text where there is one, drawn by its id.
+
+    So every answer is in a pair, any two models meet, and the pairs of a prompt hang together.
+    """
+    drawn = []
+    for row in store.rows(UNPAIRED, [dumps(ids)]):
+        earlier = store.rows(EARLIER, [row["prompt_id"], row["rowid"]])
+        choices = [one for one in earlier if one["text"] != row["text"]] or earlier
+        if choices:
+            drawn.append((row["prompt_id"], row["id"], choices[int(row["id"][:8], 16) % len(choices)]["id"]))
+    return drawn
 
 
 def _prompt(shape: PromptShape, source: str) -> dict[str, Any]:
     return {"text": shape.text, "messages": shape.messages, "source": source, "family": shape.family, "facts": shape.facts}
-
-
-def _prompt_ids(store: Store, shapes: Sequence[PromptShape], source: str) -> list[int]:
-    store.prompts.add_many(_prompt(shape, source) for shape in shapes)
-    return [store.prompts.find(shape.text).id for shape in shapes]
-
-
-def _add_completions(store: Store, prompt_ids: Sequence[int], answers: Sequence[Answer], source: str) -> list[str]:
-    return store.completions.add_many(
-        {"prompt_id": prompt_id, "text": text, "model_name": model or _model_name(source)}
-        for prompt_id, (text, model) in zip(prompt_ids, answers, strict=True)
-    )
-
-
-def _model_name(source: str) -> str:
-    """What the answers of a file are called where it names no model."""
-    return PurePath(source).stem

@@ -9,14 +9,15 @@ from typing import Any
 from data.clock import now
 from data.errors import BadInput
 from data.ids import content_hash, dumps
+from data.imports import DONE, done
 from data.noun import Noun
 from data.prompts import COLUMNS as PROMPT_COLUMNS
 from data.prompts import prompt_row
 from data.records import Instruction
 
 INSERT = (
-    "INSERT INTO instructions (hash, prompt_id, instruction, input, output, source, defects, created_at)"
-    " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM prompts WHERE hash = ?1 ON CONFLICT DO NOTHING"
+    "INSERT INTO instructions (hash, prompt_id, instruction, input, output, source, defects, created_at, import_id)"
+    " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM prompts WHERE hash = ?1 ON CONFLICT DO NOTHING"
 )
 Prepared = tuple[list[tuple], list[tuple]]
 """Values of prompts, and of the instruction rows on them."""
@@ -50,12 +51,12 @@ class Instructions(Noun):
         prompts = [_prompt_row(**row) for row in rows]
         return prompts, [_values(prompt[0], **row) for prompt, row in zip(prompts, rows, strict=True)]
 
-    def write(self, prepared: Prepared) -> tuple[int, int]:
-        """Add prepared rows in one commit -> (added, duplicate)."""
+    def write(self, prepared: Prepared, import_id: int | None = None) -> tuple[int, int]:
+        """Add prepared rows in one commit -> (added, duplicate). Those of an import count once it is done."""
         prompts, values = prepared
         with self._store.transaction() as database:
-            self._store.insert_many("prompts", PROMPT_COLUMNS, prompts)
-            added = max(database.conn.executemany(INSERT, values).rowcount, 0)
+            self._store.insert_many("prompts", (*PROMPT_COLUMNS, "import_id"), [(*row, import_id) for row in prompts])
+            added = max(database.conn.executemany(INSERT, [(*row, import_id) for row in values]).rowcount, 0)
         return added, len(values) - added
 
     def get(self, id: int) -> Instruction:
@@ -69,14 +70,14 @@ class Instructions(Noun):
         """Rows in the order in which they came, those that fit what is given."""
         wanted = {"split": split, "source": source, "limit": -1 if limit is None else limit}
         sql = (
-            f"{JOINED} WHERE (:split IS NULL OR prompts.split = :split)"
+            f"{JOINED} WHERE {done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
             " AND (:source IS NULL OR instructions.source = :source) ORDER BY instructions.id LIMIT :limit"
         )
         return [_instruction(row) for row in self._store.rows(sql, wanted)]
 
     def count(self) -> int:
         """How many there are."""
-        return self._store.value("SELECT count(*) FROM instructions")
+        return self._store.value(f"SELECT count(*) FROM instructions WHERE {DONE}")
 
 
 def _hash(instruction: str, input: str, output: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import schema, schema_labels, schema_projects
+from data import schema, schema_imports, schema_labels, schema_projects
 from data.clock import now
 
 migrations = Migrations("preference-loop")
@@ -50,6 +50,16 @@ def m002_projects(db: Database) -> None:
 
 _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)
     OR EXISTS (SELECT 1 FROM skips AS s WHERE s.assignment_id = a.id)"""
+
+
+@migrations()
+def m030_imports_that_count_at_once(db: Database) -> None:
+    """What an import writes bears its number, and counts from the moment at which the import is done."""
+    columns = [f"ALTER TABLE {table} ADD COLUMN import_id INTEGER REFERENCES imports (id)" for table in schema_imports.TABLES]
+    first, *others = _statements(schema_imports.IMPORTS)
+    for statement in (first, *columns, *others, schema_imports.GUARD):
+        db.execute(statement)
+
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every change that this version knows."""

@@ -11,8 +11,8 @@ from data.noun import Noun
 from data.records import Pair
 
 INSERT = """
-INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at)
-SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND a.text != b.text, ?5, ?6, ?7
+INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at, import_id)
+SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND ?8 IS NULL AND a.text != b.text, ?5, ?6, ?7, ?8
 FROM completions AS a, completions AS b
 WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt_id = ?1
 ON CONFLICT DO NOTHING
@@ -47,12 +47,16 @@ class Pairs(Noun):
         purpose: str = "train",
         priority: int = 0,
         run_id: int | None = None,
+        import_id: int | None = None,
     ) -> list[int]:
-        """`add` for many (prompt_id, a_id, b_id) in one commit; the pairs' ids in the same order."""
+        """`add` for many (prompt_id, a_id, b_id) in one commit; the pairs' ids in the same order.
+
+        Those of an import (`import_id`) are shown once it is done (`Imports.reveal`).
+        """
         moment = now()
         ordered = [(prompt_id, *sorted((a_id, b_id))) for prompt_id, a_id, b_id in pairs]
         with self._store.transaction() as database:
-            database.conn.executemany(INSERT, [(*one, purpose, priority, run_id, moment) for one in ordered])
+            database.conn.executemany(INSERT, [(*one, purpose, priority, run_id, moment, import_id) for one in ordered])
             return [self._id(*one) for one in ordered]
 
     def get(self, id: int) -> Pair:

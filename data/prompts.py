@@ -9,6 +9,7 @@ from typing import Any
 from data.clock import now
 from data.errors import BadInput
 from data.ids import content_hash, dumps
+from data.imports import DONE
 from data.noun import Noun
 from data.records import Prompt
 from data.splits import normalise, split_of
@@ -91,12 +92,12 @@ class Prompts(Noun):
         """Prompts in the order in which they came, those that fit what is given."""
         wanted = {"split": split, "source": source, "family": family}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
-        sql = f"SELECT * FROM prompts WHERE 1{where} ORDER BY id LIMIT :limit"
+        sql = f"SELECT * FROM prompts WHERE {DONE}{where} ORDER BY id LIMIT :limit"
         return [_prompt(row) for row in self._store.rows(sql, {**wanted, "limit": -1 if limit is None else limit})]
 
     def count(self, split: str | None = None) -> int:
         """How many there are, in all or in a split."""
-        return self._store.value("SELECT count(*) FROM prompts WHERE ?1 IS NULL OR split = ?1", [split])
+        return self._store.value(f"SELECT count(*) FROM prompts WHERE {DONE} AND (?1 IS NULL OR split = ?1)", [split])
 
 
 def _prompt(row: Mapping[str, Any]) -> Prompt:

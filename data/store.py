@@ -21,6 +21,7 @@ from data.connection import alone, immediate, opening, require_sqlite, unchecked
 from data.errors import BadInput
 from data.evaluations import Evaluations
 from data.gold import Gold
+from data.imports import Imports
 from data.instructions import Instructions
 from data.metrics import Metrics
 from data.migrations import NAMES, migrations
@@ -71,6 +72,7 @@ class Store(Sql):
         self.reward_models = RewardModels(self)
         self.snapshots = Snapshots(self)
         self.evaluations = Evaluations(self)
+        self.imports = Imports(self)
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)
 

@@ -21,6 +21,7 @@ def prepare(store: Store, base: str | None = None, chat_template: Path | None = 
     """
     base = base and found(base)
     template = read_template(chat_template, base)
+    store.imports.mend()
     if not store.policies.count():
         starter.register(store)
     if base and not _is_known(store, base, template):

@@ -8,39 +8,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from data.formats import alpaca, hh, trl
+from data.formats import alpaca, arena, full, hh, pandalm, trl
 from data.formats.conversation import answer_of, prompt_of
 from data.formats.fields import BadRow, optional_text, wanted
-from data.formats.shapes import CompletionShape, PreferenceShape
+from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape
 
 Reader = Callable[[dict], Any]
 
 AUTO = "auto"
-FORMATS = ("alpaca", "trl", "hh")
+MODULES = {"full": full, "arena": arena, "pandalm": pandalm, "alpaca": alpaca, "hh": hh, "trl": trl}  # looked at in this order
+FORMATS = tuple(MODULES)
 ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}  # what export writes, import reads by name
-MODULES = {"alpaca": alpaca, "hh": hh, "trl": trl}  # looked at in this order
-NOUN = {"prompts": "prompt", "instructions": "instruction", "preferences": "preference"}
+NOUN = {"prompts": "prompt", "instructions": "instruction", "preferences": "preference", "pairs": "preference"}
 KEYS = {
     "prompts": "'prompt', 'messages' or 'instruction'",
     "instructions": "'instruction' and 'output', 'prompt' and 'completion', or 'messages'",
-    "preferences": "'chosen' and 'rejected' (with 'prompt' or 'instruction')",
+    "preferences": "'chosen' and 'rejected' (with 'prompt' or 'instruction'), or two answers and who won",
+    "pairs": "'chosen' and 'rejected', 'conversation_a' and 'conversation_b', or 'response1' and 'response2'",
     "completions": "'prompt' (or 'instruction'), 'response' and 'model'",
 }
+
+
+def format_of(row: dict) -> str:
+    """The name of the row's format, by its keys."""
+    return next((name for name, module in MODULES.items() if module.matches(row)), "trl")
 
 
 def read_row(row: dict, what: str, form: str = AUTO) -> Any:
     """The shape of one row of `what`. Raises BadRow with the reason."""
     if what == "completions":
         return completion(row)
-    name = ALIASES.get(form, form)
-    if name == AUTO:
-        name = next((name for name, module in MODULES.items() if module.matches(row)), "trl")
+    name = format_of(row) if form == AUTO else ALIASES.get(form, form)
     reader = getattr(MODULES[name], NOUN[what], None)
     if reader is None:
         raise BadRow(f"the {name} format holds no {what}: rows need {KEYS[what]}")
     shape = reader(row)
     if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
         raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
+    if isinstance(shape, JudgedShape):
+        _check(shape, what)
     return shape
 
 
@@ -49,3 +55,21 @@ def completion(row: dict) -> CompletionShape:
     asked = alpaca.prompt(row) if "instruction" in row else prompt_of(wanted(row, "prompt"), "prompt")
     key = next((key for key in ("response", "completion", "output") if key in row), "response")
     return CompletionShape(asked, answer_of(wanted(row, key), key), optional_text(row, "model"))
+
+
+def guess(row: dict) -> str:
+    """What a file most likely holds, by one of its rows: preferences, completions, instructions or prompts."""
+    if {"chosen", "rejected"} <= row.keys() or format_of(row) in ("full", "arena", "pandalm"):
+        return "preferences"
+    if {"response", "model"} & row.keys():
+        return "completions"
+    messages = row.get("messages")
+    answered = isinstance(messages, list) and messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant"
+    return "instructions" if {"output", "completion", "instances"} & row.keys() or answered else "prompts"
+
+
+def _check(shape: JudgedShape, what: str) -> None:
+    if shape.answers[0][0] == shape.answers[1][0]:
+        raise BadRow("the two answers are the same text")
+    if what == "preferences" and not shape.votes:
+        raise BadRow("nobody has said which answer is better: such rows come in as pairs to be judged (--as pairs)")

@@ -38,6 +38,30 @@ class InstructionShape:
         return PromptShape(instruction_prompt(self.instruction, self.input), self.messages, self.family)
 
 
+Answer = tuple[str, str | None]
+"""A text, and the model that wrote it where the file says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one labeler (as the file calls them) said of two answers: the winner is 0 or 1, None for a tie."""
+
+    winner: int | None
+    margin: int = CLEARLY
+    labeler: str = ""
+    both_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedShape:
+    """Two answers to a prompt and what people said of them: several votes, one, or none yet."""
+
+    prompt: PromptShape
+    answers: tuple[Answer, Answer]
+    votes: tuple[Vote, ...] = ()
+    source: str = "import"
+
+
 @dataclass(frozen=True, slots=True)
 class PreferenceShape:
     """One answer preferred over another. `margin` 1 to 3; `source` is 'simulated' for labels that no person gave.
@@ -53,6 +77,12 @@ class PreferenceShape:
     labeler: str = ""
     chosen_model: str | None = None
     rejected_model: str | None = None
+
+    @property
+    def judged(self) -> JudgedShape:
+        """The same as two answers and a vote for the first."""
+        answers = ((self.chosen, self.chosen_model), (self.rejected, self.rejected_model))
+        return JudgedShape(self.prompt, answers, (Vote(0, self.margin, self.labeler),), self.source)
 
 
 @dataclass(frozen=True, slots=True)

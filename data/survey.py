@@ -1,0 +1,148 @@
+"""A file before it is imported: every row with its shape or the reason why it has none, and what all of them are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from data.errors import BadInput
+from data.formats import AUTO, KEYS, format_of, guess, read_row
+from data.formats.fields import BadRow
+from data.formats.reading import look, rows, text_lines
+from data.formats.shapes import JudgedShape, PreferenceShape
+from data.ids import content_hash
+from data.inserting import Good
+
+MOST_LABELERS = 200
+"""Where files name more labelers than this (an open arena does), they are one account: the list of people stays readable."""
+SHOWN = 5
+
+
+class File(NamedTuple):
+    """A file and what it is called where that is not its own name (an upload)."""
+
+    path: Path
+    name: str
+
+    @classmethod
+    def at(cls, path: Path | str, name: str | None = None) -> File:
+        """The file; its name is told without .gz."""
+        path = Path(path).expanduser()
+        return cls(path, (name or path.name).removesuffix(".gz").encode("utf-8", "replace").decode())
+
+
+class Checked(NamedTuple):
+    """A row of the file: its shape and hash, or the reason why it has none."""
+
+    file: File
+    line: int
+    row: dict
+    good: Good | None = None
+    reason: str = ""
+    field: str | None = None
+
+
+@dataclass(slots=True)
+class Survey:
+    """What one reading of the files found."""
+
+    good: int = 0
+    bad: int = 0
+    first_bad: Checked | None = None
+    votes: int = 0
+    labelers: set[str] = field(default_factory=set)
+
+    def add(self, checked: Checked) -> None:
+        """Count one row."""
+        if not checked.good:
+            self.bad += 1
+            self.first_bad = self.first_bad or checked
+            return
+        self.good += 1
+        shape = checked.good.shape
+        judged = shape.judged if isinstance(shape, PreferenceShape) else shape
+        if isinstance(judged, JudgedShape):
+            self.votes += len(judged.votes)
+            if len(self.labelers) <= MOST_LABELERS:
+                self.labelers.update(vote.labeler for vote in judged.votes)
+
+    @property
+    def apart(self) -> bool:
+        """Whether the files' labelers are few enough to get an account each."""
+        return len(self.labelers) <= MOST_LABELERS
+
+    def refusal(self, what: str, files: Sequence[File]) -> BadInput:
+        """The first bad row, how many rows are good, and the way on."""
+        bad = self.first_bad
+        if bad is None:
+            return BadInput("there are no rows in the file", f"Each row needs {KEYS[what]}.", file=str(files[0].path))
+        count = f"{self.good} of {self.good + self.bad} rows are good"
+        remedy = "Correct it, or import the good rows with --skip-bad." if self.good else f"Each row needs {KEYS[what]}."
+        return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.path), line=bad.line, field=bad.field)
+
+
+class Preview(NamedTuple):
+    """What a person sees before an import. `first_bad` is one line, None where every row is good; `shown` are the first good rows."""
+
+    what: str
+    formats: dict[str, int]
+    good: int
+    bad: int
+    comparisons: int
+    labelers: int
+    first_bad: str | None
+    shown: list[dict]
+
+
+def preview(files: Sequence[File], what: str | None = None, form: str = AUTO) -> Preview:
+    """What is in the files, nothing written; without `what` it is guessed from the first row.
+
+    Raises BadInput where a file cannot be read as rows at all.
+    """
+    what = what or guess(next((checked.row for file in files for checked in islice(checked_rows(file, "prompts", AUTO), 1)), {}))
+    survey, formats, shown = Survey(), Counter(), []
+    for file in files:
+        for checked in checked_rows(file, what, form):
+            survey.add(checked)
+            if checked.good:
+                formats[format_of(checked.row)] += 1
+                shown += [checked.row] if len(shown) < SHOWN else []
+    first_bad = str(survey.refusal(what, files)) if survey.bad or not survey.good else None
+    comparisons = survey.votes if what == "preferences" else 0
+    return Preview(what, dict(formats), survey.good, survey.bad, comparisons, len(survey.labelers - {""}), first_bad, shown)
+
+
+def checked_rows(file: File, what: str, form: str) -> Iterator[Checked]:
+    """Every row with its shape or the reason why it has none."""
+    for line, row, problem in _rows(file.path, what):
+        if problem:
+            yield Checked(file, line, row, reason=problem)
+            continue
+        try:
+            yield Checked(file, line, row, Good(read_row(row, what, form), content_hash(_kind(what), row), _comparison(row)))
+        except BadRow as bad:
+            yield Checked(file, line, row, reason=bad.reason, field=bad.field)
+        except RecursionError:
+            yield Checked(file, line, {}, reason="nested too deeply")
+
+
+def _kind(what: str) -> str:
+    return "preferences" if what == "pairs" else what
+
+
+def _comparison(row: dict) -> str | None:
+    """The comparison that a row says it is, as export writes it: the home it came from knows it already."""
+    named = row.get("comparison") or row.get("comparison_id")
+    return named if isinstance(named, str) else None
+
+
+def _rows(path: Path, what: str) -> Iterator[tuple[int, dict, str]]:
+    """Rows of JSON; of a plain text file named .txt, one prompt a line."""
+    plain = what == "prompts" and path.name.removesuffix(".gz").endswith(".txt")
+    if plain and look(path) == "text":
+        return ((line, {"prompt": text}, problem) for line, text, problem in text_lines(path))
+    return rows(path)
