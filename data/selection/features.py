@@ -1,0 +1,78 @@
+"""What can be said of an instruction row by reading its text alone: lengths, repetition, endings, copying, refusals, language."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+WORD = re.compile(r"\w+")
+SENTENCE_END = re.compile(r"(?<=[.!?。])\s+")
+LIST_NUMBER = re.compile(r"\d+[.)]")
+PROPER_ENDS = (".", "!", "?", "。", '"', "'", ")", "]", "}", "”", "`", ":")
+REFUSAL = re.compile(
+    r"\b(?:i|we)(?:'m| am| are)? (?:sorry,? but|cannot|can't|can not|won't|will not|am unable|unable to)\b|\bas an ai\b"
+    r"|할 수 없습니다|도와드릴 수 없|죄송하지만",
+    re.IGNORECASE,
+)
+SCRIPTS = (("ko", "\uac00", "\ud7a3"), ("ja", "\u3040", "\u30ff"), ("zh", "\u4e00", "\u9fff"), ("ru", "\u0400", "\u04ff"), ("ar", "\u0600", "\u06ff"))
+ENGLISH = frozenset(WORD.findall("the of and to a in is you that it for on are with as i be this have from or by not but what your can will an my"))
+NAMES = (
+    "answer_words", "prompt_words", "words_per_prompt_word", "repeated_sentences", "repeated_triples", "distinct_words", "ends_properly",
+    "sentences", "prompt_words_used", "long_prompt_words_used", "names_used", "letters_per_word", "words_per_sentence", "first_sentence_words",
+    "last_sentence_words", "commas", "questions", "exclamations", "refuses",
+)  # fmt: skip
+"""The columns of `features`, in their order."""
+
+
+def features(instruction: str, input: str, output: str) -> np.ndarray:
+    """The columns NAMES of one row, (19,). Lengths are log(1 + words); shares lie in 0..1, and are 1 where there is nothing to share."""
+    prompt = f"{instruction} {input}".strip()
+    asked, words = WORD.findall(prompt.lower()), WORD.findall(output.lower())
+    spoken = sentences(output)
+    said, triples = set(words), list(zip(words, words[1:], words[2:], strict=False))
+    per_sentence = [len(sentence.split()) for sentence in spoken] or [0]
+    return np.array([
+        np.log1p(len(words)), np.log1p(len(asked)), len(words) / (1 + len(asked)), repeated(spoken), repeated(triples), _share(said, words),
+        output.rstrip().endswith(PROPER_ENDS), len(spoken), _used(set(asked), said), _used({word for word in asked if len(word) > 3}, said),
+        _used(names(prompt), said), np.mean([len(word) for word in words] or [0]), np.mean(per_sentence), per_sentence[0], per_sentence[-1],
+        output.count(","), output.count("?"), output.count("!"), refuses(output),
+    ], dtype=np.float32)  # fmt: skip
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences, in lower case, without the numbers of a list."""
+    return [part for part in SENTENCE_END.split(text.lower().strip()) if part and not LIST_NUMBER.fullmatch(part)]
+
+
+def repeated(parts: list) -> float:
+    """The share of parts that stood there before; 0 for none."""
+    return 1 - len(set(parts)) / len(parts) if parts else 0.0
+
+
+def names(text: str) -> set[str]:
+    """Words with a capital that do not begin a sentence, in lower case."""
+    return {word.lower() for word in re.findall(r"(?<!^)(?<![.!?] )\b[A-Z]\w+", text)}
+
+
+def refuses(text: str) -> bool:
+    """Whether it says that it will not or cannot do what was asked."""
+    return REFUSAL.search(text) is not None
+
+
+def language(text: str) -> str:
+    """A guess: ko, ja, zh, ru or ar where a fifth of the letters is of that script, en by its commonest words, else other."""
+    letters = [letter for letter in text if letter.isalpha()]
+    for name, low, high in SCRIPTS:
+        if letters and sum(low <= letter <= high for letter in letters) >= 0.2 * len(letters):
+            return name
+    words = WORD.findall(text.lower())
+    return "en" if words and sum(word in ENGLISH for word in words) >= 0.1 * len(words) else "other"
+
+
+def _used(wanted: set[str], said: set[str]) -> float:
+    return len(wanted & said) / len(wanted) if wanted else 1.0
+
+
+def _share(distinct: set, every: list) -> float:
+    return len(distinct) / len(every) if every else 1.0
