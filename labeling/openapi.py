@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 
 from data.verdicts import VERDICTS
 from labeling.session import Answer, Item, Receipt
+from labeling.transfer import EXPORT, IMPORT
 
 KINDS = {"bool": "boolean", "int": "integer", "float": "number"}
 FAILURES = {
@@ -34,8 +35,35 @@ def description() -> dict:
         "info": {"title": "Preference Loop", "version": "1"},
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}, "schemas": {"Error": error()}},
         "security": [{"token": []}],
-        "paths": {f"/api/v1/{name}": {"post": operation(*verb)} for name, verb in verbs.items()},
+        "paths": {f"/api/v1/{name}": {"post": operation(*verb)} for name, verb in verbs.items()} | files(),
     }
+
+
+def files() -> dict:
+    """Import, export and this document."""
+    counts = {name: {"type": "integer"} for name in ("read", "added", "duplicate", "rejected")}
+    rows = {"description": "One row a line; X-Rows counts them, X-Omitted says what was left out and why.", "content": {"application/jsonl": {}}}
+    bring = {
+        "summary": "Import the body: JSONL, JSON, or either gzipped. For researchers; a bad row changes nothing and is named.",
+        "parameters": parameters(IMPORT, required="as"),
+        "requestBody": {"content": {"application/octet-stream": {}}},
+        "responses": {"200": {"description": "Done.", "content": json_of(counts)}} | failures(),
+    }
+    hand_out = {
+        "summary": "Export as JSON lines. For researchers.",
+        "parameters": parameters(EXPORT, required="what"),
+        "responses": {"200": rows} | failures(),
+    }
+    this = {"summary": "This description.", "responses": {"200": {"description": "OpenAPI 3.1.", "content": json_of({})}} | failures()}
+    return {"/api/v1/import": {"post": bring}, "/api/v1/export": {"get": hand_out}, "/api/v1/openapi.json": {"get": this}}
+
+
+def parameters(known: dict[str, tuple[str, ...] | None], *, required: str) -> list[dict]:
+    """The parameters of a query."""
+    return [
+        {"name": name, "in": "query", "required": name == required, "schema": {"type": "string"} | ({"enum": list(values)} if values else {})}
+        for name, values in known.items()
+    ]
 
 
 def operation(summary: str, body: dict, result: dict) -> dict:

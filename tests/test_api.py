@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from contextlib import closing
 
 import pytest
@@ -109,9 +111,78 @@ def test_the_page_answers_and_gets_the_next_pair_in_one_request(store, add_pairs
         assert (last["item"]["assignment"], last["progress"]["total"]) == (second["item"]["assignment"], 0)
 
 
-def test_the_description_names_every_route_and_verdict(client):
+@pytest.fixture
+def researcher(store):
+    token = store.tokens.issue("api", store.accounts.add("Ada", "researcher").id, 60)
+    with TestClient(Gate(Starlette(routes=api.routes(store)), store), headers={"authorization": f"Bearer {token}"}) as client:
+        yield client
+
+
+def test_a_file_goes_in_once_and_comes_out_again(researcher, store):
+    rows = [{"prompt": f"ask {number}", "chosen": "good", "rejected": "bad"} for number in range(3)]
+    body = "\n".join(map(json.dumps, rows)).encode()
+    first = researcher.post("/api/v1/import?as=preferences&name=mine.jsonl", content=gzip.compress(body))
+    assert (first.status_code, first.json()) == (200, {"read": 3, "added": 3, "duplicate": 0, "rejected": 0})
+    again = researcher.post("/api/v1/import?as=preferences&format=trl&name=mine.jsonl", content=body).json()
+    assert (again["added"], again["duplicate"]) == (0, 3)
+    out = researcher.get("/api/v1/export?what=preferences&format=trl")
+    assert (out.headers["x-rows"], out.headers["x-omitted"]) == ("3", "{}")
+    assert [{name: row[name] for name in rows[0]} for row in map(json.loads, out.text.splitlines())] == rows
+    assert [(act["actor"], act["action"]) for act in store.audit.list()] == [("Ada", "export"), ("Ada", "import"), ("Ada", "import")]
+    assert list((store.home / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "field", "said"),
+    [
+        ("import?as=pictures", "as", "'pictures' cannot be taken"),
+        ("import", "as", "missing"),
+        ("import?as=prompts&colour=red", "colour", "no parameter"),
+        ("import?as=prompts", None, ""),
+        ("export?what=preferences", None, "no comparisons"),
+        ("export?what=instructions&format=hh", "format", "cannot be written as 'hh'"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_or_made_is_one_line_and_leaves_nothing(researcher, store, call, field, said):
+    answer = researcher.request("GET" if call.startswith("export") else "POST", f"/api/v1/{call}", content=b'{"nothing": 1}')
+    assert answer.status_code == 400
+    assert answer.json()["field"] == field or field is None
+    assert said in answer.json()["error"]
+    assert answer.json()["remedy"]
+    assert str(store.home) not in answer.text
+    assert [*(store.home / "cache").glob("*")] == []
+    assert store.prompts.count() == 0
+
+
+def test_files_are_for_researchers(client):
+    assert client.post("/api/v1/import?as=prompts", content=b"{}").status_code == 403
+    assert client.get("/api/v1/export?what=events").status_code == 403
+
+
+def test_an_import_beyond_the_limit_is_refused_while_it_arrives(researcher, store, monkeypatch):
+    monkeypatch.setattr("labeling.transfer.FILE_LIMIT", 1000)
+    assert researcher.post("/api/v1/import?as=prompts", content=b"x" * 1001).status_code == 413
+    assert [*(store.home / "cache").glob("*")] == []
+
+
+def test_the_description_has_every_route_of_the_api_with_its_methods_and_no_other(client, store):
     described = client.get("/api/v1/openapi.json").json()
-    assert set(described["paths"]) == {f"/api/v1/{verb}" for verb in ("next", "submit", "skip", "undo")}
+    there = {(route.path, method.lower()) for route in api.routes(store) for method in route.methods - {"HEAD"} if route.path.startswith("/api")}
+    assert {(path, method) for path, methods in described["paths"].items() for method in methods} == there
+
+
+def test_what_the_api_answers_is_what_the_description_says(client, add_pairs):
+    described = client.get("/api/v1/openapi.json").json()
     body = described["paths"]["/api/v1/submit"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["id", "assignment", "verdict"]
     assert "both_bad" in body["properties"]["verdict"]["enum"]
+    assert all("$ref" in answer["content"]["application/json"]["schema"]
+               for code, answer in described["paths"]["/api/v1/submit"]["post"]["responses"].items() if code != "200")  # fmt: skip
+    add_pairs(1)
+    item = client.post("/api/v1/next").json()["item"]
+    shown = described["paths"]["/api/v1/undo"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["item"]
+    assert set(item) == set(shown["properties"])
+    receipt = client.post("/api/v1/submit", json={"id": "program-1", "assignment": item["assignment"], "verdict": "left"}).json()
+    promised = described["paths"]["/api/v1/submit"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    kinds = {"string": str, "boolean": bool, "integer": int}
+    assert {name: type(value) for name, value in receipt.items()} == {name: kinds[schema["type"]] for name, schema in promised.items()}

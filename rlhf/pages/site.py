@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import fastapi
 import gradio as gr
 from fastapi.middleware.cors import CORSMiddleware
+from gradio.context import LocalContext
 
 from data.store import Store
 from labeling import api, page
@@ -27,8 +29,8 @@ def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.router.routes.extend([*api.routes(store), export.download(store)])
     label, research = page.build(store), train.build(store)
-    mount(app, label, "/label", ("labeler", "researcher"), theme=page.THEME, head=page.HEAD, i18n=page.I18N)
-    mount(app, research, "/train", ("researcher",), theme=look.theme(), head=look.HEAD)
+    mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD, i18n=page.I18N)
+    mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)
     gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)})
     return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 
@@ -42,13 +44,29 @@ def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
     return calls + (("heartbeat/",) if blocks.config["connect_heartbeat"] else ())
 
 
-def mount(app: fastapi.FastAPI, blocks: gr.Blocks, path: str, roles: tuple[str, ...], **look: Any) -> None:
-    """One site of pages for some roles, without anything that gradio adds on its own."""
+def mount(app: fastapi.FastAPI, store: Store, blocks: gr.Blocks, path: str, *, roles: tuple[str, ...], **look: Any) -> None:
+    """One site of pages for some roles, without anything that gradio adds on its own; each of its handlers asks again who calls."""
     blocks.queue(api_open=False)
+    for handler in blocks.fns.values():
+        handler.fn = handler.fn and checked(store, handler.fn, roles)
     gr.mount_gradio_app(
         app, blocks, path, auth_dependency=need(*roles), run_history=False, footer_links=[], show_error=False,
         enable_monitoring=False, max_file_size="1mb", ssr_mode=False, **look,
     )  # fmt: skip
+
+
+def checked(store: Store, handler: Callable, roles: tuple[str, ...]) -> Callable:
+    """The handler, run only for an open account of these roles, looked up again: what a page hides protects nothing."""
+
+    @wraps(handler)
+    def authorised(*given: Any) -> Any:
+        name = getattr(LocalContext.request.get(None), "username", None)
+        account = store.accounts.by_name(name) if name else None
+        if account is None or account.disabled or account.role not in roles:
+            raise gr.Error("Your account may not do this.")
+        return handler(*given)
+
+    return authorised
 
 
 def need(*roles: str) -> Callable[[fastapi.Request], str | None]:
