@@ -76,7 +76,8 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
         args,
         train_dataset=train_rows(store, settings.prompts),
         eval_dataset=rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)),
-        start=adapter_folder(store, parent) if parent.adapter else default_lora(settings.rank),
+        start=adapter_folder(store, parent) if parent.adapter else None,
+        peft_config=None if parent.adapter else default_lora(settings.rank),
         guard=load_reward(store, settings.guard, base, parent) if settings.guard else None,
         callbacks=[report],
     )

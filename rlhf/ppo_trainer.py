@@ -42,8 +42,9 @@ class PPOTrainer(DraftingTrainer):
     """Train the adapter `policy` of a base against a reward, kept near the policy it starts from.
 
     `model` is a Base or where to load one. `reward` has `.score(prompts, completions)` or is such a function. Datasets are sequences
-    of rows with a `prompt`: text, or messages. `start` is the folder of the starting adapter; with `peft_config` instead, or without
-    both, it is a fresh one. The policy as it starts is the reference. With `eval_dataset` the kept checkpoint is chosen there, else on the rollouts.
+    of rows with a `prompt`: text, or messages. The policy starts as the adapter in the folder `start`, or as a fresh LoRA by
+    `peft_config` (None: on all linear layers); as it starts it is the reference. With `eval_dataset` the kept checkpoint is chosen
+    there, else on the rollouts.
 
     After `train()` the adapter holds the best policy seen (`best.update` says when). `watch`, if set, is called with rows, texts and
     ended flags of the answers to the fixed prompts; its mean is logged as `eval_gold` and decides nothing.
@@ -61,7 +62,7 @@ class PPOTrainer(DraftingTrainer):
         *,
         train_dataset: Sequence[Row],
         eval_dataset: Sequence[Row] | None = None,
-        start: str | Path | LoraConfig | None = None,
+        start: str | Path | None = None,
         peft_config: LoraConfig | None = None,
         guard: Rewarder | RewardFunction | None = None,
         **options: Any,

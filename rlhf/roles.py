@@ -23,15 +23,15 @@ from rlhf.scorer import Rewarder, RewardFunction, Scorer
 POLICY, REFERENCE, VALUE = "policy", "reference", "value"
 
 
-def add_policy(base: Base, start: str | Path | LoraConfig | None, config: LoraConfig | None) -> str | None:
-    """Add the policy and its reference; returns the reference's role: None, the bare base, where the policy starts as a fresh LoRA.
+def add_policy(base: Base, start: str | Path | None, config: LoraConfig | None) -> str | None:
+    """Add the policy, from the folder `start` or as a fresh LoRA by `config`, and its reference; returns the reference's role.
 
-    Raises BadInput where both a start and a configuration are given.
+    That of a fresh one is None, the bare base. Raises BadInput where both are given.
     """
     if start is not None and config is not None:
         raise BadInput(f"both start={str(start)!r} and a peft_config are given", "Give one of them", field="peft_config")
-    if not isinstance(start, str | Path):
-        base.add_adapter(POLICY, config=start or config, trainable=True)
+    if start is None:
+        base.add_adapter(POLICY, config=config, trainable=True)
         return None
     base.add_adapter(POLICY, start, trainable=True)
     base.add_adapter(REFERENCE, start)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from peft import LoraConfig
 from transformers import TrainerCallback
 
 from reward.base import Base
@@ -59,7 +60,8 @@ def ppo_config(folder: Path, updates: int = 1, **options) -> PPOConfig:
 
 
 def ppo_trainer(base: Base, config: PPOConfig, reward=share_of_letters, train=PROMPTS, held_out=None, start=None) -> PPOTrainer:
-    trainer = PPOTrainer(base, reward, config, train_dataset=train, eval_dataset=held_out, start=start)
+    policy = {"peft_config" if isinstance(start, LoraConfig) else "start": start}
+    trainer = PPOTrainer(base, reward, config, train_dataset=train, eval_dataset=held_out, **policy)
     trainer.remove_callback(next(c for c in trainer.callback_handler.callbacks if "Printer" in type(c).__name__))
     return trainer
 

@@ -42,7 +42,7 @@ def ours(folder: Path, *, seed: int) -> dict:
     given = {"kl_target": None, "standardize_reward": False, "missing_eos_penalty": 0.0, "max_new_tokens": ANSWER}
     args = config(case, str(folder / "run"), UPDATES, seed=seed, learning_rate=RATES["ours"], **SHARED, **given)
     rows = [{"prompt": text} for text in prompts(seed, words=SHAPE["words"])]
-    trainer = PPOTrainer(base, even_words, args, train_dataset=rows, start=lora(case, base))
+    trainer = PPOTrainer(base, even_words, args, train_dataset=rows, peft_config=lora(case, base))
     trainer.train()
     return summary([round(line["reward"], 4) for line in trainer.state.log_history if "reward" in line])
 

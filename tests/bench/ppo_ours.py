@@ -50,7 +50,7 @@ def main() -> None:
         args = config(case, folder)
         turns = Turns(args.steps_per_update)
         rows = [{"prompt": text} for text in prompts(1)]
-        trainer = PPOTrainer(base, judge, args, train_dataset=rows, start=lora(case, base), callbacks=[turns])
+        trainer = PPOTrainer(base, judge, args, train_dataset=rows, peft_config=lora(case, base), callbacks=[turns])
         begin = trainer._begin_update
 
         def counted(update: int) -> None:
