@@ -31,10 +31,10 @@ class PPOConfig(TrainingArguments):
     optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
     of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
 
-    Overridden defaults: learning rate 1.5e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
+    Overridden defaults: learning rate 2e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
     """
 
-    learning_rate: float = _knob(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
+    learning_rate: float = _knob(2e-3, "Peak learning rate; of LoRA matrices and of the value head.")
     adam_epsilon: float = _knob(1e-5, "Adam's epsilon; 1e-8 makes PPO's early steps too large.")
     warmup_steps: float = _knob(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
     per_device_train_batch_size: int = _knob(16, "Answers in one forward and backward pass.")
@@ -57,7 +57,7 @@ class PPOConfig(TrainingArguments):
     length_penalty: float = _knob(0.0, "Subtracted from the score for each token of an answer beyond length_free.")
     length_free: int = _knob(0, "Tokens of an answer that cost no length penalty.")
     kl_estimator: str = _knob("k1", "Estimator of the KL that is charged per token; the reported one is k1.", choices=("k1", "k2", "k3"))
-    kl_coef: float = _knob(0.1, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
+    kl_coef: float = _knob(0.05, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
     kl_target: float | None = _knob(
         3.0, "KL per answer (nats) above which the coefficient rises; it never sinks below kl_coef. None: it is fixed."
     )
@@ -81,7 +81,7 @@ class PPOConfig(TrainingArguments):
         None, "Approximate KL (nats per token) of a minibatch against the rollout's policy that ends the update. None: no such end."
     )
 
-    eval_updates: int = _knob(2, "Updates between two looks at the validation prompts.")
+    eval_updates: int = _knob(4, "Updates between two looks at the validation prompts.")
     save_updates: int = _knob(1, "Updates between two checkpoints.")
 
     def __post_init__(self) -> None:

@@ -19,14 +19,14 @@ class PPOSettings:
     kl_target: float = option(
         3.0, "distance from the start the run steers to; 0: the price of KL stays fixed", unit="nats per answer", main=True, min=0.0, max=1e3
     )
-    learning_rate: float = option(1.5e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
+    learning_rate: float = option(2e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
     guard: str = option("", "second reward, trained on other labels: watches, chooses what is kept, ends an over-optimised run; empty: none")
     uncertainty: float = option(
         0.0, "subtracted for each standard deviation that the members of the reward's ensemble are apart; 0: their mean", min=0.0, max=1e3
     )
     prompts: str = option("", "source of the prompts; empty: all prompts of the train split (never others)")
     kl_budget: float = option(6.0, "distance at which the run ends; nothing beyond it is kept", unit="nats per answer", min=0.01, max=1e3)
-    kl_coef: float = option(0.1, "price of a nat of KL at the start, in standard deviations of the reward", min=0.0, max=1e3)
+    kl_coef: float = option(0.05, "price of a nat of KL at the start, in standard deviations of the reward", min=0.0, max=1e3)
     critic: Literal["joint", "adapter", "reward"] = option(
         "joint", "what predicts the reward: a head on the policy, an adapter of its own, or one that starts as the reward model"
     )
@@ -35,8 +35,8 @@ class PPOSettings:
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     temperature: float = option(1.0, "of sampling, and of every log-probability alike", min=0.01, max=10.0)
     missing_eos_penalty: float = option(1.0, "subtracted where an answer has no end, in standard deviations of the reward", min=0.0, max=1e3)
-    validation_prompts: int = option(64, "prompts on which the kept checkpoint is chosen", unit="prompts", min=1)
-    validate_every: int = option(2, "updates between two looks at them", unit="updates", min=1)
+    validation_prompts: int = option(128, "prompts on which the kept checkpoint is chosen", unit="prompts", min=1)
+    validate_every: int = option(4, "updates between two looks at them", unit="updates", min=1)
     rank: int = option(16, "rank of the LoRA adapter, where the start has none", min=1)
     bf16: bool = option(False, "train in bfloat16; log-probabilities stay in float32")
     seed: int = option(0, "same seed, same run", min=0, max=LARGEST_SEED)

@@ -43,11 +43,17 @@ def text(document: dict) -> str:
         f" {_share(ppo['win_rate_noisy'])} by noisy labelers",
         f"               KL {_number(ppo['kl'])} nats per answer, gold {_number(ppo['gold_start'])} -> {_number(ppo['gold_end'])},"
         f" task fit {_number(ppo['fit_start'])} -> {_number(ppo['fit_end'])}" + ("   COLLAPSED" if ppo["collapsed"] else ""),
-        f"Beside it      best of 8 by the reward model wins {_share(best.get('win_rate'))}, by gold {_share(_of(best['by_gold'], 'win_rate'))},"
-        f" one polite answer for all {_share(best['constant_answer']['win_rate'])}",
+        f"Beside it      {_best_of(best)}one polite answer for all {_share(best['constant_answer']['win_rate'])}",
     ]
     lines += [f"{name:<14} wins {_share(found['win_rate'], found['win_rate_ci'])}" for name, found in document.get("methods", {}).items()]
     return "\n".join([*lines, "", f"Stages         {stages}"])
+
+
+def _best_of(best: dict) -> str:
+    """What the best of 8 answers win, where the tour drew them."""
+    if "win_rate" not in best:
+        return ""
+    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best['by_gold'], 'win_rate'))}, "
 
 
 def write_page(findings: Findings) -> Path:

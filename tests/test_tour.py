@@ -104,6 +104,13 @@ def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findin
     assert store.evaluations.latest(trained.id, 1, "rubric").report["win_rate"] == findings.document["ppo"]["win_rate"]
 
 
+def test_a_report_without_best_of_n_says_nothing_about_it(findings: Findings) -> None:
+    quick = findings.document | {"best_of_8": {"by_gold": None, "constant_answer": findings.document["best_of_8"]["constant_answer"]}}
+    assert "best of 8" in text(findings.document)
+    assert "best of" not in text(quick)
+    assert "one polite answer for all" in text(quick)
+
+
 def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
     said = text(findings.document)
     assert "66 simulated labels, seed 3" in said
