@@ -12,7 +12,7 @@ from data.errors import BadInput
 from data.ids import dumps
 from data.noun import Noun
 
-DRAFT_FIELDS = {"rationale": str, "edit": str, "edited": str, "verdict": str, "aspects": dict, "places": dict}
+DRAFT_FIELDS = {"rationale": str, "edit": str, "edited": str, "verdict": str, "aspects": dict, "places": list}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +88,5 @@ class Drafts(Noun):
 def assignment(row: Mapping[str, Any]) -> Assignment:
     """The record of a row of the table."""
     positions = row["positions"] and tuple(json.loads(row["positions"]))
-    return Assignment(**{**row, "positions": positions, "gold": bool(row["gold"]), "done": bool(row["done"])})
+    kept = {name: row[name] for name in Assignment.__dataclass_fields__}
+    return Assignment(**{**kept, "positions": positions, "gold": bool(row["gold"]), "done": bool(row["done"])})

@@ -81,8 +81,9 @@ class Comparisons(Noun):
             self._store.insert("comparisons", row)
             if event.get("rationale"):
                 self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
-            aspects = [(row["id"], aspect, choice) for aspect, choice in (event.get("aspects") or {}).items()]
-            self._store.insert_many("comparison_aspects", ("comparison_id", "aspect", "choice"), aspects)
+            if event.get("aspects"):
+                aspects = [(row["id"], aspect, choice) for aspect, choice in event["aspects"].items()]
+                self._store.insert_many("comparison_aspects", ("comparison_id", "aspect", "choice"), aspects)
             if event.get("edit"):
                 self._add_edit(row, *event["edit"])
         return True
@@ -195,7 +196,7 @@ WITH met AS (
     SELECT prompt_id, 0.5 AS outcome FROM met WHERE equal
     UNION ALL
     SELECT prompt_id, CASE WHEN winner_id IS NULL THEN 0.5 ELSE winner_id = mine_id END
-    FROM met JOIN current_comparisons AS c ON c.pair_id = met.pair_id
+    FROM met JOIN counted_comparisons AS c ON c.pair_id = met.pair_id
     WHERE NOT equal AND verdict != 'both_bad' AND (:source IS NULL OR source = :source)
 )
 SELECT prompt_id, avg(outcome) AS outcome FROM judged GROUP BY prompt_id ORDER BY prompt_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from data.errors import BadInput
@@ -57,7 +58,7 @@ class Form:
     @classmethod
     def read(cls, text: str) -> Form:
         """From the store. Raises BadInput, see `of`."""
-        return cls.of(json.loads(text))
+        return _read(text)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Form:
@@ -70,6 +71,12 @@ class Form:
         if "aspects" in given:
             given["aspects"] = tuple(given["aspects"])
         return cls(**given)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Form:
+    """Forms are few and read with every item."""
+    return Form.of(json.loads(text))
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

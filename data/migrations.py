@@ -48,6 +48,12 @@ def m002_projects(db: Database) -> None:
     _freeze(db, schema_projects.FROZEN)
 
 
+@migrations()
+def m003_counted_comparisons(db: Database) -> None:
+    """Current comparisons that say something about their answers, each with whether its pair is or was gold."""
+    db.execute(schema_projects.COUNTED)
+
+
 _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)
     OR EXISTS (SELECT 1 FROM skips AS s WHERE s.assignment_id = a.id)"""
 

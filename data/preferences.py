@@ -1,8 +1,8 @@
 """From events to training rows, in one place: one row per current comparison, never per pair.
 
-Ties are rows (label 0.5). Both-bad, withdrawn and skipped never become one. Labels of people and imported ones by
-default; simulated ones only where asked for by name. Each row carries its prompt's split, and rows for training
-hold none of the test split.
+Rankings and edits yield rows of their own (`data.statements`). Ties are rows (label 0.5). Both-bad, withdrawn and skipped
+never become one. Labels of people and imported ones by default; simulated ones and gold items only where asked for by name.
+Each row carries its prompt's split, and rows for training hold none of the test split.
 """
 
 from __future__ import annotations
@@ -14,32 +14,22 @@ from typing import Any, Literal
 
 from data.errors import BadInput
 from data.splits import SPLITS
+from data.statements import STATEMENTS
 from data.store import Store
 
 PEOPLE = ("person", "import")
 SOURCES = ("person", "import", "simulated")
+GOLD = "gold"
+"""Named beside sources, it admits what was said of gold items."""
 Source = Sequence[str] | Literal["all"] | str
-
-ROWS = """
-SELECT c.id AS comparison_id, prompts.id AS prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
-    c.left_id AS a_id, c.right_id AS b_id, a.text AS a_text, b.text AS b_text,
-    a.token_ids AS a_token_ids, b.token_ids AS b_token_ids, c.winner_id, c.margin, c.source, c.labeler_id,
-    accounts.name AS labeler, projects.name AS project, c.guideline_version
-FROM current_comparisons AS c
-JOIN pairs ON pairs.id = c.pair_id
-JOIN prompts ON prompts.id = pairs.prompt_id
-JOIN completions AS a ON a.id = c.left_id
-JOIN completions AS b ON b.id = c.right_id
-JOIN accounts ON accounts.id = c.labeler_id
-JOIN projects ON projects.id = c.project_id
-WHERE c.verdict != 'both_bad' AND a.text != b.text AND c.source IN (SELECT value FROM json_each(:sources))
-ORDER BY c.created_at, c.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
-    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0."""
+    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0.
+
+    `kind`: 'comparison', or what else it follows from: 'ranking', 'edit'. Rows of one ranking or one answer have one `said_in`.
+    """
 
     comparison_id: str
     prompt_id: int
@@ -60,6 +50,8 @@ class PreferenceRow:
     labeler: str
     project: str
     guideline_version: int
+    kind: str = "comparison"
+    said_in: str = ""
 
     @property
     def chosen(self) -> str | None:
@@ -80,10 +72,10 @@ def preference_rows(
     `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput, naming
     the setting that admits simulated labels, where the sources have no row in any split.
     """
-    sources = _sources(source)
+    sources, gold = _sources(source)
     if split is not None and split not in SPLITS:
         raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
-    found = store.rows(ROWS, {"sources": json.dumps(sources)})
+    found = store.rows(STATEMENTS, {"sources": json.dumps(sources), "gold": gold})
     if not found:
         raise _nothing(store, sources)
     return [_row(row, weights or {}) for row in found if split in (None, row["split"])]
@@ -108,12 +100,14 @@ def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
         )
 
 
-def _sources(source: Source) -> list[str]:
-    names = SOURCES if source == "all" else (source.split("+") if isinstance(source, str) else source)
+def _sources(source: Source) -> tuple[list[str], bool]:
+    """The sources, and whether gold items count."""
+    given = source.split("+") if isinstance(source, str) else list(source)
+    names = [name for each in given for name in (SOURCES if each == "all" else (each,))]
     for name in names:
-        if name not in SOURCES:
-            raise BadInput(f"{name!r} is no source of labels", f"Take one of {', '.join(SOURCES)}, all.", field="labels")
-    return list(names)
+        if name not in (*SOURCES, GOLD):
+            raise BadInput(f"{name!r} is no source of labels", f"Take one of {', '.join(SOURCES)}, all; add +gold for gold items.", field="labels")
+    return [name for name in names if name != GOLD], GOLD in names
 
 
 def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
@@ -137,4 +131,5 @@ def _row(row: Mapping[str, Any], weights: Mapping[int, float]) -> PreferenceRow:
     for name in ("messages", "a_token_ids", "b_token_ids"):
         values[name] = values[name] and json.loads(values[name])
     label = 0.5 if winner is None else float(winner == values["a_id"])
-    return PreferenceRow(**values, label=label, weight=float(weights.get(values["labeler_id"], 1.0)))
+    weight = values.pop("share") * weights.get(values["labeler_id"], 1.0)
+    return PreferenceRow(**values, label=label, weight=float(weight))

@@ -207,6 +207,12 @@ WHEN NOT EXISTS (SELECT 1 FROM comparisons AS c WHERE c.id = NEW.comparison_id A
 BEGIN SELECT RAISE(ABORT, 'an edit is by the labeler of its comparison, of one of its two answers'); END""",
 )
 
+COUNTED = """
+CREATE VIEW counted_comparisons AS
+    SELECT c.*, coalesce(a.gold, 0) OR EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = c.pair_id) AS gold
+    FROM current_comparisons AS c LEFT JOIN assignments AS a ON a.id = c.assignment_id WHERE a.repeats IS NULL
+"""
+
 # Edits may be deleted by an erasure, but never change.
 FROZEN = {
     "guidelines": ("UPDATE", "DELETE"),

@@ -13,7 +13,9 @@ JSON_LIMIT = 256 * 1024
 TYPES = ("application/json", "text/json", "")
 """Without a content type the body is taken for JSON; forms and multipart bodies are refused, which other sites could post."""
 
-Body = dict[str, str | None]
+OF_TEXTS = ("aspects",)
+
+Body = dict[str, str | dict[str, str] | None]
 
 
 async def read_json(request: Request) -> Body:
@@ -30,10 +32,21 @@ async def read_json(request: Request) -> Body:
     if not isinstance(body, dict):
         raise BadInput(f"the body is {type(body).__name__}, not an object", "Send one JSON object.")
     for name, value in body.items():
-        if not isinstance(value, str | None):
-            raise BadInput(f"{value!r} is not a text", "Send a JSON string.", field=storable(name))
-        storable(value or "", name)
+        check_value(storable(name), value)
     return body
+
+
+def check_value(name: str, value: object) -> None:
+    """A text or null; for the fields in `OF_TEXTS` an object of texts or null. Raises BadInput."""
+    if name in OF_TEXTS and value is not None:
+        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+            raise BadInput(f"{value!r:.80} is not an object of texts", "Send a JSON object whose values are strings.", field=name)
+        for text in (*value, *value.values()):
+            storable(text, name)
+    elif not isinstance(value, str | None):
+        raise BadInput(f"{value!r} is not a text", "Send a JSON string.", field=name)
+    else:
+        storable(value or "", name)
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:

@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
+from data.assignments import Assignment
 from data.clock import now
+from data.rankings import Ranking
 from data.records import Comparison
 from data.store import Store
 from data.verdicts import WITHDRAWN
 
-LAST = "NOT EXISTS (SELECT 1 FROM comparisons AS later WHERE later.supersedes = c.id)"
+LAST = "NOT EXISTS (SELECT 1 FROM {table} AS later WHERE later.supersedes = c.id)"
+Event = Comparison | Ranking
 
 
 class Ledger:
-    """Reads events, and writes skips; comparisons are written by `store.comparisons.record`."""
+    """Reads events, and writes skips; comparisons and rankings are written by the store's `record`."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def find(self, id: str) -> Comparison | None:
-        """The comparison of this id, if there is one."""
-        return self._one("SELECT id FROM comparisons WHERE id = ?", id)
+    def find(self, id: str) -> Event | None:
+        """The event of this id, if there is one."""
+        sql = "SELECT 'comparisons' FROM comparisons WHERE id = ?1 UNION ALL SELECT 'rankings' FROM rankings WHERE id = ?1"
+        table = self.store.value(sql, [id])
+        return self._get(table, id) if table else None
 
-    def last_word(self, assignment: str, pair_id: int) -> Comparison | None:
+    def last_word(self, assignment: Assignment) -> Event | None:
         """The assignment's event that nothing supersedes, a withdrawal included; None where it was never answered."""
-        return self._one(
-            f"SELECT c.id FROM comparisons AS c WHERE c.pair_id = ? AND c.assignment_id = ? AND {LAST}", pair_id, assignment
-        )
+        table, key = ("rankings", "task_id") if assignment.task_id else ("comparisons", "pair_id")
+        sql = f"SELECT c.id FROM {table} AS c WHERE c.{key} = ? AND c.assignment_id = ? AND {LAST.format(table=table)}"
+        return self._get(table, self.store.value(sql, [getattr(assignment, key), assignment.id]))
 
-    def last_of(self, labeler_id: int) -> Comparison | None:
-        """The labeler's newest comparison that still holds."""
-        sql = f"SELECT c.id FROM comparisons AS c WHERE c.labeler_id = ? AND c.assignment_id IS NOT NULL AND c.verdict != '{WITHDRAWN}' AND {LAST}"
-        return self._one(f"{sql} ORDER BY c.rowid DESC LIMIT 1", labeler_id)
+    def last_of(self, labeler_id: int, *, rankings: bool = False) -> Event | None:
+        """The labeler's newest answer that still holds."""
+        tables = ("comparisons", "rankings") if rankings else ("comparisons",)
+        found = [event for table in tables if (event := self._get(table, self._newest(table, labeler_id)))]
+        return max(found, key=lambda event: event.created_at, default=None)
 
     def count_of(self, labeler_id: int, since: str) -> tuple[int, int]:
-        """How many of the labeler's comparisons hold: those made from `since` on, and all."""
-        sql = (
-            "SELECT coalesce(sum(created_at >= ?), 0) AS recent, count(*) AS total FROM current_comparisons WHERE labeler_id = ?"
-        )
-        row = self.store.row(sql, [since, labeler_id])
-        return row["recent"], row["total"]
+        """How many of the labeler's answers hold: those made from `since` on, and all."""
+        recent = "SELECT count(*) AS n FROM {} WHERE labeler_id = :labeler AND created_at >= :since"
+        sql = f"SELECT sum(n) FROM ({recent.format('current_comparisons')} UNION ALL {recent.format('current_rankings')})"
+        total = self.store.value("SELECT coalesce(sum(answers), 0) FROM tallies WHERE labeler_id = ?", [labeler_id])
+        return self.store.value(sql, {"labeler": labeler_id, "since": since}), total
 
     def is_skipped(self, assignment: str) -> bool:
         """Whether the labeler let this assignment go."""
         return self.store.value("SELECT 1 FROM skips WHERE assignment_id = ?", [assignment]) is not None
 
-    def skip(self, assignment: str, reason: str) -> None:
-        """Write down that the labeler let it go, and why."""
-        self.store.insert("skips", {"assignment_id": assignment, "reason": reason, "created_at": now()})
+    def skip(self, assignment: str, reason: str, kind: str) -> None:
+        """Write down that the labeler let it go ('skip') or found it amiss ('flag'), and why."""
+        self.store.insert("skips", {"assignment_id": assignment, "kind": kind, "reason": reason, "created_at": now()})
 
-    def _one(self, sql: str, *values: object) -> Comparison | None:
-        id = self.store.value(sql, values)
-        return None if id is None else self.store.comparisons.get(id)
+    def _newest(self, table: str, labeler_id: int) -> str | None:
+        sql = f"""SELECT c.id FROM {table} AS c WHERE c.labeler_id = ? AND c.assignment_id IS NOT NULL AND c.verdict != '{WITHDRAWN}'
+            AND {LAST.format(table=table)} ORDER BY c.rowid DESC LIMIT 1"""
+        return self.store.value(sql, [labeler_id])
+
+    def _get(self, table: str, id: str | None) -> Event | None:
+        return None if id is None else getattr(self.store, table).get(id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 
 from data.verdicts import VERDICTS
+from labeling.checking import CHOICES
 from labeling.session import Answer, Item, Receipt
 from labeling.transfer import EXPORT, IMPORT
 
@@ -96,6 +97,7 @@ def shape(cls: type) -> dict:
     kinds = {field.name: {"type": KINDS.get(str(field.type), "string")} for field in fields(cls)}
     if cls is Answer:
         kinds["verdict"]["enum"] = list(VERDICTS)
+        kinds["aspects"] = {"type": "object", "additionalProperties": {"enum": list(CHOICES)}}
     return {"type": "object", "properties": kinds, "required": required}
 
 

@@ -9,77 +9,39 @@ refused raises `Refused` with one line and changes nothing. No state lives here:
 from __future__ import annotations
 
 import random
-import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from data.assignments import Assignment
 from data.clock import now
-from data.records import Account, Comparison
+from data.projects import Project
+from data.records import Account
 from data.store import Store
-from data.verdicts import VERDICTS, WITHDRAWN
-from labeling.ledger import Ledger
-from labeling.queue import LEASE_SECONDS, OVERLAP, Assignment, Queue
+from data.verdicts import WITHDRAWN
+from labeling.checking import check, check_form, check_ranking, check_ranking_form, check_reason, check_text
+from labeling.history import History
+from labeling.items import Answer as Answer
+from labeling.items import Empty as Empty
+from labeling.items import Item as Item
+from labeling.items import Past as Past
+from labeling.items import Progress as Progress
+from labeling.items import RankingAnswer as RankingAnswer
+from labeling.items import RankingItem as RankingItem
+from labeling.items import Receipt as Receipt
+from labeling.ledger import Event, Ledger
+from labeling.queue import Queue
+from labeling.recording import Recorder
 from labeling.texts import Refusal
 
-REASON_LENGTH = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What the labeler sees: texts only, nothing that tells who wrote them."""
-
-    assignment: str
-    prompt: str
-    left: str
-    right: str
-    expires_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the labeler says. `id` is made by the client; `supersedes` names one's own current answer where this one replaces it."""
-
-    id: str
-    assignment: str
-    verdict: str
-    rationale: str | None = None
-    supersedes: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was recorded; it is on the disk when this is handed out. `late`: after the end of the lease."""
-
-    id: str
-    assignment: str
-    verdict: str
-    late: bool
-    created_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One's own current answers: since local midnight, and in all."""
-
-    today: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Empty:
-    """Why there is nothing to judge: `nothing_sampled`, `all_done`, or `others_hold` the last `pairs`, the first for `minutes` more."""
-
-    reason: str
-    pairs: int = 0
-    minutes: int = 0
+SKIPS = ("skip", "flag")
 
 
 class Session:
     """One labeler at work. `labeler` is an account or its name; raises `Refused` where it is unknown or closed.
 
-    `overlap`: see `Queue`. `rng` draws order and sides; the default is the system's own randomness.
+    `overlap` and `rankings`: see `Queue`. `rng` draws order and sides; the default is the system's own randomness.
     """
 
     def __init__(
@@ -87,7 +49,8 @@ class Session:
         store: Store,
         labeler: Account | str,
         *,
-        overlap: float = OVERLAP,
+        overlap: float | None = None,
+        rankings: bool = False,
         rng: random.Random | None = None,
         clock: Callable[[], str] = now,
     ) -> None:
@@ -99,64 +62,109 @@ class Session:
             raise Refusal("account_off", name=name)
         self.store = store
         self.labeler = account
-        self.rng = rng or random.SystemRandom()
+        self.rankings = rankings
         self.clock = clock
         self.ledger = Ledger(store)
-        self.queue = Queue(store, account, overlap=overlap, rng=self.rng, clock=clock)
+        self.queue = Queue(store, account, overlap=overlap, rankings=rankings, rng=rng or random.SystemRandom(), clock=clock)
+        self.recorder = Recorder(store, account, self.queue, clock)
+        self.past = History(store, account, self.ledger)
 
-    def next(self) -> Item | None:
+    def next(self) -> Item | RankingItem | None:
         """The open item again, or a new one, leased for 10 minutes; None where nothing waits (`why_empty` tells why)."""
         with self.store.transaction():
             assignment = self.queue.lease()
-            return self._item(assignment) if assignment else None
+            return self.past.item(assignment) if assignment else None
 
-    def submit(self, answer: Answer) -> Receipt:
+    def submit(self, answer: Answer | RankingAnswer) -> Receipt:
         """Record an answer. The same answer again gives the same receipt; an undone item's next answer finds by itself what it replaces."""
-        check(answer)
+        (check_ranking if isinstance(answer, RankingAnswer) else check)(answer)
         with self.store.transaction():
             earlier = self.ledger.find(answer.id)
             if earlier:
                 return self._again(answer, earlier)
             assignment = self._mine(answer.assignment)
-            latest = self.ledger.last_word(assignment.id, assignment.pair_id)
-            supersedes = replaced(answer, latest)
-            recorded = self._record(
-                answer, assignment, supersedes, is_correction=latest is not None and latest.verdict != WITHDRAWN
-            )
-            self.queue.end(assignment)
+            self._check_asked(answer, assignment)
+            latest = self.ledger.last_word(assignment)
+            recorded = self.recorder.record(answer, assignment, replaced(answer, latest), latest)
+            self.store.drafts.drop(assignment.id)
             return receipt(recorded)
 
-    def skip(self, assignment: str, reason: str) -> None:
-        """Let the item go to others, with a reason. Skipping it twice is skipping it once."""
+    def skip(self, assignment: str, reason: str, kind: str = "skip") -> None:
+        """Let the item go to others ('flag': something is amiss with it), with a reason. Skipping it twice is skipping it once."""
         reason = reason.strip()
         check_reason(reason)
+        if kind not in SKIPS:
+            raise Refusal("skip_kind", kind=kind)
         with self.store.transaction():
-            mine = self.queue.find(assignment)
-            if mine is None:
-                raise Refusal("not_yours")
+            mine = self._found(assignment)
             if self.ledger.is_skipped(mine.id):
                 return
-            latest = self.ledger.last_word(mine.id, mine.pair_id)
+            if not getattr(self.project(assignment).form, kind):
+                raise Refusal(f"{kind}_not_asked")
+            latest = self.ledger.last_word(mine)
             if latest and latest.verdict != WITHDRAWN:
                 raise Refusal("already_answered")
-            self.ledger.skip(mine.id, reason)
-            self.queue.end(mine)
+            self.ledger.skip(mine.id, reason, kind)
+            self.store.drafts.drop(mine.id)
 
-    def undo(self) -> Item:
+    def undo(self) -> Item | RankingItem:
         """Take back one's last answer and get its item again. While that item is open, undoing again gives the same item."""
         with self.store.transaction():
             running = self.queue.running()
-            latest = self.ledger.last_word(running.id, running.pair_id) if running else None
+            latest = self.ledger.last_word(running) if running else None
             if latest and latest.verdict == WITHDRAWN:
-                return self._item(self.queue.renew(running))
-            last = self.ledger.last_of(self.labeler.id)
+                return self.past.item(self.queue.show(running))
+            last = self.ledger.last_of(self.labeler.id, rankings=self.rankings)
             if last is None:
                 raise Refusal("nothing_to_undo")
             if running:
                 self.queue.end(running)
             assignment = self._mine(last.assignment_id)
-            self._record(Answer(secrets.token_hex(16), assignment.id, WITHDRAWN), assignment, last.id, is_correction=True)
-            return self._item(self.queue.renew(assignment))
+            self.store.drafts.save(assignment.id, self.past.words(last, assignment))
+            self.recorder.withdraw(secrets.token_hex(16), assignment, last)
+            return self.past.item(self.queue.show(assignment))
+
+    def heartbeat(self, assignment: str) -> str:
+        """Hold the item for 10 more minutes; when that ends. Refused for an item that is another's, is answered, or has gone to others."""
+        with self.store.transaction():
+            mine = self._mine(assignment)
+            if mine.done:
+                raise Refusal("already_answered")
+            renewed = self.queue.renew(mine)
+            if renewed is None:
+                raise Refusal("hold_ended")
+            return renewed.expires_at
+
+    def draft(self, assignment: str) -> dict[str, Any]:
+        """What this labeler has begun to say about the item."""
+        return self.store.drafts.get(self._found(assignment).id)
+
+    def save_draft(self, assignment: str, **content: Any) -> None:
+        """Keep what was begun (rationale, edit, edited, verdict, aspects, places), in place of what was kept before."""
+        for value in content.values():
+            if isinstance(value, str):
+                check_text(value)
+        with self.store.transaction():
+            mine = self._mine(assignment)
+            if not mine.done:
+                self.store.drafts.save(mine.id, content)
+
+    def history(self, limit: int = 20, before: str | None = None) -> list[Past]:
+        """One's own answers, the item met last first; those met before the assignment `before` where it is given."""
+        return self.past.list(limit, before)
+
+    def look_back(self, assignment: str) -> Past:
+        """One's own answer to an item, to be corrected by an answer that supersedes its id."""
+        return self.past.of(self._found(assignment))
+
+    def project(self, assignment: str) -> Project:
+        """The project of an item: its form, and what its labelers are told."""
+        return self.store.projects.get(self._found(assignment).project_id)
+
+    def guideline(self, assignment: str) -> str:
+        """The guideline by which the item was shown, as Markdown."""
+        mine = self._found(assignment)
+        return self.store.projects.guideline(mine.project_id, mine.guideline_version).text
 
     def progress(self) -> Progress:
         """One's own answers today (local midnight on) and in all; what was taken back does not count."""
@@ -167,70 +175,45 @@ class Session:
     def why_empty(self) -> Empty:
         """Why `next` gave None."""
         with self.store.transaction():
-            if not self.queue.has_pairs():
+            if not self.queue.projects():
+                return Empty("no_project")
+            if not self.queue.has_items():
                 return Empty("nothing_sampled")
             pairs, seconds = self.queue.held_by_others()
         return Empty("others_hold", pairs, max(1, -int(-seconds // 60))) if pairs else Empty("all_done")
 
-    def _item(self, assignment: Assignment) -> Item:
-        left, right = self.store.completions.get(assignment.left_id), self.store.completions.get(assignment.right_id)
-        prompt = self.store.prompts.get(left.prompt_id)
-        return Item(assignment.id, prompt.text, left.text, right.text, assignment.expires_at)
-
-    def _mine(self, assignment: str) -> Assignment:
+    def _found(self, assignment: str) -> Assignment:
         mine = self.queue.find(assignment)
         if mine is None:
             raise Refusal("not_yours")
+        return mine
+
+    def _mine(self, assignment: str) -> Assignment:
+        mine = self._found(assignment)
         if self.ledger.is_skipped(mine.id):
             raise Refusal("already_skipped")
         return mine
 
-    def _again(self, answer: Answer, earlier: Comparison) -> Receipt:
+    def _check_asked(self, answer: Answer | RankingAnswer, assignment: Assignment) -> None:
+        form = self.store.projects.get(assignment.project_id).form
+        if isinstance(answer, RankingAnswer):
+            if assignment.positions is None:
+                raise Refusal("not_a_ranking")
+            check_ranking_form(form, answer, len(assignment.positions))
+        else:
+            if assignment.positions is not None:
+                raise Refusal("not_a_pair")
+            check_form(form, answer)
+
+    def _again(self, answer: Answer | RankingAnswer, earlier: Event) -> Receipt:
         if (earlier.labeler_id, earlier.assignment_id) != (self.labeler.id, answer.assignment):
             raise Refusal("id_taken")
         if earlier.verdict != answer.verdict:
             raise Refusal("already_answered")
         return receipt(earlier)
 
-    def _record(self, answer: Answer, assignment: Assignment, supersedes: str | None, *, is_correction: bool) -> Comparison:
-        moment = datetime.fromisoformat(self.clock())
-        ends = datetime.fromisoformat(assignment.expires_at)
-        self.store.comparisons.record(
-            id=answer.id,
-            assignment_id=assignment.id,
-            pair_id=assignment.pair_id,
-            labeler_id=self.labeler.id,
-            left_id=assignment.left_id,
-            right_id=assignment.right_id,
-            verdict=answer.verdict,
-            supersedes=supersedes,
-            late=not is_correction and ends <= moment,
-            source="simulated" if self.labeler.simulated else "person",
-            seconds=None if is_correction else (moment - ends).total_seconds() + LEASE_SECONDS,
-            rationale=answer.rationale,
-        )
-        return self.store.comparisons.get(answer.id)
 
-
-def check(answer: Answer) -> None:
-    """Refuse a malformed answer before anything is read."""
-    if answer.verdict not in VERDICTS:
-        raise Refusal("unknown_verdict", verdict=answer.verdict, allowed=", ".join(VERDICTS))
-    if not re.fullmatch(r"[A-Za-z0-9-]{8,64}", answer.id):
-        raise Refusal("bad_answer_id", id=answer.id)
-    if answer.rationale is not None:
-        check_reason(answer.rationale)
-
-
-def check_reason(text: str) -> None:
-    """A reason says something, and is no novel."""
-    if not text.strip():
-        raise Refusal("no_reason")
-    if len(text) > REASON_LENGTH:
-        raise Refusal("reason_long", n=len(text), most=REASON_LENGTH)
-
-
-def replaced(answer: Answer, latest: Comparison | None) -> str | None:
+def replaced(answer: Answer | RankingAnswer, latest: Event | None) -> str | None:
     """The id of the event that `answer` replaces, None for a first answer; `latest` is the assignment's last event.
 
     A withdrawal is replaced without being named; a standing answer only by name. So of two clicks on an undone item
@@ -243,6 +226,6 @@ def replaced(answer: Answer, latest: Comparison | None) -> str | None:
     raise Refusal("not_current" if answer.supersedes else "already_answered")
 
 
-def receipt(comparison: Comparison) -> Receipt:
-    """The receipt of a recorded comparison."""
-    return Receipt(comparison.id, comparison.assignment_id, comparison.verdict, comparison.late, comparison.created_at)
+def receipt(event: Event) -> Receipt:
+    """The receipt of a recorded event."""
+    return Receipt(event.id, event.assignment_id, event.verdict, event.late, event.created_at)

@@ -7,6 +7,7 @@ gets it in the language of their browser while logs and the HTTP API keep the En
 from __future__ import annotations
 
 from data.errors import BadInput, Refused
+from labeling import texts_forms
 
 ENGLISH = {
     "app": "Preference Loop",
@@ -170,7 +171,7 @@ KOREAN = {
     "unknown_host": "이 서버의 이름이 아닙니다.",
 }
 
-TEXTS = {"en": ENGLISH, "ko": KOREAN}
+TEXTS = {"en": ENGLISH | texts_forms.ENGLISH, "ko": KOREAN | texts_forms.KOREAN}
 
 
 class Refusal(Refused):

@@ -47,7 +47,7 @@ def run_rows(context: RunContext, settings: Labels) -> tuple[Snapshot, list[Pref
 
 def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> None:
     simulated = sources.count("simulated")
-    if 0 < simulated < len(sources) and labels != "all" and "simulated" not in labels.split("+"):
+    if 0 < simulated < len(sources) and not {"all", "simulated"} & set(labels.split("+")):
         raise BadInput(
             f"snapshot {snapshot.public} mixes {simulated} simulated labels with {len(sources) - simulated} of people",
             "Ask for that with labels=all, or name a snapshot of one kind.",

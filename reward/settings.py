@@ -19,7 +19,7 @@ def _option(default: Any, help: str, **about: Any) -> Any:
 class RewardSettings:
     """A LoRA reward model trained on the stored comparisons. The defaults are the recipe that was measured to work."""
 
-    labels: str = _option("person+import", "whose labels: person, import, simulated, several joined by +, or all", main=True)
+    labels: str = _option("person+import", "whose labels: person, import, simulated, several joined by +, or all; +gold adds gold items", main=True)
     from_: str = _option("", "policy whose weights it starts from (p2); empty: the bare base model", main=True)
     epochs: int = _option(1, "a second one mostly memorises the noise", unit="epochs", main=True, min=1, max=100)
     learning_rate: float = _option(1e-3, "of AdamW; a tenth of it hardly learns in one epoch", main=True, min=0.0, max=1.0)

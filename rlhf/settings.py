@@ -86,7 +86,7 @@ class DPOSettings:
     """A policy straight from comparisons: no reward model, no sampling."""
 
     from_: str = option("", "policy to start from, which is also the reference; empty: the newest one with weights of its own", main=True)
-    labels: str = option("person+import", "whose labels: person, import, simulated, several joined by +, or all", main=True)
+    labels: str = option("person+import", "whose labels: person, import, simulated, several joined by +, or all; +gold adds gold items", main=True)
     beta: float = option(0.1, "price of leaving the start: large stays near it (of ipo its tau)", main=True, min=1e-6)
     learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
     epochs: float = option(1.0, "passes over the comparisons", main=True, min=0.0)

@@ -263,7 +263,7 @@ def test_undo_leaves_one_open_lease_and_the_other_item_comes_back(store, people,
     session.submit(answer(first))
     second = session.next()
     session.undo()
-    assert store.value("SELECT count(*) FROM assignments WHERE expires_at > ?", [session.clock()]) == 1
+    assert store.value("SELECT count(*) FROM assignments WHERE expires_at > ? AND NOT done", [session.clock()]) == 1
     session.submit(answer(first, "tie", number=1))
     assert session.next().assignment == second.assignment
 

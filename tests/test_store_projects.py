@@ -179,7 +179,7 @@ def test_a_place_outside_one_to_nine_is_refused(store, ranked, places):
 
 
 def test_a_draft_is_kept_until_it_is_empty(store, ranked):
-    store.drafts.save("a1", {"rationale": "becau", "places": {}})
+    store.drafts.save("a1", {"rationale": "becau", "places": []})
     store.drafts.save("a1", {"rationale": "because"})
     assert store.drafts.get("a1") == {"rationale": "because"}
     store.drafts.save("a1", {"rationale": ""})

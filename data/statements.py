@@ -1,0 +1,57 @@
+"""What people said about two answers, as rows of SQL: by comparing them, by ranking several, by making one better.
+
+A planned repeat is said for the labeler's sake and is no statement about the answers. A gold item's is one only where it is
+asked for. A ranking says one thing about each two of its answers; how clearly, it does not say, so it counts as clearly. All
+its statements together weigh as the K - 1 comparisons that would order K answers. An edit is better than the answer that it was
+made from, at the least slightly; and better than the other answer too, unless that one was preferred to the edited one: then by as
+much as the comparison says. An edit's statements together weigh as one comparison.
+"""
+
+from __future__ import annotations
+
+RANKING_MARGIN, EDIT_MARGIN = 2, 1
+
+JOINED = """
+JOIN prompts ON prompts.id = s.prompt_id
+JOIN completions AS a ON a.id = s.a_id
+JOIN completions AS b ON b.id = s.b_id
+JOIN accounts ON accounts.id = s.labeler_id
+JOIN projects ON projects.id = s.project_id
+"""
+CURRENT = "SELECT c.*, pairs.prompt_id FROM counted_comparisons AS c JOIN pairs ON pairs.id = c.pair_id"
+COMPARED = """
+SELECT c.id AS comparison_id, c.prompt_id, c.left_id AS a_id, c.right_id AS b_id, c.winner_id, c.margin,
+    c.source, c.labeler_id, c.project_id, c.guideline_version, c.created_at, 'comparison' AS kind, c.id AS said_in, 1.0 AS share
+FROM wanted AS c WHERE c.verdict != 'both_bad'
+"""
+RANKED = f"""
+SELECT r.ranking_id || ':' || substr(r.a_id, 1, 8) || '-' || substr(r.b_id, 1, 8), r.prompt_id, r.a_id, r.b_id, r.winner_id,
+    CASE WHEN r.winner_id IS NULL THEN 0 ELSE {RANKING_MARGIN} END,
+    r.source, r.labeler_id, r.project_id, r.guideline_version, r.created_at, 'ranking', r.ranking_id, 2.0 / r.size
+FROM ranked_pairs AS r WHERE r.source IN (SELECT value FROM json_each(:sources))
+"""
+# Sides of an edit's statements follow the ids, which are hashes, so that the better answer stands on either side.
+EDITED = f"""
+SELECT c.id || ':' || n.number, c.prompt_id, min(e.completion_id, n.worse_id), max(e.completion_id, n.worse_id), e.completion_id,
+    CASE n.number WHEN 1 THEN {EDIT_MARGIN} ELSE max({EDIT_MARGIN}, c.margin) END,
+    c.source, c.labeler_id, c.project_id, c.guideline_version, c.created_at, 'edit', c.id, 0.5
+FROM wanted AS c JOIN edits AS e ON e.comparison_id = c.id
+JOIN (SELECT comparison_id, 1 AS number, edited_id AS worse_id FROM edits
+    UNION ALL
+    SELECT e.comparison_id, 2, CASE WHEN e.edited_id = c.left_id THEN c.right_id ELSE c.left_id END
+    FROM edits AS e JOIN comparisons AS c ON c.id = e.comparison_id WHERE c.winner_id IS NULL OR c.winner_id = e.edited_id
+) AS n ON n.comparison_id = c.id
+"""
+STATEMENTS = f"""
+WITH wanted AS (
+    {CURRENT} WHERE c.source IN (SELECT value FROM json_each(:sources)) AND (:gold OR NOT c.gold)
+), said AS ({COMPARED} UNION ALL {RANKED} UNION ALL {EDITED})
+SELECT s.comparison_id, s.prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
+    s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
+    s.winner_id, s.margin, s.source, s.labeler_id, accounts.name AS labeler, projects.name AS project, s.guideline_version,
+    s.kind, s.said_in, s.share
+FROM said AS s {JOINED}
+WHERE a.text != b.text
+ORDER BY s.created_at, s.comparison_id
+"""
+"""Every statement of the sources in the order of the events; parameters: :sources (JSON list), :gold."""

@@ -1,0 +1,53 @@
+"""The labeler's texts about projects, forms, rankings and holds, in English and Korean."""
+
+from __future__ import annotations
+
+ENGLISH = {
+    "empty_no_project": "You are in no labeling project that is open. Ask a researcher to give you to one.",
+    "verdict_not_asked": "{verdict!r} is no verdict of this project; use one of {allowed}.",
+    "rationale_not_asked": "This project takes no reasons. Leave it empty.",
+    "rationale_needed": "This project asks for a reason with every answer. Say in a word why.",
+    "skip_not_asked": "This project does not let its pairs be skipped.",
+    "flag_not_asked": "This project does not let its pairs be flagged.",
+    "skip_kind": "{kind!r} is neither skip nor flag.",
+    "aspect_not_asked": "This project does not ask about {aspect!r}.",
+    "aspect_choice": "{choice!r} is no choice for {aspect}; use one of {allowed}.",
+    "aspect_missing": "Say which answer is better for: {aspect}.",
+    "edit_not_asked": "This project takes no edited answers.",
+    "edit_of_which": "Say which answer the edit is of: left or right.",
+    "edit_empty": "The edited answer is empty.",
+    "edit_long": "The edited answer has {n} characters; the most is {most}.",
+    "edit_same": "The edited answer is one of the two that were shown. Change it, or leave the edit out.",
+    "bad_character": "The text contains the character {code}, which cannot be kept. Take it out.",
+    "bad_places": "Give each of the {n} answers a place from 1 to {n}.",
+    "no_ties": "This project takes no ties: give every answer a place of its own.",
+    "not_a_pair": "This item is a ranking. Send places, not a verdict.",
+    "not_a_ranking": "This item is a pair. Send a verdict, not places.",
+    "hold_ended": "Your hold on this item ended and others have it now. Your answer would still be kept, marked as late.",
+    "no_such_answer": "You have no answer to this item.",
+}
+
+KOREAN = {
+    "empty_no_project": "열려 있는 라벨링 프로젝트에 속해 있지 않습니다. 연구자에게 추가해 달라고 하세요.",
+    "verdict_not_asked": "{verdict!r}은(는) 이 프로젝트의 판정이 아닙니다. 가능한 값: {allowed}.",
+    "rationale_not_asked": "이 프로젝트는 까닭을 받지 않습니다. 비워 두세요.",
+    "rationale_needed": "이 프로젝트는 답마다 까닭이 필요합니다. 한마디 적어 주세요.",
+    "skip_not_asked": "이 프로젝트에서는 건너뛸 수 없습니다.",
+    "flag_not_asked": "이 프로젝트에서는 신고할 수 없습니다.",
+    "skip_kind": "{kind!r}은(는) skip도 flag도 아닙니다.",
+    "aspect_not_asked": "이 프로젝트는 {aspect!r}을(를) 묻지 않습니다.",
+    "aspect_choice": "{choice!r}은(는) {aspect}의 값이 아닙니다. 가능한 값: {allowed}.",
+    "aspect_missing": "다음 항목에서 어느 답변이 나은지 고르세요: {aspect}.",
+    "edit_not_asked": "이 프로젝트는 고친 답변을 받지 않습니다.",
+    "edit_of_which": "어느 답변을 고쳤는지 알려 주세요: left 또는 right.",
+    "edit_empty": "고친 답변이 비어 있습니다.",
+    "edit_long": "고친 답변이 {n}자입니다. {most}자까지 쓸 수 있습니다.",
+    "edit_same": "고친 답변이 화면의 두 답변 가운데 하나와 같습니다. 고치거나 빼세요.",
+    "bad_character": "저장할 수 없는 문자 {code}이(가) 들어 있습니다. 지워 주세요.",
+    "bad_places": "답변 {n}개 모두에 1부터 {n}까지의 순위를 주세요.",
+    "no_ties": "이 프로젝트는 동점을 받지 않습니다. 순위를 모두 다르게 주세요.",
+    "not_a_pair": "이 항목은 순위 매기기입니다. 판정이 아니라 순위를 보내세요.",
+    "not_a_ranking": "이 항목은 쌍입니다. 순위가 아니라 판정을 보내세요.",
+    "hold_ended": "배정 시간이 끝나 다른 사람이 보고 있습니다. 답을 보내면 늦은 답으로 기록됩니다.",
+    "no_such_answer": "이 항목에 대한 자신의 답이 없습니다.",
+}
