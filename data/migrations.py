@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import schema, schema_imports, schema_labels, schema_projects
+from data import schema, schema_imports, schema_labels, schema_projects, schema_ratings
 from data.clock import now
 
 migrations = Migrations("preference-loop")
@@ -65,6 +65,14 @@ def m030_imports_that_count_at_once(db: Database) -> None:
     first, *others = _statements(schema_imports.IMPORTS)
     for statement in (first, *columns, *others, schema_imports.GUARD):
         db.execute(statement)
+
+
+@migrations()
+def m050_ratings(db: Database) -> None:
+    """What instruction rows are worth to learn from, as people say."""
+    for statement in _statements(schema_ratings.RATINGS):
+        db.execute(statement)
+    _freeze(db, schema_ratings.FROZEN)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

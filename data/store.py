@@ -30,6 +30,7 @@ from data.policies import Policies
 from data.projects import Projects
 from data.prompts import Prompts
 from data.rankings import Rankings
+from data.ratings import Ratings
 from data.reward_models import RewardModels
 from data.runs import Runs
 from data.snapshots import Snapshots
@@ -72,6 +73,7 @@ class Store(Sql):
         self.reward_models = RewardModels(self)
         self.snapshots = Snapshots(self)
         self.evaluations = Evaluations(self)
+        self.ratings = Ratings(self)
         self.imports = Imports(self)
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)

@@ -16,6 +16,7 @@ from data.store import Store
 from labeling import api, page
 from labeling.entrance import Entrance
 from labeling.gate import Gate
+from labeling.rating import page as rating
 from labeling.requests import user
 from rlhf.pages import export, look, train
 
@@ -27,7 +28,7 @@ def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
-    app.router.routes.extend([*api.routes(store), export.download(store)])
+    app.router.routes.extend([*api.routes(store), *rating.routes(store), export.download(store)])
     label, research = page.build(store), train.build(store)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD, i18n=page.I18N)
     mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)

@@ -1,0 +1,103 @@
+"""/label/rate: one instruction row, six points, hands on the keyboard; a plain form that works without scripts too.
+
+The form carries the row and an id made for this showing: sent twice it is recorded once, and what is recorded is what was on the screen.
+"""
+
+from __future__ import annotations
+
+import secrets
+from html import escape
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from data.errors import BadInput
+from data.records import Account, Instruction
+from data.store import Store
+from labeling.doors import STYLE
+from labeling.rating.texts import say
+from labeling.requests import root_of, small_form, spoken, user
+
+PATH = "/label/rate"
+POINTS = range(6)
+LOOK = """
+main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
+h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 6px; max-height: 40vh; }
+.text { overflow-y: auto; background: var(--paper); }
+.points { display: grid; gap: .4rem; margin-top: 1rem; }
+.points button { margin: 0; text-align: left; font-weight: 400; color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
+.points button:hover { border-color: var(--accent); } .points b { display: inline-block; width: 1.6rem; }
+.line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .5rem 0; }
+"""
+KEYS = """
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  const name = {KeyS: 'unsure', KeyU: 'change'}[event.code] || (event.code.match(/^(?:Digit|Numpad)([0-5])$/) || [])[1];
+  const aim = name && document.getElementById('point-' + name);
+  if (aim && !window.sent) { window.sent = name !== 'change'; event.preventDefault(); aim.click(); }
+});
+"""
+
+
+def routes(store: Store) -> list[Route]:
+    """GET shows the next row (`?again=1`: the last one), POST records; the gate has let labelers and researchers in."""
+
+    async def show(request: Request) -> Response:
+        return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), "again" in request.query_params))
+
+    async def record(request: Request) -> Response:
+        form = await small_form(request)
+        try:
+            await run_in_threadpool(keep, store, user(request), form)
+        except BadInput as problem:
+            page = await run_in_threadpool(draw, store, user(request), spoken(request), False, str(problem))
+            return HTMLResponse(page, 400)
+        return RedirectResponse(root_of(request) + PATH, 303)
+
+    return [Route(PATH, show, methods=["GET"]), Route(PATH, record, methods=["POST"])]
+
+
+def keep(store: Store, account: Account, form: dict[str, str]) -> None:
+    """Record a posted form. Raises BadInput for fields that are none of ours."""
+    row, score = form.get("row", ""), form.get("score", "")
+    if not row.isdecimal() or score not in {*map(str, POINTS), "unsure"} or not 8 <= len(form.get("id", "")) <= 64:
+        raise BadInput(f"row {row[:20]!r} and score {score[:20]!r} are no rating", "Use the buttons of the page.", field="score")
+    store.ratings.add(form["id"], int(row), account.id, None if score == "unsure" else int(score))
+
+
+def draw(store: Store, account: Account, language: str, again: bool = False, problem: str = "") -> str:
+    """The page with the next row, or with the last one to change."""
+    last = store.ratings.last(account.id)
+    waiting = last.instruction_id if again and last else store.ratings.waiting(account.id)
+    row = None if waiting is None else store.instructions.get(waiting)
+    told = "" if last is None or again else say(language, "last_unsure") if last.score is None else say(language, "last", score=last.score)
+    change = f"<a id=point-change href='rate?again=1'>{say(language, 'change')}</a>" if told else ""
+    mine = say(language, "so_far", n=store.ratings.count_of(account.id))
+    line = f"<div class=line><span role=status>{told} {change}</span><span>{mine}</span></div>"
+    alert = f"<p role=alert>{escape(problem)}</p>" if problem else ""
+    nothing = "nothing" if store.instructions.count() else "nothing_yet"
+    body = line + alert + (_form(language, row) if row else f"<p>{say(language, nothing)}</p>")
+    return (
+        f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
+        f"<title>{say(language, 'title')}</title><link rel=icon href=data:,><style>{STYLE}{LOOK}</style></head><body><main>"
+        f"<h1>{say(language, 'title')}</h1><p>{say(language, 'lead')}</p>{body}"
+        f"<div class=line><span>{say(language, 'keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
+        f"</main><script>{KEYS}</script></body></html>"
+    )
+
+
+def _form(language: str, row: Instruction) -> str:
+    task = f"{row.instruction}\n\n{row.input}".strip()
+    buttons = "".join(
+        f"<button id=point-{point} name=score value={point}><b>{point}</b>{say(language, str(point))}</button>" for point in reversed(POINTS)
+    )
+    return (
+        f"<h2>{say(language, 'task')}</h2><div class=text tabindex=0>{escape(task)}</div>"
+        f"<h2>{say(language, 'answer')}</h2><div class=text tabindex=0>{escape(row.output)}</div>"
+        f"<form method=post action=rate class=points><input type=hidden name=row value={row.id}>"
+        f"<input type=hidden name=id value={secrets.token_hex(16)}>{buttons}"
+        f"<button id=point-unsure name=score value=unsure><b>s</b>{say(language, 'unsure')}</button></form>"
+    )
