@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 
 from data.forms import Form
+from data.ids import dumps
 from data.verdicts import VERDICTS, outcome
 from labeling.items import Answer, RankingAnswer
 from labeling.texts import Refusal
 
-REASON_LENGTH, EDIT_LENGTH, SHOWN_LENGTH = 2000, 20_000, 40
+REASON_LENGTH, EDIT_LENGTH, DRAFT_LENGTH, SHOWN_LENGTH = 2000, 20_000, 40_000, 40
 CHOICES = ("left", "tie", "right")
 LINES = "\n\r\t"
 
@@ -21,6 +23,8 @@ def check(answer: Answer) -> None:
     if answer.verdict not in VERDICTS:
         raise Refusal("unknown_verdict", verdict=answer.verdict[:SHOWN_LENGTH], allowed=", ".join(VERDICTS))
     check_common(answer)
+    if answer.aspects is not None and not isinstance(answer.aspects, Mapping):
+        raise Refusal("aspects_shape")
     if answer.edit is not None:
         check_text(answer.edit)
         if not answer.edit.strip():
@@ -58,6 +62,15 @@ def check_text(text: str) -> None:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in LINES:
             raise Refusal("bad_character", code=f"U+{ord(character):04X}")
+
+
+def check_draft(content: Mapping[str, Any]) -> None:
+    """A draft may hold anything that a file can, up to a length."""
+    text = dumps(dict(content))
+    if len(text) > DRAFT_LENGTH:
+        raise Refusal("draft_long", n=len(text), most=DRAFT_LENGTH)
+    if any(unicodedata.category(character) == "Cs" for character in text):
+        raise Refusal("bad_character", code="U+D800 to U+DFFF")
 
 
 def check_form(form: Form, answer: Answer) -> None:

@@ -9,6 +9,7 @@ refused raises `Refused` with one line and changes nothing. No state lives here:
 from __future__ import annotations
 
 import random
+import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from data.projects import Project
 from data.records import Account
 from data.store import Store
 from data.verdicts import WITHDRAWN
-from labeling.checking import check, check_form, check_ranking, check_ranking_form, check_reason, check_text
+from labeling.checking import check, check_draft, check_form, check_ranking, check_ranking_form, check_reason
 from labeling.history import History
 from labeling.items import Answer as Answer
 from labeling.items import Empty as Empty
@@ -141,9 +142,7 @@ class Session:
 
     def save_draft(self, assignment: str, **content: Any) -> None:
         """Keep what was begun (rationale, edit, edited, verdict, aspects, places), in place of what was kept before."""
-        for value in content.values():
-            if isinstance(value, str):
-                check_text(value)
+        check_draft(content)
         with self.store.transaction():
             mine = self._mine(assignment)
             if not mine.done:
@@ -183,7 +182,7 @@ class Session:
         return Empty("others_hold", pairs, max(1, -int(-seconds // 60))) if pairs else Empty("all_done")
 
     def _found(self, assignment: str) -> Assignment:
-        mine = self.queue.find(assignment)
+        mine = self.queue.find(assignment) if re.fullmatch(r"[A-Za-z0-9-]{1,64}", assignment) else None
         if mine is None:
             raise Refusal("not_yours")
         return mine
