@@ -15,6 +15,7 @@ from data.records import Policy, RewardModel
 from data.starter import BASE, SOURCE
 from data.store import Store
 from reward.parts import ALL, read_part, trained_on
+from rlhf.clinic import checks as clinic
 from rlhf.documents import read_text
 from rlhf.reward_sources import reward_record
 from rlhf.starting import choose_start
@@ -185,4 +186,5 @@ CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "labels": labels,
     "instructions": instructions,
     "text": text,
+    **clinic.CHECKS,
 }

@@ -14,6 +14,7 @@ from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
 from rlhf import supervisor
+from rlhf.clinic.commands import register_curate
 from rlhf.endpoint import KEY
 from rlhf.kinds import KINDS, TRAININGS
 from rlhf.launch import follow, launch, outcome, resume
@@ -49,6 +50,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     compare.add_argument("policies", nargs="+", metavar="POLICY")
     compare.add_argument("--against", default="", help="the policy they are compared with; each one's parent if not given")
     _add_run_options(compare)
+    register_curate(subparsers, common, _start, _add_run_options, render_outcome)
     runs = add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs)
     runs.add_argument("action", nargs="?", choices=("list", "show", "cancel", "resume"), default="list")
     runs.add_argument("id", nargs="?", help="such as run17")

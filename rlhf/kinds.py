@@ -98,6 +98,38 @@ _ALL = (
         "rlhf.compare:run",
         ("prompts", "contests"),
     ),
+    Kind(
+        "embed",
+        "Examine rows",
+        "A map of the instruction rows: vectors, near-duplicates, clusters, and how much each instruction helps to foresee its answer.",
+        "rlhf.clinic.settings:EmbedSettings",
+        "rlhf.clinic.embed:run",
+        ("rows",),
+    ),
+    Kind(
+        "curate",
+        "Curate",
+        "A snapshot of few, good and varied instruction rows, by a recipe.",
+        "rlhf.clinic.settings:CurateSettings",
+        "rlhf.clinic.curate:run",
+        ("rows", "recipe"),
+    ),
+    Kind(
+        "quantity",
+        "How many rows",
+        "Policies trained for the same steps on more and more rows: the win rate against the start, and where it flattens.",
+        "rlhf.clinic.settings:QuantitySettings",
+        "rlhf.clinic.trials:run_quantity",
+        ("rows", "policy", "judge"),
+    ),
+    Kind(
+        "ab",
+        "A against B",
+        "Policies trained for the same steps on two snapshots of instruction rows, judged against each other.",
+        "rlhf.clinic.settings:ABSettings",
+        "rlhf.clinic.trials:run_ab",
+        ("rows", "policy", "judge"),
+    ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo")

@@ -1,0 +1,155 @@
+"""The run kind `curate`: learn quality from ratings, score every row, choose by the recipe, and freeze a named snapshot with its data card."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.context import RunContext, RunResult
+from data.errors import BadInput
+from data.ids import RUN, content_hash, public
+from data.records import Instruction, Snapshot
+from data.selection.centres import coverage
+from data.selection.recipe import Chosen, choose
+from data.settings import as_dict
+from data.store import Store
+from rlhf.clinic.examination import Examination, examined, path
+from rlhf.clinic.findings import against_defects, against_ratings, agreement
+from rlhf.clinic.quality import Rated, learn
+from rlhf.clinic.settings import CurateSettings
+
+SHOWN = 20
+"""Of the best and of the worst rows in a report."""
+USABLE = 3.0
+"""Points from which a row is usable, by the rubric."""
+FILE = "quality.npy"
+"""In a run's folder: the points (N,) of the rows of its examination."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Points of every row (N,), and what the report says about where they come from."""
+
+    points: np.ndarray
+    report: dict
+
+
+def run(context: RunContext, settings: CurateSettings) -> RunResult:
+    """Score, choose, freeze. Raises BadInput where ratings are missing that the settings need, or no row is good enough."""
+    store = context.store
+    source = examined(store, settings.embedded)
+    examination = Examination.load(path(store, source).parent)
+    rows = _rows(store, examination)
+    scored = _score(store, settings, examination, rows)
+    chosen = _choose(settings, examination, scored)
+    report = {"examination": public(RUN, source), "rows": len(rows), "chosen": len(chosen.places), "left_out": chosen.left_out}
+    report |= {"coverage": _coverage(examination, chosen, settings.seed), "clusters": _share(examination.clusters[chosen.places])}
+    if scored:
+        np.save(context.folder / FILE, scored.points.astype(np.float32))
+        report["quality"] = scored.report | _best_and_worst(scored.points, rows)
+    snapshot = freeze(store, context.run.public, settings, [rows[place] for place in chosen.places], report)
+    return RunResult([snapshot.public], report | {"snapshot": snapshot.public})
+
+
+def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Instruction], report: dict) -> Snapshot:
+    """The snapshot: rows with their numbers in the store, and how they came to be chosen."""
+    kept = [{"id": row.id, "instruction": row.instruction, "input": row.input, "output": row.output} for row in rows]
+    about = {key: report[key] for key in ("examination", "rows", "left_out", "coverage")}
+    if "quality" in report:
+        about["quality"] = {key: value for key, value in report["quality"].items() if key not in ("best", "worst", "histogram")}
+    filters = {"split": "train", "run": run, "recipe": as_dict(settings), "sources": dict(Counter(row.source for row in rows)), **about}
+    return store.snapshots.freeze("instructions", kept, filters, settings.name or name_of(settings, len(rows)))
+
+
+def name_of(settings: CurateSettings, rows: int) -> str:
+    """A name made from the recipe."""
+    quality = f", {settings.min_quality:g} points or more" if settings.min_quality else ""
+    return f"{rows:,} {settings.pick} rows{quality}"
+
+
+def rated_rows(store: Store, source: str, examination: Examination, rows: Sequence[Instruction]) -> tuple[Rated, list[list[int]], str]:
+    """The examined rows that somebody rated, with mean scores; every score by row; a hash of all of them, for lineage."""
+    ratings = store.ratings.current(source)
+    places = {int(id): place for place, id in enumerate(examination.ids)}
+    scores: dict[int, list[int]] = defaultdict(list)
+    for rating in ratings:
+        if rating.instruction_id in places:
+            scores[places[rating.instruction_id]].append(rating.score)
+    found = sorted(scores)
+    columns = table(examination)[found]
+    rated = Rated(
+        columns, [rows[place].output for place in found], np.array([np.mean(scores[place]) for place in found], dtype=float),
+        np.array([rows[place].prompt_id for place in found]),
+    )  # fmt: skip
+    return rated, [scores[place] for place in found], content_hash([rating.id for rating in ratings])[:16]
+
+
+def table(examination: Examination) -> np.ndarray:
+    """What quality is learned from, (N, C + D): the columns and the answer's vector."""
+    return np.hstack([examination.columns, examination.answers])
+
+
+def _rows(store: Store, examination: Examination) -> list[Instruction]:
+    there = {row.id: row for row in store.instructions.list(split="train")}
+    return [there[int(id)] for id in examination.ids]
+
+
+def _score(store: Store, settings: CurateSettings, examination: Examination, rows: Sequence[Instruction]) -> Scored | None:
+    """Points by the ratings asked for; None where there are none and quality does not count."""
+    rated, scores, mark = rated_rows(store, settings.ratings, examination, rows)
+    if not scores:
+        if settings.min_quality:
+            raise BadInput(f"min_quality={settings.min_quality:g} is learned from ratings, and none is of these rows", "Rate some at /label/rate.")
+        return None
+    model, held_out = learn(rated, settings.seed)
+    points = model.predict(table(examination), [row.output for row in rows])
+    seen = set(map(int, rated.prompts))
+    unseen = np.array([row.prompt_id not in seen for row in rows])
+    defects = [row.defects for row, new in zip(rows, unseen, strict=True) if new]
+    report = {
+        "ratings": sum(map(len, scores)), "rated_rows": len(scores), "whose": settings.ratings, "hash": mark,
+        "weights": dict(zip(("trees", "letters", "constant"), np.round(model.weights, 3).tolist(), strict=True)),
+        "held_out": against_ratings(held_out, rated.scores, USABLE), "agreement": agreement(scores, USABLE),
+        "defects": against_defects(points[unseen], defects, settings.min_quality or USABLE),
+        "histogram": np.histogram(points, bins=20, range=(0, 5))[0].tolist(),
+    }  # fmt: skip
+    return Scored(points, report)
+
+
+def _choose(settings: CurateSettings, examination: Examination, scored: Scored | None) -> Chosen:
+    points = scored.points if scored and settings.min_quality else None
+    groups = examination.groups if settings.pick == "diverse" else None
+    wanted = settings.rows if settings.pick == "diverse" else 0
+    chosen = choose(examination.instructions, rows=wanted, quality=points, min_quality=settings.min_quality, group=groups)
+    if settings.pick == "diverse" or not 0 < settings.rows < len(chosen.places):
+        return chosen
+    drawn = np.random.default_rng(settings.seed).choice(chosen.places, settings.rows, replace=False)
+    return Chosen(drawn, chosen.left_out | {"not drawn": len(chosen.places) - len(drawn)})
+
+
+def _coverage(examination: Examination, chosen: Chosen, seed: int) -> dict:
+    """How far rows lie from the nearest chosen one, beside as many random rows: mean and 95th percentile, of vectors of length 1."""
+    count = len(examination.ids)
+    random = np.random.default_rng(seed + 1).choice(count, len(chosen.places), replace=False)
+    found = {}
+    for name, places in (("chosen", chosen.places), ("random", random)):
+        distances = coverage(examination.instructions, places)
+        found[name] = {"mean": round(float(distances.mean()), 4), "p95": round(float(np.percentile(distances, 95)), 4)}
+    return found
+
+
+def _share(clusters: np.ndarray) -> dict[str, int]:
+    return {str(cluster): int(count) for cluster, count in sorted(Counter(clusters.tolist()).items())}
+
+
+def _best_and_worst(points: np.ndarray, rows: Sequence[Instruction]) -> dict:
+    order = np.argsort(-points, kind="stable")
+
+    def told(places: Sequence[int]) -> list[dict]:
+        shown = [(rows[at], round(float(points[at]), 2)) for at in places]
+        return [{"id": row.id, "points": worth, "task": f"{row.instruction} {row.input}".strip(), "answer": row.output} for row, worth in shown]
+
+    return {"best": told(order[:SHOWN]), "worst": told(order[::-1][:SHOWN])}

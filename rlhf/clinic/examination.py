@@ -1,0 +1,67 @@
+"""What an embed run found out about the rows, kept as one file in the run's folder; read without torch.
+
+An examination can be made again from the store at any time, so backups leave it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import BadInput
+from data.ids import RUN, number
+from data.store import Store
+
+FILE = "examination.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Of N rows: their ids in the store (N,), vectors of instructions and answers (N, D), `columns` (N, C) called `names`, places on the map
+    (N, 2), `clusters` (N,), and `groups` (N,), the place of the first row of each near-duplicate group."""
+
+    ids: np.ndarray
+    instructions: np.ndarray
+    answers: np.ndarray
+    columns: np.ndarray
+    names: np.ndarray
+    map: np.ndarray
+    clusters: np.ndarray
+    groups: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        """One of the columns, (N,)."""
+        return self.columns[:, list(self.names).index(name)]
+
+    def save(self, folder: Path) -> None:
+        """Write the file, whole or not at all."""
+        draft = folder / f".{FILE}"
+        with draft.open("wb") as file:
+            np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        draft.replace(folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Examination:
+        """Read it back."""
+        with np.load(folder / FILE, allow_pickle=False) as kept:
+            return cls(**{field.name: kept[field.name] for field in fields(cls)})
+
+
+def examined(store: Store, wanted: str = "") -> int:
+    """The number of the embed run called `wanted`, or of the newest whose file is there. Raises BadInput where there is none."""
+    if wanted:
+        run = store.runs.get(number(wanted, RUN))
+        if run.kind != "embed" or not path(store, run.id).is_file():
+            raise BadInput(f"{run.public} holds no examination of rows", "Name an embed run that is done.", field="embedded")
+        return run.id
+    found = [run.id for run in store.runs.list() if run.kind == "embed" and run.state == "done" and path(store, run.id).is_file()]
+    if not found:
+        raise BadInput("the rows have not been looked at yet", "Run: app.py curate embed", field="embedded")
+    return max(found)
+
+
+def path(store: Store, run_id: int) -> Path:
+    """Where a run's examination lies."""
+    return store.home / "runs" / str(run_id) / FILE

@@ -1,0 +1,57 @@
+"""How good the model of quality is: against ratings it has not seen, and against defects that are marked in the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from data.intervals import wilson
+
+
+def against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> dict:
+    """Of unseen ratings (R,): how often both lie on the same side of `usable`, what always saying the commoner side gets, the rank correlation."""
+    right = (held_out >= usable) == (scores >= usable)
+    share = float((scores >= usable).mean())
+    correlation = spearmanr(held_out, scores).statistic if np.ptp(held_out) and np.ptp(scores) else 0.0
+    return {
+        "accuracy": float(right.mean()), "ci": list(wilson(right.sum(), len(right))), "baseline": max(share, 1 - share),
+        "spearman": float(correlation), "error": float(np.abs(held_out - scores).mean()),
+    }  # fmt: skip
+
+
+def against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit: float) -> dict | None:
+    """Of rows (N,) with marked defects: AUC of each kind against rows without any, and the filter below `limit` against the marks.
+
+    `alone`: the same for rows whose only defect it is. `precision`: share of the rows that the filter drops which have a defect;
+    `recall`: share of the rows with a defect that it drops. None where nothing is marked.
+    """
+    marked = np.array([bool(some) for some in defects])
+    kinds = sorted({name for some in defects for name in some})
+    if not kinds or marked.all():
+        return None
+    clean, dropped = ~marked, quality < limit
+    auc = {kind: _auc(quality, clean, np.array([kind in some for some in defects])) for kind in kinds}
+    alone = {kind: _auc(quality, clean, np.array([list(some) == [kind] for some in defects])) for kind in kinds}
+    return {
+        "rows": len(quality), "defective": float(marked.mean()), "auc": auc, "macro_auc": float(np.mean(list(auc.values()))), "alone": alone,
+        "precision": float(marked[dropped].mean()) if dropped.any() else None, "recall": float(dropped[marked].mean()),
+        "kept_defective": float(marked[~dropped].mean()) if (~dropped).any() else None,
+    }  # fmt: skip
+
+
+def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
+    """Rows that two or more rated: how many, how often the first two lie on the same side of `usable`."""
+    several = np.array([some[:2] for some in scores_by_row if len(some) > 1])
+    if not len(several):
+        return {"rows": 0, "rate": None}
+    same = (several[:, 0] >= usable) == (several[:, 1] >= usable)
+    return {"rows": len(several), "rate": float(same.mean()), "ci": list(wilson(same.sum(), len(same)))}
+
+
+def _auc(quality: np.ndarray, clean: np.ndarray, bad: np.ndarray) -> float | None:
+    if not bad.any():
+        return None
+    return float(roc_auc_score(clean[clean | bad], quality[clean | bad]))

@@ -1,0 +1,101 @@
+"""What a model makes of instruction rows: a vector of each instruction and each answer, and how well the answer was foreseen.
+
+IFD, instruction-following difficulty (Li et al. 2023, "From Quantity to Quality"): the answer's mean loss after its instruction over its mean loss
+after an empty instruction. Near 1 the instruction does not help to predict the answer; above 1 it misleads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from data.errors import BadInput
+from data.instructions import instruction_prompt
+from reward.base import Base
+
+LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")
+"""Columns in nats per token: mean loss of the answer after its instruction; after none; their ratio and difference; the largest loss of a
+token; that of the end token; the most that the instruction made a token less likely."""
+
+
+class Reading(NamedTuple):
+    """Vectors of instructions (N, D) and answers (N, D), and the columns LOSSES (N, 7), all float32."""
+
+    instructions: np.ndarray
+    answers: np.ndarray
+    losses: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row's token ids: the framed instruction, the same frame with nothing in it, the answer with its end."""
+
+    prompt: list[int]
+    bare: list[int]
+    answer: list[int]
+
+
+def encode(base: Base, instruction: str, input: str, output: str) -> Row:
+    """A row as this base reads it; what exceeds the context is cut, the prompt from its start, the answer from its end."""
+    bare = base.encoding.template("")
+    answer = base.encode_completion(output)[: base.context - max(len(bare), base.context // 4)]
+    prompt = base.encoding.template(instruction_prompt(instruction, input))
+    return Row(prompt[-(base.context - len(answer)) :], bare, answer)
+
+
+@torch.no_grad()
+def read(base: Base, rows: Sequence[Row], batch_size: int, tell: Callable[[int], None]) -> Reading:
+    """Read the rows with the base's active role; `tell` hears how many are done, and may raise to stop."""
+    order = sorted(range(len(rows)), key=lambda place: len(rows[place].prompt) + len(rows[place].answer))
+    vectors = np.zeros((2, len(rows), base.hidden_size), dtype=np.float32)
+    losses = np.zeros((len(rows), len(LOSSES)), dtype=np.float32)
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        batch = [rows[place] for place in places]
+        after, hidden = _losses(base, [row.prompt for row in batch], batch)
+        alone, _ = _losses(base, [row.bare for row in batch], batch)
+        for place, row, with_it, without, states in zip(places, batch, after, alone, hidden, strict=True):
+            losses[place] = summary(with_it, without)
+            vectors[0, place] = states[: len(row.prompt)].mean(dim=0)
+            vectors[1, place] = states[len(row.prompt) : len(row.prompt) + len(row.answer)].mean(dim=0)
+        tell(min(start + batch_size, len(order)))
+    return Reading(vectors[0], vectors[1], losses)
+
+
+def summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """The columns LOSSES from an answer's losses per token, its end token last, after its instruction and after none (T,)."""
+    mean, bare = after.mean(), alone.mean()
+    return np.array([mean, bare, mean / max(bare, 1e-6), bare - mean, after.max(), after[-1], (after - alone).max()], dtype=np.float32)
+
+
+def _losses(base: Base, prompts: Sequence[list[int]], batch: Sequence[Row]) -> tuple[list[np.ndarray], list[torch.Tensor]]:
+    """Each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
+    ids, mask = base.collate([[*prompt, *row.answer] for prompt, row in zip(prompts, batch, strict=True)])
+    hidden = base.hidden(ids, mask)
+    found = []
+    for number, (prompt, row) in enumerate(zip(prompts, batch, strict=True)):
+        seen = slice(len(prompt) - 1, len(prompt) + len(row.answer) - 1)
+        target = ids[number, len(prompt) : len(prompt) + len(row.answer)]
+        found.append(torch.nn.functional.cross_entropy(base.logits(hidden[number, seen]), target, reduction="none").cpu().numpy())
+    return found, [states.float().cpu() for states in hidden]
+
+
+def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.ndarray:
+    """Normalised vectors (N, D) by a sentence-transformers model. Raises BadInput where the library or the model is not there."""
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError:
+        raise BadInput(
+            f"model={name} needs the library sentence-transformers", "Run: pip install sentence-transformers, or leave model empty.", field="model"
+        ) from None
+    try:
+        model = SentenceTransformer(name, local_files_only=True, trust_remote_code=False)
+    except Exception as problem:  # the library raises whatever its parts raise
+        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
+        error = f"cannot load the sentence-transformers model {name!r}: {reason}"
+        raise BadInput(error, "Download it first, or leave model empty.", field="model") from None
+    return model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False).astype(np.float32)

@@ -1,0 +1,153 @@
+"""Trials of instruction rows: policies that differ in their rows alone, trained for the same steps, judged on test prompts.
+
+`quantity` trains on nested subsets, each judged against the start; `ab` trains on two snapshots and judges one against the other. Every
+policy is published with its snapshot, so that a win rate leads back to the rows. A run that goes on keeps the policies it has.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.context import RunContext, RunResult
+from data.frozen import snapshot_rows
+from data.records import Policy, Snapshot
+from data.settings import as_dict
+from data.starter import rubric
+from data.store import Store
+from rlhf.clinic.flat import flat_from
+from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
+from rlhf.compare import Table
+from rlhf.figures import wins
+from rlhf.policies import Bases, adapter_folder
+from rlhf.settings import CompareSettings, SFTSettings
+from rlhf.sft import starting_policy, tokenize, train, train_rows
+from rlhf.tuning import publish
+
+NOTE = "trained.json"
+
+
+class Stage(RunContext):
+    """One training of several in a run: a folder and checkpoints of its own, its share of the progress."""
+
+    def __init__(self, whole: RunContext, number: int, of: int, note: str) -> None:
+        self.whole, self.number, self.of, self.note = whole, number, of, note
+        self.store, self.run = whole.store, whole.run
+        self.folder = whole.folder / f"stage-{number}"
+        self.folder.mkdir(exist_ok=True)
+
+    def checkpoints(self) -> Path:
+        """Below those of the whole run, so that a run that goes on finds them."""
+        folder = self.whole.checkpoints() / f"stage-{self.number}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Steps of all trainings, one behind the other."""
+        self.whole.progress(self.number * total + done, self.of * total + 1, self.note)  # the judging is still to come
+
+    def metric(self, step: int, **values: float) -> None:
+        """Curves of all trainings, one behind the other."""
+        self.whole.metric(step, **{f"{name} ({self.note})": value for name, value in values.items() if name == "loss"})
+
+    def cancelled(self) -> bool:
+        """Whether the whole run is."""
+        return self.whole.cancelled()
+
+
+def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
+    """Win rate against the start by number of rows, and from where on more rows do not help."""
+    store = context.store
+    rows = _instruction_rows(store, settings.snapshot)
+    random.Random(settings.seed).shuffle(rows)
+    counts = [*sorted({count for count in settings.counts if count < len(rows)}), len(rows)]
+    origin = {"of": settings.snapshot or "all rows of the train split", "seed": settings.seed, "run": context.run.public}
+    sets = {f"{count:,} rows": _frozen(store, rows[:count], {"nested": count, **origin}) for count in counts}
+    start = starting_policy(store, settings.from_)
+    policies = _train_all(context, settings, start, sets)
+    reports = _judge(context, settings, [(policy, start) for policy in policies])
+    shutil.rmtree(context.checkpoints())
+    outcomes = {count: _outcomes(report) for count, report in zip(counts, reports, strict=True)}
+    curve = [
+        {"rows": count, "policy": policy.public, **{key: report[key] for key in ("win_rate", "win_rate_ci", "kl", "gold_end", "fit_end")}}
+        for count, policy, report in zip(counts, policies, reports, strict=True)
+    ]
+    found = {"against": start.public, "steps": settings.steps, "curve": curve, "flat_from": flat_from(outcomes, settings.seed)}
+    return RunResult([policy.public for policy in policies], found)
+
+
+def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
+    """The win rate of the policy trained on `a` against the one trained on `b`."""
+    store = context.store
+    named = {"A": settings.a, "B": settings.b}
+    sets = {name: store.snapshots.get(id) if id else _frozen(store, _instruction_rows(store, ""), {"split": "train"}) for name, id in named.items()}
+    first, second = _train_all(context, settings, starting_policy(store, settings.from_), sets)
+    (report,) = _judge(context, settings, [(first, second)])
+    shutil.rmtree(context.checkpoints())
+    sides = {
+        name.lower(): {"snapshot": frozen.public, "name": frozen.name, "rows": frozen.row_count, "policy": policy.public}
+        for (name, frozen), policy in zip(sets.items(), (first, second), strict=True)
+    }
+    kept = ("win_rate", "win_rate_ci", "win_rate_noisy", "kl", "gold_start", "gold_end", "fit_start", "fit_end", "examples")
+    return RunResult([first.public, second.public], {"steps": settings.steps, **sides, **{key: report[key] for key in kept if key in report}})
+
+
+def _instruction_rows(store: Store, snapshot: str) -> list[dict]:
+    return snapshot_rows(store, snapshot, "instructions") if snapshot else train_rows(store)
+
+
+def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any]) -> Snapshot:
+    name = f"{len(rows):,} nested rows" if "nested" in filters else "all rows of the train split"
+    return store.snapshots.freeze("instructions", rows, filters, name)
+
+
+def _train_all(context: RunContext, settings: TrialSettings, start: Policy, sets: Mapping[str, Snapshot]) -> list[Policy]:
+    """A policy for each set of rows, in their order; those that the run has already are taken from its note."""
+    note = context.checkpoints() / NOTE
+    known = json.loads(note.read_text()) if note.is_file() else {}
+    for number, (name, snapshot) in enumerate(sets.items()):
+        if name not in known:
+            stage = Stage(context, number, len(sets), name)
+            known[name] = _train(stage, settings, start, snapshot).public
+            note.write_text(json.dumps(known))
+    return [context.store.policies.get(known[name]) for name in sets]
+
+
+def _train(stage: Stage, settings: TrialSettings, start: Policy, snapshot: Snapshot) -> Policy:
+    """One policy; its base is loaded anew, since training merges the start into it."""
+    store = stage.store
+    rows = snapshot_rows(store, snapshot.public, "instructions")
+    base = Bases().of(start)
+    data, _ = tokenize(base, rows)
+    told = SFTSettings(
+        from_=start.public, snapshot=snapshot.public, max_steps=settings.steps, learning_rate=settings.learning_rate, rank=settings.rank,
+        batch_size=settings.batch_size, seed=settings.seed,
+    )  # fmt: skip
+    adapter = train(stage, told, base, data, adapter_folder(store, start) if start.adapter else None)
+    config = as_dict(told) | {"rows": len(data), "trial": stage.note}
+    return publish(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=settings.seed, config=config)
+
+
+def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[Policy, Policy]]) -> list[dict]:
+    """The report of each contest, kept as an evaluation."""
+    told = CompareSettings(
+        judge=settings.judge, reward=settings.reward, prompts=settings.prompts, draws=settings.draws, best_of=0,
+        max_new_tokens=settings.max_new_tokens, seed=settings.seed,
+    )  # fmt: skip
+    table = Table.of(context, told, rubric.gold_parts, [policy for pair in pairs for policy in pair])
+    reports = [table.contest(mine, against) for mine, against in pairs]
+    for (mine, against), report in zip(pairs, reports, strict=True):
+        context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)
+    return reports
+
+
+def _outcomes(report: Mapping[str, Any]) -> np.ndarray:
+    """What the policy won on each prompt, (P,)."""
+    draws = report["gold_draws"]
+    return wins(np.array(draws["end"]), np.array(draws["start"])).mean(axis=0)
