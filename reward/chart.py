@@ -81,6 +81,11 @@ class Chart:
         self.marks.append(f"<g>{bar or ''}{mark}<title>{escape(hint)}</title></g>")
         return self
 
+    def word(self, x: float, y: float, text: str) -> Chart:
+        """A word to the right of a point."""
+        self._text(self.u(x) + 8, self.v(y) - 5, text, "start")
+        return self
+
     def steps(self, edges: Sequence[float], counts: Sequence[float], part: str) -> Chart:
         """A histogram's outline."""
         corners = [(edge, count) for low, high, count in zip(edges, edges[1:], counts, strict=False) for edge, count in ((low, count), (high, count))]

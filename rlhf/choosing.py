@@ -55,6 +55,17 @@ def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 
 
+def training_prompts(store: Store, source: str) -> list[Prompt]:
+    """Prompts of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
+    if source in ("validation", "test"):
+        raise BadInput(f"no run trains on {source} prompts", "Leave prompts empty, or name the source of the prompts", field="prompts")
+    prompts = store.prompts.list(split="train", source=source or None)
+    if not prompts:
+        named = f" from {source!r}" if source else ""
+        raise BadInput(f"there are no train prompts{named}", "Import some: app.py import FILE --as prompts", field="prompts")
+    return prompts
+
+
 def pairing(count: int, how: str) -> list[tuple[int, int]]:
     """Which of `count` answers meet. disjoint: 0-1, 2-3, ..., an odd one out stays alone; all: every two."""
     if how == "all":

@@ -22,6 +22,8 @@ from rlhf.reward_sources import SOURCE_HELP, keep_sources
 from rlhf.sample_endpoint import sample_endpoint
 
 BY = "command line"
+LONG = ("gold_draws", "examples")
+"""Parts of an evaluation that are kept and not printed."""
 EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 
 
@@ -46,7 +48,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     train.add_argument("kind", help=" | ".join(TRAININGS))
     train.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_run_options(train)
-    compare = add("compare", KINDS["compare"].explains, cmd_compare, render_outcome)
+    compare = add("compare", KINDS["compare"].explains, cmd_compare, render_compared)
     compare.add_argument("policies", nargs="+", metavar="POLICY")
     compare.add_argument("--against", default="", help="the policy they are compared with; each one's parent if not given")
     _add_run_options(compare)
@@ -86,6 +88,22 @@ def cmd_train(args: argparse.Namespace) -> dict:
 def cmd_compare(args: argparse.Namespace) -> dict:
     """Win rates of policies against one, or each against its parent."""
     return _start(args, "compare", {"policies": ",".join(args.policies), "against": args.against})
+
+
+def render_compared(document: dict) -> str:
+    """One line about the run; with --wait a line per policy as well."""
+    return "\n".join([render_outcome(document), *map(_compared, document.get("evaluations", []))])
+
+
+def _compared(found: dict) -> str:
+    rate, low, high = (f"{100 * share:.1f}" for share in (found["win_rate"], *found["win_rate_ci"]))
+    far = "unknown" if found["kl"] is None else f"{'at most ' if found.get('kl_bound') else ''}{found['kl']:.2f} nats"
+    reward = f", reward {found['reward_start']:.2f} -> {found['reward_end']:.2f}" if "reward_end" in found else ""
+    partial = f"  (not independent: {found['judge_partial']})" if found.get("judge_partial") else ""
+    return (
+        f"  {found['policy']} wins {rate} % ({low} to {high}) against {found['against']} by {found['judge']},"
+        f" KL {far}{reward}, {found['length_end']:.0f} tokens, distinct-2 {found['distinct_2_end']:.2f}{partial}"
+    )
 
 
 def cmd_runs(args: argparse.Namespace) -> dict:
@@ -143,7 +161,10 @@ def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
     store = open_store(args)
     settings = [f"{key}={value}" for key, value in given.items() if value != ""] + args.set
     run = launch(store, kind, settings, by=BY)
-    return outcome(_wait(store, run) if args.wait else run)
+    if args.wait:
+        run = _wait(store, run)
+    shown = [{name: value for name, value in one.items() if name not in LONG} for one in run.report.get("evaluations", [])]
+    return outcome(run) | ({"evaluations": shown} if shown else {})
 
 
 def _wait(store: Store, run: Run) -> Run:

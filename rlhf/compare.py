@@ -17,6 +17,7 @@ from data.store import Store
 from labeling.simulate import fit_beta
 from reward.model import RewardModel
 from rlhf.answers import Answer, Limits, Speaker
+from rlhf.best_of_n import BestOfN, load_speaker
 from rlhf.checks import contests
 from rlhf.evaluate import (
     POLITE,
@@ -33,6 +34,8 @@ from rlhf.evaluate import (
     mean_kl,
     rubric_judge,
 )  # fmt: skip
+from rlhf.figures import best_of_kl
+from rlhf.independence import partiality
 from rlhf.policies import Bases
 from rlhf.settings import CompareSettings
 
@@ -90,7 +93,7 @@ class Table:
     def of(cls, context: RunContext, settings: CompareSettings, parts: Parts, policies: Sequence[Policy]) -> Table:
         """Load the policies and the judge, and choose the prompts that all of them can read."""
         store, bases = context.store, Bases()
-        speakers = {policy.id: Speaker.load(store, bases, policy) for policy in policies}
+        speakers = {policy.id: load_speaker(store, bases, policy) for policy in policies}
         reward = _reward(store, bases, settings.reward, list(speakers.values()))
         if settings.judge == "reward" and reward is None:
             raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
@@ -106,13 +109,14 @@ class Table:
         draws = range(settings.draws)
         ours, theirs = self._draw(mine, draws), self._draw(start, draws)
         asked = self._questions(mine)
-        kl = mean_kl(mine, start, asked, ours)
+        kl = kl_of(mine, start, asked, ours)
         return {
             "policy": policy.public, "against": against.public, "judge": self.judge_name,
             "prompts": len(self.prompts), "draws": settings.draws, "seed": settings.seed,
             "rubric": {"version": rubric.VERSION, "hash": source_hash()} if self.judge_name == "rubric" else None,
             **comparison(ours, theirs, kl, self._beta(theirs), settings.seed),
             "constant_answer": constant_answer(self.prompts, self.judge, theirs, settings.seed),
+            "kl_bound": isinstance(mine, BestOfN) and kl is not None, "judge_partial": self._partial(policy),
             **(self._rewards(ours, theirs) if self.reward else {}),
             **(self._best_of(start, theirs) if settings.best_of else {}),
             "gold_draws": {"start": _rounded(theirs.gold), "end": _rounded(ours.gold)},
@@ -152,7 +156,15 @@ class Table:
         return np.array([[verdict.gold for verdict in self.reward(self.prompts, row)] for row in drawn.answers])
 
     def _rewards(self, ours: Drawn, theirs: Drawn) -> dict:
-        return {"reward_start": float(self._scores(theirs).mean()), "reward_end": float(self._scores(ours).mean())}
+        means = {f"reward_{end}": float(self._scores(drawn).mean()) for end, drawn in (("start", theirs), ("end", ours))}
+        return means | {"reward_model": self.settings.reward}
+
+    def _partial(self, policy: Policy) -> str | None:
+        """Why a reward model that judges is not independent of the policy; None for one that is, and for the rubric."""
+        if self.judge_name == "rubric":
+            return None
+        store = self.context.store
+        return partiality(store, store.reward_models.get(self.judge_name), policy)
 
     def _best_of(self, start: Speaker, theirs: Drawn) -> dict:
         """Best-of-n of the start by the reward model and by gold, from answers that are not among its draws."""
@@ -162,6 +174,14 @@ class Table:
         if self.reward:
             found[f"best_of_{count}"] = best_of(pool, self._scores(pool), theirs, seed)
         return found
+
+
+def kl_of(mine: Speaker, start: Speaker, asked: Sequence[Question], drawn: Drawn) -> float | None:
+    """KL of `mine` from `start` in nats: measured on its answers; of best-of-n from its own parent the bound; None where neither can be."""
+    if isinstance(mine, BestOfN) or isinstance(start, BestOfN):
+        own_parent = isinstance(mine, BestOfN) and mine.policy.parent_id == start.policy.id
+        return best_of_kl(mine.count) if own_parent else None
+    return mean_kl(mine, start, asked, drawn)
 
 
 def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[Speaker]) -> Judge | None:

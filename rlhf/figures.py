@@ -56,6 +56,17 @@ def best_of_kl(n: int) -> float:
     return math.log(n) - (n - 1) / n
 
 
+def expected_best(scores: np.ndarray, count: int) -> float:
+    """Mean over prompts of the expected highest of `count` scores drawn without replacement from each prompt's n; `scores` is (prompts, n).
+
+    The i-th smallest of n is the highest of a draw in C(i - 1, count - 1) of C(n, count) cases.
+    """
+    ordered = np.sort(np.asarray(scores, dtype=float), axis=1)
+    n = ordered.shape[1]
+    weights = np.array([math.comb(place, count - 1) for place in range(n)]) / math.comb(n, count)
+    return float((ordered @ weights).mean())
+
+
 def collapsed(*, win_rate: float, kl: float, distinct_2: float, distinct_2_start: float, unended: float) -> bool:
     """A policy that was optimised to pieces.
 

@@ -75,6 +75,22 @@ _ALL = (
         ("start", "labels"),
     ),
     Kind(
+        "rejection",
+        "Rejection sampling",
+        "A policy that imitates the best of several answers of its own, round by round.",
+        "rlhf.settings:RejectionSettings",
+        "rlhf.rejection:run",
+        ("prompts", "start", "reward"),
+    ),
+    Kind(
+        "best-of-n",
+        "Best of n",
+        "A policy that draws n answers and gives the one a reward model likes best. Nothing is trained.",
+        "rlhf.settings:BestOfNSettings",
+        "rlhf.best_of_n:run",
+        ("start", "reward"),
+    ),
+    Kind(
         "sft",
         "Supervised fine-tuning",
         "A policy that imitates the instruction rows.",
@@ -132,7 +148,7 @@ _ALL = (
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
-TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo")
+TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
 
 
 def command_of(kind: str) -> str:

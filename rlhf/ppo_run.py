@@ -19,18 +19,15 @@ from data.settings import as_dict
 from data.store import Store
 from reward.adapters import default_lora
 from reward.base import Base
-from reward.ensemble import Cautious, RewardEnsemble
 from reward.machine import library_versions, peak_mb
-from reward.model import RewardModel
 from rlhf import ranks
-from rlhf.checks import no_members
+from rlhf.choosing import training_prompts
+from rlhf.judges import careful, choose_reward, load_reward
 from rlhf.policies import adapter_folder
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
 from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
-from rlhf.reward_sources import load_source, reward_record
-from rlhf.scorer import Rewarder, RewardFunction
 from rlhf.starting import choose_start
 
 MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
@@ -130,46 +127,13 @@ def split(processes: int) -> tuple[int, int]:
 
 
 def train_rows(store: Store, source: str) -> list[dict[str, Any]]:
-    """Prompts of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
-    if source in ("validation", "test"):
-        raise BadInput(f"PPO cannot train on {source} prompts", "Leave prompts empty, or name the source of the prompts", field="prompts")
-    rows = rows_of(store.prompts.list(split="train", source=source or None))
-    if not rows:
-        named = f" from {source!r}" if source else ""
-        raise BadInput(f"there are no train prompts{named}", "Import some: app.py import FILE --as prompts", field="prompts")
-    return rows
+    """The trainer's rows of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
+    return rows_of(training_prompts(store, source))
 
 
 def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
     """The trainer's rows: `prompt` as text or messages, and the facts for whoever watches."""
     return [{"prompt": prompt.messages or prompt.text, "facts": prompt.facts} for prompt in prompts]
-
-
-def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
-    """The reward model called `wanted` ("r3"), or the newest one; None for a reward source. Raises BadInput where there is none."""
-    if wanted:
-        return reward_record(store, wanted)
-    models = store.reward_models.list()
-    if not models:
-        raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
-    return models[-1]
-
-
-def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder | RewardFunction:
-    """A reward source; or a reward model, on the policy's base where both share it: an adapter and a head; else with a base of its own."""
-    record = reward_record(store, name)
-    if record is None:
-        return load_source(store.home, name)
-    return RewardModel.load(store.home / record.adapter, base if record.base == policy.base else record.base, base.device)
-
-
-def careful(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder | RewardFunction:
-    """The reward less the price of its members' disagreement. Raises BadInput where a price is named and there are no members."""
-    if not uncertainty:
-        return reward
-    if not isinstance(reward, RewardEnsemble):
-        raise no_members(uncertainty)
-    return Cautious(reward, uncertainty)
 
 
 def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord | None) -> Policy:

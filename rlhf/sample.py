@@ -15,6 +15,7 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
 from rlhf.answers import Limits, Speaker, Wanted
+from rlhf.best_of_n import load_speaker
 from rlhf.choosing import Tally, check_pairs, choose_prompts, pairing, split_shares
 from rlhf.policies import Bases, choose_policy
 from rlhf.settings import SampleSettings
@@ -73,7 +74,7 @@ class Sampler:
             policies.append(choose_policy(store, settings.against))
             if policies[0] == policies[1]:
                 raise BadInput(f"{policies[0].public} cannot be compared with itself", "Name another policy.", field="against")
-        speakers = [Speaker.load(store, bases, policy) for policy in policies]
+        speakers = [load_speaker(store, bases, policy) for policy in policies]
         answers = (store.completions.of_policy(policy.id) for policy in policies)
         return cls(context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], Tally())
 

@@ -77,6 +77,7 @@ class SFTSettings:
     learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", main=True)
     rank: int = option(8, "rank of the LoRA adapter", main=True, min=1)
     batch_size: int = option(32, "rows per step", unit="rows", min=1)
+    packing: bool = option(False, "rows of a step end to end, without padding: pays where attention is by sequence lengths, as on a large GPU")
     max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
     seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)
 
@@ -97,4 +98,36 @@ class DPOSettings:
     rank: int = option(16, "rank of the LoRA adapter", min=1, max=1024)
     batch_size: int = option(16, "pairs per step", unit="pairs", min=1)
     max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
+    seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)
+
+
+@dataclass(frozen=True, slots=True)
+class BestOfNSettings:
+    """A policy that answers with the best of n answers of another one."""
+
+    from_: str = option("", "policy whose answers are chosen among; empty: the newest one with weights of its own", main=True)
+    reward: str = option("", "reward model that chooses; empty: the newest one", main=True)
+    n: int = option(8, "answers drawn for each one given: n times the time to sample", unit="answers", main=True, min=2, max=1024)
+    validation_prompts: int = option(64, "on which is measured how the reward rises with n", unit="prompts", min=0)
+    max_new_tokens: int = option(80, "where an answer is cut while that is measured", unit="tokens", min=1)
+    batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
+    seed: int = option(0, "same seed, same measurement", min=0, max=LARGEST_SEED)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionSettings:
+    """A policy that imitates the best of n of its own answers."""
+
+    from_: str = option("", "policy to start from; empty: the newest one with weights of its own", main=True)
+    reward: str = option("", "reward model that chooses; empty: the newest one", main=True)
+    n: int = option(8, "answers drawn to each prompt", unit="answers", main=True, min=2, max=1024)
+    prompts_per_round: int = option(500, "how many train prompts a round answers", unit="prompts", main=True, min=1)
+    rounds: int = option(2, "each samples from the newest policy and trains from the start again", unit="rounds", main=True, min=1, max=100)
+    prompts: str = option("", "source of the prompts; empty: all of the train split")
+    learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", min=0.0, max=1.0)
+    epochs: float = option(2.0, "passes over a round's answers", min=0.0)
+    rank: int = option(16, "rank of the LoRA adapter", min=1, max=1024)
+    batch_size: int = option(32, "rows per training step, and the measure of how many answers are drawn at once", unit="rows", min=1)
+    max_steps: int = option(0, "stop a round's training after this many steps; 0: at the end of the epochs", unit="steps", min=0)
+    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)

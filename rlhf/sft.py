@@ -7,8 +7,10 @@ the loss counts the answer and its end only.
 from __future__ import annotations
 
 import copy
+import math
 import time
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from datasets import Dataset
@@ -19,7 +21,6 @@ from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.frozen import frozen_rows
 from data.ids import number
-from data.instructions import instruction_prompt
 from data.records import Policy
 from data.settings import as_dict
 from data.store import Store
@@ -29,7 +30,24 @@ from reward.machine import peak_mb
 from reward.progress import Progress
 from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import SFTSettings
+from rlhf.sft_rows import as_shown, prompts_of, tokenize, train_rows
 from rlhf.tuning import merge, publish, quicken_all, write_trained
+
+SHOWN = 3
+"""Rows that the run's page shows as text, as tokens, and by what counts."""
+SAME = 1e-3
+"""How far logits may be apart, by their largest, where rows are packed: rounding is a hundredth of it."""
+
+
+class Tuning(Protocol):
+    """The settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
+
+    epochs: float
+    learning_rate: float
+    rank: int
+    batch_size: int
+    max_steps: int
+    seed: int
 
 
 def run(context: RunContext, settings: SFTSettings) -> RunResult:
@@ -39,7 +57,9 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     parent = starting_policy(store, settings.from_)
     snapshot, rows = frozen_rows(context, "instructions", settings.snapshot, lambda: train_rows(store), {"split": "train"})
     base = Bases().of(parent)
-    data, too_long = tokenize(base, rows)
+    data, too_long = tokenize(base, prompts_of(store, rows), [row["output"] for row in rows])
+    for row in data.select(range(min(SHOWN, len(data)))):
+        context.sample(0, **as_shown(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
     adapter = train(context, settings, base, data, parent_adapter)
     policy = publish(
@@ -62,37 +82,15 @@ def starting_policy(store: Store, wanted: str) -> Policy:
     return min(policies, key=lambda policy: policy.id)
 
 
-def train_rows(store: Store) -> list[dict]:
-    """Every instruction row of the train split. Raises BadInput where there is none."""
-    rows = [
-        {"instruction": row.instruction, "input": row.input, "output": row.output}
-        for row in store.instructions.list(split="train")
-    ]
-    if not rows:
-        raise BadInput("there is no instruction row of the train split", "Import some: app.py import FILE --as instructions", field="snapshot")
-    return rows
-
-
-def tokenize(base: Base, rows: list[dict]) -> tuple[Dataset, int]:
-    """Ids and labels of each row, and how many rows did not fit the context and were left out."""
-    data = []
-    for row in rows:
-        prompt = base.encoding.template(instruction_prompt(row["instruction"], row["input"]))
-        answer = base.encode_completion(row["output"])
-        data.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
-    fitting = [row for row in data if len(row["input_ids"]) <= base.context]
-    if not fitting:
-        raise BadInput(f"every instruction row is longer than the base model's context of {base.context} tokens", "Use a base with a longer context.")
-    return Dataset.from_list(fitting), len(data) - len(fitting)
-
-
 def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None) -> Path:
     """Train and save the adapter; its folder. It holds the parent's as well, which is merged into the weights while training.
 
     Raises Cancelled after saving a checkpoint.
     """
     torch.manual_seed(settings.seed)
-    trainer = build_trainer(context.checkpoints(), settings, merge(base, parent), base, data)
+    trainer = build_trainer(context.checkpoints(), settings, merge(base, parent), base, data, packing=settings.packing)
+    if settings.packing:
+        check_packing(trainer)
     progress = Progress(context)
     trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
@@ -101,15 +99,35 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     return write_trained(trainer.model, context.folder / "adapter", parent)
 
 
-def build_trainer(folder: Path, settings: SFTSettings, model: torch.nn.Module, base: Base, data: Dataset) -> SFTTrainer:
-    """TRL's trainer of a fresh LoRA on `model`, fed the rows' own ids and labels; checkpoints go to `folder`."""
+def build_trainer(
+    folder: Path, settings: Tuning, model: torch.nn.Module, base: Base, data: Dataset, *, packing: bool = False
+) -> SFTTrainer:
+    """TRL's trainer of a fresh LoRA on `model`, fed the rows' own ids and labels; checkpoints go to `folder`.
+
+    With `packing` the rows of a step stand end to end, each with positions of its own.
+    """
+    steps = settings.max_steps or math.ceil(math.ceil(len(data) / settings.batch_size) * settings.epochs)
     arguments = SFTConfig(
         output_dir=str(folder), per_device_train_batch_size=settings.batch_size, num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1, learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=20,
-        bf16=False, gradient_checkpointing=False, train_sampling_strategy="group_by_length", logging_steps=10, save_steps=100,
-        save_total_limit=1, seed=settings.seed, report_to="none", disable_tqdm=True, max_length=base.context,
+        max_steps=settings.max_steps or -1, learning_rate=settings.learning_rate, lr_scheduler_type="linear",
+        warmup_steps=min(20, steps // 10), bf16=False, gradient_checkpointing=False, train_sampling_strategy="group_by_length",
+        logging_steps=max(1, min(10, steps // 5)), save_steps=100, save_total_limit=1, seed=settings.seed, report_to="none",
+        disable_tqdm=True, max_length=None, padding_free=packing,
     )  # fmt: skip
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
     trainer = SFTTrainer(model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank))
     quicken_all(trainer.model)
     return trainer
+
+
+@torch.no_grad()
+def check_packing(trainer: SFTTrainer) -> None:
+    """Raises BadInput where rows that stand end to end see each other: where their logits are not those of each row alone."""
+    rows = [trainer.train_dataset[number] for number in range(min(3, len(trainer.train_dataset)))]
+    together = [rows, *([row] for row in rows)]
+    batches = (trainer._prepare_inputs(trainer.data_collator(some)) for some in together)
+    packed, *alone = (trainer.model(**batch, use_cache=False).logits[0] for batch in batches)
+    apart = (packed - torch.cat(alone)).abs().max().item()
+    if apart > SAME * max(1.0, packed.abs().max().item()):
+        error = f"this base lets rows that stand end to end see each other (logits differ by {apart:.2g})"
+        raise BadInput(error, "Leave packing off: padded rows are exact for every model.", field="packing")

@@ -31,8 +31,8 @@ OVERLAP = 1.1
 """Labelers for a pair: two for one pair in ten, so that their agreement is measured and not only assumed."""
 SPARE = 1.03
 """Pairs beyond those that get labels: a few have equal texts and are not shown."""
-METHODS = ("sft", "dpo")
-"""Other ways to train that `all_methods` adds, as far as this version has them."""
+METHODS = ("dpo", "rejection", "best-of-n", "sft")
+"""The other ways to train, kinds of run, that `all_methods` adds; all but the last start where PPO starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Plan:
     reward: dict[str, Any] = field(default_factory=dict)
     ppo: dict[str, Any] = field(default_factory=dict)
     compare: dict[str, Any] = field(default_factory=dict)
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 FULL = Plan(labels=2000)
@@ -186,12 +187,22 @@ def _round(tour: Tour, all_methods: bool) -> Findings:
     reward = tour.run("reward", "reward", labels="simulated", base=start.base, **tour.plan.reward)
     (judge,) = reward.produced
     ppo = tour.run("ppo", "ppo", **{"from": start.public, "reward": judge, **tour.plan.ppo})
-    others = {kind: tour.run(kind, kind).produced[0] for kind in METHODS if all_methods and kind in KINDS}
+    others = _others(tour, start, judge) if all_methods else {}
     policies = [*ppo.produced, *others.values()]
     against = {"policies": ",".join(policies), "against": start.public, "reward": judge}
     comparison = tour.run("compare", "compare", **against, **tour.plan.compare).report["evaluations"]
     found = dict(zip(["ppo", *others], comparison, strict=True))
     return Findings(tour.store.home, document(tour, given, reward.report, ppo.report, found), reward.report, ppo.report, found["ppo"])
+
+
+def _others(tour: Tour, start: Policy, judge: str) -> dict[str, str]:
+    """The policy that each other way to train makes of the same labels; SFT starts at the base, on the instruction rows."""
+    given = {
+        "dpo": {"from": start.public, "labels": "simulated"},
+        "rejection": {"from": start.public, "reward": judge},
+        "best-of-n": {"from": start.public, "reward": judge},
+    }
+    return {kind: tour.run(kind, kind, **given.get(kind, {}), **tour.plan.methods.get(kind, {})).produced[0] for kind in METHODS}
 
 
 def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, dict]) -> dict:
@@ -213,5 +224,7 @@ def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, 
         },
         "best_of_8": mine.get(best, {}) | baselines,
     }
-    rest = {name: {key: report[key] for key in figures} for name, report in found.items() if name != "ppo"}
-    return shown | ({"methods": rest} if rest else {})
+    if len(found) == 1:
+        return shown
+    beside = (*figures, "kl_bound", "reward_start", "reward_end", "length_start", "length_end", "distinct_2_start", "distinct_2_end", "collapsed")
+    return shown | {"methods": {name: {key: report[key] for key in beside} | tour.stages[name] for name, report in found.items()}}

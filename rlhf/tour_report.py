@@ -45,8 +45,26 @@ def text(document: dict) -> str:
         f" task fit {_number(ppo['fit_start'])} -> {_number(ppo['fit_end'])}" + ("   COLLAPSED" if ppo["collapsed"] else ""),
         f"Beside it      {_best_of(best)}one polite answer for all {_share(best['constant_answer']['win_rate'])}",
     ]
-    lines += [f"{name:<14} wins {_share(found['win_rate'], found['win_rate_ci'])}" for name, found in document.get("methods", {}).items()]
-    return "\n".join([*lines, "", f"Stages         {stages}"])
+    return "\n".join([*lines, *_side_by_side(document), "", f"Stages         {stages}"])
+
+
+def ways(document: dict) -> list[tuple[str, dict]]:
+    """All ways to train that the tour went, the highest win rate first; empty where it went one."""
+    return sorted(document.get("methods", {}).items(), key=lambda way: -way[1]["win_rate"])
+
+
+def _side_by_side(document: dict) -> list[str]:
+    found = ways(document)
+    lines = [
+        f"  {name:<12} wins {_share(way['win_rate'], way['win_rate_ci'])}, KL {_kl(way)}, reward {_number(way['reward_end'])},"
+        f" gold {_number(way['gold_end'])}, {way['seconds']:.0f} s" + ("   COLLAPSED" if way["collapsed"] else "")
+        for name, way in found
+    ]
+    return ["", "Side by side, against the start on the same test prompts", *lines] if found else []
+
+
+def _kl(way: dict) -> str:
+    return f"{'at most ' if way['kl_bound'] else ''}{_number(way['kl'])}"
 
 
 def _best_of(best: dict) -> str:
@@ -73,6 +91,7 @@ def page(findings: Findings) -> str:
         "<h2>Is the new policy better?</h2>",
         _plot(lambda axes: _win_rates(axes, document), "Win rate against the start on test prompts, with 95 % intervals over prompts."),
         _plot(lambda axes: _gold(axes, findings.comparison), "Gold of single answers: how the whole distribution moved."),
+        *_all_ways(document),
         "<h2>How PPO got there</h2>",
         _plot(lambda axes: _curve(axes, document["ppo"]["reward_per_step"], "reward (deviations)"),
               "Mean reward of each update's answers by the reward model, in standard deviations of the start's answers."),
@@ -88,6 +107,37 @@ def page(findings: Findings) -> str:
     ]  # fmt: skip
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>Tour</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>"
+
+
+def _all_ways(document: dict) -> list[str]:
+    """Every way to train as a line of a table and a point of a plot, where the tour went several."""
+    found = ways(document)
+    if not found:
+        return []
+    head = ["Way", "Win rate", "By noisy labelers", "KL (nats)", "Reward", "Gold", "Task fit", "Tokens", "Distinct 2-grams", "Seconds", "Memory"]
+    rows = [
+        [name, _share(way["win_rate"], way["win_rate_ci"]), _share(way["win_rate_noisy"]), _kl(way),
+         *(_number(way[key]) for key in ("reward_end", "gold_end", "fit_end", "length_end", "distinct_2_end")),
+         f"{way['seconds']:.0f}", f"{way['peak_mb']:,.0f} MB"]
+        for name, way in found
+    ]  # fmt: skip
+    caption = "Win rate over the square root of KL, 95 % intervals over prompts; the KL of best of n is a bound, its mark hollow."
+    return ["<h2>All ways to train, side by side</h2>", _table(head, rows), _plot(lambda axes: _frontier(axes, found), caption)]
+
+
+def _frontier(axes: Axes, found: list[tuple[str, dict]]) -> None:
+    """Gao et al. (2023) measure distance by the square root of KL."""
+    for name, way in found:
+        if way["kl"] is None:
+            continue
+        rate, (low, high), x = way["win_rate"], way["win_rate_ci"], max(0.0, way["kl"]) ** 0.5
+        filled = "none" if way["kl_bound"] else END
+        axes.errorbar(x, 100 * rate, yerr=[[100 * (rate - low)], [100 * (high - rate)]], fmt="o", color=END, markerfacecolor=filled, capsize=4)
+        axes.annotate(name, (x, 100 * rate), xytext=(7, 5), textcoords="offset points")
+    axes.axhline(50, color=QUIET, zorder=0)
+    axes.margins(x=0.2)
+    axes.set(xlabel="square root of KL from the start (square roots of nats)", ylabel="win rate (%)")
+    axes.set_xlim(left=0)
 
 
 def _figures(document: dict) -> list[list[str]]:
@@ -123,7 +173,8 @@ def _plot(draw: Callable[[Axes], None], caption: str) -> str:
 
 def _win_rates(axes: Axes, document: dict) -> None:
     best = document["best_of_8"]
-    bars = [("PPO", document["ppo"]), *document.get("methods", {}).items(), ("best of 8, reward model", best),
+    others = [(name, way) for name, way in ways(document) if name not in ("ppo", "best-of-n")]
+    bars = [("PPO", document["ppo"]), *others, ("best of 8, reward model", best),
             ("best of 8, gold", best["by_gold"]), ("one polite answer", best["constant_answer"])]  # fmt: skip
     known = [(name, bar["win_rate"], bar["win_rate_ci"]) for name, bar in bars if bar and "win_rate" in bar]
     for place, (_, rate, (low, high)) in enumerate(reversed(known)):

@@ -76,7 +76,7 @@ def test_only_train_prompts_are_trained_on(home):
     texts = {row["prompt"] for row in train_rows(home, "")}
     assert texts == {prompt.text for prompt in home.prompts.list(split="train")}
     for split in ("test", "validation"):
-        with pytest.raises(BadInput, match=f"cannot train on {split}"):
+        with pytest.raises(BadInput, match=f"no run trains on {split}"):
             train_rows(home, split)
     with pytest.raises(BadInput, match="no train prompts from 'nowhere'"):
         train_rows(home, "nowhere")

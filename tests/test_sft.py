@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
@@ -14,9 +16,11 @@ from data.settings import as_dict, parse_settings
 from data.splits import split_of
 from reward.adapters import read_adapter
 from reward.base import Base
+from rlhf.pages import run_view
 from rlhf.policies import Bases, load_policy
 from rlhf.settings import SFTSettings
-from rlhf.sft import build_trainer, run, tokenize
+from rlhf.sft import build_trainer, check_packing, run
+from rlhf.sft_rows import prompts_of, tokenize
 from rlhf.tuning import merge
 from tests.tiny import make_tiny_model
 
@@ -98,8 +102,8 @@ def test_what_was_taught_is_likelier_under_the_new_policy(finished):
 
 def test_labels_count_the_answer_and_its_end_alone(base_folder, tmp_path):
     base = Base.load(base_folder)
-    rows = [{"instruction": "Name two animals.", "input": "", "output": output} for output in ("A fox and a lamp.", "no.")]
-    data, _ = tokenize(base, rows)
+    rows = [{"output": output} for output in ("A fox and a lamp.", "no.")]
+    data, _ = tokenize(base, ["Name two animals."] * 2, [row["output"] for row in rows])
     trainer = build_trainer(tmp_path, FAST, base.causal, base, data)
     batch = trainer.data_collator([trainer.train_dataset[0], trainer.train_dataset[1]])
     prompt = base.encode_prompt("Name two animals.")
@@ -112,11 +116,10 @@ def test_labels_count_the_answer_and_its_end_alone(base_folder, tmp_path):
 
 def test_a_row_beyond_the_context_is_left_out_and_counted(base_folder):
     base = Base.load(base_folder)
-    short, long = ({"instruction": text, "input": "", "output": "Sure."} for text in ("Say hi.", "very long " * 200))
-    data, too_long = tokenize(base, [short, long])
+    data, too_long = tokenize(base, ["Say hi.", "very long " * 200], ["Sure."] * 2)
     assert (len(data), too_long) == (1, 1)
     with pytest.raises(BadInput, match="every instruction row is longer than the base model's context of 256 tokens"):
-        tokenize(base, [long])
+        tokenize(base, ["very long " * 200], ["Sure."])
 
 
 def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(taught, monkeypatch):
@@ -213,3 +216,54 @@ def test_a_policy_is_tuned_on_top_of_the_one_it_starts_from(base_folder, tmp_pat
         assert torch.allclose(merged(input_ids=ids).logits, expected, atol=1e-3)
     with torch.no_grad(), base.role(None):
         assert not torch.allclose(merged(input_ids=ids).logits, base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool))), atol=0.5)
+
+
+def test_an_imported_chat_is_trained_turn_by_turn(store, base_folder, tmp_path):
+    """Earlier turns stand in the template's own frames, as when the conversation is answered; only the last answer counts."""
+    turns = [{"role": "user", "content": "Name two."}, {"role": "assistant", "content": "A fox."}, {"role": "user", "content": "Another?"}]
+    file = tmp_path / "chats.jsonl"
+    file.write_text(json.dumps({"messages": [*turns, {"role": "assistant", "content": "A lamp."}]}))
+    assert app.main(["import", str(file), "--as", "instructions", "--home", str(store.home)]) == 0
+    (row,) = store.instructions.list()
+    base = Base.load(base_folder)
+    data, _ = tokenize(base, prompts_of(store, [{"instruction": row.instruction, "input": row.input}]), [row.output])
+    assert data[0]["input_ids"] == base.encode_prompt(turns) + base.encode_completion("A lamp.")
+    assert [label for label in data[0]["labels"] if label != -100] == base.encode_completion("A lamp.")
+
+
+def test_a_row_is_shown_as_text_as_tokens_and_by_what_counts(finished):
+    store, context, _ = finished
+    samples = store.metrics.samples(context.run.id)
+    assert len(samples) == 3
+    shown = samples[-1]  # the newest stands first
+    assert shown["text"] == "Dear Mina, thank you."
+    counted = "".join(piece for piece, counts in shown["tokens"] if counts)
+    assert counted == "Dear Mina, thank you.<|end|>"
+    assert shown["prompt"] == "".join(piece for piece, counts in shown["tokens"] if not counts)
+    html = run_view.samples(store, store.runs.get(context.run.id))
+    assert "<mark>&lt;|end|&gt;</mark>" in html
+    assert "marked ones count in the loss" in html
+
+
+def test_rows_end_to_end_give_the_loss_of_padded_ones(base_folder, tmp_path):
+    base = Base.load(base_folder)
+    data, _ = tokenize(base, TRAIN[:4], ["Sure.", "no.", "Dear Mina, thank you so much.", "A fox."])
+    losses = []
+    for packing in (False, True):
+        trainer = build_trainer(tmp_path / str(packing), FAST, Base.load(base_folder).causal, base, data, packing=packing)
+        trainer.model.eval()
+        batch = trainer._prepare_inputs(trainer.data_collator([trainer.train_dataset[number] for number in range(4)]))
+        assert len(batch["input_ids"]) == (1 if packing else 4)
+        losses.append(trainer.compute_loss(trainer.model, batch).item())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_packing_is_refused_for_a_base_whose_rows_would_see_each_other(base_folder, tmp_path, monkeypatch):
+    base = Base.load(base_folder)
+    data, _ = tokenize(base, TRAIN[:3], ["Sure."] * 3)
+    trainer = build_trainer(tmp_path, FAST, base.causal, base, data, packing=True)
+    check_packing(trainer)
+    plain = base.causal.forward  # a base that takes no heed of positions: one row of tokens, each seeing all before it
+    monkeypatch.setattr(base.causal, "forward", lambda *given, position_ids=None, **more: plain(*given, **more))
+    with pytest.raises(BadInput, match="lets rows that stand end to end see each other"):
+        check_packing(trainer)

@@ -20,7 +20,7 @@ from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
 from rlhf.tour import FULL, QUICK, Findings, Plan, StageFailed, Tour, World, fresh, in_process, run_tour
 from rlhf.tour_command import render_tour
-from rlhf.tour_report import text, write_page
+from rlhf.tour_report import text, ways, write_page
 from tests.tiny import make_tiny_model
 
 SHORT = {"max_new_tokens": 8}
@@ -116,6 +116,42 @@ def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
     assert "66 simulated labels, seed 3" in said
     assert f"{100 * findings.document['ppo']['win_rate']:.1f} %" in said
     assert "None" not in said
+
+
+@pytest.fixture(scope="module")
+def all_ways(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """A tour of every way to train, on a base in which every eighth token ends an answer."""
+    folder = make_tiny_model("llama", tmp_path_factory.mktemp("ending"), context=160)
+    config = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": list(range(0, 320, 8))}))
+
+    def register(store: Store) -> None:
+        store.policies.add(name="start", kind="base", base=str(folder))
+        store.prompts.add_many({"text": f"Name {n} cats.", "source": "test", "facts": TASK} for n in range(80))
+        store.instructions.add_many({"instruction": f"Name {n} cats.", "output": "Tom.", "source": "test"} for n in range(8))
+
+    rejection = SHORT | {"prompts_per_round": 4, "n": 2, "rounds": 1}
+    methods = {"dpo": {"max_steps": 2}, "rejection": rejection, "best-of-n": SHORT | {"n": 2, "validation_prompts": 2}, "sft": {"max_steps": 1}}
+    plan = replace(PLAN, labels=44, methods=methods)
+    world = World(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
+    return run_tour(tmp_path_factory.mktemp("all"), plan=plan, world=world, all_methods=True)
+
+
+def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_plainly(all_ways: Findings) -> None:
+    methods = json.loads(json.dumps(all_ways.document))["methods"]
+    assert set(methods) == {"ppo", "dpo", "rejection", "best-of-n", "sft"}
+    assert (methods["best-of-n"]["kl_bound"], methods["dpo"]["kl_bound"]) == (True, False)
+    assert all({"seconds", "peak_mb", "win_rate", "win_rate_ci", "kl", "reward_end", "length_end"} <= set(way) for way in methods.values())
+    assert len({way["gold_start"] for way in methods.values()}) == 1  # the same answers of the start
+    store = Store(all_ways.home)
+    assert [store.policies.get(number).parent_id for number in (2, 3, 4, 5, 6)] == [1] * 5
+    said = text(all_ways.document)
+    order = [re.search(rf"^  {name} ", said, re.MULTILINE).start() for name, _ in ways(all_ways.document)]
+    assert order == sorted(order)
+    page = write_page(all_ways).read_text(encoding="utf-8")
+    assert page.count("<img ") == 7
+    assert "All ways to train, side by side" in page
+    assert "rejection" in page
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ TITLES: dict[str, tuple[str, str]] = {
     "eval_accuracy": ("Held-out pairs ordered as people did", "share"),
     "margin": ("Reward gap, better to worse", "reward"),
     "reward_chosen": ("Log-probability gained over the start, times beta", "beta x nats"),
+    "best_of": ("Reward of the best of so many answers", "reward"),
+    "best_reward": ("Reward of the chosen answers and of all, by round", "reward"),
     "grad_norm": ("Size of the gradient", "norm"),
     "learning_rate": ("Learning rate", "rate"),
 }
@@ -58,6 +61,7 @@ TOGETHER = {
     "accuracy": ("eval_accuracy",),
     "margin": ("eval_margin",),
     "reward_chosen": ("reward_rejected",),
+    "best_reward": ("sampled_reward",),
 }
 LIMITS = {"kl": "kl_budget"}
 
@@ -146,7 +150,16 @@ def _sample(fields: dict[str, Any]) -> str:
     mark = f"step {fields['step']}" + (f" · reward {reward:.2f}" if isinstance(reward, (int, float)) else "")
     reference = fields.get("reference")
     other = None if reference is None else ("reference", str(reference))
-    return beside(str(fields.get("prompt", "")), (mark, str(text)), other)
+    return beside(str(fields.get("prompt", "")), (mark, str(text)), other) + tokens(fields.get("tokens", ()))
+
+
+def tokens(pieces: Sequence[tuple[str, bool]]) -> str:
+    """A row token by token; those that count in the loss are marked. Empty for none."""
+    if not pieces:
+        return ""
+    shown = "".join(f"<{'mark' if counts else 'span'}>{esc(piece)}</{'mark' if counts else 'span'}>" for piece, counts in pieces)
+    counted = sum(counts for _, counts in pieces)
+    return f"<p class=soft>{len(pieces)} tokens; the {counted} marked ones count in the loss.</p><div class=tokens>{shown}</div>"
 
 
 def _frame(store: Store, run_id: int, key: str) -> pd.DataFrame:

@@ -11,11 +11,12 @@ from data.store import Store
 from reward.page import build_reward_tab
 from rlhf.launch import launch
 from rlhf.pages import export, loop
+from rlhf.pages.arena import ArenaPage
 from rlhf.pages.parts import QUIET, researcher
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.runs import RunsPage
 
-PAGES = (("loop", "Loop"), ("reward", "Reward"), ("policies", "Policies"), ("runs", "Runs"), ("export", "Export"))
+PAGES = (("loop", "Loop"), ("reward", "Reward"), ("policies", "Policies"), ("arena", "Arena"), ("runs", "Runs"), ("export", "Export"))
 EVERY = 2.0
 """Seconds between two looks at the store by a page that is on the screen."""
 
@@ -40,6 +41,8 @@ def build(store: Store) -> gr.Blocks:
                     build_reward_tab(store, looks, authorise=partial(researcher, store), enqueue=queue_reward)
                 with page("policies"):
                     PoliciesPage(store, looks)
+                with page("arena"):
+                    ArenaPage(store, looks)
                 with page("runs"):
                     runs = RunsPage(store, looks)
                 with page("export"):
