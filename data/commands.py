@@ -12,10 +12,13 @@ from data.backup import back_up, restore
 from data.bar import Bar
 from data.cli import open_store
 from data.errors import BadInput
-from data.exporting import FORMATS, LABELS, MODELS, WHAT, export_file, export_model
+from data.exporting import FILES, FORMATS, LABELS, MODELS, WHAT, Wish, export_dataset, export_model, export_rows
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
+from data.formats.tables import KINDS
+from data.hub import push, refuse_offline
 from data.importing import import_files
+from data.store import Store
 from data.survey import File, preview
 
 
@@ -34,10 +37,14 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     importing.add_argument("--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others")
     importing.add_argument("--dry-run", action="store_true", help="say what would come in, and change nothing")
     exporting = add("export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export)
-    exporting.add_argument("out", type=Path, metavar="OUT", help="a file (.gz: gzipped, .json: an array); for models a folder")
+    exporting.add_argument("out", type=Path, metavar="OUT", help="a file named .jsonl, .json, .csv (.gz) or .parquet; else a folder with a data card")
     exporting.add_argument("--what", required=True, choices=WHAT)
     exporting.add_argument("--format", choices=sorted({name for names in FORMATS.values() for name in names}))
     exporting.add_argument("--labels", default="person", choices=tuple(LABELS), help="whose comparisons (default %(default)s)")
+    exporting.add_argument("--project", help="of one labeling project only")
+    exporting.add_argument("--names", action="store_true", help="labelers' names in place of pseudonyms")
+    exporting.add_argument("--files", default=FILES[0], choices=FILES, help="kind of the files in a folder (default %(default)s)")
+    exporting.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the folder as a private data set")
     exporting.add_argument("--id", help="which policy or reward model, such as p4 or r3")
     exporting.add_argument("--merge", action="store_true", help="a whole model instead of an adapter")
     exporting.add_argument("--force", action="store_true", help="replace OUT")
@@ -65,10 +72,23 @@ def cmd_export(args: argparse.Namespace) -> dict:
     """Export rows to a file or a model to a folder."""
     store = open_store(args)
     if args.what not in MODELS:
-        return export_file(store, args.out, args.what, form=args.format, labels=args.labels, force=args.force)
+        return _export_rows(store, args)
     if not args.id:
         raise BadInput(f"which {args.what} is not said", "Name it with --id, such as --id p4 or --id r3.", field="id")
     return export_model(store, args.out, args.what, args.id, merge=args.merge, force=args.force)
+
+
+def _export_rows(store: Store, args: argparse.Namespace) -> dict:
+    wish = Wish(args.what, args.format, args.labels, args.project, args.names)
+    single = args.out.name.removesuffix(".gz").endswith((".json", *(f".{kind}" for kind in KINDS)))
+    if args.push_to_hub:
+        if single:
+            raise BadInput("a single file is no data set", "Name a folder to be uploaded, such as preferences.", file=str(args.out))
+        refuse_offline()
+    if single:
+        return export_rows(store, args.out, wish, force=args.force)
+    done = export_dataset(store, args.out, wish, args.files, force=args.force)
+    return done | ({"pushed": push(args.out.expanduser(), args.push_to_hub)} if args.push_to_hub else {})
 
 
 def cmd_backup(args: argparse.Namespace) -> dict:
@@ -99,7 +119,7 @@ def _render_preview(found: dict) -> str:
 def render_export(result: dict) -> str:
     """How many rows, what was left out and why, and the files."""
     left_out = "".join(f"\nleft out, {reason}: {count}" for reason, count in result["omitted"].items())
-    return f"{result['rows']} rows{left_out}\n" + "\n".join(result["files"])
+    return "\n".join([f"{result['rows']} rows{left_out}", *result["files"], *filter(None, [result.get("pushed")])])
 
 
 def render_files(result: dict) -> str:

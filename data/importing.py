@@ -8,7 +8,6 @@ by the next one (`data.imports`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -18,7 +17,7 @@ from pathlib import Path
 from data.errors import BadInput
 from data.formats import AUTO
 from data.formats.writing import write_rows
-from data.imports import CHUNK, REST
+from data.imports import CHUNK
 from data.inserting import INSERTERS, Good, Inserter, Into
 from data.store import Store
 from data.survey import Checked, File, Survey, checked_rows
@@ -75,7 +74,8 @@ def import_files(
         names = [file.name for file in files]
         id = store.imports.begin(by, what, names)
         try:
-            added = _written(store, plan, id, survey)
+            with store.unhurried():
+                added = _written(store, plan, id, survey)
         except BaseException:
             store.imports.remove(id)
             raise
@@ -98,7 +98,6 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
         for chunk in _chunks(_good(file, plan, again)):
             added += inserter.add(chunk, into)
             plan.progress("written", again.good + again.bad, survey.good + survey.bad)
-            time.sleep(REST)
     if (again.good, again.bad) != (survey.good, survey.bad):
         raise BadInput("the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].path))
     return added

@@ -24,7 +24,7 @@ from data.noun import Noun
 LOCK = "import.lock"
 CHUNK = 250
 """Rows of a file in one commit, and rows taken out in one: few enough that a labeler who submits does not notice."""
-REST = 0.002  # seconds in which a waiting labeler gets the lock; SQLite looks again after 1, 2, 5 ms and so on
+REST = 0.002  # seconds at least between two commits: SQLite lets who waits look again after 1, 2, 5 ms and so on
 
 UNREFERENCED = {  # what of an import that broke off nobody else uses by now
     "comparisons": "1",
@@ -118,5 +118,6 @@ class Imports(Noun):
         query = f"SELECT rowid FROM {table} WHERE import_id = ? AND rowid > ? ORDER BY rowid LIMIT {CHUNK}"
         some = [0]
         while some := [row[0] for row in database.conn.execute(query, [id, some[-1]])]:
+            began = time.monotonic()
             yield some
-            time.sleep(REST)
+            time.sleep(max(REST, time.monotonic() - began))

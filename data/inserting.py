@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -11,6 +12,7 @@ from data.clock import now
 from data.comparisons import NewComparison
 from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape, PromptShape, Vote
 from data.ids import content_hash, dumps, imported_id
+from data.imports import REST
 from data.occurrences import Occurrences
 from data.prompts import COLUMNS, prompt_row
 from data.records import Account
@@ -21,7 +23,11 @@ ASSIGNMENT = ("id", "pair_id", "labeler_id", "left_id", "right_id", "expires_at"
 VERDICTS = {3: "_much", 2: "", 1: "_slightly"}
 OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
 KNOWN_COMPLETIONS = "SELECT id FROM completions WHERE id IN (SELECT value FROM json_each(?))"
-KNOWN_EVENTS = "SELECT {0} FROM comparisons WHERE {0} IN (SELECT value FROM json_each(?))"
+KNOWN_ROWS = "SELECT source_hash AS known FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?))"
+KNOWN_EVENTS = (
+    "SELECT id AS known FROM comparisons WHERE id IN (SELECT value FROM json_each(?1))"
+    " UNION SELECT id FROM rankings WHERE id IN (SELECT value FROM json_each(?1))"
+)
 UNPAIRED = """
 SELECT rowid, id, prompt_id, text FROM completions AS c WHERE id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = c.prompt_id AND c.id IN (p.first_id, p.second_id)) ORDER BY rowid
@@ -30,7 +36,7 @@ EARLIER = "SELECT id, text FROM completions WHERE prompt_id = ? AND rowid < ? OR
 
 
 class Good(NamedTuple):
-    """A shape, the hash of the row that it was read from, and the comparison that the row says it is."""
+    """A shape, the hash of the row that it was read from, and the event of which the row says that it is from there."""
 
     shape: Any
     hash: str
@@ -46,6 +52,13 @@ class Into:
     source: str
     apart: bool = True
 
+    def write(self, verb: Callable[..., Any], *rows: Any, **about: Any) -> Any:
+        """Do one commit, and rest for as long as it took: whoever else wants to write finds the file free half of the time."""
+        began = time.monotonic()
+        result = verb(*rows, **about)
+        time.sleep(max(REST, time.monotonic() - began))
+        return result
+
     def prompt_ids(self, shapes: Sequence[PromptShape]) -> list[int]:
         """The ids of prompts, in order; those that are not there are added."""
         rows = [prompt_row(**_prompt(shape, self.source)) for shape in shapes]
@@ -55,7 +68,7 @@ class Into:
 
     def add_prompts(self, rows: Sequence[tuple]) -> int:
         """Write prompts; how many were new."""
-        return self.store.insert_many("prompts", (*COLUMNS, "import_id"), [(*row, self.import_id) for row in rows])
+        return self.write(self.store.insert_many, "prompts", (*COLUMNS, "import_id"), [(*row, self.import_id) for row in rows])
 
     def completion(self, prompt_id: int, text: str, model: str | None, number: int = 0) -> dict[str, Any]:
         """An answer as `Completions.add_many` takes it; without a model it is the file's."""
@@ -95,7 +108,7 @@ class Instructions:
             }
             for good in chunk
         )  # fmt: skip
-        added, _ = into.store.instructions.write(([], prepared[1]), into.import_id)
+        added, _ = into.write(into.store.instructions.write, ([], prepared[1]), into.import_id)
         return added
 
 
@@ -121,10 +134,12 @@ class Preferences:
         goods = list({good.hash: good for good, _, _ in fresh}.values())
         pairs = dict(zip((good.hash for good in goods), _add_pairs([_judged(good) for good in goods], into, purpose="import"), strict=True))
         events = [_event(hash, vote, pairs[good.hash], self._author(good, vote, into), into) for good, vote, hash in fresh]
-        into.store.insert_many("assignments", ASSIGNMENT, [_assignment(event) for event in events if event["assignment_id"]])
+        assignments = [_assignment(event) for event in events if event["assignment_id"]]
+        if assignments:
+            into.write(into.store.insert_many, "assignments", ASSIGNMENT, assignments)
         made = _assigned(events, into)
         rows = into.store.comparisons.prepare(event for event in events if event["assignment_id"] is None or event["id"] in made)
-        into.store.comparisons.record_many(rows)
+        into.write(into.store.comparisons.record_many, rows)
         recorded = {row[0] for row in rows}
         return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
 
@@ -150,8 +165,8 @@ class Completions:
         rows = [self._row(prompt_id, shape, into) for prompt_id, shape in zip(ids, shapes, strict=True)]
         wanted = [imported_id(row["prompt_id"], row["model_name"], row["text"], row["number"]) for row in rows]
         known = {row["id"] for row in into.store.rows(KNOWN_COMPLETIONS, [dumps(wanted)])}
-        into.store.completions.add_many(rows)
-        into.store.pairs.add_many(_partners(wanted, into.store), import_id=into.import_id)
+        into.write(into.store.completions.add_many, rows)
+        into.write(into.store.pairs.add_many, _partners(wanted, into.store), import_id=into.import_id)
         return len(set(wanted) - known)
 
     def _row(self, prompt_id: int, shape: CompletionShape, into: Into) -> dict[str, Any]:
@@ -180,11 +195,11 @@ def _vote_hash(good: Good, number: int) -> str:
 def _not_recorded(votes: Sequence[tuple[Good, Vote, str]], store: Store) -> list[tuple[Good, Vote, str]]:
     """Those votes whose row was never imported and is no export of a comparison of this store."""
 
-    def known(column: str, values: list) -> set[str]:
-        return {row[column] for row in store.rows(KNOWN_EVENTS.format(column), [dumps(values)])}
+    def known(query: str, values: list) -> set[str]:
+        return {row["known"] for row in store.rows(query, [dumps(values)])}
 
-    hashes = known("source_hash", [hash for _, _, hash in votes])
-    ids = known("id", [good.comparison for good, _, _ in votes if good.comparison])
+    hashes = known(KNOWN_ROWS, [hash for _, _, hash in votes])
+    ids = known(KNOWN_EVENTS, [good.comparison for good, _, _ in votes if good.comparison])
     return [(good, vote, hash) for good, vote, hash in votes if hash not in hashes and good.comparison not in ids]
 
 
@@ -192,9 +207,9 @@ def _add_pairs(shapes: Sequence[JudgedShape], into: Into, *, purpose: str) -> li
     """(pair, first answer, second answer) for each shape."""
     ids = into.prompt_ids([shape.prompt for shape in shapes])
     answers = [into.completion(prompt_id, *answer) for prompt_id, shape in zip(ids, shapes, strict=True) for answer in shape.answers]
-    completions = into.store.completions.add_many(answers)
+    completions = into.write(into.store.completions.add_many, answers)
     first, second = completions[::2], completions[1::2]
-    pairs = into.store.pairs.add_many(zip(ids, first, second, strict=True), purpose=purpose, import_id=into.import_id)
+    pairs = into.write(into.store.pairs.add_many, zip(ids, first, second, strict=True), purpose=purpose, import_id=into.import_id)
     return list(zip(pairs, first, second, strict=True))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from data.clock import now
@@ -68,12 +68,16 @@ class Instructions(Noun):
 
     def list(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> list[Instruction]:
         """Rows in the order in which they came, those that fit what is given."""
+        return list(self.stream(split, source, limit))
+
+    def stream(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> Iterator[Instruction]:
+        """`list`, one at a time."""
         wanted = {"split": split, "source": source, "limit": -1 if limit is None else limit}
         sql = (
             f"{JOINED} WHERE {done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
             " AND (:source IS NULL OR instructions.source = :source) ORDER BY instructions.id LIMIT :limit"
         )
-        return [_instruction(row) for row in self._store.rows(sql, wanted)]
+        return map(_instruction, self._store.stream(sql, wanted))
 
     def count(self) -> int:
         """How many there are."""

@@ -8,8 +8,9 @@ Each row carries its prompt's split, and rows for training hold none of the test
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from data.errors import BadInput
@@ -72,13 +73,20 @@ def preference_rows(
     `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput, naming
     the setting that admits simulated labels, where the sources have no row in any split.
     """
-    sources, gold = _sources(source)
     if split is not None and split not in SPLITS:
         raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
-    found = store.rows(STATEMENTS, {"sources": json.dumps(sources), "gold": gold})
-    if not found:
+    return [row for row in stream_rows(store, source=source, weights=weights) if split in (None, row.split)]
+
+
+def stream_rows(store: Store, *, source: Source = PEOPLE, weights: Mapping[int, float] | None = None) -> Iterator[PreferenceRow]:
+    """`preference_rows` of every split, one at a time: a million rows need no more memory than one. Raises as that does."""
+    sources, gold = _sources(source)
+    found = store.stream(STATEMENTS, {"sources": json.dumps(sources), "gold": gold})
+    first = next(found, None)
+    if first is None:
         raise _nothing(store, sources)
-    return [_row(row, weights or {}) for row in found if split in (None, row["split"])]
+    for row in chain((first,), found):
+        yield _row(row, weights or {})
 
 
 def training_rows(store: Store, *, source: Source = PEOPLE, split: str = "train", weights: Mapping[int, float] | None = None) -> list[PreferenceRow]:

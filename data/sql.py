@@ -31,11 +31,25 @@ class Sql:
         with explained(self.path), immediate(self.db) as database:
             yield database
 
-    def rows(self, sql: str, parameters: Sequence | Mapping = ()) -> list[dict[str, Any]]:
-        """Every row that a query gives, as dictionaries."""
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """What this thread commits inside may be lost with the power until a commit after it: for rows that do not count before that one."""
+        self.db.conn.execute("PRAGMA synchronous=normal")
+        try:
+            yield
+        finally:
+            self.db.conn.execute("PRAGMA synchronous=full")
+
+    def stream(self, sql: str, parameters: Sequence | Mapping = ()) -> Iterator[dict[str, Any]]:
+        """`rows`, one at a time as they are asked for; all of them are of the moment at which the first one was."""
         cursor = self.db.conn.execute(sql, parameters)
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        for row in cursor:
+            yield dict(zip(names, row, strict=True))
+
+    def rows(self, sql: str, parameters: Sequence | Mapping = ()) -> list[dict[str, Any]]:
+        """Every row that a query gives, as dictionaries."""
+        return list(self.stream(sql, parameters))
 
     def row(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any] | None:
         """The first row that a query gives, or None."""

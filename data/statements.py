@@ -12,11 +12,11 @@ from __future__ import annotations
 RANKING_MARGIN, EDIT_MARGIN = 2, 1
 
 JOINED = """
-JOIN prompts ON prompts.id = s.prompt_id
-JOIN completions AS a ON a.id = s.a_id
-JOIN completions AS b ON b.id = s.b_id
-JOIN accounts ON accounts.id = s.labeler_id
-JOIN projects ON projects.id = s.project_id
+CROSS JOIN prompts ON prompts.id = s.prompt_id
+CROSS JOIN completions AS a ON a.id = s.a_id
+CROSS JOIN completions AS b ON b.id = s.b_id
+CROSS JOIN accounts ON accounts.id = s.labeler_id
+CROSS JOIN projects ON projects.id = s.project_id
 """
 CURRENT = "SELECT c.*, pairs.prompt_id FROM counted_comparisons AS c JOIN pairs ON pairs.id = c.pair_id"
 COMPARED = """
@@ -43,15 +43,15 @@ JOIN (SELECT comparison_id, 1 AS number, edited_id AS worse_id FROM edits
 ) AS n ON n.comparison_id = c.id
 """
 STATEMENTS = f"""
-WITH wanted AS (
+WITH wanted AS NOT MATERIALIZED (
     {CURRENT} WHERE c.source IN (SELECT value FROM json_each(:sources)) AND (:gold OR NOT c.gold)
 ), said AS ({COMPARED} UNION ALL {RANKED} UNION ALL {EDITED})
 SELECT s.comparison_id, s.prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
     s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
     s.winner_id, s.margin, s.source, s.labeler_id, accounts.name AS labeler, projects.name AS project, s.guideline_version,
     s.kind, s.said_in, s.share
-FROM said AS s {JOINED}
+FROM (SELECT * FROM said ORDER BY created_at, comparison_id LIMIT -1) AS s -- put in order before texts come in
+{JOINED}
 WHERE a.text != b.text
-ORDER BY s.created_at, s.comparison_id
 """
 """Every statement of the sources in the order of the events; parameters: :sources (JSON list), :gold."""

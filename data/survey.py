@@ -135,8 +135,8 @@ def _kind(what: str) -> str:
 
 
 def _comparison(row: dict) -> str | None:
-    """The comparison that a row says it is, as export writes it: the home it came from knows it already."""
-    named = row.get("comparison") or row.get("comparison_id")
+    """The comparison or ranking that a row says it is from, as export writes it: the home it came from knows it already."""
+    named = row.get("said_in") or row.get("comparison")
     return named if isinstance(named, str) else None
 
 

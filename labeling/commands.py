@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import data.starter
+from data import card
 from data.cli import open_store
 from data.errors import BadInput
 from data.records import Account, Completion, Prompt
@@ -20,7 +21,8 @@ TOKEN_SECONDS = 365 * 24 * 3600
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add `account` and `simulate`."""
+    """Add `account` and `simulate`, and tell exported data cards where agreement is worked out."""
+    card.AGREEMENT["agreement"] = "labeling.agreement:agreement"
     register_account(subparsers, common)
     command = subparsers.add_parser("simulate", parents=[common], help="let simulated labelers answer, marked as such for ever")
     command.add_argument("--labels", type=int, required=True, metavar="N", help="how many answers")

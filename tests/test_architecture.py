@@ -21,7 +21,7 @@ FLOORS = {
 }
 MODELS = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "safetensors"}
 THIRD_PARTY = {
-    "data": {"sqlite_utils", "numpy", "psutil", "tokenizers"},
+    "data": {"sqlite_utils", "numpy", "psutil", "tokenizers", "pyarrow", "huggingface_hub", "httpx"},
     "labeling": {"numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
     "reward": MODELS | {"numpy"},
     "rlhf": MODELS | {"numpy", "matplotlib", "sklearn", "scipy", "sentence_transformers"},

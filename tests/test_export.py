@@ -74,7 +74,7 @@ def test_every_preference_shape_is_read_by_datasets_and_keeps_source_and_margin(
         ("trl-conversational", {"tie": 1}),
         ("hh", {"tie": 1}),
         ("alpaca", {"tie": 1, "a conversation has no place in the Alpaca format": 1}),
-        ("jsonl", {}),
+        ("full", {}),
     ],
 )
 def test_what_a_shape_cannot_say_is_left_out_and_counted(labelled, tmp_path, form, omitted):
@@ -110,7 +110,7 @@ def test_conversational_rows_hold_messages(labelled, tmp_path):
 
 def test_labels_say_whose_comparisons_are_written(labelled, tmp_path):
     counts = {
-        labels: export_file(labelled, tmp_path / labels, "preferences", form="jsonl", labels=labels)["rows"]
+        labels: export_file(labelled, tmp_path / f"{labels}.jsonl", "preferences", form="full", labels=labels)["rows"]
         for labels in ("person", "simulated", "all")
     }
     assert counts == {"person": 3, "simulated": 1, "all": 4}
@@ -124,7 +124,7 @@ def test_simulated_labels_alone_are_not_given_out_for_peoples(store, tmp_path):
     assert not (tmp_path / "out.jsonl").exists()
 
 
-@pytest.mark.parametrize("form", ["trl", "jsonl"])
+@pytest.mark.parametrize("form", ["trl", "full"])
 def test_rows_lead_back_to_their_events_and_name_nobody(labelled, tmp_path, form):
     export_file(labelled, tmp_path / "out.jsonl", "preferences", form=form, labels="all")
     assert "anna" not in (tmp_path / "out.jsonl").read_text()
@@ -161,7 +161,7 @@ def test_events_are_all_there_with_what_was_taken_back_and_why(labelled, tmp_pat
     labelled.insert("skips", {"assignment_id": old.assignment_id, "reason": "Unclear.", "created_at": "2026"})
     result = export_file(labelled, tmp_path / "events.jsonl", "events")
     rows = read(tmp_path / "events.jsonl")
-    kinds = [(row["event"], row["source"]) for row in rows]
+    kinds = [(row["event"], row.get("source")) for row in rows]
     assert result["rows"] == len(rows) == len(list(events(labelled)))
     assert kinds.count(("comparison", "import")) == 2
     assert kinds.count(("comparison", "simulated")) == kinds.count(("assignment", "simulated")) == 1

@@ -1,20 +1,16 @@
-"""Files that are whole or not there: written beside their place under another name, synced, then renamed.
-
-A name that ends in .gz is gzipped; .json gives one array, any other name an object per line.
-"""
+"""Files that are whole or not there: written beside their place under another name, synced, then renamed."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from data.errors import BadInput
+from data.formats.tables import Columns, Write, table
 
 
 @contextmanager
@@ -67,33 +63,39 @@ def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def write_rows(out: Path, rows: Iterable[dict], *, force: bool = False) -> int:
-    """The rows as a file; the number of them."""
-    array = out.name.removesuffix(".gz").endswith(".json")
-    before, between, after = ("[\n", ",\n", "\n]\n") if array else ("", "\n", "\n")
+def write_rows(out: Path, rows: Iterable[dict], *, columns: Columns | None = None, force: bool = False) -> int:
+    """The rows as a file of the kind that its name says (`data.formats.tables`); the number of them."""
     count = 0
-    opening = gzip.open if out.name.endswith(".gz") else open
-    with whole_file(out, force=force) as part, opening(part, "wt", encoding="utf-8", newline="\n") as stream:
-        for count, row in enumerate(rows, start=1):
-            stream.write((before if count == 1 else between) + _json(row))
+    with whole_file(out, force=force) as part:
+        with table(part, out.name, columns or {}) as write:
+            for row in rows:
+                write(row)
+                count += 1
         if not count:
             raise BadInput("there are no rows to write", "Import or label some first.", file=str(out))
-        stream.write(after)
     return count
 
 
-def _json(row: dict) -> str:
-    """One line; escaped to ASCII where a rejected row holds what UTF-8 cannot say."""
-    text = json.dumps(row, ensure_ascii=False)
-    return text if text.isascii() or _encodes(text) else json.dumps(row)
+def write_splits(out: Path, rows: Iterable[dict], kind: str, *, columns: Columns, readme: Callable[[Mapping[str, int]], str], force: bool) -> dict:
+    """The rows as a folder with a file for each `split` ("train" where a row has none) and a README -> {file name: rows}.
 
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    `readme` is given the number of rows of each file once they are written.
+    """
+    counts: dict[str, int] = {}
+    with whole_folder(out, force=force) as part:
+        with ExitStack() as stack:
+            writers: dict[str, Write] = {}
+            for row in rows:
+                split = row.get("split") or "train"
+                if split not in writers:
+                    name = f"{split}.{kind}"
+                    writers[split] = stack.enter_context(table(part / name, name, columns))
+                writers[split](row)
+                counts[split] = counts.get(split, 0) + 1
+        if not counts:
+            raise BadInput("there are no rows to write", "Import or label some first.", file=str(out))
+        (part / "README.md").write_text(readme(counts), encoding="utf-8")
+    return counts
 
 
 def _free(out: Path, force: bool) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import make_archive
+from tempfile import TemporaryDirectory
 
 import gradio as gr
 from starlette.exceptions import HTTPException
@@ -12,7 +15,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from data.errors import BadInput
-from data.exporting import FORMATS, LABELS, export_file
+from data.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
 from data.store import Store
 from labeling.requests import user
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
@@ -21,8 +24,9 @@ ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""
 NAMES = {
     "trl": "TRL, explicit prompt", "trl-implicit": "TRL, implicit prompt", "trl-conversational": "TRL, conversational", "hh": "HH transcripts",
-    "alpaca": "Alpaca", "jsonl": "every column (JSON lines)",
+    "alpaca": "Alpaca", "full": "every column, ties included",
 }  # fmt: skip
+KINDS = {"jsonl": "JSON lines", "jsonl.gz": "JSON lines, gzipped", "csv": "CSV", "parquet": "Parquet", "zip": "data set with a card, Parquet (zip)"}
 WHOSE = {"person": "people's and imported", "simulated": "simulated, marked as such", "all": "all, marked by source"}
 
 
@@ -42,6 +46,8 @@ def build(store: Store, looks: Looks) -> None:
         )
         form = gr.Dropdown(_formats("preferences"), value="trl", label="Format", elem_id="export-format", min_width=220)
         labels = gr.Dropdown([(WHOSE[name], name) for name in LABELS], value="person", label="Whose comparisons", min_width=220)
+        kind = gr.Dropdown([(text, name) for name, text in KINDS.items()], value="jsonl", label="File", elem_id="export-kind", min_width=220)
+    names = gr.Checkbox(label="Labelers' names in place of pseudonyms", value=False)
     make = gr.Button("Make the file", variant="primary", scale=0, min_width=160, elem_id="make-export")
     told = html()
     files = html("export-files")
@@ -50,9 +56,9 @@ def build(store: Store, looks: Looks) -> None:
     def choose(name: str) -> gr.Dropdown:
         return gr.Dropdown(choices=_formats(name), value=FORMATS[name][0])
 
-    def write(name: str, shape: str, whose: str, request: gr.Request) -> list:
+    def write(name: str, shape: str, whose: str, ending: str, named: bool, request: gr.Request) -> list:
         researcher(store, request)
-        return [make_file(store, name, shape, whose), draw_files(store.home / "exports")]
+        return [make_file(store, name, shape, whose, ending, named), draw_files(store.home / "exports")]
 
     def tick(place: str, seen: str, request: gr.Request) -> list:
         researcher(store, request)
@@ -61,26 +67,38 @@ def build(store: Store, looks: Looks) -> None:
         return ["seen", draw_files(store.home / "exports")]
 
     what.change(choose, what, form, **QUIET)
-    make.click(write, [what, form, labels], [told, files], **QUIET)
+    make.click(write, [what, form, labels, kind, names], [told, files], **QUIET)
     gr.on(looks, tick, [where, listed], [listed, files], js=WHERE, **QUIET)
 
 
-def make_file(store: Store, what: str, form: str, labels: str) -> str:
+def make_file(store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False) -> str:
     """Write the file into the home's exports; what came of it as a line."""
     folder = store.home / "exports"
     folder.mkdir(exist_ok=True)
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    out = folder / f"{what}-{form}-{moment}.{kind}"
     try:
-        done = export_file(store, folder / f"{what}-{form}-{moment}.jsonl", what, form=form, labels=labels)
+        wish = Wish(what, form, labels, names=names)
+        done = _zipped(store, out, wish) if kind == "zip" else export_rows(store, out, wish)
     except BadInput as problem:
         return said(problem)
     left_out = "".join(f", {count:,} left out ({reason})" for reason, count in done["omitted"].items())
     return said(f"{done['rows']:,} rows written{left_out}.")
 
 
+def _zipped(store: Store, out: Path, wish: Wish) -> dict:
+    """The folder with its card as one file to download."""
+    with TemporaryDirectory(prefix=".export.", dir=out.parent) as place:
+        done = export_dataset(store, Path(place) / out.stem, wish, "parquet")
+        made = make_archive(str(Path(place) / out.stem), "zip", root_dir=place, base_dir=out.stem)
+        os.replace(made, out)
+    return done
+
+
 def draw_files(folder: Path) -> str:
     """The files made so far, newest first, each a download."""
-    files = sorted(folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True) if folder.exists() else []
+    made = [file for file in folder.glob("*") if file.is_file() and not file.name.startswith(".")]
+    files = sorted(made, key=lambda file: file.stat().st_mtime, reverse=True)
     if not files:
         return empty("No file yet. Choose what and how, then make one.")
     items = "".join(
@@ -101,7 +119,7 @@ def download(store: Store) -> Route:
         file = folder / name
         if name.startswith(".") or file.parent != folder or not file.is_file():
             raise HTTPException(404)
-        return FileResponse(file, filename=name, media_type="application/jsonl")
+        return FileResponse(file, filename=name, media_type="application/octet-stream")
 
     return Route(f"/train/{ADDRESS}{{name}}", send)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data import Store
 from labeling.session import Answer, Session
+from tests.bench.files import export_large, import_large
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
 
@@ -106,4 +107,6 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "reward_skill": reward_skill,
     "reward_speed": reward_speed,
     "sampling": sampling,
+    "import_large": import_large,
+    "export_large": export_large,
 }

@@ -1,0 +1,117 @@
+"""Rows into files of every kind, a few at a time: JSON Lines, a JSON array, CSV, Parquet; what a file's name ends in says which.
+
+All but Parquet (which packs itself) are gzipped where the name ends in .gz. Texts are written as they are, byte for byte, also where
+a spreadsheet would take one that begins with = + - or @ for a formula: a changed text would be another answer (docs/formats.md).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from data.errors import BadInput
+
+Columns = Mapping[str, str]
+"""Name -> kind of value: text, integer, number, texts, integers, messages, json (anything else, written as JSON text)."""
+Write = Callable[[dict], None]
+
+KINDS = ("jsonl", "csv", "parquet")
+BATCH = 4096  # rows in one row group's share of memory
+
+
+@contextmanager
+def table(path: Path, name: str, columns: Columns) -> Iterator[Write]:
+    """A function that writes one row to `path`; `name` says the kind of file. CSV and Parquet have these columns, in this order."""
+    ending = name.removesuffix(".gz").rpartition(".")[2]
+    if ending == "parquet":
+        if name.endswith(".gz"):
+            raise BadInput("Parquet is packed already", "Leave .gz away.", file=name)
+        with _parquet(path, columns) as write:
+            yield write
+        return
+    opening = gzip.open if name.endswith(".gz") else open
+    with opening(path, "wt", encoding="utf-8", newline="") as stream, {"csv": _csv, "json": _array}.get(ending, _lines)(stream, columns) as write:
+        yield write
+
+
+@contextmanager
+def _lines(stream: IO[str], columns: Columns) -> Iterator[Write]:
+    yield lambda row: stream.write(json_line(row) + "\n")
+
+
+@contextmanager
+def _array(stream: IO[str], columns: Columns) -> Iterator[Write]:
+    between = iter(("[\n",))
+
+    def write(row: dict) -> None:
+        stream.write(next(between, ",\n") + json_line(row))
+
+    yield write
+    stream.write(next(between, "") + "\n]\n")
+
+
+@contextmanager
+def _csv(stream: IO[str], columns: Columns) -> Iterator[Write]:
+    # Every text is quoted, so that line ends of any kind inside it stay.
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow(columns)
+    plain = {name for name, kind in columns.items() if kind in ("text", "integer", "number")}
+
+    def write(row: dict) -> None:
+        writer.writerow(_cell(row.get(name), name in plain) for name in columns)
+
+    yield write
+
+
+def _cell(value: Any, plain: bool) -> Any:
+    return value if plain or value is None else json.dumps(value, ensure_ascii=False)
+
+
+@contextmanager
+def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
+    import pyarrow as pa  # takes a second, which only those who ask for Parquet wait
+    import pyarrow.parquet as pq
+
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    types = {
+        "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "texts": pa.list_(pa.string()), "integers": pa.list_(pa.int64()),
+        "messages": pa.list_(message), "json": pa.string(),
+    }  # fmt: skip
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+    batch: list[dict] = []
+
+    def flush(writer: Any) -> None:
+        cells = {name: [_cell(row.get(name), kind != "json") for row in batch] for name, kind in columns.items()}
+        arrays = [pa.array(cells[field.name], field.type) for field in schema]
+        writer.write_batch(pa.record_batch(arrays, schema=schema))
+        batch.clear()
+
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+
+        def write(row: dict) -> None:
+            batch.append(row)
+            if len(batch) == BATCH:
+                flush(writer)
+
+        yield write
+        if batch:
+            flush(writer)
+
+
+def json_line(row: dict) -> str:
+    """One line; escaped to ASCII where a rejected row holds what UTF-8 cannot say."""
+    text = json.dumps(row, ensure_ascii=False)
+    return text if text.isascii() or _encodes(text) else json.dumps(row)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,135 @@
+"""Large files: 100,000 comparisons come in while a labeler goes on, 1,000,000 go out."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from data import Store
+from data.clock import now
+from data.starter.words import BACKS, FRONTS
+from labeling.session import Answer, Session
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS, EXPORTED, WAITING, PAUSE = 100_000, 1_000_000, 20_000, 0.01
+IMPORT, EXPORT = ([sys.executable, "app.py", verb] for verb in ("import", "export"))
+MEASURED = """import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(status)"""
+
+
+def import_large(home: Path, *, rows: int = ROWS) -> dict:
+    """Seconds and peak memory of `app.py import` with so many comparisons, and the longest wait of a labeler meanwhile.
+
+    The labeler answers a pair every 10 ms, in a process of its own; beside it stands the longest of as many waits without an import.
+    """
+    file = home / "large.jsonl"
+    with file.open("w", encoding="utf-8") as stream:
+        for row in preferences(rows):
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    store = Store(home / "home")
+    add_waiting(store, WAITING)
+    labeler = Session(store, store.accounts.add("bench", "labeler"))
+    quiet = waits(labeler, lambda answered: answered < 300)
+    began = time.monotonic()
+    command = [sys.executable, "-c", MEASURED, *IMPORT, str(file), "--as", "preferences", "--home", str(home / "home"), "--json"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    during = waits(labeler, lambda answered: process.poll() is None)
+    seconds = time.monotonic() - began
+    told, peak = process.communicate()
+    return {
+        "rows": rows, "added": json.loads(told)["added"], "file_mb": round(file.stat().st_size / 1e6, 1), "seconds": round(seconds, 1),
+        "peak_mb": round(int(peak.split()[-1]) / 1024), "labels_meanwhile": len(during), **figures(during),
+        "without_import": figures(quiet), "cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1),
+    }  # fmt: skip
+
+
+def preferences(rows: int) -> Iterator[dict]:
+    """Rows of about 400 bytes, no two alike."""
+    drawn = random.Random(0)
+    for number in range(rows):
+        words = " ".join(drawn.choices(FRONTS + BACKS, k=40))
+        yield {"prompt": f"Write note {number} about {words[:60]}.", "chosen": f"{words} {number}", "rejected": f"{number} {words[::-1]}"}
+
+
+def add_waiting(store: Store, count: int) -> None:
+    """So many pairs to be judged."""
+    store.prompts.add_many({"text": f"Name {number} things.", "source": "bench"} for number in range(count))
+    prompts = store.prompts.list()
+    answers = [{"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"} for prompt in prompts for side in ("one", "two")]
+    ids = store.completions.add_many(answers)
+    store.pairs.add_many((prompt.id, ids[2 * n], ids[2 * n + 1]) for n, prompt in enumerate(prompts))
+
+
+def waits(session: Session, going_on: Callable[[int], bool]) -> list[float]:
+    """Seconds of each submit and of each next, in turn."""
+    seconds: list[float] = []
+    while going_on(len(seconds) // 2):
+        began = time.monotonic()
+        item = session.next()
+        handed = time.monotonic()
+        session.submit(Answer(secrets.token_hex(16), item.assignment, "left"))
+        seconds += [handed - began, time.monotonic() - handed]
+        time.sleep(PAUSE)
+    return seconds
+
+
+def figures(seconds: list[float]) -> dict:
+    """The longest wait and the 99th percentile, in milliseconds."""
+    ordered = sorted(seconds)
+    return {"longest_wait_ms": round(1000 * ordered[-1], 1), "wait_p99_ms": round(1000 * ordered[int(0.99 * len(ordered))], 1)}
+
+
+def export_large(home: Path, *, rows: int = EXPORTED) -> dict:
+    """Seconds and peak memory of `app.py export` of so many comparisons, for each kind of file in turn."""
+    store = Store(home / "home")
+    add_compared(store, rows)
+    found: dict = {"rows": rows, "store_mb": round(store.path.stat().st_size / 1e6)}
+    for name in ("out.jsonl", "out.jsonl.gz", "out.csv", "out.parquet"):
+        began = time.monotonic()
+        command = [sys.executable, "-c", MEASURED, *EXPORT, str(home / name), "--what", "preferences", "--home", str(home / "home"), "--json"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        seconds, peak = time.monotonic() - began, int(done.stderr.split()[-1]) / 1024
+        written = json.loads(done.stdout)["rows"]
+        file = home / name
+        found[name.removeprefix("out.")] = {
+            "rows": written, "seconds": round(seconds, 1), "peak_mb": round(peak), "file_mb": round(file.stat().st_size / 1e6),
+        }  # fmt: skip
+        file.unlink()
+    return found | {"cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1)}
+
+
+def add_compared(store: Store, count: int) -> None:
+    """So many comparisons by 20 labelers, each of a pair of its own, four to a prompt; written as fast as may be."""
+    labelers = [store.accounts.add(f"labeler {number}", "labeler").id for number in range(20)]
+    texts = [" ".join(random.Random(number).choices(FRONTS + BACKS, k=30)) for number in range(500)]
+    for start in range(0, count, 20_000):
+        numbers = range(start, min(start + 20_000, count))
+        store.prompts.add_many({"text": f"Write note {number // 4} of many.", "source": "bench"} for number in numbers[::4])
+        prompts = {number // 4: store.prompts.find(f"Write note {number // 4} of many.").id for number in numbers[::4]}
+        answers = [
+            {"prompt_id": prompts[number // 4], "model_name": "bench", "text": f"{texts[number % 500]} {side} {number}"}
+            for number in numbers
+            for side in ("one", "two")
+        ]
+        ids = store.completions.add_many(answers)
+        sides = list(zip(ids[::2], ids[1::2], strict=True))
+        pairs = store.pairs.add_many((prompts[number // 4], *both) for number, both in zip(numbers, sides, strict=True))
+        with store.transaction():
+            about = [
+                {"pair_id": pair, "labeler_id": labelers[number % 20], "left_id": left, "right_id": right, "id": f"{number:032x}"}
+                for number, pair, (left, right) in zip(numbers, pairs, sides, strict=True)
+            ]
+            moment = now()
+            columns = ("pair_id", "labeler_id", "left_id", "right_id", "id", "expires_at", "created_at")
+            store.insert_many("assignments", columns, [(*each.values(), moment, moment) for each in about])
+            events = [{**each, "assignment_id": each["id"], "verdict": "left", "source": "person"} for each in about]
+            store.comparisons.record_many(store.comparisons.prepare(events))
