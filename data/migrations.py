@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import schema, schema_imports, schema_labels, schema_projects, schema_ratings
+from data import attention, schema, schema_imports, schema_labels, schema_projects, schema_ratings
 from data.clock import now
 
 migrations = Migrations("preference-loop")
@@ -73,6 +73,13 @@ def m050_ratings(db: Database) -> None:
     for statement in _statements(schema_ratings.RATINGS):
         db.execute(statement)
     _freeze(db, schema_ratings.FROZEN)
+
+
+@migrations()
+def m070_active_time(db: Database) -> None:
+    """How long somebody was at work on an answer."""
+    db.execute(attention.TABLE)
+    _freeze(db, attention.FROZEN)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from data.accounts import Accounts
 from data.assignments import Assignments, Drafts
+from data.attention import Attention
 from data.audit import Audit
 from data.columns import Columns
 from data.comparisons import Comparisons
@@ -64,6 +65,7 @@ class Store(Sql):
         self.assignments = Assignments(self)
         self.drafts = Drafts(self)
         self.gold = Gold(self)
+        self.attention = Attention(self)
         self.rankings = Rankings(self)
         self.columns = Columns(self)
         self.accounts = Accounts(self)

@@ -1,6 +1,6 @@
-"""The routes by which labelers' programs and page act: `/api/v1` with a Bearer token, `/label` with the session's cookie.
+"""The HTTP API: `/api/v1` with a Bearer token, for labelers' programs. The page has requests of its own (`turns.py`).
 
-Both are the verbs of `Session`. The page's routes answer an act with the next item at once, so that a label costs one request.
+They are the verbs of `Session`, with the same fields.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ Verb = Callable[[Session, Body], dict]
 
 
 def routes(store: Store, desk: Desk | None = None) -> list[Route]:
-    """Everything below /api/v1 and, beside the page, /label; the gate has found out who is asking."""
+    """Everything below /api/v1; the gate has found out who is asking."""
     desk = desk or Desk(store)
     return [
         Route("/api/v1/openapi.json", describe, methods=["GET"]),
         *transfer.routes(store),
         *(Route(f"/api/v1/{name}", endpoint(store, desk, verb), methods=["POST"]) for name, verb in verbs.API.items()),
-        *(Route(f"/label/{name}", endpoint(store, desk, verb), methods=["POST"]) for name, verb in verbs.PAGE.items()),
     ]
 
 

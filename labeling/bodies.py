@@ -13,9 +13,9 @@ JSON_LIMIT = 256 * 1024
 TYPES = ("application/json", "text/json", "")
 """Without a content type the body is taken for JSON; forms and multipart bodies are refused, which other sites could post."""
 
-OF_TEXTS = ("aspects",)
+OF_TEXTS, NUMBERS = ("aspects",), ("active_seconds",)
 
-Body = dict[str, str | dict[str, str] | None]
+Body = dict[str, str | float | dict[str, str] | None]
 
 
 async def read_json(request: Request) -> Body:
@@ -37,12 +37,15 @@ async def read_json(request: Request) -> Body:
 
 
 def check_value(name: str, value: object) -> None:
-    """A text or null; for the fields in `OF_TEXTS` an object of texts or null. Raises BadInput."""
+    """A text or null; for the fields in `OF_TEXTS` an object of texts, in `NUMBERS` a number, or null. Raises BadInput."""
     if name in OF_TEXTS and value is not None:
         if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
             raise BadInput(f"{value!r:.80} is not an object of texts", "Send a JSON object whose values are strings.", field=name)
         for text in (*value, *value.values()):
             storable(text, name)
+    elif name in NUMBERS and value is not None:
+        if type(value) not in (int, float):
+            raise BadInput(f"{value!r:.80} is not a number", "Send a JSON number.", field=name)
     elif not isinstance(value, str | None):
         raise BadInput(f"{value!r} is not a text", "Send a JSON string.", field=name)
     else:

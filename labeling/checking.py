@@ -14,6 +14,7 @@ from labeling.items import Answer, RankingAnswer
 from labeling.texts import Refusal
 
 REASON_LENGTH, EDIT_LENGTH, DRAFT_LENGTH, SHOWN_LENGTH = 2000, 20_000, 40_000, 40
+LONGEST_WORK = 24 * 3600
 CHOICES = ("left", "tie", "right")
 LINES = "\n\r\t"
 
@@ -41,11 +42,13 @@ def check_ranking(answer: RankingAnswer) -> None:
 
 
 def check_common(answer: Answer | RankingAnswer) -> None:
-    """Refuse a malformed id or rationale."""
+    """Refuse a malformed id, rationale or time."""
     if not re.fullmatch(r"[A-Za-z0-9-]{8,64}", answer.id):
         raise Refusal("bad_answer_id", id=answer.id[:SHOWN_LENGTH])
     if answer.rationale is not None:
         check_reason(answer.rationale)
+    if answer.active_seconds is not None and not 0 <= answer.active_seconds <= LONGEST_WORK:
+        raise Refusal("bad_seconds", n=answer.active_seconds, most=LONGEST_WORK)
 
 
 def check_reason(text: str) -> None:

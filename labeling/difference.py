@@ -23,9 +23,13 @@ def marked(left: str, right: str) -> tuple[str, str]:
 def _html(words: list[str], equal: list[tuple[int, int]]) -> str:
     made, at = [], 0
     for start, size in equal:
-        own = "".join(words[at:start])
-        trimmed = own.rstrip()
-        made += [f"<mark>{escape(trimmed)}</mark>" if trimmed else "", escape(own[len(trimmed) :])]
+        # Line by line, so that no empty line is marked.
+        made += [_mark(line) for line in "".join(words[at:start]).splitlines(keepends=True)]
         made.append(escape("".join(words[start : start + size])))
         at = start + size
     return "".join(made)
+
+
+def _mark(line: str) -> str:
+    trimmed = line.rstrip()
+    return (f"<mark>{escape(trimmed)}</mark>" if trimmed else "") + escape(line[len(trimmed) :])

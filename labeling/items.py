@@ -30,6 +30,8 @@ class RankingItem:
 class Answer:
     """What the labeler says. `id` is made by the client; `supersedes` names one's own current answer where this one replaces it.
 
+    `active_seconds`: at work on it, breaks left out.
+
     `aspects` has a choice (left, tie, right) for each aspect of the form. `edit` is the better text of the answer `edited`
     ('left' or 'right'; the winner's where it is not said).
     """
@@ -42,6 +44,7 @@ class Answer:
     aspects: dict[str, str] | None = None
     edit: str | None = None
     edited: str | None = None
+    active_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class RankingAnswer:
     all_bad: bool = False
     rationale: str | None = None
     supersedes: str | None = None
+    active_seconds: float | None = None
 
     @property
     def verdict(self) -> str:

@@ -9,7 +9,7 @@ from labeling.checking import CHOICES
 from labeling.session import Answer, Item, Receipt
 from labeling.transfer import EXPORT, IMPORT
 
-KINDS = {"bool": "boolean", "int": "integer", "float": "number"}
+KINDS = {"float | None": "number", "bool": "boolean", "int": "integer", "float": "number"}
 FAILURES = {
     "400": "The request cannot be read; nothing was changed.",
     "401": "No token, or one that ended.",

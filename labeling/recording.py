@@ -27,6 +27,8 @@ class Recorder:
         """Write an answer that was found good; the event. `latest` is the assignment's last one before."""
         corrects = latest is not None and latest.verdict != WITHDRAWN
         about = self._about(assignment, answer.id, answer.verdict, supersedes, corrects=corrects) | {"rationale": answer.rationale}
+        if answer.active_seconds is not None:
+            self.store.attention.record(answer.id, answer.active_seconds)
         if isinstance(answer, RankingAnswer):
             places = {} if answer.all_bad else dict(zip(assignment.positions, answer.places, strict=True))
             self.store.rankings.record(**about, places=places)

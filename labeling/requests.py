@@ -10,10 +10,12 @@ from starlette.requests import Request
 
 from data.records import Account
 from labeling.bodies import read_bytes
-from labeling.texts import language_of
+from labeling.texts import TEXTS, language_of
 
 FORM_LIMIT = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
+LANGUAGE = "language"
+"""The cookie of the language that somebody chose on the page."""
 
 
 def user(request: Request) -> Account | None:
@@ -48,8 +50,9 @@ def path_of(request: Request) -> str:
 
 
 def spoken(request: Request) -> str:
-    """The language to answer this request in."""
-    return language_of(request.headers.get("accept-language", ""))
+    """The language to answer this request in: the one chosen on the page, else the browser's."""
+    chosen = request.cookies.get(LANGUAGE)
+    return chosen if chosen in TEXTS else language_of(request.headers.get("accept-language", ""))
 
 
 def address(request: Request) -> str:

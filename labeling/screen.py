@@ -1,90 +1,108 @@
-"""The labeler's screen as HTML, made from texts that are escaped here and nowhere else.
+"""The labeler's screen as HTML: the prompt or conversation, the answers, and why there is nothing to judge.
 
-Everything goes to the page as a finished value. Templates of the page framework are not used for texts: after filling
-in `{{value}}` it evaluates the result as a JavaScript template literal, so `${...}` in a model's answer would run.
+Texts are escaped, formatted or marked here and nowhere else; everything goes to the page as a finished value. Templates of the
+page framework are not used for texts: after filling in `{{value}}` it evaluates the result as a JavaScript template literal, so
+`${...}` in a model's answer would run. All answers of an item pass through the same renderer.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from html import escape
 
-from data.migrations import STANDARD_PROJECT
-from data.records import Account
-from labeling.queue import LEASE_SECONDS
-from labeling.session import Empty, Item, Progress
-from labeling.texts import TEXTS, say
+from labeling.difference import marked
+from labeling.effect import Effect
+from labeling.rich import markdown
+from labeling.session import Empty, Progress
+from labeling.sight import Sight
+from labeling.texts import say
 
-AWAY = {"gone": "server_gone", "lost": "answer_lost", "back": "server_back"}
-"""What the page itself says when the server cannot."""
-REASONS = ("unclear", "knowledge", "language", "upsetting", "broken")
+LETTERS = "ABCDEFGHI"
+VIEWS = ("text", "formatted", "differences")
 
 
-def header(language: str, account: Account, progress: Progress) -> str:
-    """Project, one's own progress, one's name, the way out."""
-    train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
-    lines = " ".join(f'data-{name}="{escape(say(language, key))}"' for name, key in AWAY.items())
-    done = say(language, "progress", today=progress.today, total=progress.total)
+def view_of(asked: str, sight: Sight) -> str:
+    """How texts are shown: as the person asked, else as the project says; differences only between two answers."""
+    if asked not in VIEWS or (asked == "differences" and sight.kind != "pair"):
+        return "formatted" if sight.project.form.markdown else "text"
+    return asked
+
+
+def screen(language: str, sight: Sight, view: str) -> str:
+    """The prompt above, the answers below."""
+    return _prompt(language, sight, view) + (_pair if sight.kind == "pair" else _ranking)(language, sight, view)
+
+
+def _prompt(language: str, sight: Sight, view: str) -> str:
+    if len(sight.turns) == 1 and sight.turns[0][0] == "user":
+        return _section("prompt", say(language, "prompt"), _text(sight.turns[0][1], view))
+    turns = "".join(
+        f"<div class='turn {role if role in ('user', 'assistant') else 'system'}'><b>{_role(language, role)}</b>{_text(text, view)}</div>"
+        for role, text in sight.turns
+    )
+    return _section("prompt", say(language, "conversation"), turns, kind="chat")
+
+
+def _role(language: str, role: str) -> str:
+    return say(language, f"role_{role}") if role in ("user", "assistant", "system") else escape(role)
+
+
+def _section(id: str, name: str, inner: str, kind: str = "") -> str:
+    return f'<section id={id} class="scrolls {kind}" aria-label="{name}" tabindex=0><h2>{name}</h2>{inner}</section>'
+
+
+def _pair(language: str, sight: Sight, view: str) -> str:
+    names = say(language, "answer_a"), say(language, "answer_b")
+    if view == "differences":
+        bodies = [f"<div class=text>{side}</div>" for side in marked(*sight.answers)]
+    else:
+        bodies = [_text(text, view) for text in sight.answers]
+    boxes = "".join(
+        f'<section class="answer scrolls" aria-label="{name}" tabindex=0><h2>{letter}</h2>{body}</section>'
+        for letter, name, body in zip("AB", names, bodies, strict=True)
+    )
+    return f'<div id=answers role=group aria-label="{say(language, "answers")}">{boxes}</div>'
+
+
+def _ranking(language: str, sight: Sight, view: str) -> str:
+    cards = "".join(_card(language, number, text, view) for number, text in enumerate(sight.answers))
     return (
-        f"<header {lines}>"
-        f"<strong>{say(language, 'app')}</strong><span class=project>{escape(STANDARD_PROJECT[1])}</span><span id=progress>{escape(done)}</span>"
-        f"<span class=who>{train}<span>{escape(account.name)}</span>"
-        f"<form method=post action=../logout><button>{say(language, 'sign_out')}</button></form></span></header>"
+        f"<p id=how>{say(language, 'rank_how')} {say(language, 'rank_ties') if sight.project.form.tie else ''}</p>"
+        f'<ol id=ranks class=scrolls aria-label="{say(language, "answers_many", n=len(sight.answers))}">{cards}</ol>'
     )
 
 
-def pair(language: str, item: Item) -> str:
-    """The prompt above, both answers through one renderer below."""
+def _card(language: str, number: int, text: str, view: str) -> str:
+    name = say(language, "answer_n", letter=LETTERS[number])
     return (
-        f'<section id=prompt aria-label="{say(language, "prompt")}" tabindex=0><h2>{say(language, "prompt")}</h2>'
-        f"<div class=text>{escape(item.prompt)}</div></section>"
-        f'<div id=answers role=group aria-label="{say(language, "answers")}">'
-        f"{_answer('A', say(language, 'answer_a'), item.left)}{_answer('B', say(language, 'answer_b'), item.right)}</div>"
+        f'<li><article class=card data-card={number} data-name="{name}" tabindex=-1>'
+        f"<h2><span class=grip aria-hidden=true>⠿</span>{LETTERS[number]}</h2>{_text(text, view)}</article></li>"
     )
 
 
-def _answer(letter: str, name: str, text: str) -> str:
-    return f'<section class=answer aria-label="{name}" tabindex=0><h2>{letter}</h2><div class=text>{escape(text)}</div></section>'
+def _text(text: str, view: str) -> str:
+    if view == "formatted":
+        return f'<div class="text rich">{markdown(text)}</div>'
+    return f"<div class=text>{escape(text)}</div>"
 
 
-def held(language: str, item: Item) -> str:
-    """For how long the pair is held; the page counts down by the texts it is given here."""
-    texts = f'data-held="{escape(TEXTS[language]["held"])}" data-over="{escape(say(language, "held_over"))}"'
-    until = datetime.fromisoformat(item.expires_at).timestamp()
-    return f'<span data-until="{until:.0f}" {texts}>{say(language, "held", m=LEASE_SECONDS // 60)}</span>'
-
-
-def empty(language: str, why: Empty) -> str:
-    """Why there is nothing to compare, and what happens next."""
+def empty(language: str, why: Empty, progress: Progress, effect: Effect) -> str:
+    """Why there is nothing to compare, what happens next, and what the labels given so far did."""
     reason = say(language, f"empty_{why.reason}", n=why.pairs, m=why.minutes)
-    return f"<div id=empty><h2>{say(language, 'empty_title')}</h2><p>{reason}</p></div>"
+    lines = effects(language, progress, effect) if progress.total else ()
+    done = f"<h3>{say(language, 'effect_title')}</h3><ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if lines else ""
+    look = f'<button type=button id=look_again class=first data-act=look data-key="enter">{say(language, "look_again")}</button>'
+    return f"<div id=empty><h2>{say(language, 'empty_title')}</h2><p>{reason}</p>{look}{done}</div>"
 
 
-def help_panel(language: str) -> str:
-    """How to judge, and the keys."""
-    keys = "".join(f"<div><kbd>{key}</kbd>{say(language, name)}</div>" for key, name in KEYS)
-    lines = "".join(f"<p>{say(language, name)}</p>" for name in ("help_judge", "help_slightly", "help_same"))
-    return (
-        f'<div role=dialog aria-label="{say(language, "help")}" tabindex=-1>{lines}<h2>{say(language, "help_title")}</h2>'
-        f"<div class=keys>{keys}</div></div>"
-    )
-
-
-KEYS = (
-    ("1", "left_much"),
-    ("2", "left"),
-    ("3", "left_slightly"),
-    ("4", "tie"),
-    ("5", "right_slightly"),
-    ("6", "right"),
-    ("7", "right_much"),
-    ("0", "both_bad"),
-    ("s", "skip"),
-    ("u", "undo"),
-    ("?", "help"),
-)
-
-
-def status(message: str, *, bad: bool = False) -> str:
-    """One line for eyes and screen readers."""
-    return f'<span class="{"bad" if bad else "said"}">{escape(message)}</span>'
+def effects(language: str, progress: Progress, effect: Effect) -> Sequence[str]:
+    """What one gave, how far people agree, and what the newest reward model made of it."""
+    agreement = effect.agreement
+    yours = say(language, "effect_yours", total=progress.total, today=progress.today)
+    if agreement.rate is None:
+        people = say(language, "effect_no_agreement")
+    else:
+        people = say(language, "effect_agreement", rate=round(agreement.rate * 100), pairs=agreement.pairs)
+    if effect.accuracy is None:
+        return yours, people, say(language, "effect_no_model")
+    return yours, people, say(language, "effect_model", rate=round(effect.accuracy * 100))

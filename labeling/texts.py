@@ -1,4 +1,4 @@
-"""Everything the labeler's side says, in English and Korean, the server's own messages included.
+"""Everything the labeler's side says, in English and Korean, the server's own messages included; the page's own texts are in `page_texts`.
 
 `say(language, key, **values)` fills one text. A `Refusal` carries its key, so that the person who reads it
 gets it in the language of their browser while logs and the HTTP API keep the English line.
@@ -7,52 +7,10 @@ gets it in the language of their browser while logs and the HTTP API keep the En
 from __future__ import annotations
 
 from data.errors import BadInput, Refused
-from labeling import texts_forms
+from labeling import page_texts, texts_forms
 
 ENGLISH = {
     "app": "Preference Loop",
-    # verdicts: key order is the order on the screen
-    "left_much": "A much better",
-    "left": "A better",
-    "left_slightly": "A slightly better",
-    "tie": "The same",
-    "right_slightly": "B slightly better",
-    "right": "B better",
-    "right_much": "B much better",
-    "both_bad": "Both bad",
-    "skip": "Skip",
-    "undo": "Undo",
-    "help": "Help",
-    # the page
-    "prompt": "Prompt",
-    "answer_a": "Answer A",
-    "answer_b": "Answer B",
-    "answers": "Two answers to the prompt",
-    "progress": "{today} today, {total} in all",
-    "sign_out": "Sign out",
-    "train": "Train",
-    "held": "Held for you for {m} min",
-    "held_over": "Your hold on this pair ended; your answer still counts",
-    "recorded": "Recorded: {verdict}.",
-    "recorded_late": "Recorded late: {verdict}.",
-    "recorded_hint": "Press u to undo.",
-    "skipped": "Skipped. Another labeler will see this pair.",
-    "undone": "Taken back. Choose again, or skip.",
-    "skip_cancel": "Cancel",
-    "skip_unclear": "I cannot tell",
-    "skip_knowledge": "I lack the knowledge",
-    "skip_language": "Not in a language I read",
-    "skip_upsetting": "I would rather not read this",
-    "skip_broken": "The prompt makes no sense",
-    "empty_title": "Nothing to compare right now",
-    "empty_nothing_sampled": "No answers have been sampled yet. A researcher starts that; this page then fills by itself.",
-    "empty_all_done": "Every pair has been judged. Thank you. New pairs appear here when the next answers have been sampled.",
-    "empty_others_hold": "Other labelers hold the last {n} of the pairs. Try again in {m} min: what they leave comes to you.",
-    "look_again": "Look again",
-    "help_title": "Keys",
-    "help_judge": "Which answer would you rather have got? Judge what it says and how it says it; longer alone is not better.",
-    "help_slightly": "Slightly: hard to call. Better: clear. Much better: the other one is no match.",
-    "help_same": "The same: you would be as happy with either. Both bad: neither is worth having.",
     # refusals
     "unknown_verdict": "{verdict!r} is no verdict; use one of {allowed}.",
     "bad_answer_id": "The answer's id {id!r} must be 8 to 64 letters, digits or hyphens.",
@@ -66,9 +24,6 @@ ENGLISH = {
     "nothing_to_undo": "There is nothing to undo.",
     "account_off": "The account {name!r} is closed.",
     "no_account": "There is no account named {name!r}.",
-    "server_gone": "The server does not answer. This page tries again by itself.",
-    "answer_lost": "The server does not answer: your last answer was not kept. This page tries again by itself.",
-    "server_back": "The server is back. Go on with this pair.",
     "not_kept": "This could not be kept: {why}",
     # accounts and doors
     "name": "Name",
@@ -94,46 +49,6 @@ ENGLISH = {
 
 KOREAN = {
     "app": "Preference Loop",
-    "left_much": "A가 훨씬 낫다",
-    "left": "A가 낫다",
-    "left_slightly": "A가 조금 낫다",
-    "tie": "비슷하다",
-    "right_slightly": "B가 조금 낫다",
-    "right": "B가 낫다",
-    "right_much": "B가 훨씬 낫다",
-    "both_bad": "둘 다 나쁘다",
-    "skip": "건너뛰기",
-    "undo": "되돌리기",
-    "help": "도움말",
-    "prompt": "프롬프트",
-    "answer_a": "답변 A",
-    "answer_b": "답변 B",
-    "answers": "프롬프트에 대한 두 답변",
-    "progress": "오늘 {today}개, 모두 {total}개",
-    "sign_out": "로그아웃",
-    "train": "학습",
-    "held": "{m}분 동안 배정됨",
-    "held_over": "배정 시간이 지났지만 답은 그대로 인정됩니다",
-    "recorded": "기록됨: {verdict}.",
-    "recorded_late": "늦게 기록됨: {verdict}.",
-    "recorded_hint": "u 키로 되돌릴 수 있습니다.",
-    "skipped": "건너뛰었습니다. 이 쌍은 다른 사람에게 갑니다.",
-    "undone": "되돌렸습니다. 다시 고르거나 건너뛰세요.",
-    "skip_cancel": "취소",
-    "skip_unclear": "판단하기 어렵다",
-    "skip_knowledge": "아는 분야가 아니다",
-    "skip_language": "읽을 수 없는 언어다",
-    "skip_upsetting": "읽고 싶지 않은 내용이다",
-    "skip_broken": "프롬프트가 말이 되지 않는다",
-    "empty_title": "지금은 비교할 것이 없습니다",
-    "empty_nothing_sampled": "아직 생성된 답변이 없습니다. 연구자가 시작하면 이 페이지가 저절로 채워집니다.",
-    "empty_all_done": "모든 쌍의 판정이 끝났습니다. 고맙습니다. 다음 답변이 생성되면 여기에 나타납니다.",
-    "empty_others_hold": "다른 사람이 마지막 {n}개 쌍을 보고 있습니다. {m}분 뒤에 다시 오세요. 남는 쌍을 드립니다.",
-    "look_again": "다시 보기",
-    "help_title": "단축키",
-    "help_judge": "이 프롬프트에 어느 답변을 받고 싶은가요? 내용과 말하는 방식을 보세요. 길다고 더 나은 것은 아닙니다.",
-    "help_slightly": "조금: 가리기 어렵다. 낫다: 분명하다. 훨씬: 비교가 되지 않는다.",
-    "help_same": "비슷하다: 어느 쪽이든 좋다. 둘 다 나쁘다: 어느 쪽도 쓸모가 없다.",
     "unknown_verdict": "{verdict!r}은(는) 판정이 아닙니다. 가능한 값: {allowed}.",
     "bad_answer_id": "답의 id {id!r}은(는) 영문자, 숫자, 붙임표 8~64자여야 합니다.",
     "not_yours": "이 쌍은 배정된 것이 아닙니다. 지금 배정된 쌍을 다시 보여 드립니다.",
@@ -146,9 +61,6 @@ KOREAN = {
     "nothing_to_undo": "되돌릴 것이 없습니다.",
     "account_off": "{name!r} 계정은 닫혔습니다.",
     "no_account": "{name!r} 계정이 없습니다.",
-    "server_gone": "서버가 응답하지 않습니다. 이 페이지가 저절로 다시 시도합니다.",
-    "answer_lost": "서버가 응답하지 않아 마지막 답이 저장되지 않았습니다. 이 페이지가 저절로 다시 시도합니다.",
-    "server_back": "서버가 다시 응답합니다. 이 쌍부터 계속하세요.",
     "not_kept": "저장하지 못했습니다: {why}",
     "name": "이름",
     "password": "비밀번호",
@@ -171,7 +83,10 @@ KOREAN = {
     "unknown_host": "이 서버의 이름이 아닙니다.",
 }
 
-TEXTS = {"en": ENGLISH | texts_forms.ENGLISH, "ko": KOREAN | texts_forms.KOREAN}
+TEXTS = {
+    "en": ENGLISH | page_texts.ENGLISH | texts_forms.ENGLISH,
+    "ko": KOREAN | page_texts.KOREAN | texts_forms.KOREAN,
+}
 
 
 class Refusal(Refused):

@@ -25,6 +25,7 @@ ENGLISH = {
     "no_ties": "This project takes no ties: give every answer a place of its own.",
     "not_a_pair": "This item is a ranking. Send places, not a verdict.",
     "not_a_ranking": "This item is a pair. Send a verdict, not places.",
+    "bad_seconds": "{n} is no number of seconds at work; send 0 to {most}.",
     "hold_ended": "Your hold on this item ended and others have it now. Your answer would still be kept, marked as late.",
     "no_such_answer": "You have no answer to this item.",
 }
@@ -52,6 +53,7 @@ KOREAN = {
     "no_ties": "이 프로젝트는 동점을 받지 않습니다. 순위를 모두 다르게 주세요.",
     "not_a_pair": "이 항목은 순위 매기기입니다. 판정이 아니라 순위를 보내세요.",
     "not_a_ranking": "이 항목은 쌍입니다. 순위가 아니라 판정을 보내세요.",
+    "bad_seconds": "{n}은(는) 작업한 초가 아닙니다. 0에서 {most} 사이로 보내세요.",
     "hold_ended": "배정 시간이 끝나 다른 사람이 보고 있습니다. 답을 보내면 늦은 답으로 기록됩니다.",
     "no_such_answer": "이 항목에 대한 자신의 답이 없습니다.",
 }

@@ -1,4 +1,4 @@
-"""What a labeler's program or page may ask for, as JSON in and JSON out: the verbs of `Session` with the same fields."""
+"""What a labeler's program may ask for, as JSON in and JSON out: the verbs of `Session` with the same fields."""
 
 from __future__ import annotations
 
@@ -34,34 +34,6 @@ def undo(session: Session, body: Body) -> dict:
     return {"item": asdict(session.undo())}
 
 
-def look(session: Session, body: Body) -> dict:
-    """The page's `next`: {receipt: null, item, why, progress}."""
-    taken(body)
-    return turn(session)
-
-
-def answer(session: Session, body: Body) -> dict:
-    """Submit and next in one: {receipt, item, why, progress}."""
-    return turn(session, submit(session, body))
-
-
-def let_go(session: Session, body: Body) -> dict:
-    """Skip and next in one."""
-    skip(session, body)
-    return turn(session)
-
-
-def take_back(session: Session, body: Body) -> dict:
-    """Undo; the item that comes with it is the one taken back."""
-    undo(session, body)
-    return turn(session)
-
-
-def turn(session: Session, receipt: dict | None = None) -> dict:
-    """What the page shows after each act."""
-    return {"receipt": receipt, **offered(session), "progress": asdict(session.progress())}
-
-
 def offered(session: Session) -> dict:
     """The open item again or a new one, or why there is none."""
     item = session.next()
@@ -69,4 +41,3 @@ def offered(session: Session) -> dict:
 
 
 API = {"next": next_item, "submit": submit, "skip": skip, "undo": undo}
-PAGE = {"next": look, "answer": answer, "skip": let_go, "undo": take_back}

@@ -13,7 +13,6 @@ from starlette.testclient import TestClient
 
 from labeling import api
 from labeling.gate import Gate
-from labeling.sign_in import COOKIE
 
 
 @pytest.fixture
@@ -90,25 +89,6 @@ def test_while_another_program_holds_the_store_an_answer_gets_503_and_counts_whe
         assert (busy.status_code, busy.headers["retry-after"], "try again" in busy.json()["remedy"]) == (503, "2", True)
     assert client.post("/api/v1/submit", json=answer).status_code == 200
     assert [event.id for event in store.comparisons.events()] == ["program-answer-1"]
-
-
-def test_the_page_answers_and_gets_the_next_pair_in_one_request(store, add_pairs):
-    add_pairs(2)
-    token = store.tokens.issue("session", store.accounts.add("Jun", "labeler").id, 60)
-    with TestClient(Gate(Starlette(routes=api.routes(store)), store), cookies={COOKIE: token}) as client:
-        first = client.post("/label/next").json()
-        assert (first["receipt"], first["progress"]) == (None, {"today": 0, "total": 0})
-        answer = {"id": "page-answer-1", "assignment": first["item"]["assignment"], "verdict": "tie"}
-        second = client.post("/label/answer", json=answer).json()
-        assert (second["receipt"]["id"], second["progress"]["total"]) == ("page-answer-1", 1)
-        assert second["item"]["assignment"] != first["item"]["assignment"]
-        again = client.post("/label/answer", json=answer).json()
-        assert (again["receipt"], again["item"]["assignment"]) == (second["receipt"], second["item"]["assignment"])
-        refused = client.post("/label/answer", json={**answer, "id": "page-answer-2"}, headers={"accept-language": "ko"})
-        assert (refused.status_code, refused.json()["error"]) == (409, "이미 판정한 쌍입니다. 바꾸려면 되돌리기를 누르세요.")
-        assert client.post("/label/undo").json()["item"]["assignment"] == first["item"]["assignment"]
-        last = client.post("/label/skip", json={"assignment": first["item"]["assignment"], "reason": "unclear"}).json()
-        assert (last["item"]["assignment"], last["progress"]["total"]) == (second["item"]["assignment"], 0)
 
 
 @pytest.fixture

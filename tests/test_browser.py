@@ -82,12 +82,12 @@ def visit(page: Page, server: Server, name: str) -> None:
 
 def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and_the_labels_downloaded(page, server, tmp_path):
     sign_in(page, server, "lab")
-    assignment = page.locator("#assignment textarea, #assignment input")
-    expect(assignment).to_have_value(re.compile("."))
+    desk = page.locator("#desk")
+    expect(desk).to_have_attribute("data-assignment", re.compile("."))
     for number in range(1, 11):
-        seen = assignment.input_value()
+        seen = desk.get_attribute("data-assignment")
         page.keyboard.press("1")
-        expect(assignment).not_to_have_value(seen)
+        expect(desk).not_to_have_attribute("data-assignment", seen)
         expect(page.locator("#status")).to_contain_text("Recorded: A much better.")
         expect(page.locator("#header")).to_contain_text(f"{number} today")
 

@@ -1,4 +1,8 @@
-"""The labeler's page in a real browser, by keyboard alone."""
+"""The labeler's page in a real browser: keys, mouse, a phone, Korean, two tabs, a cut network, a restart, hostile answers.
+
+One server and one browser serve the whole file. Every test has a labeler and a labeling project of its own. What was recorded is
+read from the store, never from the page.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-import gradio as gr
 import pytest
+from test_rich import HARMFUL
 
-from data.errors import BadInput
-from labeling import accounts
-from labeling.page import Page
+from data import Store
+from data.forms import Form
+from labeling.sign_in import COOKIE
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 WAIT = 60_000
 TRICKS = '<img src=x onerror="window.ran=1"> ${window.ran=2} {{value}} C:\\new `x`'
+PHONE = {"viewport": {"width": 390, "height": 844}}
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")]
 
 
@@ -42,14 +47,20 @@ def served(store, port=0) -> Iterator[str]:
     thread.join(timeout=10)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("label"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
 def address(store) -> Iterator[str]:
-    """The whole site, served on a free port."""
     with served(store) as there:
         yield there
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -57,111 +68,307 @@ def browser():
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
 
-def open_page(browser, address, left=(), **settings):
-    """A page of a new visitor; addresses outside this machine are written to `left`."""
-    page = browser.new_context(**settings).new_page()
-    page.set_default_timeout(WAIT)
-    page.on("request", lambda request: left.append(request.url) if not request.url.startswith(("http://127.0.0.1", "data:", "blob:")) else 0)
-    page.goto(address + "/label/")
-    return page
+@pytest.fixture
+def desk(store, browser, request):
+    """desk(form, pairs=2) -> a labeler with a project of that form; `.open()` gives them a tab, `.left` is what went to other hosts."""
+    name = request.node.name[:40]
+    account = store.accounts.add(f"{name}", "labeler")
+    made = SimpleNamespace(account=account, left=[], contexts=[])
+
+    def begin(form=None, texts=("plain answer", "kind answer"), pairs=2):
+        project = store.projects.add(name, form=form or Form())
+        store.projects.give(project.id, [account])
+        for number in range(pairs):
+            prompt = store.prompts.add(f"{name}: write note {number}.", source="test")
+            rows = [{"prompt_id": prompt.id, "model_name": str(n), "text": text, "number": 0} for n, text in enumerate(texts)]
+            ids = store.completions.add_many(rows)
+            if len(ids) == 2:
+                store.projects.move(project.id, [store.pairs.add(prompt.id, *ids).id])
+            else:
+                store.rankings.add_task(prompt.id, ids, project_id=project.id)
+        return made
+
+    def sign_in(address, **settings):
+        context = browser.new_context(**({"locale": "en-US"} | settings))
+        made.contexts.append(context)
+        token = store.tokens.issue("session", account.id, 600)
+        context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
+        return context
+
+    def tab(context, address):
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.on("request", lambda sent: None if sent.url.startswith((address, "data:", "blob:")) else made.left.append(sent.url))
+        page.goto(f"{address}/label/")
+        page.locator("#screen > *").first.wait_for()
+        return page
+
+    made.begin, made.sign_in, made.tab = begin, sign_in, tab
+    made.open = lambda address, **settings: tab(sign_in(address, **settings), address)
+    made.said = lambda: [event.verdict for event in store.comparisons.events() if event.labeler_id == account.id]
+    yield made
+    for context in made.contexts:
+        context.close()
 
 
-def sign_in(page):
-    page.fill("#name", "Mina")
-    page.fill("#password", "correct horse")
-    page.keyboard.press("Enter")
-    page.locator("#prompt, #empty").first.wait_for()
-
-
-def wait_for(page, text):
+def tells(page, text):
     from playwright.sync_api import expect
 
-    expect(page.locator("#page")).to_contain_text(text, timeout=WAIT)
+    expect(page.locator("#status")).to_contain_text(text, timeout=WAIT)
 
 
-def test_a_labeler_signs_in_ranks_skips_and_undoes_by_keyboard(store, add_pairs, browser, address):
-    accounts.create(store, "Mina", "labeler", "correct horse")
-    add_pairs(1)
-    prompt = store.prompts.add("Say something tricky.", source="test")
-    ids = store.completions.add_many(
-        {"prompt_id": prompt.id, "model_name": model, "text": f"{TRICKS} {model}", "number": 0} for model in ("plain", "kind")
-    )
-    store.pairs.add(prompt.id, *ids, priority=1)
-    left = []
-    page = open_page(browser, address, left)
-    sign_in(page)
+def shows(page, text, place="#desk"):
+    from playwright.sync_api import expect
 
-    shown = page.locator(".answer .text").all_inner_texts()
-    assert sorted(shown) == [f"{TRICKS} kind", f"{TRICKS} plain"]
+    expect(page.locator(place)).to_contain_text(text, timeout=WAIT)
+
+
+def shown(page):
+    return page.locator("#desk").get_attribute("data-assignment")
+
+
+def until(found):
+    """Wait for what the server does behind the page's back."""
+    end = time.monotonic() + WAIT / 1000
+    while not found() and time.monotonic() < end:
+        time.sleep(0.05)
+    return found()
+
+
+def test_a_labeler_ranks_skips_flags_and_undoes_by_keyboard(store, desk, address):
+    desk.begin(texts=(f"{TRICKS} plain", f"{TRICKS} kind"), pairs=3)
+    page = desk.open(address)
+    texts = page.locator(".answer .text").all_inner_texts()
+    assert sorted(texts) == [f"{TRICKS} kind", f"{TRICKS} plain"]
     assert page.evaluate("window.ran") is None
 
+    first = shown(page)
     page.keyboard.press("2")
-    wait_for(page, "Recorded: A better.")
-    wait_for(page, "Write note 0.")
-    (first,) = store.comparisons.current()
-    assert (first.verdict, store.completions.get(first.left_id).text) == ("left", shown[0])
-
+    tells(page, "Recorded: A better.")
+    (event,) = store.comparisons.current(labeler_id=desk.account.id)
+    assert (event.verdict, store.completions.get(event.left_id).text) == ("left", texts[0])
+    assert 0 <= store.attention.of(event.id) <= event.seconds
     page.keyboard.press("u")
-    wait_for(page, "Taken back.")
-    wait_for(page, "Say something tricky.")
+    tells(page, "Taken back.")
+    assert shown(page) == first
     page.keyboard.press("7")
-    wait_for(page, "Recorded: B much better.")
-
+    tells(page, "Recorded: B much better.")
     page.keyboard.press("s")
     page.locator("#skip_unclear").wait_for()
     page.keyboard.press("1")
-    wait_for(page, "Every pair has been judged.")
-    wait_for(page, "1 today, 1 in all")
-    assert [row.verdict for row in store.comparisons.events()] == ["left", "withdrawn", "right_much"]
-    assert store.value("SELECT reason FROM skips") == "unclear"
-    assert left == []
+    tells(page, "Skipped.")
+    page.keyboard.press("f")
+    page.locator("#flag_words").wait_for()
+    page.keyboard.press("Tab")
+    page.locator(".panel:visible input").fill("names its author")
+    page.keyboard.press("Enter")
+    shows(page, "Every pair has been judged.")
+    assert desk.said() == ["left", "withdrawn", "right_much"]
+    mine = "SELECT kind, reason FROM skips JOIN assignments ON id = assignment_id WHERE labeler_id = ? ORDER BY skips.created_at"
+    assert [tuple(row.values()) for row in store.rows(mine, [desk.account.id])] == [("skip", "unclear"), ("flag", "names its author")]
+    assert desk.left == []
 
 
-def test_a_korean_browser_gets_korean_the_servers_messages_included_and_a_phone_does_not_scroll_sideways(
-    store, add_pairs, browser, address
-):
-    accounts.create(store, "Mina", "labeler", "correct horse")
-    add_pairs(2)
-    page = open_page(browser, address, locale="ko-KR", viewport={"width": 390, "height": 844})
-    sign_in(page)
-    wait_for(page, "A가 훨씬 낫다")
-    page.keyboard.press("4")
-    wait_for(page, "기록됨: 비슷하다.")
+def test_nothing_in_a_formatted_answer_loads_runs_covers_or_takes_an_id(desk, address):
+    everything = "\n\n".join(HARMFUL)
+    desk.begin(form=Form(markdown=True), texts=(everything, f"{everything}\n\nkind"), pairs=1)
+    page = desk.open(address)
+    shows(page, "over", ".answer >> nth=0")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("#screen :is(img, iframe, form, input, video, script, style, svg, a)").count() == 0
+    ids = page.evaluate("[...document.querySelectorAll('#desk [id]')].map((each) => each.id)")
+    assert len(ids) == len(set(ids))
+    on_top = "(id) => { const box = document.getElementById(id).getBoundingClientRect();"
+    on_top += " return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).closest('button')?.id === id; }"
+    assert all(page.evaluate(on_top, name) for name in ("left", "tie", "right_much", "skip"))
+    page.keyboard.press("1")
+    shows(page, "Every pair has been judged.")
+    assert desk.left == []
+
+
+def test_on_a_phone_in_korean_and_dark_everything_is_reached_by_touch(desk, address):
+    desk.begin()
+    page = desk.open(address, locale="ko-KR", color_scheme="dark", has_touch=True, **PHONE)
+    shows(page, "A가 훨씬 낫다")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    first, second = page.locator(".answer").all()
-    assert first.bounding_box()["y"] + first.bounding_box()["height"] <= second.bounding_box()["y"]
+    one, two = (page.locator(".answer").nth(number).bounding_box() for number in (0, 1))
+    assert one["y"] + one["height"] <= two["y"]
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(part) for part in dark[4:-1].split(",")) < 60
+    page.locator("#tie").tap()
+    tells(page, "기록됨: 비슷하다.")
+    page.locator("#to_en").tap()
+    shows(page, "A much better")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    page.locator("#undo").tap()
+    tells(page, "Taken back.")
+    assert desk.said() == ["tie", "withdrawn"]
 
 
-def test_a_labeler_is_told_when_the_server_is_gone_and_goes_on_with_the_same_pair_when_it_is_back(store, add_pairs, browser):
-    accounts.create(store, "Mina", "labeler", "correct horse")
-    add_pairs(1)
-    with served(store) as address:
-        page = open_page(browser, address)
-        sign_in(page)
-        wait_for(page, "Write note 0.")
+def test_keys_count_by_their_place_under_hangul_and_never_while_writing(desk, address):
+    desk.begin()
+    page = desk.open(address)
+    press = "([key, code, more]) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, code, bubbles: true, ...more }))"
+    page.evaluate(press, ["ㄴ", "KeyS", {}])
+    page.locator("#skip_unclear").wait_for()
+    page.keyboard.press("Escape")
+    page.evaluate(press, ["1", "Digit1", {"isComposing": True}])
+    page.evaluate(press, ["1", "Digit1", {"ctrlKey": True}])
+    page.evaluate(press, ["!", "Digit1", {"shiftKey": True}])
+    page.keyboard.press("r")
+    page.keyboard.type("12 s u")
+    assert desk.said() == []
+    page.keyboard.press("Escape")
+    page.evaluate(press, ["&", "Digit1", {}])  # a French keyboard's 1
+    tells(page, "Recorded: A much better.")
+    assert desk.said() == ["left_much"]
+
+
+def test_a_form_asks_for_what_is_missing_and_a_draft_survives_a_reload(store, desk, address):
+    desk.begin(form=Form(rationale="required", aspects=("helpful", "true"), edit=True), pairs=1)
+    page = desk.open(address)
+    page.keyboard.press("6")
+    tells(page, "Choose for each aspect")
+    page.keyboard.press("3")
     page.keyboard.press("2")
-    wait_for(page, "your last answer was not kept")
-    assert store.comparisons.events() == []
+    page.keyboard.press("e")
+    page.keyboard.type("Better: ")
+    page.keyboard.press("Escape")
+    page.keyboard.press("r")
+    page.keyboard.type("It is kind.")
+    began = time.monotonic()
+    assert until(lambda: "It is kind." in (store.value("SELECT content FROM drafts WHERE assignment_id = ?", [shown(page)]) or ""))
+    assert time.monotonic() - began < 30
+    assert desk.said() == []
+    page.on("dialog", lambda asks: asks.accept())
+    page.reload()
+    page.locator("#screen > *").first.wait_for()
+    assert page.locator("#rationale").input_value() == "It is kind."
+    right = page.locator(".answer .text").nth(1).inner_text()
+    assert page.locator("#edit").input_value() == f"Better: {right}"
+    page.keyboard.press("Enter")
+    shows(page, "Every pair has been judged.")
+    (event,) = store.comparisons.current(labeler_id=desk.account.id)
+    assert (event.verdict, store.comparisons.rationale(event.id)) == ("right", "It is kind.")
+    assert store.comparisons.aspects(event.id) == {"helpful": "right", "true": "tie"}
+    edit = store.comparisons.edit(event.id)
+    assert (edit.edited_id, edit.text) == (event.right_id, f"Better: {right}")
 
+
+def test_answers_are_ranked_by_keys_and_by_drag_and_an_unchanged_order_is_asked_about(store, desk, address):
+    desk.begin(texts=("one", "two", "three"))
+    page = desk.open(address)
+    page.keyboard.press("Enter")
+    tells(page, "Press Enter again if you mean it.")
+    letters = page.locator("#ranks .card").evaluate_all("(all) => all.map((card) => card.querySelector('.text').textContent)")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("1")
+    tells(page, "Answer C: place 1.")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("t")
+    tells(page, "Answer B: place 2, tied.")
+    page.keyboard.press("Enter")
+    tells(page, "Recorded: C › A=B.")
+    (ranking,) = store.rankings.current(labeler_id=desk.account.id)
+    places = {store.completions.get(id).text: place for id, place in ranking.places.items()}
+    assert [places[text] for text in letters] == [2, 2, 1]
+    assert not ranking.unchanged
+
+    grip, top = page.locator("#ranks .grip").nth(2).bounding_box(), page.locator("#ranks .place").nth(0).bounding_box()
+    page.mouse.move(grip["x"] + 3, grip["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 3, top["y"] + top["height"] / 2, steps=4)
+    page.mouse.up()
+    tells(page, "Answer C: place 1, tied.")
+    page.locator("#send_order").click()
+    shows(page, "Every pair has been judged.")
+    assert sorted(store.rankings.current(labeler_id=desk.account.id)[-1].places.values()) == [1, 1, 2]
+
+
+def test_by_mouse_one_walks_back_and_corrects(store, desk, address):
+    desk.begin()
+    page = desk.open(address)
+    first = shown(page)
+    page.locator("#left").click()
+    tells(page, "Recorded: A better.")
+    page.locator("#history").click()
+    page.locator("#history-list li button").click()
+    shows(page, "Choose another verdict to change it.")
+    assert shown(page) == first
+    page.locator("#right_slightly").click()
+    tells(page, "Changed: A better, now B slightly better.")
+    page.locator("#back").click()
+    page.locator("#past").wait_for(state="detached")
+    assert shown(page) != first
+    (current,) = store.comparisons.current(labeler_id=desk.account.id)
+    assert (current.verdict, current.assignment_id) == ("right_slightly", first)
+
+
+def test_two_tabs_of_one_person_record_one_answer_and_the_other_moves_on(desk, address):
+    desk.begin()
+    context = desk.sign_in(address)
+    one, two = desk.tab(context, address), desk.tab(context, address)
+    first = shown(one)
+    assert shown(two) == first
+    one.keyboard.press("1")
+    tells(one, "Recorded: A much better.")
+    tells(two, "You went on in another tab.")
+    assert shown(two) == shown(one) != first
+    two.keyboard.press("7")
+    shows(two, "Every pair has been judged.")
+    shows(one, "Every pair has been judged.")
+    assert desk.said() == ["left_much", "right_much"]
+
+
+def test_an_answer_whose_acknowledgement_is_lost_is_sent_again_and_counts_once(desk, address):
+    desk.begin()
+    page = desk.open(address)
+    first, lost = shown(page), []
+
+    def cut(route):
+        if not lost:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/label/do/answer", cut)
+    page.keyboard.press("3")
+    tells(page, "kept in this browser")
+    page.keyboard.press("7")  # nothing more is taken until the first one is through
+    tells(page, "The server is back. Recorded: A slightly better.")
+    assert lost == [200]
+    assert shown(page) != first
+    assert desk.said() == ["left_slightly"]
+
+
+def test_an_answer_given_while_the_server_is_away_is_kept_past_a_closed_tab_and_counts_when_it_is_back(store, desk):
+    desk.begin()
+    with served(store) as address:
+        context = desk.sign_in(address)
+        page = desk.tab(context, address)
+    page.keyboard.press("6")
+    tells(page, "kept in this browser")
+    assert desk.said() == []
+    page.close(run_before_unload=False)
     with served(store, int(address.rpartition(":")[2])):
-        wait_for(page, "The server is back.")
-        wait_for(page, "Write note 0.")
-        page.keyboard.press("6")
-        wait_for(page, "Recorded: B better.")
-        assert page.locator("#trouble").count() == 0
-    assert [row.verdict for row in store.comparisons.events()] == ["right"]
+        page = desk.tab(context, address)
+        tells(page, "The server is back. Recorded: B better.")
+        page.keyboard.press("4")
+        shows(page, "Every pair has been judged.")
+    assert desk.said() == ["right", "tie"]
 
 
-def test_on_a_full_disk_the_pair_stays_and_a_line_says_so_in_the_readers_language(store, add_pairs):
-    accounts.create(store, "Mina", "labeler", "correct horse")
-    add_pairs(1)
-    page = object.__new__(Page)
-    page.store = store
-    asked = SimpleNamespace(username="Mina", headers={"accept-language": "ko"})
-
-    def full(session, language):
-        raise BadInput("feedback.db: database or disk is full", "Free some space.")
-
-    *kept, line = page.act(asked, full)
-    assert kept == [gr.skip()] * 4
-    assert "저장하지 못했습니다: feedback.db: database or disk is full. Free some space." in line
+def test_the_hold_is_counted_down_and_its_end_is_said(store, desk, address):
+    desk.begin(pairs=1)
+    page = desk.open(address)
+    shows(page, "held for 9:5", "#hold")
+    page.route("**/label/do/look", lambda route: route.fulfill(json={**(reply := route.fetch().json()), "item": {**reply["item"], "left": 1}}))
+    page.keyboard.press("m")
+    tells(page, "Your hold on this one has ended.")
+    page.keyboard.press("1")
+    shows(page, "Every pair has been judged.")
+    assert desk.said() == ["left_much"]

@@ -13,7 +13,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
 
 from data.store import Store
-from labeling import api, page
+from labeling import api, page, turns
+from labeling.desk import Desk
 from labeling.entrance import Entrance
 from labeling.gate import Gate
 from labeling.rating import page as rating
@@ -28,9 +29,10 @@ def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
-    app.router.routes.extend([*api.routes(store), *rating.routes(store), export.download(store)])
+    desk = Desk(store)
+    app.router.routes.extend([*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store)])
     label, research = page.build(store), train.build(store)
-    mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD, i18n=page.I18N)
+    mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
     mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)
     gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)})
     return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)

@@ -97,9 +97,17 @@ def reward_speed(home: Path, *, seed: int = 0) -> dict:
     return figure.reward_speed(home, seed=seed)
 
 
+def label_page(home: Path) -> dict:
+    """See tests.bench.label_page, which needs a browser: only where it is asked for."""
+    from tests.bench import label_page as figure
+
+    return figure.label_page(home)
+
+
 FIGURES: dict[str, Callable[[Path], dict]] = {
     "first_pair_seconds": first_pair_seconds,
     "labels_per_second": labels_per_second,
+    "label_page": label_page,
     "ppo": ppo,
     "ppo_curve": ppo_curve,
     "tour_quick": tour_quick,

@@ -1,0 +1,110 @@
+// Keys and buttons. Which key does what is written on the buttons by the server: data-key, data-act, data-value.
+
+// A Latin letter is the one that is printed on the key, whatever the layout; with another alphabet under the hand, Hangul say,
+// the place of the key decides. Digits are taken by place too, since some layouts put them behind Shift.
+loop.key = (event) => {
+  const key = event.key.toLowerCase();
+  if (/^[a-z0-9?]$/.test(key)) return key;
+  const [, digit, letter] = /^(?:(?:Digit|Numpad)(\d)|Key([A-Z]))$/.exec(event.code) ?? [];
+  if (digit) return event.shiftKey || key.length > 1 ? "" : digit;
+  if (letter) return key === "process" || key > "\u007f" ? letter.toLowerCase() : "";
+  return { arrowleft: "left", arrowright: "right", enter: "enter", escape: "esc" }[key] ?? "";
+};
+
+// The open panel has its keys first.
+loop.button = (key) => {
+  const fits = (place) => loop.all(`${place} [data-key~="${key}"]`).find((button) => button.offsetParent && !button.disabled);
+  const open = document.documentElement.dataset.panel;
+  return (open && fits(`[data-name="${open}"]`)) || (["reasons", "flags"].includes(open) && /^\d$/.test(key) ? null : fits("#desk"));
+};
+
+loop.press = (button) => {
+  if (loop.isBusy() && button.dataset.act !== "panel") return;
+  loop.acts[button.dataset.act]?.(button.dataset.value ?? "", button);
+};
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#desk [data-act]");
+  if (button) loop.press(button);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.repeat || event.isComposing || event.altKey || !loop.find("#desk")) return;
+  const typing = event.target.closest?.("textarea, input[type=text], select, [contenteditable=true]");
+  const send = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+  if (event.key === "Escape") {
+    if (typing) typing.blur();
+    else if (document.documentElement.dataset.panel) loop.panel("");
+    else loop.acts.back?.();
+    return;
+  }
+  if (send) { loop.acts.send?.(); event.preventDefault(); return; }
+  if (event.key === "Enter" && event.target.matches?.(".own input")) { loop.press(event.target.nextElementSibling); event.preventDefault(); return; }
+  if (typing || event.ctrlKey || event.metaKey) return;
+  if (event.target.closest?.("button, a, summary, [role=button]") && /^(Enter| )$/.test(event.key)) return;
+  const handled = loop.rankingKey?.(event) || loop.aspectKey?.(event);
+  const key = handled ? "" : loop.key(event);
+  const button = key && loop.button(key);
+  if (button) loop.press(button);
+  else if (key === "left") loop.acts.older();
+  else if (!handled) return;
+  event.preventDefault();
+});
+
+// Panels: help, guideline, history, reasons. One is open at a time; Escape closes it and gives the focus back.
+let opener = null;
+loop.panel = (name) => {
+  const root = document.documentElement, before = root.dataset.panel || "";
+  if (name === before) return;
+  root.dataset.panel = name;
+  loop.all("#desk .panel").forEach((panel) => { panel.hidden = panel.dataset.name !== name; });
+  if (name && !before) opener = document.activeElement;
+  if (name) requestAnimationFrame(() => loop.find(`[data-name="${name}"]`)?.focus({ preventScroll: true }));
+  else if (opener?.isConnected) opener.focus({ preventScroll: true });
+};
+loop.acts.panel = async (name) => {
+  if (document.documentElement.dataset.panel === name) return loop.panel("");
+  const panel = loop.find(`[data-name="${name}"]`);
+  if (panel.dataset.asks) loop.place(await loop.ask(name, { assignment: loop.now.item?.assignment }).catch(() => ({})));
+  loop.panel(name);
+};
+loop.acts.close = () => loop.panel("");
+
+// How texts are shown is each person's affair and stays in this browser; differences are shown for one item only.
+let differences = false;
+loop.view = (next = false) => (differences && !next ? "differences" : localStorage.getItem("view") || "");
+loop.acts.view = (value) => { localStorage.setItem("view", value); differences = false; loop.again(); };
+loop.acts.differences = () => { differences = !differences; loop.again(); };
+loop.listeners.push((_, fresh) => { if (fresh) differences = false; });
+loop.again = () => (loop.now.item?.past ? walk("past", { assignment: loop.now.item.assignment, view: loop.view() }) : loop.look());
+
+loop.acts.look = () => loop.look();
+loop.acts.language = (value) => {
+  document.cookie = `language=${value}; path=/; max-age=31536000; samesite=lax`;
+  loop.again();
+};
+loop.acts.undo = () => loop.act("undo", {});
+loop.acts.skip = (reason) => loop.act("skip", { assignment: loop.now.item.assignment, reason });
+loop.acts.flag = (reason) => loop.act("flag", { assignment: loop.now.item.assignment, reason });
+loop.acts.words = (verb, button) => {
+  const said = button.closest(".panel").querySelector("input[type=text]").value.trim();
+  if (said) loop.acts[verb](said);
+};
+
+// Walking back through one's own answers, the newest first, and forward again to the open item.
+let trail = [];
+const walk = async (verb, body) => {
+  loop.panel("");
+  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch(() => null);
+  reply ? loop.show(reply) : loop.line(loop.says("server_gone"), true);
+  return reply;
+};
+loop.acts.past = (assignment) => { trail = []; return walk("past", { assignment }); };
+loop.acts.older = async () => {
+  const { past, assignment } = loop.now.item ?? {};
+  const reply = await walk("older", { before: past ? assignment : "" });
+  if (reply?.item && past) trail.push(assignment);
+};
+loop.acts.newer = () => (trail.length ? walk("past", { assignment: trail.pop() }) : loop.acts.back());
+loop.acts.back = () => {
+  trail = [];
+  if (loop.now.item?.past) loop.look(" ");
+};

@@ -1,0 +1,128 @@
+// The labeler's page: what is on the screen, and how the server is asked. The files beside this one add keys, time, drafts and rankings.
+// The server writes every region as finished HTML in the reader's language; here regions are put in place and acts are sent.
+const loop = { now: {}, regions: {}, acts: {}, listeners: [] };
+
+loop.find = (selector) => document.querySelector(selector);
+loop.all = (selector) => [...document.querySelectorAll(selector)];
+loop.id = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+loop.language = () => /(?:^|; )language=(en|ko)/.exec(document.cookie)?.[1] ?? (loop.now.language || (navigator.language.startsWith("ko") ? "ko" : "en"));
+loop.says = (key) => LOOP_TEXTS[loop.language()][key];
+loop.text = () => loop.find("#desk")?.contains(document.activeElement) && document.activeElement.matches("textarea, input[type=text]");
+
+loop.line = (text, bad = false) => {
+  const status = loop.find("#status");
+  if (!status) return;
+  status.classList.toggle("bad", bad);
+  status.textContent = text;
+};
+
+// One request. Without a session the page, asked for again, leads to the sign-in, and that leads back here.
+loop.base = location.pathname.replace(/\/*$/, "/");
+loop.ask = async (verb, body = {}) => {
+  const sent = { method: "POST", headers: { "content-type": "application/json" }, cache: "no-store" };
+  const answer = await fetch(`${loop.base}do/${verb}`, { ...sent, body: JSON.stringify(body) });
+  if (answer.status === 401) {
+    location.reload();
+    return new Promise(() => {});
+  }
+  const reply = await answer.json();
+  if (answer.status >= 500) throw new Error(reply.error);
+  return reply;
+};
+
+// Regions that stayed as they were keep their nodes, and with them the focus.
+loop.place = (reply) => {
+  for (const [name, html] of Object.entries(reply.regions ?? {})) {
+    const region = loop.find(`#${name}`);
+    if (!region || loop.regions[name] === html) continue;
+    const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
+    region.innerHTML = loop.regions[name] = html;
+    if (focused) loop.find(`[id="${focused}"]`)?.focus({ preventScroll: true });
+  }
+};
+
+loop.show = (reply) => {
+  const fresh = reply.item && reply.item.key !== loop.now.item?.key;
+  loop.now = { ...loop.now, ...reply };
+  document.documentElement.lang = reply.language ?? document.documentElement.lang;
+  loop.place(reply);
+  const desk = loop.find("#desk");
+  if (reply.item) Object.assign(desk.dataset, { assignment: reply.item.assignment, kind: reply.item.kind });
+  if (fresh) {
+    loop.all("#screen .scrolls").forEach((box) => { box.scrollTop = box.matches(".chat") ? box.scrollHeight : 0; });
+    if (matchMedia("(max-width: 700px)").matches) scrollTo(0, 0);
+  }
+  for (const told of loop.listeners) told(reply, fresh);
+  if (reply.line) loop.line(reply.line.text, reply.line.bad);
+};
+
+// What a person said is kept in this browser until the server has acknowledged it, and is sent again with the same id.
+loop.outbox = {
+  name: () => `kept-${loop.now.account}`,
+  get: () => JSON.parse(localStorage.getItem(loop.outbox.name()) || "null"),
+  put: (deed) => localStorage.setItem(loop.outbox.name(), JSON.stringify(deed)),
+  clear: () => localStorage.removeItem(loop.outbox.name()),
+};
+const tabs = new BroadcastChannel("labeling");
+
+loop.busy = (on) => { on ? (document.documentElement.dataset.busy = "") : delete document.documentElement.dataset.busy; };
+loop.isBusy = () => "busy" in document.documentElement.dataset;
+loop.act = (verb, body) => {
+  if (loop.isBusy()) return;
+  loop.busy(true);
+  loop.panel("");
+  loop.outbox.put({ verb, body: { view: loop.view(true), ...body } });
+  loop.deliver();
+};
+loop.deliver = async (again = false) => {
+  const deed = loop.outbox.get();
+  if (!deed) return loop.busy(false);
+  let reply;
+  try {
+    reply = await loop.ask(deed.verb, deed.body);
+  } catch {
+    loop.line(loop.says("kept_here"), true);
+    setTimeout(() => loop.deliver(true), 2000);
+    return;
+  }
+  loop.outbox.clear();
+  loop.busy(false);
+  if (again && reply.line && !reply.line.bad) reply.line.text = `${loop.says("server_back")} ${reply.line.text}`;
+  loop.show(reply);
+  tabs.postMessage(loop.now.account);
+};
+
+// Only looking: nothing is lost where it fails.
+loop.look = async (line = "") => {
+  if (loop.isBusy()) return;
+  try {
+    loop.show(await loop.ask("look", { view: loop.view() }));
+    if (line) loop.line(line);
+    loop.gone = false;
+    if (loop.outbox.get()) { loop.busy(true); loop.deliver(true); }
+  } catch {
+    loop.gone = true;
+    loop.line(loop.says("server_gone"), true);
+    setTimeout(() => loop.look(loop.says("server_back")), 2000);
+  }
+};
+tabs.onmessage = ({ data }) => {
+  if (data === loop.now.account && !loop.now.item?.past) loop.look(loop.says("other_tab"));
+};
+
+// Start: the first request is on its way while the page's frame is still being built.
+loop.start = () => {
+  const first = loop.ask("look", { view: loop.view() }).catch(() => null);
+  const ready = async () => {
+    const reply = await first;
+    if (!reply) return loop.look();
+    loop.show(reply);
+    if (loop.outbox.get()) { loop.busy(true); loop.deliver(true); }
+  };
+  if (loop.find("#desk")) return ready();
+  new MutationObserver((_, observer) => {
+    if (!loop.find("#desk")) return;
+    observer.disconnect();
+    ready();
+  }).observe(document.documentElement, { childList: true, subtree: true });
+};
