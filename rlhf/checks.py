@@ -163,15 +163,17 @@ def instructions(store: Store, settings: Any) -> None:
 
 
 def text(store: Store, settings: Any) -> None:
-    """The text to pre-train on can be read, and the heads share the width of the model evenly."""
-    if settings.hidden_size % (2 * settings.heads):
+    """The text to pre-train on can be read; the policy to continue exists, or the heads share the width of a new model evenly."""
+    if settings.from_:
+        choose_start(store, settings.from_)
+    elif settings.hidden_size % (2 * settings.heads):
         near = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
         raise BadInput(
             f"heads={settings.heads} do not share hidden_size={settings.hidden_size}: each needs the same even width",
             f"Give hidden_size={near}, or another number of heads.",
             field="heads",
         )
-    read_text(settings.text)
+    read_text(settings.text, settings.column)
 
 
 CHECKS: dict[str, Callable[[Store, Any], Any]] = {

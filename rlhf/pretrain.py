@@ -1,80 +1,144 @@
-"""Pre-training: a small causal language model from raw text, tokenizer included.
+"""Pre-training: a causal language model from raw text, new with a tokenizer of its own, or one that is continued.
 
-Documents are read endlessly, sorted by length within a window, and batched by row count, so that little of a batch
-is padding; rows are padded on the right and the causal mask alone keeps padding out, which leaves positions as they
-are when answers are sampled.
+Documents are read endlessly. A document is a row of its own, sorted by length within a window and batched by row count, so that little of a
+batch is padding: rows are padded on the right and the causal mask alone keeps padding out, which leaves positions as they are when
+answers are sampled. Packed, documents stand end to end, the mark of an end between them, and rows are cut from that.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch.utils.data import IterableDataset
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from data.context import Cancelled, RunContext, RunResult
+from data.ids import POLICY, number
+from data.records import Policy
+from data.settings import as_dict
+from data.starter.corpus import DOCUMENT
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
+from data.store import Store
 from reward.machine import library_versions, peak_mb
 from reward.progress import Progress
 from rlhf.documents import Text, read_text
 from rlhf.muon import MuonAdamW
+from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
+from rlhf.tuning import merge
 
+READ_AT_ONCE = 1_000
+"""Documents that are tokenized together."""
 WINDOW = 64  # batches sorted by length together
 TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
 HELD_OUT = 1_000  # documents at most
 
 
 def run(context: RunContext, settings: PretrainSettings) -> RunResult:
-    """Train a tokenizer and a base, and record the base as a policy. Resumes from the run's checkpoint folder."""
+    """Train a base and record it as a policy: a new one with a tokenizer of its own, or one that is continued. Resumes from its checkpoint."""
     started = time.monotonic()
-    text = read_text(settings.text)
+    store = context.store
+    text = read_text(settings.text, settings.column)
     folder = context.folder / "base"
-    heard = itertools.islice(text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size))
-    save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    model = train(context, settings, text, tokenizer)
-    loss = held_out_loss(model, tokenizer, text, settings)
+    parent = store.policies.get(number(settings.from_, POLICY)) if settings.from_ else None
+    model, tokenizer = continued(store, parent) if parent else fresh(settings, text, folder)
+    context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
+    rows = Rows(text, tokenizer, replace(settings, context=context_length))
+    train(context, settings, model, rows)
+    loss = held_out_loss(model, rows)
     model.to(torch.bfloat16).save_pretrained(folder)
-    policy = context.store.policies.publish_base(
-        folder, name=f"base of run{context.run.id}", kind="base", run_id=context.run.id, seed=settings.seed,
-        config={"text": settings.text, "max_steps": settings.max_steps}, versions=library_versions(),
+    tokenizer.save_pretrained(folder)
+    policy = store.policies.publish_base(
+        folder, name=f"base of run{context.run.id}", kind="base", parent_id=parent and parent.id, run_id=context.run.id, seed=settings.seed,
+        config=as_dict(settings), versions=library_versions() | ({"chat_template": tokenizer.chat_template} if parent else {}),
     )  # fmt: skip
     shutil.rmtree(context.checkpoints())
     report = {
-        "held_out_loss": loss and round(loss, 4), "parameters": model.num_parameters(), "seconds": round(time.monotonic() - started),
-        "peak_mb": peak_mb(), "folder": f"policies/{policy.public}",
+        "held_out_loss": loss and round(loss, 4), "perplexity": loss and round(math.exp(loss), 3), "parameters": model.num_parameters(),
+        "seconds": round(time.monotonic() - started), "peak_mb": peak_mb(), "folder": f"policies/{policy.public}",
     }  # fmt: skip
     return RunResult([policy.public], report)
 
 
-class Rows(IterableDataset):
-    """Token ids of endless documents; neighbours are of like length, batches of a window in random order."""
+def fresh(settings: PretrainSettings, text: Text, folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A random Llama of the asked shape, and a tokenizer trained on the text."""
+    heard = itertools.islice(text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size))
+    save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    torch.manual_seed(settings.seed)
+    return LlamaForCausalLM(shape(settings, tokenizer)), tokenizer
 
-    def __init__(self, text: Text, tokenizer: PreTrainedTokenizerFast, settings: PretrainSettings) -> None:
+
+def continued(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A policy's weights, its adapter merged into them, all of them to be trained; and its tokenizer."""
+    base = Bases().of(parent)
+    model = merge(base, adapter_folder(store, parent) if parent.adapter else None)
+    return model.requires_grad_(True).train(), base.tokenizer
+
+
+class Rows(IterableDataset):
+    """Token ids of endless documents: a document per row with neighbours of like length, or with `packing` rows cut from all of them end to end."""
+
+    def __init__(self, text: Text, tokenizer: PreTrainedTokenizerBase, settings: PretrainSettings) -> None:
         self.text, self.tokenizer, self.settings = text, tokenizer, settings
 
     def __iter__(self) -> Iterator[dict[str, list[int]]]:
         size = self.settings.batch_size
         rng = random.Random(self.settings.seed)
-        texts = self.text.documents(self.settings.seed + 1)
+        rows = self.of(self.text.documents(self.settings.seed + 1))
         while True:
-            rows = encode(self.tokenizer, itertools.islice(texts, size * WINDOW), self.settings.context)
-            rows.sort(key=len)
-            batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+            window = sorted(itertools.islice(rows, size * WINDOW), key=len)
+            batches = [window[start : start + size] for start in range(0, len(window), size)]
             rng.shuffle(batches)
             yield from ({"input_ids": row} for batch in batches for row in batch)
 
+    def of(self, texts: Iterator[str]) -> Iterator[list[int]]:
+        """Rows of these documents; one by one a document is cut at the context, packed nothing is lost."""
+        documents = (ids for some in batched(texts, READ_AT_ONCE) for ids in encode(self.tokenizer, some))
+        length = self.settings.context
+        return packed(documents, length) if self.settings.packing else (ids[:length] for ids in documents)
 
-def encode(tokenizer: PreTrainedTokenizerFast, texts: Iterator[str], context: int) -> list[list[int]]:
-    """Ids of each text, cut at the context."""
-    return tokenizer(list(texts), truncation=True, max_length=context, return_attention_mask=False)["input_ids"]
+
+def packed(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
+    """Rows of `length` ids cut from the documents end to end; the last one, where there is one, is what is left."""
+    held: list[int] = []
+    for ids in documents:
+        held += ids
+        while len(held) >= length:
+            yield held[:length]
+            held = held[length:]
+    if len(held) > 1:  # a single id predicts nothing
+        yield held
+
+
+def batched(items: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Lists of so many, the last one shorter."""
+    while some := list(itertools.islice(items, size)):
+        yield some
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """Ids of each document with the mark of its end: the tokenizer's own for that, else its end of text."""
+    marked = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
+    rows = tokenizer([text.removesuffix(DOCUMENT) for text in texts], return_attention_mask=False, verbose=False)["input_ids"]
+    return [[*row, marked] for row in rows]
 
 
 def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -93,22 +157,25 @@ class _MuonTrainer(Trainer):
         return self.optimizer
 
 
-def train(context: RunContext, settings: PretrainSettings, text: Text, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """The trained model in float32. Raises Cancelled after saving a checkpoint."""
-    torch.manual_seed(settings.seed)
-    model = LlamaForCausalLM(shape(settings, tokenizer))
+def train(context: RunContext, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> None:
+    """Train all weights, in float32. Raises Cancelled after saving a checkpoint."""
+    trainer = build_trainer(context.checkpoints(), settings, model, rows)
+    progress = Progress(context)
+    trainer.add_callback(progress)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+    if progress.stopped:
+        raise Cancelled
+
+
+def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> Trainer:
+    """transformers' Trainer with Muon for the matrices; checkpoints go to `folder`."""
     arguments = TrainingArguments(
-        output_dir=str(context.checkpoints()), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
+        output_dir=str(folder), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=min(100, settings.max_steps // 10),
         bf16=True, use_cpu=not torch.cuda.is_available(), max_grad_norm=1.0, logging_steps=50, save_steps=500, save_total_limit=1, seed=settings.seed,
         report_to="none", disable_tqdm=True, remove_unused_columns=False, dataloader_num_workers=0,
     )  # fmt: skip
-    progress = Progress(context)
-    trainer = _MuonTrainer(model, arguments, data_collator=collate, train_dataset=Rows(text, tokenizer, settings), callbacks=[progress])
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
-    if progress.stopped:
-        raise Cancelled
-    return model
+    return _MuonTrainer(model, arguments, data_collator=collate, train_dataset=rows)
 
 
 def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
@@ -122,14 +189,16 @@ def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> Lla
 
 
 @torch.no_grad()
-def held_out_loss(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, text: Text, settings: PretrainSettings) -> float | None:
+def held_out_loss(model: PreTrainedModel, rows: Rows) -> float | None:
     """Mean loss per token, in nats, over documents that were not trained on; None where the text has none of them."""
     model.eval()
-    rows = encode(tokenizer, itertools.islice(text.held_out(settings.seed + 10**6), HELD_OUT), settings.context)
+    settings = rows.settings
+    held_out = list(rows.of(itertools.islice(rows.text.held_out(settings.seed + 10**6), HELD_OUT)))
     total = count = 0.0
-    for start in range(0, len(rows), settings.batch_size):
-        batch = collate([{"input_ids": row} for row in rows[start : start + settings.batch_size]])
+    for start in range(0, len(held_out), settings.batch_size):
+        batch = collate([{"input_ids": row} for row in held_out[start : start + settings.batch_size]])
         tokens = int((batch["labels"][:, 1:] != -100).sum())
-        total += model(**batch, use_cache=False).loss.item() * tokens
+        loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}, use_cache=False).loss
+        total += loss.item() * tokens
         count += tokens
     return total / count if count else None

@@ -53,9 +53,14 @@ class CompareSettings:
 
 @dataclass(frozen=True, slots=True)
 class PretrainSettings:
-    """A small base model and its tokenizer, from raw text."""
+    """A base model from raw text: a new one with a tokenizer of its own, or one that is continued."""
 
-    text: str = option("starter", "starter: the generated corpus; else a text file with one document per line", main=True)
+    text: str = option(
+        "starter", "starter: the generated corpus; else a file (a document per line, .jsonl or .parquet) or a folder of them", main=True
+    )
+    from_: str = option("", "policy to continue, all of its weights; its sizes and tokenizer stay. Give a tenth of the rate. Empty: a new base")
+    column: str = option("text", "column of JSON lines or Parquet that holds the text")
+    packing: bool = option(False, "documents end to end in rows of the whole context: nothing is padded or cut off; off: a document per row")
     max_steps: int = option(4200, "optimizer steps", unit="steps", main=True, min=1)
     hidden_size: int = option(192, "width of the model", main=True, min=1)
     layers: int = option(6, "depth of the model", unit="layers", main=True, min=1)

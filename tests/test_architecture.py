@@ -24,7 +24,7 @@ THIRD_PARTY = {
     "data": {"sqlite_utils", "numpy", "psutil", "tokenizers", "pyarrow", "huggingface_hub", "httpx"},
     "labeling": {"numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
     "reward": MODELS | {"numpy"},
-    "rlhf": MODELS | {"numpy", "matplotlib", "sklearn", "scipy", "sentence_transformers"},
+    "rlhf": MODELS | {"numpy", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"uvicorn", "sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
+import math
+import random
+import re
 from itertools import islice
 
+import pyarrow
 import pytest
 import torch
+from pyarrow import parquet
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import app
@@ -19,12 +25,13 @@ from data.splits import split_of
 from data.starter import corpus
 from reward.base import Base
 from reward.model import RewardModel, about_base
-from rlhf.documents import read_text
+from rlhf.documents import read_text, shuffled
 from rlhf.export import export_policy, export_reward_model
 from rlhf.muon import MuonAdamW
 from rlhf.policies import Bases
-from rlhf.pretrain import collate, run
+from rlhf.pretrain import Rows, collate, held_out_loss, packed, run
 from rlhf.settings import PretrainSettings
+from tests.tiny import make_tiny_model
 
 TINY = {"hidden_size": 32, "layers": 2, "heads": 2, "vocab_size": 320, "context": 64, "batch_size": 4}
 LINES = [f"The {thing} stood by the {place}." for thing in ("cat", "lamp", "harp", "fox", "boat") for place in ("door", "sea", "tree", "gate")]
@@ -101,6 +108,80 @@ def test_lines_that_hash_to_the_test_split_are_held_out(text):
     held_out = {line.removesuffix(corpus.DOCUMENT) for line in found.held_out(0)}
     assert held_out == {line for line in LINES if split_of(line) == "test"} != set()
     assert trained == set(LINES) - held_out
+
+
+def documents_of(path, **given):
+    found = read_text(str(path), **given)
+    count = sum(split_of(line) != "test" for line in LINES)
+    trained = {line.removesuffix(corpus.DOCUMENT) for line in islice(found.documents(0), count)}
+    return trained | {line.removesuffix(corpus.DOCUMENT) for line in found.held_out(0)}
+
+
+def test_json_lines_parquet_and_folders_hold_the_documents_of_a_column(tmp_path):
+    rows = [{"body": line, "other": 1} for line in LINES]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.parquet"):
+        assert documents_of(tmp_path / name, column="body") == set(LINES)
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "one.txt").write_text("\n".join(LINES[:8]))
+    (tmp_path / "both" / "two.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in LINES[8:]))
+    assert documents_of(tmp_path / "both") == set(LINES)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [("a.jsonl", b'{"text": "one"}\n{"body": "two"}\n', "no text 'text': it has 'body'.*line 2"), ("a.jsonl", b"[1]\n", "it is no JSON object"),
+     ("a.parquet", b"PAR1", "cannot be read"), ("b.txt", b"", "no text to train on")],
+)  # fmt: skip
+def test_a_row_that_cannot_be_used_is_named(tmp_path, name, content, problem):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        list(islice(read_text(str(tmp_path / name)).documents(0), 3))
+    assert re.search(problem, f"{caught.value} line {caught.value.line}")
+
+
+def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path):
+    parquet.write_table(pyarrow.table({"body": ["one"]}), tmp_path / "a.parquet")
+    with pytest.raises(BadInput, match="no column 'text': it has body"):
+        read_text(str(tmp_path / "a.parquet"))
+
+
+def test_a_window_shuffles_and_loses_nothing(monkeypatch):
+    monkeypatch.setattr("rlhf.documents.SHUFFLED", 5)
+    found = list(shuffled([str(number) for number in range(50)], random.Random(0)))
+    assert sorted(found, key=int) == [str(number) for number in range(50)]
+    assert found != sorted(found, key=int)
+
+
+def test_packed_rows_are_the_documents_end_to_end():
+    rows = list(packed(iter([[1, 2, 9], [3, 9], [4, 5, 6, 7, 9]]), 4))
+    assert rows == [[1, 2, 9, 3], [9, 4, 5, 6], [7, 9]]
+
+
+def test_packing_trains_on_full_rows_and_cuts_nothing_off(store, text):
+    policy, report, context = pretrained(store, text=text, max_steps=3, packing=True, context=16)
+    assert report["perplexity"] == pytest.approx(math.exp(report["held_out_loss"]), rel=1e-3)
+    tokenizer = Base.load(policy.base).tokenizer
+    settings = parse_settings(PretrainSettings, context.run.settings)
+    rows = [row["input_ids"] for row in islice(Rows(read_text(text), tokenizer, settings), 40)]
+    assert {len(row) for row in rows} == {16}
+    mark = tokenizer.get_vocab()[corpus.DOCUMENT]
+    assert any(mark in row[:-1] for row in rows)  # a document ends inside a row, and another begins
+
+
+def test_a_base_is_continued_with_its_own_tokenizer_and_all_its_weights(store, text, tmp_path):
+    store.policies.add(name="theirs", kind="base", base=str(make_tiny_model("gpt2", tmp_path / "gpt2", context=32)))
+    theirs = Base.load(tmp_path / "gpt2")
+    policy, report, _ = pretrained(store, **{"from": "p1"}, text=text, max_steps=40, learning_rate=2e-3, context=64)
+    assert (policy.kind, policy.parent_id, policy.adapter) == ("base", 1, None)
+    base = Base.load(policy.base)
+    assert base.fingerprint["tokenizer"] == theirs.fingerprint["tokenizer"]
+    assert base.config.model_type == "gpt2"
+    old, new = theirs.causal.state_dict(), base.causal.state_dict()
+    assert not any(torch.equal(old[name].bfloat16(), new[name].bfloat16()) for name in old if old[name].dim() == 2)
+    before = held_out_loss(theirs.causal, Rows(read_text(text), theirs.tokenizer, parse_settings(PretrainSettings, TINY | {"context": 32})))
+    assert report["held_out_loss"] < before - 0.5
 
 
 def test_every_line_comes_once_before_any_comes_again(text):
