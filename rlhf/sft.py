@@ -30,7 +30,7 @@ from reward.machine import peak_mb
 from reward.progress import Progress
 from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import SFTSettings
-from rlhf.sft_rows import as_shown, prompts_of, tokenize, train_rows
+from rlhf.sft_rows import as_shown, encoded, train_rows
 from rlhf.tuning import merge, publish, quicken_all, write_trained
 
 SHOWN = 3
@@ -57,7 +57,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     parent = starting_policy(store, settings.from_)
     snapshot, rows = frozen_rows(context, "instructions", settings.snapshot, lambda: train_rows(store), {"split": "train"})
     base = Bases().of(parent)
-    data, too_long = tokenize(base, prompts_of(store, rows), [row["output"] for row in rows])
+    data, too_long = encoded(store, base, rows)
     for row in data.select(range(min(SHOWN, len(data)))):
         context.sample(0, **as_shown(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None

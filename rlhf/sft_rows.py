@@ -35,6 +35,11 @@ def prompts_of(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Me
     return [chats.get(text, text) for text in texts]
 
 
+def encoded(store: Store, base: Base, rows: Sequence[Mapping[str, Any]]) -> tuple[Dataset, int]:
+    """Instruction rows as `tokenize` gives them, each with the prompt it was imported with."""
+    return tokenize(base, prompts_of(store, rows), [row["output"] for row in rows])
+
+
 def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[str]) -> tuple[Dataset, int]:
     """Ids and labels of each row, and how many rows did not fit the context and were left out.
 

@@ -27,7 +27,8 @@ from rlhf.compare import Table
 from rlhf.figures import wins
 from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import CompareSettings, SFTSettings
-from rlhf.sft import starting_policy, tokenize, train, train_rows
+from rlhf.sft import starting_policy, train
+from rlhf.sft_rows import encoded, train_rows
 from rlhf.tuning import publish
 
 NOTE = "trained.json"
@@ -124,7 +125,7 @@ def _train(stage: Stage, settings: TrialSettings, start: Policy, snapshot: Snaps
     store = stage.store
     rows = snapshot_rows(store, snapshot.public, "instructions")
     base = Bases().of(start)
-    data, _ = tokenize(base, rows)
+    data, _ = encoded(store, base, rows)
     told = SFTSettings(
         from_=start.public, snapshot=snapshot.public, max_steps=settings.steps, learning_rate=settings.learning_rate, rank=settings.rank,
         batch_size=settings.batch_size, seed=settings.seed,
