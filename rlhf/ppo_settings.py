@@ -15,7 +15,7 @@ class PPOSettings:
 
     from_: str = option("", "policy to start from, and to stay near; empty: the newest one", main=True)
     reward: str = option("", "reward model or reward source that judges; empty: the newest reward model", main=True)
-    max_steps: int = option(26, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True, min=1)
+    max_steps: int = option(40, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True, min=1)
     kl_target: float = option(
         3.0, "distance from the start the run steers to; 0: the price of KL stays fixed", unit="nats per answer", main=True, min=0.0, max=1e3
     )
