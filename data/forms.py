@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -77,6 +77,23 @@ class Form:
 def _read(text: str) -> Form:
     """Forms are few and read with every item."""
     return Form.of(json.loads(text))
+
+
+def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
+    """`scale=plain`, `tie=off`, `aspects=helpful,honest` and so on, over the fields of `start`. Raises BadInput that names the field."""
+    values = asdict(start or Form())
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise BadInput(f"{pair!r} is not of the shape key=value", "Give for example scale=plain.", field="form")
+        if name == "aspects":
+            values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
+        else:
+            values[name] = SWITCHES.get(text.lower(), text) if isinstance(values.get(name), bool) else text
+    return Form.of(values)
+
+
+SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

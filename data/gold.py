@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from data.clock import now
 from data.errors import BadInput
 from data.noun import Noun
-from data.records import Comparison
+from data.records import Account, Comparison
 
 OUTCOMES = ("winner", "tie", "both_bad")
 
@@ -30,6 +30,12 @@ class GoldItem:
         return comparison.verdict == self.outcome
 
 
+JUDGED = """
+SELECT c.pair_id, c.winner_id, c.verdict, r.text AS note FROM counted_comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
+LEFT JOIN rationales AS r ON r.comparison_id = c.id WHERE p.project_id = ? AND c.labeler_id = ? ORDER BY c.created_at
+"""
+
+
 class Gold(Noun):
     """The gold items."""
 
@@ -47,6 +53,15 @@ class Gold(Noun):
             self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id])
             self._store.insert("gold", row)
         return GoldItem(**row)
+
+    def set_as_judged(self, project_id: int, account: Account) -> int:
+        """Make gold what one person says now about pairs of the project; how many pairs. Repeats and withdrawn answers say nothing."""
+        with self._store.transaction():
+            found = self._store.rows(JUDGED, [project_id, account.id])
+            for row in found:
+                outcome = "winner" if row["winner_id"] else row["verdict"]
+                self.set(row["pair_id"], row["winner_id"], by=account.name, outcome=outcome, note=row["note"] or "")
+        return len(found)
 
     def unset(self, pair_id: int) -> None:
         """Make it an ordinary pair again; what was said of it while it was gold stays out of training."""

@@ -7,12 +7,13 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
+from data.migrations import STANDARD_PROJECT
 from data.noun import Noun
 from data.records import Pair
 
 INSERT = """
-INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at, import_id)
-SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND ?8 IS NULL AND a.text != b.text, ?5, ?6, ?7, ?8
+INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at, import_id, project_id)
+SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND ?8 IS NULL AND a.text != b.text, ?5, ?6, ?7, ?8, ?9
 FROM completions AS a, completions AS b
 WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt_id = ?1
 ON CONFLICT DO NOTHING
@@ -31,13 +32,15 @@ class Pairs(Noun):
         purpose: str = "train",
         priority: int = 0,
         run_id: int | None = None,
+        project_id: int = STANDARD_PROJECT[0],
     ) -> Pair:
         """Pair two completions of a prompt, or find their pair; the higher `priority` is shown first.
 
         `purpose`: 'train', 'compare' (of policies, on test prompts), or 'import' (comes with its comparison, is not
-        shown). Equal texts are not shown. Raises BadInput where the two are not both of that prompt, or are one.
+        shown). Equal texts are not shown. A pair that is there keeps its project. Raises BadInput where the two are not both of that
+        prompt, or are one.
         """
-        (id,) = self.add_many([(prompt_id, a_id, b_id)], purpose=purpose, priority=priority, run_id=run_id)
+        (id,) = self.add_many([(prompt_id, a_id, b_id)], purpose=purpose, priority=priority, run_id=run_id, project_id=project_id)
         return self.get(id)
 
     def add_many(
@@ -48,6 +51,7 @@ class Pairs(Noun):
         priority: int = 0,
         run_id: int | None = None,
         import_id: int | None = None,
+        project_id: int = STANDARD_PROJECT[0],
     ) -> list[int]:
         """`add` for many (prompt_id, a_id, b_id) in one commit; the pairs' ids in the same order.
 
@@ -56,7 +60,7 @@ class Pairs(Noun):
         moment = now()
         ordered = [(prompt_id, *sorted((a_id, b_id))) for prompt_id, a_id, b_id in pairs]
         with self._store.transaction() as database:
-            database.conn.executemany(INSERT, [(*one, purpose, priority, run_id, moment, import_id) for one in ordered])
+            database.conn.executemany(INSERT, [(*one, purpose, priority, run_id, moment, import_id, project_id) for one in ordered])
             return [self._id(*one) for one in ordered]
 
     def get(self, id: int) -> Pair:

@@ -154,11 +154,30 @@ class Projects(Noun):
             self.get(id)
             return sum(self._store.execute(sql, [id, pair_id]) for pair_id in pair_ids)
 
+    def fill(self, id: int, *, from_id: int = 1, run_id: int | None = None, source: str | None = None, limit: int | None = None) -> int:
+        """Move into the project what another one shows and nobody has judged: all of it, a run's, or that of a source's prompts.
+
+        At most `limit` pairs, the oldest first, and the ranking tasks of the same origin; how many moved.
+        """
+        values = {"id": id, "from": from_id, "run": run_id, "source": source, "limit": -1 if limit is None else limit}
+        with self._store.transaction():
+            self.get(id), self.get(from_id)
+            pairs = self._store.rows(UNJUDGED.format(table="queue AS q JOIN pairs AS t ON t.id = q.pair_id", judged="q"), values)
+            tasks = self._store.rows(UNJUDGED.format(table="ranking_tasks AS t", judged="t"), values)
+            for task in tasks:
+                self._store.execute("UPDATE ranking_tasks SET project_id = ? WHERE id = ?", [id, task["id"]])
+            return self.move(id, [pair["id"] for pair in pairs]) + len(tasks)
+
     def _refuse_taken(self, name: str, but: int) -> None:
         if self._store.value("SELECT 1 FROM projects WHERE name = ? COLLATE NOCASE AND id != ?", [name, but]):
             raise BadInput(f"there is a project {name!r} already", "Take another name.", field="name")
 
 
+UNJUDGED = """
+SELECT t.id FROM {table} JOIN prompts AS p ON p.id = t.prompt_id
+WHERE t.project_id = :from AND t.project_id != :id AND t.shown AND {judged}.judged = 0
+AND (:run IS NULL OR t.run_id = :run) AND (:source IS NULL OR p.source = :source) ORDER BY t.id LIMIT :limit
+"""
 COUNTS = """
 SELECT (SELECT count(*) FROM queue WHERE project_id = ?1) AS pairs,
     (SELECT count(*) FROM queue WHERE project_id = ?1 AND judged > 0) AS judged,

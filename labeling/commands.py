@@ -1,4 +1,4 @@
-"""The commands of this floor: accounts, and simulated labelers."""
+"""The commands of this floor: accounts, simulated labelers, and those that `register` adds from files beside this one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data import card
 from data.cli import open_store
 from data.errors import BadInput
 from data.records import Account, Completion, Prompt
-from labeling import accounts
+from labeling import accounts, project_commands
 from labeling.agreement import agreement
 from labeling.queue import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
@@ -21,9 +21,10 @@ TOKEN_SECONDS = 365 * 24 * 3600
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add `account` and `simulate`, and tell exported data cards where agreement is worked out."""
+    """Add `account`, `projects` and `simulate`, and tell exported data cards where agreement is worked out."""
     card.AGREEMENT["agreement"] = "labeling.agreement:agreement"
     register_account(subparsers, common)
+    project_commands.register(subparsers, common)
     command = subparsers.add_parser("simulate", parents=[common], help="let simulated labelers answer, marked as such for ever")
     command.add_argument("--labels", type=int, required=True, metavar="N", help="how many answers")
     command.add_argument("--labelers", type=int, required=True, metavar="M", help="how many labelers give them in turn")

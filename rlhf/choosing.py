@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from data.errors import BadInput
+from data.projects import STANDARD
+from data.rankings import FEWEST, MOST
 from data.records import Prompt
 from data.store import Store
 
+RANKING = "ranking"
 
 @dataclass(slots=True)
 class Tally:
@@ -20,14 +23,18 @@ class Tally:
     prompts: int = 0
     completions: int = 0
     pairs: int = 0
+    rankings: int = 0
     equal: int = 0
     unended: int = 0
     splits: Counter = field(default_factory=Counter)
     skipped: Counter = field(default_factory=Counter)
 
     def report(self, **about: object) -> dict:
-        """`equal` counts pairs that are not shown, `splits` prompts by split, `skipped` prompts by reason."""
-        counts = {name: getattr(self, name) for name in ("prompts", "completions", "pairs", "equal", "unended")}
+        """`equal` counts pairs that are not shown, and prompts with too few different answers to rank.
+
+        `splits` counts prompts by split, `skipped` by reason.
+        """
+        counts = {name: getattr(self, name) for name in ("prompts", "completions", "pairs", "rankings", "equal", "unended")}
         return {**about, **counts, "splits": dict(self.splits), "skipped": dict(self.skipped)}
 
     def add(self, prompts: Sequence[Prompt], answers: Sequence[dict]) -> None:
@@ -73,10 +80,39 @@ def pairing(count: int, how: str) -> list[tuple[int, int]]:
     return [(first, first + 1) for first in range(0, count - 1, 2)]
 
 
-def check_pairs(per_prompt: int) -> None:
-    """Raises BadInput for so few answers that none of a prompt's meet."""
+def check_pairs(per_prompt: int, how: str) -> None:
+    """Raises BadInput for so few answers that none of a prompt's meet, or for a ranking that nobody could make."""
+    if how == RANKING and not FEWEST <= per_prompt <= MOST:
+        raise BadInput(f"per_prompt={per_prompt} makes no ranking", f"Give {FEWEST} to {MOST}.", field="per_prompt")
     if per_prompt < 2:
         raise BadInput(f"per_prompt={per_prompt} makes no pairs", "Give at least 2.", field="per_prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """How the answers to a prompt are put before labelers: `how` they meet, and in which project."""
+
+    store: Store
+    tally: Tally
+    how: str
+    run_id: int
+    project_id: int
+
+    def of(self, prompt_id: int, ids: Sequence[str]) -> None:
+        """Let the answers of a prompt meet in pairs, or in one ranking."""
+        about = {"run_id": self.run_id, "project_id": self.project_id}
+        if self.how == RANKING:
+            asked = self.store.rankings.add_task(prompt_id, ids, **about)
+            self.tally.rankings += asked is not None
+            self.tally.equal += asked is None
+            return
+        for first, second in pairing(len(ids), self.how):
+            self.tally.add_pair(self.store.pairs.add(prompt_id, ids[first], ids[second], **about).shown)
+
+
+def project_of(store: Store, name: str) -> int:
+    """The labeling project of that name, Standard where there is none given. Raises BadInput."""
+    return store.projects.by_name(name).id if name else STANDARD
 
 
 def split_shares(store: Store, prompts: int, split: str, test_share: float) -> dict[str, int]:

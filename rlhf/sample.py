@@ -16,7 +16,7 @@ from data.records import Prompt
 from data.store import Store
 from rlhf.answers import Limits, Speaker, Wanted
 from rlhf.best_of_n import load_speaker
-from rlhf.choosing import Tally, check_pairs, choose_prompts, pairing, split_shares
+from rlhf.choosing import Meeting, Tally, check_pairs, choose_prompts, project_of, split_shares
 from rlhf.policies import Bases, choose_policy
 from rlhf.settings import SampleSettings
 
@@ -30,6 +30,7 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
     """
     wanted = shares(settings, context.store)
+    project_of(context.store, settings.project)
     sampler = Sampler.of(context, settings)
     prompts = [
         prompt
@@ -49,7 +50,7 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 def shares(settings: SampleSettings, store: Store) -> dict[str, int]:
     """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput naming the field."""
     if not settings.against:
-        check_pairs(settings.per_prompt)
+        check_pairs(settings.per_prompt, settings.pairs)
     elif settings.split not in ("", "test"):
         raise BadInput(f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split")
     return split_shares(store, settings.prompts, "test" if settings.against else settings.split, settings.test_share)
@@ -100,12 +101,16 @@ class Sampler:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""
         store, run_id, tally = self.context.store, self.context.run.id, self.tally
         drawn = [self._draw(chunk, side) for side in range(len(self.speakers))]
-        purpose = "compare" if self.settings.against else "train"
+        project_id = project_of(store, self.settings.project)
+        meeting = Meeting(store, tally, self.settings.pairs, run_id, project_id)
         with store.transaction():
             ids = [store.completions.add_many(rows, run_id) for rows in drawn]
-            for prompt_id, first, second in self._pairs(chunk, ids):
-                pair = store.pairs.add(prompt_id, first, second, purpose=purpose, run_id=run_id)
-                tally.add_pair(pair.shown)
+            for place, (prompt, _) in enumerate(chunk):
+                if len(ids) == 2:
+                    about = {"purpose": "compare", "run_id": run_id, "project_id": project_id}
+                    tally.add_pair(store.pairs.add(prompt.id, ids[0][place], ids[1][place], **about).shown)
+                else:
+                    meeting.of(prompt.id, ids[0][place * self.each : (place + 1) * self.each])
         tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _draw(self, chunk: list, side: int) -> list[dict]:
@@ -123,16 +128,6 @@ class Sampler:
             {"prompt_id": one.prompt_id, "number": one.number, "text": answer.text, "token_ids": answer.ids, "ended": answer.ended} | about
             for one, answer in zip(wanted, speaker.draw(wanted, limits, settings.seed), strict=True)
         ]
-
-    def _pairs(self, chunk: list, ids: list[list[str]]) -> Iterator[tuple[int, str, str]]:
-        """(prompt id, two completion ids): one answer of each policy where two are compared, else pairs within one prompt's."""
-        for place, (prompt, _) in enumerate(chunk):
-            answers = [row[place * self.each : (place + 1) * self.each] for row in ids]
-            if len(ids) == 2:
-                yield prompt.id, answers[0][0], answers[1][0]
-            else:
-                for first, second in pairing(self.each, self.settings.pairs):
-                    yield prompt.id, answers[0][first], answers[0][second]
 
 
 def _chunks(encoded: list, size: int) -> Iterator[list]:

@@ -20,7 +20,7 @@ from data.processes import identity
 from data.records import Prompt, Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
-from rlhf.choosing import Tally, choose_prompts, pairing, split_shares
+from rlhf.choosing import Meeting, Tally, check_pairs, choose_prompts, project_of, split_shares
 from rlhf.endpoint import Endpoint, Reply
 from rlhf.kinds import Kind
 from rlhf.settings import option
@@ -44,7 +44,10 @@ class EndpointSettings:
     temperature: float = option(1.0, "as the endpoint reads it", min=0.0)
     split: Literal["", "train", "validation", "test"] = option("", "whose prompts; empty: train and a share of test")
     test_share: float = option(0.15, "share of test prompts where no split is named: they measure, they never train", min=0.0, max=0.5)
-    pairs: Literal["disjoint", "all"] = option("disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt")
+    pairs: Literal["disjoint", "all", "ranking"] = option(
+        "disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order"
+    )
+    project: str = option("", "labeling project that judges them; empty: Standard")
     max_new_tokens: int = option(512, "where an answer is cut", unit="tokens", min=1)
     at_once: int = option(8, "questions on their way at the same time", unit="questions", min=1)
     timeout: float = option(300.0, "how long to wait for one reply", unit="seconds", min=0.0)
@@ -55,6 +58,8 @@ def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
     """Sample here and now; the ended run. Raises BadInput, and leaves no run, for settings that cannot be used."""
     settings = parse_settings(EndpointSettings, given)
     Endpoint.of(settings.endpoint, settings.model)
+    check_pairs(settings.per_prompt, settings.pairs)
+    project_of(store, settings.project)
     _chosen(store, settings, store.completions.counts_of_model(settings.model))
     with store.transaction():
         run = store.runs.enqueue(KIND.name, as_dict(settings), by)
@@ -123,8 +128,7 @@ class Asking:
         rows = [{**about, "number": at, **reply._asdict()} for at, reply in zip(self._numbers(prompt), replies, strict=True)]
         with store.transaction():
             ids = store.completions.add_many(rows, run_id)
-            for first, second in pairing(len(ids), settings.pairs):
-                self.tally.add_pair(store.pairs.add(prompt.id, ids[first], ids[second], run_id=run_id).shown)
+            Meeting(store, self.tally, settings.pairs, run_id, project_of(store, settings.project)).of(prompt.id, ids)
         self.tally.add([prompt], rows)
 
 

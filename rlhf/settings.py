@@ -26,7 +26,10 @@ class SampleSettings:
         "", "whose prompts; empty: train and a share of test, or test where two policies are compared"
     )
     test_share: float = option(0.15, "share of test prompts where no split is named: they measure, they never train", min=0.0, max=0.5)
-    pairs: Literal["disjoint", "all"] = option("disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt")
+    pairs: Literal["disjoint", "all", "ranking"] = option(
+        "disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order"
+    )
+    project: str = option("", "labeling project that judges them; empty: Standard")
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
     seed: int = option(0, "same seed, same answers", min=0, max=LARGEST_SEED)

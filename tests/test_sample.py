@@ -56,6 +56,16 @@ def test_four_answers_per_prompt_make_two_pairs(ring: Store) -> None:
     assert len({side for pair in pairs for side in (pair.first_id, pair.second_id)}) == 12
 
 
+def test_answers_are_put_before_the_labelers_of_a_project_as_one_ranking(ring: Store) -> None:
+    notes = ring.projects.add("Notes")
+    report = sample(ring, prompts=3, per_prompt=4, pairs="ranking", project="notes", split="train")
+    tasks = [ring.rankings.task(row["id"]) for row in ring.rows("SELECT id FROM ranking_tasks")]
+    assert (report["rankings"], report["pairs"], ring.pairs.count()) == (len(tasks), 0, 0)
+    assert len(tasks) + report["equal"] == 3
+    assert {(task.project_id, task.purpose) for task in tasks} == {(notes.id, "train")}
+    assert all(3 <= len(task.completion_ids) <= 4 for task in tasks)
+
+
 def test_an_answer_is_stored_with_all_that_made_it(ring: Store, base: Path) -> None:
     sample(ring, from_="p1", prompts=1, seed=5)
     answers = ring.completions.of_policy(1, split="train")
@@ -162,7 +172,8 @@ def test_a_policy_whose_folder_is_gone_is_bad_input(ring: Store, base: Path) -> 
 @pytest.mark.parametrize(
     ("settings", "field"),
     [({"per_prompt": 1}, "per_prompt"), ({"prompts": 0}, "prompts"), ({"pairs": "some"}, "pairs"), ({"split": "tset"}, "split"),
-     ({"against": "p1", "split": "train"}, "split"), ({"from_": "p1", "against": "p1"}, "against")],
+     ({"against": "p1", "split": "train"}, "split"), ({"from_": "p1", "against": "p1"}, "against"),
+     ({"pairs": "ranking"}, "per_prompt"), ({"pairs": "ranking", "per_prompt": 10}, "per_prompt"), ({"project": "Nothing"}, "project")],
 )  # fmt: skip
 def test_settings_that_make_no_sense_name_their_field(ring: Store, settings: dict, field: str) -> None:
     with pytest.raises(BadInput) as caught:
