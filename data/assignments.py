@@ -60,6 +60,19 @@ class Assignments(Noun):
         sql = "SELECT * FROM assignments WHERE (?1 IS NULL OR labeler_id = ?1) AND (?2 IS NULL OR project_id = ?2) ORDER BY created_at, id"
         return [assignment(row) for row in self._store.rows(sql, [labeler_id, project_id])]
 
+    def flags(self, project_id: int, limit: int) -> list[dict[str, Any]]:
+        """{assignment, reason, labeler, prompt, created_at} of what labelers found amiss in a project, newest first."""
+        return self._store.rows(FLAGS, [project_id, limit])
+
+
+FLAGS = """
+SELECT s.assignment_id AS assignment, s.reason, l.name AS labeler, coalesce(p.text, r.text) AS prompt, s.created_at
+FROM skips AS s JOIN assignments AS a ON a.id = s.assignment_id JOIN accounts AS l ON l.id = a.labeler_id
+LEFT JOIN pairs ON pairs.id = a.pair_id LEFT JOIN prompts AS p ON p.id = pairs.prompt_id
+LEFT JOIN ranking_tasks AS t ON t.id = a.task_id LEFT JOIN prompts AS r ON r.id = t.prompt_id
+WHERE s.kind = 'flag' AND a.project_id = ? ORDER BY s.rowid DESC LIMIT ?
+"""
+
 
 class Drafts(Noun):
     """What a labeler has begun to say about an assignment; one for each, gone when the answer is there."""

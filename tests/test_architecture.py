@@ -92,6 +92,6 @@ def looks(client) -> list[dict]:
     config = client.get("/train/config").json()
     calls = []
     for each in config["dependencies"]:
-        places = ["#loop", "#reward", "#policies", "#arena", "#runs", "#export"] if each["js"] and each["inputs"] else []
+        places = ["#loop", "#projects", "#reward", "#policies", "#arena", "#runs", "#export"] if each["js"] and each["inputs"] else []
         calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *[""] * (len(each["inputs"]) - 1)]} for place in places]
     return calls

@@ -14,9 +14,13 @@ from rlhf.pages import export, loop
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.parts import QUIET, researcher
 from rlhf.pages.policies import PoliciesPage
+from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 
-PAGES = (("loop", "Loop"), ("reward", "Reward"), ("policies", "Policies"), ("arena", "Arena"), ("runs", "Runs"), ("export", "Export"))
+PAGES = (
+    ("loop", "Loop"), ("projects", "Projects"), ("reward", "Reward"), ("policies", "Policies"), ("arena", "Arena"), ("runs", "Runs"),
+    ("export", "Export"),
+)  # fmt: skip
 EVERY = 2.0
 """Seconds between two looks at the store by a page that is on the screen."""
 
@@ -37,6 +41,8 @@ def build(store: Store) -> gr.Blocks:
             with gr.Column(elem_id="pages"):
                 with page("loop"):
                     loop.build(store, looks)
+                with page("projects"):
+                    ProjectsPage(store, looks)
                 with page("reward"):
                     build_reward_tab(store, looks, authorise=partial(researcher, store), enqueue=queue_reward)
                 with page("policies"):

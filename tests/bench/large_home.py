@@ -27,6 +27,7 @@ PLACES = ("id", "pair_id", "labeler_id", "left_id", "right_id", "shown_at", "exp
 def fill(store: Store, *, pairs: int, comparisons: int, labelers: int) -> None:
     """Write prompts, completions, pairs, people and what they said into a fresh store."""
     moment = now()
+    store.execute("PRAGMA cache_size = -2000000")  # KiB: the indexes of one large commit stay in memory
     people = [store.accounts.add(f"person {number}", "labeler").id for number in range(labelers)]
     with store.transaction():
         prompts = ((f"Question {n}?", f"hash {n}", split_of(f"Question {n}?"), "bench", moment) for n in range(pairs))
