@@ -57,6 +57,11 @@ def _languages(language: str) -> str:
     return f'<span class=languages role=group aria-label="{say(language, "language")}">{each}</span>'
 
 
+def after_all(language: str) -> str:
+    """What is left to press where there is nothing to judge."""
+    return f"<div id=others>{''.join(_always(language, is_open=True))}</div>"
+
+
 def controls(language: str, sight: Sight, view: str) -> str:
     """The verdicts under the hand, below them everything else."""
     return _verdicts(language, sight) + f"<div id=others>{''.join(_others(language, sight, view))}</div>"
@@ -99,9 +104,12 @@ def _others(language: str, sight: Sight, view: str) -> Sequence[str]:
     if form.aspects and sight.kind == "pair":
         made.append(button(language, "aspects", "aspects", key="a"))
     made += _views(language, sight, view)
-    if is_open:
-        made.append(button(language, "undo", "undo", key="u"))
-    return [*made, button(language, "history", "panel", "history", key="h"), button(language, "help", "panel", "help", key="?")]
+    return [*made, *_always(language, is_open=is_open)]
+
+
+def _always(language: str, *, is_open: bool) -> Sequence[str]:
+    undo = [button(language, "undo", "undo", key="u")] if is_open else []
+    return [*undo, button(language, "history", "panel", "history", key="h"), button(language, "help", "panel", "help", key="?")]
 
 
 def _views(language: str, sight: Sight, view: str) -> Sequence[str]:

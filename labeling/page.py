@@ -12,13 +12,17 @@ from pathlib import Path
 import gradio as gr
 
 from data.store import Store
-from labeling.page_texts import IN_PAGE
 from labeling.texts import TEXTS, say
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("loop", "keys", "time", "form", "ranking")
 FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"])
+IN_PAGE = (
+    "place", "tied", "held_over", "gap_verdict", "gap_aspect", "gap_rationale", "edit_first", "unchanged", "draft_kept", "draft_waits",
+    "other_tab", "kept_here", "server_gone", "server_back", "server_failed",
+)  # fmt: skip
+"""What the page says by itself, without asking the server."""
 FRAME = (
     "<div id=desk><header id=header></header><div id=screen></div><div id=form></div>"
     '<div id=line><p id=status role=status aria-live=polite></p><span id=hold></span></div><div id=controls></div><div id=panels></div></div>'

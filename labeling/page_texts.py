@@ -97,6 +97,7 @@ ENGLISH = {
     "kept_here": "The server does not answer. Your answer is kept in this browser and is sent again by itself.",
     "server_gone": "The server does not answer. This page tries again by itself.",
     "server_back": "The server is back.",
+    "server_failed": "The server could not do that. Nothing was recorded; try again, or skip this one.",
     # no item
     "empty_title": "Nothing to compare right now",
     "empty_nothing_sampled": "No answers have been sampled yet. A researcher starts that; this page then fills by itself.",
@@ -216,6 +217,7 @@ KOREAN = {
     "kept_here": "서버가 응답하지 않습니다. 답은 이 브라우저에 보관되어 있으며 저절로 다시 보냅니다.",
     "server_gone": "서버가 응답하지 않습니다. 이 페이지가 저절로 다시 시도합니다.",
     "server_back": "서버가 다시 응답합니다.",
+    "server_failed": "서버가 처리하지 못했습니다. 기록된 것은 없습니다. 다시 해 보거나 건너뛰세요.",
     "empty_title": "지금은 비교할 것이 없습니다",
     "empty_nothing_sampled": "아직 생성된 답변이 없습니다. 연구자가 시작하면 이 페이지가 저절로 채워집니다.",
     "empty_all_done": "모든 쌍의 판정이 끝났습니다. 고맙습니다. 다음 답변이 생성되면 여기에 나타납니다.",
@@ -242,9 +244,3 @@ KOREAN = {
     "key_digit": "그 순위로 옮기기",
     "key_t": "위 답변과 동점으로, 또는 다시 나누기",
 }
-
-IN_PAGE = (
-    "place", "tied", "held_over", "gap_verdict", "gap_aspect", "gap_rationale", "edit_first", "unchanged", "draft_kept", "draft_waits",
-    "other_tab", "kept_here", "server_gone", "server_back",
-)  # fmt: skip
-"""What the page says by itself, without asking the server."""

@@ -103,7 +103,8 @@ class Turn:
         if item is None:
             progress, why = self.session.progress(), self.session.why_empty()
             shown = screen.empty(self.language, why, progress, effect(self.session.store))
-            return {"item": {"key": "", "assignment": "", "kind": "empty"}, "regions": self.regions(None, shown)}
+            left = controls.after_all(self.language)
+            return {"item": {"key": "", "assignment": "", "kind": "empty"}, "regions": self.regions(None, shown, controls=left)}
         return self.show(sight(self.session, item))
 
     def show(self, seen: Sight) -> Reply:

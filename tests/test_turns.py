@@ -6,6 +6,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from data.errors import StoreTrouble
 from data.forms import Form
 from labeling import turns
 from labeling.desk import Desk
@@ -141,6 +142,7 @@ def test_after_the_last_pair_the_page_says_what_the_labels_did(store, add_pairs,
     assert "You gave 1 answers, 1 of them today." in shown
     assert "No pair has been judged by two people yet" in shown
     assert "orders 71 % of unseen pairs as people do" in shown
+    assert ask("undo")["item"]["kind"] == "pair"
 
 
 def test_a_conversation_is_shown_turn_by_turn_and_both_sides_pass_one_renderer(store, ask):
@@ -172,6 +174,18 @@ def test_the_time_at_work_is_kept_beside_the_answer_and_an_impossible_one_is_ref
     assert "seconds at work" in ask("answer", said(first, active_seconds=-1))["line"]["text"]
     ask("answer", said(first, active_seconds=12.3))
     assert (store.attention.of("page-answer-0"), store.attention.of("another")) == (12.3, None)
+
+
+def test_on_a_full_disk_only_a_line_comes_in_the_readers_language(store, add_pairs, ask, monkeypatch):
+    add_pairs(1)
+    first = ask("look")
+
+    def full(session, answer):
+        raise StoreTrouble("feedback.db: database or disk is full", "Free some space.")
+
+    monkeypatch.setattr(Session, "submit", full)
+    reply = ask("answer", said(first), headers={"accept-language": "ko"})
+    assert reply == {"line": {"text": "저장하지 못했습니다: feedback.db: database or disk is full. Free some space.", "bad": True}}
 
 
 def test_nonsense_is_refused_with_one_line_and_changes_nothing(store, add_pairs, ask):

@@ -24,7 +24,10 @@ loop.press = (button) => {
 };
 document.addEventListener("click", (event) => {
   const button = event.target.closest("#desk [data-act]");
-  if (button) loop.press(button);
+  if (!button) return;
+  loop.press(button);
+  // Else the space bar, meant to scroll, would press it again on the next item.
+  if (event.detail) button.blur();
 });
 document.addEventListener("keydown", (event) => {
   if (event.repeat || event.isComposing || event.altKey || !loop.find("#desk")) return;
@@ -70,8 +73,8 @@ loop.acts.close = () => loop.panel("");
 
 // How texts are shown is each person's affair and stays in this browser; differences are shown for one item only.
 let differences = false;
-loop.view = (next = false) => (differences && !next ? "differences" : localStorage.getItem("view") || "");
-loop.acts.view = (value) => { localStorage.setItem("view", value); differences = false; loop.again(); };
+loop.view = (next = false) => (differences && !next ? "differences" : loop.stored((store) => store.getItem("view")) || "");
+loop.acts.view = (value) => { loop.stored((store) => store.setItem("view", value)); differences = false; loop.again(); };
 loop.acts.differences = () => { differences = !differences; loop.again(); };
 loop.listeners.push((_, fresh) => { if (fresh) differences = false; });
 loop.again = () => (loop.now.item?.past ? walk("past", { assignment: loop.now.item.assignment, view: loop.view() }) : loop.look());

@@ -5,6 +5,7 @@ const loop = { now: {}, regions: {}, acts: {}, listeners: [] };
 loop.find = (selector) => document.querySelector(selector);
 loop.all = (selector) => [...document.querySelectorAll(selector)];
 loop.id = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+loop.stored = (use) => { try { return use(localStorage); } catch { return null; } };
 loop.language = () => /(?:^|; )language=(en|ko)/.exec(document.cookie)?.[1] ?? (loop.now.language || (navigator.language.startsWith("ko") ? "ko" : "en"));
 loop.says = (key) => LOOP_TEXTS[loop.language()][key];
 loop.text = () => loop.find("#desk")?.contains(document.activeElement) && document.activeElement.matches("textarea, input[type=text]");
@@ -13,7 +14,8 @@ loop.line = (text, bad = false) => {
   const status = loop.find("#status");
   if (!status) return;
   status.classList.toggle("bad", bad);
-  status.textContent = text;
+  // The same words once more would not be read out again.
+  status.textContent = status.textContent === text && text ? `${text}\u00A0` : text;
 };
 
 // One request. Without a session the page, asked for again, leads to the sign-in, and that leads back here.
@@ -25,9 +27,9 @@ loop.ask = async (verb, body = {}) => {
     location.reload();
     return new Promise(() => {});
   }
-  const reply = await answer.json();
-  if (answer.status >= 500) throw new Error(reply.error);
-  return reply;
+  if ([502, 503, 504].includes(answer.status)) throw new Error("try again");
+  const reply = await answer.json().catch(() => ({ error: loop.says("server_failed") }));
+  return reply.error ? { line: { text: reply.error, bad: true } } : reply;
 };
 
 // Regions that stayed as they were keep their nodes, and with them the focus.
@@ -37,6 +39,7 @@ loop.place = (reply) => {
     if (!region || loop.regions[name] === html) continue;
     const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
     region.innerHTML = loop.regions[name] = html;
+    for (const chat of region.querySelectorAll(".chat")) chat.scrollTop = chat.scrollHeight;
     if (focused) loop.find(`[id="${focused}"]`)?.focus({ preventScroll: true });
   }
 };
@@ -49,8 +52,7 @@ loop.show = (reply) => {
   const desk = loop.find("#desk");
   if (reply.item) Object.assign(desk.dataset, { assignment: reply.item.assignment, kind: reply.item.kind });
   if (fresh) {
-    loop.all("#screen .scrolls").forEach((box) => { box.scrollTop = box.matches(".chat") ? box.scrollHeight : 0; });
-    if (matchMedia("(max-width: 700px)").matches) scrollTo(0, 0);
+    loop.find("#screen").scrollTop = 0;
   }
   for (const told of loop.listeners) told(reply, fresh);
   if (reply.line) loop.line(reply.line.text, reply.line.bad);
@@ -58,10 +60,19 @@ loop.show = (reply) => {
 
 // What a person said is kept in this browser until the server has acknowledged it, and is sent again with the same id.
 loop.outbox = {
-  name: () => `kept-${loop.now.account}`,
-  get: () => JSON.parse(localStorage.getItem(loop.outbox.name()) || "null"),
-  put: (deed) => localStorage.setItem(loop.outbox.name(), JSON.stringify(deed)),
-  clear: () => localStorage.removeItem(loop.outbox.name()),
+  prefix: () => `kept-${loop.now.account}-`,
+  get: () => loop.outbox.deed ?? loop.stored((store) => {
+    const name = Object.keys(store).find((each) => each.startsWith(loop.outbox.prefix()));
+    return name ? JSON.parse(store.getItem(name)) : null;
+  }),
+  put: (deed) => {
+    loop.outbox.deed = deed;
+    loop.stored((store) => store.setItem(loop.outbox.prefix() + deed.id, JSON.stringify(deed)));
+  },
+  clear: (deed) => {
+    loop.outbox.deed = null;
+    loop.stored((store) => store.removeItem(loop.outbox.prefix() + deed.id));
+  },
 };
 const tabs = new BroadcastChannel("labeling");
 
@@ -71,7 +82,7 @@ loop.act = (verb, body) => {
   if (loop.isBusy()) return;
   loop.busy(true);
   loop.panel("");
-  loop.outbox.put({ verb, body: { view: loop.view(true), ...body } });
+  loop.outbox.put({ id: loop.id(), verb, body: { view: loop.view(true), ...body } });
   loop.deliver();
 };
 loop.deliver = async (again = false) => {
@@ -85,7 +96,7 @@ loop.deliver = async (again = false) => {
     setTimeout(() => loop.deliver(true), 2000);
     return;
   }
-  loop.outbox.clear();
+  loop.outbox.clear(deed);
   loop.busy(false);
   if (again && reply.line && !reply.line.bad) reply.line.text = `${loop.says("server_back")} ${reply.line.text}`;
   loop.show(reply);

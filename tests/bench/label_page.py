@@ -14,7 +14,7 @@ from data import Store
 from labeling.sign_in import COOKIE
 
 ROOT = Path(__file__).resolve().parents[2]
-ANSWERS, WARM_UP = 100, 5
+ANSWERS, WARM_UP = 60, 5
 TEXT = "Some words that fill a line or two of text. " * 25
 WATCH = """() => {
   window.seen = []; let pressed = 0, shown = document.querySelector('#desk').dataset.assignment;
@@ -31,7 +31,7 @@ WATCH = """() => {
 
 
 def label_page(home: Path) -> dict:
-    """Median and 95th percentile over 100 answers with two answers of a thousand characters each, one labeler, a page of its own."""
+    """Median and 95th percentile over 60 answers with two answers of a thousand characters each, one labeler, a page of its own."""
     from playwright.sync_api import sync_playwright
 
     store = Store(home)
