@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from data.noun import Noun
@@ -40,7 +44,22 @@ SELECT c.rowid, c.pair_id, c.labeler_id,
     c.project_id, c.guideline_version, coalesce(p.run_id, 0), coalesce(c.seconds, 'nan'), coalesce(old.rowid, 0)
 FROM comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
 LEFT JOIN assignments AS a ON a.id = c.assignment_id LEFT JOIN comparisons AS old ON old.id = c.supersedes
-WHERE c.rowid > ? ORDER BY c.rowid
+WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL)) ORDER BY c.rowid
+"""
+
+MARK = """
+SELECT (SELECT coalesce(max(rowid), 0) FROM comparisons) AS last, (SELECT count(*) FROM set_asides) AS asides,
+    (SELECT count(*) || coalesce(max(created_at), '') FROM gold) AS gold, (SELECT coalesce(max(rowid), 0) FROM skips) AS skips,
+    (SELECT count(*) FROM imports WHERE done_at IS NOT NULL) AS imports,
+    (SELECT count(*) FROM adjudications) AS decided, (SELECT count(*) FROM weightings) AS weightings
+"""
+KNOWN = """
+SELECT g.pair_id, CASE WHEN g.winner_id IS NULL THEN 0 WHEN g.winner_id = p.first_id THEN 1 ELSE -1 END AS sign
+FROM (SELECT pair_id, winner_id FROM current_adjudications UNION ALL SELECT pair_id, winner_id FROM gold) AS g JOIN pairs AS p ON p.id = g.pair_id
+"""
+SKIPS = """
+SELECT a.labeler_id, count(*) AS n FROM skips JOIN assignments AS a ON a.id = skips.assignment_id JOIN accounts AS l ON l.id = a.labeler_id
+WHERE l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.labeler_id
 """
 
 
@@ -50,6 +69,20 @@ class Columns(Noun):
     def comparisons(self, after: int = 0) -> np.ndarray:
         """Every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""
         return np.fromiter(self._store.db.conn.execute(READ, [after]), dtype=ROW)
+
+    def mark(self) -> dict[str, Any]:
+        """What changes with these columns and with the figures on them; where `imports` does, events came before the `last` one."""
+        return self._store.row(MARK)
+
+    def known_signs(self) -> dict[int, int]:
+        """Pairs whose order is known, from gold items and adjudications: 1 the first answer is better, 0 neither, -1 the second."""
+        return {row["pair_id"]: row["sign"] for row in self._store.rows(KNOWN)}
+
+    def skips(self, sources: Sequence[str]) -> dict[int, int]:
+        """How many items each labeler let go, of the sources' labelers."""
+        simulated = [int(source == "simulated") for source in sources]
+        rows = self._store.rows(SKIPS, {"simulated": json.dumps(simulated)})
+        return {row["labeler_id"]: row["n"] for row in rows}
 
 
 def current(events: np.ndarray) -> np.ndarray:

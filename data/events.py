@@ -39,6 +39,9 @@ EVENTS = {
     f" WHERE {OURS.format(table='c')} AND {done('c')} ORDER BY c.rowid",
     "ranking": f"SELECT r.*, t.text AS rationale, ({PLACES}) AS places, ({POSITIONS}) AS positions FROM rankings AS r"
     f" LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id WHERE {OURS.format(table='r')} ORDER BY r.rowid",
+    "adjudication": "SELECT id, pair_id, adjudicator_id AS labeler_id, left_id, right_id, verdict, winner_id, margin, votes_seen, supersedes,"
+    " project_id, guideline_version, created_at, 'adjudication' AS source FROM adjudications AS d"
+    f" WHERE {OURS.format(table='d')} ORDER BY d.rowid",
     "skip": "SELECT s.assignment_id, s.kind, s.reason, s.created_at, a.labeler_id, a.pair_id, a.task_id, a.project_id"
     f" FROM skips AS s JOIN assignments AS a ON a.id = s.assignment_id WHERE {OURS.format(table='a')} ORDER BY s.rowid",
     "gold": "SELECT g.pair_id, g.outcome, g.winner_id, g.note, g.created_at, p.project_id FROM gold AS g JOIN pairs AS p ON p.id = g.pair_id"
@@ -49,7 +52,7 @@ EVENTS = {
 JSON = ("messages", "token_ids", "sampling", "aspects", "places", "positions")
 INTEGERS = (
     "prompt_id", "pair_id", "task_id", "policy_id", "run_id", "labeler_id", "project_id", "guideline_version", "margin", "late", "unchanged",
-    "gold", "done", "seed", "number", "ended",
+    "gold", "done", "seed", "number", "ended", "votes_seen",
 )  # fmt: skip
 TEXTS = (
     "event", "id", "source", "labeler", "created_at", "text", "split", "model_name", "assignment_id", "left_id", "right_id", "verdict", "winner_id",

@@ -23,7 +23,7 @@ from data.formats.shaped import FORMATS, FULL, INSTRUCTIONS, PREFERENCES, column
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.formats.tables import KINDS
 from data.formats.writing import write_rows, write_splits
-from data.preferences import PEOPLE, PreferenceRow, stream_rows
+from data.preferences import PEOPLE, PreferenceRow, filters, left_out, stream_rows
 from data.records import Instruction
 from data.store import Store
 
@@ -66,6 +66,7 @@ class Wish:
         project = store.projects.by_name(self.project) if self.project else None
         if self.what == "preferences":
             found = stream_rows(store, source=LABELS[self.labels])
+            omitted.update(left_out(store, LABELS[self.labels]))
             return _preferences((row for row in found if project is None or row.project == project.name), self, omitted)
         if self.what == "instructions":
             return _instructions(store, self.shape, omitted)
@@ -75,6 +76,11 @@ class Wish:
     def columns(self) -> dict[str, str]:
         """The columns of a table of these rows."""
         return EVENT_COLUMNS if self.what == "events" else columns_of(self.what, self.shape)
+
+    def chosen(self, store: Store) -> dict[str, Any]:
+        """What researchers decided about the labels, for the audit list: see `data.preferences.filters`."""
+        found = filters(store, LABELS[self.labels]) if self.what == "preferences" else {}
+        return {name: value for name, value in found.items() if name != "labels"}
 
     @property
     def told(self) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def export_rows(store: Store, out: Path | str, wish: Wish, *, force: bool = Fals
     """
     out, omitted = Path(out).expanduser(), Counter()
     count = write_rows(out, wish.rows(store, omitted), columns=wish.columns, force=force)
-    store.audit.add(by, "export", file=out.name, rows=count, **wish.told)
+    store.audit.add(by, "export", file=out.name, rows=count, **wish.told, **wish.chosen(store))
     return {"rows": count, "omitted": dict(omitted), "files": [str(out)]}
 
 
@@ -120,7 +126,7 @@ def export_dataset(store: Store, out: Path | str, wish: Wish, kind: str = KINDS[
     rows = card.watched(wish.rows(store, omitted))
     counts = write_splits(out, rows, kind, columns=wish.columns, readme=lambda counts: card.text(counts, omitted), force=force)
     count = sum(counts.values())
-    store.audit.add(by, "export", file=out.name, rows=count, **wish.told)
+    store.audit.add(by, "export", file=out.name, rows=count, **wish.told, **wish.chosen(store))
     return {"rows": count, "omitted": dict(omitted), "files": [str(path) for path in sorted(out.iterdir())]}
 
 

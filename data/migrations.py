@@ -6,6 +6,7 @@ from sqlite_utils import Database, Migrations
 
 from data import attention, schema, schema_imports, schema_labels, schema_projects, schema_ratings
 from data.clock import now
+from data.schema_quality import apply as add_quality
 
 migrations = Migrations("preference-loop")
 
@@ -52,6 +53,12 @@ def m002_projects(db: Database) -> None:
 def m003_counted_comparisons(db: Database) -> None:
     """Current comparisons that say something about their answers, each with whether its pair is or was gold."""
     db.execute(schema_projects.COUNTED)
+
+
+@migrations()
+def m020_quality(db: Database) -> None:
+    """Adjudications, labelers set aside, weights of labelers, and the pairs on which people disagree."""
+    add_quality(db, _statements, _freeze)
 
 
 _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)

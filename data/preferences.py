@@ -2,7 +2,8 @@
 
 Rankings and edits yield rows of their own (`data.statements`). Ties are rows (label 0.5). Both-bad, withdrawn and skipped
 never become one. Labels of people and imported ones by default; simulated ones and gold items only where asked for by name.
-Each row carries its prompt's split, and rows for training hold none of the test split.
+What a researcher decided about a pair stands in place of what people said of it (source 'adjudication'), and labelers who
+are set aside are left out. Each row carries its prompt's split, and rows for training hold none of the test split.
 """
 
 from __future__ import annotations
@@ -24,12 +25,20 @@ GOLD = "gold"
 """Named beside sources, it admits what was said of gold items."""
 Source = Sequence[str] | Literal["all"] | str
 
+LEFT_OUT = """
+SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources))
+        AND c.labeler_id IN (SELECT labeler_id FROM labelers_aside)) AS "labeler set aside",
+    (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources)) AND c.source != 'simulated'
+        AND c.pair_id IN (SELECT pair_id FROM current_adjudications)
+        AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside)) AS "pair adjudicated"
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
     """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0.
 
-    `kind`: 'comparison', or what else it follows from: 'ranking', 'edit'. Rows of one ranking or one answer have one `said_in`.
+    `kind`: 'comparison', or what else it follows from: 'adjudication', 'ranking', 'edit'. Rows of one ranking or one answer have one `said_in`.
     """
 
     comparison_id: str
@@ -80,11 +89,11 @@ def preference_rows(
 
 def stream_rows(store: Store, *, source: Source = PEOPLE, weights: Mapping[int, float] | None = None) -> Iterator[PreferenceRow]:
     """`preference_rows` of every split, one at a time: a million rows need no more memory than one. Raises as that does."""
-    sources, gold = _sources(source)
-    found = store.stream(STATEMENTS, {"sources": json.dumps(sources), "gold": gold})
+    wanted, gold = named_sources(source)
+    found = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
     first = next(found, None)
     if first is None:
-        raise _nothing(store, sources)
+        raise _nothing(store, wanted)
     for row in chain((first,), found):
         yield _row(row, weights or {})
 
@@ -108,8 +117,22 @@ def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
         )
 
 
-def _sources(source: Source) -> tuple[list[str], bool]:
-    """The sources, and whether gold items count."""
+def left_out(store: Store, source: Source = PEOPLE) -> dict[str, int]:
+    """How many current comparisons researchers' decisions keep from becoming rows, by reason; reasons that occur."""
+    found = store.row(LEFT_OUT, {"sources": json.dumps(named_sources(source)[0])})
+    return {reason: count for reason, count in found.items() if count}
+
+
+def filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
+    """How rows are chosen now, as a snapshot keeps it: whose labels, who is set aside, and whether pairs were adjudicated."""
+    aside = [one.name for one in store.asides.list()]
+    decided = store.value("SELECT count(*) FROM current_adjudications")
+    written = source if isinstance(source, str) else "+".join(source)
+    return {"labels": written, **({"set_aside": aside} if aside else {}), **({"adjudicated": decided} if decided else {}), **more}
+
+
+def named_sources(source: Source) -> tuple[list[str], bool]:
+    """The sources that are meant, and whether gold items count. Raises BadInput for a name that is none."""
     given = source.split("+") if isinstance(source, str) else list(source)
     names = [name for each in given for name in (SOURCES if each == "all" else (each,))]
     for name in names:
@@ -126,6 +149,8 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
             "Label pairs on the page, or admit the simulated ones with labels=simulated.",
             field="labels",
         )
+    if left_out(store, sources):
+        return BadInput("every comparison is of a labeler who is set aside", "Take one in again on the Labels page.", field="labels")
     return BadInput(
         "there are no comparisons to learn from",
         "Label pairs on the page, or let simulated labelers answer (command simulate) and admit them with labels=simulated.",

@@ -12,6 +12,8 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from data.accounts import Accounts
+from data.adjudications import Adjudications
+from data.asides import Asides
 from data.assignments import Assignments, Drafts
 from data.attention import Attention
 from data.audit import Audit
@@ -37,6 +39,7 @@ from data.runs import Runs
 from data.snapshots import Snapshots
 from data.sql import Sql
 from data.tokens import Tokens
+from data.weightings import Weightings
 
 FILE = "feedback.db"
 
@@ -68,6 +71,9 @@ class Store(Sql):
         self.attention = Attention(self)
         self.rankings = Rankings(self)
         self.columns = Columns(self)
+        self.adjudications = Adjudications(self)
+        self.asides = Asides(self)
+        self.weightings = Weightings(self)
         self.accounts = Accounts(self)
         self.tokens = Tokens(self)
         self.runs = Runs(self)

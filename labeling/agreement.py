@@ -107,11 +107,16 @@ def agreement(store: Store, source: str = "person") -> Agreement:
 
 
 def votes_of(events: np.ndarray) -> Votes:
-    """The votes among current comparisons (`data.columns`): no both-bad, no planned repeat, and one of a labeler on a pair."""
+    """The votes among current comparisons (`data.columns`)."""
+    kept = first_answers(events)
+    return Votes(kept["pair"], kept["labeler"], kept["grade"])
+
+
+def first_answers(events: np.ndarray) -> np.ndarray:
+    """Current comparisons that are votes: no both-bad, no planned repeat, and one of a labeler on a pair."""
     kept = events[(events["kind"] != BOTH_BAD) & (events["role"] != REPEAT)]
     _, first = np.unique(kept["pair"] * (1 + kept["labeler"].max(initial=0)) + kept["labeler"], return_index=True)
-    kept = kept[np.sort(first)]
-    return Votes(kept["pair"], kept["labeler"], kept["grade"])
+    return kept[np.sort(first)]
 
 
 def report(votes: Votes, seed: int = 0) -> AgreementReport:

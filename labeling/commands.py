@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.records import Account, Completion, Prompt
 from labeling import accounts, project_commands
 from labeling.agreement import agreement
+from labeling.quality_commands import register_labels
 from labeling.queue import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
 
@@ -21,10 +22,11 @@ TOKEN_SECONDS = 365 * 24 * 3600
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add `account`, `projects` and `simulate`, and tell exported data cards where agreement is worked out."""
+    """Add `account`, `projects`, `labels` and `simulate`, and tell exported data cards where agreement is worked out."""
     card.AGREEMENT["agreement"] = "labeling.agreement:agreement"
     register_account(subparsers, common)
     project_commands.register(subparsers, common)
+    register_labels(subparsers, common)
     command = subparsers.add_parser("simulate", parents=[common], help="let simulated labelers answer, marked as such for ever")
     command.add_argument("--labels", type=int, required=True, metavar="N", help="how many answers")
     command.add_argument("--labelers", type=int, required=True, metavar="M", help="how many labelers give them in turn")

@@ -9,8 +9,9 @@ from typing import Protocol
 from data.context import RunContext
 from data.errors import BadInput
 from data.frozen import frozen_rows
-from data.preferences import PreferenceRow, preference_rows
+from data.preferences import PreferenceRow, filters, named_sources, preference_rows
 from data.records import Snapshot
+from labeling.overview import weigh
 from reward.base import Base
 from reward.parts import ALL, within
 
@@ -26,17 +27,26 @@ class Labels(Protocol):
     part: str
 
 
-def run_rows(context: RunContext, settings: Labels) -> tuple[Snapshot, list[PreferenceRow]]:
+def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> tuple[Snapshot, list[PreferenceRow]]:
     """The snapshot this run trains on and its rows of all splits, those to train on only of the run's part of the prompts.
+
+    With `weights` 'reliability' the rows are frozen with their labelers' weights as they are worked out now; a snapshot that
+    is named has its own.
 
     A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt,
     one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones unasked.
     """
 
-    def current() -> list[dict]:
-        return [asdict(row) for row in preference_rows(context.store, source=settings.labels)]
+    chosen = filters(context.store, settings.labels)
 
-    snapshot, frozen = frozen_rows(context, "preferences", settings.snapshot, current, {"labels": settings.labels})
+    def current() -> list[dict]:
+        by_labeler = None
+        if weights == "reliability":
+            made = weigh(context.store, named_sources(settings.labels)[0], by=context.run.public)
+            by_labeler, chosen["weighting"] = made.by_labeler(), made.id  # written with the rows that have them
+        return [asdict(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
+
+    snapshot, frozen = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
     _refuse_mixture(snapshot, [row["source"] for row in frozen], settings.labels)
     rows = [PreferenceRow(**row) for row in frozen if row["split"] != "train" or within(row["prompt"], settings.part)]
     if not any(row.split == "train" for row in rows):

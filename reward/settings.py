@@ -26,6 +26,9 @@ class RewardSettings:
     seed: int = _option(0, "same seed, same reward model", main=True, min=0, max=LARGEST_SEED)
     snapshot: str = _option("", "train on a frozen set of comparisons (s2) instead of the current ones")
     part: str = _option(ALL, "part of the training prompts it learns from, by hash; models of 0-0.5 and of 0.5-1 have none in common")
+    weights: Literal["equal", "reliability"] = _option(
+        "equal", "equal: every comparison counts alike; reliability: a labeler's count by how well they agree with others and with gold"
+    )
     members: int = _option(1, "reward models trained one after the other, which score as one with a deviation", unit="members", min=1, max=16)
     likelihood: Literal["bradley-terry", "rao-kupper", "graded"] = _option(
         "graded",

@@ -42,7 +42,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     Raises BadInput where there is nothing to train on, and Cancelled after a checkpoint was saved.
     """
     began = time.monotonic()
-    snapshot, rows = run_rows(context, settings)
+    snapshot, rows = run_rows(context, settings, settings.weights)
     start = starting_point(context.store, settings)
     base = Base.load(start.source, chat_template=start.template)
     encoder = RowEncoder(base)

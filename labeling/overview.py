@@ -1,0 +1,125 @@
+"""Everything that the Labels page and `app.py labels` say about the labels of one kind of source, worked out at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.columns import SOURCES, current
+from data.ids import RUN, public
+from data.store import Store
+from data.weightings import LabelerWeight, Weighting
+from labeling.agreement import AgreementReport, Votes, by_group, first_answers, report, votes_of
+from labeling.labelers import Between, Labeler, between, labelers
+from labeling.reliability import fit
+
+KINDS = {"people": ("person", "import"), "simulated": ("simulated",)}
+"""Whose labels: people's with imported ones, or simulated ones; the two are never mixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Agreement among the votes of one project, batch (the run that made the pairs) or guideline version."""
+
+    kind: str
+    name: str
+    report: AgreementReport
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`report` and `groups` leave out labelers who are set aside; `labelers` and `between` have everybody. `names` are of all ids."""
+
+    comparisons: int
+    report: AgreementReport
+    groups: tuple[Group, ...]
+    labelers: tuple[Labeler, ...]
+    between: tuple[Between, ...]
+    names: dict[int, str]
+    aside: dict[int, str]
+    weighting: Weighting | None
+
+    def weight(self, labeler_id: int) -> float | None:
+        """The labeler's weight in the newest weighting; None where there is none."""
+        return self.weighting.by_labeler().get(labeler_id) if self.weighting else None
+
+    def agreement_json(self) -> dict[str, Any]:
+        """What `app.py labels agreement` gives."""
+        groups = [{"by": one.kind, "name": one.name, **one.report.as_json()} for one in self.groups]
+        pairs = [{"labelers": [self.names[one.one], self.names[one.other]], **one.agreement.as_json()} for one in self.between]
+        return {"comparisons": self.comparisons, **self.report.as_json(), "groups": groups, "between": pairs}
+
+    def labelers_json(self) -> dict[str, Any]:
+        """What `app.py labels quality` gives."""
+        return {"labelers": [self._labeler_json(one) for one in self.labelers]}
+
+    def _labeler_json(self, one: Labeler) -> dict[str, Any]:
+        shares = ("agreement", "gold", "consistency", "left", "ties", "both_bad", "skips")
+        about = {"labeler": self.names[one.labeler_id], "comparisons": one.comparisons, "seconds": one.seconds}
+        told = {name: getattr(one, name).as_json() for name in shares}
+        return about | told | {"weight": self.weight(one.labeler_id), "set_aside": self.aside.get(one.labeler_id)}
+
+
+def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
+    """The figures of one of KINDS as the store has it now; `events` are its columns, where they are at hand."""
+    events = of_kind(store.columns.comparisons() if events is None else events, kind)
+    aside = {one.labeler_id: one.reason for one in store.asides.list()}
+    kept = events[~np.isin(events["labeler"], list(aside))]
+    gold = {item.pair_id: item for item in store.gold.list()}
+    firsts = {id: store.pairs.get(id).first_id for id in gold}
+    return Overview(
+        len(events),
+        report(votes_of(kept)),
+        tuple(groups(store, kept)),
+        tuple(labelers(events, gold, firsts, store.columns.skips(KINDS[kind]))),
+        tuple(between(votes_of(events))),
+        {account.id: account.name for account in store.accounts.list()},
+        aside,
+        store.weightings.newest(),
+    )
+
+
+def of_kind(events: np.ndarray, kind: str) -> np.ndarray:
+    """The current comparisons of one of KINDS."""
+    return events[current(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
+
+
+def groups(store: Store, events: np.ndarray) -> list[Group]:
+    """Agreement by project, by guideline version and by batch, each in the order of its ids."""
+    names = {project.id: project.name for project in store.projects.list()}
+    versions = events["project"].astype(np.int64) * 100_000 + events["version"]
+    found = [Group("project", names[id], one) for id, one in _by(events, events["project"])]
+    found += [Group("guideline", f"{names[id // 100_000]}, version {id % 100_000}", one) for id, one in _by(events, versions)]
+    return found + [Group("batch", public(RUN, id) if id else "imported or by hand", one) for id, one in _by(events, events["run"])]
+
+
+def _by(events: np.ndarray, column: np.ndarray) -> list[tuple[int, AgreementReport]]:
+    chosen = first_answers(events)
+    place = np.isin(events["rowid"], chosen["rowid"])
+    found = by_group(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), column[place])
+    return sorted(found.items())
+
+
+def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
+    """Work out and keep what each labeler's comparisons weigh, from the current comparisons of these sources.
+
+    Gold items and adjudicated pairs count as known.
+    """
+    events = store.columns.comparisons()
+    events = events[current(events) & np.isin(events["source"], [SOURCES.index(name) for name in sources])]
+    chosen = first_answers(events)
+    signs = store.columns.known_signs()
+    known = np.array([signs.get(pair, 0) for pair in chosen["pair"].tolist()], np.int8)
+    found = fit(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), chosen["left"], known)
+    ids, counts = np.unique(events["labeler"], return_counts=True)
+    given = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    at = {int(id): place for place, id in enumerate(found.labeler) if found.votes[place]}
+    weights = found.weights(given)
+    rows = [
+        LabelerWeight(id, weights[id], *((float(found.discrimination[at[id]]), float(found.error[at[id]])) if id in at else (None, None)), n)
+        for id, n in given.items()
+    ]
+    return store.weightings.add("+".join(sources), int(found.votes.sum()), rows, by=by)
