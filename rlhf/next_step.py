@@ -8,6 +8,8 @@ ENOUGH = 100
 """Comparisons that make a first reward model worth its minutes."""
 MANY = 200
 """Comparisons since the last reward model that make a new one worth its minutes."""
+DISPUTED = 10
+"""Disputed pairs that are worth a researcher's sitting down to them."""
 JUDGE = 100
 """Pairs queued to judge a policy against its parent."""
 
@@ -24,7 +26,8 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What the stations of the ring hold. `fresh` counts people's comparisons that no reward model has seen."""
+    """What the stations of the ring hold. `fresh` counts people's comparisons that no reward model has seen,
+    `disputed` the pairs on which two of them disagree and nobody has decided."""
 
     prompts: int = 0
     completions: int = 0
@@ -34,6 +37,7 @@ class Ring:
     simulated: int = 0
     imported: int = 0
     fresh: int = 0
+    disputed: int = 0
     reward_models: int = 0
     newest_reward: str | None = None
     policies: int = 0
@@ -54,7 +58,7 @@ class Step:
 
 def next_step(ring: Ring) -> Step:
     """The first thing that holds the ring up, seen in the direction in which data goes round it."""
-    for rule in (_sources, _under_way, _judge, _reward, _ppo, _label):
+    for rule in (_sources, _under_way, _judge, _reward, _ppo, _adjudicate, _label):
         step = rule(ring)
         if step:
             return step
@@ -134,6 +138,12 @@ def _ppo(ring: Ring) -> Step | None:
             settings={"reward": ring.newest_reward},
         )
     return None
+
+
+def _adjudicate(ring: Ring) -> Step | None:
+    if ring.disputed < DISPUTED:
+        return None
+    return Step("Adjudicate", f"Two labelers disagree on {ring.disputed:,} pairs: a verdict of yours stands in place of theirs.", link="#labels")
 
 
 def _label(ring: Ring) -> Step | None:

@@ -23,6 +23,7 @@ def look_round(store: Store) -> Ring:
         simulated=store.comparisons.count("simulated"),
         imported=store.comparisons.count("import"),
         fresh=store.comparisons.count("person", since) + store.comparisons.count("import", since),
+        disputed=store.adjudications.open_count(),
         reward_models=len(rewards),
         newest_reward=last.public if last else None,
         policies=store.policies.count(),

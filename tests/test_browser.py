@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import Server, serving
 from tiny import make_tiny_model
 from tiny_home import PASSWORD, make_tiny_home
+
+from data import Store
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 FLAGS = (
@@ -35,10 +38,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None and not o
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
+def served_home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     make_tiny_home(folder / "home", make_tiny_model("llama", folder / "model"), pairs=20).close()
-    with serving(folder / "home") as running:
+    return folder / "home"
+
+
+@pytest.fixture(scope="module")
+def server(served_home) -> Iterator[Server]:
+    with serving(served_home) as running:
         yield running
 
 
@@ -61,6 +69,21 @@ def page(browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert elsewhere == []
+
+
+@pytest.fixture
+def disputed(served_home) -> Iterator[Store]:
+    """The server's store, in which two people agree on one pair and disagree on another."""
+    store = Store(served_home)
+    people = [store.accounts.by_name(name) or store.accounts.add(name, "labeler") for name in ("bo", "cy")]
+    for pair, verdicts in zip(store.pairs.list()[-2:], (("left", "left"), ("left", "right_much")), strict=True):
+        for person, verdict in zip(people, verdicts, strict=True):
+            about = {"pair_id": pair.id, "labeler_id": person.id, "left_id": pair.first_id, "right_id": pair.second_id}
+            name = f"{person.name}-{pair.id}"
+            store.insert("assignments", {"id": name, **about, "expires_at": "", "created_at": ""})
+            store.comparisons.record(id=name, assignment_id=name, verdict=verdict, source="person", **about)
+    yield store
+    store.close()
 
 
 def leaves(url: str) -> bool:
@@ -125,10 +148,26 @@ def test_a_labeler_is_not_let_into_the_researchers_pages(page, server):
     assert page.goto(f"{server.root}/train/exports/labels.jsonl").status == 403
 
 
+def test_a_researcher_decides_a_disputed_pair_without_seeing_the_votes_first(page, server, disputed):
+    sign_in(page, server, "rae")
+    visit(page, server, "labels")
+    expect(page.locator("#labels-summary")).to_contain_text("2 pairs")
+    expect(page.locator("#dispute .asked")).to_contain_text("thank-you note")
+    expect(page.locator("#page-labels")).not_to_contain_text("bo: ")
+    page.locator("#show-votes").click()
+    expect(page.locator("#votes li")).to_have_count(2)
+    page.locator("#verdict-left").click()
+    expect(page.locator("#dispute-told")).to_contain_text("Recorded: A better.")
+    expect(page.locator("#dispute .empty")).to_be_visible()
+    (decided,) = disputed.adjudications.current()
+    assert (decided.verdict, decided.votes_seen) == ("left", True)
+    expect(page.locator("#labels-table")).to_contain_text("bo")
+
+
 @pytest.mark.parametrize("width", [390, 2560])
 def test_no_page_scrolls_sideways(page, server, width):
     page.set_viewport_size({"width": width, "height": 844})
     sign_in(page, server, "rae")
-    for name in ("loop", "reward", "policies", "runs", "export"):
+    for name in ("loop", "labels", "reward", "policies", "runs", "export"):
         visit(page, server, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

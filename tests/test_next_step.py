@@ -55,6 +55,14 @@ def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
     assert (step.kind, "r1" in step.reason) == ("reward", True)
 
 
+def test_disputed_pairs_lead_to_the_researchers_verdict_when_no_training_is_due():
+    step = next_step(Ring(**FULL, waiting=80, disputed=18))
+    assert (step.title, step.link) == ("Adjudicate", "#labels")
+    assert "disagree on 18 pairs" in step.reason
+    assert next_step(Ring(**FULL, waiting=80, disputed=9)).link != "#labels"
+    assert next_step(Ring(**FULL, by_people=100, disputed=18)).kind == "reward"
+
+
 def test_while_a_run_is_at_work_nothing_else_is_started():
     assert next_step(Ring(**FULL, active="run7")).link == "#runs"
     assert next_step(Ring(**FULL, active="run7", waiting=5)).link == "../label/"

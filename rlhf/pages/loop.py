@@ -22,7 +22,7 @@ ARROWS = (
     ("M 140 315 Q 120 250 140 185", "answer again", 15, 255),
 )
 
-STATIONS = {"sample": "Prompts", "reward": "Comparisons", "ppo": "Reward models", "../label/": "Pairs"}
+STATIONS = {"sample": "Prompts", "reward": "Comparisons", "ppo": "Reward models", "#labels": "Comparisons", "../label/": "Pairs"}
 """Which station the suggested step starts from."""
 
 
@@ -78,7 +78,7 @@ def stations(ring: Ring) -> list[tuple[str, str, str, str]]:
         ("Prompts", f"{ring.prompts:,}", "to answer", "#runs/sample"),
         ("Completions", f"{ring.completions:,}", "answers of policies", "#policies"),
         ("Pairs", f"{ring.waiting:,}", "waiting for a verdict", "../label/"),
-        ("Comparisons", f"{ring.by_people + ring.simulated + ring.imported:,}", labels, "#export"),
+        ("Comparisons", f"{ring.by_people + ring.simulated + ring.imported:,}", labels, "#labels"),
         (
             "Reward models",
             f"{ring.reward_models:,}",

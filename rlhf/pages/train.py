@@ -12,15 +12,14 @@ from reward.page import build_reward_tab
 from rlhf.launch import launch
 from rlhf.pages import export, loop
 from rlhf.pages.arena import ArenaPage
+from rlhf.pages.labels import LabelsPage
 from rlhf.pages.parts import QUIET, researcher
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 
-PAGES = (
-    ("loop", "Loop"), ("projects", "Projects"), ("reward", "Reward"), ("policies", "Policies"), ("arena", "Arena"), ("runs", "Runs"),
-    ("export", "Export"),
-)  # fmt: skip
+NAMES = ("Loop", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "Export")
+PAGES = tuple((name.lower(), name) for name in NAMES)
 EVERY = 2.0
 """Seconds between two looks at the store by a page that is on the screen."""
 
@@ -43,6 +42,8 @@ def build(store: Store) -> gr.Blocks:
                     loop.build(store, looks)
                 with page("projects"):
                     ProjectsPage(store, looks)
+                with page("labels"):
+                    LabelsPage(store, looks)
                 with page("reward"):
                     build_reward_tab(store, looks, authorise=partial(researcher, store), enqueue=queue_reward)
                 with page("policies"):

@@ -1,0 +1,105 @@
+"""Labels: how far labelers agree, each labeler's figures, and the pairs on which people disagree."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from data.errors import BadInput
+from data.store import Store
+from labeling.live import LiveOverview, Look
+from labeling.overview import KINDS, Overview, weigh
+from rlhf.pages import labels_view as view
+from rlhf.pages.disputes import Disputes
+from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+
+NAMES = {"people": "people and imports", "simulated": "simulated labelers"}
+
+
+class LabelsPage:
+    """The page's components and its handlers. What is on the screen is told by the page, never kept here."""
+
+    def __init__(self, store: Store, looks: Looks) -> None:
+        self.store, self.live = store, LiveOverview(store)
+        heading("Labels", "How far labelers agree, how each of them works, and the pairs on which people disagree.")
+        choices = [(NAMES[kind], kind) for kind in KINDS]
+        with gr.Row(elem_classes="line"):
+            self.kind = gr.Dropdown(choices, value="people", label="Whose labels", elem_id="labels-kind", scale=0, min_width=260)
+        self.summary = html("labels-summary")
+        html(value="<h2>Disputed pairs</h2>")
+        Disputes(store, looks)
+        self._labelers()
+        self._agreement()
+        self.where, self.seen = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+        drawn = [self.seen, self.summary, self.groups, self.matrix, self.labelers, self.notes, self.who]
+        gr.on([*looks, self.kind.change], self.tick, [self.where, self.seen, self.kind], drawn, js=WHERE, **QUIET)
+
+    def tick(self, place: str, seen: str, kind: str, request: gr.Request) -> list:
+        """The figures again where something was said since; large ones come when they are ready."""
+        researcher(self.store, request)
+        if place.split("/")[0] != "#labels":
+            return [gr.skip()] * 7
+        look = self.live.look(kind)
+        if look.mark == seen or look.overview is None:
+            waiting = "<div class=empty>Reading the comparisons; this page fills in some seconds.</div>" if look.overview is None else gr.skip()
+            return [gr.skip(), waiting, *[gr.skip()] * 5]
+        return self._draw(look)
+
+    def set_aside(self, name: str | None, reason: str, request: gr.Request) -> str:
+        """Leave a labeler's comparisons out of exports and training."""
+        account = researcher(self.store, request)
+        try:
+            self.store.asides.set_aside(name or "", reason or "", by=account.name)
+        except BadInput as problem:
+            return said(problem)
+        return said(f"{name} is set aside: no export and no training takes these comparisons. They stay, and so do the events.")
+
+    def take_in(self, name: str | None, reason: str, request: gr.Request) -> str:
+        """Let a labeler's comparisons count again."""
+        account = researcher(self.store, request)
+        try:
+            self.store.asides.take_in(name or "", reason or "", by=account.name)
+        except BadInput as problem:
+            return said(problem)
+        return said(f"{name}'s comparisons count again.")
+
+    def weigh(self, kind: str, request: gr.Request) -> str:
+        """A new version of the labelers' weights."""
+        account = researcher(self.store, request)
+        made = weigh(self.store, KINDS[kind], by=account.name)
+        return said(f"Weights worked out from {made.votes:,} votes on shared pairs. Reward training uses weights with weights = reliability.")
+
+    def _draw(self, look: Look) -> list:
+        found = look.overview
+        groups, rows = view.group_rows(found.groups), view.labeler_rows(found)
+        names = [row[0] for row in rows]
+        return [
+            look.mark, view.summary(found, self._others(found)), gr.Dataframe(groups, visible=bool(groups)), view.matrix(found),
+            gr.Dataframe(view.without_empty(view.LABELERS, rows), visible=bool(rows)),
+            view.leaning(found) + view.downloads(found) if rows else empty("Nobody has compared anything yet.", view.LABEL, "Label"),
+            gr.Dropdown(choices=names),
+        ]  # fmt: skip
+
+    def _others(self, found: Overview) -> int:
+        return self.store.comparisons.count() if not found.comparisons else 0
+
+    def _agreement(self) -> None:
+        html(value="<h2>Agreement by project, guideline version and batch</h2>")
+        self.groups = gr.Dataframe(headers=view.GROUPS, interactive=False, visible=False, elem_id="labels-groups", label="95 % intervals by pair")
+        html(value="<h2>Labelers two by two</h2>")
+        self.matrix = html("labels-matrix")
+
+    def _labelers(self) -> None:
+        html(value="<h2>Labelers</h2>")
+        self.labelers = gr.Dataframe(headers=view.LABELERS, interactive=False, visible=False, elem_id="labels-table", label="95 % intervals")
+        self.notes = html("labels-notes")
+        with gr.Row(elem_classes="fields"):
+            self.who = gr.Dropdown([], value=None, label="Labeler", info="whose comparisons are to be left out, or in again", elem_id="aside-who")
+            reason = gr.Textbox(label="Reason", info="stands in the audit list", max_lines=1, elem_id="aside-reason")
+        with gr.Row(elem_classes="line"):
+            aside = gr.Button("Set aside", scale=0, elem_id="set-aside")
+            again = gr.Button("Take in again", scale=0, elem_id="take-in")
+            work_out = gr.Button("Work out weights", scale=0, elem_id="weigh")
+        told = html("labels-told")
+        aside.click(self.set_aside, [self.who, reason], told, **QUIET)
+        again.click(self.take_in, [self.who, reason], told, **QUIET)
+        work_out.click(self.weigh, self.kind, told, **QUIET)
