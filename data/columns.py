@@ -30,7 +30,7 @@ ROW = np.dtype(
         ("project", "i4"),
         ("version", "i4"),  # of the guideline
         ("run", "i4"),  # that made the pair, its batch; 0 for none
-        ("seconds", "f4"),  # from the showing to the answer; nan where not measured
+        ("seconds", "f4"),  # at work on it, else from the showing to the answer; nan where neither was measured
         ("replaces", "i8"),  # rowid of the event that this one supersedes; 0 for none
     ]
 )
@@ -41,9 +41,10 @@ SELECT c.rowid, c.pair_id, c.labeler_id,
     CASE c.verdict WHEN 'both_bad' THEN 1 WHEN 'withdrawn' THEN 2 ELSE 0 END,
     c.left_id < c.right_id, CASE c.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END,
     CASE WHEN a.gold THEN 1 WHEN a.repeats IS NOT NULL THEN 2 ELSE 0 END,
-    c.project_id, c.guideline_version, coalesce(p.run_id, 0), coalesce(c.seconds, 'nan'), coalesce(old.rowid, 0)
+    c.project_id, c.guideline_version, coalesce(p.run_id, 0), coalesce(t.seconds, c.seconds, 'nan'), coalesce(old.rowid, 0)
 FROM comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
 LEFT JOIN assignments AS a ON a.id = c.assignment_id LEFT JOIN comparisons AS old ON old.id = c.supersedes
+LEFT JOIN attention AS t ON t.event_id = c.id
 WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL)) ORDER BY c.rowid
 """
 

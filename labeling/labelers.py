@@ -34,7 +34,8 @@ class Labeler:
 
     `agreement`: with others on the pairs that both judged. `gold`: right on gold items. `consistency`: the same again on
     planned repeats, sides swapped. `left`: preferred the answer that stood left, of all decided. `seconds`: the median
-    from the showing of an item to the answer. `ties`, `both_bad`: of comparisons; `skips`: of items handed out.
+    time at work on an item, or from its showing to the answer where the client does not say how long one was at work.
+    `ties`, `both_bad`: of comparisons; `skips`: of items handed out.
     """
 
     labeler_id: int

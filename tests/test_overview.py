@@ -57,6 +57,7 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
         said(pair, mina, verdict, seconds=seconds)
     for pair, verdict in zip(pairs[:3], ("left", "right", "tie"), strict=True):
         said(pair, jun, verdict)
+    store.attention.record(f"mina-{pairs[2].id}-left", 1.0)  # of nine seconds at work for one
     store.insert("assignments", {
         "id": "let-go", "pair_id": pairs[3].id, "labeler_id": jun.id, "left_id": pairs[3].first_id, "right_id": pairs[3].second_id, "expires_at": "",
         "created_at": "",
@@ -67,7 +68,7 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
     assert (one.comparisons, other.comparisons) == (6, 3)
     assert (one.agreement.value, one.agreement.n) == (0.5, 3)  # 1, 0 and a half
     assert (one.left.value, one.left.n) == (0.75, 4)
-    assert one.seconds == 4.5  # between 4 and 5
+    assert one.seconds == 3.5  # of 1, 2, 3, 4, 5 and 8
     assert (one.ties.value, one.both_bad.value) == (1 / 6, 1 / 6)
     assert (other.skips.value, other.skips.n) == (1 / 4, 4)
     assert one.gold.value is None
