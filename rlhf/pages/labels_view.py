@@ -111,8 +111,8 @@ def matrix(found: Overview) -> str:
     body = "".join(f"<tr><th scope=row>{esc(found.names[row])}</th>{line}</tr>" for row, line in lines.items())
     hidden = len({id for two in found.between for id in (two.one, two.other)}) - len(shown)
     note = f" The {len(shown)} with most comparisons; {hidden} more are in the download." if hidden > 0 else ""
-    lead = f"<p class=soft>Percent of the pairs that both judged, and how many these are. The darker, the more they agree.{note}</p>"
-    return f"{lead}<div class=scroll><table class=matrix><tr><td></td>{head}</tr>{body}</table></div>"
+    lead = f"<p class=soft>Percent of the pairs that both judged, and how many these are. The stronger the shade, the more they agree.{note}</p>"
+    return f"{lead}<div class=scroll><table class=matrix><tr><td class=none></td>{head}</tr>{body}</table></div>"
 
 
 def _cell(share: Share | None, own: bool) -> str:
