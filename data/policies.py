@@ -11,7 +11,7 @@ from data.records import Policy
 
 
 class NewPolicy(TypedDict):
-    """What `add` takes. `kind`: base, sft, ppo, dpo, best-of-n, imported; `adapter` None: the bare base."""
+    """What `add` takes. `kind`: base, sft, ppo, dpo, rejection, best-of-n, imported; `adapter` None: the bare base."""
 
     name: str
     kind: str

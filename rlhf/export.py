@@ -24,6 +24,7 @@ from reward.ensemble import RewardEnsemble, member_folder
 from reward.loading import LOCAL, load_causal, locate
 from reward.model import ABOUT, RewardModel
 from rlhf.policies import adapter_folder
+from rlhf.starting import choose_start
 
 PLAIN_CHAT_TEMPLATE = PLAIN_TEMPLATE.replace("{prompt}", "{{ messages[0]['content'] }}") + (
     "{% if messages | length > 1 %}{{ messages[1]['content'] + eos_token }}{% endif %}"
@@ -34,9 +35,9 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool = False, force: bool = False) -> dict:
     """Write a policy to the folder `out`: its adapter, or with `merge` (and for a bare base) a whole model.
 
-    Raises BadInput for an unknown policy, a missing folder, or an `out` that exists without `force`.
+    Raises BadInput for an unknown policy, one without weights of its own, a missing folder, or an `out` that exists without `force`.
     """
-    policy = store.policies.get(policy_id)
+    policy = choose_start(store, str(policy_id))
     adapter = adapter_folder(store, policy) if policy.adapter else None
     with whole_folder(out, force=force) as part:
         if adapter and not merge:

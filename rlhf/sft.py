@@ -20,7 +20,6 @@ from trl import SFTConfig, SFTTrainer
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.frozen import frozen_rows
-from data.ids import number
 from data.records import Policy
 from data.settings import as_dict
 from data.store import Store
@@ -31,6 +30,7 @@ from reward.progress import Progress
 from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import SFTSettings
 from rlhf.sft_rows import as_shown, encoded, train_rows
+from rlhf.starting import choose_start
 from rlhf.tuning import merge, publish, quicken_all, write_trained
 
 SHOWN = 3
@@ -75,7 +75,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
 def starting_policy(store: Store, wanted: str) -> Policy:
     """The policy asked for, or the first one of the home."""
     if wanted:
-        return store.policies.get(number(wanted, "p"))
+        return choose_start(store, wanted)
     policies = store.policies.list()
     if not policies:
         raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")

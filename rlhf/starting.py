@@ -20,7 +20,7 @@ def choose_start(store: Store, wanted: str) -> Policy:
         policy = store.policies.get(number(wanted, POLICY))
         if policy.kind == BEST_OF_N:
             error = f"{policy.public} chooses among answers of p{policy.parent_id} and has no weights of its own"
-            raise BadInput(error, f"Start from p{policy.parent_id}.", field="from")
+            raise BadInput(error, f"Name p{policy.parent_id} instead.", field="from")
         return policy
     policies = [policy for policy in store.policies.list() if policy.kind != BEST_OF_N]
     if not policies:

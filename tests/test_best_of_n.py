@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from data.context import Cancelled, RunContext
+from data.errors import BadInput
 from data.settings import as_dict
 from rlhf.answers import Limits, Speaker, Wanted
 from rlhf.best_of_n import BestOfN, load_speaker, run, scores_of
 from rlhf.compare import compare
+from rlhf.export import export_policy
 from rlhf.figures import best_of_kl, expected_best
 from rlhf.policies import Bases
 from rlhf.sample import run as sample
@@ -120,3 +122,10 @@ def test_a_cancelled_run_writes_no_policy_down(home):
     with pytest.raises(Cancelled):
         run(context, SMALL)
     assert home.policies.count() == 1
+
+
+def test_it_has_no_weights_to_export(home, tmp_path):
+    made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+    with pytest.raises(BadInput, match="has no weights of its own .*Name p1 instead"):
+        export_policy(home, made, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -172,7 +172,7 @@ def test_without_labels_of_people_the_run_is_refused_and_the_setting_named(store
 @pytest.mark.parametrize("kind", ["dpo", "ppo"])
 def test_a_training_does_not_start_from_a_way_to_choose(labeled, kind):
     labeled.policies.add(name="best", kind="best-of-n", base=labeled.policies.get(1).base, parent_id=1, config={"n": 4})
-    with pytest.raises(BadInput, match="p2 chooses among answers of p1 and has no weights of its own .*Start from p1"):
+    with pytest.raises(BadInput, match="p2 chooses among answers of p1 and has no weights of its own .*Name p1 instead"):
         launch(labeled, kind, {"from": "p2"}, by="test")
 
 

@@ -104,6 +104,13 @@ def label_page(home: Path) -> dict:
     return figure.label_page(home)
 
 
+def training(home: Path) -> dict:
+    """See tests.bench.training, likewise."""
+    from tests.bench import training as figure
+
+    return figure.training(home)
+
+
 FIGURES: dict[str, Callable[[Path], dict]] = {
     "first_pair_seconds": first_pair_seconds,
     "labels_per_second": labels_per_second,
@@ -115,6 +122,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "reward_skill": reward_skill,
     "reward_speed": reward_speed,
     "sampling": sampling,
+    "training": training,
     "import_large": import_large,
     "export_large": export_large,
 }
