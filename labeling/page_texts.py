@@ -104,7 +104,7 @@ ENGLISH = {
     "empty_all_done": "Every pair has been judged. Thank you. New pairs appear here when the next answers have been sampled.",
     "empty_others_hold": "Other labelers hold the last {n} of the pairs. Try again in {m} min: what they leave comes to you.",
     "effect_title": "What the labels did",
-    "effect_yours": "You gave {total} answers, {today} of them today.",
+    "effect_yours": "Your answers so far: {total}, today: {today}.",
     "effect_agreement": "Where two people judged the same pair, they agreed on {rate} % ({pairs} pairs).",
     "effect_no_agreement": "No pair has been judged by two people yet, so agreement cannot be told.",
     "effect_model": "The newest reward model orders {rate} % of unseen pairs as people do.",

@@ -139,7 +139,7 @@ def test_after_the_last_pair_the_page_says_what_the_labels_did(store, add_pairs,
     store.reward_models.add(name="toy", base="b", adapter="a", config={"labels": "simulated"}, report={"accuracy": 0.9})
     shown = ask("look")["regions"]["screen"]
     assert "Every pair has been judged." in shown
-    assert "You gave 1 answers, 1 of them today." in shown
+    assert "Your answers so far: 1, today: 1." in shown
     assert "No pair has been judged by two people yet" in shown
     assert "orders 71 % of unseen pairs as people do" in shown
     assert ask("undo")["item"]["kind"] == "pair"

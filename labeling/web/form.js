@@ -1,6 +1,6 @@
 // The answer to a pair before it is sent: verdict, aspects, rationale, an edit; kept on the server as a draft while it is written.
 (() => {
-  const fresh = () => ({ verdict: "", editing: false, id: loop.id() });
+  const fresh = () => ({ verdict: "", editing: false, edits: {}, id: loop.id() });
   let said = fresh(), dirty = 0;
 
   const field = (name) => loop.find(`#${name}`);
@@ -35,7 +35,10 @@
   const openEditor = () => {
     const box = field("edit"), side = winner(said.verdict);
     if (!side) return loop.line(loop.says("edit_first"));
-    if (box.dataset.side !== side || !box.value) Object.assign(box, { value: loop.now.item.texts[side] }).dataset.side = side;
+    if (box.dataset.side !== side) {
+      if (box.dataset.side) said.edits[box.dataset.side] = box.value;
+      Object.assign(box, { value: said.edits[side] ?? loop.now.item.texts[side] }).dataset.side = side;
+    }
     mark();
     box.focus();
     box.setSelectionRange(0, 0);
