@@ -61,7 +61,7 @@ class Ratings(Noun):
 
         None where nothing is left. Rows are not held: two people at one row at once make it one that two have rated.
         """
-        sql = f"""SELECT i.id FROM instructions AS i JOIN prompts AS p ON p.id = i.prompt_id
+        sql = f"""SELECT i.id FROM instructions AS i CROSS JOIN prompts AS p ON p.id = i.prompt_id  -- in the order of the hashes
             WHERE p.split = 'train' AND {done("i")}
             AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?)
             AND (SELECT count(*) FROM ratings AS r WHERE r.instruction_id = i.id AND r.supersedes IS NULL)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.clinic import sft_curated
 from tests.bench.figures import ROOT, reward_speed, tour
 from tests.bench.rewards import reward_skill
 
@@ -38,6 +39,7 @@ STUDIES = {
     "tour": Study(tour, (101, 102, 103, 104, 105)),
     "reward": Study(reward_skill, (101, 102, 103)),
     "ppo": Study(ppo_curve, tuple(range(101, 121))),
+    "sft_curated": Study(sft_curated, (101, 102, 103, 104, 105)),
     "reward_speed": Study(reward_speed, (101, 102, 103, 104, 105)),
 }
 

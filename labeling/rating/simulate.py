@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +20,29 @@ from data.store import Store
 from labeling.simulate import labeler
 
 NOISE = 1.0
-KNOWN = 2000
+KNOWN = 500
 """Rows by which the line from gold to points is laid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """The line from gold to points, and how much noise stands between; `spread` is the deviation of gold over the rows to be rated."""
+
+    low: float
+    high: float
+    spread: float
+    noise: float = NOISE
+
+    @classmethod
+    def of(cls, known: Sequence[float], noise: float = NOISE) -> Rater:
+        """A rater for rows whose gold is like `known`."""
+        low, high = np.percentile(known, [2, 98])
+        return cls(float(low), max(float(high), float(low) + 1e-9), float(np.std(known)), noise)
+
+    def rate(self, gold: float, rng: random.Random) -> int:
+        """Points of a row whose rubric score is `gold`."""
+        seen = gold + rng.gauss(0, self.noise * self.spread)
+        return int(np.clip(np.rint(5 * (seen - self.low) / (self.high - self.low)), 0, 5))
 
 
 def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, noise: float = NOISE) -> int:
@@ -33,9 +56,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
     rows = store.instructions.list(split="train", source=SOURCE, limit=KNOWN)
     if not rows:
         raise BadInput("the rubric knows none of the instruction rows", "Let people rate: /label/rate")
-    known = [_gold(store, row) for row in rows]
-    low, high, spread = *np.percentile(known, [2, 98]), float(np.std(known))
-    rng, given = random.Random(seed), 0
+    rater, rng, given = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
     with store.transaction():
         accounts = [labeler(store, number) for number in range(1, raters + 1)]
         while accounts and given < ratings:
@@ -44,8 +65,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
             if waiting is None:
                 accounts.remove(account)
                 continue
-            seen = _gold(store, store.instructions.get(waiting)) + rng.gauss(0, noise * spread)
-            score = int(np.clip(np.rint(5 * (seen - low) / max(high - low, 1e-9)), 0, 5))
+            score = rater.rate(_gold(store, store.instructions.get(waiting)), rng)
             store.ratings.add(secrets.token_hex(16), waiting, account.id, score)
             given += 1
     return given

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data import Store
 from labeling.session import Answer, Session
+from tests.bench.clinic import clinic_quality, k_centre_speed, near_duplicates_speed
 from tests.bench.files import export_large, import_large
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
@@ -112,6 +113,9 @@ def training(home: Path) -> dict:
 
 
 FIGURES: dict[str, Callable[[Path], dict]] = {
+    "clinic_quality": clinic_quality,
+    "near_duplicates": near_duplicates_speed,
+    "k_centre": k_centre_speed,
     "first_pair_seconds": first_pair_seconds,
     "labels_per_second": labels_per_second,
     "label_page": label_page,
