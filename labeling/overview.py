@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.columns import SOURCES, current
+from data.errors import BadInput
 from data.ids import RUN, public
 from data.store import Store
 from data.weightings import LabelerWeight, Weighting
@@ -106,10 +107,14 @@ def _by(events: np.ndarray, column: np.ndarray) -> list[tuple[int, AgreementRepo
 def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
     """Work out and keep what each labeler's comparisons weigh, from the current comparisons of these sources.
 
-    Gold items and adjudicated pairs count as known.
+    Gold items and adjudicated pairs count as known; labelers who are set aside are left out. Raises BadInput where nothing was compared.
     """
+    aside = [one.labeler_id for one in store.asides.list()]
     events = store.columns.comparisons()
-    events = events[current(events) & np.isin(events["source"], [SOURCES.index(name) for name in sources])]
+    wanted = np.isin(events["source"], [SOURCES.index(name) for name in sources]) & ~np.isin(events["labeler"], aside)
+    events = events[current(events) & wanted]
+    if not len(events):
+        raise BadInput(f"there are no comparisons ({'+'.join(sources)}) to weigh labelers by", "Compare some pairs first.", field="labels")
     chosen = first_answers(events)
     signs = store.columns.known_signs()
     known = np.array([signs.get(pair, 0) for pair in chosen["pair"].tolist()], np.int8)

@@ -11,6 +11,7 @@ from tiny import make_tiny_model
 
 import app
 from data.columns import current
+from data.errors import BadInput
 from labeling import live
 from labeling.agreement import Votes
 from labeling.labelers import between, position_bias
@@ -196,6 +197,17 @@ def test_weights_are_kept_as_a_version_and_adjudicated_pairs_count_as_known(stor
     assert weights[mina.id] > 1.5 > 0.5 > weights[jun.id]
     assert store.weightings.newest() == made
     assert (made.votes, made.labels) == (80, "person+import")
+
+
+def test_who_is_set_aside_is_not_weighed_and_without_comparisons_nothing_is_kept(store, add_pairs, said, mina, jun):
+    with pytest.raises(BadInput, match="no comparisons"):
+        weigh(store, ("person",), by="rae")
+    for pair in add_pairs(3):
+        said(pair, mina, "left")
+        said(pair, jun, "left")
+    store.asides.set_aside("jun", "asleep", by="rae")
+    assert set(weigh(store, ("person",), by="rae").by_labeler()) == {mina.id}
+    assert store.value("SELECT count(*) FROM weightings") == 1
 
 
 def test_reward_training_freezes_rows_with_their_labelers_weights_and_names_the_version(store, tmp_path):

@@ -65,7 +65,10 @@ class LabelsPage:
     def weigh(self, kind: str, request: gr.Request) -> str:
         """A new version of the labelers' weights."""
         account = researcher(self.store, request)
-        made = weigh(self.store, KINDS[kind], by=account.name)
+        try:
+            made = weigh(self.store, KINDS[kind], by=account.name)
+        except BadInput as problem:
+            return said(problem)
         return said(f"Weights worked out from {made.votes:,} votes on shared pairs. Reward training uses weights with weights = reliability.")
 
     def _draw(self, look: Look) -> list:
