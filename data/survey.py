@@ -118,7 +118,7 @@ def preview(files: Sequence[File], what: str | None = None, form: str = AUTO) ->
 
 def checked_rows(file: File, what: str, form: str) -> Iterator[Checked]:
     """Every row with its shape or the reason why it has none."""
-    for line, row, problem in _rows(file.path, what):
+    for line, row, problem in _until_broken(_rows(file.path, what)):
         if problem:
             yield Checked(file, line, row, reason=problem)
             continue
@@ -138,6 +138,19 @@ def _comparison(row: dict) -> str | None:
     """The comparison or ranking that a row says it is from, as export writes it: the home it came from knows it already."""
     named = row.get("said_in") or row.get("comparison")
     return named if isinstance(named, str) else None
+
+
+def _until_broken(found: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, dict, str]]:
+    """The rows up to the place from which on the file cannot be read (it is cut off), which is a bad row as any other.
+
+    Raises BadInput for what is no file of rows from its beginning: that has no line.
+    """
+    try:
+        yield from found
+    except BadInput as broken:
+        if broken.line is None:
+            raise
+        yield broken.line, {}, f"{broken.error}; nothing after it can be read"
 
 
 def _rows(path: Path, what: str) -> Iterator[tuple[int, dict, str]]:

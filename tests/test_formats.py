@@ -20,6 +20,8 @@ TURNS = [
 ]
 TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nuser: Another.", TURNS), "Blue.", "No.")
 
+SHARED = [{"from": "human", "value": "Name a colour."}, {"from": "gpt", "value": "Blue."}]
+
 
 def said(text: str) -> list[dict]:
     return [{"role": "assistant", "content": text}]
@@ -34,9 +36,10 @@ def said(text: str) -> list[dict]:
         {"prompt": TURNS[:1], "chosen": said("Blue."), "rejected": said("Go away.")},
         {"chosen": TURNS[:1] + said("Blue."), "rejected": TURNS[:1] + said("Go away.")},
         {"prompt": "any", "chosen": TURNS[:1] + said("Blue."), "rejected": TURNS[:1] + said("Go away.")},
+        {"conversations": SHARED[:1], "chosen": SHARED[1], "rejected": {"from": "gpt", "value": "Go away."}},
         {"chosen": f"{HUMAN}\n\nAssistant: Blue.", "rejected": f"{HUMAN}\n\nAssistant: Go away."},
     ],
-    ids=["alpaca", "explicit", "implicit", "conversational", "implicit conversational", "with whole conversations", "hh"],
+    ids=["alpaca", "explicit", "implicit", "conversational", "implicit conversational", "with whole conversations", "sharegpt", "hh"],
 )
 def test_one_preference_reads_the_same_from_every_shape(row):
     assert read_row(row, "preferences") == BLUE
@@ -103,6 +106,15 @@ def test_a_margin_on_another_scale_counts_as_clearly(margin):
         ("preferences", {"chosen": TURNS[:1] + said("a"), "rejected": TURNS + said("b")}, "the conversations differ before"),
         ("preferences", {"prompt": TURNS[:2], "chosen": "a", "rejected": "b"}, "'prompt' must end with a user's message"),
         ("preferences", {"prompt": TURNS, "chosen": TURNS, "rejected": "b"}, "'chosen' must be one assistant's message"),
+        ("preferences", {"conversations": SHARED[:1], "chosen": SHARED[0], "rejected": "b"}, "'chosen' must be the assistant's (gpt) turn"),
+        ("instructions", {"conversations": SHARED[:1]}, "'conversations' must end with the assistant's (gpt) turn"),
+        ("instructions", {"conversations": [{"from": "bing", "value": "a"}]}, "'conversations[0]' is from 'bing'; known are human, gpt"),
+        ("instructions", {"conversations": [{"form": "human", "value": "a"}]}, "'conversations[0]' must be an object with 'from' and 'value'"),
+        ("instructions", {"conversations": "a"}, "'conversations' must be a list of messages"),
+        ("instructions", {"instuction": "a", "output": "b"}, "the row has no 'instruction': rename 'instuction' to 'instruction'"),
+        ("instructions", {"Conversation": []}, "the row has no 'conversations': rename 'Conversation' to 'conversations'"),
+        ("instructions", {"instruction": "a", "output": None}, "'output' is empty"),
+        ("instructions", {"instruction": "a"}, "the row has no 'output'; it has 'instruction'"),
         ("prompts", {"promt": "a"}, "the row has no 'prompt': rename 'promt' to 'prompt'"),
         ("prompts", {"prompt": [{"role": "tool", "content": "a"}]}, "'prompt[0]' has the role 'tool'"),
         ("prompts", {"prompt": [{"role": "user", "content": [{"type": "image"}]}]}, "'prompt[0].content' must be text"),
@@ -162,6 +174,7 @@ def test_a_format_that_holds_no_such_thing_is_named():
         ({"prompt": TURNS[:1]}, ASKED),
         ({"prompt": TURNS}, TALK.prompt),
         ({"messages": TURNS + said("Blue.")}, TALK.prompt),
+        ({"conversations": SHARED}, ASKED),
         ({"instruction": "Name a colour.", "input": "<noinput>", "output": "x"}, ASKED),
         ({"instruction": "Name it.", "input": "a colour"}, PromptShape("Name it.\n\na colour")),
         ({"instruction": "Name it.", "instances": [{"input": "a colour"}]}, PromptShape("Name it.\n\na colour")),
@@ -178,6 +191,14 @@ def test_prompts_read_from_every_shape(row, shape):
         ({"instruction": "a", "input": "b", "output": "c", "text": "ignored"}, InstructionShape("a", "b", "c")),
         ({"prompt": "a", "completion": "c"}, InstructionShape("a", "", "c")),
         ({"prompt": TURNS[:1], "completion": said("c")}, InstructionShape("Name a colour.", "", "c")),
+        ({"conversations": SHARED}, InstructionShape("Name a colour.", "", "Blue.")),
+        ({"conversations": TURNS + SHARED[1:]}, InstructionShape(TALK.prompt.text, "", "Blue.", TURNS)),
+        (
+            {"system": "Be brief.", "conversations": SHARED},
+            InstructionShape(
+                "system: Be brief.\n\nuser: Name a colour.", "", "Blue.", [{"role": "system", "content": "Be brief."}, TURNS[0]]
+            ),
+        ),
         ({"messages": TURNS + said("c")}, InstructionShape(TALK.prompt.text, "", "c", TURNS)),
         (
             {"instruction": "a", "output": "c", "family": "f", "defects": ["rude"]},

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
-from data.formats import alpaca, arena, full, hh, pandalm, trl
+from data.formats import alpaca, arena, full, hh, pandalm, sharegpt, trl
 from data.formats.conversation import answer_of, prompt_of
 from data.formats.fields import BadRow, optional_text, wanted
 from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape
@@ -16,17 +17,21 @@ from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape
 Reader = Callable[[dict], Any]
 
 AUTO = "auto"
-MODULES = {"full": full, "arena": arena, "pandalm": pandalm, "alpaca": alpaca, "hh": hh, "trl": trl}  # looked at in this order
+MODULES = {"full": full, "arena": arena, "pandalm": pandalm, "sharegpt": sharegpt, "alpaca": alpaca, "hh": hh, "trl": trl}  # looked at in this order
 FORMATS = tuple(MODULES)
 ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}  # what export writes, import reads by name
 NOUN = {"prompts": "prompt", "instructions": "instruction", "preferences": "preference", "pairs": "preference"}
 KEYS = {
-    "prompts": "'prompt', 'messages' or 'instruction'",
-    "instructions": "'instruction' and 'output', 'prompt' and 'completion', or 'messages'",
+    "prompts": "'prompt', 'messages', 'conversations' or 'instruction'",
+    "instructions": "'instruction' and 'output', 'prompt' and 'completion', 'messages', or 'conversations'",
     "preferences": "'chosen' and 'rejected' (with 'prompt' or 'instruction'), or two answers and who won",
     "pairs": "'chosen' and 'rejected', 'conversation_a' and 'conversation_b', or 'response1' and 'response2'",
     "completions": "'prompt' (or 'instruction'), 'response' and 'model'",
 }
+
+
+STARTS = ("instruction", "messages", "conversations", "prompt", "chosen")
+"""Keys of which one makes a row one of a format."""
 
 
 def format_of(row: dict) -> str:
@@ -39,6 +44,8 @@ def read_row(row: dict, what: str, form: str = AUTO) -> Any:
     if what == "completions":
         return completion(row)
     name = format_of(row) if form == AUTO else ALIASES.get(form, form)
+    if form == AUTO and not MODULES[name].matches(row):
+        _refuse_strange(row)
     reader = getattr(MODULES[name], NOUN[what], None)
     if reader is None:
         raise BadRow(f"the {name} format holds no {what}: rows need {KEYS[what]}")
@@ -57,14 +64,23 @@ def completion(row: dict) -> CompletionShape:
     return CompletionShape(asked, answer_of(wanted(row, key), key), optional_text(row, "model"))
 
 
+def _refuse_strange(row: dict) -> None:
+    """Name the known key that a key of a row of no format is nearest to. Raises BadRow; the format's own reader says what else is missing."""
+    for key in row:
+        near = difflib.get_close_matches(str(key).casefold(), STARTS, 1, 0.75)
+        if near and near[0] not in row:
+            raise BadRow(f"the row has no {near[0]!r}: rename {key!r} to {near[0]!r}", near[0])
+
+
 def guess(row: dict) -> str:
     """What a file most likely holds, by one of its rows: preferences, completions, instructions or prompts."""
     if {"chosen", "rejected"} <= row.keys() or format_of(row) in ("full", "arena", "pandalm"):
         return "preferences"
     if {"response", "model"} & row.keys():
         return "completions"
-    messages = row.get("messages")
-    answered = isinstance(messages, list) and messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant"
+    turns = row.get("messages") or row.get("conversations")
+    last = turns[-1] if isinstance(turns, list) and turns and isinstance(turns[-1], dict) else {}
+    answered = (last.get("role") or last.get("from")) in ("assistant", "gpt", "chatgpt", "bot", "model")
     return "instructions" if {"output", "completion", "instances"} & row.keys() or answered else "prompts"
 
 

@@ -32,6 +32,8 @@ def text(row: dict, key: str, *, blank: bool = False) -> str:
 
 def checked_text(value: object, key: str, *, blank: bool = False) -> str:
     """`value`, when it is text that can be stored and shown."""
+    if value is None:
+        raise BadRow(f"{key!r} is empty", key)
     if not isinstance(value, str):
         raise BadRow(f"{key!r} must be text, not {json.dumps(value, default=str)[:40]}", key)
     if not blank and not value.strip():

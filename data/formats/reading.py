@@ -1,4 +1,4 @@
-"""Rows out of a file that a person hands over: JSON Lines, a JSON array or JSON values, gzipped or not.
+"""Rows out of a file that a person hands over: JSON Lines, a JSON array or JSON values, CSV or Parquet, gzipped or not.
 
 What a file is, is found out by looking and never by its name. Rows are streamed with the line they begin on, and a row
 that is not a JSON object comes back with its problem, so that the caller can count the good ones. What spoils the
@@ -13,14 +13,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import BadInput
+from data.formats import sheets
+from data.formats.columnar import MAGIC, parquet_rows
 from data.formats.opening import BROKEN, broken, opened
 from data.formats.values import LONGEST, json_values
 
+KNOWN = frozenset(
+    (
+        "prompt", "instruction", "input", "output", "messages", "conversations", "completion", "response", "chosen", "rejected", "model",
+        "margin", "winner", "response_a", "response_b", "conversation_a", "conversation_b", "response1", "response2",
+    )
+)  # fmt: skip
+"""Names by which a table's head line is told from a text."""
 HEAD = 1 << 16  # bytes looked at to find out what a file is
 BOM = b"\xef\xbb\xbf"
 OTHER_KINDS = {
     b"PK\x03\x04": "a ZIP archive",
-    b"PAR1": "a Parquet file",
     b"\x28\xb5\x2f\xfd": "a Zstandard archive",
     b"\xfd7zXZ": "an XZ archive",
     b"BZh": "a bzip2 archive",
@@ -39,15 +47,15 @@ class Row(NamedTuple):
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """The rows of a JSON or JSON Lines file, streamed. Raises BadInput when the file as a whole cannot be read."""
+    """The rows of a file, streamed. Raises BadInput when the file as a whole cannot be read, or not on from some line."""
     kind = look(path)
     if kind == "text":
         raise BadInput(
-            f"neither JSON nor JSON Lines: it begins with {_beginning(path)!r}",
-            "Give one JSON object per line or one JSON array; plain prompts go in a file named .txt.",
+            f"neither JSON nor CSV nor Parquet: it begins with {_beginning(path)!r}",
+            "Give one JSON object per line, one JSON array, or a table whose first line names the columns; plain prompts go in a file named .txt.",
             file=str(path),
         )
-    yield from _lines(path) if kind == "lines" else _values(path)
+    yield from KINDS[kind](path)
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -63,20 +71,31 @@ def text_lines(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def look(path: Path) -> str:
-    """'lines' (JSON Lines), 'values' (an array, or objects over several lines) or 'text'.
+    """'lines' (JSON Lines), 'values' (an array, or objects over several lines), 'table' (CSV), 'parquet' or 'text'.
 
     Raises BadInput for what is not a readable, non-empty file of UTF-8 text.
     """
     head = _head(path)
     for magic, name in OTHER_KINDS.items():
         if head.startswith(magic):
-            raise BadInput(f"this is {name}", "Save it as JSON Lines in UTF-8 (it may be gzipped).", file=str(path))
+            raise BadInput(f"this is {name}", "Save it as JSON Lines or CSV in UTF-8 (it may be gzipped), or as Parquet.", file=str(path))
+    if head.startswith(MAGIC):
+        return "parquet"
     text = head.removeprefix(BOM).decode("utf-8", errors="replace").lstrip()
     if not text:
         raise BadInput("the file is empty", "Give a file with at least one row.", file=str(path))
     if text[0] == "[":
         return "values" if text[1:].lstrip()[:1] in ("{", "]", "[", '"', "") else "text"
-    return _objects_kind(text) if text[0] == "{" else "text"
+    if text[0] == "{":
+        return _objects_kind(text)
+    return "table" if _delimiter(path, text) else "text"
+
+
+def _delimiter(path: Path, head: str) -> str | None:
+    """What parts the cells of a table; a file named .txt is one only where its first line has a name that we know."""
+    found = sheets.delimiter_of(head, KNOWN)
+    plain = path.name.removesuffix(".gz").endswith(".txt")
+    return None if found and plain and not KNOWN & {name.strip(' "').casefold() for name in head.partition("\n")[0].split(found)} else found
 
 
 def _objects_kind(text: str) -> str:
@@ -111,6 +130,20 @@ def _values(path: Path) -> Iterator[Row]:
             yield _object(line, value)
 
 
+def _table(path: Path) -> Iterator[Row]:
+    head = _head(path).removeprefix(BOM).decode("utf-8", errors="replace").lstrip()
+    lines = (raw.decode("utf-8", errors="surrogateescape") for _, raw in _physical_lines(path))
+    yield from (Row(*record) for record in sheets.records(lines, _delimiter(path, head) or ","))
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    with opened(path):  # says what is wrong with a path
+        yield from (Row(*row) for row in parquet_rows(path))
+
+
+KINDS = {"lines": _lines, "values": _values, "table": _table, "parquet": _parquet}
+
+
 def _object(line: int, value: object) -> Row:
     if isinstance(value, dict):
         return Row(line, value)
@@ -118,7 +151,12 @@ def _object(line: int, value: object) -> Row:
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines without their ends; blank ones left out, the byte order mark taken off."""
+    """Numbered lines without their ends; blank ones left out."""
+    return ((number, raw.rstrip(b"\r\n")) for number, raw in _physical_lines(path) if raw.strip())
+
+
+def _physical_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines with their ends, the byte order mark taken off."""
     with opened(path) as stream:
         number = 0
         while True:
@@ -130,20 +168,21 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 return
             number += 1
             if len(raw) > LONGEST:
-                raise BadInput(
-                    f"the line is longer than {LONGEST >> 20} MiB", "Split it into rows.", file=str(path), line=number
-                )
-            raw = raw.removeprefix(BOM) if number == 1 else raw
-            if raw.strip():
-                yield number, raw.rstrip(b"\r\n")
+                raise BadInput(f"the line is longer than {LONGEST >> 20} MiB", "Split it into rows.", file=str(path), line=number)
+            yield number, raw.removeprefix(BOM) if number == 1 else raw
 
 
 def _head(path: Path) -> bytes:
+    """What the file begins with; of one that is cut off before that, what there is. Raises BadInput where there is nothing."""
+    head = b""
     with opened(path) as stream:
         try:
-            return stream.read(HEAD)
+            while len(head) < HEAD and (more := stream.read1(HEAD)):
+                head += more
         except BROKEN as error:
-            raise broken(path, error) from None
+            if not head:
+                raise broken(path, error) from None
+    return head
 
 
 def _beginning(path: Path) -> str:

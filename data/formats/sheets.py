@@ -1,0 +1,105 @@
+"""CSV: a head line with names, then a row for each record, whose cells may hold line breaks (RFC 4180). Comma, tab or semicolon."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from data.formats.values import LONGEST
+
+DELIMITERS = ",\t;"
+NAME = re.compile(r"\w[\w .:/()-]{0,59}")
+STRUCTURED = re.compile(r"messages|conversations?(_[ab])?|facts|defects|margin|winner_\w+|annotator\d+")
+"""Columns whose values are lists, objects or numbers, which a cell holds as JSON."""
+
+Record = tuple[int, dict, str]
+"""Line on which it begins, its cells by name (None where empty), and what is wrong with it."""
+
+
+def delimiter_of(head: str, known: frozenset[str]) -> str | None:
+    """What parts the cells of text that begins a table: its first record holds a `known` name, or names as many as the second has cells.
+
+    None for text that is no table.
+    """
+    for delimiter in DELIMITERS:
+        first, second = (*_cells(head, delimiter), [], [])[:2]
+        names = [name.strip() for name in first]
+        if all(map(NAME.fullmatch, names)) and len(set(names)) == len(names):
+            if known & {name.casefold() for name in names} and (len(names) > 1 or delimiter == ","):
+                return delimiter
+            if 1 < len(names) == len(second):
+                return delimiter
+    return None
+
+
+def records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
+    """Every record below the head. `lines` keep their ends; bytes that are not UTF-8 are in them as lone surrogates."""
+    csv.field_size_limit(LONGEST)  # of the whole process; the default would refuse a cell above 128 KiB
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    names: list[str] | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, {}, _broken(str(error))
+            continue
+        if names is None:
+            names = [name.strip() for name in cells]
+        elif cells and any(cells):
+            yield line, *_record(names, cells)
+
+
+def _record(names: list[str], cells: list[str]) -> tuple[dict, str]:
+    row = {name: _value(name, cell) for name, cell in zip(names, cells, strict=False)}
+    problem = undecodable("".join(cells))
+    if problem:
+        return {}, problem
+    if len(cells) != len(names):
+        return row, f"the row has {len(cells)} cells, the head line {len(names)}"
+    return row, ""
+
+
+def undecodable(text: str) -> str:
+    """What is wrong with text that was decoded with `surrogateescape`; empty where nothing is."""
+    found = next((mark for mark in text if "\udc80" <= mark <= "\udcff"), "") if not text.isascii() else ""
+    return f"not UTF-8 text (byte 0x{ord(found) - 0xDC00:02x}); save the file as CSV in UTF-8" if found else ""
+
+
+def _value(name: str, cell: str) -> Any:
+    if not cell:
+        return None
+    if STRUCTURED.fullmatch(name):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell
+    return cell
+
+
+def _broken(error: str) -> str:
+    if "end of data" in error:
+        return "a quoted cell begins here and does not end"
+    if "field larger" in error:
+        return f"a cell is longer than {LONGEST >> 20} MiB"
+    if "expected after" in error:
+        return "a quote inside a quoted cell must be doubled"
+    return f"not valid CSV ({error})"
+
+
+def _cells(head: str, delimiter: str) -> list[list[str]]:
+    """The first two records of what was looked at, as far as they can be read."""
+    found: list[list[str]] = []
+    try:
+        for cells in csv.reader(head.splitlines(keepends=True), delimiter=delimiter):
+            found += [cells] if cells else []
+            if len(found) == 2:
+                break
+    except csv.Error:
+        pass
+    return found
