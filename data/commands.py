@@ -18,8 +18,9 @@ from data.formats import FORMATS as IMPORT_FORMATS
 from data.formats.tables import KINDS
 from data.hub import push, refuse_offline
 from data.importing import import_files
+from data.previewing import preview
 from data.store import Store
-from data.survey import File, preview
+from data.survey import File
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def cmd_import(args: argparse.Namespace) -> dict:
         return adopt_policy(open_store(args), args.files[0])
     files = [File.at(path) for path in args.files]
     if args.dry_run:
-        return preview(files, args.what, args.format)._asdict()
+        return preview(files, args.what, args.format, store=open_store(args))._asdict()
     with Bar() as bar:
         return import_files(open_store(args), files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar)
 
@@ -112,7 +113,9 @@ def render_import(result: dict) -> str:
 def _render_preview(found: dict) -> str:
     formats = ", ".join(f"{count:,} {name}" for name, count in found["formats"].items()) or "none"
     told = f"; {found['comparisons']:,} comparisons by {found['labelers'] or 1} labelers" if found["comparisons"] else ""
-    lines = [f"{found['good']:,} good rows ({formats}), {found['bad']:,} bad{told}; nothing was written"]
+    again = f"; {found['duplicate']:,} are there already" if found["duplicate"] else ""
+    again += f"; {found['near']:,} nearly repeat an earlier row" if found["near"] else ""
+    lines = [f"{found['good']:,} good rows ({formats}), {found['bad']:,} bad{told}{again}; nothing was written"]
     return "\n".join([*lines, *filter(None, [found["first_bad"]])])
 
 

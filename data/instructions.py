@@ -35,7 +35,7 @@ class Instructions(Noun):
     def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:
         """Add a row, or find it; `about`: `defects` (names), and its prompt's `family` and `facts`."""
         self.add_many([{"instruction": instruction, "output": output, "input": input, "source": source, **about}])
-        row = self._store.row(f"{JOINED} WHERE instructions.hash = ?", [_hash(instruction, input, output)])
+        row = self._store.row(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
         return _instruction(row)
 
     def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
@@ -84,7 +84,8 @@ class Instructions(Noun):
         return self._store.value(f"SELECT count(*) FROM instructions WHERE {DONE}")
 
 
-def _hash(instruction: str, input: str, output: str) -> str:
+def instruction_hash(instruction: str, input: str, output: str) -> str:
+    """A row's identity: the hash of its three texts."""
     return content_hash("instruction", instruction, input, output)
 
 
@@ -105,7 +106,7 @@ def _prompt_row(
 
 def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:
     defects = dumps(list(about.get("defects", ())))
-    return (prompt_hash, _hash(instruction, input, output), instruction, input, output, source, defects, now())
+    return (prompt_hash, instruction_hash(instruction, input, output), instruction, input, output, source, defects, now())
 
 
 def _instruction(row: Mapping[str, Any]) -> Instruction:

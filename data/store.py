@@ -36,6 +36,7 @@ from data.rankings import Rankings
 from data.ratings import Ratings
 from data.reward_models import RewardModels
 from data.runs import Runs
+from data.shelf import Shelf
 from data.snapshots import Snapshots
 from data.sql import Sql
 from data.tokens import Tokens
@@ -80,6 +81,7 @@ class Store(Sql):
         self.policies = Policies(self)
         self.reward_models = RewardModels(self)
         self.snapshots = Snapshots(self)
+        self.shelf = Shelf(self)
         self.evaluations = Evaluations(self)
         self.ratings = Ratings(self)
         self.imports = Imports(self)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import BadInput
-from data.formats import AUTO, KEYS, format_of, guess, read_row
+from data.formats import KEYS, read_row
 from data.formats.fields import BadRow
 from data.formats.reading import look, rows, text_lines
 from data.formats.shapes import JudgedShape, PreferenceShape
@@ -19,7 +17,6 @@ from data.inserting import Good
 
 MOST_LABELERS = 200
 """Where files name more labelers than this (an open arena does), they are one account: the list of people stays readable."""
-SHOWN = 5
 
 
 class File(NamedTuple):
@@ -83,37 +80,6 @@ class Survey:
         count = f"{self.good} of {self.good + self.bad} rows are good"
         remedy = "Correct it, or import the good rows with --skip-bad." if self.good else f"Each row needs {KEYS[what]}."
         return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.path), line=bad.line, field=bad.field)
-
-
-class Preview(NamedTuple):
-    """What a person sees before an import. `first_bad` is one line, None where every row is good; `shown` are the first good rows."""
-
-    what: str
-    formats: dict[str, int]
-    good: int
-    bad: int
-    comparisons: int
-    labelers: int
-    first_bad: str | None
-    shown: list[dict]
-
-
-def preview(files: Sequence[File], what: str | None = None, form: str = AUTO) -> Preview:
-    """What is in the files, nothing written; without `what` it is guessed from the first row.
-
-    Raises BadInput where a file cannot be read as rows at all.
-    """
-    what = what or guess(next((checked.row for file in files for checked in islice(checked_rows(file, "prompts", AUTO), 1)), {}))
-    survey, formats, shown = Survey(), Counter(), []
-    for file in files:
-        for checked in checked_rows(file, what, form):
-            survey.add(checked)
-            if checked.good:
-                formats[format_of(checked.row)] += 1
-                shown += [checked.row] if len(shown) < SHOWN else []
-    first_bad = str(survey.refusal(what, files)) if survey.bad or not survey.good else None
-    comparisons = survey.votes if what == "preferences" else 0
-    return Preview(what, dict(formats), survey.good, survey.bad, comparisons, len(survey.labelers - {""}), first_bad, shown)
 
 
 def checked_rows(file: File, what: str, form: str) -> Iterator[Checked]:

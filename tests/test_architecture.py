@@ -93,7 +93,7 @@ def looks(client) -> list[dict]:
     given = {each["id"]: each["props"].get("value") or "" for each in config["components"]}
     calls = []
     for each in config["dependencies"]:
-        pages = ["#loop", "#clinic", "#projects", "#labels", "#reward", "#policies", "#arena", "#runs", "#export"]
+        pages = ["#loop", "#data", "#clinic", "#projects", "#labels", "#reward", "#policies", "#arena", "#runs", "#export"]
         places = pages if each["js"] and each["inputs"] else []
         calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *(given[id] for id in each["inputs"][1:])]} for place in places]
     return calls

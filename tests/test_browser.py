@@ -168,6 +168,6 @@ def test_a_researcher_decides_a_disputed_pair_without_seeing_the_votes_first(pag
 def test_no_page_scrolls_sideways(page, server, width):
     page.set_viewport_size({"width": width, "height": 844})
     sign_in(page, server, "rae")
-    for name in ("loop", "clinic", "labels", "reward", "policies", "runs", "export"):
+    for name in ("loop", "data", "clinic", "labels", "reward", "policies", "runs", "export"):
         visit(page, server, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -12,7 +12,8 @@ from data.formats.fields import BadRow
 from data.formats.shapes import JudgedShape, PromptShape, Vote
 from data.importing import import_file
 from data.preferences import preference_rows
-from data.survey import MOST_LABELERS, File, preview
+from data.previewing import preview
+from data.survey import MOST_LABELERS, File
 
 
 def talk(*said: str) -> list[dict]:
@@ -146,7 +147,7 @@ def test_a_preview_says_what_is_in_the_files_and_writes_nothing(store, tmp_path)
     assert (found.what, found.formats, found.good, found.bad) == ("preferences", {"pandalm": 1, "arena": 1}, 2, 1)
     assert (found.comparisons, found.labelers) == (4, 4)
     assert found.first_bad.startswith(f"{given}:3: 'annotator1' must be 1, 2 or 0")
-    assert found.shown == [PANDA, BATTLE]
+    assert [set(row) for row in found.shown] == [{"prompt", "answers", "votes", "source"}] * 2
     assert store.prompts.count() == 0
     with pytest.raises(BadInput, match="the file is empty"):
         preview([File.at(write(tmp_path / "none.jsonl", []))])

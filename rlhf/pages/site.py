@@ -19,7 +19,7 @@ from labeling.entrance import Entrance
 from labeling.gate import Gate
 from labeling.rating import page as rating
 from labeling.requests import user
-from rlhf.pages import export, look, train
+from rlhf.pages import export, incoming, look, train
 
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
@@ -30,7 +30,8 @@ def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     desk = Desk(store)
-    app.router.routes.extend([*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store)])
+    own = [*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store), incoming.upload(store)]
+    app.router.routes.extend(own)
     label, research = page.build(store), train.build(store)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
     mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)

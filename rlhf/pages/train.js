@@ -1,5 +1,5 @@
 (() => {
-  const pages = ["loop", "clinic", "projects", "labels", "reward", "policies", "arena", "runs", "export"];
+  const pages = ["loop", "data", "clinic", "projects", "labels", "reward", "policies", "arena", "runs", "export"];
   const show = () => {
     const wanted = location.hash.slice(1).split("/")[0];
     const page = pages.includes(wanted) ? wanted : "loop";
@@ -8,6 +8,19 @@
       link.getAttribute("href") === "#" + page ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
     });
     requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+  };
+  // A chosen file goes to the home's import folder as it is; the page then looks at the folder again.
+  window.sendFile = async (input) => {
+    const told = document.querySelector("#data-sent"), file = input.files[0];
+    if (!file) return;
+    told.textContent = `${file.name}: ${told.dataset.sending}`;
+    try {
+      const answer = await fetch(`data/upload?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+      const said = await answer.json();
+      told.textContent = answer.ok ? `${said.name}: ${told.dataset.done}` : `${said.error}. ${said.remedy ?? ""}`;
+    } catch { told.textContent = told.dataset.failed; }
+    input.value = "";
+    document.querySelector("#turned")?.click();
   };
   window.addEventListener("hashchange", () => {
     show();

@@ -13,13 +13,14 @@ from rlhf.launch import launch
 from rlhf.pages import export, loop
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
+from rlhf.pages.data import DataPage
 from rlhf.pages.labels import LabelsPage
 from rlhf.pages.parts import QUIET, researcher
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 
-NAMES = ("Loop", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "Export")
+NAMES = ("Loop", "Data", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "Export")
 PAGES = tuple((name.lower(), name) for name in NAMES)
 EVERY = 2.0
 """Seconds between two looks at the store by a page that is on the screen."""
@@ -41,6 +42,8 @@ def build(store: Store) -> gr.Blocks:
             with gr.Column(elem_id="pages"):
                 with page("loop"):
                     loop.build(store, looks)
+                with page("data"):
+                    DataPage(store, looks)
                 with page("clinic"):
                     ClinicPage(store, looks)
                 with page("projects"):
