@@ -45,12 +45,25 @@ class Accounts(Noun):
         """Every account, oldest first."""
         return [account_of(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
 
+    def answers(self) -> dict[int, int]:
+        """How many answers of each account hold; accounts without one are left out."""
+        rows = self._store.rows("SELECT labeler_id, sum(answers) AS n FROM tallies GROUP BY labeler_id")
+        return {row["labeler_id"]: row["n"] for row in rows}
+
     def disable(self, name: str) -> Account:
-        """Shut an account out and end its sessions. Raises BadInput for an unknown name."""
+        """Shut an account out, end its sessions and tokens, and let others have what it holds. Raises BadInput for an unknown name."""
         with self._store.transaction():
             account = self._named(name)
             self._store.execute("UPDATE accounts SET disabled = 1 WHERE id = ?", [account.id])
             self._store.execute("DELETE FROM tokens WHERE account_id = ?", [account.id])
+            self._store.execute("UPDATE assignments SET expires_at = ?1 WHERE labeler_id = ?2 AND expires_at > ?1", [now(), account.id])
+            return self.get(account.id)
+
+    def enable(self, name: str) -> Account:
+        """Let a closed account in again; whoever it is signs in anew. Raises BadInput for an unknown name."""
+        with self._store.transaction():
+            account = self._named(name)
+            self._store.execute("UPDATE accounts SET disabled = 0 WHERE id = ?", [account.id])
             return self.get(account.id)
 
     def set_password(self, name: str, password_hash: str) -> Account:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import attention, schema, schema_imports, schema_labels, schema_projects, schema_ratings
+from data import attention, schema, schema_imports, schema_labels, schema_people, schema_projects, schema_ratings
 from data.clock import now
 from data.schema_quality import apply as add_quality
 
@@ -63,6 +63,13 @@ def m020_quality(db: Database) -> None:
 
 _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)
     OR EXISTS (SELECT 1 FROM skips AS s WHERE s.assignment_id = a.id)"""
+
+
+@migrations()
+def m010_people(db: Database) -> None:
+    """Invitations, identities at a provider, and what people may do with their own data."""
+    for statement in _statements(schema_people.PEOPLE):
+        db.execute(statement)
 
 
 @migrations()

@@ -26,8 +26,10 @@ from data.evaluations import Evaluations
 from data.gold import Gold
 from data.imports import Imports
 from data.instructions import Instructions
+from data.invitations import Invitations
 from data.metrics import Metrics
 from data.migrations import NAMES, migrations
+from data.own_data import OwnData
 from data.pairs import Pairs
 from data.policies import Policies
 from data.projects import Projects
@@ -77,6 +79,8 @@ class Store(Sql):
         self.weightings = Weightings(self)
         self.accounts = Accounts(self)
         self.tokens = Tokens(self)
+        self.invitations = Invitations(self)
+        self.own_data = OwnData(self)
         self.runs = Runs(self)
         self.policies = Policies(self)
         self.reward_models = RewardModels(self)

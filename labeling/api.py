@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from data.errors import BadInput, Refused
 from data.store import Store
-from labeling import transfer, verbs
+from labeling import transfer, verbs, yours
 from labeling.answers import refused, unreadable
 from labeling.bodies import Body, read_json
 from labeling.desk import Desk
@@ -31,6 +31,7 @@ def routes(store: Store, desk: Desk | None = None) -> list[Route]:
     return [
         Route("/api/v1/openapi.json", describe, methods=["GET"]),
         *transfer.routes(store),
+        *yours.routes(store),
         *(Route(f"/api/v1/{name}", endpoint(store, desk, verb), methods=["POST"]) for name, verb in verbs.API.items()),
     ]
 

@@ -32,7 +32,7 @@ def sign_in_page(language: str, *, after: str = "", name: str = "", error: str =
     """The form of /login; `after` is the path to go to once signed in."""
     fields = _hidden("next", after) + _name(language, name) + _password(language, "current-password", "")
     return _form(
-        language, action="login", title=say(language, "app"), lead="sign_in_lead", fields=fields, button="sign_in", error=error
+        language, action="login", title=say(language, "app"), lead=say(language, "sign_in_lead"), fields=fields, button="sign_in", error=error
     )
 
 
@@ -44,11 +44,33 @@ def first_page(language: str, token: str, *, name: str = "", error: str = "", ru
         language,
         action="first",
         title=say(language, "first_title"),
-        lead="first_lead",
+        lead=say(language, "first_lead"),
         fields=fields,
         button="first_button",
         error=error,
     )
+
+
+def invite_page(language: str, token: str, *, name: str = "", known: str | None = None, error: str = "", rule: bool = True) -> str:
+    """The form of /invite: name and password, or a new password alone for the account `known`."""
+    hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>" if rule else ""
+    fields = _hidden("token", token) + ("" if known else _name(language, name)) + _password(language, "new-password", hint)
+    lead = escape(say(language, "again_lead", name=known)) if known else say(language, "invite_lead")
+    button = "again_button" if known else "first_button"
+    return _form(language, action="invite", title=say(language, "first_title"), lead=lead, fields=fields, button=button, error=error)
+
+
+def yours_page(language: str, name: str, *, error: str = "") -> str:
+    """What a person may have back or have erased."""
+    alert = f"<p role=alert>{escape(error)}</p>" if error else ""
+    label = f"<label for=name>{say(language, 'yours_confirm')}</label>"
+    field = f"{label}<input id=name name=name autocomplete=off placeholder='{escape(name)}' required>"
+    body = (
+        f"<p>{say(language, 'yours_lead')}</p>{alert}<p><a href='mine' download>{say(language, 'yours_download')}</a></p><hr>"
+        f"<form method=post action='erase'><p>{say(language, 'yours_erase_lead')}</p>{field}<button>{say(language, 'yours_erase')}</button></form>"
+        f"<p><a href='./'>{say(language, 'yours_back')}</a></p>"
+    )
+    return _page(language, say(language, "yours"), body)
 
 
 def note_page(language: str, key: str, sign_in: str, **values: object) -> str:
@@ -60,7 +82,7 @@ def note_page(language: str, key: str, sign_in: str, **values: object) -> str:
 def _form(language: str, *, action: str, title: str, lead: str, fields: str, button: str, error: str) -> str:
     alert = f"<p role=alert>{escape(error)}</p>" if error else ""
     form = f"<form method=post action='{action}'>{alert}{fields}<button>{say(language, button)}</button></form>"
-    return _page(language, title, f"<p>{say(language, lead)}</p>{form}")
+    return _page(language, title, f"<p>{lead}</p>{form}")
 
 
 def _hidden(name: str, value: str) -> str:

@@ -20,6 +20,7 @@ from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
 from labeling.answers import note, trouble, unreadable
+from labeling.presence import Presence
 from labeling.requests import is_foreign, path_of, root_of
 from labeling.sign_in import COOKIE, SignIn
 from labeling.throttle import Throttle
@@ -46,11 +47,18 @@ class Gate:
     """Wraps `app`. `used`: for a page's prefix, which of the framework's calls it needs beside `CALLS`, such as `upload`."""
 
     def __init__(
-        self, app: ASGIApp, store: Store, throttle: Throttle | None = None, used: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        app: ASGIApp,
+        store: Store,
+        throttle: Throttle | None = None,
+        *,
+        used: Mapping[str, tuple[str, ...]] | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self.app = app
         self.store = store
         self.used = used or {}
+        self.presence = presence or Presence()
         self.own = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignIn(store, throttle or Throttle()).routes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,6 +100,7 @@ class Gate:
             return self.turn_away(request, prefix)
         if account.role not in ROLES[prefix] or self.is_shut(prefix, path):
             return note(request, 403, "forbidden")
+        self.presence.note(account.id)
         return None
 
     def is_shut(self, prefix: str, path: str) -> bool:

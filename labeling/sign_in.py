@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from data.invitations import Invitation
 from data.store import Store
-from labeling import accounts
+from labeling import accounts, people
 from labeling.answers import note
-from labeling.doors import first_page, sign_in_page
+from labeling.doors import first_page, invite_page, sign_in_page
 from labeling.requests import address, is_own_path, root_of, small_form, spoken
 from labeling.texts import Refusal, say
 from labeling.throttle import Throttle
@@ -40,6 +41,8 @@ class SignIn:
             ("POST", "/logout"): self.sign_out,
             ("GET", "/first"): self.ask_first,
             ("POST", "/first"): self.first,
+            ("GET", "/invite"): self.ask_invited,
+            ("POST", "/invite"): self.invited,
         }
 
     async def home(self, request: Request) -> Response:
@@ -96,6 +99,31 @@ class SignIn:
             error, rule = refused.told(spoken(request)), not refused.key.startswith("password")
             return HTMLResponse(first_page(spoken(request), token, name=name, error=error, rule=rule), 400)
         return enter(request, session, "/train/") if session else note(request, 410, "first_gone")
+
+    async def ask_invited(self, request: Request) -> Response:
+        """The form behind an invitation, while it is good."""
+        token = request.query_params.get("token", "")
+        invitation = self.store.invitations.find(token)
+        if invitation is None:
+            return note(request, 410, "invite_gone")
+        return HTMLResponse(invite_page(spoken(request), token, known=self.known(invitation)))
+
+    async def invited(self, request: Request) -> Response:
+        """Make the account, or set the new password, and sign in; the link is gone afterwards."""
+        form = await small_form(request)
+        token, name = form.get("token", ""), form.get("name", "")
+        try:
+            joined = await asyncio.to_thread(people.join, self.store, token, name, form.get("password", ""))
+        except Refusal as refused:
+            invitation = self.store.invitations.find(token)
+            known, rule = invitation and self.known(invitation), not refused.key.startswith("password")
+            page = invite_page(spoken(request), token, name=name, known=known, error=refused.told(spoken(request)), rule=rule)
+            return HTMLResponse(page, 400)
+        return enter(request, joined[0], HOME[joined[1].role]) if joined else note(request, 410, "invite_gone")
+
+    def known(self, invitation: Invitation) -> str | None:
+        """The name of the account whose password the link sets."""
+        return self.store.accounts.get(invitation.account_id).name if invitation.account_id else None
 
 
 def enter(request: Request, token: str, path: str) -> Response:

@@ -24,6 +24,7 @@ from data.records import Account
 from data.store import Store
 from labeling.answers import refused, unreadable
 from labeling.bodies import storable
+from labeling.people import actor
 from labeling.requests import user
 
 FILE_LIMIT = 1024**3
@@ -43,7 +44,7 @@ def routes(store: Store) -> list[Route]:
         async with kept(request, store.home / "cache") as file:
             work = lambda: import_file(  # noqa: E731
                 store, file, query["as"], form=query.get("format", AUTO), skip_bad=query.get("skip_bad") == "true",
-                name=storable(query.get("name", "")) or "upload", by=account.name,
+                name=storable(query.get("name", "")) or "upload", by=actor(account),
             )  # fmt: skip
             try:
                 return JSONResponse({name: value for name, value in (await run_in_threadpool(work)).items() if name != "rejected_file"})
@@ -59,7 +60,7 @@ def routes(store: Store) -> list[Route]:
         folder = store.home / "cache"
         folder.mkdir(exist_ok=True)
         file = folder / f"{secrets.token_hex(16)}.jsonl"
-        options = {"form": query.get("format"), "labels": query.get("labels", "person"), "by": account.name}
+        options = {"form": query.get("format"), "labels": query.get("labels", "person"), "by": actor(account)}
         done = await run_in_threadpool(lambda: export_file(store, file, query["what"], **options))
         headers = {"x-rows": str(done["rows"]), "x-omitted": json.dumps(done["omitted"])}
         return FileResponse(

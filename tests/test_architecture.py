@@ -87,13 +87,18 @@ def test_the_server_opens_every_page_without_torch(tmp_path):
     assert "libtorch" not in mapped
 
 
+def page_names() -> list[str]:
+    from rlhf.pages.train import PAGES
+
+    return [name for name, _ in PAGES]
+
+
 def looks(client) -> list[dict]:
     """A call of every page's look at the store, with that page on the screen."""
     config = client.get("/train/config").json()
     given = {each["id"]: each["props"].get("value") or "" for each in config["components"]}
     calls = []
     for each in config["dependencies"]:
-        pages = ["#loop", "#data", "#clinic", "#projects", "#labels", "#reward", "#policies", "#arena", "#runs", "#export"]
-        places = pages if each["js"] and each["inputs"] else []
-        calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *(given[id] for id in each["inputs"][1:])]} for place in places]
+        places = [f"#{name}" for name in page_names()] if each["js"] and each["inputs"] else []
+        calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *[""] * (len(each["inputs"]) - 1)]} for place in places]
     return calls

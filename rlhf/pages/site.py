@@ -17,6 +17,7 @@ from labeling import api, page, turns
 from labeling.desk import Desk
 from labeling.entrance import Entrance
 from labeling.gate import Gate
+from labeling.presence import Presence
 from labeling.rating import page as rating
 from labeling.requests import user
 from rlhf.pages import export, incoming, look, train
@@ -33,9 +34,12 @@ def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "
     own = [*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store), incoming.upload(store)]
     app.router.routes.extend(own)
     label, research = page.build(store), train.build(store)
+    app.router.routes.extend([*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store)])
+    presence = Presence()
+    label, research = page.build(store), train.build(store, presence)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
     mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)
-    gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)})
+    gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence)
     return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 
 

@@ -1,5 +1,5 @@
 (() => {
-  const pages = ["loop", "data", "clinic", "projects", "labels", "reward", "policies", "arena", "runs", "export"];
+  const pages = ["loop", "data", "clinic", "projects", "labels", "reward", "policies", "arena", "runs", "people", "export"];
   const show = () => {
     const wanted = location.hash.slice(1).split("/")[0];
     const page = pages.includes(wanted) ? wanted : "loop";

@@ -8,6 +8,7 @@ import gradio as gr
 
 from data.records import Run
 from data.store import Store
+from labeling.presence import Presence
 from reward.page import build_reward_tab
 from rlhf.launch import launch
 from rlhf.pages import export, loop
@@ -16,17 +17,22 @@ from rlhf.pages.clinic import ClinicPage
 from rlhf.pages.data import DataPage
 from rlhf.pages.labels import LabelsPage
 from rlhf.pages.parts import QUIET, researcher
+from rlhf.pages.people import PeoplePage
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 
 NAMES = ("Loop", "Data", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "Export")
 PAGES = tuple((name.lower(), name) for name in NAMES)
+PAGES = (
+    ("loop", "Loop"), ("projects", "Projects"), ("reward", "Reward"), ("policies", "Policies"), ("arena", "Arena"), ("runs", "Runs"), ("people", "People"),
+    ("export", "Export"),
+)  # fmt: skip
 EVERY = 2.0
 """Seconds between two looks at the store by a page that is on the screen."""
 
 
-def build(store: Store) -> gr.Blocks:
+def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
     """The whole site of the researcher; the address's #name chooses the page without asking the server."""
 
     def queue_reward(settings: dict, by: str) -> Run:
@@ -58,6 +64,8 @@ def build(store: Store) -> gr.Blocks:
                     ArenaPage(store, looks)
                 with page("runs"):
                     runs = RunsPage(store, looks)
+                with page("people"):
+                    PeoplePage(store, looks, presence or Presence())
                 with page("export"):
                     export.build(store, looks)
         gr.on([blocks.load, turned.click], runs.opened, None, runs.changing(), **QUIET)
