@@ -26,6 +26,7 @@ from data.errors import BadInput
 from labeling import accounts
 from labeling.entrance import check_root_path
 from labeling.listening import listen, written
+from labeling.oidc import Oidc, read_provider
 from rlhf import locks, supervisor
 from rlhf.home import prepare
 from rlhf.reward_sources import SOURCE_HELP, keep_sources
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=7860)
     serve.add_argument("--behind-proxy", action="store_true", help="trust the X-Forwarded headers of the proxy in front of this server")
     serve.add_argument("--root-path", default="", metavar="PATH", help="the path below which that proxy serves the app, such as /preferences")
+    serve.add_argument("--oidc", type=Path, metavar="FILE", help="sign in at the OpenID Connect provider of this JSON file, too")
     serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
     serve.add_argument("--chat-template", type=Path, metavar="FILE", help="a Jinja chat template for that model, kept with it")
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
@@ -100,7 +102,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     """Serve this home until Ctrl-C; runs go on without the server."""
     store = open_store(args)
     accounts.check_host(store, args.host, args.behind_proxy)
-    root = check_root_path(args.root_path)
+    root, oidc = check_root_path(args.root_path), Oidc(read_provider(args.oidc)) if args.oidc else None
     lock = locks.hold(store.home / locks.SERVER)
     if lock is None:
         raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
@@ -111,7 +113,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
         alone = accounts.is_loopback(args.host) and not args.behind_proxy
-        site = compose_site(store, behind_proxy=args.behind_proxy, root_path=root, loopback_only=alone)
+        site = compose_site(store, behind_proxy=args.behind_proxy, root_path=root, loopback_only=alone, oidc=oidc)
         serve(site, door, f"http://{written(args.host)}:{door.getsockname()[1]}{root}{accounts.first_link(store) or '/'}")
 
 

@@ -25,6 +25,7 @@ KINDS = {
     "ranking": "SELECT r.*, w.text AS rationale FROM rankings AS r LEFT JOIN ranking_rationales AS w ON w.ranking_id = r.id"
     " WHERE r.labeler_id = ? ORDER BY r.rowid",
     "place": "SELECT p.* FROM ranking_places AS p JOIN rankings AS r ON r.id = p.ranking_id WHERE r.labeler_id = ?",
+    "rating": "SELECT * FROM ratings WHERE labeler_id = ? ORDER BY rowid",
     "skip": "SELECT s.* FROM skips AS s JOIN assignments AS a ON a.id = s.assignment_id WHERE a.labeler_id = ?",
 }
 ERASED = (

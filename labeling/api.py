@@ -5,6 +5,7 @@ They are the verbs of `Session`, with the same fields.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
@@ -49,8 +50,10 @@ def endpoint(store: Store, desk: Desk, verb: Verb) -> Callable:
         if account is None:
             return JSONResponse(Refused("sign in first").as_json(), 401)
         try:
+            began = time.perf_counter()
             body = await read_json(request)
-            return JSONResponse(await desk.do(lambda: verb(Session(store, account), body)))
+            told = await desk.do(lambda: verb(Session(store, account), body))
+            return JSONResponse(told, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
         except HTTPException as problem:
             return unreadable(problem)
         except BadInput as problem:

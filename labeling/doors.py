@@ -28,12 +28,11 @@ button { color: var(--on); background: var(--accent); border: 0; border-radius: 
 """
 
 
-def sign_in_page(language: str, *, after: str = "", name: str = "", error: str = "") -> str:
-    """The form of /login; `after` is the path to go to once signed in."""
+def sign_in_page(language: str, *, after: str = "", name: str = "", error: str = "", other: str = "") -> str:
+    """The form of /login; `after` is the path to go to once signed in, `other` a link to another way."""
     fields = _hidden("next", after) + _name(language, name) + _password(language, "current-password", "")
-    return _form(
-        language, action="login", title=say(language, "app"), lead=say(language, "sign_in_lead"), fields=fields, button="sign_in", error=error
-    )
+    title, lead = say(language, "app"), say(language, "sign_in_lead") + other
+    return _form(language, action="login", title=title, lead=lead, fields=fields, button="sign_in", error=error)
 
 
 def first_page(language: str, token: str, *, name: str = "", error: str = "", rule: bool = True) -> str:
@@ -51,13 +50,19 @@ def first_page(language: str, token: str, *, name: str = "", error: str = "", ru
     )
 
 
-def invite_page(language: str, token: str, *, name: str = "", known: str | None = None, error: str = "", rule: bool = True) -> str:
-    """The form of /invite: name and password, or a new password alone for the account `known`."""
-    hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>" if rule else ""
+def invite_page(language: str, token: str, *, name: str = "", known: str | None = None, error: str = "", other: str = "") -> str:
+    """The form of /invite: name and password, or a new password alone for the account `known`; `other` is a link to another way."""
+    hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>"
     fields = _hidden("token", token) + ("" if known else _name(language, name)) + _password(language, "new-password", hint)
     lead = escape(say(language, "again_lead", name=known)) if known else say(language, "invite_lead")
+    lead += other
     button = "again_button" if known else "first_button"
     return _form(language, action="invite", title=say(language, "first_title"), lead=lead, fields=fields, button=button, error=error)
+
+
+def provider_link(language: str, provider: str, query: str) -> str:
+    """A link to the sign-in at a provider of that name."""
+    return f"<br><a href='oidc?{escape(query)}'>{escape(say(language, 'oidc_link', name=provider))}</a>"
 
 
 def yours_page(language: str, name: str, *, error: str = "") -> str:

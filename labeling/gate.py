@@ -20,6 +20,7 @@ from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
 from labeling.answers import note, trouble, unreadable
+from labeling.oidc import Oidc
 from labeling.presence import Presence
 from labeling.requests import is_foreign, path_of, root_of
 from labeling.sign_in import COOKIE, SignIn
@@ -54,12 +55,13 @@ class Gate:
         *,
         used: Mapping[str, tuple[str, ...]] | None = None,
         presence: Presence | None = None,
+        oidc: Oidc | None = None,
     ) -> None:
         self.app = app
         self.store = store
         self.used = used or {}
         self.presence = presence or Presence()
-        self.own = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignIn(store, throttle or Throttle()).routes()
+        self.own = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignIn(store, throttle or Throttle(), oidc).routes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

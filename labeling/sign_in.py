@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from data.errors import Refused
 from data.invitations import Invitation
 from data.store import Store
 from labeling import accounts, people
 from labeling.answers import note
-from labeling.doors import first_page, invite_page, sign_in_page
+from labeling.doors import first_page, invite_page, provider_link, sign_in_page
+from labeling.oidc import BEGUN_SECONDS, Oidc, admit
 from labeling.requests import address, is_own_path, root_of, small_form, spoken
 from labeling.texts import Refusal, say
 from labeling.throttle import Throttle
 
-COOKIE = "preference_loop"
+COOKIE, STATE = "preference_loop", "preference_loop_oidc"
 HOME = {"labeler": "/label/", "researcher": "/train/"}
 NAME_ATTEMPTS, ADDRESS_ATTEMPTS = 5, 20
 """Failures within the throttle's window; many people may share one address."""
@@ -28,13 +32,15 @@ Handler = Callable[[Request], Awaitable[Response]]
 class SignIn:
     """The pages in front of the app; every write to the store happens off the event loop."""
 
-    def __init__(self, store: Store, throttle: Throttle) -> None:
+    def __init__(self, store: Store, throttle: Throttle, oidc: Oidc | None = None) -> None:
         self.store = store
         self.throttle = throttle
+        self.oidc = oidc
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """What it answers."""
-        return {
+        provider = {("GET", "/oidc"): self.go_to_provider, ("GET", "/oidc/back"): self.come_back} if self.oidc else {}
+        return provider | {
             ("GET", "/"): self.home,
             ("GET", "/login"): self.ask_sign_in,
             ("POST", "/login"): self.sign_in,
@@ -53,7 +59,8 @@ class SignIn:
 
     async def ask_sign_in(self, request: Request) -> Response:
         """The sign-in form."""
-        return HTMLResponse(sign_in_page(spoken(request), after=request.query_params.get("next", "")))
+        after = request.query_params.get("next", "")
+        return HTMLResponse(sign_in_page(spoken(request), after=after, other=self.other(request, next=after)))
 
     async def sign_in(self, request: Request) -> Response:
         """Check name and password off the loop; too many failures of a name or an address have to wait."""
@@ -106,7 +113,7 @@ class SignIn:
         invitation = self.store.invitations.find(token)
         if invitation is None:
             return note(request, 410, "invite_gone")
-        return HTMLResponse(invite_page(spoken(request), token, known=self.known(invitation)))
+        return HTMLResponse(invite_page(spoken(request), token, known=self.known(invitation), other=self.other(request, invitation=token)))
 
     async def invited(self, request: Request) -> Response:
         """Make the account, or set the new password, and sign in; the link is gone afterwards."""
@@ -116,10 +123,40 @@ class SignIn:
             joined = await asyncio.to_thread(people.join, self.store, token, name, form.get("password", ""))
         except Refusal as refused:
             invitation = self.store.invitations.find(token)
-            known, rule = invitation and self.known(invitation), not refused.key.startswith("password")
-            page = invite_page(spoken(request), token, name=name, known=known, error=refused.told(spoken(request)), rule=rule)
+            known = invitation and self.known(invitation)
+            page = invite_page(spoken(request), token, name=name, known=known, error=refused.told(spoken(request)))
             return HTMLResponse(page, 400)
         return enter(request, joined[0], HOME[joined[1].role]) if joined else note(request, 410, "invite_gone")
+
+    async def go_to_provider(self, request: Request) -> Response:
+        """To the provider's own sign-in; a cookie binds what comes back to this browser."""
+        query, root = request.query_params, root_of(request)
+        back = f"{request.url.scheme}://{request.url.netloc}{root}/oidc/back"
+        try:
+            state, address = await self.oidc.begin(back, after=query.get("next", ""), invitation=query.get("invitation", ""))
+        except Refused as refused:
+            return note(request, 502, "oidc_failed", why=refused)
+        response, secure = RedirectResponse(address, 303), request.url.scheme == "https"
+        response.set_cookie(STATE, state, max_age=int(BEGUN_SECONDS), path=root or "/", httponly=True, samesite="lax", secure=secure)
+        return response
+
+    async def come_back(self, request: Request) -> Response:
+        """From the provider: check what it says, then let the account in."""
+        query, state = request.query_params, request.cookies.get(STATE, "")
+        try:
+            if not state or not secrets.compare_digest(state.encode(), query.get("state", "").encode()):
+                raise Refused("this sign-in was not begun in this browser", "Begin again.")
+            claims, begun = await self.oidc.finish(state, query.get("code", ""))
+            token, account = await asyncio.to_thread(admit, self.store, self.oidc.provider, claims, begun.invitation)
+        except Refused as refused:
+            return note(request, 403, "oidc_failed", why=refused)
+        response = enter(request, token, begun.after if is_own_path(begun.after) else HOME[account.role])
+        response.delete_cookie(STATE, path=root_of(request) or "/", httponly=True, samesite="lax")
+        return response
+
+    def other(self, request: Request, **query: str) -> str:
+        """The link to the provider's sign-in, where there is one."""
+        return provider_link(spoken(request), self.oidc.provider.name, urlencode(query)) if self.oidc else ""
 
     def known(self, invitation: Invitation) -> str | None:
         """The name of the account whose password the link sets."""

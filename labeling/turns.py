@@ -8,6 +8,7 @@ that it can be sent again after a lost connection or a restart. A refusal is a l
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,10 +46,12 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
     """Read the body, let `verb` act, and answer with what the page shows next."""
 
     async def answer(request: Request) -> Response:
+        began = time.perf_counter()
         try:
             raw = await read_bytes(request, LONGEST_BODY)
             body = json.loads(raw or b"{}")
-            return JSONResponse(await desk.do(lambda: act(store, verb, request, body if isinstance(body, dict) else {})))
+            reply = await desk.do(lambda: act(store, verb, request, body if isinstance(body, dict) else {}))
+            return JSONResponse(reply, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
         except HTTPException as problem:
             return unreadable(problem)
         except ValueError:

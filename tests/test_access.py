@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from data.store import Store
 from labeling.entrance import Entrance
+from labeling.oidc import Oidc, Provider
 from labeling.sign_in import COOKIE
 from rlhf.pages.site import compose_site
 
@@ -52,7 +53,7 @@ def store(tmp_path_factory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def site(store) -> Entrance:
-    return compose_site(store)
+    return compose_site(store, oidc=Oidc(Provider("http://127.0.0.1:9", "client", "secret")))
 
 
 @pytest.fixture(scope="module")

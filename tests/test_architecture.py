@@ -22,7 +22,7 @@ FLOORS = {
 MODELS = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "safetensors"}
 THIRD_PARTY = {
     "data": {"sqlite_utils", "numpy", "psutil", "tokenizers", "pyarrow", "huggingface_hub", "httpx"},
-    "labeling": {"numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
+    "labeling": {"authlib", "joserfc", "numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
     "reward": MODELS | {"numpy"},
     "rlhf": MODELS | {"numpy", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"uvicorn", "sqlite_utils"},
@@ -100,5 +100,5 @@ def looks(client) -> list[dict]:
     calls = []
     for each in config["dependencies"]:
         places = [f"#{name}" for name in page_names()] if each["js"] and each["inputs"] else []
-        calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *[""] * (len(each["inputs"]) - 1)]} for place in places]
+        calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *(given[id] for id in each["inputs"][1:])]} for place in places]
     return calls

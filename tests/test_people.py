@@ -46,7 +46,7 @@ def test_an_invitation_makes_one_account_of_its_role_and_is_gone(client, store):
     joined = client.post("/invite", data={"token": token, "name": "Mina", "password": PASSWORD})
     assert (joined.status_code, joined.headers["location"]) == (303, "/label/")
     assert store.accounts.by_name("Mina").role == "labeler"
-    assert client.post("/label/next").status_code == 200
+    assert client.get("/label/you").status_code == 200
     for answer in (client.get(path), client.post("/invite", data={"token": token, "name": "Eve", "password": PASSWORD})):
         assert answer.status_code == 410
     assert [account.name for account in store.accounts.list()] == ["Mina"]

@@ -17,6 +17,7 @@ from labeling import api, page, turns
 from labeling.desk import Desk
 from labeling.entrance import Entrance
 from labeling.gate import Gate
+from labeling.oidc import Oidc
 from labeling.presence import Presence
 from labeling.rating import page as rating
 from labeling.requests import user
@@ -25,7 +26,9 @@ from rlhf.pages import export, incoming, look, train
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
 
-def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False) -> Entrance:
+def compose_site(
+    store: Store, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False, oidc: Oidc | None = None
+) -> Entrance:
     """Mount the pages; with a CORS middleware of ours gradio's own, which admits every origin, stands down."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -39,7 +42,7 @@ def compose_site(store: Store, *, behind_proxy: bool = False, root_path: str = "
     label, research = page.build(store), train.build(store, presence)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
     mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)
-    gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence)
+    gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc)
     return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 
 

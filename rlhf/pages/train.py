@@ -22,12 +22,8 @@ from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 
-NAMES = ("Loop", "Data", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "Export")
+NAMES = ("Loop", "Data", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "People", "Export")
 PAGES = tuple((name.lower(), name) for name in NAMES)
-PAGES = (
-    ("loop", "Loop"), ("projects", "Projects"), ("reward", "Reward"), ("policies", "Policies"), ("arena", "Arena"), ("runs", "Runs"), ("people", "People"),
-    ("export", "Export"),
-)  # fmt: skip
 EVERY = 2.0
 """Seconds between two looks at the store by a page that is on the screen."""
 

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from data import Store
 from labeling.session import Answer, Session
+from tests.bench.big_home import big_home
 from tests.bench.clinic import clinic_quality, k_centre_speed, near_duplicates_speed
 from tests.bench.files import export_large, import_large
+from tests.bench.kill9 import kill9
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
+from tests.bench.serve_load import serve_load
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = 600
@@ -119,6 +122,9 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "first_pair_seconds": first_pair_seconds,
     "labels_per_second": labels_per_second,
     "label_page": label_page,
+    "serve_load": serve_load,
+    "kill9": kill9,
+    "big_home": big_home,
     "ppo": ppo,
     "ppo_curve": ppo_curve,
     "tour_quick": tour_quick,

@@ -1,0 +1,85 @@
+"""`big_home`: with a million comparisons on 200,000 pairs, how long each page of the real server takes to open, and the next pair to come.
+
+Opening a page is what its handlers do when it is turned to: every look at the store that names the page, one after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+
+from data import Store
+from labeling.sign_in import COOKIE
+from tests.bench.doors import start
+from tests.bench.labelers import Labeler
+from tests.bench.large_home import fill
+
+TURNS = 100
+
+
+def big_home(home: Path, *, pairs: int = 200_000, comparisons: int = 1_000_000, labelers: int = 50, rounds: int = 3) -> dict:
+    """{pages_ms: {page: the median of `rounds`}, slowest_page_ms, next_pair_p95_ms at the server and at the client, fill_seconds}."""
+    began = time.monotonic()
+    store = Store(home)
+    store.policies.add(name="bench", kind="base", base="bench")
+    fill(store, pairs=pairs, comparisons=comparisons, labelers=labelers)
+    filled = time.monotonic() - began
+    tokens = [store.tokens.issue("session", store.accounts.add(role, role).id, 3600) for role in ("researcher", "labeler")]
+    server, port = start(home, pages=True)
+    try:
+        pages = opened(port, tokens[0], rounds)
+        labeler = Labeler(port, tokens[1])
+        asyncio.run(answer(labeler))
+    finally:
+        server.terminate()
+        server.wait(30)
+    slow = int(0.95 * len(labeler.server_ms))
+    return {
+        "pairs": pairs, "comparisons": comparisons, "fill_seconds": round(filled, 1), "pages_ms": pages, "slowest_page_ms": max(pages.values()),
+        "next_pair_p95_ms": sorted(labeler.server_ms)[slow], "next_pair_client_p95_ms": round(sorted(labeler.client_ms)[slow], 1),
+        "answered": len(labeler.acknowledged),
+    }  # fmt: skip
+
+
+def opened(port: int, token: str, rounds: int) -> dict[str, float]:
+    """Milliseconds, by page: /label, and each place of /train."""
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=120)
+    config = client.get("/train/config").json()
+    looks = [each for each in config["dependencies"] if each["js"] and each["inputs"]]
+    given = {each["id"]: each["props"].get("value") or "" for each in config["components"]}
+    calls = {place: [(each["id"], [place, *(given[id] for id in each["inputs"][1:])]) for each in looks] for place in places(client)}
+    told = {"/label/": median([timed(client, "/label/", []) for _ in range(rounds)])}
+    return told | {place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in calls.items()}
+
+
+def places(client: httpx.Client) -> list[str]:
+    """The pages of /train, as its side bar links to them."""
+    bar = next(each["props"]["value"] for each in client.get("/train/config").json()["components"] if "id=nav" in str(each["props"].get("value")))
+    return [part.split("'")[0] for part in bar.split("href='")[1:] if part.startswith("#")]
+
+
+def timed(client: httpx.Client, page: str, calls: list[tuple[int, list]]) -> float:
+    """Milliseconds for the page and its looks."""
+    began = time.perf_counter()
+    client.get(page).raise_for_status()
+    for number, given in calls:
+        client.post(f"{page}gradio_api/run/predict", json={"fn_index": number, "session_hash": "bench", "data": given}).raise_for_status()
+    return round(1000 * (time.perf_counter() - began), 1)
+
+
+def median(values: list[float]) -> float:
+    """The middle one."""
+    return sorted(values)[len(values) // 2]
+
+
+async def answer(labeler: Labeler) -> None:
+    """A hundred answers, each with the next pair."""
+    await labeler.ask()
+    for _ in range(TURNS):
+        if labeler.item is None:
+            break
+        await labeler.label()
+    await labeler.leave()

@@ -1,0 +1,42 @@
+"""The labelers' doors without the pages, as a process that is up at once: `python -m tests.bench.doors HOME`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from app import serve
+from data import Store
+from labeling import api, turns
+from labeling.desk import Desk
+from labeling.entrance import Entrance
+from labeling.gate import Gate
+from labeling.listening import listen
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(home: str) -> None:
+    """Serve the gate and the routes of labels, by the very server of the app."""
+    store = Store(home)
+    door = listen("127.0.0.1", 0)
+    desk = Desk(store)
+    inner = Starlette(routes=[*api.routes(store, desk), *turns.routes(store, desk)])
+    serve(Entrance(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
+
+
+def start(home: Path, *, pages: bool) -> tuple[subprocess.Popen, int]:
+    """The app with its pages, or the doors alone, in a process of its own; its port."""
+    command = ["app.py", "serve", "--home", str(home), "--port", "0"] if pages else ["-m", "tests.bench.doors", str(home)]
+    server = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    address = server.stdout.readline()
+    if not address.startswith("http://"):
+        raise RuntimeError(f"the server did not start: {address!r}")
+    return server, int(address.split(":")[2].split("/")[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
