@@ -30,8 +30,8 @@ class ProjectsPage:
         self.store = store
         heading("Projects", "Each has pairs, people, a guideline and a form. Standard has what no other project was given.")
         self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="projects-table", label="Labeling projects")
+        self.choice = gr.Dropdown(label="Project", allow_custom_value=True, elem_id="project-choice")
         with gr.Row(elem_classes="line"):
-            self.choice = gr.Dropdown(label="Project", allow_custom_value=True, min_width=220, scale=0, elem_id="project-choice")
             self.new = gr.Textbox(label="Name of a new one", max_lines=1, min_width=220, scale=0, elem_id="project-new")
             self.add = gr.Button("Create", scale=0, elem_id="project-add")
         self.told = html("project-told")
@@ -52,7 +52,7 @@ class ProjectsPage:
     def wire(self, looks: Looks) -> None:
         """Which event calls what."""
         shown = [*self.fields.values(), self.judge, self.flags]
-        gr.on(looks, self.tick, [self.where, self.listed], [self.listed, self.table, self.choice], js=WHERE, **QUIET)
+        gr.on(looks, self.tick, [self.where, self.listed, self.choice], [self.listed, self.table, self.choice], js=WHERE, **QUIET)
         self.choice.change(self.show, self.choice, shown, **QUIET)
         self.table.select(self.choose, None, self.choice, **QUIET)
         self.add.click(self.create, self.new, [self.told, self.choice, self.new, self.listed], **QUIET)
@@ -61,8 +61,8 @@ class ProjectsPage:
         self.fill.click(self.move, [self.choice, self.count], [self.told, self.listed], **QUIET)
         self.gold.click(self.set_gold, [self.choice, self.judge], [self.told, self.listed], **QUIET)
 
-    def tick(self, place: str, listed: str, request: gr.Request) -> list:
-        """The table again, when anything in it changed."""
+    def tick(self, place: str, listed: str, chosen: str | None, request: gr.Request) -> list:
+        """The table again, when anything in it changed; a project that is being edited stays the one that is shown."""
         researcher(self.store, request)
         if place.split("/")[0] != "#projects":
             return [gr.skip()] * 3
@@ -70,7 +70,7 @@ class ProjectsPage:
         if str(rows) == listed:
             return [gr.skip()] * 3
         names = [row[0] for row in rows]
-        choice = gr.Dropdown(choices=names) if listed else gr.Dropdown(choices=names, value=names[0])
+        choice = gr.Dropdown(choices=names) if chosen else gr.Dropdown(choices=names, value=names[0])
         return [str(rows), rows, choice]
 
     def choose(self, event: gr.SelectData, request: gr.Request) -> str:
@@ -109,7 +109,7 @@ class ProjectsPage:
             return [said(problem), *[gr.skip()] * 3]
         names = [each.name for each in self.store.projects.list()]
         line = said(f"{project.name} is saved; its guideline is version {project.guideline_version}.")
-        return [line, gr.Dropdown(choices=names, value=project.name), "", str(project.guideline_version)]
+        return [line, gr.Dropdown(choices=names, value=project.name), "", version(project)]
 
     def move(self, name: str, count: float, request: gr.Request) -> list:
         """Waiting pairs of Standard go to the project."""
@@ -165,7 +165,7 @@ def filled(store: Store, project: Project) -> dict[str, Any]:
         "name": project.name, "overlap": project.overlap, "gold_rate": 100 * project.gold_rate, "repeat_rate": 100 * project.repeat_rate,
         "scale": form.scale, "rationale": form.rationale, "aspects": ", ".join(form.aspects),
         "switches": [name for name in SWITCHES if getattr(form, name)], "everyone": project.everyone, "closed": project.closed,
-        "guideline": store.projects.guideline(project.id).text, "version": str(project.guideline_version),
+        "guideline": store.projects.guideline(project.id).text, "version": version(project),
     }  # fmt: skip
 
 
@@ -178,13 +178,18 @@ def change(store: Store, name: str, given: Mapping[str, Any], by: str) -> Projec
     flags = {flag: bool(given[flag]) for flag in ("everyone", "closed")}
     with store.transaction():
         project = store.projects.by_name(name)
-        if given["version"] != str(project.guideline_version):
-            raise BadInput(f"{project.name} was changed by somebody else", "Choose it again to see its newest guideline.")
+        if given["version"] != version(project):
+            raise BadInput(f"{project.name} is not what was shown, or somebody wrote its guideline meanwhile", "Choose it again.")
         store.projects.rewrite_guideline(project.id, given["guideline"] or "")
         store.projects.change(project.id, name=given["name"] or "", form=form, overlap=given["overlap"] or 0, **rates, **flags)
         set_people(store, project, given["people"] or [])
         store.audit.add(by, "project changed", project=project.name)
         return store.projects.get(project.id)
+
+
+def version(project: Project) -> str:
+    """What the fields hold beside a project, by which a save finds out that they show another one or an older guideline."""
+    return f"{project.id}.{project.guideline_version}"
 
 
 def set_people(store: Store, project: Project, names: list[str]) -> None:
