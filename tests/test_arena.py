@@ -132,9 +132,10 @@ def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     start = ring.policies.get(1)
     found = lines(ring, start, "r1")
     shown = {line.policy: row(line) for line in found}
-    assert shown["p2"][2:4] == ["PPO (judge not independent)", "70 % (60–80)"]
+    assert shown["p2"][2:4] == ["PPO", "70 % (60–80)"]
+    assert [shown[policy][-1] for policy in ("p2", "p4")] == ["judge not independent", ""]
     assert shown["p4"][7] == "≤ 1.20"
-    assert shown["p3"][3:] == ["–"] * 11
+    assert shown["p3"][3:] == ["–"] * 11 + [""]
     said = notes(found, start)
     assert "p2: the judge is not independent, r1 drove p2." in said
     assert "Not compared yet: p3." in said

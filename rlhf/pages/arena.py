@@ -21,8 +21,8 @@ from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, per
 from rlhf.ranking import ranking
 
 HEADERS = [
-    "Policy", "Name", "Way", "Win rate", "By noisy labelers", "By people", "Judged", "KL (nats)", "Reward", "Gold", "Length (tokens)",
-    "Distinct 2-grams", "Time to make", "Memory (MB)",
+    "Policy", "Name", "Way", "Win rate", "Noisy labelers", "People", "Judged", "KL (nats)", "Reward", "Gold", "Tokens",
+    "Distinct 2-grams", "Time", "MB", "Note",
 ]  # fmt: skip
 RANKS = ["Policy", "Points", "95 % from", "to", "Comparisons"]
 PAIRS = 50
@@ -37,8 +37,8 @@ class ArenaPage:
             "Arena",
             "All ways to train, side by side: answers to the same test prompts, against one policy. Intervals are 95 %, by prompt.",
         )
-        with gr.Row(elem_classes="line"):
-            free = {"allow_custom_value": True, "scale": 0}  # gradio knows the choices of the first look only
+        with gr.Row(elem_classes="fields"):
+            free = {"allow_custom_value": True}  # gradio knows the choices of the first look only
             self.against = gr.Dropdown([], label="Against", min_width=220, elem_id="arena-against", **free)
             self.judge = gr.Dropdown(["rubric"], value="rubric", label="Judge", min_width=140, elem_id="arena-judge", **free)
             self.chosen = gr.Dropdown([], label="Policies (none: all)", multiselect=True, min_width=280, elem_id="arena-policies", **free)
@@ -46,7 +46,7 @@ class ArenaPage:
             self.compare = gr.Button("Compare on test prompts", variant="primary", scale=0, min_width=220, elem_id="arena-compare")
             self.people = gr.Button(f"Queue {PAIRS} blind pairs of each for people", scale=0, min_width=300, elem_id="arena-people")
         self.told = html()
-        self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="arena-table", label="Side by side", wrap=True)
+        self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="arena-table", label="Side by side")
         self.notes = html("arena-notes")
         self.plot = html("arena-plot")
         self.ranks = gr.Dataframe(headers=RANKS, interactive=False, visible=False, elem_id="arena-ranks", label="Ranking by people")
@@ -140,12 +140,12 @@ def row(line: Line) -> list[str]:
     """A line of the table."""
     memory = "–" if line.peak_mb is None else f"{line.peak_mb:,.0f}"
     return [
-        line.policy, line.name, line.kind + (" (judge not independent)" if line.partial else ""),
+        line.policy, line.name, line.kind,
         with_interval(line.win_rate, (line.win_low, line.win_high)), percent(line.simulated),
         with_interval(line.people, (line.people_low, line.people_high)), str(line.people_prompts or "–"),
         "–" if line.kl is None else f"{'≤ ' if line.kl_bound else ''}{line.kl:.2f}", _plain(line.reward), _plain(line.gold),
         "–" if line.length is None else f"{line.length:.0f}", _plain(line.distinct_2),
-        "–" if line.seconds is None else in_words(line.seconds), memory,
+        "–" if line.seconds is None else in_words(line.seconds), memory, "judge not independent" if line.partial else "",
     ]  # fmt: skip
 
 
