@@ -17,7 +17,7 @@ from pathlib import Path
 from data.errors import BadInput
 from data.formats import AUTO
 from data.formats.writing import write_rows
-from data.imports import CHUNK
+from data.imports import Pace
 from data.inserting import INSERTERS, Good, Inserter, Into
 from data.store import Store
 from data.survey import Checked, File, Survey, checked_rows
@@ -91,11 +91,11 @@ def import_files(
 
 def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
     """Read the files again and write them, all but the last commit. Raises BadInput where they are not what was surveyed."""
-    again, added = Survey(), 0
+    again, added, pace = Survey(), 0, Pace()
     inserter: Inserter = INSERTERS[plan.what]()
     for file in plan.files:
-        into = Into(store, id, file.name, survey.apart)
-        for chunk in _chunks(_good(file, plan, again)):
+        into = Into(store, id, file.name, pace, survey.apart)
+        for chunk in _chunks(_good(file, plan, again), pace):
             added += inserter.add(chunk, into)
             plan.progress("written", again.good + again.bad, survey.good + survey.bad)
     if (again.good, again.bad) != (survey.good, survey.bad):
@@ -107,7 +107,7 @@ def _survey(plan: Plan) -> Survey:
     """Read as `_written` will, as many calls deep: that decides whether a row is nested too deeply."""
     survey = Survey()
     for file in plan.files:
-        for _ in _chunks(_good(file, plan, survey)):
+        for _ in _chunks(_good(file, plan, survey), Pace()):
             plan.progress("checked", survey.good + survey.bad, 0)
     return survey
 
@@ -119,8 +119,8 @@ def _good(file: File, plan: Plan, survey: Survey) -> Iterator[Good]:
             yield checked.good
 
 
-def _chunks(goods: Iterator[Good]) -> Iterator[list[Good]]:
-    while chunk := list(islice(goods, CHUNK)):
+def _chunks(goods: Iterator[Good], pace: Pace) -> Iterator[list[Good]]:
+    while chunk := list(islice(goods, pace.size)):
         yield chunk
 
 

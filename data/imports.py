@@ -22,8 +22,9 @@ from data.ids import dumps
 from data.noun import Noun
 
 LOCK = "import.lock"
-CHUNK = 250
+CHUNK, FEWEST = 250, 50
 """Rows of a file in one commit, and rows taken out in one: few enough that a labeler who submits does not notice."""
+LONG = 0.1  # seconds that a labeler may wait for one commit, about; on a busy machine there are fewer rows in it
 REST = 0.002  # seconds at least between two commits: SQLite lets who waits look again after 1, 2, 5 ms and so on
 
 UNREFERENCED = {  # what of an import that broke off nobody else uses by now
@@ -47,6 +48,20 @@ def done(table: str = "") -> str:
 
 
 DONE = done()
+
+
+class Pace:
+    """How many rows to write at once, by how long the last commits took."""
+
+    def __init__(self) -> None:
+        self.size = CHUNK
+
+    def took(self, seconds: float) -> None:
+        """Halve after a long commit, grow by a tenth after a short one."""
+        if seconds > LONG:
+            self.size = max(FEWEST, self.size // 2)
+        elif seconds < LONG / 2:
+            self.size = min(CHUNK, self.size + self.size // 10)
 
 
 RETALLY = """INSERT INTO tallies (labeler_id, project_id, answers) SELECT labeler_id, project_id, count(*)
@@ -89,7 +104,8 @@ class Imports(Noun):
 
     def reveal(self, id: int) -> None:
         """Let the pairs of an import that is done into the labelers' queue, by chunks."""
-        for some in self._rowids(self._store.db, "pairs", id):
+        shown = self._store.value("SELECT 1 FROM pairs WHERE import_id = ? AND purpose != 'import' LIMIT 1", [id])
+        for some in self._rowids(self._store.db, "pairs", id) if shown else ():
             self._store.execute(REVEAL, [dumps(some)])
         self._store.execute("UPDATE imports SET revealed_at = ? WHERE id = ?", [now(), id])
 

@@ -12,7 +12,7 @@ from data.clock import now
 from data.comparisons import NewComparison
 from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape, PromptShape, Vote
 from data.ids import content_hash, dumps, imported_id
-from data.imports import REST
+from data.imports import REST, Pace
 from data.occurrences import Occurrences
 from data.prompts import COLUMNS, prompt_row
 from data.records import Account
@@ -45,18 +45,21 @@ class Good(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Into:
-    """Where rows go: the store, the number of the import, and the name of the file at hand; `apart`: its labelers are kept apart."""
+    """Where rows go: the store, the number of the import, the name of the file at hand, how many at once; `apart`: its labelers are kept apart."""
 
     store: Store
     import_id: int
     source: str
+    pace: Pace
     apart: bool = True
 
     def write(self, verb: Callable[..., Any], *rows: Any, **about: Any) -> Any:
         """Do one commit, and rest for as long as it took: whoever else wants to write finds the file free half of the time."""
         began = time.monotonic()
         result = verb(*rows, **about)
-        time.sleep(max(REST, time.monotonic() - began))
+        took = time.monotonic() - began
+        self.pace.took(took)
+        time.sleep(max(REST, took))
         return result
 
     def prompt_ids(self, shapes: Sequence[PromptShape]) -> list[int]:

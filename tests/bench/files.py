@@ -20,10 +20,14 @@ from labeling.session import Answer, Session
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, EXPORTED, WAITING, PAUSE = 100_000, 1_000_000, 20_000, 0.01
 IMPORT, EXPORT = ([sys.executable, "app.py", verb] for verb in ("import", "export"))
-MEASURED = """import resource, subprocess, sys
+MEASURED = """import json, resource, subprocess, sys, time
+began = time.monotonic()
 status = subprocess.call(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+seconds = {"seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(used.ru_utime + used.ru_stime, 1)}
+print(json.dumps(seconds | {"peak_mb": round(used.ru_maxrss / 1024)}), file=sys.stderr)
 sys.exit(status)"""
+"""Runs a command; its last line on stderr says seconds by the clock and of processor time, and the most memory it held."""
 
 
 def import_large(home: Path, *, rows: int = ROWS) -> dict:
@@ -39,15 +43,13 @@ def import_large(home: Path, *, rows: int = ROWS) -> dict:
     add_waiting(store, WAITING)
     labeler = Session(store, store.accounts.add("bench", "labeler"))
     quiet = waits(labeler, lambda answered: answered < 300)
-    began = time.monotonic()
     command = [sys.executable, "-c", MEASURED, *IMPORT, str(file), "--as", "preferences", "--home", str(home / "home"), "--json"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     during = waits(labeler, lambda answered: process.poll() is None)
-    seconds = time.monotonic() - began
-    told, peak = process.communicate()
+    told, measured = process.communicate()
     return {
-        "rows": rows, "added": json.loads(told)["added"], "file_mb": round(file.stat().st_size / 1e6, 1), "seconds": round(seconds, 1),
-        "peak_mb": round(int(peak.split()[-1]) / 1024), "labels_meanwhile": len(during), **figures(during),
+        "rows": rows, "added": json.loads(told)["added"], "file_mb": round(file.stat().st_size / 1e6, 1),
+        **json.loads(measured.splitlines()[-1]), "labels_meanwhile": len(during), **figures(during),
         "without_import": figures(quiet), "cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1),
     }  # fmt: skip
 
@@ -94,15 +96,12 @@ def export_large(home: Path, *, rows: int = EXPORTED) -> dict:
     add_compared(store, rows)
     found: dict = {"rows": rows, "store_mb": round(store.path.stat().st_size / 1e6)}
     for name in ("out.jsonl", "out.jsonl.gz", "out.csv", "out.parquet"):
-        began = time.monotonic()
-        command = [sys.executable, "-c", MEASURED, *EXPORT, str(home / name), "--what", "preferences", "--home", str(home / "home"), "--json"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        seconds, peak = time.monotonic() - began, int(done.stderr.split()[-1]) / 1024
-        written = json.loads(done.stdout)["rows"]
         file = home / name
-        found[name.removeprefix("out.")] = {
-            "rows": written, "seconds": round(seconds, 1), "peak_mb": round(peak), "file_mb": round(file.stat().st_size / 1e6),
-        }  # fmt: skip
+        command = [sys.executable, "-c", MEASURED, *EXPORT, str(file), "--what", "preferences", "--home", str(home / "home"), "--json"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        measured = json.loads(done.stderr.splitlines()[-1])
+        written = {"rows": json.loads(done.stdout)["rows"], "file_mb": round(file.stat().st_size / 1e6)}
+        found[name.removeprefix("out.")] = written | measured
         file.unlink()
     return found | {"cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1)}
 
