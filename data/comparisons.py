@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from data.clock import now
 from data.completions import Completions
+from data.demonstrations import Demonstrations
 from data.errors import BadInput, Refused
 from data.imports import DONE
 from data.migrations import STANDARD_PROJECT
@@ -171,6 +172,7 @@ class Comparisons(Noun):
         (made,) = Completions(self._store).add_many([{"prompt_id": prompt_id, "model_name": name, "text": text}])
         ids = {"comparison_id": row["id"], "edited_id": edited_id, "completion_id": made, "labeler_id": row["labeler_id"]}
         self._store.insert("edits", ids)
+        Demonstrations(self._store).add_edit(row, prompt_id, text)
 
     def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
         if row["supersedes"] is not None:

@@ -149,9 +149,13 @@ def _preferences(rows: Iterable[PreferenceRow], wish: Wish, omitted: Counter[str
 
 
 def _instructions(store: Store, form: str, omitted: Counter[str]) -> Iterator[dict]:
+    origins = store.demonstrations.origins()
     for row in store.instructions.stream():
         shape = _instruction_shape(store, row)
         about = {"source": row.source, "defects": row.defects, "split": row.split}
+        if origin := origins.get(row.id):
+            written = {"author": labeler_name(origin.author_id), "written_at": origin.created_at, "guideline_version": origin.guideline_version}
+            about |= written
         yield from _written(INSTRUCTIONS[form], shape, about, omitted)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import attention, schema, schema_imports, schema_labels, schema_people, schema_projects, schema_ratings
+from data import attention, schema, schema_imports, schema_labels, schema_people, schema_projects, schema_ratings, schema_written
 from data.clock import now
 from data.schema_quality import apply as add_quality
 
@@ -87,6 +87,15 @@ def m050_ratings(db: Database) -> None:
     for statement in _statements(schema_ratings.RATINGS):
         db.execute(statement)
     _freeze(db, schema_ratings.FROZEN)
+
+
+@migrations()
+def m060_written_answers(db: Database) -> None:
+    """Answers that people write, their reviews, and the instruction rows made of them."""
+    for statement in _statements(schema_written.WRITTEN):
+        db.execute(statement)
+    db.execute(schema_written.GUARD)
+    _freeze(db, schema_written.FROZEN)
 
 
 @migrations()

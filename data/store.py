@@ -21,6 +21,7 @@ from data.columns import Columns
 from data.comparisons import Comparisons
 from data.completions import Completions
 from data.connection import alone, immediate, opening, require_sqlite, unchecked, unsealed
+from data.demonstrations import Demonstrations
 from data.errors import BadInput
 from data.evaluations import Evaluations
 from data.gold import Gold
@@ -86,6 +87,7 @@ class Store(Sql):
         self.reward_models = RewardModels(self)
         self.snapshots = Snapshots(self)
         self.shelf = Shelf(self)
+        self.demonstrations = Demonstrations(self)
         self.evaluations = Evaluations(self)
         self.ratings = Ratings(self)
         self.imports = Imports(self)

@@ -44,7 +44,7 @@ def header(language: str, account: Account, progress: Progress, sight: Sight | N
     guide = button(language, "guide", "panel", "guide", key="g") if sight else ""
     return (
         f"<strong>{say(language, 'app')}</strong>{project}<span id=progress>{done}</span><span class=who>{guide}{_languages(language)}"
-        f"{train}<a href=rate>{say(language, 'rate')}</a><span class=name>{escape(account.name)}</span>"
+        f"{train}<a href=rate>{say(language, 'rate')}</a><a href=write>{say(language, 'write')}</a><span class=name>{escape(account.name)}</span>"
         f"<form method=post action=../logout><button id=sign_out>{say(language, 'sign_out')}</button></form></span>"
     )
 

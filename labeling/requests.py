@@ -60,9 +60,9 @@ def address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-async def small_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form, as text. Raises HTTPException 413 beyond 16 KB and 415 for another kind of body."""
+async def small_form(request: Request, limit: int = FORM_LIMIT) -> dict[str, str]:
+    """The fields of a posted form, as text. Raises HTTPException 413 beyond `limit` bytes and 415 for another kind of body."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise HTTPException(415, f"the body is not a form: send content-type: {FORM}")
-    raw = await read_bytes(request, FORM_LIMIT)
+    raw = await read_bytes(request, limit)
     return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))

@@ -10,7 +10,8 @@ import test_browser
 from playwright.sync_api import expect
 from test_browser import sign_in, visit
 
-server, browser, page = test_browser.server, test_browser.browser, test_browser.page
+served_home, server = test_browser.served_home, test_browser.server
+browser, page = test_browser.browser, test_browser.page
 pytestmark = test_browser.pytestmark
 ROWS = [
     {"instruction": "책을 준 미나에게 고맙다고 해 줘.", "output": "미나야, 고마워!"},

@@ -44,9 +44,13 @@ COLUMNS = {
 }  # fmt: skip
 
 
+OF_A_ROW = {"source": "text", "defects": "texts", "split": "text", "author": "text", "written_at": "text", "guideline_version": "integer"}
+"""What an exported instruction row says of itself; the last three of one that a person wrote."""
+
+
 def columns_of(what: str, form: str) -> dict[str, str]:
     """The columns of rows in a format, and the kind of value in each (`data.formats.tables`)."""
-    return COLUMNS[what, form] | (ABOUT if what == "preferences" else {"source": "text", "defects": "texts", "split": "text"})
+    return COLUMNS[what, form] | (ABOUT if what == "preferences" else OF_A_ROW)
 
 
 def labeler_name(id: int) -> str:

@@ -21,6 +21,7 @@ from labeling.oidc import Oidc
 from labeling.presence import Presence
 from labeling.rating import page as rating
 from labeling.requests import user
+from labeling.writing import page as writing
 from rlhf.pages import export, incoming, look, train
 
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
@@ -35,7 +36,7 @@ def compose_site(
     app.add_middleware(CORSMiddleware, allow_origins=[])
     desk = Desk(store)
     own = [*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store), incoming.upload(store)]
-    app.router.routes.extend(own)
+    app.router.routes.extend([*own, *writing.routes(store)])
     label, research = page.build(store), train.build(store)
     app.router.routes.extend([*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store)])
     presence = Presence()

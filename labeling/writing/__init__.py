@@ -1,0 +1,1 @@
+"""People write answers to prompts, and review each other's."""

@@ -1,0 +1,177 @@
+"""/label/write and /label/review: plain forms that work without scripts.
+
+A form carries the prompt or answer that was on the screen and an id made for this showing: sent twice it is recorded once. What
+cannot be recorded comes back with the text that was typed, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from html import escape
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from data.demonstrations import LONGEST, LONGEST_REASON
+from data.errors import BadInput
+from data.records import Account, Prompt
+from data.store import Store
+from labeling.answers import status_of
+from labeling.doors import STYLE
+from labeling.requests import root_of, small_form, spoken, user
+from labeling.writing.texts import say
+
+WRITE, REVIEW = "/label/write", "/label/review"
+FORM_LIMIT = 512 * 1024
+"""Bytes of a form: the longest answer has 20,000 characters, each of which may take nine bytes on the way."""
+LOOK = """
+main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 6px; max-height: 40vh; }
+.text { overflow-y: auto; background: var(--paper); } h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
+textarea { width: 100%; min-height: 11rem; padding: .75rem 1rem; font: inherit; color: inherit; background: var(--paper); resize: vertical; }
+textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason { min-height: 4rem; }
+.line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .75rem 0; }
+.choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
+"""
+REFUSALS = {"text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late"}
+"""What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
+Keep = Callable[[Store, Account, dict[str, str]], None]
+Draw = Callable[..., str]
+
+
+def routes(store: Store) -> list[Route]:
+    """GET shows, POST records; the gate has let labelers and researchers in."""
+    pages = ((WRITE, draw_write, keep_answer), (REVIEW, draw_review, keep_review))
+    return [
+        route for path, draw, keep in pages
+        for route in (Route(path, shown(store, draw), methods=["GET"]), Route(path, taken(store, path, draw, keep), methods=["POST"]))
+    ]  # fmt: skip
+
+
+def shown(store: Store, draw: Draw) -> Callable:
+    """The page; `?kept=1` says that the last one was recorded, `?after=N` asks for the prompt behind that one."""
+
+    async def show(request: Request) -> Response:
+        given = dict(request.query_params)
+        return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), given))
+
+    return show
+
+
+def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
+    """Record the form and go to the next one; what cannot be recorded is shown again with the reason."""
+
+    async def take(request: Request) -> Response:
+        form = await small_form(request, FORM_LIMIT)
+        try:
+            await run_in_threadpool(keep, store, user(request), form)
+        except BadInput as problem:
+            key = REFUSALS.get(problem.field or "")
+            why = say(spoken(request), key) if key else f"{problem.error}. {problem.remedy}"
+            return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), form, why), status_of(problem))
+        return RedirectResponse(f"{root_of(request)}{path}?kept=1", 303)
+
+    return take
+
+
+def keep_answer(store: Store, account: Account, form: dict[str, str]) -> None:
+    """Record a written answer. Raises BadInput for fields that are none of ours, or what the store refuses."""
+    if not form.get("prompt", "").isdecimal() or len(form["prompt"]) > 18:
+        raise BadInput("the form names no prompt", "Use the button of the page.", field="prompt")
+    store.demonstrations.write(_id(form), int(form["prompt"]), account.id, form.get("text", ""), form.get("supersedes") or None)
+
+
+def keep_review(store: Store, account: Account, form: dict[str, str]) -> None:
+    """Record a review. Raises BadInput likewise."""
+    store.demonstrations.review(_id(form), form.get("demonstration", ""), account.id, form.get("verdict", ""), form.get("reason", ""))
+
+
+def draw_write(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
+    """What was sent back to this person, else the next prompt without an answer; after a refusal the same prompt with what was typed."""
+    back = store.demonstrations.returned(account.id)
+    prompt, text, old, note = None, "", "", ""
+    if problem and given.get("prompt", "").isdecimal() and len(given["prompt"]) <= 18:
+        prompt, text, old = _prompt(store, int(given["prompt"])), given.get("text", ""), given.get("supersedes", "")
+    elif back:
+        prompt, text, old = store.prompts.get(back.demonstration.prompt_id), back.demonstration.text, back.demonstration.id
+        note = f"<p role=alert>{escape(say(language, 'sent_back', reason=back.reason))}</p>"
+    else:
+        after = given.get("after", "")
+        prompt = store.demonstrations.to_write(account.id, int(after) if after.isdecimal() and len(after) <= 18 else 0)
+    if prompt is None:
+        form = f"<p>{say(language, 'nothing_to_write')}</p>"
+    else:
+        form = (
+            f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>{note}"
+            f"<form method=post action=write><input type=hidden name=prompt value={prompt.id}>{_new_id(given if problem else {})}"
+            f'<input type=hidden name=supersedes value="{escape(old)}">'
+            f"<label for=text>{say(language, 'answer')}</label>"
+            f"<textarea id=text name=text required maxlength={LONGEST} autofocus>\n{escape(text)}</textarea>"
+            f"<button id=send>{say(language, 'send')}</button></form>"
+            f"<div class=line><a id=other href='write?after={prompt.id}'>{say(language, 'other')}</a></div>"
+        )
+    counts = store.demonstrations.counts(account.id)
+    links = {"review": say(language, "to_review", n=counts["to_review"]), "./": say(language, "compare")}
+    return _page(language, "write", form, say(language, "written", **counts), links, given, problem)
+
+
+def draw_review(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
+    """The oldest answer by somebody else, and the two things to do with it."""
+    waiting = store.demonstrations.to_review(account.id)
+    if waiting is None:
+        form = f"<p>{say(language, 'nothing_to_review')}</p>"
+    else:
+        prompt = store.prompts.get(waiting.prompt_id)
+        edited = f"<p>{say(language, 'edited')}</p>" if waiting.comparison_id else ""
+        reason = given.get("reason", "") if problem and given.get("demonstration") == waiting.id else ""
+        form = (
+            f"<h2>{say(language, 'prompt')}</h2><div class=text tabindex=0>{escape(prompt.text)}</div>"
+            f"<h2>{say(language, 'answer')}</h2><div class=text id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
+            f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">{_new_id({})}'
+            f"<label for=reason>{say(language, 'reason')}</label>"
+            f"<textarea id=reason name=reason maxlength={LONGEST_REASON}>\n{escape(reason)}</textarea>"
+            f"<div class=choice><button id=accept name=verdict value=accepted>{say(language, 'accept')}</button>"
+            f"<button id=send_back class=plain name=verdict value=sent_back>{say(language, 'send_back')}</button></div></form>"
+        )
+    counts = store.demonstrations.counts(account.id)
+    links = {"write": say(language, "to_write"), "./": say(language, "compare")}
+    return _page(language, "review", form, say(language, "reviewed", **counts), links, given, problem)
+
+
+def _page(language: str, name: str, form: str, counts: str, links: dict[str, str], given: dict[str, str], problem: str) -> str:
+    told = f"<p role=alert>{escape(say(language, 'not_kept', why=problem))}</p>" if problem else ""
+    told += f"<p role=status>{say(language, 'kept')}</p>" if "kept" in given and not problem else ""
+    doors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
+    title = say(language, f"{name}_title")
+    return (
+        f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
+        f"<title>{title}</title><link rel=icon href=data:,><style>{STYLE}{LOOK}</style></head><body><main><h1>{title}</h1>"
+        f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div>"
+        f"<div class=line>{doors}</div></main></body></html>"
+    )
+
+
+def _prompt(store: Store, id: int) -> Prompt | None:
+    try:
+        return store.prompts.get(id)
+    except BadInput:
+        return None
+
+
+def _id(form: dict[str, str]) -> str:
+    id = form.get("id", "")
+    if not (8 <= len(id) <= 64 and id.isascii() and id.isalnum()):
+        raise BadInput("the form has no id", "Use the button of the page.", field="id")
+    return id
+
+
+def _new_id(given: dict[str, str]) -> str:
+    """The id that the refused form had, or one for a new showing."""
+    try:
+        id = _id(given)
+    except BadInput:
+        id = secrets.token_hex(16)
+    return f"<input type=hidden name=id value={id}>"
