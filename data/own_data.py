@@ -1,7 +1,7 @@
 """What is a person's own: everything that stands under their account, to be handed to them or erased.
 
-An erasure empties what they wrote (rationales, drafts, the authorship of edits) and their name; the events stay, since training
-runs and exports refer to them, under the pseudonym `erased-ID`. A project may allow its labelers less.
+An erasure empties what they wrote (rationales, drafts, the authorship of edits, written answers, reasons for sending back) and their
+name; the events stay, since training runs and exports refer to them, under the pseudonym `erased-ID`. A project may allow its labelers less.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ KINDS = {
     " WHERE r.labeler_id = ? ORDER BY r.rowid",
     "place": "SELECT p.* FROM ranking_places AS p JOIN rankings AS r ON r.id = p.ranking_id WHERE r.labeler_id = ?",
     "rating": "SELECT * FROM ratings WHERE labeler_id = ? ORDER BY rowid",
+    "demonstration": "SELECT d.*, t.text FROM demonstrations AS d LEFT JOIN demonstration_texts AS t ON t.demonstration_id = d.id"
+    " WHERE d.author_id = ? ORDER BY d.rowid",
+    "review": "SELECT r.*, w.text AS reason FROM reviews AS r LEFT JOIN review_reasons AS w ON w.review_id = r.id WHERE r.reviewer_id = ?",
     "skip": "SELECT s.* FROM skips AS s JOIN assignments AS a ON a.id = s.assignment_id WHERE a.labeler_id = ?",
 }
 ERASED = (
@@ -33,6 +36,8 @@ ERASED = (
     "DELETE FROM ranking_rationales WHERE ranking_id IN (SELECT id FROM rankings WHERE labeler_id = ?)",
     "DELETE FROM drafts WHERE assignment_id IN (SELECT id FROM assignments WHERE labeler_id = ?)",
     "DELETE FROM edits WHERE labeler_id = ?",
+    "DELETE FROM demonstration_texts WHERE demonstration_id IN (SELECT id FROM demonstrations WHERE author_id = ?)",
+    "DELETE FROM review_reasons WHERE review_id IN (SELECT id FROM reviews WHERE reviewer_id = ?)",
     "DELETE FROM tokens WHERE account_id = ?",
     "DELETE FROM identities WHERE account_id = ?",
     "DELETE FROM invitations WHERE account_id = ?",

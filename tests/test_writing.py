@@ -132,6 +132,18 @@ def test_a_better_answer_that_was_taken_back_is_not_reviewed(store, people, prom
     assert store.demonstrations.to_review(ben.id) is None
 
 
+def test_what_was_written_is_handed_over_and_erased(store, people, prompt):
+    ana, ben = people
+    store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
+    store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
+    assert [row["text"] for row in store.own_data.rows(ana.id) if row["kind"] == "demonstration"] == [TEXT]
+    assert [row["reason"] for row in store.own_data.rows(ben.id) if row["kind"] == "review"] == ["Too curt."]
+    for each in people:
+        store.own_data.erase(each.id)
+    assert [store.value(f"SELECT count(*) FROM {table}") for table in ("demonstrations", "reviews")] == [1, 1]
+    assert [store.value(f"SELECT count(*) FROM {table}") for table in ("demonstration_texts", "review_reasons")] == [0, 0]
+
+
 @pytest.fixture
 def clients(store, people):
     def client(account):
