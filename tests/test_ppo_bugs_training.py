@@ -144,7 +144,7 @@ def test_bug_31_the_schedule_drives_the_optimizer_that_moves_the_weights(base, t
 )
 def test_bug_33_every_kind_and_precision_trains_is_saved_and_is_read_by_peft(kind, dtype, bf16, tmp_path):
     base = Base.load(make_tiny_model(kind, tmp_path / "base"), dtype=dtype)
-    config = ppo_config(tmp_path, bf16=bf16, warmup_steps=0, num_ppo_epochs=1, run_name="mine")
+    config = ppo_config(tmp_path, bf16=bf16, learning_rate=1e-3, warmup_steps=0, num_ppo_epochs=1, run_name="mine")
     trainer = ppo_trainer(base, config)
     trainer.train()
     trainer.save_model(str(tmp_path / "saved"))

@@ -148,7 +148,7 @@ def test_check_04_trained_ids_are_the_sampled_ids(base, tmp_path):
 
 def test_check_17_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
     """Bug 21 too."""
-    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=3, learning_rate=3e-2, kl_target=0.5, kl_horizon=64.0))
+    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=3, learning_rate=3e-2, kl_coef=0.1, kl_target=0.5, kl_horizon=64.0))
     trainer.train()
     coefficient = 0.1
     for log in rollouts(trainer):
@@ -159,7 +159,7 @@ def test_check_17_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
 
 def test_check_16_the_kl_that_is_charged_is_the_kl_that_is_reported(base, tmp_path):
     """Bug 22 too."""
-    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, learning_rate=3e-2, kl_target=None, gamma=1.0, lam=1.0))
+    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, learning_rate=3e-2, kl_coef=0.1, kl_target=None, gamma=1.0, lam=1.0))
     trainer.train()
     data, log = trainer._experience, rollouts(trainer)[-1]
     total = data.returns[:, 0].mean().item()  # gamma = lambda = 1: V(prompt)'s return is the whole reward
