@@ -9,7 +9,7 @@ from data.store import Store
 MEETINGS = """
 SELECT pairs.prompt_id, a.policy_id AS first, b.policy_id AS second,
     CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = c.left_id END AS outcome
-FROM current_comparisons AS c
+FROM counted_comparisons AS c
 JOIN pairs ON pairs.id = c.pair_id
 JOIN prompts ON prompts.id = pairs.prompt_id AND prompts.split = 'test'
 JOIN completions AS a ON a.id = c.left_id

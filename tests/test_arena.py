@@ -126,6 +126,20 @@ def test_verdicts_of_people_count_for_rate_and_ranking_on_test_prompts_alone(rin
     assert meetings(ring, "simulated") == []
 
 
+def test_a_planned_repeat_is_no_second_meeting(ring):
+    text = next(text for text in map("Write note {}.".format, range(60)) if split_of(text) == "test")
+    prompt = ring.prompts.add(text, source="test")
+    left, right = ring.completions.add_many(
+        {"prompt_id": prompt.id, "policy_id": policy, "text": f"by p{policy}", "token_ids": [policy], "number": 0, "seed": 0} for policy in (1, 2)
+    )
+    pair = ring.pairs.add(prompt.id, left, right, purpose="compare")
+    about = {"pair_id": pair.id, "labeler_id": ring.accounts.add("mina", "labeler").id, "left_id": left, "right_id": right}
+    for id, repeats in (("first", None), ("again", "first")):
+        ring.insert("assignments", {"id": id, **about, "repeats": repeats, "expires_at": "", "created_at": ""})
+        ring.comparisons.record(id=f"said {id}", assignment_id=id, verdict="left", source="person", **about)
+    assert meetings(ring, "person") == [Meeting(prompt.id, 1, 2, 1.0)]
+
+
 def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     ring.evaluations.add(2, 1, "r1", FOUND | {"judge_partial": "r1 drove p2"})
     ring.evaluations.add(4, 1, "r1", FOUND | {"kl": 1.2, "kl_bound": True, "prompts": 100})
