@@ -10,13 +10,15 @@ from reward.parts import ALL, trained_on, within
 def partiality(store: Store, judge: RewardModel, policy: Policy) -> str | None:
     """Why this judge is not independent of a policy, in words; None where it is.
 
-    It is not where it drove the training of the policy or of one that this descends from, or learned from comparisons that trained one of
-    these, directly (DPO) or by way of another reward model.
+    It is not where it drove the training of the policy or of one that this descends from, or chose as its guard which checkpoint was
+    kept, or learned from comparisons that trained one of these, directly (DPO) or by way of another reward model.
     """
     own = trained_on(store, judge)
     for ancestor in _line(store, policy):
         if ancestor.reward_model_id == judge.id:
             return f"{judge.public} drove {ancestor.public}"
+        if ancestor.config.get("guard") in (judge.public, str(judge.id)):  # PPO's setting, as it was written
+            return f"{judge.public} chose the kept checkpoint of {ancestor.public}"
         shared = own & _learned_from(store, ancestor)
         if shared:
             return f"{len(shared):,} comparisons trained both {judge.public} and {ancestor.public}"

@@ -86,6 +86,15 @@ def test_what_its_parent_was_trained_by_is_not_independent_of_a_child(ring):
     assert partiality(ring, ring.reward_models.get(1), child) == "r1 drove p2"
 
 
+@pytest.mark.parametrize("written", ["r2", "2"])
+def test_the_guard_that_chose_what_is_kept_is_not_independent_of_it(ring, written):
+    watched = ring.policies.add(name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=1, config={"guard": written})
+    child = ring.policies.add(name="child", kind="sft", base="b", adapter="x", parent_id=watched.id)
+    assert partiality(ring, ring.reward_models.get(2), watched) == f"r2 chose the kept checkpoint of {watched.public}"
+    assert partiality(ring, ring.reward_models.get(2), child) == f"r2 chose the kept checkpoint of {watched.public}"
+    assert partiality(ring, ring.reward_models.get(1), watched) == f"r1 drove {watched.public}"
+
+
 def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring):
     ring.evaluations.add(2, 1, "rubric", FOUND | {"win_rate": 0.1})
     ring.evaluations.add(2, 1, "rubric", FOUND)
