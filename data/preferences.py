@@ -2,7 +2,7 @@
 
 Rankings and edits yield rows of their own (`data.statements`). Ties are rows (label 0.5). Both-bad, withdrawn and skipped
 never become one. Labels of people and imported ones by default; simulated ones and gold items only where asked for by name.
-What a researcher decided about a pair stands in place of what people said of it (source 'adjudication'), and labelers who
+What a researcher decided about a pair stands in place of its comparisons (source 'adjudication'), and labelers who
 are set aside are left out. Each row carries its prompt's split, and rows for training hold none of the test split.
 """
 

@@ -5,7 +5,7 @@ asked for. A ranking says one thing about each two of its answers; how clearly, 
 its statements together weigh as the K - 1 comparisons that would order K answers. An edit is better than the answer that it was
 made from, at the least slightly; and better than the other answer too, unless that one was preferred to the edited one: then by as
 much as the comparison says. An edit's statements together weigh as one comparison. A researcher's verdict on a pair stands in place of
-what people said of its two answers; nothing is taken from a labeler who is set aside.
+the comparisons of its two answers; rankings that hold both stay. Nothing is taken from a labeler who is set aside.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ SELECT d.id, pairs.prompt_id, d.left_id, d.right_id, d.winner_id, d.margin,
     'adjudication', d.adjudicator_id, d.project_id, d.guideline_version, d.created_at, 'adjudication', d.id, 1.0
 FROM current_adjudications AS d JOIN pairs ON pairs.id = d.pair_id
 WHERE d.verdict != 'both_bad' AND 'person' IN (SELECT value FROM json_each(:sources))
+    AND (:gold OR NOT EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = d.pair_id))
 """
 RANKED = f"""
 SELECT r.ranking_id || ':' || substr(r.a_id, 1, 8) || '-' || substr(r.b_id, 1, 8), r.prompt_id, r.a_id, r.b_id, r.winner_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -10,6 +11,7 @@ from data.adjudications import Decision, rebuild_disputes
 from data.errors import BadInput, Refused
 from data.exporting import export_file
 from data.preferences import filters, left_out, preference_rows
+from labeling.session import RankingAnswer, Session
 
 
 @pytest.fixture
@@ -123,6 +125,26 @@ def test_a_verdict_taken_back_makes_the_pair_wait_again_and_can_be_decided_anew(
     store.adjudications.decide(decision(pair, people, "tie", id="decision-2"))
     assert store.adjudications.of_pair(pair.id).verdict == "tie"
     assert store.value("SELECT count(*) FROM adjudications") == 3
+
+
+def test_a_verdict_on_a_pair_that_became_gold_trains_only_where_gold_is_asked_for(store, add_pairs, say, people):
+    one, other = add_pairs(2)
+    say(other, "mina", "left")
+    store.adjudications.decide(decision(one, people))
+    store.gold.set(one.id, one.first_id, by="rae")
+    assert [row.kind for row in preference_rows(store)] == ["comparison"]
+    assert sorted(row.kind for row in preference_rows(store, source="person+gold")) == ["adjudication", "comparison"]
+
+
+def test_a_verdict_replaces_comparisons_of_its_answers_and_leaves_rankings(store, people):
+    prompt = store.prompts.add("Prompt", source="test")
+    made = store.completions.add_many({"prompt_id": prompt.id, "model_name": "m", "text": f"text {i}", "number": i} for i in range(3))
+    store.rankings.add_task(prompt.id, made)
+    session = Session(store, people["mina"], rankings=True)
+    item = session.next()
+    session.submit(RankingAnswer("answer-1", item.assignment, (1, 2, 3)))
+    store.adjudications.decide(decision(store.pairs.add(prompt.id, made[0], made[1]), people))
+    assert Counter(row.kind for row in preference_rows(store)) == {"ranking": 3, "adjudication": 1}
 
 
 @pytest.mark.parametrize("statement", ["UPDATE adjudications SET margin = 0", "DELETE FROM adjudications", "DELETE FROM set_asides"])
