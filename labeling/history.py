@@ -9,7 +9,8 @@ from data.rankings import Ranking
 from data.records import Account
 from data.store import Store
 from data.verdicts import WITHDRAWN
-from labeling.items import Item, Past, RankingItem
+from labeling.checking import edited_side
+from labeling.items import Answer, Item, Past, RankingAnswer, RankingItem
 from labeling.ledger import Event, Ledger
 from labeling.texts import Refusal
 
@@ -61,3 +62,31 @@ class History:
             "edit": edit.text if edit else "",
             "edited": ("left" if edit.edited_id == event.left_id else "right") if edit else "",
         }
+
+    def is_said(self, answer: Answer | RankingAnswer, event: Event, assignment: Assignment) -> bool:
+        """Whether `event` recorded what `answer` says; what an erasure of the account took away is not compared."""
+        named = {event.supersedes} | ({None} if self._replaces_withdrawn(event) else set())
+        kept = self.words(event, assignment)
+        if self.store.accounts.get(self.labeler.id).name == f"erased-{self.labeler.id}":
+            kept = {name: kept[name] for name in kept if name in ("aspects", "places")}
+        said = words_of(answer)
+        return answer.supersedes in named and all(said[name] == kept[name] for name in kept)
+
+    def _replaces_withdrawn(self, event: Event) -> bool:
+        """Whether it answers an item that was undone, which an answer need not name."""
+        old = self.ledger.find(event.supersedes) if event.supersedes else None
+        return old is not None and old.verdict == WITHDRAWN
+
+
+def words_of(answer: Answer | RankingAnswer) -> dict[str, Any]:
+    """What an answer says, as `History.words` gives it back once it is recorded."""
+    if isinstance(answer, RankingAnswer):
+        order = sorted(set(answer.places))  # the store closes gaps: 1, 1, 3 is 1, 1, 2
+        return {"rationale": answer.rationale or "", "places": [order.index(place) + 1 for place in answer.places]}
+    edit = answer.edit or ""
+    return {
+        "rationale": answer.rationale or "",
+        "aspects": dict(answer.aspects or {}),
+        "edit": edit,
+        "edited": edited_side(answer) if edit else "",
+    }

@@ -209,6 +209,8 @@ class Session:
             raise Refusal("id_taken")
         if earlier.verdict != answer.verdict:
             raise Refusal("already_answered")
+        if not self.past.is_said(answer, earlier, self._found(answer.assignment)):
+            raise Refusal("id_taken")
         return receipt(earlier)
 
 

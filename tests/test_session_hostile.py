@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlite_utils.utils import sqlite3
 
@@ -135,3 +137,57 @@ def test_a_store_that_another_program_holds_refuses_in_words_and_the_same_answer
     receipt = session.submit(answer(item))
     assert session.submit(answer(item)) == receipt
     assert len(store.comparisons.events()) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rationale": "colder"},
+        {"rationale": None},
+        {"edit": "another text"},
+        {"edit": None},
+        {"edited": "right"},
+        {"aspects": {"honest": "left"}},
+        {"supersedes": "answer-0"},
+    ],
+    ids=str,
+)
+def test_an_answer_sent_again_with_other_content_is_refused_and_the_same_one_gets_its_receipt(store, session, other):
+    given = answer(session.next(), rationale="warmer ", edit=" better text\n")
+    receipt = session.submit(given)
+    before = everything(store)
+    with pytest.raises(Refused, match="used before"):
+        session.submit(replace(given, **other))
+    assert session.submit(given) == receipt
+    assert everything(store) == before
+
+
+def test_a_rationale_that_comes_only_with_the_second_sending_is_refused(session):
+    given = answer(session.next())
+    session.submit(given)
+    with pytest.raises(Refused, match="used before"):
+        session.submit(replace(given, rationale="warmer"))
+
+
+def test_a_ranking_sent_again_in_another_order_is_refused_and_a_gap_makes_no_other_order(store):
+    prompt = store.prompts.add("Name a bakery.", source="test")
+    ids = store.completions.add_many({"prompt_id": prompt.id, "model_name": str(n), "text": f"name {n}", "number": 0} for n in range(3))
+    store.rankings.add_task(prompt.id, ids)
+    session = Session(store, store.accounts.add("Mina", "labeler"), rankings=True)
+    given = RankingAnswer("ranking-1", session.next().assignment, (3, 1, 1), rationale="shorter")
+    receipt = session.submit(given)
+    for other in ({"places": (1, 3, 3)}, {"rationale": None}):
+        with pytest.raises(Refused, match="used before"):
+            session.submit(replace(given, **other))
+    assert session.submit(given) == session.submit(replace(given, places=(2, 1, 1))) == receipt
+
+
+def test_answers_sent_again_after_an_undo_and_after_an_erasure_get_their_receipts(store, session):
+    first = answer(session.next(), rationale="warmer", edit="better text")
+    receipts = [session.submit(first)]
+    again = answer(session.undo(), id="answer-2", rationale="warmer still")
+    receipts.append(session.submit(again))
+    assert [session.submit(first), session.submit(again)] == receipts
+    store.own_data.erase(session.labeler.id)
+    assert [session.submit(first), session.submit(again)] == receipts
+    assert store.rows("SELECT * FROM rationales") == []
