@@ -57,17 +57,18 @@ class Ratings(Noun):
         return [_rating(row) for row in self._store.rows(sql, [source])]
 
     def waiting(self, labeler_id: int) -> int | None:
-        """The next row for this person: of the train split, wanted by nobody yet (rows with SHARED: by one), in an order by hash that all share.
+        """The next row for this rater: of the train split, rated by nobody yet (rows with SHARED: by one), in an order by hash that all share.
 
+        People and simulated raters do not use up each other's rows: a row that only simulated raters rated still waits for a person.
         None where nothing is left. Rows are not held: two people at one row at once make it one that two have rated.
         """
         sql = f"""SELECT i.id FROM instructions AS i CROSS JOIN prompts AS p ON p.id = i.prompt_id  -- in the order of the hashes
             WHERE p.split = 'train' AND {done("i")}
-            AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?)
-            AND (SELECT count(*) FROM ratings AS r WHERE r.instruction_id = i.id AND r.supersedes IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?1)
+            AND (SELECT count(*) FROM ratings AS r WHERE r.instruction_id = i.id AND r.supersedes IS NULL AND r.source = ?2)
                 < CASE WHEN i.hash LIKE '%{SHARED}' THEN 2 ELSE 1 END
             ORDER BY i.hash LIMIT 1"""
-        return self._store.value(sql, [labeler_id])
+        return self._store.value(sql, [labeler_id, self._source(labeler_id)])
 
     def last(self, labeler_id: int) -> Rating | None:
         """This person's newest rating."""
@@ -85,11 +86,13 @@ class Ratings(Noun):
 
     def _insert(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
         earlier = self._store.row("SELECT * FROM current_ratings WHERE instruction_id = ? AND labeler_id = ?", [instruction_id, labeler_id])
-        source = "simulated" if self._store.accounts.get(labeler_id).simulated else "person"
-        row = {"id": id, "instruction_id": instruction_id, "labeler_id": labeler_id, "score": score, "source": source}
+        row = {"id": id, "instruction_id": instruction_id, "labeler_id": labeler_id, "score": score, "source": self._source(labeler_id)}
         about = {"rubric_version": RUBRIC_VERSION, "supersedes": earlier and earlier["id"], "created_at": now()}
         self._store.insert("ratings", row | about)
         return _rating(row | about)
+
+    def _source(self, labeler_id: int) -> str:
+        return "simulated" if self._store.accounts.get(labeler_id).simulated else "person"
 
 
 def _rating(row: Mapping[str, Any]) -> Rating:

@@ -65,6 +65,16 @@ def test_only_shared_rows_come_to_a_second_person(store):
     assert store.ratings.count_of(two.id) == sum(row.split == "train" and hashes[row.id].endswith("0") for row in rows) > 0
 
 
+@pytest.mark.parametrize("people_first", [True, False])
+def test_people_and_simulated_raters_do_not_use_up_each_others_rows(store, people_first):
+    rows = [row for row in (store.instructions.add(f"Say {n}.", "Yes.", source="test") for n in range(60)) if row.split == "train"]
+    person, machine = store.accounts.add("lab", "labeler"), store.accounts.add("sim-1", "labeler", simulated=True)
+    for account in (person, machine) if people_first else (machine, person):
+        while (waiting := store.ratings.waiting(account.id)) is not None:
+            store.ratings.add(f"{account.id}{waiting:08d}", waiting, account.id, 3)
+    assert store.ratings.counts() == {"person": len(rows), "simulated": len(rows)}
+
+
 @pytest.fixture
 def rater(store):
     accounts.create(store, "lab", "labeler", "correct horse")
