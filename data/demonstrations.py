@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.accounts import Accounts
 from data.clock import now
 from data.errors import BadInput, Refused
+from data.ids import dumps
 from data.imports import done
 from data.instructions import Instructions, instruction_hash
 from data.migrations import STANDARD_PROJECT
 from data.noun import Noun
+from data.projects import Projects
 from data.prompts import Prompts
 from data.records import Prompt
 
@@ -61,8 +64,8 @@ class Demonstrations(Noun):
                 return False
             if Prompts(self._store).get(prompt_id).split != "train":
                 raise Refused(f"prompt {prompt_id} never trains", "Answer the prompts that are shown.", field="prompt")
-            self._check_superseded(supersedes, prompt_id, author_id)
-            about = {"project_id": STANDARD_PROJECT[0], "guideline_version": self._guideline()}
+            project_id = self._project(supersedes, prompt_id, author_id)
+            about = {"project_id": project_id, "guideline_version": Projects(self._store).get(project_id).guideline_version}
             self._insert({"id": id, "prompt_id": prompt_id, "author_id": author_id, "supersedes": supersedes, **about}, text)
         return True
 
@@ -76,7 +79,8 @@ class Demonstrations(Noun):
     def review(self, id: str, demonstration_id: str, reviewer_id: int, verdict: Verdict, reason: str = "") -> bool:
         """Say what is to become of an answer; False where this id is there already. An accepted one is an instruction row from this commit on.
 
-        Raises BadInput for an unknown verdict or a missing reason, Refused for one's own answer or one that has its review.
+        Raises BadInput for an unknown verdict or a missing reason, Refused for one's own answer, one that has its review, or one of a
+        project that is closed or that the reviewer is not in.
         """
         if verdict not in ("accepted", "sent_back"):
             raise BadInput(f"{verdict!r} is no verdict", "Take accepted or sent_back.", field="verdict")
@@ -90,6 +94,8 @@ class Demonstrations(Noun):
                 raise Refused("this answer has its review already, or was taken back", "Look at the next one.", field="demonstration")
             if row["author_id"] == reviewer_id:
                 raise Refused("this is your own answer", "Somebody else reviews it.", field="demonstration")
+            if row["project_id"] not in self._projects(reviewer_id):
+                raise Refused("this answer is of another project than yours, or of a closed one", "Look at the next one.", field="project")
             event = {"id": id, "demonstration_id": demonstration_id, "reviewer_id": reviewer_id, "verdict": verdict, "created_at": now()}
             self._store.insert("reviews", event)
             if reason:
@@ -98,8 +104,17 @@ class Demonstrations(Noun):
                 self._publish(_demonstration(row))
         return True
 
+    def may_write(self, author_id: int) -> bool:
+        """Whether prompts are offered to this person: what is written to them is of the Standard project."""
+        return STANDARD_PROJECT[0] in self._projects(author_id)
+
     def to_write(self, author_id: int, after: int = 0) -> Prompt | None:
-        """The next prompt that trains and has no answer by a person, nor an instruction row; `after`: the one that comes behind this prompt."""
+        """The next prompt that trains and has no answer by a person, nor an instruction row; `after`: the one that comes behind this prompt.
+
+        None where nothing is left, and for whom `may_write` is false.
+        """
+        if not self.may_write(author_id):
+            return None
         sql = f"""SELECT p.id FROM prompts AS p WHERE p.split = 'train' AND {done("p")}
             AND NOT EXISTS (SELECT 1 FROM demonstrations AS d WHERE d.prompt_id = p.id)
             AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = p.id)
@@ -108,22 +123,24 @@ class Demonstrations(Noun):
         return None if found is None else Prompts(self._store).get(found)
 
     def returned(self, author_id: int) -> Returned | None:
-        """The oldest of this person's answers that was sent back and is not written anew."""
+        """The oldest of this person's answers, in a project that is open and still theirs, that was sent back and is not written anew."""
         sql = """SELECT d.*, t.text, coalesce(w.text, '') AS reason FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
             JOIN demonstration_texts AS t ON t.demonstration_id = d.id LEFT JOIN review_reasons AS w ON w.review_id = r.id
-            WHERE r.verdict = 'sent_back' AND d.author_id = ? AND NOT EXISTS (SELECT 1 FROM demonstrations AS later WHERE later.supersedes = d.id)
-            ORDER BY r.rowid LIMIT 1"""
-        row = self._store.row(sql, [author_id])
+            WHERE r.verdict = 'sent_back' AND d.author_id = ?
+            AND NOT EXISTS (SELECT 1 FROM demonstrations AS later WHERE later.supersedes = d.id)
+            AND d.project_id IN (SELECT value FROM json_each(?)) ORDER BY r.rowid LIMIT 1"""
+        row = self._store.row(sql, [author_id, dumps(self._projects(author_id))])
         return None if row is None else Returned(_demonstration(row), row["reason"])
 
     def to_review(self, reviewer_id: int) -> Demonstration | None:
-        """The oldest answer by somebody else that waits for its review."""
-        row = self._store.row("SELECT * FROM open_demonstrations WHERE author_id != ? ORDER BY number LIMIT 1", [reviewer_id])
+        """The oldest answer by somebody else, in a project that is open and the reviewer's, that waits for its review."""
+        sql = "SELECT * FROM open_demonstrations WHERE author_id != ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1"
+        row = self._store.row(sql, [reviewer_id, dumps(self._projects(reviewer_id))])
         return None if row is None else _demonstration(row)
 
     def counts(self, account_id: int) -> dict[str, int]:
         """{written, accepted, waiting, to_review, reviewed} of and for one person."""
-        return self._store.row(COUNTS, [account_id])
+        return self._store.row(COUNTS, [account_id, dumps(self._projects(account_id))])
 
     def origins(self) -> dict[int, Demonstration]:
         """For each instruction row that a person wrote, what it was made of."""
@@ -141,14 +158,19 @@ class Demonstrations(Noun):
         sql = "UPDATE instructions SET demonstration_id = ? WHERE hash = ? AND demonstration_id IS NULL"
         self._store.execute(sql, [accepted.id, instruction_hash(prompt.text, "", accepted.text)])
 
-    def _check_superseded(self, id: str | None, prompt_id: int, author_id: int) -> None:
-        sql = """SELECT 1 FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id WHERE d.id = ?1 AND d.prompt_id = ?2
+    def _project(self, superseded: str | None, prompt_id: int, author_id: int) -> int:
+        """Of an answer that is written: an answer written anew stays in its project, others are of the Standard one."""
+        if superseded is None:
+            return STANDARD_PROJECT[0]
+        sql = """SELECT d.project_id FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id WHERE d.id = ?1 AND d.prompt_id = ?2
             AND d.author_id = ?3 AND r.verdict = 'sent_back' AND NOT EXISTS (SELECT 1 FROM demonstrations WHERE supersedes = ?1)"""
-        if id is not None and not self._store.value(sql, [id, prompt_id, author_id]):
-            raise Refused(f"the answer {id!r} is not yours to write anew", "Look at the page again.", field="supersedes")
+        found = self._store.value(sql, [superseded, prompt_id, author_id])
+        if found is None:
+            raise Refused(f"the answer {superseded!r} is not yours to write anew", "Look at the page again.", field="supersedes")
+        return found
 
-    def _guideline(self) -> int:
-        return self._store.value("SELECT max(version) FROM guidelines WHERE project_id = ?", [STANDARD_PROJECT[0]])
+    def _projects(self, account_id: int) -> list[int]:
+        return [project.id for project in Projects(self._store).of(Accounts(self._store).get(account_id))]
 
 
 COUNTS = """
@@ -156,7 +178,7 @@ SELECT (SELECT count(*) FROM demonstrations WHERE author_id = ?1) AS written,
     (SELECT count(*) FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
         WHERE d.author_id = ?1 AND r.verdict = 'accepted') AS accepted,
     (SELECT count(*) FROM open_demonstrations WHERE author_id = ?1) AS waiting,
-    (SELECT count(*) FROM open_demonstrations WHERE author_id != ?1) AS to_review,
+    (SELECT count(*) FROM open_demonstrations WHERE author_id != ?1 AND project_id IN (SELECT value FROM json_each(?2))) AS to_review,
     (SELECT count(*) FROM reviews WHERE reviewer_id = ?1) AS reviewed
 """
 

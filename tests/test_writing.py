@@ -107,11 +107,11 @@ def test_only_prompts_that_train_and_have_no_answer_yet_are_written_to(store, pe
     assert offered() == train - {prompt.id}
 
 
-def edited(store, ana, prompt):
+def edited(store, ana, prompt, **about):
     """A comparison with a better answer that its labeler wrote."""
     rows = [{"prompt_id": prompt.id, "model_name": model, "text": model, "number": 0} for model in ("one", "two")]
     pair = store.pairs.add(prompt.id, *store.completions.add_many(rows))
-    about = {"pair_id": pair.id, "labeler_id": ana.id, "left_id": pair.first_id, "right_id": pair.second_id, "source": "import"}
+    about |= {"pair_id": pair.id, "labeler_id": ana.id, "left_id": pair.first_id, "right_id": pair.second_id, "source": "import"}
     store.comparisons.record(id=ID, verdict="left", edit=(pair.first_id, TEXT), **about)
     return about
 
@@ -123,6 +123,38 @@ def test_a_better_answer_written_while_comparing_waits_for_its_review_too(store,
     assert (waiting.text, waiting.comparison_id, waiting.author_id, waiting.guideline_version) == (TEXT, ID, ana.id, 1)
     store.demonstrations.review(OTHER, waiting.id, ben.id, "accepted")
     assert [(row.output, row.source) for row in store.instructions.list()] == [(TEXT, f"edited by labeler-{ana.id}")]
+
+
+def test_an_answer_is_read_only_by_people_of_its_project(store, people, prompt):
+    ana, ben = people
+    team = store.projects.add("Team", "Be brief.", everyone=False)
+    store.projects.rewrite_guideline(team.id, "Be very brief.")
+    store.projects.give(team.id, [ana])
+    edited(store, ana, prompt, project_id=team.id, guideline_version=1)
+    assert (store.demonstrations.to_review(ben.id), store.demonstrations.counts(ben.id)["to_review"]) == (None, 0)
+    with pytest.raises(Refused, match="of another project"):
+        store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
+    store.projects.give(team.id, [ben])
+    assert (store.demonstrations.to_review(ben.id).id, store.demonstrations.counts(ben.id)["to_review"]) == (ID, 1)
+    store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
+    store.demonstrations.write(THIRD, prompt.id, ana.id, "Better.", supersedes=ID)
+    anew = store.demonstrations.to_review(ben.id)
+    assert (anew.id, anew.project_id, anew.guideline_version) == (THIRD, team.id, 2)
+    store.projects.take_from(team.id, [ben])
+    assert store.demonstrations.to_review(ben.id) is None
+
+
+def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(store, people, clients, prompt):
+    ana, ben = people
+    store.demonstrations.write(ID, prompt.id, ana.id, "thx")
+    store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
+    for changes in ({"closed": True}, {"closed": False, "everyone": False}):
+        store.projects.change(1, **changes)
+        assert (store.demonstrations.to_write(ben.id), store.demonstrations.returned(ana.id)) == (None, None)
+        assert "writing is for people of the Standard project" in clients[1].get(page.WRITE).text
+    store.projects.give(1, people)
+    assert store.demonstrations.to_write(ben.id) is not None
+    assert store.demonstrations.returned(ana.id).demonstration.id == ID
 
 
 def test_a_better_answer_that_was_taken_back_is_not_reviewed(store, people, prompt):

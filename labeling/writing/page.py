@@ -36,7 +36,7 @@ textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason 
 .line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .75rem 0; }
 .choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 """
-REFUSALS = {"text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late"}
+REFUSALS = {"text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late", "project": "not_yours"}
 """What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
 Keep = Callable[[Store, Account, dict[str, str]], None]
 Draw = Callable[..., str]
@@ -102,7 +102,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         after = given.get("after", "")
         prompt = store.demonstrations.to_write(account.id, int(after) if after.isdecimal() and len(after) <= 18 else 0)
     if prompt is None:
-        form = f"<p>{say(language, 'nothing_to_write')}</p>"
+        form = f"<p>{say(language, 'nothing_to_write' if store.demonstrations.may_write(account.id) else 'no_writing')}</p>"
     else:
         form = (
             f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>{note}"
@@ -119,7 +119,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
 
 
 def draw_review(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
-    """The oldest answer by somebody else, and the two things to do with it."""
+    """The oldest answer by somebody else in one's projects, and the two things to do with it."""
     waiting = store.demonstrations.to_review(account.id)
     if waiting is None:
         form = f"<p>{say(language, 'nothing_to_review')}</p>"

@@ -12,6 +12,7 @@ ENGLISH = {
     "sent_back": "Sent back to you: {reason}",
     "written": "{written} written, {accepted} accepted, {waiting} wait for a reader",
     "nothing_to_write": "Every prompt that trains has an answer. A researcher imports more prompts; then they appear here.",
+    "no_writing": "No prompt waits for you: writing is for people of the Standard project, while it is open. A researcher can change that.",
     "to_review": "Review the answers of others ({n})",
     "review_title": "Review an answer",
     "review_lead": "Accept it if you would be glad to get it: it does what was asked, it is true, it is polite.",
@@ -28,6 +29,7 @@ ENGLISH = {
     "unfit_text": "the answer must have 1 to 20,000 characters that can be kept.",
     "unfit_reason": "say in 1 to 2,000 characters what should be different.",
     "too_late": "this answer has its review already, was taken back, or is your own. Go on with what is shown now.",
+    "not_yours": "this answer is of a project that is closed or not yours. Go on with what is shown now.",
 }
 
 KOREAN = {
@@ -40,6 +42,7 @@ KOREAN = {
     "sent_back": "되돌아온 답변입니다: {reason}",
     "written": "{written}개 씀, {accepted}개 채택, {waiting}개 검토 대기",
     "nothing_to_write": "학습용 프롬프트에 모두 답변이 있습니다. 연구자가 프롬프트를 더 가져오면 나타납니다.",
+    "no_writing": "쓸 프롬프트가 없습니다. 답변 쓰기는 Standard 프로젝트가 열려 있을 때 그 참여자만 합니다. 연구자가 바꿀 수 있습니다.",
     "to_review": "다른 사람의 답변 검토하기 ({n})",
     "review_title": "답변 검토",
     "review_lead": "받으면 기쁠 답변이면 채택하세요. 요청을 들어주고, 사실이고, 공손해야 합니다.",
@@ -56,6 +59,7 @@ KOREAN = {
     "unfit_text": "답변은 저장할 수 있는 글자로 1~20,000자여야 합니다.",
     "unfit_reason": "고칠 점을 1~2,000자로 적어 주세요.",
     "too_late": "이미 검토되었거나, 취소되었거나, 자기 답변입니다. 지금 보이는 것부터 계속하세요.",
+    "not_yours": "닫혔거나 참여하지 않는 프로젝트의 답변입니다. 지금 보이는 것부터 계속하세요.",
 }
 
 TEXTS = {"en": ENGLISH, "ko": KOREAN}
