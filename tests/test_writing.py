@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from sqlite_utils.utils import sqlite3
@@ -207,6 +208,20 @@ def test_what_cannot_be_recorded_comes_back_with_its_text_and_id(store, clients,
     assert "x" * 20_001 in answer.text
     assert f"value={ID}>" in answer.text
     assert store.value("SELECT count(*) FROM demonstrations") == 0
+
+
+def test_a_text_that_is_changed_after_it_was_sent_comes_back_with_an_id_that_can_be_sent(store, clients, prompt):
+    ana, _ = clients
+    form = {"prompt": str(prompt.id), "id": ID, "text": "first"}
+    ana.post(page.WRITE, data=form)
+    refused = ana.post(page.WRITE, data=form | {"text": "second"})
+    assert refused.status_code == 409
+    assert "a new answer beside it" in refused.text
+    assert ">\nsecond</textarea>" in refused.text
+    (new,) = re.findall(r"name=id value=(\w+)>", refused.text)
+    sent = ana.post(page.WRITE, data=form | {"text": "second", "id": new}, follow_redirects=False)
+    assert sent.status_code == 303
+    assert [row["text"] for row in store.rows("SELECT text FROM demonstration_texts ORDER BY rowid")] == ["first", "second"]
 
 
 LONG = {"prompt": "9" * 30, "id": ID, "text": "a"}

@@ -1,7 +1,7 @@
 """/label/write and /label/review: plain forms that work without scripts.
 
 A form carries the prompt or answer that was on the screen and an id made for this showing: sent twice it is recorded once. What
-cannot be recorded comes back with the text that was typed, so nothing is lost.
+cannot be recorded comes back with the text that was typed, so nothing is lost; with a new id where another text was sent with the old one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason 
 .line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .75rem 0; }
 .choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 """
-REFUSALS = {"text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late", "project": "not_yours"}
+REFUSALS = {
+    "text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late",
+    "project": "not_yours", "id": "sent_before",
+}  # fmt: skip
 """What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
 Keep = Callable[[Store, Account, dict[str, str]], None]
 Draw = Callable[..., str]
@@ -70,6 +73,8 @@ def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
             await run_in_threadpool(keep, store, user(request), form)
         except BadInput as problem:
             key = REFUSALS.get(problem.field or "")
+            if problem.field == "id":
+                form.pop("id", None)  # so that the page draws a new one: with this one every further try would be refused
             why = say(spoken(request), key) if key else f"{problem.error}. {problem.remedy}"
             return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), form, why), status_of(problem))
         return RedirectResponse(f"{root_of(request)}{path}?kept=1", 303)
@@ -164,7 +169,7 @@ def _prompt(store: Store, id: int) -> Prompt | None:
 def _id(form: dict[str, str]) -> str:
     id = form.get("id", "")
     if not (8 <= len(id) <= 64 and id.isascii() and id.isalnum()):
-        raise BadInput("the form has no id", "Use the button of the page.", field="id")
+        raise BadInput("the form has no id", "Use the button of the page.", field="form")
     return id
 
 
