@@ -30,8 +30,9 @@ $(VENV)/.installed: requirements.txt
 run: setup
 	@$(PY) app.py serve --port $(PORT) $(HOME_FLAG)
 
+# One thread each, and none that spins: threads of several processes that wait for each other by spinning stand still together.
 test: setup
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(PY) -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(PY) -m ruff check .
