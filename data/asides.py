@@ -52,4 +52,4 @@ class Asides(Noun):
                 raise BadInput(f"{name} is {'set aside already' if aside else 'not set aside'}", field="name")
             self._store.insert("set_asides", {"labeler_id": id, "aside": aside, "reason": reason, "actor": by, "created_at": now()})
             rebuild_disputes(self._store, [id])
-            Audit(self._store).add(by, "set labeler aside" if aside else "take labeler in", labeler=name, reason=reason)
+            Audit(self._store).add(by, "set labeler aside" if aside else "take labeler in", labeler=id, reason=reason)

@@ -124,8 +124,8 @@ def left_out(store: Store, source: Source = PEOPLE) -> dict[str, int]:
 
 
 def filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
-    """How rows are chosen now, as a snapshot keeps it: whose labels, who is set aside, and whether pairs were adjudicated."""
-    aside = [one.name for one in store.asides.list()]
+    """How rows are chosen now, as a snapshot keeps it: whose labels, who is set aside (by number), and whether pairs were adjudicated."""
+    aside = sorted(one.labeler_id for one in store.asides.list())
     decided = store.value("SELECT count(*) FROM current_adjudications")
     written = source if isinstance(source, str) else "+".join(source)
     return {"labels": written, **({"set_aside": aside} if aside else {}), **({"adjudicated": decided} if decided else {}), **more}

@@ -162,11 +162,11 @@ def test_a_labeler_set_aside_is_left_out_by_a_filter_that_is_recorded(store, add
     say(other, "jun", "left")
     store.asides.set_aside("Mina", " answers at random ", by="rae")
     assert [row.labeler for row in preference_rows(store)] == ["jun"]
-    assert filters(store, "person+import") == {"labels": "person+import", "set_aside": ["mina"]}
+    assert filters(store, "person+import") == {"labels": "person+import", "set_aside": [people["mina"].id]}
     assert left_out(store) == {"labeler set aside": 1}
     assert export_file(store, tmp_path / "out.jsonl", "preferences", by="rae")["omitted"] == {"labeler set aside": 1}
     export, aside = store.audit.list(2)
-    assert export["detail"]["set_aside"] == ["mina"]
+    assert export["detail"]["set_aside"] == [people["mina"].id]
     assert (aside["actor"], aside["action"], aside["detail"]["reason"]) == ("rae", "set labeler aside", "answers at random")
     store.asides.take_in("mina", by="rae")
     assert len(preference_rows(store)) == 2

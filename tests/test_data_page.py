@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import gradio as gr
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -15,7 +16,7 @@ from data.previewing import preview
 from data.survey import File
 from labeling.gate import Gate
 from labeling.sign_in import COOKIE
-from rlhf.pages.data import draw_counts, draw_preview, draw_rows
+from rlhf.pages.data import DataPage, draw_counts, draw_preview, draw_rows
 from rlhf.pages.incoming import chosen, clean, incoming, upload
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -41,6 +42,7 @@ def test_what_is_uploaded_lies_in_the_import_folder_under_a_clean_name_and_repla
         sent = client.post("/train/data/upload", params={"name": "../..\\한국어 rows.jsonl"}, content=content)
         assert sent.json() == {"name": "한국어 rows.jsonl", "bytes": 3}
     assert [path.read_bytes() for path in incoming(store)] == [b"two"]
+    assert {act["actor"] for act in store.audit.list()} == {"account 1"}
     assert [path.name for path in store.home.joinpath("import").iterdir()] == ["한국어 rows.jsonl"]
 
 
@@ -108,3 +110,13 @@ def test_an_empty_list_says_which_step_fills_it(store):
     assert "Upload a file above" in draw_rows([], "prompts", True)
     assert "write answers" in draw_rows([], "instructions", True)
     assert "Take a condition away" in draw_rows([], "prompts", False)
+
+
+def test_an_import_stands_under_the_number_of_who_brought_it(store):
+    rae = store.accounts.add("rae", "researcher")
+    write(store.home / "import" / "rows.jsonl", ROWS)
+    with gr.Blocks():
+        page = DataPage(store, [gr.Timer(2).tick])
+    told = page.bring("rows.jsonl", "auto", False, type("Request", (), {"username": "rae"})())[0]
+    assert "3 rows added" in told
+    assert [row["actor"] for row in (*store.audit.list(), *store.imports.list())] == [f"account {rae.id}"] * 2

@@ -8,6 +8,7 @@ import re
 import gradio as gr
 import pytest
 
+from data.preferences import filters
 from data.store import Store
 from labeling.agreement import Agreement, AgreementReport, Alpha
 from labeling.overview import overview
@@ -139,6 +140,20 @@ def test_later_goes_round_the_disputed_pairs(judged, add_pairs):
     assert queue.decide("tie", "", "", RAE)[0].count("No pair is on the screen") == 1
 
 
+def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
+    page = page_of(judged)
+    page.set_aside("mina", "asleep", RAE)
+    page.weigh("people", RAE)
+    mina = judged.accounts.by_name("mina")
+    act = judged.audit.list()[0]
+    assert (act["actor"], act["detail"]) == ("account 1", {"labeler": mina.id, "reason": "asleep"})
+    assert filters(judged, "person") == {"labels": "person", "set_aside": [mina.id]}
+    written = [row for table in ("audit", "set_asides", "weightings") for row in judged.rows(f"SELECT * FROM {table}")]
+    assert len(written) == 3
+    assert not [row for row in written if "rae" in str(row) or "mina" in str(row)]
+    assert [one.name for one in judged.asides.list()] == ["mina"]  # looked up where it is shown
+
+
 def test_setting_aside_and_weighing_tell_what_came_of_it(judged):
     page = page_of(judged)
     assert "Write one" in page.set_aside("mina", " ", RAE)
@@ -147,7 +162,7 @@ def test_setting_aside_and_weighing_tell_what_came_of_it(judged):
     assert dict(zip(table["headers"], next(row for row in table["data"] if row[0] == "mina"), strict=True))["Set aside"] == "asleep"
     assert "count again" in page.take_in("mina", "", RAE)
     assert "6 votes" in page.weigh("people", RAE)
-    assert judged.weightings.newest().actor == "rae"
+    assert judged.weightings.newest().actor == "account 1"
 
 
 def test_a_download_is_the_table_and_no_spreadsheet_takes_a_name_for_a_formula(judged):

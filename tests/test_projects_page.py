@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gradio as gr
 import pytest
 
 from data.errors import BadInput
@@ -9,7 +10,7 @@ from data.forms import Form
 from data.projects import STANDARD
 from labeling.session import Session
 from labeling.visible import visible
-from rlhf.pages.projects import change, draw_flags, filled, row
+from rlhf.pages.projects import ProjectsPage, change, draw_flags, filled, row
 
 
 @pytest.fixture
@@ -49,6 +50,23 @@ def test_a_field_that_makes_no_sense_saves_nothing(store, notes, changed):
     with pytest.raises(BadInput):
         change(store, "Notes", given(store, notes, **({"guideline": "Another."} | changed)), "rae")
     assert store.projects.get(notes.id) == notes
+
+
+def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
+    rae, mina = store.accounts.add("rae", "researcher"), store.accounts.add("mina", "labeler")
+    asked = type("Request", (), {"username": "rae"})()
+    add_pairs(1)
+    with gr.Blocks():
+        page = ProjectsPage(store, [gr.Timer(2).tick])
+    page.create("Letters", asked)
+    page.move("Notes", 1, asked)
+    shown = given(store, notes)
+    page.change(asked, "Notes", *(shown[key] for key in page.fields))
+    page.set_gold("Notes", "mina", asked)
+    acts = store.audit.list()
+    assert [act["action"] for act in acts] == ["gold items set", "project changed", "project filled", "project added"]
+    assert {act["actor"] for act in acts} == {f"account {rae.id}"}
+    assert acts[0]["detail"]["judged_by"] == mina.id
 
 
 def test_a_row_counts_what_the_project_has(store, add_pairs):

@@ -14,6 +14,7 @@ from data.shelf import Entry
 from data.splits import SPLITS
 from data.store import Store
 from data.survey import File
+from labeling.people import actor
 from rlhf.pages.incoming import FOLDER, chosen, incoming
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
@@ -110,7 +111,7 @@ class DataPage:
         try:
             file = chosen(self.store, name or "")
             kind = preview([File.at(file)]).what if what == GUESS else what
-            done = import_file(self.store, file, kind, skip_bad=skip, by=account.name)
+            done = import_file(self.store, file, kind, skip_bad=skip, by=actor(account))
         except BadInput as problem:
             return [said(bare(problem)), gr.skip(), gr.skip(), gr.skip()]
         apart = f" The rejected rows are in {FOLDER}/{Path(done['rejected_file']).name}." if "rejected_file" in done else ""

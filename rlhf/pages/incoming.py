@@ -17,6 +17,7 @@ from starlette.routing import Route
 from data.errors import BadInput
 from data.records import Account
 from data.store import Store
+from labeling.people import actor
 from labeling.transfer import explained
 
 FOLDER = "import"
@@ -54,7 +55,7 @@ def upload(store: Store) -> Route:
     async def take(request: Request, account: Account) -> Response:
         name = clean(request.query_params.get("name", ""))
         size = await _write(request, store.home / FOLDER, name)
-        store.audit.add(account.name, "upload", file=name, bytes=size)
+        store.audit.add(actor(account), "upload", file=name, bytes=size)
         return JSONResponse({"name": name, "bytes": size})
 
     return Route("/train/data/upload", explained(take), methods=["POST"])

@@ -8,6 +8,7 @@ from data.errors import BadInput
 from data.store import Store
 from labeling.live import LiveOverview, Look
 from labeling.overview import KINDS, Overview, weigh
+from labeling.people import actor
 from rlhf.pages import labels_view as view
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
@@ -48,7 +49,7 @@ class LabelsPage:
         """Leave a labeler's comparisons out of exports and training."""
         account = researcher(self.store, request)
         try:
-            self.store.asides.set_aside(name or "", reason or "", by=account.name)
+            self.store.asides.set_aside(name or "", reason or "", by=actor(account))
         except BadInput as problem:
             return said(problem)
         return said(f"{name} is set aside: no export and no training takes these comparisons. They stay, and so do the events.")
@@ -57,7 +58,7 @@ class LabelsPage:
         """Let a labeler's comparisons count again."""
         account = researcher(self.store, request)
         try:
-            self.store.asides.take_in(name or "", reason or "", by=account.name)
+            self.store.asides.take_in(name or "", reason or "", by=actor(account))
         except BadInput as problem:
             return said(problem)
         return said(f"{name}'s comparisons count again.")
@@ -66,7 +67,7 @@ class LabelsPage:
         """A new version of the labelers' weights."""
         account = researcher(self.store, request)
         try:
-            made = weigh(self.store, KINDS[kind], by=account.name)
+            made = weigh(self.store, KINDS[kind], by=actor(account))
         except BadInput as problem:
             return said(problem)
         return said(f"Weights worked out from {made.votes:,} votes on shared pairs. Reward training uses weights with weights = reliability.")

@@ -11,6 +11,7 @@ from data.errors import BadInput
 from data.forms import RATIONALES, SCALES, Form
 from data.projects import Project
 from data.store import Store
+from labeling.people import actor
 from labeling.visible import visible
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
@@ -96,7 +97,7 @@ class ProjectsPage:
             project = self.store.projects.add(name)
         except BadInput as problem:
             return [said(problem), *[gr.skip()] * 3]
-        self.store.audit.add(account.name, "project added", project=project.name)
+        self.store.audit.add(actor(account), "project added", project=project.name)
         line = said(f"{project.name} is there. Give it people and pairs.")
         return [line, gr.Dropdown(choices=[each.name for each in self.store.projects.list()], value=project.name), "", ""]
 
@@ -104,7 +105,7 @@ class ProjectsPage:
         """Save what the fields hold, all or nothing."""
         account = researcher(self.store, request)
         try:
-            project = change(self.store, name or "", dict(zip(self.fields, given, strict=True)), account.name)
+            project = change(self.store, name or "", dict(zip(self.fields, given, strict=True)), actor(account))
         except BadInput as problem:
             return [said(problem), *[gr.skip()] * 3]
         names = [each.name for each in self.store.projects.list()]
@@ -119,7 +120,7 @@ class ProjectsPage:
             moved = self.store.projects.fill(project.id, limit=max(1, int(count or 1)))
         except BadInput as problem:
             return [said(problem), gr.skip()]
-        self.store.audit.add(account.name, "project filled", project=project.name, moved=moved)
+        self.store.audit.add(actor(account), "project filled", project=project.name, moved=moved)
         return [said(f"{moved} moved to {project.name}." if moved else "Nothing waits in Standard that could move."), ""]
 
     def set_gold(self, name: str, person: str, request: gr.Request) -> list:
@@ -132,7 +133,7 @@ class ProjectsPage:
             made = self.store.gold.set_as_judged(project.id, judge)
         except BadInput as problem:
             return [said(problem), gr.skip()]
-        self.store.audit.add(account.name, "gold items set", project=project.name, judged_by=judge.name, pairs=made)
+        self.store.audit.add(actor(account), "gold items set", project=project.name, judged_by=judge.id, pairs=made)
         return [said(f"{made} pairs of {project.name} are gold now."), ""]
 
 
