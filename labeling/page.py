@@ -20,7 +20,7 @@ FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"])
 IN_PAGE = (
     "place", "tied", "held_over", "gap_verdict", "gap_aspect", "gap_rationale", "edit_first", "unchanged", "draft_kept", "draft_waits",
-    "other_tab", "kept_here", "server_gone", "server_back", "server_failed",
+    "other_tab", "kept_here", "kept_on", "server_gone", "server_back", "server_failed",
 )  # fmt: skip
 """What the page says by itself, without asking the server."""
 FRAME = (

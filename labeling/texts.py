@@ -25,6 +25,7 @@ ENGLISH = {
     "account_off": "The account {name!r} is closed.",
     "no_account": "There is no account named {name!r}.",
     "not_kept": "This could not be kept: {why}",
+    "kept_on": "Your answer is kept in this browser and is sent again by itself.",
     # accounts and doors
     "name": "Name",
     "password": "Password",
@@ -78,6 +79,7 @@ KOREAN = {
     "account_off": "{name!r} 계정은 닫혔습니다.",
     "no_account": "{name!r} 계정이 없습니다.",
     "not_kept": "저장하지 못했습니다: {why}",
+    "kept_on": "답은 이 브라우저에 보관되어 있으며 저절로 다시 보냅니다.",
     "name": "이름",
     "password": "비밀번호",
     "sign_in": "로그인",

@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data.assignments import DRAFT_FIELDS
-from data.errors import BadInput, Busy, Refused
+from data.errors import BadInput, Busy, Refused, StoreTrouble
 from data.store import Store
 from labeling import controls, panels, screen
-from labeling.answers import refused, unreadable
+from labeling.answers import RETRY_SECONDS, status_of, unreadable
 from labeling.bodies import read_bytes
 from labeling.desk import Desk
 from labeling.effect import effect
@@ -56,12 +56,18 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
             return unreadable(problem)
         except ValueError:
             return JSONResponse(BadInput("the body is not JSON").as_json(), 400)
-        except Busy as problem:
-            return refused(request, problem)
         except BadInput as problem:
-            return JSONResponse({"line": {"text": told(problem, spoken(request)), "bad": True}})
+            return lined(request, problem)
 
     return answer
+
+
+def lined(request: Request, problem: BadInput) -> Response:
+    """Only a line. Trouble of the store has its status, by which the page knows that what it sent was not kept and sends it again."""
+    line = {"line": {"text": told(problem, spoken(request)), "bad": True}}
+    if not isinstance(problem, StoreTrouble):
+        return JSONResponse(line)
+    return JSONResponse(line, status_of(problem), {"retry-after": str(RETRY_SECONDS)} if isinstance(problem, Busy) else None)
 
 
 def act(store: Store, verb: Callable[[Turn], Reply], request: Request, body: Body) -> Reply:

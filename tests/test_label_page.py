@@ -13,12 +13,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from test_rich import HARMFUL
 
 from data import Store
+from data.errors import StoreTrouble
 from data.forms import Form
+from labeling.session import Session
 from labeling.sign_in import COOKIE
 
 CHROMIUM = shutil.which("chromium")
@@ -363,6 +366,19 @@ def test_an_answer_given_while_the_server_is_away_is_kept_past_a_closed_tab_and_
         page.keyboard.press("4")
         shows(page, "Every pair has been judged.")
     assert desk.said() == ["right", "tie"]
+
+
+def test_an_answer_that_the_server_could_not_keep_stays_in_the_browser_and_counts_later(desk, address, monkeypatch):
+    desk.begin()
+    page = desk.open(address)
+    full = StoreTrouble("feedback.db: database or disk is full", "Free some space.")
+    for key, problem, line in (("3", full, "disk is full. Free some space. Your answer"), ("6", RuntimeError("a fault"), "Your answer")):
+        with monkeypatch.context() as broken:
+            broken.setattr(Session, "submit", Mock(side_effect=problem))
+            page.keyboard.press(key)
+            tells(page, f"{line} is kept in this browser and is sent again by itself.")
+        tells(page, "The server is back.")
+    assert desk.said() == ["left_slightly", "right"]
 
 
 def test_the_hold_is_counted_down_and_its_end_is_said(store, desk, address):

@@ -6,7 +6,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from data.errors import StoreTrouble
+from data.errors import Busy, StoreTrouble
 from data.forms import Form
 from labeling import turns
 from labeling.desk import Desk
@@ -176,16 +176,18 @@ def test_the_time_at_work_is_kept_beside_the_answer_and_an_impossible_one_is_ref
     assert (store.attention.of("page-answer-0"), store.attention.of("another")) == (12.3, None)
 
 
-def test_on_a_full_disk_only_a_line_comes_in_the_readers_language(store, add_pairs, ask, monkeypatch):
+@pytest.mark.parametrize(("problem", "status", "wait"), [(StoreTrouble, 507, None), (Busy, 503, "2")])
+def test_what_the_store_could_not_keep_has_its_status_and_a_line_in_the_readers_language(add_pairs, ask, monkeypatch, problem, status, wait):
     add_pairs(1)
     first = ask("look")
 
-    def full(session, answer):
-        raise StoreTrouble("feedback.db: database or disk is full", "Free some space.")
+    def fails(session, answer):
+        raise problem("feedback.db: database or disk is full", "Free some space.")
 
-    monkeypatch.setattr(Session, "submit", full)
-    reply = ask("answer", said(first), headers={"accept-language": "ko"})
-    assert reply == {"line": {"text": "저장하지 못했습니다: feedback.db: database or disk is full. Free some space.", "bad": True}}
+    monkeypatch.setattr(Session, "submit", fails)
+    reply = ask.client.post("/label/do/answer", json=said(first), headers={"accept-language": "ko"})
+    assert (reply.status_code, reply.headers.get("retry-after")) == (status, wait)
+    assert reply.json() == {"line": {"text": "저장하지 못했습니다: feedback.db: database or disk is full. Free some space.", "bad": True}}
 
 
 def test_nonsense_is_refused_with_one_line_and_changes_nothing(store, add_pairs, ask):

@@ -96,8 +96,8 @@ loop.acts.words = (verb, button) => {
 let trail = [];
 const walk = async (verb, body) => {
   loop.panel("");
-  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch(() => null);
-  reply ? loop.show(reply) : loop.line(loop.says("server_gone"), true);
+  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch((problem) => { loop.line(problem.told ?? loop.says("server_gone"), true); });
+  if (reply) loop.show(reply);
   return reply;
 };
 loop.acts.past = (assignment) => { trail = []; return walk("past", { assignment }); };

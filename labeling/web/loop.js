@@ -20,6 +20,7 @@ loop.line = (text, bad = false) => {
 
 // One request. Without a session the page, asked for again, leads to the sign-in, and that leads back here.
 loop.base = location.pathname.replace(/\/*$/, "/");
+loop.unkept = [500, 502, 503, 504, 507];
 loop.ask = async (verb, body = {}) => {
   const sent = { method: "POST", headers: { "content-type": "application/json" }, cache: "no-store" };
   const answer = await fetch(`${loop.base}do/${verb}`, { ...sent, body: JSON.stringify(body) });
@@ -27,8 +28,9 @@ loop.ask = async (verb, body = {}) => {
     location.reload();
     return new Promise(() => {});
   }
-  if ([502, 503, 504].includes(answer.status)) throw new Error("try again");
-  const reply = await answer.json().catch(() => ({ error: loop.says("server_failed") }));
+  const reply = await answer.json().catch(() => (loop.unkept.includes(answer.status) ? {} : { error: loop.says("server_failed") }));
+  // What was sent is not acknowledged; the server's line, where it has one, tells why.
+  if (loop.unkept.includes(answer.status)) throw Object.assign(new Error("try again"), { told: reply.line?.text ?? reply.error });
   return reply.error ? { line: { text: reply.error, bad: true } } : reply;
 };
 
@@ -91,8 +93,8 @@ loop.deliver = async (again = false) => {
   let reply;
   try {
     reply = await loop.ask(deed.verb, deed.body);
-  } catch {
-    loop.line(loop.says("kept_here"), true);
+  } catch (problem) {
+    loop.line(problem.told ? `${problem.told} ${loop.says("kept_on")}` : loop.says("kept_here"), true);
     setTimeout(() => loop.deliver(true), 2000);
     return;
   }
@@ -111,9 +113,9 @@ loop.look = async (line = "") => {
     if (line) loop.line(line);
     loop.gone = false;
     if (loop.outbox.get()) { loop.busy(true); loop.deliver(true); }
-  } catch {
+  } catch (problem) {
     loop.gone = true;
-    loop.line(loop.says("server_gone"), true);
+    loop.line(problem.told ?? loop.says("server_gone"), true);
     setTimeout(() => loop.look(loop.says("server_back")), 2000);
   }
 };
