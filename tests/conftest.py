@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,25 @@ def store(home: Path) -> Iterator[Store]:
     store = Store(home)
     yield store
     store.close()
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> str:
+        return self.moment.isoformat(timespec="microseconds")
+
+    def move(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """What a session takes for the time."""
+    return Clock()
 
 
 @pytest.fixture

@@ -22,19 +22,8 @@ from rlhf.launch import launch
 from rlhf.settings import DPOSettings
 from rlhf.tuning import write_trained
 from tests.labeled_notes import fill
-from tests.tiny import make_tiny_model
 
 FAST = DPOSettings(learning_rate=1e-2, epochs=3, rank=2, batch_size=8, labels="import")
-
-
-@pytest.fixture(scope="module")
-def base_folder(tmp_path_factory):
-    return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture
-def labeled(store, base_folder):
-    return fill(store, base_folder)
 
 
 @pytest.fixture(scope="module")

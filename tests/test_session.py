@@ -14,24 +14,6 @@ from labeling.queue import LEASE_SECONDS
 from labeling.session import Answer, Session
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self):
-        self.moment = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-
-    def __call__(self):
-        return self.moment.isoformat(timespec="microseconds")
-
-    def move(self, seconds):
-        self.moment += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def people(store):
     return [store.accounts.add(name, "labeler") for name in ("Mina", "Jun")]

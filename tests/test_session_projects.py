@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,24 +12,6 @@ from data.forms import Form
 from data.projects import STANDARD
 from labeling.queue import LEASE_SECONDS, REPEAT_AFTER
 from labeling.session import Answer, Empty, RankingAnswer, Session
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self):
-        self.moment = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-
-    def __call__(self):
-        return self.moment.isoformat(timespec="microseconds")
-
-    def move(self, seconds):
-        self.moment += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
