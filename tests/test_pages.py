@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data.store import Store
 from rlhf.next_step import Ring, Step
-from rlhf.pages import run_view
+from rlhf.pages import look, run_view, train
 from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_ring, draw_step
 from rlhf.pages.parts import beside, with_interval
@@ -65,6 +65,14 @@ def test_curves_are_thinned_and_carry_the_budget(store):
     kl, budget = (curve.frame[curve.frame["series"] == name] for name in ("kl", "kl budget"))
     assert len(kl) <= run_view.POINTS
     assert list(budget["value"]) == [4.0, 4.0]
+
+
+def test_the_pages_are_listed_in_one_place():
+    head = look.head(["loop", "garden"])
+    assert "html[data-page=loop] #page-loop, html[data-page=garden] #page-garden { display: flex !important; }" in head
+    assert 'const PAGES = ["loop", "garden"];' in head
+    others = [name for name, _ in train.PAGES if f"data-page={name}" in head or f'"{name}"' in head]
+    assert others == ["loop"]
 
 
 def test_policies_stand_after_their_parents(store):

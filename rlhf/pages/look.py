@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 
+HERE = Path(__file__).parent
 FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 INK = {"body_text_color": ("#1c2024", "#e8e8e4"), "body_text_color_subdued": ("#5b6570", "#a3abb3")}
 PAPER = {
@@ -39,5 +42,9 @@ def theme() -> gr.themes.Base:
     return made.set(**values, block_shadow="none", block_label_text_size="*text_sm")
 
 
-HERE = Path(__file__).parent
-HEAD = f"<link rel=icon href=data:,><style>{(HERE / 'train.css').read_text()}</style><script>{(HERE / 'train.js').read_text()}</script>"
+def head(pages: Sequence[str]) -> str:
+    """What every page loads: the style sheet, which shows the one page of these that <html data-page> names, and the script that sets it."""
+    shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
+    style = f"{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
+    script = f"const PAGES = {json.dumps(list(pages))};\n{(HERE / 'train.js').read_text()}"
+    return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"

@@ -37,12 +37,10 @@ def compose_site(
     desk = Desk(store)
     own = [*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store), incoming.upload(store)]
     app.router.routes.extend([*own, *writing.routes(store)])
-    label, research = page.build(store), train.build(store)
-    app.router.routes.extend([*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store)])
     presence = Presence()
     label, research = page.build(store), train.build(store, presence)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
-    mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.HEAD)
+    mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.head([name for name, _ in train.PAGES]))
     gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc)
     return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 

@@ -1,8 +1,7 @@
-(() => {
-  const pages = ["loop", "data", "clinic", "projects", "labels", "reward", "policies", "arena", "runs", "people", "export"];
+((pages) => {
   const show = () => {
     const wanted = location.hash.slice(1).split("/")[0];
-    const page = pages.includes(wanted) ? wanted : "loop";
+    const page = pages.includes(wanted) ? wanted : pages[0];
     document.documentElement.dataset.page = page;
     document.querySelectorAll("#nav a").forEach((link) => {
       link.getAttribute("href") === "#" + page ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
@@ -31,4 +30,4 @@
     document.querySelectorAll("#nav a").forEach((link) => { link.dataset.seen = ""; }); show(); } })
     .observe(document.documentElement, { childList: true, subtree: true });
   show();
-})();
+})(PAGES);
