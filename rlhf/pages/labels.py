@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import gradio as gr
 
 from data.errors import BadInput
 from data.store import Store
+from data.weightings import Weighting
 from labeling.live import LiveOverview, Look
 from labeling.overview import KINDS, Overview, weigh
 from labeling.people import actor
@@ -13,6 +17,7 @@ from rlhf.pages import labels_view as view
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
 
+T = TypeVar("T")
 NAMES = {"people": "people and imports", "simulated": "simulated labelers"}
 
 
@@ -47,30 +52,25 @@ class LabelsPage:
 
     def set_aside(self, name: str | None, reason: str, request: gr.Request) -> str:
         """Leave a labeler's comparisons out of exports and training."""
-        account = researcher(self.store, request)
-        try:
-            self.store.asides.set_aside(name or "", reason or "", by=actor(account))
-        except BadInput as problem:
-            return said(problem)
-        return said(f"{name} is set aside: no export and no training takes these comparisons. They stay, and so do the events.")
+        done = f"{name} is set aside: no export and no training takes these comparisons. They stay, and so do the events."
+        return self._told(request, lambda by: self.store.asides.set_aside(name or "", reason or "", by=by), lambda _: done)
 
     def take_in(self, name: str | None, reason: str, request: gr.Request) -> str:
         """Let a labeler's comparisons count again."""
-        account = researcher(self.store, request)
-        try:
-            self.store.asides.take_in(name or "", reason or "", by=actor(account))
-        except BadInput as problem:
-            return said(problem)
-        return said(f"{name}'s comparisons count again.")
+        done = f"{name}'s comparisons count again."
+        return self._told(request, lambda by: self.store.asides.take_in(name or "", reason or "", by=by), lambda _: done)
 
     def weigh(self, kind: str, request: gr.Request) -> str:
         """A new version of the labelers' weights."""
+        return self._told(request, lambda by: weigh(self.store, KINDS[kind], by=by), weighed)
+
+    def _told(self, request: gr.Request, act: Callable[[str], T], tell: Callable[[T], str]) -> str:
+        """What a researcher's act did, or why it could not be done; `act` is given who does it."""
         account = researcher(self.store, request)
         try:
-            made = weigh(self.store, KINDS[kind], by=actor(account))
+            return said(tell(act(actor(account))))
         except BadInput as problem:
             return said(problem)
-        return said(f"Weights worked out from {made.votes:,} votes on shared pairs. Reward training uses weights with weights = reliability.")
 
     def _draw(self, look: Look) -> list:
         found = look.overview
@@ -107,3 +107,8 @@ class LabelsPage:
         aside.click(self.set_aside, [self.who, reason], told, **QUIET)
         again.click(self.take_in, [self.who, reason], told, **QUIET)
         work_out.click(self.weigh, self.kind, told, **QUIET)
+
+
+def weighed(made: Weighting) -> str:
+    """What came of working out weights, and how training takes them."""
+    return f"Weights worked out from {made.votes:,} votes on shared pairs. Reward training uses weights with weights = reliability."
