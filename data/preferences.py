@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Literal
 
 from data.errors import BadInput
+from data.formats.shaped import labeler_name
 from data.splits import SPLITS
 from data.statements import STATEMENTS
 from data.store import Store
@@ -115,6 +116,16 @@ def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
         raise BadInput(
             f"{splits.count('test')} of {len(splits)} rows are of test prompts in {where}: no run trains on those", "Leave the test split out."
         )
+
+
+def frozen(row: PreferenceRow) -> dict[str, Any]:
+    """The row as a snapshot keeps it, for good: who judged is a number and a pseudonym, since a name may be changed or erased later."""
+    return asdict(row) | {"labeler": labeler_name(row.labeler_id)}
+
+
+def thawed(row: Mapping[str, Any]) -> PreferenceRow:
+    """The row of a snapshot. Earlier versions froze labelers' names: these rows too bear pseudonyms."""
+    return PreferenceRow(**{**row, "labeler": labeler_name(row["labeler_id"])})
 
 
 def left_out(store: Store, source: Source = PEOPLE) -> dict[str, int]:

@@ -29,7 +29,7 @@ def by_margin(rows: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def by_labeler(decided: Sequence[Judged]) -> list[dict[str, Any]]:
-    """A group for each labeler, by account name; the one with most comparisons first."""
+    """A group for each labeler, by pseudonym; the one with most comparisons first."""
     names = sorted({each.labeler for each in decided if each.labeler})
     groups = [{"labeler": name, **group([each for each in decided if each.labeler == name])} for name in names]
     return sorted(groups, key=lambda one: -one["comparisons"])

@@ -18,7 +18,7 @@ class Judged:
     """A labeled comparison of a test prompt and what the model says: raw scores, whose difference are log-odds.
 
     a stood left. `label` is 1 where a is better, 0.5 for a tie, 0; `margin` 3, 2, 1 or 0; gold is None where no rubric
-    knows the prompt; `labeler` is the account's name.
+    knows the prompt; `labeler` is a pseudonym.
     """
 
     prompt_id: int

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import gradio as gr
 
 from data.errors import BadInput
+from data.formats.shaped import labeler_name
 from data.records import Account, Run
 from data.settings import Described, describe
 from data.store import Store
@@ -69,9 +70,10 @@ class RewardPage:
         if not chosen:
             return [gr.skip()] * 3
         model = self.store.reward_models.get(chosen)
-        rows = view.groups(model)
+        names = {labeler_name(account.id): account.name for account in self.store.accounts.list()}  # reports hold pseudonyms
+        rows = view.groups(model, names)
         title = f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>"
-        return [view.closer(model), gr.Dataframe(rows, visible=bool(rows)), f"{title}{view.worst(model)}" if rows else ""]
+        return [view.closer(model), gr.Dataframe(rows, visible=bool(rows)), f"{title}{view.worst(model, names)}" if rows else ""]
 
     def submit(self, request: gr.Request, *given: Any) -> str:
         """Queue a run with the form's settings; the line to show."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Protocol
 
 from data.context import RunContext
 from data.errors import BadInput
 from data.frozen import frozen_rows
-from data.preferences import PreferenceRow, filters, named_sources, preference_rows
+from data.preferences import PreferenceRow, filters, frozen, named_sources, preference_rows, thawed
 from data.records import Snapshot
 from labeling.overview import weigh
 from reward.base import Base
@@ -44,11 +44,11 @@ def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> t
         if weights == "reliability":
             made = weigh(context.store, named_sources(settings.labels)[0], by=context.run.public)
             by_labeler, chosen["weighting"] = made.by_labeler(), made.id  # written with the rows that have them
-        return [asdict(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
+        return [frozen(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
 
-    snapshot, frozen = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
-    _refuse_mixture(snapshot, [row["source"] for row in frozen], settings.labels)
-    rows = [PreferenceRow(**row) for row in frozen if row["split"] != "train" or within(row["prompt"], settings.part)]
+    snapshot, found = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
+    _refuse_mixture(snapshot, [row["source"] for row in found], settings.labels)
+    rows = [thawed(row) for row in found if row["split"] != "train" or within(row["prompt"], settings.part)]
     if not any(row.split == "train" for row in rows):
         where = "" if settings.part == ALL else f" of the part {settings.part}"
         raise BadInput(f"none of the comparisons is of a training prompt{where}", "Sample and label more prompts.", field="labels")

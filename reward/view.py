@@ -60,12 +60,12 @@ def card(model: RewardModel) -> str:
     )
 
 
-def worst(model: RewardModel) -> str:
-    """The comparisons where it is surest of the other side, prompt above, both answers side by side."""
+def worst(model: RewardModel, names: Mapping[str, str]) -> str:
+    """The comparisons where it is surest of the other side, prompt above, both answers side by side; `names` by pseudonym."""
     found = model.report.get("worst") or []
     if not found:
         return "<div class=empty>No test comparison on which this model and the labeler disagree.</div>"
-    return "".join(_disagreement(each) for each in found)
+    return "".join(_disagreement(each, names) for each in found)
 
 
 def closer(model: RewardModel) -> str:
@@ -76,12 +76,12 @@ def closer(model: RewardModel) -> str:
     return f"{plots.plots(report)}{leanings(report)}<p>{download(model)}</p>"
 
 
-def groups(model: RewardModel) -> list[list[Any]]:
-    """Rows under HEADERS: accuracy with interval per strength of preference, per side of the winner and per labeler."""
+def groups(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
+    """Rows under HEADERS: accuracy with interval per strength of preference, per side of the winner and per labeler; `names` by pseudonym."""
     report = model.report
     named = [("strength of preference", MARGINS.get(one["margin"], "?"), one) for one in report.get("by_margin") or []]
     named += [("better answer stood", one["side"], one) for one in report.get("by_winner_side") or []]
-    named += [("labeler", one["labeler"], one) for one in report.get("by_labeler") or []]
+    named += [("labeler", names.get(one["labeler"], one["labeler"]), one) for one in report.get("by_labeler") or []]
     return [[kind, name, *_group(one)] for kind, name, one in named]
 
 
@@ -182,8 +182,8 @@ def _leaning(one: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _disagreement(each: Mapping[str, Any]) -> str:
-    who = each.get("labeler") or "the labeler"
+def _disagreement(each: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    who = names.get(each.get("labeler", ""), each.get("labeler")) or "the labeler"
     columns = (
         (f"{who} preferred this {MARGINS.get(each['margin'], '')}".strip(), each["preferred"], each.get("preferred_score")),
         (_sure(each), each["model_prefers"], each.get("model_prefers_score")),

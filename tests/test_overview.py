@@ -216,6 +216,8 @@ def test_reward_training_freezes_rows_with_their_labelers_weights_and_names_the_
     snapshot, rows = run_rows(context_of(labeled, settings), settings, settings.weights)
     assert snapshot.filters["weighting"] == store.weightings.newest().id
     assert {row.weight for row in rows} == {1.0}  # one labeler, who is the mean
+    (author,) = {row.labeler_id for row in rows}
+    assert {row["labeler"] for row in labeled.snapshots.rows(snapshot.id)} == {f"labeler-{author}"}
     again = run_rows(context_of(labeled, settings), RewardSettings(), "equal")[0]
     assert again.id == snapshot.id  # the same rows are the same snapshot
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from data.errors import BadInput
-from data.preferences import PreferenceRow, preference_rows, refuse_test, training_rows
+from data.preferences import PreferenceRow, frozen, preference_rows, refuse_test, thawed, training_rows
 from data.splits import split_of
 
 TEXTS = {split: [text for text in (f"Prompt {n}" for n in range(200)) if split_of(text) == split] for split in ("train", "validation", "test")}
@@ -53,6 +53,15 @@ def test_a_row_carries_all_that_training_reads(store, ring):
     assert (row.labeler, row.project, row.guideline_version) == ("Mina", "Standard", 1)
     assert (row.chosen, row.rejected) == ("right text", "left text")
     assert PreferenceRow(**asdict(row)) == row
+
+
+def test_a_frozen_row_keeps_who_judged_by_number_and_pseudonym(store, ring):
+    ring("right_much", source="person")
+    (row,) = preference_rows(store)
+    kept = frozen(row)
+    assert (row.labeler, kept["labeler"], kept["labeler_id"]) == ("Mina", f"labeler-{row.labeler_id}", row.labeler_id)
+    assert asdict(thawed(kept)) == kept
+    assert thawed(asdict(row)) == thawed(kept)  # as an earlier version froze it, with the name
 
 
 @pytest.mark.parametrize(

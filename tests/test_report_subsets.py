@@ -80,9 +80,9 @@ def test_the_curve_changes_nothing_about_the_model_and_is_no_part_of_its_metrics
     assert with_curve == without
 
 
-def test_the_report_names_the_labelers_and_what_the_temperature_was_fitted_on(finished):
+def test_the_report_tells_the_labelers_apart_by_pseudonym_and_what_the_temperature_was_fitted_on(labeled, finished):
     report = finished.report
-    assert {one["labeler"] for one in report["by_labeler"]} == set(LABELERS)
+    assert {one["labeler"] for one in report["by_labeler"]} == {f"labeler-{labeled.accounts.by_name(name).id}" for name in LABELERS}
     assert sum(one["comparisons"] for one in report["by_labeler"]) == report["test_comparisons"]
     assert "validation prompts" in report["temperature_fitted_on"]
 

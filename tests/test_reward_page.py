@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -47,7 +48,7 @@ def test_a_model_without_test_labels_says_so_and_shows_no_accuracy(models):
 
 
 def test_texts_of_people_and_models_hold_no_markup(models):
-    shown = view.worst(models[0])
+    shown = view.worst(models[0], {})
     assert "&lt;b&gt;2&lt;/b&gt;" in shown
     assert "<i>" not in shown
 
@@ -95,11 +96,18 @@ def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store,
 
 
 def test_the_table_holds_every_group_with_its_interval(models):
-    rows = {(kind, name): rest for kind, name, *rest in view.groups(models[0])}
+    rows = {(kind, name): rest for kind, name, *rest in view.groups(models[0], {})}
     assert [name for kind, name in rows if kind == "strength of preference"] == ["slightly", "clearly", "significantly"]
     number, prompts, accuracy, low, high = rows["better answer stood", "left"]
     assert (number, prompts, accuracy) == (4, 4, 75.0)
     assert low < 75 < high
+
+
+def test_labelers_of_a_report_have_their_names_on_the_page(models):
+    one = {"comparisons": 3, "prompts": 2, "accuracy": 0.5, "ci": [0.1, 0.9]}
+    report = {"by_labeler": [{"labeler": "labeler-7", **one}, {"labeler": "labeler-8", **one}]}
+    rows = view.groups(replace(models[0], report=report), {"labeler-7": "mina"})
+    assert [(kind, name) for kind, name, *_ in rows] == [("labeler", "mina"), ("labeler", "labeler-8")]
 
 
 def test_the_report_downloads_as_the_json_that_is_stored(models):
