@@ -11,17 +11,19 @@ def partiality(store: Store, judge: RewardModel, policy: Policy) -> str | None:
     """Why this judge is not independent of a policy, in words; None where it is.
 
     It is not where it drove the training of the policy or of one that this descends from, or chose as its guard which checkpoint was
-    kept, or learned from comparisons that trained one of these, directly (DPO) or by way of another reward model.
+    kept, or learned from comparisons that trained one of these, directly (DPO) or by way of another reward model, or their guard.
     """
     own = trained_on(store, judge)
     for ancestor in _line(store, policy):
         if ancestor.reward_model_id == judge.id:
             return f"{judge.public} drove {ancestor.public}"
-        if ancestor.config.get("guard") in (judge.public, str(judge.id)):  # PPO's setting, as it was written
+        guard = _guard(store, ancestor)
+        if guard and guard.id == judge.id:
             return f"{judge.public} chose the kept checkpoint of {ancestor.public}"
-        shared = own & _learned_from(store, ancestor)
-        if shared:
+        if shared := own & _learned_from(store, ancestor):
             return f"{len(shared):,} comparisons trained both {judge.public} and {ancestor.public}"
+        if guard and (shared := own & trained_on(store, guard)):
+            return f"{len(shared):,} comparisons trained both {judge.public} and {guard.public}, which chose the kept checkpoint of {ancestor.public}"
     return None
 
 
@@ -31,6 +33,12 @@ def _line(store: Store, policy: Policy) -> list[Policy]:
     while line[-1].parent_id is not None:
         line.append(store.policies.get(line[-1].parent_id))
     return line
+
+
+def _guard(store: Store, policy: Policy) -> RewardModel | None:
+    """The reward model that watched the training; None where nothing did, or a reward source or a model that is not in this home."""
+    written = policy.config.get("guard")  # PPO's setting, as it was written: r2 or 2
+    return next((model for model in store.reward_models.list() if written in (model.public, str(model.id))), None)
 
 
 def _learned_from(store: Store, policy: Policy) -> set[str]:

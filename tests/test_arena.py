@@ -95,6 +95,20 @@ def test_the_guard_that_chose_what_is_kept_is_not_independent_of_it(ring, writte
     assert partiality(ring, ring.reward_models.get(1), watched) == f"r1 drove {watched.public}"
 
 
+def test_a_judge_that_learned_with_the_guard_is_not_independent_of_what_it_chose(ring):
+    """r1 learned from a and b, r2 from c and d, r3 from all four."""
+    watched = ring.policies.add(name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=None, config={"guard": "r2"})
+    shared = f"2 comparisons trained both r3 and r2, which chose the kept checkpoint of {watched.public}"
+    assert partiality(ring, ring.reward_models.get(3), watched) == shared
+    assert partiality(ring, ring.reward_models.get(1), watched) is None
+
+
+@pytest.mark.parametrize("guard", ["", "polite", "r9"])
+def test_a_guard_that_is_no_reward_model_of_this_home_shares_no_labels(ring, guard):
+    watched = ring.policies.add(name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=None, config={"guard": guard})
+    assert partiality(ring, ring.reward_models.get(3), watched) is None
+
+
 def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring):
     ring.evaluations.add(2, 1, "rubric", FOUND | {"win_rate": 0.1})
     ring.evaluations.add(2, 1, "rubric", FOUND)
