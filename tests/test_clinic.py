@@ -15,7 +15,7 @@ from reward.base import Base
 from rlhf.clinic import curate, embed
 from rlhf.clinic.checks import CHECKS
 from rlhf.clinic.examination import Examination, examined
-from rlhf.clinic.findings import against_defects, agreement
+from rlhf.clinic.findings import against_defects, agreement, agreements
 from rlhf.clinic.flat import flat_from
 from rlhf.clinic.quality import Rated, learn
 from rlhf.clinic.reading import LOSSES, encode, read, summary
@@ -113,6 +113,14 @@ def test_the_filter_is_measured_against_marked_defects():
 
 def test_raters_agree_where_both_find_a_row_usable_or_both_do_not():
     assert agreement([[3, 5], [2, 3], [4]], 3.0)["rate"] == 0.5
+
+
+def test_people_and_simulated_raters_never_meet_in_one_agreement():
+    """Row 1: two people agree, a simulated rater does not. Row 2: one of each. Row 3: two simulated raters disagree."""
+    rows = [[("person", 4), ("simulated", 0), ("person", 5)], [("person", 1), ("simulated", 5)], [("simulated", 4), ("simulated", 1)]]
+    found = agreements(rows, 3.0)
+    assert {source: (one["rows"], one["rate"]) for source, one in found.items()} == {"person": (1, 1.0), "simulated": (1, 0.0)}
+    assert agreements([[("person", 4)]], 3.0) == {"person": {"rows": 0, "rate": None}}
 
 
 def clinic_home(home, model, rows=60):

@@ -27,7 +27,8 @@ def examination(count: int = 6) -> Examination:
 def curated(store, **quality):
     held = {"accuracy": 0.8, "ci": [0.7, 0.9], "baseline": 0.6, "spearman": 0.5}
     row = {"id": 1, "points": 4.9, "task": EVIL, "answer": EVIL}
-    about = {"ratings": 200, "rated_rows": 190, "whose": "simulated", "held_out": held, "agreement": {"rows": 0, "rate": None}, "defects": None}
+    about = {"ratings": 200, "rated_rows": 190, "whose": "simulated", "held_out": held, "defects": None}
+    about["agreement"] = {"simulated": {"rows": 0, "rate": None}}
     report = {"chosen": 5, "snapshot": "s1", "quality": about | {"histogram": [1] * 20, "best": [row], "worst": [row]} | quality}
     store.runs.enqueue("curate", {"min_quality": 3.5}, "rae")
     run = store.runs.claim()
@@ -62,6 +63,15 @@ def test_quality_stands_beside_what_it_is_read_against(store):
     assert "80 % (70–90)" in html
     assert "60 %" in html
     assert "Rate rows" in clinic_view.draw_quality(None)
+
+
+def test_people_and_simulated_raters_each_have_their_agreement():
+    one, other = {"rows": 9, "rate": 0.8, "ci": [0.5, 0.95]}, {"rows": 40, "rate": 0.6, "ci": [0.4, 0.75]}
+    assert clinic_view.agreed({"whose": "all", "agreement": {"person": one, "simulated": other}}) == {
+        "Two people agree": "80 % (50–95)", "Two simulated raters agree": "60 % (40–75)",
+    }  # fmt: skip
+    assert clinic_view.agreed({"whose": "simulated", "agreement": other}) == {"Two simulated raters agree": "60 % (40–75)"}
+    assert clinic_view.agreed({"whose": "all", "agreement": other}) == {}
 
 
 def test_marked_defects_show_what_the_filter_does_with_them(store):

@@ -17,7 +17,7 @@ from data.selection.recipe import Chosen, choose
 from data.settings import as_dict
 from data.store import Store
 from rlhf.clinic.examination import Examination, examined, path
-from rlhf.clinic.findings import against_defects, against_ratings, agreement
+from rlhf.clinic.findings import against_defects, against_ratings, agreements
 from rlhf.clinic.quality import Rated, learn
 from rlhf.clinic.settings import CurateSettings
 
@@ -25,6 +25,8 @@ SHOWN = 20
 """Of the best and of the worst rows in a report."""
 USABLE = 3.0
 """Points from which a row is usable, by the rubric."""
+Given = tuple[str, int]
+"""Whose rating ('person', 'simulated'), and the score."""
 FILE = "quality.npy"
 """In a run's folder: the points (N,) of the rows of its examination."""
 
@@ -70,18 +72,18 @@ def name_of(settings: CurateSettings, rows: int) -> str:
     return f"{rows:,} {settings.pick} rows{quality}"
 
 
-def rated_rows(store: Store, source: str, examination: Examination, rows: Sequence[Instruction]) -> tuple[Rated, list[list[int]], str]:
+def rated_rows(store: Store, source: str, examination: Examination, rows: Sequence[Instruction]) -> tuple[Rated, list[list[Given]], str]:
     """The examined rows that somebody rated, with mean scores; every score by row; a hash of all of them, for lineage."""
     ratings = store.ratings.current(source)
     places = {int(id): place for place, id in enumerate(examination.ids)}
-    scores: dict[int, list[int]] = defaultdict(list)
+    scores: dict[int, list[Given]] = defaultdict(list)
     for rating in ratings:
         if rating.instruction_id in places:
-            scores[places[rating.instruction_id]].append(rating.score)
+            scores[places[rating.instruction_id]].append((rating.source, rating.score))
     found = sorted(scores)
     columns = table(examination)[found]
     rated = Rated(
-        columns, [rows[place].output for place in found], np.array([np.mean(scores[place]) for place in found], dtype=float),
+        columns, [rows[place].output for place in found], np.array([np.mean([score for _, score in scores[place]]) for place in found], dtype=float),
         np.array([rows[place].prompt_id for place in found]),
     )  # fmt: skip
     return rated, [scores[place] for place in found], content_hash([rating.id for rating in ratings])[:16]
@@ -112,7 +114,7 @@ def _score(store: Store, settings: CurateSettings, examination: Examination, row
     report = {
         "ratings": sum(map(len, scores)), "rated_rows": len(scores), "whose": settings.ratings, "hash": mark,
         "weights": dict(zip(("trees", "letters", "constant"), np.round(model.weights, 3).tolist(), strict=True)),
-        "held_out": against_ratings(held_out, rated.scores, USABLE), "agreement": agreement(scores, USABLE),
+        "held_out": against_ratings(held_out, rated.scores, USABLE), "agreement": agreements(scores, USABLE),
         "defects": against_defects(points[unseen], defects, settings.min_quality or USABLE),
         "histogram": np.histogram(points, bins=20, range=(0, 5))[0].tolist(),
     }  # fmt: skip

@@ -51,6 +51,12 @@ def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
     return {"rows": len(several), "rate": float(same.mean()), "ci": list(wilson(same.sum(), len(same)))}
 
 
+def agreements(scores_by_row: Sequence[Sequence[tuple[str, int]]], usable: float) -> dict[str, dict]:
+    """`agreement` among the raters of each source that occurs, of rows with (source, score): people and simulated raters never mix."""
+    sources = sorted({source for some in scores_by_row for source, _ in some})
+    return {source: agreement([[score for whose, score in some if whose == source] for some in scores_by_row], usable) for source in sources}
+
+
 def _auc(quality: np.ndarray, clean: np.ndarray, bad: np.ndarray) -> float | None:
     if not bad.any():
         return None

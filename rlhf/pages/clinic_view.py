@@ -12,6 +12,7 @@ from reward.plots import figure
 from rlhf.pages.parts import empty, esc, facts, percent, with_interval
 
 Report = Mapping[str, Any]
+RATERS = {"person": "people", "simulated": "simulated raters"}
 
 
 def latest(store: Store, kind: str) -> Run | None:
@@ -70,12 +71,12 @@ def draw_quality(run: Run | None) -> str:
     if not quality:
         todo = "No row has points yet. Rate some rows, then make a snapshot below: every row gets points from 0 to 5."
         return empty(todo, "../label/rate", "Rate rows")
-    held, agreed, defects = quality["held_out"], quality["agreement"], quality["defects"]
+    held, defects = quality["held_out"], quality["defects"]
     told = {
         "Learned from": f"{quality['ratings']:,} ratings of {quality['rated_rows']:,} rows ({quality['whose']})",
         "Same side of 3 points as unseen ratings": with_interval(held["accuracy"], held["ci"]),
         "Always the commoner side": percent(held["baseline"]),
-        "Two raters agree": with_interval(agreed["rate"], agreed.get("ci")) if agreed["rows"] else None,
+        **agreed(quality),
         "Rank correlation": f"{held['spearman']:.2f}",
     }
     if defects:
@@ -85,6 +86,14 @@ def draw_quality(run: Run | None) -> str:
         }  # fmt: skip
     by_kind = facts({f"AUC: {name.replace('_', ' ')}": f"{value:.3f}" for name, value in defects["auc"].items()}) if defects else ""
     return f"<div class=card>{facts(told)}{by_kind}</div><div class=plots>{draw_histogram(run)}</div>{_rows(quality)}"
+
+
+def agreed(quality: Report) -> dict[str, str]:
+    """How often two raters of one source agree, people apart from simulated ones; nothing of a report in which they stand together."""
+    found = quality["agreement"]
+    if "rows" in found:  # as earlier versions wrote it: one figure
+        found = {} if quality["whose"] == "all" else {quality["whose"]: found}
+    return {f"Two {RATERS[source]} agree": with_interval(one["rate"], one["ci"]) for source, one in found.items() if one["rows"]}
 
 
 def draw_histogram(run: Run) -> str:
