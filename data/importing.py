@@ -18,7 +18,8 @@ from data.errors import BadInput
 from data.formats import AUTO
 from data.formats.writing import write_rows
 from data.imports import Pace
-from data.inserting import INSERTERS, Good, Inserter, Into
+from data.inserting import INSERTERS
+from data.into import Good, Inserter, Into
 from data.store import Store
 from data.survey import Checked, File, Survey, checked_rows
 

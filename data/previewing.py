@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from data.formats import AUTO, format_of, guess
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
 from data.ids import content_hash, dumps
-from data.inserting import Good
 from data.instructions import instruction_hash
+from data.into import Good
 from data.occurrences import Occurrences
 from data.prompts import prompt_hash
 from data.selection.near import near_duplicates

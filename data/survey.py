@@ -13,7 +13,7 @@ from data.formats.fields import BadRow
 from data.formats.reading import look, rows, text_lines
 from data.formats.shapes import JudgedShape, PreferenceShape
 from data.ids import content_hash
-from data.inserting import Good
+from data.into import Good
 
 MOST_LABELERS = 200
 """Where files name more labelers than this (an open arena does), they are one account: the list of people stays readable."""
