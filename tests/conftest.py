@@ -17,6 +17,9 @@ from data import Store
 from data.records import Pair
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page  # loaded by the tests that ask for a browser
+    from serving import Server
+
     from reward.base import Base  # with torch, which only the tests that ask for a base load
 
 
@@ -123,3 +126,41 @@ def add_pairs(store: Store) -> Callable[..., list[Pair]]:
         return pairs
 
     return add
+
+
+@pytest.fixture(scope="module")
+def served_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `make_tiny_home` with 20 pairs."""
+    from tests.tiny import make_tiny_model
+    from tests.tiny_home import make_tiny_home
+
+    folder = tmp_path_factory.mktemp("browser")
+    make_tiny_home(folder / "home", make_tiny_model("llama", folder / "model"), pairs=20).close()
+    return folder / "home"
+
+
+@pytest.fixture(scope="module")
+def server(served_home: Path) -> Iterator[Server]:
+    """The app on `served_home`, in a process of its own."""
+    from tests.serving import serving
+
+    with serving(served_home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    from browsing import chromium
+
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of its own."""
+    from browsing import tab
+
+    with tab(browser) as opened:
+        yield opened

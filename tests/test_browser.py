@@ -6,69 +6,18 @@ Every request that leaves 127.0.0.1 fails the test.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from serving import Server, serving
-from tiny import make_tiny_model
-from tiny_home import PASSWORD, make_tiny_home
+from browsing import MARKS, sign_in, visit
+from playwright.sync_api import expect
 
 from data import Store
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
-FLAGS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-features=Translate,OptimizationHints,MediaRouter",
-)
-expect.set_options(timeout=60_000)
 LONG = 180_000
 """Milliseconds that a training run of the tiny model may take on a busy machine."""
-HOW = "chromium is missing; on Debian: apt-get install -y chromium"
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason=HOW)]
-
-
-@pytest.fixture(scope="module")
-def served_home(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("browser")
-    make_tiny_home(folder / "home", make_tiny_model("llama", folder / "model"), pairs=20).close()
-    return folder / "home"
-
-
-@pytest.fixture(scope="module")
-def server(served_home) -> Iterator[Server]:
-    with serving(served_home) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert CHROMIUM, HOW
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser) -> Iterator[Page]:
-    context = browser.new_context(locale="en-US", accept_downloads=True)
-    opened = context.new_page()
-    opened.set_default_timeout(60_000)
-    elsewhere: list[str] = []
-    opened.on("request", lambda request: elsewhere.append(request.url) if leaves(request.url) else None)
-    yield opened
-    context.close()
-    assert elsewhere == []
+pytestmark = MARKS
 
 
 @pytest.fixture
@@ -84,23 +33,6 @@ def disputed(served_home) -> Iterator[Store]:
             store.comparisons.record(id=name, assignment_id=name, verdict=verdict, source="person", **about)
     yield store
     store.close()
-
-
-def leaves(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme not in ("data", "blob", "about") and parts.hostname != "127.0.0.1"
-
-
-def sign_in(page: Page, server: Server, name: str) -> None:
-    page.goto(f"{server.root}/login")
-    page.locator("[name=name]").fill(name)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("button").click()
-
-
-def visit(page: Page, server: Server, name: str) -> None:
-    page.goto(f"{server.root}/train/#{name}")
-    expect(page.locator(f"#page-{name} h1")).to_be_visible()
 
 
 def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and_the_labels_downloaded(page, server, tmp_path):

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
-import test_browser
+from browsing import MARKS, picture, sign_in, visit
 from playwright.sync_api import expect
-from test_browser import sign_in, visit
 
-served_home, server = test_browser.served_home, test_browser.server
-browser, page = test_browser.browser, test_browser.page
-pytestmark = test_browser.pytestmark
+pytestmark = MARKS
 ROWS = [
     {"instruction": "책을 준 미나에게 고맙다고 해 줘.", "output": "미나야, 고마워!"},
     {"instruction": "Name a colour.", "output": "Blue."},
     {"instruction": "a"},
 ]
-
-
-def picture(page, name: str) -> None:
-    if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("width", [1440, 390])

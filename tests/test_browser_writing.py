@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
-import test_browser
+from browsing import MARKS, picture, sign_in
 from playwright.sync_api import expect
-from test_browser import sign_in
 
 from data.store import Store
 
-served_home, server = test_browser.served_home, test_browser.server
-browser, page = test_browser.browser, test_browser.page
-pytestmark = test_browser.pytestmark
+pytestmark = MARKS
 ANSWER = "Dear friend,\nthank you! 고마워요."
-
-
-def picture(page, name: str) -> None:
-    if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def become(page, server, name: str, place: str) -> None:

@@ -6,7 +6,6 @@ read from the store, never from the page.
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
@@ -16,6 +15,8 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from browsing import MARKS, WAIT
+from playwright.sync_api import expect
 from test_rich import HARMFUL
 
 from data import Store
@@ -24,12 +25,9 @@ from data.forms import Form
 from labeling.session import Session
 from labeling.sign_in import COOKIE
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-WAIT = 60_000
 TRICKS = '<img src=x onerror="window.ran=1"> ${window.ran=2} {{value}} C:\\new `x`'
 PHONE = {"viewport": {"width": 390, "height": 844}}
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")]
+pytestmark = MARKS
 
 
 @contextmanager
@@ -61,14 +59,6 @@ def store(tmp_path_factory) -> Iterator[Store]:
 def address(store) -> Iterator[str]:
     with served(store) as there:
         yield there
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
 
 @pytest.fixture
@@ -115,15 +105,11 @@ def desk(store, browser, request):
 
 
 def tells(page, text):
-    from playwright.sync_api import expect
-
-    expect(page.locator("#status")).to_contain_text(text, timeout=WAIT)
+    expect(page.locator("#status")).to_contain_text(text)
 
 
 def shows(page, text, place="#desk"):
-    from playwright.sync_api import expect
-
-    expect(page.locator(place)).to_contain_text(text, timeout=WAIT)
+    expect(page.locator(place)).to_contain_text(text)
 
 
 def shown(page):
