@@ -1,8 +1,12 @@
-"""Bodies of requests: read up to a limit, as JSON objects whose values can be stored."""
+"""Bodies of requests: read up to a limit, as files or as JSON objects whose values can be stored."""
 
 from __future__ import annotations
 
 import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,6 +14,8 @@ from starlette.requests import Request
 from data.errors import BadInput
 
 JSON_LIMIT = 256 * 1024
+FILE_LIMIT = 1024**3
+"""Bytes of one file that is sent; larger ones are put into the `import` folder by hand."""
 TYPES = ("application/json", "text/json", "")
 """Without a content type the body is taken for JSON; forms and multipart bodies are refused, which other sites could post."""
 
@@ -54,13 +60,33 @@ def check_value(name: str, value: object) -> None:
 
 async def read_bytes(request: Request, limit: int) -> bytes:
     """The whole body. Raises HTTPException 413 as soon as it is longer than `limit` bytes."""
-    parts, size = [], 0
+    return b"".join([part async for part in read_parts(request, limit)])
+
+
+@asynccontextmanager
+async def kept(request: Request, folder: Path) -> AsyncIterator[Path]:
+    """The body as a hidden file of the folder, gone after the work on it unless moved. Raises HTTPException 413, BadInput on a full disk."""
+    file = folder / f".{secrets.token_hex(16)}"
+    try:
+        folder.mkdir(exist_ok=True)
+        with file.open("wb") as out:
+            async for part in read_parts(request, FILE_LIMIT):
+                out.write(part)
+        yield file
+    except OSError as problem:
+        raise BadInput(f"the file could not be kept: {problem.strerror}", "Free some space and send it again.") from problem
+    finally:
+        file.unlink(missing_ok=True)
+
+
+async def read_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises HTTPException 413 as soon as it is longer than `limit` bytes."""
+    size = 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
             raise HTTPException(413, f"the body is longer than {limit:,} bytes")
-        parts.append(part)
-    return b"".join(parts)
+        yield part
 
 
 def storable(text: str, field: str | None = None) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -23,12 +21,10 @@ from data.importing import import_file
 from data.records import Account
 from data.store import Store
 from labeling.answers import refused, unreadable
-from labeling.bodies import storable
+from labeling.bodies import kept, storable
 from labeling.people import actor
 from labeling.requests import user
 
-FILE_LIMIT = 1024**3
-"""Bytes of one imported file."""
 IMPORT = {"as": tuple(KEYS), "format": (AUTO, *IMPORT_FORMATS, *ALIASES), "skip_bad": ("false", "true"), "name": None}
 EXPORT = {"what": tuple(FORMATS), "format": tuple(dict.fromkeys(form for forms in FORMATS.values() for form in forms)), "labels": tuple(LABELS)}
 """What the query may say: the values that are taken, None for any text; the first is the default."""
@@ -99,22 +95,3 @@ def asked(request: Request, known: dict[str, tuple[str, ...] | None], *, require
     if required not in query:
         raise BadInput(f"the parameter {required!r} is missing", f"Take one of {', '.join(known[required] or ())}.", field=required)
     return query
-
-
-@asynccontextmanager
-async def kept(request: Request, folder: Path) -> AsyncIterator[Path]:
-    """The body as a file, for as long as it is worked on. Raises HTTPException 413, BadInput on a full disk."""
-    folder.mkdir(exist_ok=True)
-    file, size = folder / f"upload-{secrets.token_hex(16)}", 0
-    try:
-        with file.open("wb") as out:
-            async for part in request.stream():
-                size += len(part)
-                if size > FILE_LIMIT:
-                    raise HTTPException(413, f"the body is longer than {FILE_LIMIT:,} bytes")
-                out.write(part)
-        yield file
-    except OSError as problem:
-        raise BadInput(f"the body could not be kept: {problem.strerror}", "Free some space and send it again.") from problem
-    finally:
-        file.unlink(missing_ok=True)

@@ -140,7 +140,7 @@ def test_files_are_for_researchers(client):
 
 
 def test_an_import_beyond_the_limit_is_refused_while_it_arrives(researcher, store, monkeypatch):
-    monkeypatch.setattr("labeling.transfer.FILE_LIMIT", 1000)
+    monkeypatch.setattr("labeling.bodies.FILE_LIMIT", 1000)
     assert researcher.post("/api/v1/import?as=prompts", content=b"x" * 1001).status_code == 413
     assert [*(store.home / "cache").glob("*")] == []
 

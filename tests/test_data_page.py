@@ -47,7 +47,7 @@ def test_what_is_uploaded_lies_in_the_import_folder_under_a_clean_name_and_repla
 
 
 def test_an_upload_that_is_empty_or_too_large_leaves_nothing(store, client, monkeypatch):
-    monkeypatch.setattr("rlhf.pages.incoming.FILE_LIMIT", 10)
+    monkeypatch.setattr("labeling.bodies.FILE_LIMIT", 10)
     for content in (b"", b"x" * 11):
         answer = client.post("/train/data/upload", params={"name": "a.jsonl"}, content=content)
         assert answer.status_code == 400

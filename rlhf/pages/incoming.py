@@ -7,9 +7,9 @@ files that are too large to send; a link in it that leads elsewhere is not follo
 from __future__ import annotations
 
 import re
-import secrets
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,12 +17,11 @@ from starlette.routing import Route
 from data.errors import BadInput
 from data.records import Account
 from data.store import Store
+from labeling.bodies import kept
 from labeling.people import actor
 from labeling.transfer import explained
 
 FOLDER = "import"
-FILE_LIMIT = 1024**3
-"""Bytes of one file that is sent; larger ones are put into the folder by hand."""
 NAME_LENGTH = 100
 
 
@@ -63,23 +62,15 @@ def upload(store: Store) -> Route:
 
 async def _write(request: Request, folder: Path, name: str) -> int:
     """The body as a file of the folder; how many bytes. Raises BadInput: too long, empty, or no room, and nothing is left."""
-    part, size = folder / f".{secrets.token_hex(16)}", 0
     try:
-        folder.mkdir(exist_ok=True)
-        with part.open("wb") as out:
-            async for piece in request.stream():
-                size += len(piece)
-                if size > FILE_LIMIT:
-                    raise BadInput(f"the file is larger than {FILE_LIMIT >> 20:,} MiB", f"Put it into {folder} on the server.", field="file")
-                out.write(piece)
-        if not size:
-            raise BadInput("the file is empty", "Choose one with at least one row.", field="file")
-        part.replace(folder / name)
-        return size
-    except OSError as problem:
-        raise BadInput(f"the file could not be kept: {problem.strerror}", "Free some space and send it again.") from problem
-    finally:
-        part.unlink(missing_ok=True)
+        async with kept(request, folder) as part:
+            size = part.stat().st_size
+            if not size:
+                raise BadInput("the file is empty", "Choose one with at least one row.", field="file")
+            part.replace(folder / name)
+            return size
+    except HTTPException as problem:
+        raise BadInput(problem.detail, f"Put the file into {folder} on the server.", field="file") from problem
 
 
 def _offered(path: Path) -> bool:
