@@ -5,27 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from labeling.accounts import NAME_LENGTH, PASSWORD_LENGTH
+from labeling.frame import frame
 from labeling.texts import say
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --paper: #f7f7f5; --card: #fff; --line: #d9d9d3; }
-:root { --accent: #1f5fbf; --on: #fff; --bad: #a3242b; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e4; --soft: #a3abb3; --paper: #16181b; --card: #1f2226; --line: #3a3f45; }
-  :root { --accent: #8ab4f8; --on: #10213a; --bad: #ff9a9a; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink); }
-body { font: 16px/1.5 system-ui, "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
-main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
-h1 { margin: 0 0 .25rem; font-size: 1.25rem; } p { margin: 0 0 1.25rem; color: var(--soft); }
-label { display: block; margin: 1rem 0 .25rem; font-weight: 600; } small { color: var(--soft); } a { color: var(--accent); }
-input { width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; background: var(--paper); }
-input { border: 1px solid var(--line); border-radius: 6px; }
-button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600; cursor: pointer; }
-button { color: var(--on); background: var(--accent); border: 0; border-radius: 6px; }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; } [role=alert] { color: var(--bad); font-weight: 600; }
-"""
 
 
 def sign_in_page(language: str, *, after: str = "", name: str = "", error: str = "", other: str = "") -> str:
@@ -75,19 +56,19 @@ def yours_page(language: str, name: str, *, error: str = "") -> str:
         f"<form method=post action='erase'><p>{say(language, 'yours_erase_lead')}</p>{field}<button>{say(language, 'yours_erase')}</button></form>"
         f"<p><a href='./'>{say(language, 'yours_back')}</a></p>"
     )
-    return _page(language, say(language, "yours"), body)
+    return frame(language, say(language, "yours"), body)
 
 
 def note_page(language: str, key: str, sign_in: str, **values: object) -> str:
     """A page that says one thing and links to the `sign_in`."""
     body = f"<p role=alert>{escape(say(language, key, **values))}</p><a href='{escape(sign_in)}'>{say(language, 'sign_in')}</a>"
-    return _page(language, say(language, "app"), body)
+    return frame(language, say(language, "app"), body)
 
 
 def _form(language: str, *, action: str, title: str, lead: str, fields: str, button: str, error: str) -> str:
     alert = f"<p role=alert>{escape(error)}</p>" if error else ""
     form = f"<form method=post action='{action}'>{alert}{fields}<button>{say(language, button)}</button></form>"
-    return _page(language, title, f"<p>{lead}</p>{form}")
+    return frame(language, title, f"<p>{lead}</p>{form}")
 
 
 def _hidden(name: str, value: str) -> str:
@@ -106,12 +87,4 @@ def _password(language: str, autocomplete: str, rule: str) -> str:
     return (
         f"<label for=password>{say(language, 'password')}</label><input id=password name=password type=password "
         f"autocomplete={autocomplete} {described}required>{rule}"
-    )
-
-
-def _page(language: str, title: str, body: str) -> str:
-    return (
-        f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
-        f"<title>{say(language, 'app')}</title><link rel=icon href=data:,><style>{STYLE}</style></head>"
-        f"<body><main><h1>{title}</h1>{body}</main></body></html>"
     )

@@ -16,21 +16,16 @@ from starlette.routing import Route
 from data.errors import BadInput
 from data.records import Account, Instruction
 from data.store import Store
-from labeling.doors import STYLE
+from labeling.frame import READING, frame
 from labeling.rating.texts import say
 from labeling.requests import root_of, small_form, spoken, user
 
 PATH = "/label/rate"
 POINTS = range(6)
 LOOK = """
-main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
-h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 6px; max-height: 40vh; }
-.text { overflow-y: auto; background: var(--paper); }
 .points { display: grid; gap: .4rem; margin-top: 1rem; }
 .points button { margin: 0; text-align: left; font-weight: 400; color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 .points button:hover { border-color: var(--accent); } .points b { display: inline-block; width: 1.6rem; }
-.line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .5rem 0; }
 """
 KEYS = """
 document.addEventListener('keydown', (event) => {
@@ -80,13 +75,8 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     alert = f"<p role=alert>{escape(problem)}</p>" if problem else ""
     nothing = "nothing" if store.instructions.count() else "nothing_yet"
     body = line + alert + (_form(language, row) if row else f"<p>{say(language, nothing)}</p>")
-    return (
-        f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
-        f"<title>{say(language, 'title')}</title><link rel=icon href=data:,><style>{STYLE}{LOOK}</style></head><body><main>"
-        f"<h1>{say(language, 'title')}</h1><p>{say(language, 'lead')}</p>{body}"
-        f"<div class=line><span>{say(language, 'keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
-        f"</main><script>{KEYS}</script></body></html>"
-    )
+    foot = f"<div class=line><span>{say(language, 'keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
+    return frame(language, say(language, "title"), f"<p>{say(language, 'lead')}</p>{body}{foot}", look=READING + LOOK, script=KEYS)
 
 
 def _form(language: str, row: Instruction) -> str:

@@ -20,7 +20,7 @@ from data.errors import BadInput
 from data.records import Account, Prompt
 from data.store import Store
 from labeling.answers import status_of
-from labeling.doors import STYLE
+from labeling.frame import READING, frame
 from labeling.requests import root_of, small_form, spoken, user
 from labeling.writing.texts import say
 
@@ -28,12 +28,8 @@ WRITE, REVIEW = "/label/write", "/label/review"
 FORM_LIMIT = 512 * 1024
 """Bytes of a form: the longest answer has 20,000 characters, each of which may take nine bytes on the way."""
 LOOK = """
-main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 6px; max-height: 40vh; }
-.text { overflow-y: auto; background: var(--paper); } h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
 textarea { width: 100%; min-height: 11rem; padding: .75rem 1rem; font: inherit; color: inherit; background: var(--paper); resize: vertical; }
 textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason { min-height: 4rem; }
-.line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .75rem 0; }
 .choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 """
 REFUSALS = {
@@ -150,13 +146,10 @@ def _page(language: str, name: str, form: str, counts: str, links: dict[str, str
     told = f"<p role=alert>{escape(say(language, 'not_kept', why=problem))}</p>" if problem else ""
     told += f"<p role=status>{say(language, 'kept')}</p>" if "kept" in given and not problem else ""
     doors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
-    title = say(language, f"{name}_title")
-    return (
-        f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
-        f"<title>{title}</title><link rel=icon href=data:,><style>{STYLE}{LOOK}</style></head><body><main><h1>{title}</h1>"
-        f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div>"
-        f"<div class=line>{doors}</div></main></body></html>"
+    body = (
+        f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div><div class=line>{doors}</div>"
     )
+    return frame(language, say(language, f"{name}_title"), body, look=READING + LOOK)
 
 
 def _prompt(store: Store, id: int) -> Prompt | None:
