@@ -1,4 +1,4 @@
-"""Everything the labeler's side says, in English and Korean, the server's own messages included; the page's own texts are in `page_texts`.
+"""Everything the labeler's side says, in English and Korean: the server's own messages here, the pages' texts in the other `FILES`.
 
 `say(language, key, **values)` fills one text. A `Refusal` carries its key, so that the person who reads it
 gets it in the language of their browser while logs and the HTTP API keep the English line.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from data.errors import BadInput, Refused
 from labeling import page_texts, texts_forms
+from labeling.rating import texts as rating_texts
+from labeling.writing import texts as writing_texts
 
 ENGLISH = {
     "app": "Preference Loop",
@@ -116,9 +118,10 @@ KOREAN = {
     "unknown_host": "이 서버의 이름이 아닙니다.",
 }
 
+FILES = (page_texts, texts_forms, rating_texts, writing_texts)
 TEXTS = {
-    "en": ENGLISH | page_texts.ENGLISH | texts_forms.ENGLISH,
-    "ko": KOREAN | page_texts.KOREAN | texts_forms.KOREAN,
+    "en": {key: text for texts in (ENGLISH, *(file.ENGLISH for file in FILES)) for key, text in texts.items()},
+    "ko": {key: text for texts in (KOREAN, *(file.KOREAN for file in FILES)) for key, text in texts.items()},
 }
 
 

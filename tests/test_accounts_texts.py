@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from labeling.texts import TEXTS, language_of
+from labeling.texts import ENGLISH, FILES, TEXTS, language_of
 
 
 def test_both_languages_have_the_same_texts_with_the_same_blanks():
@@ -14,6 +14,10 @@ def test_both_languages_have_the_same_texts_with_the_same_blanks():
     for key, english in TEXTS["en"].items():
         blanks = [sorted(re.findall(r"\{(\w+)", text)) for text in (english, TEXTS["ko"][key])]
         assert blanks[0] == blanks[1], key
+
+
+def test_no_text_of_one_file_hides_one_of_another():
+    assert sum(len(texts) for texts in (ENGLISH, *(file.ENGLISH for file in FILES))) == len(TEXTS["en"])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from data.errors import BadInput, Refused
 from data.exporting import export_file
 from labeling.gate import Gate
 from labeling.sign_in import COOKIE
-from labeling.writing import page, texts
+from labeling.writing import page
 
 ID, OTHER, THIRD = "a" * 16, "b" * 16, "c" * 16
 TEXT = "미나야, 고마워!\n잘 읽을게."
@@ -245,7 +245,3 @@ def test_a_refusal_is_in_the_readers_language(store, clients, prompt):
     refused = ben.post(page.REVIEW, data={"demonstration": ID, "id": OTHER, "verdict": "sent_back"}, headers={"accept-language": "ko"})
     assert "고칠 점을 1~2,000자로 적어 주세요." in refused.text
     assert "is your own" in ana.post(page.REVIEW, data={"demonstration": ID, "id": OTHER, "verdict": "accepted"}).text
-
-
-def test_both_languages_have_every_text():
-    assert texts.ENGLISH.keys() == texts.KOREAN.keys()

@@ -17,8 +17,8 @@ from data.errors import BadInput
 from data.records import Account, Instruction
 from data.store import Store
 from labeling.frame import READING, frame
-from labeling.rating.texts import say
 from labeling.requests import root_of, small_form, spoken, user
+from labeling.texts import say
 
 PATH = "/label/rate"
 POINTS = range(6)
@@ -68,26 +68,26 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     last = store.ratings.last(account.id)
     waiting = last.instruction_id if again and last else store.ratings.waiting(account.id)
     row = None if waiting is None else store.instructions.get(waiting)
-    told = "" if last is None or again else say(language, "last_unsure") if last.score is None else say(language, "last", score=last.score)
-    change = f"<a id=point-change href='rate?again=1'>{say(language, 'change')}</a>" if told else ""
-    mine = say(language, "so_far", n=store.ratings.count_of(account.id))
+    told = "" if last is None or again else say(language, "rate_last_unsure") if last.score is None else say(language, "rate_last", score=last.score)
+    change = f"<a id=point-change href='rate?again=1'>{say(language, 'rate_change')}</a>" if told else ""
+    mine = say(language, "rate_so_far", n=store.ratings.count_of(account.id))
     line = f"<div class=line><span role=status>{told} {change}</span><span>{mine}</span></div>"
     alert = f"<p role=alert>{escape(problem)}</p>" if problem else ""
-    nothing = "nothing" if store.instructions.count() else "nothing_yet"
+    nothing = "rate_nothing" if store.instructions.count() else "rate_nothing_yet"
     body = line + alert + (_form(language, row) if row else f"<p>{say(language, nothing)}</p>")
-    foot = f"<div class=line><span>{say(language, 'keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
-    return frame(language, say(language, "title"), f"<p>{say(language, 'lead')}</p>{body}{foot}", look=READING + LOOK, script=KEYS)
+    foot = f"<div class=line><span>{say(language, 'rate_keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
+    return frame(language, say(language, "rate_title"), f"<p>{say(language, 'rate_lead')}</p>{body}{foot}", look=READING + LOOK, script=KEYS)
 
 
 def _form(language: str, row: Instruction) -> str:
     task = f"{row.instruction}\n\n{row.input}".strip()
     buttons = "".join(
-        f"<button id=point-{point} name=score value={point}><b>{point}</b>{say(language, str(point))}</button>" for point in reversed(POINTS)
+        f"<button id=point-{point} name=score value={point}><b>{point}</b>{say(language, f'rate_{point}')}</button>" for point in reversed(POINTS)
     )
     return (
-        f"<h2>{say(language, 'task')}</h2><div class=text tabindex=0>{escape(task)}</div>"
+        f"<h2>{say(language, 'rate_task')}</h2><div class=text tabindex=0>{escape(task)}</div>"
         f"<h2>{say(language, 'answer')}</h2><div class=text tabindex=0>{escape(row.output)}</div>"
         f"<form method=post action=rate class=points><input type=hidden name=row value={row.id}>"
         f"<input type=hidden name=id value={secrets.token_hex(16)}>{buttons}"
-        f"<button id=point-unsure name=score value=unsure><b>s</b>{say(language, 'unsure')}</button></form>"
+        f"<button id=point-unsure name=score value=unsure><b>s</b>{say(language, 'rate_unsure')}</button></form>"
     )

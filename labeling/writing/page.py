@@ -22,7 +22,7 @@ from data.store import Store
 from labeling.answers import status_of
 from labeling.frame import READING, frame
 from labeling.requests import root_of, small_form, spoken, user
-from labeling.writing.texts import say
+from labeling.texts import say
 
 WRITE, REVIEW = "/label/write", "/label/review"
 FORM_LIMIT = 512 * 1024
@@ -34,7 +34,7 @@ textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason 
 """
 REFUSALS = {
     "text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late",
-    "project": "not_yours", "id": "sent_before",
+    "project": "review_not_yours", "id": "sent_before",
 }  # fmt: skip
 """What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
 Keep = Callable[[Store, Account, dict[str, str]], None]
@@ -112,7 +112,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
             f"<label for=text>{say(language, 'answer')}</label>"
             f"<textarea id=text name=text required maxlength={LONGEST} autofocus>\n{escape(text)}</textarea>"
             f"<button id=send>{say(language, 'send')}</button></form>"
-            f"<div class=line><a id=other href='write?after={prompt.id}'>{say(language, 'other')}</a></div>"
+            f"<div class=line><a id=other href='write?after={prompt.id}'>{say(language, 'other_prompt')}</a></div>"
         )
     counts = store.demonstrations.counts(account.id)
     links = {"review": say(language, "to_review", n=counts["to_review"]), "./": say(language, "compare")}
@@ -126,13 +126,13 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
         form = f"<p>{say(language, 'nothing_to_review')}</p>"
     else:
         prompt = store.prompts.get(waiting.prompt_id)
-        edited = f"<p>{say(language, 'edited')}</p>" if waiting.comparison_id else ""
+        edited = f"<p>{say(language, 'review_edited')}</p>" if waiting.comparison_id else ""
         reason = given.get("reason", "") if problem and given.get("demonstration") == waiting.id else ""
         form = (
             f"<h2>{say(language, 'prompt')}</h2><div class=text tabindex=0>{escape(prompt.text)}</div>"
             f"<h2>{say(language, 'answer')}</h2><div class=text id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
             f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">{_new_id({})}'
-            f"<label for=reason>{say(language, 'reason')}</label>"
+            f"<label for=reason>{say(language, 'review_reason')}</label>"
             f"<textarea id=reason name=reason maxlength={LONGEST_REASON}>\n{escape(reason)}</textarea>"
             f"<div class=choice><button id=accept name=verdict value=accepted>{say(language, 'accept')}</button>"
             f"<button id=send_back class=plain name=verdict value=sent_back>{say(language, 'send_back')}</button></div></form>"
@@ -143,12 +143,10 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
 
 
 def _page(language: str, name: str, form: str, counts: str, links: dict[str, str], given: dict[str, str], problem: str) -> str:
-    told = f"<p role=alert>{escape(say(language, 'not_kept', why=problem))}</p>" if problem else ""
-    told += f"<p role=status>{say(language, 'kept')}</p>" if "kept" in given and not problem else ""
+    told = f"<p role=alert>{escape(say(language, 'write_not_kept', why=problem))}</p>" if problem else ""
+    told += f"<p role=status>{say(language, 'write_kept')}</p>" if "kept" in given and not problem else ""
     doors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
-    body = (
-        f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div><div class=line>{doors}</div>"
-    )
+    body = f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div><div class=line>{doors}</div>"
     return frame(language, say(language, f"{name}_title"), body, look=READING + LOOK)
 
 
