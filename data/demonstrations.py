@@ -52,7 +52,7 @@ class Demonstrations(Noun):
         """Record an answer; False where this id is there already: submitting twice is once.
 
         Raises BadInput for a text that is empty, too long or cannot be kept, Refused for an id with another content, a prompt that never
-        trains, or a `supersedes` that is not one's own answer to this prompt that was sent back.
+        trains, a `supersedes` that is not one's own answer to this prompt that was sent back, or a project that is closed or not one's own.
         """
         text = checked(text, LONGEST, "text")
         with self._store.transaction():
@@ -65,6 +65,8 @@ class Demonstrations(Noun):
             if Prompts(self._store).get(prompt_id).split != "train":
                 raise Refused(f"prompt {prompt_id} never trains", "Answer the prompts that are shown.", field="prompt")
             project_id = self._project(supersedes, prompt_id, author_id)
+            if project_id not in self._projects(author_id):
+                raise Refused("the project of this answer is closed, or not yours", "Ask a researcher.", field="project")
             about = {"project_id": project_id, "guideline_version": Projects(self._store).get(project_id).guideline_version}
             self._insert({"id": id, "prompt_id": prompt_id, "author_id": author_id, "supersedes": supersedes, **about}, text)
         return True

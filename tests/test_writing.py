@@ -153,6 +153,10 @@ def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(s
         store.projects.change(1, **changes)
         assert (store.demonstrations.to_write(ben.id), store.demonstrations.returned(ana.id)) == (None, None)
         assert "writing is for people of the Standard project" in clients[1].get(page.WRITE).text
+        sent = clients[1].post(page.WRITE, data={"prompt": str(prompt.id), "id": THIRD, "text": TEXT})
+        assert (sent.status_code, "the project of this answer is closed or not yours" in sent.text) == (409, True)
+        assert TEXT in sent.text
+    assert store.value("SELECT count(*) FROM demonstrations") == 1
     store.projects.give(1, people)
     assert store.demonstrations.to_write(ben.id) is not None
     assert store.demonstrations.returned(ana.id).demonstration.id == ID
