@@ -228,6 +228,22 @@ def test_a_text_that_is_changed_after_it_was_sent_comes_back_with_an_id_that_can
     assert [row["text"] for row in store.rows("SELECT text FROM demonstration_texts ORDER BY rowid")] == ["first", "second"]
 
 
+@pytest.mark.parametrize(("id", "said"), [(THIRD, "sent before with another text"), ("d" * 16, "written this answer anew before")])
+def test_an_answer_written_anew_twice_by_back_or_from_another_tab_can_be_sent_as_a_new_one(store, people, clients, prompt, id, said):
+    ana, ben = people
+    store.demonstrations.write(ID, prompt.id, ana.id, "thx")
+    store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
+    form = {"prompt": str(prompt.id), "id": THIRD, "supersedes": ID, "text": "second"}
+    clients[0].post(page.WRITE, data=form)
+    refused = clients[0].post(page.WRITE, data=form | {"id": id, "text": "third"})
+    assert (refused.status_code, said in refused.text) == (409, True)
+    hidden = dict(re.findall(r"name=(\w+) value=\"?(\w*)", refused.text))
+    sent = clients[0].post(page.WRITE, data=hidden | {"text": "third"}, follow_redirects=False)
+    assert sent.status_code == 303
+    rows = store.rows("SELECT text, supersedes FROM demonstration_texts AS t JOIN demonstrations ON demonstration_id = id ORDER BY t.rowid")
+    assert [tuple(row.values()) for row in rows] == [("thx", None), ("second", ID), ("third", None)]
+
+
 LONG = {"prompt": "9" * 30, "id": ID, "text": "a"}
 
 

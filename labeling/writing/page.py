@@ -33,10 +33,11 @@ textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason 
 .choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 """
 REFUSALS = {
-    "text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "too_late",
+    "text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "written_anew",
     "project": "review_not_yours", "id": "sent_before",
 }  # fmt: skip
 """What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
+SENT_BEFORE = ("id", "supersedes")
 Keep = Callable[[Store, Account, dict[str, str]], None]
 Draw = Callable[..., str]
 
@@ -69,8 +70,8 @@ def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
             await run_in_threadpool(keep, store, user(request), form)
         except BadInput as problem:
             key = REFUSALS.get(problem.field or "")
-            if problem.field == "id":
-                form.pop("id", None)  # so that the page draws a new one: with this one every further try would be refused
+            if problem.field in SENT_BEFORE:  # with these every further try would be refused; the page draws a new id
+                form = {name: value for name, value in form.items() if name not in SENT_BEFORE}
             why = say(spoken(request), key) if key else f"{problem.error}. {problem.remedy}"
             return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), form, why), status_of(problem))
         return RedirectResponse(f"{root_of(request)}{path}?kept=1", 303)

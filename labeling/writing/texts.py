@@ -26,6 +26,7 @@ ENGLISH = {
     "unfit_reason": "say in 1 to 2,000 characters what should be different.",
     "too_late": "this answer has its review already, was taken back, or is your own. Go on with what is shown now.",
     "review_not_yours": "the project of this answer is closed or not yours. A researcher can change that.",
+    "written_anew": "you have written this answer anew before, and that text is kept. Send again to record this one as a new answer beside it.",
     "sent_before": "this page was sent before with another text, which is kept. Send again to record this text as a new answer beside it.",
 }
 
@@ -53,5 +54,6 @@ KOREAN = {
     "unfit_reason": "고칠 점을 1~2,000자로 적어 주세요.",
     "too_late": "이미 검토되었거나, 취소되었거나, 자기 답변입니다. 지금 보이는 것부터 계속하세요.",
     "review_not_yours": "닫혔거나 참여하지 않는 프로젝트의 답변입니다. 연구자가 바꿀 수 있습니다.",
+    "written_anew": "이 답변은 이미 다시 썼고, 그 글은 남아 있습니다. 다시 보내면 이 글을 새 답변으로 따로 기록합니다.",
     "sent_before": "이 화면은 이미 다른 글로 보냈고, 그 글은 남아 있습니다. 다시 보내면 이 글을 새 답변으로 따로 기록합니다.",
 }
