@@ -17,7 +17,7 @@ from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
 from data.formats.tables import KINDS
 from data.hub import push, refuse_offline
-from data.importing import import_files
+from data.importing import import_files, project_for
 from data.previewing import preview
 from data.store import Store
 from data.survey import File
@@ -36,6 +36,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     importing.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"))
     importing.add_argument("--format", default=AUTO, choices=(AUTO, *IMPORT_FORMATS, *ALIASES), help="default: by looking")
     importing.add_argument("--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others")
+    importing.add_argument("--project", default="", help="the labeling project of pairs and comparisons (default: Standard)")
     importing.add_argument("--dry-run", action="store_true", help="say what would come in, and change nothing")
     exporting = add("export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export)
     exporting.add_argument("out", type=Path, metavar="OUT", help="a file named .jsonl, .json, .csv (.gz) or .parquet; else a folder with a data card")
@@ -58,15 +59,17 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 def cmd_import(args: argparse.Namespace) -> dict:
     """Import the rows of files or a model folder."""
+    store = open_store(args)
+    project_for(store, args.what, args.project)
     if args.what == "policy":
         if len(args.files) > 1:
             raise BadInput("a policy is one folder", f"Import {args.files[0]} by itself.", field="files")
-        return adopt_policy(open_store(args), args.files[0])
+        return adopt_policy(store, args.files[0])
     files = [File.at(path) for path in args.files]
     if args.dry_run:
-        return preview(files, args.what, args.format, store=open_store(args))._asdict()
+        return preview(files, args.what, args.format, store=store)._asdict()
     with Bar() as bar:
-        return import_files(open_store(args), files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar)
+        return import_files(store, files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar, project=args.project)
 
 
 def cmd_export(args: argparse.Namespace) -> dict:

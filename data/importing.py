@@ -18,8 +18,9 @@ from data.errors import BadInput
 from data.formats import AUTO
 from data.formats.writing import write_rows
 from data.imports import Pace
-from data.inserting import INSERTERS
+from data.inserting import IN_PROJECTS, INSERTERS
 from data.into import Good, Inserter, Into
+from data.migrations import STANDARD_PROJECT
 from data.store import Store
 from data.survey import Checked, File, Survey, checked_rows
 
@@ -35,6 +36,7 @@ class Plan:
     what: str
     form: str
     progress: Progress
+    project_id: int = STANDARD_PROJECT[0]
 
 
 def import_file(
@@ -46,9 +48,10 @@ def import_file(
     skip_bad: bool = False,
     name: str | None = None,
     by: str = "command line",
+    project: str = "",
 ) -> dict:
     """`import_files` for one file; `name` stands for its own where that is not it (an upload)."""
-    return import_files(store, [File.at(path, name)], what, form=form, skip_bad=skip_bad, by=by)
+    return import_files(store, [File.at(path, name)], what, form=form, skip_bad=skip_bad, by=by, project=project)
 
 
 def import_files(
@@ -60,13 +63,15 @@ def import_files(
     skip_bad: bool = False,
     by: str = "command line",
     progress: Progress = lambda stage, done, total: None,
+    project: str = "",
 ) -> dict:
     """Import prompts, instructions, preferences, pairs or completions -> {read, added, duplicate, rejected[, rejected_file]}.
 
-    Several files are one import: all or nothing. `by` is who does it; `progress` is told of every chunk. Raises BadInput that
-    names the file and the line; with `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
+    Several files are one import: all or nothing. `by` is who does it; `progress` is told of every chunk; `project` names the labeling
+    project that pairs and comparisons go to, Standard where it is empty. Raises BadInput that names the file and the line; with
+    `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
     """
-    plan = Plan(tuple(files), what, form, progress)
+    plan = Plan(tuple(files), what, form, progress, project_for(store, what, project))
     with store.imports.alone():
         survey = _survey(plan)
         if not survey.good or (survey.bad and not skip_bad):
@@ -85,9 +90,18 @@ def import_files(
             result["rejected_file"] = ", ".join(map(str, rejected))
         with store.transaction():
             store.imports.end(id)
-            store.audit.add(by, "import", file=", ".join(names), what=what, **result)
+            store.audit.add(by, "import", file=", ".join(names), what=what, **({"project": project} if project else {}), **result)
         store.imports.reveal(id)
         return result
+
+
+def project_for(store: Store, what: str, name: str) -> int:
+    """The labeling project that rows of a kind go to, Standard without a name. Raises BadInput for one that is not there, or rows of none."""
+    if not name:
+        return STANDARD_PROJECT[0]
+    if what not in IN_PROJECTS:
+        raise BadInput(f"{what} belong to no labeling project", "Leave the project away.", field="project")
+    return store.projects.by_name(name).id
 
 
 def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
@@ -95,7 +109,7 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
     again, added, pace = Survey(), 0, Pace()
     inserter: Inserter = INSERTERS[plan.what]()
     for file in plan.files:
-        into = Into(store, id, file.name, pace, survey.apart)
+        into = Into(store, id, file.name, pace, survey.apart, plan.project_id)
         for chunk in _chunks(_good(file, plan, again), pace):
             added += inserter.add(chunk, into)
             plan.progress("written", again.good + again.bad, survey.good + survey.bad)

@@ -60,7 +60,7 @@ class Completions:
         wanted = [imported_id(row["prompt_id"], row["model_name"], row["text"], row["number"]) for row in rows]
         known = {row["id"] for row in into.store.rows(KNOWN_COMPLETIONS, [dumps(wanted)])}
         into.write(into.store.completions.add_many, rows)
-        into.write(into.store.pairs.add_many, _partners(wanted, into.store), import_id=into.import_id)
+        into.write(into.store.pairs.add_many, _partners(wanted, into.store), import_id=into.import_id, project_id=into.project_id)
         return len(set(wanted) - known)
 
     def _row(self, prompt_id: int, shape: CompletionShape, into: Into) -> dict[str, Any]:
@@ -68,6 +68,8 @@ class Completions:
         return row | {"number": self._seen.before(prompt_id, row["model_name"], shape.text)}
 
 
+IN_PROJECTS = ("preferences", "pairs", "completions")
+"""Kinds of rows of which pairs are made, which belong to a labeling project."""
 INSERTERS: dict[str, Callable[[], Inserter]] = {
     "prompts": Prompts,
     "instructions": Instructions,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from data.formats.shapes import PromptShape
 from data.ids import dumps
 from data.imports import REST, Pace
+from data.migrations import STANDARD_PROJECT
 from data.prompts import COLUMNS, prompt_row
 from data.records import Account
 from data.store import Store
@@ -28,13 +29,17 @@ class Good(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Into:
-    """Where rows go: the store, the number of the import, the name of the file at hand, how many at once; `apart`: its labelers are kept apart."""
+    """Where rows go: the store, the number of the import, the name of the file at hand, how many at once, into which labeling project.
+
+    `apart`: the file's labelers are kept apart.
+    """
 
     store: Store
     import_id: int
     source: str
     pace: Pace
     apart: bool = True
+    project_id: int = STANDARD_PROJECT[0]
 
     def write(self, verb: Callable[..., Any], *rows: Any, **about: Any) -> Any:
         """Do one commit, and rest for as long as it took: whoever else wants to write finds the file free half of the time."""

@@ -13,7 +13,7 @@ from data.records import Account
 from data.store import Store
 
 SIMULATED = "simulated"
-ASSIGNMENT = ("id", "pair_id", "labeler_id", "left_id", "right_id", "expires_at", "created_at", "import_id")
+ASSIGNMENT = ("id", "pair_id", "labeler_id", "left_id", "right_id", "expires_at", "created_at", "import_id", "project_id")
 VERDICTS = {3: "_much", 2: "", 1: "_slightly"}
 KNOWN_ROWS = "SELECT source_hash AS known FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?))"
 KNOWN_EVENTS = (
@@ -88,7 +88,8 @@ def _add_pairs(shapes: Sequence[JudgedShape], into: Into, *, purpose: str) -> li
     answers = [into.completion(prompt_id, *answer) for prompt_id, shape in zip(ids, shapes, strict=True) for answer in shape.answers]
     completions = into.write(into.store.completions.add_many, answers)
     first, second = completions[::2], completions[1::2]
-    pairs = into.write(into.store.pairs.add_many, zip(ids, first, second, strict=True), purpose=purpose, import_id=into.import_id)
+    about = {"purpose": purpose, "import_id": into.import_id, "project_id": into.project_id}
+    pairs = into.write(into.store.pairs.add_many, zip(ids, first, second, strict=True), **about)
     return list(zip(pairs, first, second, strict=True))
 
 
@@ -101,7 +102,7 @@ def _event(hash: str, vote: Vote, told: tuple[int, str, str], author: Account, i
     return {
         "id": id, "source_hash": hash, "source": SIMULATED if simulated else "import", "assignment_id": id if simulated else None,
         "verdict": _verdict(vote, first_left), "pair_id": pair_id, "labeler_id": author.id, "left_id": left, "right_id": right,
-        "import_id": into.import_id,
+        "import_id": into.import_id, "project_id": into.project_id,
     }  # fmt: skip
 
 
@@ -113,8 +114,8 @@ def _verdict(vote: Vote, first_left: bool) -> str:
 
 def _assignment(event: NewComparison) -> tuple:
     """A simulated labeler, as every one, has a pair once, by an assignment."""
-    moment = now()
-    return (event["id"], event["pair_id"], event["labeler_id"], event["left_id"], event["right_id"], moment, moment, event["import_id"])
+    held = {"expires_at": now(), "created_at": now()}
+    return tuple({**event, **held}[name] for name in ASSIGNMENT)
 
 
 def _assigned(events: Sequence[NewComparison], into: Into) -> set[str]:

@@ -82,7 +82,8 @@ class Projects(Noun):
         """The project of that name, in any case. Raises BadInput where there is none."""
         row = self._store.row(f"{PROJECT} WHERE p.name = ? COLLATE NOCASE", [name.strip()])
         if row is None:
-            raise BadInput(f"there is no project {name!r}", "See: app.py projects list", field="project")
+            names = ", ".join(project.name for project in self.list())
+            raise BadInput(f"there is no project {name!r}", f"Take one of {names}.", field="project")
         return _project(row)
 
     def list(self) -> list[Project]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
 import app
 from data import Store
+from data.preferences import preference_rows
 
 
 @pytest.fixture
@@ -42,6 +44,46 @@ def test_the_ring_of_files(call, given, home, tmp_path):
     store = Store(home)
     assert store.comparisons.count("import") == 3
     store.close()
+
+
+@pytest.mark.parametrize("what", ["preferences", "pairs", "completions"])
+def test_an_import_goes_to_the_labeling_project_that_is_named(call, given, home, tmp_path, what):
+    with closing(Store(home)) as store:
+        notes = store.projects.add("Notes").id
+    if what == "completions":
+        rows = [{"prompt": "Say 1.", "completion": text, "model": text} for text in ("one", "uno")]
+        given.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert call("import", given, "--as", what, "--project", "notes")[0] == 0
+    with closing(Store(home)) as store:
+        assert {row["project_id"] for row in store.rows("SELECT project_id FROM pairs")} == {notes}
+        if what == "preferences":
+            assert {row.project for row in preference_rows(store)} == {"Notes"}
+        else:
+            assert store.projects.counts(notes)["pairs"] == store.pairs.count()
+
+
+def test_simulated_labels_of_a_file_go_to_the_project_that_is_named(call, given, home):
+    given.write_text("".join(json.dumps(json.loads(line) | {"source": "simulated"}) + "\n" for line in given.read_text().splitlines()))
+    with closing(Store(home)) as store:
+        store.projects.add("Notes")
+    assert call("import", given, "--as", "preferences", "--project", "Notes")[1]["added"] == 3
+    with closing(Store(home)) as store:
+        assert {row.project for row in preference_rows(store, source="simulated")} == {"Notes"}
+
+
+@pytest.mark.parametrize(
+    ("what", "more", "error"),
+    [
+        ("preferences", [], {"error": "there is no project 'Nots'", "remedy": "Take one of Standard, Notes.", "field": "project"}),
+        ("preferences", ["--dry-run"], {"error": "there is no project 'Nots'", "remedy": "Take one of Standard, Notes.", "field": "project"}),
+        ("prompts", [], {"error": "prompts belong to no labeling project", "remedy": "Leave the project away.", "field": "project"}),
+    ],
+)
+def test_a_project_that_cannot_be_is_refused_before_anything_is_read(call, home, tmp_path, what, more, error):
+    with closing(Store(home)) as store:
+        store.projects.add("Notes")
+    status, document = call("import", tmp_path / "nothing.jsonl", "--as", what, "--project", "Nots", *more)
+    assert (status, {name: document[name] for name in error}) == (2, error)
 
 
 def test_bad_input_is_one_line_with_its_place(call, given, home, capsys):

@@ -117,6 +117,23 @@ def test_an_import_stands_under_the_number_of_who_brought_it(store):
     write(store.home / "import" / "rows.jsonl", ROWS)
     with gr.Blocks():
         page = DataPage(store, [gr.Timer(2).tick])
-    told = page.bring("rows.jsonl", "auto", False, type("Request", (), {"username": "rae"})())[0]
+    told = page.bring("rows.jsonl", "auto", None, False, type("Request", (), {"username": "rae"})())[0]
     assert "3 rows added" in told
     assert [row["actor"] for row in (*store.audit.list(), *store.imports.list())] == [f"account {rae.id}"] * 2
+
+
+def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_several(store):
+    store.accounts.add("rae", "researcher")
+    asks = type("Request", (), {"username": "rae"})()
+    pairs = [{"prompt": f"Say {n}.", "chosen": str(n), "rejected": "no"} for n in range(3)]
+    write(store.home / "import" / "pairs.jsonl", pairs)
+    write(store.home / "import" / "rows.jsonl", ROWS)
+    with gr.Blocks():
+        page = DataPage(store, [gr.Timer(2).tick])
+    assert not page.look("pairs.jsonl", "pairs", asks)[2].visible
+    notes = store.projects.add("Notes").id
+    asked = page.look("pairs.jsonl", "pairs", asks)[2]
+    assert (asked.visible, [name for name, _ in asked.choices], asked.value) == (True, ["Standard", "Notes"], "Standard")
+    assert not page.look("rows.jsonl", "auto", asks)[2].visible
+    assert "3 rows added" in page.bring("pairs.jsonl", "pairs", "Notes", False, asks)[0]
+    assert store.projects.counts(notes)["pairs"] == 3

@@ -9,6 +9,7 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.importing import import_file
+from data.inserting import IN_PROJECTS
 from data.previewing import Preview, preview
 from data.shelf import Entry
 from data.splits import SPLITS
@@ -46,6 +47,7 @@ class DataPage:
             look = gr.Button("Look at it", elem_id="data-look", scale=0, min_width=120)
         found = html("data-preview")
         with gr.Row(elem_classes="line"):
+            self.project = gr.Dropdown([], label="Into the labeling project", elem_id="data-project", visible=False, min_width=220, filterable=False)
             self.skip = gr.Checkbox(False, label="Leave bad rows out", elem_id="data-skip", visible=False, min_width=180)
             bring = gr.Button("Import", variant="primary", elem_id="data-import", visible=False, scale=0, min_width=120)
         told = html("data-told")
@@ -62,9 +64,10 @@ class DataPage:
         last, where, listed = (gr.Textbox(visible="hidden") for _ in range(3))
         choice, shelf = [kind, self.source, split, find], [rows, more, last]
         gr.on(looks, self.tick, [where, listed, *choice], [listed, self.file, counted, self.source, *shelf], js=WHERE, **QUIET)
-        look.click(self.look, [self.file, self.what], [found, self.skip, bring, told], **QUIET)
-        gr.on([self.file.change, self.what.change], self.forget, None, [found, self.skip, bring], **QUIET)
-        bring.click(self.bring, [self.file, self.what, self.skip], [told, bring, self.skip, listed], **QUIET)
+        offered = [self.project, self.skip, bring]
+        look.click(self.look, [self.file, self.what], [found, told, *offered], **QUIET)
+        gr.on([self.file.change, self.what.change], self.forget, None, [found, *offered], **QUIET)
+        bring.click(self.bring, [self.file, self.what, self.project, self.skip], [told, listed, *offered], **QUIET)
         gr.on([kind.change, self.source.change, split.change, find.submit], self.show, choice, shelf, **QUIET)
         more.click(self.older, [*choice, last], shelf, **QUIET)
 
@@ -96,27 +99,33 @@ class DataPage:
             file = chosen(self.store, name or "")
             found = preview([File.at(file)], None if what == GUESS else what, store=self.store)
         except BadInput as problem:
-            return ["", gr.Checkbox(visible=False), gr.Button(visible=False), said(bare(problem))]
-        offer = f"Import {found.good:,} rows as {NAMES[found.what]}"
-        return [draw_preview(found), gr.Checkbox(value=False, visible=bool(found.bad and found.good)), gr.Button(offer, visible=found.good > 0), ""]
+            return ["", said(bare(problem)), *hidden()]
+        names = [project.name for project in self.store.projects.list()]
+        asked = found.what in IN_PROJECTS and found.good > 0 and len(names) > 1
+        return [
+            draw_preview(found), "", gr.Dropdown(choices=names, value=names[0], visible=asked),
+            gr.Checkbox(value=False, visible=bool(found.bad and found.good)),
+            gr.Button(f"Import {found.good:,} rows as {NAMES[found.what]}", visible=found.good > 0),
+        ]  # fmt: skip
 
     def forget(self, request: gr.Request) -> list:
         """What was seen was of another file."""
         researcher(self.store, request)
-        return ["", gr.Checkbox(visible=False), gr.Button(visible=False)]
+        return ["", *hidden()]
 
-    def bring(self, name: str, what: str, skip: bool, request: gr.Request) -> list:
+    def bring(self, name: str, what: str, project: str | None, skip: bool, request: gr.Request) -> list:
         """Import the file as it was seen; the rows that were there are drawn again."""
         account = researcher(self.store, request)
         try:
             file = chosen(self.store, name or "")
             kind = preview([File.at(file)]).what if what == GUESS else what
-            done = import_file(self.store, file, kind, skip_bad=skip, by=actor(account))
+            into = (project or "") if kind in IN_PROJECTS else ""
+            done = import_file(self.store, file, kind, skip_bad=skip, by=actor(account), project=into)
         except BadInput as problem:
-            return [said(bare(problem)), gr.skip(), gr.skip(), gr.skip()]
+            return [said(bare(problem)), *[gr.skip()] * 4]
         apart = f" The rejected rows are in {FOLDER}/{Path(done['rejected_file']).name}." if "rejected_file" in done else ""
         line = f"{done['added']:,} rows added, {done['duplicate']:,} were there already, {done['rejected']:,} rejected.{apart}"
-        return [said(line), gr.Button(visible=False), gr.Checkbox(visible=False), ""]
+        return [said(line), "", *hidden()]
 
     def show(self, kind: str, source: str, split: str, find: str, request: gr.Request) -> list:
         """The newest rows that fit."""
@@ -129,6 +138,11 @@ class DataPage:
         entries = self.store.shelf.page(kind, source=source or "", split=split or "", find=find or "", before=before, limit=SHOWN)
         nothing = not (source or split or (find or "").strip() or before)
         return [draw_rows(entries, kind, nothing), gr.Button(visible=len(entries) == SHOWN), str(entries[-1].id) if entries else ""]
+
+
+def hidden() -> list[gr.components.Component]:
+    """Project, choice and button of an import, while no file was looked at."""
+    return [gr.Dropdown(visible=False), gr.Checkbox(visible=False), gr.Button(visible=False)]
 
 
 def bare(problem: BadInput) -> BadInput:
