@@ -1,16 +1,23 @@
-"""A progress bar on a terminal: one line that is written over; nothing at all where nobody looks."""
+"""How far files are read: what whoever looks is told, and a bar on a terminal, one line that is written over."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
+Progress = Callable[[str, int, float | None], None]
+"""(what is done, rows so far, share of all between 0 and 1 or None where nobody knows) -> nothing."""
 WIDTH, EVERY = 24, 0.1  # characters, seconds between two lines
 
 
+def silent(stage: str, done: int, share: float | None) -> None:
+    """Where nobody looks."""
+
+
 class Bar:
-    """`bar(stage, done, total)` draws; a total of 0 is unknown. Use as a context, which ends the line."""
+    """`bar(stage, done, share)` draws. Use as a context, which ends the line."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream, self._drawn = stream, 0.0
@@ -24,19 +31,19 @@ class Bar:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: int, share: float | None) -> None:
         """Draw, ten times a second at most, and at the end."""
         moment = time.monotonic()
-        if not self._shown or (done != total and moment - self._drawn < EVERY):
+        if not self._shown or (share != 1 and moment - self._drawn < EVERY):
             return
         self._drawn = moment
-        self._stream.write(f"\r\x1b[K{line(stage, done, total)}")
+        self._stream.write(f"\r\x1b[K{line(stage, done, share)}")
         self._stream.flush()
 
 
-def line(stage: str, done: int, total: int) -> str:
-    """What is drawn: a bar where the total is known, a count where it is not."""
-    if not total:
+def line(stage: str, done: int, share: float | None) -> str:
+    """What is drawn: a bar where the share is known, and the count."""
+    if share is None:
         return f"{done:,} rows {stage}"
-    filled = WIDTH * done // total
-    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {100 * done // total:3} %  {done:,} of {total:,} rows {stage}"
+    filled = int(WIDTH * share)
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {int(100 * share):3} %  {done:,} rows {stage}"

@@ -67,7 +67,8 @@ def cmd_import(args: argparse.Namespace) -> dict:
         return adopt_policy(store, args.files[0])
     files = [File.at(path) for path in args.files]
     if args.dry_run:
-        return preview(files, args.what, args.format, store=store)._asdict()
+        with Bar() as bar:
+            return preview(files, args.what, args.format, store=store, progress=bar)._asdict()
     with Bar() as bar:
         return import_files(store, files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar, project=args.project)
 

@@ -8,14 +8,16 @@ by the next one (`data.imports`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from os import W_OK, access
 from pathlib import Path
 
+from data.bar import Progress, silent
 from data.errors import BadInput
 from data.formats import AUTO
+from data.formats.opening import Meter
 from data.formats.writing import write_rows
 from data.imports import Pace
 from data.inserting import IN_PROJECTS, INSERTERS
@@ -23,9 +25,6 @@ from data.into import Good, Inserter, Into
 from data.migrations import STANDARD_PROJECT
 from data.store import Store
 from data.survey import Checked, File, Survey, checked_rows
-
-Progress = Callable[[str, int, int], None]
-"""(what is done, rows so far, rows in all or 0 where nobody knows) -> nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def import_files(
     form: str = AUTO,
     skip_bad: bool = False,
     by: str = "command line",
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
     project: str = "",
 ) -> dict:
     """Import prompts, instructions, preferences, pairs or completions -> {read, added, duplicate, rejected[, rejected_file]}.
@@ -112,7 +111,8 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
         into = Into(store, id, file.name, pace, survey.apart, plan.project_id)
         for chunk in _chunks(_good(file, plan, again), pace):
             added += inserter.add(chunk, into)
-            plan.progress("written", again.good + again.bad, survey.good + survey.bad)
+            done = again.good + again.bad
+            plan.progress("written", done, done / (survey.good + survey.bad))
     if (again.good, again.bad) != (survey.good, survey.bad):
         raise BadInput("the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].path))
     return added
@@ -120,15 +120,15 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
 
 def _survey(plan: Plan) -> Survey:
     """Read as `_written` will, as many calls deep: that decides whether a row is nested too deeply."""
-    survey = Survey()
+    survey, meter = Survey(), Meter([file.path for file in plan.files])
     for file in plan.files:
-        for _ in _chunks(_good(file, plan, survey), Pace()):
-            plan.progress("checked", survey.good + survey.bad, 0)
+        for _ in _chunks(_good(file, plan, survey, meter), Pace()):
+            plan.progress("checked", survey.good + survey.bad, meter.share)
     return survey
 
 
-def _good(file: File, plan: Plan, survey: Survey) -> Iterator[Good]:
-    for checked in checked_rows(file, plan.what, plan.form):
+def _good(file: File, plan: Plan, survey: Survey, meter: Meter | None = None) -> Iterator[Good]:
+    for checked in checked_rows(file, plan.what, plan.form, meter):
         survey.add(checked)
         if checked.good:
             yield checked.good

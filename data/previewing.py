@@ -8,7 +8,9 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any, NamedTuple
 
+from data.bar import Progress, silent
 from data.formats import AUTO, format_of, guess
+from data.formats.opening import Meter
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
 from data.ids import content_hash, dumps
 from data.instructions import instruction_hash
@@ -50,17 +52,21 @@ class Preview(NamedTuple):
     wrong: list[dict]
 
 
-def preview(files: Sequence[File], what: str | None = None, form: str = AUTO, store: Store | None = None) -> Preview:
+def preview(
+    files: Sequence[File], what: str | None = None, form: str = AUTO, store: Store | None = None, progress: Progress = silent
+) -> Preview:
     """What is in the files; without `what` it is guessed from the first row, without a store only the files are looked at for duplicates.
 
     Raises BadInput where a file cannot be read as rows at all.
     """
     what = what or guess(next((checked.row for file in files for checked in islice(checked_rows(file, "prompts", AUTO), 1)), {}))
-    survey, formats, shown, wrong = Survey(), Counter(), [], []
+    survey, formats, shown, wrong, meter = Survey(), Counter(), [], [], Meter([file.path for file in files])
     twice = _Twice(what, store)
     for file in files:
-        for checked in checked_rows(file, what, form):
+        for checked in checked_rows(file, what, form, meter):
             survey.add(checked)
+            if not (survey.good + survey.bad) % AT_ONCE:
+                progress("read", survey.good + survey.bad, meter.share)
             if checked.good:
                 formats[format_of(checked.row) if form == AUTO else form] += 1
                 shown += [_kept(checked.good.shape)] if len(shown) < SHOWN else []

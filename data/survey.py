@@ -10,6 +10,7 @@ from typing import NamedTuple
 from data.errors import BadInput
 from data.formats import KEYS, read_row
 from data.formats.fields import BadRow
+from data.formats.opening import Meter
 from data.formats.reading import look, rows, text_lines
 from data.formats.shapes import JudgedShape, PreferenceShape
 from data.ids import content_hash
@@ -82,9 +83,9 @@ class Survey:
         return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.path), line=bad.line, field=bad.field)
 
 
-def checked_rows(file: File, what: str, form: str) -> Iterator[Checked]:
-    """Every row with its shape or the reason why it has none."""
-    for line, row, problem in _until_broken(_rows(file.path, what)):
+def checked_rows(file: File, what: str, form: str, meter: Meter | None = None) -> Iterator[Checked]:
+    """Every row with its shape or the reason why it has none; `meter` is told how far."""
+    for line, row, problem in _until_broken(_rows(file.path, what, meter)):
         if problem:
             yield Checked(file, line, row, reason=problem)
             continue
@@ -119,9 +120,9 @@ def _until_broken(found: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int,
         yield broken.line, {}, f"{broken.error}; nothing after it can be read"
 
 
-def _rows(path: Path, what: str) -> Iterator[tuple[int, dict, str]]:
+def _rows(path: Path, what: str, meter: Meter | None) -> Iterator[tuple[int, dict, str]]:
     """Rows of JSON; of a plain text file named .txt, one prompt a line."""
     plain = what == "prompts" and path.name.removesuffix(".gz").endswith(".txt")
     if plain and look(path) == "text":
-        return ((line, {"prompt": text}, problem) for line, text, problem in text_lines(path))
-    return rows(path)
+        return ((line, {"prompt": text}, problem) for line, text, problem in text_lines(path, meter))
+    return rows(path, meter)

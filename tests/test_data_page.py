@@ -11,13 +11,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data.errors import BadInput
-from data.importing import import_file
+from data.importing import import_file, import_files
 from data.previewing import preview
 from data.survey import File
 from labeling.gate import Gate
 from labeling.sign_in import COOKIE
 from rlhf.pages.data import DataPage, draw_counts, draw_preview, draw_rows
 from rlhf.pages.incoming import chosen, clean, incoming, upload
+from rlhf.pages.reading import Readings
 
 EVIL = "<img src=x onerror=alert(1)>"
 ROWS = [{"instruction": f"Say the number {n} in a whole sentence, please.", "input": "", "output": f"It is {n}."} for n in range(3)]
@@ -137,3 +138,37 @@ def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_sev
     assert not page.look("rows.jsonl", "auto", asks)[2].visible
     assert "3 rows added" in page.bring("pairs.jsonl", "pairs", "Notes", False, asks)[0]
     assert store.projects.counts(notes)["pairs"] == 3
+
+
+def test_whoever_reads_a_file_sees_how_far_it_is_and_nobody_else(store, tmp_path):
+    rae, kim = (store.accounts.add(name, "researcher") for name in ("rae", "kim"))
+    readings, seen = Readings(), []
+    rows = [{"instruction": f"Say {n}.", "output": "Yes."} for n in range(1000)]
+    with readings.of(rae, EVIL) as progress:
+        assert "0 rows read</div>" in readings.draw(rae)
+
+        def look(stage, done, share):
+            progress(stage, done, share)
+            seen.append((stage, done, share, readings.draw(rae)))
+
+        import_files(store, [File.at(write(tmp_path / "rows.jsonl", rows))], "instructions", progress=look)
+        assert readings.draw(kim) == ""
+    assert readings.draw(rae) == ""
+    checked, written = ([share for stage, _, share, _ in seen if stage == wanted] for wanted in ("checked", "written"))
+    assert checked == sorted(checked)
+    assert 0.2 < checked[0] < 0.5  # 250 of 1,000 rows
+    assert (checked[-1], written[-1]) == (1.0, 1.0)
+    assert "250 rows checked, " in seen[0][3]
+    assert "&lt;img" in seen[0][3]
+    assert "class=bar" in seen[0][3]
+
+
+def test_the_page_shows_how_far_its_file_is(store):
+    rae = store.accounts.add("rae", "researcher")
+    asks = type("Request", (), {"username": "rae"})()
+    with gr.Blocks():
+        page = DataPage(store, [gr.Timer(2).tick])
+    with page.readings.of(rae, "large.jsonl") as progress:
+        progress("checked", 12_500, 0.25)
+        assert "large.jsonl: 12,500 rows checked, 25 %" in page.tick("#data", "", "prompts", "", "", "", asks)[0]
+    assert page.tick("#data", "", "prompts", "", "", "", asks)[0] == ""

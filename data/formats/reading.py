@@ -15,7 +15,7 @@ from typing import NamedTuple
 from data.errors import BadInput
 from data.formats import sheets
 from data.formats.columnar import MAGIC, parquet_rows
-from data.formats.opening import BROKEN, broken, opened
+from data.formats.opening import BROKEN, Meter, broken, opened
 from data.formats.values import LONGEST, json_values
 
 KNOWN = frozenset(
@@ -46,8 +46,8 @@ class Row(NamedTuple):
     problem: str = ""
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """The rows of a file, streamed. Raises BadInput when the file as a whole cannot be read, or not on from some line."""
+def rows(path: Path, meter: Meter | None = None) -> Iterator[Row]:
+    """The rows of a file, streamed; `meter` is told how far. Raises BadInput when the file as a whole cannot be read, or not on from some line."""
     kind = look(path)
     if kind == "text":
         raise BadInput(
@@ -55,12 +55,12 @@ def rows(path: Path) -> Iterator[Row]:
             "Give one JSON object per line, one JSON array, or a table whose first line names the columns; plain prompts go in a file named .txt.",
             file=str(path),
         )
-    yield from KINDS[kind](path)
+    yield from KINDS[kind](path, meter)
 
 
-def text_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+def text_lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, str, str]]:
     """(line number, text, problem) for each line that is not blank."""
-    for number, raw in _raw_lines(path):
+    for number, raw in _raw_lines(path, meter):
         try:
             text = raw.decode("utf-8").strip()
         except UnicodeDecodeError as error:
@@ -108,8 +108,8 @@ def _objects_kind(text: str) -> str:
     return "lines"
 
 
-def _lines(path: Path) -> Iterator[Row]:
-    for number, raw in _raw_lines(path):
+def _lines(path: Path, meter: Meter | None) -> Iterator[Row]:
+    for number, raw in _raw_lines(path, meter):
         try:
             value = json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
@@ -124,20 +124,20 @@ def _lines(path: Path) -> Iterator[Row]:
             yield _object(number, value)
 
 
-def _values(path: Path) -> Iterator[Row]:
-    with opened(path) as stream:
+def _values(path: Path, meter: Meter | None) -> Iterator[Row]:
+    with opened(path, meter) as stream:
         for line, value in json_values(stream, path):
             yield _object(line, value)
 
 
-def _table(path: Path) -> Iterator[Row]:
+def _table(path: Path, meter: Meter | None) -> Iterator[Row]:
     head = _head(path).removeprefix(BOM).decode("utf-8", errors="replace").lstrip()
-    lines = (raw.decode("utf-8", errors="surrogateescape") for _, raw in _physical_lines(path))
+    lines = (raw.decode("utf-8", errors="surrogateescape") for _, raw in _physical_lines(path, meter))
     yield from (Row(*record) for record in sheets.records(lines, _delimiter(path, head) or ","))
 
 
-def _parquet(path: Path) -> Iterator[Row]:
-    with opened(path):  # says what is wrong with a path
+def _parquet(path: Path, meter: Meter | None) -> Iterator[Row]:
+    with opened(path):  # says what is wrong with a path; another library reads it, whose place no meter knows
         yield from (Row(*row) for row in parquet_rows(path))
 
 
@@ -150,14 +150,14 @@ def _object(line: int, value: object) -> Row:
     return Row(line, {}, f"a row must be a JSON object {{...}}, this one is {json.dumps(value)[:40]}")
 
 
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _raw_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
     """Numbered lines without their ends; blank ones left out."""
-    return ((number, raw.rstrip(b"\r\n")) for number, raw in _physical_lines(path) if raw.strip())
+    return ((number, raw.rstrip(b"\r\n")) for number, raw in _physical_lines(path, meter) if raw.strip())
 
 
-def _physical_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
     """Numbered lines with their ends, the byte order mark taken off."""
-    with opened(path) as stream:
+    with opened(path, meter) as stream:
         number = 0
         while True:
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from data.errors import BadInput
-from data.importing import import_file
+from data.importing import import_files
 from data.inserting import IN_PROJECTS
 from data.previewing import Preview, preview
 from data.shelf import Entry
@@ -18,6 +18,7 @@ from data.survey import File
 from labeling.people import actor
 from rlhf.pages.incoming import FOLDER, chosen, incoming
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from rlhf.pages.reading import Readings
 
 GUESS = "auto"
 KINDS = {"instructions": "Instruction rows", "prompts": "Prompts"}
@@ -34,10 +35,10 @@ SEND = (
 
 
 class DataPage:
-    """The components, and the handlers that fill them; they keep nothing between two calls."""
+    """The components, and the handlers that fill them; between two calls they keep nothing but how far a file is that is being read."""
 
     def __init__(self, store: Store, looks: Looks) -> None:
-        self.store = store
+        self.store, self.readings = store, Readings()
         heading("Data", "Prompts, instruction rows, preferences and answers come in here. Nothing is written before you have seen what a file holds.")
         html(value=SEND)
         with gr.Row(elem_classes="line"):
@@ -45,7 +46,7 @@ class DataPage:
             kinds = [(label, name) for name, label in NAMES.items()]
             self.what = gr.Dropdown(kinds, value=GUESS, label="Its rows are", elem_id="data-what", min_width=200, filterable=False)
             look = gr.Button("Look at it", elem_id="data-look", scale=0, min_width=120)
-        found = html("data-preview")
+        reading, found = html("data-reading"), html("data-preview")
         with gr.Row(elem_classes="line"):
             self.project = gr.Dropdown([], label="Into the labeling project", elem_id="data-project", visible=False, min_width=220, filterable=False)
             self.skip = gr.Checkbox(False, label="Leave bad rows out", elem_id="data-skip", visible=False, min_width=180)
@@ -63,7 +64,7 @@ class DataPage:
         more = gr.Button("Older rows", elem_id="data-more", visible=False, scale=0, min_width=120)
         last, where, listed = (gr.Textbox(visible="hidden") for _ in range(3))
         choice, shelf = [kind, self.source, split, find], [rows, more, last]
-        gr.on(looks, self.tick, [where, listed, *choice], [listed, self.file, counted, self.source, *shelf], js=WHERE, **QUIET)
+        gr.on(looks, self.tick, [where, listed, *choice], [reading, listed, self.file, counted, self.source, *shelf], js=WHERE, **QUIET)
         offered = [self.project, self.skip, bring]
         look.click(self.look, [self.file, self.what], [found, told, *offered], **QUIET)
         gr.on([self.file.change, self.what.change], self.forget, None, [found, *offered], **QUIET)
@@ -73,18 +74,19 @@ class DataPage:
 
     def tick(self, place: str, listed: str, kind: str, source: str, split: str, find: str, request: gr.Request) -> list:
         """Draw again what has changed since it was drawn, so that an opened row stays open."""
-        researcher(self.store, request)
+        account = researcher(self.store, request)
         if place != "#data":
-            return [gr.skip()] * 7
+            return [gr.skip()] * 8
         files, counts = [path.name for path in incoming(self.store)], draw_counts(self.store)
         state = f"{hash(tuple(files))} {hash(counts)}"
+        reading = self.readings.draw(account)
         if listed == state:
-            return [gr.skip()] * 7
+            return [reading, *[gr.skip()] * 7]
         changed = state.split()[0] != listed.partition(" ")[0]
         sources = sorted({row["source"] for name in KINDS for row in self.store.shelf.counts(name)})
         return [
-            state, self.offer(files) if changed else gr.skip(), counts, gr.Dropdown(choices=[("all", ""), *((name, name) for name in sources)]),
-            *self.show(kind, source, split, find, request),
+            reading, state, self.offer(files) if changed else gr.skip(), counts,
+            gr.Dropdown(choices=[("all", ""), *((name, name) for name in sources)]), *self.show(kind, source, split, find, request),
         ]  # fmt: skip
 
     def offer(self, files: list[str]) -> gr.Dropdown:
@@ -94,10 +96,11 @@ class DataPage:
 
     def look(self, name: str, what: str, request: gr.Request) -> list:
         """Show what the file holds, and offer to bring it in."""
-        researcher(self.store, request)
+        account = researcher(self.store, request)
         try:
             file = chosen(self.store, name or "")
-            found = preview([File.at(file)], None if what == GUESS else what, store=self.store)
+            with self.readings.of(account, file.name) as progress:
+                found = preview([File.at(file)], None if what == GUESS else what, store=self.store, progress=progress)
         except BadInput as problem:
             return ["", said(bare(problem)), *hidden()]
         names = [project.name for project in self.store.projects.list()]
@@ -118,9 +121,11 @@ class DataPage:
         account = researcher(self.store, request)
         try:
             file = chosen(self.store, name or "")
-            kind = preview([File.at(file)]).what if what == GUESS else what
-            into = (project or "") if kind in IN_PROJECTS else ""
-            done = import_file(self.store, file, kind, skip_bad=skip, by=actor(account), project=into)
+            with self.readings.of(account, file.name) as progress:
+                kind = preview([File.at(file)], progress=progress).what if what == GUESS else what
+                into = (project or "") if kind in IN_PROJECTS else ""
+                about = {"by": actor(account), "project": into, "progress": progress}
+                done = import_files(self.store, [File.at(file)], kind, skip_bad=skip, **about)
         except BadInput as problem:
             return [said(bare(problem)), *[gr.skip()] * 4]
         apart = f" The rejected rows are in {FOLDER}/{Path(done['rejected_file']).name}." if "rejected_file" in done else ""
