@@ -20,6 +20,10 @@ OPEN = """FROM disputes AS x JOIN pairs AS p ON p.id = x.pair_id
     WHERE NOT EXISTS (SELECT 1 FROM current_adjudications AS d WHERE d.pair_id = x.pair_id)
     AND NOT EXISTS (SELECT 1 FROM gold WHERE gold.pair_id = x.pair_id) AND (?1 IS NULL OR p.project_id = ?1)"""
 
+OPEN_COUNT = """SELECT (SELECT count(*) FROM disputes) - (SELECT count(*) FROM
+    (SELECT pair_id FROM current_adjudications UNION SELECT pair_id FROM gold) WHERE pair_id IN (SELECT pair_id FROM disputes))"""
+"""Without a look at each dispute: there may be very many, and few are decided."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adjudication:
@@ -58,6 +62,8 @@ class Adjudications(Noun):
 
     def open_count(self, project_id: int | None = None) -> int:
         """How many disputed pairs wait; gold items do not, their verdict is known."""
+        if project_id is None:
+            return self._store.value(OPEN_COUNT)
         return self._store.value(f"SELECT count(*) {OPEN}", [project_id])
 
     def open_pairs(self, project_id: int | None = None, limit: int = 50) -> list[int]:

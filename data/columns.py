@@ -59,8 +59,8 @@ SELECT g.pair_id, CASE WHEN g.winner_id IS NULL THEN 0 WHEN g.winner_id = p.firs
 FROM (SELECT pair_id, winner_id FROM current_adjudications UNION ALL SELECT pair_id, winner_id FROM gold) AS g JOIN pairs AS p ON p.id = g.pair_id
 """
 SKIPS = """
-SELECT a.labeler_id, count(*) AS n FROM skips JOIN assignments AS a ON a.id = skips.assignment_id JOIN accounts AS l ON l.id = a.labeler_id
-WHERE l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.labeler_id
+SELECT a.labeler_id, count(*) AS n FROM skips CROSS JOIN assignments AS a ON a.id = skips.assignment_id JOIN accounts AS l ON l.id = a.labeler_id
+WHERE +l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.labeler_id
 """
 
 

@@ -135,13 +135,17 @@ class Comparisons(Noun):
         return [_comparison(row) for row in self._store.rows(f"SELECT * FROM comparisons WHERE {DONE} ORDER BY rowid")]
 
     def count(self, source: str | None = None, since: str = "") -> int:
-        """How many hold now, in all or from one source; those made after the moment `since` where it is given."""
-        sql = "SELECT count(*) FROM current_comparisons WHERE (?1 IS NULL OR source = ?1) AND created_at > ?2"
-        return self._store.value(sql, [source, since])
+        """How many hold now, in all or from one source; those made after the moment `since` where it is given.
+
+        Kept by the hour (`data.schema_counts`): only the comparisons of one hour are looked at one by one.
+        """
+        hours = self._store.value(HOURS, [source, since])
+        return hours + (self._store.value(WITHIN_HOUR, [source, since]) if since else 0)
 
     def outcomes(self, policy_id: int, against_id: int, source: str | None = None) -> dict[int, float]:
         """For each judged test prompt, how the policy fared: the mean over comparisons of 1 won, 0.5 tie, 0 lost.
 
+        Of pairs that were made to compare policies, which are few beside those to train on.
         Pairs of equal text, which nobody is shown, count as one tie. Both-bad says nothing and is left out.
         """
         rows = self._store.rows(OUTCOMES, {"policy": policy_id, "against": against_id, "source": source})
@@ -186,14 +190,19 @@ class Comparisons(Noun):
                 raise Refused(f"the assignment {row['assignment_id']!r} has its answer", "Supersede that one.")
 
 
+HOURS = f"""SELECT coalesce(sum(n), 0) FROM (SELECT n, nullif(import_id, 0) AS import_id FROM comparison_counts
+    WHERE (?1 IS NULL OR source = ?1) AND hour > substr(?2, 1, 13)) WHERE {DONE}"""
+WITHIN_HOUR = """SELECT count(*) FROM current_comparisons
+    WHERE (?1 IS NULL OR source = ?1) AND created_at > ?2 AND created_at < substr(?2, 1, 13) || '~'"""
 OUTCOMES = """
 WITH met AS (
     SELECT pairs.id AS pair_id, pairs.prompt_id, mine.id AS mine_id, mine.text = theirs.text AS equal
     FROM pairs
-    JOIN prompts ON prompts.id = pairs.prompt_id AND prompts.split = 'test'
+    JOIN prompts ON prompts.id = pairs.prompt_id AND +prompts.split = 'test'
     JOIN completions AS mine ON mine.id IN (pairs.first_id, pairs.second_id) AND mine.policy_id = :policy
     JOIN completions AS theirs ON theirs.id IN (pairs.first_id, pairs.second_id) AND theirs.policy_id = :against
         AND theirs.id != mine.id
+    WHERE pairs.purpose = 'compare'
 ), judged AS (
     SELECT prompt_id, 0.5 AS outcome FROM met WHERE equal
     UNION ALL

@@ -59,6 +59,11 @@ class Completions(Noun):
         sql = "SELECT * FROM completions WHERE run_id = ? ORDER BY rowid"
         return [_completion(row) for row in self._store.rows(sql, [run_id])]
 
+    def recent_prompts(self, policy_id: int, limit: int) -> list[int]:
+        """The prompts of a policy's newest completions, `limit` of these at most, newest first, each once."""
+        sql = "SELECT prompt_id FROM completions WHERE policy_id = ? ORDER BY rowid DESC LIMIT ?"
+        return list(dict.fromkeys(row["prompt_id"] for row in self._store.rows(sql, [policy_id, limit])))
+
     def counts_of_model(self, model_name: str) -> Counter[int]:
         """How many answers of a model elsewhere each prompt has, by the prompt's id; policies of the same name do not count."""
         sql = "SELECT prompt_id, count(*) AS answers FROM completions WHERE policy_id IS NULL AND model_name = ? GROUP BY prompt_id"

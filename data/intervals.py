@@ -55,6 +55,11 @@ def middle(found: Sequence[float] | np.ndarray) -> Interval:
     return Interval(float(low), float(high))
 
 
+def bootstrap_share(values: Sequence[float], seed: int = 0) -> Interval:
+    """`bootstrap_mean` of very many values, most of them equal ones: wins, ties and losses by prompt."""
+    return bootstrap_counts(*np.unique(np.asarray(values, dtype=np.float64), return_counts=True), seed)
+
+
 def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS) -> Interval:
     """`bootstrap_mean` of values that occur `counts` times each: its cost does not grow with how often they occur.
 

@@ -11,10 +11,10 @@ SELECT pairs.prompt_id, a.policy_id AS first, b.policy_id AS second,
     CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = c.left_id END AS outcome
 FROM counted_comparisons AS c
 JOIN pairs ON pairs.id = c.pair_id
-JOIN prompts ON prompts.id = pairs.prompt_id AND prompts.split = 'test'
+JOIN prompts ON prompts.id = pairs.prompt_id AND +prompts.split = 'test'
 JOIN completions AS a ON a.id = c.left_id
 JOIN completions AS b ON b.id = c.right_id
-WHERE c.verdict != 'both_bad' AND c.source = ? AND a.policy_id != b.policy_id
+WHERE pairs.purpose = 'compare' AND c.verdict != 'both_bad' AND c.source = ? AND a.policy_id != b.policy_id
 ORDER BY c.created_at, c.id
 """
 

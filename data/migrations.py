@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from data import attention, schema, schema_imports, schema_labels, schema_people, schema_projects, schema_ratings, schema_written
+from data import attention, schema, schema_counts, schema_imports, schema_labels, schema_people, schema_projects, schema_ratings, schema_written
 from data.clock import now
 from data.schema_quality import apply as add_quality
 
@@ -103,6 +103,13 @@ def m070_active_time(db: Database) -> None:
     """How long somebody was at work on an answer."""
     db.execute(attention.TABLE)
     _freeze(db, attention.FROZEN)
+
+
+@migrations()
+def m080_running_counts(db: Database) -> None:
+    """Counts of current comparisons, and the indexes by which pages count the rest."""
+    for statement in (*_statements(schema_counts.COUNTS), schema_counts.COUNTED, *schema_counts.TRIGGERS):
+        db.execute(statement)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

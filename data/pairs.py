@@ -18,6 +18,7 @@ FROM completions AS a, completions AS b
 WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt_id = ?1
 ON CONFLICT DO NOTHING
 """
+UNJUDGED = "judged = 0 AND simulated = 0"
 
 
 class Pairs(Noun):
@@ -80,11 +81,11 @@ class Pairs(Noun):
         return self._store.value("SELECT count(*) FROM pairs")
 
     def waiting_count(self, purpose: str | None = None) -> int:
-        """How many are to be shown and have no current comparison yet; of one purpose where it is given."""
-        return self._store.value(
-            "SELECT count(*) FROM pairs WHERE shown AND (?1 IS NULL OR purpose = ?1) AND id NOT IN (SELECT pair_id FROM current_comparisons)",
-            [purpose],
-        )
+        """How many are to be shown and were judged by nobody yet, simulated labelers included; of one purpose where it is given."""
+        if purpose is None:
+            return self._store.value(f"SELECT count(*) FROM queue WHERE {UNJUDGED}")
+        sql = f"SELECT count(*) FROM pairs JOIN queue ON queue.pair_id = pairs.id WHERE purpose = ? AND {UNJUDGED}"
+        return self._store.value(sql, [purpose])
 
     def _id(self, prompt_id: int, first_id: str, second_id: str) -> int:
         sql = "SELECT id FROM pairs WHERE first_id = ? AND second_id = ? AND prompt_id = ?"

@@ -1,7 +1,8 @@
-"""The derived tables of labeling: how far each item is, and how much each labeler said. Triggers keep them; `rebuild` makes them anew."""
+"""The derived tables of labeling: how far each item is, how much each labeler and each source said. Triggers keep them; `rebuild` makes them anew."""
 
 from __future__ import annotations
 
+from data.schema_counts import COUNTED as HOURLY
 from data.schema_projects import PAIR_QUEUED
 from data.store import Store
 
@@ -14,10 +15,11 @@ TALLIED = """INSERT INTO tallies (labeler_id, project_id, answers) SELECT labele
 
 
 def rebuild(store: Store) -> None:
-    """Make `queue`, `tallies`, the counters of rankings and `assignments.done` again from the events."""
+    """Make `queue`, `tallies`, `comparison_counts`, the counters of rankings and `assignments.done` again from the events."""
     with store.transaction():
         for statement in (
-            "DELETE FROM queue", PAIR_QUEUED, "DELETE FROM tallies", TALLIED, f"UPDATE assignments SET done = {DONE}",
+            "DELETE FROM queue", PAIR_QUEUED, "DELETE FROM tallies", TALLIED, "DELETE FROM comparison_counts", HOURLY,
+            f"UPDATE assignments SET done = {DONE}",
             f"UPDATE ranking_tasks SET judged = ({COUNTED.format(source='person')}), simulated = ({COUNTED.format(source='simulated')})",
         ):  # fmt: skip
             store.execute(statement)

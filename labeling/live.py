@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.clock import now
 from data.store import Store
 from labeling.overview import Overview, overview
 
@@ -18,11 +19,15 @@ REST = 20
 
 
 class Look(NamedTuple):
-    """The newest overview that is ready, None before the first; `mark` changes with it; `busy` while a newer one is worked out."""
+    """The newest overview that is ready, None before the first; `mark` changes with it; `busy` while a newer one is worked out.
+
+    `since`: the moment of the newest figures where something was said after it and they are worked out in the background; "" where they are of now.
+    """
 
     overview: Overview | None
     mark: str
     busy: bool
+    since: str = ""
 
 
 class LiveOverview:
@@ -34,6 +39,7 @@ class LiveOverview:
         self.events: np.ndarray | None = None
         self.imports = 0
         self.ready: dict[str, tuple[dict, Overview]] = {}
+        self.moments: dict[str, str] = {}
         self.working: set[str] = set()
         self.rests: dict[str, float] = {}
 
@@ -47,7 +53,8 @@ class LiveOverview:
                 self.working.add(kind)
                 threading.Thread(target=self._work, args=(kind,), daemon=True).start()
         known, found = self._of(kind)
-        return Look(found, f"{kind} {list(known.values())}", kind in self.working)
+        since = self.moments.get(kind, "") if known != mark else ""
+        return Look(found, f"{kind} {list(known.values())} {since}", kind in self.working, since)
 
     def _of(self, kind: str) -> tuple[dict, Overview | None]:
         return self.ready.get(kind, ({}, None))
@@ -56,7 +63,7 @@ class LiveOverview:
         began = time.monotonic()
         try:
             with self.lock:
-                mark = self.store.columns.mark()
+                mark, self.moments[kind] = self.store.columns.mark(), now()
                 self.events = self._read(mark["imports"])
                 self.ready[kind] = (mark, overview(self.store, kind, self.events))
         finally:

@@ -71,10 +71,11 @@ def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overv
     kept = events[~np.isin(events["labeler"], list(aside))]
     gold = {item.pair_id: item for item in store.gold.list()}
     firsts = {id: store.pairs.get(id).first_id for id in gold}
+    whole = report(votes_of(kept))
     return Overview(
         len(events),
-        report(votes_of(kept)),
-        tuple(groups(store, kept)),
+        whole,
+        tuple(groups(store, kept, whole)),
         tuple(labelers(events, gold, firsts, store.columns.skips(KINDS[kind]))),
         tuple(between(votes_of(events))),
         {account.id: account.name for account in store.accounts.list()},
@@ -88,18 +89,20 @@ def of_kind(events: np.ndarray, kind: str) -> np.ndarray:
     return events[current(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
 
 
-def groups(store: Store, events: np.ndarray) -> list[Group]:
-    """Agreement by project, by guideline version and by batch, each in the order of its ids."""
+def groups(store: Store, events: np.ndarray, whole: AgreementReport) -> list[Group]:
+    """Agreement by project, by guideline version and by batch, each in the order of its ids; `whole` is that of all these events."""
     names = {project.id: project.name for project in store.projects.list()}
     versions = events["project"].astype(np.int64) * 100_000 + events["version"]
-    found = [Group("project", names[id], one) for id, one in _by(events, events["project"])]
-    found += [Group("guideline", f"{names[id // 100_000]}, version {id % 100_000}", one) for id, one in _by(events, versions)]
-    return found + [Group("batch", public(RUN, id) if id else "imported or by hand", one) for id, one in _by(events, events["run"])]
+    found = [Group("project", names[id], one) for id, one in _by(events, events["project"], whole)]
+    found += [Group("guideline", f"{names[id // 100_000]}, version {id % 100_000}", one) for id, one in _by(events, versions, whole)]
+    return found + [Group("batch", public(RUN, id) if id else "imported or by hand", one) for id, one in _by(events, events["run"], whole)]
 
 
-def _by(events: np.ndarray, column: np.ndarray) -> list[tuple[int, AgreementReport]]:
+def _by(events: np.ndarray, column: np.ndarray, whole: AgreementReport) -> list[tuple[int, AgreementReport]]:
     chosen = first_answers(events)
     place = np.isin(events["rowid"], chosen["rowid"])
+    if len(set(column[place].tolist())) == 1:  # one group is everything: resampled once
+        return [(int(column[place][0]), whole)]
     found = by_group(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), column[place])
     return sorted(found.items())
 

@@ -7,7 +7,7 @@ import io
 from dataclasses import asdict, dataclass, fields
 
 from data.ids import RUN, public
-from data.intervals import bootstrap_mean
+from data.intervals import bootstrap_share
 from data.records import Evaluation, Policy
 from data.store import Store
 from rlhf.estimate import took
@@ -76,7 +76,7 @@ def _by_people(store: Store, policy: Policy, against: Policy) -> dict:
     outcomes = list(store.comparisons.outcomes(policy.id, against.id, "person").values())
     if not outcomes:
         return {}
-    low, high = bootstrap_mean(outcomes)
+    low, high = bootstrap_share(outcomes)
     return {"people": sum(outcomes) / len(outcomes), "people_low": low, "people_high": high, "people_prompts": len(outcomes)}
 
 

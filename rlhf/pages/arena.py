@@ -62,9 +62,11 @@ class ArenaPage:
     def tick(self, place: str, seen: str, against: str, judge: str, request: gr.Request) -> list:
         """Everything again, when a policy, a reward model, a judgement or an evaluation came."""
         researcher(self.store, request)
+        if place.split("/")[0] != "#arena":
+            return [gr.skip()] * 9
         policies, store = self.store.policies.list(), self.store
         mark = f"{len(policies)} {store.reward_models.count()} {store.comparisons.count()} {len(store.evaluations.list())}"
-        if place.split("/")[0] != "#arena" or mark == seen:
+        if mark == seen:
             return [gr.skip()] * 9
         names = [(f"{policy.public} · {policy.name}", policy.public) for policy in policies]
         against = against or (start_of(store, policies) or "")

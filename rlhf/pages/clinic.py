@@ -88,8 +88,7 @@ class ClinicPage:
     def tick(self, place: str, seen: str, colour: str, request: gr.Request) -> list:
         """While the page is on the screen: drawn again where something has changed."""
         researcher(self.store, request)
-        mark = self.mark()
-        if place.split("/")[0] != "#clinic" or mark == seen:
+        if place.split("/")[0] != "#clinic" or self.mark() == seen:
             return [gr.skip()] * len(self.outputs())
         return self.show(colour)
 

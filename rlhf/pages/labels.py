@@ -77,7 +77,7 @@ class LabelsPage:
         groups, rows = view.group_rows(found.groups), view.labeler_rows(found)
         names = [row[0] for row in rows]
         return [
-            look.mark, view.summary(found, self._others(found)), gr.Dataframe(groups, visible=bool(groups)), view.matrix(found),
+            look.mark, view.summary(found, self._others(found), look.since), gr.Dataframe(groups, visible=bool(groups)), view.matrix(found),
             gr.Dataframe(view.without_empty(view.LABELERS, rows), visible=bool(rows)),
             view.leaning(found) + view.downloads(found) if rows else empty("Nobody has compared anything yet.", view.LABEL, "Label"),
             gr.Dropdown(choices=names),

@@ -24,8 +24,11 @@ MOST_SHOWN = 14
 LABEL = "../label/"
 
 
-def summary(found: Overview, others: int = 0) -> str:
-    """Agreement of all, and the one line that says what it means; `others` counts the comparisons of the other kind."""
+def summary(found: Overview, others: int = 0, since: str = "") -> str:
+    """Agreement of all, and the one line that says what it means; `others` counts the comparisons of the other kind.
+
+    `since`: the moment of these figures where something was said after it.
+    """
     if not found.comparisons and others:
         return empty(f"There are no such comparisons, but {others:,} of the other kind: choose whose above.")
     if found.report.raw.rate is None:
@@ -39,7 +42,8 @@ def summary(found: Overview, others: int = 0) -> str:
         "Comparisons": f"{found.comparisons:,}",
         "Labelers": f"{len(found.labelers):,}",
     }
-    return f"<div class='card next'><b>{esc(meaning(one))}</b>{facts(shown)}</div>"
+    when = f"<p class=soft>Figures of {since[11:16]} UTC; newer ones come by themselves.</p>" if since else ""
+    return f"<div class='card next'><b>{esc(meaning(one))}</b>{facts(shown)}{when}</div>"
 
 
 def no_shared(found: Overview) -> str:

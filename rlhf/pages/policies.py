@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import gradio as gr
 
 from data.errors import BadInput
 from data.ids import POLICY, public
-from data.intervals import bootstrap_mean
-from data.records import Completion, Evaluation, Policy
+from data.intervals import bootstrap_share
+from data.records import Evaluation, Policy
 from data.store import Store
 from rlhf.launch import launch
 from rlhf.pages.parts import QUIET, WHERE, Looks, beside, empty, facts, heading, html, researcher, said, with_interval
@@ -25,7 +27,8 @@ HEADERS = [
     "Length (tokens)",
 ]
 PAIRS = 100
-SHOWN = 6
+SHOWN, LOOKED = 6, 300
+"""Answers on the page, and the newest ones among which those are sought that the parent has too."""
 
 
 class PoliciesPage:
@@ -53,9 +56,11 @@ class PoliciesPage:
     def tick(self, place: str, listed: str, request: gr.Request) -> list:
         """The table again, when a policy, a judgement or an evaluation came."""
         researcher(self.store, request)
+        if place.split("/")[0] != "#policies":
+            return [gr.skip()] * 3
         policies = self.store.policies.list()
         mark = f"{len(policies)} {self.store.comparisons.count()} {len(self.store.evaluations.list())}"
-        if place.split("/")[0] != "#policies" or mark == listed:
+        if mark == listed:
             return [gr.skip()] * 3
         names = [(f"{policy.public} · {policy.name}", policy.public) for policy in reversed(policies)]
         chosen = gr.Dropdown(choices=names, value=names[0][1]) if names and not listed else gr.Dropdown(choices=names)
@@ -123,7 +128,7 @@ def by_people(store: Store, policy: Policy) -> tuple[str, int]:
     outcomes = list(store.comparisons.outcomes(policy.id, policy.parent_id, "person").values())
     if not outcomes:
         return "not judged yet", 0
-    return with_interval(sum(outcomes) / len(outcomes), bootstrap_mean(outcomes)), len(outcomes)
+    return with_interval(sum(outcomes) / len(outcomes), bootstrap_share(outcomes)), len(outcomes)
 
 
 def by_judge(store: Store, policy: Policy) -> Evaluation | None:
@@ -142,22 +147,18 @@ def lineage(policy: Policy) -> dict[str, object]:
 
 
 def answers(store: Store, policy: Policy) -> str:
-    """The newest answers of a policy, each beside its parent's to the same prompt where there is one."""
-    mine = _newest_by_prompt(store.completions.of_policy(policy.id))
-    if not mine:
+    """The newest answers of a policy, each beside its parent's to the same prompt; alone where the parent answered none of LOOKED."""
+    recent = store.completions.recent_prompts(policy.id, LOOKED)
+    if not recent:
         return empty(f"{policy.public} has answered nothing yet.", "#runs", "Sample on the Runs page")
     parent = store.policies.get(policy.parent_id) if policy.parent_id else None
-    theirs = _newest_by_prompt(store.completions.of_policy(parent.id)) if parent else {}
-    both = [prompt for prompt in mine if prompt in theirs]
-    shown = (both or list(mine))[-SHOWN:]
+    found = ((prompt, {one.policy_id: one.text for one in store.completions.of_prompt(prompt)}) for prompt in recent)
+    both = list(islice((one for one in found if parent and parent.id in one[1]), SHOWN))
+    alone = ((prompt, {one.policy_id: one.text for one in store.completions.of_prompt(prompt)}) for prompt in recent[:SHOWN])
     return "".join(
         beside(
-            store.prompts.get(prompt).text, (f"{policy.public} · {policy.name}", mine[prompt].text),
-            (f"{parent.public} · {parent.name}", theirs[prompt].text) if prompt in theirs else None,
+            store.prompts.get(prompt).text, (f"{policy.public} · {policy.name}", texts[policy.id]),
+            (f"{parent.public} · {parent.name}", texts[parent.id]) if both else None,
         )
-        for prompt in shown
+        for prompt, texts in both or alone
     )  # fmt: skip
-
-
-def _newest_by_prompt(completions: list[Completion]) -> dict[int, Completion]:
-    return {one.prompt_id: one for one in completions}
