@@ -10,16 +10,20 @@ from pathlib import Path
 
 from tests.bench.figures import FIGURES
 
+LARGE = ("big_home", "export_large")
+
 
 def main() -> int:
     """Exit status 0 once every figure asked for has been measured."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument("only", nargs="?", choices=sorted(FIGURES), help="one figure instead of all")
-    only = parser.parse_args().only
+    parser.add_argument("--home", type=Path, help="a home made by tests.bench.large_home: big_home and export_large take it and fill none")
+    args = parser.parse_args()
+    only, given = args.only, {"filled": args.home} if args.home else {}
     for name in [only] if only else FIGURES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
-            print(json.dumps({"figure": name} | FIGURES[name](Path(folder))), flush=True)
+            print(json.dumps({"figure": name} | FIGURES[name](Path(folder), **(given if name in LARGE else {}))), flush=True)
     return 0
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from data import Store
-from data.clock import now
 from data.starter.words import BACKS, FRONTS
 from labeling.session import Answer, Session
+from tests.bench.large_home import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, EXPORTED, WAITING, PAUSE = 100_000, 1_000_000, 20_000, 0.01
@@ -90,45 +90,22 @@ def figures(seconds: list[float]) -> dict:
     return {"longest_wait_ms": round(1000 * ordered[-1], 1), "wait_p99_ms": round(1000 * ordered[int(0.99 * len(ordered))], 1)}
 
 
-def export_large(home: Path, *, rows: int = EXPORTED) -> dict:
-    """Seconds and peak memory of `app.py export` of so many comparisons, for each kind of file in turn."""
-    store = Store(home / "home")
-    add_compared(store, rows)
-    found: dict = {"rows": rows, "store_mb": round(store.path.stat().st_size / 1e6)}
+def export_large(home: Path, *, filled: Path | None = None, rows: int = EXPORTED) -> dict:
+    """Seconds and peak memory of `app.py export` of so many comparisons, for each kind of file in turn.
+
+    `filled`: a home of `large_home` that is exported in place of one made here.
+    """
+    place = filled or home / "home"
+    store = Store(place)
+    if filled is None:
+        fill(store, pairs=rows // 5, comparisons=rows, labelers=50)
+    found: dict = {"comparisons": store.comparisons.count(), "store_mb": round(store.path.stat().st_size / 1e6)}
     for name in ("out.jsonl", "out.jsonl.gz", "out.csv", "out.parquet"):
         file = home / name
-        command = [sys.executable, "-c", MEASURED, *EXPORT, str(file), "--what", "preferences", "--home", str(home / "home"), "--json"]
+        command = [sys.executable, "-c", MEASURED, *EXPORT, str(file), "--what", "preferences", "--home", str(place), "--json"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         measured = json.loads(done.stderr.splitlines()[-1])
         written = {"rows": json.loads(done.stdout)["rows"], "file_mb": round(file.stat().st_size / 1e6)}
         found[name.removeprefix("out.")] = written | measured
         file.unlink()
     return found | {"cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1)}
-
-
-def add_compared(store: Store, count: int) -> None:
-    """So many comparisons by 20 labelers, each of a pair of its own, four to a prompt; written as fast as may be."""
-    labelers = [store.accounts.add(f"labeler {number}", "labeler").id for number in range(20)]
-    texts = [" ".join(random.Random(number).choices(FRONTS + BACKS, k=30)) for number in range(500)]
-    for start in range(0, count, 20_000):
-        numbers = range(start, min(start + 20_000, count))
-        store.prompts.add_many({"text": f"Write note {number // 4} of many.", "source": "bench"} for number in numbers[::4])
-        prompts = {number // 4: store.prompts.find(f"Write note {number // 4} of many.").id for number in numbers[::4]}
-        answers = [
-            {"prompt_id": prompts[number // 4], "model_name": "bench", "text": f"{texts[number % 500]} {side} {number}"}
-            for number in numbers
-            for side in ("one", "two")
-        ]
-        ids = store.completions.add_many(answers)
-        sides = list(zip(ids[::2], ids[1::2], strict=True))
-        pairs = store.pairs.add_many((prompts[number // 4], *both) for number, both in zip(numbers, sides, strict=True))
-        with store.transaction():
-            about = [
-                {"pair_id": pair, "labeler_id": labelers[number % 20], "left_id": left, "right_id": right, "id": f"{number:032x}"}
-                for number, pair, (left, right) in zip(numbers, pairs, sides, strict=True)
-            ]
-            moment = now()
-            columns = ("pair_id", "labeler_id", "left_id", "right_id", "id", "expires_at", "created_at")
-            store.insert_many("assignments", columns, [(*each.values(), moment, moment) for each in about])
-            events = [{**each, "assignment_id": each["id"], "verdict": "left", "source": "person"} for each in about]
-            store.comparisons.record_many(store.comparisons.prepare(events))

@@ -1,0 +1,94 @@
+"""The large home of the benchmarks is what the store's own calls write, and what pages count on it does not grow with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from data import Store
+from labeling.session import Answer, Session
+from rlhf.ring import look_round
+from tests.bench.large_home import fill
+
+NEW = {"created_at", "shown_at", "expires_at", "hour"}
+"""Columns that say when: those of the home are spread over weeks."""
+TABLES = ("policies", "accounts", "prompts", "completions", "pairs", "assignments", "comparisons", "queue", "tallies", "disputes")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("large"))
+    fill(store, pairs=40, comparisons=200, labelers=15)
+    yield store
+    store.close()
+
+
+def rows(store, table):
+    return [{name: value for name, value in row.items() if name not in NEW} for row in store.rows(f"SELECT * FROM {table} ORDER BY 1")]
+
+
+def repeated(large, store):
+    """The same home by the store's own calls."""
+    for policy in large.policies.list():
+        store.policies.add(name=policy.name, kind=policy.kind, base=policy.base)
+    for account in large.accounts.list():
+        store.accounts.add(account.name, account.role)
+    store.prompts.add_many({"text": prompt.text, "source": prompt.source} for prompt in large.prompts.list())
+    store.completions.add_many(one for prompt in large.prompts.list() for one in large.completions.of_prompt(prompt.id))
+    for pair in large.pairs.list():
+        store.pairs.add(pair.prompt_id, pair.second_id, pair.first_id, purpose=pair.purpose)
+    for row in large.rows("SELECT * FROM assignments ORDER BY rowid"):
+        store.insert("assignments", row | {"done": 0})
+    said = ("id", "assignment_id", "pair_id", "labeler_id", "left_id", "right_id", "verdict", "source", "seconds")
+    for event in large.comparisons.events():
+        store.comparisons.record(**{name: getattr(event, name) for name in said})
+
+
+def test_every_row_and_every_derived_row_is_as_the_stores_own_calls_write_it(large, store):
+    with store.transaction():
+        repeated(large, store)
+    for table in TABLES:
+        assert rows(store, table) == rows(large, table), table
+    assert large.rows("SELECT count(*) AS n FROM disputes")[0]["n"] > 0
+    assert {row["judged"] for row in rows(large, "queue")} == set(range(11))
+
+
+def test_schema_and_references_are_whole_after_the_large_commit(large, store):
+    schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3"
+    assert large.rows(schema) == store.rows(schema)
+    assert large.rows("PRAGMA foreign_key_check") == []
+    assert large.value("PRAGMA integrity_check") == "ok"
+
+
+def scans(store, work):
+    """Each statement that `work` runs, with what its plan reads from end to end."""
+    seen = []
+    store.db.conn.set_trace_callback(seen.append)
+    try:
+        work()
+    finally:
+        store.db.conn.set_trace_callback(None)
+    found = {}
+    for sql in {one for one in seen if one.lstrip().startswith(("SELECT", "WITH"))}:
+        plan = [row["detail"] for row in store.rows(f"EXPLAIN QUERY PLAN {sql}")]
+        inner = {line.split()[1] for line in plan if line.startswith(("CO-ROUTINE", "MATERIALIZE"))}  # what these read has lines of its own
+        found[sql] = {line.split()[1] for line in plan if line.startswith("SCAN")} - inner
+    return found
+
+
+def test_the_loop_page_reads_no_comparison_and_no_assignment_from_end_to_end(large):
+    found = scans(large, lambda: look_round(large))
+    assert found
+    for sql, tables in found.items():
+        assert not tables & {"comparisons", "c", "assignments", "a", "pairs"}, sql
+
+
+def test_the_next_pair_and_an_answer_read_no_large_table_from_end_to_end(large):
+    session = Session(large, "person 3", overlap=3)
+
+    def work():
+        item = session.next()
+        session.submit(Answer("new-answer", item.assignment, "left"))
+        session.progress()
+
+    for sql, tables in scans(large, work).items():
+        assert not tables & {"comparisons", "c", "assignments", "a", "pairs", "completions", "prompts", "queue", "q"}, sql
