@@ -24,7 +24,8 @@ SHARE = "(q.{key} * 761 % 1000 < :permille)"
 RUNNING = "a.done = 0 AND a.expires_at > :now AND a.expires_at <= :bound"
 """A lease holds until its end. One that ends later than a fresh one would was given by a clock that jumped back since: it does not hold."""
 LEASED = f"""(SELECT count(*) FROM assignments AS a JOIN accounts AS l ON l.id = a.labeler_id
-    WHERE a.{{column}} = q.{{key}} AND a.repeats IS NULL AND {RUNNING} AND l.simulated = :is_simulated)"""
+    WHERE a.{{column}} = q.{{key}} AND +a.repeats IS NULL AND {RUNNING} AND l.simulated = :is_simulated)"""
+"""The plus keeps SQLite from the index of `repeats`, by which it would read every assignment of the home that repeats nothing."""
 UNMET = "NOT EXISTS (SELECT 1 FROM assignments AS mine WHERE mine.{column} = q.{key} AND mine.labeler_id = :me)"
 
 

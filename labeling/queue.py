@@ -131,7 +131,7 @@ class Queue:
         unmet = " AND ".join(UNMET.format(column=column, key=column).replace("q.", "a.") for column in ("pair_id", "task_id"))
         rows = self._rows(
             f"SELECT min(a.expires_at) AS ends FROM assignments AS a JOIN accounts AS l ON l.id = a.labeler_id "
-            f"WHERE {RUNNING} AND l.simulated = :is_simulated AND a.repeats IS NULL AND NOT a.gold AND {unmet} "
+            f"WHERE {RUNNING} AND l.simulated = :is_simulated AND +a.repeats IS NULL AND NOT a.gold AND {unmet} "
             f"AND a.project_id IN (SELECT value FROM json_each(:projects)) GROUP BY a.pair_id, a.task_id",
             projects=dumps([project.id for project in self.projects()]),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from data import Store
@@ -80,6 +82,43 @@ def test_the_loop_page_reads_no_comparison_and_no_assignment_from_end_to_end(lar
     assert found
     for sql, tables in found.items():
         assert not tables & {"comparisons", "c", "assignments", "a", "pairs"}, sql
+
+
+class Undone(Exception):
+    """Rolls a transaction back."""
+
+
+def undone(store, work):
+    """Do it in a transaction that `work` breaks off."""
+    with store.transaction():
+        work()
+
+
+def steps(store, work):
+    """How many steps of its machine SQLite takes for `work`, to 10."""
+    taken = [0]
+
+    def count():
+        taken[0] += 10
+
+    store.db.conn.set_progress_handler(count, 10)
+    work()
+    store.db.conn.set_progress_handler(None, 0)
+    return taken[0]
+
+
+@pytest.mark.parametrize("overlap", [1, 1.1, 3])
+def test_the_next_pair_costs_as_much_in_a_home_ten_times_as_large(large, store, overlap):
+    fill(store, pairs=400, comparisons=2_000, labelers=15)
+
+    def cost(home):
+        def work():
+            assert Session(home, home.accounts.add("new", "labeler"), overlap=overlap, rng=random.Random(1)).next()
+            raise Undone
+
+        return steps(home, lambda: pytest.raises(Undone, undone, home, work))
+
+    assert cost(store) < 1.5 * cost(large)
 
 
 def test_the_next_pair_and_an_answer_read_no_large_table_from_end_to_end(large):
