@@ -37,14 +37,15 @@ def shortcut(key: str) -> str:
 
 
 def header(language: str, account: Account, progress: Progress, sight: Sight | None) -> str:
-    """The app, the project, one's own progress; guide, language, one's name, the way out."""
+    """The app, the project, one's own progress; guide, language, the other pages, one's name, the way out."""
     train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
     project = f"<span class=project>{escape(sight.project.name)}</span>" if sight else ""
     done = say(language, "progress", today=progress.today, total=progress.total)
     guide = button(language, "guide", "panel", "guide", key="g") if sight else ""
     return (
         f"<strong>{say(language, 'app')}</strong>{project}<span id=progress>{done}</span><span class=who>{guide}{_languages(language)}"
-        f"{train}<a href=rate>{say(language, 'rate')}</a><a href=write>{say(language, 'write')}</a><span class=name>{escape(account.name)}</span>"
+        f"{train}<a href=rate>{say(language, 'rate')}</a><a href=write>{say(language, 'write')}</a><a href=you>{say(language, 'my_data')}</a>"
+        f"<span class=name>{escape(account.name)}</span>"
         f"<form method=post action=../logout><button id=sign_out>{say(language, 'sign_out')}</button></form></span>"
     )
 

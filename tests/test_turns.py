@@ -57,6 +57,10 @@ def test_a_second_answer_is_refused_in_the_readers_language_and_the_open_pair_is
     assert refused["item"]["assignment"] == second["item"]["assignment"]
 
 
+def test_the_header_leads_to_what_stands_under_ones_name(ask):
+    assert "<a href=you>My data</a>" in ask("look")["regions"]["header"]
+
+
 def test_the_language_chosen_on_the_page_goes_before_the_browsers(add_pairs, ask):
     add_pairs(1)
     assert "A better" in ask("look", headers={"accept-language": "en"})["regions"]["controls"]
