@@ -105,6 +105,16 @@ def test_a_form_that_is_not_the_pages_is_told_so_and_nothing_is_kept(store, rate
     assert store.ratings.current() == []
 
 
+def test_the_language_chosen_on_the_label_page_holds_here_too_in_refusals_as_well(store, rater):
+    row = add_rows(store)[0]
+    rater.cookies.set("language", "ko")
+    assert "배울 가치가" in rater.get(page.PATH, headers={"accept-language": "en"}).text
+    rater.post(page.PATH, data={"row": str(row.id), "id": ID, "score": "4"})
+    refused = rater.post(page.PATH, data={"row": str(row.id), "id": ID, "score": "2"}, headers={"accept-language": "en"})
+    assert (refused.status_code, "이미 다른 점수로 보냈습니다" in refused.text) == (409, True)
+    assert [rating.score for rating in store.ratings.current()] == [4]
+
+
 def test_nobody_rates_without_signing_in(store, rater):
     rater.cookies.clear()
     assert rater.post(page.PATH, data={}).status_code == 401

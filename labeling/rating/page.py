@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from data.errors import BadInput
+from data.errors import BadInput, Refused
 from data.records import Account, Instruction
 from data.store import Store
+from labeling.answers import status_of
 from labeling.frame import READING, frame
 from labeling.requests import root_of, small_form, spoken, user
 from labeling.texts import say
@@ -48,8 +49,9 @@ def routes(store: Store) -> list[Route]:
         try:
             await run_in_threadpool(keep, store, user(request), form)
         except BadInput as problem:
-            page = await run_in_threadpool(draw, store, user(request), spoken(request), False, str(problem))
-            return HTMLResponse(page, 400)
+            why = say(spoken(request), "rate_refused") if isinstance(problem, Refused) else str(problem)
+            page = await run_in_threadpool(draw, store, user(request), spoken(request), False, why)
+            return HTMLResponse(page, status_of(problem))
         return RedirectResponse(root_of(request) + PATH, 303)
 
     return [Route(PATH, show, methods=["GET"]), Route(PATH, record, methods=["POST"])]
