@@ -46,8 +46,8 @@ class Guideline:
     created_at: str
 
 
-class Changes(TypedDict):
-    """What of a project can be changed."""
+class Settings(TypedDict):
+    """What of a project can be set beside its guideline."""
 
     name: NotRequired[str]
     form: NotRequired[Form]
@@ -58,10 +58,16 @@ class Changes(TypedDict):
     closed: NotRequired[bool]
 
 
+class Changes(Settings):
+    """What of a project can be changed."""
+
+    guideline: NotRequired[str]
+
+
 class Projects(Noun):
     """The projects, their guidelines and their people. Project 1, Standard, has every pair and labeler that no other was given."""
 
-    def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Changes]) -> Project:
+    def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Settings]) -> Project:
         """A new project. Raises BadInput for a name that is malformed or taken, or a setting out of range."""
         row = _row({"name": name, **settings})
         text = _guideline(guideline)
@@ -91,10 +97,17 @@ class Projects(Noun):
         return [_project(row) for row in self._store.rows(f"{PROJECT} ORDER BY p.id")]
 
     def change(self, id: int, **changes: Unpack[Changes]) -> Project:
-        """Change some of a project. Raises BadInput for an unknown project, a taken name, or a setting out of range."""
+        """Change some of a project. Raises BadInput for an unknown project, a taken name, or a setting out of range.
+
+        Another guideline or form is a new version, which every answer names: it tells by which form an answer was given too.
+        """
+        text = _guideline(changes.pop("guideline")) if "guideline" in changes else None
         row = _row(changes)
         with self._store.transaction():
-            self.get(id)
+            form, newest = self.get(id).form.written(), self.guideline(id)
+            if text not in (None, newest.text) or row.get("form", form) != form:
+                version = {"project_id": id, "version": newest.version + 1, "text": text or newest.text, "created_at": now()}
+                self._store.insert("guidelines", version)
             if "name" in row:
                 self._refuse_taken(row["name"], id)
             for name, value in row.items():
@@ -111,11 +124,8 @@ class Projects(Noun):
 
     def rewrite_guideline(self, id: int, text: str) -> Guideline:
         """Write the guideline's next version; the same text again is the same version. Raises BadInput."""
-        text = _guideline(text)
         with self._store.transaction():
-            newest = self.guideline(id)
-            if newest.text != text:
-                self._store.insert("guidelines", {"project_id": id, "version": newest.version + 1, "text": text, "created_at": now()})
+            self.change(id, guideline=text)
             return self.guideline(id)
 
     def give(self, id: int, accounts: Sequence[Account]) -> None:

@@ -104,7 +104,7 @@ def cmd_change(args: argparse.Namespace) -> dict:
         if args.form:
             given["form"] = parse_form(args.form, project.form)
         if guideline is not None:
-            store.projects.rewrite_guideline(project.id, guideline)
+            given["guideline"] = guideline
         store.projects.change(project.id, **given)
         store.audit.add(ACTOR, "project changed", project=project.name, changed=sorted(given))
     return shown(store, store.projects.get(project.id))

@@ -61,6 +61,15 @@ def test_a_guideline_gets_a_version_for_each_change(store):
         store.execute("UPDATE guidelines SET text = 'other'")
 
 
+def test_another_form_is_a_new_version_too_and_both_at_once_are_one(store):
+    project = store.projects.add("Notes", "Prefer the kind one.", form=Form(edit=True))
+    assert store.projects.change(project.id, form=Form(edit=True), overlap=2).guideline_version == 1
+    assert store.projects.change(project.id, form=Form()).guideline_version == 2
+    assert store.projects.change(project.id, form=Form(tie=False), guideline="Prefer the true one.").guideline_version == 3
+    texts = [store.projects.guideline(project.id, version).text for version in (1, 2, 3)]
+    assert texts == ["Prefer the kind one.", "Prefer the kind one.", "Prefer the true one."]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", " "), ("name", "x" * 61), ("name", "a\nb"), ("name", "standard"), ("overlap", 0.5), ("gold_rate", 0.9), ("repeat_rate", -0.1)],

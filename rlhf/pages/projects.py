@@ -181,8 +181,8 @@ def change(store: Store, name: str, given: Mapping[str, Any], by: str) -> Projec
         project = store.projects.by_name(name)
         if given["version"] != version(project):
             raise BadInput(f"{project.name} is not what was shown, or somebody wrote its guideline meanwhile", "Choose it again.")
-        store.projects.rewrite_guideline(project.id, given["guideline"] or "")
-        store.projects.change(project.id, name=given["name"] or "", form=form, overlap=given["overlap"] or 0, **rates, **flags)
+        texts = {"name": given["name"] or "", "guideline": given["guideline"] or ""}
+        store.projects.change(project.id, form=form, overlap=given["overlap"] or 0, **texts, **rates, **flags)
         set_people(store, project, given["people"] or [])
         store.audit.add(by, "project changed", project=project.name)
         return store.projects.get(project.id)
