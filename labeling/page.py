@@ -20,12 +20,14 @@ FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 THEME = gr.themes.Base(primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"])
 IN_PAGE = (
     "place", "tied", "held_over", "gap_verdict", "gap_aspect", "gap_rationale", "edit_first", "unchanged", "draft_kept", "draft_waits",
-    "other_tab", "kept_here", "kept_on", "server_gone", "server_back", "server_failed",
+    "other_tab", "kept_here", "kept_on", "server_gone", "server_back", "server_failed", "server_fault", "not_yet", "try_again",
 )  # fmt: skip
 """What the page says by itself, without asking the server."""
 FRAME = (
     "<div id=desk><header id=header></header><div id=screen></div><div id=form></div>"
-    '<div id=line><p id=status role=status aria-live=polite></p><span id=hold></span></div><div id=controls></div><div id=panels></div></div>'
+    "<div id=line><p id=status role=status aria-live=polite></p><button type=button id=try_again class=first data-act=retry data-key=enter "
+    "aria-keyshortcuts=Enter hidden><kbd aria-hidden=true>⏎</kbd><span></span></button><span id=hold></span></div>"
+    "<div id=controls></div><div id=panels></div></div>"
 )
 
 

@@ -1,4 +1,4 @@
-"""The labeler's texts about projects, forms, rankings and holds, in English and Korean."""
+"""The labeler's texts about projects, forms, rankings, holds and a server in trouble, in English and Korean."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ ENGLISH = {
     "bad_seconds": "{n} is no number of seconds at work; send 0 to {most}.",
     "hold_ended": "Your hold on this item ended and others have it now. Your answer would still be kept, marked as late.",
     "no_such_answer": "You have no answer to this item.",
+    # a server in trouble
+    "kept_here": "The server does not answer. Your answer is kept in this browser and is sent again by itself.",
+    "server_gone": "The server does not answer. This page tries again by itself.",
+    "server_back": "The server is back.",
+    "server_fault": "The server has a fault.",
+    "not_yet": "Your answer is not recorded yet: the server fails at it. It is kept in this browser. If this goes on, tell a researcher.",
+    "try_again": "Try again",
+    "server_failed": "The server could not do that. Nothing was recorded; try again, or skip this one.",
 }
 
 KOREAN = {
@@ -56,4 +64,11 @@ KOREAN = {
     "bad_seconds": "{n}은(는) 작업한 초가 아닙니다. 0에서 {most} 사이로 보내세요.",
     "hold_ended": "배정 시간이 끝나 다른 사람이 보고 있습니다. 답을 보내면 늦은 답으로 기록됩니다.",
     "no_such_answer": "이 항목에 대한 자신의 답이 없습니다.",
+    "kept_here": "서버가 응답하지 않습니다. 답은 이 브라우저에 보관되어 있으며 저절로 다시 보냅니다.",
+    "server_gone": "서버가 응답하지 않습니다. 이 페이지가 저절로 다시 시도합니다.",
+    "server_back": "서버가 다시 응답합니다.",
+    "server_fault": "서버에 문제가 있습니다.",
+    "not_yet": "답이 아직 기록되지 않았습니다. 서버가 거듭 처리하지 못했습니다. 답은 이 브라우저에 있습니다. 계속되면 연구자에게 알려 주세요.",
+    "try_again": "다시 보내기",
+    "server_failed": "서버가 처리하지 못했습니다. 기록된 것은 없습니다. 다시 해 보거나 건너뛰세요.",
 }

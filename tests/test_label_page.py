@@ -26,6 +26,11 @@ from labeling.session import Session
 from labeling.sign_in import COOKIE
 
 TRICKS = '<img src=x onerror="window.ran=1"> ${window.ran=2} {{value}} C:\\new `x`'
+HASTE = """() => {
+    const wait = setTimeout;
+    window.pauses = [];
+    window.setTimeout = (work, pause, ...more) => { if (pause >= 2000) pauses.push(pause); return wait(work, pause / 100, ...more); };
+}"""
 PHONE = {"viewport": {"width": 390, "height": 844}}
 pytestmark = MARKS
 
@@ -363,6 +368,25 @@ def test_an_answer_that_the_server_could_not_keep_stays_in_the_browser_and_count
             tells(page, f"{line} is kept in this browser and is sent again by itself.")
         tells(page, "The server is back.")
     assert desk.said() == ["left_slightly", "right"]
+
+
+def test_an_answer_at_which_the_server_keeps_failing_stays_in_the_browser_and_waits_to_be_sent_again(desk, address, monkeypatch):
+    desk.begin()
+    page = desk.open(address)
+    page.evaluate(HASTE)
+    with monkeypatch.context() as broken:
+        broken.setattr(Session, "submit", failing := Mock(side_effect=RuntimeError("a fault")))
+        page.keyboard.press("3")
+        tells(page, "Your answer is not recorded yet")
+        assert (failing.call_count, page.evaluate("pauses")) == (5, [2000, 4000, 8000, 16000])
+        page.keyboard.press("6")  # one answer at a time
+        page.keyboard.press("Enter")
+        assert until(lambda: failing.call_count == 10)
+        tells(page, "Your answer is not recorded yet")
+    page.locator("#try_again").click()
+    tells(page, "The server is back. Recorded: A slightly better.")
+    expect(page.locator("#try_again")).to_be_hidden()
+    assert desk.said() == ["left_slightly"]
 
 
 def test_the_hold_is_counted_down_and_its_end_is_said(store, desk, address):

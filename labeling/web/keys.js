@@ -15,11 +15,11 @@ loop.key = (event) => {
 loop.button = (key) => {
   const fits = (place) => loop.all(`${place} [data-key~="${key}"]`).find((button) => button.offsetParent && !button.disabled);
   const open = document.documentElement.dataset.panel;
-  return (open && fits(`[data-name="${open}"]`)) || (["reasons", "flags"].includes(open) && /^\d$/.test(key) ? null : fits("#desk"));
+  return (open && fits(`[data-name="${open}"]`)) || fits("#line") || (["reasons", "flags"].includes(open) && /^\d$/.test(key) ? null : fits("#desk"));
 };
 
 loop.press = (button) => {
-  if (loop.isBusy() && button.dataset.act !== "panel") return;
+  if (loop.isBusy() && !["panel", "retry"].includes(button.dataset.act)) return;
   loop.acts[button.dataset.act]?.(button.dataset.value ?? "", button);
 };
 document.addEventListener("click", (event) => {

@@ -30,7 +30,7 @@ loop.ask = async (verb, body = {}) => {
   }
   const reply = await answer.json().catch(() => (loop.unkept.includes(answer.status) ? {} : { error: loop.says("server_failed") }));
   // What was sent is not acknowledged; the server's line, where it has one, tells why.
-  if (loop.unkept.includes(answer.status)) throw Object.assign(new Error("try again"), { told: reply.line?.text ?? reply.error });
+  if (loop.unkept.includes(answer.status)) throw Object.assign(new Error("try again"), { status: answer.status, told: reply.line?.text ?? reply.error });
   return reply.error ? { line: { text: reply.error, bad: true } } : reply;
 };
 
@@ -87,36 +87,54 @@ loop.act = (verb, body) => {
   loop.outbox.put({ id: loop.id(), verb, body: { view: loop.view(true), ...body } });
   loop.deliver();
 };
-loop.deliver = async (again = false) => {
+// A server that is away, or a disk that is full, is waited for. One that fails at this very act is asked a few times; then the person decides.
+const PAUSES = [2, 4, 8, 16, 30], TRIES = 5;
+let failed = 0;
+loop.pause = (tries) => 1000 * PAUSES[Math.min(tries, PAUSES.length) - 1];
+loop.stalled = (on) => {
+  const button = loop.find("#try_again");
+  button.hidden = !on;
+  button.querySelector("span").textContent = loop.says("try_again");
+  if (on) loop.line(loop.says("not_yet"), true);
+};
+loop.acts.retry = () => {
+  loop.stalled(false);
+  loop.line("");
+  failed = 0;
+  loop.deliver(1);
+};
+loop.deliver = async (tries = 0) => {
   const deed = loop.outbox.get();
   if (!deed) return loop.busy(false);
   let reply;
   try {
     reply = await loop.ask(deed.verb, deed.body);
   } catch (problem) {
-    loop.line(problem.told ? `${problem.told} ${loop.says("kept_on")}` : loop.says("kept_here"), true);
-    setTimeout(() => loop.deliver(true), 2000);
+    failed = problem.status === 500 ? failed + 1 : 0;
+    if (failed === TRIES) return loop.stalled(true);
+    const why = problem.told ?? (problem.status === 500 ? loop.says("server_fault") : "");
+    loop.line(why ? `${why} ${loop.says("kept_on")}` : loop.says("kept_here"), true);
+    setTimeout(() => loop.deliver(tries + 1), loop.pause(tries + 1));
     return;
   }
+  failed = 0;
   loop.outbox.clear(deed);
   loop.busy(false);
-  if (again && reply.line && !reply.line.bad) reply.line.text = `${loop.says("server_back")} ${reply.line.text}`;
+  if (tries && reply.line && !reply.line.bad) reply.line.text = `${loop.says("server_back")} ${reply.line.text}`;
   loop.show(reply);
   tabs.postMessage(loop.now.account);
 };
 
 // Only looking: nothing is lost where it fails.
-loop.look = async (line = "") => {
+loop.look = async (line = "", tries = 1) => {
   if (loop.isBusy()) return;
   try {
     loop.show(await loop.ask("look", { view: loop.view() }));
     if (line) loop.line(line);
-    loop.gone = false;
-    if (loop.outbox.get()) { loop.busy(true); loop.deliver(true); }
+    if (loop.outbox.get()) { loop.busy(true); loop.deliver(1); }
   } catch (problem) {
-    loop.gone = true;
     loop.line(problem.told ?? loop.says("server_gone"), true);
-    setTimeout(() => loop.look(loop.says("server_back")), 2000);
+    setTimeout(() => loop.look(loop.says("server_back"), tries + 1), loop.pause(tries));
   }
 };
 tabs.onmessage = ({ data }) => {
@@ -130,7 +148,7 @@ loop.start = () => {
     const reply = await first;
     if (!reply) return loop.look();
     loop.show(reply);
-    if (loop.outbox.get()) { loop.busy(true); loop.deliver(true); }
+    if (loop.outbox.get()) { loop.busy(true); loop.deliver(1); }
   };
   if (loop.find("#desk")) return ready();
   new MutationObserver((_, observer) => {
