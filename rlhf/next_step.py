@@ -21,13 +21,13 @@ class Newest:
     policy: str
     parent: str
     judged: int
-    reward_model: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
     """What the stations of the ring hold. `fresh` counts people's comparisons that no reward model has seen,
-    `disputed` the pairs on which two of them disagree and nobody has decided."""
+    `disputed` the pairs on which two of them disagree and nobody has decided; `driven` says whether the newest reward model
+    has driven a policy."""
 
     prompts: int = 0
     completions: int = 0
@@ -40,6 +40,7 @@ class Ring:
     disputed: int = 0
     reward_models: int = 0
     newest_reward: str | None = None
+    driven: bool = False
     policies: int = 0
     newest: Newest | None = None
     active: str | None = None
@@ -74,7 +75,8 @@ def _sources(ring: Ring) -> Step | None:
     if not ring.prompts:
         return Step(
             "Import prompts",
-            "The ring starts with prompts and this home has none. The command import reads them from a file.",
+            "The ring starts with prompts and this home has none. The Data page reads them from a file.",
+            link="#data",
         )
     if not ring.policies:
         return Step("Import a policy", "Nobody can answer the prompts yet. The command import takes in a policy's folder.")
@@ -129,8 +131,7 @@ def _reward(ring: Ring) -> Step | None:
 
 
 def _ppo(ring: Ring) -> Step | None:
-    used = ring.newest.reward_model if ring.newest else None
-    if ring.newest_reward and used != ring.newest_reward:
+    if ring.newest_reward and not ring.driven:
         return Step(
             "Train a policy with PPO",
             f"{ring.newest_reward} has not driven a policy yet.",

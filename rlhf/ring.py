@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.ids import POLICY, REWARD_MODEL, public
+from data.ids import POLICY, public
 from data.records import Policy
 from data.store import Store
 from rlhf.next_step import Newest, Ring
@@ -26,6 +26,7 @@ def look_round(store: Store) -> Ring:
         disputed=store.adjudications.open_count(),
         reward_models=len(rewards),
         newest_reward=last.public if last else None,
+        driven=last is not None and any(policy.reward_model_id == last.id for policy in store.policies.list()),
         policies=store.policies.count(),
         newest=_newest(store),
         active=running[0].public if running else None,
@@ -39,5 +40,4 @@ def _newest(store: Store) -> Newest | None:
         return None
     policy: Policy = trained[-1]
     judged = sum(store.comparisons.win_counts(policy.id, policy.parent_id, "person"))
-    reward = public(REWARD_MODEL, policy.reward_model_id) if policy.reward_model_id else None
-    return Newest(policy.public, public(POLICY, policy.parent_id), judged, reward)
+    return Newest(policy.public, public(POLICY, policy.parent_id), judged)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rlhf.next_step import Newest, Ring, next_step
+from rlhf.ring import look_round
 
 FULL = {"prompts": 1000, "completions": 400, "policies": 2}
 
 
-def test_without_prompts_it_says_how_to_import_some():
-    assert "import" in next_step(Ring()).reason
+def test_without_prompts_it_leads_to_where_a_file_comes_in():
+    assert next_step(Ring()).link == "#data"
 
 
 def test_with_nothing_compared_and_nothing_waiting_it_samples():
@@ -33,23 +34,34 @@ def test_simulated_comparisons_alone_do_not():
 def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
     step = next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
     assert (step.kind, step.settings) == ("ppo", {"reward": "r1"})
+    assert next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
+
+
+def test_a_policy_made_without_it_later_does_not_hide_what_the_reward_model_drove(store):
+    store.prompts.add("Say hello.", source="test")
+    reward = store.reward_models.add(name="reward", base="b", adapter="r")
+    start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
+    assert not look_round(store).driven
+    store.policies.add(name="driven", kind="ppo", base="b", adapter="x", parent_id=start.id, reward_model_id=reward.id)
+    store.policies.add(name="later", kind="dpo", base="b", adapter="x", parent_id=start.id)
+    assert look_round(store).driven
 
 
 def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
-    newest = Newest("p4", "p3", judged=0, reward_model="r1")
-    step = next_step(Ring(**FULL, reward_models=1, newest_reward="r1", newest=newest))
+    newest = Newest("p4", "p3", judged=0)
+    step = next_step(Ring(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
     assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
 
 
 def test_blind_pairs_that_wait_are_judged_not_queued_again():
-    newest = Newest("p4", "p3", judged=3, reward_model="r1")
-    step = next_step(Ring(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", newest=newest))
+    newest = Newest("p4", "p3", judged=3)
+    step = next_step(Ring(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", driven=True, newest=newest))
     assert (step.kind, step.link) == (None, "../label/")
 
 
 def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
-    newest = Newest("p4", "p3", judged=80, reward_model="r1")
-    ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "newest": newest}
+    newest = Newest("p4", "p3", judged=80)
+    ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "driven": True, "newest": newest}
     assert next_step(Ring(**ring, fresh=199)).kind != "reward"
     step = next_step(Ring(**ring, fresh=200))
     assert (step.kind, "r1" in step.reason) == ("reward", True)
