@@ -48,21 +48,21 @@ def test_a_token_is_shown_once_and_listed_by_its_mark(press, store):
 
 
 def test_closing_and_opening_again_show_in_the_table(press, store):
-    _, table, *_ = press("Close", "Mina", None, "")
+    _, table, *_ = press("Close the account", "Mina", None, "")
     assert "<td>closed<td" in table
     assert "online" in table
-    _, table, *_ = press("Open again", "Mina", None, "")
+    _, table, *_ = press("Open it again", "Mina", None, "")
     assert "closed" not in table
 
 
 def test_erasing_wants_the_name_typed(press, store):
-    assert "Type it to confirm" in press("Erase", "Mina", None, "Mena")[0]
+    assert "Type it to confirm" in press("Erase what is theirs", "Mina", None, "Mena")[0]
     assert store.accounts.by_name("Mina")
-    assert "is erased" in press("Erase", "Mina", None, "Mina")[0]
+    assert "is erased" in press("Erase what is theirs", "Mina", None, "Mina")[0]
     assert store.accounts.by_name("Mina") is None
 
 
 def test_without_a_choice_or_against_the_rules_a_line_says_so(press, store):
-    assert "no account is chosen" in press("Close", None, None, "")[0]
-    assert "the last researcher" in press("Close", "Ada", None, "")[0]
+    assert "no account is chosen" in press("Close the account", None, None, "")[0]
+    assert "the last researcher" in press("Close the account", "Ada", None, "")[0]
     assert "no open token" in press("Revoke the token", "Mina", None, "")[0]

@@ -16,10 +16,10 @@ PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))
 ARROWS = (
     ("M 250 105 Q 310 70 370 66", "sample", 300, 62),
     ("M 624 66 Q 680 68 714 102", "pair", 700, 62),
-    ("M 860 185 Q 880 250 860 315", "compare", 885, 255),
+    ("M 860 170 Q 882 250 860 327", "compare", 885, 255),
     ("M 750 395 Q 690 430 630 434", "train", 700, 452),
     ("M 376 434 Q 320 432 286 398", "PPO", 300, 452),
-    ("M 140 315 Q 120 250 140 185", "answer again", 15, 255),
+    ("M 140 330 Q 118 250 140 173", "answer again", 15, 255),
 )
 
 STATIONS = {"sample": "Prompts", "reward": "Comparisons", "ppo": "Reward models", "#labels": "Comparisons", "../label/": "Pairs"}

@@ -47,8 +47,8 @@ class PeoplePage:
     def deeds(self) -> dict[str, Deed]:
         """What can be done to the chosen account: (who does it, name, token, what was typed, request) -> the line to show."""
         return {
-            "Close": self.close, "Open again": self.reopen, "New password link": self.again, "New API token": self.new_token,
-            "Revoke the token": self.revoke, "Erase": self.erase,
+            "Close the account": self.close, "Open it again": self.reopen, "New password link": self.again, "New API token": self.new_token,
+            "Revoke the token": self.revoke, "Erase what is theirs": self.erase,
         }  # fmt: skip
 
     def doing(self, deed: Deed) -> Callable:

@@ -31,14 +31,14 @@ class ProjectsPage:
         self.store = store
         heading("Projects", "Each has pairs, people, a guideline and a form. Standard has what no other project was given.")
         self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="projects-table", label="Labeling projects")
-        self.choice = gr.Dropdown(label="Project", allow_custom_value=True, elem_id="project-choice")
         with gr.Row(elem_classes="line"):
-            self.new = gr.Textbox(label="Name of a new one", max_lines=1, min_width=220, scale=0, elem_id="project-new")
-            self.add = gr.Button("Create", scale=0, elem_id="project-add")
+            self.new = gr.Textbox(label="Name of a new project", max_lines=1, min_width=220, scale=0, elem_id="project-new")
+            self.add = gr.Button("Create it", scale=0, elem_id="project-add")
+        self.choice = gr.Dropdown(label="Project shown below", allow_custom_value=True, elem_id="project-choice")
         self.told = html("project-told")
         self.fields = fields()
         with gr.Row(elem_classes="line"):
-            self.save = gr.Button("Save", variant="primary", scale=0, elem_id="project-save")
+            self.save = gr.Button("Save the project", variant="primary", scale=0, elem_id="project-save")
         with gr.Accordion("Fill it, and gold items", open=False):
             with gr.Row(elem_classes="line"):
                 self.count = gr.Number(100, label="Pairs", precision=0, minimum=1, min_width=120, scale=0)
@@ -211,7 +211,8 @@ def table(store: Store) -> list[list]:
 def row(store: Store, project: Project) -> list:
     """How far it is, and who is in it."""
     counts = store.projects.counts(project.id)
-    who = "everyone" if project.everyone else f"{len(store.projects.members(project.id))} people"
+    members = len(store.projects.members(project.id))
+    who = "everyone" if project.everyone else f"{members} people" if members else "nobody yet"
     return [
         project.name, counts["pairs"] + counts["rankings"], counts["judged"] + counts["ranked"], counts["answers"], counts["labelers"],
         project.overlap, counts["gold"], f"{project.gold_rate:.0%}", f"{project.repeat_rate:.0%}", who, "closed" if project.closed else "open",

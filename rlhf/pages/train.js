@@ -4,7 +4,9 @@
     const page = pages.includes(wanted) ? wanted : pages[0];
     document.documentElement.dataset.page = page;
     document.querySelectorAll("#nav a").forEach((link) => {
-      link.getAttribute("href") === "#" + page ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+      if (link.getAttribute("href") !== "#" + page) return link.removeAttribute("aria-current");
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" });
     });
     requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
   };
