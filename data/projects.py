@@ -194,7 +194,7 @@ SELECT (SELECT count(*) FROM queue WHERE project_id = ?1) AS pairs,
     (SELECT count(*) FROM queue WHERE project_id = ?1 AND judged > 0) AS judged,
     (SELECT count(*) FROM ranking_tasks WHERE project_id = ?1 AND shown) AS rankings,
     (SELECT count(*) FROM ranking_tasks WHERE project_id = ?1 AND shown AND judged > 0) AS ranked,
-    (SELECT count(*) FROM gold JOIN pairs ON pairs.id = gold.pair_id WHERE pairs.project_id = ?1) AS gold,
+    (SELECT count(*) FROM gold CROSS JOIN pairs ON pairs.id = gold.pair_id WHERE pairs.project_id = ?1) AS gold,
     (SELECT coalesce(sum(answers), 0) FROM tallies WHERE project_id = ?1) AS answers,
     (SELECT count(*) FROM tallies WHERE project_id = ?1 AND answers > 0) AS labelers
 """

@@ -7,7 +7,9 @@ import random
 import pytest
 
 from data import Store
+from data.meetings import meetings
 from labeling.session import Answer, Session
+from rlhf.pages.policies import answers
 from rlhf.ring import look_round
 from tests.bench.large_home import fill
 
@@ -77,8 +79,21 @@ def scans(store, work):
     return found
 
 
-def test_the_loop_page_reads_no_comparison_and_no_assignment_from_end_to_end(large):
-    found = scans(large, lambda: look_round(large))
+@pytest.mark.parametrize(
+    "look",
+    [
+        look_round,
+        lambda store: store.projects.counts(1),
+        lambda store: (store.adjudications.open_pairs(limit=1_000), store.adjudications.open_count()),
+        lambda store: (store.columns.mark(), store.columns.skips(("person",))),
+        lambda store: meetings(store, "person"),
+        lambda store: store.comparisons.outcomes(2, 1, "person"),
+        lambda store: answers(store, store.policies.get("p2")),
+    ],
+    ids=["loop", "projects", "disputes", "labels", "ranking", "arena", "policies"],
+)
+def test_no_page_reads_comparisons_assignments_or_pairs_from_end_to_end(large, look):
+    found = scans(large, lambda: look(large))
     assert found
     for sql, tables in found.items():
         assert not tables & {"comparisons", "c", "assignments", "a", "pairs"}, sql
