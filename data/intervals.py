@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-DRAWS = 2000
+DRAWS, BLOCK = 2000, 100
 
 
 class Interval(NamedTuple):
@@ -69,4 +69,10 @@ def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int =
     n = int(counts.sum())
     if n == 0:
         return Interval(math.nan, math.nan)
-    return middle(np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ values / n)
+    return middle(np.concatenate([drawn @ values / n for drawn in multinomial(n, counts / n, seed, draws)]))
+
+
+def multinomial(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:
+    """(at most BLOCK, U) draws of n units over U shares at a time: those of one call, and the memory of a block."""
+    generator = np.random.default_rng(seed)
+    return (generator.multinomial(n, shares, size=min(BLOCK, draws - start)) for start in range(0, draws, BLOCK))

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from data.intervals import Interval
+from data.intervals import Interval, multinomial
 
 Level = Literal["nominal", "ordinal"]
 DRAWS = 1000
@@ -34,8 +34,7 @@ def alpha_interval(counts: np.ndarray, weights: np.ndarray, level: Level, *, see
     units = int(weights.sum())
     if units < 2:
         return Interval(math.nan, math.nan)
-    drawn = np.random.default_rng(seed).multinomial(units, weights / units, size=draws)
-    found = _alpha(coincidences(counts, drawn), level)
+    found = np.concatenate([_alpha(coincidences(counts, drawn), level) for drawn in multinomial(units, weights / units, seed, draws)])
     found = found[~np.isnan(found)]
     if not found.size:
         return Interval(math.nan, math.nan)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from data import intervals
 from data.intervals import bootstrap_counts, bootstrap_mean, wilson
 
 
@@ -45,3 +46,10 @@ def test_values_that_repeat_have_the_interval_of_the_values_written_out():
     written_out = bootstrap_mean(np.repeat(values, counts), seed=1)
     assert bootstrap_counts(values, counts, seed=2) == pytest.approx(written_out, abs=0.003)
     assert all(map(math.isnan, bootstrap_counts([], [])))
+
+
+def test_resamples_come_in_blocks_and_are_those_of_one_call():
+    shares = np.array([0.5, 0.3, 0.2])
+    blocks = list(intervals.multinomial(50, shares, 7, 250))
+    assert [len(block) for block in blocks] == [100, 100, 50]
+    assert (np.concatenate(blocks) == np.random.default_rng(7).multinomial(50, shares, size=250)).all()
