@@ -188,8 +188,11 @@ def test_nested_subsets_are_trained_equally_long_and_published_with_their_rows(h
     assert all(store.policies.get(id).config["max_steps"] == 2 for id in done.produced)
 
     half = store.snapshots.freeze("instructions", larger, {}, "eight")
-    result = run_ab(started(store, "ab"), ABSettings(a=half.public, **about)).report
+    tried = run_ab(started(store, "ab"), ABSettings(a=half.public, **about))
+    result = tried.report
+    assert tried.produced == [result["b"]["policy"]]
     assert (result["a"]["rows"], result["b"]["rows"]) == (8, everything)
+    assert result["a"]["policy"] == done.produced[1]  # the eight nested rows, trained by the same settings from the same start
     first, second = (store.policies.get(result[side]["policy"]) for side in "ab")
     assert store.evaluations.latest(first.id, second.id, "rubric").report["win_rate"] == result["win_rate"]
 

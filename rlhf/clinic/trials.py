@@ -1,12 +1,12 @@
 """Trials of instruction rows: policies that differ in their rows alone, trained for the same steps, judged on test prompts.
 
 `quantity` trains on nested subsets, each judged against the start; `ab` trains on two snapshots and judges one against the other. Every
-policy is published with its snapshot, so that a win rate leads back to the rows. A run that goes on keeps the policies it has.
+policy is published with its snapshot, so that a win rate leads back to the rows. A run that goes on keeps the policies it has, and no run trains
+what an earlier one has trained on the same rows, from the same start, by the same settings: the seed is among them, it would come out the same.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,6 @@ from rlhf.settings import CompareSettings, SFTSettings
 from rlhf.sft import starting_policy, train
 from rlhf.sft_rows import encoded, train_rows
 from rlhf.tuning import publish
-
-NOTE = "trained.json"
 
 
 class Stage(RunContext):
@@ -80,7 +78,7 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         for count, policy, report in zip(counts, policies, reports, strict=True)
     ]
     found = {"against": start.public, "steps": settings.steps, "curve": curve, "flat_from": flat_from(outcomes, settings.seed)}
-    return RunResult([policy.public for policy in policies], found)
+    return RunResult(_made(context, policies), found)
 
 
 def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
@@ -96,7 +94,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
         for (name, frozen), policy in zip(sets.items(), (first, second), strict=True)
     }
     kept = ("win_rate", "win_rate_ci", "win_rate_noisy", "kl", "gold_start", "gold_end", "fit_start", "fit_end", "examples")
-    return RunResult([first.public, second.public], {"steps": settings.steps, **sides, **{key: report[key] for key in kept if key in report}})
+    return RunResult(_made(context, [first, second]), {"steps": settings.steps, **sides, **{key: report[key] for key in kept if key in report}})
 
 
 def _instruction_rows(store: Store, snapshot: str) -> list[dict]:
@@ -108,31 +106,43 @@ def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[st
     return store.snapshots.freeze("instructions", rows, filters, name)
 
 
+def _made(context: RunContext, policies: Sequence[Policy]) -> list[str]:
+    """Those of the policies that this run trained."""
+    return [policy.public for policy in policies if policy.run_id == context.run.id]
+
+
 def _train_all(context: RunContext, settings: TrialSettings, start: Policy, sets: Mapping[str, Snapshot]) -> list[Policy]:
-    """A policy for each set of rows, in their order; those that the run has already are taken from its note."""
-    note = context.checkpoints() / NOTE
-    known = json.loads(note.read_text()) if note.is_file() else {}
+    """A policy for each set of rows, in their order; those that are there already are not trained again."""
+    trained = []
     for number, (name, snapshot) in enumerate(sets.items()):
-        if name not in known:
-            stage = Stage(context, number, len(sets), name)
-            known[name] = _train(stage, settings, start, snapshot).public
-            note.write_text(json.dumps(known))
-    return [context.store.policies.get(known[name]) for name in sets]
+        told = _told(settings, start, snapshot)
+        there = _there(context.store, told, start, snapshot)
+        trained.append(there or _train(Stage(context, number, len(sets), name), told, start, snapshot))
+    return trained
 
 
-def _train(stage: Stage, settings: TrialSettings, start: Policy, snapshot: Snapshot) -> Policy:
+def _told(settings: TrialSettings, start: Policy, snapshot: Snapshot) -> SFTSettings:
+    return SFTSettings(
+        from_=start.public, snapshot=snapshot.public, max_steps=settings.steps, learning_rate=settings.learning_rate, rank=settings.rank,
+        batch_size=settings.batch_size, seed=settings.seed,
+    )  # fmt: skip
+
+
+def _there(store: Store, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy | None:
+    """The policy that was trained so on these rows before."""
+    known = [policy for policy in store.policies.children(start.id) if policy.kind == "sft" and policy.snapshot_id == snapshot.id]
+    return next((policy for policy in known if as_dict(told).items() <= policy.config.items()), None)
+
+
+def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy:
     """One policy; its base is loaded anew, since training merges the start into it."""
     store = stage.store
     rows = snapshot_rows(store, snapshot.public, "instructions")
     base = Bases().of(start)
     data, _ = encoded(store, base, rows)
-    told = SFTSettings(
-        from_=start.public, snapshot=snapshot.public, max_steps=settings.steps, learning_rate=settings.learning_rate, rank=settings.rank,
-        batch_size=settings.batch_size, seed=settings.seed,
-    )  # fmt: skip
     adapter = train(stage, told, base, data, adapter_folder(store, start) if start.adapter else None)
     config = as_dict(told) | {"rows": len(data), "trial": stage.note}
-    return publish(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=settings.seed, config=config)
+    return publish(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=told.seed, config=config)
 
 
 def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[Policy, Policy]]) -> list[dict]:
