@@ -1,4 +1,4 @@
-"""Studies carry on where they were broken off; the figure of labels per second counts what it says."""
+"""Studies carry on where they were broken off; the figure of labels per second counts what it says; which figures `make bench` measures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import figures
+from tests.bench.__main__ import chosen
 from tests.study import Study, carry_on, known
 
 
@@ -48,3 +49,11 @@ def test_labels_per_second_answers_every_waiting_pair(tmp_path: Path, monkeypatc
     found = figures.labels_per_second(tmp_path)
     assert found["labels"] == 5
     assert found["per_second"] > 0
+
+
+def test_a_figure_asked_for_by_name_is_measured_at_its_full_size() -> None:
+    everything = chosen(None)
+    assert set(figures.FIGURES) - set(everything) == figures.ALONE
+    assert everything["kill9"].keywords == {"kills": 20}
+    assert chosen("kill9") == {"kill9": figures.FIGURES["kill9"]}
+    assert set(figures.SMALLER) <= set(figures.FIGURES)

@@ -1,4 +1,7 @@
-"""`python -m tests.bench [NAME]`: every short figure, or one, as one JSON line each; none takes a target for its result."""
+"""`python -m tests.bench [NAME]`: the short figures, or one, as one JSON line each; none takes a target for its result.
+
+Without a name all that end within half an hour on two cores, the largest at a smaller size; with a name that figure at its full size.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,34 @@ import argparse
 import json
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.bench.figures import FIGURES
+from tests.bench.figures import ALONE, FIGURES, SMALLER
 
 LARGE = ("big_home", "export_large")
 
 
+def chosen(only: str | None, filled: Path | None = None) -> dict[str, Callable[[Path], dict]]:
+    """The figures to measure, in their order; the two of a large home take `filled`, where it is given, at its size."""
+    named = {only: FIGURES[only]} if only else {name: SMALLER.get(name, full) for name, full in FIGURES.items() if name not in ALONE}
+    return named | {name: partial(FIGURES[name], filled=filled) for name in LARGE if filled and name in named}
+
+
 def main() -> int:
     """Exit status 0 once every figure asked for has been measured."""
-    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("only", nargs="?", choices=sorted(FIGURES), help="one figure instead of all")
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("only", nargs="?", choices=sorted(FIGURES), help="one figure, at its full size")
     parser.add_argument("--home", type=Path, help="a home made by tests.bench.large_home: big_home and export_large take it and fill none")
     args = parser.parse_args()
-    only, given = args.only, {"filled": args.home} if args.home else {}
-    for name in [only] if only else FIGURES:
+    for name, measure in chosen(args.only, args.home).items():
         print(f"{name} ...", file=sys.stderr, flush=True)
+        began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
-            print(json.dumps({"figure": name} | FIGURES[name](Path(folder), **(given if name in LARGE else {}))), flush=True)
+            found = measure(Path(folder))
+        print(json.dumps({"figure": name, **found, "took": round(time.monotonic() - began)}), flush=True)
     return 0
 
 

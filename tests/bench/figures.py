@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from data import Store
@@ -136,3 +137,13 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "import_large": import_large,
     "export_large": export_large,
 }
+
+SMALLER: dict[str, Callable[[Path], dict]] = {
+    "kill9": partial(kill9, kills=20),
+    "big_home": partial(big_home, pairs=10_000, comparisons=50_000),
+    "import_large": partial(import_large, rows=10_000),
+    "export_large": partial(export_large, rows=50_000),
+}
+"""What `make bench` measures in their place, so that all of it ends within half an hour; ONLY=name has the full size."""
+ALONE = frozenset({"ppo", "ppo_curve", "reward_skill", "reward_speed"})
+"""Takes many minutes at any size that says something: measured by name only."""
