@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from tiny import make_tiny_model
 from tiny_home import make_tiny_home
 
@@ -17,7 +20,7 @@ from rlhf.clinic.checks import CHECKS
 from rlhf.clinic.examination import Examination, examined
 from rlhf.clinic.findings import against_defects, agreement, agreements
 from rlhf.clinic.flat import flat_from
-from rlhf.clinic.quality import Rated, learn
+from rlhf.clinic.quality import Looks, Rated, learn
 from rlhf.clinic.reading import LOSSES, encode, read, summary
 from rlhf.clinic.settings import ABSettings, CurateSettings, EmbedSettings, QuantitySettings
 from rlhf.clinic.trials import run_ab, run_quantity
@@ -80,27 +83,50 @@ def test_a_curve_is_flat_from_the_fewest_rows_that_none_beats():
     assert flat_from({10: np.ones(5), 20: np.ones(5)}) == 10
 
 
+def looks(columns: np.ndarray, vectors: np.ndarray | None = None) -> Looks:
+    """Rows whose answers say nothing, and whose vectors say nothing unless they are given."""
+    return Looks(columns, np.zeros((len(columns), 2)) if vectors is None else vectors, [f"text {n}" for n in range(len(columns))])
+
+
 def rated(count: int = 60) -> Rated:
-    rng = np.random.default_rng(1)
-    columns = rng.normal(size=(count, 4))
-    return Rated(columns, [f"text {n}" for n in range(count)], np.clip(2.5 + 2 * columns[:, 0], 0, 5), np.arange(count) // 2)
+    columns = np.random.default_rng(1).normal(size=(count, 4))
+    return Rated(looks(columns), np.clip(2.5 + 2 * columns[:, 0], 0, 5), np.arange(count) // 2)
 
 
 def test_quality_is_learned_and_what_it_says_of_unseen_ratings_is_told():
     quality, held_out = learn(rated(), seed=0)
     fresh = np.random.default_rng(2).normal(size=(50, 4))
-    points = quality.predict(fresh, ["text"] * 50)
+    points = quality.predict(looks(fresh))
     assert np.corrcoef(points, fresh[:, 0])[0, 1] > 0.8
     assert np.corrcoef(held_out, rated().scores)[0, 1] > 0.6
     assert 0 <= points.min() <= points.max() <= 5
 
 
+def test_a_rare_defect_in_one_column_is_seen_beside_a_hundred_numbers_that_say_nothing():
+    """One row in ten says a sentence twice, which costs two of five points; raters err by one point."""
+    rng = np.random.default_rng(0)
+    repeats = rng.random(1000) < 0.1
+    rows = looks(np.column_stack([repeats, rng.normal(size=(1000, 9))]), rng.normal(size=(1000, 100)))
+    scores = np.clip(4 - 2 * repeats[:200] + rng.normal(size=200), 0, 5)
+    quality, _ = learn(Rated(rows.at(np.arange(200)), scores, np.arange(200)))
+    points = quality.predict(rows)[200:]
+    assert roc_auc_score(~repeats[200:], points) > 0.95
+
+
+def test_a_row_unlike_any_rated_one_is_no_better_than_those_at_the_edge():
+    """Scores rise with the one column up to 2.6; a row a thousand times as far out is read as one at three deviations."""
+    given = rated()
+    quality, _ = learn(given)
+    edge = given.looks.columns.mean(axis=0) + 3 * given.looks.columns.std(axis=0)
+    far = np.vstack([edge, 1000 * edge])
+    assert quality.readers.columns.predict(far)[0] == pytest.approx(quality.readers.columns.predict(far)[1])
+
+
 def test_ratings_that_are_few_or_all_alike_are_refused():
     with pytest.raises(BadInput, match="10 rated rows are too few"):
         learn(rated(10))
-    same = rated()
     with pytest.raises(BadInput, match="every rated row got 3"):
-        learn(Rated(same.columns, same.texts, np.full(60, 3.0), same.prompts))
+        learn(replace(rated(), scores=np.full(60, 3.0)))
 
 
 def test_the_filter_is_measured_against_marked_defects():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from data.errors import BadInput
 from data.selection import centres
 from data.selection.centres import coverage, k_centre
-from data.selection.features import NAMES, features, language
+from data.selection.features import NAMES, features, language, longest_repeat
 from data.selection.near import jaccard, minhash, near_duplicates, shingles
 from data.selection.recipe import choose
 
@@ -103,8 +103,17 @@ def test_columns_count_what_stands_there():
     assert (row["repeated_sentences"], row["sentences"], row["ends_properly"]) == (0.5, 2, 1)
     assert row["prompt_words_used"] == pytest.approx(1 / 5)
     assert (row["names_used"], row["commas"], row["refuses"]) == (1, 2, 0)
+    assert row["longest_repeat"] == pytest.approx(np.log(4))  # dear mina thanks
     cut = dict(zip(NAMES, features("Thank Mina.", "", "I am sorry, but I can"), strict=True))
     assert (cut["ends_properly"], cut["names_used"], cut["refuses"]) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("the cat saw the cat run", 2), ("one two three", 0), ("no no no", 2), ("a b c d a b c e b c d a", 4), ("alone", 0), ("", 0)],
+)
+def test_the_longest_repeat_is_the_longest_run_of_words_that_stands_there_twice(text, words):
+    assert longest_repeat(text.split()) == words
 
 
 def test_an_answer_without_words_has_columns_all_the_same():

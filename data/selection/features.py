@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,13 +21,13 @@ ENGLISH = frozenset(WORD.findall("the of and to a in is you that it for on are w
 NAMES = (
     "answer_words", "prompt_words", "words_per_prompt_word", "repeated_sentences", "repeated_triples", "distinct_words", "ends_properly",
     "sentences", "prompt_words_used", "long_prompt_words_used", "names_used", "letters_per_word", "words_per_sentence", "first_sentence_words",
-    "last_sentence_words", "commas", "questions", "exclamations", "refuses",
+    "last_sentence_words", "commas", "questions", "exclamations", "refuses", "longest_repeat",
 )  # fmt: skip
 """The columns of `features`, in their order."""
 
 
 def features(instruction: str, input: str, output: str) -> np.ndarray:
-    """The columns NAMES of one row, (19,). Lengths are log(1 + words); shares lie in 0..1, and are 1 where there is nothing to share."""
+    """The columns NAMES of one row, (20,). Lengths are log(1 + words); shares lie in 0..1, and are 1 where there is nothing to share."""
     prompt = f"{instruction} {input}".strip()
     asked, words = WORD.findall(prompt.lower()), WORD.findall(output.lower())
     spoken = sentences(output)
@@ -37,6 +38,7 @@ def features(instruction: str, input: str, output: str) -> np.ndarray:
         output.rstrip().endswith(PROPER_ENDS), len(spoken), _used(set(asked), said), _used({word for word in asked if len(word) > 3}, said),
         _used(names(prompt), said), np.mean([len(word) for word in words] or [0]), np.mean(per_sentence), per_sentence[0], per_sentence[-1],
         output.count(","), output.count("?"), output.count("!"), refuses(output),
+        np.log1p(longest_repeat(words)),
     ], dtype=np.float32)  # fmt: skip
 
 
@@ -48,6 +50,16 @@ def sentences(text: str) -> list[str]:
 def repeated(parts: list) -> float:
     """The share of parts that stood there before; 0 for none."""
     return 1 - len(set(parts)) / len(parts) if parts else 0.0
+
+
+def longest_repeat(words: Sequence[str]) -> int:
+    """The most words in a row that stand there twice; 0 where no word does. What such a run begins with stands there twice too: halving finds it."""
+    few, many = 0, max(0, len(words) - 1)
+    while few < many:
+        length = (few + many + 1) // 2
+        runs = list(zip(*(words[start:] for start in range(length)), strict=False))
+        few, many = (length, many) if len(set(runs)) < len(runs) else (few, length - 1)
+    return few
 
 
 def names(text: str) -> set[str]:

@@ -18,7 +18,7 @@ from data.settings import as_dict
 from data.store import Store
 from rlhf.clinic.examination import Examination, examined, path
 from rlhf.clinic.findings import against_defects, against_ratings, agreements
-from rlhf.clinic.quality import Rated, learn
+from rlhf.clinic.quality import READERS, Looks, Rated, learn
 from rlhf.clinic.settings import CurateSettings
 
 SHOWN = 20
@@ -81,17 +81,14 @@ def rated_rows(store: Store, source: str, examination: Examination, rows: Sequen
         if rating.instruction_id in places:
             scores[places[rating.instruction_id]].append((rating.source, rating.score))
     found = sorted(scores)
-    columns = table(examination)[found]
-    rated = Rated(
-        columns, [rows[place].output for place in found], np.array([np.mean([score for _, score in scores[place]]) for place in found], dtype=float),
-        np.array([rows[place].prompt_id for place in found]),
-    )  # fmt: skip
+    means = np.array([np.mean([score for _, score in scores[place]]) for place in found], dtype=float)
+    rated = Rated(looks(examination, rows).at(found), means, np.array([rows[place].prompt_id for place in found]))
     return rated, [scores[place] for place in found], content_hash([rating.id for rating in ratings])[:16]
 
 
-def table(examination: Examination) -> np.ndarray:
-    """What quality is learned from, (N, C + D): the columns and the answer's vector."""
-    return np.hstack([examination.columns, examination.answers])
+def looks(examination: Examination, rows: Sequence[Instruction]) -> Looks:
+    """What quality is read from, of every row."""
+    return Looks(examination.columns, examination.answers, [row.output for row in rows])
 
 
 def _rows(store: Store, examination: Examination) -> list[Instruction]:
@@ -107,13 +104,13 @@ def _score(store: Store, settings: CurateSettings, examination: Examination, row
             raise BadInput(f"min_quality={settings.min_quality:g} is learned from ratings, and none is of these rows", "Rate some at /label/rate.")
         return None
     model, held_out = learn(rated, settings.seed)
-    points = model.predict(table(examination), [row.output for row in rows])
+    points = model.predict(looks(examination, rows))
     seen = set(map(int, rated.prompts))
     unseen = np.array([row.prompt_id not in seen for row in rows])
     defects = [row.defects for row, new in zip(rows, unseen, strict=True) if new]
     report = {
         "ratings": sum(map(len, scores)), "rated_rows": len(scores), "whose": settings.ratings, "hash": mark,
-        "weights": dict(zip(("trees", "letters", "constant"), np.round(model.weights, 3).tolist(), strict=True)),
+        "weights": dict(zip((*READERS, "constant"), np.round(model.weights, 3).tolist(), strict=True)),
         "held_out": against_ratings(held_out, rated.scores, USABLE), "agreement": agreements(scores, USABLE),
         "defects": against_defects(points[unseen], defects, settings.min_quality or USABLE),
         "histogram": np.histogram(points, bins=20, range=(0, 5))[0].tolist(),

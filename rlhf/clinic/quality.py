@@ -1,8 +1,9 @@
 """A small model of quality: what raters would say of a row, learned from few ratings.
 
-Two readers are blended: random trees on the columns and on the answer's vector, which tell form and fit, and a ridge regression on runs of
-letters of the answer (TF-IDF), which tells tone from words. How much each counts is learned from their predictions of ratings they have not
-seen, all ratings of one instruction on one side.
+Three readers are blended: random trees on the columns and on the answer's vector, which tell form and fit; a ridge regression on the columns
+alone, which tells what costs the same wherever it stands, such as a sentence said twice; and one on runs of letters of the answer (TF-IDF),
+which tells tone from words. How much each counts is learned from their predictions of ratings they have not seen, all ratings of one
+instruction on one side.
 """
 
 from __future__ import annotations
@@ -14,41 +15,76 @@ import numpy as np
 from scipy.optimize import nnls
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from data.errors import BadInput
 
+READERS = ("trees", "columns", "letters")
 TREES, FOLDS = 300, 5
+PENALTIES = np.logspace(0, 4, 13)
+"""Of the ridge on columns; the one that errs least on ratings left out one at a time is taken."""
+FARTHEST = 3.0
+"""Standard deviations from the mean of the rated rows: a line says nothing of what lies beyond."""
 FEWEST = 20
 """Ratings without which no model is learned."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
-    """R rated rows: columns with vectors (R, C), answers, mean scores (R,) and the prompt each belongs to (R,)."""
+class Looks:
+    """What quality is read from, of N rows: columns (N, C), the answers' vectors (N, D) and the answers."""
 
     columns: np.ndarray
+    vectors: np.ndarray
     texts: Sequence[str]
+
+    def at(self, places: np.ndarray) -> Looks:
+        """Those at these places."""
+        return Looks(self.columns[places], self.vectors[places], [self.texts[place] for place in places])
+
+    def both(self) -> np.ndarray:
+        """Columns and vectors, (N, C + D)."""
+        return np.hstack([self.columns, self.vectors])
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """R rated rows: their looks, mean scores (R,) and the prompt each belongs to (R,)."""
+
+    looks: Looks
     scores: np.ndarray
     prompts: np.ndarray
 
-    def at(self, places: np.ndarray) -> Rated:
-        """Those at these places."""
-        return Rated(self.columns[places], [self.texts[place] for place in places], self.scores[places], self.prompts[places])
-
 
 class Quality:
-    """The two readers and their weights. Make it with `learn`."""
+    """The readers and their weights. Make it with `learn`."""
 
     def __init__(self, rated: Rated, weights: np.ndarray, seed: int) -> None:
-        self.trees, self.letters = _fit(rated, seed)
+        self.readers = _Readers(rated.looks, rated.scores, seed)
         self.weights = weights
 
-    def predict(self, columns: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    def predict(self, looks: Looks) -> np.ndarray:
         """Points (N,) between 0 and 5."""
-        return _blend(_predict(self.trees, self.letters, columns, texts), self.weights)
+        return _blend(self.readers.read(looks), self.weights)
+
+
+class _Readers:
+    """Those of READERS, in their order, each fitted on rows and scores."""
+
+    def __init__(self, looks: Looks, scores: np.ndarray, seed: int) -> None:
+        trees = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed)
+        near = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+        self.trees = trees.fit(looks.both(), scores)
+        self.columns = make_pipeline(StandardScaler(), near, RidgeCV(PENALTIES)).fit(looks.columns, scores)
+        self.letters = make_pipeline(letters, Ridge()).fit(looks.texts, scores)
+
+    def read(self, looks: Looks) -> np.ndarray:
+        """(N, 4): what each reader says, and a constant."""
+        said = (self.trees.predict(looks.both()), self.columns.predict(looks.columns), self.letters.predict(looks.texts))
+        return np.column_stack([*said, np.ones(len(looks.texts))])
 
 
 def learn(rated: Rated, seed: int = 0) -> tuple[Quality, np.ndarray]:
@@ -56,41 +92,28 @@ def learn(rated: Rated, seed: int = 0) -> tuple[Quality, np.ndarray]:
 
     Raises BadInput for fewer than 20 ratings, or ratings that are all the same.
     """
-    count = len(np.unique(rated.prompts))
-    if len(rated.scores) < FEWEST or count < FOLDS:
-        raise BadInput(f"{len(rated.scores)} rated rows are too few to learn from", f"Rate at least {FEWEST}: /label/rate")
-    if np.ptp(rated.scores) == 0:
-        raise BadInput(f"every rated row got {rated.scores[0]:g}", "Rate more rows: good and bad ones are needed.")
-    parts = np.zeros((len(rated.scores), 3))
-    folds = np.zeros(len(rated.scores), dtype=int)
+    scores = rated.scores
+    if len(scores) < FEWEST or len(np.unique(rated.prompts)) < FOLDS:
+        raise BadInput(f"{len(scores)} rated rows are too few to learn from", f"Rate at least {FEWEST}: /label/rate")
+    if np.ptp(scores) == 0:
+        raise BadInput(f"every rated row got {scores[0]:g}", "Rate more rows: good and bad ones are needed.")
+    parts = np.zeros((len(scores), len(READERS) + 1))
+    folds = np.zeros(len(scores), dtype=int)
     splitter = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for number, (seen, unseen) in enumerate(splitter.split(parts, groups=rated.prompts)):
-        there = rated.at(unseen)
-        parts[unseen] = _predict(*_fit(rated.at(seen), seed), there.columns, there.texts)
+        parts[unseen] = _Readers(rated.looks.at(seen), scores[seen], seed).read(rated.looks.at(unseen))
         folds[unseen] = number
-    held_out = np.zeros(len(rated.scores))
+    held_out = np.zeros(len(scores))
     for number in range(FOLDS):
         others = folds != number
-        held_out[~others] = _blend(parts[~others], _weights(parts[others], rated.scores[others]))
-    return Quality(rated, _weights(parts, rated.scores), seed), held_out
-
-
-def _fit(rated: Rated, seed: int) -> tuple[ExtraTreesRegressor, object]:
-    trees = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed).fit(rated.columns, rated.scores)
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
-    return trees, make_pipeline(vectorizer, Ridge()).fit(rated.texts, rated.scores)
-
-
-def _predict(trees: ExtraTreesRegressor, letters: object, columns: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """(N, 3): what each reader says, and a constant."""
-    return np.column_stack([trees.predict(columns), letters.predict(list(texts)), np.ones(len(columns))])
+        held_out[~others] = _blend(parts[~others], _weights(parts[others], scores[others]))
+    return Quality(rated, _weights(parts, scores), seed), held_out
 
 
 def _weights(parts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Non-negative weights of the readers and a constant of either sign, by least squares."""
-    both = np.column_stack([parts, -parts[:, 2]])
-    found, _ = nnls(both, scores)
-    return np.array([found[0], found[1], found[2] - found[3]])
+    found, _ = nnls(np.column_stack([parts, -parts[:, -1]]), scores)
+    return np.append(found[:-2], found[-2] - found[-1])
 
 
 def _blend(parts: np.ndarray, weights: np.ndarray) -> np.ndarray:

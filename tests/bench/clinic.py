@@ -84,19 +84,17 @@ def _records(rows: Sequence[dict]) -> list[Instruction]:
 def _points(rows: Sequence[Instruction], rated: Sequence[int], scores: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Points of all rows, and held-out ones of the rated, from the starter's base as it stands."""
     from reward.base import Base
-    from rlhf.clinic.curate import table
+    from rlhf.clinic.curate import looks
     from rlhf.clinic.embed import examine
     from rlhf.clinic.quality import Rated, learn
     from rlhf.clinic.reading import encode, read
 
     base = Base.load("starter")
     reading = read(base, [encode(base, row.instruction, row.input, row.output) for row in rows], 64, lambda done: None)
-    columns = table(examine(rows, reading, clusters=1, similarity=1.0, seed=seed))
-    chosen = [rows[place] for place in rated]
-    prompts = np.array([row.prompt_id for row in chosen])
-    given = Rated(columns[list(rated)], [row.output for row in chosen], np.array(scores, dtype=float), prompts)
-    quality, held_out = learn(given, seed)
-    return quality.predict(columns, [row.output for row in rows]), held_out
+    seen = looks(examine(rows, reading, clusters=1, similarity=1.0, seed=seed), rows)
+    prompts = np.array([rows[place].prompt_id for place in rated])
+    quality, held_out = learn(Rated(seen.at(rated), np.array(scores, dtype=float), prompts), seed)
+    return quality.predict(seen), held_out
 
 
 def near_duplicates_speed(home: Path) -> dict:
