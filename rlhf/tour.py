@@ -100,7 +100,7 @@ class Tour:
     say: Callable[[str], None]
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def run(self, name: str, kind: str, **settings: Any) -> Run:
+    def run(self, name: str, kind: str, /, **settings: Any) -> Run:
         """One stage that is a run. Raises StageFailed where it does not end well."""
         parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import resource
-import subprocess
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from data import Store, starter
+from data.ids import content_hash
 from data.records import Instruction
 from data.selection.centres import k_centre
 from data.selection.near import near_duplicates
 from data.splits import split_of
-from labeling.rating.simulate import Rater
+from labeling.rating.simulate import Rater, simulate_ratings
+from rlhf.tour import FULL, Tour, World
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "REWARD_BENCH_DATA"
@@ -27,6 +31,12 @@ POLITE = "instruction-data-with-preference.json"
 ROWS, DIMENSIONS = 52_000, 384
 """As many as Alpaca's rows, with vectors as long as a small sentence model's."""
 RATED, LOOKED_AT = 200, 3_000
+CACHE = Path.home() / ".cache" / "preference-loop"
+READS = ("rlhf/clinic/reading.py", "rlhf/clinic/embed.py", "data/selection/features.py", "data/selection/near.py", "data/migrations.py")
+"""Code on which it depends what a look at the rows finds, and the store's shape."""
+PLAIN = 2.5
+"""Points of an answer that is neither polite nor impolite."""
+SHOWN = ("win_rate", "win_rate_ci", "win_rate_noisy", "gold_start", "gold_end", "fit_start", "fit_end")
 
 
 def clinic_quality(home: Path, *, seed: int = 0) -> dict:
@@ -51,10 +61,14 @@ def starter_quality(seed: int, rows: int = LOOKED_AT) -> dict:
 
 
 def polite_quality(seed: int) -> dict:
-    """Trained on 5 for the polite and 0 for the impolite answer of training instructions; judged on instructions of the other splits.
+    """Learned from rewritten and plain answers of training instructions; judged on instructions of the other splits.
 
-    In half of the pairs the polite answer is the plain one, in the other half the impolite one is: plain answers stand on both sides,
-    so no score of single rows can have an AUC above 0.875. Within one instruction it can.
+    Each item has a plain answer, `output`, and a rewrite of it that is either more polite (then it is `chosen`, and the plain one `rejected`) or
+    less (the other way round). A rater who sees one answer gives 5 to the first kind of rewrite, 0 to the second, and something between
+    to a plain one. `polite`: AUC of polite against impolite rewrites. `preferred`: of all chosen answers against all rejected ones; where a
+    share p of the rewrites is polite, plain answers stand on both sides, nothing tells them apart, and no score of single rows can have
+    an AUC above 1 - p (1 - p) / 2, which is `preferred_at_most`. `within_instruction`: of two answers to one instruction the chosen one has
+    more points. Items whose rewrite is no other text are left out.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -62,15 +76,25 @@ def polite_quality(seed: int) -> dict:
     found = list(folder.rglob(POLITE)) if os.environ.get(FOLDER) else []
     if not found:
         return {"missing": f"{POLITE}: set {FOLDER} to a folder that holds it"}
-    items = json.loads(found[0].read_text(encoding="utf-8"))
-    kept = [{**item, "output": item[side]} for item in items for side in ("chosen", "rejected")]
+    items = [item for item in json.loads(found[0].read_text(encoding="utf-8")) if item["chosen"] != item["rejected"]]
+    kept = [{**item, "output": item[side], "score": manners(item, side)} for item in items for side in ("chosen", "rejected")]
     trained = [place for place, row in enumerate(kept) if split_of(row["instruction"]) == "train"]
-    points, _ = _points(_records(kept), trained, [5 * (place % 2 == 0) for place in trained], seed)
+    points, _ = _points(_records(kept), trained, [kept[place]["score"] for place in trained], seed)
     unseen = np.setdiff1d(np.arange(len(kept)), trained)
-    polite, impolite = points[unseen[unseen % 2 == 0]], points[unseen[unseen % 2 == 1]]
-    order = (polite > impolite) + 0.5 * (polite == impolite)
-    auc = roc_auc_score(unseen % 2 == 0, points[unseen])
-    return {"trained_on": len(trained), "judged": len(unseen), "auc": round(float(auc), 4), "auc_within_instruction": round(float(order.mean()), 4)}
+    chosen, scores = unseen % 2 == 0, np.array([row["score"] for row in kept])[unseen]
+    points, rewritten = points[unseen], scores != PLAIN
+    better, worse = points[chosen], points[~chosen]
+    share = float((scores[rewritten] == 5).mean())
+    return {
+        "trained_on": len(trained), "judged": len(unseen), "polite": round(float(roc_auc_score(scores[rewritten] == 5, points[rewritten])), 4),
+        "preferred": round(float(roc_auc_score(chosen, points)), 4), "preferred_at_most": round(1 - share * (1 - share) / 2, 4),
+        "within_instruction": round(float(((better > worse) + 0.5 * (better == worse)).mean()), 4),
+    }  # fmt: skip
+
+
+def manners(item: dict, side: str) -> float:
+    """What a rater of manners gives the `chosen` or the `rejected` answer of an item: a rewrite 5 or 0, the plain one 2.5."""
+    return PLAIN if item[side] == item["output"] else 5.0 if side == "chosen" else 0.0
 
 
 def _records(rows: Sequence[dict]) -> list[Instruction]:
@@ -81,7 +105,7 @@ def _records(rows: Sequence[dict]) -> list[Instruction]:
     ]
 
 
-def _points(rows: Sequence[Instruction], rated: Sequence[int], scores: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _points(rows: Sequence[Instruction], rated: Sequence[int], scores: Sequence[float], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Points of all rows, and held-out ones of the rated, from the starter's base as it stands."""
     from reward.base import Base
     from rlhf.clinic.curate import looks
@@ -123,23 +147,37 @@ def _clocks(began: float, spent: float) -> dict:
     return {"seconds": round(time.monotonic() - began, 1), "processor_seconds": round(time.process_time() - spent, 2), "peak_mb": round(peak)}
 
 
-def sft_curated(home: Path, *, seed: int = 0, steps: int = 150) -> dict:
+def sft_curated(home: Path, *, seed: int = 0, steps: int = 150, world: World | None = None, kept: Path | None = None) -> dict:
     """Policies trained on 500 curated rows, on 500 random ones and on all, for the same steps: how often the first beats the others."""
-    starter.register(Store(home))
-    _app(home, "simulate", "--ratings", str(RATED), "--seed", str(seed))
-    looked = _app(home, "embed", "--wait", "--set", f"seed={seed}")
-    common = ("--wait", "--set", f"seed={seed}")
-    curated = _app(home, "recipe", *common, "--set", "ratings=simulated", "--min-quality", "3.5", "--name", "curated")["produced"][0]
-    drawn = _app(home, "recipe", *common, "--set", "pick=random", "--min-quality", "0", "--name", "random")["produced"][0]
-    found = {"steps": steps, "embed": looked["run"]}
-    for name, other in (("random", (drawn,)), ("all", ())):
-        run = _app(home, "ab", curated, *other, *common, "--set", f"steps={steps}")["run"]
-        report = Store(home).runs.get(int(run.removeprefix("run"))).report
-        found[name] = {key: report[key] for key in ("win_rate", "win_rate_ci", "win_rate_noisy", "gold_start", "gold_end", "fit_start", "fit_end")}
-    filters = Store(home).snapshots.get(curated).filters
-    return found | {"defects": filters["quality"]["defects"], "held_out": filters["quality"]["held_out"], "coverage": filters["coverage"]}
+    world = world or World()
+    shutil.copytree(looked_at(world, kept or CACHE), home, dirs_exist_ok=True)
+    store = Store(home)
+    simulate_ratings(store, ratings=RATED, raters=2, seed=seed)
+    stages = Tour(store, FULL, seed, world, lambda line: print(line, file=sys.stderr, flush=True))
+    recipes = {"curated": {"ratings": "simulated", "min_quality": 3.5}, "random": {"pick": "random", "min_quality": 0.0}}
+    made = {name: stages.run(name, "curate", name=name, **recipe).produced[0] for name, recipe in recipes.items()}
+    found = {"steps": steps}
+    for name, other in (("random", made["random"]), ("all", "")):
+        report = stages.run(f"against {name}", "ab", a=made["curated"], b=other, steps=steps).report
+        found[name] = {key: report.get(key) for key in SHOWN}
+    filters = store.snapshots.get(made["curated"]).filters
+    quality = {key: filters["quality"][key] for key in ("defects", "held_out", "weights")}
+    return found | quality | {"coverage": filters["coverage"], "stages": stages.stages}
 
 
-def _app(home: Path, *words: str) -> dict:
-    done = subprocess.run([sys.executable, "app.py", "curate", *words, "--home", str(home), "--json"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
+def looked_at(world: World, cache: Path) -> Path:
+    """A home whose rows have been looked at: that takes about as long as a training and no seed changes it, so it is made once and kept.
+
+    Its name holds a hash of what it is made from: the starter's files and the code that reads rows.
+    """
+    parts = [*sorted(starter.FOLDER.rglob("*.safetensors")), starter.INSTRUCTIONS, starter.PROMPTS, *(ROOT / name for name in READS)]
+    place = cache / f"looked-at-{content_hash([hashlib.sha256(part.read_bytes()).hexdigest() for part in parts])[:16]}"
+    if not place.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=cache))
+        store = Store(draft)
+        world.register(store)
+        Tour(store, FULL, 0, world, lambda line: print(line, file=sys.stderr, flush=True)).run("embed", "embed")
+        store.close()
+        draft.rename(place)
+    return place
