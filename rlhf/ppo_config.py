@@ -65,9 +65,10 @@ class PPOConfig(TrainingArguments):
     kl_budget: float = _knob(6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is kept.")
 
     critic: str = _knob(
-        "joint",
-        "joint: a value head on the policy's trunk. adapter: an adapter `value` of its own. reward: one that starts as the reward model.",
-        choices=("joint", "adapter", "reward"),
+        "auto",
+        "joint: a value head on the policy's trunk. adapter: an adapter `value` of its own. reward: one that starts as the reward model. "
+        "auto: reward where a reward model on the policy's base judges, else joint.",
+        choices=("auto", "joint", "adapter", "reward"),
     )
     gamma: float = _knob(1.0, "Discount.")
     lam: float = _knob(0.95, "GAE's lambda.")

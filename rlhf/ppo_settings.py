@@ -27,8 +27,10 @@ class PPOSettings:
     prompts: str = option("", "source of the prompts; empty: all prompts of the train split (never others)")
     kl_budget: float = option(6.0, "distance at which the run ends; nothing beyond it is kept", unit="nats per answer", min=0.01, max=1e3)
     kl_coef: float = option(0.05, "price of a nat of KL at the start, in standard deviations of the reward", min=0.0, max=1e3)
-    critic: Literal["joint", "adapter", "reward"] = option(
-        "joint", "what predicts the reward: a head on the policy, an adapter of its own, or one that starts as the reward model"
+    critic: Literal["auto", "joint", "adapter", "reward"] = option(
+        "auto",
+        "what predicts the reward: a head on the policy, an adapter of its own, or one that starts as the reward model; "
+        "auto: the last where the reward model has the policy's base, else the first",
     )
     batch_size: int = option(128, "answers sampled for an update; a multiple of 32", unit="answers", min=32, multiple_of=32)
     epochs: int = option(2, "passes over the answers of an update", min=1)

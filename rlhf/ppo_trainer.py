@@ -30,7 +30,7 @@ from rlhf.memory import naming_sizes
 from rlhf.passes import Tally, losses
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_state import Best, copy_of, load_state, made_with, put, save_state
-from rlhf.roles import POLICY, add_critic, add_policy, start_values
+from rlhf.roles import POLICY, add_critic, add_policy, critic_for, start_values
 from rlhf.rollout import Judged, Side, beside, describe, encoded, experience, minibatch_plan, priced, prompt_rows
 from rlhf.sampling import Rollout
 from rlhf.scorer import Rewarder, RewardFunction, Scorer
@@ -87,6 +87,7 @@ class PPOTrainer(DraftingTrainer):
         self._fixed_prompts = encoded(self.base, self._fixed, "eval_dataset")
         args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
         args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
+        args.critic = critic_for(args.critic, reward, self.base)
         actor = ActorCritic(self.base, args.temperature, args.bf16, add_critic(self.base, args.critic, reward))
         self.collector = Collector(actor, self.reference, self.scorer, args)
         super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, **options)

@@ -38,6 +38,13 @@ def add_policy(base: Base, start: str | Path | None, config: LoraConfig | None) 
     return REFERENCE
 
 
+def critic_for(kind: str, reward: Rewarder | RewardFunction, base: Base) -> str:
+    """`kind` itself; for `auto` reward where a reward model on the policy's base judges, else joint."""
+    if kind != "auto":
+        return kind
+    return "joint" if _judge(reward, base) is None else "reward"
+
+
 def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str | None:
     """Add the adapter that `kind` asks for beside the policy; returns its role, None for a joint critic.
 
@@ -56,12 +63,17 @@ def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str 
 
 def judge_of(reward: Rewarder | RewardFunction, base: Base) -> RewardModel:
     """The reward model whose adapter a critic starts from: the reward itself, of an ensemble the first member. Raises BadInput."""
-    judge = reward.ensemble if isinstance(reward, Cautious) else reward
-    judge = judge.members[0] if isinstance(judge, RewardEnsemble) else judge
-    if not isinstance(judge, RewardModel) or judge.base is not base:
+    judge = _judge(reward, base)
+    if judge is None:
         error = f"critic='reward' starts from a reward model on the policy's base, and the reward is a {type(reward).__name__} without one"
         raise BadInput(error, "Give such a reward model, or take critic='adapter'", field="critic")
     return judge
+
+
+def _judge(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
+    judge = reward.ensemble if isinstance(reward, Cautious) else reward
+    judge = judge.members[0] if isinstance(judge, RewardEnsemble) else judge
+    return judge if isinstance(judge, RewardModel) and judge.base is base else None
 
 
 @torch.no_grad()

@@ -100,7 +100,7 @@ def test_check_30_one_step_moves_policy_and_critic_and_nothing_else(base, tmp_pa
     start = starting_adapter(base, tmp_path)
     base.add_adapter("judge")
     judge = RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
-    trainer = ppo_trainer(base, ppo_config(tmp_path, warmup_steps=0), reward=judge, start=start)
+    trainer = ppo_trainer(base, ppo_config(tmp_path, warmup_steps=0, critic="joint"), reward=judge, start=start)
     watched = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     passes = Passes(trainer)
     trainer.add_callback(passes)

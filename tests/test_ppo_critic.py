@@ -9,7 +9,7 @@ from data.errors import BadInput
 from reward.base import Base
 from reward.model import About, RewardModel
 from rlhf.passes import losses
-from rlhf.roles import VALUE, add_critic
+from rlhf.roles import VALUE, add_critic, critic_for
 from rlhf.rollout import look
 from tests.ppo_parts import PROMPTS, Passes, begun, ppo_config, ppo_trainer, shake, share_of_letters, starting_adapter, tiny_base
 
@@ -99,6 +99,15 @@ def test_a_critic_cannot_start_from_a_reward_that_is_no_reward_model_here(base, 
             add_critic(base, "reward", reward)
         assert refused.value.field == "critic"
     assert VALUE not in base.adapters
+
+
+def test_auto_takes_the_reward_model_where_one_on_this_base_judges_and_else_a_joint_critic(base, tmp_path):
+    judge = judge_on(base)
+    assert critic_for("auto", judge, base) == "reward"
+    for reward in (share_of_letters, judge_on(tiny_base("gpt2", tmp_path))):
+        assert critic_for("auto", reward, base) == "joint"
+    assert critic_for("adapter", judge, base) == "adapter"  # what is asked for is what is taken
+    assert ppo_trainer(base, ppo_config(tmp_path), reward=share_of_letters).args.critic == "joint"  # what a checkpoint will name
 
 
 def state_of(trainer) -> list[torch.Tensor]:

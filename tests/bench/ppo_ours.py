@@ -21,7 +21,7 @@ MICRO = 16
 
 def config(case: Case, folder: str, updates: int = 1000, **options) -> PPOConfig:
     """The figure's sizes: as many optimizer steps in an update as TRL makes, one per epoch."""
-    given = {"max_new_tokens": ANSWER} | options
+    given = {"max_new_tokens": ANSWER, "critic": case.critic} | options
     args = PPOConfig(
         folder, per_device_train_batch_size=MICRO, gradient_accumulation_steps=EPISODES // MICRO, rollout_batch_size=EPISODES,
         num_ppo_epochs=EPOCHS, bf16=case.bf16, use_cpu=not torch.cuda.is_available(), save_strategy="no", disable_tqdm=True,

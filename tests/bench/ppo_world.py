@@ -24,18 +24,20 @@ EPISODES, EPOCHS, RANK = 64, 4, 16
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table, as its process is told it: `who` is ours or theirs, `layers` all or top, `setting` default or tuned."""
+    """One row of the table, as its process is told it: `who` is ours or theirs, `layers` all or top, `setting` default or tuned, `critic` ours."""
 
     who: str
     bf16: bool = False
     layers: str = "all"
     setting: str = "tuned"
+    critic: str = "joint"
 
     @property
     def name(self) -> str:
         """As the table shows it."""
         about = f"adapters in {'every layer' if self.layers == 'all' else 'the top half'}" if self.who == "ours" else self.setting
-        return f"{self.who}, {about}, {'bf16' if self.bf16 else 'fp32'}"
+        critic = "" if self.critic == "joint" else f", critic={self.critic}"
+        return f"{self.who}, {about}{critic}, {'bf16' if self.bf16 else 'fp32'}"
 
 
 def save_base(folder: Path, layers: int = 8, hidden: int = 256, words: int = WORDS, spread: float = 0.02) -> Path:
