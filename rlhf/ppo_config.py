@@ -31,10 +31,10 @@ class PPOConfig(TrainingArguments):
     optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
     of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
 
-    Overridden defaults: learning rate 2e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
+    Overridden defaults: learning rate 1.5e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
     """
 
-    learning_rate: float = _knob(2e-3, "Peak learning rate; of LoRA matrices and of the value head.")
+    learning_rate: float = _knob(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
     adam_epsilon: float = _knob(1e-5, "Adam's epsilon; 1e-8 makes PPO's early steps too large.")
     warmup_steps: float = _knob(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
     per_device_train_batch_size: int = _knob(16, "Answers in one forward and backward pass.")

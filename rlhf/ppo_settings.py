@@ -15,11 +15,11 @@ class PPOSettings:
 
     from_: str = option("", "policy to start from, and to stay near; empty: the newest one", main=True)
     reward: str = option("", "reward model or reward source that judges; empty: the newest reward model", main=True)
-    max_steps: int = option(40, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True, min=1)
+    max_steps: int = option(36, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True, min=1)
     kl_target: float = option(
         3.0, "distance from the start the run steers to; 0: the price of KL stays fixed", unit="nats per answer", main=True, min=0.0, max=1e3
     )
-    learning_rate: float = option(2e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
+    learning_rate: float = option(1.5e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
     guard: str = option("", "second reward, trained on other labels: watches, chooses what is kept, ends an over-optimised run; empty: none")
     uncertainty: float = option(
         0.0, "subtracted for each standard deviation that the members of the reward's ensemble are apart; 0: their mean", min=0.0, max=1e3
