@@ -48,9 +48,9 @@ def card(model: RewardModel) -> str:
         "Pairs differing in task fit alone": share(report.get("fit_accuracy"), report.get("fit_ci")),
         "Loss (a coin has 0.693)": number(report.get("loss"), 3),
         "Calibration error (ECE)": calibration(report),
-        "Test comparisons": report.get("test_comparisons"),
-        "Trained on": report.get("trained_on"),
-        "Seconds": number(report.get("seconds"), 0),
+        "Test comparisons": number(report.get("test_comparisons"), 0),
+        "Trained on (comparisons)": number(report.get("trained_on"), 0),
+        "Training (seconds)": number(report.get("seconds"), 0),
         "Data": model.snapshot_id and f"s{model.snapshot_id}",
     }
     note = f"<p class=soft>{esc(report['note'])}</p>" if report.get("note") else ""

@@ -56,7 +56,7 @@ class DataPage:
         counted = html("data-counts")
         with gr.Row(elem_classes="line"):
             shown = [(label, name) for name, label in KINDS.items()]
-            kind = gr.Dropdown(shown, value="instructions", label="Show", elem_id="data-kind", min_width=160)
+            kind = gr.Dropdown(shown, value="instructions", label="Show", elem_id="data-kind", min_width=200)
             self.source = gr.Dropdown([("all", "")], value="", label="Source", elem_id="data-source", min_width=200)
             split = gr.Dropdown([("all", ""), *((name, name) for name in SPLITS)], value="", label="Split", min_width=120)
             find = gr.Textbox(label="Containing", elem_id="data-find", min_width=180, max_lines=1)

@@ -116,7 +116,7 @@ def row(store: Store, policy: Policy) -> list[str]:
     length = report.get("length_end")
     return [
         policy.public, policy.name, policy.kind, public(POLICY, policy.parent_id) if policy.parent_id else "–", people, str(judged or "–"),
-        with_interval(report.get("win_rate"), report.get("win_rate_ci")), found.judge if found else "–",
+        with_interval(report.get("win_rate"), report.get("win_rate_ci")), _judge(found),
         "–" if report.get("kl") is None else f"{report['kl']:.2f}", "–" if length is None else f"{length:.0f}",
     ]  # fmt: skip
 
@@ -135,6 +135,11 @@ def by_judge(store: Store, policy: Policy) -> Evaluation | None:
     """The newest evaluation against the parent."""
     found = [one for one in store.evaluations.list(policy.id) if one.against_id == policy.parent_id]
     return found[-1] if found else None
+
+
+def _judge(found: Evaluation | None) -> str:
+    """Who judged, and whether the policy was optimised for that judge."""
+    return "–" if found is None else f"{found.judge} (not independent)" if found.report.get("judge_partial") else found.judge
 
 
 def lineage(policy: Policy) -> dict[str, object]:
