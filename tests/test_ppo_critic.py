@@ -126,6 +126,6 @@ def test_a_run_with_a_critic_of_its_own_resumes_bit_by_bit_and_not_with_another_
     assert len(found[0]) > 100
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
     base = tiny_base("llama", tmp_path)
-    joint = ppo_trainer(base, ppo_config(tmp_path / "run", **options), reward=judge_on(base))
+    joint = ppo_trainer(base, ppo_config(tmp_path / "run", critic="joint", **options), reward=judge_on(base))
     with pytest.raises(BadInput, match="another critic: reward, now joint"):
         joint.train(resume_from_checkpoint=str(folder))

@@ -19,14 +19,14 @@ def ring(store):
     policies = [store.policies.add(name=name, kind="base", base="starter") for name in ("one", "two")]
     people = {}
 
-    def say(verdict, *, split="train", nth=0, source="import", who="Mina", texts=("left text", "right text"), **other):
+    def say(verdict, *, split="train", nth=0, source="import", who="Mina", texts=("left text", "right text"), purpose=None, **other):
         prompt = store.prompts.add(TEXTS[split][nth], source="test")
         rows = [
             {"prompt_id": prompt.id, "policy_id": policy.id, "text": text, "token_ids": [number, nth], "seed": 0}
             for number, (policy, text) in enumerate(zip(policies, texts, strict=True))
         ]
         left, right = store.completions.add_many(rows)
-        pair = store.pairs.add(prompt.id, left, right)
+        pair = store.pairs.add(prompt.id, left, right, purpose=purpose or ("compare" if split == "test" else "train"))
         if verdict is None:
             return None
         if who not in people:
@@ -180,7 +180,8 @@ def test_win_counts_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
     ring(None, split="test", nth=3, texts=("same", "same"))  # tie, though nobody was shown it
     ring("both_bad", split="test", nth=4)  # says nothing
     ring(None, split="test", nth=5)  # waits
-    ring("left", split="train", nth=0)  # not a test prompt
+    ring("left", split="train", nth=0, purpose="compare")  # not a test prompt
+    ring("left", split="test", nth=6, purpose="train")  # made to train on, not to compare policies
     assert store.comparisons.win_counts(1, 2) == (1, 2, 1)
     assert store.comparisons.win_counts(2, 1) == (1, 2, 1)
     assert sorted(store.comparisons.outcomes(1, 2).values()) == [0.0, 0.5, 0.5, 1.0]

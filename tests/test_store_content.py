@@ -190,11 +190,13 @@ def test_many_pairs_are_added_in_one_commit_and_all_or_none(store, prompt, polic
     assert [pair.purpose for pair in store.pairs.list()] == ["compare", "compare"]
 
 
-def test_a_pair_waits_until_it_has_a_comparison(store, add_pairs):
+def test_a_pair_waits_until_somebody_judged_it(store, add_pairs):
     first, _ = add_pairs(2)
     labeler = store.accounts.add("Mina", "labeler")
-    sides = {"left_id": first.first_id, "right_id": first.second_id}
-    store.comparisons.record(id="e", pair_id=first.id, labeler_id=labeler.id, verdict="tie", source="import", **sides)
+    about = {"pair_id": first.id, "labeler_id": labeler.id, "left_id": first.first_id, "right_id": first.second_id}
+    store.insert("assignments", {"id": "a", **about, "expires_at": "", "created_at": ""})
+    assert store.pairs.waiting_count() == 2
+    store.comparisons.record(id="e", assignment_id="a", verdict="tie", source="person", **about)
     assert store.pairs.waiting_count() == 1
     assert [pair.id for pair in store.pairs.list("train")] == [1, 2]
 
