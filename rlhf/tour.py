@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from rlhf.kinds import KINDS
 from rlhf.locks import SUPERVISOR, hold
 from rlhf.settings import SampleSettings
 from rlhf.supervisor import Supervisor
+from rlhf.worker import SIZES
 
 LABELERS = 5
 OVERLAP = 1.1
@@ -52,6 +54,10 @@ QUICK = Plan(labels=800, ppo={"max_steps": 9, "learning_rate": 2.5e-3}, compare=
 """Best-of-n takes most of a comparison's time; its figures stand in the full tour."""
 
 
+TWO_CPUS = Path(__file__).parent.parent / "docs" / "accelerate" / "two-cpus.yaml"
+"""What docs/scaling.md tells anybody to put into a home."""
+
+
 class StageFailed(Exception):
     """A run of the tour did not end well; `run` says how."""
 
@@ -63,6 +69,15 @@ class StageFailed(Exception):
 def score(prompt: Prompt, completion: Completion) -> float:
     """The rubric's gold, as the simulated labelers see it through their noise."""
     return starter.gold(prompt.facts, completion.text, completion.ended)
+
+
+def prepare(store: Store) -> None:
+    """The starter, and, where there is no GPU but a second core, PPO in two processes: two threads of one make less of small matrices."""
+    starter.register(store)
+    import torch  # heavy, and the rest of a tour is done by other processes
+
+    if (os.cpu_count() or 1) > 1 and not torch.cuda.is_available():
+        shutil.copy(TWO_CPUS, store.home / SIZES)
 
 
 def in_process(store: Store, run: Run) -> float:
@@ -84,7 +99,7 @@ def in_process(store: Store, run: Run) -> float:
 class World:
     """What a tour takes from outside: how a home gets prompts and its first policies, the rubric, and who works its runs."""
 
-    register: Callable[[Store], None] = starter.register
+    register: Callable[[Store], None] = prepare
     score: Callable[[Prompt, Completion], float] = score
     work: Callable[[Store, Run], float] = in_process
 

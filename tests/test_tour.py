@@ -18,7 +18,7 @@ from data.settings import as_dict, parse_settings
 from rlhf.compare import compare
 from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
-from rlhf.tour import FULL, QUICK, Findings, Plan, StageFailed, Tour, World, fresh, in_process, run_tour
+from rlhf.tour import FULL, QUICK, TWO_CPUS, Findings, Plan, StageFailed, Tour, World, fresh, in_process, prepare, run_tour
 from rlhf.tour_command import render_tour
 from rlhf.tour_report import text, ways, write_page
 from tests.tiny import make_tiny_model
@@ -215,3 +215,13 @@ def test_a_failed_stage_is_told_in_one_line() -> None:
 
 def test_no_tour_gives_more_than_two_thousand_labels() -> None:
     assert QUICK.labels < FULL.labels <= 2000
+
+
+@pytest.mark.parametrize(("cores", "gpu", "shared"), [(2, False, True), (1, False, False), (8, True, False)])
+def test_a_tour_shares_ppo_among_two_processes_where_there_is_a_second_core_and_no_gpu(tmp_path, monkeypatch, cores, gpu, shared):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr("data.starter.register", lambda store: None)
+    prepare(Store(tmp_path))
+    sizes = tmp_path / "accelerate.yaml"
+    assert sizes.read_bytes() == TWO_CPUS.read_bytes() if shared else not sizes.exists()
