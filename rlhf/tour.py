@@ -50,7 +50,7 @@ class Plan:
 
 
 FULL = Plan(labels=2000)
-QUICK = Plan(labels=800, ppo={"max_steps": 9, "learning_rate": 2.5e-3}, compare={"best_of": 0})
+QUICK = Plan(labels=800, ppo={"max_steps": 8, "learning_rate": 2.5e-3}, compare={"best_of": 0})
 """Best-of-n takes most of a comparison's time; its figures stand in the full tour."""
 
 

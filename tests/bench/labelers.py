@@ -54,6 +54,8 @@ class Labeler:
     async def post(self, path: str, body: dict) -> tuple[int, dict]:
         """(status, document). Raises Gone where the server went away."""
         try:
+            if self.streams and self.streams[0].at_eof():
+                await self.leave()  # the server closes a connection that was idle for 5 s; a browser opens another one then, too
             if self.streams is None:
                 self.streams = await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self.streams
