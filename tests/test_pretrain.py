@@ -193,7 +193,12 @@ def test_every_line_comes_once_before_any_comes_again(text):
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "there is no text file"), (b"", "no text to train on"), (b"\n \n", "no text to train on"), (gzip.compress(b"text"), "cannot be read")],
+    [
+        (None, "there is no text file"),
+        (b"", "no text to train on"),
+        (b"\n \n", "no text to train on"),
+        (gzip.compress(b"text", mtime=0), "cannot be read"),
+    ],
 )
 def test_a_text_that_cannot_be_read_is_one_clear_line_and_queues_nothing(store, tmp_path, capsys, content, problem):
     path = tmp_path / "some.txt"
