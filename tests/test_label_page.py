@@ -109,13 +109,6 @@ def desk(store, browser, request):
         context.close()
 
 
-def eventually(page, holds):
-    """Let the browser go on until this holds: what a route's handler does may end after the page has drawn."""
-    ends = time.monotonic() + WAIT / 1000
-    while not holds() and time.monotonic() < ends:
-        page.wait_for_timeout(50)
-
-
 def tells(page, text):
     expect(page.locator("#status")).to_contain_text(text)
 
@@ -128,11 +121,11 @@ def shown(page):
     return page.locator("#desk").get_attribute("data-assignment")
 
 
-def until(found):
-    """Wait for what the server does behind the page's back."""
+def until(found, rest=time.sleep):
+    """Wait for what the server does behind the page's back. `rest(seconds)`, if given, lets the browser go on meanwhile."""
     end = time.monotonic() + WAIT / 1000
     while not found() and time.monotonic() < end:
-        time.sleep(0.05)
+        rest(0.05)
     return found()
 
 
@@ -341,7 +334,7 @@ def test_an_answer_whose_acknowledgement_is_lost_is_sent_again_and_counts_once(d
 
     page.route("**/label/do/answer", cut)
     page.keyboard.press("3")
-    eventually(page, lambda: lost)
+    until(lambda: lost, rest=lambda seconds: page.wait_for_timeout(1000 * seconds))  # a route's handler may end after the page has drawn
     tells(page, "Recorded: A slightly better.")
     assert lost == [200]
     assert shown(page) != first
