@@ -45,7 +45,7 @@ EDITED = f"""
 SELECT c.id || ':' || n.number, c.prompt_id, min(e.completion_id, n.worse_id), max(e.completion_id, n.worse_id), e.completion_id,
     CASE n.number WHEN 1 THEN {EDIT_MARGIN} ELSE max({EDIT_MARGIN}, c.margin) END,
     c.source, c.labeler_id, c.project_id, c.guideline_version, c.created_at, 'edit', c.id, 0.5
-FROM wanted AS c JOIN edits AS e ON e.comparison_id = c.id
+FROM edits AS e CROSS JOIN wanted AS c ON c.id = e.comparison_id -- edits are few
 JOIN (SELECT comparison_id, 1 AS number, edited_id AS worse_id FROM edits
     UNION ALL
     SELECT e.comparison_id, 2, CASE WHEN e.edited_id = c.left_id THEN c.right_id ELSE c.left_id END
@@ -55,12 +55,14 @@ JOIN (SELECT comparison_id, 1 AS number, edited_id AS worse_id FROM edits
 STATEMENTS = f"""
 WITH wanted AS NOT MATERIALIZED (
     {CURRENT} WHERE c.source IN (SELECT value FROM json_each(:sources)) AND (:gold OR NOT c.gold) AND c.{NOT_ASIDE}
-), said AS ({COMPARED} UNION ALL {ADJUDICATED} UNION ALL {RANKED} UNION ALL {EDITED})
+)
 SELECT s.comparison_id, s.prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
     s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
     s.winner_id, s.margin, s.source, s.labeler_id, accounts.name AS labeler, projects.name AS project, s.guideline_version,
     s.kind, s.said_in, s.share
-FROM (SELECT * FROM said ORDER BY created_at, comparison_id LIMIT -1) AS s -- put in order before texts come in
+FROM ( -- each part comes in order and they are merged, before texts come in; comparisons follow their index
+    {COMPARED} UNION ALL {ADJUDICATED} UNION ALL {RANKED} UNION ALL {EDITED} ORDER BY created_at, comparison_id LIMIT -1
+) AS s
 {JOINED}
 WHERE a.text != b.text
 """
