@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from data.clock import now
 from data.completions import Completions
@@ -54,14 +54,6 @@ class Edit:
     completion_id: str
     labeler_id: int
     text: str
-
-
-class WinCounts(NamedTuple):
-    """Test prompts on which a policy won, tied, lost against another."""
-
-    wins: int
-    ties: int
-    losses: int
 
 
 class Comparisons(Noun):
@@ -142,24 +134,6 @@ class Comparisons(Noun):
         hours = self._store.value(HOURS, [source, since])
         return hours + (self._store.value(WITHIN_HOUR, [source, since]) if since else 0)
 
-    def outcomes(self, policy_id: int, against_id: int, source: str | None = None) -> dict[int, float]:
-        """For each judged test prompt, how the policy fared: the mean over comparisons of 1 won, 0.5 tie, 0 lost.
-
-        Of pairs that were made to compare policies, which are few beside those to train on.
-        Pairs of equal text, which nobody is shown, count as one tie. Both-bad says nothing and is left out.
-        """
-        rows = self._store.rows(OUTCOMES, {"policy": policy_id, "against": against_id, "source": source})
-        return {row["prompt_id"]: row["outcome"] for row in rows}
-
-    def win_counts(self, policy_id: int, against_id: int, source: str | None = None) -> WinCounts:
-        """(wins, ties, losses) over test prompts: a prompt is won where the mean of its outcomes is above a half."""
-        values = self.outcomes(policy_id, against_id, source).values()
-        return WinCounts(
-            sum(value > 0.5 for value in values),
-            sum(value == 0.5 for value in values),
-            sum(value < 0.5 for value in values),
-        )
-
     def _known(self, row: Mapping[str, Any]) -> bool:
         sql = "SELECT * FROM comparisons WHERE id = ? OR source_hash = ?"
         old = self._store.row(sql, [row["id"], row["source_hash"]])
@@ -194,24 +168,6 @@ HOURS = f"""SELECT coalesce(sum(n), 0) FROM (SELECT n, nullif(import_id, 0) AS i
     WHERE (?1 IS NULL OR source = ?1) AND hour > substr(?2, 1, 13)) WHERE {DONE}"""
 WITHIN_HOUR = """SELECT count(*) FROM current_comparisons
     WHERE (?1 IS NULL OR source = ?1) AND created_at > ?2 AND created_at < substr(?2, 1, 13) || '~'"""
-OUTCOMES = """
-WITH met AS (
-    SELECT pairs.id AS pair_id, pairs.prompt_id, mine.id AS mine_id, mine.text = theirs.text AS equal
-    FROM pairs
-    JOIN prompts ON prompts.id = pairs.prompt_id AND +prompts.split = 'test'
-    JOIN completions AS mine ON mine.id IN (pairs.first_id, pairs.second_id) AND mine.policy_id = :policy
-    JOIN completions AS theirs ON theirs.id IN (pairs.first_id, pairs.second_id) AND theirs.policy_id = :against
-        AND theirs.id != mine.id
-    WHERE pairs.purpose = 'compare'
-), judged AS (
-    SELECT prompt_id, 0.5 AS outcome FROM met WHERE equal
-    UNION ALL
-    SELECT prompt_id, CASE WHEN winner_id IS NULL THEN 0.5 ELSE winner_id = mine_id END
-    FROM met JOIN counted_comparisons AS c ON c.pair_id = met.pair_id
-    WHERE NOT equal AND verdict != 'both_bad' AND (:source IS NULL OR source = :source)
-)
-SELECT prompt_id, avg(outcome) AS outcome FROM judged GROUP BY prompt_id ORDER BY prompt_id
-"""
 
 
 def _row(event: NewComparison) -> dict[str, Any]:

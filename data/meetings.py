@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from data.store import Store
 
 MEETINGS = """
-SELECT pairs.prompt_id, a.policy_id AS first, b.policy_id AS second,
-    CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = c.left_id END AS outcome
-FROM counted_comparisons AS c
-JOIN pairs ON pairs.id = c.pair_id
-JOIN prompts ON prompts.id = pairs.prompt_id AND +prompts.split = 'test'
-JOIN completions AS a ON a.id = c.left_id
-JOIN completions AS b ON b.id = c.right_id
-WHERE pairs.purpose = 'compare' AND c.verdict != 'both_bad' AND c.source = ? AND a.policy_id != b.policy_id
-ORDER BY c.created_at, c.id
+WITH met AS (
+    SELECT pairs.id, pairs.prompt_id, a.policy_id AS first, b.policy_id AS second, pairs.first_id, a.text = b.text AS equal
+    FROM pairs
+    JOIN prompts ON prompts.id = pairs.prompt_id AND +prompts.split = 'test'
+    JOIN completions AS a ON a.id = pairs.first_id
+    JOIN completions AS b ON b.id = pairs.second_id
+    WHERE pairs.purpose = 'compare' AND a.policy_id != b.policy_id
+), judged AS (
+    SELECT prompt_id, first, second, 0.5 AS outcome FROM met WHERE equal
+    UNION ALL
+    SELECT met.prompt_id, first, second, CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = first_id END
+    FROM met JOIN counted_comparisons AS c ON c.pair_id = met.id
+    WHERE NOT equal AND c.verdict != 'both_bad' AND c.source = ?
+)
+SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times FROM judged GROUP BY 1, 2, 3
 """
 
 
 class Meeting(NamedTuple):
-    """One comparison: `outcome` is 1 where the first policy's answer was preferred, 0.5 for a tie, 0."""
+    """Two policies on one prompt: they were compared `times` times, and `won` is how often the first was preferred, a tie as half."""
 
     prompt_id: int
     first: int
     second: int
-    outcome: float
+    won: float
+    times: int = 1
 
 
 def meetings(store: Store, source: str) -> list[Meeting]:
-    """What people ('person') or simulated labelers ('simulated') say where two policies met, in the order of the events."""
-    return [Meeting(row["prompt_id"], row["first"], row["second"], float(row["outcome"])) for row in store.rows(MEETINGS, [source])]
+    """What people ('person') or simulated labelers ('simulated') say where two policies met.
+
+    Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts, which nobody is
+    shown, counts as one tie. Both-bad says nothing and is left out.
+    """
+    return [Meeting(**row) for row in store.rows(MEETINGS, [source])]
+
+
+def outcomes(met: Iterable[Meeting], policy_id: int, against_id: int) -> dict[int, float]:
+    """For each prompt on which the two met, how the policy fared: the mean over its comparisons of 1 won, 0.5 tie, 0 lost."""
+    won: dict[int, float] = defaultdict(float)
+    times: dict[int, int] = defaultdict(int)
+    for one in met:
+        if {one.first, one.second} == {policy_id, against_id}:
+            won[one.prompt_id] += one.won if one.first == policy_id else one.times - one.won
+            times[one.prompt_id] += one.times
+    return {prompt: won[prompt] / times[prompt] for prompt in won}

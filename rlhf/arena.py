@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from statistics import fmean
 
 from data.ids import RUN, public
 from data.intervals import bootstrap_share
+from data.meetings import Meeting, outcomes
 from data.records import Evaluation, Policy
 from data.store import Store
 from rlhf.estimate import took
@@ -60,24 +63,27 @@ def judges(store: Store) -> list[str]:
     return ["rubric", *(model.public for model in store.reward_models.list())]
 
 
-def lines(store: Store, against: Policy, judge: str) -> list[Line]:
-    """Every policy but `against`, by its newest evaluation against that one by that judge; the highest win rate first, unjudged ones last."""
+def lines(store: Store, against: Policy, judge: str, people: Sequence[Meeting]) -> list[Line]:
+    """Every policy but `against`, by its newest evaluation against that one by that judge; the highest win rate first, unjudged ones last.
+
+    `people`: what they say where policies met.
+    """
     newest = {one.policy_id: one for one in store.evaluations.list() if one.against_id == against.id and one.judge == judge}
-    found = [_line(store, policy, against, newest.get(policy.id)) for policy in store.policies.list() if policy.id != against.id]
+    found = [_line(store, policy, against, newest.get(policy.id), people) for policy in store.policies.list() if policy.id != against.id]
     return sorted(found, key=lambda line: -1.0 if line.win_rate is None else line.win_rate, reverse=True)
 
 
-def _line(store: Store, policy: Policy, against: Policy, judged: Evaluation | None) -> Line:
+def _line(store: Store, policy: Policy, against: Policy, judged: Evaluation | None, people: Sequence[Meeting]) -> Line:
     found = {"policy": policy.public, "name": policy.name, "kind": KINDS.get(policy.kind, policy.kind)}
-    return Line(**found, **_by_people(store, policy, against), **_cost(store, policy), **(_figures(judged) if judged else {}))
+    return Line(**found, **_by_people(outcomes(people, policy.id, against.id)), **_cost(store, policy), **(_figures(judged) if judged else {}))
 
 
-def _by_people(store: Store, policy: Policy, against: Policy) -> dict:
-    outcomes = list(store.comparisons.outcomes(policy.id, against.id, "person").values())
-    if not outcomes:
+def _by_people(found: Mapping[int, float]) -> dict:
+    if not found:
         return {}
-    low, high = bootstrap_share(outcomes)
-    return {"people": sum(outcomes) / len(outcomes), "people_low": low, "people_high": high, "people_prompts": len(outcomes)}
+    shares = list(found.values())
+    low, high = bootstrap_share(shares)
+    return {"people": fmean(shares), "people_low": low, "people_high": high, "people_prompts": len(shares)}
 
 
 def _cost(store: Store, policy: Policy) -> dict:

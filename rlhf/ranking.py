@@ -50,8 +50,8 @@ def _wins(meetings: Sequence[Meeting], place: dict[int, int]) -> np.ndarray:
     wins = np.zeros((len(prompts), len(place), len(place)))
     for one in meetings:
         first, second, prompt = place[one.first], place[one.second], prompts[one.prompt_id]
-        wins[prompt, first, second] += one.outcome
-        wins[prompt, second, first] += 1 - one.outcome
+        wins[prompt, first, second] += one.won
+        wins[prompt, second, first] += one.times - one.won
     return wins
 
 

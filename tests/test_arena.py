@@ -114,7 +114,7 @@ def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring
     ring.evaluations.add(2, 1, "rubric", FOUND)
     ring.evaluations.add(2, 1, "r2", FOUND | {"win_rate": 0.2})
     ring.evaluations.add(2, 3, "rubric", FOUND | {"win_rate": 0.3})
-    first, *rest = lines(ring, ring.policies.get(1), "rubric")
+    first, *rest = lines(ring, ring.policies.get(1), "rubric", meetings(ring, "person"))
     assert (first.policy, first.kind, first.win_rate, first.win_low, first.win_high, first.kl) == ("p2", "PPO", 0.7, 0.6, 0.8, 2.25)
     assert [line.win_rate for line in rest] == [None, None]
 
@@ -124,7 +124,7 @@ def test_seconds_and_memory_are_those_of_the_run_that_made_it(ring):
     ring.runs.claim()
     ring.runs.finish(run.id, "done", report={"peak_mb": 512.0})
     ring.policies.add(name="timed", kind="ppo", base="b", adapter="x", parent_id=1, run_id=run.id)
-    line = next(line for line in lines(ring, ring.policies.get(1), "rubric") if line.name == "timed")
+    line = next(line for line in lines(ring, ring.policies.get(1), "rubric", meetings(ring, "person")) if line.name == "timed")
     assert line.peak_mb == 512.0
     assert line.seconds >= 0
 
@@ -142,9 +142,9 @@ def test_verdicts_of_people_count_for_rate_and_ranking_on_test_prompts_alone(rin
     while item := session.next():
         session.submit(Answer(secrets.token_hex(16), item.assignment, "left" if item.left == "by p2" else "right"))
     tests = sum(split_of(text) == "test" for text in texts)
-    line = next(line for line in lines(ring, ring.policies.get(1), "rubric") if line.policy == "p2")
+    line = next(line for line in lines(ring, ring.policies.get(1), "rubric", meetings(ring, "person")) if line.policy == "p2")
     assert (line.people, line.people_prompts) == (1.0, tests)
-    assert {one[1:] for one in meetings(ring, "person")} == {(2, 1, 1.0), (1, 2, 0.0)}  # whichever stood left
+    assert {one[1:] for one in meetings(ring, "person")} == {(2, 1, 1.0, 1), (1, 2, 0.0, 1)}  # whichever id comes first
     assert len(meetings(ring, "person")) == tests
     assert meetings(ring, "simulated") == []
 
@@ -160,14 +160,14 @@ def test_a_planned_repeat_is_no_second_meeting(ring):
     for id, repeats in (("first", None), ("again", "first")):
         ring.insert("assignments", {"id": id, **about, "repeats": repeats, "expires_at": "", "created_at": ""})
         ring.comparisons.record(id=f"said {id}", assignment_id=id, verdict="left", source="person", **about)
-    assert meetings(ring, "person") == [Meeting(prompt.id, 1, 2, 1.0)]
+    assert [one.times for one in meetings(ring, "person")] == [1]
 
 
 def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     ring.evaluations.add(2, 1, "r1", FOUND | {"judge_partial": "r1 drove p2"})
     ring.evaluations.add(4, 1, "r1", FOUND | {"kl": 1.2, "kl_bound": True, "prompts": 100})
     start = ring.policies.get(1)
-    found = lines(ring, start, "r1")
+    found = lines(ring, start, "r1", [])
     shown = {line.policy: row(line) for line in found}
     assert shown["p2"][2:4] == ["PPO", "70 % (60–80)"]
     assert [shown[policy][-1] for policy in ("p2", "p4")] == ["judge not independent", ""]
@@ -181,7 +181,7 @@ def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     assert "<circle" in drawn  # measured
     assert drawn.count("<rect") == 1  # the bound
     assert "p2 PPO: 70 % (60–80), KL 2.25" in drawn
-    assert plot(lines(ring, start, "rubric"), start) == ""
+    assert plot(lines(ring, start, "rubric", []), start) == ""
 
 
 def page_of(store):
@@ -233,7 +233,7 @@ def test_every_handler_asks_who_is_there(ring):
 def test_a_name_of_a_policy_is_never_markup(ring):
     ring.evaluations.add(3, 1, "rubric", FOUND | {"judge_partial": EVIL})
     start = ring.policies.get(1)
-    found = lines(ring, start, "rubric")
+    found = lines(ring, start, "rubric", [])
     assert "<img" not in notes(found, start) + plot(found, start)
 
 

@@ -83,14 +83,14 @@ def test_policies_stand_after_their_parents(store):
 def test_a_policy_that_nobody_judged_says_so_and_its_evaluation_is_shown(store):
     base, first, *_ = family(store)
     store.evaluations.add(first.id, base.id, "rubric", {"win_rate": 0.614, "win_rate_ci": [0.55, 0.67], "kl": 2.04, "length_end": 31.6})
-    assert by_people(store, first) == ("not judged yet", 0)
-    assert row(store, first)[3:] == ["p1", "not judged yet", "–", "61 % (55–67)", "rubric", "2.04", "32"]
+    assert by_people([], first) == ("not judged yet", 0)
+    assert row(store, first, [])[3:] == ["p1", "not judged yet", "–", "61 % (55–67)", "rubric", "2.04", "32"]
 
 
 def test_a_judge_that_a_policy_was_optimised_for_is_marked_in_its_row(store):
     base, first, *_ = family(store)
     store.evaluations.add(first.id, base.id, "r1", {"win_rate": 0.9, "win_rate_ci": [0.8, 0.95], "judge_partial": "r1 drove p2"})
-    assert row(store, first)[7] == "r1 (not independent)"
+    assert row(store, first, [])[7] == "r1 (not independent)"
 
 
 def test_a_rate_without_an_interval_is_a_bare_rate():

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from data.errors import BadInput
+from data.meetings import meetings, outcomes
 from data.preferences import PreferenceRow, frozen, preference_rows, refuse_test, thawed, training_rows
 from data.splits import split_of
 
@@ -173,7 +174,7 @@ def test_a_conversation_s_messages_come_with_the_row(store):
     assert row.a_token_ids is None
 
 
-def test_win_counts_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
+def test_outcomes_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
     ring("left", split="test", nth=0)  # won
     ring("right_much", split="test", nth=1)  # lost
     ring("tie", split="test", nth=2)
@@ -182,21 +183,20 @@ def test_win_counts_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
     ring(None, split="test", nth=5)  # waits
     ring("left", split="train", nth=0, purpose="compare")  # not a test prompt
     ring("left", split="test", nth=6, purpose="train")  # made to train on, not to compare policies
-    assert store.comparisons.win_counts(1, 2) == (1, 2, 1)
-    assert store.comparisons.win_counts(2, 1) == (1, 2, 1)
-    assert sorted(store.comparisons.outcomes(1, 2).values()) == [0.0, 0.5, 0.5, 1.0]
+    met = meetings(store, "import")
+    assert sorted(outcomes(met, 1, 2).values()) == [0.0, 0.5, 0.5, 1.0]
+    assert outcomes(met, 2, 1) == {prompt: 1 - share for prompt, share in outcomes(met, 1, 2).items()}
+    assert outcomes(met, 1, 3) == {}
 
 
 def test_a_prompt_counts_once_however_many_people_judged_it(store, ring):
     for who, verdict in (("Mina", "left"), ("Jun", "left"), ("Ada", "right")):
         ring(verdict, split="test", who=who)
-    assert list(store.comparisons.outcomes(1, 2).values()) == [pytest.approx(2 / 3)]
-    assert store.comparisons.win_counts(1, 2) == (1, 0, 0)
+    assert list(outcomes(meetings(store, "import"), 1, 2).values()) == [pytest.approx(2 / 3)]
 
 
-def test_win_counts_of_people_leave_simulated_labels_out(store, ring):
+def test_meetings_by_people_leave_simulated_labels_out(store, ring):
     ring("left", split="test", nth=0, source="person")
     ring("right", split="test", nth=1, source="simulated", who="sim")
-    assert store.comparisons.win_counts(1, 2, "person") == (1, 0, 0)
-    assert store.comparisons.win_counts(1, 2, "simulated") == (0, 0, 1)
-    assert store.comparisons.win_counts(1, 2) == (1, 0, 1)
+    assert list(outcomes(meetings(store, "person"), 1, 2).values()) == [1.0]
+    assert list(outcomes(meetings(store, "simulated"), 1, 2).values()) == [0.0]

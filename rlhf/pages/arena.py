@@ -88,8 +88,9 @@ class ArenaPage:
         if not against:
             return [[], empty("No policy yet. The starter's come with the first start.", "#runs", "Runs"), "", gr.Dataframe(visible=False), ""]
         opponent = self.store.policies.get(against)
-        found = lines(self.store, opponent, judge)
-        ranks = ranking(meetings(self.store, "person"), opponent.id)
+        met = meetings(self.store, "person")
+        found = lines(self.store, opponent, judge, met)
+        ranks = ranking(met, opponent.id)
         table = [[public(POLICY, one.policy_id), *(round(x) for x in one[1:4]), one.comparisons] for one in ranks]
         return [
             [row(line) for line in found], notes(found, opponent) + download(found, opponent, judge), plot(found, opponent),
@@ -197,7 +198,7 @@ def told_of_ranking(known: bool, against: Policy) -> str:
         return empty("People have not compared two policies yet. Queue blind pairs above; they wait on the", "/label/", "Label page")
     return (
         f"<p class=soft>Points above {esc(against.public)} from all of people's verdicts on test prompts (Bradley-Terry); 400 points are ten to one, "
-        "a tie is half a win. Policies that no chain of comparisons links to it are left out.</p>"
+        "a tie is half a win, and equal answers are one. Policies that no chain of comparisons links to it are left out.</p>"
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
+from statistics import fmean
 
 import gradio as gr
 
 from data.errors import BadInput
 from data.ids import POLICY, public
 from data.intervals import bootstrap_share
+from data.meetings import Meeting, meetings, outcomes
 from data.records import Evaluation, Policy
 from data.store import Store
 from rlhf.launch import launch
@@ -64,7 +67,8 @@ class PoliciesPage:
             return [gr.skip()] * 3
         names = [(f"{policy.public} · {policy.name}", policy.public) for policy in reversed(policies)]
         chosen = gr.Dropdown(choices=names, value=names[0][1]) if names and not listed else gr.Dropdown(choices=names)
-        return [mark, [row(self.store, policy) for policy in in_family_order(policies)], chosen]
+        met = meetings(self.store, "person")
+        return [mark, [row(self.store, policy, met) for policy in in_family_order(policies)], chosen]
 
     def choose(self, event: gr.SelectData, request: gr.Request) -> str:
         """A click on a row."""
@@ -108,9 +112,9 @@ def in_family_order(policies: list[Policy]) -> list[Policy]:
     return ordered
 
 
-def row(store: Store, policy: Policy) -> list[str]:
-    """A line of the table."""
-    people, judged = by_people(store, policy)
+def row(store: Store, policy: Policy, met: Sequence[Meeting]) -> list[str]:
+    """A line of the table; `met`: what people say where policies met."""
+    people, judged = by_people(met, policy)
     found = by_judge(store, policy)
     report = found.report if found else {}
     length = report.get("length_end")
@@ -121,14 +125,14 @@ def row(store: Store, policy: Policy) -> list[str]:
     ]  # fmt: skip
 
 
-def by_people(store: Store, policy: Policy) -> tuple[str, int]:
+def by_people(met: Sequence[Meeting], policy: Policy) -> tuple[str, int]:
     """(win rate with interval, judged test prompts) against the parent, by people."""
     if policy.parent_id is None:
         return "–", 0
-    outcomes = list(store.comparisons.outcomes(policy.id, policy.parent_id, "person").values())
-    if not outcomes:
+    shares = list(outcomes(met, policy.id, policy.parent_id).values())
+    if not shares:
         return "not judged yet", 0
-    return with_interval(sum(outcomes) / len(outcomes), bootstrap_share(outcomes)), len(outcomes)
+    return with_interval(fmean(shares), bootstrap_share(shares)), len(shares)
 
 
 def by_judge(store: Store, policy: Policy) -> Evaluation | None:
