@@ -54,7 +54,7 @@ class Wish:
         if self.shape not in FORMATS[self.what]:
             raise BadInput(f"{self.what} cannot be written as {self.form!r}", f"Take one of {', '.join(FORMATS[self.what])}.", field="format")
         if self.project and self.what == "instructions":
-            raise BadInput("instructions belong to no project", "Leave --project away.", field="project")
+            raise BadInput("instructions belong to no project", "Leave the project away.", field="project")
 
     @property
     def shape(self) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from data.errors import BadInput, Refused
-from data.exporting import FORMATS, LABELS, export_file
+from data.exporting import FORMATS, LABELS, Wish, export_rows
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
 from data.importing import import_file
@@ -25,8 +25,12 @@ from labeling.bodies import kept, storable
 from labeling.people import actor
 from labeling.requests import user
 
-IMPORT = {"as": tuple(KEYS), "format": (AUTO, *IMPORT_FORMATS, *ALIASES), "skip_bad": ("false", "true"), "name": None}
-EXPORT = {"what": tuple(FORMATS), "format": tuple(dict.fromkeys(form for forms in FORMATS.values() for form in forms)), "labels": tuple(LABELS)}
+YES_NO = ("false", "true")
+IMPORT = {"as": tuple(KEYS), "format": (AUTO, *IMPORT_FORMATS, *ALIASES), "skip_bad": YES_NO, "name": None, "project": None}
+EXPORT = {
+    "what": tuple(FORMATS), "format": tuple(dict.fromkeys(form for forms in FORMATS.values() for form in forms)), "labels": tuple(LABELS),
+    "project": None, "names": YES_NO,
+}  # fmt: skip
 """What the query may say: the values that are taken, None for any text; the first is the default."""
 
 Work = Callable[[Request, Account], Awaitable[Response]]
@@ -40,7 +44,7 @@ def routes(store: Store) -> list[Route]:
         async with kept(request, store.home / "cache") as file:
             work = lambda: import_file(  # noqa: E731
                 store, file, query["as"], form=query.get("format", AUTO), skip_bad=query.get("skip_bad") == "true",
-                name=storable(query.get("name", "")) or "upload", by=actor(account),
+                name=storable(query.get("name", "")) or "upload", by=actor(account), project=storable(query.get("project", "")),
             )  # fmt: skip
             try:
                 return JSONResponse({name: value for name, value in (await run_in_threadpool(work)).items() if name != "rejected_file"})
@@ -56,8 +60,9 @@ def routes(store: Store) -> list[Route]:
         folder = store.home / "cache"
         folder.mkdir(exist_ok=True)
         file = folder / f"{secrets.token_hex(16)}.jsonl"
-        options = {"form": query.get("format"), "labels": query.get("labels", "person"), "by": actor(account)}
-        done = await run_in_threadpool(lambda: export_file(store, file, query["what"], **options))
+        project = storable(query.get("project", "")) or None
+        wish = Wish(query["what"], query.get("format"), query.get("labels", "person"), project, query.get("names") == "true")
+        done = await run_in_threadpool(lambda: export_rows(store, file, wish, by=actor(account)))
         headers = {"x-rows": str(done["rows"]), "x-omitted": json.dumps(done["omitted"])}
         return FileResponse(
             file, filename=f"{query['what']}.jsonl", media_type="application/jsonl", headers=headers, background=BackgroundTask(file.unlink)

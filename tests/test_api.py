@@ -112,6 +112,21 @@ def test_a_file_goes_in_once_and_comes_out_again(researcher, store):
     assert list((store.home / "cache").iterdir()) == []
 
 
+def test_a_file_goes_into_a_project_and_comes_out_of_it_with_names_where_they_are_asked_for(researcher, store):
+    store.projects.add("Notes")
+    row = {"prompt": "ask", "chosen": "good", "rejected": "bad"}
+    assert researcher.post("/api/v1/import?as=preferences&project=Notes&name=mine.jsonl", content=json.dumps(row)).json()["added"] == 1
+
+    def labelers(query):
+        rows = map(json.loads, researcher.get(f"/api/v1/export?what=events&{query}").text.splitlines())
+        return [row["labeler"] for row in rows if row["event"] == "comparison"]
+
+    (comparison,) = store.comparisons.events()
+    assert labelers("project=Notes") == [f"labeler-{comparison.labeler_id}"]
+    assert labelers("project=Notes&names=true") == [store.accounts.get(comparison.labeler_id).name]
+    assert labelers("project=Standard") == []
+
+
 @pytest.mark.parametrize(
     ("call", "field", "said"),
     [
@@ -119,7 +134,10 @@ def test_a_file_goes_in_once_and_comes_out_again(researcher, store):
         ("import", "as", "missing"),
         ("import?as=prompts&colour=red", "colour", "no parameter"),
         ("import?as=prompts", None, ""),
+        ("import?as=preferences&project=Nowhere", "project", "Nowhere"),
+        ("import?as=prompts&project=Standard", "project", "belong to no labeling project"),
         ("export?what=preferences", None, "no comparisons"),
+        ("export?what=events&project=Nowhere", "project", "Nowhere"),
         ("export?what=instructions&format=hh", "format", "cannot be written as 'hh'"),
     ],
 )

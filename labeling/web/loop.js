@@ -133,7 +133,7 @@ loop.look = async (line = "", tries = 1) => {
     if (line) loop.line(line);
     if (loop.outbox.get()) { loop.busy(true); loop.deliver(1); }
   } catch (problem) {
-    loop.line(problem.told ?? loop.says("server_gone"), true);
+    loop.line(problem.told ?? loop.says(problem.status === 500 ? "server_fault" : "server_gone"), true);
     setTimeout(() => loop.look(loop.says("server_back"), tries + 1), loop.pause(tries));
   }
 };
