@@ -1,4 +1,7 @@
-"""Comparisons as columns of numbers: what statistics over all of them read, a million rows in seconds and new ones at once."""
+"""Comparisons as columns of numbers: what statistics over all of them read, a million rows in seconds and new ones at once.
+
+A ranking says how each two of its answers compare; so it stands beside them, a row for each two.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from data.noun import Noun
+from data.statements import RANKING_MARGIN
 
 SOURCES = ("person", "import", "simulated")
 """A source's number is its place here."""
@@ -48,10 +52,20 @@ LEFT JOIN attention AS t ON t.event_id = c.id
 WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL)) ORDER BY c.rowid
 """
 
+RANKED = f"""
+SELECT -row_number() OVER (), -dense_rank() OVER (ORDER BY r.task_id, min(r.a_id, r.b_id), max(r.a_id, r.b_id)), r.labeler_id,
+    CASE WHEN r.winner_id IS NULL THEN 0 WHEN r.winner_id = min(r.a_id, r.b_id) THEN {RANKING_MARGIN} ELSE -{RANKING_MARGIN} END, {ORDERED},
+    r.a_id < r.b_id, CASE r.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END, {NORMAL},
+    r.project_id, r.guideline_version, coalesce(t.run_id, 0), 'nan', 0
+FROM ranked_pairs AS r JOIN ranking_tasks AS t ON t.id = r.task_id
+"""
+RANKINGS = """
+SELECT labeler_id, count(*) AS n FROM current_rankings WHERE source IN (SELECT value FROM json_each(?)) GROUP BY labeler_id
+"""
 MARK = """
-SELECT (SELECT coalesce(max(rowid), 0) FROM comparisons) AS last, (SELECT count(*) FROM set_asides) AS asides,
-    (SELECT count(*) || coalesce(max(created_at), '') FROM gold) AS gold, (SELECT coalesce(max(rowid), 0) FROM skips) AS skips,
-    (SELECT count(*) FROM imports WHERE done_at IS NOT NULL) AS imports,
+SELECT (SELECT coalesce(max(rowid), 0) FROM comparisons) AS last, (SELECT coalesce(max(rowid), 0) FROM rankings) AS rankings,
+    (SELECT count(*) FROM set_asides) AS asides, (SELECT count(*) || coalesce(max(created_at), '') FROM gold) AS gold,
+    (SELECT coalesce(max(rowid), 0) FROM skips) AS skips, (SELECT count(*) FROM imports WHERE done_at IS NOT NULL) AS imports,
     (SELECT count(*) FROM adjudications) AS decided, (SELECT count(*) FROM weightings) AS weightings
 """
 KNOWN = """
@@ -70,6 +84,17 @@ class Columns(Noun):
     def comparisons(self, after: int = 0) -> np.ndarray:
         """Every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""
         return np.fromiter(self._store.db.conn.execute(READ, [after]), dtype=ROW)
+
+    def rankings(self) -> np.ndarray:
+        """Each two answers of every ranking that holds, as an array of `ROW`: as if compared, by no event of their own.
+
+        Two answers of a task have one number as their pair, below 0, whoever ranked them; rowids are below 0 too.
+        """
+        return np.fromiter(self._store.db.conn.execute(RANKED), dtype=ROW)
+
+    def rankings_by(self, sources: Sequence[str]) -> dict[int, int]:
+        """How many rankings of each labeler hold, of these sources."""
+        return {row["labeler_id"]: row["n"] for row in self._store.rows(RANKINGS, [json.dumps(sources)])}
 
     def mark(self) -> dict[str, Any]:
         """What changes with these columns and with the figures on them; where `imports` does, events came before the `last` one."""

@@ -2,6 +2,7 @@
 
 Pure functions of *votes*: on which pair, by whom, and a grade from -3 (the pair's second answer much better) over 0 (a
 tie) to 3 (the first much better). Both-bad says nothing about the order and is no vote; a labeler has one vote on a pair.
+Each two answers of a ranking are a pair: a vote on every one of them.
 
 Two labelers agree on a pair with 1 where they prefer the same answer or both call it a tie, 0 where they prefer
 different ones, and 0.5 where one says tie; margins do not count. A pair counts once, with the mean over its pairs of
@@ -102,8 +103,8 @@ class AgreementReport:
 def agreement(store: Store, source: str = "person") -> Agreement:
     """Raw agreement between the labelers of one source ('person' or 'simulated') as the store has it now."""
     events = store.columns.comparisons()
-    kept = current(events) & (events["source"] == SOURCES.index(source))
-    return report(votes_of(events[kept])).raw
+    judged = np.concatenate([events[current(events)], store.columns.rankings()])
+    return report(votes_of(judged[judged["source"] == SOURCES.index(source)])).raw
 
 
 def votes_of(events: np.ndarray) -> Votes:

@@ -11,7 +11,7 @@ import numpy as np
 from data.columns import BOTH_BAD, GOLD, ORDERED, REPEAT
 from data.gold import GoldItem
 from data.intervals import wilson
-from labeling.agreement import Votes, pairings, rate, spans, votes_of
+from labeling.agreement import Votes, pairings, rate, spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,13 @@ class Labeler:
 
     `agreement`: with others on the pairs that both judged. `gold`: right on gold items. `consistency`: the same again on
     planned repeats, sides swapped. `left`: preferred the answer that stood left, of all decided. `seconds`: the median
-    time at work on an item, or from its showing to the answer where the client does not say how long one was at work.
+    time at work on a comparison, or from its showing to the answer where the client does not say how long one was at work.
     `ties`, `both_bad`: of comparisons; `skips`: of items handed out.
     """
 
     labeler_id: int
     comparisons: int
+    rankings: int
     agreement: Share
     gold: Share
     consistency: Share
@@ -59,21 +60,24 @@ class Between:
     agreement: Share
 
 
-def labelers(events: np.ndarray, gold: Mapping[int, GoldItem], firsts: Mapping[int, str], skips: Mapping[int, int]) -> list[Labeler]:
-    """Everybody with a comparison among these current events, most comparisons first.
+def labelers(
+    events: np.ndarray, votes: Votes, ranked: Mapping[int, int], gold: Mapping[int, GoldItem], firsts: Mapping[int, str], skips: Mapping[int, int]
+) -> list[Labeler]:
+    """Everybody with a comparison among these current events, most comparisons first; then who only ranked.
 
-    `firsts` has the first completion of every gold pair; `skips` counts the items that a labeler let go.
+    `votes`: these and those of rankings. `ranked` counts a labeler's rankings. `firsts` has the first completion of every gold pair;
+    `skips` counts the items that a labeler let go.
     """
-    shared = _with_others(votes_of(events).shared())
+    shared = _with_others(votes.shared())
     order = np.argsort(events["labeler"], kind="stable")
     sorted_events = events[order]
     starts, sizes = spans(sorted_events["labeler"])
-    found = []
-    for start, size in zip(starts, sizes, strict=True):
-        own = sorted_events[start : start + size]
-        id = int(own["labeler"][0])
-        found.append(_labeler(id, own, shared.get(id), _gold(own, gold, firsts), skips.get(id, 0)))
-    return sorted(found, key=lambda one: -one.comparisons)
+    own = {int(sorted_events["labeler"][start]): sorted_events[start : start + size] for start, size in zip(starts, sizes, strict=True)}
+    everybody = own | {id: events[:0] for id in ranked if id not in own}
+    found = [
+        _labeler(id, events, ranked.get(id, 0), shared.get(id), _gold(events, gold, firsts), skips.get(id, 0)) for id, events in everybody.items()
+    ]
+    return sorted(found, key=lambda one: (-one.comparisons, -one.rankings))
 
 
 def between(votes: Votes) -> list[Between]:
@@ -95,16 +99,16 @@ def position_bias(preferred_left: int, decided: int) -> Share:
     return _share(preferred_left, decided)
 
 
-def _labeler(id: int, own: np.ndarray, shared: Share | None, gold: Share, skips: int) -> Labeler:
+def _labeler(id: int, own: np.ndarray, ranked: int, shared: Share | None, gold: Share, skips: int) -> Labeler:
     decided = own[(own["kind"] == ORDERED) & (own["grade"] != 0)]
     left = (decided["grade"] > 0) == decided["left"]
     timed = own["seconds"][~np.isnan(own["seconds"])]
     n = len(own)
     return Labeler(
-        id, n, shared or _share(0, 0), gold, _consistency(own), position_bias(int(left.sum()), len(decided)),
+        id, n, ranked, shared or _share(0, 0), gold, _consistency(own), position_bias(int(left.sum()), len(decided)),
         float(np.median(timed)) if len(timed) else None,
         _share(int(((own["kind"] == ORDERED) & (own["grade"] == 0)).sum()), n), _share(int((own["kind"] == BOTH_BAD).sum()), n),
-        _share(skips, skips + n),
+        _share(skips, skips + n + ranked),
     )  # fmt: skip
 
 

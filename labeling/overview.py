@@ -32,9 +32,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`report` and `groups` leave out labelers who are set aside; `labelers` and `between` have everybody. `names` are of all ids."""
+    """`report` and `groups` leave out labelers who are set aside; `labelers` and `between` have everybody. `names` are of all ids.
+
+    Agreement is that of comparisons and of rankings' pairs of answers; the other figures are of comparisons alone.
+    """
 
     comparisons: int
+    rankings: int
     report: AgreementReport
     groups: tuple[Group, ...]
     labelers: tuple[Labeler, ...]
@@ -51,7 +55,7 @@ class Overview:
         """What `app.py labels agreement` gives."""
         groups = [{"by": one.kind, "name": one.name, **one.report.as_json()} for one in self.groups]
         pairs = [{"labelers": [self.names[one.one], self.names[one.other]], **one.agreement.as_json()} for one in self.between]
-        return {"comparisons": self.comparisons, **self.report.as_json(), "groups": groups, "between": pairs}
+        return {"comparisons": self.comparisons, "rankings": self.rankings, **self.report.as_json(), "groups": groups, "between": pairs}
 
     def labelers_json(self) -> dict[str, Any]:
         """What `app.py labels quality` gives."""
@@ -59,7 +63,7 @@ class Overview:
 
     def _labeler_json(self, one: Labeler) -> dict[str, Any]:
         shares = ("agreement", "gold", "consistency", "left", "ties", "both_bad", "skips")
-        about = {"labeler": self.names[one.labeler_id], "comparisons": one.comparisons, "seconds": one.seconds}
+        about = {"labeler": self.names[one.labeler_id], "comparisons": one.comparisons, "rankings": one.rankings, "seconds": one.seconds}
         told = {name: getattr(one, name).as_json() for name in shares}
         return about | told | {"weight": self.weight(one.labeler_id), "set_aside": self.aside.get(one.labeler_id)}
 
@@ -67,17 +71,20 @@ class Overview:
 def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
     """The figures of one of KINDS as the store has it now; `events` are its columns, where they are at hand."""
     events = of_kind(store.columns.comparisons() if events is None else events, kind)
+    judged = np.concatenate([events, of_kind(store.columns.rankings(), kind)])
+    ranked = store.columns.rankings_by(KINDS[kind])
     aside = {one.labeler_id: one.reason for one in store.asides.list()}
-    kept = events[~np.isin(events["labeler"], list(aside))]
+    kept = judged[~np.isin(judged["labeler"], list(aside))]
     gold = {item.pair_id: item for item in store.gold.list()}
     firsts = {id: store.pairs.get(id).first_id for id in gold}
     whole = report(votes_of(kept))
     return Overview(
         len(events),
+        sum(ranked.values()),
         whole,
         tuple(groups(store, kept, whole)),
-        tuple(labelers(events, gold, firsts, store.columns.skips(KINDS[kind]))),
-        tuple(between(votes_of(events))),
+        tuple(labelers(events, votes_of(judged), ranked, gold, firsts, store.columns.skips(KINDS[kind]))),
+        tuple(between(votes_of(judged))),
         {account.id: account.name for account in store.accounts.list()},
         aside,
         store.weightings.newest(),

@@ -13,7 +13,7 @@ import app
 from data.columns import current
 from data.errors import BadInput
 from labeling import live
-from labeling.agreement import Votes
+from labeling.agreement import Votes, agreement
 from labeling.labelers import between, position_bias
 from labeling.live import LiveOverview
 from labeling.overview import overview, weigh
@@ -73,6 +73,53 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
     assert (one.ties.value, one.both_bad.value) == (1 / 6, 1 / 6)
     assert (other.skips.value, other.skips.n) == (1 / 4, 4)
     assert one.gold.value is None
+
+
+@pytest.fixture
+def ranks(store):
+    """ranks(labeler, places) records a person's ranking of three answers to one prompt."""
+    prompt = store.prompts.add("Name three animals.", source="test")
+    ids = store.completions.add_many({"prompt_id": prompt.id, "model_name": name, "text": name} for name in "abc")
+    task = store.rankings.add_task(prompt.id, ids)
+
+    def record(labeler, places, verdict="ranked"):
+        shown = sorted(ids, reverse=labeler.id % 2 == 0)  # whoever saw them in which order
+        about = {"task_id": task.id, "labeler_id": labeler.id}
+        row = {"id": f"ranks-{labeler.name}", "positions": json.dumps(shown), "expires_at": "", "created_at": ""}
+        store.insert("assignments", about | row)
+        placed = dict(zip(ids, places, strict=True)) if places else {}
+        store.rankings.record(
+            id=f"r-{labeler.name}", assignment_id=row["id"], verdict=verdict, positions=shown, places=placed,
+            source="person", project_id=1, guideline_version=1, **about,
+        )  # fmt: skip
+
+    return record
+
+
+def test_each_two_answers_that_two_people_ranked_are_a_pair_of_their_agreement(store, ranks, mina, jun):
+    """a b c against a (c b as a tie): a-b and a-c alike, b-c half."""
+    ranks(mina, (1, 2, 3))
+    ranks(jun, (1, 2, 2))
+    found = overview(store, "people")
+    assert (found.comparisons, found.rankings) == (0, 2)
+    assert (found.report.raw.rate, found.report.raw.pairs) == (pytest.approx((1 + 1 + 0.5) / 3), 3)
+    assert agreement(store) == found.report.raw
+    assert {(one.kind, one.report.raw.pairs) for one in found.groups} == {("project", 3), ("guideline", 3), ("batch", 3)}
+    (two,) = found.between
+    assert two.agreement.value == found.report.raw.rate
+    assert [(one.comparisons, one.rankings, one.agreement.n) for one in found.labelers] == [(0, 1, 3)] * 2
+
+
+def test_rankings_and_comparisons_of_the_same_number_are_not_mixed(store, add_pairs, said, ranks, mina, jun):
+    (pair,) = add_pairs(1)
+    said(pair, mina, "left")
+    said(pair, jun, "right")
+    ranks(mina, (1, 2, 3))
+    ranks(jun, (), verdict="all_bad")  # which says nothing about the order
+    found = overview(store, "people")
+    assert (found.comparisons, found.rankings) == (2, 2)
+    assert (found.report.raw.rate, found.report.raw.pairs) == (0.0, 1)
+    assert overview(store, "simulated").labelers == ()
 
 
 def test_gold_is_met_by_the_right_answer_however_strongly_and_only_on_gold_items(store, add_pairs, said, mina):

@@ -16,8 +16,8 @@ from rlhf.pages.parts import empty, esc, facts, with_interval
 
 GROUPS = ["By", "Name", "Pairs", "Agreement (%)", "95 %", "Alpha, preferred", "95 % of it", "Alpha, graded", "95 % of that"]
 LABELERS = [
-    "Labeler", "Labels", "Agrees (%)", "95 %, pairs", "Gold (%)", "95 %, items", "Same again (%)", "95 %, repeats", "Left (%)", "95 %, decided",
-    "Seconds", "Ties (%)", "Both bad (%)", "Skips (%)", "Weight", "Set aside",
+    "Labeler", "Labels", "Rankings", "Agrees (%)", "95 %, pairs", "Gold (%)", "95 %, items", "Same again (%)", "95 %, repeats",
+    "Left (%)", "95 %, decided", "Seconds", "Ties (%)", "Both bad (%)", "Skips (%)", "Weight", "Set aside",
 ]  # fmt: skip
 FEW = 50
 MOST_SHOWN = 14
@@ -29,7 +29,7 @@ def summary(found: Overview, others: int = 0, since: str = "") -> str:
 
     `since`: the moment of these figures where something was said after it.
     """
-    if not found.comparisons and others:
+    if not found.labelers and others:
         return empty(f"There are no such comparisons, but {others:,} of the other kind: choose whose above.")
     if found.report.raw.rate is None:
         return empty(no_shared(found), LABEL, "Label")
@@ -40,6 +40,7 @@ def summary(found: Overview, others: int = 0, since: str = "") -> str:
         "Alpha, which is preferred": alpha(one.nominal),
         "Alpha, graded": alpha(one.ordinal),
         "Comparisons": f"{found.comparisons:,}",
+        **({"Rankings": f"{found.rankings:,}"} if found.rankings else {}),
         "Labelers": f"{len(found.labelers):,}",
     }
     when = f"<p class=soft>Figures of {since[11:16]} UTC; newer ones come by themselves.</p>" if since else ""
@@ -48,10 +49,11 @@ def summary(found: Overview, others: int = 0, since: str = "") -> str:
 
 def no_shared(found: Overview) -> str:
     """Why there is no agreement yet, and what brings it."""
-    if not found.comparisons:
+    if not found.labelers:
         return "Nobody has compared anything yet. Agreement is known once two labelers have judged the same pairs."
     remedy = "Give the project an overlap above 1: with 1.1 two labelers meet one pair in ten."
-    return f"{found.comparisons:,} comparisons, but no pair was judged by two labelers. {remedy}"
+    rankings = f" and {found.rankings:,} rankings" if found.rankings else ""
+    return f"{found.comparisons:,} comparisons{rankings}, but no pair was judged by two labelers. {remedy}"
 
 
 def meaning(found: AgreementReport) -> str:
@@ -84,7 +86,7 @@ def labeler_rows(found: Overview) -> list[list[Any]]:
         shares = [part for share in (one.agreement, one.gold, one.consistency, one.left) for part in (percent(share.value), of(share))]
         others = (percent(share.value) for share in (one.ties, one.both_bad, one.skips))
         rest = (rounded(found.weight(one.labeler_id)), found.aside.get(one.labeler_id, ""))
-        rows.append([found.names[one.labeler_id], one.comparisons, *shares, rounded(one.seconds, 1), *others, *rest])
+        rows.append([found.names[one.labeler_id], one.comparisons, one.rankings or None, *shares, rounded(one.seconds, 1), *others, *rest])
     return rows
 
 
