@@ -18,6 +18,7 @@ from tiny_home import make_tiny_home
 
 import app
 from data.store import Store
+from labeling.listening import listen
 from rlhf import locks
 
 ROOT = Path(app.__file__).parent
@@ -95,6 +96,12 @@ def test_a_port_that_is_taken_is_one_line(capsys, tiny_store):
         port = str(taken.getsockname()[1])
         assert app.main(["serve", "--port", port, "--home", str(tiny_store.home)]) == 2
     assert f"port {port} is taken" in one_line(capsys)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_answer_is_sent_at_once_and_does_not_wait_for_an_acknowledgement(host):
+    with listen(host, 0) as door, socket.create_connection(door.getsockname()[:2]), door.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_none_is_one_line(capsys, tiny_store):

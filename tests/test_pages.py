@@ -44,6 +44,19 @@ def test_a_sample_stands_beside_the_references(store):
     assert "step 3 · reward 1.25" in html
 
 
+def test_what_a_run_sampled_stands_prompt_by_prompt_two_answers_beside_each_other(store):
+    run = store.runs.enqueue("sample", {}, "rae")
+    for number in range(5):
+        prompt = store.prompts.add(f"ask {number}", source="test")
+        rows = [{"prompt_id": prompt.id, "model_name": name, "text": f"{name} {number}"} for name in ("one", "other")[: 1 + (number < 4)]]
+        store.completions.add_many(rows, run.id)
+    html = run_view.samples(store, run)
+    assert [html.count(f"ask {number}") for number in range(5)] == [0, 1, 1, 1, 1]
+    assert html.count("<div class=beside><div>") == 4
+    assert "one 3</div><div><small>other</small>other 3</div></div>" in html
+    assert html.index("one 4") < html.index("one 3")
+
+
 def test_prompts_that_a_run_left_out_are_counted_with_the_reason_and_the_remedy(store):
     run = store.runs.enqueue("sample", {}, "rae")
     store.runs.claim()

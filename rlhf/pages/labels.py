@@ -87,10 +87,10 @@ class LabelsPage:
         return self.store.comparisons.count() if not found.comparisons else 0
 
     def _agreement(self) -> None:
-        html(value="<h2>Agreement by project, guideline version and batch</h2>")
-        self.groups = gr.Dataframe(headers=view.GROUPS, interactive=False, visible=False, elem_id="labels-groups", label="95 % intervals by pair")
         html(value="<h2>Labelers two by two</h2>")
         self.matrix = html("labels-matrix")
+        by = "Agreement by project, guideline version and batch; 95 % intervals by pair"
+        self.groups = gr.Dataframe(headers=view.GROUPS, interactive=False, visible=False, elem_id="labels-groups", label=by)
 
     def _labelers(self) -> None:
         html(value="<h2>Labelers</h2>")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from data.clock import now
-from data.records import Run
+from data.records import Completion, Run
 from data.store import Store
 from rlhf.estimate import in_words, remaining, took
 from rlhf.kinds import KINDS
@@ -124,7 +124,7 @@ def samples(store: Store, run: Run) -> str:
     """Texts of this run beside the reference's where it has them; what was sampled for a sampling run."""
     shown = [_sample(fields) for fields in store.metrics.samples(run.id, last=4)]
     if not shown:
-        shown = [beside(store.prompts.get(one.prompt_id).text, (one.model_name, one.text), None) for one in store.completions.of_run(run.id)[-4:]]
+        shown = _sampled(store, store.completions.of_run(run.id))
     examples = [one for report in run.report.get("evaluations", []) for one in report.get("examples", [])][:4]
     shown += [beside(one["prompt"], ("start", one["start"]), ("policy", one["end"])) for one in examples]
     if shown:
@@ -142,6 +142,13 @@ def log_tail(folder: Path, lines: int = 100) -> str:
         text = stream.read().decode("utf-8", "replace").replace("\r", "\n")
     newest = [line for line in reversed(text.splitlines()) if line.strip()][:lines]
     return f"<div class=log tabindex=0 role=log aria-label='Log, newest line first'>{esc(chr(10).join(newest)) or 'nothing printed'}</div>"
+
+
+def _sampled(store: Store, answers: Sequence[Completion]) -> list[str]:
+    """The newest four prompts, each with its first two answers beside each other."""
+    newest = list(dict.fromkeys(one.prompt_id for one in reversed(answers)))[:4]
+    found = {prompt: [(one.model_name, one.text) for one in answers if one.prompt_id == prompt] for prompt in newest}
+    return [beside(store.prompts.get(prompt).text, first, next(iter(others), None)) for prompt, (first, *others) in found.items()]
 
 
 def _sample(fields: dict[str, Any]) -> str:
