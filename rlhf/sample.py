@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
@@ -21,11 +22,13 @@ from rlhf.policies import Bases, choose_policy
 from rlhf.settings import SampleSettings
 
 CHUNK = 4
-"""Batches between two commits: a row that is free early goes to a prompt that waits, and only inside a chunk."""
+"""Batches between two commits at most: a row that is free early goes to a prompt that waits, and only inside a chunk."""
+SPAN = 8.0
+"""Seconds of work between two commits, where a batch takes no longer: so often the run says how far it is."""
 
 
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
-    """Sample, some batches at a time; what is made is kept when the run is cancelled.
+    """Sample chunk by chunk; when the run is cancelled, which it hears between two tokens, all but the chunk at work is kept.
 
     Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
     """
@@ -39,9 +42,9 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     ]
     encoded = sampler.encode(prompts)
     context.progress(0, len(encoded), "prompts")
-    for chunk in _chunks(encoded, max(1, CHUNK * settings.batch_size // sampler.each)):
-        if context.cancelled():
-            raise Cancelled
+    least, most = (max(1, batches * settings.batch_size // sampler.each) for batches in (1, CHUNK))
+    for chunk in _chunks(encoded, least, most):
+        _heed(context)
         sampler.sample(chunk)
         context.progress(sampler.tally.prompts, len(encoded), "prompts")
     return RunResult(produced=[], report=sampler.tally.report(policies=[one.policy.public for one in sampler.speakers]))
@@ -76,6 +79,8 @@ class Sampler:
             if policies[0] == policies[1]:
                 raise BadInput(f"{policies[0].public} cannot be compared with itself", "Name another policy.", field="against")
         speakers = [load_speaker(store, bases, policy) for policy in policies]
+        for base in {speaker.base for speaker in speakers}:
+            base.causal.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes
         answers = (store.completions.of_policy(policy.id) for policy in policies)
         return cls(context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], Tally())
 
@@ -130,9 +135,20 @@ class Sampler:
         ]
 
 
-def _chunks(encoded: list, size: int) -> Iterator[list]:
-    """Prompts of like length together."""
-    ordered = sorted(encoded, key=lambda item: (len(item[1][0]), item[0].id))
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
+def _heed(context: RunContext) -> None:
+    if context.cancelled():
+        raise Cancelled
 
+
+def _chunks(encoded: list, least: int, most: int) -> Iterator[list]:
+    """Prompts of like length together: `least` of them, then as many, up to `most`, as SPAN seconds allow at the pace of those before.
+
+    Never fewer than `least`, a batch: on an accelerator a smaller one would take as long.
+    """
+    waiting, size = sorted(encoded, key=lambda item: (len(item[1][0]), item[0].id)), least
+    while waiting:
+        began = monotonic()
+        yield waiting[:size]
+        del waiting[:size]
+        took = max(monotonic() - began, 1e-3)
+        size = max(least, min(most, int(size * SPAN / took)))

@@ -11,7 +11,7 @@ from data import Store
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
-from rlhf.answers import Speaker
+from rlhf.answers import Answer, Limits, Speaker
 from rlhf.choosing import choose_prompts, pairing
 from rlhf.policies import Bases
 from rlhf.sample import run
@@ -191,8 +191,38 @@ def test_a_cancelled_run_keeps_what_it_made(ring: Store) -> None:
     context.cancelled = lambda: ring.runs.get(queued.id).cancel_requested
     with pytest.raises(Cancelled):
         run(context, chosen)
-    assert seen == [0, 8]
-    assert ring.completions.count() == 16
+    assert seen == [0, 2]
+    assert ring.completions.count() == 4
+
+
+@pytest.mark.parametrize(("pace", "told"), [(0.001, [0, 2, 10, 18, 20]), (1.0, [0, 2, 6, 10, 14, 18, 20]), (9.0, list(range(0, 21, 2)))])
+def test_a_slow_model_tells_more_often_how_far_it_is(ring: Store, monkeypatch: pytest.MonkeyPatch, pace: float, told: list[int]) -> None:
+    """`pace` seconds an answer, two answers a prompt: 8 s are 4 prompts at 1 s; a batch is 2 prompts, and a chunk at most 4 batches."""
+    clock = [0.0]
+
+    def draw(speaker: Speaker, wanted: list, limits: Limits, seed: int) -> list[Answer]:
+        clock[0] += pace * len(wanted)
+        return [Answer(f"{one.prompt_id} {one.number}", [1], True) for one in wanted]
+
+    monkeypatch.setattr(Speaker, "draw", draw)
+    monkeypatch.setattr("rlhf.sample.monotonic", lambda: clock[0])
+    chosen = SampleSettings(from_="p1", prompts=20, split="train", batch_size=4)
+    context = RunContext(ring, ring.runs.enqueue("sample", as_dict(chosen), "test"))
+    seen = []
+    context.progress = lambda done, total, note="": seen.append(done)
+    run(context, chosen)
+    assert seen == told
+
+
+def test_cancelling_is_heard_between_two_tokens(ring: Store) -> None:
+    chosen = SampleSettings(from_="p1", prompts=20, max_new_tokens=40, batch_size=64)
+    context = RunContext(ring, ring.runs.enqueue("sample", as_dict(chosen), "test"))
+    asked = []
+    context.cancelled = lambda: asked.append(None) or len(asked) == 4
+    with pytest.raises(Cancelled):
+        run(context, chosen)
+    assert len(asked) == 4
+    assert ring.completions.count() == 0
 
 
 def test_least_answered_prompts_come_first_and_ties_are_drawn_by_seed(ring: Store) -> None:
