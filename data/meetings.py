@@ -16,12 +16,13 @@ WITH met AS (
     JOIN completions AS a ON a.id = pairs.first_id
     JOIN completions AS b ON b.id = pairs.second_id
     WHERE pairs.purpose = 'compare' AND a.policy_id != b.policy_id
+        AND (:one IS NULL OR (a.policy_id, b.policy_id) IN (VALUES (:one, :other), (:other, :one)))
 ), judged AS (
     SELECT prompt_id, first, second, 0.5 AS outcome FROM met WHERE equal
     UNION ALL
     SELECT met.prompt_id, first, second, CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = first_id END
     FROM met JOIN counted_comparisons AS c ON c.pair_id = met.id
-    WHERE NOT equal AND c.verdict != 'both_bad' AND c.source = ?
+    WHERE NOT equal AND c.verdict != 'both_bad' AND c.source = :source
 )
 SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times FROM judged GROUP BY 1, 2, 3
 """
@@ -34,16 +35,16 @@ class Meeting(NamedTuple):
     first: int
     second: int
     won: float
-    times: int = 1
+    times: int
 
 
-def meetings(store: Store, source: str) -> list[Meeting]:
-    """What people ('person') or simulated labelers ('simulated') say where two policies met.
+def meetings(store: Store, source: str, between: tuple[int | None, int | None] = (None, None)) -> list[Meeting]:
+    """What people ('person') or simulated labelers ('simulated') say where two policies met: any two, or these.
 
     Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts, which nobody is
     shown, counts as one tie. Both-bad says nothing and is left out.
     """
-    return [Meeting(**row) for row in store.rows(MEETINGS, [source])]
+    return [Meeting(**row) for row in store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})]
 
 
 def outcomes(met: Iterable[Meeting], policy_id: int, against_id: int) -> dict[int, float]:

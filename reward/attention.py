@@ -18,14 +18,16 @@ NAME = "sdpa_in_float32"
 
 
 def attend_in_float32(model: PreTrainedModel) -> None:
-    """Have the model attend so, where it stands on a CPU and uses torch's fused attention; elsewhere it stays as it is."""
-    if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
+    """Have a model that uses torch's fused attention attend so wherever it stands on a CPU; one with another attention keeps that."""
+    if model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(NAME)
 
 
 def _attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any) -> tuple[Tensor, None]:
     """transformers' signature: query (B, H, T, D), key and value (B, G, S, D); states (B, T, H, D) in the precision of the query."""
-    with torch.autocast(query.device.type, enabled=False):
+    if query.device.type != "cpu":  # asked here, since a trainer may move the model later
+        return sdpa_attention_forward(module, query, key, value, mask, **options)
+    with torch.autocast("cpu", enabled=False):
         states, weights = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
     return states.to(query.dtype), weights
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data.ids import POLICY, public
+from data.meetings import meetings, outcomes
 from data.records import Policy
 from data.store import Store
 from rlhf.next_step import Newest, Ring
@@ -39,5 +40,5 @@ def _newest(store: Store) -> Newest | None:
     if not trained:
         return None
     policy: Policy = trained[-1]
-    judged = sum(store.comparisons.win_counts(policy.id, policy.parent_id, "person"))
-    return Newest(policy.public, public(POLICY, policy.parent_id), judged)
+    met = meetings(store, "person", between=(policy.id, policy.parent_id))
+    return Newest(policy.public, public(POLICY, policy.parent_id), len(outcomes(met, policy.id, policy.parent_id)))

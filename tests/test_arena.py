@@ -45,7 +45,7 @@ def ring(store):
 
 
 def wins(first, second, won, lost, prompt=0):
-    return [Meeting(prompt + n, first, second, 1.0) for n in range(won)] + [Meeting(prompt + won + n, first, second, 0.0) for n in range(lost)]
+    return [Meeting(prompt + n, first, second, 1.0, 1) for n in range(won)] + [Meeting(prompt + won + n, first, second, 0.0, 1) for n in range(lost)]
 
 
 def test_strengths_are_log_odds_on_the_scale_of_chess():
@@ -59,7 +59,7 @@ def test_strengths_are_log_odds_on_the_scale_of_chess():
 
 
 def test_a_tie_is_half_a_win_for_both():
-    found = ranking([Meeting(n, 1, 2, 0.5) for n in range(10)], reference=1)
+    found = ranking([Meeting(n, 1, 2, 0.5, 1) for n in range(10)], reference=1)
     assert [one.points for one in found] == [0.0, pytest.approx(0.0)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from transformers import AttentionInterface
 
 from reward.attention import NAME, attend_in_float32
 from tests.ppo_parts import tiny_base
@@ -48,6 +49,17 @@ def test_under_mixed_precision_attention_sees_float32(tmp_path, monkeypatch):
     with torch.autocast("cpu", torch.bfloat16):
         model(IDS)
     assert set(seen) == {(torch.float32, False)}
+
+
+def test_elsewhere_than_on_a_cpu_attention_stays_in_mixed_precision(monkeypatch):
+    """`meta` stands for another device: where a model stands is asked when it attends, not when it was made."""
+    seen = []
+    monkeypatch.setattr("reward.attention.sdpa_attention_forward", lambda module, query, *rest, **options: seen.append(query.dtype) or (query, None))
+    states = torch.zeros(1, 2, 3, 4, device="meta", dtype=torch.bfloat16)
+    AttentionInterface()[NAME](nn.Module(), states, states, states, None)
+    here = torch.zeros(1, 2, 3, 4, dtype=torch.bfloat16)
+    AttentionInterface()[NAME](nn.Module(), here, here, here, None)
+    assert seen == [torch.bfloat16, torch.float32]
 
 
 def test_a_model_with_another_attention_keeps_it_and_a_saved_one_does_not_name_ours(tmp_path):

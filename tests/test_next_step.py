@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data.splits import split_of
 from rlhf.next_step import Newest, Ring, next_step
 from rlhf.ring import look_round
 
@@ -45,6 +46,24 @@ def test_a_policy_made_without_it_later_does_not_hide_what_the_reward_model_drov
     store.policies.add(name="driven", kind="ppo", base="b", adapter="x", parent_id=start.id, reward_model_id=reward.id)
     store.policies.add(name="later", kind="dpo", base="b", adapter="x", parent_id=start.id)
     assert look_round(store).driven
+
+
+def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_people_judged(store):
+    text = next(text for text in map("Write note {}.".format, range(60)) if split_of(text) == "test")
+    prompt = store.prompts.add(text, source="test")
+    start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
+    run = store.runs.enqueue("ppo", {}, "rae")
+    trained = store.policies.add(name="trained", kind="ppo", base="b", adapter="x", parent_id=start.id, run_id=run.id)
+    assert look_round(store).newest == Newest("p2", "p1", judged=0)
+    left, right = store.completions.add_many(
+        {"prompt_id": prompt.id, "policy_id": policy.id, "text": policy.name, "token_ids": [policy.id], "number": 0, "seed": 0}
+        for policy in (start, trained)
+    )
+    pair = store.pairs.add(prompt.id, left, right, purpose="compare")
+    about = {"pair_id": pair.id, "labeler_id": store.accounts.add("mina", "labeler").id, "left_id": left, "right_id": right}
+    store.insert("assignments", {"id": "a", **about, "expires_at": "", "created_at": ""})
+    store.comparisons.record(id="c", assignment_id="a", verdict="left", source="person", **about)
+    assert look_round(store).newest == Newest("p2", "p1", judged=1)
 
 
 def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():

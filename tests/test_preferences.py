@@ -187,6 +187,8 @@ def test_outcomes_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
     assert sorted(outcomes(met, 1, 2).values()) == [0.0, 0.5, 0.5, 1.0]
     assert outcomes(met, 2, 1) == {prompt: 1 - share for prompt, share in outcomes(met, 1, 2).items()}
     assert outcomes(met, 1, 3) == {}
+    assert sorted(meetings(store, "import", between=(2, 1))) == sorted(met)
+    assert meetings(store, "import", between=(1, 3)) == []
 
 
 def test_a_prompt_counts_once_however_many_people_judged_it(store, ring):
