@@ -20,7 +20,7 @@ from data.records import Completion, Policy, Prompt, Run
 from data.settings import as_dict, parse_settings
 from data.starter import corpus, rubric
 from data.store import FILE, Store
-from labeling.simulate import AGREEMENT, simulate
+from labeling.simulate import AGREEMENT, check, simulate
 from reward.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
 from rlhf.locks import SUPERVISOR, hold
@@ -171,11 +171,13 @@ def run_tour(
 ) -> Findings:
     """Go round the ring once in `home`, or in a folder of its own below it where the home is in use.
 
-    `labels` and `plan` take the place of the constants above. Raises StageFailed, and BadInput where the starter is missing.
+    `labels` and `plan` take the place of the constants above. Raises StageFailed, and BadInput where the starter is missing
+    or, before a folder is made, where there would be no label.
     """
     plan = plan or (QUICK if quick else FULL)
     if labels is not None:
         plan = replace(plan, labels=labels)
+    check(plan.labels, LABELERS)
     store = Store(fresh(home))
     with hold(store.home / SUPERVISOR):
         tour = Tour(store, plan, seed, world or World(), say)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import app
 from data import Store
 from data.context import RunContext
 from data.settings import as_dict, parse_settings
@@ -211,6 +212,13 @@ def test_the_tour_itself_holds_no_model() -> None:
 
 def test_a_failed_stage_is_told_in_one_line() -> None:
     assert render_tour({"run": "run3", "status": "failed", "produced": [], "error": "no memory"}) == "run3 failed: no memory"
+
+
+@pytest.mark.parametrize("labels", [0, -5])
+def test_a_tour_without_labels_is_refused_in_one_line_before_a_folder_is_made(tmp_path: Path, capsys, labels: int) -> None:
+    assert app.main(["tour", "--labels", str(labels), "--home", str(tmp_path / "new")]) == 2
+    assert capsys.readouterr().err == f"{labels} is too few (field 'labels'). Give at least 1.\n"
+    assert not (tmp_path / "new").exists()
 
 
 def test_no_tour_gives_more_than_two_thousand_labels() -> None:
