@@ -20,13 +20,15 @@ import numpy as np
 from data.errors import BadInput
 from data.records import Account, Completion, Prompt
 from data.store import Store
-from labeling.queue import OVERLAP
+from labeling.queue import OVERLAP, Queue
 from labeling.session import Answer, Session
 
 AGREEMENT = 0.73
 GRADES = ((1.0, "_slightly"), (2.5, ""), (math.inf, "_much"))
 LARGEST_BETA = 1e9
 ROUNDS = 50
+NOBODY = Account(id=0, name="", role="labeler", password_hash=None, simulated=True, disabled=False, created_at="")
+"""A simulated labeler who has met no pair yet: the queue shows it what it would show a new account."""
 
 Score = Callable[[Prompt, Completion], float]
 
@@ -59,9 +61,12 @@ def simulate(
     """
     check(labels, labelers)
     rng = random.Random(seed)
-    sessions = [Session(store, labeler(store, number), overlap=overlap, rng=rng) for number in range(1, labelers + 1)]
     gold = Gold(store, score)
-    beta = fit_beta([gold(first) - gold(second) for first, second in sessions[0].queue.waiting()], agreement)
+    # Before the accounts, so that a refusal leaves none, and outside their transaction, so that people get in while gold is worked out.
+    waiting = Queue(store, store.accounts.by_name(_name(1)) or NOBODY, overlap=overlap, rng=rng).waiting()
+    beta = fit_beta([gold(first) - gold(second) for first, second in waiting], agreement)
+    with store.transaction():
+        sessions = [Session(store, labeler(store, number), overlap=overlap, rng=rng) for number in range(1, labelers + 1)]
     given = 0
     while sessions and given < labels:
         # One commit for many answers: nobody watches for a simulated receipt, and people get in between the commits.
@@ -83,13 +88,17 @@ def check(labels: int, labelers: int) -> None:
 
 def labeler(store: Store, number: int) -> Account:
     """The simulated account of this number. Raises BadInput where a person has its name."""
-    name = f"sim-{number}"
+    name = _name(number)
     account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=True)
     if not account.simulated:
         raise BadInput(
             f"the account {name!r} is a person's", "Simulated labelers need this name: use another home.", field="labelers"
         )
     return account
+
+
+def _name(number: int) -> str:
+    return f"sim-{number}"
 
 
 def answer_next(session: Session, gold: Gold, beta: float, rng: random.Random) -> bool:

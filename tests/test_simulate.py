@@ -11,6 +11,7 @@ import pytest
 
 from data.errors import BadInput
 from labeling.agreement import agreement
+from labeling.commands import rubric
 from labeling.simulate import expected_agreement, fit_beta, perceive, simulate
 
 
@@ -89,13 +90,25 @@ def test_a_verdict_leans_to_the_better_answer_and_grades_by_what_was_seen():
 def test_an_agreement_that_cannot_be_had_is_refused_with_the_range(store, add_pairs, wanted):
     add_pairs(28)  # 1 in 7 has no difference, so at most 1/2 + 6/14 = 0.929
     with pytest.raises(BadInput, match="below 0.929"):
-        simulate(store, labels=5, labelers=1, seed=0, score=score, agreement=wanted)
-    assert store.comparisons.events() == []
+        simulate(store, labels=5, labelers=3, seed=0, score=score, agreement=wanted)
+    assert nothing_recorded(store)
+
+
+def nothing_recorded(store) -> bool:
+    return store.comparisons.events() == store.accounts.list() == []
 
 
 def test_without_pairs_the_remedy_is_to_sample(store):
     with pytest.raises(BadInput, match="app.py sample"):
-        simulate(store, labels=5, labelers=1, seed=0, score=score)
+        simulate(store, labels=5, labelers=3, seed=0, score=score)
+    assert nothing_recorded(store)
+
+
+def test_a_prompt_without_facts_is_refused_before_anything_is_recorded(store, add_pairs):
+    add_pairs(7)
+    with pytest.raises(BadInput, match="rubric knows nothing about the prompt"):
+        simulate(store, labels=5, labelers=3, seed=0, score=rubric)
+    assert nothing_recorded(store)
 
 
 @pytest.mark.parametrize(("labels", "labelers", "field"), [(0, 1, "labels"), (5, 0, "labelers")])
@@ -107,6 +120,7 @@ def test_a_number_below_one_is_refused(store, labels, labelers, field):
 
 def test_a_persons_account_is_never_used(store, add_pairs):
     add_pairs(7)
-    store.accounts.add("sim-1", "labeler")
-    with pytest.raises(BadInput, match="'sim-1' is a person's"):
-        simulate(store, labels=5, labelers=1, seed=0, score=score)
+    store.accounts.add("sim-2", "labeler")
+    with pytest.raises(BadInput, match="'sim-2' is a person's"):
+        simulate(store, labels=5, labelers=3, seed=0, score=score)
+    assert [account.name for account in store.accounts.list()] == ["sim-2"]
