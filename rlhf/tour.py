@@ -223,7 +223,10 @@ def _others(tour: Tour, start: Policy, judge: str) -> dict[str, str]:
 
 
 def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, dict]) -> dict:
-    """The document of the contract; `found` holds the comparison report of each method."""
+    """The document of the contract; `found` holds the comparison report of each method.
+
+    A tour that draws no best of n has a `best_of_8` whose `win_rate` is None.
+    """
     mine = found["ppo"]
     figures = ("win_rate", "win_rate_ci", "win_rate_noisy", "kl", "gold_start", "gold_end", "fit_start", "fit_end")
     best = next((key for key in mine if key.startswith("best_of_") and not key.endswith("_gold")), None)
@@ -239,7 +242,7 @@ def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, 
             **{name: ppo.get(name) for name in ("kl_per_step", "reward_per_step", "checkpoint")},
             "collapsed": mine["collapsed"],
         },
-        "best_of_8": mine.get(best, {}) | baselines,
+        "best_of_8": mine.get(best, {"win_rate": None}) | baselines,
     }
     if len(found) == 1:
         return shown

@@ -69,7 +69,7 @@ def _kl(way: dict) -> str:
 
 def _best_of(best: dict) -> str:
     """What the best of 8 answers win, where the tour drew them."""
-    if "win_rate" not in best:
+    if best["win_rate"] is None:
         return ""
     return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best['by_gold'], 'win_rate'))}, "
 
@@ -176,7 +176,7 @@ def _win_rates(axes: Axes, document: dict) -> None:
     others = [(name, way) for name, way in ways(document) if name not in ("ppo", "best-of-n")]
     bars = [("PPO", document["ppo"]), *others, ("best of 8, reward model", best),
             ("best of 8, gold", best["by_gold"]), ("one polite answer", best["constant_answer"])]  # fmt: skip
-    known = [(name, bar["win_rate"], bar["win_rate_ci"]) for name, bar in bars if bar and "win_rate" in bar]
+    known = [(name, bar["win_rate"], bar["win_rate_ci"]) for name, bar in bars if bar and bar["win_rate"] is not None]
     for place, (_, rate, (low, high)) in enumerate(reversed(known)):
         axes.errorbar(100 * rate, place, xerr=[[100 * (rate - low)], [100 * (high - rate)]], fmt="o", color=END, capsize=4)
     axes.set_yticks(range(len(known)), [name for name, *_ in reversed(known)])

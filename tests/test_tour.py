@@ -19,7 +19,7 @@ from data.settings import as_dict, parse_settings
 from rlhf.compare import compare
 from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
-from rlhf.tour import FULL, QUICK, TWO_CPUS, Findings, Plan, StageFailed, Tour, World, fresh, in_process, prepare, run_tour
+from rlhf.tour import FULL, QUICK, TWO_CPUS, Findings, Plan, StageFailed, Tour, World, document, fresh, in_process, prepare, run_tour
 from rlhf.tour_command import render_tour
 from rlhf.tour_report import text, ways, write_page
 from tests.tiny import make_tiny_model
@@ -105,11 +105,17 @@ def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findin
     assert store.evaluations.latest(trained.id, 1, "rubric").report["win_rate"] == findings.document["ppo"]["win_rate"]
 
 
-def test_a_report_without_best_of_n_says_nothing_about_it(findings: Findings) -> None:
-    quick = findings.document | {"best_of_8": {"by_gold": None, "constant_answer": findings.document["best_of_8"]["constant_answer"]}}
+def test_without_best_of_n_its_win_rate_is_null_and_the_reports_say_nothing_about_it(findings: Findings, tmp_path: Path) -> None:
+    one = {name: figure for name, figure in findings.comparison.items() if not name.startswith("best_of_")}
+    tour = Tour(Store(findings.home), PLAN, 3, World(), lambda line: None)
+    quick = document(tour, 66, findings.reward, findings.ppo, {"ppo": one})
+    assert set(quick["best_of_8"]) == {"win_rate", "by_gold", "constant_answer"}
+    assert (quick["best_of_8"]["win_rate"], quick["best_of_8"]["by_gold"]) == (None, None)
     assert "best of 8" in text(findings.document)
-    assert "best of" not in text(quick)
-    assert "one polite answer for all" in text(quick)
+    said = text(quick | {"stages": findings.document["stages"]})
+    assert "best of" not in said
+    assert "one polite answer for all" in said
+    assert write_page(replace(findings, home=tmp_path, document=quick)).is_file()
 
 
 def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
