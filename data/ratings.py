@@ -9,6 +9,7 @@ from typing import Any, Literal
 from data.clock import now
 from data.errors import BadInput, Refused
 from data.imports import done
+from data.migrations import STANDARD_PROJECT
 from data.noun import Noun
 
 RUBRIC_VERSION = 1
@@ -36,7 +37,8 @@ class Ratings(Noun):
     def add(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
         """Record a rating, on the disk when this returns. The same one again changes nothing; another score of one's own row supersedes.
 
-        Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains or an id that was used.
+        Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains, an id that was used, or
+        where `may_rate` is false.
         """
         if score is not None and score not in range(6):
             raise BadInput(f"{score} is not a rating", "Give a whole number from 0 to 5.", field="score")
@@ -46,6 +48,8 @@ class Ratings(Noun):
                 raise Refused(f"row {instruction_id} is of the {row.split} split and never trains", "Rate the rows that are shown.")
             found = self._store.row("SELECT * FROM ratings WHERE id = ?", [id])
             if found is None:
+                if not self.may_rate(labeler_id):
+                    raise Refused("rating is for people of the Standard project, while it is open", "Ask a researcher.", field="project")
                 return self._insert(id, instruction_id, labeler_id, score)
             if (found["instruction_id"], found["labeler_id"], found["score"]) != (instruction_id, labeler_id, score):
                 raise Refused(f"the rating {id!r} says something else already", "Send a new id.")
@@ -56,12 +60,20 @@ class Ratings(Noun):
         sql = "SELECT * FROM current_ratings WHERE score IS NOT NULL AND (?1 = 'all' OR source = ?1) ORDER BY number"
         return [_rating(row) for row in self._store.rows(sql, [source])]
 
+    def may_rate(self, labeler_id: int) -> bool:
+        """Whether rows are shown to this rater: instruction rows are of the Standard project. Simulated raters are let in by whoever starts them."""
+        account = self._store.accounts.get(labeler_id)
+        return account.simulated or any(project.id == STANDARD_PROJECT[0] for project in self._store.projects.of(account))
+
     def waiting(self, labeler_id: int) -> int | None:
         """The next row for this rater: of the train split, rated by nobody yet (rows with SHARED: by one), in an order by hash that all share.
 
         People and simulated raters do not use up each other's rows: a row that only simulated raters rated still waits for a person.
-        None where nothing is left. Rows are not held: two people at one row at once make it one that two have rated.
+        None where nothing is left, and for whom `may_rate` is false. Rows are not held: two people at one row at once make it one
+        that two have rated.
         """
+        if not self.may_rate(labeler_id):
+            return None
         sql = f"""SELECT i.id FROM instructions AS i CROSS JOIN prompts AS p ON p.id = i.prompt_id  -- in the order of the hashes
             WHERE p.split = 'train' AND {done("i")}
             AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?1)

@@ -155,3 +155,20 @@ def test_no_page_links_to_an_address_that_a_root_path_would_break():
     sources = [path for floor in ("labeling", "reward", "rlhf") for kind in ("py", "js") for path in (root / floor).rglob(f"*.{kind}")]
     absolute = re.compile(r"""(?:href|action|src)=\\?['"]?/(?!/)|fetch\(\\?['"`]/|link="/""")
     assert [str(path) for path in sources if absolute.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_labeler_reads_texts_of_their_own_projects_alone(tmp_path):
+    rows, store = table("texts on"), Store(tmp_path)
+    for number in range(4):  # some of them train
+        store.instructions.add(f"Say {number}.", "Yes.", source="a secret file")
+        store.prompts.add(f"Tell a secret of {number}.", source="a secret file")
+    people = {who: store.accounts.add(who[-12:], "researcher" if who == "researcher" else "labeler") for who in rows["/label/rate"]}
+    store.projects.change(1, everyone=False)
+    store.projects.give(1, [people["labeler of the Standard project"]])
+    store.projects.give(store.projects.add("Another").id, [people["labeler of another one"]])
+    client = TestClient(compose_site(store))
+    for who, account in people.items():
+        client.cookies = {COOKIE: store.tokens.issue("session", account.id, 600)}
+        got = {path: "yes" if "<div class=text" in client.get(path).text else "no" for path in rows}
+        assert got == {path: row[who] for path, row in rows.items()}, who
+    store.close()

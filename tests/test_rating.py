@@ -120,6 +120,29 @@ def test_nobody_rates_without_signing_in(store, rater):
     assert rater.post(page.PATH, data={}).status_code == 401
 
 
+def test_who_is_not_in_the_standard_project_any_more_reads_no_row_and_rates_none_but_what_was_sent_before_stays_sent(store, rater):
+    rows = add_rows(store)
+    first = {"row": str(rows[0].id), "id": ID, "score": "4"}
+    rater.post(page.PATH, data=first)
+    store.projects.change(1, everyone=False)
+    for shown in (rater.get(page.PATH), rater.get(page.PATH, params={"again": "1"})):
+        assert "rating is for people of the Standard project" in shown.text
+        assert "class=text" not in shown.text
+    refused = rater.post(page.PATH, data={"row": str(rows[1].id), "id": ID[::-1], "score": "4"})
+    assert (refused.status_code, "rating is for people of the Standard project" in refused.text) == (409, True)
+    assert rater.post(page.PATH, data=first, follow_redirects=False).status_code == 303
+    assert store.ratings.counts() == {"person": 1, "simulated": 0}
+    store.projects.give(1, [store.accounts.by_name("lab")])
+    assert "class=text" in rater.get(page.PATH).text
+
+
+def test_simulated_raters_are_of_no_project(store):
+    add_rows(store)
+    store.projects.change(1, everyone=False)
+    machine = store.accounts.add("sim-1", "labeler", simulated=True)
+    assert store.ratings.waiting(machine.id) is not None
+
+
 def test_a_home_without_rows_says_what_fills_it(store, rater):
     assert "no instruction row" in rater.get(page.PATH).text
 

@@ -49,7 +49,8 @@ def routes(store: Store) -> list[Route]:
         try:
             await run_in_threadpool(keep, store, user(request), form)
         except BadInput as problem:
-            why = say(spoken(request), "rate_refused") if isinstance(problem, Refused) else str(problem)
+            key = "no_rating" if problem.field == "project" else "rate_refused"
+            why = say(spoken(request), key) if isinstance(problem, Refused) else str(problem)
             page = await run_in_threadpool(draw, store, user(request), spoken(request), False, why)
             return HTMLResponse(page, status_of(problem))
         return RedirectResponse(root_of(request) + PATH, 303)
@@ -66,8 +67,9 @@ def keep(store: Store, account: Account, form: dict[str, str]) -> None:
 
 
 def draw(store: Store, account: Account, language: str, again: bool = False, problem: str = "") -> str:
-    """The page with the next row, or with the last one to change."""
-    last = store.ratings.last(account.id)
+    """The page with the next row, or with the last one to change; without a row for whom no row is."""
+    is_theirs = store.ratings.may_rate(account.id)
+    last = store.ratings.last(account.id) if is_theirs else None
     waiting = last.instruction_id if again and last else store.ratings.waiting(account.id)
     row = None if waiting is None else store.instructions.get(waiting)
     told = "" if last is None or again else say(language, "rate_last_unsure") if last.score is None else say(language, "rate_last", score=last.score)
@@ -75,7 +77,7 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     mine = say(language, "rate_so_far", n=store.ratings.count_of(account.id))
     line = f"<div class=line><span role=status>{told} {change}</span><span>{mine}</span></div>"
     alert = f"<p role=alert>{escape(problem)}</p>" if problem else ""
-    nothing = "rate_nothing" if store.instructions.count() else "rate_nothing_yet"
+    nothing = "no_rating" if not is_theirs else "rate_nothing" if store.instructions.count() else "rate_nothing_yet"
     body = line + alert + (_form(language, row) if row else f"<p>{say(language, nothing)}</p>")
     foot = f"<div class=line><span>{say(language, 'rate_keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
     return frame(language, say(language, "rate_title"), f"<p>{say(language, 'rate_lead')}</p>{body}{foot}", look=READING + LOOK, script=KEYS)

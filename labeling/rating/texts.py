@@ -19,6 +19,7 @@ ENGLISH = {
     "rate_so_far": "{n} rated by you",
     "rate_nothing": "Every row that trains has been rated. Thank you.",
     "rate_nothing_yet": "There is no instruction row of the train split yet. A researcher imports some.",
+    "no_rating": "No row waits for you: rating is for people of the Standard project, while it is open. A researcher can change that.",
     "rate_refused": "Not recorded: this page was sent before with another point. u changes the last one.",
     "rate_keys": "Keys 0 to 5 rate, s: cannot tell, u: change the last one.",
 }
@@ -40,6 +41,7 @@ KOREAN = {
     "rate_so_far": "지금까지 {n}개 평가함",
     "rate_nothing": "학습에 쓰이는 모든 행이 평가되었습니다. 감사합니다.",
     "rate_nothing_yet": "아직 학습용 지시문이 없습니다. 연구자가 가져오면 나타납니다.",
+    "no_rating": "평가할 행이 없습니다. 평가는 Standard 프로젝트가 열려 있을 때 그 참여자만 합니다. 연구자가 바꿀 수 있습니다.",
     "rate_refused": "기록하지 못했습니다. 이 화면은 이미 다른 점수로 보냈습니다. 마지막 것은 u 키로 고칩니다.",
     "rate_keys": "0~5: 점수, s: 모르겠음, u: 마지막 것 고치기.",
 }
