@@ -52,8 +52,11 @@ LEFT JOIN attention AS t ON t.event_id = c.id
 WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL)) ORDER BY c.rowid
 """
 
+OF_TASK = 64
+"""A task of at most nine answers has at most 36 pairs of them: they are numbered from -OF_TASK times its id downwards."""
 RANKED = f"""
-SELECT -row_number() OVER (), -dense_rank() OVER (ORDER BY r.task_id, min(r.a_id, r.b_id), max(r.a_id, r.b_id)), r.labeler_id,
+SELECT -row_number() OVER (), -{OF_TASK} * r.task_id - dense_rank() OVER (PARTITION BY r.task_id ORDER BY min(r.a_id, r.b_id), max(r.a_id, r.b_id)),
+    r.labeler_id,
     CASE WHEN r.winner_id IS NULL THEN 0 WHEN r.winner_id = min(r.a_id, r.b_id) THEN {RANKING_MARGIN} ELSE -{RANKING_MARGIN} END, {ORDERED},
     r.a_id < r.b_id, CASE r.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END, {NORMAL},
     r.project_id, r.guideline_version, coalesce(t.run_id, 0), 'nan', 0
@@ -88,7 +91,7 @@ class Columns(Noun):
     def rankings(self) -> np.ndarray:
         """Each two answers of every ranking that holds, as an array of `ROW`: as if compared, by no event of their own.
 
-        Two answers of a task have one number as their pair, below 0, whoever ranked them; rowids are below 0 too.
+        Two answers of a task have one number as their pair, below 0, whoever ranked them (see `units`); rowids are below 0 too.
         """
         return np.fromiter(self._store.db.conn.execute(RANKED), dtype=ROW)
 
@@ -109,6 +112,11 @@ class Columns(Noun):
         simulated = [int(source == "simulated") for source in sources]
         rows = self._store.rows(SKIPS, {"simulated": json.dumps(simulated)})
         return {row["labeler_id"]: row["n"] for row in rows}
+
+
+def units(pair: np.ndarray) -> np.ndarray:
+    """What was judged at once: a compared pair by itself, or a ranking's whole task, as minus its number."""
+    return np.where(pair < 0, -(-pair // OF_TASK), pair)
 
 
 def current(events: np.ndarray) -> np.ndarray:

@@ -65,11 +65,21 @@ def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int =
 
     A resample of n units is one multinomial draw over the distinct values. (nan, nan) for no unit.
     """
-    values, counts = np.asarray(values, dtype=np.float64), np.asarray(counts, dtype=np.int64)
+    return bootstrap_ratio(values, np.ones(len(values)), counts, seed, draws)
+
+
+def bootstrap_ratio(sums: Sequence[float], sizes: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS) -> Interval:
+    """The percentile interval of a mean over things that come in units: `sums` over a unit's things, `sizes` how many they are, `counts` how
+    often such a unit occurs.
+
+    Whole units are resampled, since the things of one are not independent. (nan, nan) for no unit.
+    """
+    sums, sizes = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    counts = np.asarray(counts, dtype=np.int64)
     n = int(counts.sum())
     if n == 0:
         return Interval(math.nan, math.nan)
-    return middle(np.concatenate([drawn @ values / n for drawn in multinomial(n, counts / n, seed, draws)]))
+    return middle(np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in multinomial(n, counts / n, seed, draws)]))
 
 
 def multinomial(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:

@@ -138,6 +138,10 @@ class Rankings(Noun):
         rows = self._store.rows(f"SELECT * FROM current_rankings WHERE 1{where} ORDER BY created_at, id", wanted)
         return [self._ranking(row) for row in rows]
 
+    def count(self) -> int:
+        """How many hold now."""
+        return self._store.value("SELECT count(*) FROM current_rankings")
+
     def events(self) -> list[Ranking]:
         """Every event ever, in order."""
         return [self._ranking(row) for row in self._store.rows("SELECT * FROM rankings ORDER BY rowid")]

@@ -2,7 +2,8 @@
 
 Pure functions of *votes*: on which pair, by whom, and a grade from -3 (the pair's second answer much better) over 0 (a
 tie) to 3 (the first much better). Both-bad says nothing about the order and is no vote; a labeler has one vote on a pair.
-Each two answers of a ranking are a pair: a vote on every one of them.
+Each two answers of a ranking are a pair: a vote on every one of them. They were not judged independently, so intervals resample whole
+tasks beside compared pairs.
 
 Two labelers agree on a pair with 1 where they prefer the same answer or both call it a tie, 0 where they prefer
 different ones, and 0.5 where one says tie; margins do not count. A pair counts once, with the mean over its pairs of
@@ -12,15 +13,16 @@ labelers. Krippendorff's alpha stands beside it: nominal on which answer is pref
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from data.columns import BOTH_BAD, REPEAT, SOURCES, current
-from data.intervals import bootstrap_counts, wilson
+from data.columns import BOTH_BAD, REPEAT, SOURCES, current, units
+from data.intervals import bootstrap_ratio, multinomial, wilson
 from data.store import Store
-from labeling.alpha import Level, alpha, alpha_interval
+from labeling.alpha import DRAWS, Level, alpha, interval_of
 
 GRADES = 7
 BITS = 9
@@ -57,20 +59,48 @@ class Spans(NamedTuple):
 
 
 class Patterns(NamedTuple):
-    """`counts` (U, 7): how many gave each grade, from -3 on; `weights` (U,): how many pairs look like that."""
+    """Pairs by how they look. `counts` (U, 7): how many gave each grade, from -3 on; `alone` (U,): how many compared pairs look like that.
+
+    `tasks` (T, U): how many such pairs a ranking's task holds; `times` (T,): how many tasks hold just these.
+    """
 
     counts: np.ndarray
-    weights: np.ndarray
+    alone: np.ndarray
+    tasks: np.ndarray
+    times: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(U,) how many pairs look like that, compared or ranked."""
+        return self.alone + self.times @ self.tasks
+
+    @property
+    def units(self) -> np.ndarray:
+        """(U + T,) how often each kind of unit occurs: compared pairs, then tasks."""
+        return np.concatenate([self.alone, self.times])
+
+    def by_unit(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(U + T,) each: a unit's sum of the scores (U,) of its pairs, and how many pairs it has."""
+        return np.concatenate([scores, self.tasks @ scores]), np.concatenate([np.ones(len(scores)), self.tasks.sum(axis=1)])
+
+    def resampled(self, seed: int, draws: int) -> Iterator[np.ndarray]:
+        """(D, U) weights like those of all pairs, some draws at a time: resamples of units."""
+        n, looks = int(self.units.sum()), len(self.alone)
+        return (drawn[:, :looks] + drawn[:, looks:] @ self.tasks for drawn in multinomial(n, self.units / n, seed, draws))
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`rate` over `pairs` that two or more labelers judged, with its 95 % interval; without such pairs `rate` is None."""
+    """`rate` over `pairs` that two or more labelers judged, with its 95 % interval; without such pairs `rate` is None.
+
+    The pairs come in `units` that were judged independently: compared pairs, and tasks of rankings.
+    """
 
     rate: float | None
     low: float
     high: float
     pairs: int
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +155,9 @@ def report(votes: Votes, seed: int = 0) -> AgreementReport:
     found = patterns(votes.shared())
     preferred = np.stack([found.counts[:, 4:].sum(axis=1), found.counts[:, 3], found.counts[:, :3].sum(axis=1)], axis=1)
     return AgreementReport(
-        rate(pair_scores(preferred), found.weights, seed),
-        _alpha(preferred, found.weights, "nominal", seed),
-        _alpha(found.counts, found.weights, "ordinal", seed),
+        rate(*found.by_unit(pair_scores(preferred)), found.units, seed),
+        _alpha(preferred, found, "nominal", seed),
+        _alpha(found.counts, found, "ordinal", seed),
     )
 
 
@@ -142,12 +172,16 @@ def by_group(votes: Votes, group: np.ndarray, seed: int = 0) -> dict[int, Agreem
 def patterns(shared: Votes) -> Patterns:
     """The distinct ways in which pairs were judged; `shared` has the votes of a pair side by side."""
     if not len(shared):
-        return Patterns(np.zeros((0, GRADES), np.int64), np.zeros(0, np.int64))
+        return Patterns(np.zeros((0, GRADES), np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.int64), np.zeros(0, np.int64))
     starts, _ = spans(shared.pair)
     digits = np.int64(1) << (BITS * (shared.grade.astype(np.int64) + 3))
-    keys, weights = np.unique(np.add.reduceat(digits, starts), return_counts=True)
+    keys, look = np.unique(np.add.reduceat(digits, starts), return_inverse=True)
     counts = keys[:, None] >> (BITS * np.arange(GRADES)) & ((1 << BITS) - 1)
-    return Patterns(counts, weights)
+    unit = units(shared.pair[starts])
+    ranked, task = np.unique(unit[unit < 0], return_inverse=True)
+    held = np.zeros((len(ranked), len(keys)), np.int64)
+    np.add.at(held, (task, look[unit < 0]), 1)
+    return Patterns(counts, np.bincount(look[unit >= 0], minlength=len(keys)), *np.unique(held, axis=0, return_counts=True))
 
 
 def pair_scores(preferred: np.ndarray) -> np.ndarray:
@@ -159,18 +193,23 @@ def pair_scores(preferred: np.ndarray) -> np.ndarray:
     return (same + half / 2) / (m * (m - 1))
 
 
-def rate(scores: np.ndarray, weights: np.ndarray, seed: int = 0) -> Agreement:
-    """The mean of pairs' scores with its bootstrap interval; Wilson's where all scores are one, which resamples cannot vary."""
-    pairs = int(weights.sum())
+def rate(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, seed: int = 0) -> Agreement:
+    """The mean score of pairs that come in units: a unit's sum of scores, its pairs, and how often it occurs, (C,) each.
+
+    With a bootstrap interval over units; Wilson's where all have one mean, which resamples cannot vary.
+    """
+    there = weights > 0
+    sums, sizes, weights = sums[there], sizes[there], weights[there]
+    pairs, count = int(weights @ sizes), int(weights.sum())
     if not pairs:
-        return Agreement(None, 0.0, 1.0, 0)
-    mean = float(scores @ weights / pairs)
-    interval = wilson(mean * pairs, pairs) if np.ptp(scores) == 0 else bootstrap_counts(scores, weights, seed)
-    return Agreement(mean, *interval, pairs)
+        return Agreement(None, 0.0, 1.0, 0, 0)
+    mean = float(weights @ sums / pairs)
+    interval = wilson(mean * count, count) if np.ptp(sums / sizes) == 0 else bootstrap_ratio(sums, sizes, weights, seed)
+    return Agreement(mean, *interval, pairs, count)
 
 
-def pairings(shared: Votes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every two votes on one pair: the smaller and the larger labeler, and whether they agree (1, 0.5, 0)."""
+def pairings(shared: Votes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Every two votes on one pair: the smaller and the larger labeler, the pair, and whether they agree (1, 0.5, 0)."""
     starts, sizes = spans(shared.pair)
     one, other = [], []
     for size in np.unique(sizes):
@@ -180,7 +219,7 @@ def pairings(shared: Votes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         other.append((begin + second).ravel())
     i, j = (np.concatenate(part) if part else np.zeros(0, np.int64) for part in (one, other))
     a, b, x, y = shared.labeler[i], shared.labeler[j], np.sign(shared.grade[i]), np.sign(shared.grade[j])
-    return np.minimum(a, b), np.maximum(a, b), 1 - np.abs(x - y) / 2
+    return np.minimum(a, b), np.maximum(a, b), shared.pair[i], 1 - np.abs(x - y) / 2
 
 
 def spans(column: np.ndarray) -> Spans:
@@ -191,9 +230,9 @@ def spans(column: np.ndarray) -> Spans:
     return Spans(starts, np.diff(np.append(starts, len(column))))
 
 
-def _alpha(counts: np.ndarray, weights: np.ndarray, level: Level, seed: int) -> Alpha:
-    value = alpha(counts, weights, level)
-    interval = alpha_interval(counts, weights, level, seed=seed)
+def _alpha(counts: np.ndarray, found: Patterns, level: Level, seed: int) -> Alpha:
+    value = alpha(counts, found.weights, level)
+    interval = interval_of(counts, found.resampled(seed, DRAWS), level) if found.units.sum() > 1 else (math.nan, math.nan)
     return Alpha(*(None if math.isnan(one) else one for one in (value, *interval)))
 
 

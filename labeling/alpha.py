@@ -10,6 +10,7 @@ units look like that. Units with fewer than two values pair nothing and do not c
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -26,15 +27,17 @@ def alpha(counts: np.ndarray, weights: np.ndarray, level: Level) -> float:
 
 
 def alpha_interval(counts: np.ndarray, weights: np.ndarray, level: Level, *, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """The 95 % percentile interval over resamples of units; (nan, nan) where fewer than two units pair anything.
-
-    A resample in which all values are one has no alpha and is left out.
-    """
+    """The 95 % percentile interval over resamples of units; (nan, nan) where fewer than two units pair anything."""
     counts, weights = _paired(counts, weights)
     units = int(weights.sum())
     if units < 2:
         return Interval(math.nan, math.nan)
-    found = np.concatenate([_alpha(coincidences(counts, drawn), level) for drawn in multinomial(units, weights / units, seed, draws)])
+    return interval_of(counts, multinomial(units, weights / units, seed, draws), level)
+
+
+def interval_of(counts: np.ndarray, resamples: Iterable[np.ndarray], level: Level) -> Interval:
+    """The same over `resamples`, each (D, U) weights. A resample in which all values are one has no alpha and is left out."""
+    found = np.concatenate([_alpha(coincidences(counts, drawn), level) for drawn in resamples])
     found = found[~np.isnan(found)]
     if not found.size:
         return Interval(math.nan, math.nan)

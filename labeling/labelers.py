@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data.columns import BOTH_BAD, GOLD, ORDERED, REPEAT
+from data.columns import BOTH_BAD, GOLD, ORDERED, REPEAT, units
 from data.gold import GoldItem
 from data.intervals import wilson
 from labeling.agreement import Votes, pairings, rate, spans
@@ -72,23 +72,21 @@ def labelers(
     order = np.argsort(events["labeler"], kind="stable")
     sorted_events = events[order]
     starts, sizes = spans(sorted_events["labeler"])
-    own = {int(sorted_events["labeler"][start]): sorted_events[start : start + size] for start, size in zip(starts, sizes, strict=True)}
-    everybody = own | {id: events[:0] for id in ranked if id not in own}
-    found = [
-        _labeler(id, events, ranked.get(id, 0), shared.get(id), _gold(events, gold, firsts), skips.get(id, 0)) for id, events in everybody.items()
-    ]
+    by_labeler = {int(sorted_events["labeler"][start]): sorted_events[start : start + size] for start, size in zip(starts, sizes, strict=True)}
+    by_labeler |= {id: events[:0] for id in ranked if id not in by_labeler}
+    found = [_labeler(id, own, ranked.get(id, 0), shared.get(id), _gold(own, gold, firsts), skips.get(id, 0)) for id, own in by_labeler.items()]
     return sorted(found, key=lambda one: (-one.comparisons, -one.rankings))
 
 
 def between(votes: Votes) -> list[Between]:
     """Every two labelers who share a pair."""
-    one, other, score = pairings(votes.shared())
+    one, other, pair, score = pairings(votes.shared())
     if not len(one):
         return []
     order = np.lexsort((other, one))
-    one, other, score = one[order], other[order], score[order]
+    one, other, unit, score = one[order], other[order], units(pair[order]), score[order]
     starts, sizes = spans(one * (1 + other.max()) + other)
-    return [Between(int(one[i]), int(other[i]), _mean(score[i : i + n])) for i, n in zip(starts, sizes, strict=True)]
+    return [Between(int(one[i]), int(other[i]), _mean(score[i : i + n], unit[i : i + n])) for i, n in zip(starts, sizes, strict=True)]
 
 
 def position_bias(preferred_left: int, decided: int) -> Share:
@@ -124,9 +122,9 @@ def _with_others(shared: Votes) -> dict[int, Share]:
     half = np.where(sign == 0, m - counts[:, 1], counts[:, 1])
     score = (same + half / 2) / (m - 1)
     order = np.argsort(shared.labeler, kind="stable")
-    names, score = shared.labeler[order], score[order]
+    names, score, judged = shared.labeler[order], score[order], units(shared.pair[order])
     begins, lengths = spans(names)
-    return {int(names[i]): _mean(score[i : i + n]) for i, n in zip(begins, lengths, strict=True)}
+    return {int(names[i]): _mean(score[i : i + n], judged[i : i + n]) for i, n in zip(begins, lengths, strict=True)}
 
 
 def _gold(own: np.ndarray, gold: Mapping[int, GoldItem], firsts: Mapping[int, str]) -> Share:
@@ -146,7 +144,7 @@ def _consistency(own: np.ndarray) -> Share:
     repeats = own[own["role"] == REPEAT]
     before = {int(row["pair"]): row for row in own[(own["role"] != REPEAT) & np.isin(own["pair"], repeats["pair"])]}
     again = [(before[int(row["pair"])], row) for row in repeats if int(row["pair"]) in before]
-    return _mean(np.array([_same(one, other) for one, other in again]))
+    return _mean(np.array([_same(one, other) for one, other in again]), np.arange(len(again)))
 
 
 def _same(one: np.void, other: np.void) -> float:
@@ -155,9 +153,11 @@ def _same(one: np.void, other: np.void) -> float:
     return float(1 - abs(int(np.sign(one["grade"])) - int(np.sign(other["grade"]))) / 2)
 
 
-def _mean(scores: np.ndarray) -> Share:
-    values, counts = np.unique(scores, return_counts=True)
-    found = rate(values, counts)
+def _mean(scores: np.ndarray, unit: np.ndarray) -> Share:
+    """Of scores that come in units."""
+    _, place = np.unique(unit, return_inverse=True)
+    kinds, weights = np.unique(np.stack([np.bincount(place, scores), np.bincount(place)], axis=1), axis=0, return_counts=True)
+    found = rate(kinds[:, 0], kinds[:, 1], weights)
     return Share(found.rate, found.low, found.high, found.pairs)
 
 

@@ -1,4 +1,7 @@
-"""The overview of the labels kept in memory, so that a page gets it at once: new events are read, old ones are not read again."""
+"""The overview of the labels kept in memory, so that a page gets it at once: new events are read, old ones are not read again.
+
+Rankings are few and are read anew.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from labeling.overview import Overview, overview
 
 AT_ONCE = 20_000
 """Up to so many events an overview is worked out while the page waits; beyond, in the background."""
+PAIRS = 36
+"""Pairs of answers in the largest ranking, each a row as a comparison is."""
 REST = 20
 """Between two overviews in the background at least so many times as long as one takes, so that labelers feel nothing of it."""
 
@@ -47,7 +52,7 @@ class LiveOverview:
         """What is known of one of `overview.KINDS`; starts working out what is newer."""
         mark = self.store.columns.mark()
         if self._of(kind)[0] != mark and kind not in self.working:
-            if mark["last"] <= AT_ONCE:
+            if mark["last"] + PAIRS * mark["rankings"] <= AT_ONCE:
                 self._work(kind)
             elif time.monotonic() > self.rests.get(kind, 0.0):
                 self.working.add(kind)

@@ -93,7 +93,7 @@ def render_quality(document: dict) -> str:
         shares = "".join(f"{'-' if one[name]['share'] is None else format(one[name]['share'], '.0%'):>13}" for name in columns)
         seconds, weight = ("-" if one[name] is None else f"{one[name]:.{digits}f}" for name, digits in (("seconds", 1), ("weight", 2)))
         mark = "  set aside" if one["set_aside"] else ""
-        lines.append(f"{one['labeler']:<20}{one['comparisons']:>8}{shares}{seconds:>10}{weight:>8}{mark}")
+        lines.append(f"{one['labeler']:<20}{one['comparisons'] + one['rankings']:>8}{shares}{seconds:>10}{weight:>8}{mark}")
     return "\n".join(lines) if document["labelers"] else "nobody has compared anything yet"
 
 

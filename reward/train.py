@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,6 @@ def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
     """
     used = {row.source for row in rows}
     found = {source: agreement(store, source) for source in sorted(used - {"simulated"} or used, reverse=True)}
-    source = max(found, key=lambda each: found[each].pairs)
-    rate, low, high, pairs = astuple(found[source])
-    return {"rate": rate, "ci": [low, high], "pairs": pairs, "source": source}
+    source = max(found, key=lambda each: found[each].units)
+    one = found[source]
+    return {"rate": one.rate, "ci": [one.low, one.high], "pairs": one.pairs, "source": source}

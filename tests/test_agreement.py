@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.columns import OF_TASK
 from labeling.agreement import Votes, by_group, pairings, report
+from labeling.labelers import between
 
 
 def votes(rows: list[tuple[int, int, int]]) -> Votes:
@@ -45,9 +47,29 @@ def test_pairings_are_every_two_votes_on_a_pair(said):
     rows = [(pair, who, grade) for (pair, who), grade in said.items()]
     found = sorted(zip(*(column.tolist() for column in pairings(votes(rows).shared())), strict=True))
     expected = sorted(
-        (min(a, b), max(a, b), agree(x, y)) for (p, a, x), (q, b, y) in combinations(rows, 2) if p == q
+        (min(a, b), max(a, b), p, agree(x, y)) for (p, a, x), (q, b, y) in combinations(rows, 2) if p == q
     )
     assert found == expected
+
+
+def test_pairs_of_one_ranking_are_resampled_together():
+    """16 rankings of six answers, 15 pairs each, by two people who agree wholly in half of them and not at all in the others: sixteen
+    units of mean a half, so the standard error is 0.5 / 4 whatever the number of pairs."""
+    rows = [(-OF_TASK * task - pair, who, 2 if who == 1 or task % 2 else -2) for task in range(1, 17) for pair in range(1, 16) for who in (1, 2)]
+    found = report(votes(rows))
+    assert (found.raw.rate, found.raw.pairs, found.raw.units) == (0.5, 240, 16)
+    assert (found.raw.low, found.raw.high) == pytest.approx((0.5 - 1.96 / 8, 0.5 + 1.96 / 8), abs=0.03)
+    assert found.nominal.high - found.nominal.low > 0.3  # of 240 pairs by themselves it would be 0.12
+    (two,) = between(votes(rows))
+    assert (two.agreement.low, two.agreement.high) == pytest.approx((found.raw.low, found.raw.high), abs=0.03)
+
+
+def test_compared_pairs_stand_beside_tasks():
+    """Four compared pairs, all agreed on, and one ranking of three answers, agreed on in one of its pairs: (4 + 1) of 7."""
+    rows = [(pair, who, 1) for pair in range(1, 5) for who in (1, 2)]
+    rows += [(-OF_TASK - pair, who, 2 if who == 1 or pair == 1 else -2) for pair in (1, 2, 3) for who in (1, 2)]
+    found = report(votes(rows)).raw
+    assert (found.rate, found.pairs, found.units) == (pytest.approx(5 / 7), 7, 5)
 
 
 def test_where_all_agree_the_interval_is_wilsons():

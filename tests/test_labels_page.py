@@ -100,7 +100,7 @@ def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, a
 def test_one_line_says_what_the_agreement_means(rate, pairs, low, means):
     # two labelers right with p agree with p^2 + (1 - p)^2: 0.73 gives p = (1 + sqrt(0.46)) / 2 = 0.839
     alpha = Alpha(low + 0.1, low, low + 0.2)
-    assert means in labels_view.meaning(AgreementReport(Agreement(rate, rate - 0.1, rate + 0.1, pairs), alpha, alpha))
+    assert means in labels_view.meaning(AgreementReport(Agreement(rate, rate - 0.1, rate + 0.1, pairs, pairs), alpha, alpha))
 
 
 def test_a_disputed_pair_shows_nobodys_vote_until_it_is_asked_for(judged):

@@ -84,7 +84,7 @@ class LabelsPage:
         ]  # fmt: skip
 
     def _others(self, found: Overview) -> int:
-        return self.store.comparisons.count() if not found.comparisons else 0
+        return 0 if found.labelers else self.store.comparisons.count() + self.store.rankings.count()
 
     def _agreement(self) -> None:
         html(value="<h2>Labelers two by two</h2>")

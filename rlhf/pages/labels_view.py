@@ -25,12 +25,12 @@ LABEL = "../label/"
 
 
 def summary(found: Overview, others: int = 0, since: str = "") -> str:
-    """Agreement of all, and the one line that says what it means; `others` counts the comparisons of the other kind.
+    """Agreement of all, and the one line that says what it means; `others` counts the labels of the other kind.
 
     `since`: the moment of these figures where something was said after it.
     """
     if not found.labelers and others:
-        return empty(f"There are no such comparisons, but {others:,} of the other kind: choose whose above.")
+        return empty(f"There are no such labels, but {others:,} of the other kind: choose whose above.")
     if found.report.raw.rate is None:
         return empty(no_shared(found), LABEL, "Label")
     one = found.report
@@ -58,9 +58,10 @@ def no_shared(found: Overview) -> str:
 
 def meaning(found: AgreementReport) -> str:
     """What the agreement means for a model that learns from these labels."""
-    rate, pairs = found.raw.rate, found.raw.pairs
-    if pairs < FEW:
-        return f"Only {pairs} pairs were judged by two labelers: too few to say more than the interval does. {FEW} or more tell something."
+    rate, judged = found.raw.rate, found.raw.units
+    if judged < FEW:
+        what = "pairs" if judged == found.raw.pairs else "pairs or rankings"
+        return f"Only {judged} {what} were judged by two labelers: too few to say more than the interval does. {FEW} or more tell something."
     if found.nominal.low is not None and found.nominal.low <= 0:
         return "Labelers do not agree more than chance would make them: read the disputed pairs and make the guideline clearer before training."
     best = f"{100 * rate:.0f} to {100 * highest_accuracy(rate):.0f} %"
@@ -116,7 +117,7 @@ def matrix(found: Overview) -> str:
     lines = {row: "".join(_cell(cells.get((min(row, id), max(row, id))), row == id) for id in shown) for row in shown}
     body = "".join(f"<tr><th scope=row>{esc(found.names[row])}</th>{line}</tr>" for row, line in lines.items())
     hidden = len({id for two in found.between for id in (two.one, two.other)}) - len(shown)
-    note = f" The {len(shown)} with most comparisons; {hidden} more are in the download." if hidden > 0 else ""
+    note = f" The {len(shown)} with most labels; {hidden} more are in the download." if hidden > 0 else ""
     lead = f"<p class=soft>Percent of the pairs that both judged, and how many these are. The stronger the shade, the more they agree.{note}</p>"
     return f"{lead}<div class=scroll><table class=matrix><tr><td class=none></td>{head}</tr>{body}</table></div>"
 
