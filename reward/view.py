@@ -17,7 +17,8 @@ from reward.groups import MARGINS
 
 PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "Runs"}
 IMPORT = re.compile(r": app\.py import\b[^.;,]*")
-COMMAND = re.compile(r"app\.py (train reward|train|sample|runs)\b[^.;,]*")
+COMMAND = re.compile(r"app\.py (train reward|train|sample|runs)\b(?! --endpoint)[^.;,]*")
+"""Commands in a remedy that a page stands for; an endpoint is asked from the command line alone."""
 HEADERS = ["Comparisons", "of which", "Number", "Prompts", "Accuracy (%)", "95 % from", "to"]
 """Of the table of groups."""
 LEANINGS = {"longer": "the longer answer", "list": "the one with a list", "left": "the left one"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gradio as gr
+
 from data.store import Store
 from rlhf.next_step import Ring, Step
 from rlhf.pages import look, run_view, train
@@ -9,6 +11,7 @@ from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_ring, draw_step
 from rlhf.pages.parts import beside, with_interval
 from rlhf.pages.policies import by_people, in_family_order, row
+from rlhf.pages.runs import RunsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -86,6 +89,19 @@ def test_the_pages_are_listed_in_one_place():
     assert 'const PAGES = ["loop", "garden"];' in head
     others = [name for name, _ in train.PAGES if f"data-page={name}" in head or f'"{name}"' in head]
     assert others == ["loop"]
+
+
+def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
+    store.accounts.add("rae", "researcher")
+    asked = type("Request", (), {"username": "rae"})()
+    with gr.Blocks():
+        page = RunsPage(store, [gr.Timer(2).tick])
+    sampled, elsewhere = store.runs.enqueue("sample", {"prompts": 7}, "rae"), store.runs.enqueue("endpoint", {"model": "m"}, "rae")
+    again = page.outputs().index(page.again)
+    assert [page.show(run.public)[again].visible for run in (sampled, elsewhere)] == [True, False]
+    assert page.another("run1", asked)[page.forms["sample"].fields["prompts"]] == 7
+    (line,) = page.another("run2", asked).values()
+    assert "app.py sample --endpoint URL --model NAME" in line
 
 
 def test_policies_stand_after_their_parents(store):

@@ -151,6 +151,11 @@ def test_a_page_links_to_a_page_where_the_command_line_has_a_command():
     assert "<a href='#runs'>Runs</a>" in view.refused(BadInput("no pair waits", "Sample answers first: app.py sample --policy P --prompts N"))
 
 
+def test_a_command_that_no_page_stands_for_stays_a_command():
+    problem = BadInput("run1 left no checkpoint", "Start another one: app.py sample --endpoint URL --model NAME")
+    assert view.refused(problem) == "run1 left no checkpoint. Start another one: app.py sample --endpoint URL --model NAME"
+
+
 def test_a_refusal_names_the_field_where_the_error_does_not():
     shown = view.refused(BadInput("-1 is too small", "Give 1 or more.", field="epochs"))
     assert shown == "-1 is too small (field &#x27;epochs&#x27;). Give 1 or more."

@@ -11,6 +11,7 @@ from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
 from rlhf import launch, supervisor
+from rlhf.kinds import command_of
 from rlhf.pages import run_view
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
 from rlhf.pages.run_form import RunForm, forms
@@ -96,8 +97,8 @@ class RunsPage:
         plots = [_drawn(curve) for curve in drawn] + [gr.LinePlot(visible=False)] * (run_view.PLOTS - len(drawn))
         ended_early = run.state in ("cancelled", "failed", "lost")
         return [
-            mark, run_view.head(run), gr.Button(visible=not run.over), gr.Button(visible=ended_early), gr.Button(visible=True),
-            *plots, run_view.samples(self.store, run), run_view.log_tail(self._folder(run)),
+            mark, run_view.head(run), gr.Button(visible=not run.over), gr.Button(visible=ended_early),
+            gr.Button(visible=run.kind in self.forms), *plots, run_view.samples(self.store, run), run_view.log_tail(self._folder(run)),
         ]  # fmt: skip
 
     def choose(self, event: gr.SelectData, request: gr.Request) -> list:
@@ -128,10 +129,13 @@ class RunsPage:
         return [said(f"{run.public} goes on from {old.public}."), run.public, *self.show(run.public)]
 
     def another(self, chosen: str, request: gr.Request) -> dict[Any, Any]:
-        """Put the run's settings into the form of its kind."""
+        """Put the run's settings into the form of its kind; a kind without a form is started by its command."""
         researcher(self.store, request)
         run = self._chosen(chosen, self.store.runs.list())
-        form: RunForm = self.forms[run.kind]
+        form: RunForm | None = self.forms.get(run.kind)
+        if form is None:
+            problem = BadInput(f"no form starts a run like {run.public}", f"Start another one: app.py {command_of(run.kind)}")
+            return {self.told: said(problem)}
         message = said(f"The form above has the settings of {run.public}.")
         return {
             self.told: message,
