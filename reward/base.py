@@ -20,8 +20,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from data.errors import BadInput
 from reward.adapters import HEAD, as_causal, default_lora, read_adapter, write_adapter
 from reward.encoding import Encoding
-from reward.loading import load_causal, locate, weights_hash
+from reward.loading import load_causal, weights_hash
 from reward.lora import quicken
+from reward.places import locate
 
 
 class Base:

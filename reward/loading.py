@@ -11,22 +11,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from data.errors import BadInput
+from reward.places import locate
 
-STARTER = Path(__file__).resolve().parents[1] / "data" / "starter" / "base"
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 Loaded = TypeVar("Loaded")
-
-
-def locate(source: str | Path) -> str:
-    """The folder of a base model, or the id of a hub model that was downloaded before. Raises BadInput."""
-    if source == "starter":
-        return str(_folder(STARTER, "Build it with `python -m rlhf.starter`."))
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return str(_folder(path.resolve(), "Give a folder with config.json, the tokenizer and *.safetensors weights."))
-    if path.is_absolute() or len(path.parts) > 2 or str(source).startswith((".", "~")):
-        raise BadInput(error=f"no model folder {str(source)!r}", remedy="Check the path of the base model.")
-    return str(source)
 
 
 def load_causal(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -45,12 +33,6 @@ def weights_hash(model: PreTrainedModel) -> str:
         head = tensor.flatten()[:8].to("cpu", torch.bfloat16).float()
         digest.update(f"{name} {tuple(tensor.shape)} {head.tolist()}".encode())
     return digest.hexdigest()[:16]
-
-
-def _folder(path: Path, remedy: str) -> Path:
-    if not (path / "config.json").is_file():
-        raise BadInput(error=f"{str(path)!r} holds no model (no config.json)", remedy=remedy)
-    return path
 
 
 def _load(kind: type[Loaded], name: str, **options: object) -> Loaded:

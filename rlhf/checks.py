@@ -15,10 +15,13 @@ from data.records import Policy, RewardModel
 from data.starter import BASE, SOURCE
 from data.store import Store
 from reward.parts import ALL, read_part, trained_on
+from reward.places import locate
+from rlhf.choosing import project_of, shares
 from rlhf.clinic import checks as clinic
 from rlhf.documents import read_text
+from rlhf.policies import adapter_folder, choose_speakers
 from rlhf.reward_sources import reward_record
-from rlhf.starting import choose_start
+from rlhf.starting import choose_start, starting_policy
 
 
 def prompts(store: Store, settings: Any) -> None:
@@ -31,28 +34,35 @@ def prompts(store: Store, settings: Any) -> None:
         raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
 
 
+def pairs(store: Store, settings: Any) -> None:
+    """What is to be sampled makes pairs, of splits that hold prompts, for a labeling project that exists."""
+    shares(store, settings)
+    project_of(store, settings.project)
+
+
+def speakers(store: Store, settings: Any) -> None:
+    """The policy that answers can be used, and so can the one it is compared with, where one is named."""
+    for one in choose_speakers(store, settings.from_, settings.against):
+        usable(store, one, settings)
+
+
 def policy(store: Store, settings: Any) -> None:
-    """The policy the run starts from exists, and its base has room for the answers."""
-    named = getattr(settings, "from_", "")
-    policies = [store.policies.get(number(named, POLICY))] if named else store.policies.list()[-1:]
-    if not policies:
-        raise BadInput(
-            "this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy"
-        )
-    room(policies[0], settings)
+    """The policy that is named, or the first one, can be used."""
+    usable(store, starting_policy(store, settings.from_), settings)
 
 
 def start(store: Store, settings: Any) -> None:
-    """The policy that is trained from exists and has weights of its own, and its base has room for the answers, where any are sampled."""
-    found = choose_start(store, settings.from_)
+    """The policy that is trained from exists, has weights of its own and can be used."""
+    usable(store, choose_start(store, settings.from_), settings)
+
+
+def usable(store: Store, policy: Policy, settings: Any) -> None:
+    """A policy's base and adapter lie where they were written down, and there is room for the answers, where any are sampled."""
+    locate(policy.base)
+    if policy.adapter:
+        adapter_folder(store, policy)
     if hasattr(settings, "max_new_tokens"):
-        room(found, settings)
-
-
-def others(store: Store, settings: Any) -> None:
-    """The second policy exists, where one is named, and its base has room for the answers."""
-    if settings.against:
-        room(store.policies.get(number(settings.against, POLICY)), settings)
+        room(policy, settings)
 
 
 def room(policy: Policy, settings: Any) -> None:
@@ -94,7 +104,7 @@ def compared(store: Store, settings: Any) -> None:
     """There are contests, each of them with room for the answers, and a judge."""
     for pair in contests(store, settings):
         for one in pair:
-            room(one, settings)
+            usable(store, one, settings)
     if settings.reward:
         store.reward_models.get(number(settings.reward, REWARD_MODEL))
     elif settings.judge == "reward":
@@ -165,7 +175,7 @@ def instructions(store: Store, settings: Any) -> None:
 def text(store: Store, settings: Any) -> None:
     """The text to pre-train on can be read; the policy to continue exists, or the heads share the width of a new model evenly."""
     if settings.from_:
-        choose_start(store, settings.from_)
+        usable(store, choose_start(store, settings.from_), settings)
     elif settings.hidden_size % (2 * settings.heads):
         near = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
         raise BadInput(
@@ -178,9 +188,10 @@ def text(store: Store, settings: Any) -> None:
 
 CHECKS: dict[str, Callable[[Store, Any], Any]] = {
     "prompts": prompts,
+    "pairs": pairs,
     "policy": policy,
     "start": start,
-    "others": others,
+    "speakers": speakers,
     "contests": compared,
     "reward": reward,
     "guard": guard,

@@ -13,6 +13,7 @@ from data.projects import STANDARD
 from data.rankings import FEWEST, MOST
 from data.records import Prompt
 from data.store import Store
+from rlhf.settings import SampleSettings
 
 RANKING = "ranking"
 
@@ -53,11 +54,9 @@ class Tally:
 def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int) -> list[Prompt]:
     """`count` prompts of a split: the least `answered` first (counts by prompt id), in an order drawn by `seed`.
 
-    Fewer where there are fewer; raises BadInput where there is none.
+    Fewer where there are fewer.
     """
     prompts = store.prompts.list(split=split)
-    if not prompts:
-        raise BadInput(f"there are no prompts in the {split} split", "Import some with `import FILE --as prompts`.")
     random.Random(seed).shuffle(prompts)
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 
@@ -115,9 +114,20 @@ def project_of(store: Store, name: str) -> int:
     return store.projects.by_name(name).id if name else STANDARD
 
 
+def shares(store: Store, settings: SampleSettings) -> dict[str, int]:
+    """How many prompts of which split a sampling run answers. Raises BadInput naming the field for what makes no sense."""
+    if not settings.against:
+        check_pairs(settings.per_prompt, settings.pairs)
+    elif settings.split not in ("", "test"):
+        raise BadInput(f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split")
+    return split_shares(store, settings.prompts, "test" if settings.against else settings.split, settings.test_share)
+
+
 def split_shares(store: Store, prompts: int, split: str, test_share: float) -> dict[str, int]:
-    """How many prompts of which split are meant; a store without test prompts lacks their share."""
-    if split:
-        return {split: prompts}
-    measure = round(prompts * test_share) if store.prompts.count("test") else 0
-    return {name: count for name, count in (("train", prompts - measure), ("test", measure)) if count}
+    """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput for a split without any."""
+    measure = round(prompts * test_share) if not split and store.prompts.count("test") else 0
+    wanted = {name: count for name, count in ((split or "train", prompts - measure), ("test", measure)) if count}
+    for name in wanted:
+        if not store.prompts.count(name):
+            raise BadInput(f"there are no prompts in the {name} split", "Import some with `import FILE --as prompts`.")
+    return wanted

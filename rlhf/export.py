@@ -21,8 +21,9 @@ from data.store import Store
 from reward.classifier import as_classifier
 from reward.encoding import PLAIN_TEMPLATE
 from reward.ensemble import RewardEnsemble, member_folder
-from reward.loading import LOCAL, load_causal, locate
+from reward.loading import LOCAL, load_causal
 from reward.model import ABOUT, RewardModel
+from reward.places import locate
 from rlhf.policies import adapter_folder
 from rlhf.starting import choose_start
 

@@ -47,7 +47,7 @@ _ALL = (
         "Completions of a policy for prompts, and pairs from them for the labelers.",
         "rlhf.settings:SampleSettings",
         "rlhf.sample:run",
-        ("prompts", "policy", "others"),
+        ("prompts", "pairs", "speakers"),
     ),
     Kind(
         "reward",
@@ -96,7 +96,7 @@ _ALL = (
         "A policy that imitates the instruction rows.",
         "rlhf.settings:SFTSettings",
         "rlhf.sft:run",
-        ("instructions",),
+        ("instructions", "policy"),
     ),
     Kind(
         "pretrain",
@@ -120,7 +120,7 @@ _ALL = (
         "A map of the instruction rows: vectors, near-duplicates, clusters, and how much each instruction helps to foresee its answer.",
         "rlhf.clinic.settings:EmbedSettings",
         "rlhf.clinic.embed:run",
-        ("rows",),
+        ("rows", "policy"),
     ),
     Kind(
         "curate",

@@ -14,11 +14,10 @@ from time import monotonic
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.records import Prompt
-from data.store import Store
 from rlhf.answers import Limits, Speaker, Wanted
 from rlhf.best_of_n import load_speaker
-from rlhf.choosing import Meeting, Tally, check_pairs, choose_prompts, project_of, split_shares
-from rlhf.policies import Bases, choose_policy
+from rlhf.choosing import Meeting, Tally, choose_prompts, project_of, shares
+from rlhf.policies import Bases, choose_speakers
 from rlhf.settings import SampleSettings
 
 CHUNK = 4
@@ -32,7 +31,7 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 
     Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
     """
-    wanted = shares(settings, context.store)
+    wanted = shares(context.store, settings)
     project_of(context.store, settings.project)
     sampler = Sampler.of(context, settings)
     prompts = [
@@ -50,15 +49,6 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     return RunResult(produced=[], report=sampler.tally.report(policies=[one.policy.public for one in sampler.speakers]))
 
 
-def shares(settings: SampleSettings, store: Store) -> dict[str, int]:
-    """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput naming the field."""
-    if not settings.against:
-        check_pairs(settings.per_prompt, settings.pairs)
-    elif settings.split not in ("", "test"):
-        raise BadInput(f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split")
-    return split_shares(store, settings.prompts, "test" if settings.against else settings.split, settings.test_share)
-
-
 @dataclass(frozen=True, slots=True)
 class Sampler:
     """One run's speakers (one, or two to compare), with how often each of them has `answered` each prompt before."""
@@ -73,11 +63,7 @@ class Sampler:
     def of(cls, context: RunContext, settings: SampleSettings) -> Sampler:
         """Load the policies that are named. Raises BadInput where one is unknown or compared with itself."""
         store, bases = context.store, Bases()
-        policies = [choose_policy(store, settings.from_)]
-        if settings.against:
-            policies.append(choose_policy(store, settings.against))
-            if policies[0] == policies[1]:
-                raise BadInput(f"{policies[0].public} cannot be compared with itself", "Name another policy.", field="against")
+        policies = choose_speakers(store, settings.from_, settings.against)
         speakers = [load_speaker(store, bases, policy) for policy in policies]
         for base in {speaker.base for speaker in speakers}:
             base.causal.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes

@@ -21,7 +21,7 @@ class SampleSettings:
     against: str = option("", "second policy: one answer of each per prompt, shown blind, to compare the two", main=True)
     prompts: int = option(100, "how many prompts; those answered least often come first", unit="prompts", main=True, min=1)
     per_prompt: int = option(2, "answers per prompt", unit="answers", main=True, min=1)
-    temperature: float = option(1.0, "1 samples the policy as it is; lower is safer and more alike", main=True)
+    temperature: float = option(1.0, "1 samples the policy as it is; lower is safer and more alike", main=True, min=1e-4, max=10.0)
     split: Literal["", "train", "validation", "test"] = option(
         "", "whose prompts; empty: train and a share of test, or test where two policies are compared"
     )

@@ -20,9 +20,7 @@ from trl import SFTConfig, SFTTrainer
 from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.frozen import frozen_rows
-from data.records import Policy
 from data.settings import as_dict
-from data.store import Store
 from reward.adapters import default_lora
 from reward.base import Base
 from reward.machine import peak_mb
@@ -30,7 +28,7 @@ from reward.progress import Progress
 from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import SFTSettings
 from rlhf.sft_rows import as_shown, encoded, train_rows
-from rlhf.starting import choose_start
+from rlhf.starting import starting_policy
 from rlhf.tuning import merge, publish, quicken_all, write_trained
 
 SHOWN = 3
@@ -70,16 +68,6 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
         "peak_mb": peak_mb(),
     }  # fmt: skip
     return RunResult([policy.public], report)
-
-
-def starting_policy(store: Store, wanted: str) -> Policy:
-    """The policy asked for, or the first one of the home."""
-    if wanted:
-        return choose_start(store, wanted)
-    policies = store.policies.list()
-    if not policies:
-        raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")
-    return min(policies, key=lambda policy: policy.id)
 
 
 def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None) -> Path:

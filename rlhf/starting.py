@@ -26,3 +26,13 @@ def choose_start(store: Store, wanted: str) -> Policy:
     if not policies:
         raise BadInput("this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy")
     return policies[-1]
+
+
+def starting_policy(store: Store, wanted: str) -> Policy:
+    """The policy asked for, or the first one of the home."""
+    if wanted:
+        return choose_start(store, wanted)
+    policies = store.policies.list()
+    if not policies:
+        raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")
+    return min(policies, key=lambda policy: policy.id)

@@ -238,7 +238,9 @@ def test_a_name_of_a_policy_is_never_markup(ring):
 
 
 def test_one_click_queues_all_policies_on_the_same_prompts(ring):
-    ring.prompts.add_many({"text": f"Write note {number}.", "source": "test"} for number in range(10))
+    ring.prompts.add_many({"text": f"Write note {number}.", "source": "test"} for number in range(40))
+    (ring.home / "x").mkdir()
+    (ring.home / "x" / "adapter_config.json").touch()
     with locks.hold(ring.home / locks.SUPERVISOR):
         page = page_of(ring)
         assert "run1 is queued" in page.queue_comparison("p1", "r2", [], asks(ring))

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadInput
+from data.splits import split_of
 from data.starter import BASE
 from data.store import Store
 from rlhf import locks
-from rlhf.checks import context_of
+from rlhf.checks import CHECKS, context_of
 from rlhf.launch import launch
 from rlhf.reward_sources import keep_sources
 
@@ -25,7 +26,7 @@ def ring(store: Store, tmp_path: Path) -> Store:
     store.policies.add(name="first", kind="base", base=str(folder))
     store.policies.add(name="second", kind="base", base=str(folder), parent_id=1)
     store.policies.add(name="elsewhere", kind="base", base="some/hub-id", parent_id=1)
-    store.prompts.add("Say hi.", source="test")
+    store.prompts.add_many({"text": f"Say {number}.", "source": "test"} for number in range(40))
     return store
 
 
@@ -71,6 +72,37 @@ def test_a_comparison_by_a_reward_model_needs_one(ring: Store) -> None:
     problem = refused(ring, "compare", policies="p2", judge="reward", max_new_tokens=8)
     assert (problem.field, "reward=r1" in problem.remedy) == ("reward", True)
     assert "r7" in str(refused(ring, "compare", policies="p2", reward="r7", max_new_tokens=8))
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"per_prompt": 1}, "per_prompt"), ({"pairs": "ranking"}, "per_prompt"), ({"from": "p1", "against": "p1"}, "against"),
+     ({"against": "p1", "split": "train"}, "split"), ({"project": "Nope"}, "project"), ({"temperature": 0}, "temperature")],
+)  # fmt: skip
+def test_a_sampling_that_makes_no_sense_is_refused(ring: Store, given: dict, field: str) -> None:
+    assert refused(ring, "sample", **given, max_new_tokens=8).field == field
+
+
+def test_a_split_without_prompts_cannot_be_sampled(store: Store) -> None:
+    store.policies.add(name="first", kind="base", base="some/hub-id")
+    store.prompts.add(next(text for text in map(str, range(100)) if split_of(text) == "train"), source="test")
+    assert "no prompts in the test split" in refused(store, "sample", split="test").error
+    assert queued(store, "sample")
+
+
+@pytest.mark.parametrize("kind", ["sample", "compare", "ppo", "dpo", "rejection", "best-of-n", "sft", "embed", "quantity"])
+@pytest.mark.parametrize("gone", ["base", "adapter"])
+def test_a_policy_whose_files_are_gone_is_refused(ring: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, gone: str) -> None:
+    """What else these kinds need is taken as there."""
+    for need in ("reward", "labels", "instructions", "rows", "judge", "guard", "uncertainty"):
+        monkeypatch.setitem(CHECKS, need, lambda store, settings: None)
+    base = tmp_path / ("gone" if gone == "base" else "base")
+    ring.policies.add(name="of old", kind="sft", base=str(base), adapter="policies/p4" if gone == "adapter" else None, parent_id=1)
+    named = {"policies": "p4"} if kind == "compare" else {"from": "p4"}
+    room = {} if kind in ("sft", "dpo", "embed") else {"max_new_tokens": 8}
+    problem = refused(ring, kind, **named, **room)
+    assert (str(base) if gone == "base" else "policies/p4") in problem.error
+    assert problem.remedy
 
 
 @pytest.mark.parametrize(("heads", "width", "near"), [(3, 256, 252), (5, 8, 10), (8, 8, 16)])

@@ -38,6 +38,20 @@ def ended(store, state, **about):
     return store.runs.finish(store.runs.claim().id, state, **about)
 
 
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [(["--per-prompt", "1"], "per_prompt=1"), (["--policy", "p1", "--against", "p1"], "p1 cannot"), (["--set", "project=Nope"], "'Nope'"),
+     (["--set", "temperature=0"], "temperature=0"), (["--set", "against=p1", "--set", "split=train"], "split='train'")],
+)  # fmt: skip
+def test_a_sampling_that_makes_no_sense_is_one_line_and_no_run(store, capsys, given, value):
+    store.policies.add(name="first", kind="base", base="some/hub-id")
+    store.prompts.add_many({"text": f"Say {number}.", "source": "test"} for number in range(40))
+    with locks.hold(store.home / locks.SUPERVISOR):
+        status = app.main(["sample", *given, "--home", str(store.home)])
+    assert value in refused((status, *capsys.readouterr()))
+    assert store.runs.list() == []
+
+
 def test_the_list_has_a_line_for_every_run_newest_first(call, store):
     assert call() == (0, "no runs yet\n", "")
     ended(store, "failed", error="no memory")

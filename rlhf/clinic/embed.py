@@ -19,7 +19,7 @@ from rlhf.clinic.examination import Examination
 from rlhf.clinic.reading import LOSSES, Reading, encode, read, sentence_vectors
 from rlhf.clinic.settings import EmbedSettings
 from rlhf.policies import Bases, load_policy
-from rlhf.sft import starting_policy
+from rlhf.starting import starting_policy
 
 
 def run(context: RunContext, settings: EmbedSettings) -> RunResult:

@@ -27,8 +27,9 @@ from rlhf.compare import Table
 from rlhf.figures import wins
 from rlhf.policies import Bases, adapter_folder
 from rlhf.settings import CompareSettings, SFTSettings
-from rlhf.sft import starting_policy, train
+from rlhf.sft import train
 from rlhf.sft_rows import encoded, train_rows
+from rlhf.starting import starting_policy
 from rlhf.tuning import publish
 
 

@@ -1,0 +1,26 @@
+"""Where base models lie. Importable without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.errors import BadInput
+from data.starter import BASE, SOURCE
+
+
+def locate(source: str | Path) -> str:
+    """The folder of a base model, or the id of a hub model that was downloaded before. Raises BadInput."""
+    if source == SOURCE:
+        return str(_folder(BASE, "Build it with `python -m rlhf.starter`."))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return str(_folder(path.resolve(), "Give a folder with config.json, the tokenizer and *.safetensors weights."))
+    if path.is_absolute() or len(path.parts) > 2 or str(source).startswith((".", "~")):
+        raise BadInput(error=f"no model folder {str(source)!r}", remedy="Check the path of the base model.")
+    return str(source)
+
+
+def _folder(path: Path, remedy: str) -> Path:
+    if not (path / "config.json").is_file():
+        raise BadInput(error=f"{str(path)!r} holds no model (no config.json)", remedy=remedy)
+    return path
