@@ -31,6 +31,7 @@ HASTE = """() => {
     window.pauses = [];
     window.setTimeout = (work, pause, ...more) => { if (pause >= 2000) pauses.push(pause); return wait(work, pause / 100, ...more); };
 }"""
+NO_DRAFT_IN_TIME = "() => { const wait = setTimeout; window.setTimeout = (work, pause) => (pause === 1000 ? 1 : wait(work, pause)); }"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 pytestmark = MARKS
 
@@ -119,6 +120,11 @@ def shows(page, text, place="#desk"):
 
 def shown(page):
     return page.locator("#desk").get_attribute("data-assignment")
+
+
+def kept(store, page):
+    """The draft of the item on the screen, as it is stored."""
+    return store.value("SELECT content FROM drafts WHERE assignment_id = ?", [shown(page)]) or ""
 
 
 def until(found, rest=time.sleep):
@@ -235,7 +241,7 @@ def test_a_form_asks_for_what_is_missing_and_a_draft_survives_a_reload(store, de
     page.keyboard.press("r")
     page.keyboard.type("It is kind.")
     began = time.monotonic()
-    assert until(lambda: "It is kind." in (store.value("SELECT content FROM drafts WHERE assignment_id = ?", [shown(page)]) or ""))
+    assert until(lambda: "It is kind." in kept(store, page))
     assert time.monotonic() - began < 30
     assert desk.said() == []
     page.on("dialog", lambda asks: asks.accept())
@@ -251,6 +257,84 @@ def test_a_form_asks_for_what_is_missing_and_a_draft_survives_a_reload(store, de
     assert store.comparisons.aspects(event.id) == {"helpful": "right", "true": "tie"}
     edit = store.comparisons.edit(event.id)
     assert (edit.edited_id, edit.text) == (event.right_id, f"Better: {right}")
+
+
+def test_what_is_being_written_stays_through_another_view_another_language_and_a_cut_network(store, desk, address):
+    desk.begin(form=Form(aspects=("helpful",)), pairs=1)
+    page = desk.open(address)
+    page.keyboard.press("r")
+    page.keyboard.type("It is ")
+    assert until(lambda: "It is" in kept(store, page))
+    page.keyboard.type("kind")
+    page.keyboard.press("Escape")
+    page.locator("[name=helpful][value=right]").check()
+    page.keyboard.press("m")
+    expect(page.locator("#view")).to_have_text("mPlain text")
+    assert page.locator("#rationale").input_value() == "It is kind"
+    page.route("**/label/do/*", lambda route: route.abort())
+    page.keyboard.press("r")
+    page.keyboard.press("Home")
+    page.keyboard.type("I think: ")
+    page.keyboard.press("Escape")
+    page.locator("#to_ko").click()
+    tells(page, "서버가 응답하지 않습니다.")
+    page.unroute("**/label/do/*")
+    tells(page, "서버가 다시 응답합니다.")
+    expect(page.locator("#rationale")).to_have_attribute("placeholder", "까닭 (선택)")
+    assert page.locator("#rationale").input_value() == "I think: It is kind"
+    assert page.locator("#rationale").evaluate("(box) => box.selectionStart") == len("I think: ")
+    assert page.locator("[name=helpful][value=right]").is_checked()
+    assert until(lambda: "I think: It is kind" in kept(store, page))
+
+
+def test_an_edit_that_is_refused_stays_where_it_was_written(store, desk, address):
+    desk.begin(form=Form(edit=True), pairs=1)
+    page = desk.open(address)
+    page.keyboard.press("2")
+    shows(page, "Every pair has been judged.")
+    page.keyboard.press("u")
+    tells(page, "Taken back.")
+    page.keyboard.press("e")
+    page.keyboard.press("2")
+    page.keyboard.insert_text("Better: ")
+    assert until(lambda: "Better" in kept(store, page))
+    page.locator("#edit").fill("x" * 21_000)
+    page.keyboard.press("Control+Enter")
+    tells(page, "The edited answer has 21000 characters; the most is 20000.")
+    assert page.locator("#edit").input_value() == "x" * 21_000
+    page.locator("#edit").fill("kinder")
+    page.keyboard.press("Control+Enter")
+    shows(page, "Every pair has been judged.")
+    (event,) = store.comparisons.current(labeler_id=desk.account.id)
+    assert store.comparisons.edit(event.id).text == "kinder"
+
+
+def test_what_was_written_last_is_kept_where_one_looks_back_or_undoes_and_stands_with_its_own_item_alone(store, desk, address):
+    desk.begin()
+    page = desk.open(address)
+    page.evaluate(NO_DRAFT_IN_TIME)
+    box = page.locator("#rationale")
+    first = shown(page)
+    page.keyboard.press("r")
+    page.keyboard.type("the first")
+    page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    tells(page, "Recorded")
+    second = shown(page)
+    assert box.input_value() == ""
+    for way, back in (("ArrowLeft", "Escape"), ("u", "2")):
+        page.keyboard.press("r")
+        page.keyboard.press("End")
+        page.keyboard.type(f"{way} ")
+        page.keyboard.press("Escape")
+        page.keyboard.press(way)
+        expect(page.locator("#desk")).to_have_attribute("data-assignment", first)
+        assert box.input_value() == "the first"
+        page.keyboard.press(back)
+        expect(page.locator("#desk")).to_have_attribute("data-assignment", second)
+    assert box.input_value() == "ArrowLeft u "
+    (event,) = store.comparisons.current(labeler_id=desk.account.id)
+    assert store.comparisons.rationale(event.id) == "the first"
 
 
 def test_answers_are_ranked_by_keys_and_by_drag_and_an_unchanged_order_is_asked_about(store, desk, address):

@@ -60,8 +60,6 @@
     const missing = gap();
     if (missing) { loop.line(loop.says(missing[0]), true); return missing[1]?.focus(); }
     const { assignment, past } = loop.now.item;
-    clearTimeout(timer);
-    dirty = 0;
     loop.act("answer", {
       answer: { id: said.id, assignment, verdict: said.verdict, rationale: rationale(), aspects: aspects(), ...edited(),
         active_seconds: loop.spent(), ...(past ? { supersedes: past } : {}) },
@@ -104,8 +102,10 @@
   };
   const touched = loop.touched = () => { dirty += 1; timer ??= setTimeout(keep, 1000); };
   document.addEventListener("input", (event) => { if (event.target.closest?.("#form")) touched(); });
-  document.addEventListener("visibilitychange", () => { if (document.hidden && dirty) { clearTimeout(timer); keep(); } });
-  addEventListener("beforeunload", (event) => { if (dirty && loop.now.item?.kind === "pair" && (rationale() || edited().edit)) { keep(); event.preventDefault(); } });
+  // Sent beside whatever leaves the item: the server keeps a draft in either order.
+  loop.flush = () => { if (dirty) { clearTimeout(timer); keep(); } };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) loop.flush(); });
+  addEventListener("beforeunload", (event) => { if (dirty && !loop.isBusy() && loop.now.item?.kind === "pair" && (rationale() || edited().edit)) { keep(); event.preventDefault(); } });
 
   // Aspects by key: the digit that stands in front of a choice, and on to the next one.
   loop.aspectKey = (event) => {
@@ -128,6 +128,8 @@
       const draft = reply.item.draft ?? {};
       said = { ...fresh(), verdict: draft.verdict ?? "", editing: Boolean(draft.edit) };
       if (draft.edit && field("edit")) Object.assign(field("edit"), { value: draft.edit }).dataset.side = draft.edited;
+    } else if (dirty) {
+      timer ??= setTimeout(keep, 1000);
     }
     mark();
   });

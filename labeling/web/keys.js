@@ -76,7 +76,11 @@ let differences = false;
 loop.view = (next = false) => (differences && !next ? "differences" : loop.stored((store) => store.getItem("view")) || "");
 loop.acts.view = (value) => { loop.stored((store) => store.setItem("view", value)); differences = false; loop.again(); };
 loop.acts.differences = () => { differences = !differences; loop.again(); };
-loop.listeners.push((_, fresh) => { if (fresh) differences = false; });
+loop.listeners.push((_, fresh) => {
+  if (!fresh) return;
+  differences = false;
+  for (const words of loop.all(".own input")) words.value = "";
+});
 loop.again = () => (loop.now.item?.past ? walk("past", { assignment: loop.now.item.assignment, view: loop.view() }) : loop.look());
 
 loop.acts.look = () => loop.look();
@@ -84,7 +88,7 @@ loop.acts.language = (value) => {
   document.cookie = `language=${value}; path=/; max-age=31536000; samesite=lax`;
   loop.again();
 };
-loop.acts.undo = () => loop.act("undo", {});
+loop.acts.undo = () => { loop.flush(); loop.act("undo", {}); };
 loop.acts.skip = (reason) => loop.act("skip", { assignment: loop.now.item.assignment, reason });
 loop.acts.flag = (reason) => loop.act("flag", { assignment: loop.now.item.assignment, reason });
 loop.acts.words = (verb, button) => {
@@ -96,6 +100,7 @@ loop.acts.words = (verb, button) => {
 let trail = [];
 const walk = async (verb, body) => {
   loop.panel("");
+  loop.flush();
   const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch((problem) => { loop.line(problem.told ?? loop.says("server_gone"), true); });
   if (reply) loop.show(reply);
   return reply;

@@ -1,6 +1,6 @@
 // The labeler's page: what is on the screen, and how the server is asked. The files beside this one add keys, time, drafts and rankings.
 // The server writes every region as finished HTML in the reader's language; here regions are put in place and acts are sent.
-const loop = { now: {}, regions: {}, acts: {}, listeners: [] };
+const loop = { now: {}, acts: {}, listeners: [] };
 
 loop.find = (selector) => document.querySelector(selector);
 loop.all = (selector) => [...document.querySelectorAll(selector)];
@@ -34,13 +34,27 @@ loop.ask = async (verb, body = {}) => {
   return reply.error ? { line: { text: reply.error, bad: true } } : reply;
 };
 
-// Regions that stayed as they were keep their nodes, and with them the focus.
-loop.place = (reply) => {
+const fields = (region) => Object.fromEntries([...region.querySelectorAll("textarea, input[type=radio]")].map((each) => [each.id || each.name + each.value, each]));
+// What a person wrote, and the caret in it, stands also in the same field sent anew.
+const refill = (region, written) => {
+  for (const [name, field] of Object.entries(fields(region))) {
+    const old = written[name];
+    if (!old) continue;
+    if (field.type === "radio") { field.checked = old.checked; continue; }
+    field.value = old.value;
+    Object.assign(field.dataset, old.dataset);
+    field.setSelectionRange(old.selectionStart, old.selectionEnd);
+  }
+};
+
+// Regions that stayed as they were keep their nodes, and with them the focus. Fields do too while their item stays, and never beyond it.
+loop.place = (reply, fresh = false) => {
   for (const [name, html] of Object.entries(reply.regions ?? {})) {
-    const region = loop.find(`#${name}`);
-    if (!region || loop.regions[name] === html) continue;
+    const region = loop.find(`#${name}`), written = region && fields(region);
+    if (!region || (region.placed === html && !(fresh && Object.keys(written).length))) continue;
     const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
-    region.innerHTML = loop.regions[name] = html;
+    region.innerHTML = region.placed = html;
+    if (!fresh) refill(region, written);
     for (const chat of region.querySelectorAll(".chat")) chat.scrollTop = chat.scrollHeight;
     if (focused) loop.find(`[id="${focused}"]`)?.focus({ preventScroll: true });
   }
@@ -50,7 +64,7 @@ loop.show = (reply) => {
   const fresh = reply.item && reply.item.key !== loop.now.item?.key;
   loop.now = { ...loop.now, ...reply };
   document.documentElement.lang = reply.language ?? document.documentElement.lang;
-  loop.place(reply);
+  loop.place(reply, fresh);
   const desk = loop.find("#desk");
   if (reply.item) Object.assign(desk.dataset, { assignment: reply.item.assignment, kind: reply.item.kind });
   if (fresh) {
