@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tracemalloc
 import zipfile
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 import datasets
@@ -19,6 +21,7 @@ from data import Store, hub
 from data.errors import BadInput
 from data.exporting import FILES, FORMATS, Wish, export_dataset, export_rows
 from data.formats import tables
+from data.formats.writing import write_rows
 from data.importing import import_file
 from data.preferences import preference_rows
 from rlhf.pages.export import KINDS, draw_files, make_file
@@ -255,6 +258,30 @@ def test_the_page_makes_every_kind_of_file_and_lists_it(home_of, tmp_path, kind)
     assert made.name in draw_files(store.home / "exports")
     if kind == "zip":
         assert {name.rpartition("/")[2] for name in zipfile.ZipFile(made).namelist()} >= {"README.md"}
+
+
+@pytest.mark.parametrize("problem", [ENOSPC, EDQUOT])
+def test_the_page_says_that_the_disk_is_full_and_leaves_no_half_file(home_of, monkeypatch, problem):
+    def half_an_archive(name, *_, **__):
+        Path(f"{name}.zip").write_bytes(b"PK")
+        raise OSError(problem, "no room")
+
+    monkeypatch.setattr("rlhf.pages.export.make_archive", half_an_archive)
+    store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No."}])
+    said = make_file(store, "preferences", "trl", "person", "zip")
+    assert re.search(r"preferences-trl-[-\d]+\.zip: cannot be written: the disk is full\. Free some space\.", said)
+    assert "said bad" in said
+    assert list((store.home / "exports").iterdir()) == []
+
+
+def test_a_file_that_a_full_disk_cuts_short_is_not_there(tmp_path):
+    def rows():
+        yield {"text": "fine"}
+        raise OSError(ENOSPC, "no room")
+
+    with pytest.raises(BadInput, match="the disk is full. Free some space"):
+        write_rows(tmp_path / "rows.jsonl", rows())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_says_whether_it_is_a_file_or_a_folder(home_of, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from data.errors import BadInput
 from data.formats.tables import Columns, Write, table
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""No room is left on the disk, or of what one may use of it."""
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def whole_file(out: Path, *, force: bool = False) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
         os.close(handle)
     except OSError as error:
-        raise _unwritable(out, error) from None
+        raise unwritable(out, error) from None
     part = Path(name)
     try:
         yield part
@@ -33,7 +37,7 @@ def whole_file(out: Path, *, force: bool = False) -> Iterator[Path]:
         os.replace(part, out)
         _sync(out.parent)
     except OSError as error:
-        raise _unwritable(out, error) from None
+        raise unwritable(out, error) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -47,7 +51,7 @@ def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     try:
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
-        raise _unwritable(out, error) from None
+        raise unwritable(out, error) from None
     try:
         yield part
         for path in sorted(part.rglob("*")):
@@ -58,7 +62,7 @@ def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         os.replace(part, out)
         _sync(out.parent)
     except OSError as error:
-        raise _unwritable(out, error) from None
+        raise unwritable(out, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -105,7 +109,10 @@ def _free(out: Path, force: bool) -> None:
         raise BadInput(f"there is no folder {str(out.parent)!r}", "Make it, or name another place.", file=str(out))
 
 
-def _unwritable(out: Path, error: OSError) -> BadInput:
+def unwritable(out: Path, error: OSError) -> BadInput:
+    """Why `out` could not be written, and what to do."""
+    if error.errno in FULL:
+        return BadInput("cannot be written: the disk is full", "Free some space.", file=str(out))
     return BadInput(f"cannot be written: {error.strerror or error}", "Check the folder's permissions and space.", file=str(out))
 
 

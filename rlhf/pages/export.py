@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from data.errors import BadInput
 from data.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
+from data.formats.writing import unwritable
 from data.store import Store
 from labeling.requests import user
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
@@ -74,14 +75,16 @@ def build(store: Store, looks: Looks) -> None:
 def make_file(store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False) -> str:
     """Write the file into the home's exports; what came of it as a line."""
     folder = store.home / "exports"
-    folder.mkdir(exist_ok=True)
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     out = folder / f"{what}-{form}-{moment}.{kind}"
     try:
+        folder.mkdir(exist_ok=True)
         wish = Wish(what, form, labels, names=names)
         done = _zipped(store, out, wish) if kind == "zip" else export_rows(store, out, wish)
     except BadInput as problem:
         return said(problem)
+    except OSError as error:
+        return said(unwritable(out, error))
     left_out = "".join(f", {count:,} left out ({reason})" for reason, count in done["omitted"].items())
     return said(f"{done['rows']:,} rows written{left_out}.")
 
