@@ -51,14 +51,25 @@ def _is_known(store: Store, base: str, template: str | None) -> bool:
 
 
 def found(base: str) -> str:
-    """A folder as an absolute path, a hub id as it is. Raises BadInput for a folder without a model."""
+    """A folder as an absolute path, the id of a downloaded hub model as it is. Raises BadInput for what is neither."""
     local = Path(base).expanduser()
-    if not local.exists() and not base.startswith(("/", ".", "~")):
+    if not local.exists() and _downloaded(base):
         return base
     if not (local / "config.json").is_file():
         raise BadInput(
             f"there is no model in {str(local)!r}: config.json is missing",
-            "Give the folder of a causal language model as transformers saves it, or its hub id.",
+            "Give the folder of a causal language model as transformers saves it, or the id of a hub model that was downloaded before.",
             field="base",
         )
     return str(local.resolve())
+
+
+def _downloaded(name: str) -> bool:
+    """Whether a hub model of that name lies in the hub's cache on this machine; nothing is asked of the network."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
 from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
+from rlhf.rollout import prompt_ids
 from rlhf.starting import choose_start
 
 MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
@@ -66,13 +68,16 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     args = config(settings, context.checkpoints())
     base = Base.load(parent.base, device=args.device, chat_template=parent.versions.get("chat_template"))
-    report = _Report(context)
+    report, left_out = _Report(context), Counter()
+    rows = fitting(base, train_rows(store, settings.prompts), left_out)
+    if not rows:
+        raise BadInput(f"nothing is left to train on: {', '.join(left_out)}", "Import shorter prompts.", field="prompts")
     trainer = PPOTrainer(
         base,
         careful(load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty),
         args,
-        train_dataset=train_rows(store, settings.prompts),
-        eval_dataset=rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)),
+        train_dataset=rows,
+        eval_dataset=fitting(base, rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)), left_out),
         start=adapter_folder(store, parent) if parent.adapter else None,
         peft_config=None if parent.adapter else default_lora(settings.rank),
         guard=load_reward(store, settings.guard, base, parent) if settings.guard else None,
@@ -87,7 +92,8 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     if ranks.rank():
         return RunResult()
     policy = _publish(context, settings, trainer, parent, judge)
-    return RunResult([policy.public], _figures(trainer) | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+    told = _figures(trainer) | ({"skipped": dict(left_out)} if left_out else {})
+    return RunResult([policy.public], told | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
 def config(settings: PPOSettings, folder: Path) -> PPOConfig:
@@ -134,6 +140,20 @@ def train_rows(store: Store, source: str) -> list[dict[str, Any]]:
 def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
     """The trainer's rows: `prompt` as text or messages, and the facts for whoever watches."""
     return [{"prompt": prompt.messages or prompt.text, "facts": prompt.facts} for prompt in prompts]
+
+
+def fitting(base: Base, rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
+    """The rows whose prompt the base can answer; the others are counted, with the reason of the first."""
+    kept, first = [], None
+    for row in rows:
+        try:
+            prompt_ids(base, row, "a row", "prompts")
+            kept.append(row)
+        except BadInput as problem:
+            first = first or problem
+    if first:
+        left_out[f"prompts that do not fit the base, such as: {first}"] += len(rows) - len(kept)
+    return kept
 
 
 def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord | None) -> Policy:

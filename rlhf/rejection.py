@@ -122,7 +122,10 @@ def _draw(speaker: BestOfN, settings: RejectionSettings, prompts: Sequence[Promp
     """A row per prompt that leaves room for an answer: the best answer, its score, and the mean score of all n."""
     wanted = []
     for prompt in prompts:
-        ids = speaker.base.encoding.template(prompt.messages or prompt.text)
+        try:
+            ids = speaker.base.encoding.template(prompt.messages or prompt.text)
+        except BadInput:  # several turns, for a base without a chat template
+            continue
         if len(ids) + settings.max_new_tokens < speaker.base.context:
             wanted.append(Wanted(prompt.id, ids, APART + number))
     answers, scores = speaker.draw_scored(wanted, Limits(settings.max_new_tokens, settings.batch_size), settings.seed)

@@ -111,20 +111,23 @@ def encoded(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[lis
     """The ids of every row's prompt. Raises BadInput where there is none, and for a row without prompt or without room for an answer."""
     if len(rows) < ranks.world():
         raise BadInput(f"{called} has {len(rows)} rows for {ranks.world()} process(es)", "Give at least one for each", field=called)
-    found = []
-    for number, row in enumerate(rows):
-        if "prompt" not in row:
-            raise BadInput(f"row {number} of {called} has no 'prompt' but {sorted(row)}", "Name the column of the prompts so", field=called)
-        if not row["prompt"]:
-            raise BadInput(f"row {number} of {called} has the prompt {row['prompt']!r}", "Give it a text or messages, or leave it out", field=called)
-        found.append(base.encode_prompt(row["prompt"]))
-        if not 0 < len(found[-1]) < base.context - 1:  # an answer, and an end token that a reward model may append
-            raise BadInput(
-                f"row {number} of {called} has a prompt of {len(found[-1])} tokens, a context of {base.context} leaves no room for an answer",
-                "Shorten or leave out the prompt, or take a base with a longer context",
-                field=called,
-            )
-    return found
+    return [prompt_ids(base, row, f"row {number} of {called}", called) for number, row in enumerate(rows)]
+
+
+def prompt_ids(base: Base, row: dict[str, Any], which: str, called: str) -> list[int]:
+    """The ids of a row's prompt. Raises BadInput, naming `which` row, where it has none or leaves no room for an answer."""
+    if "prompt" not in row:
+        raise BadInput(f"{which} has no 'prompt' but {sorted(row)}", "Name the column of the prompts so", field=called)
+    if not row["prompt"]:
+        raise BadInput(f"{which} has the prompt {row['prompt']!r}", "Give it a text or messages, or leave it out", field=called)
+    ids = base.encode_prompt(row["prompt"])
+    if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
+        raise BadInput(
+            f"{which} has a prompt of {len(ids)} tokens, a context of {base.context} leaves no room for an answer",
+            "Shorten or leave out the prompt, or take a base with a longer context",
+            field=called,
+        )
+    return ids
 
 
 @torch.no_grad()

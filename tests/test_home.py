@@ -71,3 +71,22 @@ def test_a_template_that_cannot_be_used_is_named_and_changes_nothing(unwatched, 
 def test_a_template_without_a_model_is_refused(unwatched, template):
     with pytest.raises(BadInput, match="--base"):
         prepare(unwatched, None, template)
+
+
+@pytest.mark.parametrize("name", ["models/typo", "typo", "a/b/c", "nobody/never-downloaded"])
+def test_a_name_that_is_neither_a_folder_nor_a_downloaded_model_is_refused(unwatched, name):
+    with pytest.raises(BadInput, match="there is no model in") as refused:
+        prepare(unwatched, name)
+    assert refused.value.field == "base"
+    assert [policy.name for policy in unwatched.policies.list()] == ["tiny"]
+
+
+def test_the_id_of_a_downloaded_hub_model_is_taken_as_it_is(unwatched, tmp_path, monkeypatch):
+    revision = tmp_path / "hub" / "models--somebody--small" / "snapshots" / "abc"
+    revision.mkdir(parents=True)
+    (revision / "config.json").write_text("{}")
+    (revision.parent.parent / "refs").mkdir()
+    (revision.parent.parent / "refs" / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    prepare(unwatched, "somebody/small")
+    assert unwatched.policies.list()[-1].base == "somebody/small"

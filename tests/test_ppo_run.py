@@ -10,6 +10,7 @@ import torch
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
+from data.splits import split_of
 from reward.adapters import read_adapter
 from rlhf.kinds import kind_named
 from rlhf.launch import launch
@@ -54,6 +55,18 @@ def test_a_run_makes_a_policy_that_knows_where_it_comes_from(home):
     assert len(home.metrics.series(made.run.id, "reward")) == 2
     assert set(home.metrics.samples(made.run.id)[0]) == {"step", "prompt", "policy", "reference", "reward", "reference_reward"}
     assert not (made.folder / "checkpoint").exists()
+
+
+def test_prompts_that_the_base_cannot_answer_are_left_out_and_counted(home):
+    for text in [text for text in (f"{'much ' * 300}{number}" for number in range(20)) if split_of(text) == "train"][:2]:
+        home.prompts.add(text, source="mine")
+    made = context(home)
+    ((reason, count),) = run(made, settings_of(made)).report["skipped"].items()
+    assert (count, "prompts that do not fit the base, such as: " in reason, "tokens" in reason) == (2, True, True)
+    alone = context(home, prompts="mine")
+    with pytest.raises(BadInput, match="nothing is left to train on: prompts that do not fit the base") as refused:
+        run(alone, settings_of(alone))
+    assert refused.value.field == "prompts"
 
 
 def test_a_cancelled_run_saves_and_its_continuation_is_the_run_that_was_not_cancelled(home):

@@ -101,6 +101,7 @@ def test_rounds_take_other_prompts_as_long_as_there_are_any():
 
 
 def test_without_a_reward_model_nothing_is_queued(store, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
     store.policies.add(name="base", kind="base", base=str(tmp_path))
     store.prompts.add_many({"text": f"Write note {number}.", "source": "test"} for number in range(10))
     for kind in ("rejection", "best-of-n"):
