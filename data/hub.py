@@ -49,3 +49,14 @@ def _refused(error: str, remedy: str) -> BadInput:
 
 def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def downloaded(name: str) -> bool:
+    """Whether a model of that name lies in the hub's cache on this machine; nothing is asked of the network."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        return False

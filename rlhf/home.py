@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data import starter
 from data.errors import BadInput
+from data.hub import downloaded
 from data.store import Store
 from rlhf.launch import launch
 
@@ -53,7 +54,7 @@ def _is_known(store: Store, base: str, template: str | None) -> bool:
 def found(base: str) -> str:
     """A folder as an absolute path, the id of a downloaded hub model as it is. Raises BadInput for what is neither."""
     local = Path(base).expanduser()
-    if not local.exists() and _downloaded(base):
+    if not local.exists() and downloaded(base):
         return base
     if not (local / "config.json").is_file():
         raise BadInput(
@@ -62,14 +63,3 @@ def found(base: str) -> str:
             field="base",
         )
     return str(local.resolve())
-
-
-def _downloaded(name: str) -> bool:
-    """Whether a hub model of that name lies in the hub's cache on this machine; nothing is asked of the network."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        return isinstance(try_to_load_from_cache(name, "config.json"), str)
-    except HFValidationError:
-        return False

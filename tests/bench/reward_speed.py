@@ -29,6 +29,7 @@ from reward.base import Base
 from reward.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
 from reward.fit import Start, build_trainer
 from reward.layout import last_hidden, separate
+from reward.loading import locate
 from reward.rows import Encoded, RowEncoder
 from reward.settings import RewardSettings
 from reward.trainer import trainer_config
@@ -78,7 +79,7 @@ def theirs(home: Path, settings: RewardSettings, source: str, train: Sequence[En
     base = Base.load(source)
     pad = scoring_pad(base)
     base.tokenizer.pad_token = base.tokenizer.convert_ids_to_tokens(pad)
-    model = AutoModelForSequenceClassification.from_pretrained(base.name, num_labels=1, dtype=torch.float32, local_files_only=True)
+    model = AutoModelForSequenceClassification.from_pretrained(locate(source), num_labels=1, dtype=torch.float32, local_files_only=True)
     torch.manual_seed(settings.seed)
     torch.nn.init.normal_(model.score.weight, std=HEAD_SPREAD)
     trainer = RewardTrainer(
