@@ -89,17 +89,18 @@ def check_pairs(per_prompt: int, how: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """How the answers to a prompt are put before labelers: `how` they meet, and in which project."""
+    """How the answers to a prompt are put before labelers: `how` they meet, in which project, and with which priority."""
 
     store: Store
     tally: Tally
     how: str
     run_id: int
     project_id: int
+    priority: int = 0
 
     def of(self, prompt_id: int, ids: Sequence[str]) -> None:
         """Let the answers of a prompt meet in pairs, or in one ranking."""
-        about = {"run_id": self.run_id, "project_id": self.project_id}
+        about = {"run_id": self.run_id, "project_id": self.project_id, "priority": self.priority}
         if self.how == RANKING:
             asked = self.store.rankings.add_task(prompt_id, ids, **about)
             self.tally.rankings += asked is not None

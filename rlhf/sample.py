@@ -93,12 +93,12 @@ class Sampler:
         store, run_id, tally = self.context.store, self.context.run.id, self.tally
         drawn = [self._draw(chunk, side) for side in range(len(self.speakers))]
         project_id = project_of(store, self.settings.project)
-        meeting = Meeting(store, tally, self.settings.pairs, run_id, project_id)
+        meeting = Meeting(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
         with store.transaction():
             ids = [store.completions.add_many(rows, run_id) for rows in drawn]
             for place, (prompt, _) in enumerate(chunk):
                 if len(ids) == 2:
-                    about = {"purpose": "compare", "run_id": run_id, "project_id": project_id}
+                    about = {"purpose": "compare", "run_id": run_id, "project_id": project_id, "priority": self.settings.priority}
                     tally.add_pair(store.pairs.add(prompt.id, ids[0][place], ids[1][place], **about).shown)
                 else:
                     meeting.of(prompt.id, ids[0][place * self.each : (place + 1) * self.each])

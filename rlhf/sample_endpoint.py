@@ -48,6 +48,7 @@ class EndpointSettings:
         "disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order"
     )
     project: str = option("", "labeling project that judges them; empty: Standard")
+    priority: int = option(0, "its items are judged before those of a lower number, the begun ones first; 0 is usual", min=-1000, max=1000)
     max_new_tokens: int = option(512, "where an answer is cut", unit="tokens", min=1)
     at_once: int = option(8, "questions on their way at the same time", unit="questions", min=1)
     timeout: float = option(300.0, "how long to wait for one reply", unit="seconds", min=0.0)
@@ -128,7 +129,7 @@ class Asking:
         rows = [{**about, "number": at, **reply._asdict()} for at, reply in zip(self._numbers(prompt), replies, strict=True)]
         with store.transaction():
             ids = store.completions.add_many(rows, run_id)
-            Meeting(store, self.tally, settings.pairs, run_id, project_of(store, settings.project)).of(prompt.id, ids)
+            Meeting(store, self.tally, settings.pairs, run_id, project_of(store, settings.project), settings.priority).of(prompt.id, ids)
         self.tally.add([prompt], rows)
 
 

@@ -30,6 +30,7 @@ class SampleSettings:
         "disjoint", "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order"
     )
     project: str = option("", "labeling project that judges them; empty: Standard")
+    priority: int = option(0, "its items are judged before those of a lower number, the begun ones first; 0 is usual", min=-1000, max=1000)
     max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
     batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
     seed: int = option(0, "same seed, same answers", min=0, max=LARGEST_SEED)

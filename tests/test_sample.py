@@ -11,6 +11,8 @@ from data import Store
 from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
+from labeling.session import Answer as Judgement
+from labeling.session import RankingAnswer, Session
 from rlhf.answers import Answer, Limits, Speaker
 from rlhf.choosing import choose_prompts, pairing
 from rlhf.policies import Bases
@@ -64,6 +66,24 @@ def test_answers_are_put_before_the_labelers_of_a_project_as_one_ranking(ring: S
     assert len(tasks) + report["equal"] == 3
     assert {(task.project_id, task.purpose) for task in tasks} == {(notes.id, "train")}
     assert all(3 <= len(task.completion_ids) <= 4 for task in tasks)
+
+
+@pytest.mark.parametrize("how", [{}, {"pairs": "ranking", "per_prompt": 4}, {"against": "p1"}], ids=["pairs", "rankings", "compared"])
+def test_what_is_sampled_with_a_higher_priority_is_judged_first_after_what_is_unfinished(ring: Store, how: dict) -> None:
+    for priority in (0, 7, -1):
+        sample(ring, from_="p2", prompts=8, priority=priority, **how)
+    table = "ranking_tasks" if "pairs" in how else "pairs"
+    items = Counter(row["priority"] for row in ring.rows(f"SELECT priority FROM {table} WHERE shown"))
+    assert set(items) == {0, 7, -1}
+    session = Session(ring, ring.accounts.add("Mina", "labeler"), overlap=1, rankings=True)
+    met = []
+    while item := session.next():
+        asked = ring.assignments.get(item.assignment)
+        met.append(ring.value(f"SELECT priority FROM {table} WHERE id = ?", [asked.pair_id or asked.task_id]))
+        about = {"id": f"answer-{len(met):03}", "assignment": item.assignment}
+        places = range(1, 1 + len(asked.positions or ()))
+        session.submit(RankingAnswer(**about, places=tuple(places)) if asked.positions else Judgement(**about, verdict="left"))
+    assert met == sorted(items.elements(), reverse=True)
 
 
 def test_an_answer_is_stored_with_all_that_made_it(ring: Store, base: Path) -> None:
