@@ -6,12 +6,14 @@ A ranking says how each two of its answers compare; so it stands beside them, a 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from data.noun import Noun
+from data.sql import Sql
 from data.statements import RANKING_MARGIN
 
 SOURCES = ("person", "import", "simulated")
@@ -83,6 +85,27 @@ WHERE +l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.label
 
 class Columns(Noun):
     """Reads events as arrays; what holds now is for the reader to work out, by `current`."""
+
+    def __init__(self, store: Sql) -> None:
+        super().__init__(store)
+        self._lock = threading.Lock()
+        self._known: tuple[int, np.ndarray] = (-1, np.zeros(0, ROW))
+
+    def known(self) -> np.ndarray:
+        """`comparisons()`, kept from call to call: only what was said since is read. Thread-safe; not to be written into.
+
+        An import's events are written before they count: after one everything is read again. What a transaction reads is not
+        kept, since it may be rolled back.
+        """
+        if self._store.db.conn.in_transaction:
+            return self.comparisons()
+        with self._lock:
+            (before, events), imports = self._known, self.mark()["imports"]
+            last = int(events["rowid"][-1]) if len(events) and before == imports else 0
+            new = self.comparisons(last)
+            events = np.concatenate([events, new]) if last else new
+            self._known = imports, events
+            return events
 
     def comparisons(self, after: int = 0) -> np.ndarray:
         """Every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""

@@ -122,9 +122,8 @@ class AgreementReport:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for `--json` and downloads."""
-        raw = self.raw
         return {
-            "pairs": raw.pairs, "rate": raw.rate, "ci": [raw.low, raw.high],
+            "pairs": self.raw.pairs, "rate": self.raw.rate, "ci": [self.raw.low, self.raw.high],
             "alpha_nominal": self.nominal.value, "alpha_nominal_ci": _ends(self.nominal),
             "alpha_ordinal": self.ordinal.value, "alpha_ordinal_ci": _ends(self.ordinal),
         }  # fmt: skip
@@ -132,9 +131,15 @@ class AgreementReport:
 
 def agreement(store: Store, source: str = "person") -> Agreement:
     """Raw agreement between the labelers of one source ('person' or 'simulated') as the store has it now."""
-    events = store.columns.comparisons()
-    judged = np.concatenate([events[current(events)], store.columns.rankings()])
-    return report(votes_of(judged[judged["source"] == SOURCES.index(source)])).raw
+    found = judged(store, source)
+    return rate(*found.by_unit(pair_scores(preferred(found.counts))), found.units)
+
+
+def judged(store: Store, source: str = "person") -> Patterns:
+    """How pairs were judged by two or more of a source's labelers, as the store has it now."""
+    events = store.columns.known()
+    events = np.concatenate([events[current(events)], store.columns.rankings()])
+    return patterns(votes_of(events[events["source"] == SOURCES.index(source)]).shared())
 
 
 def votes_of(events: np.ndarray) -> Votes:
@@ -153,10 +158,10 @@ def first_answers(events: np.ndarray) -> np.ndarray:
 def report(votes: Votes, seed: int = 0) -> AgreementReport:
     """Agreement of these votes with 95 % intervals over pairs; the same votes and seed give the same intervals."""
     found = patterns(votes.shared())
-    preferred = np.stack([found.counts[:, 4:].sum(axis=1), found.counts[:, 3], found.counts[:, :3].sum(axis=1)], axis=1)
+    chosen = preferred(found.counts)
     return AgreementReport(
-        rate(*found.by_unit(pair_scores(preferred)), found.units, seed),
-        _alpha(preferred, found, "nominal", seed),
+        rate(*found.by_unit(pair_scores(chosen)), found.units, seed),
+        _alpha(chosen, found, "nominal", seed),
         _alpha(found.counts, found, "ordinal", seed),
     )
 
@@ -184,9 +189,14 @@ def patterns(shared: Votes) -> Patterns:
     return Patterns(counts, np.bincount(look[unit >= 0], minlength=len(keys)), *np.unique(held, axis=0, return_counts=True))
 
 
-def pair_scores(preferred: np.ndarray) -> np.ndarray:
-    """(U,) mean agreement over a pair's pairs of labelers; `preferred` (U, 3) counts first, tie, second."""
-    n = preferred.astype(np.float64)
+def preferred(counts: np.ndarray) -> np.ndarray:
+    """(U, 3) how many preferred the first answer, neither, the second; `counts` (U, 7) as in `Patterns`."""
+    return np.stack([counts[:, 4:].sum(axis=1), counts[:, 3], counts[:, :3].sum(axis=1)], axis=1)
+
+
+def pair_scores(chosen: np.ndarray) -> np.ndarray:
+    """(U,) mean agreement over a pair's pairs of labelers; `chosen` (U, 3) counts first, tie, second."""
+    n = chosen.astype(np.float64)
     m, ties = n.sum(axis=1), n[:, 1]
     same = (n * (n - 1)).sum(axis=1)
     half = 2 * ties * (m - ties)  # ordered pairs of which one says tie

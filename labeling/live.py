@@ -1,4 +1,4 @@
-"""The overview of the labels kept in memory, so that a page gets it at once: new events are read, old ones are not read again.
+"""Figures on the labels kept in memory, so that a page gets them at once: new events are read, old ones are not read again.
 
 Rankings are few and are read anew.
 """
@@ -7,20 +7,65 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from data.clock import now
 from data.store import Store
-from labeling.overview import Overview, overview
+from labeling.overview import KINDS, Overview, overview
 
 AT_ONCE = 20_000
 """Up to so many events an overview is worked out while the page waits; beyond, in the background."""
 PAIRS = 36
 """Pairs of answers in the largest ranking, each a row as a comparison is."""
 REST = 20
-"""Between two overviews in the background at least so many times as long as one takes, so that labelers feel nothing of it."""
+"""Between two workings in the background at least so many times as long as one takes, so that labelers feel nothing of it."""
+
+T = TypeVar("T")
+
+
+class Known(NamedTuple, Generic[T]):
+    """The newest figures that are ready, None before the first, as of `mark`; `since`: their moment where something was said after it."""
+
+    found: T | None
+    mark: dict[str, Any]
+    busy: bool
+    since: str
+
+
+class Kept(Generic[T]):
+    """What `work` makes of a store, kept until something is said: made while the caller waits for up to `at_once` events. Thread-safe."""
+
+    def __init__(self, work: Callable[[Store], T], at_once: int) -> None:
+        self.work = work
+        self.at_once = at_once
+        self.lock = threading.Lock()
+        self.ready: tuple[dict[str, Any], T | None, str] = ({}, None, "")
+        self.busy = False
+        self.rest = 0.0
+
+    def look(self, store: Store) -> Known[T]:
+        """What is known; starts working out what is newer."""
+        mark = store.columns.mark()
+        if self.ready[0] != mark and not self.busy:
+            if mark["last"] + PAIRS * mark["rankings"] <= self.at_once:
+                self._work(store)
+            elif time.monotonic() > self.rest:
+                self.busy = True
+                threading.Thread(target=self._work, args=(store,), daemon=True).start()
+        known, found, moment = self.ready
+        return Known(found, known, self.busy, moment if known != mark else "")
+
+    def _work(self, store: Store) -> None:
+        began = time.monotonic()
+        try:
+            with self.lock:
+                mark, moment = store.columns.mark(), now()
+                self.ready = (mark, self.work(store), moment)
+        finally:
+            self.rest = time.monotonic() + REST * (time.monotonic() - began)
+            self.busy = False
 
 
 class Look(NamedTuple):
@@ -40,45 +85,13 @@ class LiveOverview:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.lock = threading.Lock()
-        self.events: np.ndarray | None = None
-        self.imports = 0
-        self.ready: dict[str, tuple[dict, Overview]] = {}
-        self.moments: dict[str, str] = {}
-        self.working: set[str] = set()
-        self.rests: dict[str, float] = {}
+        self.kept = {kind: Kept(partial(_overview, kind), AT_ONCE) for kind in KINDS}
 
     def look(self, kind: str) -> Look:
         """What is known of one of `overview.KINDS`; starts working out what is newer."""
-        mark = self.store.columns.mark()
-        if self._of(kind)[0] != mark and kind not in self.working:
-            if mark["last"] + PAIRS * mark["rankings"] <= AT_ONCE:
-                self._work(kind)
-            elif time.monotonic() > self.rests.get(kind, 0.0):
-                self.working.add(kind)
-                threading.Thread(target=self._work, args=(kind,), daemon=True).start()
-        known, found = self._of(kind)
-        since = self.moments.get(kind, "") if known != mark else ""
-        return Look(found, f"{kind} {list(known.values())} {since}", kind in self.working, since)
+        found, mark, busy, since = self.kept[kind].look(self.store)
+        return Look(found, f"{kind} {list(mark.values())} {since}", busy, since)
 
-    def _of(self, kind: str) -> tuple[dict, Overview | None]:
-        return self.ready.get(kind, ({}, None))
 
-    def _work(self, kind: str) -> None:
-        began = time.monotonic()
-        try:
-            with self.lock:
-                mark, self.moments[kind] = self.store.columns.mark(), now()
-                self.events = self._read(mark["imports"])
-                self.ready[kind] = (mark, overview(self.store, kind, self.events))
-        finally:
-            self.rests[kind] = time.monotonic() + REST * (time.monotonic() - began)
-            self.working.discard(kind)
-
-    def _read(self, imports: int) -> np.ndarray:
-        """An import's events are written before they count: after one everything is read again."""
-        before, self.imports = self.imports, imports
-        if self.events is None or not len(self.events) or before != imports:
-            return self.store.columns.comparisons()
-        new = self.store.columns.comparisons(int(self.events["rowid"][-1]))
-        return np.concatenate([self.events, new]) if len(new) else self.events
+def _overview(kind: str, store: Store) -> Overview:
+    return overview(store, kind, store.columns.known())

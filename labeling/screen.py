@@ -96,13 +96,13 @@ def empty(language: str, why: Empty, progress: Progress, effect: Effect) -> str:
 
 
 def effects(language: str, progress: Progress, effect: Effect) -> Sequence[str]:
-    """What one gave, how far people agree, and what the newest reward model made of it."""
+    """What one gave, how far people agree where that is known yet, and what the newest reward model made of it."""
     agreement = effect.agreement
-    yours = say(language, "effect_yours", total=progress.total, today=progress.today)
-    if agreement.rate is None:
-        people = say(language, "effect_no_agreement")
-    else:
-        people = say(language, "effect_agreement", rate=round(agreement.rate * 100), pairs=agreement.pairs)
+    lines = [say(language, "effect_yours", total=progress.total, today=progress.today)]
+    if agreement is not None and agreement.rate is None:
+        lines.append(say(language, "effect_no_agreement"))
+    elif agreement is not None:
+        lines.append(say(language, "effect_agreement", rate=round(agreement.rate * 100), pairs=agreement.pairs))
     if effect.accuracy is None:
-        return yours, people, say(language, "effect_no_model")
-    return yours, people, say(language, "effect_model", rate=round(effect.accuracy * 100))
+        return [*lines, say(language, "effect_no_model")]
+    return [*lines, say(language, "effect_model", rate=round(effect.accuracy * 100))]

@@ -9,6 +9,7 @@ import pytest
 from data import Store
 from data.meetings import meetings
 from data.preferences import stream_rows
+from labeling import effect, turns
 from labeling.session import Answer, Session
 from rlhf.pages.policies import answers
 from rlhf.ring import look_round
@@ -155,3 +156,27 @@ def test_the_next_pair_and_an_answer_read_no_large_table_from_end_to_end(large):
 
     for sql, tables in scans(large, work).items():
         assert not tables & {"comparisons", "c", "assignments", "a", "pairs", "completions", "prompts", "queue", "q"}, sql
+
+
+def test_no_request_of_the_labelers_page_reads_a_large_table_from_end_to_end_also_not_one_with_nothing_to_judge(store, monkeypatch):
+    fill(store, pairs=40, comparisons=200, labelers=15)
+    monkeypatch.setattr(effect, "AT_ONCE", 0)  # a home too large for what is worked out while labelers wait
+
+    def turn(verb, **body):
+        with store.transaction():
+            return verb(turns.Turn(Session(store, "person 3", rankings=True), "en", body))
+
+    def work():
+        reply, number = turn(turns.look), 0
+        while assignment := reply["item"]["assignment"]:
+            number += 1
+            for verb in (turns.draft, turns.beat, turns.guide):
+                turn(verb, assignment=assignment, content={"verdict": "left"})
+            reply = turn(turns.answer, answer={"id": f"new-answer-{number}", "assignment": assignment, "verdict": "left"})
+        assert number
+        assert "Where two people judged the same pair" not in reply["regions"]["screen"]  # that is worked out elsewhere, for the next look
+        for verb in (turns.undo, turns.history, turns.older):
+            turn(verb)
+
+    for sql, tables in scans(store, work).items():
+        assert not tables & {"comparisons", "c", "assignments", "a", "pairs", "completions", "prompts", "queue", "q", "rankings", "r"}, sql

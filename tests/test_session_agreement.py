@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labeling import effect, live
 from labeling.agreement import agreement
 from labeling.session import Answer, Session
 
@@ -26,6 +27,7 @@ def test_agreement_counts_ties_half_and_leaves_both_bad_out(store, add_pairs):
     # 1 (same) + 0 (opposite) + 1/2 (one tie) + 1 (both tie); the fifth pair has one preference only
     assert (measured.rate, measured.pairs) == (2.5 / 4, 4)
     assert measured.low < 0.625 < measured.high
+    assert effect.raw(store) == (measured.rate, measured.pairs)
 
 
 def test_three_labelers_of_a_pair_count_with_the_mean_of_their_pairs(store, add_pairs):
@@ -40,3 +42,22 @@ def test_without_a_pair_judged_by_two_there_is_no_rate(store, add_pairs):
     session = Session(store, store.accounts.add("Mina", "labeler"))
     session.submit(Answer("answer-1", session.next().assignment, "left"))
     assert (agreement(store).rate, agreement(store).pairs) == (None, 0)
+
+
+def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_many_answers_never_while_labelers_wait(store, add_pairs, monkeypatch):
+    add_pairs(2)
+    monkeypatch.setattr(live, "REST", 0)
+    read, whole = [], type(store.columns).comparisons
+    monkeypatch.setattr(type(store.columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1])
+    judge(store, "Mina", {"Write note 0.": "plain", "Write note 1.": "plain"})
+    judge(store, "Jun", {"Write note 0.": "plain", "Write note 1.": "kind"})
+    assert [effect.effect(store).agreement.rate for _ in range(3)] == [0.5] * 3
+    assert read == [0]
+    effect.KEPT[store].at_once = 0
+    judge(store, "Ada", {"Write note 0.": "plain", "Write note 1.": "plain"})
+    with effect.KEPT[store].lock, store.transaction():
+        assert effect.effect(store).agreement.rate == 0.5  # the last one that is ready
+    while effect.KEPT[store].busy:
+        pass
+    assert effect.effect(store).agreement.rate == pytest.approx((1 + 1 / 3) / 2)
+    assert read == [0, 4]
