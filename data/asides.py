@@ -1,4 +1,4 @@
-"""Labelers set aside: their comparisons stay and are counted, but no export and no training takes them until they are taken in again."""
+"""Labelers set aside: their comparisons stay and are counted, but no preference export and no training takes them until taken in again."""
 
 from __future__ import annotations
 

@@ -33,12 +33,14 @@ EVENTS = {
     f" WHERE id IN (SELECT prompt_id FROM ({MET_PAIRS}) UNION SELECT prompt_id FROM ({MET_TASKS})) ORDER BY id",
     "completion": "SELECT id, prompt_id, policy_id, model_name, text, token_ids, sampling, seed, number, ended, run_id, created_at"
     f" FROM completions WHERE id IN ({MET_ANSWERS}) ORDER BY rowid",
-    "comparison": "SELECT c.*, r.text AS rationale, e.edited_id, e.completion_id AS better_id,"
+    "comparison": "SELECT c.*, w.seconds AS active_seconds, r.text AS rationale, e.edited_id, e.completion_id AS better_id,"
     " (SELECT json_group_object(aspect, choice) FROM comparison_aspects WHERE comparison_id = c.id) AS aspects"
     " FROM comparisons AS c LEFT JOIN rationales AS r ON r.comparison_id = c.id LEFT JOIN edits AS e ON e.comparison_id = c.id"
+    " LEFT JOIN attention AS w ON w.event_id = c.id"
     f" WHERE {OURS.format(table='c')} AND {done('c')} ORDER BY c.rowid",
-    "ranking": f"SELECT r.*, t.text AS rationale, ({PLACES}) AS places, ({POSITIONS}) AS positions FROM rankings AS r"
-    f" LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id WHERE {OURS.format(table='r')} ORDER BY r.rowid",
+    "ranking": f"SELECT r.*, w.seconds AS active_seconds, t.text AS rationale, ({PLACES}) AS places, ({POSITIONS}) AS positions FROM rankings AS r"
+    " LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id LEFT JOIN attention AS w ON w.event_id = r.id"
+    f" WHERE {OURS.format(table='r')} ORDER BY r.rowid",
     "adjudication": "SELECT id, pair_id, adjudicator_id AS labeler_id, left_id, right_id, verdict, winner_id, margin, votes_seen, supersedes,"
     " project_id, guideline_version, created_at, 'adjudication' AS source FROM adjudications AS d"
     f" WHERE {OURS.format(table='d')} ORDER BY d.rowid",
@@ -49,24 +51,31 @@ EVENTS = {
     "assignment": "SELECT id, pair_id, task_id, labeler_id, project_id, guideline_version, left_id, right_id, positions, gold, repeats, done,"
     f" shown_at, expires_at, created_at FROM assignments AS a WHERE {OURS.format(table='a')} AND {done('a')} ORDER BY rowid",
 }
+SAID = ("comparison", "ranking")
+"""What a labeler who is set aside said is marked, since no export of preferences and no training takes it."""
 JSON = ("messages", "token_ids", "sampling", "aspects", "places", "positions")
 INTEGERS = (
     "prompt_id", "pair_id", "task_id", "policy_id", "run_id", "labeler_id", "project_id", "guideline_version", "margin", "late", "unchanged",
-    "gold", "done", "seed", "number", "ended", "votes_seen",
+    "set_aside", "gold", "done", "seed", "number", "ended", "votes_seen",
 )  # fmt: skip
 TEXTS = (
     "event", "id", "source", "labeler", "created_at", "text", "split", "model_name", "assignment_id", "left_id", "right_id", "verdict", "winner_id",
     "supersedes", "source_hash", "rationale", "edited_id", "better_id", "kind", "reason", "outcome", "note", "repeats", "shown_at", "expires_at",
 )  # fmt: skip
-COLUMNS = dict.fromkeys(TEXTS, "text") | dict.fromkeys(INTEGERS, "integer") | {"seconds": "number"} | dict.fromkeys(JSON, "json")
+NUMBERS = ("seconds", "active_seconds")
+KINDS = {"text": TEXTS, "integer": INTEGERS, "number": NUMBERS, "json": JSON}
+COLUMNS = {name: kind for kind, names in KINDS.items() for name in names}
 """The columns of a table of events: each event fills its own."""
 
 
 def events(store: Store, *, project_id: int | None = None, names: bool = False) -> Iterator[dict[str, Any]]:
     """The events, each with what it is under `event` and where it comes from under `source`; those of one project where it is given."""
+    aside = {one.labeler_id for one in store.asides.list()}
     people = {account.id: (account.name if names else labeler_name(account.id), account.simulated) for account in store.accounts.list()}
     for kind, query in EVENTS.items():
         for row in store.stream(query, {"project": project_id}):
+            if kind in SAID:
+                row["set_aside"] = int(row["labeler_id"] in aside)
             yield _told(kind, row, people)
 
 

@@ -18,11 +18,13 @@ KINDS = {
     "account": "SELECT id, name, role, created_at FROM accounts WHERE id = ?",
     "assignment": "SELECT * FROM assignments WHERE labeler_id = ? ORDER BY created_at, id",
     "draft": "SELECT d.* FROM drafts AS d JOIN assignments AS a ON a.id = d.assignment_id WHERE a.labeler_id = ?",
-    "comparison": "SELECT c.*, r.text AS rationale FROM comparisons AS c LEFT JOIN rationales AS r ON r.comparison_id = c.id"
+    "comparison": "SELECT c.*, w.seconds AS active_seconds, r.text AS rationale FROM comparisons AS c"
+    " LEFT JOIN rationales AS r ON r.comparison_id = c.id LEFT JOIN attention AS w ON w.event_id = c.id"
     " WHERE c.labeler_id = ? ORDER BY c.rowid",
     "aspect": "SELECT x.* FROM comparison_aspects AS x JOIN comparisons AS c ON c.id = x.comparison_id WHERE c.labeler_id = ?",
     "edit": "SELECT e.*, c.text FROM edits AS e JOIN completions AS c ON c.id = e.completion_id WHERE e.labeler_id = ?",
-    "ranking": "SELECT r.*, w.text AS rationale FROM rankings AS r LEFT JOIN ranking_rationales AS w ON w.ranking_id = r.id"
+    "ranking": "SELECT r.*, w.seconds AS active_seconds, t.text AS rationale FROM rankings AS r"
+    " LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id LEFT JOIN attention AS w ON w.event_id = r.id"
     " WHERE r.labeler_id = ? ORDER BY r.rowid",
     "place": "SELECT p.* FROM ranking_places AS p JOIN rankings AS r ON r.id = p.ranking_id WHERE r.labeler_id = ?",
     "rating": "SELECT * FROM ratings WHERE labeler_id = ? ORDER BY rowid",

@@ -27,7 +27,7 @@ def register_labels(subparsers: Any, common: argparse.ArgumentParser) -> None:
         ("weigh", "work out what each labeler's comparisons weigh in training, and keep it", cmd_weigh, render_weigh),
     ):
         add(name, text, run, render).add_argument("--of", default="people", choices=tuple(KINDS), help="whose labels (default %(default)s)")
-    aside = add("set-aside", "leave a labeler's comparisons out of every export and training", cmd_set_aside, render_aside)
+    aside = add("set-aside", "leave a labeler's comparisons out of preference exports and training", cmd_set_aside, render_aside)
     aside.add_argument("name")
     aside.add_argument("--reason", required=True)
     again = add("take-in", "let a labeler's comparisons count again", cmd_take_in, render_aside)

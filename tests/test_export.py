@@ -8,11 +8,14 @@ import os
 
 import datasets
 import pytest
+from pyarrow import parquet
 
 from data.errors import BadInput
 from data.exporting import FORMATS, MODEL_EXPORTERS, events, export_file, export_model
+from data.formats.shaped import labeler_name
 from data.importing import import_file
 from data.preferences import preference_rows
+from labeling.session import Answer, RankingAnswer, Session
 
 TALK = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Bye"}]
 GIVEN = [
@@ -169,6 +172,28 @@ def test_events_are_all_there_with_what_was_taken_back_and_why(labelled, tmp_pat
     assert [row["reason"] for row in rows if row["event"] == "skip"] == ["Unclear."]
     assert next(row["rationale"] for row in rows if row.get("verdict") == "tie") == "Both fine."
     assert next(row["supersedes"] for row in rows if row.get("verdict") == "withdrawn") == id
+
+
+def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_aside(store, add_pairs, tmp_path):
+    add_pairs(2)
+    answers = [{"prompt_id": 1, "model_name": "m", "text": text, "number": n} for n, text in enumerate(("a", "b", "c"))]
+    store.rankings.add_task(1, store.completions.add_many(answers))
+    for name, seconds in (("mina", 7.5), ("jun", None)):
+        session = Session(store, store.accounts.add(name, "labeler"), overlap=2, rankings=True)
+        while item := session.next():
+            about = {"id": f"{name}-{item.assignment}", "assignment": item.assignment, "active_seconds": seconds}
+            session.submit(RankingAnswer(**about, places=(1, 2, 3)) if hasattr(item, "answers") else Answer(**about, verdict="left"))
+    store.asides.set_aside("jun", "asleep", by="rae")
+    export_file(store, tmp_path / "events.jsonl", "events")
+    export_file(store, tmp_path / "events.parquet", "events")
+    mina, jun = (labeler_name(store.accounts.by_name(name).id) for name in ("mina", "jun"))
+    said = {("comparison", mina, 7.5, 0), ("ranking", mina, 7.5, 0), ("comparison", jun, None, 1), ("ranking", jun, None, 1)}
+    for rows in (read(tmp_path / "events.jsonl"), parquet.read_table(tmp_path / "events.parquet").to_pylist()):
+        told = [row for row in rows if row["event"] in ("comparison", "ranking")]
+        assert {(row["event"], row["labeler"], row["active_seconds"], row["set_aside"]) for row in told} == said
+        assert len(told) == 6
+    mine = [row for row in store.own_data.rows(store.accounts.by_name("mina").id) if row["kind"] in ("comparison", "ranking")]
+    assert [row["active_seconds"] for row in mine] == [7.5] * 3
 
 
 def test_an_existing_file_is_refused_unless_forced(labelled, tmp_path):

@@ -52,7 +52,7 @@ class LabelsPage:
 
     def set_aside(self, name: str | None, reason: str, request: gr.Request) -> str:
         """Leave a labeler's comparisons out of exports and training."""
-        done = f"{name} is set aside: no export and no training takes these comparisons. They stay, and so do the events."
+        done = f"{name} is set aside: no export of preferences and no training takes these comparisons. They stay, and raw events have them, marked."
         return self._told(request, lambda by: self.store.asides.set_aside(name or "", reason or "", by=by), lambda _: done)
 
     def take_in(self, name: str | None, reason: str, request: gr.Request) -> str:
