@@ -252,9 +252,10 @@ def test_what_the_hub_says_is_one_line_and_the_files_stay(tmp_path, monkeypatch)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_makes_every_kind_of_file_and_lists_it(home_of, tmp_path, kind):
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No.", "labeler": "mina"}])
-    assert "1 rows written" in make_file(store, "preferences", "trl", "person", kind)
+    assert "1 rows written" in make_file(store, "preferences", "trl", "person", kind, by="account 7")
     [made] = (store.home / "exports").iterdir()
     assert made.name.endswith(f".{kind}")
+    assert [act["actor"] for act in store.audit.list() if act["action"] == "export"] == ["account 7"]
     assert made.name in draw_files(store.home / "exports")
     if kind == "zip":
         assert {name.rpartition("/")[2] for name in zipfile.ZipFile(made).namelist()} >= {"README.md"}
@@ -268,7 +269,7 @@ def test_the_page_says_that_the_disk_is_full_and_leaves_no_half_file(home_of, mo
 
     monkeypatch.setattr("rlhf.pages.export.make_archive", half_an_archive)
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No."}])
-    said = make_file(store, "preferences", "trl", "person", "zip")
+    said = make_file(store, "preferences", "trl", "person", "zip", by="account 7")
     assert re.search(r"preferences-trl-[-\d]+\.zip: cannot be written: the disk is full\. Free some space\.", said)
     assert "said bad" in said
     assert list((store.home / "exports").iterdir()) == []

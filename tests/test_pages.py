@@ -134,5 +134,5 @@ def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
 
 
 def test_an_export_with_nothing_to_write_says_what_to_do_and_leaves_no_file(store):
-    assert "no comparisons" in make_file(store, "preferences", "trl", "person")
+    assert "no comparisons" in make_file(store, "preferences", "trl", "person", by="account 7")
     assert "No file yet" in draw_files(store.home / "exports")

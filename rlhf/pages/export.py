@@ -18,6 +18,7 @@ from data.errors import BadInput
 from data.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
 from data.formats.writing import unwritable
 from data.store import Store
+from labeling.people import actor
 from labeling.requests import user
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
@@ -58,8 +59,8 @@ def build(store: Store, looks: Looks) -> None:
         return gr.Dropdown(choices=_formats(name), value=FORMATS[name][0])
 
     def write(name: str, shape: str, whose: str, ending: str, named: bool, request: gr.Request) -> list:
-        researcher(store, request)
-        return [make_file(store, name, shape, whose, ending, named), draw_files(store.home / "exports")]
+        by = actor(researcher(store, request))
+        return [make_file(store, name, shape, whose, ending, named, by=by), draw_files(store.home / "exports")]
 
     def tick(place: str, seen: str, request: gr.Request) -> list:
         researcher(store, request)
@@ -72,15 +73,15 @@ def build(store: Store, looks: Looks) -> None:
     gr.on(looks, tick, [where, listed], [listed, files], js=WHERE, **QUIET)
 
 
-def make_file(store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False) -> str:
-    """Write the file into the home's exports; what came of it as a line."""
+def make_file(store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False, *, by: str) -> str:
+    """Write the file into the home's exports; what came of it as a line. `by`: for the audit list."""
     folder = store.home / "exports"
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     out = folder / f"{what}-{form}-{moment}.{kind}"
     try:
         folder.mkdir(exist_ok=True)
         wish = Wish(what, form, labels, names=names)
-        done = _zipped(store, out, wish) if kind == "zip" else export_rows(store, out, wish)
+        done = _zipped(store, out, wish, by) if kind == "zip" else export_rows(store, out, wish, by=by)
     except BadInput as problem:
         return said(problem)
     except OSError as error:
@@ -89,10 +90,10 @@ def make_file(store: Store, what: str, form: str, labels: str, kind: str = "json
     return said(f"{done['rows']:,} rows written{left_out}.")
 
 
-def _zipped(store: Store, out: Path, wish: Wish) -> dict:
+def _zipped(store: Store, out: Path, wish: Wish, by: str) -> dict:
     """The folder with its card as one file to download."""
     with TemporaryDirectory(prefix=".export.", dir=out.parent) as place:
-        done = export_dataset(store, Path(place) / out.stem, wish, "parquet")
+        done = export_dataset(store, Path(place) / out.stem, wish, "parquet", by=by)
         made = make_archive(str(Path(place) / out.stem), "zip", root_dir=place, base_dir=out.stem)
         os.replace(made, out)
     return done
