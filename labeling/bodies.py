@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,20 +26,24 @@ Body = dict[str, str | float | dict[str, str] | None]
 
 
 async def read_json(request: Request) -> Body:
-    """The body as an object whose values are texts; an empty body is an empty object. Raises BadInput, HTTPException 413 and 415."""
+    """The body as an object whose values can be stored (`check_value`). Raises as `read_object` does."""
+    body = await read_object(request)
+    for name, value in body.items():
+        check_value(storable(name), value)
+    return body
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object; an empty body is an empty object. Raises BadInput, HTTPException 413 and 415."""
     raw = await read_bytes(request, JSON_LIMIT)
-    if not raw:
-        return {}
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in TYPES:
         raise HTTPException(415, "the body must be JSON: send content-type: application/json")
     try:
-        body = json.loads(raw)
+        body = json.loads(raw or b"{}")
     except (ValueError, RecursionError) as error:
         raise BadInput("the body is not JSON", "Send one JSON object.") from error
     if not isinstance(body, dict):
         raise BadInput(f"the body is {type(body).__name__}, not an object", "Send one JSON object.")
-    for name, value in body.items():
-        check_value(storable(name), value)
     return body
 
 

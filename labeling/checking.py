@@ -68,12 +68,23 @@ def check_text(text: str) -> None:
 
 
 def check_draft(content: Mapping[str, Any]) -> None:
-    """A draft may hold anything that a file can, up to a length."""
+    """A draft may hold any text that a file can, up to a length; aspects are texts too, places whole numbers."""
+    for name, value in content.items():
+        if not _can_be_begun(name, value):
+            raise Refusal("draft_shape", name=name)
     text = dumps(dict(content))
     if len(text) > DRAFT_LENGTH:
         raise Refusal("draft_long", n=len(text), most=DRAFT_LENGTH)
     if any(unicodedata.category(character) == "Cs" for character in text):
         raise Refusal("bad_character", code="U+D800 to U+DFFF")
+
+
+def _can_be_begun(name: str, value: Any) -> bool:
+    if name == "aspects":
+        return isinstance(value, Mapping) and all(isinstance(text, str) for text in (*value, *value.values()))
+    if name == "places":
+        return isinstance(value, list) and all(type(place) is int for place in value)
+    return isinstance(value, str)
 
 
 def check_form(form: Form, answer: Answer) -> None:

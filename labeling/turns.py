@@ -7,7 +7,6 @@ that it can be sent again after a lost connection or a restart. A refusal is a l
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,8 +20,8 @@ from data.assignments import DRAFT_FIELDS
 from data.errors import BadInput, Busy, Refused, StoreTrouble
 from data.store import Store
 from labeling import controls, panels, screen
-from labeling.answers import RETRY_SECONDS, status_of, unreadable
-from labeling.bodies import read_bytes
+from labeling.answers import RETRY_SECONDS, refused, status_of, unreadable
+from labeling.bodies import read_object
 from labeling.desk import Desk
 from labeling.effect import effect
 from labeling.requests import spoken, user
@@ -31,7 +30,6 @@ from labeling.session import Answer, Past, RankingAnswer, Session
 from labeling.sight import Sight, seconds_left, sight
 from labeling.texts import say, told
 
-LONGEST_BODY = 256 * 1024
 HISTORY = 20
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -48,16 +46,16 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
     async def answer(request: Request) -> Response:
         began = time.perf_counter()
         try:
-            raw = await read_bytes(request, LONGEST_BODY)
-            body = json.loads(raw or b"{}")
-            reply = await desk.do(lambda: act(store, verb, request, body if isinstance(body, dict) else {}))
-            return JSONResponse(reply, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
+            body = await read_object(request)
         except HTTPException as problem:
             return unreadable(problem)
-        except ValueError:
-            return JSONResponse(BadInput("the body is not JSON").as_json(), 400)
+        except BadInput as problem:
+            return refused(request, problem)
+        try:
+            reply = await desk.do(lambda: act(store, verb, request, body))
         except BadInput as problem:
             return lined(request, problem)
+        return JSONResponse(reply, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
 
     return answer
 

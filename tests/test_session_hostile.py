@@ -97,7 +97,16 @@ def test_a_reason_for_skipping_is_held_to_the_same(store, session):
 def test_a_draft_that_no_file_can_hold_is_refused_and_the_one_before_stays(session):
     item = session.next()
     session.save_draft(item.assignment, rationale="begun")
-    for wrong in ({"rationale": "\ud800"}, {"rationale": "x" * 1_000_000}, {"aspects": {"\ud800": "left"}}, {"mood": "good"}, {"places": "1"}):
+    for wrong in (
+        {"rationale": "\ud800"},
+        {"rationale": "x" * 1_000_000},
+        {"rationale": float("nan")},
+        {"aspects": {"\ud800": "left"}},
+        {"aspects": {"a": float("nan")}},
+        {"places": [float("inf"), 1]},
+        {"places": "1"},
+        {"mood": "good"},
+    ):
         with pytest.raises(BadInput):
             session.save_draft(item.assignment, **wrong)
     assert session.draft(item.assignment) == {"rationale": "begun"}
