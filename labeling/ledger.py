@@ -48,6 +48,12 @@ class Ledger:
         """Whether the labeler let this assignment go."""
         return self.store.value("SELECT 1 FROM skips WHERE assignment_id = ?", [assignment]) is not None
 
+    def skipped_after(self, event: Event) -> str | None:
+        """The assignment that the event's labeler let go last, if that was after the event."""
+        sql = """SELECT s.assignment_id FROM assignments AS a CROSS JOIN skips AS s ON s.assignment_id = a.id
+            WHERE a.labeler_id = ? AND a.done AND s.created_at > ? ORDER BY s.rowid DESC LIMIT 1"""
+        return self.store.value(sql, [event.labeler_id, event.created_at])
+
     def skip(self, assignment: str, reason: str, kind: str) -> None:
         """Write down that the labeler let it go ('skip') or found it amiss ('flag'), and why."""
         self.store.insert("skips", {"assignment_id": assignment, "kind": kind, "reason": reason, "created_at": now()})

@@ -112,8 +112,7 @@ class Session:
         """Take back one's last answer and get its item again. While that item is open, undoing again gives the same item."""
         with self.store.transaction():
             running = self.queue.running()
-            latest = self.ledger.last_word(running) if running else None
-            if latest and latest.verdict == WITHDRAWN:
+            if self._is_reopened(running):
                 return self.past.item(self.queue.show(running))
             last = self.ledger.last_of(self.labeler.id, rankings=self.rankings)
             if last is None:
@@ -124,6 +123,12 @@ class Session:
             self.store.drafts.save(assignment.id, self.past.words(last, assignment))
             self.recorder.withdraw(secrets.token_hex(16), assignment, last)
             return self.past.item(self.queue.show(assignment))
+
+    def skipped_since(self) -> str | None:
+        """The assignment skipped last, where that was after the answer which `undo` would take back."""
+        with self.store.transaction():
+            last = self.ledger.last_of(self.labeler.id, rankings=self.rankings)
+            return self.ledger.skipped_after(last) if last and not self._is_reopened(self.queue.running()) else None
 
     def heartbeat(self, assignment: str) -> str:
         """Hold the item for 10 more minutes; when that ends. Refused for an item that is another's, is answered, or has gone to others."""
@@ -192,6 +197,11 @@ class Session:
         if self.ledger.is_skipped(mine.id):
             raise Refusal("already_skipped")
         return mine
+
+    def _is_reopened(self, running: Assignment | None) -> bool:
+        """Whether the open item is one whose answer was taken back."""
+        latest = self.ledger.last_word(running) if running else None
+        return latest is not None and latest.verdict == WITHDRAWN
 
     def _check_asked(self, answer: Answer | RankingAnswer, assignment: Assignment) -> None:
         form = self.store.projects.get(assignment.project_id).form

@@ -29,6 +29,7 @@ ENGLISH = {
     "bad_seconds": "{n} is no number of seconds at work; send 0 to {most}.",
     "hold_ended": "Your hold on this item ended and others have it now. Your answer would still be kept, marked as late.",
     "no_such_answer": "You have no answer to this item.",
+    "undo_skipped": "The last one was skipped, and a skip stays. Press undo again to take back the answer before it.",
     # a server in trouble
     "kept_here": "The server does not answer. Your answer is kept in this browser and is sent again by itself.",
     "server_gone": "The server does not answer. This page tries again by itself.",
@@ -66,6 +67,7 @@ KOREAN = {
     "bad_seconds": "{n}은(는) 작업한 초가 아닙니다. 0에서 {most} 사이로 보내세요.",
     "hold_ended": "배정 시간이 끝나 다른 사람이 보고 있습니다. 답을 보내면 늦은 답으로 기록됩니다.",
     "no_such_answer": "이 항목에 대한 자신의 답이 없습니다.",
+    "undo_skipped": "마지막 것은 건너뛰었고, 건너뛴 것은 되돌릴 수 없습니다. 그 앞의 답을 되돌리려면 한 번 더 누르세요.",
     "kept_here": "서버가 응답하지 않습니다. 답은 이 브라우저에 보관되어 있으며 저절로 다시 보냅니다.",
     "server_gone": "서버가 응답하지 않습니다. 이 페이지가 저절로 다시 시도합니다.",
     "server_back": "서버가 다시 응답합니다.",

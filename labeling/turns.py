@@ -182,7 +182,10 @@ def flag(turn: Turn) -> Reply:
 
 
 def undo(turn: Turn) -> Reply:
-    """Take the last answer back and show its item, with what was said as a draft."""
+    """Take the last answer back and show its item, with what was said as a draft; over a later skip only where `over` names it."""
+    skipped = turn.session.skipped_since()
+    if skipped and turn.text("over") != skipped:
+        return turn.line(turn.say("undo_skipped")) | {"skipped": skipped}
     return turn.show(sight(turn.session, turn.session.undo())) | turn.line(turn.say("undone"))
 
 

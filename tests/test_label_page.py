@@ -166,6 +166,11 @@ def test_a_labeler_ranks_skips_flags_and_undoes_by_keyboard(store, desk, address
     assert desk.said() == ["left", "withdrawn", "right_much"]
     mine = "SELECT kind, reason FROM skips JOIN assignments ON id = assignment_id WHERE labeler_id = ? ORDER BY skips.created_at"
     assert [tuple(row.values()) for row in store.rows(mine, [desk.account.id])] == [("skip", "unclear"), ("flag", "names its author")]
+    for line in ("Press undo again to take back the answer before it.", "Taken back."):
+        page.keyboard.press("u")
+        tells(page, line)
+    assert shown(page) == first
+    assert desk.said() == ["left", "withdrawn", "right_much", "withdrawn"]
     assert desk.left == []
 
 

@@ -123,6 +123,41 @@ def test_walking_back_shows_ones_answers_newest_first_and_a_correction_stays_the
     assert ask("history")["regions"]["history-list"].count("<li>") == 2
 
 
+def test_undo_after_a_skip_says_so_and_takes_the_answer_before_it_back_only_when_asked_again(store, add_pairs, ask):
+    add_pairs(4)
+    first = ask("look")
+    second = ask("answer", said(first))
+    ask("skip", {"assignment": second["item"]["assignment"], "reason": "unclear"})
+    for language, line in (
+        ("en", "The last one was skipped, and a skip stays. Press undo again to take back the answer before it."),
+        ("ko", "마지막 것은 건너뛰었고, 건너뛴 것은 되돌릴 수 없습니다. 그 앞의 답을 되돌리려면 한 번 더 누르세요."),
+    ):
+        told = ask("undo", headers={"accept-language": language})
+        assert told["line"] == {"text": line, "bad": False}
+        assert told["skipped"] == second["item"]["assignment"]
+        assert "item" not in told
+    assert [event.verdict for event in store.comparisons.events()] == ["left"]
+    taken = ask("undo", {"over": told["skipped"]})
+    assert taken["item"]["assignment"] == first["item"]["assignment"]
+    assert [event.verdict for event in store.comparisons.events()] == ["left", "withdrawn"]
+    assert ask("undo")["item"]["assignment"] == first["item"]["assignment"]  # it is open: the skip before it is of no matter
+
+
+def test_undo_after_an_answer_takes_it_back_at_once_whatever_was_skipped_before_or_by_others(store, add_pairs, ask):
+    add_pairs(4)
+    second = ask("skip", {"assignment": ask("look")["item"]["assignment"], "reason": "unclear"})
+    ask("answer", said(second))
+    other = Session(store, store.accounts.add("Jun", "labeler"))
+    other.skip(other.next().assignment, "unclear")
+    assert ask("undo")["item"]["assignment"] == second["item"]["assignment"]
+
+
+def test_undo_with_nothing_but_skips_behind_it_says_that_there_is_nothing(add_pairs, ask):
+    add_pairs(2)
+    ask("skip", {"assignment": ask("look")["item"]["assignment"], "reason": "unclear"})
+    assert ask("undo")["line"] == {"text": "There is nothing to undo.", "bad": True}
+
+
 def test_a_ranking_is_answered_by_the_places_of_the_answers_as_shown(store, ask):
     prompt = store.prompts.add("Name a bakery.", source="test")
     ids = store.completions.add_many({"prompt_id": prompt.id, "model_name": str(n), "text": f"name {n}", "number": 0} for n in range(3))

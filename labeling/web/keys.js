@@ -88,7 +88,10 @@ loop.acts.language = (value) => {
   document.cookie = `language=${value}; path=/; max-age=31536000; samesite=lax`;
   loop.again();
 };
-loop.acts.undo = () => { loop.flush(); loop.act("undo", {}); };
+// A skip is not undone: the answer before it is taken back when undo is pressed once more.
+let over = "";
+loop.acts.undo = () => { loop.flush(); loop.act("undo", { over }); };
+loop.listeners.push((reply) => { over = reply.skipped ?? ""; });
 loop.acts.skip = (reason) => loop.act("skip", { assignment: loop.now.item.assignment, reason });
 loop.acts.flag = (reason) => loop.act("flag", { assignment: loop.now.item.assignment, reason });
 loop.acts.words = (verb, button) => {
