@@ -69,13 +69,13 @@ def lined(request: Request, problem: BadInput) -> Response:
 
 
 def act(store: Store, verb: Callable[[Turn], Reply], request: Request, body: Body) -> Reply:
-    """What `verb` has to say; a refusal shows the open item with a line, trouble of the store only the line."""
+    """What `verb` has to say. A refusal shows the open item with a line; where the page is to stay as it is, only the line."""
     turn = Turn(Session(store, user(request), rankings=True), spoken(request), body)
     try:
         with store.transaction():
             return turn.stamped(verb(turn))
     except Refused as refusal:
-        shown = {} if verb in ASIDE else turn.next()
+        shown = {} if verb in ASIDE or turn.corrects() else turn.next()
         return turn.stamped(shown | {"line": {"text": told(refusal, turn.language), "bad": True}})
 
 
@@ -95,6 +95,11 @@ class Turn:
         """A field of the body, '' where it is not there or no text."""
         value = self.body.get(name)
         return value if isinstance(value, str) else ""
+
+    def corrects(self) -> bool:
+        """Whether it is an answer in place of one's own: what was written for it stands nowhere but on the page."""
+        given = self.body.get("answer")
+        return isinstance(given, Mapping) and bool(given.get("supersedes"))
 
     def stamped(self, reply: Reply) -> Reply:
         """The reply, with whom it is for."""

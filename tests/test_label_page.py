@@ -384,13 +384,19 @@ def test_by_mouse_one_walks_back_and_corrects(store, desk, address):
     page.locator("#history-list li button").click()
     shows(page, "Choose another verdict to change it.")
     assert shown(page) == first
+    page.locator("#rationale").fill("a bell \x07")
+    page.locator("#right_slightly").click()
+    tells(page, "The text contains the character U+0007")
+    assert shown(page) == first
+    assert page.locator("#rationale").input_value() == "a bell \x07"
+    page.locator("#rationale").fill("a bell")
     page.locator("#right_slightly").click()
     tells(page, "Changed: A better, now B slightly better.")
     page.locator("#back").click()
     page.locator("#past").wait_for(state="detached")
     assert shown(page) != first
     (current,) = store.comparisons.current(labeler_id=desk.account.id)
-    assert (current.verdict, current.assignment_id) == ("right_slightly", first)
+    assert (current.verdict, current.assignment_id, store.comparisons.rationale(current.id)) == ("right_slightly", first, "a bell")
 
 
 def test_two_tabs_of_one_person_record_one_answer_and_the_other_moves_on(desk, address):

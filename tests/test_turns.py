@@ -158,6 +158,20 @@ def test_undo_with_nothing_but_skips_behind_it_says_that_there_is_nothing(add_pa
     assert ask("undo")["line"] == {"text": "There is nothing to undo.", "bad": True}
 
 
+def test_a_correction_that_is_refused_leaves_the_page_where_it_is(store, add_pairs, ask):
+    add_pairs(2)
+    first = ask("look")
+    ask("answer", said(first))
+    past = ask("past", {"assignment": first["item"]["assignment"]})
+    again = {"supersedes": past["item"]["past"]}
+    refused = ask("answer", said(past, "right", 1, rationale="x" * 2001, **again))
+    assert refused["line"] == {"text": "The reason has 2001 characters; the most is 2000.", "bad": True}
+    assert not {"item", "regions"} & set(refused)
+    changed = ask("answer", said(past, "right", 1, rationale="x" * 2000, **again))
+    assert changed["item"]["assignment"] == first["item"]["assignment"]
+    assert [each.verdict for each in store.comparisons.current()] == ["right"]
+
+
 def test_a_ranking_is_answered_by_the_places_of_the_answers_as_shown(store, ask):
     prompt = store.prompts.add("Name a bakery.", source="test")
     ids = store.completions.add_many({"prompt_id": prompt.id, "model_name": str(n), "text": f"name {n}", "number": 0} for n in range(3))
