@@ -75,7 +75,7 @@ def desk(store, browser, request):
     made = SimpleNamespace(account=account, left=[], contexts=[])
 
     def begin(form=None, texts=("plain answer", "kind answer"), pairs=2):
-        project = store.projects.add(name, form=form or Form())
+        made.project = project = store.projects.add(name, form=form or Form())
         store.projects.give(project.id, [account])
         for number in range(pairs):
             prompt = store.prompts.add(f"{name}: write note {number}.", source="test")
@@ -87,10 +87,10 @@ def desk(store, browser, request):
                 store.rankings.add_task(prompt.id, ids, project_id=project.id)
         return made
 
-    def sign_in(address, **settings):
+    def sign_in(address, who=account, **settings):
         context = browser.new_context(**({"locale": "en-US"} | settings))
         made.contexts.append(context)
-        token = store.tokens.issue("session", account.id, 600)
+        token = store.tokens.issue("session", who.id, 600)
         context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
         return context
 
@@ -451,6 +451,41 @@ def test_an_answer_given_while_the_server_is_away_is_kept_past_a_closed_tab_and_
         page.keyboard.press("4")
         shows(page, "Every pair has been judged.")
     assert desk.said() == ["right", "tie"]
+
+
+def test_a_page_that_was_open_while_the_server_restarted_goes_on_with_what_was_written(store, desk):
+    desk.begin(pairs=3)
+    with served(store) as address:
+        page = desk.open(address)
+        page.keyboard.press("6")
+        tells(page, "Recorded: B better.")
+        page.keyboard.press("r")
+        page.keyboard.type("kinder")
+        page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    tells(page, "kept in this browser")
+    with served(store, int(address.rpartition(":")[2])):
+        tells(page, "The server is back. Recorded: A better.")
+        page.keyboard.press("4")
+        shows(page, "Every pair has been judged.")
+    assert desk.said() == ["right", "left", "tie"]
+    assert [store.comparisons.rationale(event.id) for event in store.comparisons.current(labeler_id=desk.account.id)].count("kinder") == 1
+
+
+def test_ten_people_who_answer_at_once_get_each_pair_once_and_every_answer_is_there(store, desk, address):
+    desk.begin(pairs=30)
+    people = [store.accounts.add(f"one of ten, {number}", "labeler") for number in range(10)]
+    store.projects.give(desk.project.id, people)
+    pages = [desk.open(address, who=each) for each in people]
+    assert len({shown(page) for page in pages}) == 10
+    for answered in range(1, 4):
+        for page in pages:
+            page.keyboard.press("1")
+        for page in pages:
+            shows(page, f"{answered} today", "#progress")
+    said = [event for event in store.comparisons.events() if event.project_id == desk.project.id]
+    assert len({event.pair_id for event in said}) == len(said) == 30
+    assert [sum(event.labeler_id == each.id for event in said) for each in people] == [3] * 10
 
 
 def test_an_answer_that_the_server_could_not_keep_stays_in_the_browser_and_counts_later(desk, address, monkeypatch):
