@@ -34,10 +34,14 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
         raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
-    left = {path.name for path in (store.home / "runs" / str(old.id)).glob("checkpoint/*")}
-    if not left - UNFINISHED:
+    if not left_checkpoint(store, old):
         raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {command_of(old.kind)}")
     return launch(store, old.kind, old.settings, by=by, resumes=old.id)
+
+
+def left_checkpoint(store: Store, run: Run) -> bool:
+    """Whether a run left something that another one can go on from."""
+    return bool({path.name for path in (store.home / "runs" / str(run.id)).glob("checkpoint/*")} - UNFINISHED)
 
 
 def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float = 0.3) -> Run:

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from data.errors import StoreTrouble
 from data.processes import identity
 from data.records import Run
+from data.space import disk_full
 from data.store import Store
 from rlhf.locks import SERVER, SUPERVISOR, held, hold
 
@@ -30,6 +32,9 @@ BESIDE = ("endpoint",)
 """Kinds of run that only wait for another machine's answers, in a command's own process: no queued run waits for them."""
 GRACE = 30.0
 """Seconds from SIGTERM, in which a run saves its checkpoint, to SIGKILL."""
+
+ROOM = 5.0
+"""Seconds between two looks whether a full disk has room again."""
 
 Command = Callable[[int, Path], list[str]]
 
@@ -98,17 +103,16 @@ class Supervisor:
             _signal_group(run.pid, signal.SIGKILL)
 
     def bury(self, run: Run, code: int | None) -> None:
-        """Write the end of a run whose process is gone, unless the process did so itself."""
+        """Write the end of a run whose process is gone, unless the process did so itself; only then is the process forgotten."""
+        if self.store.runs.get(run.id).state == "running":
+            if run.cancel_requested:
+                self.store.runs.finish(run.id, "cancelled", error="ended before it could save")
+            else:
+                how = f" ({_exit_words(code)})" if code is not None else ""
+                log = self.home / "runs" / str(run.id) / "log.txt"
+                self.store.runs.finish(run.id, "lost", error=f"its process ended without a word{how}; the last lines are in {log}")
         self.children.pop(run.id, None)
         self.told.pop(run.id, None)
-        if self.store.runs.get(run.id).state != "running":
-            return
-        if run.cancel_requested:
-            self.store.runs.finish(run.id, "cancelled", error="ended before it could save")
-            return
-        how = f" ({_exit_words(code)})" if code is not None else ""
-        log = self.home / "runs" / str(run.id) / "log.txt"
-        self.store.runs.finish(run.id, "lost", error=f"its process ended without a word{how}; the last lines are in {log}")
 
 
 def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.3, grace: float = GRACE) -> None:
@@ -119,7 +123,7 @@ def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.
     home = Path(home).resolve()
     while (lock := hold(home / SUPERVISOR)) is not None:
         supervisor = Supervisor(home, command, grace)
-        while supervisor.step() or held(home / SERVER):
+        while _step(supervisor) or held(home / SERVER):
             time.sleep(poll)
         lock.close()
         if not supervisor.store.runs.list(state="queued"):
@@ -143,6 +147,17 @@ def ensure(home: Path) -> None:
         )
 
 
+def _step(supervisor: Supervisor) -> bool:
+    """A step; one that a full disk lets nobody write is made again when there is room."""
+    try:
+        return supervisor.step()
+    except (StoreTrouble, OSError) as problem:
+        if not disk_full(problem):
+            raise
+        time.sleep(ROOM)
+        return True
+
+
 def _signal_group(pid: int, number: signal.Signals) -> None:
     try:
         os.killpg(pid, number)
@@ -151,6 +166,8 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def _exit_words(code: int) -> str:
+    if code == os.EX_IOERR:
+        return "the disk was full: free some space, then resume it or start it again"
     if code == -signal.SIGKILL:
         return "killed, perhaps for want of memory"
     return f"signal {-code}" if code < 0 else f"exit status {code}"

@@ -15,16 +15,19 @@ import threading
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from data.context import Cancelled, RunContext
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
 from data.processes import identity
 from data.records import Run
 from data.settings import parse_settings
+from data.space import disk_full
 from data.store import Store
 from rlhf.kinds import Kind, kind_named
+from rlhf.launch import left_checkpoint
 
 BEAT = 5.0
 """Seconds between two signs of life in the store."""
@@ -38,24 +41,24 @@ SIZES = "accelerate.yaml"
 """In the home: how many processes share a run, in accelerate's own words; see docs/scaling.md."""
 LAUNCHED = "RANK" in os.environ
 """Whether a launcher started this process; torch's name for its number."""
-EXIT = {"done": 0, "failed": 1, "cancelled": 3}
+EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 
 def work(store: Store, run: Run, kind: Kind) -> str:
-    """Do the run and write its end; returns the state. SIGTERM is taken as the wish to stop before torch is imported."""
+    """Do the run and write its end; returns the state, or "unwritten" where a full disk does not take it.
+
+    SIGTERM is taken as the wish to stop before torch is imported.
+    """
     store.runs.start(run.id, *identity(os.getppid() if LAUNCHED else None))
     threading.Thread(target=_beat, args=(store, run.id), daemon=True).start()
     try:
         settings = parse_settings(kind.settings_class(), run.settings)
         result = kind.runner()(RunContext(store, run), settings)
+        return store.runs.finish(run.id, "done", produced=result.produced, report=result.report).state
     except Cancelled:
         return store.runs.finish(run.id, "cancelled").state
-    except BadInput as problem:
-        return _failed(store, run, str(problem))
     except Exception as problem:
-        traceback.print_exc()
-        return _failed(store, run, f"{type(problem).__name__}: {problem}")
-    return store.runs.finish(run.id, "done", produced=result.produced, report=result.report).state
+        return _failed(store, run, problem)
 
 
 class _Beside(RunContext):
@@ -123,15 +126,31 @@ def _leave_with(launcher: int) -> None:
     os._exit(EXIT["failed"])
 
 
-def _failed(store: Store, run: Run, error: str) -> str:
-    print(error, flush=True)
-    return store.runs.finish(run.id, "failed", error=error).state
+def _failed(store: Store, run: Run, problem: Exception) -> str:
+    full = disk_full(problem)
+    error = _no_space(store, run) if full else str(problem) if isinstance(problem, BadInput) else f"{type(problem).__name__}: {problem}"
+    with suppress(OSError):  # the log may lie on the full disk
+        if not isinstance(problem, BadInput):
+            traceback.print_exception(problem)
+        print(error, flush=True)
+    try:
+        return store.runs.finish(run.id, "failed", error=error).state
+    except StoreTrouble:
+        if not full:
+            raise
+        return "unwritten"
+
+
+def _no_space(store: Store, run: Run) -> str:
+    again = f"go on from its checkpoint: app.py runs resume {run.public}" if left_checkpoint(store, run) else "start the run again"
+    return f"the disk is full; what was stored before is kept. Free some space, then {again}"
 
 
 def _beat(store: Store, run_id: int) -> None:
     pause = threading.Event()
     while not pause.wait(BEAT):
-        store.runs.beat(run_id)
+        with suppress(StoreTrouble):
+            store.runs.beat(run_id)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from data.context import Cancelled, RunContext, RunResult
 from data.store import Store
 from rlhf.kinds import Kind
-from rlhf.worker import work
+from rlhf.worker import EXIT, work
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,4 @@ def command(run_id: int, home: Path) -> list[str]:
 if __name__ == "__main__":
     sys.modules["slow_worker"] = sys.modules["__main__"]
     store = Store(Path(sys.argv[2]))
-    work(store, store.runs.get(int(sys.argv[1])), COUNT)
+    raise SystemExit(EXIT[work(store, store.runs.get(int(sys.argv[1])), COUNT)])

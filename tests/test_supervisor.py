@@ -13,9 +13,12 @@ import psutil
 import pytest
 import slow_worker
 
+from data.errors import StoreTrouble
 from data.processes import identity
+from data.runs import Runs
 from data.store import Store
 from rlhf import locks
+from rlhf import supervisor as supervisor_module
 from rlhf.supervisor import Supervisor, supervise
 
 LONG = {"total": 10_000}
@@ -168,6 +171,24 @@ def test_settings_nobody_knows_fail_with_the_nearest_name(store):
     run = store.runs.enqueue("count", {"totel": 1}, "tester")
     supervise(store.home, slow_worker.command, poll=0.05)
     assert "total" in store.runs.get(run.id).error
+
+
+def test_a_full_disk_is_waited_out_and_the_end_of_a_run_is_told_then(store, monkeypatch):
+    run = store.runs.enqueue("count", {}, "tester")
+    asked, finish = [], Runs.finish
+
+    def full_at_first(runs, *args, **kwargs):
+        asked.append(args)
+        if len(asked) < 3:
+            raise StoreTrouble("database or disk is full")
+        return finish(runs, *args, **kwargs)
+
+    monkeypatch.setattr(Runs, "finish", full_at_first)
+    monkeypatch.setattr(supervisor_module, "ROOM", 0.01)
+    supervise(store.home, lambda run_id, home: [sys.executable, "-c", f"raise SystemExit({os.EX_IOERR})"], poll=0.01)
+    ended = store.runs.get(run.id)
+    assert (ended.state, len(asked)) == ("lost", 3)
+    assert "the disk was full: free some space" in ended.error
 
 
 def test_only_one_supervisor_watches_a_home(store):

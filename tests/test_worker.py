@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tiny import make_tiny_model
 from tiny_home import make_judged_home
 
+from data.errors import StoreTrouble
+from data.runs import Runs
 from data.store import Store
+from rlhf.kinds import Kind
 from rlhf.supervisor import ROOT, worker_command
+from rlhf.worker import EXIT, work
 
 CHATTER = re.compile(r"\w*Warning|deprecated|Writing model shards|Loading weights|it/s\]|\r")
 PPO = {"max_steps": 1, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "validation_prompts": 4, "validate_every": 1, "rank": 2}
@@ -62,3 +69,61 @@ def test_a_run_that_breaks_leaves_its_traceback(store: Store, text: Path) -> Non
     log = log_of(store, "pretrain", PRETRAIN | {"text": str(text), "heads": 3})
     assert store.runs.get(1).state == "failed"
     assert "Traceback (most recent call last)" in log
+
+
+def breaking(store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception, checkpoint: str = "") -> str:
+    """Do a run here that leaves a checkpoint of that name and breaks; how it went."""
+
+    def run(context, settings) -> None:
+        (context.checkpoints() / checkpoint).mkdir(exist_ok=True)
+        raise problem
+
+    monkeypatch.setattr(Kind, "runner", lambda kind: run)
+    store.runs.enqueue("sft", {}, "tester")
+    return work(store, store.runs.claim(), Kind("sft", "", "", "rlhf.settings:SFTSettings", ""))
+
+
+def torch_says() -> Exception:
+    """What torch.save raises on a full disk: its own words, from the C++ stream's."""
+    problem = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
+    problem.__context__ = RuntimeError("basic_ios::clear: iostream error")
+    return problem
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EDQUOT, "Disk quota exceeded"), torch_says(),
+     ValueError("Error while serializing: I/O error: No space left on device (os error 28)"), StoreTrouble("database or disk is full"),
+     OSError("400000 requested and 25584 written")],
+)  # fmt: skip
+def test_a_full_disk_is_one_line_with_a_remedy(store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception) -> None:
+    assert breaking(store, monkeypatch, problem) == "failed"
+    said = "the disk is full; what was stored before is kept. Free some space, then"
+    assert store.runs.get(1).error == f"{said} start the run again"
+    breaking(store, monkeypatch, problem, "checkpoint-50")
+    assert store.runs.get(2).error == f"{said} go on from its checkpoint: app.py runs resume run2"
+
+
+def test_another_error_of_the_file_system_is_told_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaking(store, monkeypatch, OSError(errno.EACCES, "Permission denied"))
+    assert store.runs.get(1).error == "PermissionError: [Errno 13] Permission denied"
+
+
+def test_a_log_on_the_full_disk_does_not_keep_the_end_from_being_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, Full())
+    assert breaking(store, monkeypatch, OSError(errno.ENOSPC, "No space left on device")) == "failed"
+    assert "Free some space" in store.runs.get(1).error
+
+
+def test_an_end_that_the_full_disk_does_not_take_is_left_to_the_supervisor(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise StoreTrouble("database or disk is full")
+
+    monkeypatch.setattr(Runs, "finish", full)
+    assert EXIT[breaking(store, monkeypatch, OSError(errno.ENOSPC, "No space left on device"))] == os.EX_IOERR
+    assert store.runs.get(1).state == "running"
