@@ -56,7 +56,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     runs = add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs)
     runs.add_argument("action", nargs="?", choices=("list", "show", "cancel", "resume"), default="list")
     runs.add_argument("id", nargs="?", help="such as run17")
-    runs.add_argument("--wait", action="store_true", help="with resume: follow the run to its end")
+    runs.add_argument("--wait", action="store_true", help="with resume: follow the run to its end; Ctrl-C only stops the waiting")
     add("supervise", "Start queued runs until there is nothing left to do (serve does this by itself).", cmd_supervise)
     tour = add("tour", "The whole ring, headless, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
@@ -116,7 +116,7 @@ def cmd_runs(args: argparse.Namespace) -> dict:
     run_id = number(args.id, RUN)
     if args.action == "resume":
         run = resume(store, run_id, by=BY)
-        return outcome(follow(store, run.id, _progress_line()) if args.wait else run)
+        return outcome(_wait(store, run) if args.wait else run)
     if args.action == "cancel":
         store.runs.request_cancel(run_id)
         supervisor.ensure(store.home)

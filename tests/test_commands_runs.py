@@ -108,12 +108,30 @@ def test_a_run_without_a_checkpoint_names_the_command_that_starts_another(call, 
     assert f"run1 left no checkpoint. Start another one: app.py {command}\n" in refused(call("resume", "run1")) + "\n"
 
 
-@pytest.mark.parametrize(("state", "status"), [("done", 0), ("failed", 1), ("lost", 1), ("cancelled", 3)])
-def test_resuming_and_waiting_ends_with_the_status_of_the_new_run(call, store, state, status):
+@pytest.fixture
+def resumable(store):
+    """run1 was lost and left a checkpoint."""
     store.prompts.add("Say hi.", source="test")
     store.policies.add(name="base", kind="base", base="starter")
     ended(store, "lost")
     (store.home / "runs" / "1" / "checkpoint" / "checkpoint-5").mkdir(parents=True)
+
+
+@pytest.mark.usefixtures("resumable")
+def test_ctrl_c_stops_the_waiting_for_a_resumed_run_and_never_the_run(call, store, monkeypatch):
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rlhf.launch.time.sleep", interrupted)
+    status, out, err = call("resume", "run1", "--wait")
+    assert (status, out) == (0, "run2 queued\n")
+    assert err.splitlines()[-1] == "run2 goes on; see it with: app.py runs show run2"
+    assert store.runs.get(2).state == "queued"
+
+
+@pytest.mark.usefixtures("resumable")
+@pytest.mark.parametrize(("state", "status"), [("done", 0), ("failed", 1), ("lost", 1), ("cancelled", 3)])
+def test_resuming_and_waiting_ends_with_the_status_of_the_new_run(call, store, state, status):
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(call("resume", "run1", "--wait", "--json")))
     waiting.start()
