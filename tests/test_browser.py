@@ -102,3 +102,5 @@ def test_no_page_scrolls_sideways(page, server, width):
     for name in ("loop", "data", "clinic", "labels", "reward", "policies", "runs", "export"):
         visit(page, server, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.locator("#export-models code").first).to_contain_text("python app.py export p1 --what policy --id p1 --home /")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

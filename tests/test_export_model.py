@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -10,11 +13,13 @@ import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+import app
 from data.errors import BadInput
 from reward.base import Base
 from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel, about_base
 from rlhf.export import export_policy, export_reward_model
+from rlhf.pages.export import draw_models, newest
 from tests.tiny import make_tiny_model
 
 PROMPT, ANSWER = "Name two animals.", "a fox and a lamp"
@@ -74,6 +79,20 @@ def test_a_bare_base_is_written_whole(store, folder, tmp_path):
     found = store.policies.add(name="base", kind="base", base=str(folder))
     export_policy(store, found.public, tmp_path / "out")
     AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+
+
+def test_the_export_page_shows_the_command_that_writes_the_newest_policy_with_weights(store, folder, tmp_path, monkeypatch):
+    start = store.policies.add(name="base", kind="base", base=str(folder))
+    store.policies.add(name="best", kind="best-of-n", base=str(folder), parent_id=start.id, config={"n": 2})
+    command = unescape(re.search("<code>(.*?)</code>", draw_models(store.home, newest(store)))[1])
+    monkeypatch.chdir(tmp_path)
+    python, program, *argv = shlex.split(command)
+    assert (python, program, app.main(argv)) == ("python", "app.py", 0)
+    AutoModelForCausalLM.from_pretrained(tmp_path / "p1")
+
+
+def test_without_a_policy_the_export_page_shows_no_command(store):
+    assert draw_models(store.home, newest(store)) == ""
 
 
 def test_the_plain_template_is_written_down_for_a_base_without_one(store, tmp_path):

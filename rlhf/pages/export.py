@@ -1,8 +1,9 @@
-"""Export: make a file of preferences, instructions or events, and download it."""
+"""Export: make a file of preferences, instructions or events, and download it; and the command that writes a model."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import make_archive
@@ -21,9 +22,11 @@ from data.store import Store
 from labeling.people import actor
 from labeling.requests import user
 from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from rlhf.starting import choose_start
 
 ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""
+NO_POLICY = "none"
 NAMES = {
     "trl": "TRL, explicit prompt", "trl-implicit": "TRL, implicit prompt", "trl-conversational": "TRL, conversational", "hh": "HH transcripts",
     "alpaca": "Alpaca", "full": "every column, ties included",
@@ -53,6 +56,7 @@ def build(store: Store, looks: Looks) -> None:
     make = gr.Button("Make the file", variant="primary", scale=0, min_width=160, elem_id="make-export")
     told = html()
     files = html("export-files")
+    models = html("export-models")
     where, listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
 
     def choose(name: str) -> gr.Dropdown:
@@ -64,13 +68,14 @@ def build(store: Store, looks: Looks) -> None:
 
     def tick(place: str, seen: str, request: gr.Request) -> list:
         researcher(store, request)
-        if place != "#export" or seen:
-            return [gr.skip(), gr.skip()]
-        return ["seen", draw_files(store.home / "exports")]
+        policy = newest(store) if place == "#export" else seen
+        if policy == seen:
+            return [gr.skip()] * 3
+        return [policy, draw_files(store.home / "exports"), draw_models(store.home, policy)]
 
     what.change(choose, what, form, **QUIET)
     make.click(write, [what, form, labels, kind, names], [told, files], **QUIET)
-    gr.on(looks, tick, [where, listed], [listed, files], js=WHERE, **QUIET)
+    gr.on(looks, tick, [where, listed], [listed, files, models], js=WHERE, **QUIET)
 
 
 def make_file(store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False, *, by: str) -> str:
@@ -110,6 +115,26 @@ def draw_files(folder: Path) -> str:
         for file in files[:20]
     )
     return f"<div class=card>{items}</div>"
+
+
+def newest(store: Store) -> str:
+    """The newest policy with weights of its own, or NO_POLICY."""
+    try:
+        return choose_start(store, "").public
+    except BadInput:
+        return NO_POLICY
+
+
+def draw_models(home: Path, policy: str) -> str:
+    """How a model leaves this home: written by a command, since the server itself loads none. Nothing where there is no policy."""
+    if policy == NO_POLICY:
+        return ""
+    command = shlex.join(["python", "app.py", "export", policy, "--what", "policy", "--id", policy, "--home", str(home.absolute())])
+    return (
+        f"<p class=soft>A policy as a Hugging Face folder is written by a command: <code>{esc(command)}</code><br>"
+        "It is the adapter in PEFT's format; <code>--merge</code> makes it a whole model. "
+        "A reward model: <code>--what reward-model --id r1</code>.</p>"
+    )
 
 
 def download(store: Store) -> Route:
