@@ -30,6 +30,7 @@ class Ring:
     has driven a policy."""
 
     prompts: int = 0
+    test_prompts: int = 0
     completions: int = 0
     waiting: int = 0
     waiting_compare: int = 0
@@ -103,6 +104,8 @@ def _judge(ring: Ring) -> Step | None:
             f"{ring.waiting_compare:,} blind pairs wait, which say whether {newest.policy} beats {newest.parent}.",
             link="../label/",
         )
+    if not ring.test_prompts:  # policies are compared on these alone: the run would fail
+        return None
     reason = (
         f"People never compared {newest.policy} with {newest.parent}."
         if not newest.judged

@@ -17,6 +17,7 @@ def look_round(store: Store) -> Ring:
     running = store.runs.list(state="running") + store.runs.list(state="queued")
     return Ring(
         prompts=store.prompts.count(),
+        test_prompts=store.prompts.count("test"),
         completions=store.completions.count(),
         waiting=store.pairs.waiting_count(),
         waiting_compare=store.pairs.waiting_count("compare"),

@@ -6,7 +6,7 @@ from data.splits import split_of
 from rlhf.next_step import Newest, Ring, next_step
 from rlhf.ring import look_round
 
-FULL = {"prompts": 1000, "completions": 400, "policies": 2}
+FULL = {"prompts": 1000, "test_prompts": 150, "completions": 400, "policies": 2}
 
 
 def test_without_prompts_it_leads_to_where_a_file_comes_in():
@@ -70,6 +70,20 @@ def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
     newest = Newest("p4", "p3", judged=0)
     step = next_step(Ring(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
     assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
+
+
+def test_without_test_prompts_the_ring_goes_on_instead_of_queueing_pairs_that_cannot_be_had():
+    ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "newest": Newest("p4", "p3", judged=0), "test_prompts": 0}
+    assert next_step(Ring(**ring)).kind == "ppo"
+    assert next_step(Ring(**ring, driven=True, fresh=200)).kind == "reward"
+    assert "against" not in next_step(Ring(**ring, driven=True)).settings
+
+
+def test_the_ring_counts_the_prompts_of_the_test_split(store):
+    store.prompts.add_many({"text": f"Name {number} cats.", "source": "test"} for number in range(80))
+    held = look_round(store)
+    assert (held.prompts, held.test_prompts) == (80, sum(split_of(f"Name {number} cats.") == "test" for number in range(80)))
+    assert 0 < held.test_prompts < 80
 
 
 def test_blind_pairs_that_wait_are_judged_not_queued_again():
