@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data.clock import now
-from data.errors import BadInput, Refused
+from data.errors import BadInput
 from data.noun import Noun
 
 ALLOWED = ("nothing", "download", "erase")
@@ -80,11 +80,10 @@ class OwnData(Noun):
         """The rule of a project."""
         return self._store.value("SELECT allowed FROM own_data WHERE project_id = ?", [project_id]) or "erase"
 
-    def check(self, account_id: int, wanted: str) -> None:
-        """Whether every project for which this person has worked allows what is `wanted`. Raises Refused that names one that does not."""
+    def kept_by(self, account_id: int, wanted: str) -> str | None:
+        """The name of a project for which this person has worked and which does not allow what is `wanted`; None where all do."""
         sql = (
             "SELECT DISTINCT p.id, p.name FROM assignments AS a JOIN projects AS p ON p.id = a.project_id WHERE a.labeler_id = ? ORDER BY p.id"
         )
-        for row in self._store.rows(sql, [account_id]):
-            if ALLOWED.index(self.allowed(row["id"])) < ALLOWED.index(wanted):
-                raise Refused(f"the rules of the project {row['name']!r} do not let labelers {wanted} their own data", "Ask a researcher.")
+        rows = self._store.rows(sql, [account_id])
+        return next((row["name"] for row in rows if ALLOWED.index(self.allowed(row["id"])) < ALLOWED.index(wanted)), None)

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from data.errors import BadInput, Busy, Refused, StoreTrouble
 from labeling.doors import note_page
 from labeling.requests import spoken
-from labeling.texts import Refusal, say
+from labeling.texts import Refusal, say, told, why
 
 RETRY_SECONDS = 2
 REMEDIES = {
@@ -39,16 +39,20 @@ def refused(request: Request, problem: BadInput) -> Response:
     return JSONResponse(document, status, {"retry-after": str(RETRY_SECONDS)} if status == 503 else None)
 
 
-def unreadable(problem: HTTPException) -> Response:
-    """A body that is too long or of another type, in the contract's error shape."""
+def unreadable(problem: HTTPException, request: Request | None = None) -> Response:
+    """A body that is too long or of another type, in the contract's error shape; a short page where a person sent a form that is too long."""
+    if problem.status_code == 413 and request and "text/html" in request.headers.get("accept", ""):
+        return note(request, 413, "too_large")
     return JSONResponse(BadInput(problem.detail, REMEDIES["too_large"] if problem.status_code == 413 else "").as_json(), problem.status_code)
 
 
 def note(request: Request, status: int, key: str, **values: object) -> Response:
-    """A short page for people, a JSON error for programs."""
-    if "text/html" in request.headers.get("accept", ""):
-        home = request.scope.get("root_path", "") + "/login"
-        return HTMLResponse(note_page(spoken(request), key, home, **values), status)
+    """A short page for people in their language, a JSON error for programs; a value that is a refusal is told in the same language."""
+    page = "text/html" in request.headers.get("accept", "")
+    language = spoken(request) if page else "en"
+    values = {name: told(value, language) if isinstance(value, BadInput) else value for name, value in values.items()}
+    if page:
+        return HTMLResponse(note_page(language, key, request.scope.get("root_path", "") + "/login", **values), status)
     return JSONResponse(BadInput(say("en", key, **values), REMEDIES.get(key, "")).as_json(), status)
 
 
@@ -56,7 +60,9 @@ def trouble(request: Request, problem: BadInput) -> Response:
     """What the doors themselves say where the store is busy or cannot be written."""
     if "text/html" not in request.headers.get("accept", ""):
         return refused(request, problem)
-    answer = note(request, status_of(problem), "not_kept", why=f"{problem.error}. {problem.remedy}")
+    if isinstance(problem, Refusal):
+        return note(request, status_of(problem), problem.key, **problem.values)
+    answer = note(request, status_of(problem), "not_kept", why=why(problem, spoken(request)))
     if answer.status_code == 503:
         answer.headers["retry-after"] = str(RETRY_SECONDS)
     return answer

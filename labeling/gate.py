@@ -77,7 +77,7 @@ class Gate:
         try:
             return await self.decide(request)
         except HTTPException as problem:
-            return unreadable(problem)
+            return unreadable(problem, request)
         except BadInput as problem:
             return trouble(request, problem)
 

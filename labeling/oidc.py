@@ -19,6 +19,7 @@ from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
 from labeling.accounts import NAME_LENGTH, SESSION_SECONDS, check_name
+from labeling.texts import Refusal
 
 SCOPE = "openid profile email"
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
@@ -95,7 +96,7 @@ class Oidc:
         """The checked claims of the id token, and the sign-in that they belong to; once for a state. Raises Refused."""
         begun = self.begun.pop(state, None)
         if begun is None or begun.until <= self.clock():
-            raise Refused("this sign-in was not begun here, or took too long", "Begin again.")
+            raise Refusal("oidc_late")
         about = await self.discover()
         try:
             async with self.client(begun.back) as client:
@@ -105,7 +106,7 @@ class Oidc:
         except Refused:
             raise
         except Exception as problem:  # whatever the provider sent: its answer is not ours to trust, nor to show
-            raise Refused(f"the provider's answer cannot be used ({type(problem).__name__})", "Begin again.") from problem
+            raise Refusal("oidc_answer", kind=type(problem).__name__) from problem
 
     def checked(self, id_token: str, keys: dict, nonce: str) -> dict[str, Any]:
         """The claims of an id token that this provider signed for this client and this sign-in (Core 3.1.3.7). Raises whatever is wrong."""
@@ -118,7 +119,7 @@ class Oidc:
         must = {name: {"essential": True, "value": value} for name, value in rules.items()}
         jwt.JWTClaimsRegistry(leeway=LEEWAY, **must, sub={"essential": True}, exp={"essential": True}).validate(claims)
         if not isinstance(claims["sub"], str) or (claims["aud"] not in (client, [client]) and claims.get("azp") != client):
-            raise Refused("the id token is not for this app", "Check client_id.")
+            raise Refusal("oidc_audience")
         return claims
 
     async def discover(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Oidc:
                     raise ValueError(about["issuer"])
                 self.about = {name: about[name] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
             except Exception as problem:
-                raise Refused(f"{self.provider.name} cannot be asked ({type(problem).__name__})", "Try again, or sign in by password.") from problem
+                raise Refusal("oidc_silent", name=self.provider.name, kind=type(problem).__name__) from problem
         return self.about
 
     def client(self, back: str) -> Any:
@@ -153,7 +154,7 @@ def admit(store: Store, provider: Provider, claims: dict[str, Any], invitation: 
             account = newcomer(store, provider, claims, invitation)
             store.invitations.identify(provider.issuer, claims["sub"], account.id)
         if account.disabled:
-            raise Refused("this account is closed", "Ask a researcher.")
+            raise Refusal("oidc_closed")
         return store.tokens.issue("session", account.id, SESSION_SECONDS), account
 
 
@@ -161,7 +162,7 @@ def newcomer(store: Store, provider: Provider, claims: dict[str, Any], token: st
     """The account that an invitation is for, or a new one. Raises Refused without an invitation where the provider alone does not suffice."""
     invitation = store.invitations.find(token) if token else None
     if invitation is None and not provider.new_accounts:
-        raise Refused("nobody here goes by this identity yet", "Ask a researcher for an invitation and sign in through it.")
+        raise Refusal("oidc_unknown")
     if invitation:
         store.invitations.consume(token)
         if invitation.account_id:

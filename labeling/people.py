@@ -11,6 +11,7 @@ from data.records import Account
 from data.store import Store
 from labeling import accounts
 from labeling.accounts import SESSION_SECONDS
+from labeling.texts import Refusal
 
 API_SECONDS = 365 * 24 * 3600
 
@@ -95,7 +96,7 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
 def own_lines(store: Store, account: Account) -> Iterator[str]:
     """What is a person's own, as JSON lines. Raises `Refused` where a project's rules keep it."""
     if account.role == "labeler":
-        store.own_data.check(account.id, "download")
+        refuse_kept(store, account, "download")
     return (json.dumps(row, ensure_ascii=False) + "\n" for row in store.own_data.rows(account.id))
 
 
@@ -103,12 +104,19 @@ def erase(store: Store, account: Account, *, by: Account | None = None) -> None:
     """Erase what is a person's own. Raises `Refused` where a project's rules keep it from its own labelers, or for the last researcher."""
     with store.transaction():
         if by is not None and by.id == account.id and account.role == "labeler":
-            store.own_data.check(account.id, "erase")
+            refuse_kept(store, account, "erase")
         if not account.disabled:
             close(store, account.name, by=by)
         store.own_data.erase(account.id)
         store.audit.add(actor(by), "erase", account=account.id)
     store.own_data.scrub()
+
+
+def refuse_kept(store: Store, account: Account, wanted: str) -> None:
+    """Raise `Refused`, naming the project, where the rules of one for which this labeler worked do not allow what is `wanted`."""
+    kept = store.own_data.kept_by(account.id, wanted)
+    if kept is not None:
+        raise Refusal(f"yours_no_{wanted}", project=kept)
 
 
 def open_account(store: Store, name: str) -> Account:

@@ -145,7 +145,7 @@ class SignIn:
         query, state = request.query_params, request.cookies.get(STATE, "")
         try:
             if not state or not secrets.compare_digest(state.encode(), query.get("state", "").encode()):
-                raise Refused("this sign-in was not begun in this browser", "Begin again.")
+                raise Refusal("oidc_elsewhere")
             claims, begun = await self.oidc.finish(state, query.get("code", ""))
             token, account = await asyncio.to_thread(admit, self.store, self.oidc.provider, claims, begun.invitation)
         except Refused as refused:

@@ -6,7 +6,7 @@ gets it in the language of their browser while logs and the HTTP API keep the En
 
 from __future__ import annotations
 
-from data.errors import BadInput, Refused
+from data.errors import BadInput, Busy, Refused, StoreTrouble
 from labeling import page_texts, texts_forms
 from labeling.rating import texts as rating_texts
 from labeling.writing import texts as writing_texts
@@ -27,6 +27,9 @@ ENGLISH = {
     "account_off": "The account {name!r} is closed.",
     "no_account": "There is no account named {name!r}.",
     "not_kept": "This could not be kept: {why}",
+    "store_busy": "{why}",
+    "store_trouble": "{why}",
+    "too_large": "What was sent is too long. Send less at once.",
     "kept_on": "Your answer is kept in this browser and is sent again by itself.",
     # accounts and doors
     "name": "Name",
@@ -41,6 +44,13 @@ ENGLISH = {
     "first_gone": "This link was used already or is too old. Start the app again for a new one, or sign in.",
     "oidc_link": "Sign in with {name}",
     "oidc_failed": "Signing in there did not work: {why}",
+    "oidc_elsewhere": "this sign-in was not begun in this browser. Begin again.",
+    "oidc_late": "this sign-in was not begun here, or took too long. Begin again.",
+    "oidc_answer": "the provider's answer cannot be used ({kind}). Begin again.",
+    "oidc_audience": "the id token is not for this app. Ask a researcher to check client_id.",
+    "oidc_silent": "{name} cannot be asked ({kind}). Try again, or sign in by password.",
+    "oidc_closed": "this account is closed. Ask a researcher.",
+    "oidc_unknown": "nobody here goes by this identity yet. Ask a researcher for an invitation and sign in through it.",
     "invite_lead": "You were invited. Choose a name and a password.",
     "again_lead": "Choose a new password for {name}. Other sessions end.",
     "again_button": "Keep the password",
@@ -54,6 +64,8 @@ ENGLISH = {
     "yours_erase": "Erase what is mine",
     "yours_unconfirmed": "That is not your name. Nothing was erased.",
     "yours_erased": "Erased. Thank you for your help.",
+    "yours_no_download": "The rules of the project {project!r} do not let labelers download their own data. Ask a researcher.",
+    "yours_no_erase": "The rules of the project {project!r} do not let labelers erase their own data. Ask a researcher.",
     "yours_back": "Back to labeling",
     "password_rule": "At least {n} characters, and not the name.",
     "password_short": "The password has {have} characters. Choose one with at least {n}.",
@@ -81,6 +93,9 @@ KOREAN = {
     "account_off": "{name!r} 계정은 닫혔습니다.",
     "no_account": "{name!r} 계정이 없습니다.",
     "not_kept": "저장하지 못했습니다: {why}",
+    "store_busy": "다른 프로그램이 저장소를 쓰고 있습니다. 잠시 뒤에 다시 해 보세요 ({why}).",
+    "store_trouble": "서버의 저장소에 쓸 수 없습니다. 연구자에게 알려 주세요 ({why}).",
+    "too_large": "보낸 내용이 너무 깁니다. 줄여서 보내세요.",
     "kept_on": "답은 이 브라우저에 보관되어 있으며 저절로 다시 보냅니다.",
     "name": "이름",
     "password": "비밀번호",
@@ -94,6 +109,13 @@ KOREAN = {
     "first_gone": "이미 쓴 링크이거나 오래된 링크입니다. 앱을 다시 시작해 새 링크를 받거나 로그인하세요.",
     "oidc_link": "{name}(으)로 로그인",
     "oidc_failed": "그쪽 로그인이 되지 않았습니다: {why}",
+    "oidc_elsewhere": "이 브라우저에서 시작한 로그인이 아닙니다. 다시 시작하세요.",
+    "oidc_late": "여기서 시작한 로그인이 아니거나 너무 오래 걸렸습니다. 다시 시작하세요.",
+    "oidc_answer": "로그인 서버의 답을 쓸 수 없습니다({kind}). 다시 시작하세요.",
+    "oidc_audience": "이 앱에 내준 신원이 아닙니다. 연구자에게 client_id를 확인해 달라고 하세요.",
+    "oidc_silent": "{name}에 물어볼 수 없습니다({kind}). 다시 해 보거나 비밀번호로 로그인하세요.",
+    "oidc_closed": "이 계정은 닫혔습니다. 연구자에게 물어보세요.",
+    "oidc_unknown": "이 신원으로 등록된 사람이 없습니다. 연구자에게 초대를 부탁해 그 링크로 로그인하세요.",
     "invite_lead": "초대를 받으셨습니다. 이름과 비밀번호를 정하세요.",
     "again_lead": "{name} 계정의 새 비밀번호를 정하세요. 다른 곳의 로그인은 끝납니다.",
     "again_button": "비밀번호 저장",
@@ -106,6 +128,8 @@ KOREAN = {
     "yours_erase": "내 기록 지우기",
     "yours_unconfirmed": "이름이 다릅니다. 아무것도 지우지 않았습니다.",
     "yours_erased": "지웠습니다. 도와주셔서 고맙습니다.",
+    "yours_no_download": "{project!r} 프로젝트의 규칙으로는 라벨러가 자기 기록을 내려받을 수 없습니다. 연구자에게 물어보세요.",
+    "yours_no_erase": "{project!r} 프로젝트의 규칙으로는 라벨러가 자기 기록을 지울 수 없습니다. 연구자에게 물어보세요.",
     "yours_back": "비교로 돌아가기",
     "password_rule": "{n}자 이상이어야 하고 이름과 달라야 합니다.",
     "password_short": "비밀번호가 {have}자입니다. {n}자 이상으로 정하세요.",
@@ -144,7 +168,15 @@ def told(problem: BadInput, language: str) -> str:
         return problem.told(language)
     if isinstance(problem, Refused):
         return str(problem)
-    return say(language, "not_kept", why=f"{problem.error}. {problem.remedy}".rstrip())
+    return say(language, "not_kept", why=why(problem, language))
+
+
+def why(problem: BadInput, language: str) -> str:
+    """What went wrong and its remedy; trouble of the store in the reader's language, with the line that helps whoever mends it."""
+    line = f"{problem.error}. {problem.remedy}".rstrip()
+    if not isinstance(problem, StoreTrouble):
+        return line
+    return say(language, "store_busy" if isinstance(problem, Busy) else "store_trouble", why=line)
 
 
 def say(language: str, key: str, **values: object) -> str:

@@ -51,7 +51,7 @@ def _for_whom_asks(deed: Deed) -> Callable[[Request], Awaitable[Response]]:
         try:
             return await deed(request, account)
         except HTTPException as problem:
-            return unreadable(problem)
+            return unreadable(problem, request)
         except BadInput as problem:
             return trouble(request, problem)
 

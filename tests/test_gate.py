@@ -313,6 +313,9 @@ def test_while_another_program_holds_the_store_the_doors_say_when_to_try_again(c
 
 def test_a_form_that_is_too_long_or_none_is_refused_before_it_is_read(client, people):
     assert client.post("/login", content=b"name=" + b"x" * 20_000, headers={"content-type": "application/x-www-form-urlencoded"}).status_code == 413
+    korean = {"accept": "text/html", "accept-language": "ko", "content-type": "application/x-www-form-urlencoded"}
+    told = client.post("/login", content=b"name=" + b"x" * 20_000, headers=korean)
+    assert (told.status_code, "보낸 내용이 너무 깁니다" in told.text) == (413, True)
     for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain"):
         answer = client.post("/login", content=b"{}", headers={"content-type": kind})
         assert (answer.status_code, "not a form" in answer.json()["error"]) == (415, True)

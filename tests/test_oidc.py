@@ -127,6 +127,8 @@ def test_a_link_for_an_account_ties_it_to_the_provider_and_a_closed_account_stay
         store.accounts.disable("Jun")
         answer = through(client, idp)
         assert (answer.status_code, "this account is closed" in answer.text) == (403, True)
+        client.headers |= {"accept": "text/html", "accept-language": "ko"}
+        assert "그쪽 로그인이 되지 않았습니다: 이 계정은 닫혔습니다. 연구자에게 물어보세요." in through(client, idp).text
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,17 @@ def test_a_project_says_how_far_its_labelers_may_go(client, store, mina, rule, d
     assert store.accounts.get(mina.id).disabled is (erase == 200)
 
 
+def test_what_a_projects_rules_keep_is_said_in_the_readers_language(client, store, mina):
+    store.own_data.allow(1, "nothing")
+    client.cookies.set(COOKIE, store.tokens.issue("session", mina.id, 60))
+    for headers, told in (
+        ({"accept": "text/html", "accept-language": "ko"}, "Standard&#x27; 프로젝트의 규칙으로는 라벨러가 자기 기록을 내려받을 수 없습니다"),
+        ({"accept": "application/json"}, "The rules of the project 'Standard' do not let labelers download their own data. Ask a researcher."),
+    ):
+        answer = client.get("/label/mine", headers=headers)
+        assert (answer.status_code, told in answer.text) == (409, True), answer.text
+
+
 def test_what_researchers_do_to_people_stands_in_the_audit_list_by_number(store, mina):
     ada = store.accounts.add("Ada", "researcher", password_hash="x")
     people.invite(store, "labeler", by=ada)

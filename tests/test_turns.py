@@ -229,8 +229,14 @@ def test_the_time_at_work_is_kept_beside_the_answer_and_an_impossible_one_is_ref
     assert (store.attention.of("page-answer-0"), store.attention.of("another")) == (12.3, None)
 
 
-@pytest.mark.parametrize(("problem", "status", "wait"), [(StoreTrouble, 507, None), (Busy, 503, "2")])
-def test_what_the_store_could_not_keep_has_its_status_and_a_line_in_the_readers_language(add_pairs, ask, monkeypatch, problem, status, wait):
+@pytest.mark.parametrize(
+    ("problem", "status", "wait", "told"),
+    [
+        (StoreTrouble, 507, None, "서버의 저장소에 쓸 수 없습니다. 연구자에게 알려 주세요 ({})."),
+        (Busy, 503, "2", "다른 프로그램이 저장소를 쓰고 있습니다. 잠시 뒤에 다시 해 보세요 ({})."),
+    ],
+)
+def test_what_the_store_could_not_keep_has_its_status_and_a_line_in_the_readers_language(add_pairs, ask, monkeypatch, problem, status, wait, told):
     add_pairs(1)
     first = ask("look")
 
@@ -240,7 +246,8 @@ def test_what_the_store_could_not_keep_has_its_status_and_a_line_in_the_readers_
     monkeypatch.setattr(Session, "submit", fails)
     reply = ask.client.post("/label/do/answer", json=said(first), headers={"accept-language": "ko"})
     assert (reply.status_code, reply.headers.get("retry-after")) == (status, wait)
-    assert reply.json() == {"line": {"text": "저장하지 못했습니다: feedback.db: database or disk is full. Free some space.", "bad": True}}
+    told = told.format("feedback.db: database or disk is full. Free some space.")
+    assert reply.json() == {"line": {"text": f"저장하지 못했습니다: {told}", "bad": True}}
 
 
 def test_nonsense_is_refused_with_one_line_and_changes_nothing(store, add_pairs, ask):
