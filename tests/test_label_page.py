@@ -390,7 +390,15 @@ def test_by_mouse_one_walks_back_and_corrects(store, desk, address):
     assert shown(page) == first
     assert page.locator("#rationale").input_value() == "a bell \x07"
     page.locator("#rationale").fill("a bell")
-    page.locator("#right_slightly").click()
+    page.locator("#back").click()
+    page.locator("#past").wait_for(state="detached")
+    assert page.locator("#rationale").input_value() == ""
+    page.locator("#history").click()
+    page.locator("#history-list li button").click()
+    page.locator("#past").wait_for()
+    assert page.locator("#rationale").input_value() == "a bell"
+    expect(page.locator("#right_slightly")).to_have_attribute("aria-pressed", "true")
+    page.locator("#send").click()
     tells(page, "Changed: A better, now B slightly better.")
     page.locator("#back").click()
     page.locator("#past").wait_for(state="detached")

@@ -2,6 +2,8 @@
 (() => {
   const fresh = () => ({ verdict: "", editing: false, edits: {}, id: loop.id() });
   let said = fresh(), dirty = 0;
+  // Corrections that were begun and not sent, by the key of their item: the server keeps no drafts of them, this page does.
+  const begun = {};
 
   const field = (name) => loop.find(`#${name}`);
   const aspects = () => Object.fromEntries(loop.all("#form input[type=radio]:checked").map((box) => [box.name, box.value]));
@@ -100,7 +102,11 @@
     const note = field("kept");
     if (note) note.textContent = kept?.kept ? loop.says("draft_kept") : kept?.line?.text ?? loop.says("draft_waits");
   };
-  const touched = loop.touched = () => { dirty += 1; timer ??= setTimeout(keep, 1000); };
+  const touched = loop.touched = () => {
+    dirty += 1;
+    timer ??= setTimeout(keep, 1000);
+    if (loop.now.item?.past) begun[loop.now.item.key] = content();
+  };
   document.addEventListener("input", (event) => { if (event.target.closest?.("#form")) touched(); });
   // Sent beside whatever leaves the item: the server keeps a draft in either order.
   loop.flush = () => { if (dirty) { clearTimeout(timer); keep(); } };
@@ -125,8 +131,11 @@
       clearTimeout(timer);
       timer = null;
       dirty = 0;
-      const draft = reply.item.draft ?? {};
+      const again = begun[reply.item.key];
+      const draft = reply.item.draft = again ?? reply.item.draft ?? {};
       said = { ...fresh(), verdict: draft.verdict ?? "", editing: Boolean(draft.edit) };
+      if (again && field("rationale")) field("rationale").value = again.rationale;
+      if (again) for (const box of loop.all("#form input[type=radio]")) box.checked = again.aspects?.[box.name] === box.value;
       if (draft.edit && field("edit")) Object.assign(field("edit"), { value: draft.edit }).dataset.side = draft.edited;
     } else if (dirty) {
       timer ??= setTimeout(keep, 1000);
