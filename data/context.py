@@ -14,6 +14,8 @@ from typing import Any
 from data.records import Run
 from data.store import Store
 
+LAST = "trainer_state.json"
+"""What transformers writes last into a checkpoint: without it the process was killed, or the disk full, before it was whole."""
 WRITE_EVERY = 0.5
 ASK_EVERY = 1.0
 
@@ -45,12 +47,12 @@ class RunContext:
             signal.signal(signal.SIGTERM, self._terminate)
 
     def checkpoints(self) -> Path:
-        """Where this run keeps its checkpoints. One that resumes another run finds a copy of that run's there."""
+        """Where this run keeps its checkpoints. One that resumes another run finds a copy of that run's there, of those that are whole."""
         folder = self.folder / "checkpoint"
         if self.run.resumes is not None and not folder.exists():
             before = self.store.home / "runs" / str(self.run.resumes) / "checkpoint"
             if before.is_dir():
-                shutil.copytree(before, folder)
+                _copy(before, folder)
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -77,3 +79,15 @@ class RunContext:
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
+
+
+def _copy(before: Path, folder: Path) -> None:
+    """Under another name until all is there: a process that is killed meanwhile leaves no half of it."""
+    draft = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(before, draft, ignore=_not_whole)
+    draft.rename(folder)
+
+
+def _not_whole(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith("checkpoint-") and not (Path(folder) / name / LAST).is_file()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -11,7 +12,7 @@ import threading
 import pytest
 
 from data import Store
-from data.context import RunContext
+from data.context import LAST, RunContext
 from data.errors import BadInput
 from data.processes import Identity, alive, boot_id, identity
 from data.runs import BEFORE
@@ -156,6 +157,34 @@ def test_a_context_takes_sigterm_as_the_wish_to_stop(store):
     context = RunContext(store, run_in(store, "running"))
     os.kill(os.getpid(), signal.SIGTERM)
     assert context.cancelled()
+
+
+def resuming(store):
+    """A run that goes on from one with two checkpoints, the newer of which was not written to its end."""
+    first = run_in(store, "cancelled")
+    for step in (50, 100):
+        (store.home / "runs" / str(first.id) / "checkpoint" / "member-0" / f"checkpoint-{step}").mkdir(parents=True)
+    (store.home / "runs" / str(first.id) / "checkpoint" / "member-0" / "checkpoint-50" / LAST).write_text("{}")
+    return RunContext(store, store.runs.enqueue("reward", {}, "Mina", resumes=first.id))
+
+
+def test_a_run_goes_on_from_whole_checkpoints_alone(store):
+    assert [path.name for path in resuming(store).checkpoints().glob("member-0/*")] == ["checkpoint-50"]
+
+
+def test_a_process_killed_while_it_copies_a_checkpoint_leaves_no_part_of_it(store, monkeypatch):
+    context = resuming(store)
+
+    def killed(before, folder, **_):
+        (folder / "member-0").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            context.checkpoints()
+    assert not (context.folder / "checkpoint").exists()
+    assert (context.checkpoints() / "member-0" / "checkpoint-50" / LAST).is_file()
 
 
 def test_metrics_keep_numbers_that_are_none(store):
