@@ -32,8 +32,17 @@ def took(run: Run, now: str) -> float | None:
 
 def usual(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
     """The median seconds of this machine's last finished runs of a kind; None without any."""
-    times = [took(run, "") for run in runs if run.kind == kind and run.state == "done" and run.started_at]
-    return median(times[:last]) if times else None
+    times = [took(run, "") for run in _finished(runs, kind)[:last] if run.started_at]
+    return median(times) if times else None
+
+
+def most_memory(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
+    """The most memory, in MB, that one of them took, of those whose reports tell; None without any."""
+    return max((run.report["peak_mb"] for run in _finished(runs, kind)[:last] if "peak_mb" in run.report), default=None)
+
+
+def _finished(runs: Sequence[Run], kind: str) -> list[Run]:
+    return [run for run in runs if run.kind == kind and run.state == "done"]
 
 
 def in_words(seconds: float) -> str:

@@ -13,7 +13,7 @@ from data.store import Store
 from reward.page import setting_field, shown
 from reward.view import policy_names, refused
 from rlhf.checks import CHECKS
-from rlhf.estimate import in_words, usual
+from rlhf.estimate import in_words, most_memory, usual
 from rlhf.kinds import KINDS, Kind
 from rlhf.launch import launch
 from rlhf.pages.parts import QUIET, esc, html, researcher, said
@@ -80,12 +80,14 @@ class RunForm:
         return {self.needs: self.outlook(), **lists}
 
     def outlook(self) -> str:
-        """What is missing before such a run can start, or how long one like it took on this machine."""
+        """What is missing before such a run can start, or how long one like it took on this machine, and how much memory."""
         problem = self.missing()
         if problem:
             return f"<p class=bad>Missing: {refused(problem)}</p>"
-        seconds = usual(self.store.runs.list(), self.kind.name)
-        before = f"The last ones took {in_words(seconds)} on this machine." if seconds else "None has run on this machine yet."
+        runs = self.store.runs.list()
+        seconds, peak = usual(runs, self.kind.name), most_memory(runs, self.kind.name)
+        memory = f" and up to {peak:,.0f} MB" if peak else ""
+        before = f"The last ones took {in_words(seconds)}{memory} on this machine." if seconds else "None has run on this machine yet."
         return f"<p class=soft>{before} One run works at a time; others wait their turn.</p>"
 
     def missing(self) -> BadInput | None:
