@@ -18,13 +18,13 @@ WITH met AS (
     WHERE pairs.purpose = 'compare' AND a.policy_id != b.policy_id
         AND (:one IS NULL OR (a.policy_id, b.policy_id) IN (VALUES (:one, :other), (:other, :one)))
 ), judged AS (
-    SELECT prompt_id, first, second, 0.5 AS outcome FROM met WHERE equal
+    SELECT prompt_id, first, second, 0.5 AS outcome, 0 AS said FROM met WHERE equal
     UNION ALL
-    SELECT met.prompt_id, first, second, CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = first_id END
+    SELECT met.prompt_id, first, second, CASE WHEN c.winner_id IS NULL THEN 0.5 ELSE c.winner_id = first_id END, 1
     FROM met JOIN counted_comparisons AS c ON c.pair_id = met.id
     WHERE NOT equal AND c.verdict != 'both_bad' AND c.source = :source
 )
-SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times FROM judged GROUP BY 1, 2, 3
+SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times, sum(said) AS said FROM judged GROUP BY 1, 2, 3
 """
 
 
@@ -42,9 +42,12 @@ def meetings(store: Store, source: str, between: tuple[int | None, int | None] =
     """What people ('person') or simulated labelers ('simulated') say where two policies met: any two, or these.
 
     Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts, which nobody is
-    shown, counts as one tie. Both-bad says nothing and is left out.
+    shown, counts as one tie where there is a verdict on another pair of the two policies. Both-bad says nothing and is left out.
     """
-    return [Meeting(**row) for row in store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})]
+    rows = store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})
+    judged = {frozenset((row["first"], row["second"])) for row in rows if row["said"]}
+    met = [Meeting(*(row[name] for name in Meeting._fields)) for row in rows]
+    return [one for one in met if frozenset((one.first, one.second)) in judged]
 
 
 def outcomes(met: Iterable[Meeting], policy_id: int, against_id: int) -> dict[int, float]:

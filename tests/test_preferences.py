@@ -191,6 +191,15 @@ def test_outcomes_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
     assert meetings(store, "import", between=(1, 3)) == []
 
 
+def test_policies_that_only_equal_texts_link_have_not_met(store, ring):
+    ring(None, split="test", nth=0, texts=("same", "same"))
+    assert meetings(store, "import") == []
+    ring("both_bad", split="test", nth=1)
+    assert meetings(store, "import") == []
+    ring("left", split="test", nth=2)
+    assert sorted(outcomes(meetings(store, "import"), 1, 2).values()) == [0.5, 1.0]
+
+
 def test_a_prompt_counts_once_however_many_people_judged_it(store, ring):
     for who, verdict in (("Mina", "left"), ("Jun", "left"), ("Ada", "right")):
         ring(verdict, split="test", who=who)
