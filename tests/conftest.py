@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from data import Store
 from data.records import Pair
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from serving import Server
 
     from reward.base import Base  # with torch, which only the tests that ask for a base load
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
