@@ -166,12 +166,11 @@ def report(votes: Votes, seed: int = 0) -> AgreementReport:
     )
 
 
-def by_group(votes: Votes, group: np.ndarray, seed: int = 0) -> dict[int, AgreementReport]:
-    """A report for each value of `group`, a column beside the votes: only votes of one group are held against each other."""
+def by_group(votes: Votes, group: np.ndarray) -> dict[int, Votes]:
+    """The votes of each value of `group`, a column beside them, by rising value: only those of one group are held against each other."""
     order = np.argsort(group, kind="stable")
     starts, sizes = spans(group[order])
-    parts = {int(group[order[start]]): order[start : start + size] for start, size in zip(starts, sizes, strict=True)}
-    return {value: report(votes.where(places), seed) for value, places in parts.items()}
+    return {int(group[order[start]]): votes.where(order[start : start + size]) for start, size in zip(starts, sizes, strict=True)}
 
 
 def patterns(shared: Votes) -> Patterns:

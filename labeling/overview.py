@@ -17,6 +17,7 @@ from labeling.agreement import AgreementReport, Votes, by_group, first_answers, 
 from labeling.labelers import Between, Labeler, between, labelers
 from labeling.reliability import fit
 
+Agreed = tuple[AgreementReport, tuple[Between, ...]]
 KINDS = {"people": ("person", "import"), "simulated": ("simulated",)}
 """Whose labels: people's with imported ones, or simulated ones; the two are never mixed."""
 
@@ -28,6 +29,7 @@ class Group:
     kind: str
     name: str
     report: AgreementReport
+    between: tuple[Between, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,16 @@ class Overview:
 
     def agreement_json(self) -> dict[str, Any]:
         """What `app.py labels agreement` gives."""
-        groups = [{"by": one.kind, "name": one.name, **one.report.as_json()} for one in self.groups]
-        pairs = [{"labelers": [self.names[one.one], self.names[one.other]], **one.agreement.as_json()} for one in self.between]
-        return {"comparisons": self.comparisons, "rankings": self.rankings, **self.report.as_json(), "groups": groups, "between": pairs}
+        groups = [{"by": one.kind, "name": one.name, **one.report.as_json(), "between": self._two_by_two(one.between)} for one in self.groups]
+        whole = {"comparisons": self.comparisons, "rankings": self.rankings, **self.report.as_json()}
+        return whole | {"groups": groups, "between": self._two_by_two(self.between)}
 
     def labelers_json(self) -> dict[str, Any]:
         """What `app.py labels quality` gives."""
         return {"labelers": [self._labeler_json(one) for one in self.labelers]}
+
+    def _two_by_two(self, pairs: Sequence[Between]) -> list[dict[str, Any]]:
+        return [{"labelers": [self.names[two.one], self.names[two.other]], **two.agreement.as_json()} for two in pairs]
 
     def _labeler_json(self, one: Labeler) -> dict[str, Any]:
         shares = ("agreement", "gold", "consistency", "left", "ties", "both_bad", "skips")
@@ -77,14 +82,15 @@ def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overv
     kept = judged[~np.isin(judged["labeler"], list(aside))]
     gold = {item.pair_id: item for item in store.gold.list()}
     firsts = {id: store.pairs.get(id).first_id for id in gold}
-    whole = report(votes_of(kept))
+    votes, counted = votes_of(judged), votes_of(kept)
+    whole, two_by_two = report(counted), tuple(between(counted))
     return Overview(
         len(events),
         sum(ranked.values()),
         whole,
-        tuple(groups(store, kept, whole)),
-        tuple(labelers(events, votes_of(judged), ranked, gold, firsts, store.columns.skips(KINDS[kind]))),
-        tuple(between(votes_of(judged))),
+        tuple(groups(store, kept, (whole, two_by_two))),
+        tuple(labelers(events, votes, ranked, gold, firsts, store.columns.skips(KINDS[kind]))),
+        tuple(between(votes)) if aside else two_by_two,
         {account.id: account.name for account in store.accounts.list()},
         aside,
         store.weightings.newest(),
@@ -96,22 +102,20 @@ def of_kind(events: np.ndarray, kind: str) -> np.ndarray:
     return events[current(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
 
 
-def groups(store: Store, events: np.ndarray, whole: AgreementReport) -> list[Group]:
+def groups(store: Store, events: np.ndarray, whole: Agreed) -> list[Group]:
     """Agreement by project, by guideline version and by batch, each in the order of its ids; `whole` is that of all these events."""
     names = {project.id: project.name for project in store.projects.list()}
     versions = events["project"].astype(np.int64) * 100_000 + events["version"]
-    found = [Group("project", names[id], one) for id, one in _by(events, events["project"], whole)]
-    found += [Group("guideline", f"{names[id // 100_000]}, version {id % 100_000}", one) for id, one in _by(events, versions, whole)]
-    return found + [Group("batch", public(RUN, id) if id else "imported or by hand", one) for id, one in _by(events, events["run"], whole)]
+    found = [Group("project", names[id], *rest) for id, *rest in _by(events, events["project"], whole)]
+    found += [Group("guideline", f"{names[id // 100_000]}, version {id % 100_000}", *rest) for id, *rest in _by(events, versions, whole)]
+    return found + [Group("batch", public(RUN, id) if id else "imported or by hand", *rest) for id, *rest in _by(events, events["run"], whole)]
 
 
-def _by(events: np.ndarray, column: np.ndarray, whole: AgreementReport) -> list[tuple[int, AgreementReport]]:
+def _by(events: np.ndarray, column: np.ndarray, whole: Agreed) -> list[tuple[int, AgreementReport, tuple[Between, ...]]]:
     chosen = first_answers(events)
-    place = np.isin(events["rowid"], chosen["rowid"])
-    if len(set(column[place].tolist())) == 1:  # one group is everything: resampled once
-        return [(int(column[place][0]), whole)]
-    found = by_group(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), column[place])
-    return sorted(found.items())
+    parts = by_group(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), column[np.isin(events["rowid"], chosen["rowid"])])
+    alone = len(parts) == 1  # one group is everything: worked out once
+    return [(id, *(whole if alone else (report(votes), tuple(between(votes))))) for id, votes in parts.items()]
 
 
 def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:

@@ -108,4 +108,4 @@ def test_only_votes_of_one_group_are_held_against_each_other():
     rows = [(1, 1, 2), (1, 2, 2), (1, 3, -2), (2, 1, 1), (2, 2, -1), (3, 1, 1), (3, 2, 1)]
     group = np.array([7, 7, 8, 7, 7, 8, 8])  # the third labeler judged pair 1 under another guideline
     found = by_group(votes(rows), group)
-    assert {key: (one.raw.rate, one.raw.pairs) for key, one in found.items()} == {7: (0.5, 2), 8: (1.0, 1)}
+    assert {key: (report(one).raw.rate, report(one).raw.pairs) for key, one in found.items()} == {7: (0.5, 2), 8: (1.0, 1)}

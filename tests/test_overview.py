@@ -19,6 +19,7 @@ from labeling.live import LiveOverview
 from labeling.overview import overview, weigh
 from reward.rows import run_rows
 from reward.settings import RewardSettings
+from rlhf.pages import labels_view
 
 
 @pytest.fixture
@@ -175,6 +176,21 @@ def test_groups_are_projects_guideline_versions_and_batches(store, add_pairs, sa
         said(pair, jun, "left")
     found = {(one.kind, one.name): one.report.raw.pairs for one in overview(store, "people").groups}
     assert found == {("project", "Standard"): 2, ("guideline", "Standard, version 1"): 2, ("batch", "imported or by hand"): 2}
+
+
+def test_two_by_two_is_known_of_each_batch_too(store, said, mina, jun):
+    for verdict in ("left", "right"):
+        prompt = store.prompts.add(f"Say {verdict}.", source="test")
+        ids = store.completions.add_many({"prompt_id": prompt.id, "model_name": name, "text": name} for name in "ab")
+        pair = store.pairs.add(prompt.id, *ids, purpose="train", run_id=store.runs.enqueue("sample", {}, "rae").id)
+        said(pair, mina, "left")
+        said(pair, jun, verdict)
+    found = overview(store, "people")
+    batches = {one.name: [(two.agreement.value, two.agreement.n) for two in one.between] for one in found.groups if one.kind == "batch"}
+    assert batches == {"run1": [(1.0, 1)], "run2": [(0.0, 1)]}
+    assert [group["between"][0]["labelers"] for group in found.agreement_json()["groups"]] == [["mina", "jun"]] * 4
+    html = labels_view.matrix(found)
+    assert (html.count("class=matrix"), html.count("<details>")) == (3, 2)  # of all, and of each batch; there is one project and one guideline
 
 
 def test_only_what_holds_now_counts(store, add_pairs, said, mina):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from labeling.agreement import AgreementReport, Alpha
-from labeling.labelers import Share
+from labeling.labelers import Between, Share
 from labeling.overview import Group, Overview
 from reward.curve import highest_accuracy
 from rlhf.pages.parts import empty, esc, facts, with_interval
@@ -108,15 +108,23 @@ def leaning(found: Overview) -> str:
 
 
 def matrix(found: Overview) -> str:
-    """Agreement two by two as a table whose shade follows the number; the busiest labelers where there are many."""
+    """Agreement two by two of all, and folded up that of each project, guideline version and batch, where there are several."""
     if not found.between:
         return empty("No two labelers have judged the same pair yet.", LABEL, "Label")
-    shown = [one.labeler_id for one in found.labelers if any(one.labeler_id in (two.one, two.other) for two in found.between)][:MOST_SHOWN]
-    cells = {(two.one, two.other): two.agreement for two in found.between}
+    kinds = [one.kind for one in found.groups]
+    several = [one for one in found.groups if one.between and kinds.count(one.kind) > 1][:MOST_SHOWN]
+    folded = (f"<details><summary>By {one.kind}: {esc(one.name)}</summary>{_matrix(found, one.between)}</details>" for one in several)
+    return _matrix(found, found.between) + "".join(folded)
+
+
+def _matrix(found: Overview, between: Sequence[Between]) -> str:
+    """A table whose shade follows the number; the busiest labelers where there are many."""
+    shown = [one.labeler_id for one in found.labelers if any(one.labeler_id in (two.one, two.other) for two in between)][:MOST_SHOWN]
+    cells = {(two.one, two.other): two.agreement for two in between}
     head = "".join(f"<th scope=col><span>{esc(found.names[id])}</span></th>" for id in shown)
     lines = {row: "".join(_cell(cells.get((min(row, id), max(row, id))), row == id) for id in shown) for row in shown}
     body = "".join(f"<tr><th scope=row>{esc(found.names[row])}</th>{line}</tr>" for row, line in lines.items())
-    hidden = len({id for two in found.between for id in (two.one, two.other)}) - len(shown)
+    hidden = len({id for two in between for id in (two.one, two.other)}) - len(shown)
     note = f" The {len(shown)} with most labels; {hidden} more are in the download." if hidden > 0 else ""
     lead = f"<p class=soft>Percent of the pairs that both judged, and how many these are. The stronger the shade, the more they agree.{note}</p>"
     return f"{lead}<div class=scroll><table class=matrix><tr><td class=none></td>{head}</tr>{body}</table></div>"
