@@ -162,8 +162,16 @@ def test_the_next_pair_and_an_answer_read_no_large_table_from_end_to_end(large):
 def test_no_request_of_the_labelers_page_reads_a_large_table_from_end_to_end_also_not_one_with_nothing_to_judge(store, monkeypatch):
     fill(store, pairs=40, comparisons=200, labelers=15)
     monkeypatch.setattr(effect, "AT_ONCE", 0)  # a home too large for what is worked out while labelers wait
-    looked, raw = threading.Event(), effect.raw
-    monkeypatch.setattr(effect, "raw", lambda store: looked.wait(60) and raw(store))  # in the background, and not before the last look
+    looked, worked_out, raw = threading.Event(), threading.Event(), effect.raw
+
+    def later(store):
+        """In the background, not before the last look, and before the store is closed."""
+        try:
+            return looked.wait(60) and raw(store)
+        finally:
+            worked_out.set()
+
+    monkeypatch.setattr(effect, "raw", later)
 
     def turn(verb, **body):
         with store.transaction():
@@ -183,5 +191,6 @@ def test_no_request_of_the_labelers_page_reads_a_large_table_from_end_to_end_als
 
     found = scans(store, work)
     looked.set()
+    assert worked_out.wait(60)
     for sql, tables in found.items():
         assert not tables & {"comparisons", "c", "assignments", "a", "pairs", "completions", "prompts", "queue", "q", "rankings", "r"}, sql
