@@ -41,11 +41,12 @@ ROW = np.dtype(
     ]
 )
 
-READ = """
+SOURCE = "CASE {table}.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END"
+READ = f"""
 SELECT c.rowid, c.pair_id, c.labeler_id,
     CASE WHEN c.winner_id IS NULL THEN 0 WHEN c.winner_id = min(c.left_id, c.right_id) THEN c.margin ELSE -c.margin END,
     CASE c.verdict WHEN 'both_bad' THEN 1 WHEN 'withdrawn' THEN 2 ELSE 0 END,
-    c.left_id < c.right_id, CASE c.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END,
+    c.left_id < c.right_id, {SOURCE.format(table='c')},
     CASE WHEN a.gold THEN 1 WHEN a.repeats IS NOT NULL THEN 2 ELSE 0 END,
     c.project_id, c.guideline_version, coalesce(p.run_id, 0), coalesce(t.seconds, c.seconds, 'nan'), coalesce(old.rowid, 0)
 FROM comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
@@ -60,7 +61,7 @@ RANKED = f"""
 SELECT -row_number() OVER (), -{OF_TASK} * r.task_id - dense_rank() OVER (PARTITION BY r.task_id ORDER BY min(r.a_id, r.b_id), max(r.a_id, r.b_id)),
     r.labeler_id,
     CASE WHEN r.winner_id IS NULL THEN 0 WHEN r.winner_id = min(r.a_id, r.b_id) THEN {RANKING_MARGIN} ELSE -{RANKING_MARGIN} END, {ORDERED},
-    r.a_id < r.b_id, CASE r.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END, {NORMAL},
+    r.a_id < r.b_id, {SOURCE.format(table='r')}, {NORMAL},
     r.project_id, r.guideline_version, coalesce(t.run_id, 0), 'nan', 0
 FROM ranked_pairs AS r JOIN ranking_tasks AS t ON t.id = r.task_id
 """

@@ -29,7 +29,7 @@ from reward.base import Base
 from reward.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
 from reward.fit import Start, build_trainer
 from reward.layout import last_hidden, separate
-from reward.loading import locate
+from reward.places import locate
 from reward.rows import Encoded, RowEncoder
 from reward.settings import RewardSettings
 from reward.trainer import trainer_config
