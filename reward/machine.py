@@ -1,12 +1,15 @@
-"""The machine a run works on: the memory it took and the libraries it used, for reports and lineage."""
+"""The machine a run works on: its memory, what of it was taken, and the libraries used, for reports and lineage."""
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import resource
 import sys
 from importlib.metadata import version
 
+TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
+"""Numbers in glibc's malloc.h, and bytes: free memory that is kept, and from what size on a block is the system's own, which is returned at once."""
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
 
 
@@ -21,6 +24,16 @@ def peak_mb() -> float:
 def megabytes(maxrss: int) -> float:
     """A process's largest resident size in MB: Linux counts it in KiB, macOS in bytes."""
     return round(maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep up to a quarter of a GiB of freed memory for what it needs next; False where its C library cannot.
+
+    A training pass frees and takes the same hundreds of megabytes over and over. Unasked, glibc gives it back to the system each
+    time, and a tenth to a quarter of a pass on a CPU goes into having them handed out again, page by page (docs/benchmarks.md).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and all(mallopt(*setting) for setting in (TRIM_THRESHOLD, MMAP_THRESHOLD))
 
 
 def library_versions() -> dict[str, str]:

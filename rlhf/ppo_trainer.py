@@ -21,6 +21,7 @@ from transformers.trainer_utils import IntervalStrategy, TrainOutput
 from data.errors import BadInput
 from reward.adapters import read_adapter
 from reward.base import Base
+from reward.machine import keep_freed_memory
 from rlhf import ppo
 from rlhf.actor_critic import ActorCritic
 from rlhf.collect import FIXED, Collector, Row
@@ -102,6 +103,7 @@ class PPOTrainer(DraftingTrainer):
     def train(self, resume_from_checkpoint: str | None = None, **options: Any) -> TrainOutput:
         """Train, then put the best policy into the adapter `policy`. Raises BadInput for a reward that cannot be used, for a
         checkpoint of another run, and where memory ends."""
+        keep_freed_memory()
         self._answer_as_reference()
         with self.base.role(POLICY), naming_sizes(self.args):
             output = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)

@@ -26,6 +26,7 @@ from data.records import Run
 from data.settings import parse_settings
 from data.space import disk_full
 from data.store import Store
+from reward.machine import keep_freed_memory
 from rlhf.kinds import Kind, kind_named
 from rlhf.launch import left_checkpoint
 
@@ -93,6 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
     keep_quiet()
+    keep_freed_memory()
     store = Store(args.home)
     run = store.runs.get(args.run)
     if run.state != "running":

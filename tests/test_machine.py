@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reward.machine import library_versions, megabytes, peak_mb
+from reward.machine import keep_freed_memory, library_versions, megabytes, peak_mb
 
 
 def test_the_peak_counts_what_was_held_and_does_not_fall_when_it_is_given_back():
@@ -37,3 +37,34 @@ def test_the_versions_are_those_that_are_installed():
 def test_asking_for_memory_does_not_load_torch():
     code = "import sys; from reward.machine import peak_mb; peak_mb(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+
+
+KEEPING = """
+import resource, sys
+from reward.machine import keep_freed_memory
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def work():
+    return [b"x" * (30 << 20) for _ in range(4)]
+work()
+before = faults()
+for _ in range(5):
+    work()
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library decides by itself")
+def test_memory_that_was_kept_is_taken_again_without_asking_the_system():
+    def faults(how):
+        run = [sys.executable, "-c", KEEPING, how]
+        return int(subprocess.run(run, cwd=Path(__file__).parents[1], check=True, stdout=subprocess.PIPE).stdout)
+
+    assert faults("kept") < faults("given") / 10
+
+
+def test_a_c_library_without_the_setting_is_left_alone(monkeypatch):
+    monkeypatch.setattr("reward.machine.ctypes.CDLL", lambda name: object())
+    assert not keep_freed_memory()
