@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reward.attention import attend_in_float32
+from reward.attention import attend_on_a_cpu
 from reward.base import Base
 from rlhf.sampling import banned_ids, token_logps
 from rlhf.trunk import Trunk
@@ -60,7 +60,7 @@ class ActorCritic(nn.Module):
         self.banned = banned_ids(base)
         self.causal = base.model
         if bf16:
-            attend_in_float32(base.causal)
+            attend_on_a_cpu(base.causal)
         self.trunk = Trunk(base)
         self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
         nn.init.zeros_(self.value_head.weight)

@@ -36,7 +36,7 @@ from data.settings import as_dict
 from data.starter.corpus import DOCUMENT
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
-from reward.attention import attend_in_float32
+from reward.attention import attend_on_a_cpu
 from reward.machine import library_versions, peak_mb
 from reward.progress import Progress
 from rlhf.documents import Text, read_text
@@ -170,7 +170,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
 
 def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> Trainer:
     """transformers' Trainer with Muon for the matrices; checkpoints go to `folder`."""
-    attend_in_float32(model)
+    attend_on_a_cpu(model)
     arguments = TrainingArguments(
         output_dir=str(folder), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=min(100, settings.max_steps // 10),
