@@ -205,9 +205,9 @@ class Base:
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Next-token logits in float32 from hidden states (..., D), scaled and capped as the model's config says."""
         scores = self._causal.get_output_embeddings()(hidden).float()
-        options = self.config.to_dict()
-        scores = scores * (options.get("logit_scale") or 1.0) / (options.get("logits_scaling") or 1.0)
-        cap = options.get("final_logit_softcapping")
+        scale = (getattr(self.config, "logit_scale", None) or 1.0) / (getattr(self.config, "logits_scaling", None) or 1.0)
+        scores = scores if scale == 1 else scores * scale  # most models have none: a pass over rows of the vocabulary spared
+        cap = getattr(self.config, "final_logit_softcapping", None)
         return cap * torch.tanh(scores / cap) if cap else scores
 
     def _activate(self, name: str | None) -> None:

@@ -51,6 +51,8 @@ def quicken(layer: LoraLayer) -> None:
 
 
 def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    if layer.merged and not (args or kwargs or layer.disable_adapters):
+        return layer.base_layer(x)
     active = [name for name in layer._active_adapter if name in layer.lora_A]
     if args or kwargs or layer.merged or layer.disable_adapters or len(active) != 1 or not _plain(layer, active[0]):
         return Linear.forward(layer, x, *args, **kwargs)

@@ -53,6 +53,7 @@ class Collector:
             max_new_tokens=self.args.max_new_tokens,
             temperature=self.args.temperature,
             banned=self._banned,
+            bf16=self.args.bf16,
         )
 
     def _together(self, work: Callable[[], T]) -> list[T]:

@@ -7,13 +7,14 @@ uniform number, and the numbers come from a counter (seed, update, prompt, sampl
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from peft.tuners.lora import LoraLayer
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
 from reward.base import Base
@@ -47,7 +48,7 @@ def banned_ids(base: Base) -> list[int]:
 
 def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:
     """Log-probabilities (..., V) in float32 of the sampled distribution: temperature applied, `banned` ids impossible, nothing cut off."""
-    logits = logits.float() / temperature
+    logits = logits.float() if temperature == 1 else logits.float() / temperature
     if len(banned):
         ids = banned if isinstance(banned, Tensor) else torch.tensor(list(banned), device=logits.device)
         logits = logits.index_fill(-1, ids, float("-inf"))
@@ -69,6 +70,25 @@ def merged(base: Base) -> Iterator[None]:
             layer.get_base_layer().weight.data.copy_(weight)
 
 
+@contextmanager
+def in_bfloat16(base: Base) -> Iterator[None]:
+    """Autocast as in a training pass, for many short passes: the layers' weights are rounded once, and afterwards they are those from before."""
+    layers = [
+        module
+        for name, module in base.causal.base_model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and module.weight.dtype == torch.float32 and ".lora_" not in name
+    ]
+    kept = [layer.weight.data for layer in layers]
+    try:
+        for layer in layers:
+            layer.weight.data = layer.weight.data.bfloat16()
+        with torch.autocast(base.device.type, torch.bfloat16):
+            yield
+    finally:
+        for layer, weight in zip(layers, kept, strict=True):
+            layer.weight.data = weight
+
+
 def _can_merge(layer: LoraLayer, base: Base) -> bool:
     """Not a quantised weight, whose parameter is of a class of its own, and not one that is the embedding as well."""
     weight = getattr(layer.get_base_layer(), "weight", None)
@@ -86,11 +106,12 @@ def generate(
     temperature: float = 1.0,
     banned: Collection[int] = (),
     batch_size: int = 256,
+    bf16: bool = False,
 ) -> Rollout:
     """One answer of the active role for each prompt, until an end token or `max_new_tokens` (or the end of the context).
 
-    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, in the returned `logps` as well. The model's own
-    generation config is not consulted. Raises BadInput for a prompt that leaves no room for an answer.
+    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, in the returned `logps` as well. `bf16`: as under autocast,
+    but for the logits. The model's own generation config is not consulted. Raises BadInput for a prompt that leaves no room for an answer.
     """
     _check(base, prompt_ids, temperature)
     impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)
@@ -101,7 +122,7 @@ def generate(
         return chosen, logps.gather(-1, chosen[:, None])[:, 0]
 
     table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
-    with merged(base):
+    with merged(base), in_bfloat16(base) if bf16 else nullcontext():
         decode(base, prompt_ids, table, draw, batch_size)
     ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
     cut = [[row[:length] for row, length in zip(rows, lengths, strict=True)] for rows in (ids, logps)]
