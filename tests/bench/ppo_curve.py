@@ -18,8 +18,8 @@ from tests.bench.ppo_world import EPISODES, PAD, Case, prompts, save_base
 
 SHAPE = {"layers": 2, "hidden": 64, "words": 64, "spread": 0.2}  # with weights of deviation 0.02 no policy could tell words apart
 ANSWER, UPDATES = 16, 40
-RATES = {"ours": 3e-3, "theirs": 1e-2}
-"""Learning rates: theirs is the best of 1e-3, 3e-3 and 1e-2 on a tuning seed; of ours, 3e-3 was better than 1e-3 there."""
+RATES = {"ours": 1e-2, "theirs": 1e-2}
+"""Learning rates: the best of 1e-3, 3e-3, 1e-2 and 2e-2 on tuning seeds, by the mean over the whole run; ours gains as much again at 2e-2."""
 SHARED = {"kl_coef": 0.01, "vf_coef": 0.1, "cliprange": 0.2, "cliprange_value": 0.2, "gamma": 1.0, "lam": 0.95}
 LAST = 5
 """Updates whose mean stands for the end of a run."""
@@ -34,6 +34,8 @@ def even_words(prompts: list, completions: list[str]) -> list[float]:
 
 def ours(folder: Path, *, seed: int) -> dict:
     """One run of ours, adapters in every layer: mean reward of each update's answers, and whether it collapsed."""
+    from transformers import PrinterCallback
+
     from reward.base import Base
     from rlhf.ppo_trainer import PPOTrainer
     from tests.bench.ppo_ours import config, lora
@@ -43,6 +45,7 @@ def ours(folder: Path, *, seed: int) -> dict:
     args = config(case, str(folder / "run"), UPDATES, seed=seed, learning_rate=RATES["ours"], **SHARED, **given)
     rows = [{"prompt": text} for text in prompts(seed, words=SHAPE["words"])]
     trainer = PPOTrainer(base, even_words, args, train_dataset=rows, peft_config=lora(case, base))
+    trainer.remove_callback(PrinterCallback)  # it prints to where the figure is printed
     trainer.train()
     return summary([round(line["reward"], 4) for line in trainer.state.log_history if "reward" in line])
 

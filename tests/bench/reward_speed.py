@@ -1,7 +1,8 @@
 """Training a reward model against plain TRL RewardTrainer, on public preference data that is not part of the project.
 
 Both sides train the same LoRA with the same learning rate, schedule, precision and pairs per step on the same token ids,
-without gradient checkpointing, each batch padded to its longest row; they take turns, seed by seed. The rate is pairs of the
+without gradient checkpointing, each batch padded to its longest row; they take turns in one process, seed by seed, which keeps freed
+memory as a run of the app does. The rate is pairs of the
 training set times epochs per second of `trainer.train()`; accuracy is on prompts of the test split (equal scores half).
 Ties, which plain RewardTrainer cannot take, are left out on both sides.
 """
@@ -29,6 +30,7 @@ from reward.base import Base
 from reward.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
 from reward.fit import Start, build_trainer
 from reward.layout import last_hidden, separate
+from reward.machine import keep_freed_memory
 from reward.places import locate
 from reward.rows import Encoded, RowEncoder
 from reward.settings import RewardSettings
@@ -46,6 +48,7 @@ def reward_speed(home: Path, *, seed: int = 0, base: str = "starter", max_steps:
     missing = [name for name in FILES if not list(folder.rglob(name))] if os.environ.get(FOLDER) else list(FILES)
     if missing:
         return {"seed": seed, "missing": f"{', '.join(missing)}: set {FOLDER} to a folder that holds them"}
+    keep_freed_memory()
     settings = RewardSettings(seed=seed, batch_size=16, max_steps=max_steps)
     found = {"seed": seed, "base": base, "threads": torch.get_num_threads()}
     for name, read in zip(FILES, (instructions, pandalm), strict=True):
