@@ -40,5 +40,5 @@ class PPOSettings:
     validation_prompts: int = option(128, "prompts on which the kept checkpoint is chosen", unit="prompts", min=1)
     validate_every: int = option(4, "updates between two looks at them", unit="updates", min=1)
     rank: int = option(16, "rank of the LoRA adapter, where the start has none", min=1)
-    bf16: bool = option(False, "train in bfloat16; log-probabilities stay in float32")
+    bf16: bool = option(False, "sample and train in bfloat16; log-probabilities stay in float32")
     seed: int = option(0, "same seed, same run", min=0, max=LARGEST_SEED)

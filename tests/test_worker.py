@@ -19,7 +19,7 @@ from data.runs import Runs
 from data.store import Store
 from rlhf.kinds import Kind
 from rlhf.supervisor import ROOT, worker_command
-from rlhf.worker import EXIT, work
+from rlhf.worker import EXIT, main, work
 
 CHATTER = re.compile(r"\w*Warning|deprecated|Writing model shards|Loading weights|it/s\]|\r")
 PPO = {"max_steps": 1, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "validation_prompts": 4, "validate_every": 1, "rank": 2}
@@ -63,6 +63,15 @@ def test_the_log_of_a_pretraining_has_no_progress_bars(store: Store, text: Path)
     log = log_of(store, "pretrain", PRETRAIN | {"text": str(text)})
     assert store.runs.get(1).state == "done"
     assert CHATTER.findall(log) == []
+
+
+def test_a_run_s_process_keeps_the_memory_that_it_frees_before_anything_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+    monkeypatch.setattr("rlhf.worker.keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr("rlhf.worker.keep_quiet", lambda: None)  # or this process would keep quiet from here on
+    store.runs.enqueue("sft", {}, "tester")
+    assert main(["1", "--home", str(store.home)]) == 1  # nobody has claimed it
+    assert kept == [True]
 
 
 def test_a_run_that_breaks_leaves_its_traceback(store: Store, text: Path) -> None:
