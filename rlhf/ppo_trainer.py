@@ -107,10 +107,7 @@ class PPOTrainer(DraftingTrainer):
         self._answer_as_reference()
         with self.base.role(POLICY), naming_sizes(self.args):
             output = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
-            unseen = self.state.global_step == self.state.max_steps and self.updates_done % self.args.eval_updates
-            if self.eval_dataset and unseen:
-                self.evaluate()
-            elif not self.eval_dataset and self.state.global_step == self.state.max_steps:
+            if not self.eval_dataset and self.state.global_step == self.state.max_steps:
                 last = describe(self._answers(self.updates_done))  # else the last update would have been for nothing
                 self._consider(self.updates_done, last["reward"], last["kl"])
         if self.best is not None:

@@ -197,6 +197,14 @@ def test_the_best_policy_is_kept_not_the_last(base, tmp_path):
     assert not all(torch.equal(p, last) for p, last in zip(own[:-2], passes.after[-1][:-2], strict=True))
 
 
+@pytest.mark.parametrize(("updates", "expected"), [(3, [2, 3]), (4, [2, 4])])
+def test_the_last_update_is_looked_at_once_whether_or_not_its_turn_has_come(base, tmp_path, updates, expected):
+    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=updates, eval_updates=2), held_out=HELD_OUT)
+    trainer.train()
+    looks = [log["step"] // trainer.args.steps_per_update for log in trainer.state.log_history if "eval_reward" in log]
+    assert looks == expected
+
+
 def test_whoever_watches_decides_nothing(tmp_path):
     kept = []
     for gold in (None, lambda rows, texts, ended: [-float(len(text)) for text in texts]):
