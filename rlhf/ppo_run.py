@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from data.errors import BadInput
 from data.records import Policy, Prompt
 from data.records import RewardModel as RewardRecord
 from data.settings import as_dict
+from data.starter import rubric
 from data.store import Store
 from reward.adapters import default_lora
 from reward.base import Base
@@ -28,7 +30,7 @@ from rlhf.policies import adapter_folder
 from rlhf.ppo_config import PPOConfig
 from rlhf.ppo_settings import PPOSettings
 from rlhf.ppo_state import last_checkpoint
-from rlhf.ppo_trainer import POLICY, PPOTrainer, Watch
+from rlhf.ppo_trainer import POLICY, PPOTrainer
 from rlhf.rollout import prompt_ids
 from rlhf.starting import choose_start
 
@@ -58,11 +60,8 @@ class _Report(TrainerCallback):
             self.context.sample(state.global_step // args.steps_per_update, **sample)
 
 
-def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) -> RunResult:
-    """Train and add the best policy to the store. Raises BadInput for settings that do not fit, Cancelled after saving.
-
-    `watch`, if given, is logged as `eval_gold` and decides nothing: see `PPOTrainer`.
-    """
+def run(context: RunContext, settings: PPOSettings) -> RunResult:
+    """Train and add the best policy to the store. Raises BadInput for settings that do not fit, Cancelled after saving."""
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
@@ -72,18 +71,19 @@ def run(context: RunContext, settings: PPOSettings, watch: Watch | None = None) 
     rows = fitting(base, train_rows(store, settings.prompts), left_out)
     if not rows:
         raise BadInput(f"nothing is left to train on: {', '.join(left_out)}", "Import shorter prompts.", field="prompts")
+    fixed = fitting(base, rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)), left_out)
     trainer = PPOTrainer(
         base,
         careful(load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty),
         args,
         train_dataset=rows,
-        eval_dataset=fitting(base, rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)), left_out),
+        eval_dataset=fixed,
         start=adapter_folder(store, parent) if parent.adapter else None,
         peft_config=None if parent.adapter else default_lora(settings.rank),
         guard=load_reward(store, settings.guard, base, parent) if settings.guard else None,
         callbacks=[report],
     )
-    trainer.watch, report.trainer = watch, trainer
+    trainer.watch, report.trainer = gold if fixed and all(row["facts"] for row in fixed) else None, trainer
     ranks.barrier()  # the main process has brought what the run goes on from
     found = last_checkpoint(context.checkpoints())
     trainer.train(resume_from_checkpoint=found and str(found))
@@ -142,6 +142,11 @@ def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
     return [{"prompt": prompt.messages or prompt.text, "facts": prompt.facts} for prompt in prompts]
 
 
+def gold(rows: Sequence[dict[str, Any]], texts: Sequence[str], ended: Sequence[bool]) -> list[float]:
+    """What the rubric says of answers to the starter's prompts: a curve beside the reward's, by which over-optimisation is seen."""
+    return [rubric.gold(row["facts"], text, end) for row, text, end in zip(rows, texts, ended, strict=True)]
+
+
 def fitting(base: Base, rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
     """The rows whose prompt the base can answer; the others are counted, with the reason of the first."""
     kept, first = [], None
@@ -177,11 +182,15 @@ def _publish(context: RunContext, settings: PPOSettings, trainer: PPOTrainer, pa
 
 
 def _figures(trainer: PPOTrainer) -> dict[str, Any]:
-    """Why the run ended, KL of the kept policy on validation prompts, after how many updates it was kept, KL and reward of every rollout."""
+    """Why the run ended, KL of the kept policy on validation prompts, after how many updates it was kept, KL and reward of every rollout.
+
+    `gold_per_look`, where the rubric watched: updates, and mean gold of the answers to the validation prompts after them.
+    """
+    looks = [(log["step"] // trainer.args.steps_per_update, log["eval_gold"]) for log in trainer.state.log_history if "eval_gold" in log]
     rollouts = [log for log in trainer.state.log_history if "rollout_seconds" in log]
     best = trainer.best
     guard = {"guard": trainer.guard.kept.mean} if trainer.guard else {}
-    return guard | {
+    return guard | ({"gold_per_look": looks} if looks else {}) | {
         "end": trainer.end or "all updates are done",
         "kl": best.kl,
         "reward": best.reward,

@@ -228,7 +228,7 @@ def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, 
     A tour that draws no best of n has a `best_of_8` whose `win_rate` is None.
     """
     mine = found["ppo"]
-    figures = ("win_rate", "win_rate_ci", "win_rate_noisy", "kl", "gold_start", "gold_end", "fit_start", "fit_end")
+    figures = ("win_rate", "win_rate_ci", "win_rate_noisy", "kl", "gold_start", "gold_end", "gold_gain_std", "fit_start", "fit_end")
     best = next((key for key in mine if key.startswith("best_of_") and not key.endswith("_gold")), None)
     baselines = {"by_gold": mine.get(f"{best}_gold"), "constant_answer": mine["constant_answer"]}
     shown = {
@@ -239,7 +239,7 @@ def document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, 
         "reward": {name: reward.get(name) for name in ("accuracy", "ci", "ceiling", "agreement", "length_baseline", "fit_accuracy", "skill")},
         "ppo": {
             **{name: mine[name] for name in figures},
-            **{name: ppo.get(name) for name in ("kl_per_step", "reward_per_step", "checkpoint")},
+            **{name: ppo.get(name) for name in ("kl_per_step", "reward_per_step", "gold_per_look", "checkpoint")},
             "collapsed": mine["collapsed"],
         },
         "best_of_8": mine.get(best, {"win_rate": None}) | baselines,

@@ -11,10 +11,11 @@ from data.context import Cancelled, RunContext
 from data.errors import BadInput
 from data.settings import as_dict, parse_settings
 from data.splits import split_of
+from data.starter import rubric
 from reward.adapters import read_adapter
 from rlhf.kinds import kind_named
 from rlhf.launch import launch
-from rlhf.ppo_run import config, run, train_rows
+from rlhf.ppo_run import config, gold, run, train_rows
 from rlhf.ppo_settings import PPOSettings
 from tests.tiny import make_tiny_model
 from tests.tiny_home import make_judged_home
@@ -55,6 +56,14 @@ def test_a_run_makes_a_policy_that_knows_where_it_comes_from(home):
     assert len(home.metrics.series(made.run.id, "reward")) == 2
     assert set(home.metrics.samples(made.run.id)[0]) == {"step", "prompt", "policy", "reference", "reward", "reference_reward"}
     assert not (made.folder / "checkpoint").exists()
+
+
+def test_the_rubric_watches_where_every_validation_prompt_has_facts_and_only_there(home):
+    facts = {"family": "sum", "a": 5, "b": 9, "op": "plus", "answer": "14"}
+    rows, texts = [{"prompt": "Work out 5 plus 9.", "facts": facts}] * 2, ["5 plus 9 is 14.", "No"]
+    assert gold(rows, texts, [True, False]) == [rubric.gold(facts, texts[0], True), rubric.gold(facts, texts[1], False)]
+    made = context(home)
+    assert "gold_per_look" not in run(made, settings_of(made)).report  # people's prompts
 
 
 def test_prompts_that_the_base_cannot_answer_are_left_out_and_counted(home):
