@@ -36,7 +36,7 @@ def ppo_curve(home: Path, *, seed: int) -> dict:
 
 
 STUDIES = {
-    "tour": Study(tour, (101, 102, 103, 104, 105)),
+    "tour": Study(tour, tuple(range(101, 111))),
     "reward": Study(reward_skill, (101, 102, 103)),
     "ppo": Study(ppo_curve, tuple(range(101, 121))),
     "sft_curated": Study(sft_curated, (101, 102, 103, 104, 105)),
