@@ -210,6 +210,17 @@ class Base:
         cap = getattr(self.config, "final_logit_softcapping", None)
         return cap * torch.tanh(scores / cap) if cap else scores
 
+    @torch.no_grad()
+    def check_logits(self) -> None:
+        """Raises BadInput for a model that makes its logits otherwise than `logits` does, by a multiplier of a name of its own, say."""
+        ids = torch.tensor([[min(self.eos_ids)] * 2], device=self.device)
+        with self.role(None):
+            own = self._causal(input_ids=ids, use_cache=False).logits.float()
+            found = self.logits(self.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
+        if not (own - found).abs().max() <= 0.01 * own.abs().max():
+            error = f"{self.name!r} makes its logits in a way of its own ({type(self._causal).__name__})"
+            raise BadInput(error, "Train another base by PPO; this one can be sampled.", field="from")
+
     def _activate(self, name: str | None) -> None:
         self._role = name
         active = [] if name is None else [name]

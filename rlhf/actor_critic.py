@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reward.attention import attend_on_a_cpu
 from reward.base import Base
 from rlhf.sampling import banned_ids, token_logps
 from rlhf.trunk import Trunk
@@ -52,15 +51,15 @@ class ActorCritic(nn.Module):
     """The active role of a base, and a linear value head on its last hidden state, or on that of the role `critic` where one is named.
 
     The head starts at 0. The module never enters train mode: any dropout would make the ratio of new to old differ from 1.
+    Raises BadInput for a base whose logits are not those that `Base.logits` makes.
     """
 
     def __init__(self, base: Base, temperature: float, bf16: bool, critic: str | None = None) -> None:
         super().__init__()
+        base.check_logits()
         self.base, self.temperature, self.bf16, self.critic = base, temperature, bf16, critic
         self.banned = banned_ids(base)
         self.causal = base.model
-        if bf16:
-            attend_on_a_cpu(base.causal)
         self.trunk = Trunk(base)
         self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
         nn.init.zeros_(self.value_head.weight)

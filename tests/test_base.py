@@ -34,6 +34,20 @@ def test_logits_equal_those_of_the_whole_model(kind, tmp_path):
     assert torch.allclose(base.logits(base.hidden(ids, mask)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_with_a_head_of_its_own_is_told_apart_from_one_that_is_known(kind, tmp_path):
+    base = Base.load(make_tiny_model(kind, tmp_path))
+    base.check_logits()
+
+    def doubled(model, given, reply):
+        reply.logits = 2 * reply.logits
+        return reply
+
+    base.causal.register_forward_hook(doubled)
+    with pytest.raises(BadInput, match="logits in a way of its own"):
+        base.check_logits()
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_row_is_the_same_alone_and_in_a_padded_batch(kind, side, tmp_path):
