@@ -27,7 +27,7 @@ def megabytes(maxrss: int) -> float:
 
 
 def keep_freed_memory() -> bool:
-    """Have this process keep up to a quarter of a GiB of freed memory for what it needs next; False where its C library cannot.
+    """Have this process keep freed memory, a quarter of a GiB at the end of its heap, for what it needs next; False where its C library cannot.
 
     A training pass frees and takes the same hundreds of megabytes over and over. Unasked, glibc gives it back to the system each
     time, and a tenth to a quarter of a pass on a CPU goes into having them handed out again, page by page (docs/benchmarks.md).

@@ -140,9 +140,10 @@ def _step(base: Base, batch: Batch, table: Table, draw: Draw) -> None:
 
 def _forward(base: Base, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
     """Logits (B, V) behind the last token."""
-    reply = base.causal.base_model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-    with torch.autocast(ids.device.type, enabled=False):
-        return base.logits(reply.last_hidden_state[:, -1].to(base.causal.dtype))
+    reply = base.causal(
+        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+    )
+    return reply.logits[:, -1]
 
 
 def _draw(batch: Batch, logits: Tensor, table: Table, draw: Draw) -> None:

@@ -18,7 +18,7 @@ from data.errors import BadInput
 from data.records import Policy, Prompt
 from data.records import RewardModel as RewardRecord
 from data.settings import as_dict
-from data.starter import rubric
+from data.starter import SOURCE, rubric
 from data.store import Store
 from reward.adapters import default_lora
 from reward.base import Base
@@ -83,7 +83,9 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
         guard=load_reward(store, settings.guard, base, parent) if settings.guard else None,
         callbacks=[report],
     )
-    trainer.watch, report.trainer = gold if fixed and all(row["facts"] for row in fixed) else None, trainer
+    report.trainer = trainer
+    if fixed and all(row["source"] == SOURCE for row in fixed):
+        trainer.watch = gold
     ranks.barrier()  # the main process has brought what the run goes on from
     found = last_checkpoint(context.checkpoints())
     trainer.train(resume_from_checkpoint=found and str(found))
@@ -138,8 +140,8 @@ def train_rows(store: Store, source: str) -> list[dict[str, Any]]:
 
 
 def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
-    """The trainer's rows: `prompt` as text or messages, and the facts for whoever watches."""
-    return [{"prompt": prompt.messages or prompt.text, "facts": prompt.facts} for prompt in prompts]
+    """The trainer's rows: `prompt` as text or messages, and source and facts for whoever watches."""
+    return [{"prompt": prompt.messages or prompt.text, "source": prompt.source, "facts": prompt.facts} for prompt in prompts]
 
 
 def gold(rows: Sequence[dict[str, Any]], texts: Sequence[str], ended: Sequence[bool]) -> list[float]:

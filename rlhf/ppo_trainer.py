@@ -20,6 +20,7 @@ from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from data.errors import BadInput
 from reward.adapters import read_adapter
+from reward.attention import attend_on_a_cpu
 from reward.base import Base
 from reward.machine import keep_freed_memory
 from rlhf import ppo
@@ -89,6 +90,8 @@ class PPOTrainer(DraftingTrainer):
         args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
         args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
         args.critic = critic_for(args.critic, reward, self.base)
+        if args.bf16:
+            attend_on_a_cpu(self.base.causal, max(map(len, self._prompts + self._fixed_prompts)) + args.max_new_tokens)
         actor = ActorCritic(self.base, args.temperature, args.bf16, add_critic(self.base, args.critic, reward))
         self.collector = Collector(actor, self.reference, self.scorer, args)
         super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, **options)
@@ -168,7 +171,7 @@ class PPOTrainer(DraftingTrainer):
         """The KL budget is spent: look at this policy once more, then end the run; its last steps are undone by `train`."""
         self.log(dict(self._metrics))
         self.end = f"the KL budget of {self.args.kl_budget:g} nats is spent: {self._metrics['kl']:.2f}"
-        if self.eval_dataset:
+        if self.eval_dataset and self.updates_done % self.args.eval_updates:  # else it was looked at just now
             self.evaluate()
         self.control.should_training_stop = True
 

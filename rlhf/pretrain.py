@@ -170,7 +170,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
 
 def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> Trainer:
     """transformers' Trainer with Muon for the matrices; checkpoints go to `folder`."""
-    attend_on_a_cpu(model)
+    attend_on_a_cpu(model, settings.context)
     arguments = TrainingArguments(
         output_dir=str(folder), max_steps=settings.max_steps, per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate, lr_scheduler_type="linear", warmup_steps=min(100, settings.max_steps // 10),

@@ -66,7 +66,7 @@ class Sampler:
         policies = choose_speakers(store, settings.from_, settings.against)
         speakers = [load_speaker(store, bases, policy) for policy in policies]
         for base in {speaker.base for speaker in speakers}:
-            base.causal.base_model.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes
+            base.causal.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes
         answers = (store.completions.of_policy(policy.id) for policy in policies)
         return cls(context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], Tally())
 

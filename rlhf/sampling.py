@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
+from reward.attention import without_products
 from reward.base import Base
 from rlhf.decoding import Table, decode
 
@@ -72,28 +73,43 @@ def merged(base: Base) -> Iterator[None]:
 
 @contextmanager
 def in_bfloat16(base: Base) -> Iterator[None]:
-    """Autocast as in a training pass, for many short passes: the layers' weights are rounded once, and afterwards they are those from before."""
-    layers = [
-        module
-        for name, module in base.causal.base_model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and module.weight.dtype == torch.float32 and ".lora_" not in name
-    ]
-    kept = [layer.weight.data for layer in layers]
+    """Autocast as in a training pass, logits in float32, for many short passes: the layers' weights are rounded once.
+
+    Afterwards they are those from before.
+    """
+    modules = [module for name, module in base.causal.base_model.named_modules() if ".lora_" not in name]
+    layers = [module for module in modules if isinstance(module, nn.Linear | Conv1D) and _is_plain(module) and module.weight.dtype == torch.float32]
+    kept, head = [layer.weight.data for layer in layers], base.causal.get_output_embeddings()
+    whole, own, device, dtype = head.forward, vars(head).get("forward"), base.device.type, base.causal.dtype
+
+    def in_full(states: Tensor) -> Tensor:
+        with torch.autocast(device, enabled=False):
+            return whole(states.to(dtype))
+
     try:
         for layer in layers:
             layer.weight.data = layer.weight.data.bfloat16()
-        with torch.autocast(base.device.type, torch.bfloat16):
+        head.forward = in_full
+        with without_products(base.causal), torch.autocast(device, torch.bfloat16):
             yield
     finally:
         for layer, weight in zip(layers, kept, strict=True):
             layer.weight.data = weight
+        vars(head).pop("forward", None)
+        if own is not None:
+            head.forward = own
 
 
 def _can_merge(layer: LoraLayer, base: Base) -> bool:
-    """Not a quantised weight, whose parameter is of a class of its own, and not one that is the embedding as well."""
-    weight = getattr(layer.get_base_layer(), "weight", None)
-    plain = type(weight) is torch.nn.Parameter and weight.is_floating_point()
-    return bool(layer.active_adapters) and plain and weight is not base.causal.get_input_embeddings().weight
+    """Not a quantised weight, and not one that is the embedding as well."""
+    inner = layer.get_base_layer()
+    return bool(layer.active_adapters) and _is_plain(inner) and inner.weight is not base.causal.get_input_embeddings().weight
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether its weight holds floats; a quantised one is of a class of its own, and may say that it does."""
+    weight = getattr(module, "weight", None)
+    return type(weight) is nn.Parameter and weight.is_floating_point()
 
 
 @torch.no_grad()

@@ -114,7 +114,7 @@ def test_check_07_decoding_takes_as_many_steps_as_the_longest_answer(base):
     prompts, noise, steps = [base.encode_prompt("Hi.")] * 3, np.full((3, 50), 0.5), []
     assert base.eos_ids == {0}
     noise[[0, 1, 2], [2, 8, 5]] = 0.0  # at 0 the first id is drawn, the end token: answers of 3, 9 and 6 tokens
-    hook = base.causal.base_model.register_forward_hook(lambda *_: steps.append(1))
+    hook = base.causal.register_forward_hook(lambda *_: steps.append(1))
     rollout = generate(base, prompts, noise, max_new_tokens=50, banned=banned_ids(base))
     hook.remove()
     assert [len(answer) for answer in rollout.ids] == [3, 9, 6]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import count, cycle
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from data.starter import rubric
 from reward.adapters import read_adapter
 from rlhf.kinds import kind_named
 from rlhf.launch import launch
-from rlhf.ppo_run import config, gold, run, train_rows
+from rlhf.ppo_run import config, gold, rows_of, run, train_rows
 from rlhf.ppo_settings import PPOSettings
 from tests.tiny import make_tiny_model
 from tests.tiny_home import make_judged_home
@@ -58,20 +59,36 @@ def test_a_run_makes_a_policy_that_knows_where_it_comes_from(home):
     assert not (made.folder / "checkpoint").exists()
 
 
-def test_the_rubric_watches_where_every_validation_prompt_has_facts_and_only_there(home):
-    facts = {"family": "sum", "a": 5, "b": 9, "op": "plus", "answer": "14"}
-    rows, texts = [{"prompt": "Work out 5 plus 9.", "facts": facts}] * 2, ["5 plus 9 is 14.", "No"]
-    assert gold(rows, texts, [True, False]) == [rubric.gold(facts, texts[0], True), rubric.gold(facts, texts[1], False)]
+SUM = {"family": "sum", "a": 5, "b": 9, "op": "plus", "answer": "14"}
+
+
+def test_gold_is_what_the_rubric_says_of_each_answer():
+    rows, texts = [{"prompt": "Work out 5 plus 9.", "facts": SUM}] * 2, ["5 plus 9 is 14.", "No"]
+    assert gold(rows, texts, [True, False]) == [rubric.gold(SUM, texts[0], True), rubric.gold(SUM, texts[1], False)]
+
+
+@pytest.mark.parametrize(("sources", "watched"), [(["starter"], True), (["starter", "people"], False)])
+def test_the_rubric_watches_where_every_validation_prompt_is_the_starters(home, monkeypatch, sources, watched):
+    """Another's facts may mean anything: here they would break the rubric."""
+    facts = {"starter": SUM, "people": {"note": "from somewhere"}}
+
+    def sourced(prompts):
+        return [row | {"source": source, "facts": facts[source]} for row, source in zip(rows_of(prompts), cycle(sources), strict=False)]
+
+    monkeypatch.setattr("rlhf.ppo_run.rows_of", sourced)
+    another = next(text for text in (f"Name {number} trees." for number in count()) if split_of(text) == "validation")
+    home.prompts.add(another, source="mine")
     made = context(home)
-    assert "gold_per_look" not in run(made, settings_of(made)).report  # people's prompts
+    looks = run(made, settings_of(made)).report.get("gold_per_look")
+    assert [update for update, _ in looks] == [1, 2] if watched else looks is None
 
 
 def test_prompts_that_the_base_cannot_answer_are_left_out_and_counted(home):
     for text in [text for text in (f"{'much ' * 300}{number}" for number in range(20)) if split_of(text) == "train"][:2]:
         home.prompts.add(text, source="mine")
     made = context(home)
-    ((reason, count),) = run(made, settings_of(made)).report["skipped"].items()
-    assert (count, "prompts that do not fit the base, such as: " in reason, "tokens" in reason) == (2, True, True)
+    ((reason, left_out),) = run(made, settings_of(made)).report["skipped"].items()
+    assert (left_out, "prompts that do not fit the base, such as: " in reason, "tokens" in reason) == (2, True, True)
     alone = context(home, prompts="mine")
     with pytest.raises(BadInput, match="nothing is left to train on: prompts that do not fit the base") as refused:
         run(alone, settings_of(alone))

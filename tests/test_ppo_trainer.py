@@ -171,6 +171,8 @@ def test_a_spent_budget_ends_the_run_and_nothing_beyond_it_is_kept(base, tmp_pat
     trainer = ppo_trainer(base, ppo_config(tmp_path, **options), held_out=HELD_OUT)
     trainer.train()
     assert trainer.updates_done < 8
+    looks = [log["step"] for log in trainer.state.log_history if "eval_reward" in log]
+    assert len(looks) == len(set(looks))
     assert rollouts(trainer)[-1]["kl"] > 0.3
     assert trainer.best.kl <= 0.3
 

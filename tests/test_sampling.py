@@ -168,7 +168,7 @@ def edit(path, **values):
 def forwards(base, noise, **options):
     """Shapes (rows, tokens) of the forward passes for answers to one prompt; at 0 the first id is drawn, the end token."""
     shapes = []
-    hook = base.causal.base_model.register_forward_pre_hook(lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True)
+    hook = base.causal.register_forward_pre_hook(lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True)
     prompt = base.encode_prompt("Hi.")
     rollout = generate(base, [prompt] * len(noise), noise, max_new_tokens=noise.shape[1], banned=banned_ids(base), **options)
     hook.remove()
@@ -222,6 +222,7 @@ def test_sampling_in_bfloat16_leaves_every_weight_as_it_was(base):
         assert {value.dtype for value in base.causal.base_model.state_dict().values()} == {torch.float32, torch.bfloat16}
     with pytest.raises(RuntimeError), in_bfloat16(base):
         raise RuntimeError
+    assert "forward" not in vars(base.causal.get_output_embeddings())
     assert all(torch.equal(value, before[name]) and value.dtype == before[name].dtype for name, value in base.causal.state_dict().items())
 
 
@@ -235,6 +236,22 @@ def test_in_bfloat16_tokens_are_drawn_from_what_a_training_pass_in_bfloat16_says
     exact = [scored(base, prompt, answer) for prompt, answer in zip(prompts, rollout.ids, strict=True)]
     off, cost = ((torch.cat(rounded) - torch.cat(given)).abs() for given in ([torch.tensor(row) for row in rollout.logps], exact))
     assert off.mean() < 2 * cost.mean()
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_model_with_a_head_of_its_own_is_sampled_as_it_speaks(base, bf16):
+    """Doubled logits are a temperature of one half, whatever `Base.logits` knows of them."""
+    prompts, noise = [base.encode_prompt(text) for text in PROMPTS], uniforms(0, 0, range(5), LIMIT)
+    expected = sample(base, prompts, noise, temperature=0.5, bf16=bf16)
+
+    def doubled(model, given, reply):
+        reply.logits = 2 * reply.logits
+        return reply
+
+    hook = base.causal.register_forward_hook(doubled)
+    found = sample(base, prompts, noise, bf16=bf16)
+    hook.remove()
+    assert found.ids == expected.ids
 
 
 def test_the_bare_base_and_the_policy_answer_differently(base):

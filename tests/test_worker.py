@@ -65,7 +65,7 @@ def test_the_log_of_a_pretraining_has_no_progress_bars(store: Store, text: Path)
     assert CHATTER.findall(log) == []
 
 
-def test_a_run_s_process_keeps_the_memory_that_it_frees_before_anything_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_s_process_keeps_the_memory_that_it_frees(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = []
     monkeypatch.setattr("rlhf.worker.keep_freed_memory", lambda: kept.append(True))
     monkeypatch.setattr("rlhf.worker.keep_quiet", lambda: None)  # or this process would keep quiet from here on

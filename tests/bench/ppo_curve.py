@@ -19,7 +19,7 @@ from tests.bench.ppo_world import EPISODES, PAD, Case, prompts, save_base
 SHAPE = {"layers": 2, "hidden": 64, "words": 64, "spread": 0.2}  # with weights of deviation 0.02 no policy could tell words apart
 ANSWER, UPDATES = 16, 40
 RATES = {"ours": 1e-2, "theirs": 1e-2}
-"""Learning rates: the best of 1e-3, 3e-3, 1e-2 and 2e-2 on tuning seeds, by the mean over the whole run; ours gains as much again at 2e-2."""
+"""Learning rates: the best of 1e-3, 3e-3, 1e-2 and 2e-2 on tuning seeds, by the mean over the whole run; ours gains hardly more at 2e-2."""
 SHARED = {"kl_coef": 0.01, "vf_coef": 0.1, "cliprange": 0.2, "cliprange_value": 0.2, "gamma": 1.0, "lam": 0.95}
 LAST = 5
 """Updates whose mean stands for the end of a run."""
