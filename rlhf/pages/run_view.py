@@ -37,7 +37,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "reward": ("Reward of the sampled answers", "reward"),
     "score": ("Reward of the sampled answers", "reward"),
     "kl": ("KL from the start, and its budget", "nats per answer"),
-    "eval_gold": ("Gold of validation answers, which only watches", "points of the rubric"),
+    "eval_gold": ("Gold, which only watches", "points of the rubric"),
     "length": ("Length of the answers", "tokens"),
     "entropy": ("Entropy (falls as it becomes surer)", "nats per token"),
     "ended": ("Share of finished answers", "share"),
