@@ -34,14 +34,14 @@ def attend_on_a_cpu(model: PreTrainedModel, longest: int) -> None:
 @contextmanager
 def without_products(model: PreTrainedModel) -> Iterator[None]:
     """For sampling, where rows of any length are read and padded on the left."""
-    chosen = model.config._attn_implementation
+    if model.config._attn_implementation != PRODUCTS:
+        yield
+        return
+    model.set_attn_implementation(FUSED)
     try:
-        if chosen == PRODUCTS:
-            model.set_attn_implementation(FUSED)
         yield
     finally:
-        if chosen == PRODUCTS:
-            model.set_attn_implementation(chosen)
+        model.set_attn_implementation(PRODUCTS)
 
 
 def attended_in(states: Tensor) -> torch.dtype:
