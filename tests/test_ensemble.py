@@ -58,16 +58,16 @@ def test_score_and_deviation_are_those_of_the_standardised_members(made):
     # the mean of the members is put to deviation 1 once more, and the deviation is told in that unit
     again = mean.std()
     scores, deviations = made.judge(*made.encode(PROMPTS, ANSWERS))
-    assert scores.numpy() == pytest.approx((mean - mean.mean()) / again, abs=1e-4)
-    assert deviations.numpy() == pytest.approx(z.std(0) / again, abs=1e-4)
-    assert made.score(PROMPTS, ANSWERS) == pytest.approx(scores.tolist(), abs=1e-5)
+    assert scores.numpy() == pytest.approx((mean - mean.mean()) / again, rel=1e-5, abs=1e-4)
+    assert deviations.numpy() == pytest.approx(z.std(0) / again, rel=1e-5, abs=1e-4)
+    assert made.score(PROMPTS, ANSWERS) == pytest.approx(scores.tolist(), rel=1e-5, abs=1e-5)
 
 
 def test_a_member_with_a_hundred_times_the_scores_has_no_louder_voice(made):
     before = made.score(PROMPTS, ANSWERS)
     made.members[0].head *= 100
     made.calibrate(*made.encode(PROMPTS, ANSWERS))
-    assert made.score(PROMPTS, ANSWERS) == pytest.approx(before, abs=1e-4)
+    assert made.score(PROMPTS, ANSWERS) == pytest.approx(before, rel=1e-5, abs=1e-4)
 
 
 def test_raw_scores_of_equal_members_are_the_members_own_log_odds(model):
@@ -94,7 +94,7 @@ def test_each_row_is_padded_once_and_seen_once_by_each_member(made, monkeypatch)
 def test_caution_takes_the_deviation_off_at_its_price(made):
     scores, deviations = made.judge(*made.encode(PROMPTS, ANSWERS))
     assert Cautious(made, 0.0).score(PROMPTS, ANSWERS) == pytest.approx(scores.tolist())
-    assert Cautious(made, 2.0).score(PROMPTS, ANSWERS) == pytest.approx((scores - 2 * deviations).tolist(), abs=1e-5)
+    assert Cautious(made, 2.0).score(PROMPTS, ANSWERS) == pytest.approx((scores - 2 * deviations).tolist(), rel=1e-5, abs=1e-5)
 
 
 def test_a_reloaded_ensemble_gives_the_same_scores_as_roles_of_the_base_it_is_loaded_on(made, model, tmp_path):
@@ -105,7 +105,7 @@ def test_a_reloaded_ensemble_gives_the_same_scores_as_roles_of_the_base_it_is_lo
     assert isinstance(again, RewardEnsemble)
     assert base.adapters == ("policy", "reward:r3#0", "reward:r3#1", "reward:r3#2")
     with base.role("policy"):
-        assert again.score(PROMPTS, ANSWERS) == pytest.approx(made.score(PROMPTS, ANSWERS), abs=1e-6)
+        assert again.score(PROMPTS, ANSWERS) == pytest.approx(made.score(PROMPTS, ANSWERS), rel=1e-5, abs=1e-6)
     assert all(matrix.requires_grad for matrix in base.parameters("policy"))
     assert again.judge(*again.encode(PROMPTS, ANSWERS))[1].equal(made.judge(*made.encode(PROMPTS, ANSWERS))[1])
 
@@ -115,7 +115,7 @@ def test_a_member_s_folder_is_a_reward_model_of_its_own(made, tmp_path):
     assert json.loads((tmp_path / "r3" / "reward.json").read_text())["members"] == MEMBERS
     for number, member in enumerate(made.members):
         alone = RewardModel.load(member_folder(tmp_path / "r3", number))
-        assert alone.score(PROMPTS, ANSWERS) == pytest.approx(member.score(PROMPTS, ANSWERS), abs=1e-6)
+        assert alone.score(PROMPTS, ANSWERS) == pytest.approx(member.score(PROMPTS, ANSWERS), rel=1e-5, abs=1e-6)
 
 
 def test_an_ensemble_without_one_of_its_members_is_refused(made, tmp_path):

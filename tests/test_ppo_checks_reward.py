@@ -73,9 +73,9 @@ def test_check_28_a_rollouts_score_is_that_of_the_sequence_a_reward_model_is_tra
         row = torch.tensor([base.encode_prompt(prompt) + answer])
         with base.role("judge"), torch.no_grad():
             state = base.causal(row, output_hidden_states=True).hidden_states[-1][0, -1]
-        assert score == pytest.approx((state.double() @ judge.head.double()).item(), abs=1e-4)
+        assert score == pytest.approx((state.double() @ judge.head.double()).item(), rel=1e-5, abs=1e-4)
     text = Scorer(base, judge, 0.0).raw(["Hi."], [base.encode_completion("Sure.")])
-    assert text.item() == pytest.approx(judge.score(["Hi."], ["Sure."])[0], abs=1e-5)
+    assert text.item() == pytest.approx(judge.score(["Hi."], ["Sure."])[0], rel=1e-5, abs=1e-5)
 
 
 def test_check_33_what_a_run_saves_is_read_back_as_it_was(llama, tmp_path):

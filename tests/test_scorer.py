@@ -46,7 +46,7 @@ def test_a_cautious_ensemble_reads_the_sampled_ids_too(folders):
     ids = [policy.tokenizer.convert_tokens_to_ids(letter) for letter in "thank"]
     scores, deviations = ensemble.judge(*ensemble.encode(PROMPTS, [ids, ids]))
     found = Scorer(policy, Cautious(ensemble, 0.5), 0.0).raw(PROMPTS, [ids, ids])
-    assert found.tolist() == pytest.approx((scores - 0.5 * deviations).tolist(), abs=1e-5)
+    assert found.tolist() == pytest.approx((scores - 0.5 * deviations).tolist(), rel=1e-5, abs=1e-5)
     assert deviations.min() > 0
 
 
