@@ -23,13 +23,14 @@ import reward.commands
 import rlhf.commands
 from data.cli import open_store, tell
 from data.errors import BadInput
-from labeling import accounts
-from labeling.entrance import check_root_path
-from labeling.listening import listen, written
-from labeling.oidc import Oidc, read_provider
-from rlhf import locks, supervisor
-from rlhf.home import prepare
-from rlhf.reward_sources import SOURCE_HELP, keep_sources
+from labeling.accounts import accounts
+from labeling.accounts.oidc import Oidc, read_provider
+from labeling.http.proxy import check_root_path
+from labeling.http.socket import listen, written
+from rlhf.common import locks
+from rlhf.models.reward_sources import SOURCE_HELP, keep_sources
+from rlhf.runs import supervisor
+from rlhf.runs.first_start import prepare
 
 HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
 STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
@@ -53,11 +54,24 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", parents=[common], help="start the app and print its address (the default)")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=7860)
-    serve.add_argument("--behind-proxy", action="store_true", help="trust the X-Forwarded headers of the proxy in front of this server")
-    serve.add_argument("--root-path", default="", metavar="PATH", help="the path below which that proxy serves the app, such as /preferences")
-    serve.add_argument("--oidc", type=Path, metavar="FILE", help="sign in at the OpenID Connect provider of this JSON file, too")
-    serve.add_argument("--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home")
-    serve.add_argument("--chat-template", type=Path, metavar="FILE", help="a Jinja chat template for that model, kept with it")
+    serve.add_argument(
+        "--behind-proxy", action="store_true", help="trust the X-Forwarded headers of the proxy in front of this server"
+    )
+    serve.add_argument(
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="the path below which that proxy serves the app, such as /preferences",
+    )
+    serve.add_argument(
+        "--oidc", type=Path, metavar="FILE", help="sign in at the OpenID Connect provider of this JSON file, too"
+    )
+    serve.add_argument(
+        "--base", metavar="MODEL", help="a causal language model to start from: folder or hub id, kept with the home"
+    )
+    serve.add_argument(
+        "--chat-template", type=Path, metavar="FILE", help="a Jinja chat template for that model, kept with it"
+    )
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     serve.set_defaults(run=cmd_serve, render=None)
     for floor in (data, labeling, reward, rlhf):
@@ -105,7 +119,11 @@ def cmd_serve(args: argparse.Namespace) -> None:
     root, oidc = check_root_path(args.root_path), Oidc(read_provider(args.oidc)) if args.oidc else None
     lock = locks.hold(store.home / locks.SERVER)
     if lock is None:
-        raise BadInput(f"another server already runs on {store.home}", "Use that one, or give another folder with --home.", field="home")
+        raise BadInput(
+            f"another server already runs on {store.home}",
+            "Use that one, or give another folder with --home.",
+            field="home",
+        )
     with lock, listen(args.host, args.port) as door:
         keep_sources(store.home, args.reward_source)
         prepare(store, args.base, args.chat_template)
@@ -114,7 +132,9 @@ def cmd_serve(args: argparse.Namespace) -> None:
 
         alone = accounts.is_loopback(args.host) and not args.behind_proxy
         site = compose_site(store, behind_proxy=args.behind_proxy, root_path=root, loopback_only=alone, oidc=oidc)
-        serve(site, door, f"http://{written(args.host)}:{door.getsockname()[1]}{root}{accounts.first_link(store) or '/'}")
+        serve(
+            site, door, f"http://{written(args.host)}:{door.getsockname()[1]}{root}{accounts.first_link(store) or '/'}"
+        )
 
 
 def keep_supervised(home: Path) -> None:
@@ -133,7 +153,9 @@ def serve(site: Any, door: socket.socket, address: str) -> None:
             await super().startup(sockets)
             print(address, flush=True)
 
-    config = uvicorn.Config(site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1, proxy_headers=False)
+    config = uvicorn.Config(
+        site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1, proxy_headers=False
+    )
     try:
         Server(config).run(sockets=[door])
     except KeyboardInterrupt:

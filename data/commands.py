@@ -7,20 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.adopting import adopt_policy
-from data.backup import back_up, restore
-from data.bar import Bar
 from data.cli import open_store
 from data.errors import BadInput
-from data.exporting import FILES, FORMATS, LABELS, MODELS, WHAT, Wish, export_dataset, export_model, export_rows
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
 from data.formats.tables import KINDS
-from data.hub import push, refuse_offline
-from data.importing import import_files, project_for
-from data.previewing import preview
 from data.store import Store
-from data.survey import File
+from data.transfer.adopt_model import adopt_policy
+from data.transfer.backup import back_up, restore
+from data.transfer.exporting import (
+    FILES,
+    FORMATS,
+    LABELS,
+    MODELS,
+    WHAT,
+    Wish,
+    export_dataset,
+    export_model,
+    export_rows,
+)
+from data.transfer.hub import push, refuse_offline
+from data.transfer.import_survey import File
+from data.transfer.importing import import_files, project_for
+from data.transfer.previewing import preview
+from data.transfer.progress_bar import Bar
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
@@ -31,21 +41,43 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
         parser.set_defaults(run=run, render=render)
         return parser
 
-    importing = add("import", "Bring in prompts, instructions, preferences, pairs, completions or a policy.", cmd_import, render_import)
+    importing = add(
+        "import",
+        "Bring in prompts, instructions, preferences, pairs, completions or a policy.",
+        cmd_import,
+        render_import,
+    )
     importing.add_argument("files", type=Path, nargs="+", metavar="FILE|DIR", help="several files are one import")
     importing.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"))
-    importing.add_argument("--format", default=AUTO, choices=(AUTO, *IMPORT_FORMATS, *ALIASES), help="default: by looking")
-    importing.add_argument("--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others")
-    importing.add_argument("--project", default="", help="the labeling project of pairs and comparisons (default: Standard)")
+    importing.add_argument(
+        "--format", default=AUTO, choices=(AUTO, *IMPORT_FORMATS, *ALIASES), help="default: by looking"
+    )
+    importing.add_argument(
+        "--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others"
+    )
+    importing.add_argument(
+        "--project", default="", help="the labeling project of pairs and comparisons (default: Standard)"
+    )
     importing.add_argument("--dry-run", action="store_true", help="say what would come in, and change nothing")
-    exporting = add("export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export)
-    exporting.add_argument("out", type=Path, metavar="OUT", help="a file named .jsonl, .json, .csv (.gz) or .parquet; else a folder with a data card")
+    exporting = add(
+        "export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export
+    )
+    exporting.add_argument(
+        "out",
+        type=Path,
+        metavar="OUT",
+        help="a file named .jsonl, .json, .csv (.gz) or .parquet; else a folder with a data card",
+    )
     exporting.add_argument("--what", required=True, choices=WHAT)
     exporting.add_argument("--format", choices=sorted({name for names in FORMATS.values() for name in names}))
-    exporting.add_argument("--labels", default="person", choices=tuple(LABELS), help="whose comparisons (default %(default)s)")
+    exporting.add_argument(
+        "--labels", default="person", choices=tuple(LABELS), help="whose comparisons (default %(default)s)"
+    )
     exporting.add_argument("--project", help="of one labeling project only")
     exporting.add_argument("--names", action="store_true", help="labelers' names in place of pseudonyms")
-    exporting.add_argument("--files", default=FILES[0], choices=FILES, help="kind of the files in a folder (default %(default)s)")
+    exporting.add_argument(
+        "--files", default=FILES[0], choices=FILES, help="kind of the files in a folder (default %(default)s)"
+    )
     exporting.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the folder as a private data set")
     exporting.add_argument("--id", help="which policy or reward model, such as p4 or r3")
     exporting.add_argument("--merge", action="store_true", help="a whole model instead of an adapter")
@@ -70,7 +102,9 @@ def cmd_import(args: argparse.Namespace) -> dict:
         with Bar() as bar:
             return preview(files, args.what, args.format, store=store, progress=bar)._asdict()
     with Bar() as bar:
-        return import_files(store, files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar, project=args.project)
+        return import_files(
+            store, files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar, project=args.project
+        )
 
 
 def cmd_export(args: argparse.Namespace) -> dict:
@@ -88,7 +122,9 @@ def _export_rows(store: Store, args: argparse.Namespace) -> dict:
     single = args.out.name.removesuffix(".gz").endswith((".json", *(f".{kind}" for kind in KINDS)))
     if args.push_to_hub:
         if single:
-            raise BadInput("a single file is no data set", "Name a folder to be uploaded, such as preferences.", file=str(args.out))
+            raise BadInput(
+                "a single file is no data set", "Name a folder to be uploaded, such as preferences.", file=str(args.out)
+            )
         refuse_offline()
     if single:
         return export_rows(store, args.out, wish, force=args.force)
@@ -116,7 +152,9 @@ def render_import(result: dict) -> str:
 
 def _render_preview(found: dict) -> str:
     formats = ", ".join(f"{count:,} {name}" for name, count in found["formats"].items()) or "none"
-    told = f"; {found['comparisons']:,} comparisons by {found['labelers'] or 1} labelers" if found["comparisons"] else ""
+    told = (
+        f"; {found['comparisons']:,} comparisons by {found['labelers'] or 1} labelers" if found["comparisons"] else ""
+    )
     again = f"; {found['duplicate']:,} are there already" if found["duplicate"] else ""
     again += f"; {found['near']:,} nearly repeat an earlier row" if found["near"] else ""
     lines = [f"{found['good']:,} good rows ({formats}), {found['bad']:,} bad{told}{again}; nothing was written"]

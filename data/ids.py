@@ -38,7 +38,9 @@ def content_hash(*parts: Any) -> str:
     return hashlib.sha256(dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def sampled_id(prompt_id: int, policy_id: int, sampling: dict, seed: int | None, number: int, token_ids: Sequence[int]) -> str:
+def sampled_id(
+    prompt_id: int, policy_id: int, sampling: dict, seed: int | None, number: int, token_ids: Sequence[int]
+) -> str:
     """A sampled completion's id: everything that tells it from another one, so that equal texts of two policies stay two."""
     return content_hash("sampled", prompt_id, policy_id, sampling, seed, number, list(token_ids))[:32]
 

@@ -68,7 +68,9 @@ def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int =
     return bootstrap_ratio(values, np.ones(len(values)), counts, seed, draws)
 
 
-def bootstrap_ratio(sums: Sequence[float], sizes: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS) -> Interval:
+def bootstrap_ratio(
+    sums: Sequence[float], sizes: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS
+) -> Interval:
     """The percentile interval of a mean over things that come in units: `sums` over a unit's things, `sizes` how many they are, `counts` how
     often such a unit occurs.
 
@@ -79,7 +81,9 @@ def bootstrap_ratio(sums: Sequence[float], sizes: Sequence[float], counts: Seque
     n = int(counts.sum())
     if n == 0:
         return Interval(math.nan, math.nan)
-    return middle(np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in multinomial(n, counts / n, seed, draws)]))
+    return middle(
+        np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in multinomial(n, counts / n, seed, draws)])
+    )
 
 
 def multinomial(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:

@@ -109,7 +109,9 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         return tuple(_convert(key, part, arguments[0]) for part in parts)
     if origin is typing.Literal:
         if value not in arguments:
-            raise BadInput(f"{key}={value!r} is none of the choices", f"Take one of {', '.join(map(str, arguments))}.", field=key)
+            raise BadInput(
+                f"{key}={value!r} is none of the choices", f"Take one of {', '.join(map(str, arguments))}.", field=key
+            )
         return value
     try:
         return _plain(value, kind)
@@ -152,7 +154,9 @@ def _check_range(key: str, value: Any, field: Field) -> None:
     low, high = field.metadata.get("min"), field.metadata.get("max")
     for one in value if isinstance(value, tuple) else (value,):
         if one is not None and (low is not None and one < low or high is not None and one > high):
-            bounds = " and ".join(text for text in (low is not None and f"at least {low}", high is not None and f"at most {high}") if text)
+            bounds = " and ".join(
+                text for text in (low is not None and f"at least {low}", high is not None and f"at most {high}") if text
+            )
             raise BadInput(f"{key}={one} is out of range", f"Give {bounds}.", field=key)
 
 

@@ -11,39 +11,39 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from data.accounts import Accounts
-from data.adjudications import Adjudications
-from data.asides import Asides
-from data.assignments import Assignments, Drafts
-from data.attention import Attention
-from data.audit import Audit
-from data.columns import Columns
-from data.comparisons import Comparisons
-from data.completions import Completions
-from data.connection import alone, immediate, opening, require_sqlite, unchecked, unsealed
-from data.demonstrations import Demonstrations
 from data.errors import BadInput
-from data.evaluations import Evaluations
-from data.gold import Gold
-from data.imports import Imports
-from data.instructions import Instructions
-from data.invitations import Invitations
-from data.metrics import Metrics
-from data.migrations import NAMES, migrations
-from data.own_data import OwnData
-from data.pairs import Pairs
-from data.policies import Policies
-from data.projects import Projects
-from data.prompts import Prompts
-from data.rankings import Rankings
-from data.ratings import Ratings
-from data.reward_models import RewardModels
-from data.runs import Runs
-from data.shelf import Shelf
-from data.snapshots import Snapshots
-from data.sql import Sql
-from data.tokens import Tokens
-from data.weightings import Weightings
+from data.sqlite.connection import alone, immediate, opening, require_sqlite, unchecked, unsealed
+from data.sqlite.migrations import NAMES, migrations
+from data.sqlite.sql import Sql
+from data.tables.accounts import Accounts
+from data.tables.active_time import Attention
+from data.tables.adjudications import Adjudications
+from data.tables.assignments import Assignments, Drafts
+from data.tables.audit import Audit
+from data.tables.catalogue import Shelf
+from data.tables.comparison_columns import Columns
+from data.tables.comparisons import Comparisons
+from data.tables.completions import Completions
+from data.tables.demonstrations import Demonstrations
+from data.tables.evaluations import Evaluations
+from data.tables.excluded_labelers import Asides
+from data.tables.gold import Gold
+from data.tables.imports import Imports
+from data.tables.instructions import Instructions
+from data.tables.invitations import Invitations
+from data.tables.labeler_weights import Weightings
+from data.tables.metrics import Metrics
+from data.tables.pairs import Pairs
+from data.tables.personal_data import OwnData
+from data.tables.policies import Policies
+from data.tables.projects import Projects
+from data.tables.prompts import Prompts
+from data.tables.rankings import Rankings
+from data.tables.ratings import Ratings
+from data.tables.reward_models import RewardModels
+from data.tables.runs import Runs
+from data.tables.snapshots import Snapshots
+from data.tables.tokens import Tokens
 
 FILE = "feedback.db"
 
@@ -100,7 +100,11 @@ class Store(Sql):
         self.metrics.close()
 
     def _migrate(self) -> None:
-        with opening(self.path), alone(self.home / f"{self.path.name}.lock"), unsealed(self._connections.database()) as database:
+        with (
+            opening(self.path),
+            alone(self.home / f"{self.path.name}.lock"),
+            unsealed(self._connections.database()) as database,
+        ):
             self._refuse_newer(database)
             if migrations.pending(database):
                 with unchecked(database), immediate(database):
@@ -110,7 +114,11 @@ class Store(Sql):
     def _refuse_dangling(self, database: Database) -> None:
         dangling = {row[0] for row in database.conn.execute("PRAGMA foreign_key_check")}
         if dangling:
-            raise BadInput(f"rows of {', '.join(sorted(dangling))} refer to rows that are not there", "Restore a backup.", file=str(self.path))
+            raise BadInput(
+                f"rows of {', '.join(sorted(dangling))} refer to rows that are not there",
+                "Restore a backup.",
+                file=str(self.path),
+            )
 
     def _refuse_newer(self, database: Database) -> None:
         unknown = {done.name for done in migrations.applied(database)} - NAMES

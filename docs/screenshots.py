@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from data.store import Store
-from labeling import accounts
+from labeling.accounts import accounts
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = (sys.executable, "app.py")
@@ -37,7 +37,9 @@ def main() -> None:
         store = Store(home)
         if not store.accounts.by_name("mina"):
             accounts.create(store, "mina", "researcher", PASSWORD)
-        server = subprocess.Popen([*APP, "serve", "--port", "0", "--home", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(
+            [*APP, "serve", "--port", "0", "--home", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
         try:
             address = server.stdout.readline().strip().rstrip("/")
             if len(sys.argv) == 1:

@@ -6,29 +6,35 @@ import argparse
 from typing import Any
 
 import data.starter
-from data import card
 from data.cli import open_store
 from data.errors import BadInput
 from data.records import Completion, Prompt
+from data.transfer import data_card
 from labeling import project_commands
-from labeling.account_commands import register_account
-from labeling.agreement import agreement
-from labeling.quality_commands import register_labels
-from labeling.queue import OVERLAP
+from labeling.accounts.commands import register_account
+from labeling.quality.agreement import agreement
+from labeling.quality.commands import register_labels
+from labeling.queue.leases import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `account`, `projects`, `labels` and `simulate`, and tell exported data cards where agreement is worked out."""
-    card.AGREEMENT["agreement"] = "labeling.agreement:agreement"
+    data_card.AGREEMENT["agreement"] = "labeling.quality.agreement:agreement"
     register_account(subparsers, common)
     project_commands.register(subparsers, common)
     register_labels(subparsers, common)
-    command = subparsers.add_parser("simulate", parents=[common], help="let simulated labelers answer, marked as such for ever")
+    command = subparsers.add_parser(
+        "simulate", parents=[common], help="let simulated labelers answer, marked as such for ever"
+    )
     command.add_argument("--labels", type=int, required=True, metavar="N", help="how many answers")
     command.add_argument("--labelers", type=int, required=True, metavar="M", help="how many labelers give them in turn")
     command.add_argument(
-        "--agreement", type=float, default=AGREEMENT, metavar="A", help="how often two of them agree (default %(default)s)"
+        "--agreement",
+        type=float,
+        default=AGREEMENT,
+        metavar="A",
+        help="how often two of them agree (default %(default)s)",
     )
     command.add_argument(
         "--overlap",
@@ -59,7 +65,9 @@ def cmd_simulate(args: argparse.Namespace) -> dict:
 def rubric(prompt: Prompt, completion: Completion) -> float:
     """The gold score of the starter's rubric. Raises BadInput for a prompt it knows nothing about."""
     if prompt.facts is None:
-        raise BadInput(f"the rubric knows nothing about the prompt {prompt.text!r}", "Simulate on the starter's prompts only.")
+        raise BadInput(
+            f"the rubric knows nothing about the prompt {prompt.text!r}", "Simulate on the starter's prompts only."
+        )
     return data.starter.gold(prompt.facts, completion.text, completion.ended)
 
 

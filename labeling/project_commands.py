@@ -10,41 +10,71 @@ from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
-from data.forms import parse_form
 from data.ids import RUN, number
-from data.projects import GUIDELINE_LENGTH, Project
 from data.records import Account
 from data.store import Store
+from data.tables.forms import parse_form
+from data.tables.projects import GUIDELINE_LENGTH, Project
 
 ACTOR = "command line"
 SETTINGS = ("overlap", "gold_rate", "repeat_rate")
-SWITCHES = {"everyone": ("everyone", True), "given": ("everyone", False), "close": ("closed", True), "open": ("closed", False)}
+SWITCHES = {
+    "everyone": ("everyone", True),
+    "given": ("everyone", False),
+    "close": ("closed", True),
+    "open": ("closed", False),
+}
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `projects list|show|add|change|give|take|fill|gold`."""
-    verbs = subparsers.add_parser("projects", help="labeling projects: what is asked about which pairs, and of whom").add_subparsers(
-        required=True, metavar="VERB"
+    verbs = subparsers.add_parser(
+        "projects", help="labeling projects: what is asked about which pairs, and of whom"
+    ).add_subparsers(required=True, metavar="VERB")
+    verbs.add_parser("list", parents=[common], help="all projects with their counts").set_defaults(
+        run=cmd_list, render=render_list
     )
-    verbs.add_parser("list", parents=[common], help="all projects with their counts").set_defaults(run=cmd_list, render=render_list)
     verb(verbs, common, "show", "one project: form, rates, people, guideline", cmd_show, render_show)
     add = verb(verbs, common, "add", "a new project", cmd_add, render_show)
-    change = verb(verbs, common, "change", "change what is given; the guideline gets a new version", cmd_change, render_show)
+    change = verb(
+        verbs, common, "change", "change what is given; the guideline gets a new version", cmd_change, render_show
+    )
     change.add_argument("--rename", metavar="NAME")
     for command in (add, change):
         add_settings(command)
-    for name, run, help in (("give", cmd_give, "let people into a project"), ("take", cmd_take, "take people out of a project")):
+    for name, run, help in (
+        ("give", cmd_give, "let people into a project"),
+        ("take", cmd_take, "take people out of a project"),
+    ):
         verb(verbs, common, name, help, run, render_show).add_argument("people", nargs="+", metavar="PERSON")
-    fill = verb(verbs, common, "fill", "move waiting pairs and rankings into a project", cmd_fill, lambda shown: f"{shown['moved']} moved.")
-    fill.add_argument("--from", dest="origin", default="Standard", metavar="NAME", help="the project they leave (default %(default)s)")
+    fill = verb(
+        verbs,
+        common,
+        "fill",
+        "move waiting pairs and rankings into a project",
+        cmd_fill,
+        lambda shown: f"{shown['moved']} moved.",
+    )
+    fill.add_argument(
+        "--from", dest="origin", default="Standard", metavar="NAME", help="the project they leave (default %(default)s)"
+    )
     fill.add_argument("--run", dest="of_run", metavar="RUN", help="only those that this run made, such as run3")
     fill.add_argument("--source", help="only those of prompts of this source, such as the name of an imported file")
     fill.add_argument("--limit", type=int, metavar="N", help="at most so many pairs")
-    gold = verb(verbs, common, "gold", "make gold items of what a person said", cmd_gold, lambda shown: f"{shown['gold']} gold items.")
+    gold = verb(
+        verbs,
+        common,
+        "gold",
+        "make gold items of what a person said",
+        cmd_gold,
+        lambda shown: f"{shown['gold']} gold items.",
+    )
     gold.add_argument("--as-judged-by", dest="person", required=True, metavar="PERSON")
 
 
-def verb(verbs: Any, common: argparse.ArgumentParser, name: str, help: str, run: Any, render: Any) -> argparse.ArgumentParser:
+def verb(
+    verbs: Any, common: argparse.ArgumentParser, name: str, help: str, run: Any, render: Any
+) -> argparse.ArgumentParser:
     """A command on one project, named by its name."""
     command = verbs.add_parser(name, parents=[common], help=help)
     command.add_argument("project", metavar="NAME")
@@ -55,10 +85,20 @@ def verb(verbs: Any, common: argparse.ArgumentParser, name: str, help: str, run:
 def add_settings(command: argparse.ArgumentParser) -> None:
     """What a project is made of."""
     command.add_argument("--guideline", metavar="FILE", help="Markdown; - reads standard input")
-    command.add_argument("--form", nargs="+", default=[], metavar="KEY=VALUE", help="scale=plain tie=off aspects=helpful,honest edit=on ...")
-    command.add_argument("--overlap", type=float, metavar="X", help="labelers for a pair on average; 1.1: two for one in ten")
+    command.add_argument(
+        "--form",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="scale=plain tie=off aspects=helpful,honest edit=on ...",
+    )
+    command.add_argument(
+        "--overlap", type=float, metavar="X", help="labelers for a pair on average; 1.1: two for one in ten"
+    )
     command.add_argument("--gold-rate", type=float, metavar="SHARE", help="share of items that are gold")
-    command.add_argument("--repeat-rate", type=float, metavar="SHARE", help="share of items that are one's own again, sides swapped")
+    command.add_argument(
+        "--repeat-rate", type=float, metavar="SHARE", help="share of items that are one's own again, sides swapped"
+    )
     who, state = command.add_mutually_exclusive_group(), command.add_mutually_exclusive_group()
     who.add_argument("--everyone", action="store_true", help="every labeler is in it")
     who.add_argument("--given", action="store_true", help="only the people given to it")
@@ -189,7 +229,15 @@ def render_line(project: dict) -> str:
 def render_show(document: dict) -> str:
     """Everything about a project but its internal numbers."""
     rates = f"overlap {document['overlap']:g}, gold {document['gold_rate']:.0%}, repeats {document['repeat_rate']:.0%}"
-    form = ", ".join(f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in document["form"].items())
+    form = ", ".join(
+        f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in document["form"].items()
+    )
     who = ", ".join(document["people"]) or ("everyone" if document["everyone"] else "nobody yet")
-    lines = (render_line(document), rates, f"form: {form}", f"people: {who}", f"guideline, version {document['guideline_version']}:")
+    lines = (
+        render_line(document),
+        rates,
+        f"form: {form}",
+        f"people: {who}",
+        f"guideline, version {document['guideline_version']}:",
+    )
     return "\n".join((*lines, document["guideline"]))

@@ -15,26 +15,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from data.assignments import Assignment
 from data.clock import now
-from data.projects import Project
 from data.records import Account
 from data.store import Store
-from data.verdicts import WITHDRAWN
-from labeling.checking import check, check_draft, check_form, check_ranking, check_ranking_form, check_reason
-from labeling.history import History
-from labeling.items import Answer as Answer
-from labeling.items import Empty as Empty
-from labeling.items import Item as Item
-from labeling.items import Past as Past
-from labeling.items import Progress as Progress
-from labeling.items import RankingAnswer as RankingAnswer
-from labeling.items import RankingItem as RankingItem
-from labeling.items import Receipt as Receipt
-from labeling.ledger import Event, Ledger
-from labeling.queue import Queue
-from labeling.recording import Recorder
-from labeling.texts import Refusal
+from data.tables.assignments import Assignment
+from data.tables.projects import Project
+from data.tables.verdicts import WITHDRAWN
+from labeling.queue.event_queries import Event, Ledger
+from labeling.queue.history import History
+from labeling.queue.items import Answer as Answer
+from labeling.queue.items import Empty as Empty
+from labeling.queue.items import Item as Item
+from labeling.queue.items import Past as Past
+from labeling.queue.items import Progress as Progress
+from labeling.queue.items import RankingAnswer as RankingAnswer
+from labeling.queue.items import RankingItem as RankingItem
+from labeling.queue.items import Receipt as Receipt
+from labeling.queue.leases import Queue
+from labeling.queue.recording import Recorder
+from labeling.queue.validation import check, check_draft, check_form, check_ranking, check_ranking_form, check_reason
+from labeling.texts.translate import Refusal
 
 SKIPS = ("skip", "flag")
 
@@ -66,7 +66,9 @@ class Session:
         self.rankings = rankings
         self.clock = clock
         self.ledger = Ledger(store)
-        self.queue = Queue(store, account, overlap=overlap, rankings=rankings, rng=rng or random.SystemRandom(), clock=clock)
+        self.queue = Queue(
+            store, account, overlap=overlap, rankings=rankings, rng=rng or random.SystemRandom(), clock=clock
+        )
         self.recorder = Recorder(store, account, self.queue, clock)
         self.past = History(store, account, self.ledger)
 
@@ -173,7 +175,9 @@ class Session:
     def progress(self) -> Progress:
         """One's own answers today (local midnight on) and in all; what was taken back does not count."""
         midnight = datetime.fromisoformat(self.clock()).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        today, total = self.ledger.count_of(self.labeler.id, midnight.astimezone(UTC).isoformat(timespec="microseconds"))
+        today, total = self.ledger.count_of(
+            self.labeler.id, midnight.astimezone(UTC).isoformat(timespec="microseconds")
+        )
         return Progress(today, total)
 
     def why_empty(self) -> Empty:

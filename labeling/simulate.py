@@ -20,7 +20,7 @@ import numpy as np
 from data.errors import BadInput
 from data.records import Account, Completion, Prompt
 from data.store import Store
-from labeling.queue import OVERLAP, Queue
+from labeling.queue.leases import OVERLAP, Queue
 from labeling.session import Answer, Session
 
 AGREEMENT = 0.73
@@ -50,7 +50,14 @@ class Gold:
 
 
 def simulate(
-    store: Store, *, labels: int, labelers: int, agreement: float = AGREEMENT, seed: int, score: Score, overlap: float = OVERLAP
+    store: Store,
+    *,
+    labels: int,
+    labelers: int,
+    agreement: float = AGREEMENT,
+    seed: int,
+    score: Score,
+    overlap: float = OVERLAP,
 ) -> int:
     """Let the accounts sim-1, sim-2, ... give `labels` answers in turn; how many were given.
 
@@ -66,7 +73,9 @@ def simulate(
     waiting = Queue(store, store.accounts.by_name(_name(1)) or NOBODY, overlap=overlap, rng=rng).waiting()
     beta = fit_beta([gold(first) - gold(second) for first, second in waiting], agreement)
     with store.transaction():
-        sessions = [Session(store, labeler(store, number), overlap=overlap, rng=rng) for number in range(1, labelers + 1)]
+        sessions = [
+            Session(store, labeler(store, number), overlap=overlap, rng=rng) for number in range(1, labelers + 1)
+        ]
     given = 0
     while sessions and given < labels:
         # One commit for many answers: nobody watches for a simulated receipt, and people get in between the commits.
@@ -92,7 +101,9 @@ def labeler(store: Store, number: int) -> Account:
     account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=True)
     if not account.simulated:
         raise BadInput(
-            f"the account {name!r} is a person's", "Simulated labelers need this name: use another home.", field="labelers"
+            f"the account {name!r} is a person's",
+            "Simulated labelers need this name: use another home.",
+            field="labelers",
         )
     return account
 
@@ -132,7 +143,8 @@ def fit_beta(differences: Sequence[float], agreement: float) -> float:
     """
     if not differences:
         raise BadInput(
-            "no pair waits for simulated labelers", "Sample answers first: app.py sample --policy P --prompts N --per-prompt K"
+            "no pair waits for simulated labelers",
+            "Sample answers first: app.py sample --policy P --prompts N --per-prompt K",
         )
     array = np.asarray(differences, dtype=np.float64)
     most = (1 + np.mean(array != 0)) / 2

@@ -7,7 +7,7 @@ from importlib import import_module
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is first imported, so before it
 
-_HOMES = {"Base": "reward.base", "RewardModel": "reward.model"}
+_HOMES = {"Base": "reward.base.frozen_base", "RewardModel": "reward.model"}
 __all__ = ["Base", "RewardModel"]
 
 

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import torch
 
-from reward.base import Base
-from reward.model import About, Prompts, RewardModel, batches, ended_rows, in_units_of, read_about, save_about, write_about
+from reward.about import About, in_units_of, read_about, save_about, write_about
+from reward.base.frozen_base import Base
+from reward.model import Prompts, RewardModel, batches, ended_rows
 
 Ids = Sequence[Sequence[int]]
 
@@ -37,7 +38,10 @@ class RewardEnsemble(RewardModel):
     def of_folder(cls, path: Path, base: Base, about: About) -> RewardEnsemble:
         """Load all members onto `base`; member k of the folder r3 plays the role `reward:r3#k`."""
         folders = [member_folder(path, number) for number in range(about.members)]
-        members = [RewardModel.of_adapter(one, base, read_about(one), f"reward:{path.name}#{k}") for k, one in enumerate(folders)]
+        members = [
+            RewardModel.of_adapter(one, base, read_about(one), f"reward:{path.name}#{k}")
+            for k, one in enumerate(folders)
+        ]
         return cls(members, about)
 
     def raw_scores(self, prompt_ids: Ids, completion_ids: Ids) -> torch.Tensor:

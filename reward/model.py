@@ -9,37 +9,18 @@ The folder of an ensemble holds its members' folders instead of an adapter: see 
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from data.errors import BadInput
-from reward.adapters import HEAD, read_adapter
-from reward.base import Base
+from reward.about import About, check_fingerprint, in_units_of, read_about, save_about
+from reward.base.adapters import HEAD, read_adapter
+from reward.base.frozen_base import Base
 
-ABOUT = "reward.json"
 ROWS_AT_ONCE = 64
 Prompts = Sequence[str | Sequence[dict[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What stands in reward.json. `base` names the base model; `fingerprint` tells whether it is still the same.
-
-    `members` is how many reward models the folder holds; 1 where it is one itself. `cut_points` are the limits between
-    a tie and the grades of preference in log-odds, where they were learned.
-    """
-
-    base: str
-    fingerprint: dict[str, str]
-    chat_template: str | None = None
-    offset: float = 0.0
-    scale: float = 1.0
-    members: int = 1
-    cut_points: Sequence[float] = ()
 
 
 class RewardModel:
@@ -52,7 +33,9 @@ class RewardModel:
         self.about = about
 
     @classmethod
-    def load(cls, path: str | Path, base: Base | str | None = None, device: str | torch.device | None = None) -> RewardModel:
+    def load(
+        cls, path: str | Path, base: Base | str | None = None, device: str | torch.device | None = None
+    ) -> RewardModel:
         """Load from a folder, onto `base`, onto a base of its own read from the folder `base`, or from where it was trained.
         A base of its own is put on `device`.
 
@@ -63,9 +46,11 @@ class RewardModel:
         about = read_about(path)
         if not isinstance(base, Base):
             base = Base.load(base or about.base, device=device, chat_template=about.chat_template)
-        _check_fingerprint(path.name, about, base)
+        check_fingerprint(path.name, about, base)
         if about.members > 1:
-            from reward.ensemble import RewardEnsemble  # a RewardModel itself: it can only be imported once this class is there
+            from reward.ensemble import (
+                RewardEnsemble,  # a RewardModel itself: it can only be imported once this class is there
+            )
 
             return RewardEnsemble.of_folder(path, base, about)
         return cls.of_adapter(path, base, about, f"reward:{path.name}")
@@ -81,7 +66,9 @@ class RewardModel:
         """One score per (prompt, completion), higher is better; completions are texts or lists of token ids."""
         return self.score_ids(*self.encode(prompts, completions)).tolist()
 
-    def encode(self, prompts: Prompts, completions: Sequence[str] | Sequence[Sequence[int]]) -> tuple[list[list[int]], list[list[int]]]:
+    def encode(
+        self, prompts: Prompts, completions: Sequence[str] | Sequence[Sequence[int]]
+    ) -> tuple[list[list[int]], list[list[int]]]:
         """Ids of the prompts and of the completions, which are texts or ids already."""
         ids = [self.base.encode_completion(c) if isinstance(c, str) else list(c) for c in completions]
         return [self.base.encode_prompt(prompt) for prompt in prompts], ids
@@ -122,7 +109,9 @@ class RewardModel:
         return (hidden[torch.arange(len(ids), device=hidden.device), last].float() @ self.head).cpu()
 
 
-def ended_rows(base: Base, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> list[list[int]]:
+def ended_rows(
+    base: Base, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]
+) -> list[list[int]]:
     """Prompts with their answers, each closed by an end token. Raises BadInput where one is longer than the context."""
     rows = [[*prompt, *base.encoding.ended(answer)] for prompt, answer in zip(prompt_ids, completion_ids, strict=True)]
     _check_lengths(rows, base.context)
@@ -135,48 +124,6 @@ def batches(base: Base, rows: Sequence[Sequence[int]]) -> Iterator[tuple[list[in
     for start in range(0, len(rows), ROWS_AT_ONCE):
         numbers = by_length[start : start + ROWS_AT_ONCE]
         yield numbers, *base.collate([rows[number] for number in numbers])
-
-
-def in_units_of(reference: torch.Tensor, about: About) -> About:
-    """The same with the offset and scale that give these raw scores (N,) mean 0 and standard deviation 1."""
-    scale = float(reference.std(correction=0)) if len(reference) > 1 else 1.0
-    return replace(about, offset=float(reference.mean()), scale=scale or 1.0)
-
-
-def about_base(base: Base) -> About:
-    """What a reward model just trained on `base` has to remember of it."""
-    return About(base.name, base.fingerprint, base.tokenizer.chat_template)
-
-
-def save_about(path: str | Path, base: Base, about: About) -> None:
-    """Write reward.json and the tokenizer into a reward model's folder."""
-    base.tokenizer.save_pretrained(str(path))
-    write_about(path, about)
-
-
-def write_about(path: str | Path, about: About) -> None:
-    """Write reward.json alone."""
-    (Path(path) / ABOUT).write_text(json.dumps(asdict(about), indent=2, ensure_ascii=False) + "\n")
-
-
-def read_about(path: Path) -> About:
-    """What stands in a folder's reward.json. Raises BadInput where there is none."""
-    if not (path / ABOUT).is_file():
-        raise BadInput(
-            error=f"{str(path)!r} holds no reward model (no {ABOUT})",
-            remedy="Give the folder of a reward model that this application trained or exported.",
-        )
-    return About(**json.loads((path / ABOUT).read_text()))
-
-
-def _check_fingerprint(name: str, about: About, base: Base) -> None:
-    found = base.fingerprint
-    changed = [part for part, value in about.fingerprint.items() if found[part] != value]
-    if changed:
-        raise BadInput(
-            error=f"reward model {name!r} was trained with another {' and another '.join(changed)} than {base.name!r} has",
-            remedy=f"Use it with {about.base!r} as it was, or train a new reward model.",
-        )
 
 
 def _check_lengths(rows: Sequence[Sequence[int]], context: int) -> None:

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 import gradio as gr
 
 from data.errors import BadInput
-from data.formats.shaped import labeler_name
+from data.formats.export_shapes import labeler_name
 from data.records import Account, Run
 from data.settings import Described, describe
 from data.store import Store
-from reward import view
+from reward.report import view
 from reward.settings import RewardSettings
 
 Authorise = Callable[[gr.Request], Account]
@@ -41,7 +41,11 @@ class RewardPage:
         self.choice = gr.Dropdown(label="Look closer at", elem_id="reward-choice", visible=False)
         self.closer = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-closer")
         self.groups = gr.Dataframe(
-            headers=view.HEADERS, interactive=False, visible=False, elem_id="reward-groups", label="Accuracy by group, 95 % intervals by prompt"
+            headers=view.HEADERS,
+            interactive=False,
+            visible=False,
+            elem_id="reward-groups",
+            label="Accuracy by group, 95 % intervals by prompt",
         )
         self.worst = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-worst")
         self._form()
@@ -70,10 +74,16 @@ class RewardPage:
         if not chosen:
             return [gr.skip()] * 3
         model = self.store.reward_models.get(chosen)
-        names = {labeler_name(account.id): account.name for account in self.store.accounts.list()}  # reports hold pseudonyms
+        names = {
+            labeler_name(account.id): account.name for account in self.store.accounts.list()
+        }  # reports hold pseudonyms
         rows = view.groups(model, names)
         title = f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>"
-        return [view.closer(model), gr.Dataframe(rows, visible=bool(rows)), f"{title}{view.worst(model, names)}" if rows else ""]
+        return [
+            view.closer(model),
+            gr.Dataframe(rows, visible=bool(rows)),
+            f"{title}{view.worst(model, names)}" if rows else "",
+        ]
 
     def submit(self, request: gr.Request, *given: Any) -> str:
         """Queue a run with the form's settings; the line to show."""
@@ -104,7 +114,9 @@ def setting_field(one: Described, models: Sequence[str], **about: Any) -> gr.com
     about |= {"label": f"{name} ({one.unit})" if one.unit not in ("", one.key) else name, "info": one.help}
     default = None if one.default is MISSING else one.default
     if get_origin(one.type) is Literal:
-        return gr.Dropdown([(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about)
+        return gr.Dropdown(
+            [(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about
+        )
     if one.key in models:
         return gr.Dropdown([""], value=shown(default), allow_custom_value=True, **about)
     if one.type is bool:

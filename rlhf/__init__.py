@@ -7,7 +7,7 @@ from importlib import import_module
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is first imported, so before it
 
-_HOMES = {"PPOConfig": "rlhf.ppo_config", "PPOTrainer": "rlhf.ppo_trainer"}
+_HOMES = {"PPOConfig": "rlhf.ppo.config", "PPOTrainer": "rlhf.ppo.trainer"}
 __all__ = ["PPOConfig", "PPOTrainer"]
 
 

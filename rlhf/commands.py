@@ -9,17 +9,17 @@ from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
-from data.exporting import MODEL_EXPORTERS
 from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
-from rlhf import supervisor
+from data.transfer.exporting import MODEL_EXPORTERS
 from rlhf.clinic.commands import register_curate
-from rlhf.endpoint import KEY
 from rlhf.kinds import KINDS, TRAININGS
-from rlhf.launch import follow, launch, outcome, resume
-from rlhf.reward_sources import SOURCE_HELP, keep_sources
-from rlhf.sample_endpoint import sample_endpoint
+from rlhf.models.reward_sources import SOURCE_HELP, keep_sources
+from rlhf.runs import supervisor
+from rlhf.runs.endpoint_run import sample_endpoint
+from rlhf.runs.launch import follow, launch, outcome, resume
+from rlhf.sampling.openai_endpoint import KEY
 
 BY = "command line"
 LONG = ("gold_draws", "examples")
@@ -39,7 +39,12 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     sample = add("sample", KINDS["sample"].explains, cmd_sample, render_outcome)
     sample.add_argument("--policy", default="", help="policy that answers, such as p4; the newest one if not given")
     sample.add_argument("--against", default="", help="second policy: pairs of the two, blind")
-    sample.add_argument("--endpoint", default="", metavar="URL", help=f"an OpenAI-compatible endpoint answers instead; its key is read from ${KEY}")
+    sample.add_argument(
+        "--endpoint",
+        default="",
+        metavar="URL",
+        help=f"an OpenAI-compatible endpoint answers instead; its key is read from ${KEY}",
+    )
     sample.add_argument("--model", default="", metavar="NAME", help="with --endpoint: the model's name there")
     sample.add_argument("--prompts", type=int, default=100)
     sample.add_argument("--per-prompt", type=int, default=2)
@@ -50,13 +55,17 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     _add_run_options(train)
     compare = add("compare", KINDS["compare"].explains, cmd_compare, render_compared)
     compare.add_argument("policies", nargs="+", metavar="POLICY")
-    compare.add_argument("--against", default="", help="the policy they are compared with; each one's parent if not given")
+    compare.add_argument(
+        "--against", default="", help="the policy they are compared with; each one's parent if not given"
+    )
     _add_run_options(compare)
     register_curate(subparsers, common, _start, _add_run_options, render_outcome)
     runs = add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs)
     runs.add_argument("action", nargs="?", choices=("list", "show", "cancel", "resume"), default="list")
     runs.add_argument("id", nargs="?", help="such as run17")
-    runs.add_argument("--wait", action="store_true", help="with resume: follow the run to its end; Ctrl-C only stops the waiting")
+    runs.add_argument(
+        "--wait", action="store_true", help="with resume: follow the run to its end; Ctrl-C only stops the waiting"
+    )
     add("supervise", "Start queued runs until there is nothing left to do (serve does this by itself).", cmd_supervise)
     tour = add("tour", "The whole ring, headless, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
@@ -74,9 +83,15 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
     """Answers of a model behind an endpoint; asked from this very process, which alone knows the key."""
     if args.policy or args.against:
         other = args.policy or args.against
-        raise BadInput(f"either {other} answers or an endpoint", "Leave one of them out.", field="policy" if args.policy else "against")
+        raise BadInput(
+            f"either {other} answers or an endpoint",
+            "Leave one of them out.",
+            field="policy" if args.policy else "against",
+        )
     given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
-    return outcome(sample_endpoint(open_store(args), [f"{key}={value}" for key, value in given.items()] + args.set, by=BY))
+    return outcome(
+        sample_endpoint(open_store(args), [f"{key}={value}" for key, value in given.items()] + args.set, by=BY)
+    )
 
 
 def cmd_train(args: argparse.Namespace) -> dict:
@@ -110,7 +125,9 @@ def cmd_runs(args: argparse.Namespace) -> dict:
     """The list, or one run shown, cancelled or resumed."""
     store = open_store(args)
     if args.action != "list" and args.id is None:
-        raise BadInput(f"which run to {args.action} is not said", f"Name it: app.py runs {args.action} run17", field="id")
+        raise BadInput(
+            f"which run to {args.action} is not said", f"Name it: app.py runs {args.action} run17", field="id"
+        )
     if args.action == "list":
         return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.list()]}
     run_id = number(args.id, RUN)
@@ -139,14 +156,16 @@ def cmd_supervise(args: argparse.Namespace) -> None:
 
 def cmd_tour(args: argparse.Namespace) -> dict:
     """The ring in a fresh home."""
-    from rlhf import tour_command  # plots and the reward model's code: loaded for this command only
+    from rlhf.tour import command  # plots and the reward model's code: loaded for this command only
 
-    args.render = tour_command.render_tour
-    return tour_command.cmd_tour(args)
+    args.render = command.render_tour
+    return command.cmd_tour(args)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again"
+    )
     parser.add_argument("--wait", action="store_true", help="follow the run to its end; Ctrl-C only stops the waiting")
 
 
@@ -163,7 +182,9 @@ def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
     run = launch(store, kind, settings, by=BY)
     if args.wait:
         run = _wait(store, run)
-    shown = [{name: value for name, value in one.items() if name not in LONG} for one in run.report.get("evaluations", [])]
+    shown = [
+        {name: value for name, value in one.items() if name not in LONG} for one in run.report.get("evaluations", [])
+    ]
     return outcome(run) | ({"evaluations": shown} if shown else {})
 
 

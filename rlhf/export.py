@@ -18,14 +18,15 @@ from data.errors import BadInput
 from data.formats.writing import whole_folder
 from data.records import RewardModel as RewardRecord
 from data.store import Store
-from reward.classifier import as_classifier
-from reward.encoding import PLAIN_TEMPLATE
+from reward.about import ABOUT
+from reward.base.encoding import PLAIN_TEMPLATE
+from reward.base.loading import LOCAL, load_causal
+from reward.base.locate import locate
 from reward.ensemble import RewardEnsemble, member_folder
-from reward.loading import LOCAL, load_causal
-from reward.model import ABOUT, RewardModel
-from reward.places import locate
-from rlhf.policies import adapter_folder
-from rlhf.starting import choose_start
+from reward.model import RewardModel
+from reward.training.classifier import as_classifier
+from rlhf.models.policy_loading import adapter_folder
+from rlhf.models.start_policy import choose_start
 
 PLAIN_CHAT_TEMPLATE = PLAIN_TEMPLATE.replace("{prompt}", "{{ messages[0]['content'] }}") + (
     "{% if messages | length > 1 %}{{ messages[1]['content'] + eos_token }}{% endif %}"
@@ -51,7 +52,9 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
     return _written(out, policy.public)
 
 
-def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, merge: bool = False, force: bool = False) -> dict:
+def export_reward_model(
+    store: Store, reward_model_id: str | int, out: Path, *, merge: bool = False, force: bool = False
+) -> dict:
     """Write a reward model to `out`: an adapter for, or with `merge` a whole, sequence-classification model with one label.
 
     Its logit is the raw score at the last token, the end token of the answer; reward.json holds offset and scale.
@@ -74,7 +77,9 @@ def export_reward_model(store: Store, reward_model_id: str | int, out: Path, *, 
     return _written(out, found.public)
 
 
-def _export_ensemble(model: RewardEnsemble, adapter: Path, out: Path, found: RewardRecord, *, merge: bool, force: bool) -> dict:
+def _export_ensemble(
+    model: RewardEnsemble, adapter: Path, out: Path, found: RewardRecord, *, merge: bool, force: bool
+) -> dict:
     count = len(model.members)
     if merge:
         error = f"{found.public} is {count} reward models, which do not merge into one"

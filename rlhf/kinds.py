@@ -16,7 +16,7 @@ from data.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of run. `needs` lists the checks of `rlhf.checks` that must hold before it is queued; `shared`: several processes can do it."""
+    """One kind of run. `needs` lists the checks of `rlhf.runs.preflight` that must hold before it is queued; `shared`: several processes can do it."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ _ALL = (
         "Sample",
         "Completions of a policy for prompts, and pairs from them for the labelers.",
         "rlhf.settings:SampleSettings",
-        "rlhf.sample:run",
+        "rlhf.methods.sample:run",
         ("prompts", "pairs", "speakers"),
     ),
     Kind(
@@ -54,15 +54,15 @@ _ALL = (
         "Reward model",
         "A reward model that orders answers as the stored comparisons do.",
         "reward.settings:RewardSettings",
-        "reward.train:run",
+        "reward.training.run:run",
         ("labels",),
     ),
     Kind(
         "ppo",
         "PPO",
         "A new policy that the reward model likes better, kept near the one it starts from.",
-        "rlhf.ppo_settings:PPOSettings",
-        "rlhf.ppo_run:run",
+        "rlhf.ppo.settings:PPOSettings",
+        "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "uncertainty"),
         shared=True,
     ),
@@ -71,7 +71,7 @@ _ALL = (
         "DPO",
         "A new policy straight from the comparisons, without a reward model.",
         "rlhf.settings:DPOSettings",
-        "rlhf.dpo:run",
+        "rlhf.methods.dpo:run",
         ("start", "labels"),
     ),
     Kind(
@@ -79,7 +79,7 @@ _ALL = (
         "Rejection sampling",
         "A policy that imitates the best of several answers of its own, round by round.",
         "rlhf.settings:RejectionSettings",
-        "rlhf.rejection:run",
+        "rlhf.methods.rejection:run",
         ("prompts", "start", "reward"),
     ),
     Kind(
@@ -87,7 +87,7 @@ _ALL = (
         "Best of n",
         "A policy that draws n answers and gives the one a reward model likes best. Nothing is trained.",
         "rlhf.settings:BestOfNSettings",
-        "rlhf.best_of_n:run",
+        "rlhf.methods.best_of_n:run",
         ("start", "reward"),
     ),
     Kind(
@@ -95,7 +95,7 @@ _ALL = (
         "Supervised fine-tuning",
         "A policy that imitates the instruction rows.",
         "rlhf.settings:SFTSettings",
-        "rlhf.sft:run",
+        "rlhf.methods.sft:run",
         ("instructions", "policy"),
     ),
     Kind(
@@ -103,7 +103,7 @@ _ALL = (
         "Pre-training",
         "A small base model of its own, from raw text.",
         "rlhf.settings:PretrainSettings",
-        "rlhf.pretrain:run",
+        "rlhf.methods.pretrain:run",
         ("text",),
     ),
     Kind(
@@ -111,7 +111,7 @@ _ALL = (
         "Compare",
         "Answers of two policies to the test prompts, judged: the win rate with its interval.",
         "rlhf.settings:CompareSettings",
-        "rlhf.compare:run",
+        "rlhf.evaluation.compare:run",
         ("prompts", "contests"),
     ),
     Kind(

@@ -22,12 +22,12 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.settings import as_dict
 from data.starter import corpus, rubric
-from reward.base import Base
-from reward.machine import library_versions
-from rlhf.answers import Limits, Speaker, Wanted
+from reward.base.frozen_base import Base
+from reward.base.machine import library_versions
 from rlhf.kinds import KINDS
+from rlhf.runs.worker import work
+from rlhf.sampling.policy_answers import Limits, Speaker, Wanted
 from rlhf.settings import PretrainSettings, SFTSettings
-from rlhf.worker import work
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,10 @@ class Size:
 FULL = Size(PretrainSettings(), SFTSettings(), {"train": 2000, "validation": 200, "test": 400}, 10_000)
 TINY = Size(
     PretrainSettings(max_steps=4, hidden_size=32, layers=2, vocab_size=400, heads=2, batch_size=4),
-    SFTSettings(max_steps=2, rank=2, batch_size=4), {"train": 12, "validation": 4, "test": 4}, 20,
-)  # fmt: skip
+    SFTSettings(max_steps=2, rank=2, batch_size=4),
+    {"train": 12, "validation": 4, "test": 4},
+    20,
+)
 SEED = 20261122
 
 
@@ -55,7 +57,9 @@ def build(size: Size, out: Path, home: Path) -> dict:
     rows = corpus.instruction_rows(size.instructions, SEED + 1)
     starter.write_rows(out / "instructions.jsonl.gz", rows)
     store = Store(home)
-    store.instructions.add_many({name: row[name] for name in ("instruction", "input", "output")} | {"source": "starter"} for row in rows)
+    store.instructions.add_many(
+        {name: row[name] for name in ("instruction", "input", "output")} | {"source": "starter"} for row in rows
+    )
     based = _run(store, "pretrain", size.pretrain)
     _ship_base(store.home / based["folder"], out / "base")
     tuned = _run(store, "sft", size.sft)
@@ -90,7 +94,9 @@ def _ship_adapter(folder: Path, out: Path) -> None:
     halved = {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}
     save_file(halved, out / "adapter_model.safetensors", metadata={"format": "pt"})
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    (out / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "starter"}, indent=1) + "\n", encoding="utf-8")
+    (out / "adapter_config.json").write_text(
+        json.dumps(config | {"base_model_name_or_path": "starter"}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _samples(store: Store, out: Path) -> list[dict]:
@@ -99,7 +105,10 @@ def _samples(store: Store, out: Path) -> list[dict]:
     base.add_adapter("sft", out / "sft")
     speaker = Speaker(store.policies.list()[-1], base, "sft")
     rows = [row for row in starter.read_rows(out / "prompts.jsonl.gz") if row["split"] == "test"][:10]
-    prompts = [Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"]) for number, row in enumerate(rows)]
+    prompts = [
+        Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"])
+        for number, row in enumerate(rows)
+    ]
     answers = speaker.draw([Wanted(p.id, speaker.encode(p), 0) for p in prompts], Limits(80, 16), SEED)
     return [
         {"prompt": p.text, "answer": a.text, "gold": round(starter.gold(p.facts, a.text, a.ended), 2)}
@@ -110,12 +119,22 @@ def _samples(store: Store, out: Path) -> list[dict]:
 def _card(size: Size, based: dict, tuned: dict, rows: list[dict], samples: list[dict]) -> dict:
     documents = size.pretrain.max_steps * size.pretrain.batch_size
     return {
-        "corpus_version": corpus.VERSION, "rubric_version": rubric.VERSION, "hash": starter.source_hash(), "seed": SEED,
-        "documents": documents, "parameters": based["parameters"], "held_out_loss": based["held_out_loss"],
-        "pretrain": as_dict(size.pretrain), "sft": as_dict(size.sft), "seconds": {"pretrain": based["seconds"], "sft": tuned["seconds"]},
-        "prompts": size.prompts, "instructions": len(rows), "defective": round(sum(bool(row["defects"]) for row in rows) / len(rows), 3),
-        "versions": library_versions(), "samples": samples,
-    }  # fmt: skip
+        "corpus_version": corpus.VERSION,
+        "rubric_version": rubric.VERSION,
+        "hash": starter.source_hash(),
+        "seed": SEED,
+        "documents": documents,
+        "parameters": based["parameters"],
+        "held_out_loss": based["held_out_loss"],
+        "pretrain": as_dict(size.pretrain),
+        "sft": as_dict(size.sft),
+        "seconds": {"pretrain": based["seconds"], "sft": tuned["seconds"]},
+        "prompts": size.prompts,
+        "instructions": len(rows),
+        "defective": round(sum(bool(row["defects"]) for row in rows) / len(rows), 3),
+        "versions": library_versions(),
+        "samples": samples,
+    }
 
 
 def _page(card: dict) -> str:
@@ -124,19 +143,19 @@ def _page(card: dict) -> str:
     prompts = ", ".join(f"{count:,} {split}" for split, count in card["prompts"].items())
     return f"""# The starter
 
-A Llama of {card['parameters']:,} parameters, trained from nothing on text that `data/starter/corpus.py` generates, and a LoRA
+A Llama of {card["parameters"]:,} parameters, trained from nothing on text that `data/starter/corpus.py` generates, and a LoRA
 adapter tuned on the instruction rows beside it. It knows {len(rubric.CHECKS)} families of everyday tasks and nothing else: it is
 there so that the whole loop runs on a laptop, not to be useful.
 
 | | |
 | --- | --- |
-| documents seen | {card['documents']:,}, none of them twice; held-out loss {card['held_out_loss']} nats per token |
-| instruction rows | {card['instructions']:,}, {card['defective']:.0%} with a marked defect ({defects}) |
+| documents seen | {card["documents"]:,}, none of them twice; held-out loss {card["held_out_loss"]} nats per token |
+| instruction rows | {card["instructions"]:,}, {card["defective"]:.0%} with a marked defect ({defects}) |
 | prompts | {prompts}; test prompts use names and things that no training text contains |
-| seconds to build | {card['seconds']['pretrain']:,} pre-training, {card['seconds']['sft']:,} tuning |
-| corpus, rubric | version {card['corpus_version']}, version {card['rubric_version']}, hash {card['hash']} |
-| seeds | {card['seed']} for prompts, rows and samples; {card['pretrain']['seed']} for pre-training; {card['sft']['seed']} for tuning |
-| versions | {', '.join(f'{name} {version}' for name, version in card['versions'].items())} |
+| seconds to build | {card["seconds"]["pretrain"]:,} pre-training, {card["seconds"]["sft"]:,} tuning |
+| corpus, rubric | version {card["corpus_version"]}, version {card["rubric_version"]}, hash {card["hash"]} |
+| seeds | {card["seed"]} for prompts, rows and samples; {card["pretrain"]["seed"]} for pre-training; {card["sft"]["seed"]} for tuning |
+| versions | {", ".join(f"{name} {version}" for name, version in card["versions"].items())} |
 
 After the end of most answers the corpus carries what a reader said of them ("It fits. Very kind."), as forum pages do. The base
 has therefore learned to tell, at an answer's end token, whether it fits its prompt; a reward model trained on it needs
@@ -155,7 +174,9 @@ def main() -> None:
     """Parse the command line and build."""
     parser = argparse.ArgumentParser(prog="python -m rlhf.starter", description="Build the starter's data and weights.")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a very small model, to try the program")
-    parser.add_argument("--out", type=Path, default=starter.FOLDER, help="where the files go (default: the shipped folder)")
+    parser.add_argument(
+        "--out", type=Path, default=starter.FOLDER, help="where the files go (default: the shipped folder)"
+    )
     parser.add_argument("--home", type=Path, help="home of the two runs; kept, so that what is done is not done again")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -19,9 +19,9 @@ from data.records import Pair
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page  # loaded by the tests that ask for a browser
-    from serving import Server
 
-    from reward.base import Base  # with torch, which only the tests that ask for a base load
+    from reward.base.frozen_base import Base  # with torch, which only the tests that ask for a base load
+    from tests.support.serving import Server
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("untimed")
@@ -85,7 +85,7 @@ def seed() -> int:
 @pytest.fixture(params=["llama", "gpt2"])
 def base(request: pytest.FixtureRequest, tmp_path: Path) -> Base:
     """A tiny random base of either family."""
-    from tests.ppo_parts import tiny_base
+    from tests.support.ppo_parts import tiny_base
 
     return tiny_base(request.param, tmp_path)
 
@@ -93,7 +93,7 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> Base:
 @pytest.fixture
 def llama(tmp_path: Path) -> Base:
     """A tiny random base where one family is enough."""
-    from tests.ppo_parts import tiny_base
+    from tests.support.ppo_parts import tiny_base
 
     return tiny_base("llama", tmp_path)
 
@@ -101,7 +101,7 @@ def llama(tmp_path: Path) -> Base:
 @pytest.fixture(scope="module")
 def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny random Llama."""
-    from tests.tiny import make_tiny_model
+    from tests.support.tiny_model import make_tiny_model
 
     return make_tiny_model("llama", tmp_path_factory.mktemp("base"))
 
@@ -109,7 +109,7 @@ def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def labeled(store: Store, base_folder: Path) -> Store:
     """The store of `labeled_notes.fill`."""
-    from tests.labeled_notes import fill
+    from tests.support.labeled_notes import fill
 
     return fill(store, base_folder)
 
@@ -124,9 +124,12 @@ def add_pairs(store: Store) -> Callable[..., list[Pair]]:
         for number in range(first, first + n):
             prompt = store.prompts.add(f"Write note {number}.", source="test")
             rows = [
-                {"prompt_id": prompt.id, "model_name": model, "text": text or f"{model} answer {number}", "number": 0} for model in ("plain", "kind")
+                {"prompt_id": prompt.id, "model_name": model, "text": text or f"{model} answer {number}", "number": 0}
+                for model in ("plain", "kind")
             ]
-            pairs.append(store.pairs.add(prompt.id, *store.completions.add_many(rows), purpose=purpose, priority=priority))
+            pairs.append(
+                store.pairs.add(prompt.id, *store.completions.add_many(rows), purpose=purpose, priority=priority)
+            )
         return pairs
 
     return add
@@ -135,8 +138,8 @@ def add_pairs(store: Store) -> Callable[..., list[Pair]]:
 @pytest.fixture(scope="module")
 def served_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of `make_tiny_home` with 20 pairs."""
-    from tests.tiny import make_tiny_model
-    from tests.tiny_home import make_tiny_home
+    from tests.support.tiny_home import make_tiny_home
+    from tests.support.tiny_model import make_tiny_model
 
     folder = tmp_path_factory.mktemp("browser")
     make_tiny_home(folder / "home", make_tiny_model("llama", folder / "model"), pairs=20).close()
@@ -146,7 +149,7 @@ def served_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(served_home: Path) -> Iterator[Server]:
     """The app on `served_home`, in a process of its own."""
-    from tests.serving import serving
+    from tests.support.serving import serving
 
     with serving(served_home) as running:
         yield running
@@ -155,7 +158,7 @@ def server(served_home: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium."""
-    from browsing import chromium
+    from tests.support.browsing import chromium
 
     with chromium() as launched:
         yield launched
@@ -164,7 +167,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A tab of its own."""
-    from browsing import tab
+    from tests.support.browsing import tab
 
     with tab(browser) as opened:
         yield opened

@@ -75,7 +75,9 @@ def carry_on(study: Study, path: Path) -> None:
 
 def main() -> int:
     """Exit status 0 once every seed of the study is there."""
-    parser = argparse.ArgumentParser(prog="tests.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=sorted(STUDIES))
     name = parser.parse_args().name
     path = results(name)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import serving
-from tiny import make_tiny_model
-from tiny_home import make_tiny_home
 
 import app
 from data.store import Store
-from labeling.listening import listen
-from rlhf import locks
+from labeling.http.socket import listen
+from rlhf.common import locks
+from tests.support.serving import serving
+from tests.support.tiny_home import make_tiny_home
+from tests.support.tiny_model import make_tiny_model
 
 ROOT = Path(app.__file__).parent
 NO_ROOM = (
@@ -139,7 +139,9 @@ def test_an_unknown_policy_queues_nothing(capsys, unwatched):
     assert unwatched.runs.list() == []
 
 
-@pytest.mark.parametrize("argv", [["compare", "p99"], ["compare", "p1", "--against", "p99"], ["sample", "--against", "p99"]])
+@pytest.mark.parametrize(
+    "argv", [["compare", "p99"], ["compare", "p1", "--against", "p99"], ["sample", "--against", "p99"]]
+)
 def test_an_unknown_policy_to_compare_with_queues_nothing(capsys, unwatched, argv):
     assert app.main([*argv, "--home", str(unwatched.home)]) == 2
     assert "p99" in one_line(capsys)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from serving import serving, signed_in
-from tiny import make_tiny_model
-from tiny_home import PASSWORD, make_tiny_home
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support import ROOT
+from tests.support.serving import serving, signed_in
+from tests.support.tiny_home import PASSWORD, make_tiny_home
+from tests.support.tiny_model import make_tiny_model
+
 FLOORS = {
     "data": set(),
     "labeling": {"data"},
@@ -28,7 +30,60 @@ THIRD_PARTY = {
     "app": {"uvicorn", "sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
-TORCHLESS = ("settings.py", "ppo_settings.py", "commands.py", "kinds.py", "launch.py", "checks.py", "supervisor.py", "locks.py", "home.py", "page.py")
+TORCHLESS = {
+    "settings",
+    "commands",
+    "kinds",
+    "launch",
+    "preflight",
+    "supervisor",
+    "locks",
+    "first_start",
+    "page",
+    "pages",
+}
+# Packages and single modules of each layer, lowest first: a line imports only lines above it, names on one line may import each other downwards in order.
+ORDER = """
+data.errors data.clock data.splits data.ids data.intervals data.settings data.records
+data.sqlite.schema data.sqlite
+data.tables
+data.store
+data.formats data.selection data.starter
+data.run_context data.views
+data.transfer
+data.cli data.commands
+labeling.texts
+labeling.quality
+labeling.queue
+labeling.session
+labeling.http
+labeling.accounts
+labeling.simulate
+labeling.page labeling.rating labeling.writing
+labeling.api
+labeling.project_commands labeling.commands
+reward.prompt_parts reward.settings reward.protocol
+reward.base
+reward.about reward.ensemble reward.model
+reward.report
+reward.training
+reward.page
+reward.commands
+rlhf.settings rlhf.kinds
+rlhf.common
+rlhf.models
+rlhf.sampling
+rlhf.ppo
+rlhf.methods
+rlhf.evaluation
+rlhf.clinic
+rlhf.runs
+rlhf.export rlhf.starter rlhf.tour
+rlhf.pages
+rlhf.commands
+app
+""".split()
+FACES = {"data", "labeling", "reward", "rlhf"}  # each layer's own __init__, which names what lies above it
 
 
 def files() -> list[Path]:
@@ -64,16 +119,63 @@ def test_a_file_imports_only_what_its_floor_may(path):
     assert imports(path) <= allowed
 
 
-@pytest.mark.parametrize("path", [path for path in files() if path.name in TORCHLESS or "pages" in path.relative_to(ROOT).parts], ids=str)
+@pytest.mark.parametrize(
+    "path", [path for path in files() if TORCHLESS & {path.stem, *path.relative_to(ROOT).parts}], ids=str
+)
 def test_settings_commands_and_pages_do_not_load_models_by_themselves(path):
     assert not imports(path, top_level=True) & MODELS
+
+
+def module_of(path: Path) -> str:
+    """The dotted name by which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def package_of(module: str) -> str:
+    """The entry of ORDER that holds a module."""
+    parts = module.split(".")
+    return next(name for length in (3, 2, 1) if (name := ".".join(parts[:length])) in ORDER)
+
+
+def imported_modules(path: Path, modules: set[str]) -> set[str]:
+    """The modules of this project that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{name.name}" for name in node.names} | {node.module}
+    return found & modules - FACES
+
+
+def test_every_file_belongs_to_a_package_of_the_order():
+    modules = {module_of(path) for path in files()} - FACES
+    assert {package_of(module) for module in modules} == set(ORDER)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_imports_only_packages_below_it(path):
+    modules = {module_of(each) for each in files()}
+    if module_of(path) in FACES:
+        return
+    place = ORDER.index(package_of(module_of(path)))
+    above = {module for module in imported_modules(path, modules) if ORDER.index(package_of(module)) > place}
+    assert above == set()
+
+
+def test_no_folder_holds_more_python_files_than_a_reader_can_scan():
+    counts = Counter(path.parent for path in files())
+    roomy = {ROOT / "data" / "tables", ROOT / "rlhf" / "pages"}
+    assert {folder: count for folder, count in counts.items() if count > (40 if folder in roomy else 20)} == {}
 
 
 def test_the_entrance_stays_small():
     assert len((ROOT / "app.py").read_text().splitlines()) < 150
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux: looks at what the server's process has mapped")
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="needs Linux: looks at what the server's process has mapped"
+)
 def test_the_server_opens_every_page_without_torch(tmp_path):
     make_tiny_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"), pairs=2).close()
     with serving(tmp_path / "home") as server:
@@ -100,5 +202,8 @@ def looks(client) -> list[dict]:
     calls = []
     for each in config["dependencies"]:
         places = [f"#{name}" for name in page_names()] if each["js"] and each["inputs"] else []
-        calls += [{"fn_index": each["id"], "session_hash": "test", "data": [place, *(given[id] for id in each["inputs"][1:])]} for place in places]
+        calls += [
+            {"fn_index": each["id"], "session_hash": "test", "data": [place, *(given[id] for id in each["inputs"][1:])]}
+            for place in places
+        ]
     return calls

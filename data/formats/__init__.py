@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from data.formats import alpaca, arena, full, hh, pandalm, sharegpt, trl
+from data.formats import all_columns, alpaca, arena, hh, pandalm, sharegpt, trl
 from data.formats.conversation import answer_of, prompt_of
 from data.formats.fields import BadRow, optional_text, wanted
 from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape
@@ -17,7 +17,15 @@ from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape
 Reader = Callable[[dict], Any]
 
 AUTO = "auto"
-MODULES = {"full": full, "arena": arena, "pandalm": pandalm, "sharegpt": sharegpt, "alpaca": alpaca, "hh": hh, "trl": trl}  # looked at in this order
+MODULES = {
+    "full": all_columns,
+    "arena": arena,
+    "pandalm": pandalm,
+    "sharegpt": sharegpt,
+    "alpaca": alpaca,
+    "hh": hh,
+    "trl": trl,
+}  # looked at in this order
 FORMATS = tuple(MODULES)
 ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}  # what export writes, import reads by name
 NOUN = {"prompts": "prompt", "instructions": "instruction", "preferences": "preference", "pairs": "preference"}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from data.formats.conversation import turns
 from data.formats.fields import BadRow, checked_text, optional_text, text
+from data.formats.preference_metadata import stated
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
-from data.formats.stated import stated
 
 TEMPLATE = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
@@ -37,9 +37,12 @@ def instruction(row: dict) -> InstructionShape:
     """The triple of an Alpaca row, with the family and the marked defects of the starter's rows."""
     row = _first_instance(row)
     return InstructionShape(
-        text(row, "instruction"), _input(row), text(row, "output"),
-        family=optional_text(row, "family"), defects=_defects(row),
-    )  # fmt: skip
+        text(row, "instruction"),
+        _input(row),
+        text(row, "output"),
+        family=optional_text(row, "family"),
+        defects=_defects(row),
+    )
 
 
 def preference(row: dict) -> PreferenceShape:

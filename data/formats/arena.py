@@ -11,11 +11,17 @@ import json
 
 from data.formats.conversation import messages_of, prompt_of_messages
 from data.formats.fields import BadRow, checked_text, optional_text, wanted
+from data.formats.preference_metadata import labeler, source
 from data.formats.shapes import Answer, JudgedShape, PromptShape, Vote
-from data.formats.stated import labeler, source
 
 SIDES = ("a", "b")
-WINNERS = {"model_a": (0, False), "model_b": (1, False), "tie": (None, False), "tie (bothbad)": (None, True), "bothbad": (None, True)}
+WINNERS = {
+    "model_a": (0, False),
+    "model_b": (1, False),
+    "tie": (None, False),
+    "tie (bothbad)": (None, True),
+    "bothbad": (None, True),
+}
 ONE_HOT = ("model_a", "model_b", "tie")
 
 
@@ -32,7 +38,9 @@ def prompt(row: dict) -> PromptShape:
 def preference(row: dict) -> JudgedShape:
     """The two answers and the visitor's vote, or none where the row has no winner."""
     asked, texts = _asked(row)
-    answers: tuple[Answer, Answer] = tuple((text, optional_text(row, f"model_{side}")) for text, side in zip(texts, SIDES, strict=True))
+    answers: tuple[Answer, Answer] = tuple(
+        (text, optional_text(row, f"model_{side}")) for text, side in zip(texts, SIDES, strict=True)
+    )
     return JudgedShape(asked, answers, _votes(row), source(row))
 
 

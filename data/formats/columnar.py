@@ -27,7 +27,9 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict, str]]:
                     yield number, *_row(batch.slice(each, 1))
     except (pa.ArrowException, OSError, ValueError) as error:
         what = str(error).partition("\n")[0].rstrip(".")[:160]
-        raise BadInput(f"the Parquet file is damaged or cut off ({what})", "Fetch it again.", file=str(path), line=number + 1) from None
+        raise BadInput(
+            f"the Parquet file is damaged or cut off ({what})", "Fetch it again.", file=str(path), line=number + 1
+        ) from None
 
 
 def _row(one: Any) -> tuple[dict, str]:

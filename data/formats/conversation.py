@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data.formats.fields import BadRow, checked_text
 from data.formats.shapes import PromptShape
-from data.prompts import conversation_text
+from data.tables.prompts import conversation_text
 
 ROLES = ("system", "user", "assistant")
 

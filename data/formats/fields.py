@@ -19,7 +19,9 @@ def wanted(row: dict, key: str) -> object:
     if key in row:
         return row[key]
     near = difflib.get_close_matches(key, [other for other in row if isinstance(other, str)], 1, 0.6)
-    hint = f": rename {near[0]!r} to {key!r}" if near else f"; it has {', '.join(map(repr, list(row)[:6])) or 'no keys'}"
+    hint = (
+        f": rename {near[0]!r} to {key!r}" if near else f"; it has {', '.join(map(repr, list(row)[:6])) or 'no keys'}"
+    )
     raise BadRow(f"the row has no {key!r}{hint}", key)
 
 
@@ -50,4 +52,3 @@ def checked_text(value: object, key: str, *, blank: bool = False) -> str:
 def optional_text(row: dict, key: str) -> str | None:
     """A text field that may be absent or null."""
     return None if row.get(key) is None else checked_text(row[key], key)
-

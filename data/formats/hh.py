@@ -1,6 +1,6 @@
 """The HH format of Anthropic's helpful and harmless data: two whole transcripts, equal up to the last answer.
 
-    "\\n\\nHuman: question\\n\\nAssistant: answer"
+"\\n\\nHuman: question\\n\\nAssistant: answer"
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 
 from data.formats.conversation import prompt_of_messages, turns
 from data.formats.fields import BadRow, checked_text, text
+from data.formats.preference_metadata import stated
 from data.formats.shapes import PreferenceShape, PromptShape
-from data.formats.stated import stated
 
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 MARKER = re.compile("\n\n(Human|Assistant):")
@@ -30,7 +30,9 @@ def preference(row: dict) -> PreferenceShape:
     shared = os.path.commonprefix([chosen, rejected])
     end = shared.rfind(ASSISTANT)
     if not shared.startswith(HUMAN) or end < 0:
-        raise BadRow(f"'chosen' and 'rejected' must both begin with {HUMAN!r} and share a turn before {ASSISTANT!r}", "chosen")
+        raise BadRow(
+            f"'chosen' and 'rejected' must both begin with {HUMAN!r} and share a turn before {ASSISTANT!r}", "chosen"
+        )
     end += len(ASSISTANT)
     answers = {key: _answer(row[key][end:], key) for key in ("chosen", "rejected")}
     return PreferenceShape(transcript_prompt(shared[: end - len(ASSISTANT)]), **answers, **stated(row))
@@ -39,9 +41,7 @@ def preference(row: dict) -> PreferenceShape:
 def preference_row(shape: PreferenceShape) -> dict:
     """Both transcripts. Raises BadRow for what the format cannot say: a system message, a text with a marker in it."""
     prompt = "".join(_turn(message["role"], message["content"]) for message in turns(shape.prompt))
-    return {
-        key: prompt + _turn("assistant", getattr(shape, key)) for key in ("chosen", "rejected")
-    }  # fmt: skip
+    return {key: prompt + _turn("assistant", getattr(shape, key)) for key in ("chosen", "rejected")}
 
 
 def transcript_prompt(transcript: str) -> PromptShape:

@@ -7,8 +7,8 @@ import re
 
 from data.formats import alpaca
 from data.formats.fields import BadRow, text
+from data.formats.preference_metadata import source
 from data.formats.shapes import JudgedShape, PromptShape, Vote
-from data.formats.stated import source
 
 ANNOTATOR = re.compile(r"annotator_?\d+")
 WINNERS = {0: None, 1: 0, 2: 1}

@@ -20,10 +20,27 @@ from data.formats.values import LONGEST, json_values
 
 KNOWN = frozenset(
     (
-        "prompt", "instruction", "input", "output", "messages", "conversations", "completion", "response", "chosen", "rejected", "model",
-        "margin", "winner", "response_a", "response_b", "conversation_a", "conversation_b", "response1", "response2",
+        "prompt",
+        "instruction",
+        "input",
+        "output",
+        "messages",
+        "conversations",
+        "completion",
+        "response",
+        "chosen",
+        "rejected",
+        "model",
+        "margin",
+        "winner",
+        "response_a",
+        "response_b",
+        "conversation_a",
+        "conversation_b",
+        "response1",
+        "response2",
     )
-)  # fmt: skip
+)
 """Names by which a table's head line is told from a text."""
 HEAD = 1 << 16  # bytes looked at to find out what a file is
 BOM = b"\xef\xbb\xbf"
@@ -78,7 +95,11 @@ def look(path: Path) -> str:
     head = _head(path)
     for magic, name in OTHER_KINDS.items():
         if head.startswith(magic):
-            raise BadInput(f"this is {name}", "Save it as JSON Lines or CSV in UTF-8 (it may be gzipped), or as Parquet.", file=str(path))
+            raise BadInput(
+                f"this is {name}",
+                "Save it as JSON Lines or CSV in UTF-8 (it may be gzipped), or as Parquet.",
+                file=str(path),
+            )
     if head.startswith(MAGIC):
         return "parquet"
     text = head.removeprefix(BOM).decode("utf-8", errors="replace").lstrip()
@@ -95,7 +116,13 @@ def _delimiter(path: Path, head: str) -> str | None:
     """What parts the cells of a table; a file named .txt is one only where its first line has a name that we know."""
     found = sheets.delimiter_of(head, KNOWN)
     plain = path.name.removesuffix(".gz").endswith(".txt")
-    return None if found and plain and not KNOWN & {name.strip(' "').casefold() for name in head.partition("\n")[0].split(found)} else found
+    return (
+        None
+        if found
+        and plain
+        and not KNOWN & {name.strip(' "').casefold() for name in head.partition("\n")[0].split(found)}
+        else found
+    )
 
 
 def _objects_kind(text: str) -> str:
@@ -168,7 +195,9 @@ def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, byte
                 return
             number += 1
             if len(raw) > LONGEST:
-                raise BadInput(f"the line is longer than {LONGEST >> 20} MiB", "Split it into rows.", file=str(path), line=number)
+                raise BadInput(
+                    f"the line is longer than {LONGEST >> 20} MiB", "Split it into rows.", file=str(path), line=number
+                )
             yield number, raw.removeprefix(BOM) if number == 1 else raw
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.instructions import instruction_prompt
+from data.tables.instructions import instruction_prompt
 
 MARGINS = (1, 2, 3)  # slightly, clearly, significantly better
 CLEARLY = 2  # what a row says that states no margin on this scale

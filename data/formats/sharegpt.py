@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from data.formats.conversation import ROLES, messages_of, prompt_of_messages
 from data.formats.fields import BadRow, optional_text, wanted
+from data.formats.preference_metadata import stated
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
-from data.formats.stated import stated
 
-SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"} | {role: role for role in ROLES}
+SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"} | {
+    role: role for role in ROLES
+}
 """What these files call the ones who speak, and what we do."""
 
 
@@ -39,9 +41,16 @@ def preference(row: dict) -> PreferenceShape:
 
 def _turns(row: dict) -> list[dict]:
     value = wanted(row, "conversations")
-    turns = [_turn(item, f"conversations[{number}]") for number, item in enumerate(value)] if isinstance(value, list) else value
+    turns = (
+        [_turn(item, f"conversations[{number}]") for number, item in enumerate(value)]
+        if isinstance(value, list)
+        else value
+    )
     system = optional_text(row, "system") if row.get("system") != "" else None
-    return messages_of([{"role": "system", "content": system}, *turns] if system and isinstance(turns, list) else turns, "conversations")
+    return messages_of(
+        [{"role": "system", "content": system}, *turns] if system and isinstance(turns, list) else turns,
+        "conversations",
+    )
 
 
 def _answer(value: object, key: str) -> str:

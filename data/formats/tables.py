@@ -35,7 +35,10 @@ def table(path: Path, name: str, columns: Columns) -> Iterator[Write]:
             yield write
         return
     opening = gzip.open if name.endswith(".gz") else open
-    with opening(path, "wt", encoding="utf-8", newline="") as stream, {"csv": _csv, "json": _array}.get(ending, _lines)(stream, columns) as write:
+    with (
+        opening(path, "wt", encoding="utf-8", newline="") as stream,
+        {"csv": _csv, "json": _array}.get(ending, _lines)(stream, columns) as write,
+    ):
         yield write
 
 
@@ -79,9 +82,14 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
 
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
     types = {
-        "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "texts": pa.list_(pa.string()), "integers": pa.list_(pa.int64()),
-        "messages": pa.list_(message), "json": pa.string(),
-    }  # fmt: skip
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "texts": pa.list_(pa.string()),
+        "integers": pa.list_(pa.int64()),
+        "messages": pa.list_(message),
+        "json": pa.string(),
+    }
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     batch: list[dict] = []
 

@@ -11,8 +11,8 @@ import os
 
 from data.formats.conversation import answer_of, messages_of, prompt_of, prompt_of_messages, turns
 from data.formats.fields import BadRow, checked_text, optional_text, text, wanted
+from data.formats.preference_metadata import stated
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
-from data.formats.stated import stated
 
 BEFORE, AFTER = "### Instruction:\n", "\n\n### Response:\n"
 
@@ -96,7 +96,9 @@ def _implicit_conversations(row: dict) -> PreferenceShape:
     asked, chosen = _split_messages(row["chosen"], "chosen")
     asked_too, rejected = _split_messages(row["rejected"], "rejected")
     if chosen is None or rejected is None:
-        raise BadRow("'chosen' and 'rejected' must end with an assistant's message", "chosen" if chosen is None else "rejected")
+        raise BadRow(
+            "'chosen' and 'rejected' must end with an assistant's message", "chosen" if chosen is None else "rejected"
+        )
     if asked != asked_too:
         raise BadRow("the conversations differ before their last answer: only the last one may", "rejected")
     return PreferenceShape(asked, chosen, rejected, **stated(row))

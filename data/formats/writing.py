@@ -80,7 +80,15 @@ def write_rows(out: Path, rows: Iterable[dict], *, columns: Columns | None = Non
     return count
 
 
-def write_splits(out: Path, rows: Iterable[dict], kind: str, *, columns: Columns, readme: Callable[[Mapping[str, int]], str], force: bool) -> dict:
+def write_splits(
+    out: Path,
+    rows: Iterable[dict],
+    kind: str,
+    *,
+    columns: Columns,
+    readme: Callable[[Mapping[str, int]], str],
+    force: bool,
+) -> dict:
     """The rows as a folder with a file for each `split` ("train" where a row has none) and a README -> {file name: rows}.
 
     `readme` is given the number of rows of each file once they are written.
@@ -113,7 +121,9 @@ def unwritable(out: Path, error: OSError) -> BadInput:
     """Why `out` could not be written, and what to do."""
     if error.errno in FULL:
         return BadInput("cannot be written: the disk is full", "Free some space.", file=str(out))
-    return BadInput(f"cannot be written: {error.strerror or error}", "Check the folder's permissions and space.", file=str(out))
+    return BadInput(
+        f"cannot be written: {error.strerror or error}", "Check the folder's permissions and space.", file=str(out)
+    )
 
 
 def _sync(path: Path) -> None:

@@ -33,7 +33,11 @@ def k_centre(vectors: np.ndarray, k: int, first: int | None = None) -> Centres:
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if not 1 <= k <= len(vectors):
-        raise BadInput(f"{k} of {len(vectors)} rows cannot be chosen", "Ask for at least 1 and at most as many as there are.", field="rows")
+        raise BadInput(
+            f"{k} of {len(vectors)} rows cannot be chosen",
+            "Ask for at least 1 and at most as many as there are.",
+            field="rows",
+        )
     squares = np.einsum("nd,nd->n", vectors, vectors)
     start = _central(vectors, squares) if first is None else first
     chosen, reached = [start], [np.inf]
@@ -64,7 +68,9 @@ def _central(vectors: np.ndarray, squares: np.ndarray) -> int:
     return int(np.argmin(squares - 2 * vectors @ vectors.mean(axis=0)))
 
 
-def _among_farthest(vectors: np.ndarray, squares: np.ndarray, nearest: np.ndarray, wanted: int) -> tuple[list[int], list[float]]:
+def _among_farthest(
+    vectors: np.ndarray, squares: np.ndarray, nearest: np.ndarray, wanted: int
+) -> tuple[list[int], list[float]]:
     """The next centres that can be told from the farthest rows alone, at least one, and their squared distances to those before them."""
     count = min(CANDIDATES, len(nearest))
     candidates = np.sort(np.argpartition(nearest, -count)[-count:])

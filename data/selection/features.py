@@ -16,13 +16,40 @@ REFUSAL = re.compile(
     r"|할 수 없습니다|도와드릴 수 없|죄송하지만",
     re.IGNORECASE,
 )
-SCRIPTS = (("ko", "\uac00", "\ud7a3"), ("ja", "\u3040", "\u30ff"), ("zh", "\u4e00", "\u9fff"), ("ru", "\u0400", "\u04ff"), ("ar", "\u0600", "\u06ff"))
-ENGLISH = frozenset(WORD.findall("the of and to a in is you that it for on are with as i be this have from or by not but what your can will an my"))
+SCRIPTS = (
+    ("ko", "\uac00", "\ud7a3"),
+    ("ja", "\u3040", "\u30ff"),
+    ("zh", "\u4e00", "\u9fff"),
+    ("ru", "\u0400", "\u04ff"),
+    ("ar", "\u0600", "\u06ff"),
+)
+ENGLISH = frozenset(
+    WORD.findall(
+        "the of and to a in is you that it for on are with as i be this have from or by not but what your can will an my"
+    )
+)
 NAMES = (
-    "answer_words", "prompt_words", "words_per_prompt_word", "repeated_sentences", "repeated_triples", "distinct_words", "ends_properly",
-    "sentences", "prompt_words_used", "long_prompt_words_used", "names_used", "letters_per_word", "words_per_sentence", "first_sentence_words",
-    "last_sentence_words", "commas", "questions", "exclamations", "refuses", "longest_repeat",
-)  # fmt: skip
+    "answer_words",
+    "prompt_words",
+    "words_per_prompt_word",
+    "repeated_sentences",
+    "repeated_triples",
+    "distinct_words",
+    "ends_properly",
+    "sentences",
+    "prompt_words_used",
+    "long_prompt_words_used",
+    "names_used",
+    "letters_per_word",
+    "words_per_sentence",
+    "first_sentence_words",
+    "last_sentence_words",
+    "commas",
+    "questions",
+    "exclamations",
+    "refuses",
+    "longest_repeat",
+)
 """The columns of `features`, in their order."""
 
 
@@ -33,13 +60,31 @@ def features(instruction: str, input: str, output: str) -> np.ndarray:
     spoken = sentences(output)
     said, triples = set(words), list(zip(words, words[1:], words[2:], strict=False))
     per_sentence = [len(sentence.split()) for sentence in spoken] or [0]
-    return np.array([
-        np.log1p(len(words)), np.log1p(len(asked)), len(words) / (1 + len(asked)), repeated(spoken), repeated(triples), _share(said, words),
-        output.rstrip().endswith(PROPER_ENDS), len(spoken), _used(set(asked), said), _used({word for word in asked if len(word) > 3}, said),
-        _used(names(prompt), said), np.mean([len(word) for word in words] or [0]), np.mean(per_sentence), per_sentence[0], per_sentence[-1],
-        output.count(","), output.count("?"), output.count("!"), refuses(output),
-        np.log1p(longest_repeat(words)),
-    ], dtype=np.float32)  # fmt: skip
+    return np.array(
+        [
+            np.log1p(len(words)),
+            np.log1p(len(asked)),
+            len(words) / (1 + len(asked)),
+            repeated(spoken),
+            repeated(triples),
+            _share(said, words),
+            output.rstrip().endswith(PROPER_ENDS),
+            len(spoken),
+            _used(set(asked), said),
+            _used({word for word in asked if len(word) > 3}, said),
+            _used(names(prompt), said),
+            np.mean([len(word) for word in words] or [0]),
+            np.mean(per_sentence),
+            per_sentence[0],
+            per_sentence[-1],
+            output.count(","),
+            output.count("?"),
+            output.count("!"),
+            refuses(output),
+            np.log1p(longest_repeat(words)),
+        ],
+        dtype=np.float32,
+    )
 
 
 def sentences(text: str) -> list[str]:

@@ -81,7 +81,10 @@ def _unite(groups: np.ndarray, sets: Sequence[np.ndarray], signatures: np.ndarra
                 head, rest = bucket[0], bucket[1:]
                 rest = rest[[_root(groups, row) != _root(groups, head) for row in rest]]
                 near = (signatures[rest] == signatures[head]).mean(axis=1) >= similarity - SURE
-                close = np.array([n and jaccard(sets[head], sets[row]) >= similarity for row, n in zip(rest, near, strict=True)], dtype=bool)
+                close = np.array(
+                    [n and jaccard(sets[head], sets[row]) >= similarity for row, n in zip(rest, near, strict=True)],
+                    dtype=bool,
+                )
                 for other in rest[close]:
                     low, high = sorted((_root(groups, head), _root(groups, other)))
                     groups[high] = low

@@ -19,7 +19,12 @@ class Chosen:
 
 
 def choose(
-    vectors: np.ndarray, *, rows: int, quality: np.ndarray | None = None, min_quality: float = 0.0, group: np.ndarray | None = None
+    vectors: np.ndarray,
+    *,
+    rows: int,
+    quality: np.ndarray | None = None,
+    min_quality: float = 0.0,
+    group: np.ndarray | None = None,
 ) -> Chosen:
     """At most `rows` rows (0: all that pass) of `vectors` (N, D).
 

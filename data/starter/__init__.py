@@ -24,9 +24,20 @@ INSTRUCTIONS = FOLDER / "instructions.jsonl.gz"
 SOURCE = "starter"
 
 __all__ = [
-    "BASE", "FOLDER", "INSTRUCTIONS", "PROMPTS", "SFT", "SOURCE",
-    "gold", "gold_parts", "read_rows", "register", "source_hash", "task_fit", "write_rows",
-]  # fmt: skip
+    "BASE",
+    "FOLDER",
+    "INSTRUCTIONS",
+    "PROMPTS",
+    "SFT",
+    "SOURCE",
+    "gold",
+    "gold_parts",
+    "read_rows",
+    "register",
+    "source_hash",
+    "task_fit",
+    "write_rows",
+]
 
 
 def read_rows(path: Path) -> Iterator[dict]:
@@ -57,14 +68,26 @@ def register(store: Store) -> None:
         raise BadInput("the starter has not been built", "Run: python -m rlhf.starter", file=str(BASE))
     with store.transaction():
         store.prompts.add_many(
-            {"text": row["prompt"], "source": SOURCE, "family": row["family"], "facts": row["facts"]} for row in read_rows(PROMPTS)
+            {"text": row["prompt"], "source": SOURCE, "family": row["family"], "facts": row["facts"]}
+            for row in read_rows(PROMPTS)
         )
         store.instructions.add_many(
-            {name: row[name] for name in ("instruction", "input", "output", "family", "facts", "defects")} | {"source": SOURCE}
+            {name: row[name] for name in ("instruction", "input", "output", "family", "facts", "defects")}
+            | {"source": SOURCE}
             for row in read_rows(INSTRUCTIONS)
         )
         card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
-        base = store.policies.add(name="starter base", kind="base", base=SOURCE, seed=card["seed"], versions=card["versions"])
+        base = store.policies.add(
+            name="starter base", kind="base", base=SOURCE, seed=card["seed"], versions=card["versions"]
+        )
         copy = store.home / "policies" / "incoming"
         shutil.copytree(SFT, copy, dirs_exist_ok=True)
-        store.policies.publish(copy, name="starter sft", kind="sft", base=SOURCE, parent_id=base.id, seed=card["seed"], versions=card["versions"])
+        store.policies.publish(
+            copy,
+            name="starter sft",
+            kind="sft",
+            base=SOURCE,
+            parent_id=base.id,
+            seed=card["seed"],
+            versions=card["versions"],
+        )

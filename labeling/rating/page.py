@@ -16,10 +16,10 @@ from starlette.routing import Route
 from data.errors import BadInput, Refused
 from data.records import Account, Instruction
 from data.store import Store
-from labeling.answers import status_of
-from labeling.frame import READING, frame
-from labeling.requests import root_of, small_form, spoken, user
-from labeling.texts import say
+from labeling.http.page_layout import READING, frame
+from labeling.http.requests import root_of, small_form, spoken, user
+from labeling.http.responses import status_of
+from labeling.texts.translate import say
 
 PATH = "/label/rate"
 POINTS = range(6)
@@ -42,7 +42,9 @@ def routes(store: Store) -> list[Route]:
     """GET shows the next row (`?again=1`: the last one), POST records; the gate has let labelers and researchers in."""
 
     async def show(request: Request) -> Response:
-        return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), "again" in request.query_params))
+        return HTMLResponse(
+            await run_in_threadpool(draw, store, user(request), spoken(request), "again" in request.query_params)
+        )
 
     async def record(request: Request) -> Response:
         form = await small_form(request)
@@ -62,7 +64,9 @@ def keep(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a posted form. Raises BadInput for fields that are none of ours."""
     row, score = form.get("row", ""), form.get("score", "")
     if not row.isdecimal() or score not in {*map(str, POINTS), "unsure"} or not 8 <= len(form.get("id", "")) <= 64:
-        raise BadInput(f"row {row[:20]!r} and score {score[:20]!r} are no rating", "Use the buttons of the page.", field="score")
+        raise BadInput(
+            f"row {row[:20]!r} and score {score[:20]!r} are no rating", "Use the buttons of the page.", field="score"
+        )
     store.ratings.add(form["id"], int(row), account.id, None if score == "unsure" else int(score))
 
 
@@ -72,7 +76,13 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     last = store.ratings.last(account.id) if is_theirs else None
     waiting = last.instruction_id if again and last else store.ratings.waiting(account.id)
     row = None if waiting is None else store.instructions.get(waiting)
-    told = "" if last is None or again else say(language, "rate_last_unsure") if last.score is None else say(language, "rate_last", score=last.score)
+    told = (
+        ""
+        if last is None or again
+        else say(language, "rate_last_unsure")
+        if last.score is None
+        else say(language, "rate_last", score=last.score)
+    )
     change = f"<a id=point-change href='rate?again=1'>{say(language, 'rate_change')}</a>" if told else ""
     mine = say(language, "rate_so_far", n=store.ratings.count_of(account.id))
     line = f"<div class=line><span role=status>{told} {change}</span><span>{mine}</span></div>"
@@ -80,13 +90,20 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     nothing = "no_rating" if not is_theirs else "rate_nothing" if store.instructions.count() else "rate_nothing_yet"
     body = line + alert + (_form(language, row) if row else f"<p>{say(language, nothing)}</p>")
     foot = f"<div class=line><span>{say(language, 'rate_keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
-    return frame(language, say(language, "rate_title"), f"<p>{say(language, 'rate_lead')}</p>{body}{foot}", look=READING + LOOK, script=KEYS)
+    return frame(
+        language,
+        say(language, "rate_title"),
+        f"<p>{say(language, 'rate_lead')}</p>{body}{foot}",
+        look=READING + LOOK,
+        script=KEYS,
+    )
 
 
 def _form(language: str, row: Instruction) -> str:
     task = f"{row.instruction}\n\n{row.input}".strip()
     buttons = "".join(
-        f"<button id=point-{point} name=score value={point}><b>{point}</b>{say(language, f'rate_{point}')}</button>" for point in reversed(POINTS)
+        f"<button id=point-{point} name=score value={point}><b>{point}</b>{say(language, f'rate_{point}')}</button>"
+        for point in reversed(POINTS)
     )
     return (
         f"<h2>{say(language, 'rate_task')}</h2><div class=text tabindex=0>{escape(task)}</div>"

@@ -74,5 +74,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
 def _gold(store: Store, row: Instruction) -> float:
     facts = store.prompts.get(row.prompt_id).facts
     if facts is None:
-        raise BadInput(f"the rubric knows nothing about the row {row.instruction[:60]!r}", "Let people rate: /label/rate")
+        raise BadInput(
+            f"the rubric knows nothing about the row {row.instruction[:60]!r}", "Let people rate: /label/rate"
+        )
     return gold(facts, row.output)

@@ -15,14 +15,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from data.demonstrations import LONGEST, LONGEST_REASON
 from data.errors import BadInput
 from data.records import Account, Prompt
 from data.store import Store
-from labeling.answers import status_of
-from labeling.frame import READING, frame
-from labeling.requests import root_of, small_form, spoken, user
-from labeling.texts import say
+from data.tables.demonstrations import LONGEST, LONGEST_REASON
+from labeling.http.page_layout import READING, frame
+from labeling.http.requests import root_of, small_form, spoken, user
+from labeling.http.responses import status_of
+from labeling.texts.translate import say
 
 WRITE, REVIEW = "/label/write", "/label/review"
 FORM_LIMIT = 512 * 1024
@@ -33,9 +33,13 @@ textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason 
 .choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 """
 REFUSALS = {
-    "text": "unfit_text", "reason": "unfit_reason", "demonstration": "too_late", "supersedes": "written_anew",
-    "project": "review_not_yours", "id": "sent_before",
-}  # fmt: skip
+    "text": "unfit_text",
+    "reason": "unfit_reason",
+    "demonstration": "too_late",
+    "supersedes": "written_anew",
+    "project": "review_not_yours",
+    "id": "sent_before",
+}
 """What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
 SENT_BEFORE = ("id", "supersedes")
 Keep = Callable[[Store, Account, dict[str, str]], None]
@@ -46,9 +50,13 @@ def routes(store: Store) -> list[Route]:
     """GET shows, POST records; the gate has let labelers and researchers in."""
     pages = ((WRITE, draw_write, keep_answer), (REVIEW, draw_review, keep_review))
     return [
-        route for path, draw, keep in pages
-        for route in (Route(path, shown(store, draw), methods=["GET"]), Route(path, taken(store, path, draw, keep), methods=["POST"]))
-    ]  # fmt: skip
+        route
+        for path, draw, keep in pages
+        for route in (
+            Route(path, shown(store, draw), methods=["GET"]),
+            Route(path, taken(store, path, draw, keep), methods=["POST"]),
+        )
+    ]
 
 
 def shown(store: Store, draw: Draw) -> Callable:
@@ -73,7 +81,9 @@ def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
             if problem.field in SENT_BEFORE:  # with these every further try would be refused; the page draws a new id
                 form = {name: value for name, value in form.items() if name not in SENT_BEFORE}
             why = say(spoken(request), key) if key else f"{problem.error}. {problem.remedy}"
-            return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), form, why), status_of(problem))
+            return HTMLResponse(
+                await run_in_threadpool(draw, store, user(request), spoken(request), form, why), status_of(problem)
+            )
         return RedirectResponse(f"{root_of(request)}{path}?kept=1", 303)
 
     return take
@@ -83,12 +93,16 @@ def keep_answer(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a written answer. Raises BadInput for fields that are none of ours, or what the store refuses."""
     if not form.get("prompt", "").isdecimal() or len(form["prompt"]) > 18:
         raise BadInput("the form names no prompt", "Use the button of the page.", field="prompt")
-    store.demonstrations.write(_id(form), int(form["prompt"]), account.id, form.get("text", ""), form.get("supersedes") or None)
+    store.demonstrations.write(
+        _id(form), int(form["prompt"]), account.id, form.get("text", ""), form.get("supersedes") or None
+    )
 
 
 def keep_review(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a review. Raises BadInput likewise."""
-    store.demonstrations.review(_id(form), form.get("demonstration", ""), account.id, form.get("verdict", ""), form.get("reason", ""))
+    store.demonstrations.review(
+        _id(form), form.get("demonstration", ""), account.id, form.get("verdict", ""), form.get("reason", "")
+    )
 
 
 def draw_write(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
@@ -98,7 +112,11 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
     if problem and given.get("prompt", "").isdecimal() and len(given["prompt"]) <= 18:
         prompt, text, old = _prompt(store, int(given["prompt"])), given.get("text", ""), given.get("supersedes", "")
     elif back:
-        prompt, text, old = store.prompts.get(back.demonstration.prompt_id), back.demonstration.text, back.demonstration.id
+        prompt, text, old = (
+            store.prompts.get(back.demonstration.prompt_id),
+            back.demonstration.text,
+            back.demonstration.id,
+        )
         note = f"<p role=alert>{escape(say(language, 'sent_back', reason=back.reason))}</p>"
     else:
         after = given.get("after", "")
@@ -143,7 +161,9 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
     return _page(language, "review", form, say(language, "reviewed", **counts), links, given, problem)
 
 
-def _page(language: str, name: str, form: str, counts: str, links: dict[str, str], given: dict[str, str], problem: str) -> str:
+def _page(
+    language: str, name: str, form: str, counts: str, links: dict[str, str], given: dict[str, str], problem: str
+) -> str:
     told = f"<p role=alert>{escape(say(language, 'write_not_kept', why=problem))}</p>" if problem else ""
     told += f"<p role=status>{say(language, 'write_kept')}</p>" if "kept" in given and not problem else ""
     doors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())

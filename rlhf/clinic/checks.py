@@ -1,20 +1,22 @@
-"""What must be there before one of the clinic's runs is queued; see `rlhf.checks`."""
+"""What must be there before one of the clinic's runs is queued; see `rlhf.runs.preflight`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from data.errors import BadInput
-from data.frozen import snapshot_rows
 from data.ids import REWARD_MODEL, number
 from data.store import Store
+from data.views.frozen_rows import snapshot_rows
 from rlhf.clinic.examination import examined
 
 
 def rows(store: Store, settings: Any) -> None:
     """Rows of the train split, and the snapshots that are named hold such rows."""
     if not store.instructions.list(split="train", limit=1):
-        raise BadInput("this home has no instruction row of the train split", "Import some: app.py import FILE --as instructions")
+        raise BadInput(
+            "this home has no instruction row of the train split", "Import some: app.py import FILE --as instructions"
+        )
     for name in ("snapshot", "a", "b"):
         if getattr(settings, name, ""):
             snapshot_rows(store, getattr(settings, name), "instructions")
@@ -28,9 +30,15 @@ def recipe(store: Store, settings: Any) -> None:
     counts = store.ratings.counts()
     there = sum(counts.values()) if settings.ratings == "all" else counts[settings.ratings]
     if settings.min_quality and not there:
-        admit = " or admit the simulated ones with ratings=simulated," if counts["simulated"] and settings.ratings == "person" else ""
+        admit = (
+            " or admit the simulated ones with ratings=simulated,"
+            if counts["simulated"] and settings.ratings == "person"
+            else ""
+        )
         remedy = f"Rate some at /label/rate,{admit} or set min_quality=0."
-        raise BadInput(f"min_quality={settings.min_quality:g} is learned from ratings, and there is none", remedy, field="ratings")
+        raise BadInput(
+            f"min_quality={settings.min_quality:g} is learned from ratings, and there is none", remedy, field="ratings"
+        )
 
 
 def judge(store: Store, settings: Any) -> None:
@@ -40,7 +48,11 @@ def judge(store: Store, settings: Any) -> None:
             raise BadInput("no reward model is named to judge", "Give one: reward=r1.", field="reward")
         store.reward_models.get(number(settings.reward, REWARD_MODEL))
     elif not any(prompt.facts for prompt in store.prompts.list(split="test")):
-        raise BadInput("the rubric knows none of the test prompts", "Let a reward model judge: judge=reward and reward=r1.", field="judge")
+        raise BadInput(
+            "the rubric knows none of the test prompts",
+            "Let a reward model judge: judge=reward and reward=r1.",
+            field="judge",
+        )
 
 
 CHECKS = {"rows": rows, "recipe": recipe, "judge": judge}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.context import RunContext, RunResult
 from data.errors import BadInput
 from data.ids import RUN, content_hash, public
 from data.records import Instruction, Snapshot
+from data.run_context import RunContext, RunResult
 from data.selection.centres import coverage
 from data.selection.recipe import Chosen, choose
 from data.settings import as_dict
@@ -47,8 +47,16 @@ def run(context: RunContext, settings: CurateSettings) -> RunResult:
     rows = _rows(store, examination)
     scored = _score(store, settings, examination, rows)
     chosen = _choose(settings, examination, scored)
-    report = {"examination": public(RUN, source), "rows": len(rows), "chosen": len(chosen.places), "left_out": chosen.left_out}
-    report |= {"coverage": _coverage(examination, chosen, settings.seed), "clusters": _share(examination.clusters[chosen.places])}
+    report = {
+        "examination": public(RUN, source),
+        "rows": len(rows),
+        "chosen": len(chosen.places),
+        "left_out": chosen.left_out,
+    }
+    report |= {
+        "coverage": _coverage(examination, chosen, settings.seed),
+        "clusters": _share(examination.clusters[chosen.places]),
+    }
     if scored:
         np.save(context.folder / FILE, scored.points.astype(np.float32))
         report["quality"] = scored.report | _best_and_worst(scored.points, rows)
@@ -61,8 +69,16 @@ def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Inst
     kept = [{"id": row.id, "instruction": row.instruction, "input": row.input, "output": row.output} for row in rows]
     about = {key: report[key] for key in ("examination", "rows", "left_out", "coverage")}
     if "quality" in report:
-        about["quality"] = {key: value for key, value in report["quality"].items() if key not in ("best", "worst", "histogram")}
-    filters = {"split": "train", "run": run, "recipe": as_dict(settings), "sources": dict(Counter(row.source for row in rows)), **about}
+        about["quality"] = {
+            key: value for key, value in report["quality"].items() if key not in ("best", "worst", "histogram")
+        }
+    filters = {
+        "split": "train",
+        "run": run,
+        "recipe": as_dict(settings),
+        "sources": dict(Counter(row.source for row in rows)),
+        **about,
+    }
     return store.snapshots.freeze("instructions", kept, filters, settings.name or name_of(settings, len(rows)))
 
 
@@ -72,7 +88,9 @@ def name_of(settings: CurateSettings, rows: int) -> str:
     return f"{rows:,} {settings.pick} rows{quality}"
 
 
-def rated_rows(store: Store, source: str, examination: Examination, rows: Sequence[Instruction]) -> tuple[Rated, list[list[Given]], str]:
+def rated_rows(
+    store: Store, source: str, examination: Examination, rows: Sequence[Instruction]
+) -> tuple[Rated, list[list[Given]], str]:
     """The examined rows that somebody rated, with mean scores; every score by row; a hash of all of them, for lineage."""
     ratings = store.ratings.current(source)
     places = {int(id): place for place, id in enumerate(examination.ids)}
@@ -96,12 +114,17 @@ def _rows(store: Store, examination: Examination) -> list[Instruction]:
     return [there[int(id)] for id in examination.ids]
 
 
-def _score(store: Store, settings: CurateSettings, examination: Examination, rows: Sequence[Instruction]) -> Scored | None:
+def _score(
+    store: Store, settings: CurateSettings, examination: Examination, rows: Sequence[Instruction]
+) -> Scored | None:
     """Points by the ratings asked for; None where there are none and quality does not count."""
     rated, scores, mark = rated_rows(store, settings.ratings, examination, rows)
     if not scores:
         if settings.min_quality:
-            raise BadInput(f"min_quality={settings.min_quality:g} is learned from ratings, and none is of these rows", "Rate some at /label/rate.")
+            raise BadInput(
+                f"min_quality={settings.min_quality:g} is learned from ratings, and none is of these rows",
+                "Rate some at /label/rate.",
+            )
         return None
     model, held_out = learn(rated, settings.seed)
     points = model.predict(looks(examination, rows))
@@ -109,12 +132,16 @@ def _score(store: Store, settings: CurateSettings, examination: Examination, row
     unseen = np.array([row.prompt_id not in seen for row in rows])
     defects = [row.defects for row, new in zip(rows, unseen, strict=True) if new]
     report = {
-        "ratings": sum(map(len, scores)), "rated_rows": len(scores), "whose": settings.ratings, "hash": mark,
+        "ratings": sum(map(len, scores)),
+        "rated_rows": len(scores),
+        "whose": settings.ratings,
+        "hash": mark,
         "weights": dict(zip((*READERS, "constant"), np.round(model.weights, 3).tolist(), strict=True)),
-        "held_out": against_ratings(held_out, rated.scores, USABLE), "agreement": agreements(scores, USABLE),
+        "held_out": against_ratings(held_out, rated.scores, USABLE),
+        "agreement": agreements(scores, USABLE),
         "defects": against_defects(points[unseen], defects, settings.min_quality or USABLE),
         "histogram": np.histogram(points, bins=20, range=(0, 5))[0].tolist(),
-    }  # fmt: skip
+    }
     return Scored(points, report)
 
 
@@ -122,7 +149,9 @@ def _choose(settings: CurateSettings, examination: Examination, scored: Scored |
     points = scored.points if scored and settings.min_quality else None
     groups = examination.groups if settings.pick == "diverse" else None
     wanted = settings.rows if settings.pick == "diverse" else 0
-    chosen = choose(examination.instructions, rows=wanted, quality=points, min_quality=settings.min_quality, group=groups)
+    chosen = choose(
+        examination.instructions, rows=wanted, quality=points, min_quality=settings.min_quality, group=groups
+    )
     if settings.pick == "diverse" or not 0 < settings.rows < len(chosen.places):
         return chosen
     drawn = np.random.default_rng(settings.seed).choice(chosen.places, settings.rows, replace=False)
@@ -149,6 +178,9 @@ def _best_and_worst(points: np.ndarray, rows: Sequence[Instruction]) -> dict:
 
     def told(places: Sequence[int]) -> list[dict]:
         shown = [(rows[at], round(float(points[at]), 2)) for at in places]
-        return [{"id": row.id, "points": worth, "task": f"{row.instruction} {row.input}".strip(), "answer": row.output} for row, worth in shown]
+        return [
+            {"id": row.id, "points": worth, "task": f"{row.instruction} {row.input}".strip(), "answer": row.output}
+            for row, worth in shown
+        ]
 
     return {"best": told(order[:SHOWN]), "worst": told(order[::-1][:SHOWN])}

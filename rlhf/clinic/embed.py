@@ -9,17 +9,17 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from data.context import Cancelled, RunContext, RunResult
 from data.errors import BadInput
 from data.records import Instruction
+from data.run_context import Cancelled, RunContext, RunResult
 from data.selection.features import NAMES, features, language
 from data.selection.near import near_duplicates
-from reward.machine import peak_mb
+from reward.base.machine import peak_mb
 from rlhf.clinic.examination import Examination
 from rlhf.clinic.reading import LOSSES, Reading, encode, read, sentence_vectors
 from rlhf.clinic.settings import EmbedSettings
-from rlhf.policies import Bases, load_policy
-from rlhf.starting import starting_policy
+from rlhf.models.policy_loading import Bases, load_policy
+from rlhf.models.start_policy import starting_policy
 
 
 def run(context: RunContext, settings: EmbedSettings) -> RunResult:
@@ -27,20 +27,28 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
     store = context.store
     rows = store.instructions.list(split="train")
     if not rows:
-        raise BadInput("there is no instruction row of the train split", "Import some: app.py import FILE --as instructions")
+        raise BadInput(
+            "there is no instruction row of the train split", "Import some: app.py import FILE --as instructions"
+        )
     policy = starting_policy(store, settings.from_)
     reading = _read(context, settings, rows)
     found = examine(rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed)
     found.save(context.folder)
     report = {
-        "rows": len(rows), "policy": policy.public, "model": settings.model or f"hidden states of {policy.public}",
-        "near_duplicates": int((found.groups != np.arange(len(rows))).sum()), "ifd": round(float(np.median(found.column("ifd"))), 4),
-        "languages": dict(Counter(language(row.output) for row in rows).most_common()), "peak_mb": peak_mb(),
-    }  # fmt: skip
+        "rows": len(rows),
+        "policy": policy.public,
+        "model": settings.model or f"hidden states of {policy.public}",
+        "near_duplicates": int((found.groups != np.arange(len(rows))).sum()),
+        "ifd": round(float(np.median(found.column("ifd"))), 4),
+        "languages": dict(Counter(language(row.output) for row in rows).most_common()),
+        "peak_mb": peak_mb(),
+    }
     return RunResult([], report)
 
 
-def examine(rows: Sequence[Instruction], reading: Reading, *, clusters: int, similarity: float, seed: int) -> Examination:
+def examine(
+    rows: Sequence[Instruction], reading: Reading, *, clusters: int, similarity: float, seed: int
+) -> Examination:
     """Everything that follows from the texts and from what the model made of them."""
     texts = [f"{row.instruction} {row.input} {row.output}" for row in rows]
     columns = np.stack([features(row.instruction, row.input, row.output) for row in rows])
@@ -48,11 +56,15 @@ def examine(rows: Sequence[Instruction], reading: Reading, *, clusters: int, sim
     flat = PCA(min(2, *vectors.shape), random_state=seed).fit_transform(vectors)
     kinds = KMeans(min(clusters, len(rows)), n_init=3, random_state=seed).fit_predict(vectors)
     return Examination(
-        ids=np.array([row.id for row in rows]), instructions=vectors, answers=reading.answers,
-        columns=np.hstack([columns, reading.losses]), names=np.array([*NAMES, *LOSSES]),
-        map=np.pad(flat, ((0, 0), (0, 2 - flat.shape[1]))).astype(np.float32), clusters=kinds.astype(np.int32),
+        ids=np.array([row.id for row in rows]),
+        instructions=vectors,
+        answers=reading.answers,
+        columns=np.hstack([columns, reading.losses]),
+        names=np.array([*NAMES, *LOSSES]),
+        map=np.pad(flat, ((0, 0), (0, 2 - flat.shape[1]))).astype(np.float32),
+        clusters=kinds.astype(np.int32),
         groups=near_duplicates(texts, similarity, seed),
-    )  # fmt: skip
+    )
 
 
 def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> Reading:
@@ -66,10 +78,14 @@ def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instructi
             raise Cancelled
 
     with base.role(role):
-        reading = read(base, [encode(base, row.instruction, row.input, row.output) for row in rows], settings.batch_size, tell)
+        reading = read(
+            base, [encode(base, row.instruction, row.input, row.output) for row in rows], settings.batch_size, tell
+        )
     if not settings.model:
         return reading
-    asked = sentence_vectors(settings.model, [f"{row.instruction} {row.input}".strip() for row in rows], settings.batch_size)
+    asked = sentence_vectors(
+        settings.model, [f"{row.instruction} {row.input}".strip() for row in rows], settings.batch_size
+    )
     said = sentence_vectors(settings.model, [row.output for row in rows], settings.batch_size)
     return Reading(asked, said, reading.losses)
 

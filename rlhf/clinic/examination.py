@@ -54,9 +54,15 @@ def examined(store: Store, wanted: str = "") -> int:
     if wanted:
         run = store.runs.get(number(wanted, RUN))
         if run.kind != "embed" or not path(store, run.id).is_file():
-            raise BadInput(f"{run.public} holds no examination of rows", "Name an embed run that is done.", field="embedded")
+            raise BadInput(
+                f"{run.public} holds no examination of rows", "Name an embed run that is done.", field="embedded"
+            )
         return run.id
-    found = [run.id for run in store.runs.list() if run.kind == "embed" and run.state == "done" and path(store, run.id).is_file()]
+    found = [
+        run.id
+        for run in store.runs.list()
+        if run.kind == "embed" and run.state == "done" and path(store, run.id).is_file()
+    ]
     if not found:
         raise BadInput("the rows have not been looked at yet", "Run: app.py curate embed", field="embedded")
     return max(found)

@@ -17,9 +17,12 @@ def against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> 
     share = float((scores >= usable).mean())
     correlation = spearmanr(held_out, scores).statistic if np.ptp(held_out) and np.ptp(scores) else 0.0
     return {
-        "accuracy": float(right.mean()), "ci": list(wilson(right.sum(), len(right))), "baseline": max(share, 1 - share),
-        "spearman": float(correlation), "error": float(np.abs(held_out - scores).mean()),
-    }  # fmt: skip
+        "accuracy": float(right.mean()),
+        "ci": list(wilson(right.sum(), len(right))),
+        "baseline": max(share, 1 - share),
+        "spearman": float(correlation),
+        "error": float(np.abs(held_out - scores).mean()),
+    }
 
 
 def against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit: float) -> dict | None:
@@ -36,10 +39,15 @@ def against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit
     auc = {kind: _auc(quality, clean, np.array([kind in some for some in defects])) for kind in kinds}
     alone = {kind: _auc(quality, clean, np.array([list(some) == [kind] for some in defects])) for kind in kinds}
     return {
-        "rows": len(quality), "defective": float(marked.mean()), "auc": auc, "macro_auc": float(np.mean(list(auc.values()))), "alone": alone,
-        "precision": float(marked[dropped].mean()) if dropped.any() else None, "recall": float(dropped[marked].mean()),
+        "rows": len(quality),
+        "defective": float(marked.mean()),
+        "auc": auc,
+        "macro_auc": float(np.mean(list(auc.values()))),
+        "alone": alone,
+        "precision": float(marked[dropped].mean()) if dropped.any() else None,
+        "recall": float(dropped[marked].mean()),
         "kept_defective": float(marked[~dropped].mean()) if (~dropped).any() else None,
-    }  # fmt: skip
+    }
 
 
 def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
@@ -54,7 +62,10 @@ def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
 def agreements(scores_by_row: Sequence[Sequence[tuple[str, int]]], usable: float) -> dict[str, dict]:
     """`agreement` among the raters of each source that occurs, of rows with (source, score): people and simulated raters never mix."""
     sources = sorted({source for some in scores_by_row for source, _ in some})
-    return {source: agreement([[score for whose, score in some if whose == source] for some in scores_by_row], usable) for source in sources}
+    return {
+        source: agreement([[score for whose, score in some if whose == source] for some in scores_by_row], usable)
+        for source in sources
+    }
 
 
 def _auc(quality: np.ndarray, clean: np.ndarray, bad: np.ndarray) -> float | None:

@@ -83,7 +83,11 @@ class _Readers:
 
     def read(self, looks: Looks) -> np.ndarray:
         """(N, 4): what each reader says, and a constant."""
-        said = (self.trees.predict(looks.both()), self.columns.predict(looks.columns), self.letters.predict(looks.texts))
+        said = (
+            self.trees.predict(looks.both()),
+            self.columns.predict(looks.columns),
+            self.letters.predict(looks.texts),
+        )
         return np.column_stack([*said, np.ones(len(looks.texts))])
 
 

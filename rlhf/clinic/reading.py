@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from data.errors import BadInput
-from data.instructions import instruction_prompt
-from reward.base import Base
+from data.tables.instructions import instruction_prompt
+from reward.base.frozen_base import Base
 
 LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")
 """Columns in nats per token: mean loss of the answer after its instruction; after none; their ratio and difference; the largest loss of a
@@ -69,10 +69,15 @@ def read(base: Base, rows: Sequence[Row], batch_size: int, tell: Callable[[int],
 def summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
     """The columns LOSSES from an answer's losses per token, its end token last, after its instruction and after none (T,)."""
     mean, bare = after.mean(), alone.mean()
-    return np.array([mean, bare, mean / max(bare, 1e-6), bare - mean, after.max(), after[-1], (after - alone).max()], dtype=np.float32)
+    return np.array(
+        [mean, bare, mean / max(bare, 1e-6), bare - mean, after.max(), after[-1], (after - alone).max()],
+        dtype=np.float32,
+    )
 
 
-def _losses(base: Base, prompts: Sequence[list[int]], batch: Sequence[Row]) -> tuple[list[np.ndarray], list[torch.Tensor]]:
+def _losses(
+    base: Base, prompts: Sequence[list[int]], batch: Sequence[Row]
+) -> tuple[list[np.ndarray], list[torch.Tensor]]:
     """Each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
     ids, mask = base.collate([[*prompt, *row.answer] for prompt, row in zip(prompts, batch, strict=True)])
     hidden = base.hidden(ids, mask)
@@ -80,7 +85,9 @@ def _losses(base: Base, prompts: Sequence[list[int]], batch: Sequence[Row]) -> t
     for number, (prompt, row) in enumerate(zip(prompts, batch, strict=True)):
         seen = slice(len(prompt) - 1, len(prompt) + len(row.answer) - 1)
         target = ids[number, len(prompt) : len(prompt) + len(row.answer)]
-        found.append(torch.nn.functional.cross_entropy(base.logits(hidden[number, seen]), target, reduction="none").cpu().numpy())
+        found.append(
+            torch.nn.functional.cross_entropy(base.logits(hidden[number, seen]), target, reduction="none").cpu().numpy()
+        )
     return found, [states.float().cpu() for states in hidden]
 
 
@@ -90,7 +97,9 @@ def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.nda
         from sentence_transformers import SentenceTransformer
     except ImportError:
         raise BadInput(
-            f"model={name} needs the library sentence-transformers", "Run: pip install sentence-transformers, or leave model empty.", field="model"
+            f"model={name} needs the library sentence-transformers",
+            "Run: pip install sentence-transformers, or leave model empty.",
+            field="model",
         ) from None
     try:
         model = SentenceTransformer(name, local_files_only=True, trust_remote_code=False)
@@ -98,4 +107,6 @@ def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.nda
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
         error = f"cannot load the sentence-transformers model {name!r}: {reason}"
         raise BadInput(error, "Download it first, or leave model empty.", field="model") from None
-    return model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False).astype(np.float32)
+    return model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False).astype(
+        np.float32
+    )

@@ -15,22 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from data.context import RunContext, RunResult
-from data.frozen import snapshot_rows
 from data.records import Policy, Snapshot
+from data.run_context import RunContext, RunResult
 from data.settings import as_dict
 from data.starter import rubric
 from data.store import Store
-from rlhf.clinic.flat import flat_from
+from data.views.frozen_rows import snapshot_rows
+from rlhf.clinic.plateau import flat_from
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
-from rlhf.compare import Table
-from rlhf.figures import wins
-from rlhf.policies import Bases, adapter_folder
+from rlhf.common.metrics import wins
+from rlhf.evaluation.compare import Table
+from rlhf.methods.sft import train
+from rlhf.methods.sft_rows import encoded, train_rows
+from rlhf.models.finetuning import publish
+from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.start_policy import starting_policy
 from rlhf.settings import CompareSettings, SFTSettings
-from rlhf.sft import train
-from rlhf.sft_rows import encoded, train_rows
-from rlhf.starting import starting_policy
-from rlhf.tuning import publish
 
 
 class Stage(RunContext):
@@ -67,7 +67,11 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
     rows = _instruction_rows(store, settings.snapshot)
     random.Random(settings.seed).shuffle(rows)
     counts = [*sorted({count for count in settings.counts if count < len(rows)}), len(rows)]
-    origin = {"of": settings.snapshot or "all rows of the train split", "seed": settings.seed, "run": context.run.public}
+    origin = {
+        "of": settings.snapshot or "all rows of the train split",
+        "seed": settings.seed,
+        "run": context.run.public,
+    }
     sets = {f"{count:,} rows": _frozen(store, rows[:count], {"nested": count, **origin}) for count in counts}
     start = starting_policy(store, settings.from_)
     policies = _train_all(context, settings, start, sets)
@@ -75,10 +79,19 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
     shutil.rmtree(context.checkpoints())
     outcomes = {count: _outcomes(report) for count, report in zip(counts, reports, strict=True)}
     curve = [
-        {"rows": count, "policy": policy.public, **{key: report[key] for key in ("win_rate", "win_rate_ci", "kl", "gold_end", "fit_end")}}
+        {
+            "rows": count,
+            "policy": policy.public,
+            **{key: report[key] for key in ("win_rate", "win_rate_ci", "kl", "gold_end", "fit_end")},
+        }
         for count, policy, report in zip(counts, policies, reports, strict=True)
     ]
-    found = {"against": start.public, "steps": settings.steps, "curve": curve, "flat_from": flat_from(outcomes, settings.seed)}
+    found = {
+        "against": start.public,
+        "steps": settings.steps,
+        "curve": curve,
+        "flat_from": flat_from(outcomes, settings.seed),
+    }
     return RunResult(_made(context, policies), found)
 
 
@@ -86,16 +99,37 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
     """The win rate of the policy trained on `a` against the one trained on `b`."""
     store = context.store
     named = {"A": settings.a, "B": settings.b}
-    sets = {name: store.snapshots.get(id) if id else _frozen(store, _instruction_rows(store, ""), {"split": "train"}) for name, id in named.items()}
+    sets = {
+        name: store.snapshots.get(id) if id else _frozen(store, _instruction_rows(store, ""), {"split": "train"})
+        for name, id in named.items()
+    }
     first, second = _train_all(context, settings, starting_policy(store, settings.from_), sets)
     (report,) = _judge(context, settings, [(first, second)])
     shutil.rmtree(context.checkpoints())
     sides = {
-        name.lower(): {"snapshot": frozen.public, "name": frozen.name, "rows": frozen.row_count, "policy": policy.public}
+        name.lower(): {
+            "snapshot": frozen.public,
+            "name": frozen.name,
+            "rows": frozen.row_count,
+            "policy": policy.public,
+        }
         for (name, frozen), policy in zip(sets.items(), (first, second), strict=True)
     }
-    kept = ("win_rate", "win_rate_ci", "win_rate_noisy", "kl", "gold_start", "gold_end", "fit_start", "fit_end", "examples")
-    return RunResult(_made(context, [first, second]), {"steps": settings.steps, **sides, **{key: report[key] for key in kept if key in report}})
+    kept = (
+        "win_rate",
+        "win_rate_ci",
+        "win_rate_noisy",
+        "kl",
+        "gold_start",
+        "gold_end",
+        "fit_start",
+        "fit_end",
+        "examples",
+    )
+    return RunResult(
+        _made(context, [first, second]),
+        {"steps": settings.steps, **sides, **{key: report[key] for key in kept if key in report}},
+    )
 
 
 def _instruction_rows(store: Store, snapshot: str) -> list[dict]:
@@ -112,7 +146,9 @@ def _made(context: RunContext, policies: Sequence[Policy]) -> list[str]:
     return [policy.public for policy in policies if policy.run_id == context.run.id]
 
 
-def _train_all(context: RunContext, settings: TrialSettings, start: Policy, sets: Mapping[str, Snapshot]) -> list[Policy]:
+def _train_all(
+    context: RunContext, settings: TrialSettings, start: Policy, sets: Mapping[str, Snapshot]
+) -> list[Policy]:
     """A policy for each set of rows, in their order; those that are there already are not trained again."""
     trained = []
     for number, (name, snapshot) in enumerate(sets.items()):
@@ -124,14 +160,23 @@ def _train_all(context: RunContext, settings: TrialSettings, start: Policy, sets
 
 def _told(settings: TrialSettings, start: Policy, snapshot: Snapshot) -> SFTSettings:
     return SFTSettings(
-        from_=start.public, snapshot=snapshot.public, max_steps=settings.steps, learning_rate=settings.learning_rate, rank=settings.rank,
-        batch_size=settings.batch_size, seed=settings.seed,
-    )  # fmt: skip
+        from_=start.public,
+        snapshot=snapshot.public,
+        max_steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        rank=settings.rank,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
 
 
 def _there(store: Store, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy | None:
     """The policy that was trained so on these rows before."""
-    known = [policy for policy in store.policies.children(start.id) if policy.kind == "sft" and policy.snapshot_id == snapshot.id]
+    known = [
+        policy
+        for policy in store.policies.children(start.id)
+        if policy.kind == "sft" and policy.snapshot_id == snapshot.id
+    ]
     return next((policy for policy in known if as_dict(told).items() <= policy.config.items()), None)
 
 
@@ -149,9 +194,14 @@ def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -
 def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[Policy, Policy]]) -> list[dict]:
     """The report of each contest, kept as an evaluation."""
     told = CompareSettings(
-        judge=settings.judge, reward=settings.reward, prompts=settings.prompts, draws=settings.draws, best_of=0,
-        max_new_tokens=settings.max_new_tokens, seed=settings.seed,
-    )  # fmt: skip
+        judge=settings.judge,
+        reward=settings.reward,
+        prompts=settings.prompts,
+        draws=settings.draws,
+        best_of=0,
+        max_new_tokens=settings.max_new_tokens,
+        seed=settings.seed,
+    )
     table = Table.of(context, told, rubric.gold_parts, [policy for pair in pairs for policy in pair])
     reports = [table.contest(mine, against) for mine, against in pairs]
     for (mine, against), report in zip(pairs, reports, strict=True):

@@ -10,20 +10,45 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.ids import POLICY, public
-from data.meetings import meetings
 from data.records import Policy
 from data.store import Store
-from reward.chart import Chart, round_ticks, share_ticks
-from rlhf.arena import Line, as_csv, judges, lines
-from rlhf.estimate import in_words
-from rlhf.launch import launch
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, percent, researcher, said, with_interval
-from rlhf.ranking import ranking
+from data.views.head_to_head import meetings
+from reward.report.svg_chart import Chart, round_ticks, share_ticks
+from rlhf.common.estimate import in_words
+from rlhf.evaluation.arena import Line, as_csv, judges, lines
+from rlhf.evaluation.elo import ranking
+from rlhf.pages.components import (
+    QUIET,
+    WHERE,
+    Looks,
+    empty,
+    esc,
+    heading,
+    html,
+    percent,
+    researcher,
+    said,
+    with_interval,
+)
+from rlhf.runs.launch import launch
 
 HEADERS = [
-    "Policy", "Name", "Way", "Win rate", "Noisy labelers", "People", "Judged", "KL (nats)", "Reward", "Gold", "Tokens",
-    "Distinct 2-grams", "Time", "MB", "Note",
-]  # fmt: skip
+    "Policy",
+    "Name",
+    "Way",
+    "Win rate",
+    "Noisy labelers",
+    "People",
+    "Judged",
+    "KL (nats)",
+    "Reward",
+    "Gold",
+    "Tokens",
+    "Distinct 2-grams",
+    "Time",
+    "MB",
+    "Note",
+]
 RANKS = ["Policy", "Points", "95 % from", "to", "Comparisons"]
 PAIRS = 50
 
@@ -40,21 +65,38 @@ class ArenaPage:
         with gr.Row(elem_classes="fields"):
             free = {"allow_custom_value": True}  # gradio knows the choices of the first look only
             self.against = gr.Dropdown([], label="Against", min_width=220, elem_id="arena-against", **free)
-            self.judge = gr.Dropdown(["rubric"], value="rubric", label="Judge", min_width=140, elem_id="arena-judge", **free)
-            self.chosen = gr.Dropdown([], label="Policies (none: all)", multiselect=True, min_width=280, elem_id="arena-policies", **free)
+            self.judge = gr.Dropdown(
+                ["rubric"], value="rubric", label="Judge", min_width=140, elem_id="arena-judge", **free
+            )
+            self.chosen = gr.Dropdown(
+                [], label="Policies (none: all)", multiselect=True, min_width=280, elem_id="arena-policies", **free
+            )
         with gr.Row(elem_classes="line"):
-            self.compare = gr.Button("Compare on test prompts", variant="primary", scale=0, min_width=220, elem_id="arena-compare")
-            self.people = gr.Button(f"Queue {PAIRS} blind pairs of each for people", scale=0, min_width=300, elem_id="arena-people")
+            self.compare = gr.Button(
+                "Compare on test prompts", variant="primary", scale=0, min_width=220, elem_id="arena-compare"
+            )
+            self.people = gr.Button(
+                f"Queue {PAIRS} blind pairs of each for people", scale=0, min_width=300, elem_id="arena-people"
+            )
         self.told = html()
         self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="arena-table", label="Side by side")
         self.notes = html("arena-notes")
         self.plot = html("arena-plot")
-        self.ranks = gr.Dataframe(headers=RANKS, interactive=False, visible=False, elem_id="arena-ranks", label="Ranking by people")
+        self.ranks = gr.Dataframe(
+            headers=RANKS, interactive=False, visible=False, elem_id="arena-ranks", label="Ranking by people"
+        )
         self.ranked = html()
         self.where, self.seen = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
         drawn = [self.table, self.notes, self.plot, self.ranks, self.ranked]
         asked = [self.against, self.judge]
-        gr.on(looks, self.tick, [self.where, self.seen, *asked], [self.seen, *asked, self.chosen, *drawn], js=WHERE, **QUIET)
+        gr.on(
+            looks,
+            self.tick,
+            [self.where, self.seen, *asked],
+            [self.seen, *asked, self.chosen, *drawn],
+            js=WHERE,
+            **QUIET,
+        )
         gr.on([self.against.input, self.judge.input], self.show, asked, drawn, **QUIET)
         self.compare.click(self.queue_comparison, [*asked, self.chosen], self.told, **QUIET)
         self.people.click(self.queue_pairs, [self.against, self.chosen], self.told, **QUIET)
@@ -65,15 +107,20 @@ class ArenaPage:
         if place.split("/")[0] != "#arena":
             return [gr.skip()] * 9
         policies, store = self.store.policies.list(), self.store
-        mark = f"{len(policies)} {store.reward_models.count()} {store.comparisons.count()} {len(store.evaluations.list())}"
+        mark = (
+            f"{len(policies)} {store.reward_models.count()} {store.comparisons.count()} {len(store.evaluations.list())}"
+        )
         if mark == seen:
             return [gr.skip()] * 9
         names = [(f"{policy.public} · {policy.name}", policy.public) for policy in policies]
         against = against or (start_of(store, policies) or "")
         return [
-            mark, gr.Dropdown(choices=names, value=against or None), gr.Dropdown(choices=judges(store), value=judge or "rubric"),
-            gr.Dropdown(choices=names), *self.show(against, judge or "rubric", request),
-        ]  # fmt: skip
+            mark,
+            gr.Dropdown(choices=names, value=against or None),
+            gr.Dropdown(choices=judges(store), value=judge or "rubric"),
+            gr.Dropdown(choices=names),
+            *self.show(against, judge or "rubric", request),
+        ]
 
     def show(self, against: str, judge: str, request: gr.Request) -> list:
         """The table and the plots for another opponent or judge."""
@@ -86,22 +133,36 @@ class ArenaPage:
     def draw(self, against: str, judge: str) -> list:
         """Table, notes, plot, ranking and its download."""
         if not against:
-            return [[], empty("No policy yet. The starter's come with the first start.", "#runs", "Runs"), "", gr.Dataframe(visible=False), ""]
+            return [
+                [],
+                empty("No policy yet. The starter's come with the first start.", "#runs", "Runs"),
+                "",
+                gr.Dataframe(visible=False),
+                "",
+            ]
         opponent = self.store.policies.get(against)
         met = meetings(self.store, "person")
         found = lines(self.store, opponent, judge, met)
         ranks = ranking(met, opponent.id)
         table = [[public(POLICY, one.policy_id), *(round(x) for x in one[1:4]), one.comparisons] for one in ranks]
         return [
-            [row(line) for line in found], notes(found, opponent) + download(found, opponent, judge), plot(found, opponent),
-            gr.Dataframe(value=table, visible=bool(table)), told_of_ranking(bool(table), opponent),
-        ]  # fmt: skip
+            [row(line) for line in found],
+            notes(found, opponent) + download(found, opponent, judge),
+            plot(found, opponent),
+            gr.Dataframe(value=table, visible=bool(table)),
+            told_of_ranking(bool(table), opponent),
+        ]
 
     def queue_comparison(self, against: str, judge: str, chosen: Sequence[str] | None, request: gr.Request) -> str:
         """A run that lets the chosen policies answer the same test prompts, judged."""
         account = researcher(self.store, request)
         try:
-            run = launch(self.store, "compare", comparison(self.store, against, judge, self._others(against, chosen)), by=account.name)
+            run = launch(
+                self.store,
+                "compare",
+                comparison(self.store, against, judge, self._others(against, chosen)),
+                by=account.name,
+            )
         except BadInput as problem:
             return said(problem)
         return said(f"{run.public} is queued; its figures appear here.")
@@ -114,11 +175,15 @@ class ArenaPage:
             runs = [launch(self.store, "sample", settings, by=account.name) for settings in wanted]
         except BadInput as problem:
             return said(problem)
-        return said(f"{', '.join(run.public for run in runs)} queued; the pairs appear on the Label page, without names.")
+        return said(
+            f"{', '.join(run.public for run in runs)} queued; the pairs appear on the Label page, without names."
+        )
 
     def _others(self, against: str, chosen: Sequence[str] | None) -> list[str]:
         """The chosen policies, or all but the opponent. Raises BadInput where none is left."""
-        others = [name for name in chosen or [policy.public for policy in self.store.policies.list()] if name != against]
+        others = [
+            name for name in chosen or [policy.public for policy in self.store.policies.list()] if name != against
+        ]
         if not others:
             raise BadInput("there is no policy to compare with this one", "Train one first: app.py train ppo")
         return others
@@ -128,7 +193,12 @@ def comparison(store: Store, against: str, judge: str, policies: Sequence[str]) 
     """Settings of such a run; beside the rubric the newest reward model says what it thinks."""
     models = store.reward_models.list()
     reward = judge if judge != "rubric" else (models[-1].public if models else "")
-    return {"policies": ",".join(policies), "against": against, "judge": "rubric" if judge == "rubric" else "reward", "reward": reward}
+    return {
+        "policies": ",".join(policies),
+        "against": against,
+        "judge": "rubric" if judge == "rubric" else "reward",
+        "reward": reward,
+    }
 
 
 def start_of(store: Store, policies: Sequence[Policy]) -> str | None:
@@ -143,13 +213,22 @@ def row(line: Line) -> list[str]:
     """A line of the table."""
     memory = "–" if line.peak_mb is None else f"{line.peak_mb:,.0f}"
     return [
-        line.policy, line.name, line.kind,
-        with_interval(line.win_rate, (line.win_low, line.win_high)), percent(line.simulated),
-        with_interval(line.people, (line.people_low, line.people_high)), str(line.people_prompts or "–"),
-        "–" if line.kl is None else f"{'≤ ' if line.kl_bound else ''}{line.kl:.2f}", _plain(line.reward), _plain(line.gold),
-        "–" if line.length is None else f"{line.length:.0f}", _plain(line.distinct_2),
-        "–" if line.seconds is None else in_words(line.seconds), memory, "judge not independent" if line.partial else "",
-    ]  # fmt: skip
+        line.policy,
+        line.name,
+        line.kind,
+        with_interval(line.win_rate, (line.win_low, line.win_high)),
+        percent(line.simulated),
+        with_interval(line.people, (line.people_low, line.people_high)),
+        str(line.people_prompts or "–"),
+        "–" if line.kl is None else f"{'≤ ' if line.kl_bound else ''}{line.kl:.2f}",
+        _plain(line.reward),
+        _plain(line.gold),
+        "–" if line.length is None else f"{line.length:.0f}",
+        _plain(line.distinct_2),
+        "–" if line.seconds is None else in_words(line.seconds),
+        memory,
+        "judge not independent" if line.partial else "",
+    ]
 
 
 def notes(found: Sequence[Line], against: Policy) -> str:
@@ -173,7 +252,9 @@ def plot(found: Sequence[Line], against: Policy) -> str:
     far = max(0.5, 1.25 * max(math.sqrt(max(0.0, line.kl)) for line in dots))
     low, high = min(0.4, *(line.win_low for line in dots)), max(0.6, *(line.win_high for line in dots))
     chart = Chart((0.0, far), (low - 0.03, high + 0.05))
-    chart.axes("√KL from it (√nats)", "win rate (%)", round_ticks(0.0, far), share_ticks(low - 0.03, high + 0.05)).level(0.5, "quiet", "")
+    chart.axes(
+        "√KL from it (√nats)", "win rate (%)", round_ticks(0.0, far), share_ticks(low - 0.03, high + 0.05)
+    ).level(0.5, "quiet", "")
     for line in dots:
         hint = f"{line.policy} {line.kind}: {with_interval(line.win_rate, (line.win_low, line.win_high))}, KL {line.kl:.2f}"
         x = math.sqrt(max(0.0, line.kl))
@@ -195,7 +276,11 @@ def download(found: Sequence[Line], against: Policy, judge: str) -> str:
 def told_of_ranking(known: bool, against: Policy) -> str:
     """What the ranking says, or which step fills it."""
     if not known:
-        return empty("People have not compared two policies yet. Queue blind pairs above; they wait on the", "/label/", "Label page")
+        return empty(
+            "People have not compared two policies yet. Queue blind pairs above; they wait on the",
+            "/label/",
+            "Label page",
+        )
     return (
         f"<p class=soft>Points above {esc(against.public)} from all of people's verdicts on test prompts (Bradley-Terry); 400 points are ten to one, "
         "a tie is half a win, and equal answers are one. Policies that no chain of comparisons links to it are left out.</p>"

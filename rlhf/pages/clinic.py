@@ -11,9 +11,9 @@ from data.errors import BadInput
 from data.store import Store
 from labeling.rating.simulate import simulate_ratings
 from rlhf.clinic.examination import Examination, path
-from rlhf.launch import launch
 from rlhf.pages import clinic_map, clinic_view
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+from rlhf.runs.launch import launch
 
 COLOURS = ("cluster", "family", "source")
 ALL = "all rows of the train split"
@@ -25,15 +25,26 @@ class ClinicPage:
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
-        heading("Data clinic", "Few, varied and good rows often teach a model more than many. Look at yours, choose, and check that it helps.")
+        heading(
+            "Data clinic",
+            "Few, varied and good rows often teach a model more than many. Look at yours, choose, and check that it helps.",
+        )
         self.steps = html()
         with gr.Row(elem_classes="line"):
             self.look = gr.Button("Look at the rows", scale=0, elem_id="clinic-look")
-            self.simulate = gr.Button(f"Simulate {SIMULATED} ratings", scale=0, visible=False, elem_id="clinic-simulate")
+            self.simulate = gr.Button(
+                f"Simulate {SIMULATED} ratings", scale=0, visible=False, elem_id="clinic-simulate"
+            )
         self.told = html()
         html(value="<h2>Diversity: what there is</h2>")
         self.found = html()
-        self.colour = gr.Radio([(f"by {name}", name) for name in COLOURS], value="cluster", show_label=False, container=False, visible=False)
+        self.colour = gr.Radio(
+            [(f"by {name}", name) for name in COLOURS],
+            value="cluster",
+            show_label=False,
+            container=False,
+            visible=False,
+        )
         self.map, self.clusters = html("clinic-map"), html()
         html(value="<h2>Quality: what it is worth to learn from</h2>")
         self.quality = html()
@@ -47,7 +58,12 @@ class ClinicPage:
         self.trials = html()
         html(value="<h2>Quantity: where more rows stop helping</h2>")
         with gr.Row(elem_classes="fields"):
-            self.counts = gr.Textbox("250,500,1000,2000,4000", label="sizes (rows), by comma", info="nested subsets; all rows are added", max_lines=1)
+            self.counts = gr.Textbox(
+                "250,500,1000,2000,4000",
+                label="sizes (rows), by comma",
+                info="nested subsets; all rows are added",
+                max_lines=1,
+            )
         self.measure = gr.Button("Measure the curve", scale=0, elem_id="clinic-quantity")
         self.curve = html()
         self.where, self.seen, self.painted = (gr.Textbox(visible="hidden") for _ in range(3))
@@ -55,17 +71,42 @@ class ClinicPage:
 
     def _recipe(self) -> dict[str, Any]:
         with gr.Row(elem_classes="fields"):
-            rows = gr.Number(500, label="rows", info="0: all that are good enough", precision=0, minimum=0, min_width=140)
-            points = gr.Number(3, label="min quality (points)", info="0 to 5; 0: quality does not count", minimum=0, maximum=5, min_width=180)
-            pick = gr.Dropdown(["diverse", "random"], value="diverse", label="pick", info="diverse: k-centre; random: to compare with", min_width=180)
-            whose = gr.Dropdown(["person", "simulated", "all"], value="person", label="ratings", info="whose quality is learned from", min_width=180)
+            rows = gr.Number(
+                500, label="rows", info="0: all that are good enough", precision=0, minimum=0, min_width=140
+            )
+            points = gr.Number(
+                3,
+                label="min quality (points)",
+                info="0 to 5; 0: quality does not count",
+                minimum=0,
+                maximum=5,
+                min_width=180,
+            )
+            pick = gr.Dropdown(
+                ["diverse", "random"],
+                value="diverse",
+                label="pick",
+                info="diverse: k-centre; random: to compare with",
+                min_width=180,
+            )
+            whose = gr.Dropdown(
+                ["person", "simulated", "all"],
+                value="person",
+                label="ratings",
+                info="whose quality is learned from",
+                min_width=180,
+            )
             name = gr.Textbox("", label="name", info="of the snapshot", max_lines=1, min_width=180)
         return {"rows": rows, "min_quality": points, "pick": pick, "ratings": whose, "name": name}
 
     def _contest(self) -> tuple[list[gr.Dropdown], gr.Dropdown]:
         with gr.Row(elem_classes="fields"):
-            pair = [gr.Dropdown([(ALL, "")], value="", label=side, info="rows to train on", min_width=230) for side in "AB"]
-            judge = gr.Dropdown([("the rubric", "")], value="", label="judge", info="the rubric, or a reward model", min_width=180)
+            pair = [
+                gr.Dropdown([(ALL, "")], value="", label=side, info="rows to train on", min_width=230) for side in "AB"
+            ]
+            judge = gr.Dropdown(
+                [("the rubric", "")], value="", label="judge", info="the rubric, or a reward model", min_width=180
+            )
         return pair, judge
 
     def _wire(self, looks: Looks) -> None:
@@ -75,15 +116,33 @@ class ClinicPage:
         self.look.click(self.start_look, None, [self.told, *shown], **QUIET)
         self.simulate.click(self.start_ratings, None, [self.told, *shown], **QUIET)
         self.curate.click(self._positional("curate", keys), list(self.recipe.values()), [self.told, *shown], **QUIET)
-        self.run_ab.click(self._positional("ab", ["a", "b", "reward"]), [*self.pair, self.judge], [self.told, *shown], **QUIET)
-        self.measure.click(self._positional("quantity", ["counts", "reward"]), [self.counts, self.judge], [self.told, *shown], **QUIET)
+        self.run_ab.click(
+            self._positional("ab", ["a", "b", "reward"]), [*self.pair, self.judge], [self.told, *shown], **QUIET
+        )
+        self.measure.click(
+            self._positional("quantity", ["counts", "reward"]), [self.counts, self.judge], [self.told, *shown], **QUIET
+        )
 
     def outputs(self) -> list:
         """What `show` fills, in its order."""
         return [
-            self.seen, self.steps, self.simulate, self.found, self.colour, self.map, self.clusters, self.quality, self.snapshots, *self.pair,
-            self.judge, self.trials, self.curve, self.look, self.curate, self.run_ab,
-        ]  # fmt: skip
+            self.seen,
+            self.steps,
+            self.simulate,
+            self.found,
+            self.colour,
+            self.map,
+            self.clusters,
+            self.quality,
+            self.snapshots,
+            *self.pair,
+            self.judge,
+            self.trials,
+            self.curve,
+            self.look,
+            self.curate,
+            self.run_ab,
+        ]
 
     def tick(self, place: str, seen: str, colour: str, request: gr.Request) -> list:
         """While the page is on the screen: drawn again where something has changed."""
@@ -103,16 +162,32 @@ class ClinicPage:
         embedded, quantity = (clinic_view.latest(self.store, kind) for kind in ("embed", "quantity"))
         snapshots = self.store.snapshots.list()
         rows = [snapshot for snapshot in reversed(snapshots) if snapshot.kind == "instructions"]
-        choices = [(ALL, ""), *((f"{row.public} {row.name or ''} ({row.row_count:,} rows)", row.public) for row in rows)]
-        judges = [("the rubric", ""), *((model.public, model.public) for model in reversed(self.store.reward_models.list()))]
+        choices = [
+            (ALL, ""),
+            *((f"{row.public} {row.name or ''} ({row.row_count:,} rows)", row.public) for row in rows),
+        ]
+        judges = [
+            ("the rubric", ""),
+            *((model.public, model.public) for model in reversed(self.store.reward_models.list())),
+        ]
         starters = bool(self.store.instructions.list(split="train", source="starter", limit=1))
         drawing, clusters = self.draw(colour or COLOURS[0]) if embedded else ("", "")
         return [
-            self.mark(), clinic_view.draw_steps(self.store), gr.Button(visible=starters), clinic_view.draw_examination(embedded),
-            gr.Radio(visible=bool(embedded)), drawing, clusters, clinic_view.draw_quality(clinic_view.scored(self.store)),
-            clinic_view.draw_snapshots(snapshots), *[gr.Dropdown(choices=choices)] * 2, gr.Dropdown(choices=judges),
-            clinic_view.draw_trials(self.store.runs.list()), clinic_view.draw_curve(quantity), *self._accents(),
-        ]  # fmt: skip
+            self.mark(),
+            clinic_view.draw_steps(self.store),
+            gr.Button(visible=starters),
+            clinic_view.draw_examination(embedded),
+            gr.Radio(visible=bool(embedded)),
+            drawing,
+            clusters,
+            clinic_view.draw_quality(clinic_view.scored(self.store)),
+            clinic_view.draw_snapshots(snapshots),
+            *[gr.Dropdown(choices=choices)] * 2,
+            gr.Dropdown(choices=judges),
+            clinic_view.draw_trials(self.store.runs.list()),
+            clinic_view.draw_curve(quantity),
+            *self._accents(),
+        ]
 
     def _accents(self) -> list[gr.Button]:
         """The button of the step that is due stands out; rating has a link instead."""
@@ -135,7 +210,9 @@ class ClinicPage:
             "family": [families.get(row.prompt_id) or row.source for row in rows],
             "source": [row.source for row in rows],
         }
-        return clinic_map.draw_map(examination, names[colour], tasks), clinic_map.draw_clusters(examination, names["family"], tasks)
+        return clinic_map.draw_map(examination, names[colour], tasks), clinic_map.draw_clusters(
+            examination, names["family"], tasks
+        )
 
     def paint(self, colour: str, request: gr.Request) -> list:
         """The map in other colours, and which: later looks keep to it."""
@@ -164,7 +241,10 @@ class ClinicPage:
             run = launch(self.store, kind, settings, by=account.name)
         except BadInput as problem:
             return [said(problem), *[gr.skip()] * len(self.outputs())]
-        return [said(f"{run.public} is queued. Follow it on the Runs page; this page shows what it finds."), *[gr.skip()] * len(self.outputs())]
+        return [
+            said(f"{run.public} is queued. Follow it on the Runs page; this page shows what it finds."),
+            *[gr.skip()] * len(self.outputs()),
+        ]
 
     def _positional(self, kind: str, keys: list[str]) -> Callable:
         """gradio hands the request to a positional parameter only; it stands first here."""

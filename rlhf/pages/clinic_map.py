@@ -9,13 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlhf.clinic.examination import Examination
-from rlhf.pages.parts import esc
+from rlhf.pages.components import esc
 
 DOTS = 1200
 WIDTH, HEIGHT, EDGE = 760, 430, 22
 COLOURS = (
-    "#1f5fbf", "#c4661f", "#1f7a4d", "#a3242b", "#7a4fb0", "#8a6d00", "#0f7f8c", "#b03a7a", "#5b6570", "#4f8a10", "#3c4fa3", "#8c5a3c",
-)  # fmt: skip
+    "#1f5fbf",
+    "#c4661f",
+    "#1f7a4d",
+    "#a3242b",
+    "#7a4fb0",
+    "#8a6d00",
+    "#0f7f8c",
+    "#b03a7a",
+    "#5b6570",
+    "#4f8a10",
+    "#3c4fa3",
+    "#8c5a3c",
+)
 """Every name stands on the map as well, so that no colour carries a meaning alone."""
 WORDS = 6
 
@@ -24,7 +35,10 @@ def draw_map(examination: Examination, names: Sequence[str], tasks: Sequence[str
     """Up to 1,200 rows as dots, coloured by `names` (cluster, family or source), each name at the middle of its rows."""
     places = np.random.default_rng(0).permutation(len(tasks))[:DOTS]
     low, high = np.percentile(examination.map, [0.5, 99.5], axis=0)
-    spots = np.clip((examination.map - low) / np.maximum(high - low, 1e-9), 0, 1) * (WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE) + EDGE
+    spots = (
+        np.clip((examination.map - low) / np.maximum(high - low, 1e-9), 0, 1) * (WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE)
+        + EDGE
+    )
     kinds = [name for name, _ in Counter(names).most_common()]
     colour = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(kinds)}
     dots = "".join(
@@ -50,19 +64,37 @@ def draw_clusters(examination: Examination, families: Sequence[str], tasks: Sequ
         _cluster(examination, cluster, families, tasks, everywhere)
         for cluster, _ in Counter(examination.clusters.tolist()).most_common()
     )
-    head = "".join(f"<th scope=col>{name}</th>" for name in ("Cluster", "Rows", "Words that set it apart", "Holds", "In its middle"))
+    head = "".join(
+        f"<th scope=col>{name}</th>"
+        for name in ("Cluster", "Rows", "Words that set it apart", "Holds", "In its middle")
+    )
     return f"<div class='card scroll'><table class=plain-table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
-def _cluster(examination: Examination, cluster: int, families: Sequence[str], tasks: Sequence[str], everywhere: Counter) -> str:
+def _cluster(
+    examination: Examination, cluster: int, families: Sequence[str], tasks: Sequence[str], everywhere: Counter
+) -> str:
     inside = np.flatnonzero(examination.clusters == cluster)
     here = Counter(word for at in inside for word in _words(tasks[at]))
     share = len(inside) / len(tasks)
-    apart = sorted((word for word in here if here[word] > 1), key=lambda word: here[word] * (here[word] / everywhere[word] - share), reverse=True)
+    apart = sorted(
+        (word for word in here if here[word] > 1),
+        key=lambda word: here[word] * (here[word] / everywhere[word] - share),
+        reverse=True,
+    )
     vectors = examination.instructions[inside]
     middle = inside[int(np.argmin(((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1)))]
-    holds = ", ".join(f"{name} {100 * count / len(inside):.0f} %" for name, count in Counter(families[at] for at in inside).most_common(3))
-    cells = (f"{cluster + 1}", f"{len(inside):,} ({100 * share:.0f} %)", ", ".join(apart[:WORDS]), holds, tasks[middle][:140])
+    holds = ", ".join(
+        f"{name} {100 * count / len(inside):.0f} %"
+        for name, count in Counter(families[at] for at in inside).most_common(3)
+    )
+    cells = (
+        f"{cluster + 1}",
+        f"{len(inside):,} ({100 * share:.0f} %)",
+        ", ".join(apart[:WORDS]),
+        holds,
+        tasks[middle][:140],
+    )
     return f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in cells)}</tr>"
 
 

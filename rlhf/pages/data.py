@@ -8,24 +8,28 @@ from pathlib import Path
 import gradio as gr
 
 from data.errors import BadInput
-from data.importing import import_files
-from data.inserting import IN_PROJECTS
-from data.previewing import Preview, preview
-from data.shelf import Entry
 from data.splits import SPLITS
 from data.store import Store
-from data.survey import File
-from labeling.people import actor
-from rlhf.pages.incoming import FOLDER, chosen, incoming
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
-from rlhf.pages.reading import Readings
+from data.tables.catalogue import Entry
+from data.transfer.import_survey import File
+from data.transfer.importing import import_files
+from data.transfer.inserting import IN_PROJECTS
+from data.transfer.previewing import Preview, preview
+from labeling.accounts.management import actor
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from rlhf.pages.upload import FOLDER, chosen, incoming
+from rlhf.pages.upload_progress import Readings
 
 GUESS = "auto"
 KINDS = {"instructions": "Instruction rows", "prompts": "Prompts"}
 NAMES = {
-    GUESS: "what they look like", "prompts": "prompts", "instructions": "instruction rows", "preferences": "preferences",
-    "pairs": "pairs to be judged", "completions": "answers of other models",
-}  # fmt: skip
+    GUESS: "what they look like",
+    "prompts": "prompts",
+    "instructions": "instruction rows",
+    "preferences": "preferences",
+    "pairs": "pairs to be judged",
+    "completions": "answers of other models",
+}
 SHOWN, LONGEST = 20, 20_000
 SEND = (
     "<p><label for=data-file>Upload a file (JSON, JSON lines, CSV or Parquet, gzipped or not, up to 1 GiB)</label><br>"
@@ -39,17 +43,33 @@ class DataPage:
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store, self.readings = store, Readings()
-        heading("Data", "Prompts, instruction rows, preferences and answers come in here. Nothing is written before you have seen what a file holds.")
+        heading(
+            "Data",
+            "Prompts, instruction rows, preferences and answers come in here. Nothing is written before you have seen what a file holds.",
+        )
         html(value=SEND)
         with gr.Row(elem_classes="line"):
-            self.file = gr.Dropdown([], label="File in the import folder", elem_id="data-files", min_width=280, filterable=False)
+            self.file = gr.Dropdown(
+                [], label="File in the import folder", elem_id="data-files", min_width=280, filterable=False
+            )
             kinds = [(label, name) for name, label in NAMES.items()]
-            self.what = gr.Dropdown(kinds, value=GUESS, label="Its rows are", elem_id="data-what", min_width=200, filterable=False)
+            self.what = gr.Dropdown(
+                kinds, value=GUESS, label="Its rows are", elem_id="data-what", min_width=200, filterable=False
+            )
             look = gr.Button("Look at it", elem_id="data-look", scale=0, min_width=120)
         reading, found = html("data-reading"), html("data-preview")
         with gr.Row(elem_classes="line"):
-            self.project = gr.Dropdown([], label="Into the labeling project", elem_id="data-project", visible=False, min_width=220, filterable=False)
-            self.skip = gr.Checkbox(False, label="Leave bad rows out", elem_id="data-skip", visible=False, min_width=180)
+            self.project = gr.Dropdown(
+                [],
+                label="Into the labeling project",
+                elem_id="data-project",
+                visible=False,
+                min_width=220,
+                filterable=False,
+            )
+            self.skip = gr.Checkbox(
+                False, label="Leave bad rows out", elem_id="data-skip", visible=False, min_width=180
+            )
             bring = gr.Button("Import", variant="primary", elem_id="data-import", visible=False, scale=0, min_width=120)
         told = html("data-told")
         html(value="<h2>What is there</h2>")
@@ -58,13 +78,22 @@ class DataPage:
             shown = [(label, name) for name, label in KINDS.items()]
             kind = gr.Dropdown(shown, value="instructions", label="Show", elem_id="data-kind", min_width=200)
             self.source = gr.Dropdown([("all", "")], value="", label="Source", elem_id="data-source", min_width=200)
-            split = gr.Dropdown([("all", ""), *((name, name) for name in SPLITS)], value="", label="Split", min_width=120)
+            split = gr.Dropdown(
+                [("all", ""), *((name, name) for name in SPLITS)], value="", label="Split", min_width=120
+            )
             find = gr.Textbox(label="Containing", elem_id="data-find", min_width=180, max_lines=1)
         rows = html("data-rows")
         more = gr.Button("Older rows", elem_id="data-more", visible=False, scale=0, min_width=120)
         last, where, listed = (gr.Textbox(visible="hidden") for _ in range(3))
         choice, shelf = [kind, self.source, split, find], [rows, more, last]
-        gr.on(looks, self.tick, [where, listed, *choice], [reading, listed, self.file, counted, self.source, *shelf], js=WHERE, **QUIET)
+        gr.on(
+            looks,
+            self.tick,
+            [where, listed, *choice],
+            [reading, listed, self.file, counted, self.source, *shelf],
+            js=WHERE,
+            **QUIET,
+        )
         offered = [self.project, self.skip, bring]
         look.click(self.look, [self.file, self.what], [found, told, *offered], **QUIET)
         gr.on([self.file.change, self.what.change], self.forget, None, [found, *offered], **QUIET)
@@ -85,13 +114,19 @@ class DataPage:
         changed = state.split()[0] != listed.partition(" ")[0]
         sources = sorted({row["source"] for name in KINDS for row in self.store.shelf.counts(name)})
         return [
-            reading, state, self.offer(files) if changed else gr.skip(), counts,
-            gr.Dropdown(choices=[("all", ""), *((name, name) for name in sources)]), *self.show(kind, source, split, find, request),
-        ]  # fmt: skip
+            reading,
+            state,
+            self.offer(files) if changed else gr.skip(),
+            counts,
+            gr.Dropdown(choices=[("all", ""), *((name, name) for name in sources)]),
+            *self.show(kind, source, split, find, request),
+        ]
 
     def offer(self, files: list[str]) -> gr.Dropdown:
         """The files to choose from, the newest chosen; without one, how it comes there."""
-        info = None if files else f"None yet. Upload one above, or put it into {self.store.home / FOLDER} on the server."
+        info = (
+            None if files else f"None yet. Upload one above, or put it into {self.store.home / FOLDER} on the server."
+        )
         return gr.Dropdown(choices=files, value=files[0] if files else None, info=info)
 
     def look(self, name: str, what: str, request: gr.Request) -> list:
@@ -106,10 +141,12 @@ class DataPage:
         names = [project.name for project in self.store.projects.list()]
         asked = found.what in IN_PROJECTS and found.good > 0 and len(names) > 1
         return [
-            draw_preview(found), "", gr.Dropdown(choices=names, value=names[0], visible=asked),
+            draw_preview(found),
+            "",
+            gr.Dropdown(choices=names, value=names[0], visible=asked),
             gr.Checkbox(value=False, visible=bool(found.bad and found.good)),
             gr.Button(f"Import {found.good:,} rows as {NAMES[found.what]}", visible=found.good > 0),
-        ]  # fmt: skip
+        ]
 
     def forget(self, request: gr.Request) -> list:
         """What was seen was of another file."""
@@ -128,7 +165,9 @@ class DataPage:
                 done = import_files(self.store, [File.at(file)], kind, skip_bad=skip, **about)
         except BadInput as problem:
             return [said(bare(problem)), *[gr.skip()] * 4]
-        apart = f" The rejected rows are in {FOLDER}/{Path(done['rejected_file']).name}." if "rejected_file" in done else ""
+        apart = (
+            f" The rejected rows are in {FOLDER}/{Path(done['rejected_file']).name}." if "rejected_file" in done else ""
+        )
         line = f"{done['added']:,} rows added, {done['duplicate']:,} were there already, {done['rejected']:,} rejected.{apart}"
         return [said(line), "", *hidden()]
 
@@ -140,9 +179,15 @@ class DataPage:
         """The rows before the last one that was shown."""
         researcher(self.store, request)
         before = int(last) if last.isdecimal() else 0
-        entries = self.store.shelf.page(kind, source=source or "", split=split or "", find=find or "", before=before, limit=SHOWN)
+        entries = self.store.shelf.page(
+            kind, source=source or "", split=split or "", find=find or "", before=before, limit=SHOWN
+        )
         nothing = not (source or split or (find or "").strip() or before)
-        return [draw_rows(entries, kind, nothing), gr.Button(visible=len(entries) == SHOWN), str(entries[-1].id) if entries else ""]
+        return [
+            draw_rows(entries, kind, nothing),
+            gr.Button(visible=len(entries) == SHOWN),
+            str(entries[-1].id) if entries else "",
+        ]
 
 
 def hidden() -> list[gr.components.Component]:
@@ -166,7 +211,8 @@ def draw_preview(found: Preview) -> str:
     wrong = "".join(f"<li>line {row['line']}: {esc(row['reason'])}</li>" for row in found.wrong)
     wrong = f"<p class=soft>The first bad rows</p><ul>{wrong}</ul>" if wrong else ""
     rows = "".join(
-        f"<details><summary><span>{esc(shape_line(row))}</span></summary><div class=log>{esc(shape_text(row))}</div></details>" for row in found.shown
+        f"<details><summary><span>{esc(shape_line(row))}</span></summary><div class=log>{esc(shape_text(row))}</div></details>"
+        for row in found.shown
     )
     kept = f"<p class=soft>The first rows as they would be kept</p>{rows}" if rows else ""
     return f"<div class=card><p>{esc(NAMES[found.what]).capitalize()} ({formats or 'no format'}) · {' · '.join(counts)}</p>{wrong}{kept}</div>"
@@ -197,7 +243,10 @@ def _table(label: str, rows: Sequence[dict]) -> str:
     if not rows:
         return ""
     head = "".join(f"<th scope=col>{name}</th>" for name in (label, *SPLITS, "all"))
-    body = "".join(f"<tr><td>{esc(row['source'])}</td>{''.join(f'<td>{row[name]:,}</td>' for name in (*SPLITS, 'n'))}</tr>" for row in rows)
+    body = "".join(
+        f"<tr><td>{esc(row['source'])}</td>{''.join(f'<td>{row[name]:,}</td>' for name in (*SPLITS, 'n'))}</tr>"
+        for row in rows
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -205,7 +254,9 @@ def draw_rows(entries: Sequence[Entry], kind: str, nothing: bool) -> str:
     """The rows, each opened by a press; without any, the step that fills the list."""
     if not entries:
         if nothing:
-            fill = "Upload a file above" + (", or write answers on the labelers' page." if kind == "instructions" else ".")
+            fill = "Upload a file above" + (
+                ", or write answers on the labelers' page." if kind == "instructions" else "."
+            )
             return empty(f"There are no {KINDS[kind].lower()} yet. {fill}")
         return empty("No row fits. Take a condition away.")
     return f"<div class=card>{''.join(map(_row, entries))}</div>"

@@ -7,17 +7,23 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from data.adjudications import Decision
 from data.errors import BadInput
 from data.records import Account, Comparison, Pair
 from data.store import Store
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, html, researcher, said
+from data.tables.adjudications import Decision
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, html, researcher, said
 
 LABEL = "../label/"
 VERDICTS = {
-    "left_much": "A much better", "left": "A better", "left_slightly": "A slightly better", "tie": "The same",
-    "right_slightly": "B slightly better", "right": "B better", "right_much": "B much better", "both_bad": "Both bad",
-}  # fmt: skip
+    "left_much": "A much better",
+    "left": "A better",
+    "left_slightly": "A slightly better",
+    "tie": "The same",
+    "right_slightly": "B slightly better",
+    "right": "B better",
+    "right_much": "B much better",
+    "both_bad": "Both bad",
+}
 
 
 class Disputes:
@@ -29,7 +35,9 @@ class Disputes:
         self.pair, self.asked, last = (gr.Textbox(visible="hidden") for _ in range(3))
         self.dispute, self.votes = html("dispute"), html("votes")
         with gr.Row(elem_classes="line", visible=False, elem_id="verdicts") as self.verdicts:
-            presses = {verdict: gr.Button(name, scale=0, elem_id=f"verdict-{verdict}") for verdict, name in VERDICTS.items()}
+            presses = {
+                verdict: gr.Button(name, scale=0, elem_id=f"verdict-{verdict}") for verdict, name in VERDICTS.items()
+            }
             ask = gr.Button("Show what the labelers said", scale=0, elem_id="show-votes")
             later = gr.Button("Later", scale=0, elem_id="later")
         with gr.Row(elem_classes="line"):
@@ -78,7 +86,11 @@ class Disputes:
         """Take the last verdict back; its pair is on the screen again."""
         account = researcher(self.store, request)
         if not last:
-            return [said("No verdict was given since this page was opened."), gr.skip(), *[gr.skip()] * len(self.screen)]
+            return [
+                said("No verdict was given since this page was opened."),
+                gr.skip(),
+                *[gr.skip()] * len(self.screen),
+            ]
         try:
             old = self.store.adjudications.take_back(last, account.id)
         except BadInput as problem:
@@ -115,10 +127,14 @@ def dispute(store: Store, pair: Pair, waiting: int) -> str:
     """A disputed pair: the prompt above, both answers side by side, without a word of who said what."""
     left, right = sides(pair)
     texts = [store.completions.get(id).text for id in (left, right)]
-    answers = "".join(f"<div><small>{letter}</small>{esc(text)}</div>" for letter, text in zip("AB", texts, strict=True))
+    answers = "".join(
+        f"<div><small>{letter}</small>{esc(text)}</div>" for letter, text in zip("AB", texts, strict=True)
+    )
     count = f"{waiting:,} disputed pairs wait" if waiting != 1 else "One disputed pair waits"
     lead = f"<p class=soft>{count}. What the labelers said is hidden until you ask.</p>"
-    return f"{lead}<div class=asked>{esc(store.prompts.get(pair.prompt_id).text)}</div><div class=beside>{answers}</div>"
+    return (
+        f"{lead}<div class=asked>{esc(store.prompts.get(pair.prompt_id).text)}</div><div class=beside>{answers}</div>"
+    )
 
 
 def votes(store: Store, pair: Pair) -> str:
@@ -127,7 +143,9 @@ def votes(store: Store, pair: Pair) -> str:
     said = [one for one in store.comparisons.current(pair_id=pair.id) if one.source != "simulated"]
     names = {account.id: account.name for account in store.accounts.list()}
     lines = "".join(
-        f"<li><b>{esc(names[one.labeler_id])}</b>: {VERDICTS[seen_from(one, left)]}{_why(store, one)}</li>" for one in said if one.verdict in VERDICTS
+        f"<li><b>{esc(names[one.labeler_id])}</b>: {VERDICTS[seen_from(one, left)]}{_why(store, one)}</li>"
+        for one in said
+        if one.verdict in VERDICTS
     )
     return f"<div class=card><ul>{lines}</ul></div>"
 
@@ -149,7 +167,9 @@ def sides(pair: Pair) -> tuple[str, str]:
 def decided(store: Store) -> str:
     """How many pairs were adjudicated."""
     n = len(store.adjudications.current())
-    return f"<p class=soft>{n:,} adjudicated; each verdict stands in place of the labelers' comparisons.</p>" if n else ""
+    return (
+        f"<p class=soft>{n:,} adjudicated; each verdict stands in place of the labelers' comparisons.</p>" if n else ""
+    )
 
 
 def _why(store: Store, one: Comparison) -> str:

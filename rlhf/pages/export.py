@@ -16,22 +16,32 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from data.errors import BadInput
-from data.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
 from data.formats.writing import unwritable
 from data.store import Store
-from labeling.people import actor
-from labeling.requests import user
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
-from rlhf.starting import choose_start
+from data.transfer.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
+from labeling.accounts.management import actor
+from labeling.http.requests import user
+from rlhf.models.start_policy import choose_start
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
 ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""
 NO_POLICY = "none"
 NAMES = {
-    "trl": "TRL, explicit prompt", "trl-implicit": "TRL, implicit prompt", "trl-conversational": "TRL, conversational", "hh": "HH transcripts",
-    "alpaca": "Alpaca", "full": "every column, ties included",
-}  # fmt: skip
-KINDS = {"jsonl": "JSON lines", "jsonl.gz": "JSON lines, gzipped", "csv": "CSV", "parquet": "Parquet", "zip": "data set with a card, Parquet (zip)"}
+    "trl": "TRL, explicit prompt",
+    "trl-implicit": "TRL, implicit prompt",
+    "trl-conversational": "TRL, conversational",
+    "hh": "HH transcripts",
+    "alpaca": "Alpaca",
+    "full": "every column, ties included",
+}
+KINDS = {
+    "jsonl": "JSON lines",
+    "jsonl.gz": "JSON lines, gzipped",
+    "csv": "CSV",
+    "parquet": "Parquet",
+    "zip": "data set with a card, Parquet (zip)",
+}
 WHOSE = {"person": "people's and imported", "simulated": "simulated, marked as such", "all": "all, marked by source"}
 
 
@@ -50,8 +60,16 @@ def build(store: Store, looks: Looks) -> None:
             min_width=200,
         )
         form = gr.Dropdown(_formats("preferences"), value="trl", label="Format", elem_id="export-format", min_width=220)
-        labels = gr.Dropdown([(WHOSE[name], name) for name in LABELS], value="person", label="Whose comparisons", min_width=220)
-        kind = gr.Dropdown([(text, name) for name, text in KINDS.items()], value="jsonl", label="File", elem_id="export-kind", min_width=220)
+        labels = gr.Dropdown(
+            [(WHOSE[name], name) for name in LABELS], value="person", label="Whose comparisons", min_width=220
+        )
+        kind = gr.Dropdown(
+            [(text, name) for name, text in KINDS.items()],
+            value="jsonl",
+            label="File",
+            elem_id="export-kind",
+            min_width=220,
+        )
     names = gr.Checkbox(label="Labelers' names in place of pseudonyms", value=False)
     make = gr.Button("Make the file", variant="primary", scale=0, min_width=160, elem_id="make-export")
     told = html()
@@ -78,7 +96,9 @@ def build(store: Store, looks: Looks) -> None:
     gr.on(looks, tick, [where, listed], [listed, files, models], js=WHERE, **QUIET)
 
 
-def make_file(store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False, *, by: str) -> str:
+def make_file(
+    store: Store, what: str, form: str, labels: str, kind: str = "jsonl", names: bool = False, *, by: str
+) -> str:
     """Write the file into the home's exports; what came of it as a line. `by`: for the audit list."""
     folder = store.home / "exports"
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
@@ -129,7 +149,9 @@ def draw_models(home: Path, policy: str) -> str:
     """How a model leaves this home: written by a command, since the server itself loads none. Nothing where there is no policy."""
     if policy == NO_POLICY:
         return ""
-    command = shlex.join(["python", "app.py", "export", policy, "--what", "policy", "--id", policy, "--home", str(home.absolute())])
+    command = shlex.join(
+        ["python", "app.py", "export", policy, "--what", "policy", "--id", policy, "--home", str(home.absolute())]
+    )
     return (
         f"<p class=soft>A policy as a Hugging Face folder is written by a command: <code>{esc(command)}</code><br>"
         "It is the adapter in PEFT's format; <code>--merge</code> makes it a whole model. "

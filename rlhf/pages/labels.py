@@ -9,13 +9,13 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.store import Store
-from data.weightings import Weighting
-from labeling.live import LiveOverview, Look
-from labeling.overview import KINDS, Overview, weigh
-from labeling.people import actor
+from data.tables.labeler_weights import Weighting
+from labeling.accounts.management import actor
+from labeling.quality.cached_overview import LiveOverview, Look
+from labeling.quality.overview import KINDS, Overview, weigh
 from rlhf.pages import labels_view as view
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
 from rlhf.pages.disputes import Disputes
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
 
 T = TypeVar("T")
 NAMES = {"people": "people and imports", "simulated": "simulated labelers"}
@@ -29,7 +29,9 @@ class LabelsPage:
         heading("Labels", "How far labelers agree, how each of them works, and the pairs on which people disagree.")
         choices = [(NAMES[kind], kind) for kind in KINDS]
         with gr.Row(elem_classes="line"):
-            self.kind = gr.Dropdown(choices, value="people", label="Whose labels", elem_id="labels-kind", scale=0, min_width=260)
+            self.kind = gr.Dropdown(
+                choices, value="people", label="Whose labels", elem_id="labels-kind", scale=0, min_width=260
+            )
         self.summary = html("labels-summary")
         html(value="<h2>Disputed pairs</h2>")
         Disputes(store, looks)
@@ -46,19 +48,27 @@ class LabelsPage:
             return [gr.skip()] * 7
         look = self.live.look(kind)
         if look.mark == seen or look.overview is None:
-            waiting = "<div class=empty>Reading the comparisons; this page fills in some seconds.</div>" if look.overview is None else gr.skip()
+            waiting = (
+                "<div class=empty>Reading the comparisons; this page fills in some seconds.</div>"
+                if look.overview is None
+                else gr.skip()
+            )
             return [gr.skip(), waiting, *[gr.skip()] * 5]
         return self._draw(look)
 
     def set_aside(self, name: str | None, reason: str, request: gr.Request) -> str:
         """Leave a labeler's comparisons out of exports and training."""
         done = f"{name} is set aside: no export of preferences and no training takes these comparisons. They stay, and raw events have them, marked."
-        return self._told(request, lambda by: self.store.asides.set_aside(name or "", reason or "", by=by), lambda _: done)
+        return self._told(
+            request, lambda by: self.store.asides.set_aside(name or "", reason or "", by=by), lambda _: done
+        )
 
     def take_in(self, name: str | None, reason: str, request: gr.Request) -> str:
         """Let a labeler's comparisons count again."""
         done = f"{name}'s comparisons count again."
-        return self._told(request, lambda by: self.store.asides.take_in(name or "", reason or "", by=by), lambda _: done)
+        return self._told(
+            request, lambda by: self.store.asides.take_in(name or "", reason or "", by=by), lambda _: done
+        )
 
     def weigh(self, kind: str, request: gr.Request) -> str:
         """A new version of the labelers' weights."""
@@ -77,11 +87,16 @@ class LabelsPage:
         groups, rows = view.group_rows(found.groups), view.labeler_rows(found)
         names = [row[0] for row in rows]
         return [
-            look.mark, view.summary(found, self._others(found), look.since), gr.Dataframe(groups, visible=bool(groups)), view.matrix(found),
+            look.mark,
+            view.summary(found, self._others(found), look.since),
+            gr.Dataframe(groups, visible=bool(groups)),
+            view.matrix(found),
             gr.Dataframe(view.without_empty(view.LABELERS, rows), visible=bool(rows)),
-            view.leaning(found) + view.downloads(found) if rows else empty("Nobody has compared anything yet.", view.LABEL, "Label"),
+            view.leaning(found) + view.downloads(found)
+            if rows
+            else empty("Nobody has compared anything yet.", view.LABEL, "Label"),
             gr.Dropdown(choices=names),
-        ]  # fmt: skip
+        ]
 
     def _others(self, found: Overview) -> int:
         return 0 if found.labelers else self.store.comparisons.count() + self.store.rankings.count()
@@ -90,14 +105,24 @@ class LabelsPage:
         html(value="<h2>Labelers two by two</h2>")
         self.matrix = html("labels-matrix")
         by = "Agreement by project, guideline version and batch; 95 % intervals by pair"
-        self.groups = gr.Dataframe(headers=view.GROUPS, interactive=False, visible=False, elem_id="labels-groups", label=by)
+        self.groups = gr.Dataframe(
+            headers=view.GROUPS, interactive=False, visible=False, elem_id="labels-groups", label=by
+        )
 
     def _labelers(self) -> None:
         html(value="<h2>Labelers</h2>")
-        self.labelers = gr.Dataframe(headers=view.LABELERS, interactive=False, visible=False, elem_id="labels-table", label="95 % intervals")
+        self.labelers = gr.Dataframe(
+            headers=view.LABELERS, interactive=False, visible=False, elem_id="labels-table", label="95 % intervals"
+        )
         self.notes = html("labels-notes")
         with gr.Row(elem_classes="fields"):
-            self.who = gr.Dropdown([], value=None, label="Labeler", info="whose comparisons are to be left out, or in again", elem_id="aside-who")
+            self.who = gr.Dropdown(
+                [],
+                value=None,
+                label="Labeler",
+                info="whose comparisons are to be left out, or in again",
+                elem_id="aside-who",
+            )
             reason = gr.Textbox(label="Reason", info="stands in the audit list", max_lines=1, elem_id="aside-reason")
         with gr.Row(elem_classes="line"):
             aside = gr.Button("Set aside", scale=0, elem_id="set-aside")

@@ -8,17 +8,42 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labeling.agreement import AgreementReport, Alpha
-from labeling.labelers import Between, Share
-from labeling.overview import Group, Overview
-from reward.curve import highest_accuracy
-from rlhf.pages.parts import empty, esc, facts, with_interval
+from labeling.quality.agreement import AgreementReport, Alpha
+from labeling.quality.labeler_report import Between, Share
+from labeling.quality.overview import Group, Overview
+from reward.report.learning_curve import highest_accuracy
+from rlhf.pages.components import empty, esc, facts, with_interval
 
-GROUPS = ["By", "Name", "Pairs", "Agreement (%)", "95 %", "Alpha, preferred", "95 % of it", "Alpha, graded", "95 % of that"]
+GROUPS = [
+    "By",
+    "Name",
+    "Pairs",
+    "Agreement (%)",
+    "95 %",
+    "Alpha, preferred",
+    "95 % of it",
+    "Alpha, graded",
+    "95 % of that",
+]
 LABELERS = [
-    "Labeler", "Labels", "Rankings", "Agrees (%)", "95 %, pairs", "Gold (%)", "95 %, items", "Same again (%)", "95 %, repeats",
-    "Left (%)", "95 %, decided", "Seconds", "Ties (%)", "Both bad (%)", "Skips (%)", "Weight", "Set aside",
-]  # fmt: skip
+    "Labeler",
+    "Labels",
+    "Rankings",
+    "Agrees (%)",
+    "95 %, pairs",
+    "Gold (%)",
+    "95 %, items",
+    "Same again (%)",
+    "95 %, repeats",
+    "Left (%)",
+    "95 %, decided",
+    "Seconds",
+    "Ties (%)",
+    "Both bad (%)",
+    "Skips (%)",
+    "Weight",
+    "Set aside",
+]
 FEW = 50
 MOST_SHOWN = 14
 LABEL = "../label/"
@@ -72,22 +97,43 @@ def group_rows(groups: Sequence[Group]) -> list[list[Any]]:
     """Rows under GROUPS, of the groups in which two judged the same pair."""
     return [
         [
-            one.kind, one.name, one.report.raw.pairs, percent(one.report.raw.rate), span(one.report.raw.low, one.report.raw.high),
-            rounded(one.report.nominal.value), ends(one.report.nominal), rounded(one.report.ordinal.value), ends(one.report.ordinal),
+            one.kind,
+            one.name,
+            one.report.raw.pairs,
+            percent(one.report.raw.rate),
+            span(one.report.raw.low, one.report.raw.high),
+            rounded(one.report.nominal.value),
+            ends(one.report.nominal),
+            rounded(one.report.ordinal.value),
+            ends(one.report.ordinal),
         ]
         for one in groups
         if one.report.raw.pairs
-    ]  # fmt: skip
+    ]
 
 
 def labeler_rows(found: Overview) -> list[list[Any]]:
     """Rows under LABELERS."""
     rows = []
     for one in found.labelers:
-        shares = [part for share in (one.agreement, one.gold, one.consistency, one.left) for part in (percent(share.value), of(share))]
+        shares = [
+            part
+            for share in (one.agreement, one.gold, one.consistency, one.left)
+            for part in (percent(share.value), of(share))
+        ]
         others = (percent(share.value) for share in (one.ties, one.both_bad, one.skips))
         rest = (rounded(found.weight(one.labeler_id)), found.aside.get(one.labeler_id, ""))
-        rows.append([found.names[one.labeler_id], one.comparisons, one.rankings or None, *shares, rounded(one.seconds, 1), *others, *rest])
+        rows.append(
+            [
+                found.names[one.labeler_id],
+                one.comparisons,
+                one.rankings or None,
+                *shares,
+                rounded(one.seconds, 1),
+                *others,
+                *rest,
+            ]
+        )
     return rows
 
 
@@ -102,8 +148,13 @@ def leaning(found: Overview) -> str:
     leaning = [one for one in found.labelers if one.left.n >= FEW and not one.left.low <= 0.5 <= one.left.high]
     if not leaning:
         return ""
-    told = "; ".join(f"{found.names[one.labeler_id]} on {with_interval(one.left.value, (one.left.low, one.left.high))}" for one in leaning)
-    chance = f"Of {len(found.labelers)} labelers about {0.05 * len(found.labelers):.1f} would stand here by chance alone."
+    told = "; ".join(
+        f"{found.names[one.labeler_id]} on {with_interval(one.left.value, (one.left.low, one.left.high))}"
+        for one in leaning
+    )
+    chance = (
+        f"Of {len(found.labelers)} labelers about {0.05 * len(found.labelers):.1f} would stand here by chance alone."
+    )
     return f"<p class=soft>Sides are drawn at random, so 50 % is no leaning. The left answer is preferred by {esc(told)}. {chance}</p>"
 
 
@@ -113,13 +164,18 @@ def matrix(found: Overview) -> str:
         return empty("No two labelers have judged the same pair yet.", LABEL, "Label")
     kinds = [one.kind for one in found.groups]
     several = [one for one in found.groups if one.between and kinds.count(one.kind) > 1][:MOST_SHOWN]
-    folded = (f"<details><summary>By {one.kind}: {esc(one.name)}</summary>{_matrix(found, one.between)}</details>" for one in several)
+    folded = (
+        f"<details><summary>By {one.kind}: {esc(one.name)}</summary>{_matrix(found, one.between)}</details>"
+        for one in several
+    )
     return _matrix(found, found.between) + "".join(folded)
 
 
 def _matrix(found: Overview, between: Sequence[Between]) -> str:
     """A table whose shade follows the number; the busiest labelers where there are many."""
-    shown = [one.labeler_id for one in found.labelers if any(one.labeler_id in (two.one, two.other) for two in between)][:MOST_SHOWN]
+    shown = [
+        one.labeler_id for one in found.labelers if any(one.labeler_id in (two.one, two.other) for two in between)
+    ][:MOST_SHOWN]
     cells = {(two.one, two.other): two.agreement for two in between}
     head = "".join(f"<th scope=col><span>{esc(found.names[id])}</span></th>" for id in shown)
     lines = {row: "".join(_cell(cells.get((min(row, id), max(row, id))), row == id) for id in shown) for row in shown}
@@ -141,10 +197,15 @@ def _cell(share: Share | None, own: bool) -> str:
 def downloads(found: Overview) -> str:
     """The three tables as files."""
     names = ["Labeler", "Other labeler", "Agrees (%)", "95 %, pairs"]
-    pairs = [[found.names[two.one], found.names[two.other], percent(two.agreement.value), of(two.agreement)] for two in found.between]
+    pairs = [
+        [found.names[two.one], found.names[two.other], percent(two.agreement.value), of(two.agreement)]
+        for two in found.between
+    ]
     files = (
-        ("labelers", LABELERS, labeler_rows(found)), ("agreement", GROUPS, group_rows(found.groups)), ("labelers-two-by-two", names, pairs),
-    )  # fmt: skip
+        ("labelers", LABELERS, labeler_rows(found)),
+        ("agreement", GROUPS, group_rows(found.groups)),
+        ("labelers-two-by-two", names, pairs),
+    )
     links = " · ".join(csv_link(name, headers, rows) for name, headers, rows in files if rows)
     return f"<p>Download as CSV: {links}</p>" if links else ""
 
@@ -189,4 +250,6 @@ def rounded(value: float | None, digits: int = 2) -> float | None:
 
 
 def _plain(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else "" if cell is None else cell
+    return (
+        f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else "" if cell is None else cell
+    )

@@ -6,10 +6,10 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.store import Store
-from rlhf.launch import launch
-from rlhf.next_step import Ring, Step, next_step
-from rlhf.pages.parts import QUIET, WHERE, Looks, esc, heading, html, researcher, said
-from rlhf.ring import look_round
+from rlhf.pages.components import QUIET, WHERE, Looks, esc, heading, html, researcher, said
+from rlhf.pages.loop_counts import look_round
+from rlhf.pages.next_step import Ring, Step, next_step
+from rlhf.runs.launch import launch
 
 PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))
 """Centres of the stations, clockwise from the top left, in percent of the drawing's width and height."""
@@ -22,13 +22,22 @@ ARROWS = (
     ("M 140 330 Q 118 250 140 173", "answer again", 15, 255),
 )
 
-STATIONS = {"sample": "Prompts", "reward": "Comparisons", "ppo": "Reward models", "#labels": "Comparisons", "../label/": "Pairs"}
+STATIONS = {
+    "sample": "Prompts",
+    "reward": "Comparisons",
+    "ppo": "Reward models",
+    "#labels": "Comparisons",
+    "../label/": "Pairs",
+}
 """Which station the suggested step starts from."""
 
 
 def build(store: Store, looks: Looks) -> None:
     """The page; the ring is drawn again while it is on the screen."""
-    heading("Loop", "Prompts are answered, people compare the answers, a reward model learns from them and drives the next policy.")
+    heading(
+        "Loop",
+        "Prompts are answered, people compare the answers, a reward model learns from them and drives the next policy.",
+    )
     suggestion = html()
     with gr.Row(elem_classes="line"):
         do_it = gr.Button("Start it", variant="primary", visible=False, scale=0, min_width=200, elem_id="do-next")
@@ -73,7 +82,9 @@ def draw_step(step: Step) -> str:
 
 def stations(ring: Ring) -> list[tuple[str, str, str, str]]:
     """(name, count, detail, link) of every station in the order in which data goes round."""
-    labels = f"{ring.by_people:,} by people · {ring.simulated:,} simulated" + (f" · {ring.imported:,} imported" if ring.imported else "")
+    labels = f"{ring.by_people:,} by people · {ring.simulated:,} simulated" + (
+        f" · {ring.imported:,} imported" if ring.imported else ""
+    )
     return [
         ("Prompts", f"{ring.prompts:,}", "to answer", "#runs/sample"),
         ("Completions", f"{ring.completions:,}", "answers of policies", "#policies"),
@@ -85,7 +96,12 @@ def stations(ring: Ring) -> list[tuple[str, str, str, str]]:
             f"newest {ring.newest_reward}" if ring.newest_reward else "none yet",
             "#reward",
         ),
-        ("Policies", f"{ring.policies:,}", f"newest {ring.newest.policy}" if ring.newest else "the starter's", "#policies"),
+        (
+            "Policies",
+            f"{ring.policies:,}",
+            f"newest {ring.newest.policy}" if ring.newest else "the starter's",
+            "#policies",
+        ),
     ]
 
 

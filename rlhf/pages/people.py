@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from data.accounts import ROLES
 from data.errors import BadInput
 from data.records import Account
 from data.store import Store
-from labeling import people
-from labeling.presence import Presence
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from data.tables.accounts import ROLES
+from labeling.accounts import management
+from labeling.accounts.presence import Presence
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
 Deed = Callable[[Account, str, str, str, gr.Request], str]
 
@@ -23,7 +23,10 @@ class PeoplePage:
     def __init__(self, store: Store, looks: Looks, presence: Presence) -> None:
         self.store = store
         self.presence = presence
-        heading("People", "Labelers compare answers; researchers may do all that they may, and train models. Each comes in by a link of their own.")
+        heading(
+            "People",
+            "Labelers compare answers; researchers may do all that they may, and train models. Each comes in by a link of their own.",
+        )
         with gr.Row(elem_classes="fields"):
             role = gr.Radio(list(ROLES), value="labeler", label="Invite a", elem_id="invite-role", min_width=200)
             invite = gr.Button("Make a link", variant="primary", scale=0, min_width=160, elem_id="invite")
@@ -31,7 +34,9 @@ class PeoplePage:
         self.table = html("people-table")
         with gr.Row(elem_classes="fields"):
             self.name = gr.Dropdown([], label="Account", allow_custom_value=True, elem_id="person", min_width=200)
-            self.token = gr.Dropdown([], label="API token, by its mark", allow_custom_value=True, elem_id="person-token", min_width=200)
+            self.token = gr.Dropdown(
+                [], label="API token, by its mark", allow_custom_value=True, elem_id="person-token", min_width=200
+            )
             confirm = gr.Textbox(label="To erase: type the name", max_lines=1, elem_id="person-confirm", min_width=200)
         where = gr.Textbox(visible="hidden")
         self.shown = [self.told, self.table, self.name, self.token]
@@ -47,9 +52,13 @@ class PeoplePage:
     def deeds(self) -> dict[str, Deed]:
         """What can be done to the chosen account: (who does it, name, token, what was typed, request) -> the line to show."""
         return {
-            "Close the account": self.close, "Open it again": self.reopen, "New password link": self.again, "New API token": self.new_token,
-            "Revoke the token": self.revoke, "Erase what is theirs": self.erase,
-        }  # fmt: skip
+            "Close the account": self.close,
+            "Open it again": self.reopen,
+            "New password link": self.again,
+            "New API token": self.new_token,
+            "Revoke the token": self.revoke,
+            "Erase what is theirs": self.erase,
+        }
 
     def doing(self, deed: Deed) -> Callable:
         """The handler of a button."""
@@ -80,38 +89,48 @@ class PeoplePage:
         """A link for a new account."""
         by = researcher(self.store, request)
         try:
-            line = linked("Give this link to one person. It works once, within a week:", people.invite(self.store, role, by=by), request)
+            line = linked(
+                "Give this link to one person. It works once, within a week:",
+                management.invite(self.store, role, by=by),
+                request,
+            )
         except BadInput as problem:
             line = said(problem)
         return [line, *self.look(None)]
 
     def close(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """Shut the account out."""
-        return said(f"{people.close(self.store, name, by=by).name} is closed; what it held is free again.")
+        return said(f"{management.close(self.store, name, by=by).name} is closed; what it held is free again.")
 
     def reopen(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """Let it in again."""
-        return said(f"{people.reopen(self.store, name, by=by).name} may sign in again.")
+        return said(f"{management.reopen(self.store, name, by=by).name} may sign in again.")
 
     def again(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """A link for a new password."""
-        return linked(f"By this link {name} chooses a new password:", people.invite_again(self.store, name, by=by), request)
+        return linked(
+            f"By this link {name} chooses a new password:", management.invite_again(self.store, name, by=by), request
+        )
 
     def new_token(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """A token, shown once."""
-        made = people.new_token(self.store, name, by=by)
-        return f"<p class=said>A token for {esc(name)}, good for a year and shown only now: <code>{esc(made)}</code></p>"
+        made = management.new_token(self.store, name, by=by)
+        return (
+            f"<p class=said>A token for {esc(name)}, good for a year and shown only now: <code>{esc(made)}</code></p>"
+        )
 
     def revoke(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """End the chosen token."""
-        people.revoke_token(self.store, name, token, by=by)
+        management.revoke_token(self.store, name, token, by=by)
         return said(f"The token {token} of {name} is ended.")
 
     def erase(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """Erase what is the person's own, once the name was typed."""
         if typed.strip() != name:
-            raise BadInput("the name that was typed is not that of the chosen account", "Type it to confirm; nothing was erased.")
-        people.erase(self.store, people_account(self.store, name), by=by)
+            raise BadInput(
+                "the name that was typed is not that of the chosen account", "Type it to confirm; nothing was erased."
+            )
+        management.erase(self.store, people_account(self.store, name), by=by)
         return said(f"What {name} wrote is erased; the verdicts stay without a name.")
 
     def look(self, name: str | None) -> list:
@@ -132,7 +151,9 @@ class PeoplePage:
         if not everybody:
             return empty("Nobody yet. Make a link above.")
         answers = self.store.accounts.answers()
-        here = sorted(everybody, key=lambda account: (not self.presence.is_online(account.id), account.disabled, account.id))
+        here = sorted(
+            everybody, key=lambda account: (not self.presence.is_online(account.id), account.disabled, account.id)
+        )
         rows = "".join(
             f"<tr><td>{esc(account.name)}<td>{account.role}<td>{self.state(account)}<td class=n>{answers.get(account.id, 0):,}</tr>"
             for account in here

@@ -11,11 +11,23 @@ import gradio as gr
 from data.errors import BadInput
 from data.ids import POLICY, public
 from data.intervals import bootstrap_share
-from data.meetings import Meeting, meetings, outcomes
 from data.records import Evaluation, Policy
 from data.store import Store
-from rlhf.launch import launch
-from rlhf.pages.parts import QUIET, WHERE, Looks, beside, empty, facts, heading, html, researcher, said, with_interval
+from data.views.head_to_head import Meeting, meetings, outcomes
+from rlhf.pages.components import (
+    QUIET,
+    WHERE,
+    Looks,
+    beside,
+    empty,
+    facts,
+    heading,
+    html,
+    researcher,
+    said,
+    with_interval,
+)
+from rlhf.runs.launch import launch
 
 HEADERS = [
     "Policy",
@@ -46,7 +58,13 @@ class PoliciesPage:
         self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="policies-table", label="Family tree")
         with gr.Row(elem_classes="line"):
             self.choice = gr.Dropdown(label="Policy", min_width=220, scale=0, elem_id="policy-choice")
-            self.judge = gr.Button(f"Queue {PAIRS} blind pairs against its parent", variant="primary", scale=0, min_width=300, elem_id="queue-pairs")
+            self.judge = gr.Button(
+                f"Queue {PAIRS} blind pairs against its parent",
+                variant="primary",
+                scale=0,
+                min_width=300,
+                elem_id="queue-pairs",
+            )
         self.told = html()
         self.detail = html()
         self.where = gr.Textbox(visible="hidden")
@@ -79,7 +97,11 @@ class PoliciesPage:
         """Where the policy comes from, and its newest answers beside its parent's."""
         researcher(self.store, request)
         if not chosen:
-            return empty("No policy yet. The starter's come with the first start; PPO on the Runs page makes new ones.", "#runs", "Runs")
+            return empty(
+                "No policy yet. The starter's come with the first start; PPO on the Runs page makes new ones.",
+                "#runs",
+                "Runs",
+            )
         policy = self.store.policies.get(chosen)
         return f"<div class=card>{facts(lineage(policy))}</div><h2>Answers</h2>{answers(self.store, policy)}"
 
@@ -119,10 +141,17 @@ def row(store: Store, policy: Policy, met: Sequence[Meeting]) -> list[str]:
     report = found.report if found else {}
     length = report.get("length_end")
     return [
-        policy.public, policy.name, policy.kind, public(POLICY, policy.parent_id) if policy.parent_id else "–", people, str(judged or "–"),
-        with_interval(report.get("win_rate"), report.get("win_rate_ci")), _judge(found),
-        "–" if report.get("kl") is None else f"{report['kl']:.2f}", "–" if length is None else f"{length:.0f}",
-    ]  # fmt: skip
+        policy.public,
+        policy.name,
+        policy.kind,
+        public(POLICY, policy.parent_id) if policy.parent_id else "–",
+        people,
+        str(judged or "–"),
+        with_interval(report.get("win_rate"), report.get("win_rate_ci")),
+        _judge(found),
+        "–" if report.get("kl") is None else f"{report['kl']:.2f}",
+        "–" if length is None else f"{length:.0f}",
+    ]
 
 
 def by_people(met: Sequence[Meeting], policy: Policy) -> tuple[str, int]:
@@ -143,16 +172,26 @@ def by_judge(store: Store, policy: Policy) -> Evaluation | None:
 
 def _judge(found: Evaluation | None) -> str:
     """Who judged, and whether the policy was optimised for that judge."""
-    return "–" if found is None else f"{found.judge} (not independent)" if found.report.get("judge_partial") else found.judge
+    return (
+        "–"
+        if found is None
+        else f"{found.judge} (not independent)"
+        if found.report.get("judge_partial")
+        else found.judge
+    )
 
 
 def lineage(policy: Policy) -> dict[str, object]:
     """Everything it descends from, by id."""
     return {
-        "Base": policy.base.rsplit("/", 1)[-1], "Parent": policy.parent_id and public(POLICY, policy.parent_id),
-        "Reward model": policy.reward_model_id and f"r{policy.reward_model_id}", "Data": policy.snapshot_id and f"s{policy.snapshot_id}",
-        "Run": policy.run_id and f"run{policy.run_id}", "Seed": policy.seed, "Made": policy.created_at[:16].replace("T", " "),
-    }  # fmt: skip
+        "Base": policy.base.rsplit("/", 1)[-1],
+        "Parent": policy.parent_id and public(POLICY, policy.parent_id),
+        "Reward model": policy.reward_model_id and f"r{policy.reward_model_id}",
+        "Data": policy.snapshot_id and f"s{policy.snapshot_id}",
+        "Run": policy.run_id and f"run{policy.run_id}",
+        "Seed": policy.seed,
+        "Made": policy.created_at[:16].replace("T", " "),
+    }
 
 
 def answers(store: Store, policy: Policy) -> str:
@@ -163,11 +202,14 @@ def answers(store: Store, policy: Policy) -> str:
     parent = store.policies.get(policy.parent_id) if policy.parent_id else None
     found = ((prompt, {one.policy_id: one.text for one in store.completions.of_prompt(prompt)}) for prompt in recent)
     both = list(islice((one for one in found if parent and parent.id in one[1]), SHOWN))
-    alone = ((prompt, {one.policy_id: one.text for one in store.completions.of_prompt(prompt)}) for prompt in recent[:SHOWN])
+    alone = (
+        (prompt, {one.policy_id: one.text for one in store.completions.of_prompt(prompt)}) for prompt in recent[:SHOWN]
+    )
     return "".join(
         beside(
-            store.prompts.get(prompt).text, (f"{policy.public} · {policy.name}", texts[policy.id]),
+            store.prompts.get(prompt).text,
+            (f"{policy.public} · {policy.name}", texts[policy.id]),
             (f"{parent.public} · {parent.name}", texts[parent.id]) if both else None,
         )
         for prompt, texts in both or alone
-    )  # fmt: skip
+    )

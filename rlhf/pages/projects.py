@@ -8,18 +8,22 @@ from typing import Any
 import gradio as gr
 
 from data.errors import BadInput
-from data.forms import RATIONALES, SCALES, Form
-from data.projects import Project
 from data.store import Store
-from labeling.people import actor
-from labeling.visible import visible
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from data.tables.forms import RATIONALES, SCALES, Form
+from data.tables.projects import Project
+from labeling.accounts.management import actor
+from labeling.page.control_characters import visible
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
 
 HEADERS = ["Project", "Items", "Judged", "Answers", "By", "Overlap", "Gold items", "Gold", "Repeats", "Who", "State"]
 SWITCHES = {
-    "tie": "The same", "both_bad": "Both bad", "skip": "Skip, with a reason", "flag": "Flag, with a reason",
-    "edit": "Edit the better answer", "markdown": "Answers shown formatted (Markdown)",
-}  # fmt: skip
+    "tie": "The same",
+    "both_bad": "Both bad",
+    "skip": "Skip, with a reason",
+    "flag": "Flag, with a reason",
+    "edit": "Edit the better answer",
+    "markdown": "Answers shown formatted (Markdown)",
+}
 SCALE_NAMES = {"graded": "Graded: much, clearly, slightly", "plain": "Plain: A or B"}
 FLAGS = 10
 
@@ -29,10 +33,16 @@ class ProjectsPage:
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
-        heading("Projects", "Each has pairs, people, a guideline and a form. Standard has what no other project was given.")
-        self.table = gr.Dataframe(headers=HEADERS, interactive=False, elem_id="projects-table", label="Labeling projects")
+        heading(
+            "Projects", "Each has pairs, people, a guideline and a form. Standard has what no other project was given."
+        )
+        self.table = gr.Dataframe(
+            headers=HEADERS, interactive=False, elem_id="projects-table", label="Labeling projects"
+        )
         with gr.Row(elem_classes="line"):
-            self.new = gr.Textbox(label="Name of a new project", max_lines=1, min_width=220, scale=0, elem_id="project-new")
+            self.new = gr.Textbox(
+                label="Name of a new project", max_lines=1, min_width=220, scale=0, elem_id="project-new"
+            )
             self.add = gr.Button("Create it", scale=0, elem_id="project-add")
         self.choice = gr.Dropdown(label="Project shown below", allow_custom_value=True, elem_id="project-choice")
         self.told = html("project-told")
@@ -53,7 +63,14 @@ class ProjectsPage:
     def wire(self, looks: Looks) -> None:
         """Which event calls what."""
         shown = [*self.fields.values(), self.judge, self.flags]
-        gr.on(looks, self.tick, [self.where, self.listed, self.choice], [self.listed, self.table, self.choice], js=WHERE, **QUIET)
+        gr.on(
+            looks,
+            self.tick,
+            [self.where, self.listed, self.choice],
+            [self.listed, self.table, self.choice],
+            js=WHERE,
+            **QUIET,
+        )
         self.choice.change(self.show, self.choice, shown, **QUIET)
         self.table.select(self.choose, None, self.choice, **QUIET)
         self.add.click(self.create, self.new, [self.told, self.choice, self.new, self.listed], **QUIET)
@@ -87,7 +104,9 @@ class ProjectsPage:
         except BadInput:
             return [gr.skip()] * (len(self.fields) + 2)
         people = [account.name for account in self.store.accounts.list() if not account.disabled]
-        values = filled(self.store, project) | {"people": gr.Dropdown(choices=people, value=self.store.projects.members(project.id))}
+        values = filled(self.store, project) | {
+            "people": gr.Dropdown(choices=people, value=self.store.projects.members(project.id))
+        }
         return [*(values[key] for key in self.fields), gr.Dropdown(choices=people), draw_flags(self.store, project)]
 
     def create(self, name: str, request: gr.Request) -> list:
@@ -99,7 +118,12 @@ class ProjectsPage:
             return [said(problem), *[gr.skip()] * 3]
         self.store.audit.add(actor(account), "project added", project=project.name)
         line = said(f"{project.name} is there. Give it people and pairs.")
-        return [line, gr.Dropdown(choices=[each.name for each in self.store.projects.list()], value=project.name), "", ""]
+        return [
+            line,
+            gr.Dropdown(choices=[each.name for each in self.store.projects.list()], value=project.name),
+            "",
+            "",
+        ]
 
     def change(self, request: gr.Request, name: str, *given: Any) -> list:
         """Save what the fields hold, all or nothing."""
@@ -121,7 +145,10 @@ class ProjectsPage:
         except BadInput as problem:
             return [said(problem), gr.skip()]
         self.store.audit.add(actor(account), "project filled", project=project.name, moved=moved)
-        return [said(f"{moved} moved to {project.name}." if moved else "Nothing waits in Standard that could move."), ""]
+        return [
+            said(f"{moved} moved to {project.name}." if moved else "Nothing waits in Standard that could move."),
+            "",
+        ]
 
     def set_gold(self, name: str, person: str, request: gr.Request) -> list:
         """What a person said of the project's pairs becomes what is right."""
@@ -142,19 +169,29 @@ def fields() -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Row(elem_classes="fields"):
         made["name"] = gr.Textbox(label="Name", max_lines=1, elem_id="project-name")
-        made["overlap"] = gr.Number(label="Overlap: labelers for a pair, on average", minimum=1, step=0.1, elem_id="project-overlap")
+        made["overlap"] = gr.Number(
+            label="Overlap: labelers for a pair, on average", minimum=1, step=0.1, elem_id="project-overlap"
+        )
         made["gold_rate"] = gr.Number(label="Gold items (% of what a labeler is handed)", minimum=0, maximum=50)
         made["repeat_rate"] = gr.Number(label="Planned repeats (%)", minimum=0, maximum=50)
     with gr.Row(elem_classes="fields"):
         made["scale"] = gr.Radio([(SCALE_NAMES[name], name) for name in SCALES], label="Scale")
         made["rationale"] = gr.Radio([(name.capitalize(), name) for name in RATIONALES], label="Rationale")
-        made["aspects"] = gr.Textbox(label="Aspects, by comma", placeholder="helpful, harmless, honest", max_lines=1, elem_id="project-aspects")
-    made["switches"] = gr.CheckboxGroup([(label, name) for name, label in SWITCHES.items()], label="A labeler may say or do")
+        made["aspects"] = gr.Textbox(
+            label="Aspects, by comma", placeholder="helpful, harmless, honest", max_lines=1, elem_id="project-aspects"
+        )
+    made["switches"] = gr.CheckboxGroup(
+        [(label, name) for name, label in SWITCHES.items()], label="A labeler may say or do"
+    )
     with gr.Row(elem_classes="fields"):
-        made["people"] = gr.Dropdown(label="People given to it", multiselect=True, allow_custom_value=True, elem_id="project-people")
+        made["people"] = gr.Dropdown(
+            label="People given to it", multiselect=True, allow_custom_value=True, elem_id="project-people"
+        )
         made["everyone"] = gr.Checkbox(label="Every labeler is in it")
         made["closed"] = gr.Checkbox(label="Closed: none of its items are handed out")
-    made["guideline"] = gr.Textbox(label="Guideline (Markdown); a change makes a new version", lines=8, max_lines=24, elem_id="project-guideline")
+    made["guideline"] = gr.Textbox(
+        label="Guideline (Markdown); a change makes a new version", lines=8, max_lines=24, elem_id="project-guideline"
+    )
     made["version"] = gr.Textbox(visible="hidden")
     return made
 
@@ -163,11 +200,19 @@ def filled(store: Store, project: Project) -> dict[str, Any]:
     """What the fields hold for a project, but for its people."""
     form = project.form
     return {
-        "name": project.name, "overlap": project.overlap, "gold_rate": 100 * project.gold_rate, "repeat_rate": 100 * project.repeat_rate,
-        "scale": form.scale, "rationale": form.rationale, "aspects": ", ".join(form.aspects),
-        "switches": [name for name in SWITCHES if getattr(form, name)], "everyone": project.everyone, "closed": project.closed,
-        "guideline": store.projects.guideline(project.id).text, "version": version(project),
-    }  # fmt: skip
+        "name": project.name,
+        "overlap": project.overlap,
+        "gold_rate": 100 * project.gold_rate,
+        "repeat_rate": 100 * project.repeat_rate,
+        "scale": form.scale,
+        "rationale": form.rationale,
+        "aspects": ", ".join(form.aspects),
+        "switches": [name for name in SWITCHES if getattr(form, name)],
+        "everyone": project.everyone,
+        "closed": project.closed,
+        "guideline": store.projects.guideline(project.id).text,
+        "version": version(project),
+    }
 
 
 def change(store: Store, name: str, given: Mapping[str, Any], by: str) -> Project:
@@ -180,7 +225,9 @@ def change(store: Store, name: str, given: Mapping[str, Any], by: str) -> Projec
     with store.transaction():
         project = store.projects.by_name(name)
         if given["version"] != version(project):
-            raise BadInput(f"{project.name} is not what was shown, or somebody wrote its guideline meanwhile", "Choose it again.")
+            raise BadInput(
+                f"{project.name} is not what was shown, or somebody wrote its guideline meanwhile", "Choose it again."
+            )
         texts = {"name": given["name"] or "", "guideline": given["guideline"] or ""}
         store.projects.change(project.id, form=form, overlap=given["overlap"] or 0, **texts, **rates, **flags)
         set_people(store, project, given["people"] or [])
@@ -214,9 +261,18 @@ def row(store: Store, project: Project) -> list:
     members = len(store.projects.members(project.id))
     who = "everyone" if project.everyone else f"{members} people" if members else "nobody yet"
     return [
-        project.name, counts["pairs"] + counts["rankings"], counts["judged"] + counts["ranked"], counts["answers"], counts["labelers"],
-        project.overlap, counts["gold"], f"{project.gold_rate:.0%}", f"{project.repeat_rate:.0%}", who, "closed" if project.closed else "open",
-    ]  # fmt: skip
+        project.name,
+        counts["pairs"] + counts["rankings"],
+        counts["judged"] + counts["ranked"],
+        counts["answers"],
+        counts["labelers"],
+        project.overlap,
+        counts["gold"],
+        f"{project.gold_rate:.0%}",
+        f"{project.repeat_rate:.0%}",
+        who,
+        "closed" if project.closed else "open",
+    ]
 
 
 def draw_flags(store: Store, project: Project) -> str:

@@ -11,13 +11,13 @@ from data.errors import BadInput
 from data.settings import Described, describe
 from data.store import Store
 from reward.page import setting_field, shown
-from reward.view import policy_names, refused
-from rlhf.checks import CHECKS
-from rlhf.estimate import in_words, most_memory, usual
+from reward.report.view import policy_names, refused
+from rlhf.common.estimate import in_words, most_memory, usual
 from rlhf.kinds import KINDS, Kind
-from rlhf.launch import launch
-from rlhf.pages.parts import QUIET, esc, html, researcher, said
-from rlhf.reward_sources import sources
+from rlhf.models.reward_sources import sources
+from rlhf.pages.components import QUIET, esc, html, researcher, said
+from rlhf.runs.launch import launch
+from rlhf.runs.preflight import CHECKS
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
 
@@ -61,7 +61,12 @@ class RunForm:
     def submit(self, given: dict[str, Any], by: str) -> str:
         """Queue the run; the line to show."""
         try:
-            run = launch(self.store, self.kind.name, {key: _text(value) for key, value in given.items() if value is not None}, by=by)
+            run = launch(
+                self.store,
+                self.kind.name,
+                {key: _text(value) for key, value in given.items() if value is not None},
+                by=by,
+            )
         except BadInput as problem:
             return said(problem)
         return said(f"{run.public} is queued.")
@@ -87,7 +92,11 @@ class RunForm:
         runs = self.store.runs.list()
         seconds, peak = usual(runs, self.kind.name), most_memory(runs, self.kind.name)
         memory = f" and up to {peak:,.0f} MB" if peak else ""
-        before = f"The last ones took {in_words(seconds)}{memory} on this machine." if seconds else "None has run on this machine yet."
+        before = (
+            f"The last ones took {in_words(seconds)}{memory} on this machine."
+            if seconds
+            else "None has run on this machine yet."
+        )
         return f"<p class=soft>{before} One run works at a time; others wait their turn.</p>"
 
     def missing(self) -> BadInput | None:

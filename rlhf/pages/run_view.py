@@ -12,15 +12,19 @@ import pandas as pd
 from data.clock import now
 from data.records import Completion, Run
 from data.store import Store
-from rlhf.estimate import in_words, remaining, took
+from rlhf.common.estimate import in_words, remaining, took
 from rlhf.kinds import KINDS
-from rlhf.pages.parts import beside, empty, esc, facts
+from rlhf.pages.components import beside, empty, esc, facts
 
 HEADERS = ["Run", "Kind", "State", "Started", "Took", "Made", "By"]
 WORDS = {
-    "queued": "waits its turn", "running": "at work", "done": "done", "failed": "failed", "cancelled": "cancelled",
+    "queued": "waits its turn",
+    "running": "at work",
+    "done": "done",
+    "failed": "failed",
+    "cancelled": "cancelled",
     "lost": "lost: its process is gone",
-}  # fmt: skip
+}
 PLOTS = 6
 POINTS = 400
 
@@ -149,7 +153,10 @@ def _sampled(store: Store, answers: Sequence[Completion]) -> list[str]:
     """The newest four prompts, each with its first two answers beside each other."""
     newest = list(dict.fromkeys(one.prompt_id for one in reversed(answers)))[:4]
     found = {prompt: [(one.model_name, one.text) for one in answers if one.prompt_id == prompt] for prompt in newest}
-    return [beside(store.prompts.get(prompt).text, first, next(iter(others), None)) for prompt, (first, *others) in found.items()]
+    return [
+        beside(store.prompts.get(prompt).text, first, next(iter(others), None))
+        for prompt, (first, *others) in found.items()
+    ]
 
 
 def _sample(fields: dict[str, Any]) -> str:
@@ -165,7 +172,9 @@ def tokens(pieces: Sequence[tuple[str, bool]]) -> str:
     """A row token by token; those that count in the loss are marked. Empty for none."""
     if not pieces:
         return ""
-    shown = "".join(f"<{'mark' if counts else 'span'}>{esc(piece)}</{'mark' if counts else 'span'}>" for piece, counts in pieces)
+    shown = "".join(
+        f"<{'mark' if counts else 'span'}>{esc(piece)}</{'mark' if counts else 'span'}>" for piece, counts in pieces
+    )
     counted = sum(counts for _, counts in pieces)
     return f"<p class=soft>{len(pieces)} tokens; the {counted} marked ones count in the loss.</p><div class=tokens>{shown}</div>"
 
@@ -174,7 +183,9 @@ def _frame(store: Store, run_id: int, key: str) -> pd.DataFrame:
     points = [(step, value) for step, value in store.metrics.series(run_id, key) if math.isfinite(value)]
     every = max(1, math.ceil(len(points) / POINTS))
     kept = points[::every]
-    return pd.DataFrame({"step": [step for step, _ in kept], "value": [value for _, value in kept], "series": key.replace("_", " ")})
+    return pd.DataFrame(
+        {"step": [step for step, _ in kept], "value": [value for _, value in kept], "series": key.replace("_", " ")}
+    )
 
 
 def _limit(run: Run, key: str, frame: pd.DataFrame) -> list[pd.DataFrame]:
@@ -194,5 +205,12 @@ def _short(value: Any) -> Any:
 
 def _results(report: dict[str, Any]) -> dict[str, Any]:
     """The plain numbers and words of a report."""
-    plain = {key: value for key, value in report.items() if isinstance(value, (int, float, str)) and not isinstance(value, bool)}
-    return {key.replace("_", " "): f"{value:.3g}" if isinstance(value, float) else value for key, value in list(plain.items())[:10]}
+    plain = {
+        key: value
+        for key, value in report.items()
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    }
+    return {
+        key.replace("_", " "): f"{value:.3g}" if isinstance(value, float) else value
+        for key, value in list(plain.items())[:10]
+    }

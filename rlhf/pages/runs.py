@@ -10,11 +10,11 @@ from data.errors import BadInput
 from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
-from rlhf import launch, supervisor
 from rlhf.kinds import command_of
 from rlhf.pages import run_view
-from rlhf.pages.parts import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
 from rlhf.pages.run_form import RunForm, forms
+from rlhf.runs import launch, supervisor
 
 
 class RunsPage:
@@ -22,11 +22,16 @@ class RunsPage:
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
-        heading("Runs", "Everything that trains or samples. A run goes on when the browser is closed or the server restarted.")
+        heading(
+            "Runs",
+            "Everything that trains or samples. A run goes on when the browser is closed or the server restarted.",
+        )
         with gr.Accordion("Start a run", open=False, elem_id="start") as self.starting:
             self.tabs, self.forms = forms(store)
         self.told = html()
-        self.table = gr.Dataframe(headers=run_view.HEADERS, interactive=False, elem_id="runs-table", label="Queue and history")
+        self.table = gr.Dataframe(
+            headers=run_view.HEADERS, interactive=False, elem_id="runs-table", label="Queue and history"
+        )
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
             self.cancel = gr.Button("Cancel", visible=False, scale=0, min_width=140, elem_id="cancel-run")
@@ -97,9 +102,15 @@ class RunsPage:
         plots = [_drawn(curve) for curve in drawn] + [gr.LinePlot(visible=False)] * (run_view.PLOTS - len(drawn))
         ended_early = run.state in ("cancelled", "failed", "lost")
         return [
-            mark, run_view.head(run), gr.Button(visible=not run.over), gr.Button(visible=ended_early),
-            gr.Button(visible=run.kind in self.forms), *plots, run_view.samples(self.store, run), run_view.log_tail(self._folder(run)),
-        ]  # fmt: skip
+            mark,
+            run_view.head(run),
+            gr.Button(visible=not run.over),
+            gr.Button(visible=ended_early),
+            gr.Button(visible=run.kind in self.forms),
+            *plots,
+            run_view.samples(self.store, run),
+            run_view.log_tail(self._folder(run)),
+        ]
 
     def choose(self, event: gr.SelectData, request: gr.Request) -> list:
         """A click on a row."""
@@ -134,7 +145,9 @@ class RunsPage:
         run = self._chosen(chosen, self.store.runs.list())
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
-            problem = BadInput(f"no form starts a run like {run.public}", f"Start another one: app.py {command_of(run.kind)}")
+            problem = BadInput(
+                f"no form starts a run like {run.public}", f"Start another one: app.py {command_of(run.kind)}"
+            )
             return {self.told: said(problem)}
         message = said(f"The form above has the settings of {run.public}.")
         return {

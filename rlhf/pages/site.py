@@ -13,35 +13,57 @@ from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
 
 from data.store import Store
-from labeling import api, page, turns
-from labeling.desk import Desk
-from labeling.entrance import Entrance
-from labeling.gate import Gate
-from labeling.oidc import Oidc
-from labeling.presence import Presence
+from labeling.accounts.gate import Gate
+from labeling.accounts.oidc import Oidc
+from labeling.accounts.presence import Presence
+from labeling.api import routes
+from labeling.http.proxy import Entrance
+from labeling.http.requests import user
+from labeling.page import actions, page
+from labeling.queue.group_commit import Desk
 from labeling.rating import page as rating
-from labeling.requests import user
 from labeling.writing import page as writing
-from rlhf.pages import export, incoming, look, train
+from rlhf.pages import export, theme, train, upload
 
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
 
 def compose_site(
-    store: Store, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False, oidc: Oidc | None = None
+    store: Store,
+    *,
+    behind_proxy: bool = False,
+    root_path: str = "",
+    loopback_only: bool = False,
+    oidc: Oidc | None = None,
 ) -> Entrance:
     """Mount the pages; with a CORS middleware of ours gradio's own, which admits every origin, stands down."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     desk = Desk(store)
-    own = [*api.routes(store, desk), *turns.routes(store, desk), *rating.routes(store), export.download(store), incoming.upload(store)]
+    own = [
+        *routes.routes(store, desk),
+        *actions.routes(store, desk),
+        *rating.routes(store),
+        export.download(store),
+        upload.upload(store),
+    ]
     app.router.routes.extend([*own, *writing.routes(store)])
     presence = Presence()
     label, research = page.build(store), train.build(store, presence)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
-    mount(app, store, research, "/train", roles=("researcher",), theme=look.theme(), head=look.head([name for name, _ in train.PAGES]))
-    gate = Gate(app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc)
+    mount(
+        app,
+        store,
+        research,
+        "/train",
+        roles=("researcher",),
+        theme=theme.theme(),
+        head=theme.head([name for name, _ in train.PAGES]),
+    )
+    gate = Gate(
+        app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc
+    )
     return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 
 
@@ -54,15 +76,26 @@ def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
     return calls + (("heartbeat/",) if blocks.config["connect_heartbeat"] else ())
 
 
-def mount(app: fastapi.FastAPI, store: Store, blocks: gr.Blocks, path: str, *, roles: tuple[str, ...], **look: Any) -> None:
+def mount(
+    app: fastapi.FastAPI, store: Store, blocks: gr.Blocks, path: str, *, roles: tuple[str, ...], **look: Any
+) -> None:
     """One site of pages for some roles, without anything that gradio adds on its own; each of its handlers asks again who calls."""
     blocks.queue(api_open=False)
     for handler in blocks.fns.values():
         handler.fn = handler.fn and checked(store, handler.fn, roles)
     gr.mount_gradio_app(
-        app, blocks, path, auth_dependency=need(*roles), run_history=False, footer_links=[], show_error=False,
-        enable_monitoring=False, max_file_size="1mb", ssr_mode=False, **look,
-    )  # fmt: skip
+        app,
+        blocks,
+        path,
+        auth_dependency=need(*roles),
+        run_history=False,
+        footer_links=[],
+        show_error=False,
+        enable_monitoring=False,
+        max_file_size="1mb",
+        ssr_mode=False,
+        **look,
+    )
 
 
 def checked(store: Store, handler: Callable, roles: tuple[str, ...]) -> Callable:

@@ -8,19 +8,19 @@ import gradio as gr
 
 from data.records import Run
 from data.store import Store
-from labeling.presence import Presence
+from labeling.accounts.presence import Presence
 from reward.page import build_reward_tab
-from rlhf.launch import launch
 from rlhf.pages import export, loop
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
+from rlhf.pages.components import QUIET, researcher
 from rlhf.pages.data import DataPage
 from rlhf.pages.labels import LabelsPage
-from rlhf.pages.parts import QUIET, researcher
 from rlhf.pages.people import PeoplePage
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
+from rlhf.runs.launch import launch
 
 NAMES = ("Loop", "Data", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "People", "Export")
 PAGES = tuple((name.lower(), name) for name in NAMES)

@@ -21,15 +21,25 @@ LARGE = ("big_home", "export_large")
 
 def chosen(only: str | None, filled: Path | None = None) -> dict[str, Callable[[Path], dict]]:
     """The figures to measure, in their order; the two of a large home take `filled`, where it is given, at its size."""
-    named = {only: FIGURES[only]} if only else {name: SMALLER.get(name, full) for name, full in FIGURES.items() if name not in ALONE}
+    named = (
+        {only: FIGURES[only]}
+        if only
+        else {name: SMALLER.get(name, full) for name, full in FIGURES.items() if name not in ALONE}
+    )
     return named | {name: partial(FIGURES[name], filled=filled) for name in LARGE if filled and name in named}
 
 
 def main() -> int:
     """Exit status 0 once every figure asked for has been measured."""
-    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("only", nargs="?", choices=sorted(FIGURES), help="one figure, at its full size")
-    parser.add_argument("--home", type=Path, help="a home made by tests.bench.large_home: big_home and export_large take it and fill none")
+    parser.add_argument(
+        "--home",
+        type=Path,
+        help="a home made by tests.bench.large_home: big_home and export_large take it and fill none",
+    )
     args = parser.parse_args()
     for name, measure in chosen(args.only, args.home).items():
         print(f"{name} ...", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from data import Store
-from labeling.sign_in import COOKIE
+from labeling.accounts.sign_in import COOKIE
 from tests.bench.doors import start
 from tests.bench.labelers import Labeler
 from tests.bench.large_home import fill
@@ -22,7 +22,13 @@ TURNS = 100
 
 
 def big_home(
-    home: Path, *, filled: Path | None = None, pairs: int = 200_000, comparisons: int = 1_000_000, labelers: int = 50, rounds: int = 3
+    home: Path,
+    *,
+    filled: Path | None = None,
+    pairs: int = 200_000,
+    comparisons: int = 1_000_000,
+    labelers: int = 50,
+    rounds: int = 3,
 ) -> dict:
     """{pages_ms: {page: the median of `rounds`}, slowest_page_ms, next_pair_p95_ms at the server and at the client, fill_seconds}.
 
@@ -45,11 +51,16 @@ def big_home(
         server.wait(30)
     slow = int(0.95 * len(labeler.server_ms))
     return {
-        "pairs": store.pairs.count(), "comparisons": store.comparisons.count(), "fill_seconds": None if filled else round(took, 1),
-        "load": round(os.getloadavg()[0], 1), "pages_ms": pages, "slowest_page_ms": max(pages.values()),
-        "next_pair_p95_ms": sorted(labeler.server_ms)[slow], "next_pair_client_p95_ms": round(sorted(labeler.client_ms)[slow], 1),
+        "pairs": store.pairs.count(),
+        "comparisons": store.comparisons.count(),
+        "fill_seconds": None if filled else round(took, 1),
+        "load": round(os.getloadavg()[0], 1),
+        "pages_ms": pages,
+        "slowest_page_ms": max(pages.values()),
+        "next_pair_p95_ms": sorted(labeler.server_ms)[slow],
+        "next_pair_client_p95_ms": round(sorted(labeler.client_ms)[slow], 1),
         "answered": len(labeler.acknowledged),
-    }  # fmt: skip
+    }
 
 
 def opened(port: int, token: str, rounds: int) -> dict[str, float]:
@@ -58,14 +69,23 @@ def opened(port: int, token: str, rounds: int) -> dict[str, float]:
     config = client.get("/train/config").json()
     looks = [each for each in config["dependencies"] if each["js"] and each["inputs"]]
     given = {each["id"]: each["props"].get("value") or "" for each in config["components"]}
-    calls = {place: [(each["id"], [place, *(given[id] for id in each["inputs"][1:])]) for each in looks] for place in places(client)}
+    calls = {
+        place: [(each["id"], [place, *(given[id] for id in each["inputs"][1:])]) for each in looks]
+        for place in places(client)
+    }
     told = {"/label/": median([timed(client, "/label/", []) for _ in range(rounds)])}
-    return told | {place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in calls.items()}
+    return told | {
+        place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in calls.items()
+    }
 
 
 def places(client: httpx.Client) -> list[str]:
     """The pages of /train, as its side bar links to them."""
-    bar = next(each["props"]["value"] for each in client.get("/train/config").json()["components"] if "id=nav" in str(each["props"].get("value")))
+    bar = next(
+        each["props"]["value"]
+        for each in client.get("/train/config").json()["components"]
+        if "id=nav" in str(each["props"].get("value"))
+    )
     return [part.split("'")[0] for part in bar.split("href='")[1:] if part.startswith("#")]
 
 
@@ -74,7 +94,9 @@ def timed(client: httpx.Client, page: str, calls: list[tuple[int, list]]) -> flo
     began = time.perf_counter()
     client.get(page).raise_for_status()
     for number, given in calls:
-        client.post(f"{page}gradio_api/run/predict", json={"fn_index": number, "session_hash": "bench", "data": given}).raise_for_status()
+        client.post(
+            f"{page}gradio_api/run/predict", json={"fn_index": number, "session_hash": "bench", "data": given}
+        ).raise_for_status()
     return round(1000 * (time.perf_counter() - began), 1)
 
 

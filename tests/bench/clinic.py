@@ -23,16 +23,22 @@ from data.selection.centres import k_centre
 from data.selection.near import near_duplicates
 from data.splits import split_of
 from labeling.rating.simulate import Rater, simulate_ratings
-from rlhf.tour import FULL, Tour, World
+from rlhf.tour.run import FULL, Tour, World
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "REWARD_BENCH_DATA"
 POLITE = "instruction-data-with-preference.json"
 ROWS, DIMENSIONS = 52_000, 384
 """As many as Alpaca's rows, with vectors as long as a small sentence model's."""
 RATED, LOOKED_AT = 200, 3_000
 CACHE = Path.home() / ".cache" / "preference-loop"
-READS = ("rlhf/clinic/reading.py", "rlhf/clinic/embed.py", "data/selection/features.py", "data/selection/near.py", "data/migrations.py")
+READS = (
+    "rlhf/clinic/reading.py",
+    "rlhf/clinic/embed.py",
+    "data/selection/features.py",
+    "data/selection/near.py",
+    "data/sqlite/migrations.py",
+)
 """Code on which it depends what a look at the rows finds, and the store's shape."""
 PLAIN = 2.5
 """Points of an answer that is neither polite nor impolite."""
@@ -57,7 +63,10 @@ def starter_quality(seed: int, rows: int = LOOKED_AT) -> dict:
     points, held_out = _points(_records(kept), rated, scores, seed)
     unseen = np.setdiff1d(np.arange(len(kept)), rated)
     defects = [kept[place]["defects"] for place in unseen]
-    return {"held_out": against_ratings(held_out, np.array(scores, dtype=float), 3.0), **(against_defects(points[unseen], defects, 3.0) or {})}
+    return {
+        "held_out": against_ratings(held_out, np.array(scores, dtype=float), 3.0),
+        **(against_defects(points[unseen], defects, 3.0) or {}),
+    }
 
 
 def polite_quality(seed: int) -> dict:
@@ -77,7 +86,11 @@ def polite_quality(seed: int) -> dict:
     if not found:
         return {"missing": f"{POLITE}: set {FOLDER} to a folder that holds it"}
     items = [item for item in json.loads(found[0].read_text(encoding="utf-8")) if item["chosen"] != item["rejected"]]
-    kept = [{**item, "output": item[side], "score": manners(item, side)} for item in items for side in ("chosen", "rejected")]
+    kept = [
+        {**item, "output": item[side], "score": manners(item, side)}
+        for item in items
+        for side in ("chosen", "rejected")
+    ]
     trained = [place for place, row in enumerate(kept) if split_of(row["instruction"]) == "train"]
     points, _ = _points(_records(kept), trained, [kept[place]["score"] for place in trained], seed)
     unseen = np.setdiff1d(np.arange(len(kept)), trained)
@@ -86,10 +99,13 @@ def polite_quality(seed: int) -> dict:
     better, worse = points[chosen], points[~chosen]
     share = float((scores[rewritten] == 5).mean())
     return {
-        "trained_on": len(trained), "judged": len(unseen), "polite": round(float(roc_auc_score(scores[rewritten] == 5, points[rewritten])), 4),
-        "preferred": round(float(roc_auc_score(chosen, points)), 4), "preferred_at_most": round(1 - share * (1 - share) / 2, 4),
+        "trained_on": len(trained),
+        "judged": len(unseen),
+        "polite": round(float(roc_auc_score(scores[rewritten] == 5, points[rewritten])), 4),
+        "preferred": round(float(roc_auc_score(chosen, points)), 4),
+        "preferred_at_most": round(1 - share * (1 - share) / 2, 4),
         "within_instruction": round(float(((better > worse) + 0.5 * (better == worse)).mean()), 4),
-    }  # fmt: skip
+    }
 
 
 def manners(item: dict, side: str) -> float:
@@ -98,16 +114,30 @@ def manners(item: dict, side: str) -> float:
 
 
 def _records(rows: Sequence[dict]) -> list[Instruction]:
-    prompts = {text: number for number, text in enumerate(dict.fromkeys(f"{row['instruction']} {row['input']}" for row in rows))}
+    prompts = {
+        text: number
+        for number, text in enumerate(dict.fromkeys(f"{row['instruction']} {row['input']}" for row in rows))
+    }
     return [
-        Instruction(number, prompts[f"{row['instruction']} {row['input']}"], row["instruction"], row["input"], row["output"], "bench", [], "train")
+        Instruction(
+            number,
+            prompts[f"{row['instruction']} {row['input']}"],
+            row["instruction"],
+            row["input"],
+            row["output"],
+            "bench",
+            [],
+            "train",
+        )
         for number, row in enumerate(rows)
     ]
 
 
-def _points(rows: Sequence[Instruction], rated: Sequence[int], scores: Sequence[float], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _points(
+    rows: Sequence[Instruction], rated: Sequence[int], scores: Sequence[float], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Points of all rows, and held-out ones of the rated, from the starter's base as it stands."""
-    from reward.base import Base
+    from reward.base.frozen_base import Base
     from rlhf.clinic.curate import looks
     from rlhf.clinic.embed import examine
     from rlhf.clinic.quality import Rated, learn
@@ -124,11 +154,17 @@ def _points(rows: Sequence[Instruction], rated: Sequence[int], scores: Sequence[
 def near_duplicates_speed(home: Path) -> dict:
     """52,000 generated rows of 20 to 80 words, 10,000 of them others with one word more: seconds, memory, and how many were found."""
     rng = np.random.default_rng(0)
-    originals = [" ".join(f"w{word}" for word in rng.integers(0, 5000, rng.integers(20, 80))) for _ in range(ROWS - 10_000)]
+    originals = [
+        " ".join(f"w{word}" for word in rng.integers(0, 5000, rng.integers(20, 80))) for _ in range(ROWS - 10_000)
+    ]
     texts = originals + [text.replace(" ", " more ", 1) for text in originals[:10_000]]
     began, spent = time.monotonic(), time.process_time()
     groups = near_duplicates(texts)
-    return _clocks(began, spent) | {"rows": len(texts), "planted": 10_000, "found": int((groups[-10_000:] == np.arange(10_000)).sum())}
+    return _clocks(began, spent) | {
+        "rows": len(texts),
+        "planted": 10_000,
+        "found": int((groups[-10_000:] == np.arange(10_000)).sum()),
+    }
 
 
 def k_centre_speed(home: Path, *, k: int = 1_000) -> dict:
@@ -139,22 +175,35 @@ def k_centre_speed(home: Path, *, k: int = 1_000) -> dict:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     began, spent = time.monotonic(), time.process_time()
     found = k_centre(vectors, k)
-    return _clocks(began, spent) | {"rows": ROWS, "centres": len(set(found.chosen.tolist())), "radius": round(float(found.reached[-1]), 4)}
+    return _clocks(began, spent) | {
+        "rows": ROWS,
+        "centres": len(set(found.chosen.tolist())),
+        "radius": round(float(found.reached[-1]), 4),
+    }
 
 
 def _clocks(began: float, spent: float) -> dict:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": round(time.monotonic() - began, 1), "processor_seconds": round(time.process_time() - spent, 2), "peak_mb": round(peak)}
+    return {
+        "seconds": round(time.monotonic() - began, 1),
+        "processor_seconds": round(time.process_time() - spent, 2),
+        "peak_mb": round(peak),
+    }
 
 
-def sft_curated(home: Path, *, seed: int = 0, steps: int = 150, world: World | None = None, kept: Path | None = None) -> dict:
+def sft_curated(
+    home: Path, *, seed: int = 0, steps: int = 150, world: World | None = None, kept: Path | None = None
+) -> dict:
     """Policies trained on 500 curated rows, on 500 random ones and on all, for the same steps: how often the first beats the others."""
     world = world or World()
     shutil.copytree(looked_at(world, kept or CACHE), home, dirs_exist_ok=True)
     store = Store(home)
     simulate_ratings(store, ratings=RATED, raters=2, seed=seed)
     stages = Tour(store, FULL, seed, world, lambda line: print(line, file=sys.stderr, flush=True))
-    recipes = {"curated": {"ratings": "simulated", "min_quality": 3.5}, "random": {"pick": "random", "min_quality": 0.0}}
+    recipes = {
+        "curated": {"ratings": "simulated", "min_quality": 3.5},
+        "random": {"pick": "random", "min_quality": 0.0},
+    }
     made = {name: stages.run(name, "curate", name=name, **recipe).produced[0] for name, recipe in recipes.items()}
     found = {"steps": steps}
     for name, other in (("random", made["random"]), ("all", "")):
@@ -170,7 +219,12 @@ def looked_at(world: World, cache: Path) -> Path:
 
     Its name holds a hash of what it is made from: the starter's files and the code that reads rows.
     """
-    parts = [*sorted(starter.FOLDER.rglob("*.safetensors")), starter.INSTRUCTIONS, starter.PROMPTS, *(ROOT / name for name in READS)]
+    parts = [
+        *sorted(starter.FOLDER.rglob("*.safetensors")),
+        starter.INSTRUCTIONS,
+        starter.PROMPTS,
+        *(ROOT / name for name in READS),
+    ]
     place = cache / f"looked-at-{content_hash([hashlib.sha256(part.read_bytes()).hexdigest() for part in parts])[:16]}"
     if not place.is_dir():
         cache.mkdir(parents=True, exist_ok=True)

@@ -10,13 +10,13 @@ from starlette.applications import Starlette
 
 from app import serve
 from data import Store
-from labeling import api, turns
-from labeling.desk import Desk
-from labeling.entrance import Entrance
-from labeling.gate import Gate
-from labeling.listening import listen
-
-ROOT = Path(__file__).resolve().parents[2]
+from labeling.accounts.gate import Gate
+from labeling.api import routes
+from labeling.http.proxy import Entrance
+from labeling.http.socket import listen
+from labeling.page import actions
+from labeling.queue.group_commit import Desk
+from tests.support import ROOT
 
 
 def main(home: str) -> None:
@@ -24,13 +24,15 @@ def main(home: str) -> None:
     store = Store(home)
     door = listen("127.0.0.1", 0)
     desk = Desk(store)
-    inner = Starlette(routes=[*api.routes(store, desk), *turns.routes(store, desk)])
+    inner = Starlette(routes=[*routes.routes(store, desk), *actions.routes(store, desk)])
     serve(Entrance(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
 
 
 def start(home: Path, *, pages: bool) -> tuple[subprocess.Popen, int]:
     """The app with its pages, or the doors alone, in a process of its own; its port."""
-    command = ["app.py", "serve", "--home", str(home), "--port", "0"] if pages else ["-m", "tests.bench.doors", str(home)]
+    command = (
+        ["app.py", "serve", "--home", str(home), "--port", "0"] if pages else ["-m", "tests.bench.doors", str(home)]
+    )
     server = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     address = server.stdout.readline()
     if not address.startswith("http://"):

@@ -21,8 +21,8 @@ from tests.bench.kill9 import kill9
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
 from tests.bench.serve_load import serve_load
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAIRS = 600
 """Pairs waiting, and answered, in the figure of labels per second."""
 PATIENCE = 120.0
@@ -47,7 +47,10 @@ def first_pair_seconds(home: Path) -> dict:
     """From `app.py serve` in an empty home to the address, and to the first pair that a labeler is handed."""
     began = time.monotonic()
     server = subprocess.Popen(
-        [sys.executable, "app.py", "serve", "--home", str(home), "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "app.py", "serve", "--home", str(home), "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         address = server.stdout.readline().strip()
@@ -57,7 +60,11 @@ def first_pair_seconds(home: Path) -> dict:
             if time.monotonic() - began > PATIENCE:
                 raise TimeoutError(f"no pair after {PATIENCE:.0f} s")
             time.sleep(0.1)
-        return {"address": address.split("?")[0], "to_address": round(to_address, 1), "seconds": round(time.monotonic() - began, 1)}
+        return {
+            "address": address.split("?")[0],
+            "to_address": round(to_address, 1),
+            "seconds": round(time.monotonic() - began, 1),
+        }
     finally:
         server.terminate()
         server.wait()
@@ -68,7 +75,9 @@ def labels_per_second(home: Path) -> dict:
     store = Store(home)
     prompts = [store.prompts.add(f"Name {number} things.", source="bench") for number in range(PAIRS)]
     for prompt in prompts:
-        answers = [{"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"} for side in ("one", "two")]
+        answers = [
+            {"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"} for side in ("one", "two")
+        ]
         store.pairs.add(prompt.id, *store.completions.add_many(answers))
     session = Session(store, store.accounts.add("bench", "labeler"))
     began, seconds = time.monotonic(), []
@@ -78,7 +87,11 @@ def labels_per_second(home: Path) -> dict:
         seconds.append(time.monotonic() - sent)
     spent = time.monotonic() - began
     slow = sorted(seconds)[int(0.99 * len(seconds))]
-    return {"labels": len(seconds), "per_second": round(len(seconds) / spent, 1), "submit_p99_ms": round(1000 * slow, 2)}
+    return {
+        "labels": len(seconds),
+        "per_second": round(len(seconds) / spent, 1),
+        "submit_p99_ms": round(1000 * slow, 2),
+    }
 
 
 def ppo(folder: Path) -> dict:

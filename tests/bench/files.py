@@ -16,8 +16,8 @@ from data import Store
 from data.starter.words import BACKS, FRONTS
 from labeling.session import Answer, Session
 from tests.bench.large_home import fill
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ROWS, EXPORTED, WAITING, PAUSE = 100_000, 1_000_000, 20_000, 0.01
 IMPORT, EXPORT = ([sys.executable, "app.py", verb] for verb in ("import", "export"))
 MEASURED = """import json, resource, subprocess, sys, time
@@ -43,15 +43,32 @@ def import_large(home: Path, *, rows: int = ROWS) -> dict:
     add_waiting(store, WAITING)
     labeler = Session(store, store.accounts.add("bench", "labeler"))
     quiet = waits(labeler, lambda answered: answered < 300)
-    command = [sys.executable, "-c", MEASURED, *IMPORT, str(file), "--as", "preferences", "--home", str(home / "home"), "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        MEASURED,
+        *IMPORT,
+        str(file),
+        "--as",
+        "preferences",
+        "--home",
+        str(home / "home"),
+        "--json",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     during = waits(labeler, lambda answered: process.poll() is None)
     told, measured = process.communicate()
     return {
-        "rows": rows, "added": json.loads(told)["added"], "file_mb": round(file.stat().st_size / 1e6, 1),
-        **json.loads(measured.splitlines()[-1]), "labels_meanwhile": len(during), **figures(during),
-        "without_import": figures(quiet), "cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1),
-    }  # fmt: skip
+        "rows": rows,
+        "added": json.loads(told)["added"],
+        "file_mb": round(file.stat().st_size / 1e6, 1),
+        **json.loads(measured.splitlines()[-1]),
+        "labels_meanwhile": len(during),
+        **figures(during),
+        "without_import": figures(quiet),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def preferences(rows: int) -> Iterator[dict]:
@@ -59,14 +76,22 @@ def preferences(rows: int) -> Iterator[dict]:
     drawn = random.Random(0)
     for number in range(rows):
         words = " ".join(drawn.choices(FRONTS + BACKS, k=40))
-        yield {"prompt": f"Write note {number} about {words[:60]}.", "chosen": f"{words} {number}", "rejected": f"{number} {words[::-1]}"}
+        yield {
+            "prompt": f"Write note {number} about {words[:60]}.",
+            "chosen": f"{words} {number}",
+            "rejected": f"{number} {words[::-1]}",
+        }
 
 
 def add_waiting(store: Store, count: int) -> None:
     """So many pairs to be judged."""
     store.prompts.add_many({"text": f"Name {number} things.", "source": "bench"} for number in range(count))
     prompts = store.prompts.list()
-    answers = [{"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"} for prompt in prompts for side in ("one", "two")]
+    answers = [
+        {"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"}
+        for prompt in prompts
+        for side in ("one", "two")
+    ]
     ids = store.completions.add_many(answers)
     store.pairs.add_many((prompt.id, ids[2 * n], ids[2 * n + 1]) for n, prompt in enumerate(prompts))
 
@@ -87,7 +112,10 @@ def waits(session: Session, going_on: Callable[[int], bool]) -> list[float]:
 def figures(seconds: list[float]) -> dict:
     """The longest wait and the 99th percentile, in milliseconds."""
     ordered = sorted(seconds)
-    return {"longest_wait_ms": round(1000 * ordered[-1], 1), "wait_p99_ms": round(1000 * ordered[int(0.99 * len(ordered))], 1)}
+    return {
+        "longest_wait_ms": round(1000 * ordered[-1], 1),
+        "wait_p99_ms": round(1000 * ordered[int(0.99 * len(ordered))], 1),
+    }
 
 
 def export_large(home: Path, *, filled: Path | None = None, rows: int = EXPORTED) -> dict:
@@ -102,7 +130,18 @@ def export_large(home: Path, *, filled: Path | None = None, rows: int = EXPORTED
     found: dict = {"comparisons": store.comparisons.count(), "store_mb": round(store.path.stat().st_size / 1e6)}
     for name in ("out.jsonl", "out.jsonl.gz", "out.csv", "out.parquet"):
         file = home / name
-        command = [sys.executable, "-c", MEASURED, *EXPORT, str(file), "--what", "preferences", "--home", str(place), "--json"]
+        command = [
+            sys.executable,
+            "-c",
+            MEASURED,
+            *EXPORT,
+            str(file),
+            "--what",
+            "preferences",
+            "--home",
+            str(place),
+            "--json",
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         measured = json.loads(done.stderr.splitlines()[-1])
         written = {"rows": json.loads(done.stdout)["rows"], "file_mb": round(file.stat().st_size / 1e6)}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from data import Store
-from labeling.queue import LEASE_SECONDS
+from labeling.queue.leases import LEASE_SECONDS
 from labeling.session import Session
 from tests.bench.doors import start
 from tests.bench.labelers import Gone, Labeler, fill, hire
@@ -83,7 +83,11 @@ def checked(store: Store, labelers: list[Labeler]) -> dict:
     judged = {event.pair_id for event in store.comparisons.current()}
     free = len(Session(store, store.accounts.add("after", "labeler"), clock=lambda: later).queue.waiting())
     return {
-        "acknowledged": len(seen), "lost": sum(id not in events for id in seen), "twice": sum(count > 1 for count in answers.values()),
-        "under_way_kept": len(events) - len(set(seen)), "pairs_lost": store.pairs.count() - len(judged) - free,
-        "refused": sum(len(labeler.refused) for labeler in labelers), "integrity": store.value("PRAGMA integrity_check"),
-    }  # fmt: skip
+        "acknowledged": len(seen),
+        "lost": sum(id not in events for id in seen),
+        "twice": sum(count > 1 for count in answers.values()),
+        "under_way_kept": len(events) - len(set(seen)),
+        "pairs_lost": store.pairs.count() - len(judged) - free,
+        "refused": sum(len(labeler.refused) for labeler in labelers),
+        "integrity": store.value("PRAGMA integrity_check"),
+    }

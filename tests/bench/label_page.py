@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from data import Store
-from labeling.sign_in import COOKIE
+from labeling.accounts.sign_in import COOKIE
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ANSWERS, WARM_UP = 60, 5
 TEXT = "Some words that fill a line or two of text. " * 25
 WATCH = """() => {
@@ -37,7 +37,10 @@ def label_page(home: Path) -> dict:
     store = Store(home)
     for number in range(ANSWERS + WARM_UP + 1):
         prompt = store.prompts.add(f"Write note {number}.", source="bench")
-        texts = ({"prompt_id": prompt.id, "model_name": name, "text": f"{name} {number}. {TEXT}", "number": 0} for name in ("a", "b"))
+        texts = (
+            {"prompt_id": prompt.id, "model_name": name, "text": f"{name} {number}. {TEXT}", "number": 0}
+            for name in ("a", "b")
+        )
         store.pairs.add(prompt.id, *store.completions.add_many(texts))
     token = store.tokens.issue("session", store.accounts.add("bench", "labeler").id, 3600)
     store.accounts.add("somebody", "researcher", password_hash="none")
@@ -55,7 +58,13 @@ def label_page(home: Path) -> dict:
         server.terminate()
         server.wait()
     kept = store.comparisons.count()
-    return {"answers": len(seen), "kept": kept, "cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1), **spread(seen)}
+    return {
+        "answers": len(seen),
+        "kept": kept,
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 1),
+        **spread(seen),
+    }
 
 
 def answered(page: object, address: str) -> list[dict]:
@@ -76,5 +85,8 @@ def spread(seen: list[dict]) -> dict:
     found = {}
     for stage in ("painted", "placed", "waited"):
         values = sorted(each[stage] for each in seen)
-        found |= {f"{stage}_p50": round(statistics.median(values), 1), f"{stage}_p95": round(values[int(len(values) * 0.95) - 1], 1)}
+        found |= {
+            f"{stage}_p50": round(statistics.median(values), 1),
+            f"{stage}_p95": round(values[int(len(values) * 0.95) - 1], 1),
+        }
     return found

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from data import Store
-from labeling.sign_in import COOKIE
+from labeling.accounts.sign_in import COOKIE
 
 
 class Gone(Exception):
@@ -55,7 +55,9 @@ class Labeler:
         """(status, document). Raises Gone where the server went away."""
         try:
             if self.streams and self.streams[0].at_eof():
-                await self.leave()  # the server closes a connection that was idle for 5 s; a browser opens another one then, too
+                await (
+                    self.leave()
+                )  # the server closes a connection that was idle for 5 s; a browser opens another one then, too
             if self.streams is None:
                 self.streams = await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self.streams
@@ -99,7 +101,9 @@ def hire(store: Store, count: int, port: int = 0) -> list[Labeler]:
 def fill(store: Store, pairs: int) -> None:
     """A policy, so that nothing is sampled, and that many pairs to be compared."""
     store.policies.add(name="bench", kind="base", base="bench")
-    store.prompts.add_many({"text": f"Write a short note about thing {number}.", "source": "bench"} for number in range(pairs))
+    store.prompts.add_many(
+        {"text": f"Write a short note about thing {number}.", "source": "bench"} for number in range(pairs)
+    )
     prompts = store.prompts.list()
     texts = ("Dear friend, thank you so much for it. " * 6, "thx for that. " * 8)
     answers = [(prompt.id, f"model {side}", text) for prompt in prompts for side, text in enumerate(texts)]

@@ -18,14 +18,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from data import comparisons as said
-from data import completions, prompts
 from data.clock import now
-from data.connection import unchecked
 from data.ids import dumps, sampled_id
-from data.schema_counts import COUNTED
+from data.sqlite.connection import unchecked
+from data.sqlite.schema.counts import COUNTED
 from data.store import Store
-from data.verdicts import outcome
+from data.tables import comparisons as said
+from data.tables import completions, prompts
+from data.tables.verdicts import outcome
 from labeling.session import Answer, Session
 
 ASSIGNMENT = ("id", "pair_id", "labeler_id", "left_id", "right_id", "done", "shown_at", "expires_at", "created_at")
@@ -58,7 +58,9 @@ def fill(store: Store, *, pairs: int, comparisons: int, labelers: int) -> None:
         met = list(meetings(store, policies))
         store.insert_many("completions", completions.COLUMNS, (row for _, answers in met for row in answers))
         moment = now()
-        store.insert_many("pairs", PAIR, ((one[1], *sorted((one[0], other[0])), purpose, moment) for purpose, (one, other) in met))
+        store.insert_many(
+            "pairs", PAIR, ((one[1], *sorted((one[0], other[0])), purpose, moment) for purpose, (one, other) in met)
+        )
         del met
         found = store.db.conn.execute("SELECT id, first_id, second_id FROM pairs").fetchall()
         handed, events = zip(*judgements(found, people, comparisons), strict=True)
@@ -70,7 +72,10 @@ def fill(store: Store, *, pairs: int, comparisons: int, labelers: int) -> None:
 def bare(store: Store) -> Iterator[None]:
     """Without the triggers and indexes of TABLES; then they are made again, and the derived tables filled."""
     marks = ", ".join("?" * len(TABLES))
-    laid = store.rows(f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ({marks}) AND type IN ('trigger', 'index') AND sql != ''", TABLES)
+    laid = store.rows(
+        f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ({marks}) AND type IN ('trigger', 'index') AND sql != ''",
+        TABLES,
+    )
     laid += store.rows("SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'queue' AND type = 'index'")
     for one in laid:
         store.execute(f"DROP {one['type']} {one['name']}")
@@ -92,16 +97,30 @@ def meetings(store: Store, policies: list[int]) -> Iterator[tuple[str, list[tupl
     for prompt in store.stream("SELECT id, split FROM prompts ORDER BY id"):
         compared = prompt["split"] == "test" and left > 0
         left -= compared
-        yield ("compare" if compared else "train"), [answer(prompt["id"], side, policies[side * compared], moment) for side in (0, 1)]
+        yield (
+            ("compare" if compared else "train"),
+            [answer(prompt["id"], side, policies[side * compared], moment) for side in (0, 1)],
+        )
 
 
 def answer(prompt: int, side: int, policy: int, moment: str) -> tuple:
     """A row of completions."""
     sampling, tokens = {"temperature": 1.0}, [3 + prompt % 997, 5 + side, 2]
     return (
-        sampled_id(prompt, policy, sampling, 0, side, tokens), prompt, policy, ("bench", "rival")[policy - 1], f"Answer {side} to question {prompt}.",
-        dumps(tokens), dumps(sampling), 0, side, 1, None, moment, None,
-    )  # fmt: skip
+        sampled_id(prompt, policy, sampling, 0, side, tokens),
+        prompt,
+        policy,
+        ("bench", "rival")[policy - 1],
+        f"Answer {side} to question {prompt}.",
+        dumps(tokens),
+        dumps(sampling),
+        0,
+        side,
+        1,
+        None,
+        moment,
+        None,
+    )
 
 
 def judgements(found: list[tuple], people: list[int], wanted: int) -> Iterator[tuple[tuple, tuple]]:
@@ -116,17 +135,40 @@ def judgements(found: list[tuple], people: list[int], wanted: int) -> Iterator[t
             number += 1
             person = people[(pair * 7 + turn) % len(people)]
             sides = (first, second) if rng.random() < 0.5 else (second, first)
-            yield judgement(f"{rng.getrandbits(128):032x}", pair, person, sides, rng.choice(VERDICTS), began + number * step)
+            yield judgement(
+                f"{rng.getrandbits(128):032x}", pair, person, sides, rng.choice(VERDICTS), began + number * step
+            )
 
 
-def judgement(id: str, pair: int, person: int, sides: tuple[str, str], verdict: str, shown: datetime) -> tuple[tuple, tuple]:
+def judgement(
+    id: str, pair: int, person: int, sides: tuple[str, str], verdict: str, shown: datetime
+) -> tuple[tuple, tuple]:
     """One of them."""
     left, right = sides
     moments = (shown, shown + timedelta(seconds=WAIT), shown + timedelta(seconds=SECONDS))
     shown_at, ends, moment = (at.isoformat(timespec="microseconds") for at in moments)
     side, margin = outcome(verdict)
     winner = {"left": left, "right": right, None: None}[side]
-    event = (id[::-1], id, pair, person, left, right, verdict, winner, margin, 0, None, "person", None, 1, 1, SECONDS, moment, None)
+    event = (
+        id[::-1],
+        id,
+        pair,
+        person,
+        left,
+        right,
+        verdict,
+        winner,
+        margin,
+        0,
+        None,
+        "person",
+        None,
+        1,
+        1,
+        SECONDS,
+        moment,
+        None,
+    )
     return (id, pair, person, left, right, 1, shown_at, ends, shown_at), event
 
 
@@ -163,7 +205,10 @@ def main() -> None:
     told: dict = {}
     if not store.pairs.count():
         fill(store, pairs=args.pairs, comparisons=args.comparisons, labelers=args.labelers)
-        told = {"fill_seconds": round(time.monotonic() - began, 1), "fill_cpu_seconds": round(time.process_time() - used, 1)}
+        told = {
+            "fill_seconds": round(time.monotonic() - began, 1),
+            "fill_cpu_seconds": round(time.process_time() - used, 1),
+        }
     told |= {"pairs": store.pairs.count(), "comparisons": store.comparisons.count()}
     print(dumps(told if "fill_seconds" in told else told | measure(store)))
 

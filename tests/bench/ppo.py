@@ -17,7 +17,12 @@ TRL = Path(os.environ.get("TRL_1_12") or Path.home() / ".cache" / "preference-lo
 CASES = [
     Case(who, bf16, layers, setting)
     for bf16 in (False, True)
-    for who, layers, setting in (("theirs", "all", "default"), ("theirs", "all", "tuned"), ("ours", "all", "tuned"), ("ours", "top", "tuned"))
+    for who, layers, setting in (
+        ("theirs", "all", "default"),
+        ("theirs", "all", "tuned"),
+        ("ours", "all", "tuned"),
+        ("ours", "top", "tuned"),
+    )
 ] + [Case("ours", critic="reward")]  # the app's own choice, which trains a critic of full size as theirs does
 ROUNDS = 2
 IMPORTS = "import torch, transformers, peft, trl; from tests.bench.ppo_world import resident_mb; print(resident_mb())"
@@ -37,10 +42,21 @@ class Side:
     def __init__(self, base: Path, case: Case) -> None:
         self.case, self.updates = case, []
         paths = [str(trl_folder())] if case.who == "theirs" else []
-        quiet = {"PYTHONWARNINGS": "ignore", "TRL_EXPERIMENTAL_SILENCE": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(paths)}
+        quiet = {
+            "PYTHONWARNINGS": "ignore",
+            "TRL_EXPERIMENTAL_SILENCE": "1",
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
         command = [sys.executable, "-m", f"tests.bench.ppo_{case.who}", str(base), json.dumps(asdict(case))]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | quiet, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            cwd=ROOT,
+            env=os.environ | quiet,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert json.loads(self.process.stdout.readline())["ready"]
 
@@ -109,11 +125,17 @@ def ppo_against_trl(folder: Path) -> dict:
 
 def ratios(rows: list[dict]) -> list[dict]:
     """Each row of ours over theirs, tuned, in the same precision: below 1 is less, above 1 more."""
-    figures = ("episodes_per_second", "episodes_per_processor_second", "peak_mb_above_imports", "mflop_per_answer_token")
+    figures = (
+        "episodes_per_second",
+        "episodes_per_processor_second",
+        "peak_mb_above_imports",
+        "mflop_per_answer_token",
+    )
     theirs = {row["bf16"]: row for row in rows if row["who"] == "theirs" and row["setting"] == "tuned"}
     same = ("layers", "critic", "bf16")
     return [
-        {name: row[name] for name in same} | {name: round(row[name] / theirs[row["bf16"]][name], 2) for name in figures if name in row}
+        {name: row[name] for name in same}
+        | {name: round(row[name] / theirs[row["bf16"]][name], 2) for name in figures if name in row}
         for row in rows
         if row["who"] == "ours"
     ]

@@ -16,7 +16,12 @@ from tests.bench.figures import ROOT
 from tests.bench.ppo import trl_folder
 from tests.bench.ppo_world import EPISODES, PAD, Case, prompts, save_base
 
-SHAPE = {"layers": 2, "hidden": 64, "words": 64, "spread": 0.2}  # with weights of deviation 0.02 no policy could tell words apart
+SHAPE = {
+    "layers": 2,
+    "hidden": 64,
+    "words": 64,
+    "spread": 0.2,
+}  # with weights of deviation 0.02 no policy could tell words apart
 ANSWER, UPDATES = 16, 40
 RATES = {"ours": 1e-2, "theirs": 1e-2}
 """Learning rates: the best of 1e-3, 3e-3, 1e-2 and 2e-2 on tuning seeds, by the mean over the whole run; ours gains hardly more at 2e-2."""
@@ -36,8 +41,8 @@ def ours(folder: Path, *, seed: int) -> dict:
     """One run of ours, adapters in every layer: mean reward of each update's answers, and whether it collapsed."""
     from transformers import PrinterCallback
 
-    from reward.base import Base
-    from rlhf.ppo_trainer import PPOTrainer
+    from reward.base.frozen_base import Base
+    from rlhf.ppo.trainer import PPOTrainer
     from tests.bench.ppo_ours import config, lora
 
     base, case = Base.load(save_base(folder / "base", **SHAPE)), Case("ours")
@@ -55,7 +60,15 @@ def theirs(folder: Path, *, seed: int) -> dict:
     base = save_base(folder / "base", **SHAPE)
     quiet = {"PYTHONPATH": str(trl_folder()), "TRL_EXPERIMENTAL_SILENCE": "1", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-m", "tests.bench.ppo_curve_theirs", str(base), str(seed)]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | quiet, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | quiet,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        text=True,
+    )
     return summary(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -74,13 +87,18 @@ def summary(rewards: list[float]) -> dict:
 
 def curves(folder: Path) -> dict:
     """Five seeds of each, in turn."""
-    found = [{side.__name__: side(folder / f"{side.__name__}-{seed}", seed=seed) for side in (ours, theirs)} for seed in SEEDS]
+    found = [
+        {side.__name__: side(folder / f"{side.__name__}-{seed}", seed=seed) for side in (ours, theirs)}
+        for seed in SEEDS
+    ]
     return {"shared": SHARED, "learning_rates": RATES} | {
         name: {
             "mean": round(statistics.mean(run[name]["mean"] for run in found), 4),
             "last": [run[name]["last"] for run in found],
             "collapsed": sum(run[name]["collapsed"] for run in found),
-            "curve": [round(statistics.mean(each), 4) for each in zip(*(run[name]["rewards"] for run in found), strict=True)],
+            "curve": [
+                round(statistics.mean(each), 4) for each in zip(*(run[name]["rewards"] for run in found), strict=True)
+            ],
         }
         for name in ("ours", "theirs")
     }

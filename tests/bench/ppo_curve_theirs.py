@@ -51,7 +51,11 @@ def main() -> None:
     torch.manual_seed(seed)
     rule, rewards = Rule(AutoTokenizer.from_pretrained(base).convert_tokens_to_ids(ASK)), Rewards()
     with tempfile.TemporaryDirectory() as folder:
-        given = {"response_length": ANSWER, "total_episodes": EPISODES * UPDATES, "learning_rate": RATES["theirs"]} | SHARED
+        given = {
+            "response_length": ANSWER,
+            "total_episodes": EPISODES * UPDATES,
+            "learning_rate": RATES["theirs"],
+        } | SHARED
         args = config(Case("theirs"), folder, seed=seed, **given)
         trainer(base, args, prompts(seed, words=SHAPE["words"]), rewards, reward=rule).train()
     print(json.dumps(rewards.means))

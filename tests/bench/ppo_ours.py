@@ -9,11 +9,12 @@ import tempfile
 import torch
 from peft import LoraConfig
 
-from reward.base import Base
-from reward.model import RewardModel, about_base
-from rlhf.ppo_config import PPOConfig
-from rlhf.ppo_trainer import PPOTrainer
-from rlhf.trunk import lora_from
+from reward.about import about_base
+from reward.base.frozen_base import Base
+from reward.model import RewardModel
+from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.frozen_trunk import lora_from
+from rlhf.ppo.trainer import PPOTrainer
 from tests.bench.ppo_world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
 
 MICRO = 16
@@ -23,10 +24,18 @@ def config(case: Case, folder: str, updates: int = 1000, **options) -> PPOConfig
     """The figure's sizes: as many optimizer steps in an update as TRL makes, one per epoch."""
     given = {"max_new_tokens": ANSWER, "critic": case.critic} | options
     args = PPOConfig(
-        folder, per_device_train_batch_size=MICRO, gradient_accumulation_steps=EPISODES // MICRO, rollout_batch_size=EPISODES,
-        num_ppo_epochs=EPOCHS, bf16=case.bf16, use_cpu=not torch.cuda.is_available(), save_strategy="no", disable_tqdm=True,
-        kl_budget=1e9, **given,
-    )  # fmt: skip
+        folder,
+        per_device_train_batch_size=MICRO,
+        gradient_accumulation_steps=EPISODES // MICRO,
+        rollout_batch_size=EPISODES,
+        num_ppo_epochs=EPOCHS,
+        bf16=case.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        save_strategy="no",
+        disable_tqdm=True,
+        kl_budget=1e9,
+        **given,
+    )
     args.max_steps = updates * args.steps_per_update
     return args
 

@@ -20,13 +20,28 @@ MICRO = 16  # answers in one pass of the tuned one, as many as ours has
 
 def config(case: Case, folder: str, **given) -> PPOConfig:
     """The figure's sizes; the rest as it comes, or tuned."""
-    tuned = {"gradient_checkpointing": False, "stop_token": "eos", "per_device_train_batch_size": MICRO} if case.setting == "tuned" else {}
-    options = {"per_device_train_batch_size": 8, "bf16": case.bf16, "response_length": ANSWER, "total_episodes": MANY} | tuned | given
+    tuned = (
+        {"gradient_checkpointing": False, "stop_token": "eos", "per_device_train_batch_size": MICRO}
+        if case.setting == "tuned"
+        else {}
+    )
+    options = (
+        {"per_device_train_batch_size": 8, "bf16": case.bf16, "response_length": ANSWER, "total_episodes": MANY}
+        | tuned
+        | given
+    )
     return PPOConfig(
-        folder, **options, gradient_accumulation_steps=EPISODES // options["per_device_train_batch_size"], num_ppo_epochs=EPOCHS,
-        num_sample_generations=0, use_cpu=not torch.cuda.is_available(), temperature=1.0, report_to="none", save_strategy="no",
+        folder,
+        **options,
+        gradient_accumulation_steps=EPISODES // options["per_device_train_batch_size"],
+        num_ppo_epochs=EPOCHS,
+        num_sample_generations=0,
+        use_cpu=not torch.cuda.is_available(),
+        temperature=1.0,
+        report_to="none",
+        save_strategy="no",
         disable_tqdm=True,
-    )  # fmt: skip
+    )
 
 
 def rows(tokenizer, texts: list[str]) -> Dataset:
@@ -49,12 +64,21 @@ def count_tokens(turns: Turns) -> None:
 def trainer(base: str, args: PPOConfig, texts: list[str], callback, reward=None) -> PPOTrainer:
     """Policy with LoRA on all linear layers, a full value model, and a full reward model unless one is given."""
     tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
-    scored = [AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32) for _ in range(2)]
+    scored = [
+        AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32) for _ in range(2)
+    ]
     return PPOTrainer(
-        args, tokenizer, AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), None, reward or scored[0],
-        rows(tokenizer, texts), scored[1], eval_dataset=rows(tokenizer, texts[:8]), callbacks=[callback],
+        args,
+        tokenizer,
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+        None,
+        reward or scored[0],
+        rows(tokenizer, texts),
+        scored[1],
+        eval_dataset=rows(tokenizer, texts[:8]),
+        callbacks=[callback],
         peft_config=LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM"),
-    )  # fmt: skip
+    )
 
 
 def main() -> None:

@@ -35,7 +35,11 @@ class Case:
     @property
     def name(self) -> str:
         """As the table shows it."""
-        about = f"adapters in {'every layer' if self.layers == 'all' else 'the top half'}" if self.who == "ours" else self.setting
+        about = (
+            f"adapters in {'every layer' if self.layers == 'all' else 'the top half'}"
+            if self.who == "ours"
+            else self.setting
+        )
         critic = "" if self.critic == "joint" else f", critic={self.critic}"
         return f"{self.who}, {about}{critic}, {'bf16' if self.bf16 else 'fp32'}"
 
@@ -45,13 +49,24 @@ def save_base(folder: Path, layers: int = 8, hidden: int = 256, words: int = WOR
     all_words = [PAD, END, ASK, *(f"w{number}" for number in range(3, words))]
     tokens = Tokenizer(models.WordLevel({word: number for number, word in enumerate(all_words)}, unk_token=PAD))
     tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token=PAD, eos_token=END, additional_special_tokens=[ASK])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokens, pad_token=PAD, eos_token=END, additional_special_tokens=[ASK]
+    )
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %} " + ASK
     torch.manual_seed(0)
     shape = LlamaConfig(
-        vocab_size=words, hidden_size=hidden, intermediate_size=hidden * 11 // 4, num_hidden_layers=layers, num_attention_heads=4,
-        max_position_embeddings=128, tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None, initializer_range=spread,
-    )  # fmt: skip
+        vocab_size=words,
+        hidden_size=hidden,
+        intermediate_size=hidden * 11 // 4,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=128,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+        initializer_range=spread,
+    )
     LlamaForCausalLM(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -60,7 +75,9 @@ def save_base(folder: Path, layers: int = 8, hidden: int = 256, words: int = WOR
 def prompts(seed: int, count: int = 1024, words: int = WORDS) -> list[str]:
     """Random words; with the token that asks, 8 to 32 of them."""
     rng = random.Random(seed)
-    return [" ".join(f"w{rng.randrange(3, words)}" for _ in range(rng.randint(SHORTEST, LONGEST) - 1)) for _ in range(count)]
+    return [
+        " ".join(f"w{rng.randrange(3, words)}" for _ in range(rng.randint(SHORTEST, LONGEST) - 1)) for _ in range(count)
+    ]
 
 
 def resident_mb() -> float:
@@ -84,7 +101,10 @@ def flop_counter() -> FlopCounterMode:
     def backward(grad, query, key, value, *_, **__):
         return sdpa_backward_flop_count(grad, query, key, value)
 
-    known = {aten._scaled_dot_product_flash_attention_for_cpu: forward, aten._scaled_dot_product_flash_attention_for_cpu_backward: backward}
+    known = {
+        aten._scaled_dot_product_flash_attention_for_cpu: forward,
+        aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
+    }
     return FlopCounterMode(display=False, custom_mapping=known)
 
 
@@ -106,7 +126,12 @@ class Turns(TrainerCallback):
         if state.global_step % self.per_update:
             return
         seconds = time.perf_counter() - self._began
-        line = {"seconds": seconds, "cpu_seconds": time.process_time() - self._cpu_began, "tokens": self.tokens, "peak_mb": peak_mb()}
+        line = {
+            "seconds": seconds,
+            "cpu_seconds": time.process_time() - self._cpu_began,
+            "tokens": self.tokens,
+            "peak_mb": peak_mb(),
+        }
         if self._counter is not None:
             self._counter.__exit__(None, None, None)
             line["flops"] = self._counter.get_total_flops()

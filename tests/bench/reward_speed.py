@@ -24,17 +24,17 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, PrinterCallback
 from trl import RewardTrainer
 
-from data.preferences import PreferenceRow
 from data.splits import split_of
-from reward.base import Base
-from reward.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
-from reward.fit import Start, build_trainer
-from reward.layout import last_hidden, separate
-from reward.machine import keep_freed_memory
-from reward.places import locate
-from reward.rows import Encoded, RowEncoder
+from data.views.preferences import PreferenceRow
+from reward.base.frozen_base import Base
+from reward.base.locate import locate
+from reward.base.machine import keep_freed_memory
 from reward.settings import RewardSettings
-from reward.trainer import trainer_config
+from reward.training.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
+from reward.training.fit import Start, build_trainer
+from reward.training.packing import last_hidden, separate
+from reward.training.rows import Encoded, RowEncoder
+from reward.training.trainer import trainer_config
 
 FOLDER = "REWARD_BENCH_DATA"
 FILES = ("instruction-data-with-preference.json", "testset-v1.json")
@@ -77,12 +77,16 @@ def ours(home: Path, settings: RewardSettings, source: str, train: Sequence[Enco
     return result
 
 
-def theirs(home: Path, settings: RewardSettings, source: str, train: Sequence[Encoded], test: Sequence[Encoded]) -> dict:
+def theirs(
+    home: Path, settings: RewardSettings, source: str, train: Sequence[Encoded], test: Sequence[Encoded]
+) -> dict:
     """Plain RewardTrainer with its own loss, sampler and collator, on ready token ids."""
     base = Base.load(source)
     pad = scoring_pad(base)
     base.tokenizer.pad_token = base.tokenizer.convert_ids_to_tokens(pad)
-    model = AutoModelForSequenceClassification.from_pretrained(locate(source), num_labels=1, dtype=torch.float32, local_files_only=True)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        locate(source), num_labels=1, dtype=torch.float32, local_files_only=True
+    )
     torch.manual_seed(settings.seed)
     torch.nn.init.normal_(model.score.weight, std=HEAD_SPREAD)
     trainer = RewardTrainer(
@@ -108,7 +112,11 @@ def timed(trainer: RewardTrainer, pairs: int) -> dict:
     began = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - began
-    return {"pairs_per_second": round(trainer.state.epoch * pairs / seconds, 3), "seconds": round(seconds, 1), "steps": trainer.state.global_step}
+    return {
+        "pairs_per_second": round(trainer.state.epoch * pairs / seconds, 3),
+        "seconds": round(seconds, 1),
+        "steps": trainer.state.global_step,
+    }
 
 
 @torch.no_grad()
@@ -121,7 +129,9 @@ def accuracy(model: torch.nn.Module, pad: int, rows: Sequence[Encoded]) -> float
         batch = rows[start : start + AT_ONCE]
         layout = separate([each.prompt for each in batch], [[each.a, each.b] for each in batch], pad)
         a, b = classifier.score(last_hidden(trunk, layout)).view(-1, 2).T.tolist()
-        right += [0.5 if x == y else float((x > y) == (each.row.label == 1.0)) for x, y, each in zip(a, b, batch, strict=True)]
+        right += [
+            0.5 if x == y else float((x > y) == (each.row.label == 1.0)) for x, y, each in zip(a, b, batch, strict=True)
+        ]
     return round(statistics.mean(right), 4)
 
 
@@ -136,7 +146,12 @@ def pandalm(items: Sequence[dict]) -> list[PreferenceRow]:
     for item in items:
         verdict, votes = Counter(item[f"annotator{number}"] for number in (1, 2, 3)).most_common(1)[0]
         texts = item["response1"], item["response2"]
-        if votes > 1 and verdict in (1, 2) and all(isinstance(text, str) and text for text in texts) and texts[0] != texts[1]:
+        if (
+            votes > 1
+            and verdict in (1, 2)
+            and all(isinstance(text, str) and text for text in texts)
+            and texts[0] != texts[1]
+        ):
             rows.append((_prompt(item), *texts, float(verdict == 1)))
     return _rows(rows)
 
@@ -149,7 +164,25 @@ def _rows(found: Sequence[tuple[str, str, str, float]]) -> list[PreferenceRow]:
     numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompt for prompt, *_ in found))}
     return [
         PreferenceRow(
-            str(number), numbers[prompt], prompt, None, split_of(prompt), a, b, a, b, None, None, label, 2, 1.0, "import", 1, "bench", "bench", 1
+            str(number),
+            numbers[prompt],
+            prompt,
+            None,
+            split_of(prompt),
+            a,
+            b,
+            a,
+            b,
+            None,
+            None,
+            label,
+            2,
+            1.0,
+            "import",
+            1,
+            "bench",
+            "bench",
+            1,
         )
         for number, (prompt, a, b, label) in enumerate(found)
     ]
@@ -162,7 +195,9 @@ def _chosen(each: Encoded) -> dict[str, list[int]]:
 
 def main() -> None:
     """Seed by seed, one JSON line each, and one with the medians."""
-    parser = argparse.ArgumentParser(prog="tests.bench.reward_speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests.bench.reward_speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", help=f"the folder with {' and '.join(FILES)}; without it ${FOLDER}")
     parser.add_argument("--base", default="starter", help="a folder of a base model")
     parser.add_argument("--seeds", type=int, default=5)

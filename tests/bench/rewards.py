@@ -7,12 +7,22 @@ from pathlib import Path
 
 from data import Store
 from labeling.simulate import simulate
-from rlhf.tour import FULL, LABELERS, SPARE, Tour, World
+from rlhf.tour.run import FULL, LABELERS, SPARE, Tour, World
 
 SIZES = (1000, 3000)
 TEST_PAIRS_PER_PROMPT = 3
 """900 and more test labels: the standard error of an accuracy is then about 0.013."""
-SHOWN = ("accuracy", "ci", "ceiling", "skill", "gold_accuracy", "fit_accuracy", "fit_ci", "fit_pairs", "length_baseline")
+SHOWN = (
+    "accuracy",
+    "ci",
+    "ceiling",
+    "skill",
+    "gold_accuracy",
+    "fit_accuracy",
+    "fit_ci",
+    "fit_pairs",
+    "length_baseline",
+)
 
 
 def reward_skill(home: Path, *, seed: int = 0) -> dict:
@@ -30,7 +40,9 @@ def reward_skill(home: Path, *, seed: int = 0) -> dict:
         _sample_train(tour, size - trained_on)
         trained_on += _label(tour, size - trained_on)
         run = tour.run("reward", "reward", labels="simulated", base=start.base)
-        found[f"labels_{size}"] = {"labels": trained_on, "seconds": tour.stages["reward"]["seconds"]} | {name: run.report.get(name) for name in SHOWN}
+        found[f"labels_{size}"] = {"labels": trained_on, "seconds": tour.stages["reward"]["seconds"]} | {
+            name: run.report.get(name) for name in SHOWN
+        }
     return found
 
 
@@ -39,7 +51,11 @@ def _sample_train(tour: Tour, labels: int) -> None:
     pairs = math.ceil(labels * SPARE)
     each = math.ceil(pairs / tour.store.prompts.count("train"))
     start = tour.store.policies.list()[-1]
-    tour.run("sample", "sample", **{"from": start.public, "split": "train", "prompts": math.ceil(pairs / each), "per_prompt": 2 * each})
+    tour.run(
+        "sample",
+        "sample",
+        **{"from": start.public, "split": "train", "prompts": math.ceil(pairs / each), "per_prompt": 2 * each},
+    )
 
 
 def _label(tour: Tour, labels: int) -> int:

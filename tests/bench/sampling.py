@@ -16,9 +16,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from data.starter import PROMPTS as PROMPT_FILE
 from data.starter import SFT, read_rows
-from reward.base import Base
-from rlhf.sampling import generate, merged, uniforms
-from tests.tiny import make_tiny_tokenizer
+from reward.base.frozen_base import Base
+from rlhf.sampling.sampler import generate, merged, uniforms
+from tests.support.tiny_model import make_tiny_tokenizer
 
 PROMPTS, BATCH, LIMIT, ROUNDS = 256, 64, 64, 3
 POLICY = "policy"
@@ -35,10 +35,19 @@ def sampling(home: Path, *, count: int = PROMPTS, batch: int = BATCH, rounds: in
     figures = {}
     for name, (base, asked) in cases.items():
         with base.role(POLICY if POLICY in base.adapters else None):
-            figures[name] = _compared(base, asked[:count], batch, rounds) | {"greedy": greedy_agreement(base, asked[:batch])}
+            figures[name] = _compared(base, asked[:count], batch, rounds) | {
+                "greedy": greedy_agreement(base, asked[:batch])
+            }
         print(f"{name}: {figures[name]}", file=sys.stderr, flush=True)
-    return {"cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads(), "load": os.getloadavg()[0], "prompts": count,
-            "batch": batch, "limit": LIMIT, **figures}  # fmt: skip
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "prompts": count,
+        "batch": batch,
+        "limit": LIMIT,
+        **figures,
+    }
 
 
 def starter() -> tuple[Base, list[list[int]]]:
@@ -51,9 +60,19 @@ def starter() -> tuple[Base, list[list[int]]]:
 def random_llama(folder: Path) -> tuple[Base, list[list[int]]]:
     """A Llama of 6.9M random parameters, and prompts of 8 to 32 random ids."""
     config = AutoConfig.for_model(
-        "llama", vocab_size=VOCAB, hidden_size=256, intermediate_size=688, num_hidden_layers=8, num_attention_heads=8,
-        num_key_value_heads=8, max_position_embeddings=256, tie_word_embeddings=True, bos_token_id=None, eos_token_id=0, pad_token_id=3,
-    )  # fmt: skip
+        "llama",
+        vocab_size=VOCAB,
+        hidden_size=256,
+        intermediate_size=688,
+        num_hidden_layers=8,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=3,
+    )
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)
     model.generation_config.eos_token_id = list(range(VOCAB - ENDS, VOCAB))
@@ -68,7 +87,9 @@ def ours(base: Base, batch: int) -> Sampler:
     """This project's sampling."""
 
     def sample(asked: list[list[int]], number: int) -> int:
-        rollout = generate(base, asked, uniforms(0, number, range(len(asked)), LIMIT), max_new_tokens=LIMIT, batch_size=batch)
+        rollout = generate(
+            base, asked, uniforms(0, number, range(len(asked)), LIMIT), max_new_tokens=LIMIT, batch_size=batch
+        )
         return sum(map(len, rollout.ids))
 
     return sample
@@ -82,7 +103,9 @@ def theirs(base: Base, batch: int) -> Sampler:
         torch.manual_seed(number)
         with merged(base):
             for start in range(0, len(ordered), batch):
-                tokens += sum(map(len, _theirs(base, ordered[start : start + batch], do_sample=True, top_k=0, top_p=1.0)))
+                tokens += sum(
+                    map(len, _theirs(base, ordered[start : start + batch], do_sample=True, top_k=0, top_p=1.0))
+                )
         return tokens
 
     return sample
@@ -103,7 +126,12 @@ def _theirs(base: Base, asked: list[list[int]], **options: object) -> list[list[
     ends = sorted(base.eos_ids)
     with torch.no_grad():
         rows = base.causal.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=LIMIT, eos_token_id=ends, pad_token_id=base.pad_id, **options
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=LIMIT,
+            eos_token_id=ends,
+            pad_token_id=base.pad_id,
+            **options,
         )
     answers = rows[:, ids.shape[1] :].tolist()
     return [[*base.encoding.answer_ids(row), *[token for token in row if token in base.eos_ids][:1]] for row in answers]

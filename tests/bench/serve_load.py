@@ -42,7 +42,9 @@ def serve_load(home: Path, *, seconds: float = SECONDS, loads: dict[str, tuple[i
                 labeler.port = port
             used = cpu_seconds(server.pid)
             told[name] = asyncio.run(work(people[name], pause, max(seconds, 1.2 * pause)))
-            told[name]["server_cpu_ms_per_label"] = round(1000 * (cpu_seconds(server.pid) - used) / max(1, told[name]["labels"]), 2)
+            told[name]["server_cpu_ms_per_label"] = round(
+                1000 * (cpu_seconds(server.pid) - used) / max(1, told[name]["labels"]), 2
+            )
         told["kept"] = store.comparisons.count()
         told["acknowledged"] = sum(len(labeler.acknowledged) for each in people.values() for labeler in each)
         return told
@@ -65,13 +67,21 @@ async def work(labelers: list[Labeler], pause: float, seconds: float) -> dict:
     began = time.monotonic()
     gone = sum(await asyncio.gather(*(one(labeler, pause, began + seconds) for labeler in labelers)))
     spent = time.monotonic() - began
-    server, client = (sorted(ms for labeler in labelers for ms in getattr(labeler, name)) for name in ("server_ms", "client_ms"))
+    server, client = (
+        sorted(ms for labeler in labelers for ms in getattr(labeler, name)) for name in ("server_ms", "client_ms")
+    )
     labels = sum(len(labeler.acknowledged) for labeler in labelers)
     return {
-        "labelers": len(labelers), "labels": labels, "per_second": round(labels / spent, 1), "server_p50_ms": at(server, 0.5),
-        "server_p95_ms": at(server, 0.95), "client_p50_ms": at(client, 0.5), "client_p95_ms": at(client, 0.95),
-        "refused": sum(len(labeler.refused) for labeler in labelers), "gone": gone,
-    }  # fmt: skip
+        "labelers": len(labelers),
+        "labels": labels,
+        "per_second": round(labels / spent, 1),
+        "server_p50_ms": at(server, 0.5),
+        "server_p95_ms": at(server, 0.95),
+        "client_p50_ms": at(client, 0.5),
+        "client_p95_ms": at(client, 0.95),
+        "refused": sum(len(labeler.refused) for labeler in labelers),
+        "gone": gone,
+    }
 
 
 async def one(labeler: Labeler, pause: float, until: float) -> int:

@@ -34,13 +34,13 @@ from trl import SFTConfig, SFTTrainer
 
 from data.starter import BASE, INSTRUCTIONS, read_rows
 from data.starter.corpus import documents
-from reward.adapters import default_lora
-from reward.base import Base
-from rlhf.documents import Text
-from rlhf.pretrain import Rows, build_trainer, encode, shape
+from reward.base.adapters import default_lora
+from reward.base.frozen_base import Base
+from rlhf.methods.pretrain import Rows, build_trainer, encode, shape
+from rlhf.methods.pretraining_text import Text
+from rlhf.methods.sft import build_trainer as build_sft
+from rlhf.methods.sft_rows import tokenize
 from rlhf.settings import PretrainSettings, SFTSettings
-from rlhf.sft import build_trainer as build_sft
-from rlhf.sft_rows import tokenize
 
 STEPS, ROUNDS = 8, 2
 SIDE = 1024
@@ -55,7 +55,10 @@ def training(home: Path, *, steps: int = STEPS, rounds: int = ROUNDS, only: str 
         if only not in (None, name):
             continue
         ours, theirs, operations, precision = make(steps)
-        lines = [{"ours": timed(ours, home / f"{name}-ours-{n}"), "theirs": timed(theirs, home / f"{name}-theirs-{n}")} for n in range(rounds)]
+        lines = [
+            {"ours": timed(ours, home / f"{name}-ours-{n}"), "theirs": timed(theirs, home / f"{name}-theirs-{n}")}
+            for n in range(rounds)
+        ]
         found[name] = summary(lines, operations, matrix_rate(precision))
     return found
 
@@ -77,9 +80,15 @@ def pretrain_sides(steps: int) -> tuple[Made, Made, float, torch.dtype]:
     def theirs(folder: Path) -> tuple[Trainer, list[int]]:
         rows = encode(tokenizer, list(islice(text.documents(1), steps * settings.batch_size)))
         arguments = TrainingArguments(
-            str(folder), max_steps=steps, per_device_train_batch_size=settings.batch_size, bf16=True, use_cpu=not torch.cuda.is_available(),
-            report_to="none", disable_tqdm=True, save_strategy="no",
-        )  # fmt: skip
+            str(folder),
+            max_steps=steps,
+            per_device_train_batch_size=settings.batch_size,
+            bf16=True,
+            use_cpu=not torch.cuda.is_available(),
+            report_to="none",
+            disable_tqdm=True,
+            save_strategy="no",
+        )
         collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)
         data = Dataset.from_list([{"input_ids": row[: settings.context]} for row in rows])
         return counted(Trainer(model(), arguments, data_collator=collator, train_dataset=data))
@@ -101,11 +110,23 @@ def sft_sides(steps: int) -> tuple[Made, Made, float, torch.dtype]:
     def theirs(folder: Path) -> tuple[Trainer, list[int]]:
         fresh = Base.load("starter")
         arguments = SFTConfig(
-            output_dir=str(folder), max_steps=steps, per_device_train_batch_size=settings.batch_size, bf16=False, gradient_checkpointing=False,
-            report_to="none", disable_tqdm=True, save_strategy="no",
-        )  # fmt: skip
+            output_dir=str(folder),
+            max_steps=steps,
+            per_device_train_batch_size=settings.batch_size,
+            bf16=False,
+            gradient_checkpointing=False,
+            report_to="none",
+            disable_tqdm=True,
+            save_strategy="no",
+        )
         return counted(
-            SFTTrainer(fresh.causal, arguments, train_dataset=data, processing_class=fresh.tokenizer, peft_config=default_lora(settings.rank))
+            SFTTrainer(
+                fresh.causal,
+                arguments,
+                train_dataset=data,
+                processing_class=fresh.tokenizer,
+                peft_config=default_lora(settings.rank),
+            )
         )
 
     return ours, theirs, 4.0 * base.causal.num_parameters(), torch.float32
@@ -151,23 +172,34 @@ def summary(lines: list[dict], operations: float, peak: float) -> dict:
     """Medians over the rounds; ratios are of the same round."""
     found: dict[str, Any] = {}
     for side in ("ours", "theirs"):
-        found[side] = {name: round(statistics.median(line[side][name] for line in lines), 1) for name in ("per_second", "per_processor_second")}
+        found[side] = {
+            name: round(statistics.median(line[side][name] for line in lines), 1)
+            for name in ("per_second", "per_processor_second")
+        }
         found[side]["of_peak"] = round(found[side]["per_processor_second"] * operations / peak, 3)
     for name in ("per_second", "per_processor_second"):
-        found[f"ratio_{name}"] = round(statistics.median(line["ours"][name] / line["theirs"][name] for line in lines), 2)
+        found[f"ratio_{name}"] = round(
+            statistics.median(line["ours"][name] / line["theirs"][name] for line in lines), 2
+        )
     return found | {"tokens": lines[0]["ours"]["tokens"], "matrix_gflops": round(peak / 1e9, 1)}
 
 
 def main() -> None:
     """One JSON line."""
-    parser = argparse.ArgumentParser(prog="tests.bench.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests.bench.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", choices=sorted(SIDES))
     asked = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
-        print(json.dumps(training(Path(folder), steps=asked.steps, rounds=asked.rounds, only=asked.only)), file=sys.stdout, flush=True)
+        print(
+            json.dumps(training(Path(folder), steps=asked.steps, rounds=asked.rounds, only=asked.only)),
+            file=sys.stdout,
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -11,11 +11,28 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from tests.tiny import make_tiny_model
+from tests.support.tiny_model import make_tiny_model
 
-PROMPTS = ["Hi.", "Name two animals.", "Write a short note to Mina.", "What is 12 plus 7?", "No.", "Give three tips.", "Sure, thank you.", "A fox."]
+PROMPTS = [
+    "Hi.",
+    "Name two animals.",
+    "Write a short note to Mina.",
+    "What is 12 plus 7?",
+    "No.",
+    "Give three tips.",
+    "Sure, thank you.",
+    "A fox.",
+]
 RANK, ALPHA, LENGTH = 2, 4, 16
-SETTINGS = {"kl_coef": 0.1, "cliprange": 0.2, "cliprange_value": 0.2, "gamma": 0.95, "lam": 0.9, "temperature": 0.8, "missing_eos_penalty": 1.0}
+SETTINGS = {
+    "kl_coef": 0.1,
+    "cliprange": 0.2,
+    "cliprange_value": 0.2,
+    "gamma": 0.95,
+    "lam": 0.9,
+    "temperature": 0.8,
+    "missing_eos_penalty": 1.0,
+}
 SETTINGS |= {"num_ppo_epochs": 3, "learning_rate": 1e-2, "adam_epsilon": 1e-5}
 
 

@@ -21,10 +21,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from reward.base import Base
+from reward.base.frozen_base import Base
 from tests.oracle.models import ALPHA, LENGTH, PROMPTS, RANK, SETTINGS, fill, make_base, normal
 
-ROLLOUT = ("queries", "responses", "logprobs", "ref_logprobs", "values", "scores", "padding_mask", "padding_mask_p1", "returns", "kl")
+ROLLOUT = (
+    "queries",
+    "responses",
+    "logprobs",
+    "ref_logprobs",
+    "values",
+    "scores",
+    "padding_mask",
+    "padding_mask_p1",
+    "returns",
+    "kl",
+)
 STEP = ("micro_batch_inds", "new_logprobs", "vpred", "pg_loss", "vf_loss")
 RUNS = {"plain": {"vf_coef": 0.5, "updates": 1}, "policy": {"vf_coef": 0.0, "updates": 2}}
 

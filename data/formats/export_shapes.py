@@ -1,0 +1,81 @@
+"""The formats that rows are exported in: what makes a row of a shape, and which columns it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from data.formats import alpaca, hh, trl
+from data.formats.shapes import InstructionShape, PreferenceShape
+
+PREFERENCES: dict[str, Callable[[PreferenceShape], dict]] = {
+    "trl": trl.explicit_row,
+    "trl-implicit": trl.implicit_row,
+    "trl-conversational": trl.conversational_row,
+    "hh": hh.preference_row,
+    "alpaca": alpaca.preference_row,
+}
+INSTRUCTIONS: dict[str, Callable[[InstructionShape], dict]] = {
+    "alpaca": alpaca.instruction_row,
+    "trl": trl.instruction_row,
+    "trl-conversational": trl.instruction_messages,
+}
+FULL = "full"
+"""Every column as it is kept, ties included."""
+EVENTS = "full"
+FORMATS = {"preferences": (*PREFERENCES, FULL), "instructions": tuple(INSTRUCTIONS), "events": (EVENTS,)}
+
+ABOUT = {
+    "margin": "integer",
+    "source": "text",
+    "split": "text",
+    "weight": "number",
+    "comparison": "text",
+    "labeler": "text",
+    "project": "text",
+    "guideline_version": "integer",
+    "kind": "text",
+    "said_in": "text",
+}
+COLUMNS = {
+    ("preferences", "trl"): dict.fromkeys(("prompt", "chosen", "rejected"), "text"),
+    ("preferences", "trl-implicit"): dict.fromkeys(("chosen", "rejected"), "text"),
+    ("preferences", "trl-conversational"): dict.fromkeys(("prompt", "chosen", "rejected"), "messages"),
+    ("preferences", "hh"): dict.fromkeys(("chosen", "rejected"), "text"),
+    ("preferences", "alpaca"): dict.fromkeys(("instruction", "input", "output", "chosen", "rejected"), "text"),
+    ("preferences", FULL): {
+        "prompt_id": "integer",
+        "prompt": "text",
+        "messages": "messages",
+        "a_id": "text",
+        "b_id": "text",
+        "a_text": "text",
+        "b_text": "text",
+        "a_token_ids": "integers",
+        "b_token_ids": "integers",
+        "label": "number",
+    },
+    ("instructions", "alpaca"): dict.fromkeys(("instruction", "input", "output", "text"), "text"),
+    ("instructions", "trl"): dict.fromkeys(("prompt", "completion"), "text"),
+    ("instructions", "trl-conversational"): {"messages": "messages"},
+}
+
+
+OF_A_ROW = {
+    "source": "text",
+    "defects": "texts",
+    "split": "text",
+    "author": "text",
+    "written_at": "text",
+    "guideline_version": "integer",
+}
+"""What an exported instruction row says of itself; the last three of one that a person wrote."""
+
+
+def columns_of(what: str, form: str) -> dict[str, str]:
+    """The columns of rows in a format, and the kind of value in each (`data.formats.tables`)."""
+    return COLUMNS[what, form] | (ABOUT if what == "preferences" else OF_A_ROW)
+
+
+def labeler_name(id: int) -> str:
+    """The pseudonym of a labeler: the same in every export of a home, and nothing of the name in it."""
+    return f"labeler-{id}"

@@ -1,0 +1,1 @@
+"""SQLite: one connection per thread, migrations, and what every table class shares."""

@@ -1,0 +1,163 @@
+"""How a SQLite file of ours is opened: one connection a thread, the settings that keep acknowledged rows, errors in words.
+
+The Python process must load a single copy of SQLite (two copies defeat each other's file locks), so everything takes
+`sqlite3` from sqlite-utils, which prefers the newer one that pysqlite3 brings.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3
+
+from data.errors import BadInput, Busy, StoreTrouble
+
+WAIT_SECONDS = 10
+OLDEST_SQLITE = (3, 51, 3)
+WRITABLE = "Make the folder writable, or choose another with --home."
+MENDS = {
+    "not a database": "Name a home folder of this program, or move the file away.",
+    "image is malformed": "Restore a backup.",
+    "readonly database": WRITABLE,
+    "unable to open": WRITABLE,
+    "disk is full": "Free some space; everything acknowledged so far is kept.",
+    "disk i/o error": "Free some space or check the disk; everything acknowledged so far is kept.",
+    "database is locked": f"Another program has held the file for {WAIT_SECONDS} s: close it and try again.",
+}
+
+
+def require_sqlite(version: str = sqlite3.sqlite_version) -> None:
+    """Refuse a SQLite library with the WAL-reset race (https://sqlite.org/wal.html#walresetbug): BadInput."""
+    if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise BadInput(f"SQLite {version} is older than {oldest} and can damage the file", "Run: pip install pysqlite3")
+
+
+class KnownTables(Database):
+    """A sqlite-utils database that refuses a table it does not have, unless unsealed: a typo never creates one."""
+
+    sealed = True
+
+    def table(self, table_name: str, **kwargs: Any) -> Any:
+        """The table; ValueError for one that does not exist."""
+        if self.sealed and table_name not in self.table_names():
+            raise ValueError(f"there is no table {table_name!r}")
+        return super().table(table_name, **kwargs)
+
+
+class Connections:
+    """Connections to one file, one a thread, opened when first asked for and closed with the thread or by `close`."""
+
+    def __init__(self, path: Path, *, synchronous: str) -> None:
+        self.path = path
+        self._synchronous = synchronous
+        self._local = threading.local()
+        self._all: weakref.WeakSet[KnownTables] = weakref.WeakSet()
+
+    def database(self) -> KnownTables:
+        """This thread's database. Raises BadInput where the file cannot be opened or is something else."""
+        if not hasattr(self._local, "database"):
+            with opening(self.path):
+                self._local.database = self._open()
+            self._all.add(self._local.database)
+        return self._local.database
+
+    def close(self) -> None:
+        """Close every thread's connection; a later `database()` opens a new one."""
+        for database in list(self._all):
+            database.close()
+        self._all.clear()
+        self._local = threading.local()
+
+    def _open(self) -> KnownTables:
+        # isolation_level None: transactions begin where we say BEGIN IMMEDIATE, never behind our back.
+        # Only close() ever touches another thread's connection.
+        connection = sqlite3.connect(
+            str(self.path), timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode=wal")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        connection.execute("PRAGMA foreign_keys=on")
+        # Without this, INSERT OR REPLACE deletes events without asking the triggers.
+        connection.execute("PRAGMA recursive_triggers=on")
+        return KnownTables(connection, strict=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's refusals that a person can mend into BadInput that names the file and the remedy."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        remedy = next((mend for sign, mend in MENDS.items() if sign in str(error).lower()), None)
+        if remedy is None:
+            raise
+        kind = Busy if "locked" in str(error).lower() else StoreTrouble
+        raise kind(str(error), remedy, file=str(path)) from error
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """`explained`, and the same for the file system's refusals: a folder that cannot be made or written."""
+    try:
+        with explained(path):
+            yield
+    except OSError as error:
+        raise BadInput(error.strerror or str(error), WRITABLE, file=str(path)) from error
+
+
+@contextmanager
+def immediate(database: Database) -> Iterator[Database]:
+    """BEGIN IMMEDIATE, so that what is read inside still holds when it is written; nested: a savepoint."""
+    if not database.conn.in_transaction:
+        database.conn.execute("BEGIN IMMEDIATE")
+        with _ended(database):
+            yield database
+    else:
+        with database.atomic():
+            yield database
+
+
+@contextmanager
+def _ended(database: Database) -> Iterator[None]:
+    try:
+        yield
+        database.conn.execute("COMMIT")
+    except BaseException:
+        database.rollback()
+        raise
+
+
+@contextmanager
+def unsealed(database: KnownTables) -> Iterator[KnownTables]:
+    """Where migrations make their tables."""
+    database.sealed = False
+    try:
+        yield database
+    finally:
+        database.sealed = True
+
+
+@contextmanager
+def unchecked(database: Database) -> Iterator[Database]:
+    """Without foreign keys, which a table that is made anew would offend for a moment (https://sqlite.org/lang_altertable.html#otheralter)."""
+    database.conn.execute("PRAGMA foreign_keys=off")
+    try:
+        yield database
+    finally:
+        database.conn.execute("PRAGMA foreign_keys=on")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the file `path` as a lock between processes and threads: switching to WAL and migrating happen once."""
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,37 @@
+"""Imports: rows that come by chunks and count together. `data.sqlite.migrations` applies it; never edited, later changes are migrations.
+
+A row with an `import_id` whose import has no `done_at` is not there yet for anyone: the view leaves it out, and lists of
+prompts and instructions do. Setting `done_at` is the one small write that makes all of them count. Pairs for the labelers
+then enter the queue by chunks, and `revealed_at` says that all have: what a crash interrupts there, the next start goes on with.
+"""
+
+from __future__ import annotations
+
+TABLES = ("comparisons", "assignments", "pairs", "completions", "instructions", "prompts")
+"""Where an import writes; what refers to others stands before them."""
+
+IMPORTS = """
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY,
+    actor TEXT NOT NULL,
+    what TEXT NOT NULL,
+    files TEXT NOT NULL,                -- JSON list of names
+    created_at TEXT NOT NULL,
+    done_at TEXT,                       -- NULL: its rows do not count
+    revealed_at TEXT                    -- NULL: not all of its pairs are in the labelers' queue
+) STRICT;
+CREATE INDEX imports_open ON imports (id) WHERE done_at IS NULL;
+CREATE INDEX imports_hidden ON imports (id) WHERE revealed_at IS NULL;
+DROP VIEW current_comparisons;
+CREATE VIEW current_comparisons AS
+    SELECT * FROM comparisons AS c WHERE verdict != 'withdrawn'
+    AND NOT EXISTS (SELECT 1 FROM comparisons AS later WHERE later.supersedes = c.id)
+    AND (import_id IS NULL OR import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL));
+DROP TRIGGER comparisons_refuse_delete;
+"""
+
+GUARD = """
+CREATE TRIGGER comparisons_refuse_delete BEFORE DELETE ON comparisons
+WHEN NOT EXISTS (SELECT 1 FROM imports WHERE id = OLD.import_id AND done_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'comparisons are written once: add a row that supersedes'); END
+"""

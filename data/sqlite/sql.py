@@ -1,0 +1,89 @@
+"""The statements that nouns are made of: a file, this thread's connection to it, and reading and writing rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from data.sqlite.connection import Connections, explained, immediate
+
+
+class Sql:
+    """One SQLite file whose acknowledged writes survive power loss; every thread has a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.home = path.parent
+        self._connections = Connections(path, synchronous="full")
+
+    @property
+    def db(self) -> Database:
+        """This thread's sqlite-utils database; it refuses tables that the schema does not know."""
+        return self._connections.database()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Database]:
+        """All or nothing, alone among writers from the first statement (BEGIN IMMEDIATE); nested: a savepoint."""
+        with explained(self.path), immediate(self.db) as database:
+            yield database
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """What this thread commits inside may be lost with the power until a commit after it: for rows that do not count before that one."""
+        self.db.conn.execute("PRAGMA synchronous=normal")
+        try:
+            yield
+        finally:
+            self.db.conn.execute("PRAGMA synchronous=full")
+
+    def stream(self, sql: str, parameters: Sequence | Mapping = ()) -> Iterator[dict[str, Any]]:
+        """`rows`, one at a time as they are asked for; all of them are of the moment at which the first one was."""
+        cursor = self.db.conn.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(names, row, strict=True))
+
+    def rows(self, sql: str, parameters: Sequence | Mapping = ()) -> list[dict[str, Any]]:
+        """Every row that a query gives, as dictionaries."""
+        return list(self.stream(sql, parameters))
+
+    def row(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any] | None:
+        """The first row that a query gives, or None."""
+        return next(iter(self.rows(sql, parameters)), None)
+
+    def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:
+        """The first column of the first row, or None."""
+        found = self.db.conn.execute(sql, parameters).fetchone()
+        return found[0] if found else None
+
+    def insert(self, table: str, values: Mapping[str, Any], *, ignore: bool = False) -> int | None:
+        """Write one row; its rowid, or None where `ignore` and a unique key has it already."""
+        with self.transaction() as database:
+            cursor = database.conn.execute(_insert(table, list(values), ignore), list(values.values()))
+            return cursor.lastrowid if cursor.rowcount else None
+
+    def insert_many(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Write the rows that no unique key has already, in one commit; how many were added."""
+        with self.transaction() as database:
+            return max(database.conn.executemany(_insert(table, columns, True), rows).rowcount, 0)
+
+    def execute(self, sql: str, parameters: Sequence | Mapping = ()) -> int:
+        """Run one writing statement; how many rows it touched."""
+        with self.transaction() as database:
+            return database.conn.execute(sql, parameters).rowcount
+
+    def close(self) -> None:
+        """Close the connections of every thread."""
+        self._connections.close()
+
+
+def _insert(table: str, columns: Sequence[str], ignore: bool) -> str:
+    # ON CONFLICT rather than OR IGNORE, which would swallow NOT NULL and CHECK failures as well.
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})" + (
+        " ON CONFLICT DO NOTHING" if ignore else ""
+    )

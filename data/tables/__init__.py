@@ -1,0 +1,1 @@
+"""The tables of a store: `store.X` is `data/tables/X.py`. A table class owns its SQL."""

@@ -1,0 +1,89 @@
+"""Accounts: people, simulated labelers, and authors of imported comparisons. Never deleted, only disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.records import Account
+from data.sqlite.table import Noun
+
+ROLES = ("labeler", "researcher")
+
+
+class Accounts(Noun):
+    """Who may come in, and who said what. Names are equal without regard to case."""
+
+    def add(self, name: str, role: str, password_hash: str | None = None, simulated: bool = False) -> Account:
+        """Add an account. Raises BadInput for an empty or taken name or an unknown role."""
+        name = name.strip()
+        if not name:
+            raise BadInput("an account needs a name", field="name")
+        if role not in ROLES:
+            raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
+        row = {"name": name, "role": role, "password_hash": password_hash, "simulated": int(simulated)}
+        id = self._store.insert("accounts", row | {"created_at": now()}, ignore=True)
+        if id is None:
+            raise BadInput(f"there is an account {name!r} already", "Take another name.", field="name")
+        return self.get(id)
+
+    def get(self, id: int) -> Account:
+        """The account. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM accounts WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no account {id}")
+        return account_of(row)
+
+    def by_name(self, name: str) -> Account | None:
+        """The account of that name, or None."""
+        row = self._store.row("SELECT * FROM accounts WHERE name = ?", [name.strip()])
+        return None if row is None else account_of(row)
+
+    def list(self) -> list[Account]:
+        """Every account, oldest first."""
+        return [account_of(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
+
+    def answers(self) -> dict[int, int]:
+        """How many answers of each account hold; accounts without one are left out."""
+        rows = self._store.rows("SELECT labeler_id, sum(answers) AS n FROM tallies GROUP BY labeler_id")
+        return {row["labeler_id"]: row["n"] for row in rows}
+
+    def disable(self, name: str) -> Account:
+        """Shut an account out, end its sessions and tokens, and let others have what it holds. Raises BadInput for an unknown name."""
+        with self._store.transaction():
+            account = self._named(name)
+            self._store.execute("UPDATE accounts SET disabled = 1 WHERE id = ?", [account.id])
+            self._store.execute("DELETE FROM tokens WHERE account_id = ?", [account.id])
+            self._store.execute(
+                "UPDATE assignments SET expires_at = ?1 WHERE labeler_id = ?2 AND expires_at > ?1", [now(), account.id]
+            )
+            return self.get(account.id)
+
+    def enable(self, name: str) -> Account:
+        """Let a closed account in again; whoever it is signs in anew. Raises BadInput for an unknown name."""
+        with self._store.transaction():
+            account = self._named(name)
+            self._store.execute("UPDATE accounts SET disabled = 0 WHERE id = ?", [account.id])
+            return self.get(account.id)
+
+    def set_password(self, name: str, password_hash: str) -> Account:
+        """Change the hash of a password and end the sessions opened with the old one."""
+        with self._store.transaction():
+            account = self._named(name)
+            self._store.execute("UPDATE accounts SET password_hash = ? WHERE id = ?", [password_hash, account.id])
+            self._store.execute("DELETE FROM tokens WHERE account_id = ? AND kind = 'session'", [account.id])
+            return self.get(account.id)
+
+    def _named(self, name: str) -> Account:
+        account = self.by_name(name)
+        if account is None:
+            raise BadInput(f"there is no account {name!r}", field="name")
+        return account
+
+
+def account_of(row: Mapping[str, Any]) -> Account:
+    """A row of the table as the record."""
+    kept = {name: row[name] for name in Account.__dataclass_fields__}
+    return Account(**{**kept, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

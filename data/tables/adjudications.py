@@ -1,0 +1,152 @@
+"""Adjudications: a researcher's verdict on a pair on which people disagree, which stands in place of their comparisons.
+
+Append-only like comparisons: taking one back adds a row. `disputes`, the pairs that wait, is derived: triggers keep it
+with each comparison, `rebuild_disputes` makes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.clock import now
+from data.errors import BadInput, Refused
+from data.sqlite.schema.quality import DISPUTED
+from data.sqlite.sql import Sql
+from data.sqlite.table import Noun
+from data.tables.verdicts import VERDICTS, WITHDRAWN, outcome
+
+OPEN = """FROM disputes AS x JOIN pairs AS p ON p.id = x.pair_id
+    WHERE NOT EXISTS (SELECT 1 FROM current_adjudications AS d WHERE d.pair_id = x.pair_id)
+    AND NOT EXISTS (SELECT 1 FROM gold WHERE gold.pair_id = x.pair_id) AND (?1 IS NULL OR p.project_id = ?1)"""
+
+OPEN_COUNT = """SELECT (SELECT count(*) FROM disputes) - (SELECT count(*) FROM
+    (SELECT pair_id FROM current_adjudications UNION SELECT pair_id FROM gold) WHERE pair_id IN (SELECT pair_id FROM disputes))"""
+"""Without a look at each dispute: there may be very many, and few are decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjudication:
+    """What was decided about a pair. `votes_seen`: the labelers' verdicts were asked for before."""
+
+    id: str
+    pair_id: int
+    adjudicator_id: int
+    left_id: str
+    right_id: str
+    verdict: str
+    winner_id: str | None
+    margin: int
+    votes_seen: bool
+    supersedes: str | None
+    project_id: int
+    guideline_version: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an adjudicator says. `id` is made by the client; the sides are as they were shown."""
+
+    id: str
+    pair_id: int
+    adjudicator_id: int
+    left_id: str
+    right_id: str
+    verdict: str
+    votes_seen: bool
+
+
+class Adjudications(Noun):
+    """Disputed pairs and what was decided about them."""
+
+    def open_count(self, project_id: int | None = None) -> int:
+        """How many disputed pairs wait; gold items do not, their verdict is known."""
+        if project_id is None:
+            return self._store.value(OPEN_COUNT)
+        return self._store.value(f"SELECT count(*) {OPEN}", [project_id])
+
+    def open_pairs(self, project_id: int | None = None, limit: int = 50) -> list[int]:
+        """The disputed pairs that wait, oldest first."""
+        return [
+            row["pair_id"]
+            for row in self._store.rows(f"SELECT x.pair_id {OPEN} ORDER BY x.pair_id LIMIT ?2", [project_id, limit])
+        ]
+
+    def decide(self, decision: Decision) -> bool:
+        """Append a verdict; False where this id is there already. Raises BadInput for an unknown verdict, Refused where it was decided already."""
+        if decision.verdict not in VERDICTS:
+            raise BadInput(
+                f"{decision.verdict!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict"
+            )
+        with self._store.transaction():
+            if self._store.value("SELECT 1 FROM adjudications WHERE id = ?", [decision.id]):
+                return False
+            if self.of_pair(decision.pair_id):
+                raise Refused(f"pair {decision.pair_id} was adjudicated meanwhile", "Take that verdict back first.")
+            self._add(decision, self._last(decision.pair_id))
+        return True
+
+    def take_back(self, id: str, adjudicator_id: int) -> Adjudication:
+        """Take one's own verdict back; its pair waits again. Raises Refused where it is not one's own or holds no more."""
+        with self._store.transaction():
+            row = self._store.row(
+                "SELECT * FROM current_adjudications WHERE id = ? AND adjudicator_id = ?", [id, adjudicator_id]
+            )
+            if row is None:
+                raise Refused("this verdict is not yours, or was taken back already")
+            old = _adjudication(row)
+            self._add(
+                Decision(f"{id}-back", old.pair_id, adjudicator_id, old.left_id, old.right_id, WITHDRAWN, False), id
+            )
+        return old
+
+    def of_pair(self, pair_id: int) -> Adjudication | None:
+        """What holds for a pair."""
+        row = self._store.row("SELECT * FROM current_adjudications WHERE pair_id = ?", [pair_id])
+        return _adjudication(row) if row else None
+
+    def current(self, limit: int = 1_000_000) -> list[Adjudication]:
+        """What holds, newest first."""
+        return [
+            _adjudication(row)
+            for row in self._store.rows(
+                "SELECT * FROM current_adjudications ORDER BY created_at DESC, id LIMIT ?", [limit]
+            )
+        ]
+
+    def _last(self, pair_id: int) -> str | None:
+        sql = "SELECT id FROM adjudications AS d WHERE pair_id = ? AND NOT EXISTS (SELECT 1 FROM adjudications AS l WHERE l.supersedes = d.id)"
+        return self._store.value(sql, [pair_id])
+
+    def _add(self, said: Decision, supersedes: str | None) -> None:
+        side, margin = outcome(said.verdict)
+        project = self._store.value("SELECT project_id FROM pairs WHERE id = ?", [said.pair_id])
+        if project is None:
+            raise BadInput(f"there is no pair {said.pair_id}", field="pair")
+        version = self._store.value("SELECT max(version) FROM guidelines WHERE project_id = ?", [project])
+        row = {
+            name: getattr(said, name) for name in ("id", "pair_id", "adjudicator_id", "left_id", "right_id", "verdict")
+        } | {
+            "winner_id": {"left": said.left_id, "right": said.right_id, None: None}[side],
+            "margin": margin,
+            "votes_seen": int(said.votes_seen),
+            "supersedes": supersedes,
+            "project_id": project,
+            "guideline_version": version,
+            "created_at": now(),
+        }
+        self._store.insert("adjudications", row)
+
+
+def rebuild_disputes(store: Sql, labelers: Sequence[int] = ()) -> None:
+    """Make `disputes` again from the events: all of it, or for the pairs that these labelers judged."""
+    named = ", ".join(str(int(one)) for one in labelers)
+    some = f"pair_id IN (SELECT pair_id FROM comparisons WHERE labeler_id IN ({named}))" if labelers else "1"
+    with store.transaction():
+        store.execute(f"DELETE FROM disputes WHERE {some}")
+        store.execute(DISPUTED.format(pairs=some if some == "1" else f"one.{some}"))
+
+
+def _adjudication(row: dict) -> Adjudication:
+    return Adjudication(**{**row, "votes_seen": bool(row["votes_seen"])})

@@ -1,0 +1,24 @@
+"""Who did what: an append-only list of acts that change others' work (accounts, imports, exports, erasures)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from data.clock import now
+from data.ids import dumps
+from data.sqlite.table import Noun
+
+
+class Audit(Noun):
+    """The acts, oldest first."""
+
+    def add(self, actor: str, action: str, **detail: Any) -> None:
+        """Write down one act."""
+        row = {"actor": actor, "action": action, "detail": dumps(detail), "created_at": now()}
+        self._store.insert("audit", row)
+
+    def list(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest acts, newest first."""
+        rows = self._store.rows("SELECT * FROM audit ORDER BY id DESC LIMIT ?", [limit])
+        return [{**row, "detail": json.loads(row["detail"])} for row in rows]

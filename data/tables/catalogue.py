@@ -1,0 +1,66 @@
+"""What is on the shelf: prompts and instruction rows counted by source and split, and looked through a page at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data.sqlite.table import Noun
+from data.tables.imports import done
+
+Kind = Literal["prompts", "instructions"]
+FROM = {
+    "prompts": "FROM prompts AS p",
+    "instructions": "FROM instructions AS i JOIN prompts AS p ON p.id = i.prompt_id",
+}
+OWN = {"prompts": "p", "instructions": "i"}
+TEXTS = {
+    "prompts": "p.text AS task, '' AS answer, coalesce(p.family, '') AS family",
+    "instructions": "CASE WHEN i.input = '' THEN i.instruction ELSE i.instruction || char(10, 10) || i.input END AS task, i.output AS answer,"
+    " coalesce(p.family, '') AS family",
+}
+SEARCHED = {
+    "prompts": "instr(lower(p.text), :find)",
+    "instructions": "(instr(lower(p.text), :find) OR instr(lower(i.output), :find))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row as text: the task, its answer (empty for a prompt), and where it belongs."""
+
+    id: int
+    task: str
+    answer: str
+    family: str
+    source: str
+    split: str
+    created_at: str
+
+
+class Shelf(Noun):
+    """Reads across prompts and instruction rows; changes nothing."""
+
+    def counts(self, kind: Kind) -> list[dict[str, Any]]:
+        """[{source, train, validation, test, n}], the largest source first."""
+        own = OWN[kind]
+        splits = ", ".join(f"sum(p.split = '{split}') AS {split}" for split in ("train", "validation", "test"))
+        sql = f"SELECT {own}.source, {splits}, count(*) AS n {FROM[kind]} WHERE {done(own)} GROUP BY {own}.source ORDER BY n DESC, {own}.source"
+        return self._store.rows(sql)
+
+    def page(
+        self, kind: Kind, *, source: str = "", split: str = "", find: str = "", before: int = 0, limit: int = 20
+    ) -> list[Entry]:
+        """The newest rows first, those with an id below `before` where it is given; what is empty is no condition. `find` is a part of a text."""
+        own = OWN[kind]
+        where = {
+            "source": f"{own}.source = :source",
+            "split": "p.split = :split",
+            "find": SEARCHED[kind],
+            "before": f"{own}.id < :before",
+        }
+        given = {"source": source, "split": split, "find": find.strip().lower(), "before": before}
+        conditions = "".join(f" AND {where[name]}" for name, value in given.items() if value)
+        columns = f"{own}.id, {TEXTS[kind]}, {own}.source, p.split, {own}.created_at"
+        sql = f"SELECT {columns} {FROM[kind]} WHERE {done(own)}{conditions} ORDER BY {own}.id DESC LIMIT :limit"
+        return [Entry(**row) for row in self._store.rows(sql, given | {"limit": limit})]

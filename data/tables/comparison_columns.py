@@ -1,0 +1,148 @@
+"""Comparisons as columns of numbers: what statistics over all of them read, a million rows in seconds and new ones at once.
+
+A ranking says how each two of its answers compare; so it stands beside them, a row for each two.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from data.sqlite.sql import Sql
+from data.sqlite.table import Noun
+from data.tables.verdicts import RANKING_MARGIN
+
+SOURCES = ("person", "import", "simulated")
+"""A source's number is its place here."""
+ORDERED, BOTH_BAD, WITHDRAWN = 0, 1, 2
+"""What a verdict is: an order of the two answers (ties included), none, or nothing any more."""
+NORMAL, GOLD, REPEAT = 0, 1, 2
+"""What the item was to its labeler: see `data.tables.assignments`."""
+
+ROW = np.dtype(
+    [
+        ("rowid", "i8"),
+        ("pair", "i8"),
+        ("labeler", "i8"),
+        ("grade", "i1"),  # 3 the pair's first answer is significantly better, 0 a tie, -3 the second
+        ("kind", "i1"),
+        ("left", "?"),  # whether the pair's first answer stood left
+        ("source", "i1"),
+        ("role", "i1"),
+        ("project", "i4"),
+        ("version", "i4"),  # of the guideline
+        ("run", "i4"),  # that made the pair, its batch; 0 for none
+        ("seconds", "f4"),  # at work on it, else from the showing to the answer; nan where neither was measured
+        ("replaces", "i8"),  # rowid of the event that this one supersedes; 0 for none
+    ]
+)
+
+SOURCE = "CASE {table}.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END"
+READ = f"""
+SELECT c.rowid, c.pair_id, c.labeler_id,
+    CASE WHEN c.winner_id IS NULL THEN 0 WHEN c.winner_id = min(c.left_id, c.right_id) THEN c.margin ELSE -c.margin END,
+    CASE c.verdict WHEN 'both_bad' THEN 1 WHEN 'withdrawn' THEN 2 ELSE 0 END,
+    c.left_id < c.right_id, {SOURCE.format(table="c")},
+    CASE WHEN a.gold THEN 1 WHEN a.repeats IS NOT NULL THEN 2 ELSE 0 END,
+    c.project_id, c.guideline_version, coalesce(p.run_id, 0), coalesce(t.seconds, c.seconds, 'nan'), coalesce(old.rowid, 0)
+FROM comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
+LEFT JOIN assignments AS a ON a.id = c.assignment_id LEFT JOIN comparisons AS old ON old.id = c.supersedes
+LEFT JOIN attention AS t ON t.event_id = c.id
+WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL)) ORDER BY c.rowid
+"""
+
+OF_TASK = 64
+"""A task of at most nine answers has at most 36 pairs of them: they are numbered from -OF_TASK times its id downwards."""
+RANKED = f"""
+SELECT -row_number() OVER (), -{OF_TASK} * r.task_id - dense_rank() OVER (PARTITION BY r.task_id ORDER BY min(r.a_id, r.b_id), max(r.a_id, r.b_id)),
+    r.labeler_id,
+    CASE WHEN r.winner_id IS NULL THEN 0 WHEN r.winner_id = min(r.a_id, r.b_id) THEN {RANKING_MARGIN} ELSE -{RANKING_MARGIN} END, {ORDERED},
+    r.a_id < r.b_id, {SOURCE.format(table="r")}, {NORMAL},
+    r.project_id, r.guideline_version, coalesce(t.run_id, 0), 'nan', 0
+FROM ranked_pairs AS r JOIN ranking_tasks AS t ON t.id = r.task_id
+"""
+RANKINGS = """
+SELECT labeler_id, count(*) AS n FROM current_rankings WHERE source IN (SELECT value FROM json_each(?)) GROUP BY labeler_id
+"""
+MARK = """
+SELECT (SELECT coalesce(max(rowid), 0) FROM comparisons) AS last, (SELECT coalesce(max(rowid), 0) FROM rankings) AS rankings,
+    (SELECT count(*) FROM set_asides) AS asides, (SELECT count(*) || coalesce(max(created_at), '') FROM gold) AS gold,
+    (SELECT coalesce(max(rowid), 0) FROM skips) AS skips, (SELECT count(*) FROM imports WHERE done_at IS NOT NULL) AS imports,
+    (SELECT count(*) FROM adjudications) AS decided, (SELECT count(*) FROM weightings) AS weightings
+"""
+KNOWN = """
+SELECT g.pair_id, CASE WHEN g.winner_id IS NULL THEN 0 WHEN g.winner_id = p.first_id THEN 1 ELSE -1 END AS sign
+FROM (SELECT pair_id, winner_id FROM current_adjudications UNION ALL SELECT pair_id, winner_id FROM gold) AS g JOIN pairs AS p ON p.id = g.pair_id
+"""
+SKIPS = """
+SELECT a.labeler_id, count(*) AS n FROM skips CROSS JOIN assignments AS a ON a.id = skips.assignment_id JOIN accounts AS l ON l.id = a.labeler_id
+WHERE +l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.labeler_id
+"""
+
+
+class Columns(Noun):
+    """Reads events as arrays; what holds now is for the reader to work out, by `current`."""
+
+    def __init__(self, store: Sql) -> None:
+        super().__init__(store)
+        self._lock = threading.Lock()
+        self._known: tuple[int, np.ndarray] = (-1, np.zeros(0, ROW))
+
+    def known(self) -> np.ndarray:
+        """`comparisons()`, kept from call to call: only what was said since is read. Thread-safe; not to be written into.
+
+        An import's events are written before they count: after one everything is read again. What a transaction reads is not
+        kept, since it may be rolled back.
+        """
+        if self._store.db.conn.in_transaction:
+            return self.comparisons()
+        with self._lock:
+            (before, events), imports = self._known, self.mark()["imports"]
+            last = int(events["rowid"][-1]) if len(events) and before == imports else 0
+            new = self.comparisons(last)
+            events = np.concatenate([events, new]) if last else new
+            self._known = imports, events
+            return events
+
+    def comparisons(self, after: int = 0) -> np.ndarray:
+        """Every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""
+        return np.fromiter(self._store.db.conn.execute(READ, [after]), dtype=ROW)
+
+    def rankings(self) -> np.ndarray:
+        """Each two answers of every ranking that holds, as an array of `ROW`: as if compared, by no event of their own.
+
+        Two answers of a task have one number as their pair, below 0, whoever ranked them (see `units`); rowids are below 0 too.
+        """
+        return np.fromiter(self._store.db.conn.execute(RANKED), dtype=ROW)
+
+    def rankings_by(self, sources: Sequence[str]) -> dict[int, int]:
+        """How many rankings of each labeler hold, of these sources."""
+        return {row["labeler_id"]: row["n"] for row in self._store.rows(RANKINGS, [json.dumps(sources)])}
+
+    def mark(self) -> dict[str, Any]:
+        """What changes with these columns and with the figures on them; where `imports` does, events came before the `last` one."""
+        return self._store.row(MARK)
+
+    def known_signs(self) -> dict[int, int]:
+        """Pairs whose order is known, from gold items and adjudications: 1 the first answer is better, 0 neither, -1 the second."""
+        return {row["pair_id"]: row["sign"] for row in self._store.rows(KNOWN)}
+
+    def skips(self, sources: Sequence[str]) -> dict[int, int]:
+        """How many items each labeler let go, of the sources' labelers."""
+        simulated = [int(source == "simulated") for source in sources]
+        rows = self._store.rows(SKIPS, {"simulated": json.dumps(simulated)})
+        return {row["labeler_id"]: row["n"] for row in rows}
+
+
+def units(pair: np.ndarray) -> np.ndarray:
+    """What was judged at once: a compared pair by itself, or a ranking's whole task, as minus its number."""
+    return np.where(pair < 0, -(-pair // OF_TASK), pair)
+
+
+def current(events: np.ndarray) -> np.ndarray:
+    """A mask of the events that hold: neither superseded by one of these nor withdrawals."""
+    return (events["kind"] != WITHDRAWN) & ~np.isin(events["rowid"], events["replaces"][events["replaces"] > 0])

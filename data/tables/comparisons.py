@@ -1,0 +1,221 @@
+"""Comparisons: append-only events. A correction is a row that supersedes one, an undo supersedes it as 'withdrawn'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from data.clock import now
+from data.errors import BadInput, Refused
+from data.records import Comparison
+from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.table import Noun
+from data.tables.completions import Completions
+from data.tables.demonstrations import Demonstrations
+from data.tables.imports import DONE
+from data.tables.verdicts import VERDICTS, WITHDRAWN, outcome
+
+COLUMNS = (
+    "id",
+    "assignment_id",
+    "pair_id",
+    "labeler_id",
+    "left_id",
+    "right_id",
+    "verdict",
+    "winner_id",
+    "margin",
+    "late",
+    "supersedes",
+    "source",
+    "source_hash",
+    "project_id",
+    "guideline_version",
+    "seconds",
+    "created_at",
+    "import_id",
+)
+
+
+class NewComparison(TypedDict):
+    """What `record` takes. `id` is made by the client; the winner and the margin follow from the verdict."""
+
+    id: str
+    pair_id: int
+    labeler_id: int
+    left_id: str
+    right_id: str
+    verdict: str
+    source: str
+    assignment_id: NotRequired[str | None]
+    supersedes: NotRequired[str | None]
+    late: NotRequired[bool]
+    source_hash: NotRequired[str | None]
+    project_id: NotRequired[int]
+    guideline_version: NotRequired[int]
+    seconds: NotRequired[float | None]
+    rationale: NotRequired[str | None]
+    aspects: NotRequired[Mapping[str, str]]  # aspect -> left, tie or right
+    edit: NotRequired[tuple[str, str] | None]  # the completion that was made better, and its better text
+    import_id: NotRequired[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An answer that a labeler made better: which one, the better one as a completion, its text and its author."""
+
+    comparison_id: str
+    edited_id: str
+    completion_id: str
+    labeler_id: int
+    text: str
+
+
+class Comparisons(Noun):
+    """What people (and, marked as such, simulated labelers and imported files) said about pairs."""
+
+    def record(self, **event: Unpack[NewComparison]) -> bool:
+        """Append one event; False where this id, or this imported row, is there already: submitting twice is once.
+
+        Who may answer what is the session's affair. Raises BadInput for an unknown verdict, Refused where the id is
+        another answer's, the assignment has its first answer, or what it supersedes is superseded already.
+        An edit becomes a completion of its own, by the labeler.
+        """
+        row = _row(event)
+        with self._store.transaction():
+            if self._known(row):
+                return False
+            self._refuse_second_answer(row)
+            self._store.insert("comparisons", row)
+            if event.get("rationale"):
+                self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
+            if event.get("aspects"):
+                aspects = [(row["id"], aspect, choice) for aspect, choice in event["aspects"].items()]
+                self._store.insert_many("comparison_aspects", ("comparison_id", "aspect", "choice"), aspects)
+            if event.get("edit"):
+                self._add_edit(row, *event["edit"])
+        return True
+
+    def prepare(self, events: Iterable[NewComparison]) -> list[tuple]:
+        """What `record_many` takes of imported events: everything that needs no lock is done here. Raises BadInput."""
+        rows = [_row(event) for event in events]
+        return [tuple(row[name] for name in COLUMNS) for row in rows]
+
+    def record_many(self, prepared: Sequence[tuple]) -> int:
+        """Append prepared events in one short commit; how many were added: those whose id or source row is there are not.
+
+        Labelers wait for nothing but this. Rationales of imported rows are not kept.
+        """
+        return self._store.insert_many("comparisons", COLUMNS, prepared)
+
+    def get(self, id: str) -> Comparison:
+        """The event. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM comparisons WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no comparison {id!r}")
+        return _comparison(row)
+
+    def rationale(self, id: str) -> str | None:
+        """Why, in the labeler's words; None where nothing was said or it was erased."""
+        return self._store.value("SELECT text FROM rationales WHERE comparison_id = ?", [id])
+
+    def aspects(self, id: str) -> dict[str, str]:
+        """The choice for each aspect: left, tie or right."""
+        rows = self._store.rows(
+            "SELECT aspect, choice FROM comparison_aspects WHERE comparison_id = ? ORDER BY aspect", [id]
+        )
+        return {row["aspect"]: row["choice"] for row in rows}
+
+    def edit(self, id: str) -> Edit | None:
+        """The better answer that the labeler wrote; None where none was written or it was erased."""
+        sql = "SELECT e.*, c.text FROM edits AS e JOIN completions AS c ON c.id = e.completion_id WHERE e.comparison_id = ?"
+        row = self._store.row(sql, [id])
+        return Edit(**row) if row else None
+
+    def current(
+        self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None
+    ) -> list[Comparison]:
+        """What holds now: neither superseded nor withdrawn, in the order of the events; those that fit what is given."""
+        wanted = {"labeler_id": labeler_id, "pair_id": pair_id, "source": source}
+        where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
+        sql = f"SELECT * FROM current_comparisons WHERE 1{where} ORDER BY created_at, id"
+        return [_comparison(row) for row in self._store.rows(sql, wanted)]
+
+    def events(self) -> list[Comparison]:
+        """Every event ever, in order, superseded and withdrawn ones included; of an import that is not done, none."""
+        return [_comparison(row) for row in self._store.rows(f"SELECT * FROM comparisons WHERE {DONE} ORDER BY rowid")]
+
+    def count(self, source: str | None = None, since: str = "") -> int:
+        """How many hold now, in all or from one source; those made after the moment `since` where it is given.
+
+        Kept by the hour (`data.sqlite.schema.counts`): only the comparisons of one hour are looked at one by one.
+        """
+        hours = self._store.value(HOURS, [source, since])
+        return hours + (self._store.value(WITHIN_HOUR, [source, since]) if since else 0)
+
+    def _known(self, row: Mapping[str, Any]) -> bool:
+        sql = "SELECT * FROM comparisons WHERE id = ? OR source_hash = ?"
+        old = self._store.row(sql, [row["id"], row["source_hash"]])
+        same = ("pair_id", "labeler_id", "left_id", "verdict", "supersedes")
+        if old is None or old["source_hash"] is not None and old["source_hash"] == row["source_hash"]:
+            return old is not None
+        if any(old[name] != row[name] for name in same):
+            raise Refused(f"the answer {row['id']!r} was recorded with other content", "Send a new id.", field="id")
+        return True
+
+    def _add_edit(self, row: Mapping[str, Any], edited_id: str, text: str) -> None:
+        name = f"edit by labeler {row['labeler_id']}"
+        prompt_id = self._store.value("SELECT prompt_id FROM pairs WHERE id = ?", [row["pair_id"]])
+        (made,) = Completions(self._store).add_many([{"prompt_id": prompt_id, "model_name": name, "text": text}])
+        ids = {
+            "comparison_id": row["id"],
+            "edited_id": edited_id,
+            "completion_id": made,
+            "labeler_id": row["labeler_id"],
+        }
+        self._store.insert("edits", ids)
+        Demonstrations(self._store).add_edit(row, prompt_id, text)
+
+    def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
+        if row["supersedes"] is not None:
+            old = self._store.row("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
+            taken = self._store.value("SELECT id FROM comparisons WHERE supersedes = ?", [row["supersedes"]])
+            if old is None or taken or old["pair_id"] != row["pair_id"]:
+                raise Refused(
+                    f"the answer {row['supersedes']!r} is not the current one for this pair", field="supersedes"
+                )
+        elif row["assignment_id"] is not None:
+            sql = "SELECT id FROM comparisons WHERE assignment_id = ? AND supersedes IS NULL"
+            if self._store.value(sql, [row["assignment_id"]]):
+                raise Refused(f"the assignment {row['assignment_id']!r} has its answer", "Supersede that one.")
+
+
+HOURS = f"""SELECT coalesce(sum(n), 0) FROM (SELECT n, nullif(import_id, 0) AS import_id FROM comparison_counts
+    WHERE (?1 IS NULL OR source = ?1) AND hour > substr(?2, 1, 13)) WHERE {DONE}"""
+WITHIN_HOUR = """SELECT count(*) FROM current_comparisons
+    WHERE (?1 IS NULL OR source = ?1) AND created_at > ?2 AND created_at < substr(?2, 1, 13) || '~'"""
+
+
+def _row(event: NewComparison) -> dict[str, Any]:
+    if event["verdict"] not in (*VERDICTS, WITHDRAWN):
+        raise BadInput(f"{event['verdict']!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict")
+    side, margin = outcome(event["verdict"])
+    defaults = {
+        "assignment_id": None,
+        "supersedes": None,
+        "late": False,
+        "source_hash": None,
+        "seconds": None,
+        "import_id": None,
+    }
+    row = {**defaults, "project_id": STANDARD_PROJECT[0], "guideline_version": 1, **event}
+    for beside in ("rationale", "aspects", "edit"):
+        row.pop(beside, None)
+    winner = {"left": row["left_id"], "right": row["right_id"], None: None}[side]
+    return row | {"late": int(row["late"]), "winner_id": winner, "margin": margin, "created_at": now()}
+
+
+def _comparison(row: Mapping[str, Any]) -> Comparison:
+    kept = {name: row[name] for name in Comparison.__dataclass_fields__}
+    return Comparison(**{**kept, "late": bool(row["late"])})

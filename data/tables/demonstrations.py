@@ -1,0 +1,229 @@
+"""Demonstrations: answers that people write to prompts. A second person accepts one, which makes it an instruction row, or sends it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data.clock import now
+from data.errors import BadInput, Refused
+from data.ids import dumps
+from data.records import Prompt
+from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.table import Noun
+from data.tables.accounts import Accounts
+from data.tables.imports import done
+from data.tables.instructions import Instructions, instruction_hash
+from data.tables.projects import Projects
+from data.tables.prompts import Prompts
+
+LONGEST, LONGEST_REASON = 20_000, 2_000
+Verdict = Literal["accepted", "sent_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """An answer that a person wrote. `comparison_id`: it is an answer made better while comparing; `supersedes`: it was sent back as that one."""
+
+    id: str
+    prompt_id: int
+    author_id: int
+    comparison_id: str | None
+    project_id: int
+    guideline_version: int
+    supersedes: str | None
+    created_at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """One's own answer that was sent back, and why."""
+
+    demonstration: Demonstration
+    reason: str
+
+
+class Demonstrations(Noun):
+    """What people wrote, and what others said of it. Events: nothing is changed, what is written anew supersedes."""
+
+    def write(self, id: str, prompt_id: int, author_id: int, text: str, supersedes: str | None = None) -> bool:
+        """Record an answer; False where this id is there already: submitting twice is once.
+
+        Raises BadInput for a text that is empty, too long or cannot be kept, Refused for an id with another content, a prompt that never
+        trains, a `supersedes` that is not one's own answer to this prompt that was sent back, or a project that is closed or not one's own.
+        """
+        text = checked(text, LONGEST, "text")
+        with self._store.transaction():
+            sql = "SELECT d.*, t.text FROM demonstrations AS d LEFT JOIN demonstration_texts AS t ON t.demonstration_id = d.id WHERE d.id = ?"
+            found = self._store.row(sql, [id])
+            if found:
+                if (found["prompt_id"], found["author_id"], found["text"]) != (prompt_id, author_id, text):
+                    raise Refused(f"the answer {id!r} was recorded with other content", "Send a new id.", field="id")
+                return False
+            if Prompts(self._store).get(prompt_id).split != "train":
+                raise Refused(f"prompt {prompt_id} never trains", "Answer the prompts that are shown.", field="prompt")
+            project_id = self._project(supersedes, prompt_id, author_id)
+            if project_id not in self._projects(author_id):
+                raise Refused(
+                    "the project of this answer is closed, or not yours", "Ask a researcher.", field="project"
+                )
+            about = {
+                "project_id": project_id,
+                "guideline_version": Projects(self._store).get(project_id).guideline_version,
+            }
+            self._insert(
+                {"id": id, "prompt_id": prompt_id, "author_id": author_id, "supersedes": supersedes, **about}, text
+            )
+        return True
+
+    def add_edit(self, comparison: Mapping[str, Any], prompt_id: int, text: str) -> None:
+        """An answer that a labeler made better waits for its review like one that was written; those to prompts that never train do not."""
+        if Prompts(self._store).get(prompt_id).split == "train":
+            kept = {name: comparison[name] for name in ("project_id", "guideline_version")}
+            row = {
+                "id": comparison["id"],
+                "prompt_id": prompt_id,
+                "author_id": comparison["labeler_id"],
+                "comparison_id": comparison["id"],
+            }
+            self._insert(row | kept, text)
+
+    def review(self, id: str, demonstration_id: str, reviewer_id: int, verdict: Verdict, reason: str = "") -> bool:
+        """Say what is to become of an answer; False where this id is there already. An accepted one is an instruction row from this commit on.
+
+        Raises BadInput for an unknown verdict or a missing reason, Refused for one's own answer, one that has its review, or one of a
+        project that is closed or that the reviewer is not in.
+        """
+        if verdict not in ("accepted", "sent_back"):
+            raise BadInput(f"{verdict!r} is no verdict", "Take accepted or sent_back.", field="verdict")
+        reason = checked(reason, LONGEST_REASON, "reason") if verdict == "sent_back" else ""
+        with self._store.transaction():
+            same = "SELECT 1 FROM reviews WHERE id = ? AND reviewer_id = ? AND demonstration_id = ? AND verdict = ?"
+            if self._store.value(same, [id, reviewer_id, demonstration_id, verdict]):
+                return False
+            row = self._store.row("SELECT * FROM open_demonstrations WHERE id = ?", [demonstration_id])
+            if row is None:
+                raise Refused(
+                    "this answer has its review already, or was taken back",
+                    "Look at the next one.",
+                    field="demonstration",
+                )
+            if row["author_id"] == reviewer_id:
+                raise Refused("this is your own answer", "Somebody else reviews it.", field="demonstration")
+            if row["project_id"] not in self._projects(reviewer_id):
+                raise Refused(
+                    "this answer is of another project than yours, or of a closed one",
+                    "Look at the next one.",
+                    field="project",
+                )
+            event = {
+                "id": id,
+                "demonstration_id": demonstration_id,
+                "reviewer_id": reviewer_id,
+                "verdict": verdict,
+                "created_at": now(),
+            }
+            self._store.insert("reviews", event)
+            if reason:
+                self._store.insert("review_reasons", {"review_id": id, "text": reason})
+            if verdict == "accepted":
+                self._publish(_demonstration(row))
+        return True
+
+    def may_write(self, author_id: int) -> bool:
+        """Whether prompts are offered to this person: what is written to them is of the Standard project."""
+        return STANDARD_PROJECT[0] in self._projects(author_id)
+
+    def to_write(self, author_id: int, after: int = 0) -> Prompt | None:
+        """The next prompt that trains and has no answer by a person, nor an instruction row; `after`: the one that comes behind this prompt.
+
+        None where nothing is left, and for whom `may_write` is false.
+        """
+        if not self.may_write(author_id):
+            return None
+        sql = f"""SELECT p.id FROM prompts AS p WHERE p.split = 'train' AND {done("p")}
+            AND NOT EXISTS (SELECT 1 FROM demonstrations AS d WHERE d.prompt_id = p.id)
+            AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = p.id)
+            AND p.hash > coalesce((SELECT hash FROM prompts WHERE id = ?), '') ORDER BY p.hash LIMIT 1"""
+        found = self._store.value(sql, [after])
+        return None if found is None else Prompts(self._store).get(found)
+
+    def returned(self, author_id: int) -> Returned | None:
+        """The oldest of this person's answers, in a project that is open and still theirs, that was sent back and is not written anew."""
+        sql = """SELECT d.*, t.text, coalesce(w.text, '') AS reason FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
+            JOIN demonstration_texts AS t ON t.demonstration_id = d.id LEFT JOIN review_reasons AS w ON w.review_id = r.id
+            WHERE r.verdict = 'sent_back' AND d.author_id = ?
+            AND NOT EXISTS (SELECT 1 FROM demonstrations AS later WHERE later.supersedes = d.id)
+            AND d.project_id IN (SELECT value FROM json_each(?)) ORDER BY r.rowid LIMIT 1"""
+        row = self._store.row(sql, [author_id, dumps(self._projects(author_id))])
+        return None if row is None else Returned(_demonstration(row), row["reason"])
+
+    def to_review(self, reviewer_id: int) -> Demonstration | None:
+        """The oldest answer by somebody else, in a project that is open and the reviewer's, that waits for its review."""
+        sql = "SELECT * FROM open_demonstrations WHERE author_id != ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1"
+        row = self._store.row(sql, [reviewer_id, dumps(self._projects(reviewer_id))])
+        return None if row is None else _demonstration(row)
+
+    def counts(self, account_id: int) -> dict[str, int]:
+        """{written, accepted, waiting, to_review, reviewed} of and for one person."""
+        return self._store.row(COUNTS, [account_id, dumps(self._projects(account_id))])
+
+    def origins(self) -> dict[int, Demonstration]:
+        """For each instruction row that a person wrote, what it was made of."""
+        sql = "SELECT i.id AS row_id, d.*, '' AS text FROM instructions AS i JOIN demonstrations AS d ON d.id = i.demonstration_id"
+        return {row["row_id"]: _demonstration(row) for row in self._store.rows(sql)}
+
+    def _insert(self, row: dict[str, Any], text: str) -> None:
+        self._store.insert("demonstrations", row | {"created_at": now()})
+        self._store.insert("demonstration_texts", {"demonstration_id": row["id"], "text": text})
+
+    def _publish(self, accepted: Demonstration) -> None:
+        prompt = Prompts(self._store).get(accepted.prompt_id)
+        verb = "edited" if accepted.comparison_id else "written"
+        Instructions(self._store).add(prompt.text, accepted.text, source=f"{verb} by labeler-{accepted.author_id}")
+        sql = "UPDATE instructions SET demonstration_id = ? WHERE hash = ? AND demonstration_id IS NULL"
+        self._store.execute(sql, [accepted.id, instruction_hash(prompt.text, "", accepted.text)])
+
+    def _project(self, superseded: str | None, prompt_id: int, author_id: int) -> int:
+        """Of an answer that is written: an answer written anew stays in its project, others are of the Standard one."""
+        if superseded is None:
+            return STANDARD_PROJECT[0]
+        sql = """SELECT d.project_id FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id WHERE d.id = ?1 AND d.prompt_id = ?2
+            AND d.author_id = ?3 AND r.verdict = 'sent_back' AND NOT EXISTS (SELECT 1 FROM demonstrations WHERE supersedes = ?1)"""
+        found = self._store.value(sql, [superseded, prompt_id, author_id])
+        if found is None:
+            raise Refused(
+                f"the answer {superseded!r} is not yours to write anew", "Look at the page again.", field="supersedes"
+            )
+        return found
+
+    def _projects(self, account_id: int) -> list[int]:
+        return [project.id for project in Projects(self._store).of(Accounts(self._store).get(account_id))]
+
+
+COUNTS = """
+SELECT (SELECT count(*) FROM demonstrations WHERE author_id = ?1) AS written,
+    (SELECT count(*) FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
+        WHERE d.author_id = ?1 AND r.verdict = 'accepted') AS accepted,
+    (SELECT count(*) FROM open_demonstrations WHERE author_id = ?1) AS waiting,
+    (SELECT count(*) FROM open_demonstrations WHERE author_id != ?1 AND project_id IN (SELECT value FROM json_each(?2))) AS to_review,
+    (SELECT count(*) FROM reviews WHERE reviewer_id = ?1) AS reviewed
+"""
+
+
+def checked(text: str, most: int, field: str) -> str:
+    """The text with line ends as \\n (a browser sends \\r\\n), if it can be kept. Raises BadInput for an empty, too long or unstorable one."""
+    text = text.replace("\r\n", "\n")
+    if not text.strip():
+        raise BadInput(f"the {field} is empty", "Write it.", field=field)
+    if len(text) > most:
+        raise BadInput(f"the {field} has {len(text)} characters", f"Write at most {most}.", field=field)
+    if "\x00" in text or not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
+        raise BadInput(f"the {field} holds a character that cannot be kept", "Take it out.", field=field)
+    return text
+
+
+def _demonstration(row: Mapping[str, Any]) -> Demonstration:
+    return Demonstration(**{name: row[name] for name in Demonstration.__dataclass_fields__})

@@ -1,0 +1,44 @@
+"""Evaluations: what a judge found about a policy, alone or against another; a new one stands beside the old."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from data.clock import now
+from data.ids import dumps
+from data.records import Evaluation
+from data.sqlite.table import Noun
+
+
+class Evaluations(Noun):
+    """Reports by the rubric, by simulated labelers, by reward models. People's win rates come from comparisons."""
+
+    def add(
+        self,
+        policy_id: int,
+        against_id: int | None,
+        judge: str,
+        report: Mapping[str, Any],
+        run_id: int | None = None,
+    ) -> Evaluation:
+        """Write down a report. `judge`: 'rubric', 'simulated', or a reward model's public id."""
+        row = {"policy_id": policy_id, "against_id": against_id, "judge": judge, "report": dumps(dict(report))}
+        id = self._store.insert("evaluations", row | {"run_id": run_id, "created_at": now()})
+        return _evaluation(self._store.row("SELECT * FROM evaluations WHERE id = ?", [id]))
+
+    def latest(self, policy_id: int, against_id: int | None, judge: str) -> Evaluation | None:
+        """The newest report of that judge on those two, or None."""
+        sql = "SELECT * FROM evaluations WHERE policy_id = ? AND against_id IS ? AND judge = ? ORDER BY id DESC"
+        row = self._store.row(sql, [policy_id, against_id, judge])
+        return None if row is None else _evaluation(row)
+
+    def list(self, policy_id: int | None = None) -> list[Evaluation]:
+        """Reports, oldest first; of one policy where it is given."""
+        sql = "SELECT * FROM evaluations WHERE ?1 IS NULL OR policy_id = ?1 ORDER BY id"
+        return [_evaluation(row) for row in self._store.rows(sql, [policy_id])]
+
+
+def _evaluation(row: Mapping[str, Any]) -> Evaluation:
+    return Evaluation(**{**row, "report": json.loads(row["report"])})

@@ -1,0 +1,61 @@
+"""Labelers set aside: their comparisons stay and are counted, but no preference export and no training takes them until taken in again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data.clock import now
+from data.errors import BadInput
+from data.sqlite.table import Noun
+from data.tables.adjudications import rebuild_disputes
+from data.tables.audit import Audit
+
+REASON_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A labeler whose comparisons are left out: since when, by whom, why."""
+
+    labeler_id: int
+    name: str
+    reason: str
+    actor: str
+    created_at: str
+
+
+class Asides(Noun):
+    """Append-only: setting aside and taking in are rows, the last one holds."""
+
+    def list(self) -> list[Aside]:
+        """Who is set aside now, by name."""
+        sql = "SELECT s.labeler_id, a.name, s.reason, s.actor, s.created_at FROM labelers_aside AS s JOIN accounts AS a ON a.id = s.labeler_id"
+        return [Aside(**row) for row in self._store.rows(f"{sql} ORDER BY a.name")]
+
+    def set_aside(self, name: str, reason: str, *, by: str) -> None:
+        """Leave the labeler's comparisons out from now on. Raises BadInput for an unknown name, an empty reason, or one who is aside."""
+        reason = reason.strip()
+        if not 0 < len(reason) <= REASON_LENGTH:
+            raise BadInput(
+                "a labeler is set aside for a reason", f"Write one of 1 to {REASON_LENGTH} characters.", field="reason"
+            )
+        self._write(name, 1, reason, by)
+
+    def take_in(self, name: str, reason: str = "", *, by: str) -> None:
+        """Let the labeler's comparisons count again. Raises BadInput for an unknown name, or one who is not aside."""
+        self._write(name, 0, reason.strip()[:REASON_LENGTH], by)
+
+    def _write(self, name: str, aside: int, reason: str, by: str) -> None:
+        with self._store.transaction():
+            id = self._store.value("SELECT id FROM accounts WHERE name = ?", [name])
+            if id is None:
+                raise BadInput(f"there is no labeler {name!r}", "See: app.py account list", field="name")
+            if (self._store.value("SELECT 1 FROM labelers_aside WHERE labeler_id = ?", [id]) is not None) == bool(
+                aside
+            ):
+                raise BadInput(f"{name} is {'set aside already' if aside else 'not set aside'}", field="name")
+            self._store.insert(
+                "set_asides", {"labeler_id": id, "aside": aside, "reason": reason, "actor": by, "created_at": now()}
+            )
+            rebuild_disputes(self._store, [id])
+            Audit(self._store).add(by, "set labeler aside" if aside else "take labeler in", labeler=id, reason=reason)

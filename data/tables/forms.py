@@ -1,0 +1,125 @@
+"""The verdict form of a labeling project: what its labelers may say about a pair, and what they must."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from data.errors import BadInput
+from data.ids import dumps
+from data.tables.verdicts import VERDICTS
+
+SCALES = ("graded", "plain")
+RATIONALES = ("off", "optional", "required")
+MOST_ASPECTS, ASPECT_LENGTH = 8, 40
+PLAIN = ("left", "right")
+GRADED = tuple(verdict for verdict in VERDICTS if verdict not in ("tie", "both_bad"))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a project asks. `scale` graded: three steps for each side; plain: A or B. `aspects`: a choice of side or tie for each.
+
+    `edit`: the labeler may make one of the answers better, which becomes a third. `markdown`: answers are shown formatted.
+    """
+
+    scale: str = "graded"
+    tie: bool = True
+    both_bad: bool = True
+    skip: bool = True
+    flag: bool = True
+    rationale: str = "optional"
+    aspects: tuple[str, ...] = ()
+    edit: bool = False
+    markdown: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice("scale", self.scale, SCALES)
+        _check_choice("rationale", self.rationale, RATIONALES)
+        for each in fields(self):
+            if each.type == "bool" and not isinstance(getattr(self, each.name), bool):
+                raise BadInput(
+                    f"{each.name} is {getattr(self, each.name)!r}, not true or false",
+                    "Give true or false.",
+                    field=each.name,
+                )
+        _check_aspects(self.aspects)
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What may be said about a pair, in the order of the screen."""
+        taken = {
+            *(GRADED if self.scale == "graded" else PLAIN),
+            *(["tie"] if self.tie else []),
+            *(["both_bad"] if self.both_bad else []),
+        }
+        return tuple(verdict for verdict in VERDICTS if verdict in taken)
+
+    def written(self) -> str:
+        """As the store keeps it: what is as by default is not named."""
+        standard = asdict(Form())
+        return dumps({name: value for name, value in asdict(self).items() if value != standard[name]})
+
+    @classmethod
+    def read(cls, text: str) -> Form:
+        """From the store. Raises BadInput, see `of`."""
+        return _read(text)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Form:
+        """From names and values. Raises BadInput that names the field."""
+        known = {each.name for each in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise BadInput(f"a form has no {name!r}", f"Take one of {', '.join(sorted(known))}.", field=name)
+        given = dict(values)
+        if "aspects" in given:
+            given["aspects"] = tuple(given["aspects"])
+        return cls(**given)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Form:
+    """Forms are few and read with every item."""
+    return Form.of(json.loads(text))
+
+
+def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
+    """`scale=plain`, `tie=off`, `aspects=helpful,honest` and so on, over the fields of `start`. Raises BadInput that names the field."""
+    values = asdict(start or Form())
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise BadInput(f"{pair!r} is not of the shape key=value", "Give for example scale=plain.", field="form")
+        if name == "aspects":
+            values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
+        else:
+            values[name] = SWITCHES.get(text.lower(), text) if isinstance(values.get(name), bool) else text
+    return Form.of(values)
+
+
+SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadInput(f"{value!r} is no {name}", f"Take one of {', '.join(choices)}.", field=name)
+
+
+def _check_aspects(aspects: tuple[str, ...]) -> None:
+    if len(aspects) > MOST_ASPECTS:
+        raise BadInput(f"{len(aspects)} aspects are too many", f"Name at most {MOST_ASPECTS}.", field="aspects")
+    for aspect in aspects:
+        if not isinstance(aspect, str) or not (
+            0 < len(aspect) <= ASPECT_LENGTH and aspect == aspect.strip() and aspect.isprintable()
+        ):
+            raise BadInput(
+                f"{aspect!r} is no name of an aspect",
+                f"Give 1 to {ASPECT_LENGTH} printable characters.",
+                field="aspects",
+            )
+    if len({aspect.casefold() for aspect in aspects}) < len(aspects):
+        raise BadInput("an aspect is named twice", "Name each once.", field="aspects")

@@ -1,0 +1,87 @@
+"""Gold items: pairs whose verdict a researcher knows. They go to every labeler, silently, and never train unless asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data.clock import now
+from data.errors import BadInput
+from data.records import Account, Comparison
+from data.sqlite.table import Noun
+
+OUTCOMES = ("winner", "tie", "both_bad")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldItem:
+    """A pair and what is right about it: `outcome` 'winner' (then `winner_id`), 'tie' or 'both_bad'."""
+
+    pair_id: int
+    outcome: str
+    winner_id: str | None
+    note: str
+    set_by: str
+    created_at: str
+
+    def met_by(self, comparison: Comparison) -> bool:
+        """Whether the comparison says what is right; by how much does not count."""
+        if self.outcome == "winner":
+            return comparison.winner_id == self.winner_id
+        return comparison.verdict == self.outcome
+
+
+JUDGED = """
+SELECT c.pair_id, c.winner_id, c.verdict, r.text AS note FROM counted_comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
+LEFT JOIN rationales AS r ON r.comparison_id = c.id WHERE p.project_id = ? AND c.labeler_id = ? ORDER BY c.created_at
+"""
+
+
+class Gold(Noun):
+    """The gold items."""
+
+    def set(self, pair_id: int, winner_id: str | None, *, by: str, outcome: str = "winner", note: str = "") -> GoldItem:
+        """Say what is right about a pair, in place of what was said before. Raises BadInput where it is no outcome of the pair."""
+        pair = self._store.row("SELECT first_id, second_id, shown FROM pairs WHERE id = ?", [pair_id])
+        if pair is None:
+            raise BadInput(f"there is no pair {pair_id}", field="pair")
+        if outcome not in OUTCOMES:
+            raise BadInput(f"{outcome!r} is no outcome", f"Take one of {', '.join(OUTCOMES)}.", field="outcome")
+        if (winner_id in (pair["first_id"], pair["second_id"])) != (outcome == "winner"):
+            raise BadInput(
+                f"{winner_id!r} cannot be the winner of pair {pair_id}", "Name one of its two answers.", field="winner"
+            )
+        row = {
+            "pair_id": pair_id,
+            "outcome": outcome,
+            "winner_id": winner_id,
+            "note": note,
+            "set_by": by,
+            "created_at": now(),
+        }
+        with self._store.transaction():
+            self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id])
+            self._store.insert("gold", row)
+        return GoldItem(**row)
+
+    def set_as_judged(self, project_id: int, account: Account) -> int:
+        """Make gold what one person says now about pairs of the project; how many pairs. Repeats and withdrawn answers say nothing."""
+        with self._store.transaction():
+            found = self._store.rows(JUDGED, [project_id, account.id])
+            for row in found:
+                outcome = "winner" if row["winner_id"] else row["verdict"]
+                self.set(row["pair_id"], row["winner_id"], by=account.name, outcome=outcome, note=row["note"] or "")
+        return len(found)
+
+    def unset(self, pair_id: int) -> None:
+        """Make it an ordinary pair again; what was said of it while it was gold stays out of training."""
+        self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id])
+
+    def get(self, pair_id: int) -> GoldItem | None:
+        """What is right about a pair, None for an ordinary one."""
+        row = self._store.row("SELECT * FROM gold WHERE pair_id = ?", [pair_id])
+        return GoldItem(**row) if row else None
+
+    def list(self, project_id: int | None = None) -> list[GoldItem]:
+        """Every gold item, or those of a project, oldest first."""
+        sql = "SELECT gold.* FROM gold JOIN pairs ON pairs.id = pair_id WHERE ?1 IS NULL OR project_id = ?1 ORDER BY gold.created_at, pair_id"
+        return [GoldItem(**row) for row in self._store.rows(sql, [project_id])]

@@ -1,0 +1,151 @@
+"""Imports: rows are written by chunks, each bearing its import's number, and all of them count from one small write on.
+
+Until then they are there for nobody (`DONE` leaves them out). One import writes at a time, under a file lock that ends with
+its process: whoever holds it next knows that an import without an end broke off, and takes its rows out again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlite_utils import Database
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import dumps
+from data.sqlite.connection import Connections, immediate, unchecked
+from data.sqlite.table import Noun
+
+LOCK = "import.lock"
+CHUNK, FEWEST = 250, 50
+"""Rows of a file in one commit, and rows taken out in one: few enough that a labeler who submits does not notice."""
+LONG = 0.1  # seconds that a labeler may wait for one commit, about; on a busy machine there are fewer rows in it
+REST = 0.002  # seconds at least between two commits: SQLite lets who waits look again after 1, 2, 5 ms and so on
+
+UNREFERENCED = {  # what of an import that broke off nobody else uses by now
+    "comparisons": "1",
+    "assignments": "NOT EXISTS (SELECT 1 FROM comparisons AS c WHERE c.assignment_id = assignments.id AND c.supersedes IS NULL)",
+    "pairs": "NOT EXISTS (SELECT 1 FROM comparisons AS c WHERE c.pair_id = pairs.id)"
+    " AND NOT EXISTS (SELECT 1 FROM assignments AS a WHERE a.pair_id = pairs.id)",
+    "completions": "NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = completions.prompt_id"
+    " AND completions.id IN (p.first_id, p.second_id))",
+    "instructions": "1",
+    "prompts": "NOT EXISTS (SELECT 1 FROM completions AS c WHERE c.prompt_id = prompts.id)"
+    " AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = prompts.id)"
+    " AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = prompts.id)",
+}
+
+
+def done(table: str = "") -> str:
+    """The condition that keeps the rows of imports that are done, and those of no import."""
+    name = f"{table}.import_id" if table else "import_id"
+    return f"({name} IS NULL OR {name} NOT IN (SELECT id FROM imports WHERE done_at IS NULL))"
+
+
+DONE = done()
+
+
+class Pace:
+    """How many rows to write at once, by how long the last commits took."""
+
+    def __init__(self) -> None:
+        self.size = CHUNK
+
+    def took(self, seconds: float) -> None:
+        """Halve after a long commit, grow by a tenth after a short one."""
+        if seconds > LONG:
+            self.size = max(FEWEST, self.size // 2)
+        elif seconds < LONG / 2:
+            self.size = min(CHUNK, self.size + self.size // 10)
+
+
+RETALLY = """INSERT INTO tallies (labeler_id, project_id, answers) SELECT labeler_id, project_id, count(*)
+    FROM current_comparisons WHERE labeler_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2"""
+REVEAL = """UPDATE pairs SET shown = 1 WHERE id IN (SELECT value FROM json_each(?)) AND purpose != 'import' AND shown = 0
+    AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)"""
+
+
+class Imports(Noun):
+    """Who brought in which files, and which of these are not done."""
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the one who imports; what broke off earlier is mended first. Raises BadInput where another import runs."""
+        with open(self._store.home / LOCK, "w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BadInput("another import is running", "Wait until it has ended, then import again.") from None
+            for row in self._store.rows("SELECT id, done_at FROM imports WHERE revealed_at IS NULL ORDER BY id"):
+                if row["done_at"] is None:
+                    self.remove(row["id"])
+                else:
+                    self.reveal(row["id"])
+            yield
+
+    def mend(self) -> None:
+        """Take out what broke off, and go on with what was interrupted when it counted already, unless an import runs."""
+        with suppress(BadInput), self.alone():
+            pass
+
+    def begin(self, actor: str, what: str, files: Sequence[str]) -> int:
+        """A new import's number; its rows do not count before `end`."""
+        row = {"actor": actor, "what": what, "files": dumps(list(files)), "created_at": now()}
+        return self._store.insert("imports", row)
+
+    def end(self, id: int) -> None:
+        """From here on everything that bears this number counts; pairs for the labelers wait for `reveal`."""
+        self._store.execute("UPDATE imports SET done_at = ? WHERE id = ?", [now(), id])
+
+    def reveal(self, id: int) -> None:
+        """Let the pairs of an import that is done into the labelers' queue, by chunks."""
+        shown = self._store.value("SELECT 1 FROM pairs WHERE import_id = ? AND purpose != 'import' LIMIT 1", [id])
+        for some in self._rowids(self._store.db, "pairs", id) if shown else ():
+            self._store.execute(REVEAL, [dumps(some)])
+        self._store.execute("UPDATE imports SET revealed_at = ? WHERE id = ?", [now(), id])
+
+    def remove(self, id: int) -> None:
+        """Take out, by chunks, an import that is not done; what others have used meanwhile stays and counts."""
+        authors = [
+            row["labeler_id"]
+            for row in self._store.rows("SELECT DISTINCT labeler_id FROM comparisons WHERE import_id = ?", [id])
+        ]
+        connections = Connections(self._store.path, synchronous="full")
+        # UNREFERENCED asks by indexed columns what a foreign key would look for in whole tables, once for each row.
+        with unchecked(connections.database()) as database:
+            for table, condition in UNREFERENCED.items():
+                for some in self._rowids(database, table, id):
+                    with immediate(database):
+                        database.conn.execute(
+                            f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?)) AND {condition}",
+                            [dumps(some)],
+                        )
+        connections.close()
+        with self._store.transaction():
+            self._store.execute(
+                "DELETE FROM tallies WHERE labeler_id IN (SELECT value FROM json_each(?))", [dumps(authors)]
+            )
+            self._store.execute(RETALLY, [dumps(authors)])
+            self._store.execute(
+                "UPDATE imports SET done_at = ?1, revealed_at = ?1, what = 'broken off' WHERE id = ?2", [now(), id]
+            )
+
+    def list(self) -> list[dict[str, Any]]:
+        """{id, actor, what, files, created_at, done_at, revealed_at} of every import, oldest first."""
+        return [
+            {**row, "files": json.loads(row["files"])} for row in self._store.rows("SELECT * FROM imports ORDER BY id")
+        ]
+
+    def _rowids(self, database: Database, table: str, id: int) -> Iterator[list[int]]:
+        """The import's rows of a table, a chunk at a time; between two chunks others get their turn."""
+        query = f"SELECT rowid FROM {table} WHERE import_id = ? AND rowid > ? ORDER BY rowid LIMIT {CHUNK}"
+        some = [0]
+        while some := [row[0] for row in database.conn.execute(query, [id, some[-1]])]:
+            began = time.monotonic()
+            yield some
+            time.sleep(max(REST, time.monotonic() - began))

@@ -1,0 +1,127 @@
+"""Instruction rows: a task with an answer to imitate. Each belongs to the prompt its instruction and input make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import content_hash, dumps
+from data.records import Instruction
+from data.sqlite.table import Noun
+from data.tables.imports import DONE, done
+from data.tables.prompts import COLUMNS as PROMPT_COLUMNS
+from data.tables.prompts import prompt_row
+
+INSERT = (
+    "INSERT INTO instructions (hash, prompt_id, instruction, input, output, source, defects, created_at, import_id)"
+    " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM prompts WHERE hash = ?1 ON CONFLICT DO NOTHING"
+)
+Prepared = tuple[list[tuple], list[tuple]]
+"""Values of prompts, and of the instruction rows on them."""
+JOINED = "SELECT instructions.*, prompts.split FROM instructions JOIN prompts ON prompts.id = instructions.prompt_id"
+
+
+def instruction_prompt(instruction: str, input: str = "") -> str:
+    """The prompt's text: the instruction, and below it the input where there is one."""
+    return f"{instruction}\n\n{input}" if input else instruction
+
+
+class Instructions(Noun):
+    """Answers to imitate, for supervised fine-tuning."""
+
+    def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:
+        """Add a row, or find it; `about`: `defects` (names), and its prompt's `family` and `facts`."""
+        self.add_many([{"instruction": instruction, "output": output, "input": input, "source": source, **about}])
+        row = self._store.row(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
+        return _instruction(row)
+
+    def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+        """Add rows with the keys of `add` and their prompts in one commit -> (added, duplicate).
+
+        Nothing is written before every row is found good; a BadInput leaves the store as it was.
+        """
+        return self.write(self.prepare(rows))
+
+    def prepare(self, rows: Iterable[Mapping[str, Any]]) -> Prepared:
+        """What `write` takes of rows with the keys of `add`: everything that needs no lock is done here. Raises BadInput."""
+        rows = list(rows)
+        prompts = [_prompt_row(**row) for row in rows]
+        return prompts, [_values(prompt[0], **row) for prompt, row in zip(prompts, rows, strict=True)]
+
+    def write(self, prepared: Prepared, import_id: int | None = None) -> tuple[int, int]:
+        """Add prepared rows in one commit -> (added, duplicate). Those of an import count once it is done."""
+        prompts, values = prepared
+        with self._store.transaction() as database:
+            self._store.insert_many("prompts", (*PROMPT_COLUMNS, "import_id"), [(*row, import_id) for row in prompts])
+            added = max(database.conn.executemany(INSERT, [(*row, import_id) for row in values]).rowcount, 0)
+        return added, len(values) - added
+
+    def get(self, id: int) -> Instruction:
+        """The row. Raises BadInput where there is none."""
+        row = self._store.row(f"{JOINED} WHERE instructions.id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no instruction {id}")
+        return _instruction(row)
+
+    def list(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> list[Instruction]:
+        """Rows in the order in which they came, those that fit what is given."""
+        return list(self.stream(split, source, limit))
+
+    def stream(
+        self, split: str | None = None, source: str | None = None, limit: int | None = None
+    ) -> Iterator[Instruction]:
+        """`list`, one at a time."""
+        wanted = {"split": split, "source": source, "limit": -1 if limit is None else limit}
+        sql = (
+            f"{JOINED} WHERE {done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
+            " AND (:source IS NULL OR instructions.source = :source) ORDER BY instructions.id LIMIT :limit"
+        )
+        return map(_instruction, self._store.stream(sql, wanted))
+
+    def count(self) -> int:
+        """How many there are."""
+        return self._store.value(f"SELECT count(*) FROM instructions WHERE {DONE}")
+
+
+def instruction_hash(instruction: str, input: str, output: str) -> str:
+    """A row's identity: the hash of its three texts."""
+    return content_hash("instruction", instruction, input, output)
+
+
+def _prompt_row(
+    instruction: str,
+    output: str,
+    *,
+    source: str,
+    input: str = "",
+    defects: Sequence[str] = (),
+    family: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> tuple:
+    if not output.strip():
+        raise BadInput(
+            f"the output of the instruction {instruction[:60]!r} is empty", "Give it a text.", field="output"
+        )
+    return prompt_row(instruction_prompt(instruction, input), source=source, family=family, facts=facts)
+
+
+def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:
+    defects = dumps(list(about.get("defects", ())))
+    return (
+        prompt_hash,
+        instruction_hash(instruction, input, output),
+        instruction,
+        input,
+        output,
+        source,
+        defects,
+        now(),
+    )
+
+
+def _instruction(row: Mapping[str, Any]) -> Instruction:
+    kept = {name: row[name] for name in ("id", "prompt_id", "instruction", "input", "output", "source", "split")}
+    return Instruction(**kept, defects=json.loads(row["defects"]))

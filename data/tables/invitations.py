@@ -1,0 +1,67 @@
+"""One-time links by which people come in or choose a new password, and the identities that a provider vouches for."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from data.clock import later, now
+from data.errors import BadInput
+from data.records import Account
+from data.sqlite.table import Noun
+from data.tables.accounts import ROLES, account_of
+from data.tables.tokens import hash_of
+
+INVITATION_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an open link is good for: an account of this `role`, or a new password for the account `account_id`."""
+
+    role: str
+    account_id: int | None
+    expires_at: str
+
+
+class Invitations(Noun):
+    """The open links; their tokens are told once and never stored."""
+
+    def add(self, role: str, *, by: int | None = None, account_id: int | None = None) -> str:
+        """A new link's token, good for a week. Raises BadInput for an unknown role. Ended ones are swept away."""
+        if role not in ROLES:
+            raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
+        token = secrets.token_urlsafe(32)
+        row = {"hash": hash_of(token), "role": role, "account_id": account_id, "invited_by": by}
+        with self._store.transaction():
+            self._store.execute("DELETE FROM invitations WHERE expires_at <= ?", [now()])
+            self._store.insert("invitations", row | {"expires_at": later(INVITATION_SECONDS), "created_at": now()})
+        return token
+
+    def find(self, token: str) -> Invitation | None:
+        """What the link is good for; None where it was used or is too old. Nothing is used up."""
+        sql = "SELECT role, account_id, expires_at FROM invitations WHERE hash = ? AND expires_at > ?"
+        row = self._store.row(sql, [hash_of(token), now()])
+        return None if row is None else Invitation(**row)
+
+    def consume(self, token: str) -> bool:
+        """Use it up; True exactly once."""
+        return (
+            self._store.execute("DELETE FROM invitations WHERE hash = ? AND expires_at > ?", [hash_of(token), now()])
+            == 1
+        )
+
+    def open_count(self) -> int:
+        """How many links are open."""
+        return self._store.value("SELECT count(*) FROM invitations WHERE expires_at > ?", [now()])
+
+    def identify(self, issuer: str, subject: str, account_id: int) -> None:
+        """From now on this person at that provider is the account; what was there stays."""
+        row = {"issuer": issuer, "subject": subject, "account_id": account_id, "created_at": now()}
+        self._store.insert("identities", row, ignore=True)
+
+    def identified(self, issuer: str, subject: str) -> Account | None:
+        """The account that this person at that provider is."""
+        sql = "SELECT accounts.* FROM identities JOIN accounts ON accounts.id = account_id WHERE issuer = ? AND subject = ?"
+        row = self._store.row(sql, [issuer, subject])
+        return None if row is None else account_of(row)

@@ -1,0 +1,74 @@
+"""Curves and sample texts of runs, in a file of their own, so that training never waits on a label or the other way round.
+
+Losing the last moment of it in a power cut costs nothing that anybody was promised: synchronous=NORMAL.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from data.ids import dumps
+from data.sqlite.connection import Connections, alone, explained, immediate, opening
+
+FILE = "metrics.db"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS metrics (run_id INTEGER NOT NULL, key TEXT NOT NULL, step INTEGER NOT NULL,"
+    " value REAL, PRIMARY KEY (run_id, key, step)) STRICT, WITHOUT ROWID",  # value NULL: not a number
+    "CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, step INTEGER NOT NULL, row TEXT NOT NULL) STRICT",
+    "CREATE INDEX IF NOT EXISTS samples_run ON samples (run_id)",
+)
+
+
+class Metrics:
+    """What running training reports. A step written again (after a resume) replaces its old value."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / FILE
+        self._connections = Connections(self.path, synchronous="normal")
+        with opening(self.path), alone(home / f"{FILE}.lock"):
+            database = self._connections.database()
+            with immediate(database):
+                for statement in SCHEMA:
+                    database.conn.execute(statement)
+
+    def log(self, run_id: int, step: int, values: Mapping[str, float]) -> None:
+        """Write the values of one step."""
+        rows = [(run_id, key, step, float(value)) for key, value in values.items()]
+        with explained(self.path), immediate(self._db) as database:
+            database.conn.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", rows)
+
+    def series(self, run_id: int, key: str) -> list[tuple[int, float]]:
+        """(step, value) in the order of steps; NaN where no number came out."""
+        sql = "SELECT step, value FROM metrics WHERE run_id = ? AND key = ? ORDER BY step"
+        rows = self._db.conn.execute(sql, [run_id, key])
+        return [(step, math.nan if value is None else value) for step, value in rows]
+
+    def keys(self, run_id: int) -> list[str]:
+        """What the run reports, by name."""
+        rows = self._db.conn.execute("SELECT DISTINCT key FROM metrics WHERE run_id = ? ORDER BY key", [run_id])
+        return [row[0] for row in rows]
+
+    def sample(self, run_id: int, step: int, fields: Mapping[str, Any]) -> None:
+        """Keep one sample (prompt, text, reward, ...) of a step."""
+        with explained(self.path), immediate(self._db) as database:
+            values = [run_id, step, dumps(dict(fields))]
+            database.conn.execute("INSERT INTO samples (run_id, step, row) VALUES (?, ?, ?)", values)
+
+    def samples(self, run_id: int, last: int = 20) -> list[dict[str, Any]]:
+        """The newest samples, newest first, each with its `step`."""
+        sql = "SELECT step, row FROM samples WHERE run_id = ? ORDER BY id DESC LIMIT ?"
+        return [{"step": step, **json.loads(row)} for step, row in self._db.conn.execute(sql, [run_id, last])]
+
+    def close(self) -> None:
+        """Close the connections of every thread."""
+        self._connections.close()
+
+    @property
+    def _db(self) -> Database:
+        return self._connections.database()

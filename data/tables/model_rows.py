@@ -1,0 +1,84 @@
+"""What policies and reward models share: a row, and a folder under the home that appears together with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import dumps, number, public
+from data.sqlite.table import Noun
+
+INSIDE = "home:"
+"""Begins the base of a row that lies under the home; records name it by its absolute path."""
+
+
+class Models(Noun):
+    """Rows of one table of models, each with its folder."""
+
+    table: ClassVar[str]
+    folder_name: ClassVar[str]
+    prefix: ClassVar[str]
+    noun: ClassVar[str]
+    record: ClassVar[type]
+    parsed: ClassVar[tuple[str, ...]]
+
+    def folder(self, id: int) -> Path:
+        """Where its files stand (or will)."""
+        return self._store.home / self.folder_name / public(self.prefix, id)
+
+    def publish(self, folder: Path, **columns: Any) -> Any:
+        """Add a row and move the finished `folder`, from the same disk, to its place: both or neither. The keys are `add`'s."""
+        with self._store.transaction():
+            model = self.add(**columns, adapter="")
+            self._move_in(folder, model.id)
+            self._store.execute(
+                f"UPDATE {self.table} SET adapter = ? WHERE id = ?", [f"{self.folder_name}/{model.public}", model.id]
+            )
+            return self.get(model.id)
+
+    def get(self, id: int | str) -> Any:
+        """The record, by number or public id. Raises BadInput where there is none."""
+        row = self._store.row(f"SELECT * FROM {self.table} WHERE id = ?", [number(id, self.prefix)])
+        if row is None:
+            raise BadInput(f"there is no {self.noun} {public(self.prefix, number(id, self.prefix))}")
+        return self._record(row)
+
+    def list(self) -> list[Any]:
+        """All of them, oldest first."""
+        return [self._record(row) for row in self._store.rows(f"SELECT * FROM {self.table} ORDER BY id")]
+
+    def count(self) -> int:
+        """How many there are."""
+        return self._store.value(f"SELECT count(*) FROM {self.table}")
+
+    def _add(self, columns: Mapping[str, Any]) -> Any:
+        written = {name: dumps(value) if name in self.parsed else value for name, value in columns.items()}
+        written["base"] = self._written_base(columns["base"])
+        return self.get(self._store.insert(self.table, written | {"created_at": now()}))
+
+    def _move_in(self, folder: Path, id: int) -> None:
+        """Move a new row's folder to its place. Call inside the row's transaction."""
+        place = self.folder(id)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # What stands there was left by a crash between this move and its commit: no row knows it.
+        shutil.rmtree(place, ignore_errors=True)
+        folder.rename(place)
+
+    def _record(self, row: Mapping[str, Any]) -> Any:
+        parsed = {name: json.loads(row[name]) for name in self.parsed}
+        return self.record(**{**row, **parsed, "base": self._base_now(row["base"])})
+
+    def _written_base(self, base: str) -> str:
+        """A base inside the home is written down relative to it, so that the home may be moved or restored elsewhere."""
+        home, place = self._store.home.resolve(), Path(base)
+        inside = place.is_absolute() and place.resolve().is_relative_to(home)
+        return f"{INSIDE}{place.resolve().relative_to(home)}" if inside else base
+
+    def _base_now(self, base: str) -> str:
+        """The absolute place of such a base; hub ids, "starter" and folders elsewhere stay as they are."""
+        return str(self._store.home.resolve() / base.removeprefix(INSIDE)) if base.startswith(INSIDE) else base

@@ -1,0 +1,104 @@
+"""Pairs of completions of one prompt, waiting to be compared. Two equal texts are a pair that nobody is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.records import Pair
+from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.table import Noun
+
+INSERT = """
+INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at, import_id, project_id)
+SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND ?8 IS NULL AND a.text != b.text, ?5, ?6, ?7, ?8, ?9
+FROM completions AS a, completions AS b
+WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt_id = ?1
+ON CONFLICT DO NOTHING
+"""
+UNJUDGED = "judged = 0 AND simulated = 0"
+
+
+class Pairs(Noun):
+    """What people are asked to compare."""
+
+    def add(
+        self,
+        prompt_id: int,
+        a_id: str,
+        b_id: str,
+        *,
+        purpose: str = "train",
+        priority: int = 0,
+        run_id: int | None = None,
+        project_id: int = STANDARD_PROJECT[0],
+    ) -> Pair:
+        """Pair two completions of a prompt, or find their pair; the higher `priority` is shown first.
+
+        `purpose`: 'train', 'compare' (of policies, on test prompts), or 'import' (comes with its comparison, is not
+        shown). Equal texts are not shown. A pair that is there keeps its project. Raises BadInput where the two are not both of that
+        prompt, or are one.
+        """
+        (id,) = self.add_many(
+            [(prompt_id, a_id, b_id)], purpose=purpose, priority=priority, run_id=run_id, project_id=project_id
+        )
+        return self.get(id)
+
+    def add_many(
+        self,
+        pairs: Iterable[tuple[int, str, str]],
+        *,
+        purpose: str = "train",
+        priority: int = 0,
+        run_id: int | None = None,
+        import_id: int | None = None,
+        project_id: int = STANDARD_PROJECT[0],
+    ) -> list[int]:
+        """`add` for many (prompt_id, a_id, b_id) in one commit; the pairs' ids in the same order.
+
+        Those of an import (`import_id`) are shown once it is done (`Imports.reveal`).
+        """
+        moment = now()
+        ordered = [(prompt_id, *sorted((a_id, b_id))) for prompt_id, a_id, b_id in pairs]
+        with self._store.transaction() as database:
+            database.conn.executemany(
+                INSERT, [(*one, purpose, priority, run_id, moment, import_id, project_id) for one in ordered]
+            )
+            return [self._id(*one) for one in ordered]
+
+    def get(self, id: int) -> Pair:
+        """The pair. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM pairs WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no pair {id}")
+        return _pair(row)
+
+    def list(self, purpose: str | None = None) -> list[Pair]:
+        """Pairs in the order in which they came, all or of one purpose."""
+        sql = "SELECT * FROM pairs WHERE ?1 IS NULL OR purpose = ?1 ORDER BY id"
+        return [_pair(row) for row in self._store.rows(sql, [purpose])]
+
+    def count(self) -> int:
+        """How many there are, shown or not."""
+        return self._store.value("SELECT count(*) FROM pairs")
+
+    def waiting_count(self, purpose: str | None = None) -> int:
+        """How many are to be shown and were judged by nobody yet, simulated labelers included; of one purpose where it is given."""
+        if purpose is None:
+            return self._store.value(f"SELECT count(*) FROM queue WHERE {UNJUDGED}")
+        sql = f"SELECT count(*) FROM pairs JOIN queue ON queue.pair_id = pairs.id WHERE purpose = ? AND {UNJUDGED}"
+        return self._store.value(sql, [purpose])
+
+    def _id(self, prompt_id: int, first_id: str, second_id: str) -> int:
+        sql = "SELECT id FROM pairs WHERE first_id = ? AND second_id = ? AND prompt_id = ?"
+        id = self._store.value(sql, [first_id, second_id, prompt_id])
+        if id is None:
+            raise BadInput(f"{first_id!r} and {second_id!r} are not two completions of prompt {prompt_id}")
+        return id
+
+
+def _pair(row: Mapping[str, Any]) -> Pair:
+    kept = {name: row[name] for name in Pair.__dataclass_fields__}
+    return Pair(**{**kept, "shown": bool(row["shown"])})

@@ -1,0 +1,253 @@
+"""Labeling projects: what is asked about which pairs, by which guideline, of whom, and of how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from data.clock import now
+from data.errors import BadInput
+from data.records import Account
+from data.sqlite.migrations import STANDARD_GUIDELINE, STANDARD_PROJECT
+from data.sqlite.table import Noun
+from data.tables.forms import Form
+
+NAME_LENGTH, GUIDELINE_LENGTH, MOST_OVERLAP = 60, 100_000, 50.0
+PROJECT = """SELECT p.*, (SELECT max(version) FROM guidelines AS g WHERE g.project_id = p.id) AS guideline_version FROM projects AS p"""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A labeling project. `overlap`: labelers for an item on average; the rates are shares of what a labeler is handed.
+
+    `everyone`: every labeler is in it. `closed`: its items are handed to nobody. `guideline_version` is the newest one.
+    """
+
+    id: int
+    name: str
+    form: Form
+    overlap: float
+    gold_rate: float
+    repeat_rate: float
+    everyone: bool
+    closed: bool
+    guideline_version: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guideline:
+    """One version of what labelers are told, as Markdown."""
+
+    project_id: int
+    version: int
+    text: str
+    created_at: str
+
+
+class Settings(TypedDict):
+    """What of a project can be set beside its guideline."""
+
+    name: NotRequired[str]
+    form: NotRequired[Form]
+    overlap: NotRequired[float]
+    gold_rate: NotRequired[float]
+    repeat_rate: NotRequired[float]
+    everyone: NotRequired[bool]
+    closed: NotRequired[bool]
+
+
+class Changes(Settings):
+    """What of a project can be changed."""
+
+    guideline: NotRequired[str]
+
+
+class Projects(Noun):
+    """The projects, their guidelines and their people. Project 1, Standard, has every pair and labeler that no other was given."""
+
+    def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Settings]) -> Project:
+        """A new project. Raises BadInput for a name that is malformed or taken, or a setting out of range."""
+        row = _row({"name": name, **settings})
+        text = _guideline(guideline)
+        with self._store.transaction():
+            self._refuse_taken(row["name"], 0)
+            id = self._store.insert("projects", row | {"created_at": now()})
+            self._store.insert("guidelines", {"project_id": id, "version": 1, "text": text, "created_at": now()})
+            return self.get(id)
+
+    def get(self, id: int) -> Project:
+        """The project. Raises BadInput where there is none."""
+        row = self._store.row(f"{PROJECT} WHERE p.id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no project {id}")
+        return _project(row)
+
+    def by_name(self, name: str) -> Project:
+        """The project of that name, in any case. Raises BadInput where there is none."""
+        row = self._store.row(f"{PROJECT} WHERE p.name = ? COLLATE NOCASE", [name.strip()])
+        if row is None:
+            names = ", ".join(project.name for project in self.list())
+            raise BadInput(f"there is no project {name!r}", f"Take one of {names}.", field="project")
+        return _project(row)
+
+    def list(self) -> list[Project]:
+        """Every project, oldest first."""
+        return [_project(row) for row in self._store.rows(f"{PROJECT} ORDER BY p.id")]
+
+    def change(self, id: int, **changes: Unpack[Changes]) -> Project:
+        """Change some of a project. Raises BadInput for an unknown project, a taken name, or a setting out of range.
+
+        Another guideline or form is a new version, which every answer names: it tells by which form an answer was given too.
+        """
+        text = _guideline(changes.pop("guideline")) if "guideline" in changes else None
+        row = _row(changes)
+        with self._store.transaction():
+            form, newest = self.get(id).form.written(), self.guideline(id)
+            if text not in (None, newest.text) or row.get("form", form) != form:
+                version = {
+                    "project_id": id,
+                    "version": newest.version + 1,
+                    "text": text or newest.text,
+                    "created_at": now(),
+                }
+                self._store.insert("guidelines", version)
+            if "name" in row:
+                self._refuse_taken(row["name"], id)
+            for name, value in row.items():
+                self._store.execute(f"UPDATE projects SET {name} = ? WHERE id = ?", [value, id])
+            return self.get(id)
+
+    def guideline(self, id: int, version: int | None = None) -> Guideline:
+        """The project's guideline of a version, the newest by default. Raises BadInput where there is none."""
+        sql = "SELECT * FROM guidelines WHERE project_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1"
+        row = self._store.row(sql, [id, version])
+        if row is None:
+            raise BadInput(f"project {id} has no guideline" + (f" of version {version}" if version else ""))
+        return Guideline(**row)
+
+    def rewrite_guideline(self, id: int, text: str) -> Guideline:
+        """Write the guideline's next version; the same text again is the same version. Raises BadInput."""
+        with self._store.transaction():
+            self.change(id, guideline=text)
+            return self.guideline(id)
+
+    def give(self, id: int, accounts: Sequence[Account]) -> None:
+        """Give people to a project; those it has already stay."""
+        with self._store.transaction():
+            self.get(id)
+            self._store.insert_many(
+                "members", ("project_id", "account_id", "created_at"), [(id, account.id, now()) for account in accounts]
+            )
+
+    def take_from(self, id: int, accounts: Sequence[Account]) -> None:
+        """Take people out of a project. What they said stays; what they hold they may still answer."""
+        with self._store.transaction():
+            for account in accounts:
+                self._store.execute("DELETE FROM members WHERE project_id = ? AND account_id = ?", [id, account.id])
+
+    def members(self, id: int) -> list[str]:
+        """The names of those who were given to it, in the order of the alphabet."""
+        sql = "SELECT a.name FROM members AS m JOIN accounts AS a ON a.id = m.account_id WHERE m.project_id = ? ORDER BY a.name"
+        return [row["name"] for row in self._store.rows(sql, [id])]
+
+    def of(self, account: Account) -> list[Project]:
+        """The open projects whose items this account may be handed: a researcher all, others those they were given and those for everyone.
+
+        The ones for few come first, so that the Standard project fills what time is left.
+        """
+        sql = f"""{PROJECT} WHERE NOT p.closed AND (p.everyone OR ?2 OR EXISTS
+            (SELECT 1 FROM members AS m WHERE m.project_id = p.id AND m.account_id = ?1)) ORDER BY p.everyone, p.id"""
+        return [_project(row) for row in self._store.rows(sql, [account.id, int(account.role == "researcher")])]
+
+    def counts(self, id: int) -> dict[str, int]:
+        """{pairs, judged, rankings, ranked, gold, answers, labelers}: items to show, items with an answer by a person, answers, who gave them."""
+        return self._store.row(COUNTS, [id])
+
+    def move(self, id: int, pair_ids: Sequence[int]) -> int:
+        """Put pairs into the project; how many moved. What was said about them before keeps the project of its time."""
+        sql = "UPDATE pairs SET project_id = ?1 WHERE id = ?2 AND project_id != ?1"
+        with self._store.transaction():
+            self.get(id)
+            return sum(self._store.execute(sql, [id, pair_id]) for pair_id in pair_ids)
+
+    def fill(
+        self,
+        id: int,
+        *,
+        from_id: int = 1,
+        run_id: int | None = None,
+        source: str | None = None,
+        limit: int | None = None,
+    ) -> int:
+        """Move into the project what another one shows and nobody has judged: all of it, a run's, or that of a source's prompts.
+
+        At most `limit` pairs, the oldest first, and the ranking tasks of the same origin; how many moved.
+        """
+        values = {"id": id, "from": from_id, "run": run_id, "source": source, "limit": -1 if limit is None else limit}
+        with self._store.transaction():
+            self.get(id), self.get(from_id)
+            pairs = self._store.rows(
+                UNJUDGED.format(table="queue AS q JOIN pairs AS t ON t.id = q.pair_id", judged="q"), values
+            )
+            tasks = self._store.rows(UNJUDGED.format(table="ranking_tasks AS t", judged="t"), values)
+            for task in tasks:
+                self._store.execute("UPDATE ranking_tasks SET project_id = ? WHERE id = ?", [id, task["id"]])
+            return self.move(id, [pair["id"] for pair in pairs]) + len(tasks)
+
+    def _refuse_taken(self, name: str, but: int) -> None:
+        if self._store.value("SELECT 1 FROM projects WHERE name = ? COLLATE NOCASE AND id != ?", [name, but]):
+            raise BadInput(f"there is a project {name!r} already", "Take another name.", field="name")
+
+
+UNJUDGED = """
+SELECT t.id FROM {table} JOIN prompts AS p ON p.id = t.prompt_id
+WHERE t.project_id = :from AND t.project_id != :id AND t.shown AND {judged}.judged = 0
+AND (:run IS NULL OR t.run_id = :run) AND (:source IS NULL OR p.source = :source) ORDER BY t.id LIMIT :limit
+"""
+COUNTS = """
+SELECT (SELECT count(*) FROM queue WHERE project_id = ?1) AS pairs,
+    (SELECT count(*) FROM queue WHERE project_id = ?1 AND judged > 0) AS judged,
+    (SELECT count(*) FROM ranking_tasks WHERE project_id = ?1 AND shown) AS rankings,
+    (SELECT count(*) FROM ranking_tasks WHERE project_id = ?1 AND shown AND judged > 0) AS ranked,
+    (SELECT count(*) FROM gold CROSS JOIN pairs ON pairs.id = gold.pair_id WHERE pairs.project_id = ?1) AS gold,
+    (SELECT coalesce(sum(answers), 0) FROM tallies WHERE project_id = ?1) AS answers,
+    (SELECT count(*) FROM tallies WHERE project_id = ?1 AND answers > 0) AS labelers
+"""
+
+
+def _row(changes: Mapping[str, Any]) -> dict[str, Any]:
+    row = dict(changes)
+    if "name" in row:
+        row["name"] = row["name"].strip()
+        if not (0 < len(row["name"]) <= NAME_LENGTH and row["name"].isprintable()):
+            raise BadInput(
+                f"{row['name'][:80]!r} is no name of a project",
+                f"Give 1 to {NAME_LENGTH} printable characters.",
+                field="name",
+            )
+    if "form" in row:
+        row["form"] = row["form"].written()
+    for name, low, high in (("overlap", 1.0, MOST_OVERLAP), ("gold_rate", 0.0, 0.5), ("repeat_rate", 0.0, 0.5)):
+        if name in row and not low <= row[name] <= high:
+            raise BadInput(f"{name} {row[name]} is out of range", f"Give {low:g} to {high:g}.", field=name)
+    return {name: int(value) if isinstance(value, bool) else value for name, value in row.items()}
+
+
+def _guideline(text: str) -> str:
+    if not text.strip():
+        raise BadInput("the guideline is empty", "Say how to judge.", field="guideline")
+    if len(text) > GUIDELINE_LENGTH:
+        raise BadInput(
+            f"the guideline has {len(text)} characters", f"Write at most {GUIDELINE_LENGTH}.", field="guideline"
+        )
+    return text.strip()
+
+
+def _project(row: Mapping[str, Any]) -> Project:
+    read = {"form": Form.read(row["form"]), "everyone": bool(row["everyone"]), "closed": bool(row["closed"])}
+    return Project(**{**row, **read})
+
+
+STANDARD = STANDARD_PROJECT[0]

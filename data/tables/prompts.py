@@ -1,0 +1,112 @@
+"""Prompts: identity is the hash of the normalised text, so importing a file twice adds nothing; the split goes with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import content_hash, dumps
+from data.records import Prompt
+from data.splits import normalise, split_of
+from data.sqlite.table import Noun
+from data.tables.imports import DONE
+
+COLUMNS = ("hash", "text", "messages", "split", "source", "family", "facts", "created_at")
+
+
+def conversation_text(messages: Sequence[Mapping[str, str]]) -> str:
+    """What a person reads of a conversation: a single user turn as it is, otherwise the turns in order with their roles."""
+    if len(messages) == 1 and messages[0]["role"] == "user":
+        return messages[0]["content"]
+    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in messages)
+
+
+def prompt_hash(text: str) -> str:
+    """A prompt's identity: the hash of its normalised text."""
+    return content_hash("prompt", normalise(text))
+
+
+def prompt_row(
+    text: str,
+    *,
+    source: str,
+    messages: list[dict] | None = None,
+    family: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> tuple:
+    """The values of COLUMNS for one prompt. Raises BadInput for an empty text."""
+    if not text.strip():
+        raise BadInput(f"the prompt {text!r} is empty", "Give it a text.", field="prompt")
+    return (
+        prompt_hash(text),
+        text,
+        None if messages is None else dumps(messages),
+        split_of(text),
+        source,
+        family,
+        None if facts is None else dumps(facts),
+        now(),
+    )
+
+
+class Prompts(Noun):
+    """The tasks that models are asked to do."""
+
+    def add(self, text: str, *, messages: list[dict] | None = None, source: str, **about: Any) -> Prompt:
+        """Add a prompt, or find the one of that text; `about`: `family`, `facts`. Raises BadInput for an empty text."""
+        row = prompt_row(text, messages=messages, source=source, **about)
+        self._store.insert_many("prompts", COLUMNS, [row])
+        return _prompt(self._store.row("SELECT * FROM prompts WHERE hash = ?", [row[0]]))
+
+    def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+        """Add prompts (`text`, `source`, and `messages`, `family`, `facts` where known) in one commit -> (added, duplicate).
+
+        Nothing is written before every row is found good; a BadInput leaves the store as it was.
+        """
+        prepared = [prompt_row(**row) for row in rows]
+        added = self._store.insert_many("prompts", COLUMNS, prepared)
+        return added, len(prepared) - added
+
+    def get(self, id: int) -> Prompt:
+        """The prompt. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM prompts WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no prompt {id}")
+        return _prompt(row)
+
+    def find(self, text: str) -> Prompt | None:
+        """The prompt of that text, up to what `normalise` levels out; None where there is none."""
+        row = self._store.row("SELECT * FROM prompts WHERE hash = ?", [prompt_hash(text)])
+        return None if row is None else _prompt(row)
+
+    def list(
+        self,
+        split: str | None = None,
+        source: str | None = None,
+        limit: int | None = None,
+        family: str | None = None,
+    ) -> list[Prompt]:
+        """Prompts in the order in which they came, those that fit what is given."""
+        wanted = {"split": split, "source": source, "family": family}
+        where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
+        sql = f"SELECT * FROM prompts WHERE {DONE}{where} ORDER BY id LIMIT :limit"
+        return [_prompt(row) for row in self._store.rows(sql, {**wanted, "limit": -1 if limit is None else limit})]
+
+    def count(self, split: str | None = None) -> int:
+        """How many there are, in all or in a split."""
+        return self._store.value(f"SELECT count(*) FROM prompts WHERE {DONE} AND (?1 IS NULL OR split = ?1)", [split])
+
+
+def _prompt(row: Mapping[str, Any]) -> Prompt:
+    return Prompt(
+        id=row["id"],
+        text=row["text"],
+        messages=row["messages"] and json.loads(row["messages"]),
+        split=row["split"],
+        source=row["source"],
+        family=row["family"],
+        facts=row["facts"] and json.loads(row["facts"]),
+    )

@@ -1,0 +1,245 @@
+"""Rankings of 3 to 9 answers of a prompt: the task, and what people said of it, as append-only events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from data.clock import now
+from data.errors import BadInput, Refused
+from data.ids import content_hash
+from data.sqlite.table import Noun
+
+FEWEST, MOST = 3, 9
+VERDICTS = ("ranked", "all_bad")
+
+
+@dataclass(frozen=True, slots=True)
+class RankingTask:
+    """Several answers of a prompt that wait to be ordered."""
+
+    id: int
+    prompt_id: int
+    project_id: int
+    completion_ids: tuple[str, ...]
+    purpose: str
+    shown: bool
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One event. `places` maps a completion to its place, 1 the best, equal places being ties; empty unless `verdict` is 'ranked'.
+
+    `unchanged`: sent as it was first shown. `verdict`: 'ranked', 'all_bad' or 'withdrawn'.
+    """
+
+    id: str
+    assignment_id: str
+    task_id: int
+    labeler_id: int
+    verdict: str
+    places: dict[str, int]
+    unchanged: bool
+    late: bool
+    supersedes: str | None
+    source: str
+    project_id: int
+    guideline_version: int
+    seconds: float | None
+    created_at: str
+
+
+class NewRanking(TypedDict):
+    """What `record` takes. `positions` are the completions as first shown; `places` maps each of them to its place."""
+
+    id: str
+    assignment_id: str
+    task_id: int
+    labeler_id: int
+    verdict: str
+    source: str
+    project_id: int
+    guideline_version: int
+    positions: Sequence[str]
+    places: NotRequired[Mapping[str, int]]
+    late: NotRequired[bool]
+    supersedes: NotRequired[str | None]
+    seconds: NotRequired[float | None]
+    rationale: NotRequired[str | None]
+
+
+class Rankings(Noun):
+    """Ranking tasks and their events."""
+
+    def add_task(
+        self,
+        prompt_id: int,
+        completion_ids: Sequence[str],
+        *,
+        project_id: int = 1,
+        purpose: str = "train",
+        priority: int = 0,
+        run_id: int | None = None,
+    ) -> RankingTask | None:
+        """Ask for an order of these answers of a prompt, or find the task that does. Answers of equal text are asked for once.
+
+        None where fewer than three texts differ. Raises BadInput for more than nine, or for answers to another prompt.
+        """
+        ids = self._distinct(prompt_id, completion_ids)
+        if len(ids) > MOST:
+            raise BadInput(f"{len(ids)} answers are too many to rank", f"Give at most {MOST}.", field="completions")
+        if len(ids) < FEWEST:
+            return None
+        hash = content_hash("ranking", sorted(ids))
+        row = {
+            "hash": hash,
+            "prompt_id": prompt_id,
+            "project_id": project_id,
+            "size": len(ids),
+            "purpose": purpose,
+            "priority": priority,
+        }
+        with self._store.transaction():
+            id = self._store.insert(
+                "ranking_tasks",
+                row | {"shown": int(purpose != "import"), "run_id": run_id, "created_at": now()},
+                ignore=True,
+            )
+            if id is not None:
+                self._store.insert_many(
+                    "ranking_answers",
+                    ("task_id", "completion_id", "prompt_id"),
+                    [(id, each, prompt_id) for each in ids],
+                )
+            return self.task(self._store.value("SELECT id FROM ranking_tasks WHERE hash = ?", [hash]))
+
+    def task(self, id: int) -> RankingTask:
+        """The task. Raises BadInput where there is none."""
+        row = self._store.row(
+            "SELECT id, prompt_id, project_id, purpose, shown, priority FROM ranking_tasks WHERE id = ?", [id]
+        )
+        if row is None:
+            raise BadInput(f"there is no ranking task {id}")
+        answers = self._store.rows(
+            "SELECT completion_id FROM ranking_answers WHERE task_id = ? ORDER BY completion_id", [id]
+        )
+        return RankingTask(
+            **{**row, "shown": bool(row["shown"])}, completion_ids=tuple(each["completion_id"] for each in answers)
+        )
+
+    def record(self, **event: Unpack[NewRanking]) -> bool:
+        """Append one event; False where this id is there already. Raises BadInput for places that do not fit the task, Refused as comparisons do."""
+        row = {"late": 0, "supersedes": None, "seconds": None} | {
+            name: event[name] for name in event if name in COLUMNS
+        }
+        places = _checked(event)
+        row |= {"late": int(row["late"]), "unchanged": int(_unchanged(event["positions"], places)), "created_at": now()}
+        with self._store.transaction():
+            if self._store.value("SELECT 1 FROM rankings WHERE id = ?", [row["id"]]):
+                return False
+            self._refuse_second_answer(row)
+            self._store.insert("rankings", row)
+            shown = [(row["id"], each, places[each], event["positions"].index(each) + 1) for each in places]
+            self._store.insert_many("ranking_places", ("ranking_id", "completion_id", "place", "position"), shown)
+            if event.get("rationale"):
+                self._store.insert("ranking_rationales", {"ranking_id": row["id"], "text": event["rationale"]})
+        return True
+
+    def get(self, id: str) -> Ranking:
+        """The event. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM rankings WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no ranking {id!r}")
+        return self._ranking(row)
+
+    def current(
+        self, *, labeler_id: int | None = None, task_id: int | None = None, source: str | None = None
+    ) -> list[Ranking]:
+        """What holds now, in the order of the events; those that fit what is given."""
+        wanted = {"labeler_id": labeler_id, "task_id": task_id, "source": source}
+        where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
+        rows = self._store.rows(f"SELECT * FROM current_rankings WHERE 1{where} ORDER BY created_at, id", wanted)
+        return [self._ranking(row) for row in rows]
+
+    def count(self) -> int:
+        """How many hold now."""
+        return self._store.value("SELECT count(*) FROM current_rankings")
+
+    def events(self) -> list[Ranking]:
+        """Every event ever, in order."""
+        return [self._ranking(row) for row in self._store.rows("SELECT * FROM rankings ORDER BY rowid")]
+
+    def rationale(self, id: str) -> str | None:
+        """Why, in the labeler's words; None where nothing was said or it was erased."""
+        return self._store.value("SELECT text FROM ranking_rationales WHERE ranking_id = ?", [id])
+
+    def _distinct(self, prompt_id: int, completion_ids: Sequence[str]) -> list[str]:
+        """One of the answers for each text, in the order given. Raises BadInput for one that is not of the prompt."""
+        texts: dict[str, str] = {}
+        for id in completion_ids:
+            text = self._store.value("SELECT text FROM completions WHERE id = ? AND prompt_id = ?", [id, prompt_id])
+            if text is None:
+                raise BadInput(f"{id!r} is no completion of prompt {prompt_id}")
+            texts.setdefault(text, id)
+        return list(texts.values())
+
+    def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
+        if row["supersedes"] is None:
+            if self._store.value(
+                "SELECT 1 FROM rankings WHERE assignment_id = ? AND supersedes IS NULL", [row["assignment_id"]]
+            ):
+                raise Refused(f"the assignment {row['assignment_id']!r} has its answer", "Supersede that one.")
+            return
+        old = self._store.value("SELECT assignment_id FROM rankings WHERE id = ?", [row["supersedes"]])
+        if old != row["assignment_id"] or self._store.value(
+            "SELECT 1 FROM rankings WHERE supersedes = ?", [row["supersedes"]]
+        ):
+            raise Refused(
+                f"the ranking {row['supersedes']!r} is not the current one of its assignment", field="supersedes"
+            )
+
+    def _ranking(self, row: Mapping[str, Any]) -> Ranking:
+        places = self._store.rows(
+            "SELECT completion_id, place FROM ranking_places WHERE ranking_id = ? ORDER BY place, position", [row["id"]]
+        )
+        flags = {name: bool(row[name]) for name in ("unchanged", "late")}
+        return Ranking(**{**row, **flags}, places={each["completion_id"]: each["place"] for each in places})
+
+
+COLUMNS = (
+    "id",
+    "assignment_id",
+    "task_id",
+    "labeler_id",
+    "verdict",
+    "late",
+    "supersedes",
+    "source",
+    "project_id",
+    "guideline_version",
+    "seconds",
+)
+
+
+def _checked(event: NewRanking) -> dict[str, int]:
+    """The places, without gaps: 1, 1, 3 and 1, 1, 2 are the same order. Raises BadInput where they do not fit."""
+    places = dict(event.get("places") or {})
+    if event["verdict"] != "ranked":
+        return {}
+    if set(places) != set(event["positions"]):
+        raise BadInput(
+            "the ranking does not place the answers that were shown",
+            f"Place each of the {len(event['positions'])} once.",
+            field="places",
+        )
+    for id, place in places.items():
+        if type(place) is not int or not 1 <= place <= MOST:
+            raise BadInput(f"{place!r} is no place of {id}", f"Give 1 to {MOST}.", field="places")
+    order = sorted(set(places.values()))
+    return {id: order.index(place) + 1 for id, place in places.items()}
+
+
+def _unchanged(positions: Sequence[str], places: Mapping[str, int]) -> bool:
+    return bool(places) and [places[each] for each in positions] == list(range(1, len(positions) + 1))

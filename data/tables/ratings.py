@@ -1,0 +1,132 @@
+"""Ratings of instruction rows for what they are worth to learn from, 0 to 5. Events: a correction is a row that supersedes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data.clock import now
+from data.errors import BadInput, Refused
+from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.table import Noun
+from data.tables.imports import done
+
+RUBRIC_VERSION = 1
+"""Of the rubric in labeling/texts/rating.py; a rating says by which one it was given."""
+SHARED = "0"
+"""Rows whose hash ends in this digit, one in 16, are rated by two people: so their agreement can be told."""
+Source = Literal["person", "simulated", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One current rating; `score` None: this person cannot tell."""
+
+    id: str
+    instruction_id: int
+    labeler_id: int
+    score: int | None
+    source: str
+    created_at: str
+
+
+class Ratings(Noun):
+    """Who said what a row is worth."""
+
+    def add(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
+        """Record a rating, on the disk when this returns. The same one again changes nothing; another score of one's own row supersedes.
+
+        Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains, an id that was used, or
+        where `may_rate` is false.
+        """
+        if score is not None and score not in range(6):
+            raise BadInput(f"{score} is not a rating", "Give a whole number from 0 to 5.", field="score")
+        with self._store.transaction():
+            row = self._store.instructions.get(instruction_id)
+            if row.split != "train":
+                raise Refused(
+                    f"row {instruction_id} is of the {row.split} split and never trains",
+                    "Rate the rows that are shown.",
+                )
+            found = self._store.row("SELECT * FROM ratings WHERE id = ?", [id])
+            if found is None:
+                if not self.may_rate(labeler_id):
+                    raise Refused(
+                        "rating is for people of the Standard project, while it is open",
+                        "Ask a researcher.",
+                        field="project",
+                    )
+                return self._insert(id, instruction_id, labeler_id, score)
+            if (found["instruction_id"], found["labeler_id"], found["score"]) != (instruction_id, labeler_id, score):
+                raise Refused(f"the rating {id!r} says something else already", "Send a new id.")
+            return _rating(found)
+
+    def current(self, source: Source = "all") -> list[Rating]:
+        """The ratings that stand, oldest first, of people, of simulated raters or of all; those without a score are left out."""
+        sql = "SELECT * FROM current_ratings WHERE score IS NOT NULL AND (?1 = 'all' OR source = ?1) ORDER BY number"
+        return [_rating(row) for row in self._store.rows(sql, [source])]
+
+    def may_rate(self, labeler_id: int) -> bool:
+        """Whether rows are shown to this rater: instruction rows are of the Standard project. Simulated raters are let in by whoever starts them."""
+        account = self._store.accounts.get(labeler_id)
+        return account.simulated or any(
+            project.id == STANDARD_PROJECT[0] for project in self._store.projects.of(account)
+        )
+
+    def waiting(self, labeler_id: int) -> int | None:
+        """The next row for this rater: of the train split, rated by nobody yet (rows with SHARED: by one), in an order by hash that all share.
+
+        People and simulated raters do not use up each other's rows: a row that only simulated raters rated still waits for a person.
+        None where nothing is left, and for whom `may_rate` is false. Rows are not held: two people at one row at once make it one
+        that two have rated.
+        """
+        if not self.may_rate(labeler_id):
+            return None
+        sql = f"""SELECT i.id FROM instructions AS i CROSS JOIN prompts AS p ON p.id = i.prompt_id  -- in the order of the hashes
+            WHERE p.split = 'train' AND {done("i")}
+            AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?1)
+            AND (SELECT count(*) FROM ratings AS r WHERE r.instruction_id = i.id AND r.supersedes IS NULL AND r.source = ?2)
+                < CASE WHEN i.hash LIKE '%{SHARED}' THEN 2 ELSE 1 END
+            ORDER BY i.hash LIMIT 1"""
+        return self._store.value(sql, [labeler_id, self._source(labeler_id)])
+
+    def last(self, labeler_id: int) -> Rating | None:
+        """This person's newest rating."""
+        row = self._store.row(
+            "SELECT * FROM current_ratings WHERE labeler_id = ? ORDER BY number DESC LIMIT 1", [labeler_id]
+        )
+        return None if row is None else _rating(row)
+
+    def counts(self) -> dict[str, int]:
+        """How many scores stand, by source."""
+        rows = self._store.rows(
+            "SELECT source, count(*) AS n FROM current_ratings WHERE score IS NOT NULL GROUP BY source"
+        )
+        return {"person": 0, "simulated": 0} | {row["source"]: row["n"] for row in rows}
+
+    def count_of(self, labeler_id: int) -> int:
+        """How many rows this person has rated or passed over."""
+        return self._store.value("SELECT count(*) FROM current_ratings WHERE labeler_id = ?", [labeler_id])
+
+    def _insert(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
+        earlier = self._store.row(
+            "SELECT * FROM current_ratings WHERE instruction_id = ? AND labeler_id = ?", [instruction_id, labeler_id]
+        )
+        row = {
+            "id": id,
+            "instruction_id": instruction_id,
+            "labeler_id": labeler_id,
+            "score": score,
+            "source": self._source(labeler_id),
+        }
+        about = {"rubric_version": RUBRIC_VERSION, "supersedes": earlier and earlier["id"], "created_at": now()}
+        self._store.insert("ratings", row | about)
+        return _rating(row | about)
+
+    def _source(self, labeler_id: int) -> str:
+        return "simulated" if self._store.accounts.get(labeler_id).simulated else "person"
+
+
+def _rating(row: Mapping[str, Any]) -> Rating:
+    return Rating(**{name: row[name] for name in Rating.__dataclass_fields__})

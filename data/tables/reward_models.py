@@ -1,0 +1,34 @@
+"""Reward models: an adapter and a head on a base each, with the report of the training."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from data.ids import REWARD_MODEL
+from data.records import RewardModel
+from data.tables.model_rows import Models
+
+
+class NewRewardModel(TypedDict):
+    """What `add` takes."""
+
+    name: str
+    base: str
+    adapter: str
+    snapshot_id: NotRequired[int | None]
+    run_id: NotRequired[int | None]
+    config: NotRequired[dict[str, Any]]
+    report: NotRequired[dict[str, Any]]
+    seed: NotRequired[int | None]
+    versions: NotRequired[dict[str, Any]]
+
+
+class RewardModels(Models):
+    """Judges that were trained. A reward model's folder is HOME/rewards/r3."""
+
+    table, folder_name, prefix, noun, record = "reward_models", "rewards", REWARD_MODEL, "reward model", RewardModel
+    parsed = ("config", "report", "versions")
+
+    def add(self, **columns: Unpack[NewRewardModel]) -> RewardModel:
+        """Write down a reward model."""
+        return self._add(columns)

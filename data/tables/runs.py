@@ -1,0 +1,140 @@
+"""Runs: jobs as rows, and the only place that moves one from state to state.
+
+    queued -> running -> done | failed | cancelled | lost          queued -> cancelled
+
+A `running` row names its process (pid, create time, boot); where that process is gone the run is `lost`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import dumps
+from data.records import Run
+from data.sqlite.table import Noun
+from data.tables.process_identity import Identity, alive
+
+BEFORE = {
+    "running": ("queued",),
+    "done": ("running",),
+    "failed": ("running",),
+    "lost": ("running",),
+    "cancelled": ("queued", "running"),
+}
+
+
+class Runs(Noun):
+    """The queue, what is running, and the history."""
+
+    def enqueue(self, kind: str, settings: Mapping[str, Any], created_by: str, resumes: int | None = None) -> Run:
+        """Queue a job. `resumes`: the run whose checkpoint it goes on from."""
+        row = {"kind": kind, "settings": dumps(dict(settings)), "created_by": created_by, "resumes": resumes}
+        return self.get(self._store.insert("runs", row | {"created_at": now()}))
+
+    def get(self, id: int) -> Run:
+        """The run. Raises BadInput where there is none."""
+        row = self._store.row("SELECT * FROM runs WHERE id = ?", [id])
+        if row is None:
+            raise BadInput(f"there is no run{id}", "See the list: python app.py runs")
+        return _run(row)
+
+    def list(self, state: str | None = None) -> list[Run]:
+        """Runs, newest first; of one state where it is given."""
+        sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
+        return [_run(row) for row in self._store.rows(sql, [state])]
+
+    def request_cancel(self, id: int) -> Run:
+        """Ask a run to stop: a queued one is cancelled at once, a running one saves first. BadInput for one that is over."""
+        with self._store.transaction():
+            run = self.get(id)
+            if run.over:
+                raise BadInput(f"run{id} is {run.state} already")
+            self._store.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", [id])
+            return self.finish(id, "cancelled") if run.state == "queued" else self.get(id)
+
+    def claim(
+        self,
+        pid: int | None = None,
+        pid_started: float | None = None,
+        boot_id: str | None = None,
+        beside: Sequence[str] = (),
+    ) -> Run | None:
+        """Take the oldest queued run and set it running; None where nothing is queued, or a run is running: one at a time.
+        Runs of the kinds in `beside` do not count: they leave the machine to others.
+
+        Who claims to start another process leaves that process out and names it by `start`.
+        """
+        with self._store.transaction():
+            in_the_way = "SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(?))"
+            if self._store.value(in_the_way, [dumps(list(beside))]):
+                return None
+            id = self._store.value("SELECT id FROM runs WHERE state = 'queued' ORDER BY id")
+            return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)
+
+    def start(self, id: int, pid: int, pid_started: float, boot_id: str) -> Run:
+        """Say which process works on a run, be it queued or claimed. Raises BadInput for one that is over."""
+        process = {"pid": pid, "pid_started": pid_started, "boot_id": boot_id}
+        with self._store.transaction():
+            run = self.get(id)
+            if run.state != "running":
+                return self._run(id, **process)
+            self._set(id, heartbeat_at=now(), **process)
+            return self.get(id)
+
+    def beat(self, id: int) -> None:
+        """Sign of life."""
+        self._set(id, heartbeat_at=now())
+
+    def progress(self, id: int, done: int, total: int, note: str = "") -> None:
+        """How far it is: `done` of `total` steps, and what it does; a sign of life as well."""
+        self._set(id, done=done, total=total, note=note, heartbeat_at=now())
+
+    def finish(
+        self,
+        id: int,
+        state: str,
+        error: str | None = None,
+        produced: Sequence[str] = (),
+        report: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Bring a run to its end: `state` done, failed, cancelled or lost. Raises BadInput for a move that is not legal."""
+        end = {"error": error, "produced": dumps(list(produced)), "report": dumps(dict(report or {}))}
+        with self._store.transaction():
+            self._move(id, state, ended_at=now(), **end)
+            return self.get(id)
+
+    def alive(self, run: Run) -> bool:
+        """Whether the process of a running run still works."""
+        return run.pid is not None and alive(Identity(run.pid, run.pid_started, run.boot_id))
+
+    def mark_lost(self, id: int) -> bool:
+        """Mark a running run `lost` where its process is gone; whether it was."""
+        with self._store.transaction():
+            run = self.get(id)
+            if run.state != "running" or self.alive(run):
+                return False
+            self.finish(id, "lost", error=f"process {run.pid} ended without a word")
+            return True
+
+    def _run(self, id: int, **process: Any) -> Run:
+        self._move(id, "running", started_at=now(), heartbeat_at=now(), **process)
+        return self.get(id)
+
+    def _move(self, id: int, state: str, **values: Any) -> None:
+        old = self.get(id).state
+        if old not in BEFORE[state]:
+            raise BadInput(f"run{id} is {old} and cannot become {state}")
+        self._set(id, state=state, **values)
+
+    def _set(self, id: int, **values: Any) -> None:
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        self._store.execute(f"UPDATE runs SET {columns} WHERE id = :id", {"id": id, **values})
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    parsed = {name: json.loads(row[name]) for name in ("settings", "produced", "report")}
+    return Run(**{**row, **parsed, "cancel_requested": bool(row["cancel_requested"])})

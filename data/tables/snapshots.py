@@ -1,0 +1,55 @@
+"""Snapshots: the rows a run trained on, frozen with their weights; the same content is the same snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data.clock import now
+from data.errors import BadInput
+from data.ids import SNAPSHOT, content_hash, dumps, number
+from data.records import Snapshot
+from data.sqlite.table import Noun
+
+
+class Snapshots(Noun):
+    """Frozen data sets, by which lineage goes back from a model to single labels."""
+
+    def freeze(
+        self, kind: str, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any], name: str | None = None
+    ) -> Snapshot:
+        """Keep the rows of a kind ('preferences', 'instructions', 'prompts', 'text'), or find the snapshot that has them."""
+        written = [dumps(dict(row)) for row in rows]
+        hash = content_hash(kind, written)
+        row = {"hash": hash, "kind": kind, "name": name, "row_count": len(written), "filters": dumps(dict(filters))}
+        with self._store.transaction():
+            id = self._store.insert("snapshots", row | {"created_at": now()}, ignore=True)
+            if id is not None:
+                numbered = [(id, position, text) for position, text in enumerate(written)]
+                self._store.insert_many("snapshot_rows", ("snapshot_id", "position", "row"), numbered)
+            return self._one("hash", hash)
+
+    def get(self, id: int | str) -> Snapshot:
+        """The snapshot, by number or public id. Raises BadInput where there is none."""
+        return self._one("id", number(id, SNAPSHOT))
+
+    def list(self) -> list[Snapshot]:
+        """All of them, oldest first."""
+        return [_snapshot(row) for row in self._store.rows("SELECT * FROM snapshots ORDER BY id")]
+
+    def rows(self, id: int | str) -> list[dict[str, Any]]:
+        """The rows as they were frozen, in order. Raises BadInput where there is no such snapshot."""
+        snapshot = self.get(id)
+        sql = "SELECT row FROM snapshot_rows WHERE snapshot_id = ? ORDER BY position"
+        return [json.loads(row["row"]) for row in self._store.rows(sql, [snapshot.id])]
+
+    def _one(self, column: str, value: Any) -> Snapshot:
+        row = self._store.row(f"SELECT * FROM snapshots WHERE {column} = ?", [value])
+        if row is None:
+            raise BadInput(f"there is no snapshot {value}")
+        return _snapshot(row)
+
+
+def _snapshot(row: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(**{**row, "filters": json.loads(row["filters"])})

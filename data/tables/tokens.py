@@ -1,0 +1,87 @@
+"""Secrets that open a door: sessions, API tokens, the one-time first link. Only their hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from data.clock import later, now
+from data.errors import BadInput
+from data.records import Account
+from data.sqlite.table import Noun
+from data.tables.accounts import account_of
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token as it is listed: the first 8 digits of its hash, by which it can be revoked."""
+
+    mark: str
+    created_at: str
+    expires_at: str | None
+
+
+class Tokens(Noun):
+    """Tokens with an end."""
+
+    def issue(self, kind: str, account_id: int | None, seconds: float | None) -> str:
+        """Make a token of a kind ('session', 'api', 'first-link'); it is told once and never stored. Expired ones are swept away.
+
+        `account_id` None: a first link, opened before there is an account; `seconds` None: it does not expire.
+        """
+        token = secrets.token_urlsafe(32)
+        expires = None if seconds is None else later(seconds)
+        row = {
+            "hash": hash_of(token),
+            "kind": kind,
+            "account_id": account_id,
+            "expires_at": expires,
+            "created_at": now(),
+        }
+        with self._store.transaction():
+            self._store.execute("DELETE FROM tokens WHERE expires_at <= ?", [now()])
+            self._store.insert("tokens", row)
+        return token
+
+    def find(self, token: str, kind: str | None = None) -> Account | None:
+        """Whose token it is; None where it is unknown, of another kind, expired, or its account is disabled."""
+        sql = (
+            "SELECT accounts.* FROM tokens JOIN accounts ON accounts.id = account_id WHERE hash = :hash AND NOT disabled"
+            " AND (expires_at IS NULL OR expires_at > :now) AND (:kind IS NULL OR kind = :kind)"
+        )
+        row = self._store.row(sql, {"hash": hash_of(token), "now": now(), "kind": kind})
+        return None if row is None else account_of(row)
+
+    def good(self, token: str, kind: str) -> bool:
+        """Whether such a token is open; nothing is used up."""
+        sql = "SELECT 1 FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
+        return self._store.value(sql, [hash_of(token), kind, now()]) is not None
+
+    def consume(self, token: str, kind: str) -> bool:
+        """Use a one-time token up; True exactly once, for one caller, and only before its end."""
+        sql = "DELETE FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
+        return self._store.execute(sql, [hash_of(token), kind, now()]) == 1
+
+    def revoke(self, token: str) -> None:
+        """End a token; an unknown one is ended already."""
+        self._store.execute("DELETE FROM tokens WHERE hash = ?", [hash_of(token)])
+
+    def list(self, account_id: int, kind: str) -> list[Issued]:
+        """The open tokens of an account, oldest first, without their secrets."""
+        sql = (
+            "SELECT substr(hash, 1, 8) AS mark, created_at, expires_at FROM tokens WHERE account_id = ? AND kind = ?"
+            " AND (expires_at IS NULL OR expires_at > ?) ORDER BY created_at"
+        )
+        return [Issued(**row) for row in self._store.rows(sql, [account_id, kind, now()])]
+
+    def revoke_marked(self, account_id: int, kind: str, mark: str) -> None:
+        """End the account's token with that mark. Raises BadInput where there is none."""
+        sql = "DELETE FROM tokens WHERE account_id = ? AND kind = ? AND substr(hash, 1, 8) = ?"
+        if not self._store.execute(sql, [account_id, kind, mark]):
+            raise BadInput(f"there is no open token {mark!r}", "See: app.py account tokens NAME", field="token")
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,25 @@
+"""The verdicts, in the order in which they lie under the hand, and what each says: which side won, by what margin."""
+
+from __future__ import annotations
+
+VERDICTS = (
+    "left_much",
+    "left",
+    "left_slightly",
+    "tie",
+    "right_slightly",
+    "right",
+    "right_much",
+    "both_bad",
+)
+WITHDRAWN = "withdrawn"
+MARGINS = {"much": 3, "": 2, "slightly": 1}
+RANKING_MARGIN = 2  # a ranking does not say by how much one answer is better
+
+
+def outcome(verdict: str) -> tuple[str | None, int]:
+    """The winning side ('left', 'right' or None) and the margin: significantly 3, clearly 2, slightly 1, no winner 0."""
+    side, _, strength = verdict.partition("_")
+    if side not in ("left", "right"):
+        return None, 0
+    return side, MARGINS[strength]

@@ -1,0 +1,1 @@
+"""Import, export, backup and the hub: files in, files out."""

@@ -1,0 +1,96 @@
+"""Models made elsewhere, recorded as policies: a PEFT adapter is copied into the home, a whole model is named where it lies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from data.errors import BadInput
+from data.store import Store
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS, MODEL_CONFIG = "adapter_config.json", "adapter_model.safetensors", "config.json"
+GIVE = "Give the folder of a PEFT adapter or of a causal language model."
+
+
+def adopt_policy(store: Store, folder: Path | str) -> dict:
+    """Record the model in `folder` as a policy, once -> {read, added, duplicate, rejected, produced: [id]}.
+
+    Raises BadInput for a folder without a LoRA adapter or a causal language model in safetensors.
+    """
+    folder = Path(folder).expanduser().resolve()
+    if not folder.is_dir():
+        raise BadInput("there is no such folder", GIVE, file=str(folder))
+    if (folder / ADAPTER_CONFIG).is_file():
+        return _adopt_adapter(store, folder)
+    if (folder / MODEL_CONFIG).is_file():
+        return _adopt_model(store, folder)
+    raise BadInput(f"the folder holds neither {ADAPTER_CONFIG} nor {MODEL_CONFIG}", GIVE, file=str(folder))
+
+
+def _adopt_adapter(store: Store, folder: Path) -> dict:
+    base = _lora_base(folder)
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise BadInput(f"{ADAPTER_WEIGHTS} is missing", "Save the adapter as safetensors.", file=str(folder))
+    digest = sha256((folder / ADAPTER_WEIGHTS).read_bytes()).hexdigest()
+    known = next((policy for policy in store.policies.list() if policy.config.get("imported_hash") == digest), None)
+    if known:
+        return _result(known.public, new=False)
+    with TemporaryDirectory(prefix=".import.", dir=store.home) as place:
+        copied = Path(place) / "adapter"
+        copied.mkdir()
+        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+            shutil.copyfile(folder / name, copied / name)
+        policy = store.policies.publish(
+            copied,
+            name=folder.name,
+            kind="imported",
+            base=base,
+            config={"imported_hash": digest, "imported_from": str(folder)},
+        )
+    return _result(policy.public, new=True)
+
+
+def _adopt_model(store: Store, folder: Path) -> dict:
+    architectures = _json(folder / MODEL_CONFIG).get("architectures") or []
+    if not any(name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for name in architectures):
+        raise BadInput("the model is no causal language model", "Give one that generates text.", file=str(folder))
+    if not any(folder.glob("*.safetensors")):
+        raise BadInput("the folder holds no *.safetensors weights", "Save the model as safetensors.", file=str(folder))
+    known = next(
+        (policy for policy in store.policies.list() if policy.base == str(folder) and policy.adapter is None), None
+    )
+    if known:
+        return _result(known.public, new=False)
+    return _result(store.policies.add(name=folder.name, kind="base", base=str(folder)).public, new=True)
+
+
+def _lora_base(folder: Path) -> str:
+    """The base that a LoRA folder names: a folder made absolute, or a hub id."""
+    config = _json(folder / ADAPTER_CONFIG)
+    if config.get("peft_type") != "LORA":
+        raise BadInput(
+            f"the adapter is {config.get('peft_type')!r}", "Only LoRA adapters can be used.", file=str(folder)
+        )
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise BadInput(
+            "the adapter does not name its base", "Set base_model_name_or_path.", file=str(folder / ADAPTER_CONFIG)
+        )
+    return str(Path(base).resolve()) if Path(base).is_dir() else base
+
+
+def _json(path: Path) -> dict:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot be read: {error}", "Save the model again.", file=str(path)) from None
+    if not isinstance(found, dict):
+        raise BadInput("this is no JSON object", "Save the model again.", file=str(path))
+    return found
+
+
+def _result(id: str, *, new: bool) -> dict:
+    return {"read": 1, "added": int(new), "duplicate": int(not new), "rejected": 0, "produced": [id]}

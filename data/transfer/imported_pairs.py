@@ -1,0 +1,164 @@
+"""Imported pairs and what their files say of them: answers, pairs, and a comparison for each vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.clock import now
+from data.formats.shapes import JudgedShape, PreferenceShape, Vote
+from data.ids import content_hash, dumps
+from data.records import Account
+from data.store import Store
+from data.tables.comparisons import NewComparison
+from data.transfer.import_target import Good, Into
+
+SIMULATED = "simulated"
+ASSIGNMENT = (
+    "id",
+    "pair_id",
+    "labeler_id",
+    "left_id",
+    "right_id",
+    "expires_at",
+    "created_at",
+    "import_id",
+    "project_id",
+)
+VERDICTS = {3: "_much", 2: "", 1: "_slightly"}
+KNOWN_ROWS = "SELECT source_hash AS known FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?))"
+KNOWN_EVENTS = (
+    "SELECT id AS known FROM comparisons WHERE id IN (SELECT value FROM json_each(?1))"
+    " UNION SELECT id FROM rankings WHERE id IN (SELECT value FROM json_each(?1))"
+)
+
+
+class Pairs:
+    """Two answers to a prompt, for the labelers to judge; what the file says of them is not read."""
+
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the answers and the pairs."""
+        last = into.store.value("SELECT coalesce(max(id), 0) FROM pairs")
+        return len(
+            {pair for pair, _, _ in _add_pairs([_judged(good) for good in chunk], into, purpose="train") if pair > last}
+        )
+
+
+class Preferences:
+    """Comparisons said by the file: one for each vote. Their pairs are shown to nobody."""
+
+    def __init__(self) -> None:
+        self._authors: dict[str, Account] = {}
+
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write what is not there yet: answers, pairs, comparisons. A row is new where one of its votes is."""
+        votes = [
+            (good, vote, _vote_hash(good, number)) for good in chunk for number, vote in enumerate(_judged(good).votes)
+        ]
+        fresh = _not_recorded(votes, into.store)
+        goods = list({good.hash: good for good, _, _ in fresh}.values())
+        pairs = dict(
+            zip(
+                (good.hash for good in goods),
+                _add_pairs([_judged(good) for good in goods], into, purpose="import"),
+                strict=True,
+            )
+        )
+        events = [
+            _event(hash, vote, pairs[good.hash], self._author(good, vote, into), into) for good, vote, hash in fresh
+        ]
+        assignments = [_assignment(event) for event in events if event["assignment_id"]]
+        if assignments:
+            into.write(into.store.insert_many, "assignments", ASSIGNMENT, assignments)
+        made = _assigned(events, into)
+        rows = into.store.comparisons.prepare(
+            event for event in events if event["assignment_id"] is None or event["id"] in made
+        )
+        into.write(into.store.comparisons.record_many, rows)
+        recorded = {row[0] for row in rows}
+        return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
+
+    def _author(self, good: Good, vote: Vote, into: Into) -> Account:
+        simulated = _judged(good).source == SIMULATED
+        who = f"{SIMULATED} {vote.labeler}".rstrip() if simulated else vote.labeler if into.apart else ""
+        name = f"file:{into.source}" + (f" ({who})" if who else "")
+        if name not in self._authors:
+            self._authors[name] = into.author(name, simulated=simulated)
+        return self._authors[name]
+
+
+def _judged(good: Good) -> JudgedShape:
+    return good.shape.judged if isinstance(good.shape, PreferenceShape) else good.shape
+
+
+def _vote_hash(good: Good, number: int) -> str:
+    """A row's only vote has the row's hash, several have one each."""
+    return good.hash if len(_judged(good).votes) == 1 else content_hash(good.hash, number)
+
+
+def _not_recorded(votes: Sequence[tuple[Good, Vote, str]], store: Store) -> list[tuple[Good, Vote, str]]:
+    """Those votes whose row was never imported and is no export of a comparison of this store."""
+
+    def known(query: str, values: list) -> set[str]:
+        return {row["known"] for row in store.rows(query, [dumps(values)])}
+
+    hashes = known(KNOWN_ROWS, [hash for _, _, hash in votes])
+    ids = known(KNOWN_EVENTS, [good.comparison for good, _, _ in votes if good.comparison])
+    return [(good, vote, hash) for good, vote, hash in votes if hash not in hashes and good.comparison not in ids]
+
+
+def _add_pairs(shapes: Sequence[JudgedShape], into: Into, *, purpose: str) -> list[tuple[int, str, str]]:
+    """(pair, first answer, second answer) for each shape."""
+    ids = into.prompt_ids([shape.prompt for shape in shapes])
+    answers = [
+        into.completion(prompt_id, *answer)
+        for prompt_id, shape in zip(ids, shapes, strict=True)
+        for answer in shape.answers
+    ]
+    completions = into.write(into.store.completions.add_many, answers)
+    first, second = completions[::2], completions[1::2]
+    about = {"purpose": purpose, "import_id": into.import_id, "project_id": into.project_id}
+    pairs = into.write(into.store.pairs.add_many, zip(ids, first, second, strict=True), **about)
+    return list(zip(pairs, first, second, strict=True))
+
+
+def _event(hash: str, vote: Vote, told: tuple[int, str, str], author: Account, into: Into) -> NewComparison:
+    """The comparison of one vote. Its side comes from the hash, so that position says nothing."""
+    pair_id, *answers = told
+    first_left = int(hash[-1], 16) % 2 == 0
+    left, right = answers if first_left else answers[::-1]
+    id, simulated = hash[:32], author.simulated
+    return {
+        "id": id,
+        "source_hash": hash,
+        "source": SIMULATED if simulated else "import",
+        "assignment_id": id if simulated else None,
+        "verdict": _verdict(vote, first_left),
+        "pair_id": pair_id,
+        "labeler_id": author.id,
+        "left_id": left,
+        "right_id": right,
+        "import_id": into.import_id,
+        "project_id": into.project_id,
+    }
+
+
+def _verdict(vote: Vote, first_left: bool) -> str:
+    if vote.winner is None:
+        return "both_bad" if vote.both_bad else "tie"
+    return ("left" if (vote.winner == 0) == first_left else "right") + VERDICTS[vote.margin]
+
+
+def _assignment(event: NewComparison) -> tuple:
+    """A simulated labeler, as every one, has a pair once, by an assignment."""
+    held = {"expires_at": now(), "created_at": now()}
+    return tuple({**event, **held}[name] for name in ASSIGNMENT)
+
+
+def _assigned(events: Sequence[NewComparison], into: Into) -> set[str]:
+    wanted = [event["assignment_id"] for event in events if event["assignment_id"]]
+    found = (
+        into.store.rows("SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [dumps(wanted)])
+        if wanted
+        else []
+    )
+    return {row["id"] for row in found}

@@ -1,0 +1,172 @@
+"""Import: the rows of files into the store, all or nothing, and nothing twice.
+
+The files are read through once before anything is written, so that a bad line is named with the number of good ones. The
+rows are then written by chunks, which nobody sees, and count from one small commit on. Labelers never wait for more than a
+chunk, memory holds no more than a chunk, and what an import that breaks off leaves behind counts nowhere and is taken out
+by the next one (`data.tables.imports`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from os import W_OK, access
+from pathlib import Path
+
+from data.errors import BadInput
+from data.formats import AUTO
+from data.formats.opening import Meter
+from data.formats.writing import write_rows
+from data.sqlite.migrations import STANDARD_PROJECT
+from data.store import Store
+from data.tables.imports import Pace
+from data.transfer.import_survey import Checked, File, Survey, checked_rows
+from data.transfer.import_target import Good, Inserter, Into
+from data.transfer.inserting import IN_PROJECTS, INSERTERS
+from data.transfer.progress_bar import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be imported and how: see `import_files`."""
+
+    files: tuple[File, ...]
+    what: str
+    form: str
+    progress: Progress
+    project_id: int = STANDARD_PROJECT[0]
+
+
+def import_file(
+    store: Store,
+    path: Path | str,
+    what: str,
+    *,
+    form: str = AUTO,
+    skip_bad: bool = False,
+    name: str | None = None,
+    by: str = "command line",
+    project: str = "",
+) -> dict:
+    """`import_files` for one file; `name` stands for its own where that is not it (an upload)."""
+    return import_files(store, [File.at(path, name)], what, form=form, skip_bad=skip_bad, by=by, project=project)
+
+
+def import_files(
+    store: Store,
+    files: Sequence[File],
+    what: str,
+    *,
+    form: str = AUTO,
+    skip_bad: bool = False,
+    by: str = "command line",
+    progress: Progress = silent,
+    project: str = "",
+) -> dict:
+    """Import prompts, instructions, preferences, pairs or completions -> {read, added, duplicate, rejected[, rejected_file]}.
+
+    Several files are one import: all or nothing. `by` is who does it; `progress` is told of every chunk; `project` names the labeling
+    project that pairs and comparisons go to, Standard where it is empty. Raises BadInput that names the file and the line; with
+    `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
+    """
+    plan = Plan(tuple(files), what, form, progress, project_for(store, what, project))
+    with store.imports.alone():
+        survey = _survey(plan)
+        if not survey.good or (survey.bad and not skip_bad):
+            raise survey.refusal(what, files)
+        rejected = _write_rejected(store, plan) if survey.bad else []
+        names = [file.name for file in files]
+        id = store.imports.begin(by, what, names)
+        try:
+            with store.unhurried():
+                added = _written(store, plan, id, survey)
+        except BaseException:
+            store.imports.remove(id)
+            raise
+        result = {
+            "read": survey.good + survey.bad,
+            "added": added,
+            "duplicate": survey.good - added,
+            "rejected": survey.bad,
+        }
+        if rejected:
+            result["rejected_file"] = ", ".join(map(str, rejected))
+        with store.transaction():
+            store.imports.end(id)
+            store.audit.add(
+                by, "import", file=", ".join(names), what=what, **({"project": project} if project else {}), **result
+            )
+        store.imports.reveal(id)
+        return result
+
+
+def project_for(store: Store, what: str, name: str) -> int:
+    """The labeling project that rows of a kind go to, Standard without a name. Raises BadInput for one that is not there, or rows of none."""
+    if not name:
+        return STANDARD_PROJECT[0]
+    if what not in IN_PROJECTS:
+        raise BadInput(f"{what} belong to no labeling project", "Leave the project away.", field="project")
+    return store.projects.by_name(name).id
+
+
+def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
+    """Read the files again and write them, all but the last commit. Raises BadInput where they are not what was surveyed."""
+    again, added, pace = Survey(), 0, Pace()
+    inserter: Inserter = INSERTERS[plan.what]()
+    for file in plan.files:
+        into = Into(store, id, file.name, pace, survey.apart, plan.project_id)
+        for chunk in _chunks(_good(file, plan, again), pace):
+            added += inserter.add(chunk, into)
+            done = again.good + again.bad
+            plan.progress("written", done, done / (survey.good + survey.bad))
+    if (again.good, again.bad) != (survey.good, survey.bad):
+        raise BadInput(
+            "the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].path)
+        )
+    return added
+
+
+def _survey(plan: Plan) -> Survey:
+    """Read as `_written` will, as many calls deep: that decides whether a row is nested too deeply."""
+    survey, meter = Survey(), Meter([file.path for file in plan.files])
+    for file in plan.files:
+        for _ in _chunks(_good(file, plan, survey, meter), Pace()):
+            plan.progress("checked", survey.good + survey.bad, meter.share)
+    return survey
+
+
+def _good(file: File, plan: Plan, survey: Survey, meter: Meter | None = None) -> Iterator[Good]:
+    for checked in checked_rows(file, plan.what, plan.form, meter):
+        survey.add(checked)
+        if checked.good:
+            yield checked.good
+
+
+def _chunks(goods: Iterator[Good], pace: Pace) -> Iterator[list[Good]]:
+    while chunk := list(islice(goods, pace.size)):
+        yield chunk
+
+
+def _write_rejected(store: Store, plan: Plan) -> list[Path]:
+    """The bad rows beside each file, or in the home where nothing can be written beside it."""
+    written = []
+    for file in plan.files:
+        bad = (checked for checked in checked_rows(file, plan.what, plan.form) if checked.reason)
+        first = next(bad, None)
+        if first:
+            folder = file.path.parent if _writable(file.path.parent) else store.home
+            out = folder / f"{file.path.name}.rejected.jsonl"
+            write_rows(out, _reasons(first, bad), force=True)
+            written.append(out)
+    return written
+
+
+def _reasons(first: Checked, others: Iterator[Checked]) -> Iterator[dict]:
+    for one in chain((first,), others):
+        yield {"line": one.line, "reason": one.reason, "row": one.row}
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files may be put there; root may do what the folder's mode forbids, and does not."""
+    return access(folder, W_OK) and bool(folder.stat().st_mode & 0o222)

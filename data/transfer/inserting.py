@@ -1,0 +1,101 @@
+"""Imported shapes into the store, a chunk at a time. What is written bears the import's number and counts once that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from data.formats.occurrences import Occurrences
+from data.formats.shapes import CompletionShape
+from data.ids import dumps, imported_id
+from data.store import Store
+from data.tables.prompts import prompt_row
+from data.transfer.import_target import Good, Inserter, Into, prompt_values
+from data.transfer.imported_pairs import Pairs, Preferences
+
+KNOWN_COMPLETIONS = "SELECT id FROM completions WHERE id IN (SELECT value FROM json_each(?))"
+UNPAIRED = """
+SELECT rowid, id, prompt_id, text FROM completions AS c WHERE id IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = c.prompt_id AND c.id IN (p.first_id, p.second_id)) ORDER BY rowid
+"""
+EARLIER = "SELECT id, text FROM completions WHERE prompt_id = ? AND rowid < ? ORDER BY rowid DESC LIMIT 16"
+
+
+class Prompts:
+    """Prompts are the same where their normalised texts are."""
+
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the prompts."""
+        return into.add_prompts([prompt_row(**prompt_values(good.shape, into.source)) for good in chunk])
+
+
+class Instructions:
+    """Instruction rows, each with its prompt."""
+
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the prompts, which know their turns and their family, and the rows."""
+        into.add_prompts([prompt_row(**prompt_values(good.shape.prompt, into.source)) for good in chunk])
+        prepared = into.store.instructions.prepare(
+            {
+                "instruction": good.shape.instruction,
+                "input": good.shape.input,
+                "output": good.shape.output,
+                "source": into.source,
+                "defects": good.shape.defects,
+            }
+            for good in chunk
+        )
+        added, _ = into.write(into.store.instructions.write, ([], prepared[1]), into.import_id)
+        return added
+
+
+class Completions:
+    """Answers of models elsewhere. Each waits in a pair with an earlier one for its prompt."""
+
+    def __init__(self) -> None:
+        self._seen = Occurrences()
+
+    def add(self, chunk: Sequence[Good], into: Into) -> int:
+        """Write the completions and their pairs."""
+        shapes: list[CompletionShape] = [good.shape for good in chunk]
+        ids = into.prompt_ids([shape.prompt for shape in shapes])
+        rows = [self._row(prompt_id, shape, into) for prompt_id, shape in zip(ids, shapes, strict=True)]
+        wanted = [imported_id(row["prompt_id"], row["model_name"], row["text"], row["number"]) for row in rows]
+        known = {row["id"] for row in into.store.rows(KNOWN_COMPLETIONS, [dumps(wanted)])}
+        into.write(into.store.completions.add_many, rows)
+        into.write(
+            into.store.pairs.add_many,
+            _partners(wanted, into.store),
+            import_id=into.import_id,
+            project_id=into.project_id,
+        )
+        return len(set(wanted) - known)
+
+    def _row(self, prompt_id: int, shape: CompletionShape, into: Into) -> dict[str, Any]:
+        row = into.completion(prompt_id, shape.text, shape.model)
+        return row | {"number": self._seen.before(prompt_id, row["model_name"], shape.text)}
+
+
+IN_PROJECTS = ("preferences", "pairs", "completions")
+"""Kinds of rows of which pairs are made, which belong to a labeling project."""
+INSERTERS: dict[str, Callable[[], Inserter]] = {
+    "prompts": Prompts,
+    "instructions": Instructions,
+    "preferences": Preferences,
+    "pairs": Pairs,
+    "completions": Completions,
+}
+
+
+def _partners(ids: Sequence[str], store: Store) -> list[tuple[int, str, str]]:
+    """Each answer that is in no pair with an earlier answer to its prompt, of another text where there is one, drawn by its id.
+
+    So every answer is in a pair, any two models meet, and the pairs of a prompt hang together.
+    """
+    drawn = []
+    for row in store.rows(UNPAIRED, [dumps(ids)]):
+        earlier = store.rows(EARLIER, [row["prompt_id"], row["rowid"]])
+        choices = [one for one in earlier if one["text"] != row["text"]] or earlier
+        if choices:
+            drawn.append((row["prompt_id"], row["id"], choices[int(row["id"][:8], 16) % len(choices)]["id"]))
+    return drawn

@@ -1,0 +1,138 @@
+"""Everything that was recorded about labeling, as rows of one stream: what was shown, to whom, what they said, superseded or not.
+
+Prompts and answers come first, those that somebody met; then what was said. Assignments come last: those of all that was read
+before them are then there, even while people label. Labelers bear pseudonyms unless their names are asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from data.formats.export_shapes import labeler_name
+from data.store import Store
+from data.tables.imports import done
+
+MET = """SELECT pair_id FROM assignments WHERE pair_id IS NOT NULL UNION SELECT pair_id FROM comparisons"""
+RANKED = "SELECT task_id FROM assignments WHERE task_id IS NOT NULL"
+OURS = "(:project IS NULL OR {table}.project_id = :project)"
+MET_PAIRS = f"SELECT * FROM pairs WHERE id IN ({MET}) AND {OURS.format(table='pairs')} AND {done('pairs')}"
+MET_TASKS = f"SELECT * FROM ranking_tasks WHERE id IN ({RANKED}) AND {OURS.format(table='ranking_tasks')}"
+MET_ANSWERS = (
+    f"SELECT first_id FROM ({MET_PAIRS}) UNION SELECT second_id FROM ({MET_PAIRS})"
+    f" UNION SELECT completion_id FROM ranking_answers WHERE task_id IN (SELECT id FROM ({MET_TASKS}))"
+    " UNION SELECT completion_id FROM edits"
+)
+PLACES = "SELECT json_group_object(completion_id, place) FROM ranking_places WHERE ranking_id = r.id"
+POSITIONS = "SELECT json_group_array(completion_id) FROM (SELECT completion_id FROM ranking_places WHERE ranking_id = r.id ORDER BY position)"
+EVENTS = {
+    "guideline": "SELECT project_id, version AS guideline_version, text, created_at FROM guidelines"
+    f" WHERE {OURS.format(table='guidelines')} AND (EXISTS (SELECT 1 FROM assignments) OR EXISTS (SELECT 1 FROM comparisons))",
+    "prompt": "SELECT id, text, messages, split, source, created_at FROM prompts"
+    f" WHERE id IN (SELECT prompt_id FROM ({MET_PAIRS}) UNION SELECT prompt_id FROM ({MET_TASKS})) ORDER BY id",
+    "completion": "SELECT id, prompt_id, policy_id, model_name, text, token_ids, sampling, seed, number, ended, run_id, created_at"
+    f" FROM completions WHERE id IN ({MET_ANSWERS}) ORDER BY rowid",
+    "comparison": "SELECT c.*, w.seconds AS active_seconds, r.text AS rationale, e.edited_id, e.completion_id AS better_id,"
+    " (SELECT json_group_object(aspect, choice) FROM comparison_aspects WHERE comparison_id = c.id) AS aspects"
+    " FROM comparisons AS c LEFT JOIN rationales AS r ON r.comparison_id = c.id LEFT JOIN edits AS e ON e.comparison_id = c.id"
+    " LEFT JOIN attention AS w ON w.event_id = c.id"
+    f" WHERE {OURS.format(table='c')} AND {done('c')} ORDER BY c.rowid",
+    "ranking": f"SELECT r.*, w.seconds AS active_seconds, t.text AS rationale, ({PLACES}) AS places, ({POSITIONS}) AS positions FROM rankings AS r"
+    " LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id LEFT JOIN attention AS w ON w.event_id = r.id"
+    f" WHERE {OURS.format(table='r')} ORDER BY r.rowid",
+    "adjudication": "SELECT id, pair_id, adjudicator_id AS labeler_id, left_id, right_id, verdict, winner_id, margin, votes_seen, supersedes,"
+    " project_id, guideline_version, created_at, 'adjudication' AS source FROM adjudications AS d"
+    f" WHERE {OURS.format(table='d')} ORDER BY d.rowid",
+    "skip": "SELECT s.assignment_id, s.kind, s.reason, s.created_at, a.labeler_id, a.pair_id, a.task_id, a.project_id"
+    f" FROM skips AS s JOIN assignments AS a ON a.id = s.assignment_id WHERE {OURS.format(table='a')} ORDER BY s.rowid",
+    "gold": "SELECT g.pair_id, g.outcome, g.winner_id, g.note, g.created_at, p.project_id FROM gold AS g JOIN pairs AS p ON p.id = g.pair_id"
+    f" WHERE {OURS.format(table='p')} ORDER BY g.rowid",
+    "assignment": "SELECT id, pair_id, task_id, labeler_id, project_id, guideline_version, left_id, right_id, positions, gold, repeats, done,"
+    f" shown_at, expires_at, created_at FROM assignments AS a WHERE {OURS.format(table='a')} AND {done('a')} ORDER BY rowid",
+}
+SAID = ("comparison", "ranking")
+"""What a labeler who is set aside said is marked, since no export of preferences and no training takes it."""
+JSON = ("messages", "token_ids", "sampling", "aspects", "places", "positions")
+INTEGERS = (
+    "prompt_id",
+    "pair_id",
+    "task_id",
+    "policy_id",
+    "run_id",
+    "labeler_id",
+    "project_id",
+    "guideline_version",
+    "margin",
+    "late",
+    "unchanged",
+    "set_aside",
+    "gold",
+    "done",
+    "seed",
+    "number",
+    "ended",
+    "votes_seen",
+)
+TEXTS = (
+    "event",
+    "id",
+    "source",
+    "labeler",
+    "created_at",
+    "text",
+    "split",
+    "model_name",
+    "assignment_id",
+    "left_id",
+    "right_id",
+    "verdict",
+    "winner_id",
+    "supersedes",
+    "source_hash",
+    "rationale",
+    "edited_id",
+    "better_id",
+    "kind",
+    "reason",
+    "outcome",
+    "note",
+    "repeats",
+    "shown_at",
+    "expires_at",
+)
+NUMBERS = ("seconds", "active_seconds")
+KINDS = {"text": TEXTS, "integer": INTEGERS, "number": NUMBERS, "json": JSON}
+COLUMNS = {name: kind for kind, names in KINDS.items() for name in names}
+"""The columns of a table of events: each event fills its own."""
+
+
+def events(store: Store, *, project_id: int | None = None, names: bool = False) -> Iterator[dict[str, Any]]:
+    """The events, each with what it is under `event` and where it comes from under `source`; those of one project where it is given."""
+    aside = {one.labeler_id for one in store.asides.list()}
+    people = {
+        account.id: (account.name if names else labeler_name(account.id), account.simulated)
+        for account in store.accounts.list()
+    }
+    for kind, query in EVENTS.items():
+        for row in store.stream(query, {"project": project_id}):
+            if kind in SAID:
+                row["set_aside"] = int(row["labeler_id"] in aside)
+            yield _told(kind, row, people)
+
+
+def _told(kind: str, row: dict[str, Any], people: dict[int, tuple[str, bool]]) -> dict[str, Any]:
+    for name in JSON:
+        if row.get(name):
+            row[name] = json.loads(row[name])
+    about: dict[str, Any] = {"event": kind}
+    if kind in ("prompt", "comparison", "ranking"):
+        about["source"] = row["source"]
+    if "labeler_id" in row:
+        name, simulated = people[row["labeler_id"]]
+        about |= {"labeler": name, "source": row.get("source") or ("simulated" if simulated else "person")}
+    return about | {
+        name: str(value) if name == "id" else value
+        for name, value in row.items()
+        if name not in ("source", "import_id")
+    }

@@ -1,0 +1,197 @@
+"""From events to training rows, in one place: one row per current comparison, never per pair.
+
+Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad, withdrawn and skipped
+never become one. Labels of people and imported ones by default; simulated ones and gold items only where asked for by name.
+What a researcher decided about a pair stands in place of its comparisons (source 'adjudication'), and labelers who
+are set aside are left out. Each row carries its prompt's split, and rows for training hold none of the test split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any, Literal
+
+from data.errors import BadInput
+from data.formats.export_shapes import labeler_name
+from data.splits import SPLITS
+from data.store import Store
+from data.views.preference_sql import STATEMENTS
+
+PEOPLE = ("person", "import")
+SOURCES = ("person", "import", "simulated")
+GOLD = "gold"
+"""Named beside sources, it admits what was said of gold items."""
+Source = Sequence[str] | Literal["all"] | str
+
+LEFT_OUT = """
+SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources))
+        AND c.labeler_id IN (SELECT labeler_id FROM labelers_aside)) AS "labeler set aside",
+    (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources)) AND c.source != 'simulated'
+        AND c.pair_id IN (SELECT pair_id FROM current_adjudications)
+        AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside)) AS "pair adjudicated"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceRow:
+    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0.
+
+    `kind`: 'comparison', or what else it follows from: 'adjudication', 'ranking', 'edit'. Rows of one ranking or one answer have one `said_in`.
+    """
+
+    comparison_id: str
+    prompt_id: int
+    prompt: str
+    messages: list[dict] | None
+    split: str
+    a_id: str
+    b_id: str
+    a_text: str
+    b_text: str
+    a_token_ids: list[int] | None
+    b_token_ids: list[int] | None
+    label: float
+    margin: int
+    weight: float
+    source: str
+    labeler_id: int
+    labeler: str
+    project: str
+    guideline_version: int
+    kind: str = "comparison"
+    said_in: str = ""
+
+    @property
+    def chosen(self) -> str | None:
+        """The better answer's text; None for a tie."""
+        return None if self.label == 0.5 else (self.a_text if self.label == 1.0 else self.b_text)
+
+    @property
+    def rejected(self) -> str | None:
+        """The worse answer's text; None for a tie."""
+        return None if self.label == 0.5 else (self.b_text if self.label == 1.0 else self.a_text)
+
+
+def preference_rows(
+    store: Store, *, source: Source = PEOPLE, split: str | None = None, weights: Mapping[int, float] | None = None
+) -> list[PreferenceRow]:
+    """The rows of the sources ('person', 'import', 'simulated'; one, several, or 'all'), in the order of the events.
+
+    `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput, naming
+    the setting that admits simulated labels, where the sources have no row in any split.
+    """
+    if split is not None and split not in SPLITS:
+        raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
+    return [row for row in stream_rows(store, source=source, weights=weights) if split in (None, row.split)]
+
+
+def stream_rows(
+    store: Store, *, source: Source = PEOPLE, weights: Mapping[int, float] | None = None
+) -> Iterator[PreferenceRow]:
+    """`preference_rows` of every split, one at a time: a million rows need no more memory than one. Raises as that does."""
+    wanted, gold = named_sources(source)
+    found = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
+    first = next(found, None)
+    if first is None:
+        raise _nothing(store, wanted)
+    for row in chain((first,), found):
+        yield _row(row, weights or {})
+
+
+def training_rows(
+    store: Store, *, source: Source = PEOPLE, split: str = "train", weights: Mapping[int, float] | None = None
+) -> list[PreferenceRow]:
+    """The rows a run may learn from (`split` 'train', or 'validation' to choose by). Raises BadInput for 'test', or for none."""
+    if split == "test":
+        raise BadInput("no run trains on test prompts", "Take the split train or validation.", field="split")
+    rows = preference_rows(store, source=source, split=split, weights=weights)
+    if not rows:
+        raise BadInput(
+            f"none of the comparisons is on a {split} prompt", "Sample and label more prompts.", field="labels"
+        )
+    return rows
+
+
+def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
+    """Raise BadInput where any of the rows (records or mappings with `split`) is of a test prompt; `where` says whose they are."""
+    splits = [row["split"] if isinstance(row, Mapping) else row.split for row in rows]
+    if "test" in splits:
+        raise BadInput(
+            f"{splits.count('test')} of {len(splits)} rows are of test prompts in {where}: no run trains on those",
+            "Leave the test split out.",
+        )
+
+
+def frozen(row: PreferenceRow) -> dict[str, Any]:
+    """The row as a snapshot keeps it, for good: who judged is a number and a pseudonym, since a name may be changed or erased later."""
+    return asdict(row) | {"labeler": labeler_name(row.labeler_id)}
+
+
+def thawed(row: Mapping[str, Any]) -> PreferenceRow:
+    """The row of a snapshot. Earlier versions froze labelers' names: these rows too bear pseudonyms."""
+    return PreferenceRow(**{**row, "labeler": labeler_name(row["labeler_id"])})
+
+
+def left_out(store: Store, source: Source = PEOPLE) -> dict[str, int]:
+    """How many current comparisons researchers' decisions keep from becoming rows, by reason; reasons that occur."""
+    found = store.row(LEFT_OUT, {"sources": json.dumps(named_sources(source)[0])})
+    return {reason: count for reason, count in found.items() if count}
+
+
+def filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
+    """How rows are chosen now, as a snapshot keeps it: whose labels, who is set aside (by number), and whether pairs were adjudicated."""
+    aside = sorted(one.labeler_id for one in store.asides.list())
+    decided = store.value("SELECT count(*) FROM current_adjudications")
+    written = source if isinstance(source, str) else "+".join(source)
+    return {
+        "labels": written,
+        **({"set_aside": aside} if aside else {}),
+        **({"adjudicated": decided} if decided else {}),
+        **more,
+    }
+
+
+def named_sources(source: Source) -> tuple[list[str], bool]:
+    """The sources that are meant, and whether gold items count. Raises BadInput for a name that is none."""
+    given = source.split("+") if isinstance(source, str) else list(source)
+    names = [name for each in given for name in (SOURCES if each == "all" else (each,))]
+    for name in names:
+        if name not in (*SOURCES, GOLD):
+            raise BadInput(
+                f"{name!r} is no source of labels",
+                f"Take one of {', '.join(SOURCES)}, all; add +gold for gold items.",
+                field="labels",
+            )
+    return [name for name in names if name != GOLD], GOLD in names
+
+
+def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
+    simulated = store.comparisons.count("simulated")
+    if simulated and "simulated" not in sources:
+        return BadInput(
+            f"there are no comparisons by people yet, only {simulated} simulated ones",
+            "Label pairs on the page, or admit the simulated ones with labels=simulated.",
+            field="labels",
+        )
+    if left_out(store, sources):
+        return BadInput(
+            "every comparison is of a labeler who is set aside", "Take one in again on the Labels page.", field="labels"
+        )
+    return BadInput(
+        "there are no comparisons to learn from",
+        "Label pairs on the page, or let simulated labelers answer (command simulate) and admit them with labels=simulated.",
+        field="labels",
+    )
+
+
+def _row(row: Mapping[str, Any], weights: Mapping[int, float]) -> PreferenceRow:
+    values = dict(row)
+    winner = values.pop("winner_id")
+    for name in ("messages", "a_token_ids", "b_token_ids"):
+        values[name] = values[name] and json.loads(values[name])
+    label = 0.5 if winner is None else float(winner == values["a_id"])
+    weight = values.pop("share") * weights.get(values["labeler_id"], 1.0)
+    return PreferenceRow(**values, label=label, weight=float(weight))

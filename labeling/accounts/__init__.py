@@ -1,0 +1,1 @@
+"""Accounts: sign-in, roles, the gate in front of every route, and personal data."""

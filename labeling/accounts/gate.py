@@ -1,0 +1,171 @@
+"""The gate: one pure ASGI layer around the whole app, through which every request passes.
+
+It knows who is asking (session cookie, or Bearer token for the HTTP API), which role may enter which prefix, and
+which of the page framework's own routes are open. Who got in stands in `scope["state"]["user"]`. Prefixes that are not
+listed are closed, and so is every route of the framework that no page uses. `docs/security.md` has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from data.errors import BadInput, Refused
+from data.records import Account
+from data.store import Store
+from labeling.accounts.oidc import Oidc
+from labeling.accounts.presence import Presence
+from labeling.accounts.rate_limit import Throttle
+from labeling.accounts.sign_in import COOKIE, SignIn
+from labeling.http.requests import is_foreign, path_of, root_of
+from labeling.http.responses import note, trouble, unreadable
+
+RESEARCHER = frozenset({"researcher"})
+EVERYBODY = frozenset({"labeler", "researcher"})
+ROLES = {
+    "/label": EVERYBODY,
+    "/train": RESEARCHER,
+    "/api/v1/import": RESEARCHER,
+    "/api/v1/export": RESEARCHER,
+    "/api/v1": EVERYBODY,
+}
+"""Who may enter below a prefix; the first that fits counts."""
+PAGES = ("/label", "/train")
+CALLS = ("run/predict",)
+"""Of the framework's calls, those that every page makes; `used` of the gate opens more."""
+SHUT = ("login", "logout", "monitoring", "openapi.json", "robots.txt", "pwa_icon", "svelte")
+"""The framework's other routes that no page needs."""
+HEADERS = {
+    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Gate:
+    """Wraps `app`. `used`: for a page's prefix, which of the framework's calls it needs beside `CALLS`, such as `upload`."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        store: Store,
+        throttle: Throttle | None = None,
+        *,
+        used: Mapping[str, tuple[str, ...]] | None = None,
+        presence: Presence | None = None,
+        oidc: Oidc | None = None,
+    ) -> None:
+        self.app = app
+        self.store = store
+        self.used = used or {}
+        self.presence = presence or Presence()
+        self.own = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignIn(
+            store, throttle or Throttle(), oidc
+        ).routes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            answer = await self.decide_or_explain(Request(scope, receive))
+            await (answer or self.app)(scope, receive, _with_headers(send))
+
+    async def decide_or_explain(self, request: Request) -> Response | None:
+        """`decide`; where the store is busy or cannot be written (a full disk), the page says why and what to do."""
+        try:
+            return await self.decide(request)
+        except HTTPException as problem:
+            return unreadable(problem, request)
+        except BadInput as problem:
+            return trouble(request, problem)
+
+    async def decide(self, request: Request) -> Response | None:
+        """The gate's own answer, or None where the request may pass."""
+        if is_foreign(request.method, request.headers):
+            return note(request, 403, "foreign")
+        own = self.own.get(("GET" if request.method == "HEAD" else request.method, path_of(request)))
+        if own:
+            return await own(request)
+        return self.admit(request)
+
+    def admit(self, request: Request) -> Response | None:
+        """None after writing the account to the request's state, where its role may enter this path."""
+        path = path_of(request)
+        prefix = next((known for known in ROLES if path == known or path.startswith(known + "/")), None)
+        if prefix is None:
+            return note(request, 404, "not_found")
+        account = self.bearer(request) if prefix.startswith("/api") else self.session(request)
+        request.scope.setdefault("state", {})["user"] = account
+        if account is None:
+            return self.turn_away(request, prefix)
+        if account.role not in ROLES[prefix] or self.is_shut(prefix, path):
+            return note(request, 403, "forbidden")
+        self.presence.note(account.id)
+        return None
+
+    def is_shut(self, prefix: str, path: str) -> bool:
+        """Whether it is one of the framework's routes that this page does not use."""
+        route = path.removeprefix(prefix).strip("/")
+        if route.startswith("gradio_api"):
+            call = route.partition("/")[2]
+            return not any(
+                call == known or (known.endswith(("/", "=")) and call.startswith(known))
+                for known in (*CALLS, *self.used.get(prefix, ()))
+            )
+        return prefix in PAGES and route.partition("/")[0] in SHUT
+
+    def turn_away(self, request: Request, prefix: str) -> Response:
+        """A page request goes to the sign-in and comes back afterwards; everything else gets 401."""
+        if (
+            not prefix.startswith("/api")
+            and request.method == "GET"
+            and "text/html" in request.headers.get("accept", "")
+        ):
+            return RedirectResponse(f"{root_of(request)}/login?next={quote(path_of(request))}", 303)
+        problem = Refused("sign in first", "Send a session cookie or a Bearer token.")
+        return JSONResponse(problem.as_json(), 401, {"www-authenticate": "Bearer"})
+
+    def session(self, request: Request) -> Account | None:
+        """The open account whose session the cookie carries."""
+        return self.holder(request.cookies.get(COOKIE), "session")
+
+    def bearer(self, request: Request) -> Account | None:
+        """The open account whose API token the Authorization header carries."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return self.holder(token.strip(), "api") if scheme.lower() == "bearer" else None
+
+    def holder(self, token: str | None, kind: str) -> Account | None:
+        """The open account a token of this kind belongs to."""
+        return self.store.tokens.find(token, kind) if token else None
+
+    async def health(self, request: Request) -> Response:
+        """Open to everybody: says only that the server answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def no_icon(self, request: Request) -> Response:
+        """Browsers ask for one unasked."""
+        return Response(status_code=204)
+
+
+def _with_headers(send: Send) -> Send:
+    """Adds the safety headers and drops any permission for other origins that a layer behind the gate gave."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.update(HEADERS)
+            for name in [name for name in headers if name.startswith("access-control-")]:
+                del headers[name]
+        await send(message)
+
+    return sending

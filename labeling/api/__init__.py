@@ -1,0 +1,1 @@
+"""The HTTP API: the session's verbs, import and export, for programs with a token."""

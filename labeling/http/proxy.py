@@ -1,0 +1,102 @@
+"""The outermost layer: what a request says about where it comes from is made true before anything reads it.
+
+Forwarded headers are removed unless a proxy of ours sets them; then its own, the last of each, replace what the
+connection shows. A Host that nobody gave this server is refused, so that a web page elsewhere cannot reach a server on
+this machine under a name of its own (DNS rebinding). Below `--root-path` every path begins with it, stripped by the proxy or not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from data.errors import BadInput
+from labeling.http.responses import note
+from labeling.http.socket import is_loopback
+
+FORWARDED = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-server",
+)
+HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+TAKEN = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz")
+
+
+class Entrance:
+    """Wraps the gate. `loopback_only`: the server listens on this machine alone, without a proxy, so its Host can only be a loopback name."""
+
+    def __init__(
+        self, app: ASGIApp, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False
+    ) -> None:
+        self.app = app
+        self.behind_proxy = behind_proxy
+        self.root_path = root_path
+        self.loopback_only = loopback_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            scope = settled(scope, behind_proxy=self.behind_proxy) | below(
+                scope["path"], scope.get("raw_path"), self.root_path
+            )
+            if scope["type"] == "http" and not self.knows(Headers(scope=scope).get("host", "")):
+                await note(Request(scope), 421, "unknown_host")(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def knows(self, host: str) -> bool:
+        """Whether this server may be called by that Host."""
+        match = HOST.fullmatch(host)
+        return match is not None and (not self.loopback_only or is_loopback(match["name"]))
+
+
+def settled(scope: Scope, *, behind_proxy: bool) -> Scope:
+    """A copy of the scope without forwarded headers; from our own proxy's, the last of each, come client, scheme and Host."""
+    scope = dict(scope, headers=list(scope["headers"]))
+    given, headers = Headers(scope=scope), MutableHeaders(scope=scope)
+    if behind_proxy:
+        client, scheme, host = (_last(given, f"x-forwarded-{name}") for name in ("for", "proto", "host"))
+        if client:
+            scope["client"] = (client, 0)
+        if scheme in ("http", "https"):
+            scope["scheme"] = scheme
+        if host:
+            headers["host"] = host
+    for name in FORWARDED:
+        del headers[name]
+    return scope
+
+
+def below(path: str, raw: bytes | None, root: str) -> dict:
+    """The path with the root before it, whether the proxy strips the root or passes it on."""
+    if not root or path == root or path.startswith(root + "/"):
+        return {"root_path": root}
+    return {"root_path": root, "path": root + path, "raw_path": None if raw is None else root.encode() + raw}
+
+
+def check_root_path(root: str) -> str:
+    """The root path as it is used: empty, or `/name` without a slash at its end. Raises BadInput."""
+    root = root.rstrip("/")
+    if root and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root):
+        raise BadInput(
+            f"{root!r} is not a path such as /preferences",
+            "Begin with a slash; use letters, digits and '-'.",
+            field="root_path",
+        )
+    if root.startswith(TAKEN):
+        raise BadInput(
+            f"the root path {root!r} begins like a page of the app itself", "Take another name.", field="root_path"
+        )
+    return root
+
+
+def _last(headers: Headers, name: str) -> str:
+    """The value that the nearest proxy added; those before it may come from anybody."""
+    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()

@@ -1,0 +1,71 @@
+"""What the doors answer to a request that cannot be met: a status, one JSON line with its remedy, or a short page."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from data.errors import BadInput, Busy, Refused, StoreTrouble
+from labeling.http.note_page import note_page
+from labeling.http.requests import spoken
+from labeling.texts.translate import Refusal, say, told, why
+
+RETRY_SECONDS = 2
+REMEDIES = {
+    "forbidden": "Sign in with another account.",
+    "foreign": "Open the app itself and try again there.",
+    "not_found": "Start at the app's first page.",
+    "unknown_host": "Use the address that the app printed, or start it with --behind-proxy.",
+    "too_large": "Send less at once.",
+}
+
+
+def status_of(problem: BadInput) -> int:
+    """409 where the rules do not admit it, 503 where trying again helps, 507 where the store cannot be written, else 400."""
+    if isinstance(problem, Refused):
+        return 409
+    if isinstance(problem, Busy):
+        return 503
+    return 507 if isinstance(problem, StoreTrouble) else 400
+
+
+def refused(request: Request, problem: BadInput) -> Response:
+    """The contract's error shape; a refusal in the reader's language, a busy store with the time to wait."""
+    document = problem.as_json()
+    if isinstance(problem, Refusal):
+        document["error"] = problem.told(spoken(request))
+    status = status_of(problem)
+    return JSONResponse(document, status, {"retry-after": str(RETRY_SECONDS)} if status == 503 else None)
+
+
+def unreadable(problem: HTTPException, request: Request | None = None) -> Response:
+    """A body that is too long or of another type, in the contract's error shape; a short page where a person sent a form that is too long."""
+    if problem.status_code == 413 and request and "text/html" in request.headers.get("accept", ""):
+        return note(request, 413, "too_large")
+    return JSONResponse(
+        BadInput(problem.detail, REMEDIES["too_large"] if problem.status_code == 413 else "").as_json(),
+        problem.status_code,
+    )
+
+
+def note(request: Request, status: int, key: str, **values: object) -> Response:
+    """A short page for people in their language, a JSON error for programs; a value that is a refusal is told in the same language."""
+    page = "text/html" in request.headers.get("accept", "")
+    language = spoken(request) if page else "en"
+    values = {name: told(value, language) if isinstance(value, BadInput) else value for name, value in values.items()}
+    if page:
+        return HTMLResponse(note_page(language, key, request.scope.get("root_path", "") + "/login", **values), status)
+    return JSONResponse(BadInput(say("en", key, **values), REMEDIES.get(key, "")).as_json(), status)
+
+
+def trouble(request: Request, problem: BadInput) -> Response:
+    """What the doors themselves say where the store is busy or cannot be written."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return refused(request, problem)
+    if isinstance(problem, Refusal):
+        return note(request, status_of(problem), problem.key, **problem.values)
+    answer = note(request, status_of(problem), "not_kept", why=why(problem, spoken(request)))
+    if answer.status_code == 503:
+        answer.headers["retry-after"] = str(RETRY_SECONDS)
+    return answer

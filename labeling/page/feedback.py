@@ -1,0 +1,58 @@
+"""What the labels given so far did, as labelers may know it: no gold, no names, nobody's single answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from data.records import RewardModel
+from data.store import Store
+from labeling.quality.agreement import judged, pair_scores, preferred
+from labeling.quality.cached_overview import Kept
+
+AT_ONCE = 2_000
+"""Up to so many events agreement is worked out while all labelers wait (10 ms); beyond, in the background."""
+KEPT: WeakKeyDictionary[Store, Kept[Raw]] = WeakKeyDictionary()
+"""Agreement in each open store. Pages with nothing to judge ask every 20 seconds, inside the transaction of the desk."""
+
+
+class Raw(NamedTuple):
+    """The `rate` of `labeling.quality.agreement.Agreement` and its `pairs`; its interval, whose resamples take most of the time, is not shown to labelers."""
+
+    rate: float | None
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How far people agree (None: not worked out yet), and the share of unseen pairs that the newest reward model of theirs orders as they do.
+
+    `accuracy` is None where there is no such model.
+    """
+
+    agreement: Raw | None
+    accuracy: float | None
+
+
+def effect(store: Store) -> Effect:
+    """Agreement between people, and the accuracy on test prompts of the newest reward model that learned from people's answers."""
+    models = [
+        model
+        for model in store.reward_models.list()
+        if _from_people(model) and model.report.get("accuracy") is not None
+    ]
+    kept = KEPT.setdefault(store, Kept(raw, AT_ONCE))
+    return Effect(kept.look(store).found, models[-1].report["accuracy"] if models else None)
+
+
+def raw(store: Store) -> Raw:
+    """How far people agree."""
+    found = judged(store)
+    pairs = int(found.weights.sum())
+    return Raw(float(pair_scores(preferred(found.counts)) @ found.weights / pairs) if pairs else None, pairs)
+
+
+def _from_people(model: RewardModel) -> bool:
+    labels = str(model.config.get("labels", "")).split("+")
+    return "person" in labels or "all" in labels

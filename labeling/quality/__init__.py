@@ -1,0 +1,1 @@
+"""Label quality: agreement, reliability, reports on labelers."""

@@ -1,0 +1,1 @@
+"""The queue: which item a labeler gets, leases, and recording the answers."""

@@ -1,0 +1,46 @@
+"""Read a causal language model and its tokenizer from disk: safetensors only, no remote code, no network."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from data.errors import BadInput
+from reward.base.locate import locate
+
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+Loaded = TypeVar("Loaded")
+
+
+def load_causal(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model (eval mode, frozen) and its tokenizer. Raises BadInput where the folder holds no such model."""
+    name = locate(source)
+    transformers_logging.disable_progress_bar()
+    model = _load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True)
+    tokenizer = _load(AutoTokenizer, name)
+    return model.eval().requires_grad_(False), tokenizer
+
+
+def weights_hash(model: PreTrainedModel) -> str:
+    """A hash of every tensor's name, shape and first numbers, rounded to bfloat16 so that it survives a dtype."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        head = tensor.flatten()[:8].to("cpu", torch.bfloat16).float()
+        digest.update(f"{name} {tuple(tensor.shape)} {head.tolist()}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _load(kind: type[Loaded], name: str, **options: object) -> Loaded:
+    try:
+        return kind.from_pretrained(name, **LOCAL, **options)
+    except Exception as problem:  # transformers, tokenizers and safetensors raise a dozen unrelated types here
+        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise BadInput(
+            error=f"cannot load a language model from {name!r}: {reason[:200]}",
+            remedy="Give a folder with config.json, the tokenizer and *.safetensors weights, or download the model first.",
+        ) from problem

@@ -1,0 +1,19 @@
+"""The one protocol of rewards: `score(prompts, completions) -> rewards`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+Prompt = str | list[dict[str, str]]
+
+
+RewardFunction = Callable[[Sequence[Prompt], Sequence[str]], Sequence[float]]
+
+
+class Rewarder(Protocol):
+    """Anything that scores answers: a `reward.RewardModel`, an ensemble, an endpoint."""
+
+    def score(self, prompts: Sequence[Prompt], completions: Sequence[str]) -> Sequence[float]:
+        """One number for each pair of prompt and completion; higher is better."""
+        ...

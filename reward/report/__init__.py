@@ -1,0 +1,1 @@
+"""Reports on reward models: accuracy, calibration, learning curves, plots."""

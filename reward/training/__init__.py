@@ -1,0 +1,1 @@
+"""Training of reward models, from preference rows to a saved model."""

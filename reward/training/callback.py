@@ -1,0 +1,52 @@
+"""How a transformers Trainer tells a run how far it is, and hears that it should stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from data.run_context import RunContext
+
+
+class Progress(TrainerCallback):
+    """Writes steps and numbers of the logs to the run; a cancelled run saves its checkpoint and stops, and `stopped` says so.
+
+    `curves`: which numbers of a log are kept, and under which names; without it all of them as they are. `note` tells what is
+    being done. Of `members` trainings in one run this is number `member`: their steps and curves stand one behind the other.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        curves: Mapping[str, str] | None = None,
+        note: str = "steps",
+        member: int = 0,
+        members: int = 1,
+    ) -> None:
+        self.context, self.curves, self.note, self.member, self.members = context, curves, note, member, members
+        self.stopped = False
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Report the step; where somebody cancelled, ask to save and stop, unless this was the last step."""
+        self.context.progress(self._step(state), self.members * state.max_steps, self.note)
+        if self.context.cancelled() and state.global_step < state.max_steps:
+            self.stopped = control.should_save = control.should_training_stop = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict | None = None,
+        **_: object,
+    ) -> None:
+        """The numbers of a log become points of curves."""
+        numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, (int, float))}
+        if self.curves is not None:
+            numbers = {self.curves[key]: value for key, value in numbers.items() if key in self.curves}
+        if numbers:
+            self.context.metric(self._step(state), **numbers)
+
+    def _step(self, state: TrainerState) -> int:
+        return self.member * state.max_steps + state.global_step

@@ -1,0 +1,66 @@
+"""The base as TRL's RewardTrainer wants it: a sequence-classification model with one output, on the same layers."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import set_peft_model_state_dict
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from reward.base.adapters import read_adapter
+from reward.base.frozen_base import Base
+
+HEAD_SPREAD = 0.02
+"""Standard deviation of a fresh score head: scores start near 0."""
+
+
+def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTrainedModel:
+    """The base's own layers under a fresh score head drawn by `seed`: no second copy of the weights.
+
+    With `start`, an adapter's folder, they are copied and the adapter is merged into the copy.
+    """
+    config = copy.deepcopy(base.causal.config)
+    config.num_labels = 1
+    config.get_text_config().pad_token_id = scoring_pad(base)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    trunk = base.causal.base_model
+    setattr(model, model.base_model_prefix, copy.deepcopy(trunk) if start is not None else trunk)
+    torch.manual_seed(seed)
+    model.score = torch.nn.Linear(base.hidden_size, 1, bias=False, device=base.device)
+    torch.nn.init.normal_(model.score.weight, std=HEAD_SPREAD)
+    return model if start is None else _merged(model, start)
+
+
+def give_back(base: Base, classifier: PeftModel) -> None:
+    """Take the trained adapter out of the base's layers again; they are frozen and in eval mode as before."""
+    classifier.unload()
+    base.causal.eval().requires_grad_(False)
+
+
+def scoring_pad(base: Base) -> int:
+    """A pad id that is no end token: the classifier reads its score at the last token that is not this id."""
+    return next(i for i in (base.pad_id, 0, *range(1, base.encoding.rows)) if i not in base.eos_ids)
+
+
+def lora_for_scoring(rank: int) -> LoraConfig:
+    """LoRA on all linear layers, and the score head itself."""
+    return LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="SEQ_CLS",
+        modules_to_save=["score"],
+    )
+
+
+def _merged(model: PreTrainedModel, start: Path) -> PreTrainedModel:
+    config, weights = read_adapter(start)
+    config.task_type = config.modules_to_save = None
+    wrapped = get_peft_model(model, config)
+    set_peft_model_state_dict(wrapped, weights)
+    return wrapped.merge_and_unload()

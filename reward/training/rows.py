@@ -1,0 +1,128 @@
+"""The comparisons of a run: frozen as a snapshot, split by prompt, and written as the token ids that were sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from data.errors import BadInput
+from data.records import Snapshot
+from data.run_context import RunContext
+from data.views.frozen_rows import frozen_rows
+from data.views.preferences import PreferenceRow, filters, frozen, named_sources, preference_rows, thawed
+from labeling.quality.overview import weigh
+from reward.base.frozen_base import Base
+from reward.prompt_parts import ALL, within
+
+KEPT_PART = 4
+"""A prompt that is cut keeps at least the context divided by this."""
+
+
+class Labels(Protocol):
+    """The settings that say which comparisons a run learns from; see `reward.settings.RewardSettings`."""
+
+    labels: str
+    snapshot: str
+    part: str
+
+
+def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> tuple[Snapshot, list[PreferenceRow]]:
+    """The snapshot this run trains on and its rows of all splits, those to train on only of the run's part of the prompts.
+
+    With `weights` 'reliability' the rows are frozen with their labelers' weights as they are worked out now; a snapshot that
+    is named has its own.
+
+    A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt,
+    one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones unasked.
+    """
+
+    chosen = filters(context.store, settings.labels)
+
+    def current() -> list[dict]:
+        by_labeler = None
+        if weights == "reliability":
+            made = weigh(context.store, named_sources(settings.labels)[0], by=context.run.public)
+            by_labeler, chosen["weighting"] = made.by_labeler(), made.id  # written with the rows that have them
+        return [frozen(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
+
+    snapshot, found = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
+    _refuse_mixture(snapshot, [row["source"] for row in found], settings.labels)
+    rows = [thawed(row) for row in found if row["split"] != "train" or within(row["prompt"], settings.part)]
+    if not any(row.split == "train" for row in rows):
+        where = "" if settings.part == ALL else f" of the part {settings.part}"
+        raise BadInput(
+            f"none of the comparisons is of a training prompt{where}", "Sample and label more prompts.", field="labels"
+        )
+    return snapshot, rows
+
+
+def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> None:
+    simulated = sources.count("simulated")
+    if 0 < simulated < len(sources) and not {"all", "simulated"} & set(labels.split("+")):
+        raise BadInput(
+            f"snapshot {snapshot.public} mixes {simulated} simulated labels with {len(sources) - simulated} of people",
+            "Ask for that with labels=all, or name a snapshot of one kind.",
+            field="snapshot",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A comparison as ids: the prompt's, and those of both answers with their end tokens."""
+
+    row: PreferenceRow
+    prompt: list[int]
+    a: list[int]
+    b: list[int]
+
+
+class RowEncoder:
+    """Writes comparisons as ids of one base, and cuts what is longer than its context by a fixed rule, which it counts.
+
+    A prompt loses its beginning: as much as its longest answer needs, but it keeps a quarter of the context. An answer
+    that is still too long loses its end, but keeps its end token.
+    """
+
+    def __init__(self, base: Base) -> None:
+        self.base = base
+        self.truncated = {"comparisons": 0, "prompts": 0, "answers": 0}
+
+    def encode(self, rows: Sequence[PreferenceRow]) -> list[Encoded]:
+        """The rows in their order, each of them within the context; all rows of a prompt must come together."""
+        prompts = {row.prompt_id: self.base.encoding.template(row.messages or row.prompt) for row in rows}
+        whole = [Encoded(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
+        longest: dict[int, int] = {}
+        for each in whole:
+            longest[each.row.prompt_id] = max(longest.get(each.row.prompt_id, 0), len(each.a), len(each.b))
+        kept = {id: self._kept(prompt, longest[id]) for id, prompt in prompts.items()}
+        fitting = [self._fit(each, kept[each.row.prompt_id]) for each in whole]
+        self._count(whole, fitting)
+        return fitting
+
+    def answer(self, ids: list[int] | None, text: str) -> list[int]:
+        """The stored ids where they are of this tokenizer, else the text's."""
+        if ids and max(ids) < self.base.encoding.rows and self.base.decode(ids) == text:
+            return self.base.encoding.ended(ids)
+        return self.base.encode_completion(text)
+
+    def _answers(self, row: PreferenceRow) -> tuple[list[int], list[int]]:
+        return self.answer(row.a_token_ids, row.a_text), self.answer(row.b_token_ids, row.b_text)
+
+    def _kept(self, prompt: list[int], answer: int) -> list[int]:
+        """The end of a prompt that stands before an answer of so many tokens."""
+        return prompt[-max(self.base.context - answer, self.base.context // KEPT_PART) :]
+
+    def _fit(self, each: Encoded, prompt: list[int]) -> Encoded:
+        room = self.base.context - len(prompt)
+        a, b = (ids if len(ids) <= room else [*ids[: room - 1], ids[-1]] for ids in (each.a, each.b))
+        return Encoded(each.row, prompt, a, b)
+
+    def _count(self, whole: Sequence[Encoded], fitting: Sequence[Encoded]) -> None:
+        cut = [(one, two) for one, two in zip(whole, fitting, strict=True) if one != two]
+        self.truncated["comparisons"] += len(cut)
+        self.truncated["prompts"] += len({one.row.prompt_id for one, two in cut if one.prompt != two.prompt})
+        answers = [(one.row.a_id, one.a, two.a) for one, two in cut] + [
+            (one.row.b_id, one.b, two.b) for one, two in cut
+        ]
+        self.truncated["answers"] += len({id for id, before, after in answers if before != after})

@@ -1,0 +1,189 @@
+"""A run that trains a reward model: freeze the comparisons, train a LoRA on the base, score the test prompts, publish."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from data.records import Policy
+from data.run_context import RunContext, RunResult
+from data.settings import as_dict
+from data.store import Store
+from data.views.preferences import PreferenceRow
+from labeling.quality.agreement import agreement
+from reward.about import about_base, read_about, save_about, write_about
+from reward.base.adapters import write_adapter
+from reward.base.frozen_base import Base
+from reward.base.machine import library_versions, peak_mb
+from reward.ensemble import RewardEnsemble, member_folder
+from reward.model import RewardModel
+from reward.report.build import build_report, highest_reachable
+from reward.settings import LARGEST_SEED, RewardSettings
+from reward.training.callback import Progress
+from reward.training.fit import Fitted, Start, fit
+from reward.training.rows import Encoded, RowEncoder, run_rows
+from reward.training.score_test import judge, judge_labeled
+from reward.training.subsets import Subsets
+from reward.training.trainer import CURVES
+
+REFERENCE_SAMPLES = 512
+"""Answers of training prompts on which offset and scale are fixed."""
+SEEDS_APART = 1_000_003
+"""Between the seeds of two members: seeds that people choose are nearer to each other."""
+
+
+def run(context: RunContext, settings: RewardSettings) -> RunResult:
+    """Train, judge on test prompts, publish; produced is the reward model's public id.
+
+    Raises BadInput where there is nothing to train on, and Cancelled after a checkpoint was saved.
+    """
+    began = time.monotonic()
+    snapshot, rows = run_rows(context, settings, settings.weights)
+    start = starting_point(context.store, settings)
+    base = Base.load(start.source, chat_template=start.template)
+    encoder = RowEncoder(base)
+    train_rows = encoder.encode([row for row in rows if row.split == "train"])
+    test_rows = encoder.encode([row for row in rows if row.split == "test"])
+    subsets = Subsets(context, base, train_rows)
+    if settings.curve and test_rows:
+        subsets.train(partial(_fit_part, settings, base, start))
+    model = _train(context, settings, base, start, train_rows)
+    report = _report(context, model, encoder, rows, test_rows)
+    if settings.curve and report["accuracy"] is not None:
+        report["learning_curve"] = subsets.curve(model, test_rows, highest_reachable(report))
+    report |= {
+        "trained_on": len(train_rows),
+        "truncated": encoder.truncated,
+        "seconds": round(time.monotonic() - began, 2),
+        "peak_mb": peak_mb(),
+    }
+    published = context.store.reward_models.publish(
+        context.folder / "reward",
+        name=f"reward of {snapshot.public}",
+        base=start.source,
+        snapshot_id=snapshot.id,
+        run_id=context.run.id,
+        config=as_dict(settings),
+        report=report,
+        seed=settings.seed,
+        versions=library_versions() | {"fingerprint": base.fingerprint, "chat_template": start.template},
+    )
+    shutil.rmtree(context.checkpoints())
+    return RunResult([published.public], report)
+
+
+def starting_point(store: Store, settings: RewardSettings) -> Start:
+    """The base, and the policy's adapter where `from` names a policy. Raises BadInput for a policy without its folder."""
+    policies: list[Policy] = store.policies.list()
+    if settings.from_:
+        policy = store.policies.get(settings.from_)
+        folder = store.home / policy.adapter if policy.adapter else None
+        return Start(policy.base, folder, policy.versions.get("chat_template"))
+    source = settings.base or (policies[-1].base if policies else "starter")
+    template = next((p.versions.get("chat_template") for p in reversed(policies) if p.base == source), None)
+    return Start(source, None, template)
+
+
+def _train(
+    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]
+) -> RewardModel:
+    """Train every member to the end, or save and raise Cancelled; returns the reward model in the run's folder."""
+    for member in range(settings.members):
+        _train_member(context, settings, base, start, rows, member)
+    folder = context.folder / "reward"
+    alone = settings.members == 1
+    for member in range(settings.members):
+        shutil.copytree(
+            _finished(context, member), folder if alone else member_folder(folder, member), dirs_exist_ok=True
+        )
+    save_about(folder, base, read_about(folder) if alone else replace(about_base(base), members=settings.members))
+    model = RewardModel.load(folder, base)
+    model.calibrate(*_reference(rows))
+    model.save(folder)
+    return model
+
+
+def _train_member(
+    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded], member: int
+) -> None:
+    """Train one member where it is not finished yet: the first by the run's seed, the others by seeds of their own."""
+    done = _finished(context, member)
+    if done.is_dir():
+        return
+    checkpoints, part = done.with_name("trainer"), done.with_name("part")
+    own = replace(settings, seed=(settings.seed + SEEDS_APART * member) % LARGEST_SEED)
+    progress = Progress(context, CURVES, "training", member, settings.members)
+    fitted = fit(checkpoints, own, base, start, rows, progress)
+    write_adapter(part, fitted.config, fitted.weights)
+    write_about(part, replace(about_base(base), cut_points=fitted.cut_points))
+    part.rename(done)
+    shutil.rmtree(checkpoints)
+
+
+def _fit_part(
+    settings: RewardSettings, base: Base, start: Start, folder: Path, rows: Sequence[Encoded], progress: Progress
+) -> Fitted:
+    return fit(folder, settings, base, start, rows, progress)
+
+
+def _finished(context: RunContext, member: int) -> Path:
+    return context.checkpoints() / f"member-{member}" / "adapter"
+
+
+def _reference(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
+    """The first answers to training prompts, both of each comparison."""
+    first = rows[: REFERENCE_SAMPLES // 2]
+    return [each.prompt for each in first for _ in range(2)], [ids for each in first for ids in (each.a, each.b)]
+
+
+def _report(
+    context: RunContext, model: RewardModel, encoder: RowEncoder, rows: Sequence[PreferenceRow], test: Sequence[Encoded]
+) -> dict[str, Any]:
+    validation = encoder.encode([row for row in rows if row.split == "validation"])
+    context.progress(1, 1, f"scoring {len(test)} test comparisons")
+    report = build_report(
+        *judge(context.store, model, encoder, test), agreement_of(context.store, rows), judge_labeled(model, validation)
+    )
+    context.progress(1, 1, "done")
+    return report | _of_members(model, test)
+
+
+def _of_members(model: RewardModel, test: Sequence[Encoded]) -> dict[str, Any]:
+    """Points that the likelihood learned; for an ensemble its size, and the mean score and deviation of the test answers."""
+    members = model.members if isinstance(model, RewardEnsemble) else [model]
+    points = [list(member.about.cut_points) for member in members]
+    found: dict[str, Any] = {"cut_points": points} if any(points) else {}
+    if len(members) > 1 and test:
+        scores, deviations = model.judge(*_answers(test))
+        found |= {
+            "members": len(members),
+            "mean_score": float(scores.mean()),
+            "mean_deviation": float(deviations.mean()),
+        }
+    return found
+
+
+def _answers(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
+    """Prompts and answers of the rows as ids, each answer once."""
+    answers = {
+        id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))
+    }
+    prompts, texts = zip(*answers.values(), strict=True)
+    return list(prompts), list(texts)
+
+
+def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
+    """How often labelers of the same source agree with each other: of the run's sources the one where they share the most pairs.
+
+    Simulated labelers speak for people only where the run has no other label.
+    """
+    used = {row.source for row in rows}
+    found = {source: agreement(store, source) for source in sorted(used - {"simulated"} or used, reverse=True)}
+    source = max(found, key=lambda each: found[each].units)
+    one = found[source]
+    return {"rate": one.rate, "ci": [one.low, one.high], "pairs": one.pairs, "source": source}

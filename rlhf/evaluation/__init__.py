@@ -1,0 +1,1 @@
+"""Evaluation: win rates, comparisons of policies, Elo."""

@@ -1,0 +1,143 @@
+"""All policies side by side against one of them: what a judge and people found, how far each went, and what it cost. Without torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from statistics import fmean
+
+from data.ids import RUN, public
+from data.intervals import bootstrap_share
+from data.records import Evaluation, Policy
+from data.store import Store
+from data.views.head_to_head import Meeting, outcomes
+from rlhf.common.estimate import took
+
+KINDS = {
+    "base": "base",
+    "sft": "SFT",
+    "ppo": "PPO",
+    "dpo": "DPO",
+    "rejection": "rejection sampling",
+    "best-of-n": "best of n",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A policy beside the one they are all compared with. Rates are shares, KL is in nats, length in tokens; None is not known.
+
+    `kl_bound`: the KL is that of a formula, not measured. `reward`: mean score by the reward model `reward_model` of the same evaluation.
+    `partial` says why the judge is not independent of the policy. `seconds` and `peak_mb` are those of the run that made it.
+    """
+
+    policy: str
+    name: str
+    kind: str
+    win_rate: float | None = None
+    win_low: float | None = None
+    win_high: float | None = None
+    simulated: float | None = None
+    people: float | None = None
+    people_low: float | None = None
+    people_high: float | None = None
+    people_prompts: int = 0
+    kl: float | None = None
+    kl_bound: bool = False
+    reward: float | None = None
+    reward_model: str | None = None
+    gold: float | None = None
+    length: float | None = None
+    distinct_2: float | None = None
+    seconds: float | None = None
+    peak_mb: float | None = None
+    judge: str | None = None
+    partial: str | None = None
+    prompts: int | None = None
+    seed: int | None = None
+    run: str | None = None
+
+    @property
+    def measured_on(self) -> tuple[int | None, int | None]:
+        """Two lines with the same are of the same test prompts."""
+        return self.prompts, self.seed
+
+
+def judges(store: Store) -> list[str]:
+    """Who may judge: the rubric, and every reward model."""
+    return ["rubric", *(model.public for model in store.reward_models.list())]
+
+
+def lines(store: Store, against: Policy, judge: str, people: Sequence[Meeting]) -> list[Line]:
+    """Every policy but `against`, by its newest evaluation against that one by that judge; the highest win rate first, unjudged ones last.
+
+    `people`: what they say where policies met.
+    """
+    newest = {
+        one.policy_id: one for one in store.evaluations.list() if one.against_id == against.id and one.judge == judge
+    }
+    found = [
+        _line(store, policy, against, newest.get(policy.id), people)
+        for policy in store.policies.list()
+        if policy.id != against.id
+    ]
+    return sorted(found, key=lambda line: -1.0 if line.win_rate is None else line.win_rate, reverse=True)
+
+
+def _line(store: Store, policy: Policy, against: Policy, judged: Evaluation | None, people: Sequence[Meeting]) -> Line:
+    found = {"policy": policy.public, "name": policy.name, "kind": KINDS.get(policy.kind, policy.kind)}
+    return Line(
+        **found,
+        **_by_people(outcomes(people, policy.id, against.id)),
+        **_cost(store, policy),
+        **(_figures(judged) if judged else {}),
+    )
+
+
+def _by_people(found: Mapping[int, float]) -> dict:
+    if not found:
+        return {}
+    shares = list(found.values())
+    low, high = bootstrap_share(shares)
+    return {"people": fmean(shares), "people_low": low, "people_high": high, "people_prompts": len(shares)}
+
+
+def _cost(store: Store, policy: Policy) -> dict:
+    if policy.run_id is None:
+        return {}
+    run = store.runs.get(policy.run_id)
+    return {"seconds": took(run, run.ended_at or ""), "peak_mb": run.report.get("peak_mb")} if run.over else {}
+
+
+def _figures(judged: Evaluation) -> dict:
+    report = judged.report
+    low, high = report.get("win_rate_ci") or (None, None)
+    return {
+        "win_rate": report.get("win_rate"),
+        "win_low": low,
+        "win_high": high,
+        "simulated": report.get("win_rate_noisy"),
+        "kl": report.get("kl"),
+        "kl_bound": bool(report.get("kl_bound")),
+        "reward": report.get("reward_end"),
+        "reward_model": report.get("reward_model"),
+        "gold": report.get("gold_end"),
+        "length": report.get("length_end"),
+        "distinct_2": report.get("distinct_2_end"),
+        "judge": judged.judge,
+        "partial": report.get("judge_partial"),
+        "prompts": report.get("prompts"),
+        "seed": report.get("seed"),
+        "run": judged.run_id and public(RUN, judged.run_id),
+    }
+
+
+def as_csv(found: list[Line]) -> str:
+    """The lines as a table with every column."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Line)])
+    writer.writeheader()
+    writer.writerows(asdict(line) for line in found)
+    return text.getvalue()

@@ -1,0 +1,236 @@
+"""A run that compares policies: each is judged against another on test prompts, and what was found is kept as an evaluation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data.errors import BadInput
+from data.ids import REWARD_MODEL, number
+from data.records import Policy, Prompt
+from data.run_context import Cancelled, RunContext, RunResult
+from data.starter import rubric, source_hash
+from data.store import Store
+from labeling.simulate import fit_beta
+from reward.model import RewardModel
+from rlhf.common.metrics import best_of_kl
+from rlhf.evaluation.evaluate import (
+    POLITE,
+    Drawn,
+    Judge,
+    Parts,
+    Question,
+    Verdict,
+    best_of,
+    comparison,
+    constant_answer,
+    draw_judged,
+    examples,
+    mean_kl,
+    rubric_judge,
+)
+from rlhf.methods.best_of_n import BestOfN, load_speaker
+from rlhf.models.contests import contests
+from rlhf.models.independence import partiality
+from rlhf.models.policy_loading import Bases
+from rlhf.sampling.policy_answers import Answer, Limits, Speaker
+from rlhf.settings import CompareSettings
+
+
+def run(context: RunContext, settings: CompareSettings) -> RunResult:
+    """Compare by the starter's rubric, or by a reward model where judge=reward."""
+    return compare(context, settings, rubric.gold_parts)
+
+
+def compare(context: RunContext, settings: CompareSettings, parts: Parts) -> RunResult:
+    """Judge each policy of the settings, store an evaluation for each; `parts(facts, text, ended)` is the rubric.
+
+    Raises BadInput for an unknown policy or reward model, a policy with nothing to compare it with, and where the judge
+    knows no test prompt.
+    """
+    pairs = contests(context.store, settings)
+    table = Table.of(context, settings, parts, [policy for pair in pairs for policy in pair])
+    reports = [table.contest(mine, against) for mine, against in pairs]
+    for (mine, against), report in zip(pairs, reports, strict=True):
+        context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)
+    return RunResult(produced=[], report={"evaluations": reports})
+
+
+def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
+    """A judge from a reward model: its score is gold, and says nothing about fit.
+
+    It reads token ids where its tokenizer is the one (by fingerprint) that wrote them, texts otherwise.
+    """
+    reads_ids = model.base.fingerprint["tokenizer"] == tokenizer
+
+    def judge(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Verdict]:
+        read = [answer.ids if reads_ids and answer.ids else answer.text for answer in answers]
+        scores = model.score([prompt.messages or prompt.text for prompt in prompts], read)
+        return [Verdict(score, None) for score in scores]
+
+    return judge
+
+
+@dataclass(slots=True)
+class Table:
+    """What all contests of one run share: prompts, judge, noise, and the draws of a policy that several are compared with."""
+
+    context: RunContext
+    settings: CompareSettings
+    judge: Judge
+    judge_name: str
+    reward: Judge | None
+    speakers: dict[int, Speaker]
+    prompts: list[Prompt]
+    total: int
+    done: int = 0
+    drawn: dict[tuple[int, range], Drawn] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, context: RunContext, settings: CompareSettings, parts: Parts, policies: Sequence[Policy]) -> Table:
+        """Load the policies and the judge, and choose the prompts that all of them can read."""
+        store, bases = context.store, Bases()
+        speakers = {policy.id: load_speaker(store, bases, policy) for policy in policies}
+        reward = _reward(store, bases, settings.reward, list(speakers.values()))
+        if settings.judge == "reward" and reward is None:
+            raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
+        judge, name = (reward, settings.reward) if settings.judge == "reward" else (rubric_judge(parts), "rubric")
+        prompts = _prompts(store, settings, list(speakers.values()))
+        answers = len(prompts) * (settings.draws * len(speakers) + settings.best_of)
+        context.progress(0, answers, "answers")
+        return cls(context, settings, judge, name, reward, speakers, prompts, answers)
+
+    def contest(self, policy: Policy, against: Policy) -> dict:
+        """The report of one policy against another."""
+        settings, mine, start = self.settings, self.speakers[policy.id], self.speakers[against.id]
+        draws = range(settings.draws)
+        ours, theirs = self._draw(mine, draws), self._draw(start, draws)
+        asked = self._questions(mine)
+        kl = kl_of(mine, start, asked, ours)
+        return {
+            "policy": policy.public,
+            "against": against.public,
+            "judge": self.judge_name,
+            "prompts": len(self.prompts),
+            "draws": settings.draws,
+            "seed": settings.seed,
+            "rubric": {"version": rubric.VERSION, "hash": source_hash()} if self.judge_name == "rubric" else None,
+            **comparison(ours, theirs, kl, self._beta(theirs), settings.seed),
+            "constant_answer": constant_answer(self.prompts, self.judge, theirs, settings.seed),
+            "kl_bound": isinstance(mine, BestOfN) and kl is not None,
+            "judge_partial": self._partial(policy),
+            **(self._rewards(ours, theirs) if self.reward else {}),
+            **(self._best_of(start, theirs) if settings.best_of else {}),
+            "gold_draws": {"start": _rounded(theirs.gold), "end": _rounded(ours.gold)},
+            "examples": examples(asked, ours, theirs),
+        }
+
+    def _draw(self, speaker: Speaker, numbers: range) -> Drawn:
+        key = (speaker.policy.id, numbers)
+        if key not in self.drawn:
+            limits = Limits(self.settings.max_new_tokens, self.settings.batch_size)
+            questions = self._questions(speaker)
+            self.drawn[key] = draw_judged(
+                speaker, questions, numbers, self.judge, limits=limits, seed=self.settings.seed, tell=self._tell
+            )
+        return self.drawn[key]
+
+    def _questions(self, speaker: Speaker) -> list[Question]:
+        return [Question(prompt, speaker.encode(prompt)) for prompt in self.prompts]
+
+    def _tell(self, answers: int) -> None:
+        self.done += answers
+        self.context.progress(self.done, max(self.total, self.done), "answers")
+        if self.context.cancelled():
+            raise Cancelled
+
+    def _beta(self, start: Drawn) -> float | None:
+        """How sharply simulated labelers see differences, if two of them agree as asked on pairs of the start's own answers."""
+        if len(start.gold) < 2:
+            return None
+        try:
+            return fit_beta((start.gold[0] - start.gold[1]).tolist(), self.settings.agreement)
+        except BadInput:  # these answers differ too little for labelers to agree that often
+            return None
+
+    def _scores(self, drawn: Drawn) -> np.ndarray:
+        """The reward model's scores, (draws, prompts)."""
+        return np.array([[verdict.gold for verdict in self.reward(self.prompts, row)] for row in drawn.answers])
+
+    def _rewards(self, ours: Drawn, theirs: Drawn) -> dict:
+        means = {
+            f"reward_{end}": float(self._scores(drawn).mean()) for end, drawn in (("start", theirs), ("end", ours))
+        }
+        return means | {"reward_model": self.settings.reward}
+
+    def _partial(self, policy: Policy) -> str | None:
+        """Why a reward model that judges is not independent of the policy; None for one that is, and for the rubric."""
+        if self.judge_name == "rubric":
+            return None
+        store = self.context.store
+        return partiality(store, store.reward_models.get(self.judge_name), policy)
+
+    def _best_of(self, start: Speaker, theirs: Drawn) -> dict:
+        """Best-of-n of the start by the reward model and by gold, from answers that are not among its draws."""
+        count, seed = self.settings.best_of, self.settings.seed
+        pool = self._draw(start, range(self.settings.draws, self.settings.draws + count))
+        found = {f"best_of_{count}_gold": best_of(pool, pool.gold, theirs, seed)}
+        if self.reward:
+            found[f"best_of_{count}"] = best_of(pool, self._scores(pool), theirs, seed)
+        return found
+
+
+def kl_of(mine: Speaker, start: Speaker, asked: Sequence[Question], drawn: Drawn) -> float | None:
+    """KL of `mine` from `start` in nats: measured on its answers; of best-of-n from its own parent the bound; None where neither can be."""
+    if isinstance(mine, BestOfN) or isinstance(start, BestOfN):
+        own_parent = isinstance(mine, BestOfN) and mine.policy.parent_id == start.policy.id
+        return best_of_kl(mine.count) if own_parent else None
+    return mean_kl(mine, start, asked, drawn)
+
+
+def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[Speaker]) -> Judge | None:
+    """The reward model of that id, on the base it shares with the policies where it does; None for no name."""
+    if not name:
+        return None
+    row = store.reward_models.get(number(name, REWARD_MODEL))
+    tokenizers = {speaker.base.fingerprint["tokenizer"] for speaker in speakers}
+    model = RewardModel.load(store.home / row.adapter, bases.get(row.base))
+    return reward_judge(model, tokenizers.pop() if len(tokenizers) == 1 else "")
+
+
+def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[Speaker]) -> list[Prompt]:
+    """Test prompts that the judge knows and that leave every policy room to answer, in an order that the seed decides."""
+    prompts = store.prompts.list(split="test")
+    if not prompts:
+        raise BadInput(
+            "there are no test prompts", "Import prompts first: one in seven or so falls into the test split."
+        )
+    random.Random(settings.seed).shuffle(prompts)
+    known = [prompt for prompt in prompts if settings.judge == "reward" or prompt.facts]
+    if not known:
+        remedy = "Let a reward model judge: --set judge=reward --set reward=r1."
+        raise BadInput(f"the rubric knows none of the {len(prompts)} test prompts", remedy, field="judge")
+    chosen = [
+        prompt for prompt in known if all(_room(speaker, prompt, settings.max_new_tokens) for speaker in speakers)
+    ]
+    if not chosen:
+        raise BadInput(
+            f"no test prompt leaves room for {settings.max_new_tokens} tokens", "Lower it.", field="max_new_tokens"
+        )
+    return chosen[: settings.prompts]
+
+
+def _room(speaker: Speaker, prompt: Prompt, tokens: int) -> bool:
+    """Whether an answer of that many tokens and its end, or the constant one, fit into the context."""
+    longest = max(tokens + 1, len(speaker.base.encode_completion(POLITE)))
+    try:
+        return len(speaker.encode(prompt)) + longest <= speaker.base.context
+    except BadInput:
+        return False
+
+
+def _rounded(gold: np.ndarray) -> list[list[float]]:
+    return np.round(gold, 4).tolist()

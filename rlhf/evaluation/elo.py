@@ -1,0 +1,82 @@
+"""Strengths of policies from all comparisons among them (Bradley and Terry 1952), on the scale that chess uses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from data.views.head_to_head import Meeting
+
+ELO = 400 / math.log(10)
+"""Points per unit of log-odds: 400 points are ten to one."""
+DRAWS = 300
+PRIOR = 0.5
+"""Wins and losses each policy is given against one of average strength, so that who never lost has a strength too."""
+STEPS = 200
+
+
+class Ranked(NamedTuple):
+    """A policy's points above the reference, which has 0, their 95 % interval over prompts, and its comparisons."""
+
+    policy_id: int
+    points: float
+    low: float
+    high: float
+    comparisons: int
+
+
+def ranking(meetings: Sequence[Meeting], reference: int, seed: int = 0) -> list[Ranked]:
+    """Strongest first: the policies that a chain of comparisons links to `reference`; no other can be placed on its scale."""
+    linked = sorted(_linked(meetings, reference))
+    if len(linked) < 2:
+        return []
+    place = {policy: number for number, policy in enumerate(linked)}
+    wins = _wins([one for one in meetings if one.first in place], place)
+    weights = np.random.default_rng(seed).multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=DRAWS)
+    points = ELO * strengths(np.concatenate([wins.sum(axis=0)[None], np.tensordot(weights, wins, axes=1)]))
+    points -= points[:, [place[reference]]]
+    low, high = np.percentile(points[1:], [2.5, 97.5], axis=0)
+    met = (wins + wins.transpose(0, 2, 1)).sum(axis=(0, 2))
+    found = [
+        Ranked(policy, float(points[0, n]), float(low[n]), float(high[n]), int(met[n])) for policy, n in place.items()
+    ]
+    return sorted(found, key=lambda one: one.points, reverse=True)
+
+
+def _wins(meetings: Sequence[Meeting], place: dict[int, int]) -> np.ndarray:
+    """How often each policy beat each other on each prompt, (prompts, n, n)."""
+    prompts = {prompt: number for number, prompt in enumerate(sorted({one.prompt_id for one in meetings}))}
+    wins = np.zeros((len(prompts), len(place), len(place)))
+    for one in meetings:
+        first, second, prompt = place[one.first], place[one.second], prompts[one.prompt_id]
+        wins[prompt, first, second] += one.won
+        wins[prompt, second, first] += one.times - one.won
+    return wins
+
+
+def strengths(wins: np.ndarray) -> np.ndarray:
+    """Log-strengths (D, n), mean 0, from how often each of n beat each other (D, n, n); a tie is half a win for both.
+
+    The minorise-maximise steps of Hunter (2004), with PRIOR wins and losses against a strength of 1.
+    """
+    games = wins + wins.transpose(0, 2, 1)
+    strength = np.ones(wins.shape[:2])
+    for _ in range(STEPS):
+        met = (games / (strength[:, :, None] + strength[:, None, :])).sum(axis=2) + 2 * PRIOR / (strength + 1)
+        strength = (wins.sum(axis=2) + PRIOR) / met
+    logs = np.log(strength)
+    return logs - logs.mean(axis=1, keepdims=True)
+
+
+def _linked(meetings: Sequence[Meeting], start: int) -> set[int]:
+    found = {start}
+    while True:
+        more = {
+            policy for one in meetings if {one.first, one.second} & found for policy in (one.first, one.second)
+        } - found
+        if not more:
+            return found
+        found |= more

@@ -1,0 +1,194 @@
+"""A policy judged against another one on test prompts: draws, gold, win rate, KL, and the baselines that stand beside them.
+
+The judge is given: the rubric, or a reward model. It says for each answer how good it is (`gold`) and, where it can,
+how well the answer fits its prompt (`fit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from data.records import Prompt
+from rlhf.common.metrics import (
+    best_of_kl,
+    collapsed,
+    distinct,
+    expected_rate,
+    rate_with_interval,
+    wins,
+    within_prompt_std,
+)
+from rlhf.sampling.policy_answers import Answer, Limits, Speaker, Wanted
+
+POLITE = "Thank you for asking. It is a pleasure to write to you. I hope this helps you, and I wish you a lovely day with all my heart."
+"""The constant polite answer: what manners alone are worth, given to every prompt."""
+EXAMPLES = 8
+
+
+class Verdict(NamedTuple):
+    """A judge's word on one answer; `fit` is None where the judge cannot tell it from the rest."""
+
+    gold: float
+    fit: float | None
+
+
+Parts = Callable[[dict, str, bool], dict[str, float]]
+Judge = Callable[[Sequence[Prompt], Sequence[Answer]], list[Verdict]]
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A test prompt with its token ids on one base."""
+
+    prompt: Prompt
+    ids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Answers of one policy, (draws, prompts), with their gold and fit; `fit` is None where the judge has none."""
+
+    answers: list[list[Answer]]
+    gold: np.ndarray
+    fit: np.ndarray | None
+
+    @property
+    def flat(self) -> list[Answer]:
+        """All answers, draw by draw."""
+        return [answer for row in self.answers for answer in row]
+
+    def means(self, suffix: str) -> dict:
+        """Means over all answers, their names ending in `suffix`; length in tokens, the end token included."""
+        answers = self.flat
+        return {
+            f"gold{suffix}": float(self.gold.mean()),
+            f"fit{suffix}": None if self.fit is None else float(self.fit.mean()),
+            f"length{suffix}": float(np.mean([len(answer.ids) for answer in answers])),
+            f"unended{suffix}": float(np.mean([not answer.ended for answer in answers])),
+            f"distinct_2{suffix}": distinct([answer.ids for answer in answers]),
+        }
+
+
+def rubric_judge(parts: Parts) -> Judge:
+    """A judge from a rubric: `parts(facts, text, ended)` are its weighted parts, whose sum is gold; the part `fit` is the fit."""
+
+    def judge(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Verdict]:
+        scored = [
+            parts(prompt.facts or {}, answer.text, answer.ended)
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+        return [Verdict(float(sum(some.values())), some.get("fit")) for some in scored]
+
+    return judge
+
+
+def draw_judged(
+    speaker: Speaker,
+    questions: Sequence[Question],
+    numbers: range,
+    judge: Judge,
+    *,
+    limits: Limits,
+    seed: int,
+    tell: Tell,
+) -> Drawn:
+    """One answer per prompt and number, judged; `tell` hears how many answers are new, and may raise to stop."""
+    ordered = sorted(range(len(questions)), key=lambda place: len(questions[place].ids))
+    rows: list[list[Answer | None]] = [[None] * len(questions) for _ in numbers]
+    places = [(place, draw) for place in ordered for draw in range(len(numbers))]
+    for start in range(0, len(places), limits.batch_size):
+        batch = places[start : start + limits.batch_size]
+        wanted = [Wanted(questions[place].prompt.id, questions[place].ids, numbers[draw]) for place, draw in batch]
+        for (place, draw), answer in zip(batch, speaker.draw(wanted, limits, seed), strict=True):
+            rows[draw][place] = answer
+        tell(len(batch))
+    return judged(rows, [question.prompt for question in questions], judge)
+
+
+def judged(rows: list[list[Answer]], prompts: Sequence[Prompt], judge: Judge) -> Drawn:
+    """Answers (draws, prompts) with what the judge says of them."""
+    verdicts = [judge(prompts, row) for row in rows]
+    gold = np.array([[verdict.gold for verdict in row] for row in verdicts])
+    known = all(verdict.fit is not None for row in verdicts for verdict in row)
+    fit = np.array([[verdict.fit for verdict in row] for row in verdicts]) if known else None
+    return Drawn(rows, gold, fit)
+
+
+def mean_kl(mine: Speaker, start: Speaker, questions: Sequence[Question], drawn: Drawn) -> float | None:
+    """Mean over the answers of `mine` of the sum of (logp - ref_logp), in nats; None where the two stand on different bases."""
+    if mine.base is not start.base:
+        return None
+    prompts = [question.ids for _ in drawn.answers for question in questions]
+    answers = [answer.ids for answer in drawn.flat]
+    differences = np.subtract(mine.logps(prompts, answers), start.logps(prompts, answers))
+    return float(differences.mean())
+
+
+def comparison(mine: Drawn, start: Drawn, kl: float | None, beta: float | None, seed: int) -> dict:
+    """The report of one policy against its start: names end in _start or _end, whosever they are.
+
+    `beta` is how sharply simulated labelers see differences in gold; None leaves their win rate out.
+    """
+    rate, interval = rate_with_interval(wins(mine.gold, start.gold), seed)
+    before, after = start.means("_start"), mine.means("_end")
+    spread = within_prompt_std(start.gold) if len(start.gold) > 1 else 0.0
+    return {
+        "win_rate": rate,
+        "win_rate_ci": interval,
+        "win_rate_noisy": None if beta is None else expected_rate(mine.gold, start.gold, beta),
+        "kl": kl,
+        **before,
+        **after,
+        "gold_gain_std": (after["gold_end"] - before["gold_start"]) / spread if spread else None,
+        "collapsed": collapsed(
+            win_rate=rate,
+            kl=kl or 0.0,
+            distinct_2=after["distinct_2_end"],
+            distinct_2_start=before["distinct_2_start"],
+            unended=after["unended_end"],
+        ),
+    }
+
+
+def best_of(pool: Drawn, scores: np.ndarray, start: Drawn, seed: int) -> dict:
+    """The answer with the highest score (n, prompts) of each prompt's n, against the start's draws; `kl_bound` in nats."""
+    places = scores.argmax(axis=0)
+    columns = np.arange(places.size)
+    gold = pool.gold[places, columns]
+    rate, interval = rate_with_interval(wins(np.broadcast_to(gold, start.gold.shape), start.gold), seed)
+    fit = None if pool.fit is None else float(pool.fit[places, columns].mean())
+    return {
+        "win_rate": rate,
+        "win_rate_ci": interval,
+        "gold": float(gold.mean()),
+        "fit": fit,
+        "kl_bound": best_of_kl(len(scores)),
+    }
+
+
+def constant_answer(prompts: Sequence[Prompt], judge: Judge, start: Drawn, seed: int) -> dict:
+    """What one polite text, given to every prompt, wins against the start's draws."""
+    drawn = judged([[Answer(POLITE, [], True)] * len(prompts)], prompts, judge)
+    rate, interval = rate_with_interval(wins(np.broadcast_to(drawn.gold, start.gold.shape), start.gold), seed)
+    fit = None if drawn.fit is None else float(drawn.fit.mean())
+    return {"text": POLITE, "win_rate": rate, "win_rate_ci": interval, "gold": float(drawn.gold.mean()), "fit": fit}
+
+
+def examples(questions: Sequence[Question], mine: Drawn, start: Drawn) -> list[dict]:
+    """The first draws for the first prompts, unpicked, for a person to read."""
+    rows = zip(questions, start.answers[0], mine.answers[0], start.gold[0], mine.gold[0], strict=True)
+    return [
+        {
+            "prompt": question.prompt.text,
+            "start": old.text,
+            "end": new.text,
+            "gold_start": float(a),
+            "gold_end": float(b),
+        }
+        for question, old, new, a, b in list(rows)[:EXAMPLES]
+    ]

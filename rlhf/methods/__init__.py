@@ -1,0 +1,1 @@
+"""Ways to make a policy other than PPO: sampling, SFT, DPO, rejection sampling, best of n, pre-training."""

@@ -1,0 +1,160 @@
+"""Direct preference optimisation (Rafailov et al. 2023): a LoRA policy from comparisons, trained by TRL's DPOTrainer.
+
+The reference is the policy it starts from: that one's adapter is merged into the weights, and the fresh LoRA is switched off to ask it.
+Answers are the token ids that were sampled; rows of test prompts only measure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers.trainer_utils import get_last_checkpoint
+
+from data.errors import BadInput
+from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import as_dict
+from data.views.preferences import PreferenceRow
+from reward.base.frozen_base import Base
+from reward.base.machine import peak_mb
+from reward.report.scored import above, share_by_prompt
+from reward.training.callback import Progress
+from reward.training.rows import run_rows
+from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
+from rlhf.models.finetuning import merge, publish, write_trained
+from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.start_policy import choose_start
+from rlhf.settings import DPOSettings
+
+WATCHED = 200
+"""Held-out comparisons, at most, that the curve looks at while it trains; they decide nothing."""
+CURVES = {
+    "loss": "loss",
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "margin",
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+    "eval_loss": "eval_loss",
+    "eval_rewards/accuracies": "eval_accuracy",
+    "eval_rewards/margins": "eval_margin",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+}
+"""TRL's names of what is drawn, and ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A decided comparison as ids: the prompt's, the better answer's, the other one's."""
+
+    prompt_id: int
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+    def columns(self) -> dict[str, list[int]]:
+        """As TRL's collator names them."""
+        return {"prompt_ids": self.prompt, "chosen_ids": self.chosen, "rejected_ids": self.rejected}
+
+
+def run(context: RunContext, settings: DPOSettings) -> RunResult:
+    """Train, judge on test comparisons, publish. Resumes from its checkpoint.
+
+    Raises BadInput where no comparison can be learned from, and Cancelled after a checkpoint was saved.
+    """
+    started = time.monotonic()
+    store = context.store
+    parent = choose_start(store, settings.from_)
+    snapshot, rows = run_rows(context, settings)
+    base = Bases().of(parent)
+    left_out: Counter = Counter()
+    learned, held_out = (
+        choices(base, [row for row in rows if row.split == split], left_out) for split in ("train", "test")
+    )
+    if not learned:
+        raise BadInput(
+            "no comparison of a training prompt was decided and fits the base", "Label more pairs.", field="labels"
+        )
+    adapter = adapter_folder(store, parent) if parent.adapter else None
+    trainer = build_trainer(context.checkpoints() / "trainer", settings, base, adapter, learned, held_out[:WATCHED])
+    progress = Progress(context, CURVES)
+    trainer.add_callback(progress)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
+    if progress.stopped:
+        raise Cancelled
+    report = held_out_report(trainer, held_out) | {"trained_on": len(learned), "left_out": dict(left_out)}
+    folder = write_trained(trainer.model, context.folder / "adapter", adapter)
+    policy = publish(
+        context,
+        folder,
+        "dpo",
+        parent,
+        base,
+        snapshot_id=snapshot.id,
+        seed=settings.seed,
+        config=as_dict(settings),
+    )
+    return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+
+
+def choices(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[Choice]:
+    """The decided comparisons of the rows that fit the base's context; the others are counted by reason."""
+    kept = []
+    for row in rows:
+        if row.label == 0.5:
+            left_out["ties"] += 1
+            continue
+        prompt = base.encoding.template(row.messages or row.prompt)
+        a, b = answer_ids(base, row.a_token_ids, row.a_text), answer_ids(base, row.b_token_ids, row.b_text)
+        if len(prompt) + max(len(a), len(b)) > base.context:
+            left_out["longer than the context"] += 1
+            continue
+        kept.append(Choice(row.prompt_id, prompt, *((a, b) if row.label == 1.0 else (b, a))))
+    return kept
+
+
+def answer_ids(base: Base, ids: list[int] | None, text: str) -> list[int]:
+    """The sampled ids where they are of this tokenizer (without an end token where the answer was cut), else the text's with one."""
+    if ids and max(ids) < base.encoding.rows and base.decode(ids) == text:
+        return list(ids)
+    return base.encode_completion(text)
+
+
+def build_trainer(
+    folder: Path,
+    settings: DPOSettings,
+    base: Base,
+    parent: Path | None,
+    learned: Sequence[Choice],
+    watched: Sequence[Choice] = (),
+) -> PairTrainer:
+    """TRL's trainer of a fresh LoRA on the base with the parent merged in; checkpoints go to `folder`."""
+    torch.manual_seed(settings.seed)
+    config = dpo_config(folder, settings, len(learned), watching=bool(watched))
+    return PairTrainer.of(
+        merge(base, parent),
+        base,
+        config,
+        settings.rank,
+        [one.columns() for one in learned],
+        [one.columns() for one in watched],
+    )
+
+
+def held_out_report(trainer: PairTrainer, held_out: Sequence[Choice]) -> dict[str, Any]:
+    """Share of test comparisons in which the policy raised the better answer more than the other, with its interval, and by how much.
+
+    A reward is beta (logp - ref_logp), in nats times beta; figures are None without a test comparison.
+    """
+    known = {"test_comparisons": len(held_out), "test_prompts": len({one.prompt_id for one in held_out})}
+    if not held_out:
+        return {"accuracy": None, "ci": None, "margin": None, **known}
+    rewards = trainer.implicit_rewards([one.columns() for one in held_out])
+    share, interval = share_by_prompt(above(rewards[:, 0], rewards[:, 1]), [one.prompt_id for one in held_out])
+    return {"accuracy": share, "ci": interval, "margin": float(np.mean(rewards[:, 0] - rewards[:, 1])), **known}

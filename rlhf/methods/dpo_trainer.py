@@ -1,0 +1,117 @@
+"""TRL's DPOTrainer on ready token ids, with batches of like length, on one small device."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch.utils.data import Sampler
+from trl import DPOConfig, DPOTrainer
+
+from reward.base.adapters import default_lora
+from reward.base.frozen_base import Base
+from reward.training.trainer import BucketSampler
+from rlhf.models.finetuning import quicken_all
+from rlhf.settings import DPOSettings
+
+LOOKS = 10
+"""How often the held-out comparisons are looked at while it trains."""
+Columns = Mapping[str, list[int]]
+
+
+class PairTrainer(DPOTrainer):
+    """DPOTrainer of a LoRA whose rows are token ids already: prompt_ids, chosen_ids, rejected_ids."""
+
+    @classmethod
+    def of(
+        cls,
+        model: torch.nn.Module,
+        base: Base,
+        config: DPOConfig,
+        rank: int,
+        learned: Sequence[Columns],
+        watched: Sequence[Columns] = (),
+    ) -> PairTrainer:
+        """A trainer of a fresh LoRA of that rank on `model`, whose tokenizer is the base's."""
+        trainer = cls(
+            model,
+            args=config,
+            train_dataset=Dataset.from_list(list(learned)),
+            eval_dataset=Dataset.from_list(list(watched)) if watched else None,
+            processing_class=copy.deepcopy(base.tokenizer),  # the trainer may set its pad token
+            peft_config=default_lora(rank),
+        )
+        quicken_all(trainer.model)
+        return trainer
+
+    @torch.no_grad()
+    def implicit_rewards(self, rows: Sequence[Columns]) -> np.ndarray:
+        """beta (logp - ref_logp) of both answers, (rows, 2): the chosen one's and the rejected one's."""
+        self.model.eval()
+        size, found = self.args.per_device_eval_batch_size, []
+        for start in range(0, len(rows), size):
+            batch = self._prepare_inputs(self.data_collator(list(rows[start : start + size])))
+            labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+            seen = {name: batch[name] for name in ("input_ids", "attention_mask")}
+            sums = self.model(**seen, labels=labels, fused_lm_head=True, use_cache=False).log_probs.sum(dim=1)
+            reference = torch.cat(self.compute_ref_log_probs(self.model, batch))
+            found.append((self.beta * (sums - reference)).view(2, -1).T.float().cpu().numpy())
+        return np.concatenate(found)
+
+    def create_model_card(self, **_: Any) -> None:
+        """None: a checkpoint is not a model to be published."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+        rows = self.train_dataset
+        columns = zip(rows["prompt_ids"], rows["chosen_ids"], rows["rejected_ids"], strict=True)
+        lengths = [len(prompt) + max(len(chosen), len(rejected)) for prompt, chosen, rejected in columns]
+        return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
+
+
+def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool) -> DPOConfig:
+    """DPOConfig for one small device: float32, no telemetry, a checkpoint every 50 steps."""
+    steps = settings.max_steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
+    return DPOConfig(
+        output_dir=str(folder),
+        beta=settings.beta,
+        **losses(settings.loss, settings.label_smoothing),
+        max_length=None,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=min(10, steps // 5),
+        seed=settings.seed,
+        eval_strategy="steps" if watching else "no",
+        eval_steps=max(1, steps // LOOKS),
+        logging_steps=max(1, min(10, steps // 20)),
+        save_steps=50,
+        save_total_limit=1,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def losses(loss: str, smoothing: float) -> dict[str, Any]:
+    """The loss in TRL's terms.
+
+    Its sigmoid loss S = -log s(x) takes no smoothing e. Conservative DPO (Mitchell 2023), (1 - e) S - e log s(-x), is had from S and
+    TRL's robust loss R = ((1 - e) S + e log s(-x)) / (1 - 2 e) as 2 (1 - e) S - (1 - 2 e) R.
+    """
+    if loss != "sigmoid" or not smoothing:
+        return {"loss_type": [loss]}
+    weights = [2 * (1 - smoothing), -(1 - 2 * smoothing)]
+    return {"loss_type": ["sigmoid", "robust"], "loss_weights": weights, "label_smoothing": smoothing}

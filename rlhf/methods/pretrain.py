@@ -1,0 +1,240 @@
+"""Pre-training: a causal language model from raw text, new with a tokenizer of its own, or one that is continued.
+
+Documents are read endlessly. A document is a row of its own, sorted by length within a window and batched by row count, so that little of a
+batch is padding: rows are padded on the right and the causal mask alone keeps padding out, which leaves positions as they are when
+answers are sampled. Packed, documents stand end to end, the mark of an end between them, and rows are cut from that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch.utils.data import IterableDataset
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from data.ids import POLICY, number
+from data.records import Policy
+from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import as_dict
+from data.starter.corpus import DOCUMENT
+from data.starter.tokenizer import save_tokenizer, train_tokenizer
+from data.store import Store
+from reward.base.cpu_attention import attend_on_a_cpu
+from reward.base.machine import library_versions, peak_mb
+from reward.training.callback import Progress
+from rlhf.common.muon import MuonAdamW
+from rlhf.methods.pretraining_text import Text, read_text
+from rlhf.models.finetuning import merge
+from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.settings import PretrainSettings
+
+READ_AT_ONCE = 1_000
+"""Documents that are tokenized together."""
+WINDOW = 64  # batches sorted by length together
+TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
+HELD_OUT = 1_000  # documents at most
+
+
+def run(context: RunContext, settings: PretrainSettings) -> RunResult:
+    """Train a base and record it as a policy: a new one with a tokenizer of its own, or one that is continued. Resumes from its checkpoint."""
+    started = time.monotonic()
+    store = context.store
+    text = read_text(settings.text, settings.column)
+    folder = context.folder / "base"
+    parent = store.policies.get(number(settings.from_, POLICY)) if settings.from_ else None
+    model, tokenizer = continued(store, parent) if parent else fresh(settings, text, folder)
+    context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
+    rows = Rows(text, tokenizer, replace(settings, context=context_length))
+    train(context, settings, model, rows)
+    loss = held_out_loss(model, rows)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    policy = store.policies.publish_base(
+        folder,
+        name=f"base of run{context.run.id}",
+        kind="base",
+        parent_id=parent and parent.id,
+        run_id=context.run.id,
+        seed=settings.seed,
+        config=as_dict(settings),
+        versions=library_versions() | ({"chat_template": tokenizer.chat_template} if parent else {}),
+    )
+    shutil.rmtree(context.checkpoints())
+    report = {
+        "held_out_loss": loss and round(loss, 4),
+        "perplexity": loss and round(math.exp(loss), 3),
+        "parameters": model.num_parameters(),
+        "seconds": round(time.monotonic() - started),
+        "peak_mb": peak_mb(),
+        "folder": f"policies/{policy.public}",
+    }
+    return RunResult([policy.public], report)
+
+
+def fresh(settings: PretrainSettings, text: Text, folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A random Llama of the asked shape, and a tokenizer trained on the text."""
+    heard = itertools.islice(
+        text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
+    )
+    save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    torch.manual_seed(settings.seed)
+    return LlamaForCausalLM(shape(settings, tokenizer)), tokenizer
+
+
+def continued(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A policy's weights, its adapter merged into them, all of them to be trained; and its tokenizer."""
+    base = Bases().of(parent)
+    model = merge(base, adapter_folder(store, parent) if parent.adapter else None)
+    return model.requires_grad_(True).train(), base.tokenizer
+
+
+class Rows(IterableDataset):
+    """Token ids of endless documents: a document per row with neighbours of like length, or with `packing` rows cut from all of them end to end."""
+
+    def __init__(self, text: Text, tokenizer: PreTrainedTokenizerBase, settings: PretrainSettings) -> None:
+        self.text, self.tokenizer, self.settings = text, tokenizer, settings
+
+    def __iter__(self) -> Iterator[dict[str, list[int]]]:
+        size = self.settings.batch_size
+        rng = random.Random(self.settings.seed)
+        rows = self.of(self.text.documents(self.settings.seed + 1))
+        while True:
+            window = sorted(itertools.islice(rows, size * WINDOW), key=len)
+            batches = [window[start : start + size] for start in range(0, len(window), size)]
+            rng.shuffle(batches)
+            yield from ({"input_ids": row} for batch in batches for row in batch)
+
+    def of(self, texts: Iterator[str]) -> Iterator[list[int]]:
+        """Rows of these documents; one by one a document is cut at the context, packed nothing is lost."""
+        documents = (ids for some in batched(texts, READ_AT_ONCE) for ids in encode(self.tokenizer, some))
+        length = self.settings.context
+        return packed(documents, length) if self.settings.packing else (ids[:length] for ids in documents)
+
+
+def packed(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
+    """Rows of `length` ids cut from the documents end to end; the last one, where there is one, is what is left."""
+    held: list[int] = []
+    for ids in documents:
+        held += ids
+        while len(held) >= length:
+            yield held[:length]
+            held = held[length:]
+    if len(held) > 1:  # a single id predicts nothing
+        yield held
+
+
+def batched(items: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Lists of so many, the last one shorter."""
+    while some := list(itertools.islice(items, size)):
+        yield some
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """Ids of each document with the mark of its end: the tokenizer's own for that, else its end of text."""
+    marked = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
+    rows = tokenizer([text.removesuffix(DOCUMENT) for text in texts], return_attention_mask=False, verbose=False)[
+        "input_ids"
+    ]
+    return [[*row, marked] for row in rows]
+
+
+def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    """Right-padded ids (B, T) and labels with -100 at the padding; no attention mask is needed."""
+    longest = max(len(row["input_ids"]) for row in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    labels = torch.full((len(rows), longest), -100)
+    for at, row in enumerate(rows):
+        ids[at, : len(row["input_ids"])] = labels[at, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
+    return {"input_ids": ids, "labels": labels}
+
+
+class _MuonTrainer(Trainer):
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        self.optimizer = MuonAdamW(self.model, self.args.learning_rate)
+        return self.optimizer
+
+
+def train(context: RunContext, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> None:
+    """Train all weights, in float32. Raises Cancelled after saving a checkpoint."""
+    trainer = build_trainer(context.checkpoints(), settings, model, rows)
+    progress = Progress(context)
+    trainer.add_callback(progress)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+    if progress.stopped:
+        raise Cancelled
+
+
+def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> Trainer:
+    """transformers' Trainer with Muon for the matrices; checkpoints go to `folder`."""
+    attend_on_a_cpu(model, settings.context)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=min(100, settings.max_steps // 10),
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        max_grad_norm=1.0,
+        logging_steps=50,
+        save_steps=500,
+        save_total_limit=1,
+        seed=settings.seed,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+    )
+    return _MuonTrainer(model, arguments, data_collator=collate, train_dataset=rows)
+
+
+def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    """A Llama of the asked width and depth, embeddings tied; feed-forward 2.75 times as wide."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        intermediate_size=settings.hidden_size * 11 // 4,
+        max_position_embeddings=settings.context,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+
+
+@torch.no_grad()
+def held_out_loss(model: PreTrainedModel, rows: Rows) -> float | None:
+    """Mean loss per token, in nats, over documents that were not trained on; None where the text has none of them."""
+    model.eval()
+    settings = rows.settings
+    held_out = list(rows.of(itertools.islice(rows.text.held_out(settings.seed + 10**6), HELD_OUT)))
+    total = count = 0.0
+    for start in range(0, len(held_out), settings.batch_size):
+        batch = collate([{"input_ids": row} for row in held_out[start : start + settings.batch_size]])
+        tokens = int((batch["labels"][:, 1:] != -100).sum())
+        loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}, use_cache=False).loss
+        total += loss.item() * tokens
+        count += tokens
+    return total / count if count else None

@@ -1,0 +1,145 @@
+"""The text a base is pre-trained on: the generated corpus, or files that are read as they are needed. Importable without torch.
+
+A file of plain text has one document per line; JSON lines and Parquet have one per row, in a column that is named. Nothing is read
+whole: documents are shuffled within a window of those in hand, and a file that is smaller than that is shuffled whole.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import BadInput
+from data.splits import split_of
+from data.starter import corpus
+
+FORMAT = "Give a file in UTF-8 with one document per line, JSON lines (.jsonl), Parquet (.parquet), or a folder of such files."
+SHUFFLED = 20_000
+"""Documents in hand from which the next one is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Endless training documents by seed, and by another seed documents that are never trained on (of a file: all there are)."""
+
+    documents: Callable[[int], Iterator[str]]
+    held_out: Callable[[int], Iterator[str]]
+
+
+def read_text(text: str, column: str = "text") -> Text:
+    """The generated corpus for "starter", anything else is a file or folder; of that the documents that hash to the test split are held out.
+
+    Raises BadInput for what is missing, cannot be read, or holds nothing to train on.
+    """
+    if text == "starter":
+        return Text(corpus.documents, corpus.documents)
+    files = _files(Path(text).expanduser())
+
+    def trained() -> Iterator[str]:
+        return (document for document in _read(files, column) if split_of(document) != "test")
+
+    if next(trained(), None) is None:
+        raise BadInput("the file holds no text to train on", FORMAT, file=text, field="text")
+
+    def documents(seed: int) -> Iterator[str]:
+        rng = random.Random(seed)
+        while True:
+            yield from _marked(shuffled(trained(), rng))
+
+    return Text(
+        documents, lambda seed: _marked(document for document in _read(files, column) if split_of(document) == "test")
+    )
+
+
+def shuffled(documents: Iterable[str], rng: random.Random) -> Iterator[str]:
+    """All of them once, each drawn from the SHUFFLED that are in hand."""
+    held: list[str] = []
+    for document in documents:
+        if len(held) < SHUFFLED:
+            held.append(document)
+            continue
+        place = rng.randrange(SHUFFLED)
+        yield held[place]
+        held[place] = document
+    rng.shuffle(held)
+    yield from held
+
+
+def _marked(documents: Iterable[str]) -> Iterator[str]:
+    return (document + corpus.DOCUMENT for document in documents)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in READERS)
+        if files:
+            return files
+        raise BadInput("the folder holds no text", FORMAT, file=str(path), field="text")
+    if not path.is_file():
+        raise BadInput(f"there is no text file {str(path)!r}", f"Give text=starter. {FORMAT}", field="text")
+    return [path]
+
+
+def _read(files: Iterable[Path], column: str) -> Iterator[str]:
+    for file in files:
+        try:
+            yield from (
+                document for document in map(str.strip, READERS.get(file.suffix, _lines)(file, column)) if document
+            )
+        except (OSError, UnicodeDecodeError) as problem:
+            raise BadInput(f"the file cannot be read: {problem}", FORMAT, file=str(file), field="text") from None
+
+
+def _lines(file: Path, column: str) -> Iterator[str]:
+    with file.open(encoding="utf-8-sig") as lines:
+        yield from lines
+
+
+def _rows(file: Path, column: str) -> Iterator[str]:
+    with file.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _cell(file, number, column, line)
+
+
+def _cell(file: Path, number: int, column: str, line: str) -> str:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get(column), str):
+        there = f"it has {', '.join(map(repr, list(row)[:6]))}" if isinstance(row, dict) else "it is no JSON object"
+        raise BadInput(
+            f"the row has no text {column!r}: {there}",
+            "Name its column: column=...",
+            file=str(file),
+            line=number,
+            field="column",
+        )
+    return row[column]
+
+
+def _parquet(file: Path, column: str) -> Iterator[str]:
+    import pyarrow.parquet as parquet  # only for those who have such a file
+    from pyarrow import ArrowException
+
+    try:
+        table = parquet.ParquetFile(file)
+    except ArrowException as problem:
+        raise BadInput(f"the file cannot be read: {problem}", FORMAT, file=str(file), field="text") from None
+    names = table.schema_arrow.names
+    if column not in names:
+        raise BadInput(
+            f"the file has no column {column!r}: it has {', '.join(names)}",
+            "Name one: column=...",
+            file=str(file),
+            field="column",
+        )
+    for batch in table.iter_batches(columns=[column]):
+        yield from (str(value) for value in batch.column(0).to_pylist() if value is not None)
+
+
+READERS: dict[str, Callable[[Path, str], Iterator[str]]] = {".txt": _lines, ".jsonl": _rows, ".parquet": _parquet}

@@ -1,0 +1,152 @@
+"""A run that samples: answers of a policy to prompts of the store, and the pairs that labelers will meet.
+
+Every answer is stored with its token ids, settings, seed and number. Sampling a prompt again goes on counting, so that the same
+settings give new answers, never the same ones. Pairs of equal text are stored and never shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from data.errors import BadInput
+from data.records import Prompt
+from data.run_context import Cancelled, RunContext, RunResult
+from rlhf.methods.best_of_n import load_speaker
+from rlhf.models.policy_loading import Bases, choose_speakers
+from rlhf.sampling.pairing import Meeting, Tally, choose_prompts, project_of, shares
+from rlhf.sampling.policy_answers import Limits, Speaker, Wanted
+from rlhf.settings import SampleSettings
+
+CHUNK = 4
+"""Batches between two commits at most: a row that is free early goes to a prompt that waits, and only inside a chunk."""
+SPAN = 8.0
+"""Seconds of work between two commits, where a batch takes no longer: so often the run says how far it is."""
+
+
+def run(context: RunContext, settings: SampleSettings) -> RunResult:
+    """Sample chunk by chunk; when the run is cancelled, which it hears between two tokens, all but the chunk at work is kept.
+
+    Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
+    """
+    wanted = shares(context.store, settings)
+    project_of(context.store, settings.project)
+    sampler = Sampler.of(context, settings)
+    prompts = [
+        prompt
+        for split, count in wanted.items()
+        for prompt in choose_prompts(context.store, split, count, sampler.answered[0], settings.seed)
+    ]
+    encoded = sampler.encode(prompts)
+    context.progress(0, len(encoded), "prompts")
+    least, most = (max(1, batches * settings.batch_size // sampler.each) for batches in (1, CHUNK))
+    for chunk in _chunks(encoded, least, most):
+        _heed(context)
+        sampler.sample(chunk)
+        context.progress(sampler.tally.prompts, len(encoded), "prompts")
+    return RunResult(produced=[], report=sampler.tally.report(policies=[one.policy.public for one in sampler.speakers]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """One run's speakers (one, or two to compare), with how often each of them has `answered` each prompt before."""
+
+    context: RunContext
+    settings: SampleSettings
+    speakers: list[Speaker]
+    answered: list[Counter]
+    tally: Tally
+
+    @classmethod
+    def of(cls, context: RunContext, settings: SampleSettings) -> Sampler:
+        """Load the policies that are named. Raises BadInput where one is unknown or compared with itself."""
+        store, bases = context.store, Bases()
+        policies = choose_speakers(store, settings.from_, settings.against)
+        speakers = [load_speaker(store, bases, policy) for policy in policies]
+        for base in {speaker.base for speaker in speakers}:
+            base.causal.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes
+        answers = (store.completions.of_policy(policy.id) for policy in policies)
+        return cls(context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], Tally())
+
+    @property
+    def each(self) -> int:
+        """Answers of each policy to a prompt."""
+        return 1 if self.settings.against else self.settings.per_prompt
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[tuple[Prompt, list[list[int]]]]:
+        """Each prompt with its token ids for each speaker; one that does not fit is counted. Raises where none fits."""
+        encoded, problem = [], None
+        for prompt in prompts:
+            try:
+                encoded.append((prompt, [speaker.encode(prompt) for speaker in self.speakers]))
+            except BadInput as refused:
+                problem = problem or refused
+                self.tally.skipped[f"prompts that do not fit the base, such as: {problem}"] += 1
+        if not encoded and problem:
+            raise problem
+        return encoded
+
+    def sample(self, chunk: list) -> None:
+        """Draw the answers of one chunk, then store them and their pairs in one transaction."""
+        store, run_id, tally = self.context.store, self.context.run.id, self.tally
+        drawn = [self._draw(chunk, side) for side in range(len(self.speakers))]
+        project_id = project_of(store, self.settings.project)
+        meeting = Meeting(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
+        with store.transaction():
+            ids = [store.completions.add_many(rows, run_id) for rows in drawn]
+            for place, (prompt, _) in enumerate(chunk):
+                if len(ids) == 2:
+                    about = {
+                        "purpose": "compare",
+                        "run_id": run_id,
+                        "project_id": project_id,
+                        "priority": self.settings.priority,
+                    }
+                    tally.add_pair(store.pairs.add(prompt.id, ids[0][place], ids[1][place], **about).shown)
+                else:
+                    meeting.of(prompt.id, ids[0][place * self.each : (place + 1) * self.each])
+        tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
+
+    def _draw(self, chunk: list, side: int) -> list[dict]:
+        """One policy's answers to the prompts of the chunk, prompt by prompt, numbered from where it stopped before."""
+        speaker, settings, first = self.speakers[side], self.settings, self.answered[side]
+        wanted = [
+            Wanted(prompt.id, ids[side], number)
+            for prompt, ids in chunk
+            for number in range(first[prompt.id], first[prompt.id] + self.each)
+        ]
+        limits = Limits(settings.max_new_tokens, settings.batch_size, settings.temperature)
+        sampling = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
+        about = {"policy_id": speaker.policy.id, "sampling": sampling, "seed": settings.seed}
+        return [
+            {
+                "prompt_id": one.prompt_id,
+                "number": one.number,
+                "text": answer.text,
+                "token_ids": answer.ids,
+                "ended": answer.ended,
+            }
+            | about
+            for one, answer in zip(wanted, speaker.draw(wanted, limits, settings.seed), strict=True)
+        ]
+
+
+def _heed(context: RunContext) -> None:
+    if context.cancelled():
+        raise Cancelled
+
+
+def _chunks(encoded: list, least: int, most: int) -> Iterator[list]:
+    """Prompts of like length together: `least` of them, then as many, up to `most`, as SPAN seconds allow at the pace of those before.
+
+    Never fewer than `least`, a batch: on an accelerator a smaller one would take as long.
+    """
+    waiting, size = sorted(encoded, key=lambda item: (len(item[1][0]), item[0].id)), least
+    while waiting:
+        began = monotonic()
+        yield waiting[:size]
+        del waiting[:size]
+        took = max(monotonic() - began, 1e-3)
+        size = max(least, min(most, int(size * SPAN / took)))

@@ -1,0 +1,147 @@
+"""Supervised fine-tuning: a LoRA adapter that imitates instruction rows, trained by TRL's SFTTrainer.
+
+Rows are given as token ids with labels, so that a prompt is encoded exactly as it is when answers are sampled, and
+the loss counts the answer and its end only.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from datasets import Dataset
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from data.errors import BadInput
+from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import as_dict
+from data.views.frozen_rows import frozen_rows
+from reward.base.adapters import default_lora
+from reward.base.frozen_base import Base
+from reward.base.machine import peak_mb
+from reward.training.callback import Progress
+from rlhf.methods.sft_rows import as_shown, encoded, train_rows
+from rlhf.models.finetuning import merge, publish, quicken_all, write_trained
+from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.start_policy import starting_policy
+from rlhf.settings import SFTSettings
+
+SHOWN = 3
+"""Rows that the run's page shows as text, as tokens, and by what counts."""
+SAME = 1e-3
+"""How far logits may be apart, by their largest, where rows are packed: rounding is a hundredth of it."""
+
+
+class Tuning(Protocol):
+    """The settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
+
+    epochs: float
+    learning_rate: float
+    rank: int
+    batch_size: int
+    max_steps: int
+    seed: int
+
+
+def run(context: RunContext, settings: SFTSettings) -> RunResult:
+    """Train a new policy on frozen instruction rows. Resumes from the run's checkpoint folder."""
+    started = time.monotonic()
+    store = context.store
+    parent = starting_policy(store, settings.from_)
+    snapshot, rows = frozen_rows(
+        context, "instructions", settings.snapshot, lambda: train_rows(store), {"split": "train"}
+    )
+    base = Bases().of(parent)
+    data, too_long = encoded(store, base, rows)
+    for row in data.select(range(min(SHOWN, len(data)))):
+        context.sample(0, **as_shown(base, row))
+    parent_adapter = adapter_folder(store, parent) if parent.adapter else None
+    adapter = train(context, settings, base, data, parent_adapter)
+    policy = publish(
+        context,
+        adapter,
+        "sft",
+        parent,
+        base,
+        snapshot_id=snapshot.id,
+        seed=settings.seed,
+        config=as_dict(settings) | {"rows": len(data)},
+    )
+    report = {
+        "rows": len(data),
+        "too_long": too_long,
+        "seconds": round(time.monotonic() - started),
+        "peak_mb": peak_mb(),
+    }
+    return RunResult([policy.public], report)
+
+
+def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None) -> Path:
+    """Train and save the adapter; its folder. It holds the parent's as well, which is merged into the weights while training.
+
+    Raises Cancelled after saving a checkpoint.
+    """
+    torch.manual_seed(settings.seed)
+    trainer = build_trainer(context.checkpoints(), settings, merge(base, parent), base, data, packing=settings.packing)
+    if settings.packing:
+        check_packing(trainer)
+    progress = Progress(context)
+    trainer.add_callback(progress)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+    if progress.stopped:
+        raise Cancelled
+    return write_trained(trainer.model, context.folder / "adapter", parent)
+
+
+def build_trainer(
+    folder: Path, settings: Tuning, model: torch.nn.Module, base: Base, data: Dataset, *, packing: bool = False
+) -> SFTTrainer:
+    """TRL's trainer of a fresh LoRA on `model`, fed the rows' own ids and labels; checkpoints go to `folder`.
+
+    With `packing` the rows of a step stand end to end, each with positions of its own.
+    """
+    steps = settings.max_steps or math.ceil(math.ceil(len(data) / settings.batch_size) * settings.epochs)
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=settings.batch_size,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=min(20, steps // 10),
+        bf16=False,
+        gradient_checkpointing=False,
+        train_sampling_strategy="group_by_length",
+        logging_steps=max(1, min(10, steps // 5)),
+        save_steps=100,
+        save_total_limit=1,
+        seed=settings.seed,
+        report_to="none",
+        disable_tqdm=True,
+        max_length=None,
+        padding_free=packing,
+    )
+    tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
+    trainer = SFTTrainer(
+        model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank)
+    )
+    quicken_all(trainer.model)
+    return trainer
+
+
+@torch.no_grad()
+def check_packing(trainer: SFTTrainer) -> None:
+    """Raises BadInput where rows that stand end to end see each other: where their logits are not those of each row alone."""
+    rows = [trainer.train_dataset[number] for number in range(min(3, len(trainer.train_dataset)))]
+    together = [rows, *([row] for row in rows)]
+    batches = (trainer._prepare_inputs(trainer.data_collator(some)) for some in together)
+    packed, *alone = (trainer.model(**batch, use_cache=False).logits[0] for batch in batches)
+    apart = (packed - torch.cat(alone)).abs().max().item()
+    if apart > SAME * max(1.0, packed.abs().max().item()):
+        error = f"this base lets rows that stand end to end see each other (logits differ by {apart:.2g})"
+        raise BadInput(error, "Leave packing off: padded rows are exact for every model.", field="packing")

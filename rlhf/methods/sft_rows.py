@@ -1,0 +1,77 @@
+"""The rows that supervised fine-tuning imitates: their token ids, and which of these count in the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datasets import Dataset
+
+from data.errors import BadInput
+from data.store import Store
+from data.tables.instructions import instruction_prompt
+from reward.base.frozen_base import Base
+
+IGNORED = -100
+"""The label of a token that counts in no loss."""
+Messages = list[dict[str, str]]
+
+
+def train_rows(store: Store) -> list[dict]:
+    """Every instruction row of the train split. Raises BadInput where there is none."""
+    rows = [
+        {"instruction": row.instruction, "input": row.input, "output": row.output}
+        for row in store.instructions.list(split="train")
+    ]
+    if not rows:
+        raise BadInput(
+            "there is no instruction row of the train split",
+            "Import some: app.py import FILE --as instructions",
+            field="snapshot",
+        )
+    return rows
+
+
+def prompts_of(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Messages]:
+    """The prompt of each row: its text, or the turns of the conversation that it was imported as."""
+    chats = {prompt.text: prompt.messages for prompt in store.prompts.list() if prompt.messages}
+    texts = [instruction_prompt(row["instruction"], row["input"]) for row in rows]
+    return [chats.get(text, text) for text in texts]
+
+
+def encoded(store: Store, base: Base, rows: Sequence[Mapping[str, Any]]) -> tuple[Dataset, int]:
+    """Instruction rows as `tokenize` gives them, each with the prompt it was imported with."""
+    return tokenize(base, prompts_of(store, rows), [row["output"] for row in rows])
+
+
+def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[str]) -> tuple[Dataset, int]:
+    """Ids and labels of each row, and how many rows did not fit the context and were left out.
+
+    A prompt is encoded exactly as it is when answers are sampled; the answer and its end count, nothing else.
+    """
+    data = []
+    for prompt, output in zip(prompts, outputs, strict=True):
+        asked, answer = base.encoding.template(prompt), base.encode_completion(output)
+        data.append({"input_ids": asked + answer, "labels": [IGNORED] * len(asked) + answer})
+    fitting = [row for row in data if len(row["input_ids"]) <= base.context]
+    if not fitting:
+        raise BadInput(
+            f"every instruction row is longer than the base model's context of {base.context} tokens",
+            "Use a base with a longer context.",
+        )
+    return Dataset.from_list(fitting), len(data) - len(fitting)
+
+
+def as_shown(base: Base, row: Mapping[str, list[int]]) -> dict[str, Any]:
+    """A row for a person: its prompt and answer as text, and `tokens`, (piece, whether it counts in the loss) each."""
+    counted = [label != IGNORED for label in row["labels"]]
+    asked, answer = (
+        [id for id, counts in zip(row["input_ids"], counted, strict=True) if counts == wanted]
+        for wanted in (False, True)
+    )
+    pieces = [base.tokenizer.decode([id]) for id in row["input_ids"]]
+    return {
+        "prompt": base.tokenizer.decode(asked),
+        "text": base.decode(answer),
+        "tokens": list(zip(pieces, counted, strict=True)),
+    }

@@ -1,0 +1,1 @@
+"""Models of a run: the starting policy, reward sources, adapters to train."""

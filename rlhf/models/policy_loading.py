@@ -1,0 +1,85 @@
+"""From a policy's row to a role that can answer: bases are loaded once per process, each policy is an adapter on one.
+
+Importable without torch, which comes with the first base.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import reward
+from data.errors import BadInput
+from data.ids import POLICY, number
+from data.records import Policy
+from data.store import Store
+
+
+class Bases:
+    """The bases of this process by their source (a folder, a hub id, or "starter"): asked for twice, loaded once."""
+
+    def __init__(self, device: str | None = None) -> None:
+        self._device = device
+        self._loaded: dict[tuple[str, str | None], reward.Base] = {}
+
+    def get(self, source: str, chat_template: str | None = None) -> reward.Base:
+        """The base of that source, with its own chat template or another one. Raises BadInput where it cannot be loaded."""
+        own = self._load(source, None)
+        return own if chat_template in (None, own.tokenizer.chat_template) else self._load(source, chat_template)
+
+    def of(self, policy: Policy) -> reward.Base:
+        """The base a policy is an adapter on, with the template that was kept with the policy."""
+        return self.get(policy.base, policy.versions.get("chat_template"))
+
+    def _load(self, source: str, chat_template: str | None) -> reward.Base:
+        key = source, chat_template
+        if key not in self._loaded:
+            self._loaded[key] = reward.Base.load(source, device=self._device, chat_template=chat_template)
+        return self._loaded[key]
+
+
+def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:
+    """The role under which a policy answers on `bases.of(policy)`: its public id; None for a bare base.
+
+    Raises BadInput for an unknown policy, or one whose folder is gone.
+    """
+    policy = store.policies.get(policy_id)
+    base = bases.of(policy)
+    if policy.adapter is None:
+        return None
+    if policy.public not in base.adapters:
+        base.add_adapter(policy.public, adapter_folder(store, policy))
+    return policy.public
+
+
+def adapter_folder(store: Store, policy: Policy) -> Path:
+    """Where a policy's adapter lies: under the home, or at an absolute path. Raises BadInput where it is gone."""
+    folder = store.home / (policy.adapter or "")
+    if not (folder / "adapter_config.json").is_file():
+        raise BadInput(
+            f"policy {policy.public} ({policy.name}) has no adapter in {folder}",
+            "Restore that folder from a backup, or train the policy again.",
+        )
+    return folder
+
+
+def choose_policy(store: Store, wanted: str) -> Policy:
+    """The policy called `wanted` ("p4"), or the newest one where it is empty. Raises BadInput where there is none."""
+    if wanted:
+        return store.policies.get(number(wanted, POLICY))
+    policies = store.policies.list()
+    if not policies:
+        raise BadInput(
+            "there is no policy in this home yet", "Start the app once, or import one with `import --as policy`."
+        )
+    return max(policies, key=lambda policy: policy.id)
+
+
+def choose_speakers(store: Store, wanted: str, against: str) -> list[Policy]:
+    """The policy that answers, by `choose_policy`, and the one it is compared with where one is named.
+
+    Raises BadInput where one is unknown or compared with itself.
+    """
+    speakers = [choose_policy(store, name) for name in ([wanted, against] if against else [wanted])]
+    if len({policy.id for policy in speakers}) < len(speakers):
+        raise BadInput(f"{speakers[0].public} cannot be compared with itself", "Name another policy.", field="against")
+    return speakers

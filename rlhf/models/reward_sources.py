@@ -1,0 +1,164 @@
+"""Rewards that are no reward model of this home: Python functions and HTTP endpoints, by names from a list.
+
+The list is given on the command line where the app or a run is started (`--reward-source NAME=...`) and kept in the home;
+pages and settings only ever name an entry. A function is `module:function` or `FILE.py:function`, called with prompts (texts, or
+messages) and completions (texts); it returns a number for each. An endpoint is asked by POST with the same as JSON,
+{"prompts": [...], "completions": [...]}, and answers {"rewards": [...]}; a key for it comes from an environment variable.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from data.errors import BadInput
+from data.ids import REWARD_MODEL, number
+from data.records import RewardModel
+from data.store import Store
+from rlhf.common.http_json import NoAnswer, NotJson, post_json
+
+FILE = "reward-sources.json"
+FIELD = "reward-source"
+KEY = "PREFERENCE_LOOP_REWARD_KEY"
+SOURCE_HELP = "a reward for PPO, kept with the home: module:function, FILE.py:function or https://...; NAME= takes it off; may be given again"
+_NAME = re.compile(r"(?!r\d+$)[A-Za-z][\w-]*")
+_FUNCTION = re.compile(r".+:[^\W\d]\w*")
+
+Prompts = Sequence[str | list[dict[str, str]]]
+
+
+def keep_sources(home: Path, given: Sequence[str]) -> None:
+    """Add entries "NAME=SPEC" to the home's list; "NAME=" takes one off. Raises BadInput, and changes nothing, for a wrong one."""
+    if not given:
+        return
+    listed = sources(home) | dict(_entry(text) for text in given)
+    draft = home / f"{FILE}.part"
+    draft.write_text(
+        json.dumps({name: spec for name, spec in listed.items() if spec}, indent=2) + "\n", encoding="utf-8"
+    )
+    os.replace(draft, home / FILE)
+
+
+def sources(home: Path) -> dict[str, str]:
+    """The home's list: what stands behind each name."""
+    file = home / FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def reward_record(store: Store, name: str) -> RewardModel | None:
+    """The reward model of that name (r3); None for a name of the list. Raises BadInput where it is neither."""
+    if name.removeprefix(REWARD_MODEL).isdigit():
+        return store.reward_models.get(number(name, REWARD_MODEL))
+    check_source(store.home, name)
+    return None
+
+
+def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:
+    """The function or endpoint of that name. Raises BadInput where the list has none, or the function cannot be imported."""
+    spec = check_source(home, name)
+    return Endpoint(spec, key=os.environ.get(KEY, "")).score if _is_url(spec) else _function(name, spec)
+
+
+def check_source(home: Path, name: str) -> str:
+    """What stands behind a name. Raises BadInput, with the names that are known, for another one."""
+    listed = sources(home)
+    if name not in listed:
+        known = f"Named when the app was started: {', '.join(listed)}. " if listed else ""
+        remedy = f"{known}Name a reward model (r1), or start the app with --{FIELD} {name}=module:function"
+        raise BadInput(f"there is no reward called {name!r}", remedy, field="reward")
+    return listed[name]
+
+
+class Endpoint:
+    """A reward that a server gives. While it is busy or cannot be reached it is asked again after `pauses`."""
+
+    def __init__(
+        self, url: str, *, key: str = "", timeout: float = 120.0, pauses: Sequence[float] = (1.0, 5.0)
+    ) -> None:
+        self.url, self.key, self.timeout, self.pauses = url, key, timeout, pauses
+
+    def score(self, prompts: Prompts, completions: Sequence[str]) -> list[float]:
+        """One number for each pair. Raises BadInput where the server cannot be reached, refuses, or answers something else."""
+        body = {"prompts": list(prompts), "completions": list(completions)}
+        try:
+            rewards = post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=self.pauses)["rewards"]
+            return [float(reward) for reward in rewards]
+        except NotJson:
+            raise self._other("is not JSON") from None
+        except NoAnswer as problem:
+            error = f"{self.url} gave no rewards: it {problem}"
+            raise BadInput(
+                error, f"See that the server runs, its log, and {KEY} where it asks for a key", field="reward"
+            ) from None
+        except (ValueError, TypeError, KeyError) as problem:
+            raise self._other(f"holds no list of numbers called rewards ({problem})") from problem
+
+    def _other(self, said: str) -> BadInput:
+        return BadInput(f"the answer of {self.url} {said}", 'Let it answer {"rewards": [0.5, ...]}', field="reward")
+
+
+def _entry(text: str) -> tuple[str, str]:
+    name, sign, spec = (part.strip() for part in text.partition("="))
+    if not sign or not _NAME.fullmatch(name):
+        raise BadInput(
+            f"{text!r} names no reward source",
+            "Write NAME=module:function or NAME=https://..., a name unlike r1.",
+            field=FIELD,
+        )
+    return name, _checked(spec) if spec else ""
+
+
+def _checked(spec: str) -> str:
+    """The spec, a file's path made absolute."""
+    if _is_url(spec):
+        return spec
+    if not _FUNCTION.fullmatch(spec):
+        raise BadInput(
+            f"{spec!r} is no reward source",
+            "Give module:function, FILE.py:function or an address that begins with http",
+            field=FIELD,
+        )
+    place, _, function = spec.rpartition(":")
+    if not place.endswith(".py"):
+        return spec
+    file = Path(place).expanduser().resolve()
+    if not file.is_file():
+        raise BadInput("there is no such file", "Check the path.", file=str(file), field=FIELD)
+    return f"{file}:{function}"
+
+
+def _is_url(spec: str) -> bool:
+    return spec.startswith(("http://", "https://"))
+
+
+def _function(name: str, spec: str) -> Callable[..., Any]:
+    place, _, function = spec.rpartition(":")
+    try:
+        return getattr(_module(place), function)
+    except Exception as problem:  # whatever somebody else's module raises while it is imported
+        error = f"the reward {name!r} ({spec}) cannot be imported: {type(problem).__name__}: {problem}"
+        raise BadInput(
+            error, "See that it is installed where the app runs, or give its file: FILE.py:function", field="reward"
+        ) from problem
+
+
+def _module(place: str) -> ModuleType:
+    if not place.endswith(".py"):
+        return import_module(place)
+    spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def no_members(price: float) -> BadInput:
+    """What is said of a price on the disagreement of members that a reward does not have."""
+    error = f"uncertainty={price:g} is the price of what an ensemble's members disagree on, and this reward has none"
+    return BadInput(error, "Train an ensemble: app.py train reward --set members=4", field="uncertainty")

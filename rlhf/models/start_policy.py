@@ -1,0 +1,40 @@
+"""Which policy a training starts from. Importable without torch."""
+
+from __future__ import annotations
+
+from data.errors import BadInput
+from data.ids import POLICY, number
+from data.records import Policy
+from data.store import Store
+
+BEST_OF_N = "best-of-n"
+"""The kind of a policy that answers by choosing among several answers of its parent."""
+
+
+def choose_start(store: Store, wanted: str) -> Policy:
+    """The policy to train from: the one called `wanted`, or the newest one that has weights of its own.
+
+    Raises BadInput where there is none, and for best-of-n, which is a way to answer with another policy's weights.
+    """
+    if wanted:
+        policy = store.policies.get(number(wanted, POLICY))
+        if policy.kind == BEST_OF_N:
+            error = f"{policy.public} chooses among answers of p{policy.parent_id} and has no weights of its own"
+            raise BadInput(error, f"Name p{policy.parent_id} instead.", field="from")
+        return policy
+    policies = [policy for policy in store.policies.list() if policy.kind != BEST_OF_N]
+    if not policies:
+        raise BadInput(
+            "this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy"
+        )
+    return policies[-1]
+
+
+def starting_policy(store: Store, wanted: str) -> Policy:
+    """The policy asked for, or the first one of the home."""
+    if wanted:
+        return choose_start(store, wanted)
+    policies = store.policies.list()
+    if not policies:
+        raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")
+    return min(policies, key=lambda policy: policy.id)

@@ -1,0 +1,52 @@
+"""The look of the researcher's pages: one accent colour for the one thing to do next, type and spacing do the ordering."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+
+HERE = Path(__file__).parent
+FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
+INK = {"body_text_color": ("#1c2024", "#e8e8e4"), "body_text_color_subdued": ("#5b6570", "#a3abb3")}
+PAPER = {
+    "body_background_fill": ("#f7f7f5", "#16181b"),
+    "background_fill_primary": ("#ffffff", "#1f2226"),
+    "background_fill_secondary": ("#f7f7f5", "#16181b"),
+    "block_background_fill": ("#ffffff", "#1f2226"),
+    "border_color_primary": ("#d9d9d3", "#3a3f45"),
+    "input_background_fill": ("#ffffff", "#16181b"),
+    "table_even_background_fill": ("#ffffff", "#1f2226"),
+    "table_odd_background_fill": ("#f7f7f5", "#1a1d20"),
+    "button_secondary_background_fill": ("#ebebe6", "#2b3036"),
+}
+ACCENT = {
+    "button_primary_background_fill": ("#1f5fbf", "#8ab4f8"),
+    "button_primary_background_fill_hover": ("#184e9e", "#a9c8fa"),
+    "button_primary_text_color": ("#ffffff", "#10213a"),
+    "color_accent": ("#1f5fbf", "#8ab4f8"),
+    "link_text_color": ("#1f5fbf", "#8ab4f8"),
+}
+
+
+def theme() -> gr.themes.Base:
+    """System fonts only, so that no style sheet comes from elsewhere; light and dark of one palette."""
+    made = gr.themes.Base(
+        primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"]
+    )
+    values = {}
+    for name, (light, dark) in {**INK, **PAPER, **ACCENT}.items():
+        values[name] = light
+        if name != "color_accent":
+            values[f"{name}_dark"] = dark
+    return made.set(**values, block_shadow="none", block_label_text_size="*text_sm")
+
+
+def head(pages: Sequence[str]) -> str:
+    """What every page loads: the style sheet, which shows the one page of these that <html data-page> names, and the script that sets it."""
+    shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
+    style = f"{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
+    script = f"const PAGES = {json.dumps(list(pages))};\n{(HERE / 'train.js').read_text()}"
+    return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"

@@ -1,0 +1,117 @@
+"""The policy and its critic as one module: log-probabilities and values of answers' tokens, computed at those tokens only.
+
+A row is prompt + answer, padded on the right. The state before answer token t is the hidden state of the token in front of it;
+both the token's log-probability and the value V(state) are read there, so the first value is V(prompt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from reward.base.frozen_base import Base
+from rlhf.ppo.frozen_trunk import Trunk
+from rlhf.sampling.sampler import banned_ids, token_logps
+
+
+class AnswerBatch(NamedTuple):
+    """Rows for one forward pass. `rows`, `columns` (N,) point at the state before each answer token, row by row; `actions` (N,) are those tokens."""
+
+    ids: Tensor
+    mask: Tensor
+    rows: Tensor
+    columns: Tensor
+    actions: Tensor
+
+
+def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> AnswerBatch:
+    """Right-padded rows of prompt + answer. An answer's last token is acted, never read: it is left out of `ids`."""
+    ids, mask = base.collate([prompt + answer[:-1] for prompt, answer in zip(prompts, answers, strict=True)])
+    rows = [row for row, answer in enumerate(answers) for _ in answer]
+    columns = [len(prompt) - 1 + t for prompt, answer in zip(prompts, answers, strict=True) for t in range(len(answer))]
+    actions = [token for answer in answers for token in answer]
+    return AnswerBatch(ids, mask, *(torch.tensor(x, device=ids.device) for x in (rows, columns, actions)))
+
+
+def answer_mask(answers: Sequence[list[int]]) -> Tensor:
+    """(B, T) bool from the answers' lengths: True on their tokens. Ids are not looked at, so pad == eos changes nothing."""
+    lengths = torch.tensor([len(answer) for answer in answers])
+    return torch.arange(int(lengths.max())) < lengths[:, None]
+
+
+def spread(flat: Tensor, mask: Tensor) -> Tensor:
+    """Token values (N,), row by row, at their places in (B, T); 0 elsewhere."""
+    return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask.to(flat.device), flat)
+
+
+class ActorCritic(nn.Module):
+    """The active role of a base, and a linear value head on its last hidden state, or on that of the role `critic` where one is named.
+
+    The head starts at 0. The module never enters train mode: any dropout would make the ratio of new to old differ from 1.
+    Raises BadInput for a base whose logits are not those that `Base.logits` makes.
+    """
+
+    def __init__(self, base: Base, temperature: float, bf16: bool, critic: str | None = None) -> None:
+        super().__init__()
+        base.check_logits()
+        self.base, self.temperature, self.bf16, self.critic = base, temperature, bf16, critic
+        self.banned = banned_ids(base)
+        self.causal = base.model
+        self.trunk = Trunk(base)
+        self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.eval()
+
+    def train(self, mode: bool = True) -> ActorCritic:
+        """Stay in eval mode, whatever the training loop asks for."""
+        return super().train(False)
+
+    def forward(
+        self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, valued: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and, where no gradient is recorded, entropies of the answer tokens: (N,) float32 each.
+
+        `valued` False spares the critic's own pass, where nobody looks at values: they are 0.
+        """
+        states = self._states(ids, mask)[rows, columns]
+        with torch.autocast(states.device.type, enabled=False):
+            logits = self.base.logits(states.to(self.base.causal.dtype))
+            logps = token_logps(logits, self.temperature, self.banned)
+            chosen = logps.gather(-1, actions[:, None])[:, 0]
+            entropies = None if torch.is_grad_enabled() else entropy(logps)
+        if not valued:
+            return chosen, torch.zeros_like(chosen), entropies
+        if self.critic is not None:
+            with self.base.role(self.critic):
+                states = self._states(ids, mask)[rows, columns]
+        with torch.autocast(states.device.type, enabled=False):
+            return chosen, self.value_head(states.float())[:, 0], entropies
+
+    def critic_state(self) -> dict[str, Tensor]:
+        """Copies of the tensors that only the critic has: its head, and its adapter where it has one of its own."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self._critic_tensors().items()}
+
+    @torch.no_grad()
+    def load_critic_state(self, tensors: dict[str, Tensor]) -> None:
+        """Overwrite them in place with what `critic_state` gave."""
+        for name, own in self._critic_tensors().items():
+            own.copy_(tensors[name])
+
+    def _critic_tensors(self) -> dict[str, Tensor]:
+        adapter = [] if self.critic is None else self.base.parameters(self.critic)
+        return dict(self.value_head.named_parameters()) | {
+            f"adapter.{number}": matrix for number, matrix in enumerate(adapter)
+        }
+
+    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.trunk.hidden(ids, mask)
+
+
+def entropy(logps: Tensor) -> Tensor:
+    """Entropy in nats of log-probabilities (..., V); impossible tokens count 0."""
+    return -(logps.exp() * logps.masked_fill(logps == float("-inf"), 0.0)).sum(-1)

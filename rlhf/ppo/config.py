@@ -1,0 +1,166 @@
+"""The settings of `PPOTrainer`: transformers' TrainingArguments and what PPO adds. Sizes are checked here, once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import Field, dataclass, field, fields
+
+from transformers import TrainingArguments
+
+from data.errors import BadInput
+
+AT_LEAST = {
+    "learning_rate": 0,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "rollout_batch_size": 1,
+}
+AT_LEAST |= {"num_ppo_epochs": 1, "max_new_tokens": 1, "missing_eos_penalty": 0, "length_penalty": 0, "length_free": 0}
+AT_LEAST |= {"kl_coef": 0, "gamma": 0, "lam": 0, "vf_coef": 0, "eval_updates": 1, "save_updates": 1}
+ABOVE = {"temperature": 0, "reward_clip": 0, "kl_target": 0, "kl_horizon": 0, "kl_budget": 0, "cliprange": 0}
+ABOVE |= {"cliprange_value": 0, "dual_clip": 1, "target_kl": 0}
+AT_MOST = {"gamma": 1, "lam": 1, "cliprange": 1}
+
+
+def _knob(default: object, help: str, **about: object) -> object:
+    """A field with its help; `about`: choices. Ranges stand above, since command-line parsers take metadata for their own."""
+    return field(default=default, metadata={"help": help, **about})
+
+
+@dataclass
+class PPOConfig(TrainingArguments):
+    """TrainingArguments for PPO.
+
+    Words: an *update* is one rollout of `rollout_batch_size` answers and the training on it; a *minibatch* is what one optimizer step
+    sees (`per_device_train_batch_size` x `gradient_accumulation_steps` x processes) and divides the rollout. `max_steps` counts
+    optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
+    of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
+
+    Overridden defaults: learning rate 1.5e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
+    """
+
+    learning_rate: float = _knob(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
+    adam_epsilon: float = _knob(1e-5, "Adam's epsilon; 1e-8 makes PPO's early steps too large.")
+    warmup_steps: float = _knob(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
+    per_device_train_batch_size: int = _knob(16, "Answers in one forward and backward pass.")
+    gradient_accumulation_steps: int = _knob(2, "Passes in one optimizer step.")
+    num_train_epochs: float = _knob(1.0, "Passes over the prompts, where max_steps is not given.")
+    save_total_limit: int | None = _knob(2, "Checkpoints kept; two, so that a crash while saving leaves a whole one.")
+    ddp_find_unused_parameters: bool | None = _knob(False, "Every trainable tensor takes part in every pass.")
+    report_to: None | str | list[str] = _knob("none", "Where metrics are sent; nowhere.")
+
+    rollout_batch_size: int = _knob(128, "Answers sampled for one update, one for each prompt.")
+    num_ppo_epochs: int = _knob(2, "Passes over a rollout.")
+    max_new_tokens: int = _knob(80, "Where an answer is cut.")
+    temperature: float = _knob(1.0, "Of sampling and of every log-probability alike.")
+    top_p: float = _knob(1.0, "Only 1.0: the full softmax is sampled and trained.")
+
+    missing_eos_penalty: float = _knob(1.0, "Subtracted from the standardised score of an answer without an end.")
+    standardize_reward: bool = _knob(True, "Scores in standard deviations of the reference's answers, mean 0.")
+    center_reward: bool = _knob(
+        False, "Where they are not standardised: the reference's answers have mean 0 all the same."
+    )
+    reward_clip: float | None = _knob(
+        None, "Bound of the standardised score on either side, before penalties. None: no bound."
+    )
+    length_penalty: float = _knob(0.0, "Subtracted from the score for each token of an answer beyond length_free.")
+    length_free: int = _knob(0, "Tokens of an answer that cost no length penalty.")
+    kl_estimator: str = _knob(
+        "k1", "Estimator of the KL that is charged per token; the reported one is k1.", choices=("k1", "k2", "k3")
+    )
+    kl_coef: float = _knob(0.05, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
+    kl_target: float | None = _knob(
+        3.0, "KL per answer (nats) above which the coefficient rises; it never sinks below kl_coef. None: it is fixed."
+    )
+    kl_horizon: float = _knob(256.0, "Episodes over which a KL far from the target changes the coefficient by a fifth.")
+    kl_budget: float = _knob(6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is kept.")
+
+    critic: str = _knob(
+        "auto",
+        "joint: a value head on the policy's trunk. adapter: an adapter `value` of its own. reward: one that starts as the reward model. "
+        "auto: reward where a reward model on the policy's base judges, else joint.",
+        choices=("auto", "joint", "adapter", "reward"),
+    )
+    gamma: float = _knob(1.0, "Discount.")
+    lam: float = _knob(0.95, "GAE's lambda.")
+    whiten_rewards: bool = _knob(False, "Scale the rewards of a rollout's tokens to variance 1, their mean kept.")
+    whiten_advantages: bool = _knob(True, "Scale the advantages of a rollout to mean 0 and variance 1.")
+    cliprange: float = _knob(0.2, "Clip range of the probability ratio.")
+    dual_clip: float | None = _knob(
+        None, "Ratio beyond which a negative advantage trains no further (3 in Ye et al. 2020). None: no bound."
+    )
+    cliprange_value: float | None = _knob(0.2, "How far a value may move from the rollout's. None: as far as it likes.")
+    vf_coef: float = _knob(0.5, "Weight of the value loss.")
+    target_kl: float | None = _knob(
+        None,
+        "Approximate KL (nats per token) of a minibatch against the rollout's policy that ends the update. None: no such end.",
+    )
+
+    eval_updates: int = _knob(4, "Updates between two looks at the validation prompts.")
+    save_updates: int = _knob(1, "Updates between two checkpoints.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._n_gpu = min(
+            self.n_gpu, 1
+        )  # more are for more processes: DataParallel would cut the lists of answer tokens apart
+        own = PPOConfig.__annotations__  # as written here: command-line parsers put classes in place of a field's type
+        for each in (each for each in fields(self) if each.name in own):
+            _check(each, own[each.name], getattr(self, each.name))
+        if self.top_p != 1:
+            raise BadInput(
+                f"top_p={self.top_p} cannot be trained on: a token that the new policy or the reference cuts off has probability 0 there",
+                "Leave top_p at 1.0; lower temperature for safer answers",
+                field="top_p",
+            )
+        if self.gradient_checkpointing:
+            raise BadInput(
+                "gradient_checkpointing=True works in train mode only, PPO keeps dropout and with it train mode off",
+                "Lower per_device_train_batch_size instead",
+                field="gradient_checkpointing",
+            )
+        if self.rollout_batch_size % self.minibatch_size:
+            raise BadInput(
+                f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of {self.minibatch_size} "
+                f"({self.per_device_train_batch_size} x {self.gradient_accumulation_steps} x {self.world_size} processes)",
+                "Change rollout_batch_size, per_device_train_batch_size, gradient_accumulation_steps or the number of processes",
+                field="rollout_batch_size",
+            )
+        self.logging_steps = self.steps_per_update
+        self.save_steps = self.steps_per_update * self.save_updates
+        self.eval_steps = self.steps_per_update * self.eval_updates
+
+    @property
+    def minibatch_size(self) -> int:
+        """Answers that one optimizer step sees, in all processes together."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps * self.world_size
+
+    @property
+    def steps_per_update(self) -> int:
+        """Optimizer steps in one update: PPO epochs x minibatches."""
+        return self.num_ppo_epochs * (self.rollout_batch_size // self.minibatch_size)
+
+    def updates(self, prompts: int) -> int:
+        """Updates of a run over that many prompts: as `max_steps` says, rounded up, else `num_train_epochs` passes, at least one."""
+        if self.max_steps > 0:
+            return -(-self.max_steps // self.steps_per_update)
+        return max(1, int(self.num_train_epochs * prompts / self.rollout_batch_size))
+
+
+def _check(each: Field, annotation: str, value: object) -> None:
+    """Raises BadInput for a value that is none of its field's choices, not a number of its kind, or out of its range."""
+    name, choices = each.name, each.metadata.get("choices")
+    if choices and value not in choices:
+        raise BadInput(f"{name}={value!r} is none of the choices", f"Take one of {', '.join(choices)}", field=name)
+    if not any(name in limits for limits in (AT_LEAST, ABOVE, AT_MOST)) or (value is None and "None" in annotation):
+        return
+    kind, called = (int, "a whole number") if annotation == "int" else (int | float, "a number")
+    if not isinstance(value, kind) or not math.isfinite(value):
+        raise BadInput(f"{name}={value!r} is not {called}", "Give one", field=name)
+    if value < AT_LEAST.get(name, value) or value > AT_MOST.get(name, value) or value <= ABOVE.get(name, -math.inf):
+        raise BadInput(f"{name}={value!r} is out of range", f"Give a number {_range(name)}", field=name)
+
+
+def _range(name: str) -> str:
+    limits = {"of at least": AT_LEAST, "above": ABOVE, "of at most": AT_MOST}
+    return " and ".join(f"{words} {limit[name]}" for words, limit in limits.items() if name in limit)

@@ -1,0 +1,1 @@
+"""Runs: preflight checks, the supervisor, the worker, the launcher."""

@@ -1,0 +1,164 @@
+"""A run that samples from an endpoint: its answers are kept like imported ones, by the model's name, and paired for the labelers.
+
+It works in the process of the command that asked for it, so that the key is handed to nobody. Each prompt's answers and pairs are one
+commit: where the endpoint dies, what was answered stays, and sampling again goes on with the prompts that have the fewest answers.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Literal
+
+from data.errors import BadInput
+from data.records import Prompt, Run
+from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import as_dict, parse_settings
+from data.store import Store
+from data.tables.process_identity import identity
+from rlhf.kinds import Kind
+from rlhf.runs.worker import work
+from rlhf.sampling.openai_endpoint import Endpoint, Reply
+from rlhf.sampling.pairing import Meeting, Tally, check_pairs, choose_prompts, project_of, split_shares
+from rlhf.settings import option
+
+KIND = Kind(
+    "endpoint",
+    "Sample an endpoint",
+    "Completions of a model behind an endpoint, and pairs from them for the labelers.",
+    "rlhf.runs.endpoint_run:EndpointSettings",
+    "rlhf.runs.endpoint_run:run",
+)
+"""Not among the kinds that a page offers: an address comes from whoever may start commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """Answers of a model behind an endpoint, and the pairs made of them for the labelers."""
+
+    endpoint: str = option("", "address of an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1")
+    model: str = option("", "the model's name there; answers are kept under it")
+    prompts: int = option(
+        100, "how many prompts; those that this model answered least often come first", unit="prompts", min=1
+    )
+    per_prompt: int = option(2, "answers per prompt", unit="answers", min=2)
+    temperature: float = option(1.0, "as the endpoint reads it", min=0.0)
+    split: Literal["", "train", "validation", "test"] = option("", "whose prompts; empty: train and a share of test")
+    test_share: float = option(
+        0.15, "share of test prompts where no split is named: they measure, they never train", min=0.0, max=0.5
+    )
+    pairs: Literal["disjoint", "all", "ranking"] = option(
+        "disjoint",
+        "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order",
+    )
+    project: str = option("", "labeling project that judges them; empty: Standard")
+    priority: int = option(
+        0, "its items are judged before those of a lower number, the begun ones first; 0 is usual", min=-1000, max=1000
+    )
+    max_new_tokens: int = option(512, "where an answer is cut", unit="tokens", min=1)
+    at_once: int = option(8, "questions on their way at the same time", unit="questions", min=1)
+    timeout: float = option(300.0, "how long to wait for one reply", unit="seconds", min=0.0)
+    seed: int = option(0, "sent along; endpoints that heed it give the same answers for the same seed")
+
+
+def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
+    """Sample here and now; the ended run. Raises BadInput, and leaves no run, for settings that cannot be used."""
+    settings = parse_settings(EndpointSettings, given)
+    Endpoint.of(settings.endpoint, settings.model)
+    check_pairs(settings.per_prompt, settings.pairs)
+    project_of(store, settings.project)
+    _chosen(store, settings, store.completions.counts_of_model(settings.model))
+    with store.transaction():
+        run = store.runs.enqueue(KIND.name, as_dict(settings), by)
+        store.runs.start(run.id, *identity())  # in the same commit, or a supervisor would start it as well
+    with redirect_stdout(sys.stderr):
+        work(store, run, KIND)
+    return store.runs.get(run.id)
+
+
+def run(context: RunContext, settings: EndpointSettings) -> RunResult:
+    """Ask, some questions at a time, and store what comes. Raises BadInput where the endpoint fails; what was answered stays."""
+    endpoint = Endpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
+    asking = Asking(context, settings, endpoint, context.store.completions.counts_of_model(settings.model), Tally())
+    prompts = _chosen(context.store, settings, asking.answered)
+    try:
+        with ThreadPoolExecutor(settings.at_once) as pool:
+            for start in range(0, len(prompts), settings.at_once):
+                context.progress(start, len(prompts), "prompts")
+                if context.cancelled():
+                    raise Cancelled
+                asking.ask(prompts[start : start + settings.at_once], pool)
+    except KeyboardInterrupt:
+        raise Cancelled from None
+    context.progress(len(prompts), len(prompts), "prompts")
+    return RunResult(produced=[], report=asking.tally.report(model=settings.model, endpoint=endpoint.url))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One run at work. `answered` counts, by prompt id, the answers of this model that were there before."""
+
+    context: RunContext
+    settings: EndpointSettings
+    endpoint: Endpoint
+    answered: Counter[int]
+    tally: Tally
+
+    def ask(self, prompts: Sequence[Prompt], pool: Executor) -> None:
+        """Ask about these prompts at the same time; keep every prompt whose answers came, then raise the first failure."""
+        asked = [pool.submit(self._replies, prompt) for prompt in prompts]
+        failures = []
+        for prompt, future in zip(prompts, asked, strict=True):
+            try:
+                self._keep(prompt, future.result())
+            except BadInput as problem:
+                failures.append(problem)
+        if failures:
+            raise failures[0]
+
+    def _numbers(self, prompt: Prompt) -> range:
+        before = self.answered[prompt.id]
+        return range(before, before + self.settings.per_prompt)
+
+    def _replies(self, prompt: Prompt) -> list[Reply]:
+        limits = {
+            "temperature": self.settings.temperature,
+            "max_tokens": self.settings.max_new_tokens,
+            "seed": self.settings.seed,
+        }
+        return self.endpoint.answer(prompt, self._numbers(prompt), **limits)
+
+    def _keep(self, prompt: Prompt, replies: Sequence[Reply]) -> None:
+        """One prompt's answers and their pairs in one commit; a prompt with an empty answer among them is counted and skipped."""
+        if not all(reply.text for reply in replies):
+            self.tally.skipped["prompts that were answered without a text"] += 1
+            return
+        settings, store, run_id = self.settings, self.context.store, self.context.run.id
+        sampling = {
+            "endpoint": self.endpoint.url,
+            "temperature": settings.temperature,
+            "max_new_tokens": settings.max_new_tokens,
+        }
+        about = {"prompt_id": prompt.id, "model_name": settings.model, "sampling": sampling, "seed": settings.seed}
+        rows = [
+            {**about, "number": at, **reply._asdict()} for at, reply in zip(self._numbers(prompt), replies, strict=True)
+        ]
+        with store.transaction():
+            ids = store.completions.add_many(rows, run_id)
+            Meeting(
+                store, self.tally, settings.pairs, run_id, project_of(store, settings.project), settings.priority
+            ).of(prompt.id, ids)
+        self.tally.add([prompt], rows)
+
+
+def _chosen(store: Store, settings: EndpointSettings, answered: Counter[int]) -> list[Prompt]:
+    wanted = split_shares(store, settings.prompts, settings.split, settings.test_share)
+    return [
+        prompt
+        for split, count in wanted.items()
+        for prompt in choose_prompts(store, split, count, answered, settings.seed)
+    ]

@@ -1,0 +1,61 @@
+"""Putting a run on the queue, and following one: the same door for commands, pages and the tour."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from data.errors import BadInput
+from data.records import Run
+from data.settings import as_dict, parse_settings
+from data.store import Store
+from rlhf.kinds import command_of, kind_named
+from rlhf.runs import preflight, supervisor
+
+UNFINISHED = {"draft", "deleted"}  # what a PPO run leaves that was killed while it wrote or removed a checkpoint
+
+
+def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
+    """Queue a run with its complete settings and see that a supervisor watches the home.
+
+    Raises BadInput, and queues nothing, for settings that cannot be read or where something the run needs is missing.
+    """
+    wanted = kind_named(kind)
+    parsed = parse_settings(wanted.settings_class(), settings)
+    for need in wanted.needs:
+        preflight.CHECKS[need](store, parsed)
+    run = store.runs.enqueue(wanted.name, as_dict(parsed), by, resumes=resumes)
+    supervisor.ensure(store.home)
+    return run
+
+
+def resume(store: Store, run_id: int, *, by: str) -> Run:
+    """A new run that continues from the checkpoint of one that ended early. Raises BadInput where there is none."""
+    old = store.runs.get(run_id)
+    if old.state not in ("cancelled", "failed", "lost"):
+        raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
+    if not left_checkpoint(store, old):
+        raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {command_of(old.kind)}")
+    return launch(store, old.kind, old.settings, by=by, resumes=old.id)
+
+
+def left_checkpoint(store: Store, run: Run) -> bool:
+    """Whether a run left something that another one can go on from."""
+    return bool({path.name for path in (store.home / "runs" / str(run.id)).glob("checkpoint/*")} - UNFINISHED)
+
+
+def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float = 0.3) -> Run:
+    """Wait for the end of a run, handing its row to `watch` on every look; returns the ended row."""
+    while True:
+        run = store.runs.get(run_id)
+        watch(run)
+        if run.over:
+            return run
+        supervisor.ensure(store.home)
+        time.sleep(poll)
+
+
+def outcome(run: Run) -> dict:
+    """The contract's document about a run: {run, status, produced}, with the error where there is one."""
+    told = {"run": run.public, "status": run.state, "produced": run.produced}
+    return {**told, "error": run.error} if run.error else told

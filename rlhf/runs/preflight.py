@@ -1,0 +1,184 @@
+"""What must be there before a run is queued: each check passes, or raises BadInput that says which step fills the gap."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from data.errors import BadInput
+from data.ids import REWARD_MODEL, number
+from data.records import Policy, RewardModel
+from data.starter import BASE, SOURCE
+from data.store import Store
+from data.views.frozen_rows import snapshot_rows
+from data.views.preferences import PEOPLE, preference_rows
+from reward.base.locate import locate
+from reward.prompt_parts import ALL, read_part, trained_on
+from rlhf.clinic import checks as clinic
+from rlhf.methods.pretraining_text import read_text
+from rlhf.models.contests import contests
+from rlhf.models.policy_loading import adapter_folder, choose_speakers
+from rlhf.models.reward_sources import no_members, reward_record
+from rlhf.models.start_policy import choose_start, starting_policy
+from rlhf.sampling.pairing import project_of, shares
+
+
+def prompts(store: Store, settings: Any) -> None:
+    """At least one prompt to answer; of the source that `prompts` names where it is no number."""
+    if not store.prompts.count():
+        raise BadInput("this home has no prompts", "Import some: app.py import FILE --as prompts")
+    source = getattr(settings, "prompts", "")
+    if source and isinstance(source, str) and not store.prompts.list(split="train", source=source, limit=1):
+        remedy = "Name the source of an import, or leave it empty for all."
+        raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
+
+
+def pairs(store: Store, settings: Any) -> None:
+    """What is to be sampled makes pairs, of splits that hold prompts, for a labeling project that exists."""
+    shares(store, settings)
+    project_of(store, settings.project)
+
+
+def speakers(store: Store, settings: Any) -> None:
+    """The policy that answers can be used, and so can the one it is compared with, where one is named."""
+    for one in choose_speakers(store, settings.from_, settings.against):
+        usable(store, one, settings)
+
+
+def policy(store: Store, settings: Any) -> None:
+    """The policy that is named, or the first one, can be used."""
+    usable(store, starting_policy(store, settings.from_), settings)
+
+
+def start(store: Store, settings: Any) -> None:
+    """The policy that is trained from exists, has weights of its own and can be used."""
+    usable(store, choose_start(store, settings.from_), settings)
+
+
+def usable(store: Store, policy: Policy, settings: Any) -> None:
+    """A policy's base and adapter lie where they were written down, and there is room for the answers, where any are sampled."""
+    locate(policy.base)
+    if policy.adapter:
+        adapter_folder(store, policy)
+    if hasattr(settings, "max_new_tokens"):
+        room(policy, settings)
+
+
+def room(policy: Policy, settings: Any) -> None:
+    """Answers as long as `max_new_tokens`, with a prompt and an end token, can stand in the base's context, where that can be read here."""
+    context = context_of(policy.base)
+    if context and settings.max_new_tokens > context - 2:
+        raise BadInput(
+            f"max_new_tokens={settings.max_new_tokens} does not fit {policy.public}: its base reads {context} tokens, prompt and answer together",
+            f"Give at most {context - 2}, less where prompts are long.",
+            field="max_new_tokens",
+        )
+
+
+def context_of(base: str) -> int | None:
+    """Tokens of a base's context by its config.json; None where it is not in a folder, or says nothing."""
+    try:
+        config = json.loads(((BASE if base == SOURCE else Path(base)) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    config = config.get("text_config") or config
+    return config.get("max_position_embeddings") or config.get("n_positions")
+
+
+def compared(store: Store, settings: Any) -> None:
+    """There are contests, each of them with room for the answers, and a judge."""
+    for pair in contests(store, settings):
+        for one in pair:
+            usable(store, one, settings)
+    if settings.reward:
+        store.reward_models.get(number(settings.reward, REWARD_MODEL))
+    elif settings.judge == "reward":
+        raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
+
+
+def reward(store: Store, settings: Any) -> None:
+    """The reward exists, or there is a reward model to choose."""
+    if settings.reward:
+        reward_record(store, settings.reward)
+    elif not store.reward_models.list():
+        raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
+
+
+def uncertainty(store: Store, settings: Any) -> None:
+    """A price on disagreement has an ensemble whose members can disagree, as far as can be told here."""
+    if settings.uncertainty:
+        judge = _judge(store, settings)
+        if judge is None or judge.config.get("members") == 1:
+            raise no_members(settings.uncertainty)
+
+
+def guard(store: Store, settings: Any) -> None:
+    """The guard, where one is named, exists, and learned from no comparison that the reward learned from."""
+    if not settings.guard:
+        return
+    watcher = reward_record(store, settings.guard)
+    judge = _judge(store, settings)
+    if watcher is None or judge is None:  # nobody knows what a source has learned from
+        return
+    shared = trained_on(store, watcher) & trained_on(store, judge)
+    if shared or watcher.id == judge.id:
+        raise BadInput(
+            f"{watcher.public} cannot watch {judge.public}: {len(shared)} comparisons were trained on in both",
+            "Train two on other prompts: app.py train reward --set part=0-0.5, and again with part=0.5-1",
+            field="guard",
+        )
+
+
+def _judge(store: Store, settings: Any) -> RewardModel | None:
+    """The reward model that drives, the newest where none is named; None for a reward source."""
+    return reward_record(store, settings.reward) if settings.reward else store.reward_models.list()[-1]
+
+
+def labels(store: Store, settings: Any) -> None:
+    """At least one comparison that may train, simulated ones only where the settings admit them; a part that is one."""
+    read_part(getattr(settings, "part", ALL))
+    if getattr(settings, "snapshot", ""):
+        snapshot_rows(store, settings.snapshot, "preferences")
+    else:
+        preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
+
+
+def instructions(store: Store, settings: Any) -> None:
+    """At least one instruction row to imitate."""
+    if getattr(settings, "snapshot", ""):
+        snapshot_rows(store, settings.snapshot, "instructions")
+    elif not store.instructions.count():
+        raise BadInput("this home has no instruction rows", "Import some: app.py import FILE --as instructions")
+
+
+def text(store: Store, settings: Any) -> None:
+    """The text to pre-train on can be read; the policy to continue exists, or the heads share the width of a new model evenly."""
+    if settings.from_:
+        usable(store, choose_start(store, settings.from_), settings)
+    elif settings.hidden_size % (2 * settings.heads):
+        near = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
+        raise BadInput(
+            f"heads={settings.heads} do not share hidden_size={settings.hidden_size}: each needs the same even width",
+            f"Give hidden_size={near}, or another number of heads.",
+            field="heads",
+        )
+    read_text(settings.text, settings.column)
+
+
+CHECKS: dict[str, Callable[[Store, Any], Any]] = {
+    "prompts": prompts,
+    "pairs": pairs,
+    "policy": policy,
+    "start": start,
+    "speakers": speakers,
+    "contests": compared,
+    "reward": reward,
+    "guard": guard,
+    "uncertainty": uncertainty,
+    "labels": labels,
+    "instructions": instructions,
+    "text": text,
+    **clinic.CHECKS,
+}

@@ -1,0 +1,175 @@
+"""The supervisor: one small process per home that starts queued runs, passes cancellation on and notices deaths.
+
+A run is a row (the store) and a process group of its own. The child writes its own end (done, failed, cancelled);
+the supervisor only decides `lost`. It may die at any moment: the next one adopts the living child, which it knows
+by process id, that process's start time and the boot, since process ids are used again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from data.errors import StoreTrouble
+from data.records import Run
+from data.sqlite.disk_full import disk_full
+from data.store import Store
+from data.tables.process_identity import identity
+from rlhf.common.locks import SERVER, SUPERVISOR, held, hold
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
+"""What this process was given; a server that later takes its own libraries off the network does not do so to runs.
+
+Threads that wait for each other sleep: where they spin, as they do unasked, a second busy program on the machine makes a small model
+tens of times slower (docs/benchmarks.md)."""
+BESIDE = ("endpoint",)
+"""Kinds of run that only wait for another machine's answers, in a command's own process: no queued run waits for them."""
+GRACE = 30.0
+"""Seconds from SIGTERM, in which a run saves its checkpoint, to SIGKILL."""
+
+ROOM = 5.0
+"""Seconds between two looks whether a full disk has room again."""
+
+Command = Callable[[int, Path], list[str]]
+
+
+def worker_command(run_id: int, home: Path) -> list[str]:
+    """How a run's own process is started; an argument list, never a shell line."""
+    return [sys.executable, "-m", "rlhf.runs.worker", str(run_id), "--home", str(home)]
+
+
+class Supervisor:
+    """Watches one home. `step` does what is due and says whether anything is queued or running."""
+
+    def __init__(self, home: Path, command: Command = worker_command, grace: float = GRACE) -> None:
+        self.store = Store(home)
+        self.home = Path(home)
+        self.command = command
+        self.grace = grace
+        self.children: dict[int, subprocess.Popen] = {}
+        self.told: dict[int, float] = {}
+
+    def step(self) -> bool:
+        """Look after what is running; start the oldest queued run where nothing is in its way."""
+        running = self.store.runs.list(state="running")
+        for run in running:
+            self.look_after(run)
+        at_work = {run.id for run in running}
+        self.children = {id: child for id, child in self.children.items() if id in at_work or child.poll() is None}
+        run = self.store.runs.claim(beside=BESIDE)
+        if run is not None:
+            self.start(run)
+        return bool(running or run)
+
+    def start(self, run: Run) -> None:
+        """Start the run's process in a group of its own, its output in runs/17/log.txt."""
+        folder = self.home / "runs" / str(run.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "log.txt").open("ab") as log:
+            child = subprocess.Popen(
+                self.command(run.id, self.home),
+                cwd=ROOT,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=ENVIRONMENT,
+            )
+        self.children[run.id] = child
+        self.store.runs.start(run.id, *identity(child.pid))
+
+    def look_after(self, run: Run) -> None:
+        """Pass a cancellation on; decide `lost` where the process is gone and left no end behind."""
+        child = self.children.get(run.id)
+        code = child.poll() if child else None
+        if not self.store.runs.alive(run):
+            self.bury(run, code)
+        elif run.cancel_requested:
+            self.cancel(run)
+
+    def cancel(self, run: Run) -> None:
+        """SIGTERM to the group once; SIGKILL when the grace is over."""
+        now = time.monotonic()
+        if run.id not in self.told:
+            self.told[run.id] = now
+            _signal_group(run.pid, signal.SIGTERM)
+        elif now - self.told[run.id] > self.grace:
+            _signal_group(run.pid, signal.SIGKILL)
+
+    def bury(self, run: Run, code: int | None) -> None:
+        """Write the end of a run whose process is gone, unless the process did so itself; only then is the process forgotten."""
+        if self.store.runs.get(run.id).state == "running":
+            if run.cancel_requested:
+                self.store.runs.finish(run.id, "cancelled", error="ended before it could save")
+            else:
+                how = f" ({_exit_words(code)})" if code is not None else ""
+                log = self.home / "runs" / str(run.id) / "log.txt"
+                self.store.runs.finish(
+                    run.id, "lost", error=f"its process ended without a word{how}; the last lines are in {log}"
+                )
+        self.children.pop(run.id, None)
+        self.told.pop(run.id, None)
+
+
+def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.3, grace: float = GRACE) -> None:
+    """Run until nothing is queued or running and no server holds the home. Returns at once where another one watches.
+
+    After letting go of the lock it looks once more: whoever enqueued meanwhile found the lock taken and left.
+    """
+    home = Path(home).resolve()
+    while (lock := hold(home / SUPERVISOR)) is not None:
+        supervisor = Supervisor(home, command, grace)
+        while _step(supervisor) or held(home / SERVER):
+            time.sleep(poll)
+        lock.close()
+        if not supervisor.store.runs.list(state="queued"):
+            return
+
+
+def ensure(home: Path) -> None:
+    """Start a detached supervisor unless one watches this home; call it after enqueuing."""
+    home = Path(home).resolve()
+    if held(home / SUPERVISOR):
+        return
+    with (home / "supervisor.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), "supervise", "--home", str(home)],
+            cwd=ROOT,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT,
+        )
+
+
+def _step(supervisor: Supervisor) -> bool:
+    """A step; one that a full disk lets nobody write is made again when there is room."""
+    try:
+        return supervisor.step()
+    except (StoreTrouble, OSError) as problem:
+        if not disk_full(problem):
+            raise
+        time.sleep(ROOM)
+        return True
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _exit_words(code: int) -> str:
+    if code == os.EX_IOERR:
+        return "the disk was full: free some space, then resume it or start it again"
+    if code == -signal.SIGKILL:
+        return "killed, perhaps for want of memory"
+    return f"signal {-code}" if code < 0 else f"exit status {code}"

@@ -1,0 +1,178 @@
+"""A run's own process: `python -m rlhf.runs.worker RUN --home DIR`.
+
+It owns the run's end: done, failed or cancelled is written here. Whatever is printed goes to runs/RUN/log.txt.
+
+Where the home has an `accelerate.yaml`, a run that several processes can share becomes `accelerate launch` of this very program. The
+first of them is the run's main process; the others read the store and write nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import time
+import traceback
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from data.errors import BadInput, StoreTrouble
+from data.records import Run
+from data.run_context import Cancelled, RunContext
+from data.settings import parse_settings
+from data.sqlite.disk_full import disk_full
+from data.store import Store
+from data.tables.process_identity import identity
+from reward.base.machine import keep_freed_memory
+from rlhf.kinds import Kind, kind_named
+from rlhf.runs.launch import left_checkpoint
+
+BEAT = 5.0
+"""Seconds between two signs of life in the store."""
+CHATTER = (
+    (FutureWarning, r"transformers\b"),
+    (UserWarning, r"peft\b"),
+    (UserWarning, r"torch\.utils\.data\b"),
+)
+"""Warnings of libraries about each other, by category and module: nobody who reads a run's log can act on them."""
+SIZES = "accelerate.yaml"
+"""In the home: how many processes share a run, in accelerate's own words; see docs/scaling.md."""
+LAUNCHED = "RANK" in os.environ
+"""Whether a launcher started this process; torch's name for its number."""
+EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
+
+
+def work(store: Store, run: Run, kind: Kind) -> str:
+    """Do the run and write its end; returns the state, or "unwritten" where a full disk does not take it.
+
+    SIGTERM is taken as the wish to stop before torch is imported.
+    """
+    store.runs.start(run.id, *identity(os.getppid() if LAUNCHED else None))
+    threading.Thread(target=_beat, args=(store, run.id), daemon=True).start()
+    try:
+        settings = parse_settings(kind.settings_class(), run.settings)
+        result = kind.runner()(RunContext(store, run), settings)
+        return store.runs.finish(run.id, "done", produced=result.produced, report=result.report).state
+    except Cancelled:
+        return store.runs.finish(run.id, "cancelled").state
+    except Exception as problem:
+        return _failed(store, run, problem)
+
+
+class _Beside(RunContext):
+    """A run as a process beside the main one sees it: it reads, and says nothing."""
+
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoint"
+
+    def progress(self, done: int, total: int, note: str = "") -> None: ...
+
+    def metric(self, step: int, **values: float) -> None: ...
+
+    def sample(self, step: int, **fields: Any) -> None: ...
+
+
+def assist(store: Store, run: Run, kind: Kind) -> str:
+    """Do a share of the run without writing to the store; returns how it went, for the exit status."""
+    try:
+        kind.runner()(_Beside(store, run), parse_settings(kind.settings_class(), run.settings))
+    except Cancelled:
+        return "cancelled"
+    except BadInput as problem:
+        print(problem, flush=True)
+        return "failed"
+    return "done"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 failed, 3 cancelled. A run that is not its to do (ended, or never claimed) it leaves alone."""
+    parser = argparse.ArgumentParser(prog="rlhf.runs.worker")
+    parser.add_argument("run", type=int)
+    parser.add_argument("--home", type=Path, required=True)
+    args = parser.parse_args(argv)
+    keep_quiet()
+    keep_freed_memory()
+    store = Store(args.home)
+    run = store.runs.get(args.run)
+    if run.state != "running":
+        print(f"{run.public} is {run.state}: nothing to do")
+        return 1
+    kind, sizes = kind_named(run.kind), args.home / SIZES
+    if LAUNCHED:
+        threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    elif kind.shared and sizes.is_file():
+        _launch(run.id, args.home.resolve(), sizes.resolve())
+    return EXIT[(assist if int(os.environ.get("RANK", 0)) else work)(store, run, kind)]
+
+
+def keep_quiet() -> None:
+    """Keep the libraries' chatter and progress bars out of the log. Call before they are imported: they look once."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    for category, module in CHATTER:
+        warnings.filterwarnings("ignore", category=category, module=module)
+
+
+def _launch(run_id: int, home: Path, sizes: Path) -> None:
+    """Become `accelerate launch` of this program, by the configuration file; the process id stays the one the supervisor knows."""
+    command = [
+        "accelerate.commands.launch",
+        "--config_file",
+        str(sizes),
+        "-m",
+        "rlhf.runs.worker",
+        str(run_id),
+        "--home",
+        str(home),
+    ]
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+def _leave_with(launcher: int) -> None:
+    """End this process when the one that launched it is gone: nobody works on a run that is written off."""
+    while os.getppid() == launcher:
+        time.sleep(BEAT)
+    os._exit(EXIT["failed"])
+
+
+def _failed(store: Store, run: Run, problem: Exception) -> str:
+    full = disk_full(problem)
+    error = (
+        _no_space(store, run)
+        if full
+        else str(problem)
+        if isinstance(problem, BadInput)
+        else f"{type(problem).__name__}: {problem}"
+    )
+    with suppress(OSError):  # the log may lie on the full disk
+        if not isinstance(problem, BadInput):
+            traceback.print_exception(problem)
+        print(error, flush=True)
+    try:
+        return store.runs.finish(run.id, "failed", error=error).state
+    except StoreTrouble:
+        if not full:
+            raise
+        return "unwritten"
+
+
+def _no_space(store: Store, run: Run) -> str:
+    again = (
+        f"go on from its checkpoint: app.py runs resume {run.public}"
+        if left_checkpoint(store, run)
+        else "start the run again"
+    )
+    return f"the disk is full; what was stored before is kept. Free some space, then {again}"
+
+
+def _beat(store: Store, run_id: int) -> None:
+    pause = threading.Event()
+    while not pause.wait(BEAT):
+        with suppress(StoreTrouble):
+            store.runs.beat(run_id)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

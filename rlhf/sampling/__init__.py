@@ -1,0 +1,1 @@
+"""Sampling: decoding, the KV cache, answers of a policy, OpenAI-compatible endpoints."""

@@ -1,0 +1,162 @@
+"""Decoding many prompts with one batch of rows: rows whose answer is over are given to prompts that wait, or leave the batch.
+
+Rows never see each other and their noise is their own, so it does not matter which of them stand together when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache
+
+from reward.base.frozen_base import Base
+from rlhf.sampling.kv_cache import new_cache, refillable
+
+REFILL = 0.25  # waiting prompts take over once this share of the rows is free: reading them must pay for a forward pass of its own
+COMPACT_BELOW = 0.8  # with none waiting, ended rows leave once fewer than this share still runs: a smaller batch must pay for the copy
+
+Draw = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(logits (B, V), uniform numbers (B,)) -> (chosen ids (B,), their log-probabilities (B,))."""
+
+
+class Table:
+    """All answers: N rows of ids and log-probabilities, how long each is, and whether it ended. The last column is for waste."""
+
+    def __init__(self, noise: Tensor, room: Tensor, ends: Tensor) -> None:
+        count, width = noise.shape
+        self.noise, self.room, self.ends = noise, room, ends
+        self.ids = torch.zeros(count, width + 1, dtype=torch.long, device=noise.device)
+        self.logps = torch.zeros(count, width + 1, device=noise.device)
+        self.counts = torch.zeros(count, dtype=torch.long, device=noise.device)
+        self.ended = torch.zeros(count, dtype=torch.bool, device=noise.device)
+
+    def numbers(self, rows: Tensor) -> Tensor:
+        """The uniform number of each row's next token."""
+        return self.noise[rows, self.counts[rows].clamp(max=self.noise.shape[1] - 1)]
+
+    def write(self, rows: Tensor, running: Tensor, chosen: Tensor, logps: Tensor) -> Tensor:
+        """Append to those rows that run; which of them still run."""
+        column = torch.where(running, self.counts[rows], self.noise.shape[1])
+        self.ids[rows, column], self.logps[rows, column] = chosen, logps.float()
+        self.counts[rows] += running
+        end = torch.isin(chosen, self.ends) & running
+        self.ended[rows] |= end
+        return running & ~end & (self.counts[rows] < self.room[rows])
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows at work: whose answer each is, its newest token (B, 1) and that one's position, the used slots (B, T), its cache."""
+
+    rows: Tensor
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    running: Tensor
+    cache: Cache
+
+    def keep(self, kept: Tensor) -> None:
+        """Only these rows."""
+        self.rows, self.ids, self.positions, self.mask, self.running = (
+            tensor[kept] for tensor in (self.rows, self.ids, self.positions, self.mask, self.running)
+        )
+        self.cache.reorder_cache(kept)
+        self.trim()
+
+    def take_over(self, free: Tensor, other: Batch) -> None:
+        """Let the `free` rows go on as those of the other batch, which was read just now and is no longer than this one."""
+        width = other.mask.shape[1]
+        self.mask[free] = False
+        self.mask[free, -width:] = other.mask
+        for name in ("rows", "ids", "positions", "running"):
+            getattr(self, name)[free] = getattr(other, name)
+        for layer, new in zip(self.cache.layers, other.cache.layers, strict=True):
+            layer.put(free, new)
+        self.trim()
+
+    def trim(self) -> None:
+        """Forget the leading slots that no running row uses."""
+        unused = (
+            int(self.mask[self.running].any(0).int().argmax()) if refillable(self.cache) and self.running.any() else 0
+        )
+        if unused:
+            self.mask = self.mask[:, unused:]
+            for layer in self.cache.layers:
+                layer.drop(unused)
+
+
+def decode(base: Base, prompts: Sequence[list[int]], table: Table, draw: Draw, size: int) -> None:
+    """Answer all prompts under the active role into `table`, at most `size` rows at a time.
+
+    The longest prompts come first: one that takes over a row is then never longer than what the batch has read already.
+    """
+    waiting = sorted(
+        range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row])
+    )  # taken from its end; equal ones adjoin
+    batch = None
+    while waiting or batch is not None:
+        if batch is None:
+            batch = _read(base, prompts, _take(waiting, size), table, draw)
+        else:
+            _step(base, batch, table, draw)
+        running = int(batch.running.sum())
+        free = len(batch.rows) - running
+        if waiting and running and free >= REFILL * len(batch.rows) and refillable(batch.cache):
+            rows = _take(waiting, free)
+            batch.take_over((~batch.running).nonzero()[: len(rows), 0], _read(base, prompts, rows, table, draw))
+        elif not running:
+            batch = None
+        elif running <= COMPACT_BELOW * len(batch.rows) and (not waiting or not refillable(batch.cache)):
+            batch.keep(batch.running.nonzero()[:, 0])
+
+
+def _take(waiting: list[int], count: int) -> list[int]:
+    taken = waiting[-count:][::-1]
+    del waiting[-count:]
+    return taken
+
+
+def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: Table, draw: Draw) -> Batch:
+    """Read prompts with left padding, each distinct one once, and draw the first token of every row's answer."""
+    places: dict[tuple[int, ...], int] = {}
+    row_of = [places.setdefault(tuple(prompts[row]), len(places)) for row in rows]
+    ids, mask = base.collate(list(places), side="left")
+    positions, cache = (mask.cumsum(-1) - 1).clamp(min=0), new_cache(base.config)
+    logits = _forward(base, ids, mask, positions, cache)
+    shared = torch.tensor(row_of, device=ids.device)
+    if len(places) < len(rows):
+        cache.reorder_cache(shared)
+    running = torch.ones(len(rows), dtype=torch.bool, device=ids.device)
+    batch = Batch(torch.tensor(rows, device=ids.device), ids[shared], positions[shared], mask[shared], running, cache)
+    _draw(batch, logits[shared], table, draw)
+    return batch
+
+
+def _step(base: Base, batch: Batch, table: Table, draw: Draw) -> None:
+    """One token for every row."""
+    batch.mask = torch.cat([batch.mask, torch.ones_like(batch.mask[:, :1])], dim=1)
+    logits = _forward(base, batch.ids, batch.mask, batch.positions, batch.cache)
+    _draw(batch, logits, table, draw)
+
+
+def _forward(base: Base, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
+    """Logits (B, V) behind the last token."""
+    reply = base.causal(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return reply.logits[:, -1]
+
+
+def _draw(batch: Batch, logits: Tensor, table: Table, draw: Draw) -> None:
+    chosen, logps = draw(logits, table.numbers(batch.rows))
+    batch.running = table.write(batch.rows, batch.running, chosen, logps)
+    batch.ids = chosen[:, None]
+    batch.positions = batch.positions[:, -1:] + batch.running[:, None]

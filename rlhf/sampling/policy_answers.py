@@ -1,0 +1,107 @@
+"""Answers of a policy, and their log-probabilities under any policy on the same base.
+
+Every draw has its own stream of noise, keyed by (seed, policy, prompt, number): an answer depends neither on the batch it is
+drawn in nor on what else is drawn, and two policies never share their noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from data.records import Policy, Prompt
+from data.store import Store
+from reward.base.frozen_base import Base
+from rlhf.models.policy_loading import Bases, load_policy
+from rlhf.sampling.sampler import banned_ids, generate, token_logps, uniforms
+
+
+class Answer(NamedTuple):
+    """`ids` are the sampled token ids, with the end id where `ended`; `text` is what a person reads."""
+
+    text: str
+    ids: list[int]
+    ended: bool
+
+
+class Wanted(NamedTuple):
+    """One draw to make: the prompt's id in the store, its token ids, and which draw of that prompt it is."""
+
+    prompt_id: int
+    prompt_ids: list[int]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How answers are drawn and cut."""
+
+    max_new_tokens: int
+    batch_size: int
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A policy ready to answer: its row, its base, and its role there (None: the bare base)."""
+
+    policy: Policy
+    base: Base
+    role: str | None
+
+    @classmethod
+    def load(cls, store: Store, bases: Bases, policy: Policy) -> Speaker:
+        """Raises BadInput where the base or the adapter cannot be loaded."""
+        role = load_policy(store, bases, policy.id)
+        return cls(policy, bases.of(policy), role)
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """The prompt's token ids as this base's template frames it."""
+        return self.base.encode_prompt(prompt.messages or prompt.text)
+
+    def draw(self, wanted: Sequence[Wanted], limits: Limits, seed: int) -> list[Answer]:
+        """The wanted answers, in the order given."""
+        noise = uniforms(seed, self.policy.id, [(one.prompt_id, one.number) for one in wanted], limits.max_new_tokens)
+        with self.base.role(self.role):
+            rollout = generate(
+                self.base,
+                [one.prompt_ids for one in wanted],
+                noise,
+                max_new_tokens=limits.max_new_tokens,
+                temperature=limits.temperature,
+                banned=banned_ids(self.base),
+                batch_size=limits.batch_size,
+            )
+        return [
+            Answer(self.base.decode(ids), ids, ended) for ids, ended in zip(rollout.ids, rollout.ended, strict=True)
+        ]
+
+    @torch.no_grad()
+    def logps(self, prompts: Sequence[list[int]], answers: Sequence[list[int]], batch_size: int = 64) -> list[float]:
+        """The sum over each answer's tokens of log p(token | prompt, tokens before) at T=1, in nats, in the order given."""
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]) + len(answers[i]))
+        sums = [0.0] * len(order)
+        with self.base.role(self.role):
+            for start in range(0, len(order), batch_size):
+                batch = order[start : start + batch_size]
+                values = _sum_logps(self.base, [prompts[i] for i in batch], [answers[i] for i in batch])
+                for position, value in zip(batch, values, strict=True):
+                    sums[position] = value
+        return sums
+
+
+def _sum_logps(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
+    """Only the positions that predict an answer's token meet the output layer."""
+    ids, mask = base.collate([[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)])
+    hidden = base.hidden(ids, mask)
+    rows, columns = [], []
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        rows += [row] * len(answer)
+        columns += range(len(prompt), len(prompt) + len(answer))
+    row, column = torch.tensor(rows), torch.tensor(columns)
+    logps = token_logps(base.logits(hidden[row, column - 1]), 1.0, banned_ids(base))
+    chosen = logps.gather(-1, ids[row, column].unsqueeze(-1)).squeeze(-1)
+    return torch.zeros(len(prompts)).index_add(0, row, chosen.cpu()).tolist()

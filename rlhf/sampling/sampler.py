@@ -1,0 +1,180 @@
+"""Sampling answers: token ids in, token ids out.
+
+A sample is a function of (weights, prompt, uniform numbers) and of nothing else: each token is read off the full softmax with one
+uniform number, and the numbers come from a counter (seed, update, prompt, sample, token). Batch, order and process never matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from data.errors import BadInput
+from reward.base.cpu_attention import without_products
+from reward.base.frozen_base import Base
+from rlhf.sampling.decoding import Table, decode
+
+
+class Rollout(NamedTuple):
+    """Sampled answers. `ids` hold the end token where one was drawn (`ended`); `logps` are those of the very distribution drawn from."""
+
+    ids: list[list[int]]
+    logps: list[list[float]]
+    ended: list[bool]
+
+
+def uniforms(seed: int, update: int, indices: Sequence[int] | Sequence[tuple[int, int]], length: int) -> np.ndarray:
+    """Numbers in [0, 1) for `length` tokens of each row, (B, length) float64, from Philox keyed by (seed, update).
+
+    `indices` names the rows: a prompt's index, or (prompt index, sample index). A longer row begins with the shorter one.
+    """
+    rows = [(index, 0) if isinstance(index, (int, np.integer)) else index for index in indices]
+    streams = (np.random.Philox(key=[seed, update], counter=[0, sample, prompt, 0]) for prompt, sample in rows)
+    drawn = [np.random.Generator(stream).random(length) for stream in streams]
+    return np.array(drawn).reshape(len(rows), length)
+
+
+def banned_ids(base: Base) -> list[int]:
+    """Ids that no answer may contain: special tokens other than an end of answer, and rows of the embedding without a token."""
+    nameless = range(len(base.tokenizer), base.encoding.rows)
+    return sorted((base.encoding.special_ids | set(nameless)) - base.eos_ids)
+
+
+def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:
+    """Log-probabilities (..., V) in float32 of the sampled distribution: temperature applied, `banned` ids impossible, nothing cut off."""
+    logits = logits.float() if temperature == 1 else logits.float() / temperature
+    if len(banned):
+        ids = banned if isinstance(banned, Tensor) else torch.tensor(list(banned), device=logits.device)
+        logits = logits.index_fill(-1, ids, float("-inf"))
+    return logits.log_softmax(-1)
+
+
+@contextmanager
+def merged(base: Base) -> Iterator[None]:
+    """The active LoRA adapter folded into the weights while sampling; afterwards the weights are the same bits as before."""
+    layers = [module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)]
+    kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+    try:
+        for layer in layers:
+            layer.merge(adapter_names=layer.active_adapters)
+        yield
+    finally:
+        for layer, weight in zip(layers, kept, strict=True):
+            layer.merged_adapters.clear()
+            layer.get_base_layer().weight.data.copy_(weight)
+
+
+@contextmanager
+def in_bfloat16(base: Base) -> Iterator[None]:
+    """Autocast as in a training pass, logits in float32, for many short passes: the layers' weights are rounded once.
+
+    Afterwards they are those from before.
+    """
+    modules = [module for name, module in base.causal.base_model.named_modules() if ".lora_" not in name]
+    layers = [
+        module
+        for module in modules
+        if isinstance(module, nn.Linear | Conv1D) and _is_plain(module) and module.weight.dtype == torch.float32
+    ]
+    kept, head = [layer.weight.data for layer in layers], base.causal.get_output_embeddings()
+    whole, own, device, dtype = head.forward, vars(head).get("forward"), base.device.type, base.causal.dtype
+
+    def in_full(states: Tensor) -> Tensor:
+        with torch.autocast(device, enabled=False):
+            return whole(states.to(dtype))
+
+    try:
+        for layer in layers:
+            layer.weight.data = layer.weight.data.bfloat16()
+        head.forward = in_full
+        with without_products(base.causal), torch.autocast(device, torch.bfloat16):
+            yield
+    finally:
+        for layer, weight in zip(layers, kept, strict=True):
+            layer.weight.data = weight
+        vars(head).pop("forward", None)
+        if own is not None:
+            head.forward = own
+
+
+def _can_merge(layer: LoraLayer, base: Base) -> bool:
+    """Not a quantised weight, and not one that is the embedding as well."""
+    inner = layer.get_base_layer()
+    return (
+        bool(layer.active_adapters)
+        and _is_plain(inner)
+        and inner.weight is not base.causal.get_input_embeddings().weight
+    )
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether its weight holds floats; a quantised one is of a class of its own, and may say that it does."""
+    weight = getattr(module, "weight", None)
+    return type(weight) is nn.Parameter and weight.is_floating_point()
+
+
+@torch.no_grad()
+def generate(
+    base: Base,
+    prompt_ids: list[list[int]],
+    uniforms: np.ndarray,
+    *,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    banned: Collection[int] = (),
+    batch_size: int = 256,
+    bf16: bool = False,
+) -> Rollout:
+    """One answer of the active role for each prompt, until an end token or `max_new_tokens` (or the end of the context).
+
+    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, in the returned `logps` as well. `bf16`: as under autocast,
+    but for the logits. The model's own generation config is not consulted. Raises BadInput for a prompt that leaves no room for an answer.
+    """
+    _check(base, prompt_ids, temperature)
+    impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)
+
+    def draw(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        logps = token_logps(logits, temperature, impossible)
+        chosen = _inverse_cdf(logps, numbers)
+        return chosen, logps.gather(-1, chosen[:, None])[:, 0]
+
+    table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
+    with merged(base), in_bfloat16(base) if bf16 else nullcontext():
+        decode(base, prompt_ids, table, draw, batch_size)
+    ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
+    cut = [[row[:length] for row, length in zip(rows, lengths, strict=True)] for rows in (ids, logps)]
+    return Rollout(*cut, table.ended.tolist())
+
+
+def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> Table:
+    room = torch.tensor([min(noise.shape[1], base.context - 1 - len(ids)) for ids in prompts], device=base.device)
+    ends = torch.tensor(sorted(base.eos_ids), device=base.device)
+    return Table(torch.from_numpy(np.ascontiguousarray(noise)).to(base.device), room, ends)
+
+
+def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
+    if not temperature > 0:
+        raise BadInput(
+            f"temperature {temperature} cannot be sampled at", "Give a temperature above 0", field="temperature"
+        )
+    for ids in prompt_ids:
+        if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
+            raise BadInput(
+                f"a prompt of {len(ids)} tokens does not fit a context of {base.context} tokens with room for an answer",
+                "Shorten the prompt or take a base with a longer context",
+                field="prompt",
+            )
+
+
+def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:
+    """The first token (B,) at which the cumulated probability exceeds the row's number; never one of probability 0."""
+    cumulated = logps.double().exp().cumsum(-1)
+    wanted = numbers.clamp(max=1 - 2**-40) * cumulated[:, -1]  # below the sum even after rounding
+    return torch.searchsorted(cumulated, wanted[:, None], right=True)[:, 0]

@@ -1,0 +1,1 @@
+"""The tour: the whole loop with simulated labelers, headless, ending in a report."""

@@ -1,0 +1,33 @@
+"""The command `tour`: the ring in a fresh home, its report in the terminal, as a page, and as one JSON document."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rlhf.runs.launch import outcome
+from rlhf.tour.report import text, write_page
+from rlhf.tour.run import StageFailed, run_tour
+
+
+def cmd_tour(args: argparse.Namespace) -> dict:
+    """Go round once; the contract's document, or the outcome of the run that failed."""
+    try:
+        findings = run_tour(
+            args.home, quick=args.quick, seed=args.seed, labels=args.labels, all_methods=args.all, say=_say
+        )
+    except StageFailed as failed:
+        return outcome(failed.run)
+    _say(f"report: {write_page(findings)}")
+    return findings.document
+
+
+def render_tour(document: dict) -> str:
+    """The report as lines; what went wrong where a stage failed."""
+    return (
+        text(document) if "stages" in document else f"{document['run']} {document['status']}: {document.get('error')}"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,49 @@
+"""The Data page in a real browser: a file is uploaded, looked at, imported without its bad row, and read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.browsing import MARKS, picture, sign_in, visit
+
+pytestmark = MARKS
+ROWS = [
+    {"instruction": "책을 준 미나에게 고맙다고 해 줘.", "output": "미나야, 고마워!"},
+    {"instruction": "Name a colour.", "output": "Blue."},
+    {"instruction": "a"},
+]
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    file = tmp_path / f"rows {width}.jsonl"
+    rows = [row | {"instruction": f"{row['instruction']} {width}"} for row in ROWS]
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    sign_in(page, server, "rae")
+    visit(page, server, "data")
+    if width == 1440:
+        expect(page.locator("#data-rows .empty")).to_contain_text("Upload a file above")
+        picture(page, "data-empty")
+    page.locator("#data-file").set_input_files(file)
+    expect(page.locator("#data-sent")).to_contain_text("is in the import folder")
+    expect(page.locator("#data-files input")).to_have_value(file.name)
+    page.locator("#data-look").click()
+    expect(page.locator("#data-preview")).to_contain_text("2 good")
+    expect(page.locator("#data-preview")).to_contain_text("line 3: the row has no 'output'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    picture(page, f"data-preview-{width}")
+    page.locator("#data-import").click()
+    expect(page.locator("#data-told")).to_contain_text("by leaving bad rows out")
+    page.locator("#data-skip input").check()
+    page.locator("#data-import").click()
+    expect(page.locator("#data-told")).to_contain_text("2 rows added, 0 were there already, 1 rejected.")
+    expect(page.locator("#data-counts")).to_contain_text(file.name)
+    page.locator("#data-rows summary", has_text="미나").first.click()
+    expect(page.locator("#data-rows details[open] .log")).to_have_text("미나야, 고마워!")
+    page.wait_for_timeout(2500)  # the page has looked at the store again meanwhile
+    expect(page.locator("#data-rows details[open]")).to_have_count(1)
+    picture(page, f"data-{width}")

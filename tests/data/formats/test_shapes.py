@@ -1,0 +1,277 @@
+"""Each format's rows become the same shapes, and the shapes become the same rows again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.formats import alpaca, hh, read_row, trl
+from data.formats.fields import BadRow
+from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
+
+HUMAN = "\n\nHuman: Name a colour."
+ASKED = PromptShape("Name a colour.")
+BLUE = PreferenceShape(ASKED, "Blue.", "Go away.")
+TURNS = [
+    {"role": "user", "content": "Name a colour."},
+    {"role": "assistant", "content": "Red."},
+    {"role": "user", "content": "Another."},
+]
+TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nuser: Another.", TURNS), "Blue.", "No.")
+
+SHARED = [{"from": "human", "value": "Name a colour."}, {"from": "gpt", "value": "Blue."}]
+
+
+def said(text: str) -> list[dict]:
+    return [{"role": "assistant", "content": text}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "Name a colour.", "input": "", "output": "x", "chosen": "Blue.", "rejected": "Go away."},
+        {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away."},
+        {"chosen": "Name a colour. Blue.", "rejected": "Name a colour. Go away."},
+        {"prompt": TURNS[:1], "chosen": said("Blue."), "rejected": said("Go away.")},
+        {"chosen": TURNS[:1] + said("Blue."), "rejected": TURNS[:1] + said("Go away.")},
+        {"prompt": "any", "chosen": TURNS[:1] + said("Blue."), "rejected": TURNS[:1] + said("Go away.")},
+        {"conversations": SHARED[:1], "chosen": SHARED[1], "rejected": {"from": "gpt", "value": "Go away."}},
+        {"chosen": f"{HUMAN}\n\nAssistant: Blue.", "rejected": f"{HUMAN}\n\nAssistant: Go away."},
+    ],
+    ids=[
+        "alpaca",
+        "explicit",
+        "implicit",
+        "conversational",
+        "implicit conversational",
+        "with whole conversations",
+        "sharegpt",
+        "hh",
+    ],
+)
+def test_one_preference_reads_the_same_from_every_shape(row):
+    assert read_row(row, "preferences") == BLUE
+
+
+WRITERS = {
+    "trl": trl.explicit_row,
+    "trl-implicit": trl.implicit_row,
+    "trl-conversational": trl.conversational_row,
+    "hh": hh.preference_row,
+    "alpaca": alpaca.preference_row,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_a_format_writes_it_reads_back(name):
+    assert read_row(WRITERS[name](BLUE), "preferences", name) == BLUE
+
+
+@pytest.mark.parametrize("name", ["trl-conversational", "hh"])
+def test_conversations_survive_where_the_format_has_turns(name):
+    assert read_row(WRITERS[name](TALK), "preferences", name) == TALK
+
+
+PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).filter(str.strip)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@given(prompt=PLAIN, chosen=PLAIN, rejected=PLAIN)
+def test_any_text_goes_round_unchanged_or_is_refused(name, prompt, chosen, rejected):
+    shape = PreferenceShape(PromptShape(prompt), chosen, rejected)
+    if chosen == rejected:
+        return
+    try:
+        row = WRITERS[name](shape)
+    except BadRow:
+        return
+    assert read_row(row, "preferences", name) == shape
+
+
+def test_a_margin_a_mark_and_models_are_kept():
+    row = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away."}
+    stated = {"margin": 3.0, "source": "simulated", "chosen_model": "p2", "rejected_model": "p1"}
+    shape = read_row(row | stated, "preferences")
+    assert (shape.margin, shape.source, shape.chosen_model, shape.rejected_model) == (3, "simulated", "p2", "p1")
+
+
+@pytest.mark.parametrize("margin", [None, 0.7, 5, "much", True])
+def test_a_margin_on_another_scale_counts_as_clearly(margin):
+    row = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away.", "margin": margin}
+    assert read_row(row, "preferences").margin == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "row", "reason"),
+    [
+        ("preferences", {"prompt": "a", "choosen": "b", "rejected": "c"}, "the row has no 'chosen': rename 'choosen'"),
+        ("preferences", {"prompt": "a", "chosen": "b"}, "the row has no 'rejected'; it has 'prompt', 'chosen'"),
+        ("preferences", {"prompt": "a", "chosen": "b", "rejected": "b"}, "'chosen' and 'rejected' are the same text"),
+        ("preferences", {"prompt": "a", "chosen": 3, "rejected": "b"}, "'chosen' must be text, not 3"),
+        ("preferences", {"prompt": "a", "chosen": " ", "rejected": "b"}, "'chosen' is empty"),
+        (
+            "preferences",
+            {"prompt": "a", "chosen": "\ud800", "rejected": "b"},
+            "'chosen' contains half of a surrogate pair",
+        ),
+        ("preferences", {"prompt": "a", "chosen": "\x00", "rejected": "b"}, "'chosen' contains a NUL"),
+        ("preferences", {"chosen": "b", "rejected": "c"}, "'chosen' and 'rejected' share no prompt"),
+        ("preferences", {"chosen": "b c", "rejected": "b "}, "'rejected' is empty"),
+        (
+            "preferences",
+            {"chosen": TURNS[:1] + said("a"), "rejected": TURNS},
+            "'chosen' and 'rejected' must end with an",
+        ),
+        (
+            "preferences",
+            {"chosen": TURNS[:1] + said("a"), "rejected": TURNS + said("b")},
+            "the conversations differ before",
+        ),
+        (
+            "preferences",
+            {"prompt": TURNS[:2], "chosen": "a", "rejected": "b"},
+            "'prompt' must end with a user's message",
+        ),
+        (
+            "preferences",
+            {"prompt": TURNS, "chosen": TURNS, "rejected": "b"},
+            "'chosen' must be one assistant's message",
+        ),
+        (
+            "preferences",
+            {"conversations": SHARED[:1], "chosen": SHARED[0], "rejected": "b"},
+            "'chosen' must be the assistant's (gpt) turn",
+        ),
+        ("instructions", {"conversations": SHARED[:1]}, "'conversations' must end with the assistant's (gpt) turn"),
+        (
+            "instructions",
+            {"conversations": [{"from": "bing", "value": "a"}]},
+            "'conversations[0]' is from 'bing'; known are human, gpt",
+        ),
+        (
+            "instructions",
+            {"conversations": [{"form": "human", "value": "a"}]},
+            "'conversations[0]' must be an object with 'from' and 'value'",
+        ),
+        ("instructions", {"conversations": "a"}, "'conversations' must be a list of messages"),
+        (
+            "instructions",
+            {"instuction": "a", "output": "b"},
+            "the row has no 'instruction': rename 'instuction' to 'instruction'",
+        ),
+        (
+            "instructions",
+            {"Conversation": []},
+            "the row has no 'conversations': rename 'Conversation' to 'conversations'",
+        ),
+        ("instructions", {"instruction": "a", "output": None}, "'output' is empty"),
+        ("instructions", {"instruction": "a"}, "the row has no 'output'; it has 'instruction'"),
+        ("prompts", {"promt": "a"}, "the row has no 'prompt': rename 'promt' to 'prompt'"),
+        ("prompts", {"prompt": [{"role": "tool", "content": "a"}]}, "'prompt[0]' has the role 'tool'"),
+        ("prompts", {"prompt": [{"role": "user", "content": [{"type": "image"}]}]}, "'prompt[0].content' must be text"),
+        ("prompts", {"prompt": [{"content": "a"}]}, "'prompt[0]' must be an object with 'role' and 'content'"),
+        ("prompts", {"prompt": []}, "'prompt' must be a list of messages"),
+        ("prompts", {"prompt": "a", "facts": 3}, "'facts' must be an object"),
+        ("instructions", {"instruction": "a", "ouput": "b"}, "the row has no 'output': rename 'ouput' to 'output'"),
+        ("instructions", {"instruction": "a", "output": "b", "defects": "rude"}, "'defects' must be a list"),
+        ("instructions", {"messages": TURNS}, "'messages' must end with an assistant's message"),
+        ("completions", {"prompt": "a", "respones": "b"}, "the row has no 'response': rename 'respones' to 'response'"),
+    ],
+)
+def test_a_bad_row_says_what_is_wrong(what, row, reason):
+    with pytest.raises(BadRow) as caught:
+        read_row(row, what)
+    assert caught.value.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "reason"),
+    [
+        ("\n\nHuman: a\n\nAssistant: b\n\nHuman: c", "\n\nHuman: a\n\nAssistant: e", "the transcripts differ before"),
+        ("Human: a\n\nAssistant: b", "Human: a\n\nAssistant: c", "'chosen' and 'rejected' must both begin with"),
+        ("\n\nHuman: a", "\n\nHuman: b", "'chosen' and 'rejected' must both begin with"),
+        ("\n\nHuman: a\n\nAssistant:", "\n\nHuman: a\n\nAssistant: c", "'chosen' is empty"),
+    ],
+)
+def test_a_bad_transcript_says_what_is_wrong(chosen, rejected, reason):
+    with pytest.raises(BadRow) as caught:
+        read_row({"chosen": chosen, "rejected": rejected}, "preferences", "hh")
+    assert caught.value.reason.startswith(reason)
+
+
+def test_hh_refuses_to_write_what_it_could_not_read():
+    system = PreferenceShape(
+        PromptShape("system: s\n\nuser: u", [{"role": "system", "content": "s"}, TURNS[0]]), "a", "b"
+    )
+    with pytest.raises(BadRow, match="a system message has no place"):
+        hh.preference_row(system)
+    with pytest.raises(BadRow, match="a speaker's name"):
+        hh.preference_row(PreferenceShape(ASKED, "Blue.\n\nHuman: and?", "No."))
+
+
+def test_an_implicit_row_whose_prompt_holds_the_template_is_refused():
+    for prompt in ("a\n\n### Response:\nb", "a\n\n### Response:"):
+        with pytest.raises(BadRow, match="the template's own words"):
+            trl.implicit_row(PreferenceShape(PromptShape(prompt), "b", "c"))
+
+
+def test_a_format_that_holds_no_such_thing_is_named():
+    with pytest.raises(BadRow, match="the hh format holds no prompts"):
+        read_row({"prompt": "a"}, "prompts", "hh")
+
+
+@pytest.mark.parametrize(
+    ("row", "shape"),
+    [
+        ({"prompt": "Name a colour."}, ASKED),
+        ({"prompt": TURNS[:1]}, ASKED),
+        ({"prompt": TURNS}, TALK.prompt),
+        ({"messages": TURNS + said("Blue.")}, TALK.prompt),
+        ({"conversations": SHARED}, ASKED),
+        ({"instruction": "Name a colour.", "input": "<noinput>", "output": "x"}, ASKED),
+        ({"instruction": "Name it.", "input": "a colour"}, PromptShape("Name it.\n\na colour")),
+        ({"instruction": "Name it.", "instances": [{"input": "a colour"}]}, PromptShape("Name it.\n\na colour")),
+        ({"prompt": "Hi", "family": "f", "facts": {"n": 1}}, PromptShape("Hi", None, "f", {"n": 1})),
+    ],
+)
+def test_prompts_read_from_every_shape(row, shape):
+    assert read_row(row, "prompts") == shape
+
+
+@pytest.mark.parametrize(
+    ("row", "shape"),
+    [
+        ({"instruction": "a", "input": "b", "output": "c", "text": "ignored"}, InstructionShape("a", "b", "c")),
+        ({"prompt": "a", "completion": "c"}, InstructionShape("a", "", "c")),
+        ({"prompt": TURNS[:1], "completion": said("c")}, InstructionShape("Name a colour.", "", "c")),
+        ({"conversations": SHARED}, InstructionShape("Name a colour.", "", "Blue.")),
+        ({"conversations": TURNS + SHARED[1:]}, InstructionShape(TALK.prompt.text, "", "Blue.", TURNS)),
+        (
+            {"system": "Be brief.", "conversations": SHARED},
+            InstructionShape(
+                "system: Be brief.\n\nuser: Name a colour.",
+                "",
+                "Blue.",
+                [{"role": "system", "content": "Be brief."}, TURNS[0]],
+            ),
+        ),
+        ({"messages": TURNS + said("c")}, InstructionShape(TALK.prompt.text, "", "c", TURNS)),
+        (
+            {"instruction": "a", "output": "c", "family": "f", "defects": ["rude"]},
+            InstructionShape("a", "", "c", family="f", defects=("rude",)),
+        ),
+    ],
+)
+def test_instructions_read_from_every_shape(row, shape):
+    assert read_row(row, "instructions") == shape
+
+
+def test_the_text_of_an_alpaca_row_is_made_by_the_stated_template():
+    without = alpaca.instruction_row(InstructionShape("Add.", "", "3"))["text"]
+    assert without == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\nAdd.\n\n### Response:\n3"
+    )
+    with_input = alpaca.instruction_row(InstructionShape("Add.", "1 2", "3"))["text"]
+    assert with_input.endswith("### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n3")

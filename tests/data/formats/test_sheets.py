@@ -1,0 +1,123 @@
+"""CSV and Parquet files come out as rows that know where they stand, their texts unchanged, and bad ones say what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from data.errors import BadInput
+from data.formats.reading import rows
+from data.transfer.importing import import_file
+
+KOREAN = '책을 준 미나에게 "고마워"라고 써 줘.\n한 줄 더, 그리고 \u1112\u1161\u11ab'  # the last word is not normalised
+ANSWER = "미나야, 고마워! 💙\r\n잘 읽을게."
+
+
+def written(names: list[str], *cells: list, delimiter: str = ",") -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([names, *cells])
+    return out.getvalue().encode()
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reader(content: bytes, name: str = "given.dat") -> list[tuple]:
+        (tmp_path / name).write_bytes(content)
+        return [tuple(row) for row in rows(tmp_path / name)]
+
+    return reader
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_cells_with_quotes_line_breaks_and_korean_are_read_unchanged(read, delimiter, mark):
+    found = read(
+        mark
+        + written(["instruction", "input", "output"], [KOREAN, "", ANSWER], ["Add.", "1, 2", "3"], delimiter=delimiter)
+    )
+    assert found == [
+        (2, {"instruction": KOREAN, "input": None, "output": ANSWER}, ""),
+        (5, {"instruction": "Add.", "input": "1, 2", "output": "3"}, ""),  # the first row takes lines 2 to 4
+    ]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(prompt=TEXT, completion=TEXT)
+def test_any_two_texts_come_out_of_csv_as_they_went_in(read, prompt, completion):
+    assert read(written(["prompt", "completion"], [prompt, completion])) == [
+        (2, {"prompt": prompt, "completion": completion}, "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'"He said "no"",b\n', "a quote inside a quoted cell must be doubled"),
+        (b"a,b,c\n", "the row has 3 cells, the head line 2"),
+        (b"a\n", "the row has 1 cells, the head line 2"),
+        (b"\xc0\xcc\xb9\xcc,b\n", "not UTF-8 text (byte 0xc0); save the file as CSV in UTF-8"),
+    ],
+)
+def test_a_bad_record_is_a_problem_of_its_own(read, line, reason):
+    found = read(b"prompt,completion\nx,y\n" + line + b"z,w\n")
+    assert [(row[0], row[2]) for row in found] == [(2, ""), (3, reason), (4, "")]
+
+
+def test_a_quoted_cell_that_never_ends_is_named_where_it_begins(read):
+    found = read(b'prompt,completion\nx,y\nz,"cut\noff')
+    assert [(row[0], row[2]) for row in found] == [(2, ""), (3, "a quoted cell begins here and does not end")]
+
+
+def test_lists_objects_and_numbers_stand_in_cells_as_json(read):
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    ((_, row, _),) = read(written(["messages", "margin"], [json.dumps(turns), "3"]))
+    assert row == {"messages": turns, "margin": 3}
+
+
+def test_a_table_without_a_known_name_is_still_a_table_and_its_names_are_told(store, tmp_path):
+    file = tmp_path / "questions.csv"
+    file.write_text("Q,A,label\n12시 땡!,하루가 또 가네요.,0\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="it has 'Q', 'A', 'label'"):
+        import_file(store, file, "instructions")
+
+
+def test_plain_prompts_with_commas_stay_plain(store, tmp_path):
+    file = tmp_path / "prompts.txt"
+    file.write_text("Write a note, please\nThank Mina, too\n", encoding="utf-8")
+    assert import_file(store, file, "prompts")["added"] == 2
+
+
+def test_parquet_rows_are_numbered_and_keep_their_texts(store, tmp_path):
+    file = tmp_path / "given.parquet"
+    items = [{"instruction": f"Say {n}.", "input": "", "output": str(n)} for n in range(99)]
+    items.insert(0, {"instruction": KOREAN, "input": None, "output": ANSWER})
+    parquet.write_table(pa.Table.from_pylist(items), file)
+    assert [row.line for row in rows(file)] == list(range(1, 101))
+    assert import_file(store, file, "instructions")["added"] == 100
+    first, *_ = store.instructions.list()
+    assert (first.instruction, first.output) == (KOREAN, ANSWER)
+
+
+def test_values_of_parquet_that_json_does_not_know_are_told_as_text(tmp_path):
+    file = tmp_path / "given.parquet"
+    parquet.write_table(pa.Table.from_pylist([{"prompt": "a", "facts": {"n": float("nan"), "d": b"\xff"}}]), file)
+    assert [row.value for row in rows(file)] == [{"prompt": "a", "facts": {"n": None, "d": "b'\\xff'"}}]
+
+
+def test_a_cut_parquet_file_is_refused(tmp_path):
+    file = tmp_path / "given.parquet"
+    parquet.write_table(pa.Table.from_pylist([{"prompt": "a"}]), file)
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(BadInput, match="damaged or cut off"):
+        list(rows(file))

@@ -1,0 +1,134 @@
+"""import, export, backup and restore on the command line: JSON out, one line and status 2 for bad input."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import pytest
+
+import app
+from data import Store
+from data.views.preferences import preference_rows
+
+
+@pytest.fixture
+def call(home, capsys):
+    """Run a command on this test's home -> (exit status, its JSON document)."""
+
+    def run(*argv: object) -> tuple[int, dict]:
+        status = app.main([*map(str, argv), "--home", str(home), "--json"])
+        return status, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def given(tmp_path):
+    file = tmp_path / "given.jsonl"
+    rows = [{"prompt": f"Say {n}.", "chosen": str(n), "rejected": "no"} for n in range(3)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_the_ring_of_files(call, given, home, tmp_path):
+    assert call("import", given, "--as", "preferences") == (0, {"read": 3, "added": 3, "duplicate": 0, "rejected": 0})
+    out = tmp_path / "out.jsonl.gz"
+    status, document = call("export", out, "--what", "preferences", "--format", "hh")
+    assert (status, document) == (0, {"rows": 3, "omitted": {}, "files": [str(out)]})
+    assert call("backup", tmp_path / "all.tar")[0] == 0
+    status, error = call("restore", tmp_path / "all.tar")
+    assert (status, error["error"]) == (2, "the home is not empty")
+    home.rename(tmp_path / "old")
+    assert call("restore", tmp_path / "all.tar")[0] == 0
+    store = Store(home)
+    assert store.comparisons.count("import") == 3
+    store.close()
+
+
+@pytest.mark.parametrize("what", ["preferences", "pairs", "completions"])
+def test_an_import_goes_to_the_labeling_project_that_is_named(call, given, home, tmp_path, what):
+    with closing(Store(home)) as store:
+        notes = store.projects.add("Notes").id
+    if what == "completions":
+        rows = [{"prompt": "Say 1.", "completion": text, "model": text} for text in ("one", "uno")]
+        given.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert call("import", given, "--as", what, "--project", "notes")[0] == 0
+    with closing(Store(home)) as store:
+        assert {row["project_id"] for row in store.rows("SELECT project_id FROM pairs")} == {notes}
+        if what == "preferences":
+            assert {row.project for row in preference_rows(store)} == {"Notes"}
+        else:
+            assert store.projects.counts(notes)["pairs"] == store.pairs.count()
+
+
+def test_simulated_labels_of_a_file_go_to_the_project_that_is_named(call, given, home):
+    given.write_text(
+        "".join(
+            json.dumps(json.loads(line) | {"source": "simulated"}) + "\n" for line in given.read_text().splitlines()
+        )
+    )
+    with closing(Store(home)) as store:
+        store.projects.add("Notes")
+    assert call("import", given, "--as", "preferences", "--project", "Notes")[1]["added"] == 3
+    with closing(Store(home)) as store:
+        assert {row.project for row in preference_rows(store, source="simulated")} == {"Notes"}
+
+
+@pytest.mark.parametrize(
+    ("what", "more", "error"),
+    [
+        (
+            "preferences",
+            [],
+            {"error": "there is no project 'Nots'", "remedy": "Take one of Standard, Notes.", "field": "project"},
+        ),
+        (
+            "preferences",
+            ["--dry-run"],
+            {"error": "there is no project 'Nots'", "remedy": "Take one of Standard, Notes.", "field": "project"},
+        ),
+        (
+            "prompts",
+            [],
+            {"error": "prompts belong to no labeling project", "remedy": "Leave the project away.", "field": "project"},
+        ),
+    ],
+)
+def test_a_project_that_cannot_be_is_refused_before_anything_is_read(call, home, tmp_path, what, more, error):
+    with closing(Store(home)) as store:
+        store.projects.add("Notes")
+    status, document = call("import", tmp_path / "nothing.jsonl", "--as", what, "--project", "Nots", *more)
+    assert (status, {name: document[name] for name in error}) == (2, error)
+
+
+def test_bad_input_is_one_line_with_its_place(call, given, home, capsys):
+    given.write_text(given.read_text() + '{"promt": "a"}\n')
+    status, error = call("import", given, "--as", "prompts")
+    assert status == 2
+    assert error == {
+        "error": "the row has no 'prompt': rename 'promt' to 'prompt' (3 of 4 rows are good)",
+        "file": str(given),
+        "line": 4,
+        "field": "prompt",
+        "remedy": "Correct it, or import the good rows with --skip-bad.",
+    }
+    assert app.main(["import", str(given), "--as", "prompts", "--home", str(home)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert call("import", given, "--as", "prompts", "--skip-bad")[1]["rejected"] == 1
+
+
+def test_a_model_export_asks_for_the_id(call, tmp_path):
+    status, error = call("export", tmp_path / "out", "--what", "policy")
+    assert (status, error["error"], error["field"]) == (2, "which policy is not said", "id")
+    assert call("export", tmp_path / "out", "--what", "policy", "--id", "p4")[1]["error"] == "there is no policy p4"
+
+
+def test_people_read_counts(given, home, capsys):
+    assert app.main(["import", str(given), "--as", "preferences", "--home", str(home)]) == 0
+    assert capsys.readouterr().out == "3 read, 3 added, 0 duplicate, 0 rejected\n"
+    out = given.with_name("out.jsonl")
+    assert app.main(["export", str(out), "--what", "preferences", "--home", str(home)]) == 0
+    assert capsys.readouterr().out == f"3 rows\n{out}\n"

@@ -1,0 +1,270 @@
+"""Exports are whole, marked with their source, and read back by the tools they are for."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+
+import datasets
+import pytest
+from pyarrow import parquet
+
+from data.errors import BadInput
+from data.formats.export_shapes import labeler_name
+from data.transfer.exporting import FORMATS, MODEL_EXPORTERS, events, export_file, export_model
+from data.transfer.importing import import_file
+from data.views.preferences import preference_rows
+from labeling.session import Answer, RankingAnswer, Session
+
+TALK = [
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello."},
+    {"role": "user", "content": "Bye"},
+]
+GIVEN = [
+    {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No.", "margin": 3},
+    {"prompt": TALK, "chosen": "Goodbye.", "rejected": "So?", "margin": 1},
+    {"prompt": "Name a day.", "chosen": "Monday.", "rejected": "Never.", "source": "simulated"},
+]
+ASKED = {"Name a tree.": "An oak.", "user: Hi\n\nassistant: Hello.\n\nuser: Bye": "Goodbye.", "Name a day.": "Monday."}
+
+
+@pytest.fixture
+def labelled(store, tmp_path):
+    """A store with two imported comparisons (one on a conversation), a simulated one, and a person's tie."""
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps(GIVEN))
+    import_file(store, given, "preferences")
+    add_answer(store, "Say hi.", ("Hi.", "Hello."), "tie")
+    return store
+
+
+def add_answer(store, text: str, answers: tuple[str, str], verdict: str) -> str:
+    """A person's comparison of two imported answers, as the session records it."""
+    prompt = store.prompts.add(text, source="here")
+    left, right = store.completions.add_many(
+        {"prompt_id": prompt.id, "text": answer, "model_name": "m"} for answer in answers
+    )
+    pair = store.pairs.add(prompt.id, left, right)
+    anna = store.accounts.by_name("anna") or store.accounts.add("anna", "labeler")
+    about = {"pair_id": pair.id, "labeler_id": anna.id, "left_id": left, "right_id": right}
+    store.insert("assignments", about | {"id": f"a{pair.id}", "expires_at": "2030", "created_at": "2026"})
+    store.comparisons.record(
+        id=f"c{pair.id}", assignment_id=f"a{pair.id}", verdict=verdict, source="person", rationale="Both fine.", **about
+    )
+    return f"c{pair.id}"
+
+
+def read(path) -> list[dict]:
+    text = gzip.decompress(path.read_bytes()).decode() if path.name.endswith(".gz") else path.read_text()
+    return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("form", "ending"), [*((form, "jsonl") for form in FORMATS["preferences"]), ("trl", "json"), ("trl", "jsonl.gz")]
+)
+def test_every_preference_shape_is_read_by_datasets_and_keeps_source_and_margin(labelled, tmp_path, form, ending):
+    out = tmp_path / f"out.{ending}"
+    result = export_file(labelled, out, "preferences", form=form, labels="all")
+    table = datasets.load_dataset("json", data_files=str(out), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(table) == result["rows"] == len(read(out))
+    assert result["files"] == [str(out)]
+    assert {"source", "margin", "split"} <= set(table.column_names)
+    assert sorted(table["source"])[-1] == "simulated"
+    assert set(table["margin"]) - {0} <= {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("form", "omitted"),
+    [
+        ("trl", {"tie": 1}),
+        ("trl-implicit", {"tie": 1}),
+        ("trl-conversational", {"tie": 1}),
+        ("hh", {"tie": 1}),
+        ("alpaca", {"tie": 1, "a conversation has no place in the Alpaca format": 1}),
+        ("full", {}),
+    ],
+)
+def test_what_a_shape_cannot_say_is_left_out_and_counted(labelled, tmp_path, form, omitted):
+    result = export_file(labelled, tmp_path / "out.jsonl", "preferences", form=form, labels="all")
+    assert result["omitted"] == omitted
+    assert result["rows"] == 4 - sum(omitted.values())
+
+
+@pytest.mark.parametrize("form", ["trl", "trl-implicit", "trl-conversational", "hh"])
+def test_what_is_exported_can_be_imported_with_the_same_meaning(labelled, tmp_path, form):
+    from data import Store
+
+    out = tmp_path / "out.jsonl.gz"
+    export_file(labelled, out, "preferences", form=form, labels="all")
+    other = Store(tmp_path / "other")
+    assert import_file(other, out, "preferences", form=form)["added"] == 3
+    rows = preference_rows(other, source="all")
+    assert {row.prompt: row.chosen for row in rows} == ASKED
+    assert {row.prompt: (row.margin, row.source) for row in rows} == {
+        "Name a tree.": (3, "import"),
+        "user: Hi\n\nassistant: Hello.\n\nuser: Bye": (1, "import"),
+        "Name a day.": (2, "simulated"),
+    }
+    other.close()
+
+
+def test_conversational_rows_hold_messages(labelled, tmp_path):
+    export_file(labelled, tmp_path / "out.jsonl", "preferences", form="trl-conversational")
+    rows = {row["chosen"][0]["content"]: row for row in read(tmp_path / "out.jsonl")}
+    assert rows["Goodbye."]["prompt"] == TALK
+    assert rows["An oak."]["prompt"] == [{"role": "user", "content": "Name a tree."}]
+
+
+def test_labels_say_whose_comparisons_are_written(labelled, tmp_path):
+    counts = {
+        labels: export_file(labelled, tmp_path / f"{labels}.jsonl", "preferences", form="full", labels=labels)["rows"]
+        for labels in ("person", "simulated", "all")
+    }
+    assert counts == {"person": 3, "simulated": 1, "all": 4}
+
+
+def test_simulated_labels_alone_are_not_given_out_for_peoples(store, tmp_path):
+    (tmp_path / "given.jsonl").write_text(json.dumps(GIVEN[2]))
+    import_file(store, tmp_path / "given.jsonl", "preferences")
+    with pytest.raises(BadInput, match="only 1 simulated"):
+        export_file(store, tmp_path / "out.jsonl", "preferences")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("form", ["trl", "full"])
+def test_rows_lead_back_to_their_events_and_name_nobody(labelled, tmp_path, form):
+    export_file(labelled, tmp_path / "out.jsonl", "preferences", form=form, labels="all")
+    assert "anna" not in (tmp_path / "out.jsonl").read_text()
+    for row in read(tmp_path / "out.jsonl"):
+        assert labelled.comparisons.get(row.get("comparison") or row["comparison_id"]).margin == row["margin"]
+
+
+def test_instructions_are_written_in_every_shape(store, tmp_path):
+    given = tmp_path / "given.jsonl"
+    rows = [
+        {"instruction": "Add.", "input": "1 2", "output": "3", "defects": ["curt"]},
+        {"messages": [*TALK, {"role": "assistant", "content": "Ciao."}]},
+    ]
+    given.write_text("\n".join(map(json.dumps, rows)))
+    import_file(store, given, "instructions")
+    for form in FORMATS["instructions"]:
+        out = tmp_path / f"{form}.jsonl"
+        assert export_file(store, out, "instructions", form=form) == {"rows": 2, "omitted": {}, "files": [str(out)]}
+        table = datasets.load_dataset("json", data_files=str(out), split="train", cache_dir=str(tmp_path / "cache"))
+        assert set(table["source"]) == {"given.jsonl"}
+    first = read(tmp_path / "alpaca.jsonl")[0]
+    assert (first["instruction"], first["input"], first["output"], first["defects"]) == ("Add.", "1 2", "3", ["curt"])
+    assert first["text"].endswith("### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n3")
+    assert read(tmp_path / "trl-conversational.jsonl")[1]["messages"][:3] == TALK
+
+
+def test_events_are_all_there_with_what_was_taken_back_and_why(labelled, tmp_path):
+    id = add_answer(labelled, "Say bye.", ("Bye.", "Ciao."), "left")
+    old = labelled.comparisons.get(id)
+    labelled.comparisons.record(
+        id="undo",
+        pair_id=old.pair_id,
+        labeler_id=old.labeler_id,
+        left_id=old.left_id,
+        right_id=old.right_id,
+        assignment_id=old.assignment_id,
+        supersedes=id,
+        verdict="withdrawn",
+        source="person",
+    )
+    labelled.insert("skips", {"assignment_id": old.assignment_id, "reason": "Unclear.", "created_at": "2026"})
+    result = export_file(labelled, tmp_path / "events.jsonl", "events")
+    rows = read(tmp_path / "events.jsonl")
+    kinds = [(row["event"], row.get("source")) for row in rows]
+    assert result["rows"] == len(rows) == len(list(events(labelled)))
+    assert kinds.count(("comparison", "import")) == 2
+    assert kinds.count(("comparison", "simulated")) == kinds.count(("assignment", "simulated")) == 1
+    assert kinds.count(("comparison", "person")) == 3
+    assert [row["reason"] for row in rows if row["event"] == "skip"] == ["Unclear."]
+    assert next(row["rationale"] for row in rows if row.get("verdict") == "tie") == "Both fine."
+    assert next(row["supersedes"] for row in rows if row.get("verdict") == "withdrawn") == id
+
+
+def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_aside(store, add_pairs, tmp_path):
+    add_pairs(2)
+    answers = [{"prompt_id": 1, "model_name": "m", "text": text, "number": n} for n, text in enumerate(("a", "b", "c"))]
+    store.rankings.add_task(1, store.completions.add_many(answers))
+    for name, seconds in (("mina", 7.5), ("jun", None)):
+        session = Session(store, store.accounts.add(name, "labeler"), overlap=2, rankings=True)
+        while item := session.next():
+            about = {"id": f"{name}-{item.assignment}", "assignment": item.assignment, "active_seconds": seconds}
+            session.submit(
+                RankingAnswer(**about, places=(1, 2, 3))
+                if hasattr(item, "answers")
+                else Answer(**about, verdict="left")
+            )
+    store.asides.set_aside("jun", "asleep", by="rae")
+    export_file(store, tmp_path / "events.jsonl", "events")
+    export_file(store, tmp_path / "events.parquet", "events")
+    mina, jun = (labeler_name(store.accounts.by_name(name).id) for name in ("mina", "jun"))
+    said = {
+        ("comparison", mina, 7.5, 0),
+        ("ranking", mina, 7.5, 0),
+        ("comparison", jun, None, 1),
+        ("ranking", jun, None, 1),
+    }
+    for rows in (read(tmp_path / "events.jsonl"), parquet.read_table(tmp_path / "events.parquet").to_pylist()):
+        told = [row for row in rows if row["event"] in ("comparison", "ranking")]
+        assert {(row["event"], row["labeler"], row["active_seconds"], row["set_aside"]) for row in told} == said
+        assert len(told) == 6
+    mine = [
+        row
+        for row in store.own_data.rows(store.accounts.by_name("mina").id)
+        if row["kind"] in ("comparison", "ranking")
+    ]
+    assert [row["active_seconds"] for row in mine] == [7.5] * 3
+
+
+def test_an_existing_file_is_refused_unless_forced(labelled, tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    with pytest.raises(BadInput, match="this exists already"):
+        export_file(labelled, out, "preferences")
+    assert out.read_text() == "mine"
+    export_file(labelled, out, "preferences", force=True)
+    assert out.read_text() != "mine"
+
+
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(store, tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    with pytest.raises(BadInput, match="there are no rows to write"):
+        export_file(store, out, "events", force=True)
+    assert out.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["out.jsonl"]
+    with pytest.raises(BadInput, match="there is no folder"):
+        export_file(store, tmp_path / "none" / "out.jsonl", "events")
+
+
+def test_the_export_is_in_the_audit_list(labelled, tmp_path):
+    export_file(labelled, tmp_path / "out.jsonl", "preferences", form="hh", by="anna")
+    act = labelled.audit.list()[0]
+    assert (act["actor"], act["action"], act["detail"]["format"], act["detail"]["rows"]) == ("anna", "export", "hh", 2)
+
+
+def test_a_wrong_format_is_named(labelled, tmp_path):
+    with pytest.raises(BadInput, match="instructions cannot be written as 'hh'"):
+        export_file(labelled, tmp_path / "out", "instructions", form="hh")
+
+
+def test_a_new_file_has_the_usual_permissions(labelled, tmp_path):
+    export_file(labelled, tmp_path / "out.jsonl", "preferences")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "out.jsonl").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_models_are_written_by_the_function_that_is_registered(store, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODEL_EXPORTERS, "policy", "tests.data.transfer.test_exporting:note")
+    assert export_model(store, tmp_path / "out", "policy", "p4", merge=True) == {"asked": ("p4", True, False)}
+
+
+def note(store, id, out, *, merge, force):
+    return {"asked": (id, merge, force)}

@@ -1,0 +1,276 @@
+"""A large import holds nobody up, and one that breaks off in the middle leaves nothing that counts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+
+import pytest
+from sqlite_utils.utils import sqlite3
+
+from data import Store
+from data.errors import BadInput
+from data.sqlite.schema.imports import TABLES
+from data.tables.imports import CHUNK, FEWEST, LONG, Pace
+from data.transfer.import_survey import File
+from data.transfer.importing import import_file, import_files
+from labeling.session import Answer, Session
+from tests.support import ROOT
+
+ROWS = 2_000
+
+
+def preference(number):
+    return {"prompt": f"Note {number}", "chosen": f"Dear {number}", "rejected": f"no {number}"}
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def counts(store):
+    return {table: store.value(f"SELECT count(*) FROM {table}") for table in TABLES}
+
+
+def seen(store):
+    """What anyone who asks the store finds."""
+    return {
+        "prompts": len(store.prompts.list()),
+        "prompt count": store.prompts.count(),
+        "instructions": len(store.instructions.list()),
+        "instruction count": store.instructions.count(),
+        "events": len(store.comparisons.events()),
+        "current": store.comparisons.count(),
+        "waiting": store.pairs.waiting_count(),
+    }
+
+
+def breaking(store, table, condition):
+    """From now on the store refuses such a row, as it would on a full disk."""
+    store.execute(
+        f"CREATE TRIGGER full BEFORE INSERT ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'no more room'); END"
+    )
+
+
+def test_answers_are_recorded_while_a_large_file_is_imported(store, add_pairs, tmp_path):
+    add_pairs(ROWS // 10)
+    session = Session(store, store.accounts.add("mina", "labeler"))
+    file = write(tmp_path / "large.jsonl", (preference(number) for number in range(ROWS)))
+    importing = threading.Thread(target=import_file, args=(store, file, "preferences"))
+    importing.start()
+    answered = 0
+    try:
+        while importing.is_alive() and (item := session.next()):
+            # waiting longer than the lock's timeout would raise here
+            session.submit(Answer(secrets.token_hex(8), item.assignment, "left"))
+            answered += bool(store.value("SELECT 1 FROM imports WHERE done_at IS NULL"))
+            time.sleep(0.005)
+    finally:
+        importing.join()
+    assert answered > 10  # while rows were written
+    assert store.comparisons.count("import") == ROWS
+
+
+KINDS = {
+    "prompts": lambda n: {"prompt": f"Note {n}"},
+    "instructions": lambda n: {"instruction": f"Note {n}", "output": "Sure."},
+    "preferences": preference,
+    "pairs": preference,
+    "completions": lambda n: {"prompt": f"Note {n // 2}", "response": f"Dear {n}", "model": "m"},
+}
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_nothing_is_seen_of_an_import_before_it_is_done_and_then_all(store, add_pairs, tmp_path, what):
+    add_pairs(3)
+    before, during = seen(store), []
+    mina = Session(store, store.accounts.add("mina", "labeler"))
+    handed = {pair for pair, *_ in mina.queue.waiting()}
+    file = write(tmp_path / "some.jsonl", map(KINDS[what], range(600)))
+
+    def look(stage, done, total):
+        if stage == "written":
+            during.append(seen(store))
+            assert {pair for pair, *_ in mina.queue.waiting()} == handed
+
+    import_files(store, [File.at(file)], what, progress=look)
+    assert len(during) >= 3  # chunks
+    assert all(found == before for found in during)
+    changed = {name for name, value in seen(store).items() if value != before[name]}
+    assert (
+        changed
+        == {"prompts", "prompt count"}
+        | {
+            "prompts": set(),
+            "instructions": {"instructions", "instruction count"},
+            "preferences": {"events", "current"},
+            "pairs": {"waiting"},
+            "completions": {"waiting"},
+        }[what]
+    )
+
+
+KILLED = """
+import os, signal, sys
+from data import Store
+from data.transfer.importing import import_files
+from data.transfer.import_survey import File
+def die(stage, done, total):
+    if stage == "written" and done >= 500:
+        os.kill(os.getpid(), signal.SIGKILL)
+import_files(Store(sys.argv[1]), [File.at(sys.argv[2])], sys.argv[3], progress=die)
+"""
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_an_import_that_is_killed_counts_nowhere_and_the_next_one_takes_it_out(store, home, tmp_path, what):
+    file = write(tmp_path / "some.jsonl", map(KINDS[what], range(600)))
+    before, empty = seen(store), counts(store)
+    died = subprocess.run([sys.executable, "-c", KILLED, str(home), str(file), what], cwd=ROOT)
+    assert died.returncode == -signal.SIGKILL
+    assert seen(store) == before
+    assert counts(store) != empty  # it was in the middle
+    import_file(store, write(tmp_path / "other.jsonl", [{"prompt": "One"}]), "prompts")
+    assert counts(store) == empty | {"prompts": empty["prompts"] + 1}
+    assert import_file(store, file, what) == {"read": 600, "added": 600, "duplicate": 0, "rejected": 0}
+
+
+def test_what_was_used_meanwhile_survives_the_import_that_broke_off(store, tmp_path):
+    def use(stage, done, total):
+        if stage == "written":
+            store.instructions.add("Note 7", "By hand.", source="mina")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_files(
+            store, [File.at(write(tmp_path / "some.jsonl", map(preference, range(20))))], "preferences", progress=use
+        )
+    assert [prompt.text for prompt in store.prompts.list()] == ["Note 7"]
+    assert [row.output for row in store.instructions.list()] == ["By hand."]
+
+
+def test_commits_get_smaller_where_they_take_long_and_grow_again():
+    pace = Pace()
+    for _ in range(9):
+        pace.took(1.0)
+    assert pace.size == FEWEST
+    pace.took(0.75 * LONG)  # neither long nor short
+    assert pace.size == FEWEST
+    for _ in range(40):
+        pace.took(0.001)
+    assert pace.size == CHUNK
+
+
+def test_a_second_import_at_the_same_time_is_refused(store, tmp_path):
+    file = File.at(write(tmp_path / "some.jsonl", [preference(1)]))
+
+    def again(stage, done, total):
+        import_files(store, [file], "preferences")
+
+    with pytest.raises(BadInput, match="another import is running"):
+        import_files(store, [file], "preferences", progress=again)
+
+
+def test_a_comparison_of_an_import_that_is_done_cannot_be_deleted(store, tmp_path):
+    import_file(store, write(tmp_path / "some.jsonl", [preference(1)]), "preferences")
+    with pytest.raises(sqlite3.IntegrityError, match="written once"):
+        store.execute("DELETE FROM comparisons")
+
+
+@pytest.mark.parametrize("what", ["preferences", "completions"])
+def test_memory_does_not_grow_with_the_file(tmp_path, what):
+    peaks = []
+    for rows in (500, 1_500):
+        given = ({**KINDS[what](number), "padding": "x" * 2000} for number in range(rows))
+        file = write(tmp_path / f"{rows}.jsonl", given)
+        store = Store(tmp_path / f"home {rows}")
+        tracemalloc.start()
+        import_file(store, file, what)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        store.close()
+    assert peaks[1] < peaks[0] + 500_000  # the file has grown by 2,000,000
+
+
+def test_several_files_come_in_together_or_not_at_all(store, tmp_path):
+    files = [
+        write(tmp_path / f"{model}.jsonl", [{"prompt": f"Note {n}", "response": f"{model} {n}"} for n in range(3)])
+        for model in ("big", "small")
+    ]
+    with files[1].open("a") as stream:
+        stream.write('{"prompt": "Note 3"}\n')
+    with pytest.raises(BadInput, match=r"small.jsonl:4: the row has no 'response'.*\(6 of 7 rows are good\)"):
+        import_files(store, [File.at(path) for path in files], "completions")
+    assert store.completions.count() == 0
+    done = import_files(store, [File.at(path) for path in files], "completions", skip_bad=True)
+    assert (done["added"], done["rejected"], done["rejected_file"]) == (6, 1, f"{files[1]}.rejected.jsonl")
+    pairs = [
+        {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.list()
+    ]
+    assert pairs == [{"big", "small"}] * 3  # the answers of both to each prompt
+    assert store.imports.list()[-1]["files"] == ["big.jsonl", "small.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("table", "condition"),
+    [
+        ("comparisons", "NEW.winner_id IN (SELECT id FROM completions WHERE text = 'Dear 700')"),
+        ("completions", "NEW.text = 'no 700'"),
+    ],
+)
+def test_a_failure_in_the_middle_leaves_no_comparison_and_nothing_to_judge(store, tmp_path, table, condition):
+    file = write(tmp_path / "some.jsonl", (preference(number) for number in range(800)))
+    breaking(store, table, condition)
+    with pytest.raises(sqlite3.IntegrityError, match="no more room"):
+        import_file(store, file, "preferences")
+    assert store.comparisons.events() == []
+    assert store.pairs.waiting_count() == 0
+    assert store.audit.list() == []
+    store.execute("DROP TRIGGER full")
+    assert import_file(store, file, "preferences") == {"read": 800, "added": 800, "duplicate": 0, "rejected": 0}
+    assert (store.prompts.count(), store.completions.count(), store.pairs.count()) == (800, 1600, 800)
+
+
+@pytest.mark.parametrize("what", ["prompts", "instructions"])
+def test_prompts_and_instructions_come_together_or_not_at_all(store, tmp_path, what):
+    rows = (
+        {"prompt": f"Note {n}"} if what == "prompts" else {"instruction": f"Note {n}", "output": "Sure."}
+        for n in range(800)
+    )
+    file = write(tmp_path / "some.jsonl", rows)
+    breaking(store, "prompts", "NEW.text = 'Note 700'")
+    with pytest.raises(sqlite3.IntegrityError, match="no more room"):
+        import_file(store, file, what)
+    assert (store.prompts.count(), store.instructions.count()) == (0, 0)
+    store.execute("DROP TRIGGER full")
+    assert import_file(store, file, what)["added"] == 800
+
+
+def test_every_imported_answer_is_in_a_pair_with_an_earlier_one(store, tmp_path):
+    answers = [
+        {"prompt": f"Note {n}", "completion": f"{model} {n}", "model": model}
+        for n in range(200)
+        for model in ("one", "two", "three")
+    ]
+    file = write(tmp_path / "some.jsonl", answers)
+    breaking(store, "completions", "NEW.text = 'two 150'")
+    with pytest.raises(sqlite3.IntegrityError, match="no more room"):
+        import_file(store, file, "completions")
+    assert (store.completions.count(), store.pairs.count()) == (0, 0)
+    store.execute("DROP TRIGGER full")
+    import_file(store, file, "completions")
+    models = [
+        {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.list()
+    ]
+    assert models.count({"one", "two"}) == 200  # the second answer has one choice, the third two
+    assert models.count({"one", "three"}) + models.count({"two", "three"}) == 200
+    assert 60 < models.count({"one", "three"}) < 140  # a fair coin 200 times: 100, standard deviation 7
+    assert import_file(store, file, "completions") == {"read": 600, "added": 0, "duplicate": 600, "rejected": 0}
+    assert store.pairs.count() == 400

@@ -1,0 +1,191 @@
+"""Every route and every handler that the app registers answers as the tables in docs/security.md say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from gradio.context import LocalContext
+from starlette.routing import BaseRoute, Mount
+from starlette.testclient import TestClient
+
+from data.store import Store
+from labeling.accounts.oidc import Oidc, Provider
+from labeling.accounts.sign_in import COOKIE
+from labeling.http.proxy import Entrance
+from rlhf.pages.site import compose_site
+from tests.support import ROOT
+
+DOCUMENT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+WHO = ("anonymous", "labeler", "researcher")
+
+
+def table(heading: str) -> dict[str, dict[str, str]]:
+    """The rows of the table whose first column is `heading`, by their first cell."""
+    lines = iter(DOCUMENT.splitlines())
+    columns = next(cells(line) for line in lines if line.startswith(f"| {heading} |"))
+    next(lines)
+    rows = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        first, *rest = cells(line)
+        rows[first.strip("`")] = dict(zip(columns[1:], rest, strict=True))
+    return rows
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("| \n").split("|")]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("access"))
+    for name, role in (("lab", "labeler"), ("rae", "researcher"), ("gone", "researcher")):
+        store.accounts.add(name, role)
+    store.accounts.disable("gone")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def site(store) -> Entrance:
+    return compose_site(store, oidc=Oidc(Provider("http://127.0.0.1:9", "client", "secret")))
+
+
+@pytest.fixture(scope="module")
+def client(site) -> TestClient:
+    return TestClient(site, follow_redirects=False)
+
+
+def shown(store: Store, who: str) -> dict[str, str]:
+    """The headers by which this kind of person is known: a new session, and a token for the API."""
+    if who == "anonymous":
+        return {}
+    id = store.accounts.by_name({"labeler": "lab", "researcher": "rae"}[who]).id
+    return {
+        "cookie": f"{COOKIE}={store.tokens.issue('session', id, 600)}",
+        "authorization": f"Bearer {store.tokens.issue('api', id, 600)}",
+    }
+
+
+def registered(site: Entrance) -> list[tuple[str, str]]:
+    """(method, path) of all that the gate answers itself and of all routes behind it."""
+    behind = [(method, path) for route in site.app.app.routes for method, path in flat(route, "")]
+    return sorted({*site.app.own, *behind})
+
+
+def flat(route: BaseRoute, prefix: str) -> Iterator[tuple[str, str]]:
+    """A route, or those below it."""
+    inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+    if inner:
+        below = prefix + (
+            route.path if isinstance(route, Mount) else getattr(getattr(route, "include_context", None), "prefix", "")
+        )
+        for each in inner:
+            yield from flat(each, below)
+    else:
+        for method in sorted((getattr(route, "methods", None) or {"GET"}) - {"HEAD"}):
+            yield method, prefix + route.path
+
+
+def row_of(path: str, rows: dict) -> str | None:
+    """The row that fits: the path itself, else the longest with a star at its end."""
+    fitting = [row for row in rows if row == path or (row.endswith("*") and path.startswith(row[:-1]))]
+    return max(fitting, key=len, default=None)
+
+
+def told(status: int, location: str) -> str:
+    """What an answer says of access, in the words of the table."""
+    if status == 401 or (status == 303 and location.startswith("/login?next=")):
+        return "sign in"
+    return {403: "no", 404: "not there"}.get(status, "yes")
+
+
+def test_the_app_registers_the_framework_routes_too(site):
+    paths = {path for _, path in registered(site)}
+    pages = {"/label/do/answer", "/label/gradio_api/upload", "/train/exports/{name}", "/train/gradio_api/queue/join"}
+    assert {"/login", "/api/v1/import"} | pages <= paths
+
+
+def test_every_route_has_its_row_and_every_row_its_route(site):
+    rows = table("route")
+    found = {path: row_of(path, rows) for _, path in registered(site)}
+    assert [path for path, row in found.items() if row is None] == []
+    assert set(rows) - set(found.values()) == {"/label/gradio_api/run/*", "/train/gradio_api/run/*"} - set(
+        found.values()
+    )
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_every_route_answers_as_its_row_says(store, site, client, who):
+    rows, wrong, known = table("route"), [], shown(store, who)
+    for method, path in registered(site):
+        expected = rows[row_of(path, rows)][who]
+        asked = re.sub(r"{[^}]*}", "predict" if "/run/" in path else "x", path)
+        answer = client.request(method, asked, headers=known | ({"accept": "text/html"} if method == "GET" else {}))
+        known = shown(store, who) if path == "/logout" else known
+        got = told(answer.status_code, answer.headers.get("location", ""))
+        if got != expected and not (expected == "yes" and got == "not there" and "{" in path):
+            wrong.append((method, asked, expected, answer.status_code))
+    assert wrong == []
+
+
+def handlers(site: Entrance) -> list[tuple[str, str, object]]:
+    """(page, name, function) of every handler of every mounted page that runs on the server."""
+    mounts = [route for route in site.app.app.routes if isinstance(route, Mount) and hasattr(route.app, "get_blocks")]
+    return [(mount.path, fn.name, fn.fn) for mount in mounts for fn in mount.app.get_blocks().fns.values() if fn.fn]
+
+
+def test_every_page_has_its_row_of_handlers(site):
+    assert {page for page, *_ in handlers(site)} == set(table("handlers of"))
+
+
+@pytest.mark.parametrize(
+    ("who", "name"), [("anonymous", None), ("anonymous", "nobody"), ("labeler", "lab"), ("closed account", "gone")]
+)
+def test_every_handler_refuses_whom_its_row_refuses(site, who, name):
+    rows = table("handlers of")
+    request = LocalContext.request.set(SimpleNamespace(username=name))
+    try:
+        for page, _, handler in handlers(site):
+            if rows[page][who] == "no":
+                with pytest.raises(gr.Error, match="may not do this"):
+                    handler()
+    finally:
+        LocalContext.request.reset(request)
+
+
+def test_no_page_links_to_an_address_that_a_root_path_would_break():
+    root = ROOT
+    sources = [
+        path
+        for floor in ("labeling", "reward", "rlhf")
+        for kind in ("py", "js")
+        for path in (root / floor).rglob(f"*.{kind}")
+    ]
+    absolute = re.compile(r"""(?:href|action|src)=\\?['"]?/(?!/)|fetch\(\\?['"`]/|link="/""")
+    assert [str(path) for path in sources if absolute.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_labeler_reads_texts_of_their_own_projects_alone(tmp_path):
+    rows, store = table("texts on"), Store(tmp_path)
+    for number in range(4):  # some of them train
+        store.instructions.add(f"Say {number}.", "Yes.", source="a secret file")
+        store.prompts.add(f"Tell a secret of {number}.", source="a secret file")
+    people = {
+        who: store.accounts.add(who[-12:], "researcher" if who == "researcher" else "labeler")
+        for who in rows["/label/rate"]
+    }
+    store.projects.change(1, everyone=False)
+    store.projects.give(1, [people["labeler of the Standard project"]])
+    store.projects.give(store.projects.add("Another").id, [people["labeler of another one"]])
+    client = TestClient(compose_site(store))
+    for who, account in people.items():
+        client.cookies = {COOKIE: store.tokens.issue("session", account.id, 600)}
+        got = {path: "yes" if "<div class=text" in client.get(path).text else "no" for path in rows}
+        assert got == {path: row[who] for path, row in rows.items()}, who
+    store.close()

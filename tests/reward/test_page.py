@@ -1,0 +1,170 @@
+"""The page Reward: what its cards say, and that every handler asks who is there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+
+from data.errors import BadInput
+from reward.page import RewardPage
+from reward.report import view
+from reward.report.build import Judged, build_report
+
+ROWS = [
+    Judged(n, f"prompt <b>{n}</b>", "kind <i>answer</i>", "no", score, 0.0, 1.0, 1 + n % 3)
+    for n, score in enumerate((1.5, 0.7, -2.0, 3.0))
+]
+
+
+@pytest.fixture
+def models(store):
+    """Two reward models: one with test labels, one without."""
+    return [
+        store.reward_models.add(name="first", base="b", adapter="a", report=build_report(ROWS)),
+        store.reward_models.add(name="second", base="b", adapter="a", report=build_report([])),
+    ]
+
+
+def page_of(store, authorise=lambda request: None, enqueue=None):
+    with gr.Blocks():
+        return RewardPage(store, [gr.Timer(2).tick], authorise, enqueue)
+
+
+def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
+    card = view.card(models[0])
+    assert "75 % (" in card
+    assert "Longer answer preferred" in card
+
+
+def test_a_model_without_test_labels_says_so_and_shows_no_accuracy(models):
+    card = view.card(models[1])
+    assert "accuracy is not known" in card
+    assert "Accuracy on test prompts" not in card
+
+
+def test_texts_of_people_and_models_hold_no_markup(models):
+    shown = view.worst(models[0], {})
+    assert "&lt;b&gt;2&lt;/b&gt;" in shown
+    assert "<i>" not in shown
+
+
+def test_a_setting_with_choices_is_a_list_of_them(store):
+    field = page_of(store).fields["likelihood"]
+    assert isinstance(field, gr.Dropdown)
+    assert ([value for _, value in field.choices], field.value) == (["bradley-terry", "rao-kupper", "graded"], "graded")
+
+
+def test_without_reward_models_the_page_says_which_step_fills_it():
+    assert "/label/" in view.cards([])
+
+
+def test_every_handler_asks_who_is_there(store, models):
+    def nobody(request):
+        raise gr.Error("no")
+
+    page = page_of(store, nobody)
+    for handler in (lambda: page.tick("#reward", "", None), lambda: page.show("r1", None), lambda: page.submit(None)):
+        with pytest.raises(gr.Error):
+            handler()
+
+
+def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
+    page = page_of(store)
+    mark, cards, choice, _ = page.tick("#reward", "", None)
+    assert cards.index("r2") < cards.index("r1")
+    assert choice.value == "r2"
+    assert page.tick("#reward", mark, None)[1] == gr.skip()
+    assert page.tick("#loop", "", None)[1] == gr.skip()
+
+
+def test_looking_closer_shows_plots_the_table_and_the_disagreements(store, models):
+    closer, table, worst = page_of(store).show("r1", None)
+    assert closer.count("<svg") == 3
+    assert table.visible
+    assert "prompt &lt;b&gt;2" in worst
+
+
+def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store, models):
+    closer, table, worst = page_of(store).show("r2", None)
+    assert "/label/" in closer
+    assert (table.visible, worst) == (False, "")
+
+
+def test_the_table_holds_every_group_with_its_interval(models):
+    rows = {(kind, name): rest for kind, name, *rest in view.groups(models[0], {})}
+    assert [name for kind, name in rows if kind == "strength of preference"] == ["slightly", "clearly", "significantly"]
+    number, prompts, accuracy, low, high = rows["better answer stood", "left"]
+    assert (number, prompts, accuracy) == (4, 4, 75.0)
+    assert low < 75 < high
+
+
+def test_labelers_of_a_report_have_their_names_on_the_page(models):
+    one = {"comparisons": 3, "prompts": 2, "accuracy": 0.5, "ci": [0.1, 0.9]}
+    report = {"by_labeler": [{"labeler": "labeler-7", **one}, {"labeler": "labeler-8", **one}]}
+    rows = view.groups(replace(models[0], report=report), {"labeler-7": "mina"})
+    assert [(kind, name) for kind, name, *_ in rows] == [("labeler", "mina"), ("labeler", "labeler-8")]
+
+
+def test_the_report_downloads_as_the_json_that_is_stored(models):
+    data = re.search(r"base64,([^']+)", view.download(models[0]))[1]
+    assert json.loads(base64.b64decode(data)) == models[0].report
+
+
+def test_the_form_queues_a_run_and_trains_nothing(store):
+    mina = store.accounts.add("mina", "researcher")
+    page = page_of(store, lambda request: mina, lambda settings, by: store.runs.enqueue("reward", settings, by))
+    said = page.submit(None, *[field.value for field in page.fields.values()])
+    (run,) = store.runs.list()
+    assert run.public in said
+    assert (run.state, run.created_by, run.settings["learning_rate"]) == ("queued", "mina", 0.001)
+
+
+def test_a_refused_form_says_why(store):
+    def refuse(settings, by):
+        raise BadInput("there are no comparisons", "Label some.")
+
+    mina = store.accounts.add("mina", "researcher")
+    page = page_of(store, lambda request: mina, refuse)
+    assert "Label some." in page.submit(None, *[field.value for field in page.fields.values()])
+
+
+def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(store, models):
+    page = page_of(store)
+    store.policies.add(name="base", kind="base", base="b")
+    mark, _, _, first = page.tick("#reward", "", None)
+    assert first.choices == [("", ""), ("p1", "p1")]
+    store.policies.add(name="tuned", kind="sft", base="b", adapter="a", parent_id=1)
+    _, cards, choice, then = page.tick("#reward", mark, None)
+    assert [name for name, _ in then.choices] == ["", "p2", "p1"]
+    assert (cards, choice) == (gr.skip(), gr.skip())
+
+
+def test_a_page_links_to_a_page_where_the_command_line_has_a_command():
+    problem = BadInput("there is no <reward model> yet", "Train one first: app.py train reward", field="reward")
+    assert (
+        view.refused(problem) == "there is no &lt;reward model&gt; yet. Train one first: <a href='#reward'>Reward</a>"
+    )
+    assert (
+        view.refused(BadInput("no prompts", "Import some: app.py import FILE --as prompts"))
+        == "no prompts. Import some with the command import"
+    )
+    assert "<a href='#runs'>Runs</a>" in view.refused(
+        BadInput("no pair waits", "Sample answers first: app.py sample --policy P --prompts N")
+    )
+
+
+def test_a_command_that_no_page_stands_for_stays_a_command():
+    problem = BadInput("run1 left no checkpoint", "Start another one: app.py sample --endpoint URL --model NAME")
+    assert (
+        view.refused(problem) == "run1 left no checkpoint. Start another one: app.py sample --endpoint URL --model NAME"
+    )
+
+
+def test_a_refusal_names_the_field_where_the_error_does_not():
+    shown = view.refused(BadInput("-1 is too small", "Give 1 or more.", field="epochs"))
+    assert shown == "-1 is too small (field &#x27;epochs&#x27;). Give 1 or more."

@@ -1,0 +1,150 @@
+"""One training of a reward model, on the shared base: what it is fed, its loss, what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from data.settings import parse_settings
+from data.views.preferences import training_rows
+from reward.base.adapters import read_adapter, stack, write_adapter
+from reward.base.frozen_base import Base
+from reward.model import RewardModel
+from reward.report.scored import FitPair
+from reward.settings import RewardSettings
+from reward.training.classifier import as_classifier, give_back, lora_for_scoring
+from reward.training.fit import Start, build_trainer, fit
+from reward.training.rows import RowEncoder
+from reward.training.run import run, starting_point
+from reward.training.score_test import Answer, fit_pairs
+from tests.support.labeled_notes import context_of
+
+
+def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):
+    base = Base.load(base_folder)
+    batch = base.collate([base.encode_prompt("Name two animals.")])
+    before = base.hidden(*batch)
+    classifier = get_peft_model(as_classifier(base, seed=0), lora_for_scoring(4)).train()
+    for name, matrix in classifier.named_parameters():
+        if "lora_" in name:
+            matrix.data.normal_()
+    give_back(base, classifier)
+    assert torch.equal(base.hidden(*batch), before)
+    assert not any(module.training for module in base.causal.modules())
+    assert not any(matrix.requires_grad for matrix in base.causal.parameters())
+
+
+def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
+    base = Base.load(base_folder)
+    base.add_adapter("sft")
+    for matrix in base.parameters("sft"):
+        matrix.data.normal_(std=0.1)
+    base.save_adapter("sft", tmp_path / "sft")
+    policy = labeled.policies.add(name="sft", kind="sft", base=str(base_folder), adapter=str(tmp_path / "sft"))
+    settings = parse_settings(RewardSettings, [f"from={policy.public}", "max_steps=4", "batch_size=8", "rank=4"])
+    start = starting_point(labeled, settings)
+    rows = RowEncoder(base).encode(_rows(labeled))
+    trainer = build_trainer(tmp_path / "run", settings, base, start, rows)
+    trainer.train()
+    expected = _classifier_scores(trainer, rows)
+    model = labeled.reward_models.get(run(context_of(labeled, settings), settings).produced[0])
+    loaded = RewardModel.load(labeled.home / model.adapter)
+    found = loaded.raw_scores([each.prompt for each in rows], [each.a for each in rows])
+    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-4)
+
+
+def _rows(store):
+    return training_rows(store)
+
+
+@torch.no_grad()
+def _classifier_scores(trainer, rows, side="a"):
+    model = trainer.model.eval()
+    return [model(input_ids=torch.tensor([each.prompt + getattr(each, side)])).logits.item() for each in rows]
+
+
+def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
+    base = Base.load(base_folder)
+    (each, *_) = RowEncoder(base).encode(_rows(labeled))
+    assert each.prompt == base.encode_prompt(each.row.prompt)
+    assert each.a == each.row.a_token_ids
+    assert each.a[-1] in base.eos_ids
+
+
+def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folder, tmp_path):
+    base = Base.load(base_folder)
+    rows = RowEncoder(base).encode(_rows(labeled))
+    settings = parse_settings(RewardSettings, ["max_steps=4", "batch_size=8", "rank=4", "learning_rate=0.01"])
+    trainer = build_trainer(tmp_path / "run", settings, base, Start(str(base_folder), None, None), rows)
+    trainer.train()
+    expected = _classifier_scores(trainer, rows)
+    model = labeled.reward_models.get(run(context_of(labeled, settings), settings).produced[0])
+    found = RewardModel.load(labeled.home / model.adapter).raw_scores(
+        [each.prompt for each in rows], [each.a for each in rows]
+    )
+    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_folder, tmp_path):
+    base = Base.load(base_folder)
+    rows = RowEncoder(base).encode(_rows(labeled))[:6]
+    rows[1] = replace(rows[1], row=replace(rows[1].row, weight=3.0))
+    rows.append(replace(rows[0], row=replace(rows[0].row, label=0.0, margin=3)))
+    settings = RewardSettings(batch_size=7, rank=2, likelihood="bradley-terry", label_smoothing=0.1, centring=0.05)
+    trainer = build_trainer(tmp_path, settings, base, Start(str(base_folder), None, None), rows)
+    (batch,) = trainer.get_train_dataloader()
+    loss = trainer.compute_loss(trainer.model, dict(batch))
+    assert batch["input_ids"].shape[0] == 6
+    a, b = (np.array(_classifier_scores(trainer, rows, side), dtype=float) for side in ("a", "b"))
+    label = np.array([each.row.label for each in rows]) * 0.8 + 0.1
+    weight = np.array([each.row.weight for each in rows])
+    each = label * np.logaddexp(0, b - a) + (1 - label) * np.logaddexp(0, a - b)
+    each = weight / weight.mean() * each + 0.05 * (a + b) ** 2
+    expected = (
+        (each[0] + each[6]) / 2 + each[1:6].sum()
+    ) / 6  # the first pair was judged twice: one element of two comparisons
+    assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rao-kupper", "graded"])
+def test_every_likelihood_trains_and_moves_its_points(labeled, base_folder, tmp_path, name):
+    base = Base.load(base_folder)
+    rows = RowEncoder(base).encode(_rows(labeled))
+    settings = RewardSettings(batch_size=8, max_steps=2, rank=2, likelihood=name)
+    start = Start(str(base_folder), None, None)
+    before = build_trainer(tmp_path / "before", settings, base, start, rows).model
+    points = before.likelihood.cut_points()
+    give_back(base, before)
+    after = fit(tmp_path / "after", settings, base, start, rows).cut_points
+    assert len(points) == (1 if name == "rao-kupper" else 3)
+    assert all(one != two for one, two in zip(points, after, strict=True))
+
+
+def test_two_stacked_adapters_do_what_both_do(base_folder, tmp_path):
+    base = Base.load(base_folder)
+    for name, rank, modules in (("one", 2, ["q_proj", "up_proj"]), ("two", 3, ["q_proj", "v_proj"])):
+        base.add_adapter(name, config=LoraConfig(r=rank, lora_alpha=8, target_modules=modules))
+        for matrix in base.parameters(name):
+            matrix.data.normal_(std=0.3)
+        base.save_adapter(name, tmp_path / name)
+    write_adapter(tmp_path / "both", *stack(read_adapter(tmp_path / "one"), read_adapter(tmp_path / "two")))
+    base.add_adapter("both", tmp_path / "both")
+    batch = base.collate([base.encode_prompt("Name two animals.")])
+    with base.role("both"):
+        found = base.hidden(*batch)
+    for layer in base._layers:
+        layer._active_adapter = ["one", "two"]
+    assert torch.allclose(found, base.hidden(*batch), atol=1e-5)
+
+
+def test_only_answers_alike_in_all_but_fit_make_fit_pairs():
+    def answer(prompt_id, score, **parts):
+        return Answer(prompt_id, score, parts)
+
+    fits, misses = answer(1, 0.3, fit=2.0, manner=0.25), answer(1, 0.9, fit=0.0, manner=0.25)
+    rude, elsewhere = answer(1, 0.1, fit=0.0, manner=-0.8), answer(2, 0.2, fit=1.0, manner=0.25)
+    assert fit_pairs([misses, fits, rude, elsewhere, Answer(1, 0.0, None)]) == [FitPair(1, 0.3, 0.9)]

@@ -1,0 +1,78 @@
+"""Remaining time is honest: from the run's own rate, and silent where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+
+from rlhf.common.estimate import in_words, most_memory, remaining, took, usual
+from rlhf.kinds import KINDS
+from rlhf.pages.loop_counts import look_round
+from rlhf.pages.run_form import RunForm
+
+START, LATER = "2026-01-01T10:00:00.000000+00:00", "2026-01-01T10:01:00.000000+00:00"
+
+
+@pytest.fixture
+def run(store):
+    return replace(store.runs.enqueue("ppo", {}, "tester"), state="running", started_at=START)
+
+
+def test_a_quarter_done_in_a_minute_leaves_three_minutes(run):
+    assert remaining(replace(run, done=25, total=100), LATER) == 180.0
+
+
+def test_nothing_is_said_before_the_first_step_or_in_the_first_seconds(run):
+    assert remaining(replace(run, done=0, total=100), LATER) is None
+    assert remaining(replace(run, done=1, total=100), "2026-01-01T10:00:04.000000+00:00") is None
+
+
+def test_a_queued_run_took_nothing_yet(store):
+    assert took(store.runs.enqueue("ppo", {}, "tester"), LATER) is None
+
+
+def test_the_usual_time_is_the_median_of_finished_runs_of_the_kind(run):
+    ended = [replace(run, state="done", ended_at=f"2026-01-01T10:0{minutes}:00.000000+00:00") for minutes in (1, 2, 9)]
+    others = [replace(run, kind="sft", state="done", ended_at=LATER), replace(run, state="failed", ended_at=LATER)]
+    assert usual(ended + others, "ppo") == 120.0
+    assert usual(others, "ppo") is None
+
+
+def test_the_memory_told_is_the_most_that_the_last_finished_runs_of_the_kind_took(run):
+    ended = [
+        replace(run, state="done", ended_at=LATER, report={"peak_mb": peak})
+        for peak in (512.0, 700.5, 600.0, 1.0, 2.0, 9000.0)
+    ]
+    others = [
+        replace(run, kind="sft", state="done", report={"peak_mb": 8000.0}),
+        replace(run, state="done", ended_at=LATER),
+    ]
+    assert most_memory(others + ended[:2], "ppo") == 700.5
+    assert most_memory(ended, "ppo") == 700.5  # the sixth is too old
+    assert most_memory(others, "ppo") is None
+
+
+def test_the_form_says_what_the_last_runs_took(store):
+    store.prompts.add("Say hi.", source="test")
+    store.policies.add(name="first", kind="base", base="some/hub-id")
+    with gr.Blocks():
+        form = RunForm(store, KINDS["sample"])
+    assert "None has run on this machine yet." in form.outlook()
+    for report in ({}, {"peak_mb": 1234.4}):
+        run = store.runs.enqueue("sample", {}, "tester")
+        store.runs.claim()
+        store.runs.finish(run.id, "done", report=report)
+        assert ("s and up to 1,234 MB on this machine." in form.outlook()) == bool(report)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (59, "59 s"), (200, "3 min"), (9000, "2.5 h")])
+def test_times_are_rounded_for_people(seconds, words):
+    assert in_words(seconds) == words
+
+
+def test_the_ring_of_a_fresh_home_is_empty_and_names_a_waiting_run(store):
+    assert look_round(store).prompts == 0
+    store.runs.enqueue("sample", {}, "tester")
+    assert look_round(store).active == "run1"

@@ -1,0 +1,192 @@
+"""The page Labels: what it says, that every handler asks who is there, and that a researcher's acts are kept."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import gradio as gr
+import pytest
+
+from data.store import Store
+from data.views.preferences import filters
+from labeling.quality.agreement import Agreement, AgreementReport, Alpha
+from labeling.quality.overview import overview
+from rlhf.pages import disputes, labels_view
+from rlhf.pages.disputes import Disputes
+from rlhf.pages.labels import LabelsPage
+
+RAE = type("Request", (), {"username": "rae"})()
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def judged(store, add_pairs) -> Store:
+    """Two labelers agree on two pairs and disagree on the third."""
+    store.accounts.add("rae", "researcher")
+    people = [store.accounts.add(name, "labeler") for name in ("mina", "jun")]
+    for pair, verdicts in zip(add_pairs(3), (("left", "left"), ("left", "left"), ("left", "right_much")), strict=True):
+        for person, verdict in zip(people, verdicts, strict=True):
+            about = {"pair_id": pair.id, "labeler_id": person.id, "left_id": pair.first_id, "right_id": pair.second_id}
+            store.insert("assignments", {"id": f"{person.name}-{pair.id}", **about, "expires_at": "", "created_at": ""})
+            why = EVIL if verdict == "right_much" else None
+            name = f"{person.name}-{pair.id}"
+            store.comparisons.record(
+                id=name, assignment_id=name, verdict=verdict, source="person", rationale=why, **about
+            )
+    return store
+
+
+def page_of(store) -> LabelsPage:
+    with gr.Blocks():
+        return LabelsPage(store, [gr.Timer(2).tick])
+
+
+def queue_of(store) -> Disputes:
+    with gr.Blocks():
+        return Disputes(store, [gr.Timer(2).tick])
+
+
+@pytest.mark.parametrize("username", [None, "mina", "nobody"])
+def test_every_handler_asks_who_is_there(judged, username):
+    asked = type("Request", (), {"username": username})()
+    page, queue = page_of(judged), queue_of(judged)
+    handlers = (
+        lambda: page.tick("#labels", "", "people", asked),
+        lambda: page.set_aside("mina", "why", asked),
+        lambda: page.take_in("mina", "", asked),
+        lambda: page.weigh("people", asked),
+        lambda: queue.refresh("#labels", "", asked),
+        lambda: queue.later("3", asked),
+        lambda: queue.show_votes("3", asked),
+        lambda: queue.decide("left", "3", "", asked),
+        lambda: queue.take_back("x", asked),
+    )
+    for handler in handlers:
+        with pytest.raises(gr.Error):
+            handler()
+    assert judged.adjudications.current() == []
+    assert judged.asides.list() == []
+
+
+def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(judged):
+    page = page_of(judged)
+    mark, summary, groups, matrix, labelers, notes, who = page.tick("#labels", "", "people", RAE)
+    assert "67 %" in summary
+    assert groups.value["data"][0][:4] == ["project", "Standard", 3, 66.7]
+    assert "<b>67</b><small>3</small>" in matrix
+    assert {row[0] for row in labelers.value["data"]} == {"mina", "jun"}
+    assert "Gold (%)" not in labelers.value["headers"]  # nobody has met a gold item
+    assert {name for name, _ in who.choices} == {"mina", "jun"}
+    assert page.tick("#labels", mark, "people", RAE)[4] == gr.skip()
+    assert page.tick("#loop", "", "people", RAE)[1] == gr.skip()
+
+
+def test_empty_states_say_which_step_fills_them(store):
+    store.accounts.add("rae", "researcher")
+    page, queue = page_of(store), queue_of(store)
+    _, summary, groups, matrix, labelers, notes, _ = page.tick("#labels", "", "people", RAE)
+    assert all("../label/" in text for text in (summary, matrix, notes, queue.refresh("#labels", "", RAE)[1]))
+    assert not groups.visible
+    assert not labelers.visible
+
+
+def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, add_pairs):
+    (pair,) = add_pairs(1)
+    mina = store.accounts.add("mina", "labeler")
+    store.comparisons.record(
+        id="one",
+        pair_id=pair.id,
+        labeler_id=mina.id,
+        left_id=pair.first_id,
+        right_id=pair.second_id,
+        verdict="left",
+        source="import",
+    )
+    assert "overlap above 1" in labels_view.summary(overview(store, "people"))
+    assert "1 of the other kind" in labels_view.summary(overview(store, "simulated"), others=1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "pairs", "low", "means"),
+    [(0.73, 400, 0.4, "right on 73 to 84 %"), (0.52, 400, -0.05, "more than chance"), (0.9, 20, 0.5, "Only 20 pairs")],
+)
+def test_one_line_says_what_the_agreement_means(rate, pairs, low, means):
+    # two labelers right with p agree with p^2 + (1 - p)^2: 0.73 gives p = (1 + sqrt(0.46)) / 2 = 0.839
+    alpha = Alpha(low + 0.1, low, low + 0.2)
+    assert means in labels_view.meaning(
+        AgreementReport(Agreement(rate, rate - 0.1, rate + 0.1, pairs, pairs), alpha, alpha)
+    )
+
+
+def test_a_disputed_pair_shows_nobodys_vote_until_it_is_asked_for(judged):
+    queue = queue_of(judged)
+    pair, shown, row, votes, asked = queue.refresh("#labels", "", RAE)
+    assert (pair, votes, asked, row.visible) == ("3", "", "", True)
+    assert "mina" not in shown
+    votes, asked = queue.show_votes(pair, RAE)
+    assert "mina" in votes
+    assert "<img" not in votes
+    assert asked == "1"
+    assert queue.refresh("#labels", pair, RAE) == [gr.skip()] * 5  # the pair on the screen stays
+
+
+def test_a_verdict_is_about_the_answers_as_they_stood_and_can_be_taken_back(judged):
+    queue = queue_of(judged)
+    left, right = disputes.sides(judged.pairs.get(3))
+    told, last, *then = queue.decide("right_slightly", "3", "", RAE)
+    assert "Recorded: B slightly better." in told
+    kept = judged.adjudications.of_pair(3)
+    assert (kept.winner_id, kept.left_id, kept.margin, kept.votes_seen) == (right, left, 1, False)
+    assert "1 adjudicated" in then[1]
+    told, last, *then = queue.take_back(last, RAE)
+    assert (then[0], judged.adjudications.of_pair(3)) == ("3", None)
+    assert "No verdict" in queue.take_back("", RAE)[0]
+
+
+def test_a_verdict_of_a_labeler_reads_as_the_answers_stand_on_this_page(judged):
+    one, other = judged.comparisons.current(pair_id=3)
+    assert disputes.seen_from(one, one.left_id) == one.verdict
+    assert [disputes.seen_from(each, one.right_id) for each in (one, other)] == ["right", "left_much"]
+
+
+def test_later_goes_round_the_disputed_pairs(judged, add_pairs):
+    queue = queue_of(judged)
+    assert queue.later("3", RAE)[0] == "3"  # the only one
+    assert queue.decide("tie", "", "", RAE)[0].count("No pair is on the screen") == 1
+
+
+def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
+    page = page_of(judged)
+    page.set_aside("mina", "asleep", RAE)
+    page.weigh("people", RAE)
+    mina = judged.accounts.by_name("mina")
+    act = judged.audit.list()[0]
+    assert (act["actor"], act["detail"]) == ("account 1", {"labeler": mina.id, "reason": "asleep"})
+    assert filters(judged, "person") == {"labels": "person", "set_aside": [mina.id]}
+    written = [row for table in ("audit", "set_asides", "weightings") for row in judged.rows(f"SELECT * FROM {table}")]
+    assert len(written) == 3
+    assert not [row for row in written if "rae" in str(row) or "mina" in str(row)]
+    assert [one.name for one in judged.asides.list()] == ["mina"]  # looked up where it is shown
+
+
+def test_setting_aside_and_weighing_tell_what_came_of_it(judged):
+    page = page_of(judged)
+    assert "Write one" in page.set_aside("mina", " ", RAE)
+    assert "mina is set aside" in page.set_aside("mina", "asleep", RAE)
+    table = page.tick("#labels", "", "people", RAE)[4].value
+    assert (
+        dict(zip(table["headers"], next(row for row in table["data"] if row[0] == "mina"), strict=True))["Set aside"]
+        == "asleep"
+    )
+    assert "count again" in page.take_in("mina", "", RAE)
+    assert "6 votes" in page.weigh("people", RAE)
+    assert judged.weightings.newest().actor == "account 1"
+
+
+def test_a_download_is_the_table_and_no_spreadsheet_takes_a_name_for_a_formula(judged):
+    judged.accounts.add("=cmd", "labeler")
+    link = labels_view.csv_link("labelers", ["Labeler", "Labels"], [["=cmd", 3], ["mina", None]])
+    text = base64.b64decode(re.search(r"base64,([^']+)", link)[1]).decode()
+    assert text.splitlines() == ["Labeler,Labels", "'=cmd,3", "mina,"]
+    assert labels_view.downloads(overview(judged, "people")).count("download=") == 3

@@ -1,0 +1,136 @@
+"""The suggested next step follows the ring and always gives its reason."""
+
+from __future__ import annotations
+
+from data.splits import split_of
+from rlhf.pages.loop_counts import look_round
+from rlhf.pages.next_step import Newest, Ring, next_step
+
+FULL = {"prompts": 1000, "test_prompts": 150, "completions": 400, "policies": 2}
+
+
+def test_without_prompts_it_leads_to_where_a_file_comes_in():
+    assert next_step(Ring()).link == "#data"
+
+
+def test_with_nothing_compared_and_nothing_waiting_it_samples():
+    assert next_step(Ring(**FULL)).kind == "sample"
+
+
+def test_waiting_pairs_lead_to_the_labelers_page_with_the_number_still_missing():
+    step = next_step(Ring(**FULL, waiting=80, by_people=30))
+    assert (step.kind, step.link) == (None, "../label/")
+    assert "80 pairs" in step.reason
+    assert "70 more" in step.reason  # 100 make a first reward model
+
+
+def test_enough_comparisons_lead_to_the_first_reward_model():
+    assert next_step(Ring(**FULL, waiting=80, by_people=90, imported=10)).kind == "reward"
+
+
+def test_simulated_comparisons_alone_do_not():
+    assert next_step(Ring(**FULL, waiting=80, simulated=5000)).kind is None
+
+
+def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
+    step = next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
+    assert (step.kind, step.settings) == ("ppo", {"reward": "r1"})
+    assert next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
+
+
+def test_a_policy_made_without_it_later_does_not_hide_what_the_reward_model_drove(store):
+    store.prompts.add("Say hello.", source="test")
+    reward = store.reward_models.add(name="reward", base="b", adapter="r")
+    start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
+    assert not look_round(store).driven
+    store.policies.add(name="driven", kind="ppo", base="b", adapter="x", parent_id=start.id, reward_model_id=reward.id)
+    store.policies.add(name="later", kind="dpo", base="b", adapter="x", parent_id=start.id)
+    assert look_round(store).driven
+
+
+def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_people_judged(store):
+    text = next(text for text in map("Write note {}.".format, range(60)) if split_of(text) == "test")
+    prompt = store.prompts.add(text, source="test")
+    start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
+    run = store.runs.enqueue("ppo", {}, "rae")
+    trained = store.policies.add(name="trained", kind="ppo", base="b", adapter="x", parent_id=start.id, run_id=run.id)
+    assert look_round(store).newest == Newest("p2", "p1", judged=0)
+    left, right = store.completions.add_many(
+        {
+            "prompt_id": prompt.id,
+            "policy_id": policy.id,
+            "text": policy.name,
+            "token_ids": [policy.id],
+            "number": 0,
+            "seed": 0,
+        }
+        for policy in (start, trained)
+    )
+    pair = store.pairs.add(prompt.id, left, right, purpose="compare")
+    about = {
+        "pair_id": pair.id,
+        "labeler_id": store.accounts.add("mina", "labeler").id,
+        "left_id": left,
+        "right_id": right,
+    }
+    store.insert("assignments", {"id": "a", **about, "expires_at": "", "created_at": ""})
+    store.comparisons.record(id="c", assignment_id="a", verdict="left", source="person", **about)
+    assert look_round(store).newest == Newest("p2", "p1", judged=1)
+
+
+def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
+    newest = Newest("p4", "p3", judged=0)
+    step = next_step(Ring(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
+    assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
+
+
+def test_without_test_prompts_the_ring_goes_on_instead_of_queueing_pairs_that_cannot_be_had():
+    ring = {
+        **FULL,
+        "reward_models": 1,
+        "newest_reward": "r1",
+        "newest": Newest("p4", "p3", judged=0),
+        "test_prompts": 0,
+    }
+    assert next_step(Ring(**ring)).kind == "ppo"
+    assert next_step(Ring(**ring, driven=True, fresh=200)).kind == "reward"
+    assert "against" not in next_step(Ring(**ring, driven=True)).settings
+
+
+def test_the_ring_counts_the_prompts_of_the_test_split(store):
+    store.prompts.add_many({"text": f"Name {number} cats.", "source": "test"} for number in range(80))
+    held = look_round(store)
+    assert (held.prompts, held.test_prompts) == (
+        80,
+        sum(split_of(f"Name {number} cats.") == "test" for number in range(80)),
+    )
+    assert 0 < held.test_prompts < 80
+
+
+def test_blind_pairs_that_wait_are_judged_not_queued_again():
+    newest = Newest("p4", "p3", judged=3)
+    step = next_step(
+        Ring(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", driven=True, newest=newest)
+    )
+    assert (step.kind, step.link) == (None, "../label/")
+
+
+def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
+    newest = Newest("p4", "p3", judged=80)
+    ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "driven": True, "newest": newest}
+    assert next_step(Ring(**ring, fresh=199)).kind != "reward"
+    step = next_step(Ring(**ring, fresh=200))
+    assert (step.kind, "r1" in step.reason) == ("reward", True)
+
+
+def test_disputed_pairs_lead_to_the_researchers_verdict_when_no_training_is_due():
+    step = next_step(Ring(**FULL, waiting=80, disputed=18))
+    assert (step.title, step.link) == ("Adjudicate", "#labels")
+    assert "disagree on 18 pairs" in step.reason
+    assert next_step(Ring(**FULL, waiting=80, disputed=9)).link != "#labels"
+    assert next_step(Ring(**FULL, by_people=100, disputed=18)).kind == "reward"
+
+
+def test_while_a_run_is_at_work_nothing_else_is_started():
+    assert next_step(Ring(**FULL, active="run7")).link == "#runs"
+    assert next_step(Ring(**FULL, active="run7", waiting=5)).link == "../label/"

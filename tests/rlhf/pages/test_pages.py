@@ -1,0 +1,150 @@
+"""What the researcher's pages draw: texts never become markup, families stand together, counts are those of the store."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from data.store import Store
+from rlhf.pages import run_view, theme, train
+from rlhf.pages.components import beside, with_interval
+from rlhf.pages.export import draw_files, make_file
+from rlhf.pages.loop import draw_ring, draw_step
+from rlhf.pages.next_step import Ring, Step
+from rlhf.pages.policies import by_people, in_family_order, row
+from rlhf.pages.runs import RunsPage
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def family(store: Store) -> list:
+    base = store.policies.add(name="base", kind="base", base="b")
+    first = store.policies.add(name="first", kind="sft", base="b", adapter="a", parent_id=base.id)
+    other = store.policies.add(name="other", kind="base", base="c")
+    second = store.policies.add(name="second", kind="ppo", base="b", adapter="a", parent_id=first.id)
+    return [base, first, second, other]
+
+
+def test_a_models_text_is_text_wherever_it_is_shown(store):
+    run = store.runs.enqueue("ppo", {"from": EVIL}, EVIL)
+    store.metrics.sample(run.id, 1, {"prompt": EVIL, "policy": EVIL, "reference": EVIL, "reward": 1.0})
+    (store.home / "runs" / "1").mkdir(parents=True)
+    (store.home / "runs" / "1" / "log.txt").write_text(EVIL)
+    drawn = [
+        beside(EVIL, (EVIL, EVIL), (EVIL, EVIL)),
+        run_view.head(run),
+        run_view.samples(store, run),
+        run_view.log_tail(store.home / "runs" / "1"),
+        draw_step(Step(EVIL, EVIL)),
+    ]
+    assert all("<img" not in html and "&lt;img" in html for html in drawn)
+
+
+def test_a_sample_stands_beside_the_references(store):
+    run = store.runs.enqueue("ppo", {}, "rae")
+    store.metrics.sample(
+        run.id, 3, {"prompt": "ask", "policy": "new answer", "reference": "old answer", "reward": 1.25}
+    )
+    html = run_view.samples(store, run)
+    assert html.index("new answer") < html.index("old answer")
+    assert "step 3 · reward 1.25" in html
+
+
+def test_what_a_run_sampled_stands_prompt_by_prompt_two_answers_beside_each_other(store):
+    run = store.runs.enqueue("sample", {}, "rae")
+    for number in range(5):
+        prompt = store.prompts.add(f"ask {number}", source="test")
+        rows = [
+            {"prompt_id": prompt.id, "model_name": name, "text": f"{name} {number}"}
+            for name in ("one", "other")[: 1 + (number < 4)]
+        ]
+        store.completions.add_many(rows, run.id)
+    html = run_view.samples(store, run)
+    assert [html.count(f"ask {number}") for number in range(5)] == [0, 1, 1, 1, 1]
+    assert html.count("<div class=beside><div>") == 4
+    assert "one 3</div><div><small>other</small>other 3</div></div>" in html
+    assert html.index("one 4") < html.index("one 3")
+
+
+def test_prompts_that_a_run_left_out_are_counted_with_the_reason_and_the_remedy(store):
+    run = store.runs.enqueue("sample", {}, "rae")
+    store.runs.claim()
+    store.runs.finish(run.id, "done", report={"skipped": {"prompts, such as: too long. Shorten it.": 1200}})
+    assert "Left out: 1,200 prompts, such as: too long. Shorten it." in run_view.head(store.runs.get(run.id))
+
+
+def test_the_log_shows_its_newest_line_first(tmp_path):
+    (tmp_path / "log.txt").write_text("one\ntwo\r three\n")
+    html = run_view.log_tail(tmp_path)
+    assert html.partition(">")[2].split() == ["three", "two", "one</div>"]
+
+
+def test_curves_are_thinned_and_carry_the_budget(store):
+    run = store.runs.enqueue("ppo", {"kl_budget": 4.0}, "rae")
+    for step in range(1000):
+        store.metrics.log(run.id, step, {"kl": step / 1000})
+    (curve,) = run_view.curves(store, run)
+    kl, budget = (curve.frame[curve.frame["series"] == name] for name in ("kl", "kl budget"))
+    assert len(kl) <= run_view.POINTS
+    assert list(budget["value"]) == [4.0, 4.0]
+
+
+def test_the_pages_are_listed_in_one_place():
+    head = theme.head(["loop", "garden"])
+    assert "html[data-page=loop] #page-loop, html[data-page=garden] #page-garden { display: flex !important; }" in head
+    assert 'const PAGES = ["loop", "garden"];' in head
+    others = [name for name, _ in train.PAGES if f"data-page={name}" in head or f'"{name}"' in head]
+    assert others == ["loop"]
+
+
+def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
+    store.accounts.add("rae", "researcher")
+    asked = type("Request", (), {"username": "rae"})()
+    with gr.Blocks():
+        page = RunsPage(store, [gr.Timer(2).tick])
+    sampled, elsewhere = (
+        store.runs.enqueue("sample", {"prompts": 7}, "rae"),
+        store.runs.enqueue("endpoint", {"model": "m"}, "rae"),
+    )
+    again = page.outputs().index(page.again)
+    assert [page.show(run.public)[again].visible for run in (sampled, elsewhere)] == [True, False]
+    assert page.another("run1", asked)[page.forms["sample"].fields["prompts"]] == 7
+    (line,) = page.another("run2", asked).values()
+    assert "app.py sample --endpoint URL --model NAME" in line
+
+
+def test_policies_stand_after_their_parents(store):
+    expected = family(store)
+    assert in_family_order(store.policies.list()) == expected
+
+
+def test_a_policy_that_nobody_judged_says_so_and_its_evaluation_is_shown(store):
+    base, first, *_ = family(store)
+    store.evaluations.add(
+        first.id, base.id, "rubric", {"win_rate": 0.614, "win_rate_ci": [0.55, 0.67], "kl": 2.04, "length_end": 31.6}
+    )
+    assert by_people([], first) == ("not judged yet", 0)
+    assert row(store, first, [])[3:] == ["p1", "not judged yet", "–", "61 % (55–67)", "rubric", "2.04", "32"]
+
+
+def test_a_judge_that_a_policy_was_optimised_for_is_marked_in_its_row(store):
+    base, first, *_ = family(store)
+    store.evaluations.add(
+        first.id, base.id, "r1", {"win_rate": 0.9, "win_rate_ci": [0.8, 0.95], "judge_partial": "r1 drove p2"}
+    )
+    assert row(store, first, [])[7] == "r1 (not independent)"
+
+
+def test_a_rate_without_an_interval_is_a_bare_rate():
+    assert (with_interval(0.5, None), with_interval(None, None)) == ("50 %", "–")
+
+
+def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
+    html = draw_ring(Ring(prompts=1234, waiting=5), Step("Compare", "why", link="../label/"))
+    assert "<b>1,234</b>" in html
+    assert html.count("class='station due'") == 1
+    assert html.index("station due") < html.index("Pairs")
+
+
+def test_an_export_with_nothing_to_write_says_what_to_do_and_leaves_no_file(store):
+    assert "no comparisons" in make_file(store, "preferences", "trl", "person", by="account 7")
+    assert "No file yet" in draw_files(store.home / "exports")

@@ -1,0 +1,121 @@
+"""The researcher's page of labeling projects: what it shows, saves and refuses."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from data.errors import BadInput
+from data.tables.forms import Form
+from data.tables.projects import STANDARD
+from labeling.page.control_characters import visible
+from labeling.session import Session
+from rlhf.pages.projects import ProjectsPage, change, draw_flags, filled, row
+
+
+@pytest.fixture
+def notes(store):
+    return store.projects.add("Notes")
+
+
+def given(store, project, **changed):
+    return filled(store, project) | {"people": store.projects.members(project.id)} | changed
+
+
+def test_saving_what_is_shown_changes_nothing(store, notes):
+    assert change(store, "Notes", given(store, notes), "rae") == notes
+    assert store.projects.get(STANDARD).form == Form()
+
+
+def test_everything_on_the_form_is_saved_at_once(store, notes):
+    for name in ("Mina", "Jun"):
+        store.accounts.add(name, "labeler")
+    changed = {
+        "name": "Letters",
+        "overlap": 2.5,
+        "gold_rate": 5,
+        "repeat_rate": 2,
+        "scale": "plain",
+        "rationale": "required",
+        "aspects": "helpful, honest",
+        "switches": ["tie", "edit"],
+        "people": ["Mina"],
+        "guideline": "Prefer the true one.",
+    }
+    saved = change(store, "Notes", given(store, notes, **changed), "rae")
+    assert saved.form == Form(
+        scale="plain",
+        tie=True,
+        both_bad=False,
+        skip=False,
+        flag=False,
+        rationale="required",
+        aspects=("helpful", "honest"),
+        edit=True,
+    )
+    assert (saved.name, saved.overlap, saved.gold_rate, saved.repeat_rate, saved.guideline_version) == (
+        "Letters",
+        2.5,
+        0.05,
+        0.02,
+        2,
+    )
+    change(store, "Letters", given(store, saved, people=["jun"]), "rae")
+    assert store.projects.members(saved.id) == ["Jun"]
+    assert store.audit.list()[0]["actor"] == "rae"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"overlap": 0},
+        {"gold_rate": 90},
+        {"aspects": "a, A"},
+        {"people": ["Nobody"]},
+        {"guideline": " "},
+        {"name": "Standard"},
+        {"version": "0"},
+    ],
+)
+def test_a_field_that_makes_no_sense_saves_nothing(store, notes, changed):
+    with pytest.raises(BadInput):
+        change(store, "Notes", given(store, notes, **({"guideline": "Another."} | changed)), "rae")
+    assert store.projects.get(notes.id) == notes
+
+
+def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
+    rae, mina = store.accounts.add("rae", "researcher"), store.accounts.add("mina", "labeler")
+    asked = type("Request", (), {"username": "rae"})()
+    add_pairs(1)
+    with gr.Blocks():
+        page = ProjectsPage(store, [gr.Timer(2).tick])
+    page.create("Letters", asked)
+    page.move("Notes", 1, asked)
+    shown = given(store, notes)
+    page.change(asked, "Notes", *(shown[key] for key in page.fields))
+    page.set_gold("Notes", "mina", asked)
+    acts = store.audit.list()
+    assert [act["action"] for act in acts] == ["gold items set", "project changed", "project filled", "project added"]
+    assert {act["actor"] for act in acts} == {f"account {rae.id}"}
+    assert acts[0]["detail"]["judged_by"] == mina.id
+
+
+def test_a_row_counts_what_the_project_has(store, add_pairs):
+    pairs = add_pairs(3)
+    store.gold.set(pairs[0].id, pairs[0].first_id, by="rae")
+    assert row(store, store.projects.get(STANDARD)) == ["Standard", 3, 0, 0, 0, 1.0, 1, "0%", "0%", "everyone", "open"]
+
+
+def test_a_flag_is_text_whatever_it_holds(store, add_pairs):
+    add_pairs(1)
+    session = Session(store, store.accounts.add("Mina", "labeler"))
+    session.skip(session.next().assignment, "<img src=x> \u202eevil", "flag")
+    html = draw_flags(store, store.projects.get(STANDARD))
+    assert "&lt;img src=x&gt; [U+202E]evil" in html
+    assert "Write note 0." in html
+
+
+def test_marks_that_turn_text_around_are_written_out_and_letters_stay():
+    assert visible("a\u202eb\u2066c\x00d\ud800") == "a[U+202E]b[U+2066]c[U+0000]d[U+D800]"
+    text = "한국어 العربية 👩‍👩‍👧\n\ttabs"
+    assert visible(text) == text

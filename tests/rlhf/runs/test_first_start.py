@@ -1,0 +1,94 @@
+"""What a first start puts into a home: the starter, a base of one's own, and that base's chat template."""
+
+from __future__ import annotations
+
+import pytest
+
+from data.errors import BadInput
+from rlhf.common import locks
+from rlhf.runs.first_start import prepare
+
+TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+
+
+@pytest.fixture
+def unwatched(store):
+    """A store with one policy, no prompts (so that nothing is sampled), and the supervisor's lock taken."""
+    store.policies.add(name="tiny", kind="base", base="elsewhere")
+    with locks.hold(store.home / locks.SUPERVISOR):
+        yield store
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return str(folder)
+
+
+@pytest.fixture
+def template(tmp_path):
+    file = tmp_path / "chat.jinja"
+    file.write_text(TEMPLATE, encoding="utf-8")
+    return file
+
+
+def kept(store) -> list[tuple[str, str | None]]:
+    return [(policy.name, policy.versions.get("chat_template")) for policy in store.policies.list()]
+
+
+def test_a_base_is_kept_once_however_often_the_app_is_started_with_it(unwatched, model):
+    prepare(unwatched, model)
+    prepare(unwatched, model)
+    assert kept(unwatched) == [("tiny", None), ("model", None)]
+
+
+def test_a_chat_template_is_kept_with_the_base_that_it_was_given_for(unwatched, model, template):
+    prepare(unwatched, model, template)
+    prepare(unwatched, model, template)
+    prepare(unwatched, model)
+    assert kept(unwatched) == [("tiny", None), ("model", TEMPLATE)]
+
+
+def test_a_template_given_later_makes_another_policy_of_the_same_base(unwatched, model, template):
+    prepare(unwatched, model)
+    prepare(unwatched, model, template)
+    assert kept(unwatched) == [("tiny", None), ("model", None), ("model", TEMPLATE)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "cannot be read"), (b" \n", "is empty"), (b"\xff", "cannot be read")]
+)
+def test_a_template_that_cannot_be_used_is_named_and_changes_nothing(unwatched, model, tmp_path, content, reason):
+    file = tmp_path / "bad.jinja"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(BadInput, match=reason) as refused:
+        prepare(unwatched, model, file)
+    assert refused.value.file == str(file)
+    assert kept(unwatched) == [("tiny", None)]
+
+
+def test_a_template_without_a_model_is_refused(unwatched, template):
+    with pytest.raises(BadInput, match="--base"):
+        prepare(unwatched, None, template)
+
+
+@pytest.mark.parametrize("name", ["models/typo", "typo", "a/b/c", "nobody/never-downloaded"])
+def test_a_name_that_is_neither_a_folder_nor_a_downloaded_model_is_refused(unwatched, name):
+    with pytest.raises(BadInput, match="there is no model in") as refused:
+        prepare(unwatched, name)
+    assert refused.value.field == "base"
+    assert [policy.name for policy in unwatched.policies.list()] == ["tiny"]
+
+
+def test_the_id_of_a_downloaded_hub_model_is_taken_as_it_is(unwatched, tmp_path, monkeypatch):
+    revision = tmp_path / "hub" / "models--somebody--small" / "snapshots" / "abc"
+    revision.mkdir(parents=True)
+    (revision / "config.json").write_text("{}")
+    (revision.parent.parent / "refs").mkdir()
+    (revision.parent.parent / "refs" / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    prepare(unwatched, "somebody/small")
+    assert unwatched.policies.list()[-1].base == "somebody/small"

@@ -1,0 +1,147 @@
+"""What a run needs is looked at before it is queued: a refusal is one line, names the value and the remedy, and leaves no run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data.errors import BadInput
+from data.splits import split_of
+from data.starter import BASE
+from data.store import Store
+from rlhf.common import locks
+from rlhf.models.reward_sources import keep_sources
+from rlhf.runs.launch import launch
+from rlhf.runs.preflight import CHECKS, context_of
+
+
+@pytest.fixture
+def ring(store: Store, tmp_path: Path) -> Store:
+    """Two policies on a base of 64 tokens, the second a child of the first; prompts; and a supervisor's place taken."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 64}))
+    store.policies.add(name="first", kind="base", base=str(folder))
+    store.policies.add(name="second", kind="base", base=str(folder), parent_id=1)
+    store.policies.add(name="elsewhere", kind="base", base="some/hub-id", parent_id=1)
+    store.prompts.add_many({"text": f"Say {number}.", "source": "test"} for number in range(40))
+    return store
+
+
+def queued(store: Store, kind: str, **settings: object) -> int:
+    with locks.hold(store.home / locks.SUPERVISOR):
+        return launch(store, kind, settings, by="test").id
+
+
+def refused(store: Store, kind: str, **settings: object) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        queued(store, kind, **settings)
+    assert store.runs.list() == []
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("sample", {"from": "p2"}),
+        ("sample", {"from": "p3", "against": "p1"}),
+        ("compare", {"policies": "p2"}),
+        ("compare", {"policies": "p3"}),
+        ("compare", {"policies": "p3", "against": "p2"}),
+    ],
+)
+def test_answers_longer_than_a_context_are_refused(ring: Store, kind: str, settings: dict) -> None:
+    problem = refused(ring, kind, **settings, max_new_tokens=63)  # 64, less a token of prompt and one for the end
+    assert "max_new_tokens=63" in problem.error
+    assert "64 tokens" in problem.error
+    assert "at most 62" in problem.remedy
+    assert problem.field == "max_new_tokens"
+    assert queued(ring, kind, **settings, max_new_tokens=62)
+
+
+def test_a_base_whose_context_cannot_be_read_here_is_left_to_the_run(ring: Store) -> None:
+    assert queued(ring, "sample", **{"from": "p3"}, max_new_tokens=10_000)
+
+
+def test_a_context_is_read_by_each_name_that_configs_give_it(tmp_path: Path) -> None:
+    for config in ({"n_positions": 48}, {"text_config": {"max_position_embeddings": 48}}):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert context_of(str(tmp_path)) == 48
+    assert context_of("starter") == json.loads((BASE / "config.json").read_text())["max_position_embeddings"]
+    assert context_of(str(tmp_path / "none")) is None
+
+
+def test_a_comparison_by_a_reward_model_needs_one(ring: Store) -> None:
+    problem = refused(ring, "compare", policies="p2", judge="reward", max_new_tokens=8)
+    assert (problem.field, "reward=r1" in problem.remedy) == ("reward", True)
+    assert "r7" in str(refused(ring, "compare", policies="p2", reward="r7", max_new_tokens=8))
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"per_prompt": 1}, "per_prompt"),
+        ({"pairs": "ranking"}, "per_prompt"),
+        ({"from": "p1", "against": "p1"}, "against"),
+        ({"against": "p1", "split": "train"}, "split"),
+        ({"project": "Nope"}, "project"),
+        ({"temperature": 0}, "temperature"),
+    ],
+)
+def test_a_sampling_that_makes_no_sense_is_refused(ring: Store, given: dict, field: str) -> None:
+    assert refused(ring, "sample", **given, max_new_tokens=8).field == field
+
+
+def test_a_split_without_prompts_cannot_be_sampled(store: Store) -> None:
+    store.policies.add(name="first", kind="base", base="some/hub-id")
+    store.prompts.add(next(text for text in map(str, range(100)) if split_of(text) == "train"), source="test")
+    assert "no prompts in the test split" in refused(store, "sample", split="test").error
+    assert queued(store, "sample")
+
+
+@pytest.mark.parametrize(
+    "kind", ["sample", "compare", "ppo", "dpo", "rejection", "best-of-n", "sft", "embed", "quantity"]
+)
+@pytest.mark.parametrize("gone", ["base", "adapter"])
+def test_a_policy_whose_files_are_gone_is_refused(
+    ring: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, gone: str
+) -> None:
+    """What else these kinds need is taken as there."""
+    for need in ("reward", "labels", "instructions", "rows", "judge", "guard", "uncertainty"):
+        monkeypatch.setitem(CHECKS, need, lambda store, settings: None)
+    base = tmp_path / ("gone" if gone == "base" else "base")
+    ring.policies.add(
+        name="of old", kind="sft", base=str(base), adapter="policies/p4" if gone == "adapter" else None, parent_id=1
+    )
+    named = {"policies": "p4"} if kind == "compare" else {"from": "p4"}
+    room = {} if kind in ("sft", "dpo", "embed") else {"max_new_tokens": 8}
+    problem = refused(ring, kind, **named, **room)
+    assert (str(base) if gone == "base" else "policies/p4") in problem.error
+    assert problem.remedy
+
+
+@pytest.mark.parametrize(("heads", "width", "near"), [(3, 256, 252), (5, 8, 10), (8, 8, 16)])
+def test_heads_that_do_not_share_the_width_are_refused(ring: Store, heads: int, width: int, near: int) -> None:
+    problem = refused(ring, "pretrain", heads=heads, hidden_size=width)
+    assert f"heads={heads}" in problem.error
+    assert f"hidden_size={near}" in problem.remedy
+
+
+def test_a_price_on_disagreement_needs_an_ensemble(ring: Store) -> None:
+    for members in (1, 4):
+        ring.reward_models.add(name=f"of {members}", base="starter", adapter="a", config={"members": members})
+    keep_sources(ring.home, ["rule=math:fsum"])
+    for reward in ("r1", "rule"):
+        problem = refused(ring, "ppo", reward=reward, uncertainty=1, max_new_tokens=8)
+        assert "uncertainty=1 is the price" in problem.error
+        assert (problem.field, "members=4" in problem.remedy) == ("uncertainty", True)
+    assert queued(ring, "ppo", reward="r1", max_new_tokens=8)
+    assert queued(ring, "ppo", uncertainty=1, max_new_tokens=8)  # by the newest, which has four
+
+
+@pytest.mark.parametrize("kind", ["sample", "compare", "pretrain", "sft"])
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused(ring: Store, kind: str, seed: int) -> None:
+    assert f"seed={seed} is out of range" in refused(ring, kind, seed=seed).error

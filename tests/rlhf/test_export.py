@@ -1,0 +1,174 @@
+"""Exported policies and reward models load in transformers and PEFT, and answer as they do here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from html import unescape
+from pathlib import Path
+
+import pytest
+import torch
+from peft import AutoPeftModelForCausalLM, PeftModel
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+import app
+from data.errors import BadInput
+from reward.about import about_base
+from reward.base.frozen_base import Base
+from reward.ensemble import RewardEnsemble
+from reward.model import RewardModel
+from rlhf.export import export_policy, export_reward_model
+from rlhf.pages.export import draw_models, newest
+from tests.support.tiny_model import make_tiny_model
+
+PROMPT, ANSWER = "Name two animals.", "a fox and a lamp"
+
+
+def perturb(base: Base, name: str) -> None:
+    """LoRA starts at no effect: give the second matrices values, so that merging has something to merge."""
+    torch.manual_seed(3)
+    for matrix in base.parameters(name):
+        matrix.data += 0.1 * torch.randn_like(matrix)
+
+
+@pytest.fixture(params=["llama", "gpt2"])
+def folder(request, tmp_path):
+    return make_tiny_model(request.param, tmp_path / "base")
+
+
+@pytest.fixture
+def policy(store, folder):
+    """A policy with an adapter that changes its answers, and its logits on the prompt."""
+    base = Base.load(folder)
+    base.add_adapter("mine")
+    perturb(base, "mine")
+    base.save_adapter("mine", store.home / "new")
+    ids = torch.tensor([base.encode_prompt(PROMPT)])
+    with torch.no_grad(), base.role("mine"):
+        logits = base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
+    found = store.policies.publish(store.home / "new", name="ppo", kind="ppo", base=str(folder))
+    return found, ids, logits
+
+
+def test_an_adapter_is_a_peft_folder_that_names_its_real_base(store, folder, policy, tmp_path):
+    found, ids, logits = policy
+    result = export_policy(store, found.public, tmp_path / "out")
+    names = {Path(file).name for file in result["files"]}
+    assert {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json"} <= names
+    assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["base_model_name_or_path"] == str(folder)
+    with torch.no_grad():
+        wrapped = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), tmp_path / "out")
+        assert torch.allclose(wrapped(ids).logits, logits, atol=1e-5)
+        by_itself = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "out")
+        assert torch.allclose(by_itself(ids).logits, logits, atol=1e-5)
+
+
+def test_merged_it_is_a_plain_folder_that_answers_the_same(store, policy, tmp_path):
+    found, ids, logits = policy
+    export_policy(store, found.public, tmp_path / "out", merge=True)
+    assert not (tmp_path / "out" / "adapter_config.json").exists()
+    with torch.no_grad():
+        assert torch.allclose(AutoModelForCausalLM.from_pretrained(tmp_path / "out")(ids).logits, logits, atol=1e-5)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    asked = [{"role": "user", "content": PROMPT}]
+    assert tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False) == ids[0].tolist()
+
+
+def test_a_bare_base_is_written_whole(store, folder, tmp_path):
+    found = store.policies.add(name="base", kind="base", base=str(folder))
+    export_policy(store, found.public, tmp_path / "out")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+
+
+def test_the_export_page_shows_the_command_that_writes_the_newest_policy_with_weights(
+    store, folder, tmp_path, monkeypatch
+):
+    start = store.policies.add(name="base", kind="base", base=str(folder))
+    store.policies.add(name="best", kind="best-of-n", base=str(folder), parent_id=start.id, config={"n": 2})
+    command = unescape(re.search("<code>(.*?)</code>", draw_models(store.home, newest(store)))[1])
+    monkeypatch.chdir(tmp_path)
+    python, program, *argv = shlex.split(command)
+    assert (python, program, app.main(argv)) == ("python", "app.py", 0)
+    AutoModelForCausalLM.from_pretrained(tmp_path / "p1")
+
+
+def test_without_a_policy_the_export_page_shows_no_command(store):
+    assert draw_models(store.home, newest(store)) == ""
+
+
+def test_the_plain_template_is_written_down_for_a_base_without_one(store, tmp_path):
+    folder = make_tiny_model("llama", tmp_path / "base", chat=False)
+    found = store.policies.add(name="base", kind="base", base=str(folder))
+    export_policy(store, found.public, tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": PROMPT}], add_generation_prompt=True, return_dict=False
+    )
+    assert ids == Base.load(folder).encode_prompt(PROMPT)
+
+
+def test_a_reward_model_scores_the_same_in_transformers(store, folder, tmp_path):
+    base = Base.load(folder)
+    base.add_adapter("judge")
+    perturb(base, "judge")
+    torch.manual_seed(5)
+    ours = RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+    ours.save(store.home / "new")
+    found = store.reward_models.publish(store.home / "new", name="r", base=str(folder))
+    asked, answered = base.encode_prompt(PROMPT), base.encode_completion(ANSWER)
+    expected = ours.raw_scores([asked], [answered])
+    ids = torch.tensor([[*asked, *answered]])
+    export_reward_model(store, found.public, tmp_path / "adapter")
+    export_reward_model(store, found.public, tmp_path / "whole", merge=True)
+    classifier = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    with torch.no_grad():
+        wrapped = PeftModel.from_pretrained(classifier, tmp_path / "adapter")
+        assert torch.allclose(wrapped(ids).logits[0], expected, atol=1e-5)
+        whole = AutoModelForSequenceClassification.from_pretrained(tmp_path / "whole")
+        assert torch.allclose(whole(ids).logits[0], expected, atol=1e-5)
+        padded = torch.nn.functional.pad(ids, (0, 3), value=whole.config.pad_token_id)
+        assert torch.allclose(whole(padded).logits[0], expected, atol=1e-5)
+    assert torch.allclose(RewardModel.load(tmp_path / "adapter").raw_scores([asked], [answered]), expected, atol=1e-6)
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(store, policy, tmp_path):
+    found, *_ = policy
+    with pytest.raises(BadInput, match="there is no policy p9"):
+        export_policy(store, "p9", tmp_path / "out")
+    with pytest.raises(BadInput, match="'x' is not the id of a policy"):
+        export_policy(store, "x", tmp_path / "out")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(BadInput, match="this exists already"):
+        export_policy(store, found.public, tmp_path / "taken")
+    (store.home / found.adapter / "adapter_config.json").unlink()
+    with pytest.raises(BadInput, match="has no adapter"):
+        export_policy(store, found.public, tmp_path / "out")
+    with pytest.raises(BadInput, match="there is no reward model r1"):
+        export_reward_model(store, "r1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_ensemble_is_written_member_by_member_and_never_merged(store, tmp_path):
+    model = make_tiny_model("llama", tmp_path / "base")
+    base, members = Base.load(model), []
+    for number in range(2):
+        base.add_adapter(f"m{number}")
+        perturb(base, f"m{number}")
+        members.append(
+            RewardModel(base, f"m{number}", torch.linspace(-1, 1 + number, base.hidden_size), about_base(base))
+        )
+    ensemble = RewardEnsemble(members, about_base(base))
+    ensemble.save(store.home / "made")
+    found = store.reward_models.publish(store.home / "made", name="two", base=str(model))
+    export_reward_model(store, found.public, tmp_path / "out")
+    assert RewardModel.load(tmp_path / "out").score([PROMPT], [ANSWER]) == pytest.approx(
+        ensemble.score([PROMPT], [ANSWER]), rel=1e-5, abs=1e-6
+    )
+    assert json.loads((tmp_path / "out" / "member-1" / "adapter_config.json").read_text())[
+        "base_model_name_or_path"
+    ] == str(model)
+    with pytest.raises(BadInput, match="r1 is 2 reward models, which do not merge"):
+        export_reward_model(store, found.public, tmp_path / "whole", merge=True)
+    assert not (tmp_path / "whole").exists()

@@ -1,0 +1,137 @@
+"""What the tests of PPO share: a tiny base with a starting adapter, a rule for a reward, and a trainer made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig
+from transformers import TrainerCallback
+
+from reward.about import about_base
+from reward.base.frozen_base import Base
+from reward.model import RewardModel
+from rlhf.ppo.actor_critic import ActorCritic, answer_batch, spread
+from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.trainer import PPOTrainer
+from rlhf.sampling.sampler import banned_ids
+from tests.support.tiny_model import make_tiny_model
+
+PROMPTS = [{"prompt": f"Name {number} animals{'.' * (number % 5)}"} for number in range(16)]
+PLAIN = {"standardize_reward": False, "missing_eos_penalty": 0.0}  # the reward as it is
+LETTERS = set("abcdefghijklmnopqrstuvwxyz ")
+
+
+def share_of_letters(prompts, completions):
+    """The rule: share of small letters and blanks in the text."""
+    return [sum(char in LETTERS for char in text) / max(1, len(text)) for text in completions]
+
+
+def tiny_base(kind: str, folder: Path) -> Base:
+    return Base.load(make_tiny_model(kind, folder / kind))
+
+
+def starting_adapter(base: Base, folder: Path, scale: float = 0.1) -> Path:
+    """A saved adapter that moves the base's distribution clearly."""
+    base.add_adapter("start")
+    torch.manual_seed(5)
+    for matrix in base.parameters("start"):
+        torch.nn.init.normal_(matrix, std=scale)
+    base.save_adapter("start", folder / "start")
+    base.drop_adapter("start")
+    return folder / "start"
+
+
+def ppo_config(folder: Path, updates: int = 1, **options) -> PPOConfig:
+    """Small, quick and quiet; `updates` in place of max_steps."""
+    given = {
+        "rollout_batch_size": 8,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 1,
+        "num_ppo_epochs": 2,
+        "max_new_tokens": 8,
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "save_strategy": "no",
+    } | options
+    config = PPOConfig(str(folder / "ppo"), **given)
+    config.max_steps = updates * config.steps_per_update
+    return config
+
+
+def ppo_trainer(
+    base: Base, config: PPOConfig, reward=share_of_letters, train=PROMPTS, held_out=None, start=None
+) -> PPOTrainer:
+    policy = {"peft_config" if isinstance(start, LoraConfig) else "start": start}
+    trainer = PPOTrainer(base, reward, config, train_dataset=train, eval_dataset=held_out, **policy)
+    trainer.remove_callback(next(c for c in trainer.callback_handler.callbacks if "Printer" in type(c).__name__))
+    return trainer
+
+
+def begun(base: Base, folder: Path, start=None, update: int = 0, reward=share_of_letters, **options) -> PPOTrainer:
+    """A trainer with the rollout of an update in hand."""
+    trainer = ppo_trainer(base, ppo_config(folder, **options), reward=reward, start=start)
+    trainer._answer_as_reference()
+    with base.role("policy"):
+        trainer._begin_update(update)
+    return trainer
+
+
+def new_logps(trainer: PPOTrainer) -> torch.Tensor:
+    """Log-probabilities of the rollout in hand under the policy as it is now, (B, T)."""
+    data = trainer._experience
+    with trainer.base.role("policy"):
+        flat, _, _ = trainer.model(*answer_batch(trainer.base, data.prompts, data.answers))
+    return spread(flat, data.mask)
+
+
+def actor(base: Base, temperature: float = 1.0, bf16: bool = False) -> ActorCritic:
+    """A policy and a critic that say something: random adapter, random head."""
+    base.add_adapter("policy", trainable=True)
+    torch.manual_seed(3)
+    for matrix in base.parameters("policy"):
+        torch.nn.init.normal_(matrix, std=0.1)
+    model = ActorCritic(base, temperature, bf16)
+    torch.nn.init.normal_(model.value_head.weight)
+    return model
+
+
+def shake(base: Base, role: str, std: float = 0.1) -> None:
+    """Move an adapter to a random place away from where it is."""
+    torch.manual_seed(23)
+    for matrix in base.parameters(role):
+        matrix.data.add_(torch.randn_like(matrix), alpha=std)
+
+
+def random_judge(base: Base) -> RewardModel:
+    """A reward model on the same base that has an opinion: random adapter, random head."""
+    base.add_adapter("judge")
+    torch.manual_seed(11)
+    for matrix in base.parameters("judge"):
+        matrix.data.normal_(std=0.2)
+    return RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+
+
+@torch.no_grad()
+def exact_logps(base: Base, role: str | None, prompt: list[int], answer: list[int]) -> np.ndarray:
+    """Log-probabilities (T, V) of an answer's tokens by the library's own pass over one unpadded row, normalised in float64."""
+    with base.role(role):
+        logits = base.causal(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].double()
+    logits[:, banned_ids(base)] = -torch.inf
+    return logits.log_softmax(-1).numpy()
+
+
+def rollouts(trainer: PPOTrainer) -> list[dict]:
+    """What was logged of every update."""
+    return [log for log in trainer.state.log_history if "rollout_seconds" in log]
+
+
+class Passes(TrainerCallback):
+    """Remembers the trainable tensors after every optimizer step."""
+
+    def __init__(self, trainer: PPOTrainer) -> None:
+        self.trainer, self.after = trainer, []
+
+    def on_step_end(self, *_, **__) -> None:
+        self.after.append([p.detach().clone() for p in self.trainer.model.parameters() if p.requires_grad])

@@ -1,0 +1,60 @@
+"""A home to click through: prompts, a tiny random base as the only policy, readable answers in pairs, two accounts.
+
+The parts are real (store, model folder, accounts); only the answers are written here instead of sampled.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.store import Store
+from labeling.accounts import accounts
+
+PASSWORD = "correct horse"
+THINGS = ("book", "cake", "map", "lamp", "scarf", "ticket", "plant", "letter")
+NAMES = ("Mina", "Theo", "Ana", "Jun", "Lea")
+
+
+def make_tiny_home(home: Path, model: Path, *, pairs: int = 0, people: bool = True) -> Store:
+    """A store with 40 prompts of all splits, one bare base policy on `model`, and `pairs` pairs that wait; without `people` nobody can sign in."""
+    store = Store(home)
+    store.prompts.add_many(
+        {"text": f"Write a short thank-you note to {name} for the {thing}.", "source": "test"}
+        for name in NAMES
+        for thing in THINGS
+    )
+    policy = store.policies.add(name="tiny", kind="base", base=str(model))
+    for prompt in store.prompts.list(split="train")[:pairs]:
+        texts = (f"Dear friend, thank you so much. {prompt.text[32:]} It was kind of you.", "thx")
+        made = store.completions.add_many(
+            {
+                "prompt_id": prompt.id,
+                "policy_id": policy.id,
+                "text": text,
+                "token_ids": [number + 1],
+                "number": number,
+                "seed": 0,
+            }
+            for number, text in enumerate(texts)
+        )
+        store.pairs.add(prompt.id, *made)
+    if people:
+        accounts.create(store, "rae", "researcher", PASSWORD)
+        accounts.create(store, "lab", "labeler", PASSWORD)
+    return store
+
+
+def make_judged_home(folder: Path, model: Path) -> Store:
+    """A bare base as the only policy, and a reward model on the same base."""
+    import torch
+
+    from reward.about import about_base
+    from reward.base.frozen_base import Base
+    from reward.model import RewardModel
+
+    store = make_tiny_home(folder, model, people=False)
+    base = Base.load(model)
+    base.add_adapter("judge")
+    RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "made")
+    store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
+    return store
