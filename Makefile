@@ -1,47 +1,75 @@
-# Everything a person starts: the environment is made on the first call and kept.
+# Everything a person starts. The environment is made on the first call and kept.
 FITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(or $(shell for v in python3 python3.13 python3.12 python3.11; do $$v -c "$(FITS)" 2>/dev/null && echo $$v && break; done),python3)
 VENV ?= .venv
 PORT ?= 7860
 HOME_DIR ?=
-PY = $(VENV)/bin/python
-HOME_FLAG = $(if $(HOME_DIR),--home $(HOME_DIR))
+BIN = $(VENV)/bin
+HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
+# One thread per process, and none that spins: spinning threads of several processes block each other.
+TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: setup run test bench study screenshots lint
+.PHONY: help setup dev run test coverage bench study screenshots lint format architecture
 .DEFAULT_GOAL := help
 
 help:
+	@echo "make setup                            install the application into $(VENV)"
 	@echo "make run [PORT=7860] [HOME_DIR=...]   start the app and print its address"
+	@echo "make lint                             ruff, format check and mypy"
+	@echo "make format                           format the code and sort the imports"
 	@echo "make test                             the whole test suite"
+	@echo "make coverage                         the test suite with branch coverage per package"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
+	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
 	@echo "make screenshots                      the README's pictures, from the running app"
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+dev: $(VENV)/.dev-installed
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	"Python 3.11 to 3.13 is needed, found %d.%d: make PYTHON=/path/to/python3.12" % v)'
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet $(PIP_FLAGS) -r requirements.txt
-	@touch $@
+	@echo "Installing into $(VENV): 2 to 6 GB, several minutes."
+	"$(PYTHON)" -m venv "$(VENV)"
+	"$(BIN)/python" -m pip install --quiet --upgrade pip
+	"$(BIN)/python" -m pip install --quiet $(PIP_FLAGS) -r requirements.txt
+	"$(BIN)/python" -m pip install --quiet --no-deps --editable .
+	@touch "$@"
+
+$(VENV)/.dev-installed: requirements-dev.txt $(VENV)/.installed
+	"$(BIN)/python" -m pip install --quiet $(PIP_FLAGS) -r requirements-dev.txt
+	@touch "$@"
 
 run: setup
-	@$(PY) app.py serve --port $(PORT) $(HOME_FLAG)
+	@"$(BIN)/preference-loop" serve --port "$(PORT)" $(HOME_FLAG)
 
-# One thread each, and none that spins: threads of several processes that wait for each other by spinning stand still together.
-test: setup
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(PY) -m pytest -n 2 --dist loadfile
+test: dev
+	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile
 
-lint: setup
-	$(PY) -m ruff check .
+coverage: dev
+	rm -f .coverage .coverage.*
+	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report=json:.coverage.json
+	"$(BIN)/python" -m tests.coverage_by_package .coverage.json
 
-bench: setup
-	$(PY) -m tests.bench $(ONLY)
+lint: dev
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
 
-study: setup
-	$(PY) -m tests.study $(NAME)
+format: dev
+	"$(BIN)/ruff" check --fix --select I,F401 .
+	"$(BIN)/ruff" format .
 
-screenshots: setup
-	$(PY) -m docs.screenshots
+bench: dev
+	"$(BIN)/python" -m tests.bench $(ONLY)
+
+study: dev
+	"$(BIN)/python" -m tests.study $(NAME)
+
+architecture: dev
+	"$(BIN)/python" -m docs.architecture
+
+screenshots: dev
+	"$(BIN)/python" -m docs.screenshots

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 
 import app
 from data.store import Store
+from data.version import __version__
 from labeling.http.socket import listen
 from rlhf.common import locks
 from tests.support.serving import serving
@@ -43,6 +46,36 @@ def unwatched(tiny_store):
     """The home with the supervisor's lock taken, so that the test decides what becomes of a run."""
     with locks.hold(tiny_store.home / locks.SUPERVISOR):
         yield tiny_store
+
+
+def registered(module: str) -> dict[str, str | None]:
+    """The commands that a module registers, each with its line of help."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    importlib.import_module(module).register(commands, app.common_options())
+    return {action.dest: action.help for action in commands._choices_actions}
+
+
+def test_the_list_of_commands_is_what_the_modules_register():
+    modules = {module for module, _ in app.COMMANDS.values()}
+    listed = {
+        module: {name: text for name, (home, text) in app.COMMANDS.items() if home == module} for module in modules
+    }
+    assert {module: registered(module) for module in modules} == listed
+
+
+def test_help_and_version_load_neither_the_store_nor_a_web_framework():
+    code = "import sys, app; app.main(['--help'])"
+    heavy = "print(sorted({'pandas', 'sqlite_utils', 'numpy', 'gradio', 'starlette', 'torch'} & set(sys.modules)), file=sys.stderr)"
+    script = f"import contextlib\nwith contextlib.suppress(SystemExit):\n    {code}\nimport sys; {heavy}"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(name in done.stdout for name in app.COMMANDS)
+    assert done.stderr.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        app.main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"preference-loop {__version__}\n")
 
 
 def one_line(capsys) -> str:

@@ -26,8 +26,8 @@ THIRD_PARTY = {
     "data": {"sqlite_utils", "numpy", "psutil", "tokenizers", "pyarrow", "huggingface_hub", "httpx"},
     "labeling": {"authlib", "joserfc", "numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
     "reward": MODELS | {"numpy"},
-    "rlhf": MODELS | {"numpy", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
-    "app": {"uvicorn", "sqlite_utils"},
+    "rlhf": MODELS | {"numpy", "uvicorn", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
 TORCHLESS = {
@@ -44,7 +44,7 @@ TORCHLESS = {
 }
 # Packages and single modules of each layer, lowest first: a line imports only lines above it, names on one line may import each other downwards in order.
 ORDER = """
-data.errors data.clock data.splits data.ids data.intervals data.settings data.records
+data.version data.errors data.clock data.splits data.ids data.intervals data.settings data.records
 data.sqlite.schema data.sqlite
 data.tables
 data.store

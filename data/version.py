@@ -1,0 +1,3 @@
+"""The version of the application, shown by `--version`, `/healthz`, exports and backups."""
+
+__version__ = "0.1.0"

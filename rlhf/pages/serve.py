@@ -1,0 +1,96 @@
+"""The `serve` command: one server per home. It prints its address when it answers; runs continue without it."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from data.cli import open_store
+from data.errors import BadInput
+from labeling.accounts import accounts
+from labeling.accounts.oidc import Oidc, read_provider
+from labeling.http.proxy import check_root_path
+from labeling.http.socket import is_loopback, listen, written
+from rlhf.common import locks
+from rlhf.models.reward_sources import SOURCE_HELP, keep_sources
+from rlhf.runs import supervisor
+from rlhf.runs.first_start import prepare
+
+SUPERVISOR_CHECK_SECONDS = 3.0
+
+
+def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa: ANN401 (argparse's type is private)
+    """Add the `serve` command."""
+    text = "Start the app and print its address (the default)."
+    serve = subparsers.add_parser("serve", parents=[common], help=text, description=text)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    serve.add_argument("--port", type=int, default=7860, help="port to listen on (default %(default)s)")
+    serve.add_argument("--behind-proxy", action="store_true", help="trust the X-Forwarded headers of your proxy")
+    serve.add_argument("--root-path", default="", metavar="PATH", help="path under which the proxy serves the app")
+    serve.add_argument(
+        "--oidc", type=Path, metavar="FILE", help="JSON file of an OpenID Connect provider to sign in with"
+    )
+    serve.add_argument("--base", metavar="MODEL", help="causal language model to start from: a folder or a hub id")
+    serve.add_argument("--chat-template", type=Path, metavar="FILE", help="Jinja chat template for that model")
+    serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
+    serve.set_defaults(run=cmd_serve, render=None)
+
+
+def cmd_serve(args: argparse.Namespace) -> None:
+    """Serve this home until Ctrl-C."""
+    store = open_store(args)
+    accounts.check_host(store, args.host, args.behind_proxy)
+    root, oidc = check_root_path(args.root_path), Oidc(read_provider(args.oidc)) if args.oidc else None
+    lock = locks.hold(store.home / locks.SERVER)
+    if lock is None:
+        raise BadInput(
+            f"another server already runs on {store.home}",
+            "Use that one, or give another folder with --home.",
+            field="home",
+        )
+    with lock, listen(args.host, args.port) as listener:
+        keep_sources(store.home, args.reward_source)
+        prepare(store, args.base, args.chat_template)
+        threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
+        from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
+
+        site = compose_site(
+            store,
+            behind_proxy=args.behind_proxy,
+            root_path=root,
+            loopback_only=is_loopback(args.host) and not args.behind_proxy,
+            oidc=oidc,
+        )
+        host = f"http://{written(args.host)}:{listener.getsockname()[1]}{root}"
+        run_server(site, listener, host + (accounts.first_link(store) or "/"))
+
+
+def keep_supervised(home: Path) -> None:
+    """Start a supervisor again whenever there is none, as long as this process lives."""
+    while True:
+        supervisor.ensure(home)
+        time.sleep(SUPERVISOR_CHECK_SECONDS)
+
+
+def run_server(site: Callable, listener: socket.socket, address: str) -> None:
+    """Serve until Ctrl-C; print the address once requests are answered."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(address, flush=True)
+
+    config = uvicorn.Config(
+        site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1, proxy_headers=False
+    )
+    try:
+        Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        print("", file=sys.stderr)
