@@ -1,0 +1,120 @@
+"""Prose and documents follow the house style: no banned paraphrase, short sentences, commands that parse."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import shlex
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+from tests.support import ROOT
+
+LAYERS = ("data", "labeling", "reward", "rlhf")
+MOST_WORDS = 20
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md")], key=str
+)
+HASHED = {ROOT / "data" / "starter" / f"{name}.py" for name in ("corpus", "families", "manners", "rubric", "words")}
+SOURCES = [ROOT / "app.py", *(path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py")))]
+BANNED = re.compile(
+    r"""\b(?:is|are|was|were|be|been)\ (?:told|said|kept|met|looked\ at)\b
+    | \bfound\ out\b | \bof\ which\b | \bas\ which\b | \bby\ looking\b | \bin\ a\ word\b | \bset\ aside\b
+    | \bgoes\ on\b | \bwithout\ a\ word\b | \bgo\ by\b | \bgoes\ by\b | \bthe\ form\ of\ a\ run\b
+    | \bwhat\ can\ be\ said\b | \bleaning\ to\b | \bquestions\ on\ their\ way\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+RELATIVE = re.compile(r"\s*(?:What|How|Whether|Which|Where|Who)\b(?!.*\?)")
+
+
+def prose(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield every docstring, text and comment of a source file with its line."""
+    source = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, " ".join(node.value.split())
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def docstrings(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield every docstring of a source file with its line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "lineno", 1), text
+
+
+def paragraphs(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the paragraphs and list items of a document, without code, tables and headings."""
+    block, start, fenced = [], 0, False
+    for number, line in enumerate([*path.read_text(encoding="utf-8").splitlines(), ""], 1):
+        fenced ^= line.lstrip().startswith("```")
+        text = not fenced and line.strip() and not line.startswith(("    ", "|", "#", "```", "!["))
+        if block and (not text or re.match(r"\s*(?:[-*]|\d+\.) ", line)):
+            yield start, " ".join(block)
+            block = []
+        if text:
+            start = start if block else number
+            block.append(re.sub(r"^\s*(?:[-*]|\d+\.) ", "", line).strip())
+
+
+def sentences(text: str) -> list[str]:
+    """Split a paragraph into sentences; code spans and links count as one word."""
+    text = re.sub(r"`[^`]*`", "CODE", text)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return re.split(r"(?<=[.!?;:])[\"')*]*\s+", text)
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Yield (place, command line) of every command that a document prints."""
+    for path in DOCUMENTS:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = re.match(r"(?:    |\$ )\s*preference-loop (.*)", line)
+            if match and not re.search(r"\.\.\.|\[|\|", match[1].split("#")[0]):
+                yield f"{path.name}:{number}", re.split(r"\s{2,}|\s+#", match[1])[0]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_use_no_banned_paraphrase(path):
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    assert [(number, match[0]) for number, line in lines for match in BANNED.finditer(line)] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sentences_of_documents_are_short(path):
+    long = [
+        (number, sentence)
+        for number, paragraph in paragraphs(path)
+        for sentence in sentences(paragraph)
+        if len(re.findall(r"[\w'’%.,/-]*\w[\w'’%.,/-]*", sentence)) > MOST_WORDS
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_and_messages_use_no_banned_paraphrase(path):
+    if path in HASHED:
+        return
+    assert [(line, match[0]) for line, text in prose(path) for match in BANNED.finditer(text)] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_docstrings_do_not_open_with_a_relative_clause(path):
+    if path in HASHED:
+        return
+    assert [(line, text.splitlines()[0]) for line, text in docstrings(path) if RELATIVE.match(text)] == []
+
+
+@pytest.mark.parametrize(("place", "line"), commands(), ids=lambda value: value[:60])
+def test_every_printed_command_parses(place, line):
+    argv = shlex.split(line.split(" > ")[0])
+    name = argv[0] if argv[0] in app.COMMANDS else "serve"
+    app.parser(name).parse_args(argv if argv[0] in app.COMMANDS else ["serve", *argv])
