@@ -107,7 +107,7 @@ class SignIn:
                 accounts.use_first_link, self.store, token, name, form.get("password", "")
             )
         except Refusal as refused:
-            error, rule = refused.told(spoken(request)), not refused.key.startswith("password")
+            error, rule = refused.text_in(spoken(request)), not refused.key.startswith("password")
             return HTMLResponse(first_page(spoken(request), token, name=name, error=error, rule=rule), 400)
         return enter(request, session, "/train/") if session else note(request, 410, "first_gone")
 
@@ -132,7 +132,7 @@ class SignIn:
         except Refusal as refused:
             invitation = self.store.invitations.find(token)
             known = invitation and self.known(invitation)
-            page = invite_page(spoken(request), token, name=name, known=known, error=refused.told(spoken(request)))
+            page = invite_page(spoken(request), token, name=name, known=known, error=refused.text_in(spoken(request)))
             return HTMLResponse(page, 400)
         return enter(request, joined[0], HOME[joined[1].role]) if joined else note(request, 410, "invite_gone")
 

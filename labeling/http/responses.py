@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from data.errors import BadInput, Busy, Refused, StoreTrouble
 from labeling.http.note_page import note_page
 from labeling.http.requests import spoken
-from labeling.texts.translate import Refusal, say, told, why
+from labeling.texts.translate import Refusal, error_detail, error_text, say
 
 RETRY_SECONDS = 2
 REMEDIES = {
@@ -34,7 +34,7 @@ def refused(request: Request, problem: BadInput) -> Response:
     """The contract's error shape; a refusal in the reader's language, a busy store with the time to wait."""
     document = problem.as_json()
     if isinstance(problem, Refusal):
-        document["error"] = problem.told(spoken(request))
+        document["error"] = problem.text_in(spoken(request))
     status = status_of(problem)
     return JSONResponse(document, status, {"retry-after": str(RETRY_SECONDS)} if status == 503 else None)
 
@@ -53,7 +53,9 @@ def note(request: Request, status: int, key: str, **values: object) -> Response:
     """A short page for people in their language, a JSON error for programs; a value that is a refusal is told in the same language."""
     page = "text/html" in request.headers.get("accept", "")
     language = spoken(request) if page else "en"
-    values = {name: told(value, language) if isinstance(value, BadInput) else value for name, value in values.items()}
+    values = {
+        name: error_text(value, language) if isinstance(value, BadInput) else value for name, value in values.items()
+    }
     if page:
         return HTMLResponse(note_page(language, key, request.scope.get("root_path", "") + "/login", **values), status)
     return JSONResponse(BadInput(say("en", key, **values), REMEDIES.get(key, "")).as_json(), status)
@@ -65,7 +67,7 @@ def trouble(request: Request, problem: BadInput) -> Response:
         return refused(request, problem)
     if isinstance(problem, Refusal):
         return note(request, status_of(problem), problem.key, **problem.values)
-    answer = note(request, status_of(problem), "not_kept", why=why(problem, spoken(request)))
+    answer = note(request, status_of(problem), "not_kept", why=error_detail(problem, spoken(request)))
     if answer.status_code == 503:
         answer.headers["retry-after"] = str(RETRY_SECONDS)
     return answer

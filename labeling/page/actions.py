@@ -28,7 +28,7 @@ from labeling.page.item_view import Sight, seconds_left, sight
 from labeling.page.parse_answer import sent
 from labeling.queue.group_commit import Desk
 from labeling.session import Answer, Past, RankingAnswer, Session
-from labeling.texts.translate import say, told
+from labeling.texts.translate import error_text, say
 
 HISTORY = 20
 Body = Mapping[str, Any]
@@ -62,7 +62,7 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
 
 def lined(request: Request, problem: BadInput) -> Response:
     """Only a line. Trouble of the store has its status, by which the page knows that what it sent was not kept and sends it again."""
-    line = {"line": {"text": told(problem, spoken(request)), "bad": True}}
+    line = {"line": {"text": error_text(problem, spoken(request)), "bad": True}}
     if not isinstance(problem, StoreTrouble):
         return JSONResponse(line)
     return JSONResponse(
@@ -78,7 +78,7 @@ def act(store: Store, verb: Callable[[Turn], Reply], request: Request, body: Bod
             return turn.stamped(verb(turn))
     except Refused as refusal:
         shown = {} if verb in ASIDE or turn.corrects() else turn.next()
-        return turn.stamped(shown | {"line": {"text": told(refusal, turn.language), "bad": True}})
+        return turn.stamped(shown | {"line": {"text": error_text(refusal, turn.language), "bad": True}})
 
 
 class Turn:

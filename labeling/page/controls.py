@@ -9,11 +9,10 @@ from data.records import Account
 from data.tables.forms import Form
 from labeling.page.item_view import Sight
 from labeling.session import Progress
-from labeling.texts.translate import say
+from labeling.texts.translate import TEXTS, say
 
 SKIP_REASONS = ("unclear", "knowledge", "language", "upsetting", "broken")
 FLAG_REASONS = ("harmful", "personal", "broken", "copied")
-LANGUAGES = {"en": "EN", "ko": "한"}
 
 
 def button(language: str, name: str, act: str, value: str = "", *, key: str = "", id: str = "", more: str = "") -> str:
@@ -52,8 +51,8 @@ def header(language: str, account: Account, progress: Progress, sight: Sight | N
 
 def _languages(language: str) -> str:
     each = "".join(
-        f"<button type=button id=to_{code} data-act=language data-value={code} lang={code} {_pressed(code == language)}>{sign}</button>"
-        for code, sign in LANGUAGES.items()
+        f"<button type=button id=to_{code} data-act=language data-value={code} lang={code} {_pressed(code == language)}>{say(code, 'language_sign')}</button>"
+        for code in TEXTS
     )
     return f'<span class=languages role=group aria-label="{say(language, "language")}">{each}</span>'
 

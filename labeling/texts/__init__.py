@@ -1,1 +1,1 @@
-"""Texts of the pages in every language."""
+"""Texts of all pages: one catalogue per language (`en.json`, `ko.json`) and the lookup in `translate`."""

@@ -208,7 +208,7 @@ def test_no_request_of_the_labelers_page_reads_a_large_table_from_end_to_end_als
             )
         assert number
         assert (
-            "Where two people judged the same pair" not in reply["regions"]["screen"]
+            "Two labelers of the same pair agree" not in reply["regions"]["screen"]
         )  # that is worked out elsewhere, for the next look
         for verb in (actions.undo, actions.history, actions.older):
             turn(verb)

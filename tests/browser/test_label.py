@@ -157,7 +157,7 @@ def test_a_labeler_ranks_skips_flags_and_undoes_by_keyboard(store, desk, address
     assert (event.verdict, store.completions.get(event.left_id).text) == ("left", texts[0])
     assert 0 <= store.attention.of(event.id) <= event.seconds
     page.keyboard.press("u")
-    tells(page, "Taken back.")
+    tells(page, "Undone.")
     assert shown(page) == first
     page.keyboard.press("7")
     tells(page, "Recorded: B much better.")
@@ -170,14 +170,14 @@ def test_a_labeler_ranks_skips_flags_and_undoes_by_keyboard(store, desk, address
     page.keyboard.press("Tab")
     page.locator(".panel:visible input").fill("names its author")
     page.keyboard.press("Enter")
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     assert desk.said() == ["left", "withdrawn", "right_much"]
     mine = "SELECT kind, reason FROM skips JOIN assignments ON id = assignment_id WHERE labeler_id = ? ORDER BY skips.created_at"
     assert [tuple(row.values()) for row in store.rows(mine, [desk.account.id])] == [
         ("skip", "unclear"),
         ("flag", "names its author"),
     ]
-    for line in ("Press undo again to take back the answer before it.", "Taken back."):
+    for line in ("Press undo again to undo the verdict before it.", "Undone."):
         page.keyboard.press("u")
         tells(page, line)
     assert shown(page) == first
@@ -199,7 +199,7 @@ def test_nothing_in_a_formatted_answer_loads_runs_covers_or_takes_an_id(desk, ad
     on_top += " return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).closest('button')?.id === id; }"
     assert all(page.evaluate(on_top, name) for name in ("left", "tie", "right_much", "skip"))
     page.keyboard.press("1")
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     assert desk.left == []
 
 
@@ -218,7 +218,7 @@ def test_on_a_phone_in_korean_and_dark_everything_is_reached_by_touch(desk, addr
     shows(page, "A much better")
     assert page.evaluate("document.documentElement.lang") == "en"
     page.locator("#undo").tap()
-    tells(page, "Taken back.")
+    tells(page, "Undone.")
     assert desk.said() == ["tie", "withdrawn"]
 
 
@@ -267,7 +267,7 @@ def test_a_form_asks_for_what_is_missing_and_a_draft_survives_a_reload(store, de
     right = page.locator(".answer .text").nth(1).inner_text()
     assert page.locator("#edit").input_value() == f"Better: {right}"
     page.keyboard.press("Enter")
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     (event,) = store.comparisons.current(labeler_id=desk.account.id)
     assert (event.verdict, store.comparisons.rationale(event.id)) == ("right", "It is kind.")
     assert store.comparisons.aspects(event.id) == {"helpful": "right", "true": "tie"}
@@ -296,7 +296,7 @@ def test_what_is_being_written_stays_through_another_view_another_language_and_a
     tells(page, "서버가 응답하지 않습니다.")
     page.unroute("**/label/do/*")
     tells(page, "서버가 다시 응답합니다.")
-    expect(page.locator("#rationale")).to_have_attribute("placeholder", "까닭 (선택)")
+    expect(page.locator("#rationale")).to_have_attribute("placeholder", "이유 (선택)")
     assert page.locator("#rationale").input_value() == "I think: It is kind"
     assert page.locator("#rationale").evaluate("(box) => box.selectionStart") == len("I think: ")
     assert page.locator("[name=helpful][value=right]").is_checked()
@@ -307,20 +307,20 @@ def test_an_edit_that_is_refused_stays_where_it_was_written(store, desk, address
     desk.begin(form=Form(edit=True), pairs=1)
     page = desk.open(address)
     page.keyboard.press("2")
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     page.keyboard.press("u")
-    tells(page, "Taken back.")
+    tells(page, "Undone.")
     page.keyboard.press("e")
     page.keyboard.press("2")
     page.keyboard.insert_text("Better: ")
     assert until(lambda: "Better" in kept(store, page))
     page.locator("#edit").fill("x" * 21_000)
     page.keyboard.press("Control+Enter")
-    tells(page, "The edited answer has 21000 characters; the most is 20000.")
+    tells(page, "The edited answer has 21000 characters. The limit is 20000.")
     assert page.locator("#edit").input_value() == "x" * 21_000
     page.locator("#edit").fill("kinder")
     page.keyboard.press("Control+Enter")
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     (event,) = store.comparisons.current(labeler_id=desk.account.id)
     assert store.comparisons.edit(event.id).text == "kinder"
 
@@ -359,7 +359,7 @@ def test_answers_are_ranked_by_keys_and_by_drag_and_an_unchanged_order_is_asked_
     desk.begin(texts=("one", "two", "three"))
     page = desk.open(address)
     page.keyboard.press("Enter")
-    tells(page, "Press Enter again if you mean it.")
+    tells(page, "Press Enter again to send it as it is.")
     letters = page.locator("#ranks .card").evaluate_all(
         "(all) => all.map((card) => card.querySelector('.text').textContent)"
     )
@@ -385,7 +385,7 @@ def test_answers_are_ranked_by_keys_and_by_drag_and_an_unchanged_order_is_asked_
     page.mouse.up()
     tells(page, "Answer C: place 1, tied.")
     page.locator("#send_order").click()
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     assert sorted(store.rankings.current(labeler_id=desk.account.id)[-1].places.values()) == [1, 1, 2]
 
 
@@ -397,7 +397,7 @@ def test_by_mouse_one_walks_back_and_corrects(store, desk, address):
     tells(page, "Recorded: A better.")
     page.locator("#history").click()
     page.locator("#history-list li button").click()
-    shows(page, "Choose another verdict to change it.")
+    shows(page, "To change it, choose another verdict.")
     assert shown(page) == first
     page.locator("#rationale").fill("a bell \x07")
     page.locator("#right_slightly").click()
@@ -414,7 +414,7 @@ def test_by_mouse_one_walks_back_and_corrects(store, desk, address):
     assert page.locator("#rationale").input_value() == "a bell"
     expect(page.locator("#right_slightly")).to_have_attribute("aria-pressed", "true")
     page.locator("#send").click()
-    tells(page, "Changed: A better, now B slightly better.")
+    tells(page, "Changed from A better to B slightly better.")
     page.locator("#back").click()
     page.locator("#past").wait_for(state="detached")
     assert shown(page) != first
@@ -434,11 +434,11 @@ def test_two_tabs_of_one_person_record_one_answer_and_the_other_moves_on(desk, a
     assert shown(two) == first
     one.keyboard.press("1")
     tells(one, "Recorded: A much better.")
-    tells(two, "You went on in another tab.")
+    tells(two, "You continued in another tab.")
     assert shown(two) == shown(one) != first
     two.keyboard.press("7")
-    shows(two, "Every pair has been judged.")
-    shows(one, "Every pair has been judged.")
+    shows(two, "No items are left for you.")
+    shows(one, "No items are left for you.")
     assert desk.said() == ["left_much", "right_much"]
 
 
@@ -471,14 +471,14 @@ def test_an_answer_given_while_the_server_is_away_is_kept_past_a_closed_tab_and_
         context = desk.sign_in(address)
         page = desk.tab(context, address)
     page.keyboard.press("6")
-    tells(page, "kept in this browser")
+    tells(page, "saved in this browser")
     assert desk.said() == []
     page.close(run_before_unload=False)
     with served(store, int(address.rpartition(":")[2])):
         page = desk.tab(context, address)
         tells(page, "The server is back. Recorded: B better.")
         page.keyboard.press("4")
-        shows(page, "Every pair has been judged.")
+        shows(page, "No items are left for you.")
     assert desk.said() == ["right", "tie"]
 
 
@@ -492,11 +492,11 @@ def test_a_page_that_was_open_while_the_server_restarted_goes_on_with_what_was_w
         page.keyboard.type("kinder")
         page.keyboard.press("Escape")
     page.keyboard.press("2")
-    tells(page, "kept in this browser")
+    tells(page, "saved in this browser")
     with served(store, int(address.rpartition(":")[2])):
         tells(page, "The server is back. Recorded: A better.")
         page.keyboard.press("4")
-        shows(page, "Every pair has been judged.")
+        shows(page, "No items are left for you.")
     assert desk.said() == ["right", "left", "tie"]
     assert [
         store.comparisons.rationale(event.id) for event in store.comparisons.current(labeler_id=desk.account.id)
@@ -524,13 +524,13 @@ def test_an_answer_that_the_server_could_not_keep_stays_in_the_browser_and_count
     page = desk.open(address)
     full = StoreTrouble("feedback.db: database or disk is full", "Free some space.")
     for key, problem, line in (
-        ("3", full, "disk is full. Free some space. Your answer"),
-        ("6", RuntimeError("a fault"), "Your answer"),
+        ("3", full, "disk is full. Free some space. Your verdict"),
+        ("6", RuntimeError("a fault"), "Your verdict"),
     ):
         with monkeypatch.context() as broken:
             broken.setattr(Session, "submit", Mock(side_effect=problem))
             page.keyboard.press(key)
-            tells(page, f"{line} is kept in this browser and is sent again by itself.")
+            tells(page, f"{line} is saved in this browser and is sent automatically.")
         tells(page, "The server is back.")
     assert desk.said() == ["left_slightly", "right"]
 
@@ -544,12 +544,12 @@ def test_an_answer_at_which_the_server_keeps_failing_stays_in_the_browser_and_wa
     with monkeypatch.context() as broken:
         broken.setattr(Session, "submit", failing := Mock(side_effect=RuntimeError("a fault")))
         page.keyboard.press("3")
-        tells(page, "Your answer is not recorded yet")
+        tells(page, "Your verdict is not recorded yet")
         assert (failing.call_count, page.evaluate("pauses")) == (5, [2000, 4000, 8000, 16000])
         page.keyboard.press("6")  # one answer at a time
         page.keyboard.press("Enter")
         assert until(lambda: failing.call_count == 10)
-        tells(page, "Your answer is not recorded yet")
+        tells(page, "Your verdict is not recorded yet")
     page.locator("#try_again").click()
     tells(page, "The server is back. Recorded: A slightly better.")
     expect(page.locator("#try_again")).to_be_hidden()
@@ -559,13 +559,13 @@ def test_an_answer_at_which_the_server_keeps_failing_stays_in_the_browser_and_wa
 def test_the_hold_is_counted_down_and_its_end_is_said(store, desk, address):
     desk.begin(pairs=1)
     page = desk.open(address)
-    shows(page, "held for 9:5", "#hold")
+    shows(page, "lease ends in 9:5", "#hold")
     page.route(
         "**/label/do/look",
         lambda route: route.fulfill(json={**(reply := route.fetch().json()), "item": {**reply["item"], "left": 1}}),
     )
     page.keyboard.press("m")
-    tells(page, "Your hold on this one has ended.")
+    tells(page, "Your lease on this item has ended.")
     page.keyboard.press("1")
-    shows(page, "Every pair has been judged.")
+    shows(page, "No items are left for you.")
     assert desk.said() == ["left_much"]

@@ -35,11 +35,11 @@ def test_an_answer_is_written_sent_back_written_anew_and_accepted(page, server, 
     become(page, server, "rae", "review")
     expect(page.locator("#answer")).to_have_text("thx")
     page.locator("#send_back").click()
-    expect(page.locator("[role=alert]")).to_contain_text("what should be different")
+    expect(page.locator("[role=alert]")).to_contain_text("what to change")
     page.locator("#reason").fill("Too curt.")
     picture(page, "review-390")
     page.locator("#send_back").click()
-    expect(page.locator("main")).to_contain_text("No answer waits for you.")
+    expect(page.locator("main")).to_contain_text("No answers wait for your review.")
 
     become(page, server, "lab", "write")
     expect(page.locator("[role=alert]")).to_have_text("Sent back to you: Too curt.")

@@ -177,7 +177,7 @@ def test_an_answer_sent_again_with_other_content_is_refused_and_the_same_one_get
     given = answer(session.next(), rationale="warmer ", edit=" better text\n")
     receipt = session.submit(given)
     before = everything(store)
-    with pytest.raises(Refused, match="used before"):
+    with pytest.raises(Refused, match="already used"):
         session.submit(replace(given, **other))
     assert session.submit(given) == receipt
     assert everything(store) == before
@@ -186,7 +186,7 @@ def test_an_answer_sent_again_with_other_content_is_refused_and_the_same_one_get
 def test_a_rationale_that_comes_only_with_the_second_sending_is_refused(session):
     given = answer(session.next())
     session.submit(given)
-    with pytest.raises(Refused, match="used before"):
+    with pytest.raises(Refused, match="already used"):
         session.submit(replace(given, rationale="warmer"))
 
 
@@ -200,7 +200,7 @@ def test_a_ranking_sent_again_in_another_order_is_refused_and_a_gap_makes_no_oth
     given = RankingAnswer("ranking-1", session.next().assignment, (3, 1, 1), rationale="shorter")
     receipt = session.submit(given)
     for other in ({"places": (1, 3, 3)}, {"rationale": None}):
-        with pytest.raises(Refused, match="used before"):
+        with pytest.raises(Refused, match="already used"):
             session.submit(replace(given, **other))
     assert session.submit(given) == session.submit(replace(given, places=(2, 1, 1))) == receipt
 

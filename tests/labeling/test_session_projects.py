@@ -118,21 +118,21 @@ def test_an_answer_keeps_the_guideline_that_was_shown(store, people, add_pairs):
         (
             {"scale": "plain"},
             {"verdict": "left_much"},
-            "'left_much' is no verdict of this project; use one of left, tie, right, both_bad",
+            "'left_much' is not a verdict of this project. Use one of: left, tie, right, both_bad",
         ),
-        ({"tie": False}, {"verdict": "tie"}, "'tie' is no verdict"),
-        ({"both_bad": False}, {"verdict": "both_bad"}, "'both_bad' is no verdict"),
-        ({"rationale": "off"}, {"rationale": "kinder"}, "takes no reasons"),
-        ({"rationale": "required"}, {}, "asks for a reason"),
-        ({}, {"aspects": {"helpful": "left"}}, "does not ask about 'helpful'"),
-        ({"aspects": ("helpful", "honest")}, {"aspects": {"helpful": "left"}}, "which answer is better for: honest"),
-        ({"aspects": ("helpful",)}, {"aspects": {"helpful": "best"}}, "'best' is no choice for helpful"),
-        ({}, {"edit": "made better"}, "takes no edited answers"),
-        ({"edit": True}, {"verdict": "tie", "edit": "made better"}, "which answer the edit is of"),
-        ({"edit": True}, {"edit": "made better", "edited": "middle"}, "which answer the edit is of"),
+        ({"tie": False}, {"verdict": "tie"}, "'tie' is not a verdict"),
+        ({"both_bad": False}, {"verdict": "both_bad"}, "'both_bad' is not a verdict"),
+        ({"rationale": "off"}, {"rationale": "kinder"}, "does not ask for a rationale"),
+        ({"rationale": "required"}, {}, "needs a rationale"),
+        ({}, {"aspects": {"helpful": "left"}}, "has no aspect 'helpful'"),
+        ({"aspects": ("helpful", "honest")}, {"aspects": {"helpful": "left"}}, "the better answer for: honest"),
+        ({"aspects": ("helpful",)}, {"aspects": {"helpful": "best"}}, "'best' is not a choice for helpful"),
+        ({}, {"edit": "made better"}, "does not ask for edited answers"),
+        ({"edit": True}, {"verdict": "tie", "edit": "made better"}, "which answer you edited"),
+        ({"edit": True}, {"edit": "made better", "edited": "middle"}, "which answer you edited"),
         ({"edit": True}, {"edit": "  "}, "is empty"),
         ({"edit": True}, {"edit": "x" * 20_001}, "20001 characters"),
-        ({"edit": True}, {"edit": "kind answer 0"}, "is one of the two"),
+        ({"edit": True}, {"edit": "kind answer 0"}, "same as one of the two"),
     ],
 )
 def test_what_the_form_does_not_have_is_refused_and_nothing_is_written(
@@ -163,9 +163,9 @@ def test_a_project_without_skip_or_flag_refuses_them(store, people, add_pairs, f
     form(skip=False)
     session = Session(store, people[0])
     item = session.next()
-    with pytest.raises(Refused, match="let its pairs be skipped"):
+    with pytest.raises(Refused, match="cannot skip items"):
         session.skip(item.assignment, "no")
-    with pytest.raises(Refused, match="neither skip nor flag"):
+    with pytest.raises(Refused, match="Use 'skip' or 'flag'"):
         session.skip(item.assignment, "no", "burn")
     session.skip(item.assignment, "broken", "flag")
     assert store.row("SELECT kind, reason FROM skips") == {"kind": "flag", "reason": "broken"}
@@ -192,14 +192,14 @@ def test_a_heartbeat_for_what_is_not_held_is_refused(store, people, add_pairs, c
     mina, jun = (Session(store, person, clock=clock) for person in people[:2])
     item = mina.next()
     for forged in (item.assignment, "nothing", ""):
-        with pytest.raises(Refused, match="not handed to you"):
+        with pytest.raises(Refused, match="not assigned to you"):
             jun.heartbeat(forged)
     clock.move(LEASE_SECONDS + 1)
     other = jun.next()
-    with pytest.raises(Refused, match="others have it now"):
+    with pytest.raises(Refused, match="other labelers have it now"):
         mina.heartbeat(item.assignment)
     jun.submit(said(other))
-    with pytest.raises(Refused, match="judged this pair already"):
+    with pytest.raises(Refused, match="already answered this item"):
         jun.heartbeat(other.assignment)
 
 
@@ -245,7 +245,7 @@ def test_a_clock_that_jumps_forward_ends_holds_and_loses_nothing(store, people, 
     clock.move(10 * 365 * 24 * 3600)
     assert session.submit(said(item)).late
     clock.move(-10 * 365 * 24 * 3600)
-    with pytest.raises(Refused, match="judged this pair already"):
+    with pytest.raises(Refused, match="already answered this item"):
         session.submit(said(item, number=1))
     assert len(store.comparisons.events()) == 1
 
@@ -327,7 +327,7 @@ def test_a_ranking_is_one_event_and_marked_where_it_was_sent_as_shown(store, peo
         ({"places": (1, 2, 4)}, "from 1 to 3"),
         ({"places": (1, 2, 0)}, "from 1 to 3"),
         ({"places": (1, 2, True)}, "each of the 3"),
-        ({"places": (1, 1, 2)}, "takes no ties"),
+        ({"places": (1, 1, 2)}, "does not allow ties"),
         ({"places": (1, 2, 3), "all_bad": True}, "each of the 3"),
         ({"places": ()}, "each of the 3"),
     ],
@@ -390,16 +390,16 @@ def test_a_labeler_walks_back_through_their_answers_and_corrects_any(store, peop
     now = session.look_back(last.item.assignment)
     assert (now.id, now.verdict, now.rationale, now.edit) == (correction.id, "right", None, None)
     assert len(store.comparisons.events()) == 5
-    with pytest.raises(Refused, match="not handed to you"):
+    with pytest.raises(Refused, match="not assigned to you"):
         Session(store, people[1]).look_back(last.item.assignment)
-    with pytest.raises(Refused, match="latest answer"):
+    with pytest.raises(Refused, match="latest verdict"):
         session.submit(said(last.item, number=2, aspects={"honest": "tie"}, supersedes=last.id))
 
 
 def test_an_unanswered_item_has_no_answer_to_look_back_at(store, people, add_pairs):
     add_pairs(1)
     session = Session(store, people[0])
-    with pytest.raises(Refused, match="no answer to this item"):
+    with pytest.raises(Refused, match="no verdict on this item"):
         session.look_back(session.next().assignment)
 
 
@@ -413,7 +413,7 @@ def test_a_draft_is_the_labelers_own_and_goes_with_the_answer(store, people, add
         lambda other: other.draft(item.assignment),
         lambda other: other.save_draft(item.assignment, rationale="mine"),
     ):
-        with pytest.raises(Refused, match="not handed to you"):
+        with pytest.raises(Refused, match="not assigned to you"):
             act(Session(store, people[1]))
     session.submit(said(item, rationale="because"))
     session.save_draft(item.assignment, rationale="a page that saved late")

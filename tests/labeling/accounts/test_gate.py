@@ -287,13 +287,13 @@ def test_the_first_link_makes_one_researcher_and_is_gone(client, store):
     token = path.partition("token=")[2]
     assert client.get(path).status_code == 200
     refused = client.post("/first", data={"token": token, "name": "Ada", "password": "short"})
-    assert (refused.status_code, "The password has 5 characters. Choose one with at least 8." in refused.text) == (
+    assert (refused.status_code, "The password has 5 characters. Use at least 8." in refused.text) == (
         400,
         True,
     )
     assert "At least 8 characters" not in refused.text
     refused = client.post("/first", data={"token": token, "name": " ", "password": PASSWORD})
-    assert "The name needs 1 to 40 characters" in refused.text
+    assert "A name has 1 to 40 characters" in refused.text
     assert "At least 8 characters" in refused.text
     answer = client.post("/first", data={"token": token, "name": "Ada", "password": PASSWORD})
     assert (answer.status_code, answer.headers["location"]) == (303, "/train/")

@@ -174,11 +174,11 @@ def test_what_a_projects_rules_keep_is_said_in_the_readers_language(client, stor
     for headers, told in (
         (
             {"accept": "text/html", "accept-language": "ko"},
-            "Standard&#x27; 프로젝트의 규칙으로는 라벨러가 자기 기록을 내려받을 수 없습니다",
+            "Standard&#x27; 프로젝트에서는 라벨러가 자기 데이터를 내려받을 수 없습니다",
         ),
         (
             {"accept": "application/json"},
-            "The rules of the project 'Standard' do not let labelers download their own data. Ask a researcher.",
+            "The project 'Standard' does not let labelers download their own data. Ask a researcher.",
         ),
     ):
         answer = client.get("/label/mine", headers=headers)

@@ -121,7 +121,7 @@ def test_a_stranger_gets_in_only_where_the_file_says_so_and_takes_nobodys_name(s
     store.accounts.add("Mina", "researcher")
     with browser(store, idp) as client:
         answer = through(client, idp)
-        assert (answer.status_code, "nobody here goes by this identity" in answer.text) == (403, True)
+        assert (answer.status_code, "no account is linked to this identity" in answer.text) == (403, True)
     with browser(store, idp, new_accounts=True) as client:
         assert through(client, idp).headers["location"] == "/pl/label/"
     assert [(account.name, account.role) for account in store.accounts.list()] == [
@@ -137,11 +137,9 @@ def test_a_link_for_an_account_ties_it_to_the_provider_and_a_closed_account_stay
         assert through(client, idp, f"invitation={token}").status_code == 303
         store.accounts.disable("Jun")
         answer = through(client, idp)
-        assert (answer.status_code, "this account is closed" in answer.text) == (403, True)
+        assert (answer.status_code, "this account is disabled" in answer.text) == (403, True)
         client.headers |= {"accept": "text/html", "accept-language": "ko"}
-        assert (
-            "그쪽 로그인이 되지 않았습니다: 이 계정은 닫혔습니다. 연구자에게 물어보세요." in through(client, idp).text
-        )
+        assert "로그인하지 못했습니다: 사용이 중지된 계정입니다. 연구자에게 물어보세요." in through(client, idp).text
 
 
 @pytest.mark.parametrize(
@@ -180,7 +178,7 @@ def test_a_provider_that_does_not_answer_is_a_line_and_the_password_is_still_the
     provider = Provider("http://127.0.0.1:9", "app", "secret", "Example ID")
     with TestClient(Gate(Starlette(), store, oidc=Oidc(provider))) as client:
         answer = client.get("/oidc")
-        assert (answer.status_code, "Example ID cannot be asked" in answer.json()["error"]) == (502, True)
+        assert (answer.status_code, "Example ID did not respond" in answer.json()["error"]) == (502, True)
         assert "name=password" in client.get("/login").text
 
 

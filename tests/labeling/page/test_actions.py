@@ -46,7 +46,7 @@ def test_an_answer_brings_the_next_pair_and_sending_it_again_changes_nothing(sto
     assert 590 < first["item"]["left"] <= 600
     second = ask("answer", said(first))
     assert second["item"]["assignment"] != first["item"]["assignment"]
-    assert second["line"] == {"text": "Recorded: A better. u to undo.", "bad": False}
+    assert second["line"] == {"text": "Recorded: A better. Press u to undo.", "bad": False}
     again = ask("answer", said(first))
     assert again["item"]["assignment"] == second["item"]["assignment"]
     assert [event.id for event in store.comparisons.events()] == ["page-answer-0"]
@@ -57,7 +57,7 @@ def test_a_second_answer_is_refused_in_the_readers_language_and_the_open_pair_is
     first = ask("look")
     second = ask("answer", said(first))
     refused = ask("answer", said(first, number=1), headers={"accept-language": "ko"})
-    assert refused["line"] == {"text": "이미 판정한 쌍입니다. 바꾸려면 되돌리기를 누르세요.", "bad": True}
+    assert refused["line"] == {"text": "이미 판정한 항목입니다. 바꾸려면 되돌리기를 누르세요.", "bad": True}
     assert refused["item"]["assignment"] == second["item"]["assignment"]
 
 
@@ -110,7 +110,7 @@ def test_a_sign_of_life_holds_the_item_and_says_when_others_have_it(store, add_p
     store.execute("UPDATE assignments SET expires_at = '2020-01-01T00:00:00.000000+00:00'")
     assert Session(store, store.accounts.add("Jun", "labeler")).next()
     lost = ask("beat", {"assignment": item["assignment"]})
-    assert lost["line"]["text"].startswith("Your hold on this item ended")
+    assert lost["line"]["text"].startswith("Your lease on this item ended")
     assert "item" not in lost
 
 
@@ -125,7 +125,7 @@ def test_walking_back_shows_ones_answers_newest_first_and_a_correction_stays_the
     assert (oldest["item"]["assignment"], oldest["item"]["left"]) == (first["item"]["assignment"], None)
     assert "item" not in ask("older", {"before": oldest["item"]["assignment"]})
     changed = ask("answer", said(oldest, "right", 2, supersedes=oldest["item"]["past"]))
-    assert changed["line"]["text"] == "Changed: A better, now B better."
+    assert changed["line"]["text"] == "Changed from A better to B better."
     assert changed["item"]["assignment"] == first["item"]["assignment"]
     assert sorted(each.verdict for each in store.comparisons.current()) == ["right", "tie"]
     assert ask("history")["regions"]["history-list"].count("<li>") == 2
@@ -137,8 +137,14 @@ def test_undo_after_a_skip_says_so_and_takes_the_answer_before_it_back_only_when
     second = ask("answer", said(first))
     ask("skip", {"assignment": second["item"]["assignment"], "reason": "unclear"})
     for language, line in (
-        ("en", "The last one was skipped, and a skip stays. Press undo again to take back the answer before it."),
-        ("ko", "마지막 것은 건너뛰었고, 건너뛴 것은 되돌릴 수 없습니다. 그 앞의 답을 되돌리려면 한 번 더 누르세요."),
+        (
+            "en",
+            "You skipped the last item, and a skip cannot be undone. Press undo again to undo the verdict before it.",
+        ),
+        (
+            "ko",
+            "마지막 항목은 건너뛰었고, 건너뛴 것은 되돌릴 수 없습니다. 그 앞의 판정을 되돌리려면 한 번 더 누르세요.",
+        ),
     ):
         told = ask("undo", headers={"accept-language": language})
         assert told["line"] == {"text": line, "bad": False}
@@ -175,7 +181,7 @@ def test_a_correction_that_is_refused_leaves_the_page_where_it_is(store, add_pai
     past = ask("past", {"assignment": first["item"]["assignment"]})
     again = {"supersedes": past["item"]["past"]}
     refused = ask("answer", said(past, "right", 1, rationale="x" * 2001, **again))
-    assert refused["line"] == {"text": "The reason has 2001 characters; the most is 2000.", "bad": True}
+    assert refused["line"] == {"text": "The reason has 2001 characters. The limit is 2000.", "bad": True}
     assert not {"item", "regions"} & set(refused)
     changed = ask("answer", said(past, "right", 1, rationale="x" * 2000, **again))
     assert changed["item"]["assignment"] == first["item"]["assignment"]
@@ -193,7 +199,7 @@ def test_a_ranking_is_answered_by_the_places_of_the_answers_as_shown(store, ask)
     done = ask(
         "rank", {"answer": {"id": "page-ranking-0", "assignment": shown["item"]["assignment"], "places": [2, 1, 1]}}
     )
-    assert done["line"]["text"] == "Recorded: B=C › A. u to undo."
+    assert done["line"]["text"] == "Recorded: B=C › A. Press u to undo."
     (ranking,) = store.rankings.events()
     positions = store.assignments.get(shown["item"]["assignment"]).positions
     assert [ranking.places[id] for id in positions] == [2, 1, 1]
@@ -207,10 +213,10 @@ def test_after_the_last_pair_the_page_says_what_the_labels_did(store, add_pairs,
     )
     store.reward_models.add(name="toy", base="b", adapter="a", config={"labels": "simulated"}, report={"accuracy": 0.9})
     shown = ask("look")["regions"]["screen"]
-    assert "Every pair has been judged." in shown
-    assert "Your answers so far: 1, today: 1." in shown
-    assert "No pair has been judged by two people yet" in shown
-    assert "orders 71 % of unseen pairs as people do" in shown
+    assert "No items are left for you." in shown
+    assert "Your verdicts: 1 in total, 1 today." in shown
+    assert "Agreement is not known yet" in shown
+    assert "orders 71 % of the test pairs as people do" in shown
     assert ask("undo")["item"]["kind"] == "pair"
 
 
@@ -248,7 +254,7 @@ def test_the_guideline_is_formatted_and_its_version_named(store, add_pairs, ask)
 def test_the_time_at_work_is_kept_beside_the_answer_and_an_impossible_one_is_refused(store, add_pairs, ask):
     add_pairs(2)
     first = ask("look")
-    assert "seconds at work" in ask("answer", said(first, active_seconds=-1))["line"]["text"]
+    assert "number of active seconds" in ask("answer", said(first, active_seconds=-1))["line"]["text"]
     ask("answer", said(first, active_seconds=12.3))
     assert (store.attention.of("page-answer-0"), store.attention.of("another")) == (12.3, None)
 

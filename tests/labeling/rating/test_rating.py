@@ -127,7 +127,7 @@ def test_a_form_that_is_not_the_pages_is_told_so_and_nothing_is_kept(store, rate
 def test_the_language_chosen_on_the_label_page_holds_here_too_in_refusals_as_well(store, rater):
     row = add_rows(store)[0]
     rater.cookies.set("language", "ko")
-    assert "배울 가치가" in rater.get(page.PATH, headers={"accept-language": "en"}).text
+    assert "본보기입니까" in rater.get(page.PATH, headers={"accept-language": "en"}).text
     rater.post(page.PATH, data={"row": str(row.id), "id": ID, "score": "4"})
     refused = rater.post(
         page.PATH, data={"row": str(row.id), "id": ID, "score": "2"}, headers={"accept-language": "en"}
@@ -149,10 +149,10 @@ def test_who_is_not_in_the_standard_project_any_more_reads_no_row_and_rates_none
     rater.post(page.PATH, data=first)
     store.projects.change(1, everyone=False)
     for shown in (rater.get(page.PATH), rater.get(page.PATH, params={"again": "1"})):
-        assert "rating is for people of the Standard project" in shown.text
+        assert "Only members of the Standard project can" in shown.text
         assert "class=text" not in shown.text
     refused = rater.post(page.PATH, data={"row": str(rows[1].id), "id": ID[::-1], "score": "4"})
-    assert (refused.status_code, "rating is for people of the Standard project" in refused.text) == (409, True)
+    assert (refused.status_code, "Only members of the Standard project can" in refused.text) == (409, True)
     assert rater.post(page.PATH, data=first, follow_redirects=False).status_code == 303
     assert store.ratings.counts() == {"person": 1, "simulated": 0}
     store.projects.give(1, [store.accounts.by_name("lab")])
@@ -167,7 +167,7 @@ def test_simulated_raters_are_of_no_project(store):
 
 
 def test_a_home_without_rows_says_what_fills_it(store, rater):
-    assert "no instruction row" in rater.get(page.PATH).text
+    assert "no training rows to rate" in rater.get(page.PATH).text
 
 
 def test_every_point_has_its_text():

@@ -1,23 +1,64 @@
-"""Texts: both languages say everything, with the same blanks."""
+"""The catalogues: the same blanks in every language, sorted keys, a fallback to English, no unknown and no unused key."""
 
 from __future__ import annotations
 
+import ast
+import json
 import re
+from pathlib import Path
 
 import pytest
 
-from labeling.texts.translate import ENGLISH, FILES, TEXTS, language_of
+from labeling.texts import translate
+from labeling.texts.translate import FALLBACK, TEXTS, language_of, say
+
+ROOT = Path(__file__).parents[3]
+FOLDER = Path(translate.__file__).parent
+PARTLY_TRANSLATED = "train."
 
 
-def test_both_languages_have_the_same_texts_with_the_same_blanks():
-    assert TEXTS["en"].keys() == TEXTS["ko"].keys()
-    for key, english in TEXTS["en"].items():
-        blanks = [sorted(re.findall(r"\{(\w+)", text)) for text in (english, TEXTS["ko"][key])]
-        assert blanks[0] == blanks[1], key
+def blanks(text: str) -> list[str]:
+    return sorted(re.findall(r"\{(\w+)", text))
 
 
-def test_no_text_of_one_file_hides_one_of_another():
-    assert sum(len(texts) for texts in (ENGLISH, *(file.ENGLISH for file in FILES))) == len(TEXTS["en"])
+def literal_keys() -> set[str]:
+    """Every key that the source passes to `say`, `turn.say` or `Refusal` as a literal."""
+    keys = set()
+    for path in [file for folder in ("labeling", "rlhf") for file in (ROOT / folder).rglob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call):
+                name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+                place = {"say": 0 if isinstance(call.func, ast.Attribute) else 1, "Refusal": 0}.get(name)
+                if place is not None and len(call.args) > place and isinstance(call.args[place], ast.Constant):
+                    keys.add(call.args[place].value)
+    return keys
+
+
+@pytest.mark.parametrize("language", sorted(TEXTS))
+def test_every_language_has_the_same_blanks_as_english(language):
+    assert TEXTS[language].keys() <= TEXTS[FALLBACK].keys()
+    assert [
+        key for key in TEXTS[FALLBACK].keys() - TEXTS[language].keys() if not key.startswith(PARTLY_TRANSLATED)
+    ] == []
+    for key, text in TEXTS[language].items():
+        assert blanks(text) == blanks(TEXTS[FALLBACK][key]), key
+
+
+@pytest.mark.parametrize("language", sorted(TEXTS))
+def test_a_catalogue_is_sorted_by_key_with_one_key_per_line(language):
+    text = (FOLDER / f"{language}.json").read_text(encoding="utf-8")
+    assert text == json.dumps(dict(sorted(json.loads(text).items())), indent=2, ensure_ascii=False) + "\n"
+
+
+def test_a_text_without_a_translation_is_shown_in_english(monkeypatch):
+    monkeypatch.setitem(TEXTS[FALLBACK], "train.hello", "Hello {name}")
+    assert say("ko", "train.hello", name="Mina") == "Hello Mina"
+    with pytest.raises(KeyError):
+        say("ko", "train.nothing")
+
+
+def test_every_key_in_the_source_is_in_the_english_catalogue():
+    assert literal_keys() - TEXTS[FALLBACK].keys() == set()
 
 
 @pytest.mark.parametrize(

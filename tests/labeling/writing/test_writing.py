@@ -89,7 +89,7 @@ def test_nobody_reviews_their_own_answer_and_each_has_one_review(store, people, 
     with pytest.raises(BadInput, match="the reason is empty"):
         store.demonstrations.review(OTHER, ID, ben.id, "sent_back", " ")
     store.demonstrations.review(OTHER, ID, ben.id, "accepted")
-    with pytest.raises(Refused, match="has its review"):
+    with pytest.raises(Refused, match="was already reviewed"):
         store.demonstrations.review(THIRD, ID, ben.id, "accepted")
     for table in ("demonstrations", "reviews"):
         with pytest.raises(sqlite3.IntegrityError, match="written once"):
@@ -166,9 +166,12 @@ def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(s
     for changes in ({"closed": True}, {"closed": False, "everyone": False}):
         store.projects.change(1, **changes)
         assert (store.demonstrations.to_write(ben.id), store.demonstrations.returned(ana.id)) == (None, None)
-        assert "writing is for people of the Standard project" in clients[1].get(page.WRITE).text
+        assert "Only members of the Standard project can" in clients[1].get(page.WRITE).text
         sent = clients[1].post(page.WRITE, data={"prompt": str(prompt.id), "id": THIRD, "text": TEXT})
-        assert (sent.status_code, "the project of this answer is closed or not yours" in sent.text) == (409, True)
+        assert (sent.status_code, "the project of this answer is closed, or you are not in it" in sent.text) == (
+            409,
+            True,
+        )
         assert TEXT in sent.text
     assert store.value("SELECT count(*) FROM demonstrations") == 1
     store.projects.give(1, people)
@@ -237,7 +240,7 @@ def test_a_text_that_is_changed_after_it_was_sent_comes_back_with_an_id_that_can
     ana.post(page.WRITE, data=form)
     refused = ana.post(page.WRITE, data=form | {"text": "second"})
     assert refused.status_code == 409
-    assert "a new answer beside it" in refused.text
+    assert "as another answer" in refused.text
     assert ">\nsecond</textarea>" in refused.text
     (new,) = re.findall(r"name=id value=(\w+)>", refused.text)
     sent = ana.post(page.WRITE, data=form | {"text": "second", "id": new}, follow_redirects=False)
@@ -249,7 +252,7 @@ def test_a_text_that_is_changed_after_it_was_sent_comes_back_with_an_id_that_can
 
 
 @pytest.mark.parametrize(
-    ("id", "said"), [(THIRD, "sent before with another text"), ("d" * 16, "written this answer anew before")]
+    ("id", "said"), [(THIRD, "already sent with another text"), ("d" * 16, "already rewritten this answer")]
 )
 def test_an_answer_written_anew_twice_by_back_or_from_another_tab_can_be_sent_as_a_new_one(
     store, people, clients, prompt, id, said
@@ -280,9 +283,9 @@ def test_a_form_that_is_not_the_pages_is_told_so(store, clients, prompt, form):
 
 
 def test_a_home_without_prompts_says_what_fills_it(store, clients):
-    assert "A researcher imports more prompts" in clients[0].get(page.WRITE).text
-    assert "What others write appears here" in clients[0].get(page.REVIEW).text
-    assert "쓰면 나타납니다" in clients[0].get(page.REVIEW, headers={"accept-language": "ko"}).text
+    assert "More prompts appear here" in clients[0].get(page.WRITE).text
+    assert "You cannot review your own answers" in clients[0].get(page.REVIEW).text
+    assert "자기 답변은 검토할 수 없습니다" in clients[0].get(page.REVIEW, headers={"accept-language": "ko"}).text
 
 
 def test_a_refusal_is_in_the_readers_language(store, clients, prompt):
