@@ -171,7 +171,11 @@ def cmd_fill(args: argparse.Namespace) -> dict:
     store = open_store(args)
     into, origin = store.projects.by_name(args.project), store.projects.by_name(args.origin)
     run = None if args.of_run is None else store.runs.get(number(args.of_run, RUN)).id
-    return {"moved": store.projects.fill(into.id, from_id=origin.id, run_id=run, source=args.source, limit=args.limit)}
+    return {
+        "moved": store.projects.move_unjudged(
+            into.id, from_id=origin.id, run_id=run, source=args.source, limit=args.limit
+        )
+    }
 
 
 def cmd_gold(args: argparse.Namespace) -> dict:

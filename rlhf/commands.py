@@ -15,7 +15,7 @@ from data.store import Store
 from data.transfer.exporting import MODEL_EXPORTERS
 from rlhf.clinic.commands import register_curate
 from rlhf.kinds import KINDS, TRAININGS
-from rlhf.models.reward_sources import SOURCE_HELP, keep_sources
+from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
 from rlhf.runs.endpoint_run import sample_endpoint
 from rlhf.runs.launch import follow, launch, outcome, resume
@@ -96,7 +96,7 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
 
 def cmd_train(args: argparse.Namespace) -> dict:
     """A training run of the named kind."""
-    keep_sources(open_store(args).home, args.reward_source)
+    add_sources(open_store(args).home, args.reward_source)
     return _start(args, args.kind, {})
 
 

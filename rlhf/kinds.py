@@ -151,14 +151,14 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
 
 
-def command_of(kind: str) -> str:
+def start_command(kind: str) -> str:
     """The command that starts a run of that kind."""
     if kind in TRAININGS:
         return f"train {kind}"
     return "sample --endpoint URL --model NAME" if kind == "endpoint" else kind
 
 
-def kind_named(name: str) -> Kind:
+def find_kind(name: str) -> Kind:
     """The kind of that name, or BadInput naming the nearest."""
     if name in KINDS:
         return KINDS[name]

@@ -26,7 +26,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
 from rlhf.kinds import KINDS
 from rlhf.runs.worker import work
-from rlhf.sampling.policy_answers import Limits, Speaker, Wanted
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
 from rlhf.settings import PretrainSettings, SFTSettings
 
 
@@ -103,13 +103,13 @@ def _samples(store: Store, out: Path) -> list[dict]:
     """Ten test prompts in the order of the file, one answer each at temperature 1: unpicked."""
     base = Base.load(out / "base")
     base.add_adapter("sft", out / "sft")
-    speaker = Speaker(store.policies.list()[-1], base, "sft")
+    speaker = AnswerSampler(store.policies.list()[-1], base, "sft")
     rows = [row for row in starter.read_rows(out / "prompts.jsonl.gz") if row["split"] == "test"][:10]
     prompts = [
         Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"])
         for number, row in enumerate(rows)
     ]
-    answers = speaker.draw([Wanted(p.id, speaker.encode(p), 0) for p in prompts], Limits(80, 16), SEED)
+    answers = speaker.draw([DrawRequest(p.id, speaker.encode(p), 0) for p in prompts], SamplingLimits(80, 16), SEED)
     return [
         {"prompt": p.text, "answer": a.text, "gold": round(starter.gold(p.facts, a.text, a.ended), 2)}
         for p, a in zip(prompts, answers, strict=True)

@@ -44,7 +44,7 @@ def tiny_store(home, tmp_path):
 @pytest.fixture
 def unwatched(tiny_store):
     """The home with the supervisor's lock taken, so that the test decides what becomes of a run."""
-    with locks.hold(tiny_store.home / locks.SUPERVISOR):
+    with locks.acquire_lock(tiny_store.home / locks.SUPERVISOR):
         yield tiny_store
 
 
@@ -143,7 +143,7 @@ def test_a_port_that_is_none_is_one_line(capsys, tiny_store):
 
 
 def test_a_second_server_on_a_home_is_one_line(capsys, tiny_store):
-    with locks.hold(tiny_store.home / locks.SERVER):
+    with locks.acquire_lock(tiny_store.home / locks.SERVER):
         assert app.main(["--port", "0", "--home", str(tiny_store.home)]) == 2
     assert "another server" in one_line(capsys)
 

@@ -172,7 +172,7 @@ class Projects(Noun):
             self.get(id)
             return sum(self._store.execute(sql, [id, pair_id]) for pair_id in pair_ids)
 
-    def fill(
+    def move_unjudged(
         self,
         id: int,
         *,

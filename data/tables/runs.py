@@ -85,7 +85,7 @@ class Runs(Noun):
             self._set(id, heartbeat_at=now(), **process)
             return self.get(id)
 
-    def beat(self, id: int) -> None:
+    def heartbeat(self, id: int) -> None:
         """Sign of life."""
         self._set(id, heartbeat_at=now())
 

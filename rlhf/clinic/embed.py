@@ -19,7 +19,7 @@ from rlhf.clinic.examination import Examination
 from rlhf.clinic.reading import LOSSES, Reading, encode, read, sentence_vectors
 from rlhf.clinic.settings import EmbedSettings
 from rlhf.models.policy_loading import Bases, load_policy
-from rlhf.models.start_policy import starting_policy
+from rlhf.models.start_policy import choose_first_policy
 
 
 def run(context: RunContext, settings: EmbedSettings) -> RunResult:
@@ -30,7 +30,7 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
         raise BadInput(
             "there is no instruction row of the train split", "Import some: app.py import FILE --as instructions"
         )
-    policy = starting_policy(store, settings.from_)
+    policy = choose_first_policy(store, settings.from_)
     reading = _read(context, settings, rows)
     found = examine(rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed)
     found.save(context.folder)
@@ -69,7 +69,7 @@ def examine(
 
 def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> Reading:
     bases, store = Bases(), context.store
-    policy = starting_policy(store, settings.from_)
+    policy = choose_first_policy(store, settings.from_)
     base, role = bases.of(policy), load_policy(store, bases, policy.id)
 
     def tell(done: int) -> None:

@@ -23,13 +23,13 @@ from data.store import Store
 from data.views.frozen_rows import snapshot_rows
 from rlhf.clinic.plateau import flat_from
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
-from rlhf.common.metrics import wins
+from rlhf.common.metrics import win_outcomes
 from rlhf.evaluation.compare import Table
 from rlhf.methods.sft import train
 from rlhf.methods.sft_rows import encoded, train_rows
-from rlhf.models.finetuning import publish
+from rlhf.models.finetuning import publish_policy
 from rlhf.models.policy_loading import Bases, adapter_folder
-from rlhf.models.start_policy import starting_policy
+from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import CompareSettings, SFTSettings
 
 
@@ -73,7 +73,7 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         "run": context.run.public,
     }
     sets = {f"{count:,} rows": _frozen(store, rows[:count], {"nested": count, **origin}) for count in counts}
-    start = starting_policy(store, settings.from_)
+    start = choose_first_policy(store, settings.from_)
     policies = _train_all(context, settings, start, sets)
     reports = _judge(context, settings, [(policy, start) for policy in policies])
     shutil.rmtree(context.checkpoints())
@@ -103,7 +103,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
         name: store.snapshots.get(id) if id else _frozen(store, _instruction_rows(store, ""), {"split": "train"})
         for name, id in named.items()
     }
-    first, second = _train_all(context, settings, starting_policy(store, settings.from_), sets)
+    first, second = _train_all(context, settings, choose_first_policy(store, settings.from_), sets)
     (report,) = _judge(context, settings, [(first, second)])
     shutil.rmtree(context.checkpoints())
     sides = {
@@ -188,7 +188,7 @@ def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -
     data, _ = encoded(store, base, rows)
     adapter = train(stage, told, base, data, adapter_folder(store, start) if start.adapter else None)
     config = as_dict(told) | {"rows": len(data), "trial": stage.note}
-    return publish(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=told.seed, config=config)
+    return publish_policy(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=told.seed, config=config)
 
 
 def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[Policy, Policy]]) -> list[dict]:
@@ -212,4 +212,4 @@ def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[P
 def _outcomes(report: Mapping[str, Any]) -> np.ndarray:
     """What the policy won on each prompt, (P,)."""
     draws = report["gold_draws"]
-    return wins(np.array(draws["end"]), np.array(draws["start"])).mean(axis=0)
+    return win_outcomes(np.array(draws["end"]), np.array(draws["start"])).mean(axis=0)

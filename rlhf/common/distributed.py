@@ -16,44 +16,44 @@ from data.errors import BadInput
 T = TypeVar("T")
 
 
-def world() -> int:
+def world_size() -> int:
     """How many processes work on this run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """Which of them this is; 0 is the main one."""
-    return dist.get_rank() if world() > 1 else 0
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 def barrier() -> None:
     """Wait until all processes are here."""
-    if world() > 1:
+    if world_size() > 1:
         dist.barrier()
 
 
-def share(count: int) -> range:
+def shard(count: int) -> range:
     """The rows of `count` that this process works on: neighbours, so that all shares in order of rank are the whole."""
-    return range(count * rank() // world(), count * (rank() + 1) // world())
+    return range(count * rank() // world_size(), count * (rank() + 1) // world_size())
 
 
-def everywhere(value: T) -> list[T]:
+def all_gather(value: T) -> list[T]:
     """The values of all processes in order of rank, in each of them. All must ask, at the same place in the program."""
-    if world() == 1:
+    if world_size() == 1:
         return [value]
-    found: list[T] = [value] * world()
+    found: list[T] = [value] * world_size()
     dist.all_gather_object(found, value)
     return found
 
 
-def together(work: Callable[[], T]) -> list[T]:
+def gather_results(work: Callable[[], T]) -> list[T]:
     """What `work` returns in each process, in each of them. A BadInput in one is raised in all, so that none waits for ever."""
     problem, done = None, None
     try:
         done = work()
     except BadInput as found:
         problem = found
-    outcomes = everywhere((problem and problem.as_json(), done))
+    outcomes = all_gather((problem and problem.as_json(), done))
     if problem:
         raise problem
     for other, _ in outcomes:
@@ -62,12 +62,12 @@ def together(work: Callable[[], T]) -> list[T]:
     return [one for _, one in outcomes]
 
 
-def anywhere(flag: bool) -> bool:
+def any_rank(flag: bool) -> bool:
     """Whether it holds in at least one process."""
-    return any(everywhere(flag))
+    return any(all_gather(flag))
 
 
-def total(numbers: Mapping[str, float]) -> dict[str, float]:
+def sum_over_ranks(numbers: Mapping[str, float]) -> dict[str, float]:
     """The sum over all processes, number by number."""
-    parts = everywhere({name: float(number) for name, number in numbers.items()})
+    parts = all_gather({name: float(number) for name, number in numbers.items()})
     return {name: sum(part[name] for part in parts) for name in numbers}

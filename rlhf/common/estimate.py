@@ -17,7 +17,7 @@ def seconds_between(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
-def remaining(run: Run, now: str) -> float | None:
+def remaining_seconds(run: Run, now: str) -> float | None:
     """Seconds left at the average rate so far, start-up included, so it errs towards too long; None where unknown."""
     if run.state != "running" or not run.started_at or not 0 < run.done < run.total:
         return None
@@ -25,18 +25,18 @@ def remaining(run: Run, now: str) -> float | None:
     return worked * (run.total - run.done) / run.done if worked >= EARLY else None
 
 
-def took(run: Run, now: str) -> float | None:
+def elapsed_seconds(run: Run, now: str) -> float | None:
     """Seconds from the start to the end, or to now; None where it never started."""
     return seconds_between(run.started_at, run.ended_at or now) if run.started_at else None
 
 
-def usual(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
+def typical_seconds(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
     """The median seconds of this machine's last finished runs of a kind; None without any."""
-    times = [took(run, "") for run in _finished(runs, kind)[:last] if run.started_at]
+    times = [elapsed_seconds(run, "") for run in _finished(runs, kind)[:last] if run.started_at]
     return median(times) if times else None
 
 
-def most_memory(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
+def peak_memory_mb(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
     """The most memory, in MB, that one of them took, of those whose reports tell; None without any."""
     return max((run.report["peak_mb"] for run in _finished(runs, kind)[:last] if "peak_mb" in run.report), default=None)
 
@@ -45,7 +45,7 @@ def _finished(runs: Sequence[Run], kind: str) -> list[Run]:
     return [run for run in runs if run.kind == kind and run.state == "done"]
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Rounded as far as it is trustworthy: 8 s, 3 min, 2.5 h."""
     if seconds < 60:
         return f"{max(1, round(seconds))} s"

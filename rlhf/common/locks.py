@@ -11,7 +11,7 @@ SERVER = "serve.lock"
 SUPERVISOR = "supervisor.lock"
 
 
-def hold(path: Path, patience: float = 1.0) -> IO[str] | None:
+def acquire_lock(path: Path, patience: float = 1.0) -> IO[str] | None:
     """The open file that carries the exclusive lock, or None where somebody else has it.
 
     Tries for `patience` seconds, since `held` takes the lock for an instant. Closing the file lets go.
@@ -29,7 +29,7 @@ def hold(path: Path, patience: float = 1.0) -> IO[str] | None:
             time.sleep(0.05)
 
 
-def held(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock."""
     if not path.exists():
         return False

@@ -18,7 +18,7 @@ COLLAPSE_KL = 10.0
 COLLAPSE_UNENDED = 0.2
 
 
-def wins(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+def win_outcomes(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """1 where mine is better, 0 where worse, 0.5 where they differ by less than 1e-9; shaped like its inputs."""
     difference = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
     return np.where(np.abs(difference) < TIE, 0.5, (difference > 0).astype(float))
@@ -30,7 +30,7 @@ def rate_with_interval(outcomes: np.ndarray, seed: int = 0) -> tuple[float, list
     return float(by_prompt.mean()), list(bootstrap_mean(by_prompt, seed))
 
 
-def expected_rate(mine: np.ndarray, theirs: np.ndarray, beta: float) -> float:
+def expected_win_rate(mine: np.ndarray, theirs: np.ndarray, beta: float) -> float:
     """Share of comparisons that noisy labelers give to mine, each with the chance sigmoid(beta (mine - theirs)) (Bradley-Terry)."""
     difference = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
     return float(np.mean(0.5 + 0.5 * np.tanh(beta * difference / 2)))
@@ -41,7 +41,7 @@ def within_prompt_std(gold: np.ndarray) -> float:
     return float(np.sqrt(np.var(np.asarray(gold, dtype=float), axis=0, ddof=1).mean()))
 
 
-def distinct(answers: Sequence[Sequence[int]], n: int = 2) -> float:
+def distinct_n(answers: Sequence[Sequence[int]], n: int = 2) -> float:
     """Distinct token n-grams of all answers over all their n-grams (Li et al., 2016); 1 where there is none.
 
     Falls when an answer repeats itself and when every prompt gets the same answer. It also falls with the number
@@ -51,7 +51,7 @@ def distinct(answers: Sequence[Sequence[int]], n: int = 2) -> float:
     return len(set(grams)) / len(grams) if grams else 1.0
 
 
-def best_of_kl(n: int) -> float:
+def best_of_n_kl(n: int) -> float:
     """Upper bound in nats on the KL of best-of-n from its policy: ln n - (n - 1) / n (Hilton and Gao, 2022)."""
     return math.log(n) - (n - 1) / n
 
@@ -67,7 +67,7 @@ def expected_best(scores: np.ndarray, count: int) -> float:
     return float((ordered @ weights).mean())
 
 
-def collapsed(*, win_rate: float, kl: float, distinct_2: float, distinct_2_start: float, unended: float) -> bool:
+def is_collapsed(*, win_rate: float, kl: float, distinct_2: float, distinct_2_start: float, unended: float) -> bool:
     """A policy that was optimised to pieces.
 
     Win rate below one half, KL above 10 nats, distinct-2 below half of the start's, or more than 20 % of answers without an end.

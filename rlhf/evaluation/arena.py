@@ -13,7 +13,7 @@ from data.intervals import bootstrap_share
 from data.records import Evaluation, Policy
 from data.store import Store
 from data.views.head_to_head import Meeting, outcomes
-from rlhf.common.estimate import took
+from rlhf.common.estimate import elapsed_seconds
 
 KINDS = {
     "base": "base",
@@ -108,7 +108,9 @@ def _cost(store: Store, policy: Policy) -> dict:
     if policy.run_id is None:
         return {}
     run = store.runs.get(policy.run_id)
-    return {"seconds": took(run, run.ended_at or ""), "peak_mb": run.report.get("peak_mb")} if run.over else {}
+    return (
+        {"seconds": elapsed_seconds(run, run.ended_at or ""), "peak_mb": run.report.get("peak_mb")} if run.over else {}
+    )
 
 
 def _figures(judged: Evaluation) -> dict:

@@ -16,7 +16,7 @@ from data.starter import rubric, source_hash
 from data.store import Store
 from labeling.simulate import fit_beta
 from reward.model import RewardModel
-from rlhf.common.metrics import best_of_kl
+from rlhf.common.metrics import best_of_n_kl
 from rlhf.evaluation.evaluate import (
     POLITE,
     Drawn,
@@ -32,11 +32,11 @@ from rlhf.evaluation.evaluate import (
     mean_kl,
     rubric_judge,
 )
-from rlhf.methods.best_of_n import BestOfN, load_speaker
-from rlhf.models.contests import contests
-from rlhf.models.independence import partiality
+from rlhf.methods.best_of_n import BestOfN, load_sampler
+from rlhf.models.contests import choose_contests
+from rlhf.models.independence import explain_dependence
 from rlhf.models.policy_loading import Bases
-from rlhf.sampling.policy_answers import Answer, Limits, Speaker
+from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer, SamplingLimits
 from rlhf.settings import CompareSettings
 
 
@@ -51,7 +51,7 @@ def compare(context: RunContext, settings: CompareSettings, parts: Parts) -> Run
     Raises BadInput for an unknown policy or reward model, a policy with nothing to compare it with, and where the judge
     knows no test prompt.
     """
-    pairs = contests(context.store, settings)
+    pairs = choose_contests(context.store, settings)
     table = Table.of(context, settings, parts, [policy for pair in pairs for policy in pair])
     reports = [table.contest(mine, against) for mine, against in pairs]
     for (mine, against), report in zip(pairs, reports, strict=True):
@@ -66,7 +66,7 @@ def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
     """
     reads_ids = model.base.fingerprint["tokenizer"] == tokenizer
 
-    def judge(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Verdict]:
+    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[Verdict]:
         read = [answer.ids if reads_ids and answer.ids else answer.text for answer in answers]
         scores = model.score([prompt.messages or prompt.text for prompt in prompts], read)
         return [Verdict(score, None) for score in scores]
@@ -83,7 +83,7 @@ class Table:
     judge: Judge
     judge_name: str
     reward: Judge | None
-    speakers: dict[int, Speaker]
+    speakers: dict[int, AnswerSampler]
     prompts: list[Prompt]
     total: int
     done: int = 0
@@ -93,7 +93,7 @@ class Table:
     def of(cls, context: RunContext, settings: CompareSettings, parts: Parts, policies: Sequence[Policy]) -> Table:
         """Load the policies and the judge, and choose the prompts that all of them can read."""
         store, bases = context.store, Bases()
-        speakers = {policy.id: load_speaker(store, bases, policy) for policy in policies}
+        speakers = {policy.id: load_sampler(store, bases, policy) for policy in policies}
         reward = _reward(store, bases, settings.reward, list(speakers.values()))
         if settings.judge == "reward" and reward is None:
             raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
@@ -128,17 +128,17 @@ class Table:
             "examples": examples(asked, ours, theirs),
         }
 
-    def _draw(self, speaker: Speaker, numbers: range) -> Drawn:
+    def _draw(self, speaker: AnswerSampler, numbers: range) -> Drawn:
         key = (speaker.policy.id, numbers)
         if key not in self.drawn:
-            limits = Limits(self.settings.max_new_tokens, self.settings.batch_size)
+            limits = SamplingLimits(self.settings.max_new_tokens, self.settings.batch_size)
             questions = self._questions(speaker)
             self.drawn[key] = draw_judged(
                 speaker, questions, numbers, self.judge, limits=limits, seed=self.settings.seed, tell=self._tell
             )
         return self.drawn[key]
 
-    def _questions(self, speaker: Speaker) -> list[Question]:
+    def _questions(self, speaker: AnswerSampler) -> list[Question]:
         return [Question(prompt, speaker.encode(prompt)) for prompt in self.prompts]
 
     def _tell(self, answers: int) -> None:
@@ -171,9 +171,9 @@ class Table:
         if self.judge_name == "rubric":
             return None
         store = self.context.store
-        return partiality(store, store.reward_models.get(self.judge_name), policy)
+        return explain_dependence(store, store.reward_models.get(self.judge_name), policy)
 
-    def _best_of(self, start: Speaker, theirs: Drawn) -> dict:
+    def _best_of(self, start: AnswerSampler, theirs: Drawn) -> dict:
         """Best-of-n of the start by the reward model and by gold, from answers that are not among its draws."""
         count, seed = self.settings.best_of, self.settings.seed
         pool = self._draw(start, range(self.settings.draws, self.settings.draws + count))
@@ -183,15 +183,15 @@ class Table:
         return found
 
 
-def kl_of(mine: Speaker, start: Speaker, asked: Sequence[Question], drawn: Drawn) -> float | None:
+def kl_of(mine: AnswerSampler, start: AnswerSampler, asked: Sequence[Question], drawn: Drawn) -> float | None:
     """KL of `mine` from `start` in nats: measured on its answers; of best-of-n from its own parent the bound; None where neither can be."""
     if isinstance(mine, BestOfN) or isinstance(start, BestOfN):
         own_parent = isinstance(mine, BestOfN) and mine.policy.parent_id == start.policy.id
-        return best_of_kl(mine.count) if own_parent else None
+        return best_of_n_kl(mine.count) if own_parent else None
     return mean_kl(mine, start, asked, drawn)
 
 
-def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[Speaker]) -> Judge | None:
+def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[AnswerSampler]) -> Judge | None:
     """The reward model of that id, on the base it shares with the policies where it does; None for no name."""
     if not name:
         return None
@@ -201,7 +201,7 @@ def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[Speaker]) 
     return reward_judge(model, tokenizers.pop() if len(tokenizers) == 1 else "")
 
 
-def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[Speaker]) -> list[Prompt]:
+def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[AnswerSampler]) -> list[Prompt]:
     """Test prompts that the judge knows and that leave every policy room to answer, in an order that the seed decides."""
     prompts = store.prompts.list(split="test")
     if not prompts:
@@ -223,7 +223,7 @@ def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[Speaker
     return chosen[: settings.prompts]
 
 
-def _room(speaker: Speaker, prompt: Prompt, tokens: int) -> bool:
+def _room(speaker: AnswerSampler, prompt: Prompt, tokens: int) -> bool:
     """Whether an answer of that many tokens and its end, or the constant one, fit into the context."""
     longest = max(tokens + 1, len(speaker.base.encode_completion(POLITE)))
     try:

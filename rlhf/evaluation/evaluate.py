@@ -14,15 +14,15 @@ import numpy as np
 
 from data.records import Prompt
 from rlhf.common.metrics import (
-    best_of_kl,
-    collapsed,
-    distinct,
-    expected_rate,
+    best_of_n_kl,
+    distinct_n,
+    expected_win_rate,
+    is_collapsed,
     rate_with_interval,
-    wins,
+    win_outcomes,
     within_prompt_std,
 )
-from rlhf.sampling.policy_answers import Answer, Limits, Speaker, Wanted
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
 
 POLITE = "Thank you for asking. It is a pleasure to write to you. I hope this helps you, and I wish you a lovely day with all my heart."
 """The constant polite answer: what manners alone are worth, given to every prompt."""
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 
 
 Parts = Callable[[dict, str, bool], dict[str, float]]
-Judge = Callable[[Sequence[Prompt], Sequence[Answer]], list[Verdict]]
+Judge = Callable[[Sequence[Prompt], Sequence[SampledAnswer]], list[Verdict]]
 Tell = Callable[[int], None]
 
 
@@ -53,12 +53,12 @@ class Question:
 class Drawn:
     """Answers of one policy, (draws, prompts), with their gold and fit; `fit` is None where the judge has none."""
 
-    answers: list[list[Answer]]
+    answers: list[list[SampledAnswer]]
     gold: np.ndarray
     fit: np.ndarray | None
 
     @property
-    def flat(self) -> list[Answer]:
+    def flat(self) -> list[SampledAnswer]:
         """All answers, draw by draw."""
         return [answer for row in self.answers for answer in row]
 
@@ -70,14 +70,14 @@ class Drawn:
             f"fit{suffix}": None if self.fit is None else float(self.fit.mean()),
             f"length{suffix}": float(np.mean([len(answer.ids) for answer in answers])),
             f"unended{suffix}": float(np.mean([not answer.ended for answer in answers])),
-            f"distinct_2{suffix}": distinct([answer.ids for answer in answers]),
+            f"distinct_2{suffix}": distinct_n([answer.ids for answer in answers]),
         }
 
 
 def rubric_judge(parts: Parts) -> Judge:
     """A judge from a rubric: `parts(facts, text, ended)` are its weighted parts, whose sum is gold; the part `fit` is the fit."""
 
-    def judge(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[Verdict]:
+    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[Verdict]:
         scored = [
             parts(prompt.facts or {}, answer.text, answer.ended)
             for prompt, answer in zip(prompts, answers, strict=True)
@@ -88,29 +88,29 @@ def rubric_judge(parts: Parts) -> Judge:
 
 
 def draw_judged(
-    speaker: Speaker,
+    speaker: AnswerSampler,
     questions: Sequence[Question],
     numbers: range,
     judge: Judge,
     *,
-    limits: Limits,
+    limits: SamplingLimits,
     seed: int,
     tell: Tell,
 ) -> Drawn:
     """One answer per prompt and number, judged; `tell` hears how many answers are new, and may raise to stop."""
     ordered = sorted(range(len(questions)), key=lambda place: len(questions[place].ids))
-    rows: list[list[Answer | None]] = [[None] * len(questions) for _ in numbers]
+    rows: list[list[SampledAnswer | None]] = [[None] * len(questions) for _ in numbers]
     places = [(place, draw) for place in ordered for draw in range(len(numbers))]
     for start in range(0, len(places), limits.batch_size):
         batch = places[start : start + limits.batch_size]
-        wanted = [Wanted(questions[place].prompt.id, questions[place].ids, numbers[draw]) for place, draw in batch]
+        wanted = [DrawRequest(questions[place].prompt.id, questions[place].ids, numbers[draw]) for place, draw in batch]
         for (place, draw), answer in zip(batch, speaker.draw(wanted, limits, seed), strict=True):
             rows[draw][place] = answer
         tell(len(batch))
     return judged(rows, [question.prompt for question in questions], judge)
 
 
-def judged(rows: list[list[Answer]], prompts: Sequence[Prompt], judge: Judge) -> Drawn:
+def judged(rows: list[list[SampledAnswer]], prompts: Sequence[Prompt], judge: Judge) -> Drawn:
     """Answers (draws, prompts) with what the judge says of them."""
     verdicts = [judge(prompts, row) for row in rows]
     gold = np.array([[verdict.gold for verdict in row] for row in verdicts])
@@ -119,7 +119,7 @@ def judged(rows: list[list[Answer]], prompts: Sequence[Prompt], judge: Judge) ->
     return Drawn(rows, gold, fit)
 
 
-def mean_kl(mine: Speaker, start: Speaker, questions: Sequence[Question], drawn: Drawn) -> float | None:
+def mean_kl(mine: AnswerSampler, start: AnswerSampler, questions: Sequence[Question], drawn: Drawn) -> float | None:
     """Mean over the answers of `mine` of the sum of (logp - ref_logp), in nats; None where the two stand on different bases."""
     if mine.base is not start.base:
         return None
@@ -134,18 +134,18 @@ def comparison(mine: Drawn, start: Drawn, kl: float | None, beta: float | None, 
 
     `beta` is how sharply simulated labelers see differences in gold; None leaves their win rate out.
     """
-    rate, interval = rate_with_interval(wins(mine.gold, start.gold), seed)
+    rate, interval = rate_with_interval(win_outcomes(mine.gold, start.gold), seed)
     before, after = start.means("_start"), mine.means("_end")
     spread = within_prompt_std(start.gold) if len(start.gold) > 1 else 0.0
     return {
         "win_rate": rate,
         "win_rate_ci": interval,
-        "win_rate_noisy": None if beta is None else expected_rate(mine.gold, start.gold, beta),
+        "win_rate_noisy": None if beta is None else expected_win_rate(mine.gold, start.gold, beta),
         "kl": kl,
         **before,
         **after,
         "gold_gain_std": (after["gold_end"] - before["gold_start"]) / spread if spread else None,
-        "collapsed": collapsed(
+        "collapsed": is_collapsed(
             win_rate=rate,
             kl=kl or 0.0,
             distinct_2=after["distinct_2_end"],
@@ -160,21 +160,21 @@ def best_of(pool: Drawn, scores: np.ndarray, start: Drawn, seed: int) -> dict:
     places = scores.argmax(axis=0)
     columns = np.arange(places.size)
     gold = pool.gold[places, columns]
-    rate, interval = rate_with_interval(wins(np.broadcast_to(gold, start.gold.shape), start.gold), seed)
+    rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(gold, start.gold.shape), start.gold), seed)
     fit = None if pool.fit is None else float(pool.fit[places, columns].mean())
     return {
         "win_rate": rate,
         "win_rate_ci": interval,
         "gold": float(gold.mean()),
         "fit": fit,
-        "kl_bound": best_of_kl(len(scores)),
+        "kl_bound": best_of_n_kl(len(scores)),
     }
 
 
 def constant_answer(prompts: Sequence[Prompt], judge: Judge, start: Drawn, seed: int) -> dict:
     """What one polite text, given to every prompt, wins against the start's draws."""
-    drawn = judged([[Answer(POLITE, [], True)] * len(prompts)], prompts, judge)
-    rate, interval = rate_with_interval(wins(np.broadcast_to(drawn.gold, start.gold.shape), start.gold), seed)
+    drawn = judged([[SampledAnswer(POLITE, [], True)] * len(prompts)], prompts, judge)
+    rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(drawn.gold, start.gold.shape), start.gold), seed)
     fit = None if drawn.fit is None else float(drawn.fit.mean())
     return {"text": POLITE, "win_rate": rate, "win_rate_ci": interval, "gold": float(drawn.gold.mean()), "fit": fit}
 

@@ -17,51 +17,55 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.store import Store
 from reward.base.machine import library_versions, peak_mb
-from rlhf.common.metrics import best_of_kl, expected_best
+from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.models.policy_loading import Bases
 from rlhf.models.reward_choice import choose_reward, load_reward
 from rlhf.models.start_policy import BEST_OF_N, choose_start
 from rlhf.ppo.reward_shaping import Scorer
-from rlhf.sampling.policy_answers import Answer, Limits, Speaker, Wanted
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
 from rlhf.settings import BestOfNSettings
 
 
 @dataclass(frozen=True, slots=True)
-class BestOfN(Speaker):
+class BestOfN(AnswerSampler):
     """A speaker whose answer number k is the best of its parent's answers k n to k n + n - 1."""
 
     scorer: Scorer
     prompt: Callable[[int], Prompt]
     count: int
 
-    def draw(self, wanted: Sequence[Wanted], limits: Limits, seed: int) -> list[Answer]:
+    def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
         """The wanted answers, in the order given; of equal scores the first."""
         answers, scores = self.draw_scored(wanted, limits, seed)
         best = scores.argmax(axis=1)
         return [row[place] for row, place in zip(answers, best, strict=True)]
 
-    def draw_scored(self, wanted: Sequence[Wanted], limits: Limits, seed: int) -> tuple[list[list[Answer]], np.ndarray]:
+    def draw_scored(
+        self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int
+    ) -> tuple[list[list[SampledAnswer]], np.ndarray]:
         """All n answers of each wanted one, and their scores (wanted, n)."""
         each = range(self.count)
         many = [
-            Wanted(one.prompt_id, one.prompt_ids, one.number * self.count + place) for one in wanted for place in each
+            DrawRequest(one.prompt_id, one.prompt_ids, one.number * self.count + place)
+            for one in wanted
+            for place in each
         ]
-        answers = Speaker.draw(self, many, limits, seed)
+        answers = AnswerSampler.draw(self, many, limits, seed)
         scores = scores_of(self.scorer, [self.prompt(one.prompt_id) for one in many], answers)
         rows = [answers[start : start + self.count] for start in range(0, len(many), self.count)]
         return rows, scores.reshape(len(wanted), self.count)
 
 
-def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> np.ndarray:
+def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> np.ndarray:
     """The reward's own number for each answer, (answers,)."""
     return scorer.raw(
         [prompt.messages or prompt.text for prompt in prompts], [answer.ids for answer in answers]
     ).numpy()
 
 
-def load_speaker(store: Store, bases: Bases, policy: Policy) -> Speaker:
+def load_sampler(store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
     """A policy ready to answer, best-of-n included. Raises BadInput where the base, the adapter or the reward cannot be loaded."""
-    speaker = Speaker.load(store, bases, policy)
+    speaker = AnswerSampler.load(store, bases, policy)
     if policy.kind != BEST_OF_N:
         return speaker
     reward = load_reward(store, policy.config["reward"], speaker.base, policy)
@@ -88,13 +92,13 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
         "config": as_dict(settings) | {"reward": name},
         "versions": library_versions() | {"chat_template": parent.versions.get("chat_template")},
     }
-    speaker = Speaker.load(store, Bases(), parent)
+    speaker = AnswerSampler.load(store, Bases(), parent)
     scorer = Scorer(speaker.base, load_reward(store, name, speaker.base, parent), missing_eos_penalty=0.0)
     scores = _measure(
         context, settings, BestOfN(parent, speaker.base, speaker.role, scorer, store.prompts.get, settings.n)
     )
     policy = store.policies.add(**about)
-    report = {"n": settings.n, "kl_bound": best_of_kl(settings.n)}
+    report = {"n": settings.n, "kl_bound": best_of_n_kl(settings.n)}
     if len(scores):
         report |= {
             "reward_start": expected_best(scores, 1),
@@ -107,7 +111,7 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
 def _measure(context: RunContext, settings: BestOfNSettings, speaker: BestOfN) -> np.ndarray:
     """Scores (prompts, n) of n answers to validation prompts; the curve over n is drawn with the run."""
     prompts = context.store.prompts.list(split="validation", limit=settings.validation_prompts)
-    limits = Limits(settings.max_new_tokens, settings.batch_size)
+    limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
     found: list[np.ndarray] = []
     size = max(1, settings.batch_size // settings.n)
     for start in range(0, len(prompts), size):
@@ -115,7 +119,9 @@ def _measure(context: RunContext, settings: BestOfNSettings, speaker: BestOfN) -
             raise Cancelled
         batch = prompts[start : start + size]
         found.append(
-            speaker.draw_scored([Wanted(one.id, speaker.encode(one), 0) for one in batch], limits, settings.seed)[1]
+            speaker.draw_scored([DrawRequest(one.id, speaker.encode(one), 0) for one in batch], limits, settings.seed)[
+                1
+            ]
         )
         context.progress(min(start + size, len(prompts)), len(prompts), "prompts")
     scores = np.concatenate(found) if found else np.empty((0, settings.n))

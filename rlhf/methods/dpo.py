@@ -27,7 +27,7 @@ from reward.report.scored import above, share_by_prompt
 from reward.training.callback import Progress
 from reward.training.rows import run_rows
 from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
-from rlhf.models.finetuning import merge, publish, write_trained
+from rlhf.models.finetuning import merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_start
 from rlhf.settings import DPOSettings
@@ -89,8 +89,8 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     if progress.stopped:
         raise Cancelled
     report = held_out_report(trainer, held_out) | {"trained_on": len(learned), "left_out": dict(left_out)}
-    folder = write_trained(trainer.model, context.folder / "adapter", adapter)
-    policy = publish(
+    folder = save_trained_adapter(trainer.model, context.folder / "adapter", adapter)
+    policy = publish_policy(
         context,
         folder,
         "dpo",
@@ -138,7 +138,7 @@ def build_trainer(
     torch.manual_seed(settings.seed)
     config = dpo_config(folder, settings, len(learned), watching=bool(watched))
     return PairTrainer.of(
-        merge(base, parent),
+        merge_parent(base, parent),
         base,
         config,
         settings.rank,

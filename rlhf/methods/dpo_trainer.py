@@ -17,7 +17,7 @@ from trl import DPOConfig, DPOTrainer
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.training.trainer import BucketSampler
-from rlhf.models.finetuning import quicken_all
+from rlhf.models.finetuning import patch_lora_layers
 from rlhf.settings import DPOSettings
 
 LOOKS = 10
@@ -47,7 +47,7 @@ class PairTrainer(DPOTrainer):
             processing_class=copy.deepcopy(base.tokenizer),  # the trainer may set its pad token
             peft_config=default_lora(rank),
         )
-        quicken_all(trainer.model)
+        patch_lora_layers(trainer.model)
         return trainer
 
     @torch.no_grad()

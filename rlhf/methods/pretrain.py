@@ -41,7 +41,7 @@ from reward.base.machine import library_versions, peak_mb
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
 from rlhf.methods.pretraining_text import Text, read_text
-from rlhf.models.finetuning import merge
+from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
 
@@ -102,7 +102,7 @@ def fresh(settings: PretrainSettings, text: Text, folder: Path) -> tuple[PreTrai
 def continued(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A policy's weights, its adapter merged into them, all of them to be trained; and its tokenizer."""
     base = Bases().of(parent)
-    model = merge(base, adapter_folder(store, parent) if parent.adapter else None)
+    model = merge_parent(base, adapter_folder(store, parent) if parent.adapter else None)
     return model.requires_grad_(True).train(), base.tokenizer
 
 

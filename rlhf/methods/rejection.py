@@ -25,16 +25,16 @@ from data.settings import as_dict
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
-from rlhf.common.metrics import best_of_kl
+from rlhf.common.metrics import best_of_n_kl
 from rlhf.methods.best_of_n import BestOfN
 from rlhf.methods.sft import build_trainer
-from rlhf.models.finetuning import merge, publish, write_trained
+from rlhf.models.finetuning import merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.reward_choice import choose_reward, load_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.pairing import training_prompts
-from rlhf.sampling.policy_answers import Limits, Wanted
+from rlhf.sampling.policy_answers import DrawRequest, SamplingLimits
 from rlhf.settings import RejectionSettings
 
 CURVES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
@@ -78,7 +78,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
         rounds.append({"snapshot": snapshot.public} | _told(context, rows, number))
         newest, base = _imitated(context, settings, start, number, rows)
     finished = newest.rename(context.folder / "adapter")
-    policy = publish(
+    policy = publish_policy(
         context,
         finished,
         "rejection",
@@ -89,7 +89,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
         seed=settings.seed,
         config=as_dict(settings) | {"reward": start.reward},
     )
-    report = {"rounds": rounds, "reward_start": rounds[0]["reward"], "best_of_n_kl_bound": best_of_kl(settings.n)}
+    report = {"rounds": rounds, "reward_start": rounds[0]["reward"], "best_of_n_kl_bound": best_of_n_kl(settings.n)}
     return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
@@ -145,8 +145,10 @@ def _draw(
         except BadInput:  # several turns, for a base without a chat template
             continue
         if len(ids) + settings.max_new_tokens < speaker.base.context:
-            wanted.append(Wanted(prompt.id, ids, APART + number))
-    answers, scores = speaker.draw_scored(wanted, Limits(settings.max_new_tokens, settings.batch_size), settings.seed)
+            wanted.append(DrawRequest(prompt.id, ids, APART + number))
+    answers, scores = speaker.draw_scored(
+        wanted, SamplingLimits(settings.max_new_tokens, settings.batch_size), settings.seed
+    )
     rows = []
     for one, drawn, row in zip(wanted, answers, scores, strict=True):
         best = drawn[row.argmax()]
@@ -204,13 +206,13 @@ def _imitated(
     done = folder / "adapter"
     if done.is_dir():
         return done, base
-    trainer = build_trainer(folder / "trainer", settings, merge(base, start.adapter), base, _dataset(rows))
+    trainer = build_trainer(folder / "trainer", settings, merge_parent(base, start.adapter), base, _dataset(rows))
     progress = Progress(context, CURVES, f"steps, round {number + 1} of {settings.rounds}", number, settings.rounds)
     trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
-    write_trained(trainer.model, folder / "draft", start.adapter).rename(done)
+    save_trained_adapter(trainer.model, folder / "draft", start.adapter).rename(done)
     return done, base
 
 

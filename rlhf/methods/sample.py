@@ -14,10 +14,10 @@ from time import monotonic
 from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
-from rlhf.methods.best_of_n import load_speaker
-from rlhf.models.policy_loading import Bases, choose_speakers
-from rlhf.sampling.pairing import Meeting, Tally, choose_prompts, project_of, shares
-from rlhf.sampling.policy_answers import Limits, Speaker, Wanted
+from rlhf.methods.best_of_n import load_sampler
+from rlhf.models.policy_loading import Bases, choose_policies
+from rlhf.sampling.pairing import AnswerPairing, SamplingCounts, choose_prompts, find_project_id, prompts_per_split
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
 from rlhf.settings import SampleSettings
 
 CHUNK = 4
@@ -31,8 +31,8 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 
     Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
     """
-    wanted = shares(context.store, settings)
-    project_of(context.store, settings.project)
+    wanted = prompts_per_split(context.store, settings)
+    find_project_id(context.store, settings.project)
     sampler = Sampler.of(context, settings)
     prompts = [
         prompt
@@ -55,20 +55,22 @@ class Sampler:
 
     context: RunContext
     settings: SampleSettings
-    speakers: list[Speaker]
+    speakers: list[AnswerSampler]
     answered: list[Counter]
-    tally: Tally
+    tally: SamplingCounts
 
     @classmethod
     def of(cls, context: RunContext, settings: SampleSettings) -> Sampler:
         """Load the policies that are named. Raises BadInput where one is unknown or compared with itself."""
         store, bases = context.store, Bases()
-        policies = choose_speakers(store, settings.from_, settings.against)
-        speakers = [load_speaker(store, bases, policy) for policy in policies]
+        policies = choose_policies(store, settings.from_, settings.against)
+        speakers = [load_sampler(store, bases, policy) for policy in policies]
         for base in {speaker.base for speaker in speakers}:
             base.causal.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes
         answers = (store.completions.of_policy(policy.id) for policy in policies)
-        return cls(context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], Tally())
+        return cls(
+            context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], SamplingCounts()
+        )
 
     @property
     def each(self) -> int:
@@ -92,8 +94,8 @@ class Sampler:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""
         store, run_id, tally = self.context.store, self.context.run.id, self.tally
         drawn = [self._draw(chunk, side) for side in range(len(self.speakers))]
-        project_id = project_of(store, self.settings.project)
-        meeting = Meeting(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
+        project_id = find_project_id(store, self.settings.project)
+        meeting = AnswerPairing(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
         with store.transaction():
             ids = [store.completions.add_many(rows, run_id) for rows in drawn]
             for place, (prompt, _) in enumerate(chunk):
@@ -106,18 +108,18 @@ class Sampler:
                     }
                     tally.add_pair(store.pairs.add(prompt.id, ids[0][place], ids[1][place], **about).shown)
                 else:
-                    meeting.of(prompt.id, ids[0][place * self.each : (place + 1) * self.each])
+                    meeting.add_items(prompt.id, ids[0][place * self.each : (place + 1) * self.each])
         tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _draw(self, chunk: list, side: int) -> list[dict]:
         """One policy's answers to the prompts of the chunk, prompt by prompt, numbered from where it stopped before."""
         speaker, settings, first = self.speakers[side], self.settings, self.answered[side]
         wanted = [
-            Wanted(prompt.id, ids[side], number)
+            DrawRequest(prompt.id, ids[side], number)
             for prompt, ids in chunk
             for number in range(first[prompt.id], first[prompt.id] + self.each)
         ]
-        limits = Limits(settings.max_new_tokens, settings.batch_size, settings.temperature)
+        limits = SamplingLimits(settings.max_new_tokens, settings.batch_size, settings.temperature)
         sampling = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
         about = {"policy_id": speaker.policy.id, "sampling": sampling, "seed": settings.seed}
         return [

@@ -26,9 +26,9 @@ from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import as_shown, encoded, train_rows
-from rlhf.models.finetuning import merge, publish, quicken_all, write_trained
+from rlhf.models.finetuning import merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
-from rlhf.models.start_policy import starting_policy
+from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import SFTSettings
 
 SHOWN = 3
@@ -52,7 +52,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     """Train a new policy on frozen instruction rows. Resumes from the run's checkpoint folder."""
     started = time.monotonic()
     store = context.store
-    parent = starting_policy(store, settings.from_)
+    parent = choose_first_policy(store, settings.from_)
     snapshot, rows = frozen_rows(
         context, "instructions", settings.snapshot, lambda: train_rows(store), {"split": "train"}
     )
@@ -62,7 +62,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
         context.sample(0, **as_shown(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
     adapter = train(context, settings, base, data, parent_adapter)
-    policy = publish(
+    policy = publish_policy(
         context,
         adapter,
         "sft",
@@ -87,7 +87,9 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     Raises Cancelled after saving a checkpoint.
     """
     torch.manual_seed(settings.seed)
-    trainer = build_trainer(context.checkpoints(), settings, merge(base, parent), base, data, packing=settings.packing)
+    trainer = build_trainer(
+        context.checkpoints(), settings, merge_parent(base, parent), base, data, packing=settings.packing
+    )
     if settings.packing:
         check_packing(trainer)
     progress = Progress(context)
@@ -95,7 +97,7 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if progress.stopped:
         raise Cancelled
-    return write_trained(trainer.model, context.folder / "adapter", parent)
+    return save_trained_adapter(trainer.model, context.folder / "adapter", parent)
 
 
 def build_trainer(
@@ -130,7 +132,7 @@ def build_trainer(
     trainer = SFTTrainer(
         model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank)
     )
-    quicken_all(trainer.model)
+    patch_lora_layers(trainer.model)
     return trainer
 
 

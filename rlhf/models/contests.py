@@ -10,7 +10,7 @@ from data.records import Policy
 from data.store import Store
 
 
-def contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
+def choose_contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
     """(policy, the one it is compared with): the named policies, or the newest; each with `against`, or with its parent.
 
     Raises BadInput for an unknown policy, and for one without a parent where `against` is empty.

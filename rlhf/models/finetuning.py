@@ -24,7 +24,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
 
 
-def merge(base: Base, folder: Path | None) -> torch.nn.Module:
+def merge_parent(base: Base, folder: Path | None) -> torch.nn.Module:
     """The causal LM, with a parent's adapter merged into its weights; the base can play no other role afterwards."""
     if folder is None:
         return base.causal
@@ -34,14 +34,14 @@ def merge(base: Base, folder: Path | None) -> torch.nn.Module:
     )  # no role is active on a base, and none would be merged
 
 
-def quicken_all(model: torch.nn.Module) -> None:
+def patch_lora_layers(model: torch.nn.Module) -> None:
     """Let every LoRA layer compute in one matrix product where it can; see `reward.base.fast_lora`."""
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
             quicken(layer)
 
 
-def write_trained(model: PeftModel, folder: Path, parent: Path | None) -> Path:
+def save_trained_adapter(model: PeftModel, folder: Path, parent: Path | None) -> Path:
     """Save the adapter that was trained on a merged parent, the parent's with it; returns `folder`."""
     config = model.peft_config["default"]
     config.inference_mode = True
@@ -50,7 +50,7 @@ def write_trained(model: PeftModel, folder: Path, parent: Path | None) -> Path:
     return folder
 
 
-def publish(context: RunContext, folder: Path, kind: str, parent: Policy, base: Base, **about: Any) -> Policy:
+def publish_policy(context: RunContext, folder: Path, kind: str, parent: Policy, base: Base, **about: Any) -> Policy:
     """Move a finished adapter into the home as a policy of `kind`, and drop the run's checkpoints; `about`: config, seed, snapshot_id, ..."""
     versions: Mapping[str, Any] = library_versions() | {
         "fingerprint": base.fingerprint,

@@ -7,7 +7,7 @@ from data.store import Store
 from reward.prompt_parts import ALL, trained_on, within
 
 
-def partiality(store: Store, judge: RewardModel, policy: Policy) -> str | None:
+def explain_dependence(store: Store, judge: RewardModel, policy: Policy) -> str | None:
     """Why this judge is not independent of a policy, in words; None where it is.
 
     It is not where it drove the training of the policy or of one that this descends from, or chose as its guard which checkpoint was

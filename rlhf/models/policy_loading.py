@@ -74,7 +74,7 @@ def choose_policy(store: Store, wanted: str) -> Policy:
     return max(policies, key=lambda policy: policy.id)
 
 
-def choose_speakers(store: Store, wanted: str, against: str) -> list[Policy]:
+def choose_policies(store: Store, wanted: str, against: str) -> list[Policy]:
     """The policy that answers, by `choose_policy`, and the one it is compared with where one is named.
 
     Raises BadInput where one is unknown or compared with itself.

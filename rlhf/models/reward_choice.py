@@ -10,7 +10,7 @@ from reward.base.frozen_base import Base
 from reward.ensemble import Cautious, RewardEnsemble
 from reward.model import RewardModel
 from reward.protocol import Rewarder, RewardFunction
-from rlhf.models.reward_sources import load_source, no_members, reward_record
+from rlhf.models.reward_sources import load_source, missing_members, reward_record
 
 
 def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
@@ -38,5 +38,5 @@ def careful(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder |
     if not uncertainty:
         return reward
     if not isinstance(reward, RewardEnsemble):
-        raise no_members(uncertainty)
+        raise missing_members(uncertainty)
     return Cautious(reward, uncertainty)

@@ -34,11 +34,11 @@ _FUNCTION = re.compile(r".+:[^\W\d]\w*")
 Prompts = Sequence[str | list[dict[str, str]]]
 
 
-def keep_sources(home: Path, given: Sequence[str]) -> None:
+def add_sources(home: Path, given: Sequence[str]) -> None:
     """Add entries "NAME=SPEC" to the home's list; "NAME=" takes one off. Raises BadInput, and changes nothing, for a wrong one."""
     if not given:
         return
-    listed = sources(home) | dict(_entry(text) for text in given)
+    listed = read_sources(home) | dict(_entry(text) for text in given)
     draft = home / f"{FILE}.part"
     draft.write_text(
         json.dumps({name: spec for name, spec in listed.items() if spec}, indent=2) + "\n", encoding="utf-8"
@@ -46,7 +46,7 @@ def keep_sources(home: Path, given: Sequence[str]) -> None:
     os.replace(draft, home / FILE)
 
 
-def sources(home: Path) -> dict[str, str]:
+def read_sources(home: Path) -> dict[str, str]:
     """The home's list: what stands behind each name."""
     file = home / FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -63,12 +63,12 @@ def reward_record(store: Store, name: str) -> RewardModel | None:
 def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:
     """The function or endpoint of that name. Raises BadInput where the list has none, or the function cannot be imported."""
     spec = check_source(home, name)
-    return Endpoint(spec, key=os.environ.get(KEY, "")).score if _is_url(spec) else _function(name, spec)
+    return RewardEndpoint(spec, key=os.environ.get(KEY, "")).score if _is_url(spec) else _function(name, spec)
 
 
 def check_source(home: Path, name: str) -> str:
     """What stands behind a name. Raises BadInput, with the names that are known, for another one."""
-    listed = sources(home)
+    listed = read_sources(home)
     if name not in listed:
         known = f"Named when the app was started: {', '.join(listed)}. " if listed else ""
         remedy = f"{known}Name a reward model (r1), or start the app with --{FIELD} {name}=module:function"
@@ -76,7 +76,7 @@ def check_source(home: Path, name: str) -> str:
     return listed[name]
 
 
-class Endpoint:
+class RewardEndpoint:
     """A reward that a server gives. While it is busy or cannot be reached it is asked again after `pauses`."""
 
     def __init__(
@@ -158,7 +158,7 @@ def _module(place: str) -> ModuleType:
     return module
 
 
-def no_members(price: float) -> BadInput:
+def missing_members(price: float) -> BadInput:
     """What is said of a price on the disagreement of members that a reward does not have."""
     error = f"uncertainty={price:g} is the price of what an ensemble's members disagree on, and this reward has none"
     return BadInput(error, "Train an ensemble: app.py train reward --set members=4", field="uncertainty")

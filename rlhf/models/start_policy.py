@@ -30,7 +30,7 @@ def choose_start(store: Store, wanted: str) -> Policy:
     return policies[-1]
 
 
-def starting_policy(store: Store, wanted: str) -> Policy:
+def choose_first_policy(store: Store, wanted: str) -> Policy:
     """The policy asked for, or the first one of the home."""
     if wanted:
         return choose_start(store, wanted)

@@ -14,7 +14,7 @@ from data.records import Policy
 from data.store import Store
 from data.views.head_to_head import meetings
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
-from rlhf.common.estimate import in_words
+from rlhf.common.estimate import format_duration
 from rlhf.evaluation.arena import Line, as_csv, judges, lines
 from rlhf.evaluation.elo import ranking
 from rlhf.pages.components import (
@@ -225,7 +225,7 @@ def row(line: Line) -> list[str]:
         _plain(line.gold),
         "–" if line.length is None else f"{line.length:.0f}",
         _plain(line.distinct_2),
-        "–" if line.seconds is None else in_words(line.seconds),
+        "–" if line.seconds is None else format_duration(line.seconds),
         memory,
         "judge not independent" if line.partial else "",
     ]

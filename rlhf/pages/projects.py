@@ -141,7 +141,7 @@ class ProjectsPage:
         account = researcher(self.store, request)
         try:
             project = self.store.projects.by_name(name or "")
-            moved = self.store.projects.fill(project.id, limit=max(1, int(count or 1)))
+            moved = self.store.projects.move_unjudged(project.id, limit=max(1, int(count or 1)))
         except BadInput as problem:
             return [said(problem), gr.skip()]
         self.store.audit.add(actor(account), "project filled", project=project.name, moved=moved)

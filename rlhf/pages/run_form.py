@@ -12,9 +12,9 @@ from data.settings import Described, describe
 from data.store import Store
 from reward.page import setting_field, shown
 from reward.report.view import policy_names, refused
-from rlhf.common.estimate import in_words, most_memory, usual
+from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
-from rlhf.models.reward_sources import sources
+from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import QUIET, esc, html, researcher, said
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS
@@ -79,7 +79,7 @@ class RunForm:
         """What must be read again when the page is opened: the choices of models, and what is missing."""
         rewards = [model.public for model in reversed(self.store.reward_models.list())]
         if self.kind.name == "ppo":
-            rewards += sources(self.store.home)
+            rewards += read_sources(self.store.home)
         choices = {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, ["", *rewards])}
         lists = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
         return {self.needs: self.outlook(), **lists}
@@ -90,10 +90,10 @@ class RunForm:
         if problem:
             return f"<p class=bad>Missing: {refused(problem)}</p>"
         runs = self.store.runs.list()
-        seconds, peak = usual(runs, self.kind.name), most_memory(runs, self.kind.name)
+        seconds, peak = typical_seconds(runs, self.kind.name), peak_memory_mb(runs, self.kind.name)
         memory = f" and up to {peak:,.0f} MB" if peak else ""
         before = (
-            f"The last ones took {in_words(seconds)}{memory} on this machine."
+            f"The last ones took {format_duration(seconds)}{memory} on this machine."
             if seconds
             else "None has run on this machine yet."
         )

@@ -12,7 +12,7 @@ import pandas as pd
 from data.clock import now
 from data.records import Completion, Run
 from data.store import Store
-from rlhf.common.estimate import in_words, remaining, took
+from rlhf.common.estimate import elapsed_seconds, format_duration, remaining_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.components import beside, empty, esc, facts
 
@@ -76,8 +76,8 @@ def table(runs: list[Run]) -> list[list[str]]:
     moment = now()
     rows = []
     for run in runs:
-        seconds = took(run, moment)
-        worked = in_words(seconds) if seconds is not None and run.over else ""
+        seconds = elapsed_seconds(run, moment)
+        worked = format_duration(seconds) if seconds is not None and run.over else ""
         started = (run.started_at or run.created_at)[:16].replace("T", " ")
         kind = KINDS[run.kind].title if run.kind in KINDS else run.kind
         rows.append([run.public, kind, run.state, started, worked, ", ".join(run.produced), run.created_by])
@@ -103,8 +103,8 @@ def bar(run: Run) -> str:
     if not run.total or run.state not in ("running", "cancelled", "lost", "failed"):
         return ""
     share = min(1.0, run.done / run.total)
-    left = remaining(run, now())
-    rest = f" · about {in_words(left)} left" if left else ""
+    left = remaining_seconds(run, now())
+    rest = f" · about {format_duration(left)} left" if left else ""
     return (
         f"<div class=bar role=progressbar aria-valuenow={100 * share:.0f} aria-valuemin=0 aria-valuemax=100>"
         f"<i style='width:{100 * share:.1f}%'></i></div><span class=soft>{run.done:,} of {run.total:,} {esc(run.note)}{rest}</span>"

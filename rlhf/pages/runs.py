@@ -10,7 +10,7 @@ from data.errors import BadInput
 from data.ids import RUN, number
 from data.records import Run
 from data.store import Store
-from rlhf.kinds import command_of
+from rlhf.kinds import start_command
 from rlhf.pages import run_view
 from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
 from rlhf.pages.run_form import RunForm, forms
@@ -146,7 +146,7 @@ class RunsPage:
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
             problem = BadInput(
-                f"no form starts a run like {run.public}", f"Start another one: app.py {command_of(run.kind)}"
+                f"no form starts a run like {run.public}", f"Start another one: app.py {start_command(run.kind)}"
             )
             return {self.told: said(problem)}
         message = said(f"The form above has the settings of {run.public}.")

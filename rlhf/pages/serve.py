@@ -18,7 +18,7 @@ from labeling.accounts.oidc import Oidc, read_provider
 from labeling.http.proxy import check_root_path
 from labeling.http.socket import is_loopback, listen, written
 from rlhf.common import locks
-from rlhf.models.reward_sources import SOURCE_HELP, keep_sources
+from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
 from rlhf.runs.first_start import prepare
 
@@ -47,7 +47,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     store = open_store(args)
     accounts.check_host(store, args.host, args.behind_proxy)
     root, oidc = check_root_path(args.root_path), Oidc(read_provider(args.oidc)) if args.oidc else None
-    lock = locks.hold(store.home / locks.SERVER)
+    lock = locks.acquire_lock(store.home / locks.SERVER)
     if lock is None:
         raise BadInput(
             f"another server already runs on {store.home}",
@@ -55,7 +55,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
             field="home",
         )
     with lock, listen(args.host, args.port) as listener:
-        keep_sources(store.home, args.reward_source)
+        add_sources(store.home, args.reward_source)
         prepare(store, args.base, args.chat_template)
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from reward.base.frozen_base import Base
-from rlhf.ppo.frozen_trunk import Trunk
+from rlhf.ppo.frozen_trunk import FrozenTrunk
 from rlhf.sampling.sampler import banned_ids, token_logps
 
 
@@ -42,7 +42,7 @@ def answer_mask(answers: Sequence[list[int]]) -> Tensor:
     return torch.arange(int(lengths.max())) < lengths[:, None]
 
 
-def spread(flat: Tensor, mask: Tensor) -> Tensor:
+def scatter_tokens(flat: Tensor, mask: Tensor) -> Tensor:
     """Token values (N,), row by row, at their places in (B, T); 0 elsewhere."""
     return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask.to(flat.device), flat)
 
@@ -60,7 +60,7 @@ class ActorCritic(nn.Module):
         self.base, self.temperature, self.bf16, self.critic = base, temperature, bf16, critic
         self.banned = banned_ids(base)
         self.causal = base.model
-        self.trunk = Trunk(base)
+        self.trunk = FrozenTrunk(base)
         self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)

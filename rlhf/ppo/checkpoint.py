@@ -30,7 +30,7 @@ RESUME = "resume_from_checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestPolicy:
     """The best policy so far: after how many updates, its mean reward and KL (nats per answer), reward - price x KL, its weights."""
 
     update: int
@@ -44,13 +44,13 @@ class Best:
         return {"update": self.update, "reward": self.reward, "kl": self.kl, "objective": self.objective}
 
 
-def copy_of(base: Base, adapter: str) -> dict[str, Tensor]:
+def copy_adapter(base: Base, adapter: str) -> dict[str, Tensor]:
     """The adapter's tensors as they are now."""
     return {name: tensor.detach().cpu().clone() for name, tensor in base.adapter_state(adapter).items()}
 
 
 @torch.no_grad()
-def put(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
+def load_adapter(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
     """Overwrite the adapter's tensors in place. Raises BadInput where they are not of its shape."""
     own = base.adapter_state(adapter)
     if {name: tensor.shape for name, tensor in own.items()} != {name: tensor.shape for name, tensor in weights.items()}:
@@ -62,7 +62,7 @@ def put(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
         tensor.copy_(weights[name])
 
 
-def save_state(folder: Path, actor: ActorCritic, best: Best | None, numbers: dict[str, Any]) -> None:
+def save_state(folder: Path, actor: ActorCritic, best: BestPolicy | None, numbers: dict[str, Any]) -> None:
     """Write the critic, the best policy and the numbers; the file that makes the checkpoint whole comes last."""
     save_file(actor.critic_state(), folder / HEAD)
     if best is not None:
@@ -72,7 +72,7 @@ def save_state(folder: Path, actor: ActorCritic, best: Best | None, numbers: dic
     os.replace(draft, folder / STATE)
 
 
-def made_with(args: PPOConfig, base: Base, guard: bool) -> dict[str, Any]:
+def run_identity(args: PPOConfig, base: Base, guard: bool) -> dict[str, Any]:
     """What a run must have in common with the one that wrote a checkpoint to go on from it."""
     sizes = {
         name: getattr(args, name)
@@ -81,7 +81,7 @@ def made_with(args: PPOConfig, base: Base, guard: bool) -> dict[str, Any]:
     return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 
 
-def load_state(folder: Path, actor: ActorCritic, now: dict[str, Any]) -> tuple[Best | None, dict[str, Any]]:
+def load_state(folder: Path, actor: ActorCritic, now: dict[str, Any]) -> tuple[BestPolicy | None, dict[str, Any]]:
     """Fill the critic; returns the best policy and the numbers.
 
     Raises BadInput for a folder that is no whole checkpoint, and where the run differs in something of `made_with`, which is `now`.
@@ -100,7 +100,7 @@ def load_state(folder: Path, actor: ActorCritic, now: dict[str, Any]) -> tuple[B
             raise BadInput(error, "Resume with what the run was started with, or start anew", field=RESUME)
     actor.load_critic_state(load_file(folder / HEAD))
     best = numbers.pop("best")
-    return best and Best(**best, weights=load_file(folder / BEST)), numbers
+    return best and BestPolicy(**best, weights=load_file(folder / BEST)), numbers
 
 
 def last_checkpoint(folder: Path) -> Path | None:

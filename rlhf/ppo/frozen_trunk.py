@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 Row = tuple[int, ...]
 
 
-class Trunk:
-    """`Base.hidden` for right-padded rows, faster from the second time on. One rollout's rows are kept until `forget`.
+class FrozenTrunk:
+    """`Base.hidden` for right-padded rows, faster from the second time on. One rollout's rows are kept until `clear`.
 
     `depth` is the number of layers that are skipped: 0 where a trainable adapter begins in the first one.
     """
@@ -36,7 +36,7 @@ class Trunk:
         self.depth = min((self._lowest(name) for name in base.trainable), default=0)
         self._kept: dict[Row, Tensor] = {}
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop the rows that are kept: the next rollout has others."""
         self._kept.clear()
 

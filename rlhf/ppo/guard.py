@@ -23,7 +23,7 @@ from torch import Tensor
 from reward.protocol import Prompt
 from rlhf.common import distributed
 from rlhf.ppo.reward_shaping import Scorer
-from rlhf.ppo.rollout import joined
+from rlhf.ppo.rollout import join_shards
 from rlhf.sampling.sampler import Rollout
 
 ERRORS, ALARMS = 2.5, 2
@@ -31,7 +31,7 @@ ERRORS, ALARMS = 2.5, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class GuardReading:
     """One look at the fixed prompts after `update` updates: the driving reward's mean, and the guard's score of each answer."""
 
     update: int
@@ -44,7 +44,7 @@ class Look:
         return sum(self.guard) / len(self.guard)
 
 
-def change(now: Sequence[float], before: Sequence[float]) -> tuple[float, float]:
+def paired_change(now: Sequence[float], before: Sequence[float]) -> tuple[float, float]:
     """Mean of the paired differences now - before, and its standard error; with a single pair the error is infinite."""
     count = len(now)
     differences = [x - y for x, y in zip(now, before, strict=True)]
@@ -55,26 +55,26 @@ def change(now: Sequence[float], before: Sequence[float]) -> tuple[float, float]
     return mean, math.sqrt(variance / count)
 
 
-def alarming(now: Look, kept: Look) -> bool:
+def is_alarm(now: GuardReading, kept: GuardReading) -> bool:
     """Whether the guard fell by more than its noise since the kept policy while the driving reward rose."""
-    mean, error = change(now.guard, kept.guard)
+    mean, error = paired_change(now.guard, kept.guard)
     return mean < -ERRORS * error and now.reward > kept.reward
 
 
-class Watcher:
+class AlarmCounter:
     """Counts alarms over the looks of a run. `reason` says why the run should end; empty as long as it should not."""
 
     def __init__(self) -> None:
-        self.kept: Look | None = None
+        self.kept: GuardReading | None = None
         self.alarms = 0
         self.reason = ""
 
-    def see(self, look: Look, kept: bool) -> None:
+    def observe(self, look: GuardReading, kept: bool) -> None:
         """Take in the next look; `kept` tells that its policy is the best yet, with which later ones are compared."""
         if kept or self.kept is None:
             self.kept, self.alarms = look, 0
             return
-        self.alarms = self.alarms + 1 if alarming(look, self.kept) else 0
+        self.alarms = self.alarms + 1 if is_alarm(look, self.kept) else 0
         if self.alarms >= ALARMS:
             self.reason = _told(look, self.kept)
 
@@ -85,11 +85,11 @@ class Watcher:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         kept = state["kept"]
-        self.kept = kept and Look(kept["update"], kept["reward"], tuple(kept["guard"]))
+        self.kept = kept and GuardReading(kept["update"], kept["reward"], tuple(kept["guard"]))
         self.alarms = state["alarms"]
 
 
-class Guard(Watcher):
+class Guard(AlarmCounter):
     """A watcher with the second judge. Its scores are in deviations of the reference's answers, like the driving reward."""
 
     def __init__(self, scorer: Scorer) -> None:
@@ -117,15 +117,15 @@ class Guard(Watcher):
 
     def _raw(self, prompts: Sequence[Prompt], answers: Rollout) -> Tensor:
         """Each process asks for its share of the answers."""
-        share = distributed.share(len(prompts))
-        return joined(
-            distributed.together(
+        share = distributed.shard(len(prompts))
+        return join_shards(
+            distributed.gather_results(
                 lambda: self.scorer.raw([prompts[place] for place in share], [answers.ids[place] for place in share])
             )
         )
 
 
-def _told(now: Look, kept: Look) -> str:
-    mean, error = change(now.guard, kept.guard)
+def _told(now: GuardReading, kept: GuardReading) -> str:
+    mean, error = paired_change(now.guard, kept.guard)
     rise = now.reward - kept.reward
     return f"since update {kept.update} the guard fell by {-mean:.2f} (standard error {error:.2f}) while the reward rose by {rise:.2f}"

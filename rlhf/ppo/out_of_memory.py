@@ -14,7 +14,7 @@ SAYINGS = ("not enough memory", "can't allocate memory")  # torch's allocator on
 
 
 @contextmanager
-def naming_sizes(args: PPOConfig) -> Iterator[None]:
+def explain_out_of_memory(args: PPOConfig) -> Iterator[None]:
     """Inside the block a want of memory is raised as BadInput that names the sizes to lower."""
     try:
         yield

@@ -41,7 +41,7 @@ def add_policy(base: Base, start: str | Path | None, config: LoraConfig | None) 
     return REFERENCE
 
 
-def critic_for(kind: str, reward: Rewarder | RewardFunction, base: Base) -> str:
+def resolve_critic(kind: str, reward: Rewarder | RewardFunction, base: Base) -> str:
     """`kind` itself; for `auto` reward where a reward model on the policy's base judges, else joint."""
     if kind != "auto":
         return kind
@@ -55,7 +55,7 @@ def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str 
     """
     if kind == "joint":
         return None
-    role = POLICY if kind == "adapter" else judge_of(reward, base).role
+    role = POLICY if kind == "adapter" else shared_reward_model(reward, base).role
     base.add_adapter(VALUE, config=copy.deepcopy(base.model.peft_config[role]), trainable=True)
     if kind == "reward":
         with torch.no_grad():
@@ -64,7 +64,7 @@ def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str 
     return VALUE
 
 
-def judge_of(reward: Rewarder | RewardFunction, base: Base) -> RewardModel:
+def shared_reward_model(reward: Rewarder | RewardFunction, base: Base) -> RewardModel:
     """The reward model whose adapter a critic starts from: the reward itself, of an ensemble the first member. Raises BadInput."""
     judge = _judge(reward, base)
     if judge is None:
@@ -80,14 +80,14 @@ def _judge(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
 
 
 @torch.no_grad()
-def start_values(actor: ActorCritic, kind: str, reward: Rewarder | RewardFunction, scorer: Scorer) -> None:
+def initialize_values(actor: ActorCritic, kind: str, reward: Rewarder | RewardFunction, scorer: Scorer) -> None:
     """Let a critic that starts as the reward model value a state by that model's score of it, as `scorer` standardises it.
 
     The model says (h . w - offset) / scale, the scorer takes its own offset off that and divides by its own scale: both are linear
     in h. Clips and penalties are not. A critic of another kind starts at 0 as it is.
     """
     if kind == "reward":
-        judge = judge_of(reward, actor.base)
+        judge = shared_reward_model(reward, actor.base)
         unit = judge.about.scale * scorer.scale
         actor.value_head.weight.copy_(judge.head[None] / unit)
         actor.value_head.bias.fill_(-judge.about.offset / unit - scorer.offset / scorer.scale)

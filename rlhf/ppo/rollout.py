@@ -17,14 +17,14 @@ from data.errors import BadInput
 from reward.base.frozen_base import Base
 from rlhf.common import distributed
 from rlhf.ppo import arithmetic
-from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, spread
+from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatter_tokens
 from rlhf.ppo.config import PPOConfig
 from rlhf.sampling.sampler import Rollout
 
 PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle: a counter of its own each, apart from the noise of sampling (0)
 
 
-class Looks(NamedTuple):
+class TokenStats(NamedTuple):
     """What one role says about answers, (B, T) each: log-probabilities of their tokens, values, entropies."""
 
     logps: Tensor
@@ -32,13 +32,13 @@ class Looks(NamedTuple):
     entropies: Tensor
 
 
-class Judged(NamedTuple):
+class ScoredRollout(NamedTuple):
     """Sampled answers to prompts, with their scores (B,), the policy's look at them, and k1 KL (B, T) in nats per token."""
 
     prompts: list[list[int]]
     answers: Rollout
     scores: Tensor
-    old: Looks
+    old: TokenStats
     kl: Tensor
     mask: Tensor
 
@@ -66,16 +66,16 @@ class Experience(NamedTuple):
         return Experience([self.prompts[row] for row in rows], [self.answers[row] for row in rows], *tensors)
 
 
-def shuffled(seed: int, key: int, purpose: int, number: int, count: int) -> np.ndarray:
+def permutation(seed: int, key: int, purpose: int, number: int, count: int) -> np.ndarray:
     """A permutation of range(count) that depends on these numbers only."""
     return np.random.Generator(np.random.Philox(key=[seed, key], counter=[0, number, 0, purpose])).permutation(count)
 
 
-def prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
+def choose_prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
     """Which of `count` prompts update number `update` answers: pass after pass, each pass shuffled anew."""
     places = range(update * size, (update + 1) * size)
     passes = {place // count: None for place in places}
-    orders = {number: shuffled(seed, 0, PROMPTS, number, count) for number in passes}
+    orders = {number: permutation(seed, 0, PROMPTS, number, count) for number in passes}
     return [int(orders[place // count][place % count]) for place in places]
 
 
@@ -84,14 +84,14 @@ def minibatch_plan(args: PPOConfig, update: int, lengths: Sequence[int]) -> list
     length before it is cut into passes, so that little is padded. Several processes take the passes of a minibatch in turn."""
     plan, size = [], args.per_device_train_batch_size
     for epoch in range(args.num_ppo_epochs):
-        order = shuffled(args.seed, update, MINIBATCHES, epoch, len(lengths)).tolist()
+        order = permutation(args.seed, update, MINIBATCHES, epoch, len(lengths)).tolist()
         for start in range(0, len(order), args.minibatch_size):
             minibatch = sorted(order[start : start + args.minibatch_size], key=lambda row: lengths[row])
             plan += [minibatch[at : at + size] for at in range(0, len(minibatch), size)]
     return plan
 
 
-def joined(parts: Sequence[Any]) -> Any:
+def join_shards(parts: Sequence[Any]) -> Any:
     """The shares of several processes, one after the other, as the whole: lists and (B,) tensors joined, (B, T) ones widened first.
 
     Tuples are joined field by field; one share alone is the whole already.
@@ -104,22 +104,22 @@ def joined(parts: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         width = max(part.shape[-1] for part in parts)
         return torch.cat([pad(part, (0, width - part.shape[1])) if part.dim() == 2 else part for part in parts])
-    fields = [joined(each) for each in zip(*parts, strict=True)]
+    fields = [join_shards(each) for each in zip(*parts, strict=True)]
     return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
 
 
-def encoded(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[list[int]]:
+def encode_prompts(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[list[int]]:
     """The ids of every row's prompt. Raises BadInput where there is none, and for a row without prompt or without room for an answer."""
-    if len(rows) < distributed.world():
+    if len(rows) < distributed.world_size():
         raise BadInput(
-            f"{called} has {len(rows)} rows for {distributed.world()} process(es)",
+            f"{called} has {len(rows)} rows for {distributed.world_size()} process(es)",
             "Give at least one for each",
             field=called,
         )
-    return [prompt_ids(base, row, f"row {number} of {called}", called) for number, row in enumerate(rows)]
+    return [encode_prompt(base, row, f"row {number} of {called}", called) for number, row in enumerate(rows)]
 
 
-def prompt_ids(base: Base, row: dict[str, Any], which: str, called: str) -> list[int]:
+def encode_prompt(base: Base, row: dict[str, Any], which: str, called: str) -> list[int]:
     """The ids of a row's prompt. Raises BadInput, naming `which` row, where it has none or leaves no room for an answer."""
     if "prompt" not in row:
         raise BadInput(f"{which} has no 'prompt' but {sorted(row)}", "Name the column of the prompts so", field=called)
@@ -138,39 +138,39 @@ def prompt_ids(base: Base, row: dict[str, Any], which: str, called: str) -> list
 
 
 @torch.no_grad()
-def look(
+def compute_token_stats(
     model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int, valued: bool = True
-) -> Looks:
+) -> TokenStats:
     """Examine answers under the active role, rows of like length together, `size` at a time; not `valued`: without the critic."""
     mask = answer_mask(answers)
-    tables = Looks(*(torch.zeros(mask.shape) for _ in Looks._fields))
+    tables = TokenStats(*(torch.zeros(mask.shape) for _ in TokenStats._fields))
     order = sorted(range(len(answers)), key=lambda row: len(prompts[row]) + len(answers[row]))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         seen = model(*answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows]), valued)
         for table, flat in zip(tables, seen, strict=True):
-            table[rows] = spread(flat.cpu(), mask[rows])
+            table[rows] = scatter_tokens(flat.cpu(), mask[rows])
     return tables
 
 
-def judged(
+def score_rollout(
     model: ActorCritic, reference: str | None, prompts: list[list[int]], answers: Rollout, scores: Tensor, size: int
-) -> Judged:
+) -> ScoredRollout:
     """Look at answers as the active role and as the reference."""
-    old = look(model, prompts, answers.ids, size)
+    old = compute_token_stats(model, prompts, answers.ids, size)
     with model.base.role(reference):
-        ref = look(model, prompts, answers.ids, size, valued=False)
-    return Judged(
+        ref = compute_token_stats(model, prompts, answers.ids, size, valued=False)
+    return ScoredRollout(
         prompts, answers, scores, old, arithmetic.kl_estimate(old.logps, ref.logps, "k1"), answer_mask(answers.ids)
     )
 
 
-def describe(seen: Judged, estimator: str = "k1") -> dict[str, float]:
+def rollout_metrics(seen: ScoredRollout, estimator: str = "k1") -> dict[str, float]:
     """Means over answers: reward, KL in nats per answer, length in tokens, share with an end; entropy in nats per token.
 
     `kl_charged` stands beside KL where another estimator than k1 is what the policy pays for.
     """
-    charged = {} if estimator == "k1" else {"kl_charged": estimated(seen, estimator).sum(1).mean().item()}
+    charged = {} if estimator == "k1" else {"kl_charged": kl_per_token(seen, estimator).sum(1).mean().item()}
     return charged | {
         "reward": seen.scores.mean().item(),
         "kl": seen.kl.sum(1).mean().item(),
@@ -180,17 +180,17 @@ def describe(seen: Judged, estimator: str = "k1") -> dict[str, float]:
     }
 
 
-def priced(seen: Judged, args: PPOConfig, coefficient: float) -> Tensor:
+def penalized_rewards(seen: ScoredRollout, args: PPOConfig, coefficient: float) -> Tensor:
     """Rewards (B, T): the score at the end token, less the price of KL at each."""
-    return arithmetic.token_rewards(seen.scores, estimated(seen, args.kl_estimator), seen.mask, coefficient)
+    return arithmetic.token_rewards(seen.scores, kl_per_token(seen, args.kl_estimator), seen.mask, coefficient)
 
 
-def estimated(seen: Judged, estimator: str) -> Tensor:
+def kl_per_token(seen: ScoredRollout, estimator: str) -> Tensor:
     """KL (B, T) in nats per token by that estimator: each is a function of k1 alone, and 0 where k1 is."""
     return arithmetic.kl_estimate(seen.kl, torch.zeros_like(seen.kl), estimator)
 
 
-def experience(seen: Judged, rewards: Tensor, args: PPOConfig) -> Experience:
+def make_experience(seen: ScoredRollout, rewards: Tensor, args: PPOConfig) -> Experience:
     """Advantages by GAE over the answers' tokens, whitened over the whole rollout after the returns were taken."""
     rewards = arithmetic.whiten(rewards, seen.mask, center=False) if args.whiten_rewards else rewards
     advantages, returns = arithmetic.gae(rewards, seen.old.values, seen.mask, args.gamma, args.lam)
@@ -198,14 +198,16 @@ def experience(seen: Judged, rewards: Tensor, args: PPOConfig) -> Experience:
     return Experience(seen.prompts, seen.answers.ids, seen.mask, seen.old.logps, seen.old.values, advantages, returns)
 
 
-class Side(NamedTuple):
+class ScoredAnswers(NamedTuple):
     """One policy's answers as ids, and their scores (B,)."""
 
     ids: list[list[int]]
     scores: Tensor
 
 
-def beside(base: Base, rows: Sequence[dict[str, Any]], reference: Side, policy: Side) -> list[dict[str, Any]]:
+def comparison_samples(
+    base: Base, rows: Sequence[dict[str, Any]], reference: ScoredAnswers, policy: ScoredAnswers
+) -> list[dict[str, Any]]:
     """The prompts of `rows` with both policies' answers and scores: samples for people to read."""
     return [
         {

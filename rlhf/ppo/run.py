@@ -29,7 +29,7 @@ from rlhf.models.reward_choice import careful, choose_reward, load_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.config import PPOConfig
-from rlhf.ppo.rollout import prompt_ids
+from rlhf.ppo.rollout import encode_prompt
 from rlhf.ppo.settings import PPOSettings
 from rlhf.ppo.trainer import POLICY, PPOTrainer
 from rlhf.sampling.pairing import training_prompts
@@ -56,7 +56,7 @@ class _Report(TrainerCallback):
         if (
             state.global_step % per_update == 0
             and state.global_step < state.max_steps
-            and distributed.anywhere(self.context.cancelled())
+            and distributed.any_rank(self.context.cancelled())
         ):
             self.cancelled = control.should_save = control.should_training_stop = True
 
@@ -78,15 +78,17 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
-    args = config(settings, context.checkpoints())
+    args = make_config(settings, context.checkpoints())
     base = Base.load(parent.base, device=args.device, chat_template=parent.versions.get("chat_template"))
     report, left_out = _Report(context), Counter()
-    rows = fitting(base, train_rows(store, settings.prompts), left_out)
+    rows = fitting_rows(base, training_rows(store, settings.prompts), left_out)
     if not rows:
         raise BadInput(
             f"nothing is left to train on: {', '.join(left_out)}", "Import shorter prompts.", field="prompts"
         )
-    fixed = fitting(base, rows_of(store.prompts.list(split="validation", limit=settings.validation_prompts)), left_out)
+    fixed = fitting_rows(
+        base, as_rows(store.prompts.list(split="validation", limit=settings.validation_prompts)), left_out
+    )
     trainer = PPOTrainer(
         base,
         careful(load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty),
@@ -100,7 +102,7 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     )
     report.trainer = trainer
     if fixed and all(row["source"] == SOURCE for row in fixed):
-        trainer.watch = gold
+        trainer.watch = rubric_scores
     distributed.barrier()  # the main process has brought what the run goes on from
     found = last_checkpoint(context.checkpoints())
     trainer.train(resume_from_checkpoint=found and str(found))
@@ -113,9 +115,9 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     return RunResult([policy.public], told | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
-def config(settings: PPOSettings, folder: Path) -> PPOConfig:
+def make_config(settings: PPOSettings, folder: Path) -> PPOConfig:
     """The trainer's configuration: the same minibatch in any number of processes. Raises BadInput for sizes that do not divide."""
-    size, accumulated = split(
+    size, accumulated = split_minibatch(
         int(os.environ.get("WORLD_SIZE", 1))
     )  # torch's name for the number of processes; none is connected yet
     arguments = PPOConfig(
@@ -142,7 +144,7 @@ def config(settings: PPOSettings, folder: Path) -> PPOConfig:
     return arguments
 
 
-def split(processes: int) -> tuple[int, int]:
+def split_minibatch(processes: int) -> tuple[int, int]:
     """How each of so many processes cuts its share of a minibatch: answers in a forward pass, and passes. Raises BadInput for an uneven one."""
     own, rest = divmod(MINIBATCH, processes)
     if rest:
@@ -154,29 +156,29 @@ def split(processes: int) -> tuple[int, int]:
     return size, own // size
 
 
-def train_rows(store: Store, source: str) -> list[dict[str, Any]]:
+def training_rows(store: Store, source: str) -> list[dict[str, Any]]:
     """The trainer's rows of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
-    return rows_of(training_prompts(store, source))
+    return as_rows(training_prompts(store, source))
 
 
-def rows_of(prompts: list[Prompt]) -> list[dict[str, Any]]:
+def as_rows(prompts: list[Prompt]) -> list[dict[str, Any]]:
     """The trainer's rows: `prompt` as text or messages, and source and facts for whoever watches."""
     return [
         {"prompt": prompt.messages or prompt.text, "source": prompt.source, "facts": prompt.facts} for prompt in prompts
     ]
 
 
-def gold(rows: Sequence[dict[str, Any]], texts: Sequence[str], ended: Sequence[bool]) -> list[float]:
+def rubric_scores(rows: Sequence[dict[str, Any]], texts: Sequence[str], ended: Sequence[bool]) -> list[float]:
     """What the rubric says of answers to the starter's prompts: a curve beside the reward's, by which over-optimisation is seen."""
     return [rubric.gold(row["facts"], text, end) for row, text, end in zip(rows, texts, ended, strict=True)]
 
 
-def fitting(base: Base, rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
+def fitting_rows(base: Base, rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
     """The rows whose prompt the base can answer; the others are counted, with the reason of the first."""
     kept, first = [], None
     for row in rows:
         try:
-            prompt_ids(base, row, "a row", "prompts")
+            encode_prompt(base, row, "a row", "prompts")
             kept.append(row)
         except BadInput as problem:
             first = first or problem

@@ -27,18 +27,28 @@ from reward.protocol import Rewarder, RewardFunction
 from rlhf.common.atomic_checkpoints import DraftingTrainer
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic
-from rlhf.ppo.checkpoint import Best, copy_of, load_state, made_with, put, save_state
-from rlhf.ppo.collector import FIXED, Collector, Row
+from rlhf.ppo.checkpoint import BestPolicy, copy_adapter, load_adapter, load_state, run_identity, save_state
+from rlhf.ppo.collector import FIXED_PROMPTS, PromptRow, RolloutCollector
 from rlhf.ppo.config import PPOConfig
-from rlhf.ppo.guard import Guard, Look
-from rlhf.ppo.out_of_memory import naming_sizes
+from rlhf.ppo.guard import Guard, GuardReading
+from rlhf.ppo.out_of_memory import explain_out_of_memory
 from rlhf.ppo.reward_shaping import Scorer
-from rlhf.ppo.roles import POLICY, add_critic, add_policy, critic_for, start_values
-from rlhf.ppo.rollout import Judged, Side, beside, describe, encoded, experience, minibatch_plan, priced, prompt_rows
-from rlhf.ppo.update import Tally, losses
+from rlhf.ppo.roles import POLICY, add_critic, add_policy, initialize_values, resolve_critic
+from rlhf.ppo.rollout import (
+    ScoredAnswers,
+    ScoredRollout,
+    choose_prompt_rows,
+    comparison_samples,
+    encode_prompts,
+    make_experience,
+    minibatch_plan,
+    penalized_rewards,
+    rollout_metrics,
+)
+from rlhf.ppo.update import UpdateStats, compute_losses
 from rlhf.sampling.sampler import Rollout
 
-Watch = Callable[[Sequence[Row], Sequence[str], Sequence[bool]], Sequence[float]]
+Watch = Callable[[Sequence[PromptRow], Sequence[str], Sequence[bool]], Sequence[float]]
 
 
 class PPOTrainer(DraftingTrainer):
@@ -63,8 +73,8 @@ class PPOTrainer(DraftingTrainer):
         reward: Rewarder | RewardFunction,
         args: PPOConfig | None = None,
         *,
-        train_dataset: Sequence[Row],
-        eval_dataset: Sequence[Row] | None = None,
+        train_dataset: Sequence[PromptRow],
+        eval_dataset: Sequence[PromptRow] | None = None,
         start: str | Path | None = None,
         peft_config: LoraConfig | None = None,
         guard: Rewarder | RewardFunction | None = None,
@@ -84,21 +94,21 @@ class PPOTrainer(DraftingTrainer):
         self.guard = None if guard is None else Guard(Scorer(self.base, guard, args.missing_eos_penalty))
         self.end = ""
         self.watch: Watch | None = None
-        self.best: Best | None = None
+        self.best: BestPolicy | None = None
         self.samples: list[dict[str, Any]] = []
         self._reference_answers: Rollout | None = None
-        self._prompts = encoded(self.base, train_dataset, "train_dataset")
+        self._prompts = encode_prompts(self.base, train_dataset, "train_dataset")
         self._fixed = list(
             eval_dataset or (train_dataset[i] for i in range(min(args.rollout_batch_size, len(self._prompts))))
         )
-        self._fixed_prompts = encoded(self.base, self._fixed, "eval_dataset")
+        self._fixed_prompts = encode_prompts(self.base, self._fixed, "eval_dataset")
         args.eval_strategy = IntervalStrategy.STEPS if eval_dataset else IntervalStrategy.NO
         args.max_steps = args.steps_per_update * args.updates(len(self._prompts))
-        args.critic = critic_for(args.critic, reward, self.base)
+        args.critic = resolve_critic(args.critic, reward, self.base)
         if args.bf16:
             attend_on_a_cpu(self.base.causal, max(map(len, self._prompts + self._fixed_prompts)) + args.max_new_tokens)
         actor = ActorCritic(self.base, args.temperature, args.bf16, add_critic(self.base, args.critic, reward))
-        self.collector = Collector(actor, self.reference, self.scorer, args)
+        self.collector = RolloutCollector(actor, self.reference, self.scorer, args)
         super().__init__(actor, args, train_dataset=train_dataset, eval_dataset=eval_dataset, **options)
 
     # ---- the whole run
@@ -113,13 +123,15 @@ class PPOTrainer(DraftingTrainer):
         checkpoint of another run, and where memory ends."""
         keep_freed_memory()
         self._answer_as_reference()
-        with self.base.role(POLICY), naming_sizes(self.args):
+        with self.base.role(POLICY), explain_out_of_memory(self.args):
             output = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
             if not self.eval_dataset and self.state.global_step == self.state.max_steps:
-                last = describe(self._answers(self.updates_done))  # else the last update would have been for nothing
+                last = rollout_metrics(
+                    self._answers(self.updates_done)
+                )  # else the last update would have been for nothing
                 self._consider(self.updates_done, last["reward"], last["kl"])
         if self.best is not None:
-            put(self.base, POLICY, self.best.weights)
+            load_adapter(self.base, POLICY, self.best.weights)
         return output
 
     def get_train_dataloader(self) -> DataLoader:
@@ -130,10 +142,10 @@ class PPOTrainer(DraftingTrainer):
     def _answer_as_reference(self) -> None:
         """The reference's answers to the fixed prompts: they give the reward its unit, and samples their counterpart."""
         with self.base.role(self.reference):
-            answers, raw = self.collector.answer(self._fixed, self._fixed_prompts, FIXED)
+            answers, raw = self.collector.answer(self._fixed, self._fixed_prompts, FIXED_PROMPTS)
         if self.args.standardize_reward or self.args.center_reward:
             self.scorer.fit(raw, scale=self.args.standardize_reward)
-        start_values(self.model, self.args.critic, self.reward, self.scorer)
+        initialize_values(self.model, self.args.critic, self.reward, self.scorer)
         self._reference_answers, self._reference_raw = answers, raw
         watched = self.guard and self.guard.begin([row["prompt"] for row in self._fixed], answers)
         self._consider(0, self.scorer.shaped(raw, answers).mean().item(), kl=0.0, watched=watched)
@@ -155,12 +167,12 @@ class PPOTrainer(DraftingTrainer):
     def _begin_update(self, update: int) -> None:
         """1 sample, score and look as policy and as reference  2 reward: the score at the end token, less the price of KL at each
         3 advantages  4 is the KL budget spent?  5 steer the price."""
-        self._started, self._tally = time.perf_counter(), Tally(self.args.target_kl)
+        self._started, self._tally = time.perf_counter(), UpdateStats(self.args.target_kl)
         seen = self._answers(update)
-        self._experience = experience(seen, priced(seen, self.args, self.kl.coefficient), self.args)
+        self._experience = make_experience(seen, penalized_rewards(seen, self.args, self.kl.coefficient), self.args)
         self._plan = minibatch_plan(self.args, update, seen.lengths)
         quality = arithmetic.explained_variance(self._experience.old_values, self._experience.returns, seen.mask).item()
-        self._metrics = describe(seen, self.args.kl_estimator) | {
+        self._metrics = rollout_metrics(seen, self.args.kl_estimator) | {
             "update": update,
             "kl_coef": self.kl.coefficient,
             "explained_variance": quality,
@@ -176,8 +188,8 @@ class PPOTrainer(DraftingTrainer):
                 self.args.kl_coef, self.kl.update(self._metrics["kl"], self.args.rollout_batch_size)
             )
 
-    def _answers(self, update: int) -> Judged:
-        rows = prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
+    def _answers(self, update: int) -> ScoredRollout:
+        rows = choose_prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self._prompts))
         return self.collector.judge(
             [self.train_dataset[row] for row in rows], [self._prompts[row] for row in rows], update
         )
@@ -209,7 +221,7 @@ class PPOTrainer(DraftingTrainer):
     ) -> Tensor:
         """The clipped policy loss and the clipped value loss of one pass, as its share of the tokens of the optimizer step."""
         data = self._experience.select(inputs["rows"], self.base.device)
-        loss, stats = losses(model, self.base, data, self.args)
+        loss, stats = compute_losses(model, self.base, data, self.args)
         share = int(data.mask.sum()) / inputs["window"]
         self._tally.add(stats, share)
         # several processes average their gradients, while the shares of all of them add up to 1
@@ -224,8 +236,8 @@ class PPOTrainer(DraftingTrainer):
         if self._reference_answers is None:
             self._answer_as_reference()
         with self.base.role(POLICY):
-            seen = self.collector.judge(self._fixed, self._fixed_prompts, FIXED)
-        found = describe(seen)
+            seen = self.collector.judge(self._fixed, self._fixed_prompts, FIXED_PROMPTS)
+        found = rollout_metrics(seen)
         watched = self.guard and self.guard.scores([row["prompt"] for row in self._fixed], seen.answers)
         found["objective"] = self._consider(self.updates_done, found["reward"], found["kl"], watched)
         if watched is not None:
@@ -233,8 +245,10 @@ class PPOTrainer(DraftingTrainer):
         if self.watch is not None:
             gold = self.watch(self._fixed, [self.base.decode(ids) for ids in seen.answers.ids], seen.answers.ended)
             found["gold"] = sum(gold) / len(gold)
-        theirs = Side(self._reference_answers.ids, self.scorer.shaped(self._reference_raw, self._reference_answers))
-        self.samples = beside(self.base, self._fixed, theirs, Side(seen.answers.ids, seen.scores))
+        theirs = ScoredAnswers(
+            self._reference_answers.ids, self.scorer.shaped(self._reference_raw, self._reference_answers)
+        )
+        self.samples = comparison_samples(self.base, self._fixed, theirs, ScoredAnswers(seen.answers.ids, seen.scores))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -250,9 +264,9 @@ class PPOTrainer(DraftingTrainer):
         objective = (reward if watched is None else watched.mean().item()) - self.args.kl_coef * kl
         better = kl <= self.args.kl_budget and (self.best is None or objective > self.best.objective)
         if better:
-            self.best = Best(update, reward, kl, objective, copy_of(self.base, POLICY))
+            self.best = BestPolicy(update, reward, kl, objective, copy_adapter(self.base, POLICY))
         if watched is not None:
-            self.guard.see(Look(update, reward, tuple(watched.tolist())), better)
+            self.guard.observe(GuardReading(update, reward, tuple(watched.tolist())), better)
         return objective
 
     # ---- what is written down
@@ -275,15 +289,15 @@ class PPOTrainer(DraftingTrainer):
         numbers = {"kl_coef": self.kl.coefficient, "offset": self.scorer.offset, "scale": self.scorer.scale}
         numbers |= {
             "guard": self.guard and self.guard.state(),
-            "made_with": made_with(self.args, self.base, self.guard is not None),
+            "made_with": run_identity(self.args, self.base, self.guard is not None),
         }
         save_state(checkpoint, self.model, self.best, numbers)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         self.best, numbers = load_state(
-            Path(resume_from_checkpoint), self.model, made_with(self.args, self.base, self.guard is not None)
+            Path(resume_from_checkpoint), self.model, run_identity(self.args, self.base, self.guard is not None)
         )
-        put(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
+        load_adapter(self.base, POLICY, read_adapter(resume_from_checkpoint)[1])
         self.kl.coefficient, self.scorer.offset, self.scorer.scale = (
             numbers["kl_coef"],
             numbers["offset"],

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from reward.base.frozen_base import Base
 from rlhf.common import distributed
 from rlhf.ppo import arithmetic
-from rlhf.ppo.actor_critic import answer_batch, spread
+from rlhf.ppo.actor_critic import answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.rollout import Experience
 
 
-def losses(model: nn.Module, base: Base, data: Experience, args: PPOConfig) -> tuple[Tensor, arithmetic.Stats]:
+def compute_losses(model: nn.Module, base: Base, data: Experience, args: PPOConfig) -> tuple[Tensor, arithmetic.Stats]:
     """Policy loss + vf_coef x value loss, means over the tokens of `data`, and their statistics; `model` is an ActorCritic, wrapped or not."""
     logps, values, _ = model(*answer_batch(base, data.prompts, data.answers))
-    logps, values = spread(logps, data.mask), spread(values, data.mask)
+    logps, values = scatter_tokens(logps, data.mask), scatter_tokens(values, data.mask)
     policy, stats = arithmetic.policy_loss(
         logps, data.old_logps, data.advantages, data.mask, args.cliprange, args.dual_clip
     )
@@ -27,7 +27,7 @@ def losses(model: nn.Module, base: Base, data: Experience, args: PPOConfig) -> t
 
 
 @dataclass
-class Tally:
+class UpdateStats:
     """Statistics of an update, and whether the rest of it is left out.
 
     Once a minibatch shows an approximate KL between the rollout's policy and the present one above `target_kl` (nats per token, k3,
@@ -49,12 +49,12 @@ class Tally:
     def end_minibatch(self) -> bool:
         """After a minibatch's last pass: whether its step is to be taken."""
         kl, self._kl = self._kl, 0.0
-        self.stopped = self.target_kl is not None and distributed.total({"kl": kl})["kl"] > self.target_kl
+        self.stopped = self.target_kl is not None and distributed.sum_over_ranks({"kl": kl})["kl"] > self.target_kl
         self.steps += not self.stopped
         return not self.stopped
 
     def means(self) -> dict[str, float]:
         """Means over the minibatches that were looked at; with a target also how many steps were taken."""
         looked_at = self.steps + self.stopped
-        means = {name: number / looked_at for name, number in distributed.total(self._sums).items()}
+        means = {name: number / looked_at for name, number in distributed.sum_over_ranks(self._sums).items()}
         return means if self.target_kl is None else means | {"optimizer_steps": self.steps}

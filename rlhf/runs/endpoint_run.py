@@ -22,8 +22,15 @@ from data.store import Store
 from data.tables.process_identity import identity
 from rlhf.kinds import Kind
 from rlhf.runs.worker import work
-from rlhf.sampling.openai_endpoint import Endpoint, Reply
-from rlhf.sampling.pairing import Meeting, Tally, check_pairs, choose_prompts, project_of, split_shares
+from rlhf.sampling.openai_endpoint import OpenAIEndpoint, Reply
+from rlhf.sampling.pairing import (
+    AnswerPairing,
+    SamplingCounts,
+    check_pairs,
+    choose_prompts,
+    find_project_id,
+    split_prompt_counts,
+)
 from rlhf.settings import option
 
 KIND = Kind(
@@ -68,9 +75,9 @@ class EndpointSettings:
 def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
     """Sample here and now; the ended run. Raises BadInput, and leaves no run, for settings that cannot be used."""
     settings = parse_settings(EndpointSettings, given)
-    Endpoint.of(settings.endpoint, settings.model)
+    OpenAIEndpoint.of(settings.endpoint, settings.model)
     check_pairs(settings.per_prompt, settings.pairs)
-    project_of(store, settings.project)
+    find_project_id(store, settings.project)
     _chosen(store, settings, store.completions.counts_of_model(settings.model))
     with store.transaction():
         run = store.runs.enqueue(KIND.name, as_dict(settings), by)
@@ -82,8 +89,10 @@ def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
 
 def run(context: RunContext, settings: EndpointSettings) -> RunResult:
     """Ask, some questions at a time, and store what comes. Raises BadInput where the endpoint fails; what was answered stays."""
-    endpoint = Endpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
-    asking = Asking(context, settings, endpoint, context.store.completions.counts_of_model(settings.model), Tally())
+    endpoint = OpenAIEndpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
+    asking = Asking(
+        context, settings, endpoint, context.store.completions.counts_of_model(settings.model), SamplingCounts()
+    )
     prompts = _chosen(context.store, settings, asking.answered)
     try:
         with ThreadPoolExecutor(settings.at_once) as pool:
@@ -104,9 +113,9 @@ class Asking:
 
     context: RunContext
     settings: EndpointSettings
-    endpoint: Endpoint
+    endpoint: OpenAIEndpoint
     answered: Counter[int]
-    tally: Tally
+    tally: SamplingCounts
 
     def ask(self, prompts: Sequence[Prompt], pool: Executor) -> None:
         """Ask about these prompts at the same time; keep every prompt whose answers came, then raise the first failure."""
@@ -149,14 +158,14 @@ class Asking:
         ]
         with store.transaction():
             ids = store.completions.add_many(rows, run_id)
-            Meeting(
-                store, self.tally, settings.pairs, run_id, project_of(store, settings.project), settings.priority
-            ).of(prompt.id, ids)
+            AnswerPairing(
+                store, self.tally, settings.pairs, run_id, find_project_id(store, settings.project), settings.priority
+            ).add_items(prompt.id, ids)
         self.tally.add([prompt], rows)
 
 
 def _chosen(store: Store, settings: EndpointSettings, answered: Counter[int]) -> list[Prompt]:
-    wanted = split_shares(store, settings.prompts, settings.split, settings.test_share)
+    wanted = split_prompt_counts(store, settings.prompts, settings.split, settings.test_share)
     return [
         prompt
         for split, count in wanted.items()

@@ -9,7 +9,7 @@ from data.errors import BadInput
 from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
-from rlhf.kinds import command_of, kind_named
+from rlhf.kinds import find_kind, start_command
 from rlhf.runs import preflight, supervisor
 
 UNFINISHED = {"draft", "deleted"}  # what a PPO run leaves that was killed while it wrote or removed a checkpoint
@@ -20,7 +20,7 @@ def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resu
 
     Raises BadInput, and queues nothing, for settings that cannot be read or where something the run needs is missing.
     """
-    wanted = kind_named(kind)
+    wanted = find_kind(kind)
     parsed = parse_settings(wanted.settings_class(), settings)
     for need in wanted.needs:
         preflight.CHECKS[need](store, parsed)
@@ -35,7 +35,7 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
     if old.state not in ("cancelled", "failed", "lost"):
         raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
     if not left_checkpoint(store, old):
-        raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {command_of(old.kind)}")
+        raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {start_command(old.kind)}")
     return launch(store, old.kind, old.settings, by=by, resumes=old.id)
 
 

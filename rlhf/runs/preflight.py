@@ -18,11 +18,11 @@ from reward.base.locate import locate
 from reward.prompt_parts import ALL, read_part, trained_on
 from rlhf.clinic import checks as clinic
 from rlhf.methods.pretraining_text import read_text
-from rlhf.models.contests import contests
-from rlhf.models.policy_loading import adapter_folder, choose_speakers
-from rlhf.models.reward_sources import no_members, reward_record
-from rlhf.models.start_policy import choose_start, starting_policy
-from rlhf.sampling.pairing import project_of, shares
+from rlhf.models.contests import choose_contests
+from rlhf.models.policy_loading import adapter_folder, choose_policies
+from rlhf.models.reward_sources import missing_members, reward_record
+from rlhf.models.start_policy import choose_first_policy, choose_start
+from rlhf.sampling.pairing import find_project_id, prompts_per_split
 
 
 def prompts(store: Store, settings: Any) -> None:
@@ -37,19 +37,19 @@ def prompts(store: Store, settings: Any) -> None:
 
 def pairs(store: Store, settings: Any) -> None:
     """What is to be sampled makes pairs, of splits that hold prompts, for a labeling project that exists."""
-    shares(store, settings)
-    project_of(store, settings.project)
+    prompts_per_split(store, settings)
+    find_project_id(store, settings.project)
 
 
 def speakers(store: Store, settings: Any) -> None:
     """The policy that answers can be used, and so can the one it is compared with, where one is named."""
-    for one in choose_speakers(store, settings.from_, settings.against):
+    for one in choose_policies(store, settings.from_, settings.against):
         usable(store, one, settings)
 
 
 def policy(store: Store, settings: Any) -> None:
     """The policy that is named, or the first one, can be used."""
-    usable(store, starting_policy(store, settings.from_), settings)
+    usable(store, choose_first_policy(store, settings.from_), settings)
 
 
 def start(store: Store, settings: Any) -> None:
@@ -89,7 +89,7 @@ def context_of(base: str) -> int | None:
 
 def compared(store: Store, settings: Any) -> None:
     """There are contests, each of them with room for the answers, and a judge."""
-    for pair in contests(store, settings):
+    for pair in choose_contests(store, settings):
         for one in pair:
             usable(store, one, settings)
     if settings.reward:
@@ -111,7 +111,7 @@ def uncertainty(store: Store, settings: Any) -> None:
     if settings.uncertainty:
         judge = _judge(store, settings)
         if judge is None or judge.config.get("members") == 1:
-            raise no_members(settings.uncertainty)
+            raise missing_members(settings.uncertainty)
 
 
 def guard(store: Store, settings: Any) -> None:

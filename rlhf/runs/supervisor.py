@@ -20,7 +20,7 @@ from data.records import Run
 from data.sqlite.disk_full import disk_full
 from data.store import Store
 from data.tables.process_identity import identity
-from rlhf.common.locks import SERVER, SUPERVISOR, held, hold
+from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
@@ -89,7 +89,7 @@ class Supervisor:
         child = self.children.get(run.id)
         code = child.poll() if child else None
         if not self.store.runs.alive(run):
-            self.bury(run, code)
+            self.mark_ended(run, code)
         elif run.cancel_requested:
             self.cancel(run)
 
@@ -102,7 +102,7 @@ class Supervisor:
         elif now - self.told[run.id] > self.grace:
             _signal_group(run.pid, signal.SIGKILL)
 
-    def bury(self, run: Run, code: int | None) -> None:
+    def mark_ended(self, run: Run, code: int | None) -> None:
         """Write the end of a run whose process is gone, unless the process did so itself; only then is the process forgotten."""
         if self.store.runs.get(run.id).state == "running":
             if run.cancel_requested:
@@ -123,9 +123,9 @@ def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.
     After letting go of the lock it looks once more: whoever enqueued meanwhile found the lock taken and left.
     """
     home = Path(home).resolve()
-    while (lock := hold(home / SUPERVISOR)) is not None:
+    while (lock := acquire_lock(home / SUPERVISOR)) is not None:
         supervisor = Supervisor(home, command, grace)
-        while _step(supervisor) or held(home / SERVER):
+        while _step(supervisor) or is_locked(home / SERVER):
             time.sleep(poll)
         lock.close()
         if not supervisor.store.runs.list(state="queued"):
@@ -135,7 +135,7 @@ def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.
 def ensure(home: Path) -> None:
     """Start a detached supervisor unless one watches this home; call it after enqueuing."""
     home = Path(home).resolve()
-    if held(home / SUPERVISOR):
+    if is_locked(home / SUPERVISOR):
         return
     with (home / "supervisor.log").open("ab") as log:
         subprocess.Popen(

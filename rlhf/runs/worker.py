@@ -27,7 +27,7 @@ from data.sqlite.disk_full import disk_full
 from data.store import Store
 from data.tables.process_identity import identity
 from reward.base.machine import keep_freed_memory
-from rlhf.kinds import Kind, kind_named
+from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import left_checkpoint
 
 BEAT = 5.0
@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     if run.state != "running":
         print(f"{run.public} is {run.state}: nothing to do")
         return 1
-    kind, sizes = kind_named(run.kind), args.home / SIZES
+    kind, sizes = find_kind(run.kind), args.home / SIZES
     if LAUNCHED:
         threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     elif kind.shared and sizes.is_file():
@@ -171,7 +171,7 @@ def _beat(store: Store, run_id: int) -> None:
     pause = threading.Event()
     while not pause.wait(BEAT):
         with suppress(StoreTrouble):
-            store.runs.beat(run_id)
+            store.runs.heartbeat(run_id)
 
 
 if __name__ == "__main__":

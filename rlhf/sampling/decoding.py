@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache
 
 from reward.base.frozen_base import Base
-from rlhf.sampling.kv_cache import new_cache, refillable
+from rlhf.sampling.kv_cache import can_refill, new_cache
 
 REFILL = 0.25  # waiting prompts take over once this share of the rows is free: reading them must pay for a forward pass of its own
 COMPACT_BELOW = 0.8  # with none waiting, ended rows leave once fewer than this share still runs: a smaller batch must pay for the copy
@@ -22,7 +22,7 @@ Draw = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(logits (B, V), uniform numbers (B,)) -> (chosen ids (B,), their log-probabilities (B,))."""
 
 
-class Table:
+class AnswerTable:
     """All answers: N rows of ids and log-probabilities, how long each is, and whether it ended. The last column is for waste."""
 
     def __init__(self, noise: Tensor, room: Tensor, ends: Tensor) -> None:
@@ -74,21 +74,21 @@ class Batch:
         for name in ("rows", "ids", "positions", "running"):
             getattr(self, name)[free] = getattr(other, name)
         for layer, new in zip(self.cache.layers, other.cache.layers, strict=True):
-            layer.put(free, new)
+            layer.overwrite_rows(free, new)
         self.trim()
 
     def trim(self) -> None:
         """Forget the leading slots that no running row uses."""
         unused = (
-            int(self.mask[self.running].any(0).int().argmax()) if refillable(self.cache) and self.running.any() else 0
+            int(self.mask[self.running].any(0).int().argmax()) if can_refill(self.cache) and self.running.any() else 0
         )
         if unused:
             self.mask = self.mask[:, unused:]
             for layer in self.cache.layers:
-                layer.drop(unused)
+                layer.drop_leading(unused)
 
 
-def decode(base: Base, prompts: Sequence[list[int]], table: Table, draw: Draw, size: int) -> None:
+def decode(base: Base, prompts: Sequence[list[int]], table: AnswerTable, draw: Draw, size: int) -> None:
     """Answer all prompts under the active role into `table`, at most `size` rows at a time.
 
     The longest prompts come first: one that takes over a row is then never longer than what the batch has read already.
@@ -104,12 +104,12 @@ def decode(base: Base, prompts: Sequence[list[int]], table: Table, draw: Draw, s
             _step(base, batch, table, draw)
         running = int(batch.running.sum())
         free = len(batch.rows) - running
-        if waiting and running and free >= REFILL * len(batch.rows) and refillable(batch.cache):
+        if waiting and running and free >= REFILL * len(batch.rows) and can_refill(batch.cache):
             rows = _take(waiting, free)
             batch.take_over((~batch.running).nonzero()[: len(rows), 0], _read(base, prompts, rows, table, draw))
         elif not running:
             batch = None
-        elif running <= COMPACT_BELOW * len(batch.rows) and (not waiting or not refillable(batch.cache)):
+        elif running <= COMPACT_BELOW * len(batch.rows) and (not waiting or not can_refill(batch.cache)):
             batch.keep(batch.running.nonzero()[:, 0])
 
 
@@ -119,7 +119,7 @@ def _take(waiting: list[int], count: int) -> list[int]:
     return taken
 
 
-def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: Table, draw: Draw) -> Batch:
+def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: AnswerTable, draw: Draw) -> Batch:
     """Read prompts with left padding, each distinct one once, and draw the first token of every row's answer."""
     places: dict[tuple[int, ...], int] = {}
     row_of = [places.setdefault(tuple(prompts[row]), len(places)) for row in rows]
@@ -135,7 +135,7 @@ def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: Tabl
     return batch
 
 
-def _step(base: Base, batch: Batch, table: Table, draw: Draw) -> None:
+def _step(base: Base, batch: Batch, table: AnswerTable, draw: Draw) -> None:
     """One token for every row."""
     batch.mask = torch.cat([batch.mask, torch.ones_like(batch.mask[:, :1])], dim=1)
     logits = _forward(base, batch.ids, batch.mask, batch.positions, batch.cache)
@@ -155,7 +155,7 @@ def _forward(base: Base, ids: Tensor, mask: Tensor, positions: Tensor, cache: Ca
     return reply.logits[:, -1]
 
 
-def _draw(batch: Batch, logits: Tensor, table: Table, draw: Draw) -> None:
+def _draw(batch: Batch, logits: Tensor, table: AnswerTable, draw: Draw) -> None:
     chosen, logps = draw(logits, table.numbers(batch.rows))
     batch.running = table.write(batch.rows, batch.running, chosen, logps)
     batch.ids = chosen[:, None]

@@ -17,7 +17,7 @@ BLOCK = 32
 """Tokens of room that a buffer gains at a time: it is copied once in so many tokens."""
 
 
-class Slots(DynamicLayer):
+class SlotLayer(DynamicLayer):
     """One layer's keys and values, (B, heads, T, D) each: views of buffers that have room for the tokens to come.
 
     All tokens are kept where the layer sees a window only; its mask hides them.
@@ -46,12 +46,12 @@ class Slots(DynamicLayer):
         self.buffers = tuple(buffer.index_select(0, beam_idx) for buffer in self.buffers)
         self._show(self.get_seq_length())
 
-    def drop(self, tokens: int) -> None:
+    def drop_leading(self, tokens: int) -> None:
         """Forget the first slots, which no row uses."""
         self.buffers, used = tuple(buffer[:, :, tokens:] for buffer in self.buffers), self.get_seq_length() - tokens
         self._show(used)
 
-    def put(self, rows: Tensor, other: Slots) -> None:
+    def overwrite_rows(self, rows: Tensor, other: SlotLayer) -> None:
         """Let these rows be those of `other`, at most as long as this one, ending at the same slot."""
         used = self.get_seq_length()
         start = used - other.get_seq_length()
@@ -66,13 +66,13 @@ def new_cache(config: PreTrainedConfig) -> Cache:
     """An empty cache for that model: `Slots` where each of its layers is plain attention, full or in a window, else transformers' own."""
     cache = DynamicCache(config=config)
     if {type(layer) for layer in cache.layers} <= {DynamicLayer, DynamicSlidingWindowLayer}:
-        cache.layers = [Slots() for _ in cache.layers]
+        cache.layers = [SlotLayer() for _ in cache.layers]
     return cache
 
 
-def refillable(cache: Cache) -> bool:
+def can_refill(cache: Cache) -> bool:
     """Whether rows can be taken over."""
-    return all(isinstance(layer, Slots) for layer in cache.layers)
+    return all(isinstance(layer, SlotLayer) for layer in cache.layers)
 
 
 def _roomier(old: Tensor | None, like: Tensor, length: int) -> Tensor:

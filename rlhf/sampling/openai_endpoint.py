@@ -27,7 +27,7 @@ class Reply(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class OpenAIEndpoint:
     """Where a model answers: `url` ends in /chat/completions or /completions, the first is added where it ends in neither.
 
     `timeout` seconds for one reply; `pause` seconds before the first repetition, doubled before each further one.
@@ -40,7 +40,7 @@ class Endpoint:
     pause: float = 1.0
 
     @classmethod
-    def of(cls, url: str, model: str, **limits: float) -> Endpoint:
+    def of(cls, url: str, model: str, **limits: float) -> OpenAIEndpoint:
         """With the key from the environment. Raises BadInput for what is no http address, or carries a password."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -19,7 +19,7 @@ RANKING = "ranking"
 
 
 @dataclass(slots=True)
-class Tally:
+class SamplingCounts:
     """What a sampling run did, as its report says it."""
 
     prompts: int = 0
@@ -81,7 +81,7 @@ def training_prompts(store: Store, source: str) -> list[Prompt]:
     return prompts
 
 
-def pairing(count: int, how: str) -> list[tuple[int, int]]:
+def pair_indices(count: int, how: str) -> list[tuple[int, int]]:
     """Which of `count` answers meet. disjoint: 0-1, 2-3, ..., an odd one out stays alone; all: every two."""
     if how == "all":
         return list(combinations(range(count), 2))
@@ -97,17 +97,17 @@ def check_pairs(per_prompt: int, how: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class AnswerPairing:
     """How the answers to a prompt are put before labelers: `how` they meet, in which project, and with which priority."""
 
     store: Store
-    tally: Tally
+    tally: SamplingCounts
     how: str
     run_id: int
     project_id: int
     priority: int = 0
 
-    def of(self, prompt_id: int, ids: Sequence[str]) -> None:
+    def add_items(self, prompt_id: int, ids: Sequence[str]) -> None:
         """Let the answers of a prompt meet in pairs, or in one ranking."""
         about = {"run_id": self.run_id, "project_id": self.project_id, "priority": self.priority}
         if self.how == RANKING:
@@ -115,16 +115,16 @@ class Meeting:
             self.tally.rankings += asked is not None
             self.tally.equal += asked is None
             return
-        for first, second in pairing(len(ids), self.how):
+        for first, second in pair_indices(len(ids), self.how):
             self.tally.add_pair(self.store.pairs.add(prompt_id, ids[first], ids[second], **about).shown)
 
 
-def project_of(store: Store, name: str) -> int:
+def find_project_id(store: Store, name: str) -> int:
     """The labeling project of that name, Standard where there is none given. Raises BadInput."""
     return store.projects.by_name(name).id if name else STANDARD
 
 
-def shares(store: Store, settings: SampleSettings) -> dict[str, int]:
+def prompts_per_split(store: Store, settings: SampleSettings) -> dict[str, int]:
     """How many prompts of which split a sampling run answers. Raises BadInput naming the field for what makes no sense."""
     if not settings.against:
         check_pairs(settings.per_prompt, settings.pairs)
@@ -132,10 +132,12 @@ def shares(store: Store, settings: SampleSettings) -> dict[str, int]:
         raise BadInput(
             f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split"
         )
-    return split_shares(store, settings.prompts, "test" if settings.against else settings.split, settings.test_share)
+    return split_prompt_counts(
+        store, settings.prompts, "test" if settings.against else settings.split, settings.test_share
+    )
 
 
-def split_shares(store: Store, prompts: int, split: str, test_share: float) -> dict[str, int]:
+def split_prompt_counts(store: Store, prompts: int, split: str, test_share: float) -> dict[str, int]:
     """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput for a split without any."""
     measure = round(prompts * test_share) if not split and store.prompts.count("test") else 0
     wanted = {name: count for name, count in ((split or "train", prompts - measure), ("test", measure)) if count}

@@ -16,10 +16,10 @@ from data.records import Policy, Prompt
 from data.store import Store
 from reward.base.frozen_base import Base
 from rlhf.models.policy_loading import Bases, load_policy
-from rlhf.sampling.sampler import banned_ids, generate, token_logps, uniforms
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, token_logps
 
 
-class Answer(NamedTuple):
+class SampledAnswer(NamedTuple):
     """`ids` are the sampled token ids, with the end id where `ended`; `text` is what a person reads."""
 
     text: str
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     ended: bool
 
 
-class Wanted(NamedTuple):
+class DrawRequest(NamedTuple):
     """One draw to make: the prompt's id in the store, its token ids, and which draw of that prompt it is."""
 
     prompt_id: int
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SamplingLimits:
     """How answers are drawn and cut."""
 
     max_new_tokens: int
@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class AnswerSampler:
     """A policy ready to answer: its row, its base, and its role there (None: the bare base)."""
 
     policy: Policy
@@ -53,7 +53,7 @@ class Speaker:
     role: str | None
 
     @classmethod
-    def load(cls, store: Store, bases: Bases, policy: Policy) -> Speaker:
+    def load(cls, store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
         """Raises BadInput where the base or the adapter cannot be loaded."""
         role = load_policy(store, bases, policy.id)
         return cls(policy, bases.of(policy), role)
@@ -62,9 +62,11 @@ class Speaker:
         """The prompt's token ids as this base's template frames it."""
         return self.base.encode_prompt(prompt.messages or prompt.text)
 
-    def draw(self, wanted: Sequence[Wanted], limits: Limits, seed: int) -> list[Answer]:
+    def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
         """The wanted answers, in the order given."""
-        noise = uniforms(seed, self.policy.id, [(one.prompt_id, one.number) for one in wanted], limits.max_new_tokens)
+        noise = draw_uniforms(
+            seed, self.policy.id, [(one.prompt_id, one.number) for one in wanted], limits.max_new_tokens
+        )
         with self.base.role(self.role):
             rollout = generate(
                 self.base,
@@ -76,7 +78,8 @@ class Speaker:
                 batch_size=limits.batch_size,
             )
         return [
-            Answer(self.base.decode(ids), ids, ended) for ids, ended in zip(rollout.ids, rollout.ended, strict=True)
+            SampledAnswer(self.base.decode(ids), ids, ended)
+            for ids, ended in zip(rollout.ids, rollout.ended, strict=True)
         ]
 
     @torch.no_grad()

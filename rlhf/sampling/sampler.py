@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from data.errors import BadInput
 from reward.base.cpu_attention import without_products
 from reward.base.frozen_base import Base
-from rlhf.sampling.decoding import Table, decode
+from rlhf.sampling.decoding import AnswerTable, decode
 
 
 class Rollout(NamedTuple):
@@ -30,7 +30,9 @@ class Rollout(NamedTuple):
     ended: list[bool]
 
 
-def uniforms(seed: int, update: int, indices: Sequence[int] | Sequence[tuple[int, int]], length: int) -> np.ndarray:
+def draw_uniforms(
+    seed: int, update: int, indices: Sequence[int] | Sequence[tuple[int, int]], length: int
+) -> np.ndarray:
     """Numbers in [0, 1) for `length` tokens of each row, (B, length) float64, from Philox keyed by (seed, update).
 
     `indices` names the rows: a prompt's index, or (prompt index, sample index). A longer row begins with the shorter one.
@@ -57,7 +59,7 @@ def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Te
 
 
 @contextmanager
-def merged(base: Base) -> Iterator[None]:
+def merged_adapter(base: Base) -> Iterator[None]:
     """The active LoRA adapter folded into the weights while sampling; afterwards the weights are the same bits as before."""
     layers = [module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)]
     kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
@@ -146,17 +148,17 @@ def generate(
         return chosen, logps.gather(-1, chosen[:, None])[:, 0]
 
     table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
-    with merged(base), in_bfloat16(base) if bf16 else nullcontext():
+    with merged_adapter(base), in_bfloat16(base) if bf16 else nullcontext():
         decode(base, prompt_ids, table, draw, batch_size)
     ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
     cut = [[row[:length] for row, length in zip(rows, lengths, strict=True)] for rows in (ids, logps)]
     return Rollout(*cut, table.ended.tolist())
 
 
-def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> Table:
+def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> AnswerTable:
     room = torch.tensor([min(noise.shape[1], base.context - 1 - len(ids)) for ids in prompts], device=base.device)
     ends = torch.tensor(sorted(base.eos_ids), device=base.device)
-    return Table(torch.from_numpy(np.ascontiguousarray(noise)).to(base.device), room, ends)
+    return AnswerTable(torch.from_numpy(np.ascontiguousarray(noise)).to(base.device), room, ends)
 
 
 def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:

@@ -22,7 +22,7 @@ from data.starter import corpus, rubric
 from data.store import FILE, Store
 from labeling.simulate import AGREEMENT, check, simulate
 from reward.base.machine import megabytes, peak_mb
-from rlhf.common.locks import SUPERVISOR, hold
+from rlhf.common.locks import SUPERVISOR, acquire_lock
 from rlhf.kinds import KINDS
 from rlhf.runs.supervisor import Supervisor
 from rlhf.runs.worker import SIZES
@@ -191,7 +191,7 @@ def run_tour(
         plan = replace(plan, labels=labels)
     check(plan.labels, LABELERS)
     store = Store(fresh(home))
-    with hold(store.home / SUPERVISOR):
+    with acquire_lock(store.home / SUPERVISOR):
         tour = Tour(store, plan, seed, world or World(), say)
         tour.world.register(store)
         return _round(tour, all_methods)

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from data.starter import PROMPTS as PROMPT_FILE
 from data.starter import SFT, read_rows
 from reward.base.frozen_base import Base
-from rlhf.sampling.sampler import generate, merged, uniforms
+from rlhf.sampling.sampler import draw_uniforms, generate, merged_adapter
 from tests.support.tiny_model import make_tiny_tokenizer
 
 PROMPTS, BATCH, LIMIT, ROUNDS = 256, 64, 64, 3
@@ -88,7 +88,7 @@ def ours(base: Base, batch: int) -> Sampler:
 
     def sample(asked: list[list[int]], number: int) -> int:
         rollout = generate(
-            base, asked, uniforms(0, number, range(len(asked)), LIMIT), max_new_tokens=LIMIT, batch_size=batch
+            base, asked, draw_uniforms(0, number, range(len(asked)), LIMIT), max_new_tokens=LIMIT, batch_size=batch
         )
         return sum(map(len, rollout.ids))
 
@@ -101,7 +101,7 @@ def theirs(base: Base, batch: int) -> Sampler:
     def sample(asked: list[list[int]], number: int) -> int:
         ordered, tokens = sorted(asked, key=len), 0
         torch.manual_seed(number)
-        with merged(base):
+        with merged_adapter(base):
             for start in range(0, len(ordered), batch):
                 tokens += sum(
                     map(len, _theirs(base, ordered[start : start + batch], do_sample=True, top_k=0, top_p=1.0))
@@ -115,7 +115,7 @@ def greedy_agreement(base: Base, asked: list[list[int]]) -> dict:
     """Answers that are the same, token for token, where both take the likeliest token."""
     noise = np.full((len(asked), LIMIT), 0.5)
     mine = generate(base, asked, noise, max_new_tokens=LIMIT, temperature=1e-6, batch_size=max(1, len(asked) // 2)).ids
-    with merged(base):
+    with merged_adapter(base):
         other = _theirs(base, asked, do_sample=False)
     return {"answers": len(asked), "same": sum(a == b for a, b in zip(mine, other, strict=True))}
 

@@ -15,7 +15,7 @@ from rlhf.common import locks
 @pytest.fixture
 def call(store, capsys):
     """call(argument, ...) -> (exit status, standard output, standard error), with nobody starting the queued runs."""
-    with locks.hold(store.home / locks.SUPERVISOR):
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
 
         def call(*argv):
             status = app.main(["runs", *argv, "--home", str(store.home)])
@@ -51,7 +51,7 @@ def ended(store, state, **about):
 def test_a_sampling_that_makes_no_sense_is_one_line_and_no_run(store, capsys, given, value):
     store.policies.add(name="first", kind="base", base="some/hub-id")
     store.prompts.add_many({"text": f"Say {number}.", "source": "test"} for number in range(40))
-    with locks.hold(store.home / locks.SUPERVISOR):
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
         status = app.main(["sample", *given, "--home", str(store.home)])
     assert value in refused((status, *capsys.readouterr()))
     assert store.runs.list() == []

@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 from reward.about import about_base
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
-from rlhf.ppo.actor_critic import ActorCritic, answer_batch, spread
+from rlhf.ppo.actor_critic import ActorCritic, answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.trainer import PPOTrainer
 from rlhf.sampling.sampler import banned_ids
@@ -83,7 +83,7 @@ def new_logps(trainer: PPOTrainer) -> torch.Tensor:
     data = trainer._experience
     with trainer.base.role("policy"):
         flat, _, _ = trainer.model(*answer_batch(trainer.base, data.prompts, data.answers))
-    return spread(flat, data.mask)
+    return scatter_tokens(flat, data.mask)
 
 
 def actor(base: Base, temperature: float = 1.0, bf16: bool = False) -> ActorCritic:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import gradio as gr
 import pytest
 
-from rlhf.common.estimate import in_words, most_memory, remaining, took, usual
+from rlhf.common.estimate import elapsed_seconds, format_duration, peak_memory_mb, remaining_seconds, typical_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.loop_counts import look_round
 from rlhf.pages.run_form import RunForm
@@ -21,23 +21,23 @@ def run(store):
 
 
 def test_a_quarter_done_in_a_minute_leaves_three_minutes(run):
-    assert remaining(replace(run, done=25, total=100), LATER) == 180.0
+    assert remaining_seconds(replace(run, done=25, total=100), LATER) == 180.0
 
 
 def test_nothing_is_said_before_the_first_step_or_in_the_first_seconds(run):
-    assert remaining(replace(run, done=0, total=100), LATER) is None
-    assert remaining(replace(run, done=1, total=100), "2026-01-01T10:00:04.000000+00:00") is None
+    assert remaining_seconds(replace(run, done=0, total=100), LATER) is None
+    assert remaining_seconds(replace(run, done=1, total=100), "2026-01-01T10:00:04.000000+00:00") is None
 
 
 def test_a_queued_run_took_nothing_yet(store):
-    assert took(store.runs.enqueue("ppo", {}, "tester"), LATER) is None
+    assert elapsed_seconds(store.runs.enqueue("ppo", {}, "tester"), LATER) is None
 
 
 def test_the_usual_time_is_the_median_of_finished_runs_of_the_kind(run):
     ended = [replace(run, state="done", ended_at=f"2026-01-01T10:0{minutes}:00.000000+00:00") for minutes in (1, 2, 9)]
     others = [replace(run, kind="sft", state="done", ended_at=LATER), replace(run, state="failed", ended_at=LATER)]
-    assert usual(ended + others, "ppo") == 120.0
-    assert usual(others, "ppo") is None
+    assert typical_seconds(ended + others, "ppo") == 120.0
+    assert typical_seconds(others, "ppo") is None
 
 
 def test_the_memory_told_is_the_most_that_the_last_finished_runs_of_the_kind_took(run):
@@ -49,9 +49,9 @@ def test_the_memory_told_is_the_most_that_the_last_finished_runs_of_the_kind_too
         replace(run, kind="sft", state="done", report={"peak_mb": 8000.0}),
         replace(run, state="done", ended_at=LATER),
     ]
-    assert most_memory(others + ended[:2], "ppo") == 700.5
-    assert most_memory(ended, "ppo") == 700.5  # the sixth is too old
-    assert most_memory(others, "ppo") is None
+    assert peak_memory_mb(others + ended[:2], "ppo") == 700.5
+    assert peak_memory_mb(ended, "ppo") == 700.5  # the sixth is too old
+    assert peak_memory_mb(others, "ppo") is None
 
 
 def test_the_form_says_what_the_last_runs_took(store):
@@ -69,7 +69,7 @@ def test_the_form_says_what_the_last_runs_took(store):
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (59, "59 s"), (200, "3 min"), (9000, "2.5 h")])
 def test_times_are_rounded_for_people(seconds, words):
-    assert in_words(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_the_ring_of_a_fresh_home_is_empty_and_names_a_waiting_run(store):

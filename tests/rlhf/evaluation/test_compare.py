@@ -18,8 +18,8 @@ from reward.model import RewardModel
 from rlhf.evaluation.compare import compare
 from rlhf.evaluation.evaluate import POLITE, Question, best_of, draw_judged, judged, mean_kl, rubric_judge
 from rlhf.models.policy_loading import Bases
-from rlhf.sampling.policy_answers import Answer, Limits, Speaker
-from rlhf.sampling.sampler import banned_ids, generate, uniforms
+from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer, SamplingLimits
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
 from rlhf.settings import CompareSettings
 from tests.support.tiny_model import make_tiny_model
 
@@ -108,10 +108,10 @@ def test_a_changed_policy_has_positive_kl(ring: Store) -> None:
 
 
 def test_logps_of_sampled_answers_are_those_of_the_sampler(ring: Store) -> None:
-    speaker = Speaker.load(ring, Bases(), ring.policies.get(3))
+    speaker = AnswerSampler.load(ring, Bases(), ring.policies.get(3))
     prompts = [speaker.encode(prompt) for prompt in ring.prompts.list(limit=5)]
     with speaker.base.role(speaker.role):
-        noise = uniforms(0, 0, [(n, 0) for n in range(5)], 8)
+        noise = draw_uniforms(0, 0, [(n, 0) for n in range(5)], 8)
         rollout = generate(speaker.base, prompts, noise, max_new_tokens=8, banned=banned_ids(speaker.base))
     assert speaker.logps(prompts, rollout.ids, batch_size=2) == pytest.approx(
         [sum(row) for row in rollout.logps], rel=1e-5, abs=1e-3
@@ -174,9 +174,12 @@ def test_prompts_without_facts_need_a_reward_model(store: Store, base: Path) -> 
 
 def test_best_of_n_takes_the_answer_with_the_highest_score() -> None:
     """Golds 0 3 / 1 1 for two prompts, scores prefer the second answer of the first and the first of the second."""
-    answers = [[Answer("", [], True)] * 2] * 2
+    answers = [[SampledAnswer("", [], True)] * 2] * 2
     pool = judged(
-        [[Answer("", [], True), Answer("e", [], True)], [Answer("eee", [], True), Answer("", [], True)]],
+        [
+            [SampledAnswer("", [], True), SampledAnswer("e", [], True)],
+            [SampledAnswer("eee", [], True), SampledAnswer("", [], True)],
+        ],
         [None, None],
         count_e,
     )
@@ -207,9 +210,9 @@ def test_kl_is_left_out_between_two_bases(ring: Store, tmp_path: Path) -> None:
     other = make_tiny_model("gpt2", tmp_path / "gpt2", context=64)
     ring.policies.add(name="other", kind="base", base=str(other), parent_id=1)
     bases = Bases()
-    mine, start = (Speaker.load(ring, bases, ring.policies.get(id)) for id in (4, 1))
+    mine, start = (AnswerSampler.load(ring, bases, ring.policies.get(id)) for id in (4, 1))
     questions = [Question(prompt, mine.encode(prompt)) for prompt in ring.prompts.list(limit=3)]
     drawn = draw_judged(
-        mine, questions, range(1), rubric_judge(letters), limits=Limits(4, 8), seed=0, tell=lambda n: None
+        mine, questions, range(1), rubric_judge(letters), limits=SamplingLimits(4, 8), seed=0, tell=lambda n: None
     )
     assert mean_kl(mine, start, questions, drawn) is None

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from rlhf.common.metrics import (
-    best_of_kl,
-    collapsed,
-    distinct,
-    expected_rate,
+    best_of_n_kl,
+    distinct_n,
+    expected_win_rate,
+    is_collapsed,
     rate_with_interval,
-    wins,
+    win_outcomes,
     within_prompt_std,
 )
 
 
 def test_a_difference_under_1e_9_is_half_a_win() -> None:
     mine, theirs = np.array([[1.0, 1.0, 1.0, 1.0]]), np.array([[0.0, 1.0 + 9e-10, 1.0 - 2e-9, 2.0]])
-    assert wins(mine, theirs).tolist() == [[1.0, 0.5, 1.0, 0.0]]
+    assert win_outcomes(mine, theirs).tolist() == [[1.0, 0.5, 1.0, 0.0]]
 
 
 def test_the_rate_is_the_mean_over_draws_and_prompts() -> None:
@@ -42,7 +42,7 @@ def test_the_interval_is_the_same_for_the_same_seed() -> None:
 
 
 def test_the_noisy_rate_is_the_mean_chance_of_being_preferred() -> None:
-    chance = expected_rate(np.array([[4.0, 0.0]]), np.array([[0.0, 0.0]]), beta=0.5)
+    chance = expected_win_rate(np.array([[4.0, 0.0]]), np.array([[0.0, 0.0]]), beta=0.5)
     assert chance == pytest.approx((1 / (1 + math.exp(-2.0)) + 0.5) / 2)
 
 
@@ -52,15 +52,15 @@ def test_within_prompt_std_ignores_what_differs_between_prompts() -> None:
 
 
 def test_distinct_counts_bigrams_over_all_answers() -> None:
-    assert distinct([[1, 2, 3]]) == 1.0
-    assert distinct([[1, 2, 3], [1, 2, 3]]) == 0.5
-    assert distinct([[7, 7, 7, 7]]) == pytest.approx(1 / 3)
-    assert distinct([[1], []]) == 1.0
+    assert distinct_n([[1, 2, 3]]) == 1.0
+    assert distinct_n([[1, 2, 3], [1, 2, 3]]) == 0.5
+    assert distinct_n([[7, 7, 7, 7]]) == pytest.approx(1 / 3)
+    assert distinct_n([[1], []]) == 1.0
 
 
 def test_best_of_one_has_no_kl_and_best_of_eight_about_1_2_nats() -> None:
-    assert best_of_kl(1) == 0.0
-    assert best_of_kl(8) == pytest.approx(math.log(8) - 7 / 8)
+    assert best_of_n_kl(1) == 0.0
+    assert best_of_n_kl(8) == pytest.approx(math.log(8) - 7 / 8)
 
 
 HEALTHY = {"win_rate": 0.65, "kl": 3.0, "distinct_2": 0.4, "distinct_2_start": 0.5, "unended": 0.02}
@@ -78,4 +78,4 @@ HEALTHY = {"win_rate": 0.65, "kl": 3.0, "distinct_2": 0.4, "distinct_2_start": 0
     ],
 )
 def test_collapsed_by_each_of_the_four_rules(change: dict, expected: bool) -> None:
-    assert collapsed(**(HEALTHY | change)) is expected
+    assert is_collapsed(**(HEALTHY | change)) is expected

@@ -11,13 +11,13 @@ import pytest
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
 from data.settings import as_dict
-from rlhf.common.metrics import best_of_kl, expected_best
+from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.evaluation.compare import compare
 from rlhf.export import export_policy
-from rlhf.methods.best_of_n import BestOfN, load_speaker, run, scores_of
+from rlhf.methods.best_of_n import BestOfN, load_sampler, run, scores_of
 from rlhf.methods.sample import run as sample
 from rlhf.models.policy_loading import Bases
-from rlhf.sampling.policy_answers import Limits, Speaker, Wanted
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
 from rlhf.settings import BestOfNSettings, CompareSettings, SampleSettings
 from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
@@ -58,15 +58,15 @@ def test_the_kl_of_best_of_n_is_below_its_bound(n):
     chances = [0.1, 0.3, 0.2, 0.25, 0.15]
     found = best_of(n, chances)
     assert sum(found) == pytest.approx(1)
-    assert 0 <= kl(found, chances) <= best_of_kl(n) + 1e-12
-    assert best_of_kl(1) == 0
+    assert 0 <= kl(found, chances) <= best_of_n_kl(n) + 1e-12
+    assert best_of_n_kl(1) == 0
 
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_the_bound_is_reached_where_outcomes_are_many(n):
     """40 outcomes of equal chance: hardly any two draws are equal, and a hundredth of a nat is missing to ln n - (n - 1)/n."""
     chances = [1 / 40] * 40
-    assert best_of_kl(n) - kl(best_of(n, chances), chances) == pytest.approx(0, abs=0.01)
+    assert best_of_n_kl(n) - kl(best_of(n, chances), chances) == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -78,13 +78,13 @@ def test_the_expected_best_is_the_mean_over_all_subsets(count):
 
 def test_the_answer_given_is_the_one_with_the_highest_score(home):
     made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
-    speaker = load_speaker(home, Bases(), home.policies.get(made))
+    speaker = load_sampler(home, Bases(), home.policies.get(made))
     assert isinstance(speaker, BestOfN)
     prompt = home.prompts.list(split="test")[0]
-    limits = Limits(5, 8)
-    (given,) = speaker.draw([Wanted(prompt.id, speaker.encode(prompt), 2)], limits, seed=0)
-    drawn = Speaker.draw(
-        speaker, [Wanted(prompt.id, speaker.encode(prompt), number) for number in (6, 7, 8)], limits, 0
+    limits = SamplingLimits(5, 8)
+    (given,) = speaker.draw([DrawRequest(prompt.id, speaker.encode(prompt), 2)], limits, seed=0)
+    drawn = AnswerSampler.draw(
+        speaker, [DrawRequest(prompt.id, speaker.encode(prompt), number) for number in (6, 7, 8)], limits, 0
     )
     scores = scores_of(speaker.scorer, [prompt] * 3, drawn)
     assert len(set(scores.tolist())) == 3
@@ -122,7 +122,7 @@ def test_compared_with_its_parent_its_kl_is_the_bound(home):
         policies=(made,), judge="reward", reward="r1", prompts=4, draws=1, best_of=0, max_new_tokens=5, batch_size=8
     )
     (found,) = compare(context_of(home, "compare", settings), settings, None).report["evaluations"]
-    assert (found["kl"], found["kl_bound"]) == (pytest.approx(best_of_kl(3)), True)
+    assert (found["kl"], found["kl_bound"]) == (pytest.approx(best_of_n_kl(3)), True)
     assert found["reward_end"] > found["reward_start"]
 
 

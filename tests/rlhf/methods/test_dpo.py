@@ -18,7 +18,7 @@ from data.views.preferences import preference_rows
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from rlhf.methods.dpo import Choice, answer_ids, build_trainer, choices, run
-from rlhf.models.finetuning import write_trained
+from rlhf.models.finetuning import save_trained_adapter
 from rlhf.runs.launch import launch
 from rlhf.settings import DPOSettings
 from tests.support.labeled_notes import fill
@@ -81,7 +81,7 @@ def test_the_loss_is_that_of_the_paper_with_the_start_as_reference(base_folder, 
     found = trainer.compute_loss(trainer.model, trainer._prepare_inputs(trainer.data_collator([one.columns()]))).item()
     base = Base.load(base_folder)
     base.add_adapter("start", parent)
-    base.add_adapter("policy", write_trained(trainer.model, tmp_path / "policy", parent))
+    base.add_adapter("policy", save_trained_adapter(trainer.model, tmp_path / "policy", parent))
     chosen, rejected = (
         logp(base, "policy", one.prompt, ids) - logp(base, "start", one.prompt, ids)
         for ids in (one.chosen, one.rejected)

@@ -16,7 +16,7 @@ from reward.base.adapters import read_adapter
 from rlhf.methods.rejection import _dataset, run, take
 from rlhf.models.policy_loading import Bases
 from rlhf.runs.launch import launch
-from rlhf.sampling.policy_answers import Speaker
+from rlhf.sampling.policy_answers import AnswerSampler
 from rlhf.settings import RejectionSettings
 from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
@@ -70,7 +70,7 @@ def test_a_run_imitates_the_best_answers_and_knows_where_it_comes_from(judged):
     rows = judged.snapshots.rows(policy.snapshot_id)
     assert [split_of(row["instruction"]) for row in rows] == ["train"] * result.report["rounds"][1]["rows"]
     bases = Bases()
-    speakers = [Speaker.load(judged, bases, judged.policies.get(id)) for id in (1, policy.id)]
+    speakers = [AnswerSampler.load(judged, bases, judged.policies.get(id)) for id in (1, policy.id)]
     prompts = [speakers[0].encode(judged.prompts.find(row["instruction"])) for row in rows]
     answers = [
         speakers[0].base.encode_completion(row["output"])[:-1] for row in rows

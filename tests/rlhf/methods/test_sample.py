@@ -15,8 +15,8 @@ from labeling.session import Answer as Judgement
 from labeling.session import RankingAnswer, Session
 from rlhf.methods.sample import run
 from rlhf.models.policy_loading import Bases
-from rlhf.sampling.pairing import choose_prompts, pairing
-from rlhf.sampling.policy_answers import Answer, Limits, Speaker
+from rlhf.sampling.pairing import choose_prompts, pair_indices
+from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer, SamplingLimits
 from rlhf.settings import SampleSettings
 from tests.support.tiny_model import make_tiny_model
 
@@ -44,10 +44,10 @@ def sample(store: Store, **settings: object) -> dict:
 
 
 def test_disjoint_pairs_use_no_answer_twice_and_all_pairs_every_two() -> None:
-    assert pairing(2, "disjoint") == [(0, 1)]
-    assert pairing(4, "disjoint") == [(0, 1), (2, 3)]
-    assert pairing(3, "disjoint") == [(0, 1)]
-    assert pairing(3, "all") == [(0, 1), (0, 2), (1, 2)]
+    assert pair_indices(2, "disjoint") == [(0, 1)]
+    assert pair_indices(4, "disjoint") == [(0, 1), (2, 3)]
+    assert pair_indices(3, "disjoint") == [(0, 1)]
+    assert pair_indices(3, "all") == [(0, 1), (0, 2), (1, 2)]
 
 
 def test_four_answers_per_prompt_make_two_pairs(ring: Store) -> None:
@@ -119,7 +119,7 @@ def test_a_chat_template_that_was_kept_with_a_policy_frames_its_prompts(ring: St
     other = "{% for message in messages %}Q: {{ message['content'] }}\nA:{% endfor %}"
     kept = ring.policies.add(name="with template", kind="base", base=str(base), versions={"chat_template": other})
     bases = Bases()
-    speakers = [Speaker.load(ring, bases, ring.policies.get(id)) for id in (1, 2, kept.id)]
+    speakers = [AnswerSampler.load(ring, bases, ring.policies.get(id)) for id in (1, 2, kept.id)]
     prompt = ring.prompts.get(1)
     assert speakers[0].base is speakers[1].base
     assert speakers[2].base.tokenizer.decode(speakers[2].encode(prompt)) == f"Q: {prompt.text}\nA:"
@@ -238,11 +238,11 @@ def test_a_slow_model_tells_more_often_how_far_it_is(
     """`pace` seconds an answer, two answers a prompt: 8 s are 4 prompts at 1 s; a batch is 2 prompts, and a chunk at most 4 batches."""
     clock = [0.0]
 
-    def draw(speaker: Speaker, wanted: list, limits: Limits, seed: int) -> list[Answer]:
+    def draw(speaker: AnswerSampler, wanted: list, limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
         clock[0] += pace * len(wanted)
-        return [Answer(f"{one.prompt_id} {one.number}", [1], True) for one in wanted]
+        return [SampledAnswer(f"{one.prompt_id} {one.number}", [1], True) for one in wanted]
 
-    monkeypatch.setattr(Speaker, "draw", draw)
+    monkeypatch.setattr(AnswerSampler, "draw", draw)
     monkeypatch.setattr("rlhf.methods.sample.monotonic", lambda: clock[0])
     chosen = SampleSettings(from_="p1", prompts=20, split="train", batch_size=4)
     context = RunContext(ring, ring.runs.enqueue("sample", as_dict(chosen), "test"))

@@ -18,7 +18,7 @@ from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from rlhf.methods.sft import build_trainer, check_packing, run
 from rlhf.methods.sft_rows import prompts_of, tokenize
-from rlhf.models.finetuning import merge
+from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, load_policy
 from rlhf.pages import run_view
 from rlhf.settings import SFTSettings
@@ -221,7 +221,7 @@ def test_a_policy_is_tuned_on_top_of_the_one_it_starts_from(base_folder, tmp_pat
         matrix.data.normal_(std=0.3)
     base.save_adapter("first", tmp_path / "first")
     ids = torch.tensor([base.encode_prompt("Say hi.")])
-    merged = merge(Base.load(base_folder), tmp_path / "first")
+    merged = merge_parent(Base.load(base_folder), tmp_path / "first")
     with torch.no_grad(), base.role("first"):
         expected = base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
         assert torch.allclose(merged(input_ids=ids).logits, expected, atol=1e-3)

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from data.errors import BadInput
-from rlhf.models.reward_sources import KEY, Endpoint, keep_sources, load_source, sources
+from rlhf.models.reward_sources import KEY, RewardEndpoint, add_sources, load_source, read_sources
 
 PROMPTS, TEXTS = ["Hi", [{"role": "user", "content": "Bye"}]], ["Hello.", "no"]
 
@@ -66,28 +66,28 @@ def folder(tmp_path):
 
 
 def test_a_function_is_loaded_from_its_file_by_its_name_in_the_list(folder):
-    keep_sources(folder / "home", [f"length={folder / 'rules.py'}:length"])
+    add_sources(folder / "home", [f"length={folder / 'rules.py'}:length"])
     assert load_source(folder / "home", "length")(PROMPTS, TEXTS) == [6, 2]
 
 
 def test_a_function_is_loaded_from_an_installed_module(folder):
-    keep_sources(folder / "home", ["joined=posixpath:join"])
+    add_sources(folder / "home", ["joined=posixpath:join"])
     assert load_source(folder / "home", "joined")("a", "b") == "a/b"
 
 
 def test_an_endpoint_is_sent_prompts_and_completions_and_its_numbers_come_back(folder):
     with server(lengths) as (url, asked):
-        keep_sources(folder / "home", [f"far={url}"])
+        add_sources(folder / "home", [f"far={url}"])
         assert load_source(folder / "home", "far")(PROMPTS, TEXTS) == [6.0, 2.0]
     assert asked == [{"prompts": PROMPTS, "completions": TEXTS}]
 
 
 def test_the_list_grows_and_shrinks_and_stays_with_the_home(folder):
     home = folder / "home"
-    keep_sources(home, ["one=math:fsum", "two=http://127.0.0.1:1/"])
-    keep_sources(home, ["one=", "three=math:prod"])
-    keep_sources(home, [])
-    assert sources(home) == {"two": "http://127.0.0.1:1/", "three": "math:prod"}
+    add_sources(home, ["one=math:fsum", "two=http://127.0.0.1:1/"])
+    add_sources(home, ["one=", "three=math:prod"])
+    add_sources(home, [])
+    assert read_sources(home) == {"two": "http://127.0.0.1:1/", "three": "math:prod"}
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_the_list_grows_and_shrinks_and_stays_with_the_home(folder):
 )
 def test_an_entry_that_cannot_be_is_refused_and_the_list_stays(folder, given, says):
     with pytest.raises(BadInput, match=says):
-        keep_sources(folder / "home", ["good=math:fsum", given])
-    assert sources(folder / "home") == {}
+        add_sources(folder / "home", ["good=math:fsum", given])
+    assert read_sources(folder / "home") == {}
 
 
 def test_a_name_that_is_not_in_the_list_is_refused_with_those_that_are(folder):
     with pytest.raises(BadInput, match="no reward called 'math:fsum'.*--reward-source"):
         load_source(folder / "home", "math:fsum")
-    keep_sources(folder / "home", ["one=math:fsum", "two=math:prod"])
+    add_sources(folder / "home", ["one=math:fsum", "two=math:prod"])
     with pytest.raises(BadInput, match="no reward called 'tow'.*one, two"):
         load_source(folder / "home", "tow")
 
@@ -126,7 +126,7 @@ def test_a_name_that_is_not_in_the_list_is_refused_with_those_that_are(folder):
 )
 def test_a_function_that_cannot_be_imported_is_named(folder, monkeypatch, spec, says):
     monkeypatch.chdir(folder)
-    keep_sources(folder / "home", [f"mine={spec}"])
+    add_sources(folder / "home", [f"mine={spec}"])
     monkeypatch.chdir("/")
     with pytest.raises(BadInput, match=says):
         load_source(folder / "home", "mine")
@@ -144,7 +144,7 @@ def test_a_function_that_cannot_be_imported_is_named(folder, monkeypatch, spec, 
 )
 def test_another_answer_than_rewards_is_refused_at_once(status, text, says):
     with server(lambda asked: (status, text)) as (url, asked), pytest.raises(BadInput, match=says) as refused:
-        Endpoint(url, pauses=(0.0, 0.0)).score(PROMPTS, TEXTS)
+        RewardEndpoint(url, pauses=(0.0, 0.0)).score(PROMPTS, TEXTS)
     assert url in str(refused.value)
     assert len(asked) == 1
 
@@ -152,7 +152,7 @@ def test_another_answer_than_rewards_is_refused_at_once(status, text, says):
 def test_the_key_of_the_environment_is_sent_and_no_key_otherwise(folder, monkeypatch):
     keys = []
     with server(lengths, keys) as (url, _):
-        keep_sources(folder / "home", [f"far={url}"])
+        add_sources(folder / "home", [f"far={url}"])
         for key in ("", "rk-secret"):
             monkeypatch.setenv(KEY, key)
             load_source(folder / "home", "far")(PROMPTS, TEXTS)
@@ -164,7 +164,7 @@ def test_a_redirect_is_not_followed_with_the_key():
         server(lambda asked: (307, ""), moved="/elsewhere") as (url, asked),
         pytest.raises(BadInput, match="answered 307"),
     ):
-        Endpoint(url, key="rk-secret", pauses=(0.0,)).score(PROMPTS, TEXTS)
+        RewardEndpoint(url, key="rk-secret", pauses=(0.0,)).score(PROMPTS, TEXTS)
     assert len(asked) == 1
 
 
@@ -173,23 +173,23 @@ def test_a_refusal_that_repeats_the_key_is_told_without_it():
         server(lambda asked: (401, '{"error": "no such key rk-secret"}')) as (url, _),
         pytest.raises(BadInput) as refused,
     ):
-        Endpoint(url, key="rk-secret").score(PROMPTS, TEXTS)
+        RewardEndpoint(url, key="rk-secret").score(PROMPTS, TEXTS)
     assert "answered 401: no such key ***" in str(refused.value)
 
 
 def test_a_server_that_stumbles_or_is_busy_is_asked_again():
     answers = iter([(500, ""), (429, ""), (200, '{"rewards": [1, 2]}')])
     with server(lambda asked: next(answers)) as (url, asked):
-        assert Endpoint(url, pauses=(0.0, 0.0)).score(PROMPTS, TEXTS) == [1.0, 2.0]
+        assert RewardEndpoint(url, pauses=(0.0, 0.0)).score(PROMPTS, TEXTS) == [1.0, 2.0]
     assert len(asked) == 3
 
 
 def test_a_server_that_keeps_failing_or_is_not_there_is_given_up():
     with server(lambda asked: (500, "")) as (url, asked), pytest.raises(BadInput, match="it answered 500"):
-        Endpoint(url, pauses=(0.0,)).score(PROMPTS, TEXTS)
+        RewardEndpoint(url, pauses=(0.0,)).score(PROMPTS, TEXTS)
     assert len(asked) == 2
     with pytest.raises(BadInput, match="refused"):
-        Endpoint(url, pauses=(0.0,)).score(PROMPTS, TEXTS)
+        RewardEndpoint(url, pauses=(0.0,)).score(PROMPTS, TEXTS)
 
 
 def test_a_server_that_does_not_answer_in_time_is_given_up():
@@ -201,5 +201,5 @@ def test_a_server_that_does_not_answer_in_time_is_given_up():
 
     with server(late) as (url, _):
         with pytest.raises(BadInput, match="timed out"):
-            Endpoint(url, timeout=0.2, pauses=()).score(PROMPTS, TEXTS)
+            RewardEndpoint(url, timeout=0.2, pauses=()).score(PROMPTS, TEXTS)
         done.set()

@@ -14,9 +14,9 @@ from data.errors import BadInput
 from reward.base.frozen_base import Base
 from rlhf.ppo import arithmetic
 from rlhf.ppo.reward_shaping import Scorer
-from rlhf.ppo.rollout import experience, judged
-from rlhf.ppo.trainer import FIXED
-from rlhf.sampling.sampler import Rollout, banned_ids, generate, uniforms
+from rlhf.ppo.rollout import make_experience, score_rollout
+from rlhf.ppo.trainer import FIXED_PROMPTS
+from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
 from tests.support.ppo_parts import (
     PROMPTS,
     begun,
@@ -58,7 +58,7 @@ def test_bug_09_the_references_answers_are_the_start_policys_whatever_was_learne
         fresh.add_adapter("start", start)
     prompts, noise = (
         [fresh.encode_prompt(row["prompt"]) for row in PROMPTS[:4]],
-        uniforms(trainer.args.seed, FIXED, range(4), 8),
+        draw_uniforms(trainer.args.seed, FIXED_PROMPTS, range(4), 8),
     )
     with fresh.role("start" if with_adapter else None):
         expected = generate(fresh, prompts, noise, max_new_tokens=8, banned=banned_ids(fresh))
@@ -168,7 +168,7 @@ def test_bug_27_merged_sampling_draws_from_the_distribution_of_transformers_gene
     base.add_adapter("policy", starting_adapter(base, tmp_path))
     prompts = [base.encode_prompt("Hi."), base.encode_prompt("Name two animals."), base.encode_prompt("Hi.")]
     with base.role("policy"):
-        drawn = generate(base, prompts, uniforms(0, 0, range(3), 12), max_new_tokens=12, banned=banned_ids(base))
+        drawn = generate(base, prompts, draw_uniforms(0, 0, range(3), 12), max_new_tokens=12, banned=banned_ids(base))
         for prompt, answer, logps in zip(prompts[:2], drawn.ids, drawn.logps, strict=False):
             options = {
                 "max_new_tokens": len(answer),
@@ -192,8 +192,10 @@ def test_bug_28_a_rollout_of_end_tokens_alone_trains_one_token_each(base, tmp_pa
     end, count = base.encoding.eos_id, 8
     answers = Rollout([[end]] * count, [[0.0]] * count, [True] * count)
     with base.role("policy"):
-        seen = judged(trainer.model, trainer.reference, trainer._experience.prompts, answers, torch.arange(8.0), 8)
-        trainer._experience = experience(
+        seen = score_rollout(
+            trainer.model, trainer.reference, trainer._experience.prompts, answers, torch.arange(8.0), 8
+        )
+        trainer._experience = make_experience(
             seen, arithmetic.token_rewards(seen.scores, seen.kl, seen.mask, 0.1), trainer.args
         )
         trainer.compute_loss(trainer.model, {"rows": list(range(count)), "window": count}).backward()

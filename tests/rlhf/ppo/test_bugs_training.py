@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArgument
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from rlhf.ppo import arithmetic
-from rlhf.ppo.actor_critic import answer_batch, spread
+from rlhf.ppo.actor_critic import answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
 from tests.support.ppo_parts import (
     PROMPTS,
@@ -134,7 +134,7 @@ def test_bug_25_kl_is_charged_in_the_reward_alone(base, tmp_path):
         trainer._begin_update(1)
         assert abs(trainer._metrics["kl"]) > 0.1
         data = trainer._experience
-        values = spread(trainer.model(*answer_batch(base, data.prompts, data.answers))[1], data.mask).detach()
+        values = scatter_tokens(trainer.model(*answer_batch(base, data.prompts, data.answers))[1], data.mask).detach()
         trainer._experience = data._replace(advantages=torch.zeros_like(values), returns=values, old_values=values)
         trainer.compute_loss(trainer.model, {"rows": list(range(8)), "window": int(data.mask.sum())}).backward()
     assert max(p.grad.abs().max() for p in trainer.model.parameters() if p.grad is not None) < 1e-6

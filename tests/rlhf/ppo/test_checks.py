@@ -12,18 +12,18 @@ from transformers import GenerationConfig
 from reward.about import about_base
 from reward.model import RewardModel
 from rlhf.ppo import arithmetic
-from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, spread
-from rlhf.ppo.rollout import Judged, Looks, experience, look
-from rlhf.sampling.sampler import Rollout, banned_ids, generate, uniforms
+from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatter_tokens
+from rlhf.ppo.rollout import ScoredRollout, TokenStats, compute_token_stats, make_experience
+from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
 from tests.support.ppo_parts import PROMPTS, actor, begun, new_logps, ppo_config, starting_adapter, tiny_base
 
 ROWS = [([5, 6, 7], [40, 41, 42, 43, 44]), ([8] * 11, [50]), ([9, 10, 11, 12, 13, 14], [60, 61, 62])]
 QUESTIONS, ANSWERS = [list(x) for x in zip(*ROWS, strict=True)]
 
 
-def looks_of(model: ActorCritic, size: int = 8) -> Looks:
+def looks_of(model: ActorCritic, size: int = 8) -> TokenStats:
     with model.base.role("policy"):
-        return look(model, QUESTIONS, ANSWERS, size)
+        return compute_token_stats(model, QUESTIONS, ANSWERS, size)
 
 
 # ---- rows in a batch
@@ -90,7 +90,7 @@ def test_check_05_temperature_is_the_same_in_sampling_old_new_and_reference_logp
     data = trainer._experience
     with base.role("policy"):
         answers = trainer.collector.sample(data.prompts, 0)
-    sampled = spread(torch.tensor([logp for row in answers.logps for logp in row]), data.mask)
+    sampled = scatter_tokens(torch.tensor([logp for row in answers.logps for logp in row]), data.mask)
     assert answers.ids == data.answers
     assert torch.allclose(sampled, data.old_logps, atol=1e-4)
     assert torch.allclose(new_logps(trainer), data.old_logps, atol=1e-4)
@@ -104,7 +104,7 @@ def test_check_05_temperature_is_the_same_in_sampling_old_new_and_reference_logp
 
 
 def test_check_06_the_models_own_generation_settings_change_no_sample(base):
-    prompts, noise = [base.encode_prompt(row["prompt"]) for row in PROMPTS], uniforms(0, 0, range(16), 12)
+    prompts, noise = [base.encode_prompt(row["prompt"]) for row in PROMPTS], draw_uniforms(0, 0, range(16), 12)
     clean = generate(base, prompts, noise, max_new_tokens=12)
     base.causal.generation_config = GenerationConfig(
         do_sample=True,
@@ -161,8 +161,8 @@ def toy(values, kl, score, mask=(True, True, True)):
     """One answer of three tokens as `experience` sees it."""
     table = [torch.tensor([x]) for x in (kl, values, kl)]
     answers = [[40, 41, 42]]
-    return Judged(
-        [[5]], answers, torch.tensor([score]), Looks(table[0], table[1], table[0]), table[0], torch.tensor([mask])
+    return ScoredRollout(
+        [[5]], answers, torch.tensor([score]), TokenStats(table[0], table[1], table[0]), table[0], torch.tensor([mask])
     )
 
 
@@ -201,7 +201,7 @@ def test_check_11_rubbish_in_masked_values_reaches_no_advantage(tmp_path):
         found = []
         for seen in (clean, dirty):
             rewards = arithmetic.token_rewards(seen.scores, seen.kl, seen.mask, 0.1)
-            data = experience(seen._replace(answers=ids([[40, 41]])), rewards, args)
+            data = make_experience(seen._replace(answers=ids([[40, 41]])), rewards, args)
             found.append(torch.cat([data.advantages, data.returns]))
         assert torch.equal(*found)
 

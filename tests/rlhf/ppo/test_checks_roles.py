@@ -10,8 +10,8 @@ from peft import LoraConfig
 from reward.about import about_base
 from reward.model import RewardModel
 from rlhf.ppo.actor_critic import answer_batch
-from rlhf.ppo.rollout import look
-from rlhf.sampling.sampler import banned_ids, generate, uniforms
+from rlhf.ppo.rollout import compute_token_stats
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
 from tests.support.ppo_parts import (
     PROMPTS,
     Passes,
@@ -91,7 +91,7 @@ def test_check_29_the_reference_is_the_policy_as_it_starts_not_the_bare_base(bas
     trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path))
     assert trainer._metrics["kl"] == 0.0
     data = trainer._experience
-    bare = look(trainer.model, data.prompts, data.answers, 8)
+    bare = compute_token_stats(trainer.model, data.prompts, data.answers, 8)
     assert (data.old_logps - bare.logps).sum(1).mean() > 0.1  # against the bare base it would not be 0
 
 
@@ -138,11 +138,13 @@ def test_check_30_roles_leave_requires_grad_as_it_was(base, tmp_path):
 )
 def test_check_36_an_answer_depends_neither_on_batch_nor_on_order_nor_on_who_draws_it(base, rows, size):
     prompts = [base.encode_prompt(row["prompt"]) for row in PROMPTS]
-    whole = generate(base, prompts, uniforms(3, 5, range(16), 12), max_new_tokens=12)
-    part = generate(base, [prompts[row] for row in rows], uniforms(3, 5, rows, 12), max_new_tokens=12, batch_size=size)
+    whole = generate(base, prompts, draw_uniforms(3, 5, range(16), 12), max_new_tokens=12)
+    part = generate(
+        base, [prompts[row] for row in rows], draw_uniforms(3, 5, rows, 12), max_new_tokens=12, batch_size=size
+    )
     assert part.ids == [whole.ids[row] for row in rows]
     assert part.ended == [whole.ended[row] for row in rows]
-    other = generate(base, prompts, uniforms(3, 6, range(16), 12), max_new_tokens=12)
+    other = generate(base, prompts, draw_uniforms(3, 6, range(16), 12), max_new_tokens=12)
     assert other.ids != whole.ids  # another update, other answers
 
 

@@ -9,9 +9,9 @@ from data.errors import BadInput
 from reward.about import About
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
-from rlhf.ppo.roles import VALUE, add_critic, critic_for
-from rlhf.ppo.rollout import look
-from rlhf.ppo.update import losses
+from rlhf.ppo.roles import VALUE, add_critic, resolve_critic
+from rlhf.ppo.rollout import compute_token_stats
+from rlhf.ppo.update import compute_losses
 from tests.support.ppo_parts import (
     PROMPTS,
     Passes,
@@ -46,7 +46,7 @@ def gradients(trainer, vf_coef: float, advantage: float) -> set[str]:
     data = trainer._experience
     with trainer.base.role("policy"):
         trainer.model.zero_grad()
-        losses(
+        compute_losses(
             trainer.model,
             trainer.base,
             data._replace(advantages=torch.full_like(data.advantages, advantage)),
@@ -118,7 +118,7 @@ def test_values_that_start_from_the_reward_model_are_standardised_scores(base, t
     assert values.mean().item() == pytest.approx(0, abs=1e-4)
     with base.role("policy"):
         assert torch.equal(
-            look(trainer.model, trainer._experience.prompts, trainer._experience.answers, 8).values,
+            compute_token_stats(trainer.model, trainer._experience.prompts, trainer._experience.answers, 8).values,
             trainer._experience.old_values,
         )
 
@@ -138,10 +138,10 @@ def test_a_critic_cannot_start_from_a_reward_that_is_no_reward_model_here(base, 
 
 def test_auto_takes_the_reward_model_where_one_on_this_base_judges_and_else_a_joint_critic(base, tmp_path):
     judge = judge_on(base)
-    assert critic_for("auto", judge, base) == "reward"
+    assert resolve_critic("auto", judge, base) == "reward"
     for reward in (share_of_letters, judge_on(tiny_base("gpt2", tmp_path))):
-        assert critic_for("auto", reward, base) == "joint"
-    assert critic_for("adapter", judge, base) == "adapter"  # what is asked for is what is taken
+        assert resolve_critic("auto", reward, base) == "joint"
+    assert resolve_critic("adapter", judge, base) == "adapter"  # what is asked for is what is taken
     assert (
         ppo_trainer(base, ppo_config(tmp_path), reward=share_of_letters).args.critic == "joint"
     )  # what a checkpoint will name

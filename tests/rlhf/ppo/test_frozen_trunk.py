@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rlhf.ppo.frozen_trunk import Trunk, lora_from
+from rlhf.ppo.frozen_trunk import FrozenTrunk, lora_from
 from tests.support.ppo_parts import tiny_base
 
 ROWS = [[5, 6, 7, 8, 9], [10, 11, 12]]
@@ -40,7 +40,7 @@ def gradients(base, states, mask):
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gemma2"])
 def test_a_known_row_gives_the_same_states_and_gradients_without_its_frozen_layers(kind, tmp_path):
     base = top_half(kind, tmp_path)
-    trunk, (ids, mask) = Trunk(base), base.collate(ROWS)
+    trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
     with base.role("policy"):
         plain = base.hidden(ids, mask)
         expected = gradients(base, plain, mask)
@@ -55,20 +55,20 @@ def test_a_known_row_gives_the_same_states_and_gradients_without_its_frozen_laye
 
 def test_the_reference_reads_what_the_policy_left_and_a_forgotten_row_is_computed_again(tmp_path):
     base = top_half("llama", tmp_path)
-    trunk, (ids, mask) = Trunk(base), base.collate(ROWS)
+    trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
     calls = layer_calls(base)
     with base.role("policy"):
         trunk.hidden(ids, mask)
     bare = trunk.hidden(ids, mask)
     assert calls == [0, 1, 1]
-    trunk.forget()
+    trunk.clear()
     torch.testing.assert_close(trunk.hidden(ids, mask)[mask], bare[mask], rtol=1e-6, atol=1e-6)
     assert calls == [0, 1, 1, 0, 1]
 
 
 def test_a_new_row_beside_known_ones_is_not_mistaken_for_them(tmp_path):
     base = top_half("llama", tmp_path)
-    trunk, (ids, mask) = Trunk(base), base.collate(ROWS)
+    trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
     trunk.hidden(ids, mask)
     other, longer = base.collate([ROWS[0], [*ROWS[1], 13]])
     torch.testing.assert_close(
@@ -79,7 +79,7 @@ def test_a_new_row_beside_known_ones_is_not_mistaken_for_them(tmp_path):
 def test_a_role_that_is_adapted_below_takes_all_layers(tmp_path):
     base = top_half("llama", tmp_path)
     base.add_adapter("judge")
-    trunk, (ids, mask) = Trunk(base), base.collate(ROWS)
+    trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
     trunk.hidden(ids, mask)
     calls = layer_calls(base)
     with base.role("judge"):
@@ -90,4 +90,4 @@ def test_a_role_that_is_adapted_below_takes_all_layers(tmp_path):
 def test_adapters_in_every_layer_leave_nothing_to_keep(tmp_path):
     base = tiny_base("llama", tmp_path)
     base.add_adapter("policy", trainable=True)
-    assert Trunk(base).depth == 0
+    assert FrozenTrunk(base).depth == 0

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhf.ppo.guard import Look, Watcher, alarming, change
+from rlhf.ppo.guard import AlarmCounter, GuardReading, is_alarm, paired_change
 
-KEPT = Look(4, 1.0, (1.0, 2.0, 3.0, 4.0))
+KEPT = GuardReading(4, 1.0, (1.0, 2.0, 3.0, 4.0))
 numbers = st.floats(-10, 10)
 
 
-def fell(update: int = 6, reward: float = 1.5, by: tuple[float, ...] = (1.0, 1.2, 0.8, 1.0)) -> Look:
-    return Look(update, reward, tuple(before - less for before, less in zip(KEPT.guard, by, strict=True)))
+def fell(update: int = 6, reward: float = 1.5, by: tuple[float, ...] = (1.0, 1.2, 0.8, 1.0)) -> GuardReading:
+    return GuardReading(update, reward, tuple(before - less for before, less in zip(KEPT.guard, by, strict=True)))
 
 
 def test_the_error_is_that_of_the_paired_difference():
     # differences -1, -1.2, -0.8, -1: mean -1, squares of what is left 0 + 0.04 + 0.04 + 0 = 0.08, variance 0.08 / 3
-    mean, error = change(fell().guard, KEPT.guard)
+    mean, error = paired_change(fell().guard, KEPT.guard)
     assert mean == pytest.approx(-1.0)
     assert error == pytest.approx(math.sqrt(0.08 / 3 / 4))  # 0.0816
 
@@ -30,68 +30,71 @@ def test_the_error_is_that_of_the_paired_difference():
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30), numbers)
 def test_what_makes_a_prompt_easy_drops_out(pairs, shift):
     now, before = zip(*pairs, strict=True)
-    found = change([x + shift for x in now], [x + shift for x in before])
-    assert found == pytest.approx(change(now, before), abs=1e-6)
+    found = paired_change([x + shift for x in now], [x + shift for x in before])
+    assert found == pytest.approx(paired_change(now, before), abs=1e-6)
     differences = np.array(now) - np.array(before)
     assert found == pytest.approx((differences.mean(), differences.std(ddof=1) / len(now) ** 0.5), abs=1e-6)
 
 
 def test_a_fall_beyond_its_noise_while_the_reward_rises_is_an_alarm():
-    assert alarming(fell(), KEPT)
+    assert is_alarm(fell(), KEPT)
     # differences -1, 1.2, -0.8, -0.2: mean -0.2, error sqrt((0.64 + 1.96 + 0.36 + 0) / 3 / 4) = 0.497: within the noise
-    assert not alarming(fell(by=(1.0, -1.2, 0.8, 0.2)), KEPT)
+    assert not is_alarm(fell(by=(1.0, -1.2, 0.8, 0.2)), KEPT)
 
 
 def test_the_border_lies_at_two_and_a_half_errors():
     # differences -m - 1, -m + 1, -m - 1, -m + 1: error sqrt(4 / 3 / 4) = 0.57735, border 1.44338
-    assert not alarming(fell(by=(2.44, 0.44, 2.44, 0.44)), KEPT)
-    assert alarming(fell(by=(2.45, 0.45, 2.45, 0.45)), KEPT)
+    assert not is_alarm(fell(by=(2.44, 0.44, 2.44, 0.44)), KEPT)
+    assert is_alarm(fell(by=(2.45, 0.45, 2.45, 0.45)), KEPT)
 
 
 def test_where_both_fall_it_is_not_over_optimisation():
-    assert not alarming(fell(reward=1.0), KEPT)
-    assert not alarming(fell(reward=0.4), KEPT)
+    assert not is_alarm(fell(reward=1.0), KEPT)
+    assert not is_alarm(fell(reward=0.4), KEPT)
 
 
 def test_one_prompt_alone_never_alarms():
-    assert not alarming(Look(2, 9.0, (-100.0,)), Look(0, 0.0, (0.0,)))
+    assert not is_alarm(GuardReading(2, 9.0, (-100.0,)), GuardReading(0, 0.0, (0.0,)))
 
 
 def test_two_alarms_in_a_row_end_the_run_and_say_why():
-    watcher = Watcher()
-    watcher.see(KEPT, kept=True)
-    watcher.see(fell(6), kept=False)
+    watcher = AlarmCounter()
+    watcher.observe(KEPT, kept=True)
+    watcher.observe(fell(6), kept=False)
     assert watcher.reason == ""
-    watcher.see(fell(8), kept=False)
+    watcher.observe(fell(8), kept=False)
     assert watcher.reason == "since update 4 the guard fell by 1.00 (standard error 0.08) while the reward rose by 0.50"
 
 
 def test_a_quiet_look_or_a_better_policy_between_two_alarms_starts_the_count_anew():
-    for between, kept in ((Look(8, 1.5, KEPT.guard), False), (Look(8, 1.5, (5.0, 6.0, 7.0, 8.0)), True)):
-        watcher = Watcher()
+    for between, kept in (
+        (GuardReading(8, 1.5, KEPT.guard), False),
+        (GuardReading(8, 1.5, (5.0, 6.0, 7.0, 8.0)), True),
+    ):
+        watcher = AlarmCounter()
         for look, better in ((KEPT, True), (fell(6), False), (between, kept), (fell(10), False)):
-            watcher.see(look, kept=better)
+            watcher.observe(look, kept=better)
         assert watcher.reason == ""
 
 
 def test_a_watcher_goes_on_from_what_a_checkpoint_kept():
-    whole, first = Watcher(), Watcher()
+    whole, first = AlarmCounter(), AlarmCounter()
     for watcher in (whole, first):
-        watcher.see(KEPT, kept=True)
-        watcher.see(fell(6), kept=False)
-    resumed = Watcher()
+        watcher.observe(KEPT, kept=True)
+        watcher.observe(fell(6), kept=False)
+    resumed = AlarmCounter()
     resumed.restore(json.loads(json.dumps(first.state())))
     for watcher in (whole, resumed):
-        watcher.see(fell(8), kept=False)
+        watcher.observe(fell(8), kept=False)
     assert resumed.reason == whole.reason != ""
 
 
 def ended_at(means: list[float], chance: np.random.Generator) -> int | None:
     """The look at which a run of a rising reward ends, where the guard's true mean takes this course over 64 prompts."""
-    watcher, best, easy = Watcher(), -math.inf, chance.normal(size=64) * 0.5**0.5
+    watcher, best, easy = AlarmCounter(), -math.inf, chance.normal(size=64) * 0.5**0.5
     for number, mean in enumerate(means):
-        look = Look(number, float(number), tuple(mean + easy + chance.normal(size=64) * 0.5**0.5))
-        watcher.see(look, kept=look.mean > best)
+        look = GuardReading(number, float(number), tuple(mean + easy + chance.normal(size=64) * 0.5**0.5))
+        watcher.observe(look, kept=look.mean > best)
         best = max(best, look.mean)
         if watcher.reason:
             return number

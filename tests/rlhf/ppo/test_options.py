@@ -12,9 +12,9 @@ from transformers import HfArgumentParser
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from rlhf import PPOConfig, PPOTrainer
-from rlhf.ppo.run import config
+from rlhf.ppo.run import make_config
 from rlhf.ppo.settings import PPOSettings
-from rlhf.sampling.sampler import merged
+from rlhf.sampling.sampler import merged_adapter
 from tests.support.ppo_parts import (
     PROMPTS,
     Passes,
@@ -91,7 +91,7 @@ def test_the_configuration_can_be_read_from_a_command_line():
 
 @pytest.mark.parametrize("critic", ["joint", "adapter", "reward"])
 def test_a_run_of_the_app_takes_the_critic_that_its_settings_name(tmp_path, critic):
-    assert config(PPOSettings(critic=critic), tmp_path).critic == critic
+    assert make_config(PPOSettings(critic=critic), tmp_path).critic == critic
 
 
 def test_nothing_is_reported_anywhere_unless_asked(tmp_path):
@@ -310,6 +310,6 @@ def test_quantised_layers_are_sampled_with_their_adapters_active(base, tmp_path)
     ids, mask = base.collate([[5, 6, 7], [8, 9]])
     with base.role("policy"), torch.no_grad():
         apart = base.hidden(ids, mask)
-        with merged(base):
+        with merged_adapter(base):
             assert all(torch.equal(layer.weight, old) for layer, old in zip(layers, before, strict=True))
             assert torch.allclose(base.hidden(ids, mask)[mask], apart[mask], atol=1e-4)

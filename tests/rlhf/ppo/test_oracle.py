@@ -22,7 +22,7 @@ from transformers import TrainerCallback
 from reward.base.frozen_base import Base
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic
-from rlhf.ppo.rollout import look
+from rlhf.ppo.rollout import compute_token_stats
 from rlhf.sampling.sampler import Rollout
 from tests.oracle.models import ALPHA, LENGTH, PROMPTS, RANK, SETTINGS, fill, make_base, normal
 from tests.support import ROOT
@@ -114,8 +114,8 @@ def test_log_probabilities_kl_and_values_of_the_same_answers_are_the_same(policy
     model.banned = []
     model.value_head.weight.data = normal("value", model.value_head.weight.shape, 0.2)
     with policy.role("policy"):
-        ours = look(model, prompts, answers, 8)
-    reference = look(model, prompts, answers, 8)
+        ours = compute_token_stats(model, prompts, answers, 8)
+    reference = compute_token_stats(model, prompts, answers, 8)
     width = ours.logps.shape[1]
     for mine, name in ((ours.logps, "logprobs"), (reference.logps, "ref_logprobs"), (ours.values, "values")):
         assert torch.allclose(mine[real[:, :width]], theirs[name][real], atol=1e-4), name

@@ -18,7 +18,7 @@ from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel
 from reward.prompt_parts import place_of, trained_on
 from rlhf.common import locks
-from rlhf.models.reward_sources import keep_sources, sources
+from rlhf.models.reward_sources import add_sources, read_sources
 from rlhf.ppo.run import run
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight import guard as check_guard
@@ -43,7 +43,7 @@ def home(tmp_path):
     """A bare base as the only policy, r1 on the same base, and a rule called short."""
     store = make_judged_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"))
     (tmp_path / "rules.py").write_text(RULE)
-    keep_sources(store.home, [f"short={tmp_path / 'rules.py'}:short"])
+    add_sources(store.home, [f"short={tmp_path / 'rules.py'}:short"])
     yield store
     store.close()
 
@@ -113,12 +113,12 @@ def test_an_ensemble_drives_with_a_price_on_its_disagreement(home, tmp_path):
 
 def test_the_command_line_fills_the_list_before_the_run_is_checked(home, tmp_path, capsys):
     command = ["train", "ppo", "--home", str(home.home), "--set", "max_new_tokens=4"]
-    with locks.hold(home.home / locks.SUPERVISOR):  # nobody starts what is queued
+    with locks.acquire_lock(home.home / locks.SUPERVISOR):  # nobody starts what is queued
         assert app.main([*command, "--set", "reward=far"]) == 2
         assert "no reward called 'far'" in capsys.readouterr().err
         assert app.main([*command, "--set", "reward=far", "--reward-source", "far=http://127.0.0.1:9/"]) == 0
     assert [run.settings["reward"] for run in home.runs.list()] == ["far"]
-    assert sources(home.home)["far"] == "http://127.0.0.1:9/"
+    assert read_sources(home.home)["far"] == "http://127.0.0.1:9/"
 
 
 def test_a_reward_that_is_nowhere_is_refused_with_what_there_is(home):

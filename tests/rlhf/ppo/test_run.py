@@ -14,8 +14,8 @@ from data.settings import as_dict, parse_settings
 from data.splits import split_of
 from data.starter import rubric
 from reward.base.adapters import read_adapter
-from rlhf.kinds import kind_named
-from rlhf.ppo.run import config, gold, rows_of, run, train_rows
+from rlhf.kinds import find_kind
+from rlhf.ppo.run import as_rows, make_config, rubric_scores, run, training_rows
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.launch import launch
 from tests.support.tiny_home import make_judged_home
@@ -59,7 +59,7 @@ def context(store, resumes=None, **settings) -> RunContext:
 
 
 def settings_of(context: RunContext) -> PPOSettings:
-    return parse_settings(kind_named("ppo").settings_class(), context.run.settings)
+    return parse_settings(find_kind("ppo").settings_class(), context.run.settings)
 
 
 def test_a_run_makes_a_policy_that_knows_where_it_comes_from(home):
@@ -96,7 +96,10 @@ SUM = {"family": "sum", "a": 5, "b": 9, "op": "plus", "answer": "14"}
 
 def test_gold_is_what_the_rubric_says_of_each_answer():
     rows, texts = [{"prompt": "Work out 5 plus 9.", "facts": SUM}] * 2, ["5 plus 9 is 14.", "No"]
-    assert gold(rows, texts, [True, False]) == [rubric.gold(SUM, texts[0], True), rubric.gold(SUM, texts[1], False)]
+    assert rubric_scores(rows, texts, [True, False]) == [
+        rubric.gold(SUM, texts[0], True),
+        rubric.gold(SUM, texts[1], False),
+    ]
 
 
 @pytest.mark.parametrize(("sources", "watched"), [(["starter"], True), (["starter", "people"], False)])
@@ -107,10 +110,10 @@ def test_the_rubric_watches_where_every_validation_prompt_is_the_starters(home, 
     def sourced(prompts):
         return [
             row | {"source": source, "facts": facts[source]}
-            for row, source in zip(rows_of(prompts), cycle(sources), strict=False)
+            for row, source in zip(as_rows(prompts), cycle(sources), strict=False)
         ]
 
-    monkeypatch.setattr("rlhf.ppo.run.rows_of", sourced)
+    monkeypatch.setattr("rlhf.ppo.run.as_rows", sourced)
     another = next(text for text in (f"Name {number} trees." for number in count()) if split_of(text) == "validation")
     home.prompts.add(another, source="mine")
     made = context(home)
@@ -149,13 +152,13 @@ def test_a_cancelled_run_saves_and_its_continuation_is_the_run_that_was_not_canc
 
 
 def test_only_train_prompts_are_trained_on(home):
-    texts = {row["prompt"] for row in train_rows(home, "")}
+    texts = {row["prompt"] for row in training_rows(home, "")}
     assert texts == {prompt.text for prompt in home.prompts.list(split="train")}
     for split in ("test", "validation"):
         with pytest.raises(BadInput, match=f"no run trains on {split}"):
-            train_rows(home, split)
+            training_rows(home, split)
     with pytest.raises(BadInput, match="no train prompts from 'nowhere'"):
-        train_rows(home, "nowhere")
+        training_rows(home, "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -187,4 +190,4 @@ def test_every_number_has_its_range_and_every_default_lies_in_it():
 
 def test_the_multiple_asked_of_a_batch_is_what_an_optimizer_step_sees(tmp_path):
     (batch,) = (one for one in fields(PPOSettings) if one.name == "batch_size")
-    assert config(PPOSettings(), tmp_path).minibatch_size == batch.metadata["multiple_of"] == batch.metadata["min"]
+    assert make_config(PPOSettings(), tmp_path).minibatch_size == batch.metadata["multiple_of"] == batch.metadata["min"]

@@ -12,9 +12,9 @@ from transformers import TrainerCallback
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from rlhf.ppo.checkpoint import STATE, last_checkpoint
-from rlhf.ppo.out_of_memory import naming_sizes
+from rlhf.ppo.out_of_memory import explain_out_of_memory
 from rlhf.ppo.reward_shaping import Scorer
-from rlhf.ppo.rollout import minibatch_plan, prompt_rows
+from rlhf.ppo.rollout import choose_prompt_rows, minibatch_plan
 from tests.support.ppo_parts import PROMPTS, Passes, ppo_config, ppo_trainer, share_of_letters, tiny_base
 
 HELD_OUT = [{"prompt": f"Give {number} tips."} for number in range(6)]
@@ -122,7 +122,7 @@ def test_every_epoch_trains_every_answer_once_and_passes_are_of_like_length(tmp_
 
 
 def test_prompts_are_answered_once_in_each_pass_over_them():
-    seen = sum((prompt_rows(3, update, 4, 8) for update in range(4)), [])
+    seen = sum((choose_prompt_rows(3, update, 4, 8) for update in range(4)), [])
     assert sorted(seen[:8]) == sorted(seen[8:]) == list(range(8))
     assert seen[:8] != seen[8:]
 
@@ -398,5 +398,5 @@ def test_out_of_memory_names_the_sizes_to_lower_and_leaves_the_last_checkpoint_w
 
 
 def test_another_error_keeps_its_own_name(tmp_path):
-    with pytest.raises(RuntimeError, match="shapes differ"), naming_sizes(ppo_config(tmp_path)):
+    with pytest.raises(RuntimeError, match="shapes differ"), explain_out_of_memory(ppo_config(tmp_path)):
         raise RuntimeError("shapes differ")

@@ -15,7 +15,7 @@ TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
 def unwatched(store):
     """A store with one policy, no prompts (so that nothing is sampled), and the supervisor's lock taken."""
     store.policies.add(name="tiny", kind="base", base="elsewhere")
-    with locks.hold(store.home / locks.SUPERVISOR):
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
         yield store
 
 

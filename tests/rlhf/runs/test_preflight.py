@@ -12,7 +12,7 @@ from data.splits import split_of
 from data.starter import BASE
 from data.store import Store
 from rlhf.common import locks
-from rlhf.models.reward_sources import keep_sources
+from rlhf.models.reward_sources import add_sources
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS, context_of
 
@@ -31,7 +31,7 @@ def ring(store: Store, tmp_path: Path) -> Store:
 
 
 def queued(store: Store, kind: str, **settings: object) -> int:
-    with locks.hold(store.home / locks.SUPERVISOR):
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
         return launch(store, kind, settings, by="test").id
 
 
@@ -132,7 +132,7 @@ def test_heads_that_do_not_share_the_width_are_refused(ring: Store, heads: int, 
 def test_a_price_on_disagreement_needs_an_ensemble(ring: Store) -> None:
     for members in (1, 4):
         ring.reward_models.add(name=f"of {members}", base="starter", adapter="a", config={"members": members})
-    keep_sources(ring.home, ["rule=math:fsum"])
+    add_sources(ring.home, ["rule=math:fsum"])
     for reward in ("r1", "rule"):
         problem = refused(ring, "ppo", reward=reward, uncertainty=1, max_new_tokens=8)
         assert "uncertainty=1 is the price" in problem.error

@@ -192,15 +192,15 @@ def test_a_full_disk_is_waited_out_and_the_end_of_a_run_is_told_then(store, monk
 
 def test_only_one_supervisor_watches_a_home(store):
     store.runs.enqueue("count", {"total": 1}, "tester")
-    with locks.hold(store.home / locks.SUPERVISOR):
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
         supervise(store.home, slow_worker.command)
     assert store.runs.list(state="queued")
 
 
 def test_a_supervisor_stays_as_long_as_a_server_holds_the_home(store, supervisors):
-    with locks.hold(store.home / locks.SERVER):
+    with locks.acquire_lock(store.home / locks.SERVER):
         supervisor = supervisors()
-        until(lambda: locks.held(store.home / locks.SUPERVISOR))
+        until(lambda: locks.is_locked(store.home / locks.SUPERVISOR))
         run = store.runs.enqueue("count", {"total": 1}, "tester")
         assert over(store, run.id).state == "done"
         assert supervisor.poll() is None

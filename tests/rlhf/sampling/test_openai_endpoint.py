@@ -17,7 +17,7 @@ from data.run_context import Cancelled, RunContext
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from rlhf.runs.endpoint_run import EndpointSettings, run
-from rlhf.sampling.openai_endpoint import ATTEMPTS, KEY, Endpoint
+from rlhf.sampling.openai_endpoint import ATTEMPTS, KEY, OpenAIEndpoint
 
 SECRET = "sk-very-secret"
 LIMITS = {"temperature": 0.7, "max_tokens": 9, "seed": 1}
@@ -100,8 +100,8 @@ def sample(store: Store, server: Server, **given: object) -> dict:
 
 
 def test_a_conversation_is_sent_to_a_chat_endpoint_and_a_text_to_the_other(server: Server) -> None:
-    Endpoint.of(server.url, "big").answer(PROMPT, [0, 1], **LIMITS)
-    Endpoint.of(server.url + "/completions", "big").answer(PROMPT, [0], **LIMITS)
+    OpenAIEndpoint.of(server.url, "big").answer(PROMPT, [0, 1], **LIMITS)
+    OpenAIEndpoint.of(server.url + "/completions", "big").answer(PROMPT, [0], **LIMITS)
     assert server.paths == ["/v1/chat/completions", "/v1/completions"]
     first, second = server.asked
     assert first["messages"] == [{"role": "user", "content": "Name a cat."}]
@@ -116,16 +116,19 @@ def test_a_conversation_is_sent_to_a_chat_endpoint_and_a_text_to_the_other(serve
 
 def test_all_turns_of_a_conversation_are_sent(server: Server) -> None:
     turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi."}]
-    Endpoint.of(server.url, "big").answer(Prompt(1, "Hi.", turns, "train", "test", None, None), [0], **LIMITS)
+    OpenAIEndpoint.of(server.url, "big").answer(Prompt(1, "Hi.", turns, "train", "test", None, None), [0], **LIMITS)
     assert server.asked[0]["messages"] == turns
 
 
 def test_an_answer_that_was_cut_has_not_ended(server: Server) -> None:
-    assert [reply.ended for reply in Endpoint.of(server.url, "big").answer(PROMPT, [0, 1], **LIMITS)] == [True, False]
+    assert [reply.ended for reply in OpenAIEndpoint.of(server.url, "big").answer(PROMPT, [0, 1], **LIMITS)] == [
+        True,
+        False,
+    ]
 
 
 def test_seeds_differ_by_seed_prompt_and_number_and_repeat(server: Server) -> None:
-    endpoint, other = Endpoint.of(server.url, "big"), Prompt(2, "Hi.", None, "train", "test", None, None)
+    endpoint, other = OpenAIEndpoint.of(server.url, "big"), Prompt(2, "Hi.", None, "train", "test", None, None)
     for prompt, number, seed in ((PROMPT, 0, 1), (PROMPT, 1, 1), (other, 0, 1), (PROMPT, 0, 2), (PROMPT, 0, 1)):
         endpoint.answer(prompt, [number], **LIMITS | {"seed": seed})
     seeds = [body["seed"] for body in server.asked]
@@ -135,7 +138,7 @@ def test_seeds_differ_by_seed_prompt_and_number_and_repeat(server: Server) -> No
 
 def test_an_endpoint_that_gives_one_answer_at_a_time_is_asked_again_with_another_seed(server: Server) -> None:
     server.reply = single
-    replies = Endpoint.of(server.url, "big").answer(PROMPT, [0, 1, 2], **LIMITS)
+    replies = OpenAIEndpoint.of(server.url, "big").answer(PROMPT, [0, 1, 2], **LIMITS)
     assert [body["n"] for body in server.asked] == [3, 2, 1]
     assert len({reply.text for reply in replies}) == 3
 
@@ -145,14 +148,14 @@ def test_the_key_of_the_environment_is_sent_and_no_key_otherwise(
 ) -> None:
     for key in ("", SECRET):
         monkeypatch.setenv(KEY, key)
-        Endpoint.of(server.url, "big").answer(PROMPT, [0], **LIMITS)
+        OpenAIEndpoint.of(server.url, "big").answer(PROMPT, [0], **LIMITS)
     assert [headers.get("Authorization") for headers in server.headers] == [None, f"Bearer {SECRET}"]
 
 
 def test_a_busy_endpoint_is_asked_again(server: Server) -> None:
     statuses = iter([429, 503])
     server.reply = lambda body: answering(body) if (status := next(statuses, 200)) == 200 else (status, {})
-    assert len(Endpoint.of(server.url, "big", pause=0.0).answer(PROMPT, [0], **LIMITS)) == 1
+    assert len(OpenAIEndpoint.of(server.url, "big", pause=0.0).answer(PROMPT, [0], **LIMITS)) == 1
     assert len(server.asked) == 3
 
 
@@ -177,7 +180,7 @@ def test_what_is_no_answer_is_one_line_without_the_key_and_not_asked_again(
     monkeypatch.setenv(KEY, SECRET)
     server.reply = lambda body: (status, document)
     with pytest.raises(BadInput) as caught:
-        Endpoint.of(server.url, "big").answer(PROMPT, [0], **LIMITS)
+        OpenAIEndpoint.of(server.url, "big").answer(PROMPT, [0], **LIMITS)
     line = str(caught.value)
     assert said in line
     assert server.url in line
@@ -189,7 +192,7 @@ def test_what_is_no_answer_is_one_line_without_the_key_and_not_asked_again(
 def test_a_busy_endpoint_is_given_up_after_some_attempts(server: Server) -> None:
     server.reply = lambda body: (503, {"error": "loading"})
     with pytest.raises(BadInput, match="answered 503: loading"):
-        Endpoint.of(server.url, "big", pause=0.0).answer(PROMPT, [0], **LIMITS)
+        OpenAIEndpoint.of(server.url, "big", pause=0.0).answer(PROMPT, [0], **LIMITS)
     assert len(server.asked) == ATTEMPTS
 
 
@@ -197,14 +200,14 @@ def test_nobody_there_is_bad_input(server: Server) -> None:
     server.http.shutdown()
     server.http.server_close()
     with pytest.raises(BadInput, match="could not be reached: .*refused"):
-        Endpoint.of(server.url, "big", pause=0.0).answer(PROMPT, [0], **LIMITS)
+        OpenAIEndpoint.of(server.url, "big", pause=0.0).answer(PROMPT, [0], **LIMITS)
 
 
 def test_a_redirect_is_not_followed_with_the_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, SECRET)
     server.moved, server.reply = server.url + "/elsewhere", lambda body: (302, {})
     with pytest.raises(BadInput, match="answered 302"):
-        Endpoint.of(server.url, "big").answer(PROMPT, [0], **LIMITS)
+        OpenAIEndpoint.of(server.url, "big").answer(PROMPT, [0], **LIMITS)
     assert len(server.asked) == 1
 
 

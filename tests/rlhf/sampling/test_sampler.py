@@ -10,7 +10,7 @@ import torch
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
-from rlhf.sampling.sampler import banned_ids, generate, in_bfloat16, merged, token_logps, uniforms
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, in_bfloat16, merged_adapter, token_logps
 from tests.support.tiny_model import make_tiny_model
 
 PROMPTS = [
@@ -53,20 +53,20 @@ def scored(base, prompt, answer, temperature=1.0, bf16=False):
 
 
 def test_noise_depends_on_its_own_counter_only():
-    noise = uniforms(7, 3, [4, 9, 2], 10)
-    assert np.array_equal(uniforms(7, 3, [2], 10)[0], noise[2])  # neither on the other rows nor on their order
-    assert np.array_equal(uniforms(7, 3, [(2, 0)], 4)[0], noise[2, :4])  # nor on how much of it is asked for
-    assert np.array_equal(uniforms(7, 3, [4, 9, 2], 10), noise)
+    noise = draw_uniforms(7, 3, [4, 9, 2], 10)
+    assert np.array_equal(draw_uniforms(7, 3, [2], 10)[0], noise[2])  # neither on the other rows nor on their order
+    assert np.array_equal(draw_uniforms(7, 3, [(2, 0)], 4)[0], noise[2, :4])  # nor on how much of it is asked for
+    assert np.array_equal(draw_uniforms(7, 3, [4, 9, 2], 10), noise)
 
 
 def test_every_part_of_the_counter_changes_the_noise():
     counters = [(7, 3, 4, 0), (8, 3, 4, 0), (7, 4, 4, 0), (7, 3, 5, 0), (7, 3, 4, 1)]
-    rows = [uniforms(seed, update, [(prompt, sample)], 8) for seed, update, prompt, sample in counters]
+    rows = [draw_uniforms(seed, update, [(prompt, sample)], 8) for seed, update, prompt, sample in counters]
     assert len({row.tobytes() for row in rows}) == 5
 
 
 def test_noise_is_uniform():
-    noise = uniforms(0, 0, range(200), 50)
+    noise = draw_uniforms(0, 0, range(200), 50)
     assert noise.dtype == np.float64
     assert noise.min() >= 0
     assert noise.max() < 1
@@ -78,7 +78,7 @@ def test_noise_is_uniform():
 
 def test_an_answer_is_the_same_alone_in_a_batch_and_in_any_order(base):
     prompts = [base.encode_prompt(text) for text in PROMPTS]
-    noise = uniforms(0, 0, range(5), LIMIT)
+    noise = draw_uniforms(0, 0, range(5), LIMIT)
     together = sample(base, prompts, noise)
     reverse = sample(base, prompts[::-1], noise[::-1])
     small = sample(base, prompts, noise, batch_size=2)
@@ -89,14 +89,14 @@ def test_an_answer_is_the_same_alone_in_a_batch_and_in_any_order(base):
 def test_returned_logps_are_those_of_a_plain_forward_pass(base):
     prompts = [base.encode_prompt(text) for text in PROMPTS]
     for temperature in (1.0, 0.7):
-        rollout = sample(base, prompts, uniforms(0, 0, range(5), LIMIT), temperature=temperature)
+        rollout = sample(base, prompts, draw_uniforms(0, 0, range(5), LIMIT), temperature=temperature)
         for prompt, answer, logps in zip(prompts, rollout.ids, rollout.logps, strict=True):
             assert torch.allclose(torch.tensor(logps), scored(base, prompt, answer, temperature), atol=1e-4)
 
 
 def test_answers_stop_at_the_end_token_and_say_so(base):
     prompts = [base.encode_prompt(text) for text in PROMPTS] * 8
-    rollout = sample(base, prompts, uniforms(1, 0, range(40), LIMIT))
+    rollout = sample(base, prompts, draw_uniforms(1, 0, range(40), LIMIT))
     assert any(rollout.ended)
     for ids, logps, ended in zip(rollout.ids, rollout.logps, rollout.ended, strict=True):
         assert len(ids) == len(logps)
@@ -109,7 +109,7 @@ def test_first_tokens_follow_the_softmax(base):
     prompt, draws = base.encode_prompt("Hi."), 400
     with base.role("policy"):
         rollout = generate(
-            base, [prompt] * draws, uniforms(0, 0, range(draws), 1), max_new_tokens=1, banned=banned_ids(base)
+            base, [prompt] * draws, draw_uniforms(0, 0, range(draws), 1), max_new_tokens=1, banned=banned_ids(base)
         )
         ids, mask = base.collate([prompt])
         with torch.no_grad():
@@ -139,7 +139,7 @@ def test_a_model_whose_pad_is_its_end_token_gives_the_same_answers(tmp_path):
         if not pad:
             base.encoding.__dict__["pad_id"] = base.encoding.eos_id
         prompts = [base.encode_prompt(text) for text in PROMPTS]
-        rollouts.append(sample(base, prompts, uniforms(0, 0, range(5), LIMIT)).ids)
+        rollouts.append(sample(base, prompts, draw_uniforms(0, 0, range(5), LIMIT)).ids)
     assert rollouts[0] == rollouts[1]
 
 
@@ -214,7 +214,7 @@ def test_a_prompt_that_several_answers_share_is_read_once(base):
 def test_a_row_that_is_over_stays_inside_the_context(base):
     """It is carried along while few are over; a model with learned positions has none beyond its context."""
     prompts = [[5] * 250, *[[5] * 3] * 9]
-    noise = uniforms(0, 0, range(10), LIMIT)
+    noise = draw_uniforms(0, 0, range(10), LIMIT)
     with base.role("policy"):
         rollout = generate(base, prompts, noise, max_new_tokens=LIMIT, banned=[*banned_ids(base), *base.eos_ids])
     assert [len(answer) for answer in rollout.ids] == [5] + [LIMIT] * 9
@@ -226,9 +226,9 @@ def test_a_row_that_is_over_stays_inside_the_context(base):
 def test_check_32_merged_weights_are_restored_bit_by_bit(base):
     before = {name: value.clone() for name, value in base.causal.state_dict().items()}
     with base.role("policy"):
-        with merged(base):
+        with merged_adapter(base):
             assert any(not torch.equal(value, before[name]) for name, value in base.causal.state_dict().items())
-        with pytest.raises(RuntimeError), merged(base):
+        with pytest.raises(RuntimeError), merged_adapter(base):
             raise RuntimeError
     assert all(torch.equal(value, before[name]) for name, value in base.causal.state_dict().items())
 
@@ -236,7 +236,7 @@ def test_check_32_merged_weights_are_restored_bit_by_bit(base):
 def test_sampling_in_bfloat16_leaves_every_weight_as_it_was(base):
     before = {name: value.clone() for name, value in base.causal.state_dict().items()}
     prompts = [base.encode_prompt(text) for text in PROMPTS]
-    sample(base, prompts, uniforms(0, 0, range(5), LIMIT), bf16=True)
+    sample(base, prompts, draw_uniforms(0, 0, range(5), LIMIT), bf16=True)
     with in_bfloat16(base):
         assert {value.dtype for value in base.causal.base_model.state_dict().values()} == {
             torch.float32,
@@ -254,8 +254,8 @@ def test_sampling_in_bfloat16_leaves_every_weight_as_it_was(base):
 def test_in_bfloat16_tokens_are_drawn_from_what_a_training_pass_in_bfloat16_says_of_them(base):
     """Two ways to round that know nothing of each other: their difference is about 1.4 times what one is off by."""
     prompts = [base.encode_prompt(text) for text in PROMPTS]
-    rollout = sample(base, prompts, uniforms(0, 0, range(5), LIMIT), bf16=True)
-    whole = sample(base, prompts, uniforms(0, 0, range(5), LIMIT))
+    rollout = sample(base, prompts, draw_uniforms(0, 0, range(5), LIMIT), bf16=True)
+    whole = sample(base, prompts, draw_uniforms(0, 0, range(5), LIMIT))
     assert rollout.logps[0][0] != whole.logps[0][0]
     rounded = [scored(base, prompt, answer, bf16=True) for prompt, answer in zip(prompts, rollout.ids, strict=True)]
     exact = [scored(base, prompt, answer) for prompt, answer in zip(prompts, rollout.ids, strict=True)]
@@ -268,7 +268,7 @@ def test_in_bfloat16_tokens_are_drawn_from_what_a_training_pass_in_bfloat16_says
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_model_with_a_head_of_its_own_is_sampled_as_it_speaks(base, bf16):
     """Doubled logits are a temperature of one half, whatever `Base.logits` knows of them."""
-    prompts, noise = [base.encode_prompt(text) for text in PROMPTS], uniforms(0, 0, range(5), LIMIT)
+    prompts, noise = [base.encode_prompt(text) for text in PROMPTS], draw_uniforms(0, 0, range(5), LIMIT)
     expected = sample(base, prompts, noise, temperature=0.5, bf16=bf16)
 
     def doubled(model, given, reply):
@@ -283,7 +283,7 @@ def test_a_model_with_a_head_of_its_own_is_sampled_as_it_speaks(base, bf16):
 
 def test_the_bare_base_and_the_policy_answer_differently(base):
     prompts = [base.encode_prompt(text) for text in PROMPTS]
-    noise = uniforms(0, 0, range(5), LIMIT)
+    noise = draw_uniforms(0, 0, range(5), LIMIT)
     bare = generate(base, prompts, noise, max_new_tokens=LIMIT, banned=banned_ids(base))
     assert bare.ids != sample(base, prompts, noise).ids
 
@@ -293,15 +293,15 @@ def test_the_bare_base_and_the_policy_answer_differently(base):
 
 def test_a_prompt_that_fills_the_context_is_refused(base):
     with pytest.raises(BadInput, match="255 tokens"):
-        sample(base, [[5] * 255], uniforms(0, 0, [0], LIMIT))
+        sample(base, [[5] * 255], draw_uniforms(0, 0, [0], LIMIT))
 
 
 def test_an_answer_ends_with_the_context(base):
-    rollout = sample(base, [[5] * 250, [5] * 3], uniforms(0, 0, range(2), LIMIT))
+    rollout = sample(base, [[5] * 250, [5] * 3], draw_uniforms(0, 0, range(2), LIMIT))
     assert len(rollout.ids[0]) <= 5  # 256 - 250, less one place for an end token
     assert rollout.ended[0] or len(rollout.ids[0]) == 5
 
 
 def test_temperature_zero_is_refused(base):
     with pytest.raises(BadInput, match="temperature 0"):
-        sample(base, [[5]], uniforms(0, 0, [0], LIMIT), temperature=0)
+        sample(base, [[5]], draw_uniforms(0, 0, [0], LIMIT), temperature=0)
