@@ -1,4 +1,4 @@
-"""`app.py projects`: labeling projects, their people, pairs, guidelines and gold items."""
+"""`preference-loop projects`: labeling projects, their people, pairs, guidelines and gold items."""
 
 from __future__ import annotations
 
@@ -189,7 +189,9 @@ def people(store: Store, names: list[str]) -> list[Account]:
     """The accounts of these names. Raises BadInput for one that is not there."""
     found = [store.accounts.by_name(name) for name in names]
     if None in found:
-        raise BadInput(f"there is no account {names[found.index(None)]!r}", "See: app.py account list", field="person")
+        raise BadInput(
+            f"there is no account {names[found.index(None)]!r}", "See: preference-loop account list", field="person"
+        )
     return found
 
 

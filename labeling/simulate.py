@@ -144,7 +144,7 @@ def fit_beta(differences: Sequence[float], agreement: float) -> float:
     if not differences:
         raise BadInput(
             "no pair waits for simulated labelers",
-            "Sample answers first: app.py sample --policy P --prompts N --per-prompt K",
+            "Sample answers first: preference-loop sample --policy P --prompts N --per-prompt K",
         )
     array = np.asarray(differences, dtype=np.float64)
     most = (1 + np.mean(array != 0)) / 2

@@ -126,7 +126,7 @@ def cmd_runs(args: argparse.Namespace) -> dict:
     store = open_store(args)
     if args.action != "list" and args.id is None:
         raise BadInput(
-            f"which run to {args.action} is not said", f"Name it: app.py runs {args.action} run17", field="id"
+            f"which run to {args.action} is not said", f"Name it: preference-loop runs {args.action} run17", field="id"
         )
     if args.action == "list":
         return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.list()]}
@@ -193,7 +193,7 @@ def _wait(store: Store, run: Run) -> Run:
     try:
         return follow(store, run.id, _progress_line())
     except KeyboardInterrupt:
-        print(f"\n{run.public} goes on; see it with: app.py runs show {run.public}", file=sys.stderr)
+        print(f"\n{run.public} goes on; see it with: preference-loop runs show {run.public}", file=sys.stderr)
         return store.runs.get(run.id)
 
 

@@ -49,7 +49,7 @@ class Asides(Noun):
         with self._store.transaction():
             id = self._store.value("SELECT id FROM accounts WHERE name = ?", [name])
             if id is None:
-                raise BadInput(f"there is no labeler {name!r}", "See: app.py account list", field="name")
+                raise BadInput(f"there is no labeler {name!r}", "See: preference-loop account list", field="name")
             if (self._store.value("SELECT 1 FROM labelers_aside WHERE labeler_id = ?", [id]) is not None) == bool(
                 aside
             ):

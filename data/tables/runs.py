@@ -39,7 +39,7 @@ class Runs(Noun):
         """The run. Raises BadInput where there is none."""
         row = self._store.row("SELECT * FROM runs WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no run{id}", "See the list: python app.py runs")
+            raise BadInput(f"there is no run{id}", "See the list: preference-loop runs")
         return _run(row)
 
     def list(self, state: str | None = None) -> list[Run]:

@@ -79,7 +79,9 @@ class Tokens(Noun):
         """End the account's token with that mark. Raises BadInput where there is none."""
         sql = "DELETE FROM tokens WHERE account_id = ? AND kind = ? AND substr(hash, 1, 8) = ?"
         if not self._store.execute(sql, [account_id, kind, mark]):
-            raise BadInput(f"there is no open token {mark!r}", "See: app.py account tokens NAME", field="token")
+            raise BadInput(
+                f"there is no open token {mark!r}", "See: preference-loop account tokens NAME", field="token"
+            )
 
 
 def hash_of(token: str) -> str:

@@ -106,7 +106,7 @@ def check_host(store: Store, host: str, behind_proxy: bool = False) -> None:
         flag = "--behind-proxy" if behind_proxy else f"--host {host}"
         raise BadInput(
             error=f"{flag} opens the app to other machines and there is no account yet",
-            remedy="Create one first: app.py account add NAME --role researcher",
+            remedy="Create one first: preference-loop account add NAME --role researcher",
             field="host",
         )
 

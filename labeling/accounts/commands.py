@@ -185,7 +185,7 @@ def known(store: Store, name: str) -> Account:
     """The account of that name, open or closed. Raises BadInput where there is none."""
     account = store.accounts.by_name(name)
     if account is None:
-        raise BadInput(f"there is no account {name!r}", "See: app.py account list", field="name")
+        raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
     return account
 
 
@@ -201,7 +201,7 @@ def render_list(document: dict) -> str:
         " ".join((f"{row['name']:<24} {row['role']:<10}", *(mark for mark in marks if row[mark]))).rstrip()
         for row in document["accounts"]
     ]
-    return "\n".join(lines) or "no accounts yet: app.py account add NAME --role researcher"
+    return "\n".join(lines) or "no accounts yet: preference-loop account add NAME --role researcher"
 
 
 def render_tokens(document: dict) -> str:

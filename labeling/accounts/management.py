@@ -99,7 +99,7 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
     """End one. Raises BadInput for an unknown account or token."""
     account = store.accounts.by_name(name)
     if account is None:
-        raise BadInput(f"there is no account {name!r}", "See: app.py account list", field="name")
+        raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
     store.tokens.revoke_marked(account.id, "api", mark)
     store.audit.add(actor(by), "revoke token", account=account.id)
 
@@ -134,7 +134,7 @@ def open_account(store: Store, name: str) -> Account:
     """The account of that name. Raises BadInput where there is none that is open."""
     account = store.accounts.by_name(name)
     if account is None or account.disabled:
-        raise BadInput(f"there is no open account {name!r}", "See: app.py account list", field="name")
+        raise BadInput(f"there is no open account {name!r}", "See: preference-loop account list", field="name")
     return account
 
 

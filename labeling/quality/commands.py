@@ -1,4 +1,4 @@
-"""`app.py labels`: how good the labels are, who is set aside, and what each labeler's comparisons weigh."""
+"""`preference-loop labels`: how good the labels are, who is set aside, and what each labeler's comparisons weigh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that the Labels page and `app.py labels` say about the labels of one kind of source, worked out at once."""
+"""Everything that the Labels page and `preference-loop labels` say about the labels of one kind of source, worked out at once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Overview:
         return self.weighting.by_labeler().get(labeler_id) if self.weighting else None
 
     def agreement_json(self) -> dict[str, Any]:
-        """What `app.py labels agreement` gives."""
+        """What `preference-loop labels agreement` gives."""
         groups = [
             {"by": one.kind, "name": one.name, **one.report.as_json(), "between": self._two_by_two(one.between)}
             for one in self.groups
@@ -63,7 +63,7 @@ class Overview:
         return whole | {"groups": groups, "between": self._two_by_two(self.between)}
 
     def labelers_json(self) -> dict[str, Any]:
-        """What `app.py labels quality` gives."""
+        """What `preference-loop labels quality` gives."""
         return {"labelers": [self._labeler_json(one) for one in self.labelers]}
 
     def _two_by_two(self, pairs: Sequence[Between]) -> list[dict[str, Any]]:

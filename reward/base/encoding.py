@@ -158,7 +158,7 @@ def _single_turn(prompt: str | Sequence[dict[str, str]]) -> str:
         return prompt[0]["content"]
     raise BadInput(
         error=f"the prompt has {len(prompt)} messages and the base model has no chat template",
-        remedy="Give one: app.py serve --base MODEL --chat-template FILE",
+        remedy="Give one: preference-loop serve --base MODEL --chat-template FILE",
         field="prompt",
     )
 

@@ -16,8 +16,8 @@ from reward.report import plots
 from reward.report.groups import MARGINS
 
 PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "Runs"}
-IMPORT = re.compile(r": app\.py import\b[^.;,]*")
-COMMAND = re.compile(r"app\.py (train reward|train|sample|runs)\b(?! --endpoint)[^.;,]*")
+IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
+COMMAND = re.compile(r"preference-loop (train reward|train|sample|runs)\b(?! --endpoint)[^.;,]*")
 """Commands in a remedy that a page stands for; an endpoint is asked from the command line alone."""
 HEADERS = ["Comparisons", "of which", "Number", "Prompts", "Accuracy (%)", "95 % from", "to"]
 """Of the table of groups."""

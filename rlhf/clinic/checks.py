@@ -15,7 +15,8 @@ def rows(store: Store, settings: Any) -> None:
     """Rows of the train split, and the snapshots that are named hold such rows."""
     if not store.instructions.list(split="train", limit=1):
         raise BadInput(
-            "this home has no instruction row of the train split", "Import some: app.py import FILE --as instructions"
+            "this home has no instruction row of the train split",
+            "Import some: preference-loop import FILE --as instructions",
         )
     for name in ("snapshot", "a", "b"):
         if getattr(settings, name, ""):

@@ -1,4 +1,4 @@
-"""`app.py curate`: the clinic without a browser. Every verb but `simulate` enqueues a run."""
+"""`preference-loop curate`: the clinic without a browser. Every verb but `simulate` enqueues a run."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
     rows = store.instructions.list(split="train")
     if not rows:
         raise BadInput(
-            "there is no instruction row of the train split", "Import some: app.py import FILE --as instructions"
+            "there is no instruction row of the train split",
+            "Import some: preference-loop import FILE --as instructions",
         )
     policy = choose_first_policy(store, settings.from_)
     reading = _read(context, settings, rows)

@@ -64,7 +64,7 @@ def examined(store: Store, wanted: str = "") -> int:
         if run.kind == "embed" and run.state == "done" and path(store, run.id).is_file()
     ]
     if not found:
-        raise BadInput("the rows have not been looked at yet", "Run: app.py curate embed", field="embedded")
+        raise BadInput("the rows have not been looked at yet", "Run: preference-loop curate embed", field="embedded")
     return max(found)
 
 

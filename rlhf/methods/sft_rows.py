@@ -26,7 +26,7 @@ def train_rows(store: Store) -> list[dict]:
     if not rows:
         raise BadInput(
             "there is no instruction row of the train split",
-            "Import some: app.py import FILE --as instructions",
+            "Import some: preference-loop import FILE --as instructions",
             field="snapshot",
         )
     return rows

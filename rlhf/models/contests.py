@@ -18,7 +18,8 @@ def choose_contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
     policies = [store.policies.get(number(name, POLICY)) for name in settings.policies] or store.policies.list()[-1:]
     if not policies:
         raise BadInput(
-            "there is no policy in this home yet", "Start the app once, or import one: app.py import DIR --as policy"
+            "there is no policy in this home yet",
+            "Start the app once, or import one: preference-loop import DIR --as policy",
         )
     for policy in policies:
         if not settings.against and policy.parent_id is None:

@@ -161,4 +161,4 @@ def _module(place: str) -> ModuleType:
 def missing_members(price: float) -> BadInput:
     """What is said of a price on the disagreement of members that a reward does not have."""
     error = f"uncertainty={price:g} is the price of what an ensemble's members disagree on, and this reward has none"
-    return BadInput(error, "Train an ensemble: app.py train reward --set members=4", field="uncertainty")
+    return BadInput(error, "Train an ensemble: preference-loop train reward --set members=4", field="uncertainty")

@@ -25,7 +25,8 @@ def choose_start(store: Store, wanted: str) -> Policy:
     policies = [policy for policy in store.policies.list() if policy.kind != BEST_OF_N]
     if not policies:
         raise BadInput(
-            "this home has no policy to start from", "Start the app once, or import one: app.py import DIR --as policy"
+            "this home has no policy to start from",
+            "Start the app once, or import one: preference-loop import DIR --as policy",
         )
     return policies[-1]
 

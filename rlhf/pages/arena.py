@@ -185,7 +185,7 @@ class ArenaPage:
             name for name in chosen or [policy.public for policy in self.store.policies.list()] if name != against
         ]
         if not others:
-            raise BadInput("there is no policy to compare with this one", "Train one first: app.py train ppo")
+            raise BadInput("there is no policy to compare with this one", "Train one first: preference-loop train ppo")
         return others
 
 

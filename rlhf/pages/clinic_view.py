@@ -179,7 +179,7 @@ def _card(snapshot: Snapshot) -> str:
         "Made by": f"{about['run']} from {about['examination']}",
         "Made": snapshot.created_at[:16].replace("T", " "),
         "Hash": snapshot.hash[:12],
-        "Train on it": f"app.py train sft --set snapshot={snapshot.public}",
+        "Train on it": f"preference-loop train sft --set snapshot={snapshot.public}",
     }
     return f"<div class=card><b>{esc(snapshot.public)}</b> {esc(snapshot.name or '')}{facts(told)}</div>"
 

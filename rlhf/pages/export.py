@@ -150,7 +150,7 @@ def draw_models(home: Path, policy: str) -> str:
     if policy == NO_POLICY:
         return ""
     command = shlex.join(
-        ["python", "app.py", "export", policy, "--what", "policy", "--id", policy, "--home", str(home.absolute())]
+        ["preference-loop", "export", policy, "--what", "policy", "--id", policy, "--home", str(home.absolute())]
     )
     return (
         f"<p class=soft>A policy as a Hugging Face folder is written by a command: <code>{esc(command)}</code><br>"

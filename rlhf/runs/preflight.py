@@ -28,7 +28,7 @@ from rlhf.sampling.pairing import find_project_id, prompts_per_split
 def prompts(store: Store, settings: Any) -> None:
     """At least one prompt to answer; of the source that `prompts` names where it is no number."""
     if not store.prompts.count():
-        raise BadInput("this home has no prompts", "Import some: app.py import FILE --as prompts")
+        raise BadInput("this home has no prompts", "Import some: preference-loop import FILE --as prompts")
     source = getattr(settings, "prompts", "")
     if source and isinstance(source, str) and not store.prompts.list(split="train", source=source, limit=1):
         remedy = "Name the source of an import, or leave it empty for all."
@@ -103,7 +103,7 @@ def reward(store: Store, settings: Any) -> None:
     if settings.reward:
         reward_record(store, settings.reward)
     elif not store.reward_models.list():
-        raise BadInput("there is no reward model yet", "Train one first: app.py train reward", field="reward")
+        raise BadInput("there is no reward model yet", "Train one first: preference-loop train reward", field="reward")
 
 
 def uncertainty(store: Store, settings: Any) -> None:
@@ -126,7 +126,7 @@ def guard(store: Store, settings: Any) -> None:
     if shared or watcher.id == judge.id:
         raise BadInput(
             f"{watcher.public} cannot watch {judge.public}: {len(shared)} comparisons were trained on in both",
-            "Train two on other prompts: app.py train reward --set part=0-0.5, and again with part=0.5-1",
+            "Train two on other prompts: preference-loop train reward --set part=0-0.5, and again with part=0.5-1",
             field="guard",
         )
 
@@ -150,7 +150,9 @@ def instructions(store: Store, settings: Any) -> None:
     if getattr(settings, "snapshot", ""):
         snapshot_rows(store, settings.snapshot, "instructions")
     elif not store.instructions.count():
-        raise BadInput("this home has no instruction rows", "Import some: app.py import FILE --as instructions")
+        raise BadInput(
+            "this home has no instruction rows", "Import some: preference-loop import FILE --as instructions"
+        )
 
 
 def text(store: Store, settings: Any) -> None:

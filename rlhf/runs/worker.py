@@ -160,7 +160,7 @@ def _failed(store: Store, run: Run, problem: Exception) -> str:
 
 def _no_space(store: Store, run: Run) -> str:
     again = (
-        f"go on from its checkpoint: app.py runs resume {run.public}"
+        f"go on from its checkpoint: preference-loop runs resume {run.public}"
         if left_checkpoint(store, run)
         else "start the run again"
     )

@@ -76,7 +76,9 @@ def training_prompts(store: Store, source: str) -> list[Prompt]:
     if not prompts:
         named = f" from {source!r}" if source else ""
         raise BadInput(
-            f"there are no train prompts{named}", "Import some: app.py import FILE --as prompts", field="prompts"
+            f"there are no train prompts{named}",
+            "Import some: preference-loop import FILE --as prompts",
+            field="prompts",
         )
     return prompts
 

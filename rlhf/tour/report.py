@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib.axes import Axes  # noqa: E402 (the backend comes first: there may be no screen)
-from matplotlib.figure import Figure  # noqa: E402
-
-from rlhf.tour.run import Findings  # noqa: E402
+from rlhf.tour.plots import (
+    draw_calibration,
+    draw_curve,
+    draw_frontier,
+    draw_gold,
+    draw_scores,
+    draw_win_rates,
+    figure,
+    ranked_methods,
+)
+from rlhf.tour.run import Findings
 
 PAGE = "report.html"
-START, END, QUIET = "#7a869a", "#1f5fbf", "#c9ced6"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1d232b; background: #fff }
 h1, h2 { line-height: 1.2; font-weight: 600 } h2 { margin-top: 2.5rem }
@@ -51,13 +50,8 @@ def text(document: dict) -> str:
     return "\n".join([*lines, *_side_by_side(document), "", f"Stages         {stages}"])
 
 
-def ways(document: dict) -> list[tuple[str, dict]]:
-    """All ways to train that the tour went, the highest win rate first; empty where it went one."""
-    return sorted(document.get("methods", {}).items(), key=lambda way: -way[1]["win_rate"])
-
-
 def _side_by_side(document: dict) -> list[str]:
-    found = ways(document)
+    found = ranked_methods(document)
     lines = [
         f"  {name:<12} wins {_share(way['win_rate'], way['win_rate_ci'])}, KL {_kl(way)}, reward {_number(way['reward_end'])},"
         f" gold {_number(way['gold_end'])}, {way['seconds']:.0f} s" + ("   COLLAPSED" if way["collapsed"] else "")
@@ -71,10 +65,10 @@ def _kl(way: dict) -> str:
 
 
 def _best_of(best: dict) -> str:
-    """What the best of 8 answers win, where the tour drew them."""
-    if best["win_rate"] is None:
+    """Return the win rates of the best of 8 answers; empty for a tour that drew none (`win_rate` null or absent)."""
+    if best.get("win_rate") is None:
         return ""
-    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best['by_gold'], 'win_rate'))}, "
+    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best.get('by_gold'), 'win_rate'))}, "
 
 
 def write_page(findings: Findings) -> Path:
@@ -92,29 +86,32 @@ def page(findings: Findings) -> str:
         f"<p>{document['labels']:,} labels by simulated labelers: the rubric plus noise, never a person's opinion.</p>",
         _table(["What", "Figure", "Meaning"], _figures(document)),
         "<h2>Is the new policy better?</h2>",
-        _plot(
-            lambda axes: _win_rates(axes, document),
+        figure(
+            lambda axes: draw_win_rates(axes, document),
             "Win rate against the start on test prompts, with 95 % intervals over prompts.",
         ),
-        _plot(
-            lambda axes: _gold(axes, findings.comparison), "Gold of single answers: how the whole distribution moved."
+        figure(
+            lambda axes: draw_gold(axes, findings.comparison),
+            "Gold of single answers: how the whole distribution moved.",
         ),
         *_all_ways(document),
         "<h2>How PPO got there</h2>",
-        _plot(
-            lambda axes: _curve(axes, document["ppo"]["reward_per_step"], "reward (deviations)"),
+        figure(
+            lambda axes: draw_curve(axes, document["ppo"]["reward_per_step"], "reward (deviations)"),
             "Mean reward of each update's answers by the reward model, in standard deviations of the start's answers.",
         ),
-        _plot(
-            lambda axes: _curve(axes, document["ppo"]["kl_per_step"], "KL (nats per answer)"),
+        figure(
+            lambda axes: draw_curve(axes, document["ppo"]["kl_per_step"], "KL (nats per answer)"),
             "Distance from the start.",
         ),
         "<h2>What the reward model learned</h2>",
-        _plot(
-            lambda axes: _scores(axes, findings.reward),
+        figure(
+            lambda axes: draw_scores(axes, findings.reward),
             "Scores of preferred and of other answers in unseen comparisons.",
         ),
-        _plot(lambda axes: _calibration(axes, findings.reward), "When it says 80 %, are 80 % of the labels with it?"),
+        figure(
+            lambda axes: draw_calibration(axes, findings.reward), "When it says 80 %, are 80 % of the labels with it?"
+        ),
         "<h2>Unpicked answers</h2>",
         _table(["Prompt", "Start", "Policy"], _examples(findings.comparison)),
         "<h2>Stages</h2>",
@@ -132,7 +129,7 @@ def page(findings: Findings) -> str:
 
 def _all_ways(document: dict) -> list[str]:
     """Every way to train as a line of a table and a point of a plot, where the tour went several."""
-    found = ways(document)
+    found = ranked_methods(document)
     if not found:
         return []
     head = [
@@ -164,31 +161,8 @@ def _all_ways(document: dict) -> list[str]:
     return [
         "<h2>All ways to train, side by side</h2>",
         _table(head, rows),
-        _plot(lambda axes: _frontier(axes, found), caption),
+        figure(lambda axes: draw_frontier(axes, found), caption),
     ]
-
-
-def _frontier(axes: Axes, found: list[tuple[str, dict]]) -> None:
-    """Gao et al. (2023) measure distance by the square root of KL."""
-    for name, way in found:
-        if way["kl"] is None:
-            continue
-        rate, (low, high), x = way["win_rate"], way["win_rate_ci"], max(0.0, way["kl"]) ** 0.5
-        filled = "none" if way["kl_bound"] else END
-        axes.errorbar(
-            x,
-            100 * rate,
-            yerr=[[100 * (rate - low)], [100 * (high - rate)]],
-            fmt="o",
-            color=END,
-            markerfacecolor=filled,
-            capsize=4,
-        )
-        axes.annotate(name, (x, 100 * rate), xytext=(7, 5), textcoords="offset points")
-    axes.axhline(50, color=QUIET, zorder=0)
-    axes.margins(x=0.2)
-    axes.set(xlabel="square root of KL from the start (square roots of nats)", ylabel="win rate (%)")
-    axes.set_xlim(left=0)
 
 
 def _figures(document: dict) -> list[list[str]]:
@@ -232,87 +206,6 @@ def _figures(document: dict) -> list[list[str]]:
 
 def _examples(comparison: dict) -> list[list[str]]:
     return [[escape(each[name]) for name in ("prompt", "start", "end")] for each in comparison["examples"]]
-
-
-def _plot(draw: Callable[[Axes], None], caption: str) -> str:
-    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    draw(axes)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
-    source = base64.b64encode(picture.getvalue()).decode()
-    return f"<figure><img alt='{escape(caption)}' src='data:image/png;base64,{source}'><figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _win_rates(axes: Axes, document: dict) -> None:
-    best = document["best_of_8"]
-    others = [(name, way) for name, way in ways(document) if name not in ("ppo", "best-of-n")]
-    bars = [
-        ("PPO", document["ppo"]),
-        *others,
-        ("best of 8, reward model", best),
-        ("best of 8, gold", best["by_gold"]),
-        ("one polite answer", best["constant_answer"]),
-    ]
-    known = [(name, bar["win_rate"], bar["win_rate_ci"]) for name, bar in bars if bar and bar["win_rate"] is not None]
-    for place, (_, rate, (low, high)) in enumerate(reversed(known)):
-        axes.errorbar(
-            100 * rate, place, xerr=[[100 * (rate - low)], [100 * (high - rate)]], fmt="o", color=END, capsize=4
-        )
-    axes.set_yticks(range(len(known)), [name for name, *_ in reversed(known)])
-    axes.axvline(50, color=QUIET, zorder=0)
-    axes.set(xlim=(0, 100), ylim=(-0.6, len(known) - 0.4), xlabel="win rate against the start (%)")
-
-
-def _gold(axes: Axes, comparison: dict) -> None:
-    draws = {name: np.ravel(comparison["gold_draws"][name]) for name in ("start", "end")}
-    edges = np.histogram_bin_edges(np.concatenate(list(draws.values())), bins=30)
-    for (name, gold), colour in zip(draws.items(), (START, END), strict=True):
-        axes.hist(
-            gold,
-            bins=edges,
-            histtype="step",
-            linewidth=2,
-            color=colour,
-            label={"start": "start", "end": "policy"}[name],
-        )
-    axes.set(xlabel="gold (rubric points)", ylabel="answers")
-    axes.legend(frameon=False)
-
-
-def _curve(axes: Axes, values: list[float] | None, label: str) -> None:
-    axes.plot(range(len(values or [])), values or [], color=END, marker="o", markersize=3)
-    axes.set(xlabel="update", ylabel=label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _scores(axes: Axes, reward: dict) -> None:
-    found = reward.get("histogram")
-    if not found:
-        axes.text(0.5, 0.5, "no comparison of a test prompt", ha="center", transform=axes.transAxes)
-        return
-    for name, colour in (("rejected", START), ("chosen", END)):
-        axes.stairs(
-            found[name],
-            found["edges"],
-            color=colour,
-            linewidth=2,
-            label={"rejected": "the other", "chosen": "preferred"}[name],
-        )
-    axes.set(xlabel="reward model's raw score (log-odds)", ylabel="answers")
-    axes.legend(frameon=False)
-
-
-def _calibration(axes: Axes, reward: dict) -> None:
-    bins = reward.get("calibration") or []
-    axes.plot([50, 100], [50, 100], color=QUIET)
-    axes.plot(
-        [100 * each["predicted"] for each in bins], [100 * each["observed"] for each in bins], color=END, marker="o"
-    )
-    axes.set(
-        xlabel="predicted: the preferred side wins (%)", ylabel="labels with it (%)", xlim=(50, 100), ylim=(0, 100)
-    )
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

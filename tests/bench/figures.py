@@ -29,7 +29,7 @@ PATIENCE = 120.0
 
 
 def tour(home: Path, *flags: str, seed: int = 0) -> dict:
-    """`app.py tour`, timed from outside; the document of the tour without its curves."""
+    """`preference-loop tour`, timed from outside; the document of the tour without its curves."""
     command = [sys.executable, "app.py", "tour", "--home", str(home), "--json", "--seed", str(seed), *flags]
     began = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
@@ -44,7 +44,7 @@ def tour_quick(home: Path) -> dict:
 
 
 def first_pair_seconds(home: Path) -> dict:
-    """From `app.py serve` in an empty home to the address, and to the first pair that a labeler is handed."""
+    """From `preference-loop serve` in an empty home to the address, and to the first pair that a labeler is handed."""
     began = time.monotonic()
     server = subprocess.Popen(
         [sys.executable, "app.py", "serve", "--home", str(home), "--port", "0"],

@@ -31,7 +31,7 @@ sys.exit(status)"""
 
 
 def import_large(home: Path, *, rows: int = ROWS) -> dict:
-    """Seconds and peak memory of `app.py import` with so many comparisons, and the longest wait of a labeler meanwhile.
+    """Seconds and peak memory of `preference-loop import` with so many comparisons, and the longest wait of a labeler meanwhile.
 
     The labeler answers a pair every 10 ms, in a process of its own; beside it stands the longest of as many waits without an import.
     """
@@ -119,7 +119,7 @@ def figures(seconds: list[float]) -> dict:
 
 
 def export_large(home: Path, *, filled: Path | None = None, rows: int = EXPORTED) -> dict:
-    """Seconds and peak memory of `app.py export` of so many comparisons, for each kind of file in turn.
+    """Seconds and peak memory of `preference-loop export` of so many comparisons, for each kind of file in turn.
 
     `filled`: a home of `large_home` that is exported in place of one made here.
     """

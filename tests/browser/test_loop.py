@@ -105,6 +105,6 @@ def test_no_page_scrolls_sideways(page, server, width):
         visit(page, server, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     expect(page.locator("#export-models code").first).to_contain_text(
-        "python app.py export p1 --what policy --id p1 --home /"
+        "preference-loop export p1 --what policy --id p1 --home /"
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width

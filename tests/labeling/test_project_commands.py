@@ -1,4 +1,4 @@
-"""`app.py projects`: what it prints, what it changes, what it refuses."""
+"""`preference-loop projects`: what it prints, what it changes, what it refuses."""
 
 from __future__ import annotations
 

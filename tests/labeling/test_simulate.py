@@ -102,7 +102,7 @@ def nothing_recorded(store) -> bool:
 
 
 def test_without_pairs_the_remedy_is_to_sample(store):
-    with pytest.raises(BadInput, match="app.py sample"):
+    with pytest.raises(BadInput, match="preference-loop sample"):
         simulate(store, labels=5, labelers=3, seed=0, score=score)
     assert nothing_recorded(store)
 

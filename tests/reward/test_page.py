@@ -145,23 +145,28 @@ def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(st
 
 
 def test_a_page_links_to_a_page_where_the_command_line_has_a_command():
-    problem = BadInput("there is no <reward model> yet", "Train one first: app.py train reward", field="reward")
+    problem = BadInput(
+        "there is no <reward model> yet", "Train one first: preference-loop train reward", field="reward"
+    )
     assert (
         view.refused(problem) == "there is no &lt;reward model&gt; yet. Train one first: <a href='#reward'>Reward</a>"
     )
     assert (
-        view.refused(BadInput("no prompts", "Import some: app.py import FILE --as prompts"))
+        view.refused(BadInput("no prompts", "Import some: preference-loop import FILE --as prompts"))
         == "no prompts. Import some with the command import"
     )
     assert "<a href='#runs'>Runs</a>" in view.refused(
-        BadInput("no pair waits", "Sample answers first: app.py sample --policy P --prompts N")
+        BadInput("no pair waits", "Sample answers first: preference-loop sample --policy P --prompts N")
     )
 
 
 def test_a_command_that_no_page_stands_for_stays_a_command():
-    problem = BadInput("run1 left no checkpoint", "Start another one: app.py sample --endpoint URL --model NAME")
+    problem = BadInput(
+        "run1 left no checkpoint", "Start another one: preference-loop sample --endpoint URL --model NAME"
+    )
     assert (
-        view.refused(problem) == "run1 left no checkpoint. Start another one: app.py sample --endpoint URL --model NAME"
+        view.refused(problem)
+        == "run1 left no checkpoint. Start another one: preference-loop sample --endpoint URL --model NAME"
     )
 
 

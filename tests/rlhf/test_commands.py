@@ -121,7 +121,10 @@ def test_a_run_without_a_checkpoint_names_the_command_that_starts_another(call, 
     store.runs.enqueue(kind, {}, "tester")
     store.runs.claim()
     store.runs.finish(1, "failed")
-    assert f"run1 left no checkpoint. Start another one: app.py {command}\n" in refused(call("resume", "run1")) + "\n"
+    assert (
+        f"run1 left no checkpoint. Start another one: preference-loop {command}\n"
+        in refused(call("resume", "run1")) + "\n"
+    )
 
 
 @pytest.fixture
@@ -141,7 +144,7 @@ def test_ctrl_c_stops_the_waiting_for_a_resumed_run_and_never_the_run(call, stor
     monkeypatch.setattr("rlhf.runs.launch.time.sleep", interrupted)
     status, out, err = call("resume", "run1", "--wait")
     assert (status, out) == (0, "run2 queued\n")
-    assert err.splitlines()[-1] == "run2 goes on; see it with: app.py runs show run2"
+    assert err.splitlines()[-1] == "run2 goes on; see it with: preference-loop runs show run2"
     assert store.runs.get(2).state == "queued"
 
 

@@ -89,8 +89,8 @@ def test_the_export_page_shows_the_command_that_writes_the_newest_policy_with_we
     store.policies.add(name="best", kind="best-of-n", base=str(folder), parent_id=start.id, config={"n": 2})
     command = unescape(re.search("<code>(.*?)</code>", draw_models(store.home, newest(store)))[1])
     monkeypatch.chdir(tmp_path)
-    python, program, *argv = shlex.split(command)
-    assert (python, program, app.main(argv)) == ("python", "app.py", 0)
+    program, *argv = shlex.split(command)
+    assert (program, app.main(argv)) == ("preference-loop", 0)
     AutoModelForCausalLM.from_pretrained(tmp_path / "p1")
 
 

@@ -1,4 +1,4 @@
-"""The app as a person starts it: `python app.py serve` in a process of its own, and a signed-in HTTP client."""
+"""The app as a person starts it: `preference-loop serve` in a process of its own, and a signed-in HTTP client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of the Labels page and of `app.py labels`, worked out by hand on a few comparisons."""
+"""The figures of the Labels page and of `preference-loop labels`, worked out by hand on a few comparisons."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
     assert [page.show(run.public)[again].visible for run in (sampled, elsewhere)] == [True, False]
     assert page.another("run1", asked)[page.forms["sample"].fields["prompts"]] == 7
     (line,) = page.another("run2", asked).values()
-    assert "app.py sample --endpoint URL --model NAME" in line
+    assert "preference-loop sample --endpoint URL --model NAME" in line
 
 
 def test_policies_stand_after_their_parents(store):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 import app
 from data import Store
@@ -20,7 +21,8 @@ from rlhf.evaluation.compare import compare
 from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
 from rlhf.tour.command import render_tour
-from rlhf.tour.report import text, ways, write_page
+from rlhf.tour.plots import draw_win_rates, ranked_methods
+from rlhf.tour.report import text, write_page
 from rlhf.tour.run import (
     FULL,
     QUICK,
@@ -155,6 +157,24 @@ def test_without_best_of_n_its_win_rate_is_null_and_the_reports_say_nothing_abou
     assert write_page(replace(findings, home=tmp_path, document=quick)).is_file()
 
 
+RECORDED = [
+    pytest.param(json.loads(line), id=f"{path.stem}-{json.loads(line)['seed']}")
+    for path in sorted((ROOT / "docs" / "results").glob("tour*.jsonl"))
+    for line in path.read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("recorded", RECORDED)
+def test_every_recorded_document_can_still_be_rendered(recorded: dict) -> None:
+    lines = render_tour(recorded).splitlines()
+    assert f"seed {recorded['seed']}" in lines[0]
+    drawn = recorded["best_of_8"].get("win_rate")
+    assert any("best of 8" in line for line in lines) == (drawn is not None)
+    axes = Figure().subplots()
+    draw_win_rates(axes, recorded)
+    assert len(axes.get_yticks()) == 2 + 2 * (drawn is not None) + len(recorded.get("methods", {}))
+
+
 def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
     said = text(findings.document)
     assert "66 simulated labels, seed 3" in said
@@ -200,7 +220,7 @@ def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_pla
     store = Store(all_ways.home)
     assert [store.policies.get(number).parent_id for number in (2, 3, 4, 5, 6)] == [1] * 5
     said = text(all_ways.document)
-    order = [re.search(rf"^  {name} ", said, re.MULTILINE).start() for name, _ in ways(all_ways.document)]
+    order = [re.search(rf"^  {name} ", said, re.MULTILINE).start() for name, _ in ranked_methods(all_ways.document)]
     assert order == sorted(order)
     page = write_page(all_ways).read_text(encoding="utf-8")
     assert page.count("<img ") == 7
