@@ -1,29 +1,70 @@
-"""Settings of runs: frozen dataclasses, read from `key=value` or from JSON by the declared type of each field, all or nothing.
+"""Settings of runs: frozen pydantic models, read from `key=value` or from JSON, all or nothing.
 
-A field's metadata: `help` and `unit` for people, `main` True for those a form shows at once, `min` and `max` for the range,
-`multiple_of` where only multiples of a number work.
-A field that must not be named as a Python keyword ends in an underscore: the key `from` is the field `from_`.
+The options that several kinds of run share (`Seed`, `Rank`, ...) are defined here, once, with their bounds.
+A field whose key is a Python keyword ends in an underscore: the key `from` is the field `from_`.
 """
 
 from __future__ import annotations
 
-import math
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, asdict, fields
 from difflib import get_close_matches
-from typing import Any, NamedTuple, TypeVar, Union
+from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticKnownError
 
 from data.errors import BadInput
 
-T = TypeVar("T")
-YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+LARGEST_SEED = 2**32 - 1
+"""The largest seed that numpy's generator takes."""
+KINDS_OF_VALUE = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a finite number",
+    "bool": "true or false",
+    "string": "a text",
+    "tuple": "a list",
+}
+"""The first word of a pydantic error type -> the value that the field expects."""
+
+Value = TypeVar("Value")
+
+
+class Settings(BaseModel):
+    """The base of all settings. An instance never changes; make another one with `model_copy(update=...)`."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        alias_generator=lambda name: name.removesuffix("_"),
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_text(cls, value: object, info: ValidationInfo) -> object:
+        """Split a list at its commas, read 2e3 as a whole number, and refuse true and false as numbers."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if get_origin(kind) is tuple and isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        if kind in (int, float) and isinstance(value, bool):
+            raise PydanticKnownError("int_type" if kind is int else "float_type")
+        if kind is int and isinstance(value, str):
+            try:
+                return int(value)
+            except ValueError:
+                return _number(value)
+        return value
+
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 class Described(NamedTuple):
-    """One setting as a form shows it. `type` is the annotation; `default` is MISSING where one must be given."""
+    """One setting as a form shows it: `type` is the annotation; `default` is None if a value must be given."""
 
     key: str
     type: Any
@@ -33,54 +74,72 @@ class Described(NamedTuple):
     main: bool
 
 
-def parse_settings(cls: type[T], given: Sequence[str] | Mapping[str, Any]) -> T:
-    """Settings from ["key=value", ...] or a mapping; what is not given has its default.
+def option(
+    default: Value,
+    help: str | None = None,
+    *,
+    unit: str = "",
+    main: bool = False,
+    min: float | None = None,
+    max: float | None = None,
+    multiple_of: int | None = None,
+) -> Value:
+    """Return a field with a default, a help text, a unit and bounds. A form shows `main` fields first.
 
-    Raises BadInput for an unknown key (naming the nearest), a value that is not of the field's type, out of its
-    range or not a multiple where only those work, and a missing key.
+    What is left out comes from the shared option in the annotation, if there is one.
+    """
+    shown = ({"unit": unit} if unit else {}) | ({"main": True} if main else {})
+    given = {"description": help, "ge": min, "le": max, "multiple_of": multiple_of, "json_schema_extra": shown or None}
+    return Field(default, **{name: value for name, value in given.items() if value is not None})  # type: ignore[call-overload, no-any-return]
+
+
+StartPolicy = Annotated[str, option("", "policy to start from; empty: the first base model", main=True)]
+Seed = Annotated[int, option(0, "the same seed gives the same result", min=0, max=LARGEST_SEED)]
+Rank = Annotated[int, option(16, "rank of the LoRA adapter", min=1, max=1024)]
+LearningRate = Annotated[float, option(1e-3, "peak rate: warmed up, then linear to 0", min=0.0, max=1.0)]
+BatchSize = Annotated[int, option(32, "rows per step", unit="rows", min=1)]
+StepLimit = Annotated[int, option(0, "stop after this many steps; 0: train all epochs", unit="steps", min=0)]
+CompletionLength = Annotated[int, option(80, "longest completion; longer ones are cut off", unit="tokens", min=1)]
+
+
+def parse_settings(cls: type[SettingsType], given: Sequence[str] | Mapping[str, Any]) -> SettingsType:
+    """Return settings read from ["key=value", ...] or from a mapping; fields that are not given have their defaults.
+
+    Raises BadInput for the first setting that is unknown (naming the nearest), missing, of another type, out of its
+    range, not one of the choices, or not a multiple of the number that the field asks for.
     """
     pairs = dict(given) if isinstance(given, Mapping) else dict(_split(text) for text in given)
-    known = {key_of(field): field for field in fields(cls)}
-    hints = typing.get_type_hints(cls)
-    values = {}
-    for key, value in pairs.items():
-        field = known.get(key) or known.get(key.removesuffix("_")) or known.get(key.replace("-", "_"))
-        if field is None:
-            raise _unknown(key, list(known))
-        values[field.name] = _convert(key, value, hints[field.name])
-        _check_multiple(key, values[field.name], field)
-        _check_range(key, values[field.name], field)
-    for key, field in known.items():
-        if field.name not in values and _default(field) is MISSING:
-            raise BadInput(f"the setting {key} is missing", f"Give it: {key}=...", field=key)
-    return cls(**values)
+    names = {*cls.model_fields, *keys(cls)}
+    values = {key if key in names else key.replace("-", "_"): value for key, value in pairs.items()}
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        order = list(values)
+        problems = error.errors(include_url=False)
+        first = min(problems, key=lambda at: order.index(at["loc"][0]) if at["loc"][0] in order else len(order))
+        raise _bad_input(cls, first) from None
 
 
-def as_dict(settings: Any) -> dict[str, Any]:
-    """Every setting by its key, in JSON's types: what a run's row keeps; `parse_settings` reads it back."""
-    written = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
-    return {name.removesuffix("_"): value for name, value in written.items()}
+def as_dict(settings: Settings) -> dict[str, Any]:
+    """Return every setting by its key, in JSON's types, for a run's row; `parse_settings` reads it back."""
+    return settings.model_dump(mode="json", by_alias=True)
 
 
-def describe(cls: type) -> list[Described]:
-    """The settings in their order, for forms and help."""
-    hints = typing.get_type_hints(cls)
-    return [
-        Described(
-            key_of(field),
-            hints[field.name],
-            _default(field),
-            field.metadata.get("help", ""),
-            field.metadata.get("unit", ""),
-            field.metadata.get("main", False),
-        )
-        for field in fields(cls)
-    ]
+def describe(cls: type[Settings]) -> list[Described]:
+    """Return the settings in their order, for forms and help."""
+    return [_described(key, field) for key, field in zip(keys(cls), cls.model_fields.values(), strict=True)]
 
 
-def key_of(field: Field) -> str:
-    """The key by which people give a field."""
-    return field.name.removesuffix("_")
+def keys(cls: type[Settings]) -> list[str]:
+    """Return the keys of the settings, in their order."""
+    return [name.removesuffix("_") for name in cls.model_fields]
+
+
+def _described(key: str, field: FieldInfo) -> Described:
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    default = None if field.is_required() else field.default
+    unit, main = str(extra.get("unit", "")), bool(extra.get("main"))
+    return Described(key, field.annotation, default, field.description or "", unit, main)
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -90,78 +149,48 @@ def _split(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _default(field: Field) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default
+def _number(text: str) -> float | str:
+    """Return a text such as 2e3 as a number, and any other text as it is, for pydantic to refuse."""
+    try:
+        return float(text) if float(text).is_integer() else text
+    except ValueError:
+        return text
 
 
-def _unknown(key: str, known: Sequence[str]) -> BadInput:
-    near = get_close_matches(key, known, n=1, cutoff=0.0)
-    remedy = f"Did you mean {near[0]}? " if near else ""
+def _bad_input(cls: type[Settings], problem: ErrorDetails) -> BadInput:
+    """Return a pydantic error as one line that names the setting, the value and the remedy."""
+    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    key = str(problem["loc"][0])
+    if kind == "extra_forbidden":
+        return _unknown(cls, key)
+    if kind == "missing":
+        return BadInput(f"the setting {key} is missing", f"Give it: {key}=...", field=key)
+    if kind == "literal_error":
+        choices = context["expected"].replace("'", "").replace(" or ", ", ")
+        return BadInput(f"{key}={value!r} is none of the choices", f"Use one of {choices}.", field=key)
+    if kind == "multiple_of":
+        step = int(context["multiple_of"])
+        below = max(step, int(value) // step * step)
+        return BadInput(f"{key}={value} is not a multiple of {step}", f"Give {below} or {below + step}.", field=key)
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return BadInput(f"{key}={value} is out of range", f"Give {_bounds(cls, key, context)}.", field=key)
+    expected = KINDS_OF_VALUE.get(kind.partition("_")[0], "valid")
+    return BadInput(f"{key}={value!r} is not {expected}", f"Give {expected}.", field=key)
+
+
+def _unknown(cls: type[Settings], key: str) -> BadInput:
+    """Return the error for a key that no setting has; it names the nearest key, also for initials such as `lr`."""
+    known = keys(cls)
+    initials = {"".join(word[:1] for word in name.split("_")): name for name in known if "_" in name}
+    near = initials.get(key) or next(iter(get_close_matches(key, known, n=1, cutoff=0.4)), "")
+    remedy = f"Did you mean {near}? " if near else ""
     return BadInput(f"there is no setting {key!r}", f"{remedy}All: {', '.join(known)}.", field=key)
 
 
-def _convert(key: str, value: Any, kind: Any) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
-        return _optional(key, value, arguments)
-    if origin is tuple:
-        parts = [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        return tuple(_convert(key, part, arguments[0]) for part in parts)
-    if origin is typing.Literal:
-        if value not in arguments:
-            raise BadInput(
-                f"{key}={value!r} is none of the choices", f"Take one of {', '.join(map(str, arguments))}.", field=key
-            )
-        return value
-    try:
-        return _plain(value, kind)
-    except (ValueError, TypeError, OverflowError):
-        raise BadInput(f"{key}={value!r} is not {NAMES[kind]}", f"Give {NAMES[kind]}.", field=key) from None
-
-
-def _optional(key: str, value: Any, arguments: Sequence[Any]) -> Any:
-    if value is None or isinstance(value, str) and value.strip().lower() in ("", "none"):
-        return None
-    (kind,) = (argument for argument in arguments if argument is not type(None))
-    return _convert(key, value, kind)
-
-
-def _plain(value: Any, kind: type) -> Any:
-    if kind is bool:
-        word = str(value).strip().lower()
-        if word not in YES + NO:
-            raise ValueError
-        return word in YES
-    if kind is str:
-        if not isinstance(value, str):
-            raise TypeError
-        return value
-    if isinstance(value, bool):
-        raise TypeError
-    number = float(value)
-    if math.isnan(number):
-        raise ValueError
-    if kind is float:
-        return number
-    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-        return int(value)
-    if number != int(number):
-        raise ValueError
-    return int(number)
-
-
-def _check_range(key: str, value: Any, field: Field) -> None:
-    low, high = field.metadata.get("min"), field.metadata.get("max")
-    for one in value if isinstance(value, tuple) else (value,):
-        if one is not None and (low is not None and one < low or high is not None and one > high):
-            bounds = " and ".join(
-                text for text in (low is not None and f"at least {low}", high is not None and f"at most {high}") if text
-            )
-            raise BadInput(f"{key}={one} is out of range", f"Give {bounds}.", field=key)
-
-
-def _check_multiple(key: str, value: Any, field: Field) -> None:
-    step = field.metadata.get("multiple_of")
-    if step and value % step:
-        near = max(step, value // step * step)
-        raise BadInput(f"{key}={value} is not a multiple of {step}", f"Give {near} or {near + step}.", field=key)
+def _bounds(cls: type[Settings], key: str, context: Mapping[str, Any]) -> str:
+    """Return both bounds of a field in words; of an element of a list the one that was broken."""
+    bounds = dict(context)
+    for rule in cls.model_fields[key if key in cls.model_fields else f"{key}_"].metadata:
+        bounds |= {name: getattr(rule, name) for name in ("ge", "le") if hasattr(rule, name)}
+    words = {"ge": "at least", "le": "at most"}
+    return " and ".join(f"{word} {bounds[name]}" for name, word in words.items() if name in bounds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
@@ -112,7 +111,7 @@ def setting_field(one: Described, models: Sequence[str], **about: Any) -> gr.com
     """The field of one setting by its type; of the keys in `models` a list that the page fills. `about`: more for gradio."""
     name = one.key.replace("_", " ")
     about |= {"label": f"{name} ({one.unit})" if one.unit not in ("", one.key) else name, "info": one.help}
-    default = None if one.default is MISSING else one.default
+    default = one.default
     if get_origin(one.type) is Literal:
         return gr.Dropdown(
             [(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about

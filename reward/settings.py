@@ -1,69 +1,50 @@
-"""What a run that trains a reward model can be told; importable without torch."""
+"""Settings of a run that trains a reward model; importable without torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from data.settings import BatchSize, LearningRate, Rank, Seed, Settings, StepLimit, option
 from reward.prompt_parts import ALL
 
-LARGEST_SEED = 2**32 - 1
-"""What numpy's generator takes."""
 
+class RewardSettings(Settings):
+    """Train a LoRA reward model on the stored comparisons. The defaults are the measured recipe."""
 
-def _option(default: Any, help: str, **about: Any) -> Any:
-    return field(default=default, metadata={"help": help, **about})
-
-
-@dataclass(frozen=True, slots=True)
-class RewardSettings:
-    """A LoRA reward model trained on the stored comparisons. The defaults are the recipe that was measured to work."""
-
-    labels: str = _option(
+    labels: str = option(
         "person+import",
-        "whose labels: person, import, simulated, several joined by +, or all; +gold adds gold items",
+        "labels to train on: person, import, simulated, several joined by +, or all; +gold adds gold items",
         main=True,
     )
-    from_: str = _option("", "policy whose weights it starts from (p2); empty: the bare base model", main=True)
-    epochs: int = _option(1, "a second one mostly memorises the noise", unit="epochs", main=True, min=1, max=100)
-    learning_rate: float = _option(
-        1e-3, "of AdamW; a tenth of it hardly learns in one epoch", main=True, min=0.0, max=1.0
+    from_: str = option("", "policy to start from, such as p2; empty: the base model itself", main=True)
+    epochs: int = option(
+        1, "passes over the comparisons; a second one mostly memorises noise", unit="epochs", main=True, min=1, max=100
     )
-    seed: int = _option(0, "same seed, same reward model", main=True, min=0, max=LARGEST_SEED)
-    snapshot: str = _option("", "train on a frozen set of comparisons (s2) instead of the current ones")
-    part: str = _option(
-        ALL, "part of the training prompts it learns from, by hash; models of 0-0.5 and of 0.5-1 have none in common"
+    learning_rate: LearningRate = option(1e-3, "rate of AdamW; 1e-4 hardly learns in one epoch", main=True)
+    seed: Seed = option(0, "the same seed gives the same reward model", main=True)
+    snapshot: str = option("", "snapshot of comparisons to train on, such as s2; empty: the current comparisons")
+    part: str = option(ALL, "part of the training prompts to learn from, by hash; 0-0.5 and 0.5-1 share no prompt")
+    weights: Literal["equal", "reliability"] = option(
+        "equal", "equal: every comparison has the same weight; reliability: the labeler's measured reliability"
     )
-    weights: Literal["equal", "reliability"] = _option(
-        "equal",
-        "equal: every comparison counts alike; reliability: a labeler's count by how well they agree with others and with gold",
+    members: int = option(
+        1, "reward models of the ensemble, trained one after the other", unit="members", min=1, max=16
     )
-    members: int = _option(
-        1,
-        "reward models trained one after the other, which score as one with a deviation",
-        unit="members",
-        min=1,
-        max=16,
-    )
-    likelihood: Literal["bradley-terry", "rao-kupper", "graded"] = _option(
+    likelihood: Literal["bradley-terry", "rao-kupper", "graded"] = option(
         "graded",
-        "what a label says: bradley-terry a winner, a tie half for each; rao-kupper ties as an outcome of their own; graded every grade",
+        "bradley-terry: a tie is half a win for each; rao-kupper: a tie is an outcome of its own; "
+        "graded: every grade of the verdict is an outcome",
     )
-    label_smoothing: float = _option(0.0, "share of labels that are taken to point the wrong way", min=0.0, max=0.5)
-    centring: float = _option(
-        0.0, "weight of the squared sum of two compared scores, which keeps their mean near 0; 0.01 is usual", min=0.0
+    label_smoothing: float = option(0.0, "share of labels assumed to be wrong", min=0.0, max=0.5)
+    centring: float = option(
+        0.0, "weight of the squared sum of both scores, which keeps their mean near 0; 0.01 is usual", min=0.0
     )
-    rank: int = _option(16, "of the LoRA matrices", min=1, max=1024)
-    batch_size: int = _option(
-        8,
-        "pairs per step, on average where a ranking is one batch element; 16 learn less of few labels",
-        unit="pairs",
-        min=1,
+    rank: Rank = 16
+    batch_size: BatchSize = option(8, "mean number of pairs per step; 16 learn less from few labels", unit="pairs")
+    max_steps: StepLimit = 0
+    curve: bool = option(
+        False, "also train on 1/8, 1/4 and 1/2 of the labels, to estimate the gain of more labels; takes twice as long"
     )
-    max_steps: int = _option(0, "stop after this many steps; 0: all epochs", unit="steps", min=0)
-    curve: bool = _option(
-        False, "also train on 1/8, 1/4 and 1/2 of the labels, to see what more would bring; nearly doubles the time"
-    )
-    base: str = _option(
-        "", "without `from`: the base (starter, a folder, a downloaded hub id); empty: the newest policy's"
+    base: str = option(
+        "", "base model without `from`: starter, a folder or a downloaded hub id; empty: that of the newest policy"
     )

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from data.errors import BadInput
+from data.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Kind:
     needs: tuple[str, ...] = ()
     shared: bool = False
 
-    def settings_class(self) -> type:
-        """The frozen dataclass of settings, importable without torch."""
+    def settings_class(self) -> type[Settings]:
+        """Return the class of settings, importable without torch."""
         return _find(self.settings)
 
     def runner(self) -> Callable[[Any, Any], Any]:

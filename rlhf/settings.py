@@ -1,195 +1,196 @@
-"""What each kind of run on this floor can be told; importable without torch (forms and `--set` read these classes)."""
+"""Settings of the kinds of run that have no package of their own; importable without torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from reward.settings import LARGEST_SEED
+from data.settings import (
+    BatchSize,
+    CompletionLength,
+    LearningRate,
+    Rank,
+    Seed,
+    Settings,
+    StartPolicy,
+    StepLimit,
+    option,
+)
 
-
-def option(default: Any, help: str, **about: Any) -> Any:
-    """A field with the text a form shows; `about`: unit, main (stands above the fold), min, max."""
-    return field(default=default, metadata={"help": help, **about})
-
-
-@dataclass(frozen=True, slots=True)
-class SampleSettings:
-    """Answers of a policy, and the pairs made of them for the labelers."""
-
-    from_: str = option("", "policy that answers; empty: the newest one", main=True)
-    against: str = option(
-        "", "second policy: one answer of each per prompt, shown blind, to compare the two", main=True
-    )
-    prompts: int = option(
-        100, "how many prompts; those answered least often come first", unit="prompts", main=True, min=1
-    )
-    per_prompt: int = option(2, "answers per prompt", unit="answers", main=True, min=1)
-    temperature: float = option(
-        1.0, "1 samples the policy as it is; lower is safer and more alike", main=True, min=1e-4, max=10.0
-    )
-    split: Literal["", "train", "validation", "test"] = option(
-        "", "whose prompts; empty: train and a share of test, or test where two policies are compared"
-    )
-    test_share: float = option(
-        0.15, "share of test prompts where no split is named: they measure, they never train", min=0.0, max=0.5
-    )
-    pairs: Literal["disjoint", "all", "ranking"] = option(
+SplitName = Annotated[
+    Literal["", "train", "validation", "test"],
+    option("", "split of the prompts; empty: train and a share of test"),
+]
+TestShare = Annotated[
+    float, option(0.15, "share of test prompts if no split is named; they never train", min=0.0, max=0.5)
+]
+PairRule = Annotated[
+    Literal["disjoint", "all", "ranking"],
+    option(
         "disjoint",
-        "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order",
+        "disjoint: each completion is in one pair; all: every pair of a prompt; ranking: all completions of a prompt",
+    ),
+]
+ProjectName = Annotated[str, option("", "labeling project of the pairs; empty: Standard")]
+Priority = Annotated[
+    int, option(0, "labelers get the items with the highest number first; 0 is usual", min=-1000, max=1000)
+]
+RewardName = Annotated[str, option("", "reward model; empty: the newest one", main=True)]
+DrawCount = Annotated[int, option(8, "completions per prompt", unit="completions", main=True, min=2, max=1024)]
+Epochs = Annotated[float, option(1.0, "passes over the rows", min=0.0)]
+GenerationBatch = Annotated[BatchSize, option(128, "completions generated at once", unit="completions")]
+
+
+class SampleSettings(Settings):
+    """Sample completions of a policy, and make pairs of them for the labelers."""
+
+    from_: StartPolicy = option("", "policy to sample; empty: the newest one")
+    against: str = option("", "second policy: pairs hold one completion of each, shown blind", main=True)
+    prompts: int = option(
+        100, "number of prompts; those with the fewest completions come first", unit="prompts", main=True, min=1
     )
-    project: str = option("", "labeling project that judges them; empty: Standard")
-    priority: int = option(
-        0, "its items are judged before those of a lower number, the begun ones first; 0 is usual", min=-1000, max=1000
+    per_prompt: int = option(2, "completions per prompt", unit="completions", main=True, min=1)
+    temperature: float = option(
+        1.0, "1 samples the policy unchanged; lower values give more similar completions", main=True, min=1e-4, max=10.0
     )
-    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
-    batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
-    seed: int = option(0, "same seed, same answers", min=0, max=LARGEST_SEED)
+    split: SplitName = option(
+        "", "split of the prompts; empty: train and a share of test, or test if two policies are compared"
+    )
+    test_share: TestShare = 0.15
+    pairs: PairRule = "disjoint"
+    project: ProjectName = ""
+    priority: Priority = 0
+    max_new_tokens: CompletionLength = 80
+    batch_size: GenerationBatch = 128
+    seed: Seed = option(0, "the same seed gives the same completions")
 
 
-@dataclass(frozen=True, slots=True)
-class CompareSettings:
-    """Policies judged against another one on test prompts."""
+class CompareSettings(Settings):
+    """Compare policies with another one on test prompts."""
 
-    policies: tuple[str, ...] = option((), "policies to judge, by comma; empty: the newest one", main=True)
-    against: str = option("", "the policy they are compared with; empty: each one's parent", main=True)
-    reward: str = option("", "reward model that picks the best of n, and judges where judge=reward", main=True)
+    policies: tuple[str, ...] = option((), "policies to judge, separated by commas; empty: the newest one", main=True)
+    against: str = option("", "policy to compare with; empty: the parent of each", main=True)
+    reward: RewardName = option("", "reward model for best of n and for judge=reward; empty: the newest one")
     judge: Literal["rubric", "reward"] = option(
-        "rubric", "rubric: the documented one, for prompts it knows; reward: the reward model", main=True
+        "rubric", "rubric: the documented rubric, for prompts it covers; reward: the reward model", main=True
     )
     prompts: int = option(
-        300, "how many test prompts, always the same ones for one seed", unit="prompts", main=True, min=1
+        300, "number of test prompts; the same seed gives the same ones", unit="prompts", main=True, min=1
     )
-    draws: int = option(2, "answers of each policy per prompt", unit="answers", min=1)
+    draws: int = option(2, "completions per policy and prompt", unit="completions", min=1)
     best_of: int = option(
-        8, "answers of the compared policy the best is picked from; 0: leave it out", unit="answers", min=0
+        8, "completions that best of n chooses from; 0: leave best of n out", unit="completions", min=0
     )
-    agreement: float = option(0.73, "how often two simulated labelers agree, for the noisy win rate", min=0.5, max=1.0)
-    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
-    batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
-    seed: int = option(0, "same seed, same answers", min=0, max=LARGEST_SEED)
+    agreement: float = option(
+        0.73, "agreement between two simulated labelers, for the noisy win rate", min=0.5, max=1.0
+    )
+    max_new_tokens: CompletionLength = 80
+    batch_size: GenerationBatch = 128
+    seed: Seed = option(0, "the same seed gives the same completions")
 
 
-@dataclass(frozen=True, slots=True)
-class PretrainSettings:
-    """A base model from raw text: a new one with a tokenizer of its own, or one that is continued."""
+class PretrainSettings(Settings):
+    """Train a base model from raw text: a new one with its own tokenizer, or an existing one further."""
 
     text: str = option(
         "starter",
-        "starter: the generated corpus; else a file (a document per line, .jsonl or .parquet) or a folder of them",
+        "starter: the generated corpus; else a file (one document per line, .jsonl or .parquet) or a folder of files",
         main=True,
     )
     from_: str = option(
         "",
-        "policy to continue, all of its weights; its sizes and tokenizer stay. Give a tenth of the rate. Empty: a new base",
+        "policy to train further, all weights; give a tenth of the learning rate. Empty: a new base model",
     )
     column: str = option("text", "column of JSON lines or Parquet that holds the text")
     packing: bool = option(
-        False,
-        "documents end to end in rows of the whole context: nothing is padded or cut off; off: a document per row",
+        False, "fill each row of the context with documents end to end, without padding; off: one document per row"
     )
     max_steps: int = option(4200, "optimizer steps", unit="steps", main=True, min=1)
     hidden_size: int = option(192, "width of the model", main=True, min=1)
     layers: int = option(6, "depth of the model", unit="layers", main=True, min=1)
     vocab_size: int = option(2048, "size of the byte-level BPE vocabulary", unit="tokens", main=True, min=300)
     heads: int = option(6, "attention heads; they share the width", min=1)
-    context: int = option(256, "longest document, prompt and answer together", unit="tokens", min=1)
-    batch_size: int = option(64, "documents per step", unit="documents", min=1)
-    learning_rate: float = option(4e-3, "peak rate, shared by Muon and AdamW; warmed up, then linear to 0")
-    seed: int = option(0, "same seed, same model", min=0, max=LARGEST_SEED)
+    context: int = option(256, "longest document; prompt and completion together", unit="tokens", min=1)
+    batch_size: BatchSize = option(64, "documents per step", unit="documents")
+    learning_rate: LearningRate = option(4e-3, "peak rate of Muon and AdamW: warmed up, then linear to 0")
+    seed: Seed = option(0, "the same seed gives the same model")
 
 
-@dataclass(frozen=True, slots=True)
-class SFTSettings:
-    """A policy that imitates instruction rows."""
+class SFTSettings(Settings):
+    """Train a policy to imitate instruction rows."""
 
-    from_: str = option("", "policy to start from; empty: the first base", main=True)
-    snapshot: str = option("", "snapshot of instruction rows; empty: all of the train split", main=True)
-    epochs: float = option(1.0, "passes over the rows", main=True, min=0.0)
-    learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", main=True)
-    rank: int = option(8, "rank of the LoRA adapter", main=True, min=1)
-    batch_size: int = option(32, "rows per step", unit="rows", min=1)
-    packing: bool = option(
-        False,
-        "rows of a step end to end, without padding: pays where attention is by sequence lengths, as on a large GPU",
-    )
-    max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
-    seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)
+    from_: StartPolicy = ""
+    snapshot: str = option("", "snapshot of instruction rows; empty: the whole train split", main=True)
+    epochs: Epochs = option(1.0, main=True)
+    learning_rate: LearningRate = option(1e-3, main=True)
+    rank: Rank = option(8, main=True)
+    batch_size: BatchSize = 32
+    packing: bool = option(False, "put the rows of a step end to end, without padding; faster on large GPUs")
+    max_steps: StepLimit = 0
+    seed: Seed = option(0, "the same seed gives the same policy")
 
 
-@dataclass(frozen=True, slots=True)
-class DPOSettings:
-    """A policy straight from comparisons: no reward model, no sampling."""
+class DPOSettings(Settings):
+    """Train a policy on comparisons directly: no reward model, no sampling."""
 
-    from_: str = option(
-        "",
-        "policy to start from, which is also the reference; empty: the newest one with weights of its own",
-        main=True,
+    from_: StartPolicy = option(
+        "", "policy to start from, which is also the reference policy; empty: the newest one with its own weights"
     )
     labels: str = option(
         "person+import",
-        "whose labels: person, import, simulated, several joined by +, or all; +gold adds gold items",
+        "labels to train on: person, import, simulated, several joined by +, or all; +gold adds gold items",
         main=True,
     )
-    beta: float = option(0.1, "price of leaving the start: large stays near it (of ipo its tau)", main=True, min=1e-6)
-    learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", main=True, min=0.0, max=1.0)
-    epochs: float = option(1.0, "passes over the comparisons", main=True, min=0.0)
+    beta: float = option(
+        0.1, "weight of the KL to the reference policy; larger values stay nearer (tau of ipo)", main=True, min=1e-6
+    )
+    learning_rate: LearningRate = option(1e-3, main=True)
+    epochs: Epochs = option(1.0, "passes over the comparisons", main=True)
     loss: Literal["sigmoid", "ipo"] = option(
-        "sigmoid", "sigmoid: DPO; ipo: a margin per token that is reached, not run away with"
+        "sigmoid", "sigmoid: DPO; ipo: aims at a fixed margin per token, which limits overfitting"
     )
     label_smoothing: float = option(
-        0.0, "of sigmoid: share of labels taken to point the wrong way (conservative DPO)", min=0.0, max=0.49
+        0.0, "share of labels assumed to be wrong (conservative DPO); sigmoid only", min=0.0, max=0.49
     )
-    snapshot: str = option("", "train on a frozen set of comparisons (s2) instead of the current ones")
-    part: str = option("0-1", "part of the training prompts it learns from, by hash: 0-0.5 leaves 0.5-1 to a judge")
-    rank: int = option(16, "rank of the LoRA adapter", min=1, max=1024)
-    batch_size: int = option(16, "pairs per step", unit="pairs", min=1)
-    max_steps: int = option(0, "stop after this many steps; 0: at the end of the epochs", unit="steps", min=0)
-    seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)
+    snapshot: str = option("", "snapshot of comparisons to train on, such as s2; empty: the current comparisons")
+    part: str = option("0-1", "part of the training prompts to learn from, by hash; 0-0.5 leaves 0.5-1 for a judge")
+    rank: Rank = 16
+    batch_size: BatchSize = option(16, "pairs per step", unit="pairs")
+    max_steps: StepLimit = 0
+    seed: Seed = option(0, "the same seed gives the same policy")
 
 
-@dataclass(frozen=True, slots=True)
-class BestOfNSettings:
-    """A policy that answers with the best of n answers of another one."""
+class BestOfNSettings(Settings):
+    """Make a policy that answers with the best of n completions of another policy."""
 
-    from_: str = option(
-        "", "policy whose answers are chosen among; empty: the newest one with weights of its own", main=True
-    )
-    reward: str = option("", "reward model that chooses; empty: the newest one", main=True)
-    n: int = option(
-        8, "answers drawn for each one given: n times the time to sample", unit="answers", main=True, min=2, max=1024
-    )
-    validation_prompts: int = option(64, "on which is measured how the reward rises with n", unit="prompts", min=0)
-    max_new_tokens: int = option(80, "where an answer is cut while that is measured", unit="tokens", min=1)
-    batch_size: int = option(128, "answers generated at once", unit="answers", min=1)
-    seed: int = option(0, "same seed, same measurement", min=0, max=LARGEST_SEED)
+    from_: StartPolicy = option("", "policy to draw from; empty: the newest one with its own weights")
+    reward: RewardName = option("", "reward model that chooses; empty: the newest one")
+    n: DrawCount = option(8, "completions drawn per answer; sampling takes n times as long")
+    validation_prompts: int = option(64, "prompts on which the run measures the reward by n", unit="prompts", min=0)
+    max_new_tokens: CompletionLength = option(80, "longest completion of that measurement", unit="tokens")
+    batch_size: GenerationBatch = 128
+    seed: Seed = option(0, "the same seed gives the same measurement")
 
 
-@dataclass(frozen=True, slots=True)
-class RejectionSettings:
-    """A policy that imitates the best of n of its own answers."""
+class RejectionSettings(Settings):
+    """Train a policy to imitate the best of n of its own completions."""
 
-    from_: str = option("", "policy to start from; empty: the newest one with weights of its own", main=True)
-    reward: str = option("", "reward model that chooses; empty: the newest one", main=True)
-    n: int = option(8, "answers drawn to each prompt", unit="answers", main=True, min=2, max=1024)
-    prompts_per_round: int = option(500, "how many train prompts a round answers", unit="prompts", main=True, min=1)
+    from_: StartPolicy = option("", "policy to start from; empty: the newest one with its own weights")
+    reward: RewardName = option("", "reward model that chooses; empty: the newest one")
+    n: DrawCount = 8
+    prompts_per_round: int = option(500, "train prompts per round", unit="prompts", main=True, min=1)
     rounds: int = option(
         2,
-        "each samples from the newest policy and trains from the start again",
+        "rounds; each samples the newest policy and trains again from the start policy",
         unit="rounds",
         main=True,
         min=1,
         max=100,
     )
-    prompts: str = option("", "source of the prompts; empty: all of the train split")
-    learning_rate: float = option(1e-3, "peak rate; warmed up, then linear to 0", min=0.0, max=1.0)
-    epochs: float = option(2.0, "passes over a round's answers", min=0.0)
-    rank: int = option(16, "rank of the LoRA adapter", min=1, max=1024)
-    batch_size: int = option(
-        32, "rows per training step, and the measure of how many answers are drawn at once", unit="rows", min=1
-    )
-    max_steps: int = option(
-        0, "stop a round's training after this many steps; 0: at the end of the epochs", unit="steps", min=0
-    )
-    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
-    seed: int = option(0, "same seed, same policy", min=0, max=LARGEST_SEED)
+    prompts: str = option("", "source of the prompts; empty: the whole train split")
+    learning_rate: LearningRate = 1e-3
+    epochs: Epochs = option(2.0, "passes over the completions of a round")
+    rank: Rank = 16
+    batch_size: BatchSize = option(32, "rows per training step; also scales how many completions are drawn at once")
+    max_steps: StepLimit = option(0, "stop the training of a round after this many steps; 0: train all epochs")
+    max_new_tokens: CompletionLength = 80
+    seed: Seed = option(0, "the same seed gives the same policy")

@@ -23,10 +23,21 @@ FLOORS = {
 }
 MODELS = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "safetensors"}
 THIRD_PARTY = {
-    "data": {"sqlite_utils", "numpy", "psutil", "tokenizers", "pyarrow", "huggingface_hub", "httpx"},
+    "data": {
+        "pydantic",
+        "pydantic_core",
+        "sqlite_utils",
+        "numpy",
+        "psutil",
+        "tokenizers",
+        "pyarrow",
+        "huggingface_hub",
+        "httpx",
+    },
     "labeling": {"authlib", "joserfc", "numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
     "reward": MODELS | {"numpy"},
-    "rlhf": MODELS | {"numpy", "uvicorn", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    "rlhf": MODELS
+    | {"numpy", "pydantic", "uvicorn", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}

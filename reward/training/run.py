@@ -12,7 +12,7 @@ from typing import Any
 
 from data.records import Policy
 from data.run_context import RunContext, RunResult
-from data.settings import as_dict
+from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
 from data.views.preferences import PreferenceRow
 from labeling.quality.agreement import agreement
@@ -23,7 +23,7 @@ from reward.base.machine import library_versions, peak_mb
 from reward.ensemble import RewardEnsemble, member_folder
 from reward.model import RewardModel
 from reward.report.build import build_report, highest_reachable
-from reward.settings import LARGEST_SEED, RewardSettings
+from reward.settings import RewardSettings
 from reward.training.callback import Progress
 from reward.training.fit import Fitted, Start, fit
 from reward.training.rows import Encoded, RowEncoder, run_rows
@@ -116,7 +116,7 @@ def _train_member(
     if done.is_dir():
         return
     checkpoints, part = done.with_name("trainer"), done.with_name("part")
-    own = replace(settings, seed=(settings.seed + SEEDS_APART * member) % LARGEST_SEED)
+    own = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
     progress = Progress(context, CURVES, "training", member, settings.members)
     fitted = fit(checkpoints, own, base, start, rows, progress)
     write_adapter(part, fitted.config, fitted.weights)

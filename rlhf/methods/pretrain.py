@@ -13,7 +13,6 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -61,7 +60,7 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     parent = store.policies.get(number(settings.from_, POLICY)) if settings.from_ else None
     model, tokenizer = continued(store, parent) if parent else fresh(settings, text, folder)
     context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
-    rows = Rows(text, tokenizer, replace(settings, context=context_length))
+    rows = Rows(text, tokenizer, settings.model_copy(update={"context": context_length}))
     train(context, settings, model, rows)
     loss = held_out_loss(model, rows)
     model.to(torch.bfloat16).save_pretrained(folder)

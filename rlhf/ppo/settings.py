@@ -1,67 +1,66 @@
-"""What a PPO run can be told; importable without torch (forms and `--set` read this class)."""
+"""Settings of a PPO run; importable without torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from reward.settings import LARGEST_SEED
-from rlhf.settings import option
+from data.settings import CompletionLength, LearningRate, Rank, Seed, Settings, StartPolicy, option
+from rlhf.settings import RewardName
 
 
-@dataclass(frozen=True, slots=True)
-class PPOSettings:
-    """A policy that a reward model likes better, kept near the one it starts from."""
+class PPOSettings(Settings):
+    """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
-    from_: str = option("", "policy to start from, and to stay near; empty: the newest one", main=True)
-    reward: str = option("", "reward model or reward source that judges; empty: the newest reward model", main=True)
-    max_steps: int = option(
-        36, "updates at most; each samples a batch of answers and trains on it", unit="updates", main=True, min=1
-    )
+    from_: StartPolicy = option("", "policy to start from, which is also the reference policy; empty: the newest one")
+    reward: RewardName = option("", "reward model or external reward; empty: the newest reward model")
+    max_steps: int = option(36, "most updates; each samples a batch and trains on it", unit="updates", main=True, min=1)
     kl_target: float = option(
         3.0,
-        "distance from the start the run steers to; 0: the price of KL stays fixed",
+        "KL that the controller aims at; 0: the KL coefficient stays fixed",
         unit="nats per answer",
         main=True,
         min=0.0,
         max=1e3,
     )
-    learning_rate: float = option(
-        1.5e-3, "peak rate of the LoRA matrices; warmed up, then linear to 0", main=True, min=0.0, max=1.0
+    learning_rate: LearningRate = option(
+        1.5e-3, "peak rate of the LoRA matrices: warmed up, then linear to 0", main=True
     )
     guard: str = option(
         "",
-        "second reward, trained on other labels: watches, chooses what is kept, ends an over-optimised run; empty: none",
+        "second reward model, trained on other labels: chooses the checkpoint, ends an over-optimised run. Empty: none",
     )
     uncertainty: float = option(
         0.0,
-        "subtracted for each standard deviation that the members of the reward's ensemble are apart; 0: their mean",
+        "subtract this many standard deviations of the ensemble's members from the reward; 0: use their mean",
         min=0.0,
         max=1e3,
     )
-    prompts: str = option("", "source of the prompts; empty: all prompts of the train split (never others)")
+    prompts: str = option("", "source of the prompts, train split only; empty: the whole train split")
     kl_budget: float = option(
-        6.0, "distance at which the run ends; nothing beyond it is kept", unit="nats per answer", min=0.01, max=1e3
+        6.0, "KL at which the run ends; no checkpoint beyond it is used", unit="nats per answer", min=0.01, max=1e3
     )
     kl_coef: float = option(
-        0.05, "price of a nat of KL at the start, in standard deviations of the reward", min=0.0, max=1e3
+        0.05, "first KL coefficient, in standard deviations of the reward per nat", min=0.0, max=1e3
     )
     critic: Literal["auto", "joint", "adapter", "reward"] = option(
         "auto",
-        "what predicts the reward: a head on the policy, an adapter of its own, or one that starts as the reward model; "
-        "auto: the last where the reward model has the policy's base, else the first",
+        "joint: a value head on the policy; adapter: an adapter of its own; reward: starts as the reward model; "
+        "auto: reward if both have the same base model, else joint",
     )
     batch_size: int = option(
-        128, "answers sampled for an update; a multiple of 32", unit="answers", min=32, multiple_of=32
+        128, "completions per update, a multiple of 32", unit="completions", min=32, multiple_of=32
     )
-    epochs: int = option(2, "passes over the answers of an update", min=1)
-    max_new_tokens: int = option(80, "where an answer is cut", unit="tokens", min=1)
-    temperature: float = option(1.0, "of sampling, and of every log-probability alike", min=0.01, max=10.0)
+    epochs: int = option(2, "passes over the completions of an update", min=1)
+    max_new_tokens: CompletionLength = 80
+    temperature: float = option(1.0, "temperature of sampling and of all log-probabilities", min=0.01, max=10.0)
     missing_eos_penalty: float = option(
-        1.0, "subtracted where an answer has no end, in standard deviations of the reward", min=0.0, max=1e3
+        1.0,
+        "subtracted from the reward of a completion that was cut off, in standard deviations of the reward",
+        min=0.0,
+        max=1e3,
     )
-    validation_prompts: int = option(128, "prompts on which the kept checkpoint is chosen", unit="prompts", min=1)
-    validate_every: int = option(4, "updates between two looks at them", unit="updates", min=1)
-    rank: int = option(16, "rank of the LoRA adapter, where the start has none", min=1)
+    validation_prompts: int = option(128, "prompts that choose the checkpoint", unit="prompts", min=1)
+    validate_every: int = option(4, "updates between two validations", unit="updates", min=1)
+    rank: Rank = option(16, "rank of the LoRA adapter, if the start policy has none")
     bf16: bool = option(False, "sample and train in bfloat16; log-probabilities stay in float32")
-    seed: int = option(0, "same seed, same run", min=0, max=LARGEST_SEED)
+    seed: Seed = 0

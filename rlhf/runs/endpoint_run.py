@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Literal
 
 from data.errors import BadInput
 from data.records import Prompt, Run
 from data.run_context import Cancelled, RunContext, RunResult
-from data.settings import as_dict, parse_settings
+from data.settings import CompletionLength, Seed, Settings, as_dict, option, parse_settings
 from data.store import Store
 from data.tables.process_identity import identity
 from rlhf.kinds import Kind
@@ -31,7 +30,7 @@ from rlhf.sampling.pairing import (
     find_project_id,
     split_prompt_counts,
 )
-from rlhf.settings import option
+from rlhf.settings import PairRule, Priority, ProjectName, SplitName, TestShare
 
 KIND = Kind(
     "endpoint",
@@ -43,33 +42,25 @@ KIND = Kind(
 """Not among the kinds that a page offers: an address comes from whoever may start commands."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointSettings:
-    """Answers of a model behind an endpoint, and the pairs made of them for the labelers."""
+class EndpointSettings(Settings):
+    """Sample completions of a model behind an endpoint, and make pairs of them for the labelers."""
 
     endpoint: str = option("", "address of an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1")
-    model: str = option("", "the model's name there; answers are kept under it")
+    model: str = option("", "name of the model at the endpoint; its completions are stored under this name")
     prompts: int = option(
-        100, "how many prompts; those that this model answered least often come first", unit="prompts", min=1
+        100, "number of prompts; those with the fewest completions of this model come first", unit="prompts", min=1
     )
-    per_prompt: int = option(2, "answers per prompt", unit="answers", min=2)
-    temperature: float = option(1.0, "as the endpoint reads it", min=0.0)
-    split: Literal["", "train", "validation", "test"] = option("", "whose prompts; empty: train and a share of test")
-    test_share: float = option(
-        0.15, "share of test prompts where no split is named: they measure, they never train", min=0.0, max=0.5
-    )
-    pairs: Literal["disjoint", "all", "ranking"] = option(
-        "disjoint",
-        "disjoint: no answer stands in two pairs; all: every two of a prompt; ranking: all of a prompt in one order",
-    )
-    project: str = option("", "labeling project that judges them; empty: Standard")
-    priority: int = option(
-        0, "its items are judged before those of a lower number, the begun ones first; 0 is usual", min=-1000, max=1000
-    )
-    max_new_tokens: int = option(512, "where an answer is cut", unit="tokens", min=1)
-    at_once: int = option(8, "questions on their way at the same time", unit="questions", min=1)
-    timeout: float = option(300.0, "how long to wait for one reply", unit="seconds", min=0.0)
-    seed: int = option(0, "sent along; endpoints that heed it give the same answers for the same seed")
+    per_prompt: int = option(2, "completions per prompt", unit="completions", min=2)
+    temperature: float = option(1.0, "temperature that the endpoint uses", min=0.0)
+    split: SplitName = ""
+    test_share: TestShare = 0.15
+    pairs: PairRule = "disjoint"
+    project: ProjectName = ""
+    priority: Priority = 0
+    max_new_tokens: CompletionLength = 512
+    at_once: int = option(8, "number of parallel requests", unit="requests", min=1)
+    timeout: float = option(300.0, "longest wait for one reply", unit="seconds", min=0.0)
+    seed: Seed = option(0, "sent with each request; some endpoints give the same completions for the same seed")
 
 
 def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -166,7 +166,7 @@ def test_a_snapshot_that_mixes_people_s_with_simulated_labels_is_refused_unless_
     settings = parse_settings(RewardSettings, [f"snapshot={mixed.public}", "max_steps=1", "rank=2"])
     with pytest.raises(BadInput, match=f"snapshot {mixed.public} mixes 40 simulated labels with 20 of people"):
         run_rows(context_of(labeled, settings), settings)
-    asked = replace(settings, labels="all")
+    asked = settings.model_copy(update={"labels": "all"})
     assert len(run_rows(context_of(labeled, asked), asked)[1]) == 60
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +17,7 @@ from reward.training.run import run
 from tests.support.tiny_model import make_tiny_model
 
 PLAIN = RewardSettings(learning_rate=1e-2, max_steps=2, batch_size=8, rank=4)
-CURVE = replace(PLAIN, curve=True)
+CURVE = PLAIN.model_copy(update={"curve": True})
 LABELERS = ("mina", "theo")
 
 

@@ -61,12 +61,12 @@ def parent(base_folder, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "loss"),
     [
-        (replace(FAST, beta=0.3), lambda d, n: math.log1p(math.exp(-0.3 * d))),
+        (FAST.model_copy(update={"beta": 0.3}), lambda d, n: math.log1p(math.exp(-0.3 * d))),
         (
-            replace(FAST, beta=0.3, label_smoothing=0.2),
+            FAST.model_copy(update={"beta": 0.3, "label_smoothing": 0.2}),
             lambda d, n: 0.8 * math.log1p(math.exp(-0.3 * d)) + 0.2 * math.log1p(math.exp(0.3 * d)),
         ),
-        (replace(FAST, beta=0.5, loss="ipo"), lambda d, n: (n - 1.0) ** 2),  # 1 / (2 beta)
+        (FAST.model_copy(update={"beta": 0.5, "loss": "ipo"}), lambda d, n: (n - 1.0) ** 2),  # 1 / (2 beta)
     ],
     ids=["sigmoid", "conservative", "ipo"],
 )
@@ -147,7 +147,7 @@ def test_a_pair_beyond_the_context_is_left_out_and_counted(labeled, base_folder)
 
 
 def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(labeled, monkeypatch):
-    settings = replace(FAST, from_="p1")
+    settings = FAST.model_copy(update={"from_": "p1"})
     whole = run(context_of(labeled, settings), settings)
     first = context_of(labeled, settings)
     monkeypatch.setattr(first, "cancelled", lambda: first.store.runs.get(first.run.id).done >= 3)

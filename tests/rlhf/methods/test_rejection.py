@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -104,7 +103,7 @@ def test_an_answer_without_an_end_is_not_imitated():
 
 
 def test_where_no_answer_ends_the_run_says_so(judged):
-    short = replace(SMALL, max_new_tokens=1, n=2)
+    short = SMALL.model_copy(update={"max_new_tokens": 1, "n": 2})
     with pytest.raises(BadInput, match="no answer came to its end"):
         run(context_of(judged, short), short)
 
@@ -126,4 +125,4 @@ def test_without_a_reward_model_nothing_is_queued(store, tmp_path):
 
 def test_no_round_answers_test_prompts(judged):
     with pytest.raises(BadInput, match="no run trains on test prompts"):
-        run(context_of(judged, SMALL), replace(SMALL, prompts="test"))
+        run(context_of(judged, SMALL), SMALL.model_copy(update={"prompts": "test"}))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from itertools import count, cycle
 
 import pytest
 import torch
+from annotated_types import Ge, MultipleOf
 
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
@@ -168,8 +168,8 @@ def test_only_train_prompts_are_trained_on(home):
         ("batch_size=33", "batch_size=33 is not a multiple of 32. Give 32 or 64."),
         ("batch_size=0", "batch_size=0 is out of range. Give at least 32."),
         ("max_steps=0", "max_steps=0 is out of range. Give at least 1."),
-        ("rank=0", "rank=0 is out of range. Give at least 1."),
-        ("temperature=0", "temperature=0.0 is out of range. Give at least 0.01 and at most 10.0."),
+        ("rank=0", "rank=0 is out of range. Give at least 1 and at most 1024."),
+        ("temperature=0", "temperature=0 is out of range. Give at least 0.01 and at most 10.0."),
         ("kl_coef=-0.1", "kl_coef=-0.1 is out of range. Give at least 0.0 and at most 1000.0."),
         ("seed=-1", "seed=-1 is out of range. Give at least 0 and at most 4294967295."),
     ],
@@ -183,11 +183,12 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_queued(home, s
 
 
 def test_every_number_has_its_range_and_every_default_lies_in_it():
-    numbers = [one for one in fields(PPOSettings) if one.type in ("int", "float")]
-    assert [one.name for one in numbers if "min" not in one.metadata] == []
+    numbers = {name: field for name, field in PPOSettings.model_fields.items() if field.annotation in (int, float)}
+    assert [name for name, field in numbers.items() if not any(isinstance(rule, Ge) for rule in field.metadata)] == []
     assert parse_settings(PPOSettings, as_dict(PPOSettings())) == PPOSettings()
 
 
 def test_the_multiple_asked_of_a_batch_is_what_an_optimizer_step_sees(tmp_path):
-    (batch,) = (one for one in fields(PPOSettings) if one.name == "batch_size")
-    assert make_config(PPOSettings(), tmp_path).minibatch_size == batch.metadata["multiple_of"] == batch.metadata["min"]
+    rules = PPOSettings.model_fields["batch_size"].metadata
+    bounds = {type(rule): rule for rule in rules}
+    assert make_config(PPOSettings(), tmp_path).minibatch_size == bounds[MultipleOf].multiple_of == bounds[Ge].ge
