@@ -90,7 +90,7 @@ def option(
     """
     shown = ({"unit": unit} if unit else {}) | ({"main": True} if main else {})
     given = {"description": help, "ge": min, "le": max, "multiple_of": multiple_of, "json_schema_extra": shown or None}
-    return Field(default, **{name: value for name, value in given.items() if value is not None})  # type: ignore[call-overload, no-any-return]
+    return Field(default, **{name: value for name, value in given.items() if value is not None})  # type: ignore[call-overload]
 
 
 StartPolicy = Annotated[str, option("", "policy to start from; empty: the first base model", main=True)]
