@@ -12,8 +12,8 @@ from data.views.head_to_head import meetings
 from data.views.preferences import stream_rows
 from labeling.page import actions, feedback
 from labeling.session import Answer, Session
-from rlhf.pages.loop_counts import look_round
-from rlhf.pages.policies import answers
+from rlhf.pages.loop_counts import count_loop
+from rlhf.pages.policies_view import draw_answers
 from tests.bench.large_home import fill
 
 NEW = {"created_at", "shown_at", "expires_at", "hour"}
@@ -101,12 +101,12 @@ def scans(store, work):
 @pytest.mark.parametrize(
     "look",
     [
-        look_round,
+        count_loop,
         lambda store: store.projects.counts(1),
         lambda store: (store.adjudications.open_pairs(limit=1_000), store.adjudications.open_count()),
         lambda store: (store.columns.mark(), store.columns.skips(("person",))),
         lambda store: meetings(store, "person"),
-        lambda store: answers(store, store.policies.get("p2")),
+        lambda store: draw_answers(store, store.policies.get("p2")),
     ],
     ids=["loop", "projects", "disputes", "labels", "arena", "policies"],
 )

@@ -20,7 +20,7 @@ from reward.base.frozen_base import Base
 from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel
 from rlhf.export import export_policy, export_reward_model
-from rlhf.pages.export import draw_models, newest
+from rlhf.pages.export import draw_models, newest_policy
 from tests.support.tiny_model import make_tiny_model
 
 PROMPT, ANSWER = "Name two animals.", "a fox and a lamp"
@@ -87,7 +87,7 @@ def test_the_export_page_shows_the_command_that_writes_the_newest_policy_with_we
 ):
     start = store.policies.add(name="base", kind="base", base=str(folder))
     store.policies.add(name="best", kind="best-of-n", base=str(folder), parent_id=start.id, config={"n": 2})
-    command = unescape(re.search("<code>(.*?)</code>", draw_models(store.home, newest(store)))[1])
+    command = unescape(re.search("<code>(.*?)</code>", draw_models(store.home, newest_policy(store)))[1])
     monkeypatch.chdir(tmp_path)
     program, *argv = shlex.split(command)
     assert (program, app.main(argv)) == ("preference-loop", 0)
@@ -95,7 +95,7 @@ def test_the_export_page_shows_the_command_that_writes_the_newest_policy_with_we
 
 
 def test_without_a_policy_the_export_page_shows_no_command(store):
-    assert draw_models(store.home, newest(store)) == ""
+    assert draw_models(store.home, newest_policy(store)) == ""
 
 
 def test_the_plain_template_is_written_down_for_a_base_without_one(store, tmp_path):

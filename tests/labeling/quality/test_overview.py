@@ -240,7 +240,7 @@ def test_two_by_two_is_known_of_each_batch_too(store, said, mina, jun):
     }
     assert batches == {"run1": [(1.0, 1)], "run2": [(0.0, 1)]}
     assert [group["between"][0]["labelers"] for group in found.agreement_json()["groups"]] == [["mina", "jun"]] * 4
-    html = labels_view.matrix(found)
+    html = labels_view.draw_matrix(found)
     assert (html.count("class=matrix"), html.count("<details>")) == (
         3,
         2,

@@ -9,7 +9,7 @@ import pytest
 
 from rlhf.common.estimate import elapsed_seconds, format_duration, peak_memory_mb, remaining_seconds, typical_seconds
 from rlhf.kinds import KINDS
-from rlhf.pages.loop_counts import look_round
+from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.run_form import RunForm
 
 START, LATER = "2026-01-01T10:00:00.000000+00:00", "2026-01-01T10:01:00.000000+00:00"
@@ -59,7 +59,7 @@ def test_the_form_says_what_the_last_runs_took(store):
     store.policies.add(name="first", kind="base", base="some/hub-id")
     with gr.Blocks():
         form = RunForm(store, KINDS["sample"])
-    assert "None has run on this machine yet." in form.outlook()
+    assert "No such run has finished on this machine yet." in form.outlook()
     for report in ({}, {"peak_mb": 1234.4}):
         run = store.runs.enqueue("sample", {}, "tester")
         store.runs.claim()
@@ -73,6 +73,6 @@ def test_times_are_rounded_for_people(seconds, words):
 
 
 def test_the_ring_of_a_fresh_home_is_empty_and_names_a_waiting_run(store):
-    assert look_round(store).prompts == 0
+    assert count_loop(store).prompts == 0
     store.runs.enqueue("sample", {}, "tester")
-    assert look_round(store).active == "run1"
+    assert count_loop(store).active == "run1"

@@ -18,8 +18,9 @@ from labeling.session import Answer, Session
 from rlhf.common import locks
 from rlhf.evaluation.arena import lines
 from rlhf.evaluation.elo import ranking
-from rlhf.models.independence import explain_dependence
-from rlhf.pages.arena import ArenaPage, comparison, notes, plot, row, start_of
+from rlhf.models.independence import partiality
+from rlhf.pages.arena import ArenaPage, comparison, default_opponent
+from rlhf.pages.arena_view import draw_notes, draw_plot, row
 
 EVIL = "<img src=x onerror=alert(1)>"
 FOUND = {
@@ -95,12 +96,12 @@ def test_a_policy_that_never_lost_has_a_strength_and_one_that_met_nobody_has_non
     ],
 )
 def test_a_judge_that_trained_a_policy_or_learned_with_it_is_named(ring, judge, policy, why):
-    assert explain_dependence(ring, ring.reward_models.get(judge), ring.policies.get(policy)) == why
+    assert partiality(ring, ring.reward_models.get(judge), ring.policies.get(policy)) == why
 
 
 def test_what_its_parent_was_trained_by_is_not_independent_of_a_child(ring):
     child = ring.policies.add(name="child", kind="sft", base="b", adapter="x", parent_id=2)
-    assert explain_dependence(ring, ring.reward_models.get(1), child) == "r1 drove p2"
+    assert partiality(ring, ring.reward_models.get(1), child) == "r1 drove p2"
 
 
 @pytest.mark.parametrize("written", ["r2", "2"])
@@ -109,15 +110,9 @@ def test_the_guard_that_chose_what_is_kept_is_not_independent_of_it(ring, writte
         name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=1, config={"guard": written}
     )
     child = ring.policies.add(name="child", kind="sft", base="b", adapter="x", parent_id=watched.id)
-    assert (
-        explain_dependence(ring, ring.reward_models.get(2), watched)
-        == f"r2 chose the kept checkpoint of {watched.public}"
-    )
-    assert (
-        explain_dependence(ring, ring.reward_models.get(2), child)
-        == f"r2 chose the kept checkpoint of {watched.public}"
-    )
-    assert explain_dependence(ring, ring.reward_models.get(1), watched) == f"r1 drove {watched.public}"
+    assert partiality(ring, ring.reward_models.get(2), watched) == f"r2 chose the kept checkpoint of {watched.public}"
+    assert partiality(ring, ring.reward_models.get(2), child) == f"r2 chose the kept checkpoint of {watched.public}"
+    assert partiality(ring, ring.reward_models.get(1), watched) == f"r1 drove {watched.public}"
 
 
 def test_a_judge_that_learned_with_the_guard_is_not_independent_of_what_it_chose(ring):
@@ -126,8 +121,8 @@ def test_a_judge_that_learned_with_the_guard_is_not_independent_of_what_it_chose
         name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=None, config={"guard": "r2"}
     )
     shared = f"2 comparisons trained both r3 and r2, which chose the kept checkpoint of {watched.public}"
-    assert explain_dependence(ring, ring.reward_models.get(3), watched) == shared
-    assert explain_dependence(ring, ring.reward_models.get(1), watched) is None
+    assert partiality(ring, ring.reward_models.get(3), watched) == shared
+    assert partiality(ring, ring.reward_models.get(1), watched) is None
 
 
 @pytest.mark.parametrize("guard", ["", "polite", "r9"])
@@ -135,7 +130,7 @@ def test_a_guard_that_is_no_reward_model_of_this_home_shares_no_labels(ring, gua
     watched = ring.policies.add(
         name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=None, config={"guard": guard}
     )
-    assert explain_dependence(ring, ring.reward_models.get(3), watched) is None
+    assert partiality(ring, ring.reward_models.get(3), watched) is None
 
 
 def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring):
@@ -233,15 +228,15 @@ def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     assert [shown[policy][-1] for policy in ("p2", "p4")] == ["judge not independent", ""]
     assert shown["p4"][7] == "≤ 1.20"
     assert shown["p3"][3:] == ["–"] * 11 + [""]
-    said = notes(found, start)
+    said = draw_notes(found, start)
     assert "p2: the judge is not independent, r1 drove p2." in said
     assert "Not compared yet: p3." in said
-    assert "Not all were asked the same prompts" in said
-    drawn = plot(found, start)
+    assert "The rows use different test prompts." in said
+    drawn = draw_plot(found, start)
     assert "<circle" in drawn  # measured
     assert drawn.count("<rect") == 1  # the bound
     assert "p2 PPO: 70 % (60–80), KL 2.25" in drawn
-    assert plot(lines(ring, start, "rubric", []), start) == ""
+    assert draw_plot(lines(ring, start, "rubric", []), start) == ""
 
 
 def page_of(store):
@@ -268,7 +263,7 @@ def test_the_page_draws_itself_once_until_something_comes(ring):
     assert "/label/" in ranked
     assert page.tick("#arena", mark, "p1", "rubric", request)[4] == gr.skip()
     assert page.tick("#runs", "", "p1", "rubric", request)[4] == gr.skip()
-    written = base64.b64decode(re.search(r"base64,([^']+)", said)[1]).decode()
+    written = base64.b64decode(re.search(r"base64,([^']+)", updates[page.notes])[1]).decode()
     assert {line["policy"]: line["win_rate"] for line in csv.DictReader(io.StringIO(written))} == {
         "p2": "0.7",
         "p3": "",
@@ -300,14 +295,14 @@ def test_a_name_of_a_policy_is_never_markup(ring):
     ring.evaluations.add(3, 1, "rubric", FOUND | {"judge_partial": EVIL})
     start = ring.policies.get(1)
     found = lines(ring, start, "rubric", [])
-    assert "<img" not in notes(found, start) + plot(found, start)
+    assert "<img" not in draw_notes(found, start) + draw_plot(found, start)
 
 
 def test_one_click_queues_all_policies_on_the_same_prompts(ring):
     ring.prompts.add_many({"text": f"Write note {number}.", "source": "test"} for number in range(40))
     (ring.home / "x").mkdir()
     (ring.home / "x" / "adapter_config.json").touch()
-    with locks.acquire_lock(ring.home / locks.SUPERVISOR):
+    with locks.hold(ring.home / locks.SUPERVISOR):
         page = page_of(ring)
         assert "run1 is queued" in page.queue_comparison("p1", "r2", [], asks(ring))
         assert "run2, run3 queued" in page.queue_pairs("p1", ["p2", "p3"], asks(ring))
@@ -326,6 +321,6 @@ def test_beside_the_rubric_the_newest_reward_model_says_what_it_thinks(ring):
 
 
 def test_the_opponent_is_the_one_most_were_compared_with(ring):
-    assert start_of(ring, ring.policies.list()) == "p1"
+    assert default_opponent(ring, ring.policies.list()) == "p1"
     ring.evaluations.add(1, 2, "rubric", FOUND)
-    assert start_of(ring, ring.policies.list()) == "p2"
+    assert default_opponent(ring, ring.policies.list()) == "p2"

@@ -259,7 +259,7 @@ def test_a_row_is_shown_as_text_as_tokens_and_by_what_counts(finished):
     counted = "".join(piece for piece, counts in shown["tokens"] if counts)
     assert counted == "Dear Mina, thank you.<|end|>"
     assert shown["prompt"] == "".join(piece for piece, counts in shown["tokens"] if not counts)
-    html = run_view.samples(store, store.runs.get(context.run.id))
+    html = run_view.draw_samples(store, store.runs.get(context.run.id))
     assert "<mark>&lt;|end|&gt;</mark>" in html
     assert "marked ones count in the loss" in html
 

@@ -67,7 +67,7 @@ def test_every_cluster_has_a_line_with_its_share_and_its_words():
 def test_the_step_that_is_due_is_the_first_that_is_not_done(store):
     html = clinic_view.draw_steps(store)
     assert html.count("card next") == 1
-    assert html.index("card next") < html.index("1 Look") < html.index("2 Rate")
+    assert html.index("card next") < html.index("1 Examine") < html.index("2 Rate")
 
 
 def test_quality_stands_beside_what_it_is_read_against(store):
@@ -79,14 +79,14 @@ def test_quality_stands_beside_what_it_is_read_against(store):
 
 def test_people_and_simulated_raters_each_have_their_agreement():
     one, other = {"rows": 9, "rate": 0.8, "ci": [0.5, 0.95]}, {"rows": 40, "rate": 0.6, "ci": [0.4, 0.75]}
-    assert clinic_view.agreed({"whose": "all", "agreement": {"person": one, "simulated": other}}) == {
+    assert clinic_view.rater_agreement({"whose": "all", "agreement": {"person": one, "simulated": other}}) == {
         "Two people agree": "80 % (50–95)",
         "Two simulated raters agree": "60 % (40–75)",
     }
-    assert clinic_view.agreed({"whose": "simulated", "agreement": other}) == {
+    assert clinic_view.rater_agreement({"whose": "simulated", "agreement": other}) == {
         "Two simulated raters agree": "60 % (40–75)"
     }
-    assert clinic_view.agreed({"whose": "all", "agreement": other}) == {}
+    assert clinic_view.rater_agreement({"whose": "all", "agreement": other}) == {}
 
 
 def test_marked_defects_show_what_the_filter_does_with_them(store):
@@ -131,4 +131,4 @@ def test_the_curve_says_where_it_flattens(store):
     html = clinic_view.draw_curve(run)
     assert "From 500 rows on" in html
     assert html.count("<circle") == 3
-    assert "Not measured yet" in clinic_view.draw_curve(None)
+    assert "No curve yet" in clinic_view.draw_curve(None)

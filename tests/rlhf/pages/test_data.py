@@ -16,7 +16,8 @@ from data.transfer.importing import import_file, import_files
 from data.transfer.previewing import preview
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
-from rlhf.pages.data import DataPage, draw_counts, draw_preview, draw_rows
+from rlhf.pages.data import DataPage
+from rlhf.pages.data_view import draw_counts, draw_preview, draw_rows
 from rlhf.pages.upload import chosen, clean, incoming, upload
 from rlhf.pages.upload_progress import Readings
 
@@ -123,7 +124,7 @@ def test_the_shelf_finds_rows_by_source_split_and_text_newest_first(store, tmp_p
 def test_an_empty_list_says_which_step_fills_it(store):
     assert "Upload a file above" in draw_rows([], "prompts", True)
     assert "write answers" in draw_rows([], "instructions", True)
-    assert "Take a condition away" in draw_rows([], "prompts", False)
+    assert "Remove a filter" in draw_rows([], "prompts", False)
 
 
 def test_an_import_stands_under_the_number_of_who_brought_it(store):

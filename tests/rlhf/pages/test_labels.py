@@ -1,4 +1,4 @@
-"""The page Labels: what it says, that every handler asks who is there, and that a researcher's acts are kept."""
+"""The Labels page: its figures and texts, the disputed pairs, and the audit of a researcher's actions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data.store import Store
 from data.views.preferences import filters
 from labeling.quality.agreement import Agreement, AgreementReport, Alpha
 from labeling.quality.overview import overview
-from rlhf.pages import disputes, labels_view
+from rlhf.pages import disputes_view, labels_tables, labels_view
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.labels import LabelsPage
 
@@ -53,9 +53,9 @@ def test_every_handler_asks_who_is_there(judged, username):
     page, queue = page_of(judged), queue_of(judged)
     handlers = (
         lambda: page.tick("#labels", "", "people", asked),
-        lambda: page.set_aside("mina", "why", asked),
-        lambda: page.take_in("mina", "", asked),
-        lambda: page.weigh("people", asked),
+        lambda: page.exclude("mina", "why", asked),
+        lambda: page.include("mina", "", asked),
+        lambda: page.compute_weights("people", asked),
         lambda: queue.refresh("#labels", "", asked),
         lambda: queue.later("3", asked),
         lambda: queue.show_votes("3", asked),
@@ -77,7 +77,7 @@ def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(jud
     assert "<b>67</b><small>3</small>" in matrix
     assert {row[0] for row in labelers.value["data"]} == {"mina", "jun"}
     assert "Gold (%)" not in labelers.value["headers"]  # nobody has met a gold item
-    assert {name for name, _ in who.choices} == {"mina", "jun"}
+    assert {name for name, _ in updates[page.who].choices} == {"mina", "jun"}
     assert page.tick("#labels", mark, "people", RAE)[4] == gr.skip()
     assert page.tick("#loop", "", "people", RAE)[1] == gr.skip()
 
@@ -103,8 +103,8 @@ def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, a
         verdict="left",
         source="import",
     )
-    assert "overlap above 1" in labels_view.summary(overview(store, "people"))
-    assert "1 of the other kind" in labels_view.summary(overview(store, "simulated"), others=1)
+    assert "overlap above 1" in labels_view.draw_summary(overview(store, "people"))
+    assert "but 1 from the other one" in labels_view.draw_summary(overview(store, "simulated"), others=1)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_disputed_pair_shows_nobodys_vote_until_it_is_asked_for(judged):
 
 def test_a_verdict_is_about_the_answers_as_they_stood_and_can_be_taken_back(judged):
     queue = queue_of(judged)
-    left, right = disputes.sides(judged.pairs.get(3))
+    left, right = disputes_view.sides(judged.pairs.get(3))
     told, last, *then = queue.decide("right_slightly", "3", "", RAE)
     assert "Recorded: B slightly better." in told
     kept = judged.adjudications.of_pair(3)
@@ -146,8 +146,8 @@ def test_a_verdict_is_about_the_answers_as_they_stood_and_can_be_taken_back(judg
 
 def test_a_verdict_of_a_labeler_reads_as_the_answers_stand_on_this_page(judged):
     one, other = judged.comparisons.current(pair_id=3)
-    assert disputes.seen_from(one, one.left_id) == one.verdict
-    assert [disputes.seen_from(each, one.right_id) for each in (one, other)] == ["right", "left_much"]
+    assert disputes_view.seen_from(one, one.left_id) == one.verdict
+    assert [disputes_view.seen_from(each, one.right_id) for each in (one, other)] == ["right", "left_much"]
 
 
 def test_later_goes_round_the_disputed_pairs(judged, add_pairs):
@@ -158,8 +158,8 @@ def test_later_goes_round_the_disputed_pairs(judged, add_pairs):
 
 def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
     page = page_of(judged)
-    page.set_aside("mina", "asleep", RAE)
-    page.weigh("people", RAE)
+    page.exclude("mina", "asleep", RAE)
+    page.compute_weights("people", RAE)
     mina = judged.accounts.by_name("mina")
     act = judged.audit.list()[0]
     assert (act["actor"], act["detail"]) == ("account 1", {"labeler": mina.id, "reason": "asleep"})
@@ -170,23 +170,23 @@ def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
     assert [one.name for one in judged.asides.list()] == ["mina"]  # looked up where it is shown
 
 
-def test_setting_aside_and_weighing_tell_what_came_of_it(judged):
+def test_excluding_and_weighing_report_their_result(judged):
     page = page_of(judged)
-    assert "Write one" in page.set_aside("mina", " ", RAE)
-    assert "mina is set aside" in page.set_aside("mina", "asleep", RAE)
+    assert "Write one" in page.exclude("mina", " ", RAE)
+    assert "mina is excluded" in page.exclude("mina", "asleep", RAE)
     table = page.tick("#labels", "", "people", RAE)[4].value
     assert (
-        dict(zip(table["headers"], next(row for row in table["data"] if row[0] == "mina"), strict=True))["Set aside"]
+        dict(zip(table["headers"], next(row for row in table["data"] if row[0] == "mina"), strict=True))["Excluded"]
         == "asleep"
     )
-    assert "count again" in page.take_in("mina", "", RAE)
-    assert "6 votes" in page.weigh("people", RAE)
+    assert "count again" in page.include("mina", "", RAE)
+    assert "6 votes" in page.compute_weights("people", RAE)
     assert judged.weightings.newest().actor == "account 1"
 
 
 def test_a_download_is_the_table_and_no_spreadsheet_takes_a_name_for_a_formula(judged):
     judged.accounts.add("=cmd", "labeler")
-    link = labels_view.csv_link("labelers", ["Labeler", "Labels"], [["=cmd", 3], ["mina", None]])
+    link = labels_tables.csv_link("labelers", ["Labeler", "Labels"], [["=cmd", 3], ["mina", None]])
     text = base64.b64decode(re.search(r"base64,([^']+)", link)[1]).decode()
     assert text.splitlines() == ["Labeler,Labels", "'=cmd,3", "mina,"]
-    assert labels_view.downloads(overview(judged, "people")).count("download=") == 3
+    assert labels_tables.draw_downloads(overview(judged, "people")).count("download=") == 3

@@ -1,51 +1,78 @@
-"""The suggested next step follows the ring and always gives its reason."""
+"""The suggested next step follows the loop, and its reason states only what the counts show."""
 
 from __future__ import annotations
 
 from data.splits import split_of
-from rlhf.pages.loop_counts import look_round
-from rlhf.pages.next_step import Newest, Ring, next_step
+from rlhf.pages.loop_counts import count_loop
+from rlhf.pages.next_step import LoopCounts, NewestPolicy, next_step
 
 FULL = {"prompts": 1000, "test_prompts": 150, "completions": 400, "policies": 2}
 
 
 def test_without_prompts_it_leads_to_where_a_file_comes_in():
-    assert next_step(Ring()).link == "#data"
+    assert next_step(LoopCounts()).link == "#data"
 
 
 def test_with_nothing_compared_and_nothing_waiting_it_samples():
-    assert next_step(Ring(**FULL)).kind == "sample"
+    assert next_step(LoopCounts(**FULL)).kind == "sample"
+
+
+def test_without_pairs_and_reward_model_it_says_how_many_comparisons_are_missing():
+    counts = LoopCounts(prompts=12331, test_prompts=400, policies=2, completions=80, by_people=39, fresh=39)
+    step = next_step(counts)
+    assert step.reason == "No pairs left. Sample more: 61 more comparisons are needed for a first reward model."
+    assert (step.kind, step.settings) == ("sample", {"prompts": 100})
+
+
+def test_without_pairs_and_with_a_reward_model_it_counts_the_comparisons_since():
+    counts = LoopCounts(**FULL, by_people=120, fresh=20, reward_models=1, newest_reward="r1", driven=True)
+    step = next_step(counts)
+    assert step.reason == "No pairs left. Sample more: 180 more comparisons are needed for a new reward model."
+    assert step.settings == {"prompts": 180}
+
+
+def test_every_step_that_opens_a_page_names_its_link():
+    for counts in (
+        LoopCounts(),
+        LoopCounts(**FULL, active="run7"),
+        LoopCounts(**FULL, active="run7", waiting=5),
+        LoopCounts(**FULL, waiting=5),
+        LoopCounts(**FULL, disputed=18),
+    ):
+        step = next_step(counts)
+        assert step.link
+        assert step.action not in ("", "Go there")
 
 
 def test_waiting_pairs_lead_to_the_labelers_page_with_the_number_still_missing():
-    step = next_step(Ring(**FULL, waiting=80, by_people=30))
+    step = next_step(LoopCounts(**FULL, waiting=80, by_people=30))
     assert (step.kind, step.link) == (None, "../label/")
     assert "80 pairs" in step.reason
     assert "70 more" in step.reason  # 100 make a first reward model
 
 
 def test_enough_comparisons_lead_to_the_first_reward_model():
-    assert next_step(Ring(**FULL, waiting=80, by_people=90, imported=10)).kind == "reward"
+    assert next_step(LoopCounts(**FULL, waiting=80, by_people=90, imported=10)).kind == "reward"
 
 
 def test_simulated_comparisons_alone_do_not():
-    assert next_step(Ring(**FULL, waiting=80, simulated=5000)).kind is None
+    assert next_step(LoopCounts(**FULL, waiting=80, simulated=5000)).kind is None
 
 
 def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
-    step = next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
+    step = next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
     assert (step.kind, step.settings) == ("ppo", {"reward": "r1"})
-    assert next_step(Ring(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
+    assert next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
 
 
 def test_a_policy_made_without_it_later_does_not_hide_what_the_reward_model_drove(store):
     store.prompts.add("Say hello.", source="test")
     reward = store.reward_models.add(name="reward", base="b", adapter="r")
     start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
-    assert not look_round(store).driven
+    assert not count_loop(store).driven
     store.policies.add(name="driven", kind="ppo", base="b", adapter="x", parent_id=start.id, reward_model_id=reward.id)
     store.policies.add(name="later", kind="dpo", base="b", adapter="x", parent_id=start.id)
-    assert look_round(store).driven
+    assert count_loop(store).driven
 
 
 def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_people_judged(store):
@@ -54,7 +81,7 @@ def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_peo
     start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
     run = store.runs.enqueue("ppo", {}, "rae")
     trained = store.policies.add(name="trained", kind="ppo", base="b", adapter="x", parent_id=start.id, run_id=run.id)
-    assert look_round(store).newest == Newest("p2", "p1", judged=0)
+    assert count_loop(store).newest == NewestPolicy("p2", "p1", judged=0)
     left, right = store.completions.add_many(
         {
             "prompt_id": prompt.id,
@@ -75,12 +102,12 @@ def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_peo
     }
     store.insert("assignments", {"id": "a", **about, "expires_at": "", "created_at": ""})
     store.comparisons.record(id="c", assignment_id="a", verdict="left", source="person", **about)
-    assert look_round(store).newest == Newest("p2", "p1", judged=1)
+    assert count_loop(store).newest == NewestPolicy("p2", "p1", judged=1)
 
 
 def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
-    newest = Newest("p4", "p3", judged=0)
-    step = next_step(Ring(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
+    newest = NewestPolicy("p4", "p3", judged=0)
+    step = next_step(LoopCounts(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
     assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
 
 
@@ -89,17 +116,17 @@ def test_without_test_prompts_the_ring_goes_on_instead_of_queueing_pairs_that_ca
         **FULL,
         "reward_models": 1,
         "newest_reward": "r1",
-        "newest": Newest("p4", "p3", judged=0),
+        "newest": NewestPolicy("p4", "p3", judged=0),
         "test_prompts": 0,
     }
-    assert next_step(Ring(**ring)).kind == "ppo"
-    assert next_step(Ring(**ring, driven=True, fresh=200)).kind == "reward"
-    assert "against" not in next_step(Ring(**ring, driven=True)).settings
+    assert next_step(LoopCounts(**ring)).kind == "ppo"
+    assert next_step(LoopCounts(**ring, driven=True, fresh=200)).kind == "reward"
+    assert "against" not in next_step(LoopCounts(**ring, driven=True)).settings
 
 
 def test_the_ring_counts_the_prompts_of_the_test_split(store):
     store.prompts.add_many({"text": f"Name {number} cats.", "source": "test"} for number in range(80))
-    held = look_round(store)
+    held = count_loop(store)
     assert (held.prompts, held.test_prompts) == (
         80,
         sum(split_of(f"Name {number} cats.") == "test" for number in range(80)),
@@ -108,29 +135,29 @@ def test_the_ring_counts_the_prompts_of_the_test_split(store):
 
 
 def test_blind_pairs_that_wait_are_judged_not_queued_again():
-    newest = Newest("p4", "p3", judged=3)
+    newest = NewestPolicy("p4", "p3", judged=3)
     step = next_step(
-        Ring(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", driven=True, newest=newest)
+        LoopCounts(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", driven=True, newest=newest)
     )
     assert (step.kind, step.link) == (None, "../label/")
 
 
 def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
-    newest = Newest("p4", "p3", judged=80)
+    newest = NewestPolicy("p4", "p3", judged=80)
     ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "driven": True, "newest": newest}
-    assert next_step(Ring(**ring, fresh=199)).kind != "reward"
-    step = next_step(Ring(**ring, fresh=200))
+    assert next_step(LoopCounts(**ring, fresh=199)).kind != "reward"
+    step = next_step(LoopCounts(**ring, fresh=200))
     assert (step.kind, "r1" in step.reason) == ("reward", True)
 
 
 def test_disputed_pairs_lead_to_the_researchers_verdict_when_no_training_is_due():
-    step = next_step(Ring(**FULL, waiting=80, disputed=18))
-    assert (step.title, step.link) == ("Adjudicate", "#labels")
+    step = next_step(LoopCounts(**FULL, waiting=80, disputed=18))
+    assert (step.title, step.link) == ("Adjudicate disputed pairs", "#labels")
     assert "disagree on 18 pairs" in step.reason
-    assert next_step(Ring(**FULL, waiting=80, disputed=9)).link != "#labels"
-    assert next_step(Ring(**FULL, by_people=100, disputed=18)).kind == "reward"
+    assert next_step(LoopCounts(**FULL, waiting=80, disputed=9)).link != "#labels"
+    assert next_step(LoopCounts(**FULL, by_people=100, disputed=18)).kind == "reward"
 
 
 def test_while_a_run_is_at_work_nothing_else_is_started():
-    assert next_step(Ring(**FULL, active="run7")).link == "#runs"
-    assert next_step(Ring(**FULL, active="run7", waiting=5)).link == "../label/"
+    assert next_step(LoopCounts(**FULL, active="run7")).link == "#runs"
+    assert next_step(LoopCounts(**FULL, active="run7", waiting=5)).link == "../label/"

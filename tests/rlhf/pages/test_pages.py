@@ -6,11 +6,11 @@ import gradio as gr
 
 from data.store import Store
 from rlhf.pages import run_view, theme, train
-from rlhf.pages.components import beside, with_interval
+from rlhf.pages.markup import side_by_side, with_interval
 from rlhf.pages.export import draw_files, make_file
-from rlhf.pages.loop import draw_ring, draw_step
-from rlhf.pages.next_step import Ring, Step
-from rlhf.pages.policies import by_people, in_family_order, row
+from rlhf.pages.loop import draw_loop, draw_step
+from rlhf.pages.next_step import LoopCounts, Step
+from rlhf.pages.policies_view import by_people, in_family_order, row
 from rlhf.pages.runs import RunsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -30,10 +30,10 @@ def test_a_models_text_is_text_wherever_it_is_shown(store):
     (store.home / "runs" / "1").mkdir(parents=True)
     (store.home / "runs" / "1" / "log.txt").write_text(EVIL)
     drawn = [
-        beside(EVIL, (EVIL, EVIL), (EVIL, EVIL)),
-        run_view.head(run),
-        run_view.samples(store, run),
-        run_view.log_tail(store.home / "runs" / "1"),
+        side_by_side(EVIL, (EVIL, EVIL), (EVIL, EVIL)),
+        run_view.draw_head(run),
+        run_view.draw_samples(store, run),
+        run_view.draw_log(store.home / "runs" / "1"),
         draw_step(Step(EVIL, EVIL)),
     ]
     assert all("<img" not in html and "&lt;img" in html for html in drawn)
@@ -44,7 +44,7 @@ def test_a_sample_stands_beside_the_references(store):
     store.metrics.sample(
         run.id, 3, {"prompt": "ask", "policy": "new answer", "reference": "old answer", "reward": 1.25}
     )
-    html = run_view.samples(store, run)
+    html = run_view.draw_samples(store, run)
     assert html.index("new answer") < html.index("old answer")
     assert "step 3 · reward 1.25" in html
 
@@ -58,7 +58,7 @@ def test_what_a_run_sampled_stands_prompt_by_prompt_two_answers_beside_each_othe
             for name in ("one", "other")[: 1 + (number < 4)]
         ]
         store.completions.add_many(rows, run.id)
-    html = run_view.samples(store, run)
+    html = run_view.draw_samples(store, run)
     assert [html.count(f"ask {number}") for number in range(5)] == [0, 1, 1, 1, 1]
     assert html.count("<div class=beside><div>") == 4
     assert "one 3</div><div><small>other</small>other 3</div></div>" in html
@@ -69,12 +69,12 @@ def test_prompts_that_a_run_left_out_are_counted_with_the_reason_and_the_remedy(
     run = store.runs.enqueue("sample", {}, "rae")
     store.runs.claim()
     store.runs.finish(run.id, "done", report={"skipped": {"prompts, such as: too long. Shorten it.": 1200}})
-    assert "Left out: 1,200 prompts, such as: too long. Shorten it." in run_view.head(store.runs.get(run.id))
+    assert "Left out: 1,200 prompts, such as: too long. Shorten it." in run_view.draw_head(store.runs.get(run.id))
 
 
 def test_the_log_shows_its_newest_line_first(tmp_path):
     (tmp_path / "log.txt").write_text("one\ntwo\r three\n")
-    html = run_view.log_tail(tmp_path)
+    html = run_view.draw_log(tmp_path)
     assert html.partition(">")[2].split() == ["three", "two", "one</div>"]
 
 
@@ -92,7 +92,7 @@ def test_the_pages_are_listed_in_one_place():
     head = theme.head(["loop", "garden"])
     assert "html[data-page=loop] #page-loop, html[data-page=garden] #page-garden { display: flex !important; }" in head
     assert 'const PAGES = ["loop", "garden"];' in head
-    others = [name for name, _ in train.PAGES if f"data-page={name}" in head or f'"{name}"' in head]
+    others = [name for name in train.PAGES if f"data-page={name}" in head or f'"{name}"' in head]
     assert others == ["loop"]
 
 
@@ -105,11 +105,10 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
         store.runs.enqueue("sample", {"prompts": 7}, "rae"),
         store.runs.enqueue("endpoint", {"model": "m"}, "rae"),
     )
-    again = page.outputs().index(page.again)
-    assert [page.show(run.public)[again].visible for run in (sampled, elsewhere)] == [True, False]
-    assert page.another("run1", asked)[page.forms["sample"].fields["prompts"]] == 7
-    (line,) = page.another("run2", asked).values()
-    assert "preference-loop sample --endpoint URL --model NAME" in line
+    assert [page.draw(run.public)[page.again].visible for run in (sampled, elsewhere)] == [True, False]
+    assert page.copy_settings("run1", asked)[page.forms["sample"].fields["prompts"]] == 7
+    (line,) = page.copy_settings("run2", asked).values()
+    assert "app.py sample --endpoint URL --model NAME" in line
 
 
 def test_policies_stand_after_their_parents(store):
@@ -139,7 +138,7 @@ def test_a_rate_without_an_interval_is_a_bare_rate():
 
 
 def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
-    html = draw_ring(Ring(prompts=1234, waiting=5), Step("Compare", "why", link="../label/"))
+    html = draw_loop(LoopCounts(prompts=1234, waiting=5), Step("Compare", "why", link="../label/"))
     assert "<b>1,234</b>" in html
     assert html.count("class='station due'") == 1
     assert html.index("station due") < html.index("Pairs")

@@ -34,18 +34,18 @@ def press(store):
 
 
 def test_a_link_is_shown_with_the_whole_address_below_the_root_path_and_works(press, store):
-    line = press("Make a link", "labeler")[0]
+    line = press("Create an invitation link", "labeler")[0]
     address, token = re.search(r"(http://testserver/pl/invite\?token=)([\w-]+)", line).groups()
     assert store.invitations.find(token).role == "labeler"
 
 
 def test_a_token_is_shown_once_and_listed_by_its_mark(press, store):
-    line, table, names, tokens = press("New API token", "Mina", None, "")
+    line, table, names, tokens = press("Create an API token", "Mina", None, "")
     token = re.search(r"<code>([\w-]+)</code>", line)[1]
     assert store.tokens.find(token, "api").name == "Mina"
     assert token not in str(tokens)
     mark = tokens["value"]
-    assert "is ended" in press("Revoke the token", "Mina", mark, "")[0]
+    assert "is revoked" in press("Revoke the token", "Mina", mark, "")[0]
     assert store.tokens.find(token, "api") is None
 
 
@@ -53,14 +53,14 @@ def test_closing_and_opening_again_show_in_the_table(press, store):
     _, table, *_ = press("Close the account", "Mina", None, "")
     assert "<td>closed<td" in table
     assert "online" in table
-    _, table, *_ = press("Open it again", "Mina", None, "")
+    _, table, *_ = press("Reopen the account", "Mina", None, "")
     assert "closed" not in table
 
 
 def test_erasing_wants_the_name_typed(press, store):
-    assert "Type it to confirm" in press("Erase what is theirs", "Mina", None, "Mena")[0]
+    assert "Type the name to confirm" in press("Erase personal data", "Mina", None, "Mena")[0]
     assert store.accounts.by_name("Mina")
-    assert "is erased" in press("Erase what is theirs", "Mina", None, "Mina")[0]
+    assert "is erased" in press("Erase personal data", "Mina", None, "Mina")[0]
     assert store.accounts.by_name("Mina") is None
 
 

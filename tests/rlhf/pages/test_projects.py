@@ -10,7 +10,8 @@ from data.tables.forms import Form
 from data.tables.projects import STANDARD
 from labeling.page.control_characters import visible
 from labeling.session import Session
-from rlhf.pages.projects import ProjectsPage, change, draw_flags, filled, row
+from rlhf.pages.project_view import change_project, draw_flags, field_values, project_row
+from rlhf.pages.projects import ProjectsPage
 
 
 @pytest.fixture
@@ -19,11 +20,11 @@ def notes(store):
 
 
 def given(store, project, **changed):
-    return filled(store, project) | {"people": store.projects.members(project.id)} | changed
+    return field_values(store, project) | {"people": store.projects.members(project.id)} | changed
 
 
 def test_saving_what_is_shown_changes_nothing(store, notes):
-    assert change(store, "Notes", given(store, notes), "rae") == notes
+    assert change_project(store, "Notes", given(store, notes), "rae") == notes
     assert store.projects.get(STANDARD).form == Form()
 
 
@@ -42,7 +43,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
         "people": ["Mina"],
         "guideline": "Prefer the true one.",
     }
-    saved = change(store, "Notes", given(store, notes, **changed), "rae")
+    saved = change_project(store, "Notes", given(store, notes, **changed), "rae")
     assert saved.form == Form(
         scale="plain",
         tie=True,
@@ -60,7 +61,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
         0.02,
         2,
     )
-    change(store, "Letters", given(store, saved, people=["jun"]), "rae")
+    change_project(store, "Letters", given(store, saved, people=["jun"]), "rae")
     assert store.projects.members(saved.id) == ["Jun"]
     assert store.audit.list()[0]["actor"] == "rae"
 
@@ -79,7 +80,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
 )
 def test_a_field_that_makes_no_sense_saves_nothing(store, notes, changed):
     with pytest.raises(BadInput):
-        change(store, "Notes", given(store, notes, **({"guideline": "Another."} | changed)), "rae")
+        change_project(store, "Notes", given(store, notes, **({"guideline": "Another."} | changed)), "rae")
     assert store.projects.get(notes.id) == notes
 
 
@@ -103,7 +104,7 @@ def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
 def test_a_row_counts_what_the_project_has(store, add_pairs):
     pairs = add_pairs(3)
     store.gold.set(pairs[0].id, pairs[0].first_id, by="rae")
-    assert row(store, store.projects.get(STANDARD)) == ["Standard", 3, 0, 0, 0, 1.0, 1, "0%", "0%", "everyone", "open"]
+    assert project_row(store, store.projects.get(STANDARD)) == ["Standard", 3, 0, 0, 0, 1.0, 1, "0%", "0%", "everyone", "open"]
 
 
 def test_a_flag_is_text_whatever_it_holds(store, add_pairs):
