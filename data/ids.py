@@ -14,12 +14,12 @@ POLICY, REWARD_MODEL, RUN, SNAPSHOT = "p", "r", "run", "s"
 NOUNS = {POLICY: "policy", REWARD_MODEL: "reward model", RUN: "run", SNAPSHOT: "snapshot"}
 
 
-def public(prefix: str, number: int) -> str:
+def public_id(prefix: str, number: int) -> str:
     """("p", 4) -> "p4"."""
     return f"{prefix}{number}"
 
 
-def number(text: str | int, prefix: str) -> int:
+def parse_id(text: str | int, prefix: str) -> int:
     """("p4", "p") -> 4; a bare 4 or "4" is taken as well. Raises BadInput that quotes anything else."""
     match = re.fullmatch(rf"(?:{prefix})?(\d{{1,18}})", str(text).strip())
     if match is None:
@@ -28,14 +28,14 @@ def number(text: str | int, prefix: str) -> int:
     return int(match[1])
 
 
-def dumps(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """JSON in one canonical form: equal values give equal text, and so equal hashes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def content_hash(*parts: Any) -> str:
     """64 hex digits of the sha256 of the parts' canonical JSON."""
-    return hashlib.sha256(dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sampled_id(

@@ -18,7 +18,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(k: float, n: float, z: float = 1.959964) -> Interval:
+def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
     """The score interval for `k` successes in `n` trials (Wilson 1927); (0, 1) for no trial."""
     if n == 0:
         return Interval(0.0, 1.0)
@@ -37,10 +37,10 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
     values = np.asarray(values, dtype=np.float64)
     if values.size == 0:
         return Interval(math.nan, math.nan)
-    return middle([values[drawn].mean() for drawn in resamples(values.size, seed)])
+    return percentile_interval([values[drawn].mean() for drawn in bootstrap_indices(values.size, seed)])
 
 
-def resamples(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
+def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
     """Bootstrap samples of `size` things: (size,) numbers from 0, one sample at a time, so that memory stays that of the things.
 
     The same arguments give the same samples.
@@ -49,7 +49,7 @@ def resamples(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarr
     return (generator.integers(0, size, size) for _ in range(draws))
 
 
-def middle(found: Sequence[float] | np.ndarray) -> Interval:
+def percentile_interval(found: Sequence[float] | np.ndarray) -> Interval:
     """What holds the middle 95 % of the values that resampling found."""
     low, high = np.percentile(found, [2.5, 97.5])
     return Interval(float(low), float(high))
@@ -81,12 +81,12 @@ def bootstrap_ratio(
     n = int(counts.sum())
     if n == 0:
         return Interval(math.nan, math.nan)
-    return middle(
-        np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in multinomial(n, counts / n, seed, draws)])
+    return percentile_interval(
+        np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in multinomial_draws(n, counts / n, seed, draws)])
     )
 
 
-def multinomial(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:
+def multinomial_draws(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:
     """(at most BLOCK, U) draws of n units over U shares at a time: those of one call, and the memory of a block."""
     generator = np.random.default_rng(seed)
     return (generator.multinomial(n, shares, size=min(BLOCK, draws - start)) for start in range(0, draws, BLOCK))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from data.ids import POLICY, REWARD_MODEL, RUN, SNAPSHOT, public
+from data.ids import POLICY, REWARD_MODEL, RUN, SNAPSHOT, public_id
 
 
 class _Public:
@@ -20,7 +20,7 @@ class _Public:
     @property
     def public(self) -> str:
         """The id that people read: p4, r3, run17, s2."""
-        return public(self.prefix, self.id)
+        return public_id(self.prefix, self.id)
 
 
 @dataclass(frozen=True, slots=True)

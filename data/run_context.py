@@ -14,10 +14,10 @@ from typing import Any
 from data.records import Run
 from data.store import Store
 
-LAST = "trainer_state.json"
+TRAINER_STATE_FILE = "trainer_state.json"
 """What transformers writes last into a checkpoint: without it the process was killed, or the disk full, before it was whole."""
-WRITE_EVERY = 0.5
-ASK_EVERY = 1.0
+PROGRESS_SECONDS = 0.5
+CANCEL_POLL_SECONDS = 1.0
 
 
 class Cancelled(Exception):
@@ -58,7 +58,7 @@ class RunContext:
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Say how far it is; also a sign of life. Written at most twice a second, and at the end. Prints nothing."""
-        if done >= total or time.monotonic() - self._wrote_at >= WRITE_EVERY:
+        if done >= total or time.monotonic() - self._wrote_at >= PROGRESS_SECONDS:
             self._wrote_at = time.monotonic()
             self.store.runs.progress(self.run.id, done, total, note)
 
@@ -72,7 +72,7 @@ class RunContext:
 
     def cancelled(self) -> bool:
         """Whether somebody wants it to stop (SIGTERM, or the row, which is asked at most once a second). Once True, always."""
-        if not self._stop and time.monotonic() - self._asked_at >= ASK_EVERY:
+        if not self._stop and time.monotonic() - self._asked_at >= CANCEL_POLL_SECONDS:
             self._asked_at = time.monotonic()
             self._stop = self.store.runs.get(self.run.id).cancel_requested
         return self._stop
@@ -90,4 +90,8 @@ def _copy(before: Path, folder: Path) -> None:
 
 
 def _not_whole(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith("checkpoint-") and not (Path(folder) / name / LAST).is_file()]
+    return [
+        name
+        for name in names
+        if name.startswith("checkpoint-") and not (Path(folder) / name / TRAINER_STATE_FILE).is_file()
+    ]

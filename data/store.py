@@ -12,29 +12,36 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from data.errors import BadInput
-from data.sqlite.connection import alone, immediate, opening, require_sqlite, unchecked, unsealed
+from data.sqlite.connection import (
+    allow_new_tables,
+    exclusive_lock,
+    explain_open_errors,
+    immediate_transaction,
+    require_sqlite,
+    without_foreign_keys,
+)
 from data.sqlite.migrations import NAMES, migrations
 from data.sqlite.sql import Sql
 from data.tables.accounts import Accounts
-from data.tables.active_time import Attention
+from data.tables.active_time import ActiveTime
 from data.tables.adjudications import Adjudications
 from data.tables.assignments import Assignments, Drafts
 from data.tables.audit import Audit
-from data.tables.catalogue import Shelf
-from data.tables.comparison_columns import Columns
+from data.tables.catalogue import Catalogue
+from data.tables.comparison_columns import ComparisonColumns
 from data.tables.comparisons import Comparisons
 from data.tables.completions import Completions
 from data.tables.demonstrations import Demonstrations
 from data.tables.evaluations import Evaluations
-from data.tables.excluded_labelers import Asides
+from data.tables.excluded_labelers import ExcludedLabelers
 from data.tables.gold import Gold
 from data.tables.imports import Imports
 from data.tables.instructions import Instructions
 from data.tables.invitations import Invitations
-from data.tables.labeler_weights import Weightings
+from data.tables.labeler_weights import LabelerWeights
 from data.tables.metrics import Metrics
 from data.tables.pairs import Pairs
-from data.tables.personal_data import OwnData
+from data.tables.personal_data import PersonalData
 from data.tables.policies import Policies
 from data.tables.projects import Projects
 from data.tables.prompts import Prompts
@@ -59,7 +66,7 @@ class Store(Sql):
         require_sqlite()
         path = Path(path).expanduser()
         path = path if path.suffix == ".db" else path / FILE
-        with opening(path.parent):
+        with explain_open_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path)
         self._migrate()
@@ -72,21 +79,21 @@ class Store(Sql):
         self.assignments = Assignments(self)
         self.drafts = Drafts(self)
         self.gold = Gold(self)
-        self.attention = Attention(self)
+        self.active_time = ActiveTime(self)
         self.rankings = Rankings(self)
-        self.columns = Columns(self)
+        self.comparison_columns = ComparisonColumns(self)
         self.adjudications = Adjudications(self)
-        self.asides = Asides(self)
-        self.weightings = Weightings(self)
+        self.excluded_labelers = ExcludedLabelers(self)
+        self.labeler_weights = LabelerWeights(self)
         self.accounts = Accounts(self)
         self.tokens = Tokens(self)
         self.invitations = Invitations(self)
-        self.own_data = OwnData(self)
+        self.personal_data = PersonalData(self)
         self.runs = Runs(self)
         self.policies = Policies(self)
         self.reward_models = RewardModels(self)
         self.snapshots = Snapshots(self)
-        self.shelf = Shelf(self)
+        self.catalogue = Catalogue(self)
         self.demonstrations = Demonstrations(self)
         self.evaluations = Evaluations(self)
         self.ratings = Ratings(self)
@@ -101,13 +108,13 @@ class Store(Sql):
 
     def _migrate(self) -> None:
         with (
-            opening(self.path),
-            alone(self.home / f"{self.path.name}.lock"),
-            unsealed(self._connections.database()) as database,
+            explain_open_errors(self.path),
+            exclusive_lock(self.home / f"{self.path.name}.lock"),
+            allow_new_tables(self._connections.database()) as database,
         ):
             self._refuse_newer(database)
             if migrations.pending(database):
-                with unchecked(database), immediate(database):
+                with without_foreign_keys(database), immediate_transaction(database):
                     migrations.apply(database)
                     self._refuse_dangling(database)
 

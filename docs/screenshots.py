@@ -52,7 +52,7 @@ def main() -> None:
 
 def fill(store: Store) -> None:
     """Labels and a reward model as the commands make them, and the pages' counts with them."""
-    while not store.pairs.count() or store.runs.list(state="queued") or store.runs.list(state="running"):
+    while not store.pairs.count() or store.runs.all(state="queued") or store.runs.all(state="running"):
         time.sleep(0.5)
     command(store, "sample", "--prompts", str(PROMPTS), "--wait")
     command(store, "simulate", "--labels", str(LABELS), "--labelers", "3")

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
-from data.ids import RUN, number
+from data.ids import RUN, parse_id
 from data.records import Account
 from data.store import Store
 from data.tables.forms import parse_form
@@ -115,7 +115,7 @@ def changes(args: argparse.Namespace) -> dict[str, Any]:
 def cmd_list(args: argparse.Namespace) -> dict:
     """{projects: [...]} with counts."""
     store = open_store(args)
-    return {"projects": [told(store, project) for project in store.projects.list()]}
+    return {"projects": [told(store, project) for project in store.projects.all()]}
 
 
 def cmd_show(args: argparse.Namespace) -> dict:
@@ -154,7 +154,7 @@ def cmd_give(args: argparse.Namespace) -> dict:
     """Let people into a project. Raises BadInput for unknown names."""
     store = open_store(args)
     project = store.projects.by_name(args.project)
-    store.projects.give(project.id, people(store, args.people))
+    store.projects.add_members(project.id, people(store, args.people))
     return shown(store, project)
 
 
@@ -162,7 +162,7 @@ def cmd_take(args: argparse.Namespace) -> dict:
     """Take people out of a project. Raises BadInput for unknown names."""
     store = open_store(args)
     project = store.projects.by_name(args.project)
-    store.projects.take_from(project.id, people(store, args.people))
+    store.projects.remove_members(project.id, people(store, args.people))
     return shown(store, project)
 
 
@@ -170,7 +170,7 @@ def cmd_fill(args: argparse.Namespace) -> dict:
     """{moved}: pairs and rankings that nobody has judged go from one project to another."""
     store = open_store(args)
     into, origin = store.projects.by_name(args.project), store.projects.by_name(args.origin)
-    run = None if args.of_run is None else store.runs.get(number(args.of_run, RUN)).id
+    run = None if args.of_run is None else store.runs.get(parse_id(args.of_run, RUN)).id
     return {
         "moved": store.projects.move_unjudged(
             into.id, from_id=origin.id, run_id=run, source=args.source, limit=args.limit
@@ -182,7 +182,7 @@ def cmd_gold(args: argparse.Namespace) -> dict:
     """{gold}: how many pairs of the project became gold as a person judged them."""
     store = open_store(args)
     (person,) = people(store, [args.person])
-    return {"gold": store.gold.set_as_judged(store.projects.by_name(args.project).id, person)}
+    return {"gold": store.gold.set_from_comparisons(store.projects.by_name(args.project).id, person)}
 
 
 def people(store: Store, names: list[str]) -> list[Account]:

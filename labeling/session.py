@@ -89,7 +89,7 @@ class Session:
             self._check_asked(answer, assignment)
             latest = self.ledger.last_word(assignment)
             recorded = self.recorder.record(answer, assignment, replaced(answer, latest), latest)
-            self.store.drafts.drop(assignment.id)
+            self.store.drafts.delete(assignment.id)
             return receipt(recorded)
 
     def skip(self, assignment: str, reason: str, kind: str = "skip") -> None:
@@ -108,7 +108,7 @@ class Session:
             if latest and latest.verdict != WITHDRAWN:
                 raise Refusal("already_answered")
             self.ledger.skip(mine.id, reason, kind)
-            self.store.drafts.drop(mine.id)
+            self.store.drafts.delete(mine.id)
 
     def undo(self) -> Item | RankingItem:
         """Take back one's last answer and get its item again. While that item is open, undoing again gives the same item."""

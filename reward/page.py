@@ -56,7 +56,7 @@ class RewardPage:
     def tick(self, place: str, listed: str, request: gr.Request) -> list:
         """The cards again when a reward model came, the choices of the form when a policy did."""
         self.authorise(request)
-        models, policies = self.store.reward_models.list(), view.policy_names(self.store)
+        models, policies = self.store.reward_models.all(), view.policy_names(self.store)
         mark = f"{len(models)} {len(policies)}"
         if place != "#reward" or mark == listed:
             return [gr.skip()] * 4
@@ -74,7 +74,7 @@ class RewardPage:
             return [gr.skip()] * 3
         model = self.store.reward_models.get(chosen)
         names = {
-            labeler_name(account.id): account.name for account in self.store.accounts.list()
+            labeler_name(account.id): account.name for account in self.store.accounts.all()
         }  # reports hold pseudonyms
         rows = view.groups(model, names)
         title = f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>"

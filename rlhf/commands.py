@@ -9,7 +9,7 @@ from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
-from data.ids import RUN, number
+from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from data.transfer.exporting import MODEL_EXPORTERS
@@ -129,8 +129,8 @@ def cmd_runs(args: argparse.Namespace) -> dict:
             f"which run to {args.action} is not said", f"Name it: preference-loop runs {args.action} run17", field="id"
         )
     if args.action == "list":
-        return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.list()]}
-    run_id = number(args.id, RUN)
+        return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.all()]}
+    run_id = parse_id(args.id, RUN)
     if args.action == "resume":
         run = resume(store, run_id, by=BY)
         return outcome(_wait(store, run) if args.wait else run)

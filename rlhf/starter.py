@@ -63,7 +63,7 @@ def build(size: Size, out: Path, home: Path) -> dict:
     based = _run(store, "pretrain", size.pretrain)
     _ship_base(store.home / based["folder"], out / "base")
     tuned = _run(store, "sft", size.sft)
-    _ship_adapter(store.home / store.policies.list()[-1].adapter, out / "sft")
+    _ship_adapter(store.home / store.policies.all()[-1].adapter, out / "sft")
     card = _card(size, based, tuned, rows, _samples(store, out))
     (out / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / "README.md").write_text(_page(card), encoding="utf-8")
@@ -72,7 +72,7 @@ def build(size: Size, out: Path, home: Path) -> dict:
 
 def _run(store: Store, kind: str, settings: PretrainSettings | SFTSettings) -> dict:
     """The report of the home's run of that kind: the one that is done, or a run done here."""
-    done = [run for run in store.runs.list("done") if run.kind == kind]
+    done = [run for run in store.runs.all("done") if run.kind == kind]
     if done:
         return done[0].report
     run = store.runs.enqueue(kind, as_dict(settings), "starter")
@@ -103,7 +103,7 @@ def _samples(store: Store, out: Path) -> list[dict]:
     """Ten test prompts in the order of the file, one answer each at temperature 1: unpicked."""
     base = Base.load(out / "base")
     base.add_adapter("sft", out / "sft")
-    speaker = AnswerSampler(store.policies.list()[-1], base, "sft")
+    speaker = AnswerSampler(store.policies.all()[-1], base, "sft")
     rows = [row for row in starter.read_rows(out / "prompts.jsonl.gz") if row["split"] == "test"][:10]
     prompts = [
         Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"])

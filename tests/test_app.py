@@ -151,25 +151,25 @@ def test_a_second_server_on_a_home_is_one_line(capsys, tiny_store):
 def test_a_folder_without_a_model_is_refused_before_anything_is_written(capsys, tiny_store, tmp_path):
     assert app.main(["serve", "--port", "0", "--base", str(tmp_path), "--home", str(tiny_store.home)]) == 2
     assert "config.json is missing" in one_line(capsys)
-    assert [policy.name for policy in tiny_store.policies.list()] == ["tiny"]
+    assert [policy.name for policy in tiny_store.policies.all()] == ["tiny"]
 
 
 def test_training_without_labels_queues_nothing(capsys, unwatched):
     assert app.main(["train", "reward", "--home", str(unwatched.home)]) == 2
     assert "no comparisons" in one_line(capsys)
-    assert unwatched.runs.list() == []
+    assert unwatched.runs.all() == []
 
 
 def test_an_unknown_setting_names_the_nearest(capsys, unwatched):
     assert app.main(["sample", "--set", "temprature=1", "--home", str(unwatched.home)]) == 2
     assert "temperature" in one_line(capsys)
-    assert unwatched.runs.list() == []
+    assert unwatched.runs.all() == []
 
 
 def test_an_unknown_policy_queues_nothing(capsys, unwatched):
     assert app.main(["sample", "--policy", "p99", "--home", str(unwatched.home)]) == 2
     assert "p99" in one_line(capsys)
-    assert unwatched.runs.list() == []
+    assert unwatched.runs.all() == []
 
 
 @pytest.mark.parametrize(
@@ -178,23 +178,23 @@ def test_an_unknown_policy_queues_nothing(capsys, unwatched):
 def test_an_unknown_policy_to_compare_with_queues_nothing(capsys, unwatched, argv):
     assert app.main([*argv, "--home", str(unwatched.home)]) == 2
     assert "p99" in one_line(capsys)
-    assert unwatched.runs.list() == []
+    assert unwatched.runs.all() == []
 
 
 def test_comparing_a_policy_without_a_parent_with_nothing_queues_nothing(capsys, unwatched):
     home = ["--home", str(unwatched.home)]
     assert app.main(["compare", "p1", *home]) == 2
     assert one_line(capsys) == "p1 has no parent to be compared with (field 'against'). Name a policy with --against."
-    assert unwatched.runs.list() == []
+    assert unwatched.runs.all() == []
     unwatched.policies.add(name="child", kind="sft", base=unwatched.policies.get(1).base, parent_id=1)
     assert app.main(["compare", "p2", *home]) == app.main(["compare", "p1", "--against", "p2", *home]) == 0
-    assert len(unwatched.runs.list()) == 2
+    assert len(unwatched.runs.all()) == 2
 
 
 def test_an_unknown_source_of_prompts_queues_nothing(capsys, unwatched):
     assert app.main(["train", "ppo", "--set", "prompts=16", "--home", str(unwatched.home)]) == 2
     assert "'16' (field 'prompts')" in one_line(capsys)
-    assert unwatched.runs.list() == []
+    assert unwatched.runs.all() == []
 
 
 @pytest.mark.parametrize("action", ["show", "cancel", "resume"])
@@ -251,4 +251,4 @@ def test_without_an_account_the_one_line_is_the_first_link_and_ctrl_c_ends_it_cl
         assert httpx.get(f"{server.root}/healthz").json() == {"status": "ok"}
         assert httpx.get(server.address).status_code == 200
     assert server.process.returncode == 0
-    assert Store(tmp_path / "home").runs.list() == []
+    assert Store(tmp_path / "home").runs.all() == []

@@ -22,7 +22,7 @@ from data.errors import BadInput, Busy, StoreTrouble
 WAIT_SECONDS = 10
 OLDEST_SQLITE = (3, 51, 3)
 WRITABLE = "Make the folder writable, or choose another with --home."
-MENDS = {
+REMEDIES = {
     "not a database": "Name a home folder of this program, or move the file away.",
     "image is malformed": "Restore a backup.",
     "readonly database": WRITABLE,
@@ -64,7 +64,7 @@ class Connections:
     def database(self) -> KnownTables:
         """This thread's database. Raises BadInput where the file cannot be opened or is something else."""
         if not hasattr(self._local, "database"):
-            with opening(self.path):
+            with explain_open_errors(self.path):
                 self._local.database = self._open()
             self._all.add(self._local.database)
         return self._local.database
@@ -91,12 +91,12 @@ class Connections:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explain_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's refusals that a person can mend into BadInput that names the file and the remedy."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        remedy = next((mend for sign, mend in MENDS.items() if sign in str(error).lower()), None)
+        remedy = next((mend for sign, mend in REMEDIES.items() if sign in str(error).lower()), None)
         if remedy is None:
             raise
         kind = Busy if "locked" in str(error).lower() else StoreTrouble
@@ -104,17 +104,17 @@ def explained(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opening(path: Path) -> Iterator[None]:
+def explain_open_errors(path: Path) -> Iterator[None]:
     """`explained`, and the same for the file system's refusals: a folder that cannot be made or written."""
     try:
-        with explained(path):
+        with explain_errors(path):
             yield
     except OSError as error:
         raise BadInput(error.strerror or str(error), WRITABLE, file=str(path)) from error
 
 
 @contextmanager
-def immediate(database: Database) -> Iterator[Database]:
+def immediate_transaction(database: Database) -> Iterator[Database]:
     """BEGIN IMMEDIATE, so that what is read inside still holds when it is written; nested: a savepoint."""
     if not database.conn.in_transaction:
         database.conn.execute("BEGIN IMMEDIATE")
@@ -136,7 +136,7 @@ def _ended(database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def unsealed(database: KnownTables) -> Iterator[KnownTables]:
+def allow_new_tables(database: KnownTables) -> Iterator[KnownTables]:
     """Where migrations make their tables."""
     database.sealed = False
     try:
@@ -146,7 +146,7 @@ def unsealed(database: KnownTables) -> Iterator[KnownTables]:
 
 
 @contextmanager
-def unchecked(database: Database) -> Iterator[Database]:
+def without_foreign_keys(database: Database) -> Iterator[Database]:
     """Without foreign keys, which a table that is made anew would offend for a moment (https://sqlite.org/lang_altertable.html#otheralter)."""
     database.conn.execute("PRAGMA foreign_keys=off")
     try:
@@ -156,7 +156,7 @@ def unchecked(database: Database) -> Iterator[Database]:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the file `path` as a lock between processes and threads: switching to WAL and migrating happen once."""
     with open(path, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import re
 
-CODES = (errno.ENOSPC, errno.EDQUOT)
-SAYINGS = re.compile(r"no space left on device|disk is full|iostream error|\d requested and \d+ written", re.IGNORECASE)
+ERROR_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+MESSAGES = re.compile(
+    r"no space left on device|disk is full|iostream error|\d requested and \d+ written", re.IGNORECASE
+)
 """How safetensors, SQLite, torch and numpy say it, none of them with a code."""
 
 
-def disk_full(problem: BaseException | None) -> bool:
+def is_disk_full(problem: BaseException | None) -> bool:
     """Whether an exception, or one that it came from, tells of a write for which there was no room."""
     while problem is not None:
-        if getattr(problem, "errno", None) in CODES or SAYINGS.search(str(problem)):
+        if getattr(problem, "errno", None) in ERROR_NUMBERS or MESSAGES.search(str(problem)):
             return True
         problem = problem.__cause__ or problem.__context__
     return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from data.sqlite.connection import Connections, explained, immediate
+from data.sqlite.connection import Connections, explain_errors, immediate_transaction
 
 
 class Sql:
@@ -28,7 +28,7 @@ class Sql:
     @contextmanager
     def transaction(self) -> Iterator[Database]:
         """All or nothing, alone among writers from the first statement (BEGIN IMMEDIATE); nested: a savepoint."""
-        with explained(self.path), immediate(self.db) as database:
+        with explain_errors(self.path), immediate_transaction(self.db) as database:
             yield database
 
     @contextmanager
@@ -51,8 +51,15 @@ class Sql:
         """Every row that a query gives, as dictionaries."""
         return list(self.stream(sql, parameters))
 
-    def row(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any] | None:
-        """The first row that a query gives, or None."""
+    def one(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any]:
+        """Return the first row of a query that always has one. Raises LookupError if there is none."""
+        row = self.maybe(sql, parameters)
+        if row is None:
+            raise LookupError(f"the query has no row: {sql.strip()}")
+        return row
+
+    def maybe(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any] | None:
+        """Return the first row of a query, or None."""
         return next(iter(self.rows(sql, parameters)), None)
 
     def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:
@@ -60,10 +67,15 @@ class Sql:
         found = self.db.conn.execute(sql, parameters).fetchone()
         return found[0] if found else None
 
-    def insert(self, table: str, values: Mapping[str, Any], *, ignore: bool = False) -> int | None:
-        """Write one row; its rowid, or None where `ignore` and a unique key has it already."""
+    def insert(self, table: str, values: Mapping[str, Any]) -> int:
+        """Write one row and return its rowid. Raises sqlite3.IntegrityError if a constraint refuses it."""
         with self.transaction() as database:
-            cursor = database.conn.execute(_insert(table, list(values), ignore), list(values.values()))
+            return database.conn.execute(_insert(table, list(values), False), list(values.values())).lastrowid
+
+    def insert_or_ignore(self, table: str, values: Mapping[str, Any]) -> int | None:
+        """Write one row and return its rowid, or None if a unique key exists already."""
+        with self.transaction() as database:
+            cursor = database.conn.execute(_insert(table, list(values), True), list(values.values()))
             return cursor.lastrowid if cursor.rowcount else None
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from data.sqlite.sql import Sql
 
 
-class Noun:
+class Table:
     """Domain verbs on one kind of thing in a store."""
 
     def __init__(self, store: Sql) -> None:

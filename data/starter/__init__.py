@@ -62,7 +62,7 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 
 def register(store: Store) -> None:
     """Add the starter's prompts, instruction rows and two policies (base, sft) to a store; once, however often it is called."""
-    if any(policy.base == SOURCE for policy in store.policies.list()):
+    if any(policy.base == SOURCE for policy in store.policies.all()):
         return
     if not (BASE / "model.safetensors").is_file():
         raise BadInput("the starter has not been built", "Run: python -m rlhf.starter", file=str(BASE))

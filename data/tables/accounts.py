@@ -8,12 +8,12 @@ from typing import Any
 from data.clock import now
 from data.errors import BadInput
 from data.records import Account
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 ROLES = ("labeler", "researcher")
 
 
-class Accounts(Noun):
+class Accounts(Table):
     """Who may come in, and who said what. Names are equal without regard to case."""
 
     def add(self, name: str, role: str, password_hash: str | None = None, simulated: bool = False) -> Account:
@@ -24,28 +24,28 @@ class Accounts(Noun):
         if role not in ROLES:
             raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
         row = {"name": name, "role": role, "password_hash": password_hash, "simulated": int(simulated)}
-        id = self._store.insert("accounts", row | {"created_at": now()}, ignore=True)
+        id = self._store.insert_or_ignore("accounts", row | {"created_at": now()})
         if id is None:
             raise BadInput(f"there is an account {name!r} already", "Take another name.", field="name")
         return self.get(id)
 
     def get(self, id: int) -> Account:
         """The account. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM accounts WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM accounts WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no account {id}")
-        return account_of(row)
+        return account_from_row(row)
 
     def by_name(self, name: str) -> Account | None:
         """The account of that name, or None."""
-        row = self._store.row("SELECT * FROM accounts WHERE name = ?", [name.strip()])
-        return None if row is None else account_of(row)
+        row = self._store.maybe("SELECT * FROM accounts WHERE name = ?", [name.strip()])
+        return None if row is None else account_from_row(row)
 
-    def list(self) -> list[Account]:
+    def all(self) -> list[Account]:
         """Every account, oldest first."""
-        return [account_of(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
+        return [account_from_row(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
 
-    def answers(self) -> dict[int, int]:
+    def answer_counts(self) -> dict[int, int]:
         """How many answers of each account hold; accounts without one are left out."""
         rows = self._store.rows("SELECT labeler_id, sum(answers) AS n FROM tallies GROUP BY labeler_id")
         return {row["labeler_id"]: row["n"] for row in rows}
@@ -83,7 +83,7 @@ class Accounts(Noun):
         return account
 
 
-def account_of(row: Mapping[str, Any]) -> Account:
+def account_from_row(row: Mapping[str, Any]) -> Account:
     """A row of the table as the record."""
     kept = {name: row[name] for name in Account.__dataclass_fields__}
     return Account(**{**kept, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

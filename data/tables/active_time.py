@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 
-class Attention(Noun):
+class ActiveTime(Table):
     """Active seconds of comparisons and rankings. `comparisons.seconds` beside it counts from the showing on, breaks included."""
 
     def record(self, event_id: str, seconds: float) -> None:
         """Keep it for this event, the first time it is said."""
-        self._store.insert("attention", {"event_id": event_id, "seconds": seconds}, ignore=True)
+        self._store.insert_or_ignore("attention", {"event_id": event_id, "seconds": seconds})
 
-    def of(self, event_id: str) -> float | None:
+    def get(self, event_id: str) -> float | None:
         """The event's active seconds; None where the client did not say."""
         return self._store.value("SELECT seconds FROM attention WHERE event_id = ?", [event_id])

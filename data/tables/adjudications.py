@@ -13,7 +13,7 @@ from data.clock import now
 from data.errors import BadInput, Refused
 from data.sqlite.schema.quality import DISPUTED
 from data.sqlite.sql import Sql
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 from data.tables.verdicts import VERDICTS, WITHDRAWN, outcome
 
 OPEN = """FROM disputes AS x JOIN pairs AS p ON p.id = x.pair_id
@@ -57,7 +57,7 @@ class Decision:
     votes_seen: bool
 
 
-class Adjudications(Noun):
+class Adjudications(Table):
     """Disputed pairs and what was decided about them."""
 
     def open_count(self, project_id: int | None = None) -> int:
@@ -87,10 +87,10 @@ class Adjudications(Noun):
             self._add(decision, self._last(decision.pair_id))
         return True
 
-    def take_back(self, id: str, adjudicator_id: int) -> Adjudication:
+    def withdraw(self, id: str, adjudicator_id: int) -> Adjudication:
         """Take one's own verdict back; its pair waits again. Raises Refused where it is not one's own or holds no more."""
         with self._store.transaction():
-            row = self._store.row(
+            row = self._store.maybe(
                 "SELECT * FROM current_adjudications WHERE id = ? AND adjudicator_id = ?", [id, adjudicator_id]
             )
             if row is None:
@@ -103,7 +103,7 @@ class Adjudications(Noun):
 
     def of_pair(self, pair_id: int) -> Adjudication | None:
         """What holds for a pair."""
-        row = self._store.row("SELECT * FROM current_adjudications WHERE pair_id = ?", [pair_id])
+        row = self._store.maybe("SELECT * FROM current_adjudications WHERE pair_id = ?", [pair_id])
         return _adjudication(row) if row else None
 
     def current(self, limit: int = 1_000_000) -> list[Adjudication]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import dumps
-from data.sqlite.table import Noun
+from data.ids import canonical_json
+from data.sqlite.table import Table
 
 DRAFT_FIELDS = {"rationale": str, "edit": str, "edited": str, "verdict": str, "aspects": dict, "places": list}
 
@@ -45,20 +45,20 @@ class Assignment:
         return "gold" if self.gold else "repeat" if self.repeats else "normal"
 
 
-class Assignments(Noun):
+class Assignments(Table):
     """Who was handed what."""
 
     def get(self, id: str) -> Assignment:
         """The assignment. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM assignments WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM assignments WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no assignment {id!r}")
-        return assignment(row)
+        return assignment_from_row(row)
 
-    def list(self, *, labeler_id: int | None = None, project_id: int | None = None) -> list[Assignment]:
+    def all(self, *, labeler_id: int | None = None, project_id: int | None = None) -> list[Assignment]:
         """Those that fit what is given, oldest first."""
         sql = "SELECT * FROM assignments WHERE (?1 IS NULL OR labeler_id = ?1) AND (?2 IS NULL OR project_id = ?2) ORDER BY created_at, id"
-        return [assignment(row) for row in self._store.rows(sql, [labeler_id, project_id])]
+        return [assignment_from_row(row) for row in self._store.rows(sql, [labeler_id, project_id])]
 
     def flags(self, project_id: int, limit: int) -> list[dict[str, Any]]:
         """{assignment, reason, labeler, prompt, created_at} of what labelers found amiss in a project, newest first."""
@@ -74,7 +74,7 @@ WHERE s.kind = 'flag' AND a.project_id = ? ORDER BY s.rowid DESC LIMIT ?
 """
 
 
-class Drafts(Noun):
+class Drafts(Table):
     """What a labeler has begun to say about an assignment; one for each, gone when the answer is there."""
 
     def save(self, assignment_id: str, content: Mapping[str, Any]) -> None:
@@ -85,9 +85,9 @@ class Drafts(Noun):
                     f"a draft has no {name!r} like {value!r:.60}", f"Take {', '.join(DRAFT_FIELDS)}.", field=name
                 )
         if not any(content.values()):
-            return self.drop(assignment_id)
+            return self.delete(assignment_id)
         sql = "INSERT INTO drafts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content, saved_at = excluded.saved_at"
-        self._store.execute(sql, [assignment_id, dumps(dict(content)), now()])
+        self._store.execute(sql, [assignment_id, canonical_json(dict(content)), now()])
         return None
 
     def get(self, assignment_id: str) -> dict[str, Any]:
@@ -95,12 +95,12 @@ class Drafts(Noun):
         text = self._store.value("SELECT content FROM drafts WHERE assignment_id = ?", [assignment_id])
         return json.loads(text) if text else {}
 
-    def drop(self, assignment_id: str) -> None:
+    def delete(self, assignment_id: str) -> None:
         """Forget it."""
         self._store.execute("DELETE FROM drafts WHERE assignment_id = ?", [assignment_id])
 
 
-def assignment(row: Mapping[str, Any]) -> Assignment:
+def assignment_from_row(row: Mapping[str, Any]) -> Assignment:
     """The record of a row of the table."""
     positions = row["positions"] and tuple(json.loads(row["positions"]))
     kept = {name: row[name] for name in Assignment.__dataclass_fields__}

@@ -6,19 +6,19 @@ import json
 from typing import Any
 
 from data.clock import now
-from data.ids import dumps
-from data.sqlite.table import Noun
+from data.ids import canonical_json
+from data.sqlite.table import Table
 
 
-class Audit(Noun):
+class Audit(Table):
     """The acts, oldest first."""
 
     def add(self, actor: str, action: str, **detail: Any) -> None:
         """Write down one act."""
-        row = {"actor": actor, "action": action, "detail": dumps(detail), "created_at": now()}
+        row = {"actor": actor, "action": action, "detail": canonical_json(detail), "created_at": now()}
         self._store.insert("audit", row)
 
-    def list(self, limit: int = 100) -> list[dict[str, Any]]:
+    def all(self, limit: int = 100) -> list[dict[str, Any]]:
         """The newest acts, newest first."""
         rows = self._store.rows("SELECT * FROM audit ORDER BY id DESC LIMIT ?", [limit])
         return [{**row, "detail": json.loads(row["detail"])} for row in rows]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from data.sqlite.table import Noun
-from data.tables.imports import done
+from data.sqlite.table import Table
+from data.tables.imports import import_done
 
 Kind = Literal["prompts", "instructions"]
 FROM = {
@@ -38,14 +38,14 @@ class Entry:
     created_at: str
 
 
-class Shelf(Noun):
+class Catalogue(Table):
     """Reads across prompts and instruction rows; changes nothing."""
 
     def counts(self, kind: Kind) -> list[dict[str, Any]]:
         """[{source, train, validation, test, n}], the largest source first."""
         own = OWN[kind]
         splits = ", ".join(f"sum(p.split = '{split}') AS {split}" for split in ("train", "validation", "test"))
-        sql = f"SELECT {own}.source, {splits}, count(*) AS n {FROM[kind]} WHERE {done(own)} GROUP BY {own}.source ORDER BY n DESC, {own}.source"
+        sql = f"SELECT {own}.source, {splits}, count(*) AS n {FROM[kind]} WHERE {import_done(own)} GROUP BY {own}.source ORDER BY n DESC, {own}.source"
         return self._store.rows(sql)
 
     def page(
@@ -62,5 +62,5 @@ class Shelf(Noun):
         given = {"source": source, "split": split, "find": find.strip().lower(), "before": before}
         conditions = "".join(f" AND {where[name]}" for name, value in given.items() if value)
         columns = f"{own}.id, {TEXTS[kind]}, {own}.source, p.split, {own}.created_at"
-        sql = f"SELECT {columns} {FROM[kind]} WHERE {done(own)}{conditions} ORDER BY {own}.id DESC LIMIT :limit"
+        sql = f"SELECT {columns} {FROM[kind]} WHERE {import_done(own)}{conditions} ORDER BY {own}.id DESC LIMIT :limit"
         return [Entry(**row) for row in self._store.rows(sql, given | {"limit": limit})]

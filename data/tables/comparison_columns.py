@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from data.sqlite.sql import Sql
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 from data.tables.verdicts import RANKING_MARGIN
 
 SOURCES = ("person", "import", "simulated")
@@ -84,7 +84,7 @@ WHERE +l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.label
 """
 
 
-class Columns(Noun):
+class ComparisonColumns(Table):
     """Reads events as arrays; what holds now is for the reader to work out, by `current`."""
 
     def __init__(self, store: Sql) -> None:
@@ -92,7 +92,7 @@ class Columns(Noun):
         self._lock = threading.Lock()
         self._known: tuple[int, np.ndarray] = (-1, np.zeros(0, ROW))
 
-    def known(self) -> np.ndarray:
+    def cached(self) -> np.ndarray:
         """`comparisons()`, kept from call to call: only what was said since is read. Thread-safe; not to be written into.
 
         An import's events are written before they count: after one everything is read again. What a transaction reads is not
@@ -101,7 +101,7 @@ class Columns(Noun):
         if self._store.db.conn.in_transaction:
             return self.comparisons()
         with self._lock:
-            (before, events), imports = self._known, self.mark()["imports"]
+            (before, events), imports = self._known, self.change_counters()["imports"]
             last = int(events["rowid"][-1]) if len(events) and before == imports else 0
             new = self.comparisons(last)
             events = np.concatenate([events, new]) if last else new
@@ -119,30 +119,30 @@ class Columns(Noun):
         """
         return np.fromiter(self._store.db.conn.execute(RANKED), dtype=ROW)
 
-    def rankings_by(self, sources: Sequence[str]) -> dict[int, int]:
+    def ranking_counts(self, sources: Sequence[str]) -> dict[int, int]:
         """How many rankings of each labeler hold, of these sources."""
         return {row["labeler_id"]: row["n"] for row in self._store.rows(RANKINGS, [json.dumps(sources)])}
 
-    def mark(self) -> dict[str, Any]:
+    def change_counters(self) -> dict[str, Any]:
         """What changes with these columns and with the figures on them; where `imports` does, events came before the `last` one."""
-        return self._store.row(MARK)
+        return self._store.one(MARK)
 
     def known_signs(self) -> dict[int, int]:
         """Pairs whose order is known, from gold items and adjudications: 1 the first answer is better, 0 neither, -1 the second."""
         return {row["pair_id"]: row["sign"] for row in self._store.rows(KNOWN)}
 
-    def skips(self, sources: Sequence[str]) -> dict[int, int]:
+    def skip_counts(self, sources: Sequence[str]) -> dict[int, int]:
         """How many items each labeler let go, of the sources' labelers."""
         simulated = [int(source == "simulated") for source in sources]
         rows = self._store.rows(SKIPS, {"simulated": json.dumps(simulated)})
         return {row["labeler_id"]: row["n"] for row in rows}
 
 
-def units(pair: np.ndarray) -> np.ndarray:
+def unit_ids(pair: np.ndarray) -> np.ndarray:
     """What was judged at once: a compared pair by itself, or a ranking's whole task, as minus its number."""
     return np.where(pair < 0, -(-pair // OF_TASK), pair)
 
 
-def current(events: np.ndarray) -> np.ndarray:
+def current_mask(events: np.ndarray) -> np.ndarray:
     """A mask of the events that hold: neither superseded by one of these nor withdrawals."""
     return (events["kind"] != WITHDRAWN) & ~np.isin(events["rowid"], events["replaces"][events["replaces"] > 0])

@@ -10,10 +10,10 @@ from data.clock import now
 from data.errors import BadInput, Refused
 from data.records import Comparison
 from data.sqlite.migrations import STANDARD_PROJECT
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 from data.tables.completions import Completions
 from data.tables.demonstrations import Demonstrations
-from data.tables.imports import DONE
+from data.tables.imports import IMPORT_DONE
 from data.tables.verdicts import VERDICTS, WITHDRAWN, outcome
 
 COLUMNS = (
@@ -72,7 +72,7 @@ class Edit:
     text: str
 
 
-class Comparisons(Noun):
+class Comparisons(Table):
     """What people (and, marked as such, simulated labelers and imported files) said about pairs."""
 
     def record(self, **event: Unpack[NewComparison]) -> bool:
@@ -111,7 +111,7 @@ class Comparisons(Noun):
 
     def get(self, id: str) -> Comparison:
         """The event. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM comparisons WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM comparisons WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no comparison {id!r}")
         return _comparison(row)
@@ -130,7 +130,7 @@ class Comparisons(Noun):
     def edit(self, id: str) -> Edit | None:
         """The better answer that the labeler wrote; None where none was written or it was erased."""
         sql = "SELECT e.*, c.text FROM edits AS e JOIN completions AS c ON c.id = e.completion_id WHERE e.comparison_id = ?"
-        row = self._store.row(sql, [id])
+        row = self._store.maybe(sql, [id])
         return Edit(**row) if row else None
 
     def current(
@@ -144,7 +144,10 @@ class Comparisons(Noun):
 
     def events(self) -> list[Comparison]:
         """Every event ever, in order, superseded and withdrawn ones included; of an import that is not done, none."""
-        return [_comparison(row) for row in self._store.rows(f"SELECT * FROM comparisons WHERE {DONE} ORDER BY rowid")]
+        return [
+            _comparison(row)
+            for row in self._store.rows(f"SELECT * FROM comparisons WHERE {IMPORT_DONE} ORDER BY rowid")
+        ]
 
     def count(self, source: str | None = None, since: str = "") -> int:
         """How many hold now, in all or from one source; those made after the moment `since` where it is given.
@@ -156,7 +159,7 @@ class Comparisons(Noun):
 
     def _known(self, row: Mapping[str, Any]) -> bool:
         sql = "SELECT * FROM comparisons WHERE id = ? OR source_hash = ?"
-        old = self._store.row(sql, [row["id"], row["source_hash"]])
+        old = self._store.maybe(sql, [row["id"], row["source_hash"]])
         same = ("pair_id", "labeler_id", "left_id", "verdict", "supersedes")
         if old is None or old["source_hash"] is not None and old["source_hash"] == row["source_hash"]:
             return old is not None
@@ -179,7 +182,7 @@ class Comparisons(Noun):
 
     def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
         if row["supersedes"] is not None:
-            old = self._store.row("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
+            old = self._store.maybe("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
             taken = self._store.value("SELECT id FROM comparisons WHERE supersedes = ?", [row["supersedes"]])
             if old is None or taken or old["pair_id"] != row["pair_id"]:
                 raise Refused(
@@ -192,7 +195,7 @@ class Comparisons(Noun):
 
 
 HOURS = f"""SELECT coalesce(sum(n), 0) FROM (SELECT n, nullif(import_id, 0) AS import_id FROM comparison_counts
-    WHERE (?1 IS NULL OR source = ?1) AND hour > substr(?2, 1, 13)) WHERE {DONE}"""
+    WHERE (?1 IS NULL OR source = ?1) AND hour > substr(?2, 1, 13)) WHERE {IMPORT_DONE}"""
 WITHIN_HOUR = """SELECT count(*) FROM current_comparisons
     WHERE (?1 IS NULL OR source = ?1) AND created_at > ?2 AND created_at < substr(?2, 1, 13) || '~'"""
 

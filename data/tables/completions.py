@@ -10,9 +10,9 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import dumps, imported_id, sampled_id
+from data.ids import canonical_json, imported_id, sampled_id
 from data.records import Completion
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 COLUMNS = (
     "id",
@@ -31,7 +31,7 @@ COLUMNS = (
 )
 
 
-class Completions(Noun):
+class Completions(Table):
     """The answers of policies and of imported models."""
 
     def add_many(self, completions: Iterable[Completion | Mapping[str, Any]], run_id: int | None = None) -> list[str]:
@@ -47,7 +47,7 @@ class Completions(Noun):
 
     def get(self, id: str) -> Completion:
         """The completion. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM completions WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM completions WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no completion {id!r}")
         return _completion(row)
@@ -99,8 +99,8 @@ def _values(given: Mapping[str, Any], policy_names: Mapping[int, str], run_id: i
         given["policy_id"],
         name,
         given["text"],
-        None if given["token_ids"] is None else dumps(list(given["token_ids"])),
-        dumps(given["sampling"]),
+        None if given["token_ids"] is None else canonical_json(list(given["token_ids"])),
+        canonical_json(given["sampling"]),
         given["seed"],
         given["number"],
         int(given["ended"]),

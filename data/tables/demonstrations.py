@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from data.clock import now
 from data.errors import BadInput, Refused
-from data.ids import dumps
+from data.ids import canonical_json
 from data.records import Prompt
 from data.sqlite.migrations import STANDARD_PROJECT
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 from data.tables.accounts import Accounts
-from data.tables.imports import done
+from data.tables.imports import import_done
 from data.tables.instructions import Instructions, instruction_hash
 from data.tables.projects import Projects
 from data.tables.prompts import Prompts
@@ -38,14 +38,14 @@ class Demonstration:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class SentBack:
     """One's own answer that was sent back, and why."""
 
     demonstration: Demonstration
     reason: str
 
 
-class Demonstrations(Noun):
+class Demonstrations(Table):
     """What people wrote, and what others said of it. Events: nothing is changed, what is written anew supersedes."""
 
     def write(self, id: str, prompt_id: int, author_id: int, text: str, supersedes: str | None = None) -> bool:
@@ -54,10 +54,10 @@ class Demonstrations(Noun):
         Raises BadInput for a text that is empty, too long or cannot be kept, Refused for an id with another content, a prompt that never
         trains, a `supersedes` that is not one's own answer to this prompt that was sent back, or a project that is closed or not one's own.
         """
-        text = checked(text, LONGEST, "text")
+        text = validate_text(text, LONGEST, "text")
         with self._store.transaction():
             sql = "SELECT d.*, t.text FROM demonstrations AS d LEFT JOIN demonstration_texts AS t ON t.demonstration_id = d.id WHERE d.id = ?"
-            found = self._store.row(sql, [id])
+            found = self._store.maybe(sql, [id])
             if found:
                 if (found["prompt_id"], found["author_id"], found["text"]) != (prompt_id, author_id, text):
                     raise Refused(f"the answer {id!r} was recorded with other content", "Send a new id.", field="id")
@@ -98,12 +98,12 @@ class Demonstrations(Noun):
         """
         if verdict not in ("accepted", "sent_back"):
             raise BadInput(f"{verdict!r} is no verdict", "Take accepted or sent_back.", field="verdict")
-        reason = checked(reason, LONGEST_REASON, "reason") if verdict == "sent_back" else ""
+        reason = validate_text(reason, LONGEST_REASON, "reason") if verdict == "sent_back" else ""
         with self._store.transaction():
             same = "SELECT 1 FROM reviews WHERE id = ? AND reviewer_id = ? AND demonstration_id = ? AND verdict = ?"
             if self._store.value(same, [id, reviewer_id, demonstration_id, verdict]):
                 return False
-            row = self._store.row("SELECT * FROM open_demonstrations WHERE id = ?", [demonstration_id])
+            row = self._store.maybe("SELECT * FROM open_demonstrations WHERE id = ?", [demonstration_id])
             if row is None:
                 raise Refused(
                     "this answer has its review already, or was taken back",
@@ -136,39 +136,39 @@ class Demonstrations(Noun):
         """Whether prompts are offered to this person: what is written to them is of the Standard project."""
         return STANDARD_PROJECT[0] in self._projects(author_id)
 
-    def to_write(self, author_id: int, after: int = 0) -> Prompt | None:
+    def next_prompt(self, author_id: int, after: int = 0) -> Prompt | None:
         """The next prompt that trains and has no answer by a person, nor an instruction row; `after`: the one that comes behind this prompt.
 
         None where nothing is left, and for whom `may_write` is false.
         """
         if not self.may_write(author_id):
             return None
-        sql = f"""SELECT p.id FROM prompts AS p WHERE p.split = 'train' AND {done("p")}
+        sql = f"""SELECT p.id FROM prompts AS p WHERE p.split = 'train' AND {import_done("p")}
             AND NOT EXISTS (SELECT 1 FROM demonstrations AS d WHERE d.prompt_id = p.id)
             AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = p.id)
             AND p.hash > coalesce((SELECT hash FROM prompts WHERE id = ?), '') ORDER BY p.hash LIMIT 1"""
         found = self._store.value(sql, [after])
         return None if found is None else Prompts(self._store).get(found)
 
-    def returned(self, author_id: int) -> Returned | None:
+    def next_sent_back(self, author_id: int) -> SentBack | None:
         """The oldest of this person's answers, in a project that is open and still theirs, that was sent back and is not written anew."""
         sql = """SELECT d.*, t.text, coalesce(w.text, '') AS reason FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
             JOIN demonstration_texts AS t ON t.demonstration_id = d.id LEFT JOIN review_reasons AS w ON w.review_id = r.id
             WHERE r.verdict = 'sent_back' AND d.author_id = ?
             AND NOT EXISTS (SELECT 1 FROM demonstrations AS later WHERE later.supersedes = d.id)
             AND d.project_id IN (SELECT value FROM json_each(?)) ORDER BY r.rowid LIMIT 1"""
-        row = self._store.row(sql, [author_id, dumps(self._projects(author_id))])
-        return None if row is None else Returned(_demonstration(row), row["reason"])
+        row = self._store.maybe(sql, [author_id, canonical_json(self._projects(author_id))])
+        return None if row is None else SentBack(_demonstration(row), row["reason"])
 
-    def to_review(self, reviewer_id: int) -> Demonstration | None:
+    def next_to_review(self, reviewer_id: int) -> Demonstration | None:
         """The oldest answer by somebody else, in a project that is open and the reviewer's, that waits for its review."""
         sql = "SELECT * FROM open_demonstrations WHERE author_id != ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1"
-        row = self._store.row(sql, [reviewer_id, dumps(self._projects(reviewer_id))])
+        row = self._store.maybe(sql, [reviewer_id, canonical_json(self._projects(reviewer_id))])
         return None if row is None else _demonstration(row)
 
     def counts(self, account_id: int) -> dict[str, int]:
         """{written, accepted, waiting, to_review, reviewed} of and for one person."""
-        return self._store.row(COUNTS, [account_id, dumps(self._projects(account_id))])
+        return self._store.one(COUNTS, [account_id, canonical_json(self._projects(account_id))])
 
     def origins(self) -> dict[int, Demonstration]:
         """For each instruction row that a person wrote, what it was made of."""
@@ -200,7 +200,7 @@ class Demonstrations(Noun):
         return found
 
     def _projects(self, account_id: int) -> list[int]:
-        return [project.id for project in Projects(self._store).of(Accounts(self._store).get(account_id))]
+        return [project.id for project in Projects(self._store).open_for(Accounts(self._store).get(account_id))]
 
 
 COUNTS = """
@@ -213,7 +213,7 @@ SELECT (SELECT count(*) FROM demonstrations WHERE author_id = ?1) AS written,
 """
 
 
-def checked(text: str, most: int, field: str) -> str:
+def validate_text(text: str, most: int, field: str) -> str:
     """The text with line ends as \\n (a browser sends \\r\\n), if it can be kept. Raises BadInput for an empty, too long or unstorable one."""
     text = text.replace("\r\n", "\n")
     if not text.strip():

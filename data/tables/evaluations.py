@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.clock import now
-from data.ids import dumps
+from data.ids import canonical_json
 from data.records import Evaluation
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 
-class Evaluations(Noun):
+class Evaluations(Table):
     """Reports by the rubric, by simulated labelers, by reward models. People's win rates come from comparisons."""
 
     def add(
@@ -24,17 +24,17 @@ class Evaluations(Noun):
         run_id: int | None = None,
     ) -> Evaluation:
         """Write down a report. `judge`: 'rubric', 'simulated', or a reward model's public id."""
-        row = {"policy_id": policy_id, "against_id": against_id, "judge": judge, "report": dumps(dict(report))}
+        row = {"policy_id": policy_id, "against_id": against_id, "judge": judge, "report": canonical_json(dict(report))}
         id = self._store.insert("evaluations", row | {"run_id": run_id, "created_at": now()})
-        return _evaluation(self._store.row("SELECT * FROM evaluations WHERE id = ?", [id]))
+        return _evaluation(self._store.one("SELECT * FROM evaluations WHERE id = ?", [id]))
 
     def latest(self, policy_id: int, against_id: int | None, judge: str) -> Evaluation | None:
         """The newest report of that judge on those two, or None."""
         sql = "SELECT * FROM evaluations WHERE policy_id = ? AND against_id IS ? AND judge = ? ORDER BY id DESC"
-        row = self._store.row(sql, [policy_id, against_id, judge])
+        row = self._store.maybe(sql, [policy_id, against_id, judge])
         return None if row is None else _evaluation(row)
 
-    def list(self, policy_id: int | None = None) -> list[Evaluation]:
+    def all(self, policy_id: int | None = None) -> list[Evaluation]:
         """Reports, oldest first; of one policy where it is given."""
         sql = "SELECT * FROM evaluations WHERE ?1 IS NULL OR policy_id = ?1 ORDER BY id"
         return [_evaluation(row) for row in self._store.rows(sql, [policy_id])]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from data.clock import now
 from data.errors import BadInput
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 from data.tables.adjudications import rebuild_disputes
 from data.tables.audit import Audit
 
@@ -14,7 +14,7 @@ REASON_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ExcludedLabeler:
     """A labeler whose comparisons are left out: since when, by whom, why."""
 
     labeler_id: int
@@ -24,15 +24,15 @@ class Aside:
     created_at: str
 
 
-class Asides(Noun):
+class ExcludedLabelers(Table):
     """Append-only: setting aside and taking in are rows, the last one holds."""
 
-    def list(self) -> list[Aside]:
+    def all(self) -> list[ExcludedLabeler]:
         """Who is set aside now, by name."""
         sql = "SELECT s.labeler_id, a.name, s.reason, s.actor, s.created_at FROM labelers_aside AS s JOIN accounts AS a ON a.id = s.labeler_id"
-        return [Aside(**row) for row in self._store.rows(f"{sql} ORDER BY a.name")]
+        return [ExcludedLabeler(**row) for row in self._store.rows(f"{sql} ORDER BY a.name")]
 
-    def set_aside(self, name: str, reason: str, *, by: str) -> None:
+    def exclude(self, name: str, reason: str, *, by: str) -> None:
         """Leave the labeler's comparisons out from now on. Raises BadInput for an unknown name, an empty reason, or one who is aside."""
         reason = reason.strip()
         if not 0 < len(reason) <= REASON_LENGTH:
@@ -41,7 +41,7 @@ class Asides(Noun):
             )
         self._write(name, 1, reason, by)
 
-    def take_in(self, name: str, reason: str = "", *, by: str) -> None:
+    def include(self, name: str, reason: str = "", *, by: str) -> None:
         """Let the labeler's comparisons count again. Raises BadInput for an unknown name, or one who is not aside."""
         self._write(name, 0, reason.strip()[:REASON_LENGTH], by)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from data.errors import BadInput
-from data.ids import dumps
+from data.ids import canonical_json
 from data.tables.verdicts import VERDICTS
 
 SCALES = ("graded", "plain")
@@ -61,7 +61,7 @@ class Form:
     def written(self) -> str:
         """As the store keeps it: what is as by default is not named."""
         standard = asdict(Form())
-        return dumps({name: value for name, value in asdict(self).items() if value != standard[name]})
+        return canonical_json({name: value for name, value in asdict(self).items() if value != standard[name]})
 
     @classmethod
     def read(cls, text: str) -> Form:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from data.clock import now
 from data.errors import BadInput
 from data.records import Account, Comparison
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 OUTCOMES = ("winner", "tie", "both_bad")
 
@@ -36,12 +36,12 @@ LEFT JOIN rationales AS r ON r.comparison_id = c.id WHERE p.project_id = ? AND c
 """
 
 
-class Gold(Noun):
+class Gold(Table):
     """The gold items."""
 
     def set(self, pair_id: int, winner_id: str | None, *, by: str, outcome: str = "winner", note: str = "") -> GoldItem:
         """Say what is right about a pair, in place of what was said before. Raises BadInput where it is no outcome of the pair."""
-        pair = self._store.row("SELECT first_id, second_id, shown FROM pairs WHERE id = ?", [pair_id])
+        pair = self._store.maybe("SELECT first_id, second_id, shown FROM pairs WHERE id = ?", [pair_id])
         if pair is None:
             raise BadInput(f"there is no pair {pair_id}", field="pair")
         if outcome not in OUTCOMES:
@@ -63,7 +63,7 @@ class Gold(Noun):
             self._store.insert("gold", row)
         return GoldItem(**row)
 
-    def set_as_judged(self, project_id: int, account: Account) -> int:
+    def set_from_comparisons(self, project_id: int, account: Account) -> int:
         """Make gold what one person says now about pairs of the project; how many pairs. Repeats and withdrawn answers say nothing."""
         with self._store.transaction():
             found = self._store.rows(JUDGED, [project_id, account.id])
@@ -78,10 +78,10 @@ class Gold(Noun):
 
     def get(self, pair_id: int) -> GoldItem | None:
         """What is right about a pair, None for an ordinary one."""
-        row = self._store.row("SELECT * FROM gold WHERE pair_id = ?", [pair_id])
+        row = self._store.maybe("SELECT * FROM gold WHERE pair_id = ?", [pair_id])
         return GoldItem(**row) if row else None
 
-    def list(self, project_id: int | None = None) -> list[GoldItem]:
+    def all(self, project_id: int | None = None) -> list[GoldItem]:
         """Every gold item, or those of a project, oldest first."""
         sql = "SELECT gold.* FROM gold JOIN pairs ON pairs.id = pair_id WHERE ?1 IS NULL OR project_id = ?1 ORDER BY gold.created_at, pair_id"
         return [GoldItem(**row) for row in self._store.rows(sql, [project_id])]

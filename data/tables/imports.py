@@ -17,15 +17,15 @@ from sqlite_utils import Database
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import dumps
-from data.sqlite.connection import Connections, immediate, unchecked
-from data.sqlite.table import Noun
+from data.ids import canonical_json
+from data.sqlite.connection import Connections, immediate_transaction, without_foreign_keys
+from data.sqlite.table import Table
 
 LOCK = "import.lock"
 CHUNK, FEWEST = 250, 50
 """Rows of a file in one commit, and rows taken out in one: few enough that a labeler who submits does not notice."""
 LONG = 0.1  # seconds that a labeler may wait for one commit, about; on a busy machine there are fewer rows in it
-REST = 0.002  # seconds at least between two commits: SQLite lets who waits look again after 1, 2, 5 ms and so on
+PAUSE = 0.002  # seconds at least between two commits: SQLite lets who waits look again after 1, 2, 5 ms and so on
 
 UNREFERENCED = {  # what of an import that broke off nobody else uses by now
     "comparisons": "1",
@@ -41,13 +41,13 @@ UNREFERENCED = {  # what of an import that broke off nobody else uses by now
 }
 
 
-def done(table: str = "") -> str:
+def import_done(table: str = "") -> str:
     """The condition that keeps the rows of imports that are done, and those of no import."""
     name = f"{table}.import_id" if table else "import_id"
     return f"({name} IS NULL OR {name} NOT IN (SELECT id FROM imports WHERE done_at IS NULL))"
 
 
-DONE = done()
+IMPORT_DONE = import_done()
 
 
 class Pace:
@@ -70,11 +70,11 @@ REVEAL = """UPDATE pairs SET shown = 1 WHERE id IN (SELECT value FROM json_each(
     AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)"""
 
 
-class Imports(Noun):
+class Imports(Table):
     """Who brought in which files, and which of these are not done."""
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Be the one who imports; what broke off earlier is mended first. Raises BadInput where another import runs."""
         with open(self._store.home / LOCK, "w") as handle:
             try:
@@ -88,14 +88,14 @@ class Imports(Noun):
                     self.reveal(row["id"])
             yield
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Take out what broke off, and go on with what was interrupted when it counted already, unless an import runs."""
-        with suppress(BadInput), self.alone():
+        with suppress(BadInput), self.exclusive():
             pass
 
     def begin(self, actor: str, what: str, files: Sequence[str]) -> int:
         """A new import's number; its rows do not count before `end`."""
-        row = {"actor": actor, "what": what, "files": dumps(list(files)), "created_at": now()}
+        row = {"actor": actor, "what": what, "files": canonical_json(list(files)), "created_at": now()}
         return self._store.insert("imports", row)
 
     def end(self, id: int) -> None:
@@ -106,7 +106,7 @@ class Imports(Noun):
         """Let the pairs of an import that is done into the labelers' queue, by chunks."""
         shown = self._store.value("SELECT 1 FROM pairs WHERE import_id = ? AND purpose != 'import' LIMIT 1", [id])
         for some in self._rowids(self._store.db, "pairs", id) if shown else ():
-            self._store.execute(REVEAL, [dumps(some)])
+            self._store.execute(REVEAL, [canonical_json(some)])
         self._store.execute("UPDATE imports SET revealed_at = ? WHERE id = ?", [now(), id])
 
     def remove(self, id: int) -> None:
@@ -117,25 +117,25 @@ class Imports(Noun):
         ]
         connections = Connections(self._store.path, synchronous="full")
         # UNREFERENCED asks by indexed columns what a foreign key would look for in whole tables, once for each row.
-        with unchecked(connections.database()) as database:
+        with without_foreign_keys(connections.database()) as database:
             for table, condition in UNREFERENCED.items():
                 for some in self._rowids(database, table, id):
-                    with immediate(database):
+                    with immediate_transaction(database):
                         database.conn.execute(
                             f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?)) AND {condition}",
-                            [dumps(some)],
+                            [canonical_json(some)],
                         )
         connections.close()
         with self._store.transaction():
             self._store.execute(
-                "DELETE FROM tallies WHERE labeler_id IN (SELECT value FROM json_each(?))", [dumps(authors)]
+                "DELETE FROM tallies WHERE labeler_id IN (SELECT value FROM json_each(?))", [canonical_json(authors)]
             )
-            self._store.execute(RETALLY, [dumps(authors)])
+            self._store.execute(RETALLY, [canonical_json(authors)])
             self._store.execute(
                 "UPDATE imports SET done_at = ?1, revealed_at = ?1, what = 'broken off' WHERE id = ?2", [now(), id]
             )
 
-    def list(self) -> list[dict[str, Any]]:
+    def all(self) -> list[dict[str, Any]]:
         """{id, actor, what, files, created_at, done_at, revealed_at} of every import, oldest first."""
         return [
             {**row, "files": json.loads(row["files"])} for row in self._store.rows("SELECT * FROM imports ORDER BY id")
@@ -148,4 +148,4 @@ class Imports(Noun):
         while some := [row[0] for row in database.conn.execute(query, [id, some[-1]])]:
             began = time.monotonic()
             yield some
-            time.sleep(max(REST, time.monotonic() - began))
+            time.sleep(max(PAUSE, time.monotonic() - began))

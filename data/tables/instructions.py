@@ -8,10 +8,10 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import content_hash, dumps
+from data.ids import canonical_json, content_hash
 from data.records import Instruction
-from data.sqlite.table import Noun
-from data.tables.imports import DONE, done
+from data.sqlite.table import Table
+from data.tables.imports import IMPORT_DONE, import_done
 from data.tables.prompts import COLUMNS as PROMPT_COLUMNS
 from data.tables.prompts import prompt_row
 
@@ -29,13 +29,13 @@ def instruction_prompt(instruction: str, input: str = "") -> str:
     return f"{instruction}\n\n{input}" if input else instruction
 
 
-class Instructions(Noun):
+class Instructions(Table):
     """Answers to imitate, for supervised fine-tuning."""
 
     def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:
         """Add a row, or find it; `about`: `defects` (names), and its prompt's `family` and `facts`."""
         self.add_many([{"instruction": instruction, "output": output, "input": input, "source": source, **about}])
-        row = self._store.row(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
+        row = self._store.one(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
         return _instruction(row)
 
     def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
@@ -61,12 +61,12 @@ class Instructions(Noun):
 
     def get(self, id: int) -> Instruction:
         """The row. Raises BadInput where there is none."""
-        row = self._store.row(f"{JOINED} WHERE instructions.id = ?", [id])
+        row = self._store.maybe(f"{JOINED} WHERE instructions.id = ?", [id])
         if row is None:
             raise BadInput(f"there is no instruction {id}")
         return _instruction(row)
 
-    def list(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> list[Instruction]:
+    def all(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> list[Instruction]:
         """Rows in the order in which they came, those that fit what is given."""
         return list(self.stream(split, source, limit))
 
@@ -76,14 +76,14 @@ class Instructions(Noun):
         """`list`, one at a time."""
         wanted = {"split": split, "source": source, "limit": -1 if limit is None else limit}
         sql = (
-            f"{JOINED} WHERE {done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
+            f"{JOINED} WHERE {import_done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
             " AND (:source IS NULL OR instructions.source = :source) ORDER BY instructions.id LIMIT :limit"
         )
         return map(_instruction, self._store.stream(sql, wanted))
 
     def count(self) -> int:
         """How many there are."""
-        return self._store.value(f"SELECT count(*) FROM instructions WHERE {DONE}")
+        return self._store.value(f"SELECT count(*) FROM instructions WHERE {IMPORT_DONE}")
 
 
 def instruction_hash(instruction: str, input: str, output: str) -> str:
@@ -109,7 +109,7 @@ def _prompt_row(
 
 
 def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:
-    defects = dumps(list(about.get("defects", ())))
+    defects = canonical_json(list(about.get("defects", ())))
     return (
         prompt_hash,
         instruction_hash(instruction, input, output),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from data.clock import later, now
 from data.errors import BadInput
 from data.records import Account
-from data.sqlite.table import Noun
-from data.tables.accounts import ROLES, account_of
-from data.tables.tokens import hash_of
+from data.sqlite.table import Table
+from data.tables.accounts import ROLES, account_from_row
+from data.tables.tokens import hash_token
 
 INVITATION_SECONDS = 7 * 24 * 3600
 
@@ -24,7 +24,7 @@ class Invitation:
     expires_at: str
 
 
-class Invitations(Noun):
+class Invitations(Table):
     """The open links; their tokens are told once and never stored."""
 
     def add(self, role: str, *, by: int | None = None, account_id: int | None = None) -> str:
@@ -32,7 +32,7 @@ class Invitations(Noun):
         if role not in ROLES:
             raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
         token = secrets.token_urlsafe(32)
-        row = {"hash": hash_of(token), "role": role, "account_id": account_id, "invited_by": by}
+        row = {"hash": hash_token(token), "role": role, "account_id": account_id, "invited_by": by}
         with self._store.transaction():
             self._store.execute("DELETE FROM invitations WHERE expires_at <= ?", [now()])
             self._store.insert("invitations", row | {"expires_at": later(INVITATION_SECONDS), "created_at": now()})
@@ -41,13 +41,13 @@ class Invitations(Noun):
     def find(self, token: str) -> Invitation | None:
         """What the link is good for; None where it was used or is too old. Nothing is used up."""
         sql = "SELECT role, account_id, expires_at FROM invitations WHERE hash = ? AND expires_at > ?"
-        row = self._store.row(sql, [hash_of(token), now()])
+        row = self._store.maybe(sql, [hash_token(token), now()])
         return None if row is None else Invitation(**row)
 
     def consume(self, token: str) -> bool:
         """Use it up; True exactly once."""
         return (
-            self._store.execute("DELETE FROM invitations WHERE hash = ? AND expires_at > ?", [hash_of(token), now()])
+            self._store.execute("DELETE FROM invitations WHERE hash = ? AND expires_at > ?", [hash_token(token), now()])
             == 1
         )
 
@@ -55,13 +55,13 @@ class Invitations(Noun):
         """How many links are open."""
         return self._store.value("SELECT count(*) FROM invitations WHERE expires_at > ?", [now()])
 
-    def identify(self, issuer: str, subject: str, account_id: int) -> None:
+    def link_identity(self, issuer: str, subject: str, account_id: int) -> None:
         """From now on this person at that provider is the account; what was there stays."""
         row = {"issuer": issuer, "subject": subject, "account_id": account_id, "created_at": now()}
-        self._store.insert("identities", row, ignore=True)
+        self._store.insert_or_ignore("identities", row)
 
-    def identified(self, issuer: str, subject: str) -> Account | None:
+    def account_of_identity(self, issuer: str, subject: str) -> Account | None:
         """The account that this person at that provider is."""
         sql = "SELECT accounts.* FROM identities JOIN accounts ON accounts.id = account_id WHERE issuer = ? AND subject = ?"
-        row = self._store.row(sql, [issuer, subject])
-        return None if row is None else account_of(row)
+        row = self._store.maybe(sql, [issuer, subject])
+        return None if row is None else account_from_row(row)

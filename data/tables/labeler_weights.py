@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from data.clock import now
 from data.errors import BadInput
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Weighting:
         return {one.labeler_id: one.weight for one in self.weights}
 
 
-class Weightings(Noun):
+class LabelerWeights(Table):
     """Every version, the last one being the newest."""
 
     def add(self, labels: str, votes: int, weights: Sequence[LabelerWeight], *, by: str) -> Weighting:
@@ -51,7 +51,7 @@ class Weightings(Noun):
 
     def get(self, id: int) -> Weighting:
         """The version. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM weightings WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM weightings WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no weighting {id}")
         sql = "SELECT labeler_id, weight, discrimination, error, comparisons FROM labeler_weights WHERE weighting_id = ? ORDER BY labeler_id"

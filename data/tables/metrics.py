@@ -13,8 +13,14 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from data.ids import dumps
-from data.sqlite.connection import Connections, alone, explained, immediate, opening
+from data.ids import canonical_json
+from data.sqlite.connection import (
+    Connections,
+    exclusive_lock,
+    explain_errors,
+    explain_open_errors,
+    immediate_transaction,
+)
 
 FILE = "metrics.db"
 SCHEMA = (
@@ -31,16 +37,16 @@ class Metrics:
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
         self._connections = Connections(self.path, synchronous="normal")
-        with opening(self.path), alone(home / f"{FILE}.lock"):
+        with explain_open_errors(self.path), exclusive_lock(home / f"{FILE}.lock"):
             database = self._connections.database()
-            with immediate(database):
+            with immediate_transaction(database):
                 for statement in SCHEMA:
                     database.conn.execute(statement)
 
     def log(self, run_id: int, step: int, values: Mapping[str, float]) -> None:
         """Write the values of one step."""
         rows = [(run_id, key, step, float(value)) for key, value in values.items()]
-        with explained(self.path), immediate(self._db) as database:
+        with explain_errors(self.path), immediate_transaction(self._db) as database:
             database.conn.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", rows)
 
     def series(self, run_id: int, key: str) -> list[tuple[int, float]]:
@@ -56,8 +62,8 @@ class Metrics:
 
     def sample(self, run_id: int, step: int, fields: Mapping[str, Any]) -> None:
         """Keep one sample (prompt, text, reward, ...) of a step."""
-        with explained(self.path), immediate(self._db) as database:
-            values = [run_id, step, dumps(dict(fields))]
+        with explain_errors(self.path), immediate_transaction(self._db) as database:
+            values = [run_id, step, canonical_json(dict(fields))]
             database.conn.execute("INSERT INTO samples (run_id, step, row) VALUES (?, ?, ?)", values)
 
     def samples(self, run_id: int, last: int = 20) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import dumps, number, public
-from data.sqlite.table import Noun
+from data.ids import canonical_json, parse_id, public_id
+from data.sqlite.table import Table
 
 INSIDE = "home:"
 """Begins the base of a row that lies under the home; records name it by its absolute path."""
 
 
-class Models(Noun):
+class ModelTable(Table):
     """Rows of one table of models, each with its folder."""
 
     table: ClassVar[str]
@@ -29,7 +29,7 @@ class Models(Noun):
 
     def folder(self, id: int) -> Path:
         """Where its files stand (or will)."""
-        return self._store.home / self.folder_name / public(self.prefix, id)
+        return self._store.home / self.folder_name / public_id(self.prefix, id)
 
     def publish(self, folder: Path, **columns: Any) -> Any:
         """Add a row and move the finished `folder`, from the same disk, to its place: both or neither. The keys are `add`'s."""
@@ -43,12 +43,12 @@ class Models(Noun):
 
     def get(self, id: int | str) -> Any:
         """The record, by number or public id. Raises BadInput where there is none."""
-        row = self._store.row(f"SELECT * FROM {self.table} WHERE id = ?", [number(id, self.prefix)])
+        row = self._store.maybe(f"SELECT * FROM {self.table} WHERE id = ?", [parse_id(id, self.prefix)])
         if row is None:
-            raise BadInput(f"there is no {self.noun} {public(self.prefix, number(id, self.prefix))}")
+            raise BadInput(f"there is no {self.noun} {public_id(self.prefix, parse_id(id, self.prefix))}")
         return self._record(row)
 
-    def list(self) -> list[Any]:
+    def all(self) -> list[Any]:
         """All of them, oldest first."""
         return [self._record(row) for row in self._store.rows(f"SELECT * FROM {self.table} ORDER BY id")]
 
@@ -57,7 +57,7 @@ class Models(Noun):
         return self._store.value(f"SELECT count(*) FROM {self.table}")
 
     def _add(self, columns: Mapping[str, Any]) -> Any:
-        written = {name: dumps(value) if name in self.parsed else value for name, value in columns.items()}
+        written = {name: canonical_json(value) if name in self.parsed else value for name, value in columns.items()}
         written["base"] = self._written_base(columns["base"])
         return self.get(self._store.insert(self.table, written | {"created_at": now()}))
 

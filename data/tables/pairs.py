@@ -9,7 +9,7 @@ from data.clock import now
 from data.errors import BadInput
 from data.records import Pair
 from data.sqlite.migrations import STANDARD_PROJECT
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 INSERT = """
 INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at, import_id, project_id)
@@ -21,7 +21,7 @@ ON CONFLICT DO NOTHING
 UNJUDGED = "judged = 0 AND simulated = 0"
 
 
-class Pairs(Noun):
+class Pairs(Table):
     """What people are asked to compare."""
 
     def add(
@@ -70,12 +70,12 @@ class Pairs(Noun):
 
     def get(self, id: int) -> Pair:
         """The pair. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM pairs WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM pairs WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no pair {id}")
         return _pair(row)
 
-    def list(self, purpose: str | None = None) -> list[Pair]:
+    def all(self, purpose: str | None = None) -> list[Pair]:
         """Pairs in the order in which they came, all or of one purpose."""
         sql = "SELECT * FROM pairs WHERE ?1 IS NULL OR purpose = ?1 ORDER BY id"
         return [_pair(row) for row in self._store.rows(sql, [purpose])]

@@ -11,7 +11,7 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 ALLOWED = ("nothing", "download", "erase")
 KINDS = {
@@ -49,7 +49,7 @@ ERASED = (
 )
 
 
-class OwnData(Noun):
+class PersonalData(Table):
     """One person's own data, by the id of their account."""
 
     def rows(self, account_id: int) -> Iterator[dict[str, Any]]:
@@ -68,7 +68,7 @@ class OwnData(Noun):
                 "UPDATE assignments SET expires_at = ?1 WHERE labeler_id = ?2 AND expires_at > ?1", [now(), account_id]
             )
 
-    def scrub(self) -> None:
+    def truncate_log(self) -> None:
         """After the erasure's commit: move it from the write-ahead log, which still holds the old pages, to the file."""
         self._store.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -85,7 +85,7 @@ class OwnData(Noun):
         """The rule of a project."""
         return self._store.value("SELECT allowed FROM own_data WHERE project_id = ?", [project_id]) or "erase"
 
-    def kept_by(self, account_id: int, wanted: str) -> str | None:
+    def project_forbidding(self, account_id: int, wanted: str) -> str | None:
         """The name of a project for which this person has worked and which does not allow what is `wanted`; None where all do."""
         sql = "SELECT DISTINCT p.id, p.name FROM assignments AS a JOIN projects AS p ON p.id = a.project_id WHERE a.labeler_id = ? ORDER BY p.id"
         rows = self._store.rows(sql, [account_id])

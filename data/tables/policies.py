@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 from data.ids import POLICY
 from data.records import Policy
-from data.tables.model_rows import Models
+from data.tables.model_rows import ModelTable
 
 
 class NewPolicy(TypedDict):
@@ -26,7 +26,7 @@ class NewPolicy(TypedDict):
     versions: NotRequired[dict[str, Any]]
 
 
-class Policies(Models):
+class Policies(ModelTable):
     """The family tree. A policy's folder is HOME/policies/p4."""
 
     table, folder_name, prefix, noun, record = "policies", "policies", POLICY, "policy", Policy

@@ -19,20 +19,20 @@ class Identity(NamedTuple):
     boot_id: str
 
 
-def identity(pid: int | None = None) -> Identity:
+def identify_process(pid: int | None = None) -> Identity:
     """The identity of a living process, this one by default. Raises psutil.NoSuchProcess."""
     pid = os.getpid() if pid is None else pid
-    return Identity(pid, psutil.Process(pid).create_time(), boot_id())
+    return Identity(pid, psutil.Process(pid).create_time(), read_boot_id())
 
 
-def boot_id() -> str:
+def read_boot_id() -> str:
     """What tells one boot of the machine from another."""
     return BOOT_ID.read_text().strip() if BOOT_ID.exists() else str(int(psutil.boot_time()))
 
 
-def alive(process: Identity) -> bool:
+def is_process_alive(process: Identity) -> bool:
     """Whether that very process still works; one that ended and waits to be collected does not."""
-    if process.boot_id != boot_id():
+    if process.boot_id != read_boot_id():
         return False
     try:
         found = psutil.Process(process.pid)

@@ -10,7 +10,7 @@ from data.clock import now
 from data.errors import BadInput
 from data.records import Account
 from data.sqlite.migrations import STANDARD_GUIDELINE, STANDARD_PROJECT
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 from data.tables.forms import Form
 
 NAME_LENGTH, GUIDELINE_LENGTH, MOST_OVERLAP = 60, 100_000, 50.0
@@ -64,7 +64,7 @@ class Changes(Settings):
     guideline: NotRequired[str]
 
 
-class Projects(Noun):
+class Projects(Table):
     """The projects, their guidelines and their people. Project 1, Standard, has every pair and labeler that no other was given."""
 
     def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Settings]) -> Project:
@@ -79,20 +79,20 @@ class Projects(Noun):
 
     def get(self, id: int) -> Project:
         """The project. Raises BadInput where there is none."""
-        row = self._store.row(f"{PROJECT} WHERE p.id = ?", [id])
+        row = self._store.maybe(f"{PROJECT} WHERE p.id = ?", [id])
         if row is None:
             raise BadInput(f"there is no project {id}")
         return _project(row)
 
     def by_name(self, name: str) -> Project:
         """The project of that name, in any case. Raises BadInput where there is none."""
-        row = self._store.row(f"{PROJECT} WHERE p.name = ? COLLATE NOCASE", [name.strip()])
+        row = self._store.maybe(f"{PROJECT} WHERE p.name = ? COLLATE NOCASE", [name.strip()])
         if row is None:
-            names = ", ".join(project.name for project in self.list())
+            names = ", ".join(project.name for project in self.all())
             raise BadInput(f"there is no project {name!r}", f"Take one of {names}.", field="project")
         return _project(row)
 
-    def list(self) -> list[Project]:
+    def all(self) -> list[Project]:
         """Every project, oldest first."""
         return [_project(row) for row in self._store.rows(f"{PROJECT} ORDER BY p.id")]
 
@@ -122,7 +122,7 @@ class Projects(Noun):
     def guideline(self, id: int, version: int | None = None) -> Guideline:
         """The project's guideline of a version, the newest by default. Raises BadInput where there is none."""
         sql = "SELECT * FROM guidelines WHERE project_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1"
-        row = self._store.row(sql, [id, version])
+        row = self._store.maybe(sql, [id, version])
         if row is None:
             raise BadInput(f"project {id} has no guideline" + (f" of version {version}" if version else ""))
         return Guideline(**row)
@@ -133,7 +133,7 @@ class Projects(Noun):
             self.change(id, guideline=text)
             return self.guideline(id)
 
-    def give(self, id: int, accounts: Sequence[Account]) -> None:
+    def add_members(self, id: int, accounts: Sequence[Account]) -> None:
         """Give people to a project; those it has already stay."""
         with self._store.transaction():
             self.get(id)
@@ -141,7 +141,7 @@ class Projects(Noun):
                 "members", ("project_id", "account_id", "created_at"), [(id, account.id, now()) for account in accounts]
             )
 
-    def take_from(self, id: int, accounts: Sequence[Account]) -> None:
+    def remove_members(self, id: int, accounts: Sequence[Account]) -> None:
         """Take people out of a project. What they said stays; what they hold they may still answer."""
         with self._store.transaction():
             for account in accounts:
@@ -152,7 +152,7 @@ class Projects(Noun):
         sql = "SELECT a.name FROM members AS m JOIN accounts AS a ON a.id = m.account_id WHERE m.project_id = ? ORDER BY a.name"
         return [row["name"] for row in self._store.rows(sql, [id])]
 
-    def of(self, account: Account) -> list[Project]:
+    def open_for(self, account: Account) -> list[Project]:
         """The open projects whose items this account may be handed: a researcher all, others those they were given and those for everyone.
 
         The ones for few come first, so that the Standard project fills what time is left.
@@ -163,9 +163,9 @@ class Projects(Noun):
 
     def counts(self, id: int) -> dict[str, int]:
         """{pairs, judged, rankings, ranked, gold, answers, labelers}: items to show, items with an answer by a person, answers, who gave them."""
-        return self._store.row(COUNTS, [id])
+        return self._store.one(COUNTS, [id])
 
-    def move(self, id: int, pair_ids: Sequence[int]) -> int:
+    def move_pairs(self, id: int, pair_ids: Sequence[int]) -> int:
         """Put pairs into the project; how many moved. What was said about them before keeps the project of its time."""
         sql = "UPDATE pairs SET project_id = ?1 WHERE id = ?2 AND project_id != ?1"
         with self._store.transaction():
@@ -194,7 +194,7 @@ class Projects(Noun):
             tasks = self._store.rows(UNJUDGED.format(table="ranking_tasks AS t", judged="t"), values)
             for task in tasks:
                 self._store.execute("UPDATE ranking_tasks SET project_id = ? WHERE id = ?", [id, task["id"]])
-            return self.move(id, [pair["id"] for pair in pairs]) + len(tasks)
+            return self.move_pairs(id, [pair["id"] for pair in pairs]) + len(tasks)
 
     def _refuse_taken(self, name: str, but: int) -> None:
         if self._store.value("SELECT 1 FROM projects WHERE name = ? COLLATE NOCASE AND id != ?", [name, but]):

@@ -8,11 +8,11 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import content_hash, dumps
+from data.ids import canonical_json, content_hash
 from data.records import Prompt
 from data.splits import normalise, split_of
-from data.sqlite.table import Noun
-from data.tables.imports import DONE
+from data.sqlite.table import Table
+from data.tables.imports import IMPORT_DONE
 
 COLUMNS = ("hash", "text", "messages", "split", "source", "family", "facts", "created_at")
 
@@ -43,23 +43,23 @@ def prompt_row(
     return (
         prompt_hash(text),
         text,
-        None if messages is None else dumps(messages),
+        None if messages is None else canonical_json(messages),
         split_of(text),
         source,
         family,
-        None if facts is None else dumps(facts),
+        None if facts is None else canonical_json(facts),
         now(),
     )
 
 
-class Prompts(Noun):
+class Prompts(Table):
     """The tasks that models are asked to do."""
 
     def add(self, text: str, *, messages: list[dict] | None = None, source: str, **about: Any) -> Prompt:
         """Add a prompt, or find the one of that text; `about`: `family`, `facts`. Raises BadInput for an empty text."""
         row = prompt_row(text, messages=messages, source=source, **about)
         self._store.insert_many("prompts", COLUMNS, [row])
-        return _prompt(self._store.row("SELECT * FROM prompts WHERE hash = ?", [row[0]]))
+        return _prompt(self._store.one("SELECT * FROM prompts WHERE hash = ?", [row[0]]))
 
     def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
         """Add prompts (`text`, `source`, and `messages`, `family`, `facts` where known) in one commit -> (added, duplicate).
@@ -72,17 +72,17 @@ class Prompts(Noun):
 
     def get(self, id: int) -> Prompt:
         """The prompt. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM prompts WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM prompts WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no prompt {id}")
         return _prompt(row)
 
     def find(self, text: str) -> Prompt | None:
         """The prompt of that text, up to what `normalise` levels out; None where there is none."""
-        row = self._store.row("SELECT * FROM prompts WHERE hash = ?", [prompt_hash(text)])
+        row = self._store.maybe("SELECT * FROM prompts WHERE hash = ?", [prompt_hash(text)])
         return None if row is None else _prompt(row)
 
-    def list(
+    def all(
         self,
         split: str | None = None,
         source: str | None = None,
@@ -92,12 +92,14 @@ class Prompts(Noun):
         """Prompts in the order in which they came, those that fit what is given."""
         wanted = {"split": split, "source": source, "family": family}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
-        sql = f"SELECT * FROM prompts WHERE {DONE}{where} ORDER BY id LIMIT :limit"
+        sql = f"SELECT * FROM prompts WHERE {IMPORT_DONE}{where} ORDER BY id LIMIT :limit"
         return [_prompt(row) for row in self._store.rows(sql, {**wanted, "limit": -1 if limit is None else limit})]
 
     def count(self, split: str | None = None) -> int:
         """How many there are, in all or in a split."""
-        return self._store.value(f"SELECT count(*) FROM prompts WHERE {DONE} AND (?1 IS NULL OR split = ?1)", [split])
+        return self._store.value(
+            f"SELECT count(*) FROM prompts WHERE {IMPORT_DONE} AND (?1 IS NULL OR split = ?1)", [split]
+        )
 
 
 def _prompt(row: Mapping[str, Any]) -> Prompt:

@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 from data.clock import now
 from data.errors import BadInput, Refused
 from data.ids import content_hash
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 FEWEST, MOST = 3, 9
 VERDICTS = ("ranked", "all_bad")
@@ -70,7 +70,7 @@ class NewRanking(TypedDict):
     rationale: NotRequired[str | None]
 
 
-class Rankings(Noun):
+class Rankings(Table):
     """Ranking tasks and their events."""
 
     def add_task(
@@ -102,10 +102,8 @@ class Rankings(Noun):
             "priority": priority,
         }
         with self._store.transaction():
-            id = self._store.insert(
-                "ranking_tasks",
-                row | {"shown": int(purpose != "import"), "run_id": run_id, "created_at": now()},
-                ignore=True,
+            id = self._store.insert_or_ignore(
+                "ranking_tasks", row | {"shown": int(purpose != "import"), "run_id": run_id, "created_at": now()}
             )
             if id is not None:
                 self._store.insert_many(
@@ -117,7 +115,7 @@ class Rankings(Noun):
 
     def task(self, id: int) -> RankingTask:
         """The task. Raises BadInput where there is none."""
-        row = self._store.row(
+        row = self._store.maybe(
             "SELECT id, prompt_id, project_id, purpose, shown, priority FROM ranking_tasks WHERE id = ?", [id]
         )
         if row is None:
@@ -149,7 +147,7 @@ class Rankings(Noun):
 
     def get(self, id: str) -> Ranking:
         """The event. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM rankings WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM rankings WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no ranking {id!r}")
         return self._ranking(row)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from data.clock import now
 from data.errors import BadInput, Refused
 from data.sqlite.migrations import STANDARD_PROJECT
-from data.sqlite.table import Noun
-from data.tables.imports import done
+from data.sqlite.table import Table
+from data.tables.imports import import_done
 
 RUBRIC_VERSION = 1
 """Of the rubric in labeling/texts/rating.py; a rating says by which one it was given."""
@@ -31,7 +31,7 @@ class Rating:
     created_at: str
 
 
-class Ratings(Noun):
+class Ratings(Table):
     """Who said what a row is worth."""
 
     def add(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
@@ -49,7 +49,7 @@ class Ratings(Noun):
                     f"row {instruction_id} is of the {row.split} split and never trains",
                     "Rate the rows that are shown.",
                 )
-            found = self._store.row("SELECT * FROM ratings WHERE id = ?", [id])
+            found = self._store.maybe("SELECT * FROM ratings WHERE id = ?", [id])
             if found is None:
                 if not self.may_rate(labeler_id):
                     raise Refused(
@@ -71,10 +71,10 @@ class Ratings(Noun):
         """Whether rows are shown to this rater: instruction rows are of the Standard project. Simulated raters are let in by whoever starts them."""
         account = self._store.accounts.get(labeler_id)
         return account.simulated or any(
-            project.id == STANDARD_PROJECT[0] for project in self._store.projects.of(account)
+            project.id == STANDARD_PROJECT[0] for project in self._store.projects.open_for(account)
         )
 
-    def waiting(self, labeler_id: int) -> int | None:
+    def next_row(self, labeler_id: int) -> int | None:
         """The next row for this rater: of the train split, rated by nobody yet (rows with SHARED: by one), in an order by hash that all share.
 
         People and simulated raters do not use up each other's rows: a row that only simulated raters rated still waits for a person.
@@ -84,16 +84,16 @@ class Ratings(Noun):
         if not self.may_rate(labeler_id):
             return None
         sql = f"""SELECT i.id FROM instructions AS i CROSS JOIN prompts AS p ON p.id = i.prompt_id  -- in the order of the hashes
-            WHERE p.split = 'train' AND {done("i")}
+            WHERE p.split = 'train' AND {import_done("i")}
             AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?1)
             AND (SELECT count(*) FROM ratings AS r WHERE r.instruction_id = i.id AND r.supersedes IS NULL AND r.source = ?2)
                 < CASE WHEN i.hash LIKE '%{SHARED}' THEN 2 ELSE 1 END
             ORDER BY i.hash LIMIT 1"""
         return self._store.value(sql, [labeler_id, self._source(labeler_id)])
 
-    def last(self, labeler_id: int) -> Rating | None:
+    def newest(self, labeler_id: int) -> Rating | None:
         """This person's newest rating."""
-        row = self._store.row(
+        row = self._store.maybe(
             "SELECT * FROM current_ratings WHERE labeler_id = ? ORDER BY number DESC LIMIT 1", [labeler_id]
         )
         return None if row is None else _rating(row)
@@ -105,12 +105,12 @@ class Ratings(Noun):
         )
         return {"person": 0, "simulated": 0} | {row["source"]: row["n"] for row in rows}
 
-    def count_of(self, labeler_id: int) -> int:
+    def count_by(self, labeler_id: int) -> int:
         """How many rows this person has rated or passed over."""
         return self._store.value("SELECT count(*) FROM current_ratings WHERE labeler_id = ?", [labeler_id])
 
     def _insert(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
-        earlier = self._store.row(
+        earlier = self._store.maybe(
             "SELECT * FROM current_ratings WHERE instruction_id = ? AND labeler_id = ?", [instruction_id, labeler_id]
         )
         row = {

@@ -6,7 +6,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 from data.ids import REWARD_MODEL
 from data.records import RewardModel
-from data.tables.model_rows import Models
+from data.tables.model_rows import ModelTable
 
 
 class NewRewardModel(TypedDict):
@@ -23,7 +23,7 @@ class NewRewardModel(TypedDict):
     versions: NotRequired[dict[str, Any]]
 
 
-class RewardModels(Models):
+class RewardModels(ModelTable):
     """Judges that were trained. A reward model's folder is HOME/rewards/r3."""
 
     table, folder_name, prefix, noun, record = "reward_models", "rewards", REWARD_MODEL, "reward model", RewardModel

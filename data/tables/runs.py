@@ -13,12 +13,12 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import dumps
+from data.ids import canonical_json
 from data.records import Run
-from data.sqlite.table import Noun
-from data.tables.process_identity import Identity, alive
+from data.sqlite.table import Table
+from data.tables.process_identity import Identity, is_process_alive
 
-BEFORE = {
+ALLOWED_BEFORE = {
     "running": ("queued",),
     "done": ("running",),
     "failed": ("running",),
@@ -27,22 +27,22 @@ BEFORE = {
 }
 
 
-class Runs(Noun):
+class Runs(Table):
     """The queue, what is running, and the history."""
 
     def enqueue(self, kind: str, settings: Mapping[str, Any], created_by: str, resumes: int | None = None) -> Run:
         """Queue a job. `resumes`: the run whose checkpoint it goes on from."""
-        row = {"kind": kind, "settings": dumps(dict(settings)), "created_by": created_by, "resumes": resumes}
+        row = {"kind": kind, "settings": canonical_json(dict(settings)), "created_by": created_by, "resumes": resumes}
         return self.get(self._store.insert("runs", row | {"created_at": now()}))
 
     def get(self, id: int) -> Run:
         """The run. Raises BadInput where there is none."""
-        row = self._store.row("SELECT * FROM runs WHERE id = ?", [id])
+        row = self._store.maybe("SELECT * FROM runs WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no run{id}", "See the list: preference-loop runs")
         return _run(row)
 
-    def list(self, state: str | None = None) -> list[Run]:
+    def all(self, state: str | None = None) -> list[Run]:
         """Runs, newest first; of one state where it is given."""
         sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
         return [_run(row) for row in self._store.rows(sql, [state])]
@@ -70,7 +70,7 @@ class Runs(Noun):
         """
         with self._store.transaction():
             in_the_way = "SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(?))"
-            if self._store.value(in_the_way, [dumps(list(beside))]):
+            if self._store.value(in_the_way, [canonical_json(list(beside))]):
                 return None
             id = self._store.value("SELECT id FROM runs WHERE state = 'queued' ORDER BY id")
             return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)
@@ -102,20 +102,20 @@ class Runs(Noun):
         report: Mapping[str, Any] | None = None,
     ) -> Run:
         """Bring a run to its end: `state` done, failed, cancelled or lost. Raises BadInput for a move that is not legal."""
-        end = {"error": error, "produced": dumps(list(produced)), "report": dumps(dict(report or {}))}
+        end = {"error": error, "produced": canonical_json(list(produced)), "report": canonical_json(dict(report or {}))}
         with self._store.transaction():
             self._move(id, state, ended_at=now(), **end)
             return self.get(id)
 
-    def alive(self, run: Run) -> bool:
+    def is_alive(self, run: Run) -> bool:
         """Whether the process of a running run still works."""
-        return run.pid is not None and alive(Identity(run.pid, run.pid_started, run.boot_id))
+        return run.pid is not None and is_process_alive(Identity(run.pid, run.pid_started, run.boot_id))
 
     def mark_lost(self, id: int) -> bool:
         """Mark a running run `lost` where its process is gone; whether it was."""
         with self._store.transaction():
             run = self.get(id)
-            if run.state != "running" or self.alive(run):
+            if run.state != "running" or self.is_alive(run):
                 return False
             self.finish(id, "lost", error=f"process {run.pid} ended without a word")
             return True
@@ -126,7 +126,7 @@ class Runs(Noun):
 
     def _move(self, id: int, state: str, **values: Any) -> None:
         old = self.get(id).state
-        if old not in BEFORE[state]:
+        if old not in ALLOWED_BEFORE[state]:
             raise BadInput(f"run{id} is {old} and cannot become {state}")
         self._set(id, state=state, **values)
 

@@ -8,23 +8,29 @@ from typing import Any
 
 from data.clock import now
 from data.errors import BadInput
-from data.ids import SNAPSHOT, content_hash, dumps, number
+from data.ids import SNAPSHOT, canonical_json, content_hash, parse_id
 from data.records import Snapshot
-from data.sqlite.table import Noun
+from data.sqlite.table import Table
 
 
-class Snapshots(Noun):
+class Snapshots(Table):
     """Frozen data sets, by which lineage goes back from a model to single labels."""
 
     def freeze(
         self, kind: str, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any], name: str | None = None
     ) -> Snapshot:
         """Keep the rows of a kind ('preferences', 'instructions', 'prompts', 'text'), or find the snapshot that has them."""
-        written = [dumps(dict(row)) for row in rows]
+        written = [canonical_json(dict(row)) for row in rows]
         hash = content_hash(kind, written)
-        row = {"hash": hash, "kind": kind, "name": name, "row_count": len(written), "filters": dumps(dict(filters))}
+        row = {
+            "hash": hash,
+            "kind": kind,
+            "name": name,
+            "row_count": len(written),
+            "filters": canonical_json(dict(filters)),
+        }
         with self._store.transaction():
-            id = self._store.insert("snapshots", row | {"created_at": now()}, ignore=True)
+            id = self._store.insert_or_ignore("snapshots", row | {"created_at": now()})
             if id is not None:
                 numbered = [(id, position, text) for position, text in enumerate(written)]
                 self._store.insert_many("snapshot_rows", ("snapshot_id", "position", "row"), numbered)
@@ -32,9 +38,9 @@ class Snapshots(Noun):
 
     def get(self, id: int | str) -> Snapshot:
         """The snapshot, by number or public id. Raises BadInput where there is none."""
-        return self._one("id", number(id, SNAPSHOT))
+        return self._one("id", parse_id(id, SNAPSHOT))
 
-    def list(self) -> list[Snapshot]:
+    def all(self) -> list[Snapshot]:
         """All of them, oldest first."""
         return [_snapshot(row) for row in self._store.rows("SELECT * FROM snapshots ORDER BY id")]
 
@@ -45,7 +51,7 @@ class Snapshots(Noun):
         return [json.loads(row["row"]) for row in self._store.rows(sql, [snapshot.id])]
 
     def _one(self, column: str, value: Any) -> Snapshot:
-        row = self._store.row(f"SELECT * FROM snapshots WHERE {column} = ?", [value])
+        row = self._store.maybe(f"SELECT * FROM snapshots WHERE {column} = ?", [value])
         if row is None:
             raise BadInput(f"there is no snapshot {value}")
         return _snapshot(row)

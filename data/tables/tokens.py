@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from data.clock import later, now
 from data.errors import BadInput
 from data.records import Account
-from data.sqlite.table import Noun
-from data.tables.accounts import account_of
+from data.sqlite.table import Table
+from data.tables.accounts import account_from_row
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class TokenInfo:
     """A token as it is listed: the first 8 digits of its hash, by which it can be revoked."""
 
     mark: str
@@ -22,7 +22,7 @@ class Issued:
     expires_at: str | None
 
 
-class Tokens(Noun):
+class Tokens(Table):
     """Tokens with an end."""
 
     def issue(self, kind: str, account_id: int | None, seconds: float | None) -> str:
@@ -33,7 +33,7 @@ class Tokens(Noun):
         token = secrets.token_urlsafe(32)
         expires = None if seconds is None else later(seconds)
         row = {
-            "hash": hash_of(token),
+            "hash": hash_token(token),
             "kind": kind,
             "account_id": account_id,
             "expires_at": expires,
@@ -50,32 +50,32 @@ class Tokens(Noun):
             "SELECT accounts.* FROM tokens JOIN accounts ON accounts.id = account_id WHERE hash = :hash AND NOT disabled"
             " AND (expires_at IS NULL OR expires_at > :now) AND (:kind IS NULL OR kind = :kind)"
         )
-        row = self._store.row(sql, {"hash": hash_of(token), "now": now(), "kind": kind})
-        return None if row is None else account_of(row)
+        row = self._store.maybe(sql, {"hash": hash_token(token), "now": now(), "kind": kind})
+        return None if row is None else account_from_row(row)
 
-    def good(self, token: str, kind: str) -> bool:
+    def is_valid(self, token: str, kind: str) -> bool:
         """Whether such a token is open; nothing is used up."""
         sql = "SELECT 1 FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
-        return self._store.value(sql, [hash_of(token), kind, now()]) is not None
+        return self._store.value(sql, [hash_token(token), kind, now()]) is not None
 
     def consume(self, token: str, kind: str) -> bool:
         """Use a one-time token up; True exactly once, for one caller, and only before its end."""
         sql = "DELETE FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
-        return self._store.execute(sql, [hash_of(token), kind, now()]) == 1
+        return self._store.execute(sql, [hash_token(token), kind, now()]) == 1
 
     def revoke(self, token: str) -> None:
         """End a token; an unknown one is ended already."""
-        self._store.execute("DELETE FROM tokens WHERE hash = ?", [hash_of(token)])
+        self._store.execute("DELETE FROM tokens WHERE hash = ?", [hash_token(token)])
 
-    def list(self, account_id: int, kind: str) -> list[Issued]:
+    def all(self, account_id: int, kind: str) -> list[TokenInfo]:
         """The open tokens of an account, oldest first, without their secrets."""
         sql = (
             "SELECT substr(hash, 1, 8) AS mark, created_at, expires_at FROM tokens WHERE account_id = ? AND kind = ?"
             " AND (expires_at IS NULL OR expires_at > ?) ORDER BY created_at"
         )
-        return [Issued(**row) for row in self._store.rows(sql, [account_id, kind, now()])]
+        return [TokenInfo(**row) for row in self._store.rows(sql, [account_id, kind, now()])]
 
-    def revoke_marked(self, account_id: int, kind: str, mark: str) -> None:
+    def revoke_by_mark(self, account_id: int, kind: str, mark: str) -> None:
         """End the account's token with that mark. Raises BadInput where there is none."""
         sql = "DELETE FROM tokens WHERE account_id = ? AND kind = ? AND substr(hash, 1, 8) = ?"
         if not self._store.execute(sql, [account_id, kind, mark]):
@@ -84,6 +84,6 @@ class Tokens(Noun):
             )
 
 
-def hash_of(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -35,7 +35,7 @@ def _adopt_adapter(store: Store, folder: Path) -> dict:
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise BadInput(f"{ADAPTER_WEIGHTS} is missing", "Save the adapter as safetensors.", file=str(folder))
     digest = sha256((folder / ADAPTER_WEIGHTS).read_bytes()).hexdigest()
-    known = next((policy for policy in store.policies.list() if policy.config.get("imported_hash") == digest), None)
+    known = next((policy for policy in store.policies.all() if policy.config.get("imported_hash") == digest), None)
     if known:
         return _result(known.public, new=False)
     with TemporaryDirectory(prefix=".import.", dir=store.home) as place:
@@ -60,7 +60,7 @@ def _adopt_model(store: Store, folder: Path) -> dict:
     if not any(folder.glob("*.safetensors")):
         raise BadInput("the folder holds no *.safetensors weights", "Save the model as safetensors.", file=str(folder))
     known = next(
-        (policy for policy in store.policies.list() if policy.base == str(folder) and policy.adapter is None), None
+        (policy for policy in store.policies.all() if policy.base == str(folder) and policy.adapter is None), None
     )
     if known:
         return _result(known.public, new=False)

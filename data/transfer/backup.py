@@ -73,7 +73,7 @@ def _folders(store: Store) -> Iterator[tuple[Path, str]]:
     """The models' folders: those in their usual place, and whatever else under the home a model is kept in."""
     yield from ((store.home / name, name) for name in FOLDERS if (store.home / name).is_dir())
     home = store.home.resolve()
-    models = [*store.policies.list(), *store.reward_models.list()]
+    models = [*store.policies.all(), *store.reward_models.all()]
     kept = {home / place for model in models for place in (model.base, model.adapter) if place}
     for folder in sorted(kept):
         if folder.is_dir() and folder.is_relative_to(home):

@@ -24,8 +24,8 @@ from data.records import Instruction
 from data.store import Store
 from data.transfer.data_card import Card
 from data.views.event_stream import COLUMNS as EVENT_COLUMNS
-from data.views.event_stream import events
-from data.views.preferences import PEOPLE, PreferenceRow, filters, left_out, stream_rows
+from data.views.event_stream import stream_events
+from data.views.preferences import PEOPLE, PreferenceRow, count_excluded, snapshot_filters, stream_rows
 
 MODEL_EXPORTERS: dict[str, str] = {}
 """'policy' and 'reward-model' -> "module:function"(store, id, out, *, merge, force) -> {rows, omitted, files}."""
@@ -70,11 +70,11 @@ class Wish:
         project = store.projects.by_name(self.project) if self.project else None
         if self.what == "preferences":
             found = stream_rows(store, source=LABELS[self.labels])
-            omitted.update(left_out(store, LABELS[self.labels]))
+            omitted.update(count_excluded(store, LABELS[self.labels]))
             return _preferences((row for row in found if project is None or row.project == project.name), self, omitted)
         if self.what == "instructions":
             return _instructions(store, self.shape, omitted)
-        return events(store, project_id=project and project.id, names=self.names)
+        return stream_events(store, project_id=project and project.id, names=self.names)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -83,7 +83,7 @@ class Wish:
 
     def chosen(self, store: Store) -> dict[str, Any]:
         """What researchers decided about the labels, for the audit list: see `data.views.preferences.filters`."""
-        found = filters(store, LABELS[self.labels]) if self.what == "preferences" else {}
+        found = snapshot_filters(store, LABELS[self.labels]) if self.what == "preferences" else {}
         return {name: value for name, value in found.items() if name != "labels"}
 
     @property

@@ -9,11 +9,11 @@ from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol
 
 from data.formats.shapes import PromptShape
-from data.ids import dumps
+from data.ids import canonical_json
 from data.records import Account
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
-from data.tables.imports import REST, Pace
+from data.tables.imports import PAUSE, Pace
 from data.tables.prompts import COLUMNS, prompt_row
 
 OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
@@ -47,14 +47,16 @@ class Into:
         result = verb(*rows, **about)
         took = time.monotonic() - began
         self.pace.took(took)
-        time.sleep(max(REST, took))
+        time.sleep(max(PAUSE, took))
         return result
 
     def prompt_ids(self, shapes: Sequence[PromptShape]) -> list[int]:
         """The ids of prompts, in order; those that are not there are added."""
         rows = [prompt_row(**prompt_values(shape, self.source)) for shape in shapes]
         self.add_prompts(rows)
-        ids = {row["hash"]: row["id"] for row in self.store.rows(OF_PROMPTS, [dumps([row[0] for row in rows])])}
+        ids = {
+            row["hash"]: row["id"] for row in self.store.rows(OF_PROMPTS, [canonical_json([row[0] for row in rows])])
+        }
         return [ids[row[0]] for row in rows]
 
     def add_prompts(self, rows: Sequence[tuple]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from data.clock import now
 from data.formats.shapes import JudgedShape, PreferenceShape, Vote
-from data.ids import content_hash, dumps
+from data.ids import canonical_json, content_hash
 from data.records import Account
 from data.store import Store
 from data.tables.comparisons import NewComparison
@@ -99,7 +99,7 @@ def _not_recorded(votes: Sequence[tuple[Good, Vote, str]], store: Store) -> list
     """Those votes whose row was never imported and is no export of a comparison of this store."""
 
     def known(query: str, values: list) -> set[str]:
-        return {row["known"] for row in store.rows(query, [dumps(values)])}
+        return {row["known"] for row in store.rows(query, [canonical_json(values)])}
 
     hashes = known(KNOWN_ROWS, [hash for _, _, hash in votes])
     ids = known(KNOWN_EVENTS, [good.comparison for good, _, _ in votes if good.comparison])
@@ -157,7 +157,9 @@ def _assignment(event: NewComparison) -> tuple:
 def _assigned(events: Sequence[NewComparison], into: Into) -> set[str]:
     wanted = [event["assignment_id"] for event in events if event["assignment_id"]]
     found = (
-        into.store.rows("SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [dumps(wanted)])
+        into.store.rows(
+            "SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [canonical_json(wanted)]
+        )
         if wanted
         else []
     )

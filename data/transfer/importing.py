@@ -71,7 +71,7 @@ def import_files(
     `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
     """
     plan = Plan(tuple(files), what, form, progress, project_for(store, what, project))
-    with store.imports.alone():
+    with store.imports.exclusive():
         survey = _survey(plan)
         if not survey.good or (survey.bad and not skip_bad):
             raise survey.refusal(what, files)

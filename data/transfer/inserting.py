@@ -7,7 +7,7 @@ from typing import Any
 
 from data.formats.occurrences import Occurrences
 from data.formats.shapes import CompletionShape
-from data.ids import dumps, imported_id
+from data.ids import canonical_json, imported_id
 from data.store import Store
 from data.tables.prompts import prompt_row
 from data.transfer.import_target import Good, Inserter, Into, prompt_values
@@ -61,7 +61,7 @@ class Completions:
         ids = into.prompt_ids([shape.prompt for shape in shapes])
         rows = [self._row(prompt_id, shape, into) for prompt_id, shape in zip(ids, shapes, strict=True)]
         wanted = [imported_id(row["prompt_id"], row["model_name"], row["text"], row["number"]) for row in rows]
-        known = {row["id"] for row in into.store.rows(KNOWN_COMPLETIONS, [dumps(wanted)])}
+        known = {row["id"] for row in into.store.rows(KNOWN_COMPLETIONS, [canonical_json(wanted)])}
         into.write(into.store.completions.add_many, rows)
         into.write(
             into.store.pairs.add_many,
@@ -93,7 +93,7 @@ def _partners(ids: Sequence[str], store: Store) -> list[tuple[int, str, str]]:
     So every answer is in a pair, any two models meet, and the pairs of a prompt hang together.
     """
     drawn = []
-    for row in store.rows(UNPAIRED, [dumps(ids)]):
+    for row in store.rows(UNPAIRED, [canonical_json(ids)]):
         earlier = store.rows(EARLIER, [row["prompt_id"], row["rowid"]])
         choices = [one for one in earlier if one["text"] != row["text"]] or earlier
         if choices:

@@ -12,7 +12,7 @@ from data.formats import AUTO, format_of, guess
 from data.formats.occurrences import Occurrences
 from data.formats.opening import Meter
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
-from data.ids import content_hash, dumps
+from data.ids import canonical_json, content_hash
 from data.selection.near import near_duplicates
 from data.store import Store
 from data.tables.instructions import instruction_hash
@@ -119,7 +119,7 @@ class _Twice:
 
     def _ask(self) -> None:
         if self._store is not None and self._what in KNOWN:
-            self._duplicate += len(self._store.rows(KNOWN[self._what], [dumps(self._waiting)]))
+            self._duplicate += len(self._store.rows(KNOWN[self._what], [canonical_json(self._waiting)]))
         self._waiting.clear()
 
 

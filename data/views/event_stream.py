@@ -12,12 +12,12 @@ from typing import Any
 
 from data.formats.export_shapes import labeler_name
 from data.store import Store
-from data.tables.imports import done
+from data.tables.imports import import_done
 
 MET = """SELECT pair_id FROM assignments WHERE pair_id IS NOT NULL UNION SELECT pair_id FROM comparisons"""
 RANKED = "SELECT task_id FROM assignments WHERE task_id IS NOT NULL"
 OURS = "(:project IS NULL OR {table}.project_id = :project)"
-MET_PAIRS = f"SELECT * FROM pairs WHERE id IN ({MET}) AND {OURS.format(table='pairs')} AND {done('pairs')}"
+MET_PAIRS = f"SELECT * FROM pairs WHERE id IN ({MET}) AND {OURS.format(table='pairs')} AND {import_done('pairs')}"
 MET_TASKS = f"SELECT * FROM ranking_tasks WHERE id IN ({RANKED}) AND {OURS.format(table='ranking_tasks')}"
 MET_ANSWERS = (
     f"SELECT first_id FROM ({MET_PAIRS}) UNION SELECT second_id FROM ({MET_PAIRS})"
@@ -37,7 +37,7 @@ EVENTS = {
     " (SELECT json_group_object(aspect, choice) FROM comparison_aspects WHERE comparison_id = c.id) AS aspects"
     " FROM comparisons AS c LEFT JOIN rationales AS r ON r.comparison_id = c.id LEFT JOIN edits AS e ON e.comparison_id = c.id"
     " LEFT JOIN attention AS w ON w.event_id = c.id"
-    f" WHERE {OURS.format(table='c')} AND {done('c')} ORDER BY c.rowid",
+    f" WHERE {OURS.format(table='c')} AND {import_done('c')} ORDER BY c.rowid",
     "ranking": f"SELECT r.*, w.seconds AS active_seconds, t.text AS rationale, ({PLACES}) AS places, ({POSITIONS}) AS positions FROM rankings AS r"
     " LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id LEFT JOIN attention AS w ON w.event_id = r.id"
     f" WHERE {OURS.format(table='r')} ORDER BY r.rowid",
@@ -49,7 +49,7 @@ EVENTS = {
     "gold": "SELECT g.pair_id, g.outcome, g.winner_id, g.note, g.created_at, p.project_id FROM gold AS g JOIN pairs AS p ON p.id = g.pair_id"
     f" WHERE {OURS.format(table='p')} ORDER BY g.rowid",
     "assignment": "SELECT id, pair_id, task_id, labeler_id, project_id, guideline_version, left_id, right_id, positions, gold, repeats, done,"
-    f" shown_at, expires_at, created_at FROM assignments AS a WHERE {OURS.format(table='a')} AND {done('a')} ORDER BY rowid",
+    f" shown_at, expires_at, created_at FROM assignments AS a WHERE {OURS.format(table='a')} AND {import_done('a')} ORDER BY rowid",
 }
 SAID = ("comparison", "ranking")
 """What a labeler who is set aside said is marked, since no export of preferences and no training takes it."""
@@ -107,12 +107,12 @@ COLUMNS = {name: kind for kind, names in KINDS.items() for name in names}
 """The columns of a table of events: each event fills its own."""
 
 
-def events(store: Store, *, project_id: int | None = None, names: bool = False) -> Iterator[dict[str, Any]]:
+def stream_events(store: Store, *, project_id: int | None = None, names: bool = False) -> Iterator[dict[str, Any]]:
     """The events, each with what it is under `event` and where it comes from under `source`; those of one project where it is given."""
-    aside = {one.labeler_id for one in store.asides.list()}
+    aside = {one.labeler_id for one in store.excluded_labelers.all()}
     people = {
         account.id: (account.name if names else labeler_name(account.id), account.simulated)
-        for account in store.accounts.list()
+        for account in store.accounts.all()
     }
     for kind, query in EVENTS.items():
         for row in store.stream(query, {"project": project_id}):

@@ -15,7 +15,7 @@ from data.run_context import RunContext
 from data.splits import split_of
 from data.store import Store
 from data.tables.instructions import instruction_prompt
-from data.views.preferences import refuse_test
+from data.views.preferences import refuse_test_rows
 
 Kind = Literal["preferences", "instructions"]
 NOTE = "snapshot.json"
@@ -50,7 +50,7 @@ def snapshot_rows(store: Store, id: str, kind: Kind) -> list[dict[str, Any]]:
         raise BadInput(f"snapshot {snapshot.public} holds {snapshot.kind}", f"Name one of {kind}.", field="snapshot")
     rows = store.snapshots.rows(snapshot.id)
     trained = [row for row in rows if kind == "instructions" or row["split"] != "test"]
-    refuse_test([{"split": split_of(_prompt(row, kind))} for row in trained], f"snapshot {snapshot.public}")
+    refuse_test_rows([{"split": split_of(_prompt(row, kind))} for row in trained], f"snapshot {snapshot.public}")
     return rows
 
 

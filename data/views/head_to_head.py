@@ -28,7 +28,7 @@ SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times, sum(s
 """
 
 
-class Meeting(NamedTuple):
+class HeadToHead(NamedTuple):
     """Two policies on one prompt: they were compared `times` times, and `won` is how often the first was preferred, a tie as half."""
 
     prompt_id: int
@@ -38,7 +38,7 @@ class Meeting(NamedTuple):
     times: int
 
 
-def meetings(store: Store, source: str, between: tuple[int | None, int | None] = (None, None)) -> list[Meeting]:
+def head_to_head(store: Store, source: str, between: tuple[int | None, int | None] = (None, None)) -> list[HeadToHead]:
     """What people ('person') or simulated labelers ('simulated') say where two policies met: any two, or these.
 
     Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts, which nobody is
@@ -46,11 +46,11 @@ def meetings(store: Store, source: str, between: tuple[int | None, int | None] =
     """
     rows = store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})
     judged = {frozenset((row["first"], row["second"])) for row in rows if row["said"]}
-    met = [Meeting(*(row[name] for name in Meeting._fields)) for row in rows]
+    met = [HeadToHead(*(row[name] for name in HeadToHead._fields)) for row in rows]
     return [one for one in met if frozenset((one.first, one.second)) in judged]
 
 
-def outcomes(met: Iterable[Meeting], policy_id: int, against_id: int) -> dict[int, float]:
+def mean_outcomes(met: Iterable[HeadToHead], policy_id: int, against_id: int) -> dict[int, float]:
     """For each prompt on which the two met, how the policy fared: the mean over its comparisons of 1 won, 0.5 tie, 0 lost."""
     won: dict[int, float] = defaultdict(float)
     times: dict[int, int] = defaultdict(int)

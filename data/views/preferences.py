@@ -92,7 +92,7 @@ def stream_rows(
     store: Store, *, source: Source = PEOPLE, weights: Mapping[int, float] | None = None
 ) -> Iterator[PreferenceRow]:
     """`preference_rows` of every split, one at a time: a million rows need no more memory than one. Raises as that does."""
-    wanted, gold = named_sources(source)
+    wanted, gold = parse_sources(source)
     found = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
     first = next(found, None)
     if first is None:
@@ -115,7 +115,7 @@ def training_rows(
     return rows
 
 
-def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
+def refuse_test_rows(rows: Iterable[Any], where: str = "these rows") -> None:
     """Raise BadInput where any of the rows (records or mappings with `split`) is of a test prompt; `where` says whose they are."""
     splits = [row["split"] if isinstance(row, Mapping) else row.split for row in rows]
     if "test" in splits:
@@ -125,25 +125,25 @@ def refuse_test(rows: Iterable[Any], where: str = "these rows") -> None:
         )
 
 
-def frozen(row: PreferenceRow) -> dict[str, Any]:
+def freeze_row(row: PreferenceRow) -> dict[str, Any]:
     """The row as a snapshot keeps it, for good: who judged is a number and a pseudonym, since a name may be changed or erased later."""
     return asdict(row) | {"labeler": labeler_name(row.labeler_id)}
 
 
-def thawed(row: Mapping[str, Any]) -> PreferenceRow:
+def thaw_row(row: Mapping[str, Any]) -> PreferenceRow:
     """The row of a snapshot. Earlier versions froze labelers' names: these rows too bear pseudonyms."""
     return PreferenceRow(**{**row, "labeler": labeler_name(row["labeler_id"])})
 
 
-def left_out(store: Store, source: Source = PEOPLE) -> dict[str, int]:
+def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
     """How many current comparisons researchers' decisions keep from becoming rows, by reason; reasons that occur."""
-    found = store.row(LEFT_OUT, {"sources": json.dumps(named_sources(source)[0])})
+    found = store.one(LEFT_OUT, {"sources": json.dumps(parse_sources(source)[0])})
     return {reason: count for reason, count in found.items() if count}
 
 
-def filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
+def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
     """How rows are chosen now, as a snapshot keeps it: whose labels, who is set aside (by number), and whether pairs were adjudicated."""
-    aside = sorted(one.labeler_id for one in store.asides.list())
+    aside = sorted(one.labeler_id for one in store.excluded_labelers.all())
     decided = store.value("SELECT count(*) FROM current_adjudications")
     written = source if isinstance(source, str) else "+".join(source)
     return {
@@ -154,7 +154,7 @@ def filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
     }
 
 
-def named_sources(source: Source) -> tuple[list[str], bool]:
+def parse_sources(source: Source) -> tuple[list[str], bool]:
     """The sources that are meant, and whether gold items count. Raises BadInput for a name that is none."""
     given = source.split("+") if isinstance(source, str) else list(source)
     names = [name for each in given for name in (SOURCES if each == "all" else (each,))]
@@ -176,7 +176,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
             "Label pairs on the page, or admit the simulated ones with labels=simulated.",
             field="labels",
         )
-    if left_out(store, sources):
+    if count_excluded(store, sources):
         return BadInput(
             "every comparison is of a labeler who is set aside", "Take one in again on the Labels page.", field="labels"
         )

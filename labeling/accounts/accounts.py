@@ -90,7 +90,7 @@ def sign_in(store: Store, name: str, password: str) -> str | None:
 
 def nobody_can_sign_in(store: Store) -> bool:
     """Whether no open account has a password yet: then, and only then, the first link works."""
-    return not any(account.password_hash and not account.disabled for account in store.accounts.list())
+    return not any(account.password_hash and not account.disabled for account in store.accounts.all())
 
 
 def first_link(store: Store) -> str | None:
@@ -113,7 +113,7 @@ def check_host(store: Store, host: str, behind_proxy: bool = False) -> None:
 
 def first_link_is_good(store: Store, token: str) -> bool:
     """Whether this first link can still be used."""
-    return nobody_can_sign_in(store) and store.tokens.good(token, "first-link")
+    return nobody_can_sign_in(store) and store.tokens.is_valid(token, "first-link")
 
 
 def use_first_link(store: Store, token: str, name: str, password: str) -> str | None:

@@ -104,7 +104,7 @@ def ask_password() -> str:
 
 def cmd_list(args: argparse.Namespace) -> dict:
     """Every account, without anything secret."""
-    return {"accounts": [told(account) for account in open_store(args).accounts.list()]}
+    return {"accounts": [told(account) for account in open_store(args).accounts.all()]}
 
 
 def cmd_invite(args: argparse.Namespace) -> dict:
@@ -146,7 +146,7 @@ def cmd_tokens(args: argparse.Namespace) -> dict:
 
 def tokens_of(store: Store, name: str) -> list:
     """The API tokens of the account of that name. Raises BadInput where there is none."""
-    return store.tokens.list(known(store, name).id, "api")
+    return store.tokens.all(known(store, name).id, "api")
 
 
 def cmd_revoke(args: argparse.Namespace) -> dict:
@@ -158,7 +158,7 @@ def cmd_revoke(args: argparse.Namespace) -> dict:
 def cmd_download(args: argparse.Namespace) -> dict:
     """Write what is a person's own as JSON lines. Raises BadInput for an unknown account or a file that is there already."""
     store = open_store(args)
-    rows = store.own_data.rows(known(store, args.name).id)
+    rows = store.personal_data.rows(known(store, args.name).id)
     return {"rows": write_rows(args.out, rows, force=False), "files": [str(args.out)]}
 
 
@@ -173,11 +173,11 @@ def cmd_erase(args: argparse.Namespace) -> dict:
 def cmd_own_data(args: argparse.Namespace) -> dict:
     """Set a project's rule. Raises BadInput for an unknown project or rule."""
     store = open_store(args)
-    project = next((each for each in store.projects.list() if args.project in (each.name, str(each.id))), None)
+    project = next((each for each in store.projects.all() if args.project in (each.name, str(each.id))), None)
     if project is None:
-        names = ", ".join(each.name for each in store.projects.list())
+        names = ", ".join(each.name for each in store.projects.all())
         raise BadInput(f"there is no project {args.project!r}", f"Take one of {names}.", field="project")
-    store.own_data.allow(project.id, args.allowed)
+    store.personal_data.allow(project.id, args.allowed)
     return {"project": project.name, "allowed": args.allowed}
 
 

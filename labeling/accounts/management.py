@@ -84,7 +84,7 @@ def others_in_charge(store: Store, account: Account) -> int:
     mine = account.id
     return sum(
         each.role == "researcher" and bool(each.password_hash) and not each.disabled and each.id != mine
-        for each in store.accounts.list()
+        for each in store.accounts.all()
     )
 
 
@@ -100,7 +100,7 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
     account = store.accounts.by_name(name)
     if account is None:
         raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
-    store.tokens.revoke_marked(account.id, "api", mark)
+    store.tokens.revoke_by_mark(account.id, "api", mark)
     store.audit.add(actor(by), "revoke token", account=account.id)
 
 
@@ -108,7 +108,7 @@ def own_lines(store: Store, account: Account) -> Iterator[str]:
     """What is a person's own, as JSON lines. Raises `Refused` where a project's rules keep it."""
     if account.role == "labeler":
         refuse_kept(store, account, "download")
-    return (json.dumps(row, ensure_ascii=False) + "\n" for row in store.own_data.rows(account.id))
+    return (json.dumps(row, ensure_ascii=False) + "\n" for row in store.personal_data.rows(account.id))
 
 
 def erase(store: Store, account: Account, *, by: Account | None = None) -> None:
@@ -118,14 +118,14 @@ def erase(store: Store, account: Account, *, by: Account | None = None) -> None:
             refuse_kept(store, account, "erase")
         if not account.disabled:
             close(store, account.name, by=by)
-        store.own_data.erase(account.id)
+        store.personal_data.erase(account.id)
         store.audit.add(actor(by), "erase", account=account.id)
-    store.own_data.scrub()
+    store.personal_data.truncate_log()
 
 
 def refuse_kept(store: Store, account: Account, wanted: str) -> None:
     """Raise `Refused`, naming the project, where the rules of one for which this labeler worked do not allow what is `wanted`."""
-    kept = store.own_data.kept_by(account.id, wanted)
+    kept = store.personal_data.project_forbidding(account.id, wanted)
     if kept is not None:
         raise Refusal(f"yours_no_{wanted}", project=kept)
 

@@ -167,10 +167,10 @@ class Oidc:
 def admit(store: Store, provider: Provider, claims: dict[str, Any], invitation: str) -> tuple[str, Account]:
     """A session token and the account of the person whom the claims are about. Raises Refused for whom nobody invited, and a closed account."""
     with store.transaction():
-        account = store.invitations.identified(provider.issuer, claims["sub"])
+        account = store.invitations.account_of_identity(provider.issuer, claims["sub"])
         if account is None:
             account = newcomer(store, provider, claims, invitation)
-            store.invitations.identify(provider.issuer, claims["sub"], account.id)
+            store.invitations.link_identity(provider.issuer, claims["sub"], account.id)
         if account.disabled:
             raise Refusal("oidc_closed")
         return store.tokens.issue("session", account.id, SESSION_SECONDS), account

@@ -38,9 +38,7 @@ class Effect:
 def effect(store: Store) -> Effect:
     """Agreement between people, and the accuracy on test prompts of the newest reward model that learned from people's answers."""
     models = [
-        model
-        for model in store.reward_models.list()
-        if _from_people(model) and model.report.get("accuracy") is not None
+        model for model in store.reward_models.all() if _from_people(model) and model.report.get("accuracy") is not None
     ]
     kept = KEPT.setdefault(store, Kept(raw, AT_ONCE))
     return Effect(kept.look(store).found, models[-1].report["accuracy"] if models else None)

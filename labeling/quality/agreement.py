@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from data.intervals import bootstrap_ratio, multinomial, wilson
+from data.intervals import bootstrap_ratio, multinomial_draws, wilson_interval
 from data.store import Store
-from data.tables.comparison_columns import BOTH_BAD, REPEAT, SOURCES, current, units
+from data.tables.comparison_columns import BOTH_BAD, REPEAT, SOURCES, current_mask, unit_ids
 from labeling.quality.krippendorff import DRAWS, Level, alpha, interval_of
 
 GRADES = 7
@@ -89,7 +89,8 @@ class Patterns(NamedTuple):
         """(D, U) weights like those of all pairs, some draws at a time: resamples of units."""
         n, looks = int(self.units.sum()), len(self.alone)
         return (
-            drawn[:, :looks] + drawn[:, looks:] @ self.tasks for drawn in multinomial(n, self.units / n, seed, draws)
+            drawn[:, :looks] + drawn[:, looks:] @ self.tasks
+            for drawn in multinomial_draws(n, self.units / n, seed, draws)
         )
 
 
@@ -145,8 +146,8 @@ def agreement(store: Store, source: str = "person") -> Agreement:
 
 def judged(store: Store, source: str = "person") -> Patterns:
     """How pairs were judged by two or more of a source's labelers, as the store has it now."""
-    events = store.columns.known()
-    events = np.concatenate([events[current(events)], store.columns.rankings()])
+    events = store.comparison_columns.cached()
+    events = np.concatenate([events[current_mask(events)], store.comparison_columns.rankings()])
     return patterns(votes_of(events[events["source"] == SOURCES.index(source)]).shared())
 
 
@@ -194,7 +195,7 @@ def patterns(shared: Votes) -> Patterns:
     digits = np.int64(1) << (BITS * (shared.grade.astype(np.int64) + 3))
     keys, look = np.unique(np.add.reduceat(digits, starts), return_inverse=True)
     counts = keys[:, None] >> (BITS * np.arange(GRADES)) & ((1 << BITS) - 1)
-    unit = units(shared.pair[starts])
+    unit = unit_ids(shared.pair[starts])
     ranked, task = np.unique(unit[unit < 0], return_inverse=True)
     held = np.zeros((len(ranked), len(keys)), np.int64)
     np.add.at(held, (task, look[unit < 0]), 1)
@@ -228,7 +229,11 @@ def rate(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, seed: int = 0
     if not pairs:
         return Agreement(None, 0.0, 1.0, 0, 0)
     mean = float(weights @ sums / pairs)
-    interval = wilson(mean * count, count) if np.ptp(sums / sizes) == 0 else bootstrap_ratio(sums, sizes, weights, seed)
+    interval = (
+        wilson_interval(mean * count, count)
+        if np.ptp(sums / sizes) == 0
+        else bootstrap_ratio(sums, sizes, weights, seed)
+    )
     return Agreement(mean, *interval, pairs, count)
 
 

@@ -47,7 +47,7 @@ class Kept(Generic[T]):
 
     def look(self, store: Store) -> Known[T]:
         """What is known; starts working out what is newer."""
-        mark = store.columns.mark()
+        mark = store.comparison_columns.change_counters()
         if self.ready[0] != mark and not self.busy:
             if mark["last"] + PAIRS * mark["rankings"] <= self.at_once:
                 self._work(store)
@@ -61,7 +61,7 @@ class Kept(Generic[T]):
         began = time.monotonic()
         try:
             with self.lock:
-                mark, moment = store.columns.mark(), now()
+                mark, moment = store.comparison_columns.change_counters(), now()
                 self.ready = (mark, self.work(store), moment)
         finally:
             self.rest = time.monotonic() + REST * (time.monotonic() - began)
@@ -94,4 +94,4 @@ class LiveOverview:
 
 
 def _overview(kind: str, store: Store) -> Overview:
-    return overview(store, kind, store.columns.known())
+    return overview(store, kind, store.comparison_columns.cached())

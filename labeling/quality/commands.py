@@ -60,7 +60,7 @@ def cmd_weigh(args: argparse.Namespace) -> dict:
     """A new version of the weights."""
     store = open_store(args)
     made = weigh(store, KINDS[args.of], by=BY)
-    names = {account.id: account.name for account in store.accounts.list()}
+    names = {account.id: account.name for account in store.accounts.all()}
     told = ("weight", "discrimination", "error")
     rows = [{"labeler": names[one.labeler_id], **{name: getattr(one, name) for name in told}} for one in made.weights]
     return {"weighting": made.id, "labels": made.labels, "votes": made.votes, "weights": rows}
@@ -69,15 +69,15 @@ def cmd_weigh(args: argparse.Namespace) -> dict:
 def cmd_set_aside(args: argparse.Namespace) -> dict:
     """Set a labeler aside."""
     store = open_store(args)
-    store.asides.set_aside(args.name, args.reason, by=BY)
-    return {"set_aside": [one.name for one in store.asides.list()]}
+    store.excluded_labelers.exclude(args.name, args.reason, by=BY)
+    return {"set_aside": [one.name for one in store.excluded_labelers.all()]}
 
 
 def cmd_take_in(args: argparse.Namespace) -> dict:
     """Take a labeler in again."""
     store = open_store(args)
-    store.asides.take_in(args.name, args.reason, by=BY)
-    return {"set_aside": [one.name for one in store.asides.list()]}
+    store.excluded_labelers.include(args.name, args.reason, by=BY)
+    return {"set_aside": [one.name for one in store.excluded_labelers.all()]}
 
 
 def render_agreement(document: dict) -> str:

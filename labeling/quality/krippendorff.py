@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from data.intervals import Interval, multinomial
+from data.intervals import Interval, multinomial_draws
 
 Level = Literal["nominal", "ordinal"]
 DRAWS = 1000
@@ -34,7 +34,7 @@ def alpha_interval(
     units = int(weights.sum())
     if units < 2:
         return Interval(math.nan, math.nan)
-    return interval_of(counts, multinomial(units, weights / units, seed, draws), level)
+    return interval_of(counts, multinomial_draws(units, weights / units, seed, draws), level)
 
 
 def interval_of(counts: np.ndarray, resamples: Iterable[np.ndarray], level: Level) -> Interval:

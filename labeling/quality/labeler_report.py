@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from data.intervals import wilson
-from data.tables.comparison_columns import BOTH_BAD, GOLD, ORDERED, REPEAT, units
+from data.intervals import wilson_interval
+from data.tables.comparison_columns import BOTH_BAD, GOLD, ORDERED, REPEAT, unit_ids
 from data.tables.gold import GoldItem
 from labeling.quality.agreement import Votes, pairings, rate, spans
 
@@ -95,7 +95,7 @@ def between(votes: Votes) -> list[Between]:
     if not len(one):
         return []
     order = np.lexsort((other, one))
-    one, other, unit, score = one[order], other[order], units(pair[order]), score[order]
+    one, other, unit, score = one[order], other[order], unit_ids(pair[order]), score[order]
     starts, sizes = spans(one * (1 + other.max()) + other)
     return [
         Between(int(one[i]), int(other[i]), _mean(score[i : i + n], unit[i : i + n]))
@@ -143,7 +143,7 @@ def _with_others(shared: Votes) -> dict[int, Share]:
     half = np.where(sign == 0, m - counts[:, 1], counts[:, 1])
     score = (same + half / 2) / (m - 1)
     order = np.argsort(shared.labeler, kind="stable")
-    names, score, judged = shared.labeler[order], score[order], units(shared.pair[order])
+    names, score, judged = shared.labeler[order], score[order], unit_ids(shared.pair[order])
     begins, lengths = spans(names)
     return {int(names[i]): _mean(score[i : i + n], judged[i : i + n]) for i, n in zip(begins, lengths, strict=True)}
 
@@ -185,4 +185,4 @@ def _mean(scores: np.ndarray, unit: np.ndarray) -> Share:
 
 
 def _share(k: int, n: int) -> Share:
-    return Share(k / n if n else None, *wilson(k, n), n)
+    return Share(k / n if n else None, *wilson_interval(k, n), n)

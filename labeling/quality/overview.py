@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from data.errors import BadInput
-from data.ids import RUN, public
+from data.ids import RUN, public_id
 from data.store import Store
-from data.tables.comparison_columns import SOURCES, current
+from data.tables.comparison_columns import SOURCES, current_mask
 from data.tables.labeler_weights import LabelerWeight, Weighting
 from labeling.quality.agreement import AgreementReport, Votes, by_group, first_answers, report, votes_of
 from labeling.quality.labeler_report import Between, Labeler, between, labelers
@@ -83,12 +83,12 @@ class Overview:
 
 def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
     """The figures of one of KINDS as the store has it now; `events` are its columns, where they are at hand."""
-    events = of_kind(store.columns.comparisons() if events is None else events, kind)
-    judged = np.concatenate([events, of_kind(store.columns.rankings(), kind)])
-    ranked = store.columns.rankings_by(KINDS[kind])
-    aside = {one.labeler_id: one.reason for one in store.asides.list()}
+    events = of_kind(store.comparison_columns.comparisons() if events is None else events, kind)
+    judged = np.concatenate([events, of_kind(store.comparison_columns.rankings(), kind)])
+    ranked = store.comparison_columns.ranking_counts(KINDS[kind])
+    aside = {one.labeler_id: one.reason for one in store.excluded_labelers.all()}
     kept = judged[~np.isin(judged["labeler"], list(aside))]
-    gold = {item.pair_id: item for item in store.gold.list()}
+    gold = {item.pair_id: item for item in store.gold.all()}
     firsts = {id: store.pairs.get(id).first_id for id in gold}
     votes, counted = votes_of(judged), votes_of(kept)
     whole, two_by_two = report(counted), tuple(between(counted))
@@ -97,22 +97,22 @@ def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overv
         sum(ranked.values()),
         whole,
         tuple(groups(store, kept, (whole, two_by_two))),
-        tuple(labelers(events, votes, ranked, gold, firsts, store.columns.skips(KINDS[kind]))),
+        tuple(labelers(events, votes, ranked, gold, firsts, store.comparison_columns.skip_counts(KINDS[kind]))),
         tuple(between(votes)) if aside else two_by_two,
-        {account.id: account.name for account in store.accounts.list()},
+        {account.id: account.name for account in store.accounts.all()},
         aside,
-        store.weightings.newest(),
+        store.labeler_weights.newest(),
     )
 
 
 def of_kind(events: np.ndarray, kind: str) -> np.ndarray:
     """The current comparisons of one of KINDS."""
-    return events[current(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
+    return events[current_mask(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
 
 
 def groups(store: Store, events: np.ndarray, whole: Agreed) -> list[Group]:
     """Agreement by project, by guideline version and by batch, each in the order of its ids; `whole` is that of all these events."""
-    names = {project.id: project.name for project in store.projects.list()}
+    names = {project.id: project.name for project in store.projects.all()}
     versions = events["project"].astype(np.int64) * 100_000 + events["version"]
     found = [Group("project", names[id], *rest) for id, *rest in _by(events, events["project"], whole)]
     found += [
@@ -120,7 +120,7 @@ def groups(store: Store, events: np.ndarray, whole: Agreed) -> list[Group]:
         for id, *rest in _by(events, versions, whole)
     ]
     return found + [
-        Group("batch", public(RUN, id) if id else "imported or by hand", *rest)
+        Group("batch", public_id(RUN, id) if id else "imported or by hand", *rest)
         for id, *rest in _by(events, events["run"], whole)
     ]
 
@@ -141,10 +141,10 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
 
     Gold items and adjudicated pairs count as known; labelers who are set aside are left out. Raises BadInput where nothing was compared.
     """
-    aside = [one.labeler_id for one in store.asides.list()]
-    events = store.columns.comparisons()
+    aside = [one.labeler_id for one in store.excluded_labelers.all()]
+    events = store.comparison_columns.comparisons()
     wanted = np.isin(events["source"], [SOURCES.index(name) for name in sources]) & ~np.isin(events["labeler"], aside)
-    events = events[current(events) & wanted]
+    events = events[current_mask(events) & wanted]
     if not len(events):
         raise BadInput(
             f"there are no comparisons ({'+'.join(sources)}) to weigh labelers by",
@@ -152,7 +152,7 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
             field="labels",
         )
     chosen = first_answers(events)
-    signs = store.columns.known_signs()
+    signs = store.comparison_columns.known_signs()
     known = np.array([signs.get(pair, 0) for pair in chosen["pair"].tolist()], np.int8)
     found = fit(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), chosen["left"], known)
     ids, counts = np.unique(events["labeler"], return_counts=True)
@@ -168,4 +168,4 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
         )
         for id, n in given.items()
     ]
-    return store.weightings.add("+".join(sources), int(found.votes.sum()), rows, by=by)
+    return store.labeler_weights.add("+".join(sources), int(found.votes.sum()), rows, by=by)

@@ -6,7 +6,7 @@ from typing import Any
 
 from data.records import Account
 from data.store import Store
-from data.tables.assignments import Assignment, assignment
+from data.tables.assignments import Assignment, assignment_from_row
 from data.tables.rankings import Ranking
 from data.tables.verdicts import WITHDRAWN
 from labeling.queue.event_queries import Event, Ledger
@@ -41,7 +41,7 @@ class History:
     def list(self, limit: int, before: str | None) -> list[Past]:
         """The newest items that have an answer, those before the assignment `before` where it is given."""
         rows = self.store.rows(ANSWERED, {"me": self.labeler.id, "before": before, "limit": limit})
-        return [self.of(assignment(row)) for row in rows]
+        return [self.of(assignment_from_row(row)) for row in rows]
 
     def of(self, assignment: Assignment) -> Past:
         """An item with its current answer. Raises `Refused` where it has none."""

@@ -15,10 +15,10 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from data.clock import now
-from data.ids import dumps
+from data.ids import canonical_json
 from data.records import Account
 from data.store import Store
-from data.tables.assignments import Assignment, assignment
+from data.tables.assignments import Assignment, assignment_from_row
 from data.tables.projects import Project
 from labeling.queue.selection import PAIR, RANKING, RUNNING, UNMET, Line
 
@@ -76,7 +76,7 @@ class Queue:
 
     def projects(self) -> list[Project]:
         """The open projects that this labeler is in."""
-        return self.store.projects.of(self.labeler)
+        return self.store.projects.open_for(self.labeler)
 
     def lines(self, project: Project) -> Iterator[Line]:
         """The project's lines of the kinds that can be shown."""
@@ -122,7 +122,7 @@ class Queue:
         """The two completions of every pair that this labeler could be handed now."""
         ids = [id for project in self.projects() for id in next(self.lines(project)).waiting()]
         sql = "SELECT first_id, second_id FROM pairs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-        return [(row["first_id"], row["second_id"]) for row in self.store.rows(sql, [dumps(ids)])]
+        return [(row["first_id"], row["second_id"]) for row in self.store.rows(sql, [canonical_json(ids)])]
 
     def has_items(self) -> bool:
         """Whether any item was ever made to be shown to this labeler."""
@@ -137,7 +137,7 @@ class Queue:
             f"SELECT min(a.expires_at) AS ends FROM assignments AS a JOIN accounts AS l ON l.id = a.labeler_id "
             f"WHERE {RUNNING} AND l.simulated = :is_simulated AND +a.repeats IS NULL AND NOT a.gold AND {unmet} "
             f"AND a.project_id IN (SELECT value FROM json_each(:projects)) GROUP BY a.pair_id, a.task_id",
-            projects=dumps([project.id for project in self.projects()]),
+            projects=canonical_json([project.id for project in self.projects()]),
         )
         if not rows:
             return 0, 0.0
@@ -153,7 +153,7 @@ class Queue:
         if project.repeat_rate and self.rng.random() < project.repeat_rate:
             rows = self._rows(REPEATABLE, project=project.id, after=REPEAT_AFTER, within=REPEAT_WITHIN)
             if rows:
-                return self._repeat(project, assignment(self.rng.choice(rows)))
+                return self._repeat(project, assignment_from_row(self.rng.choice(rows)))
         return None
 
     def _assign(self, project: Project, line: Line, id: int) -> Assignment:
@@ -199,7 +199,7 @@ class Queue:
         row = asdict(made) | {
             "gold": int(made.gold),
             "done": 0,
-            "positions": made.positions and dumps(list(made.positions)),
+            "positions": made.positions and canonical_json(list(made.positions)),
         }
         self.store.insert("assignments", row)
         return made
@@ -208,7 +208,7 @@ class Queue:
         """One of the labeler's own that ran out without an answer, in a project that is still theirs, and that is still needed."""
         open_to = {project.id for project in self.projects()}
         sql = f"{MINE} AND a.done = 0 AND (a.task_id IS NULL OR :rankings) ORDER BY a.expires_at DESC LIMIT {TRIED}"
-        found = (assignment(row) for row in self._rows(sql, rankings=RANKING in self.kinds))
+        found = (assignment_from_row(row) for row in self._rows(sql, rankings=RANKING in self.kinds))
         return next((each for each in found if each.project_id in open_to and self._is_free(each)), None)
 
     def _is_free(self, assignment: Assignment) -> bool:
@@ -237,4 +237,4 @@ class Queue:
 
     def _one(self, sql: str, **values: object) -> Assignment | None:
         rows = self._rows(sql, **values)
-        return assignment(rows[0]) if rows else None
+        return assignment_from_row(rows[0]) if rows else None

@@ -32,7 +32,7 @@ class Recorder:
             "rationale": answer.rationale
         }
         if answer.active_seconds is not None:
-            self.store.attention.record(answer.id, answer.active_seconds)
+            self.store.active_time.record(answer.id, answer.active_seconds)
         if isinstance(answer, RankingAnswer):
             places = {} if answer.all_bad else dict(zip(assignment.positions, answer.places, strict=True))
             self.store.rankings.record(**about, places=places)

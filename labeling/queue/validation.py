@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from data.ids import dumps
+from data.ids import canonical_json
 from data.tables.forms import Form
 from data.tables.verdicts import VERDICTS, outcome
 from labeling.queue.items import Answer, RankingAnswer
@@ -72,7 +72,7 @@ def check_draft(content: Mapping[str, Any]) -> None:
     for name, value in content.items():
         if not _can_be_begun(name, value):
             raise Refusal("draft_shape", name=name)
-    text = dumps(dict(content))
+    text = canonical_json(dict(content))
     if len(text) > DRAFT_LENGTH:
         raise Refusal("draft_long", n=len(text), most=DRAFT_LENGTH)
     if any(unicodedata.category(character) == "Cs" for character in text):

@@ -73,8 +73,8 @@ def keep(store: Store, account: Account, form: dict[str, str]) -> None:
 def draw(store: Store, account: Account, language: str, again: bool = False, problem: str = "") -> str:
     """The page with the next row, or with the last one to change; without a row for whom no row is."""
     is_theirs = store.ratings.may_rate(account.id)
-    last = store.ratings.last(account.id) if is_theirs else None
-    waiting = last.instruction_id if again and last else store.ratings.waiting(account.id)
+    last = store.ratings.newest(account.id) if is_theirs else None
+    waiting = last.instruction_id if again and last else store.ratings.next_row(account.id)
     row = None if waiting is None else store.instructions.get(waiting)
     told = (
         ""
@@ -84,7 +84,7 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
         else say(language, "rate_last", score=last.score)
     )
     change = f"<a id=point-change href='rate?again=1'>{say(language, 'rate_change')}</a>" if told else ""
-    mine = say(language, "rate_so_far", n=store.ratings.count_of(account.id))
+    mine = say(language, "rate_so_far", n=store.ratings.count_by(account.id))
     line = f"<div class=line><span role=status>{told} {change}</span><span>{mine}</span></div>"
     alert = f"<p role=alert>{escape(problem)}</p>" if problem else ""
     nothing = "no_rating" if not is_theirs else "rate_nothing" if store.instructions.count() else "rate_nothing_yet"

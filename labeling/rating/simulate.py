@@ -53,7 +53,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
     for name, value in (("ratings", ratings), ("raters", raters)):
         if value < 1:
             raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
-    rows = store.instructions.list(split="train", source=SOURCE, limit=KNOWN)
+    rows = store.instructions.all(split="train", source=SOURCE, limit=KNOWN)
     if not rows:
         raise BadInput("the rubric knows none of the instruction rows", "Let people rate: /label/rate")
     rater, rng, given = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
@@ -61,7 +61,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
         accounts = [labeler(store, number) for number in range(1, raters + 1)]
         while accounts and given < ratings:
             account = accounts[given % len(accounts)]
-            waiting = store.ratings.waiting(account.id)
+            waiting = store.ratings.next_row(account.id)
             if waiting is None:
                 accounts.remove(account)
                 continue

@@ -107,7 +107,7 @@ def keep_review(store: Store, account: Account, form: dict[str, str]) -> None:
 
 def draw_write(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
     """What was sent back to this person, else the next prompt without an answer; after a refusal the same prompt with what was typed."""
-    back = store.demonstrations.returned(account.id)
+    back = store.demonstrations.next_sent_back(account.id)
     prompt, text, old, note = None, "", "", ""
     if problem and given.get("prompt", "").isdecimal() and len(given["prompt"]) <= 18:
         prompt, text, old = _prompt(store, int(given["prompt"])), given.get("text", ""), given.get("supersedes", "")
@@ -120,7 +120,9 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         note = f"<p role=alert>{escape(say(language, 'sent_back', reason=back.reason))}</p>"
     else:
         after = given.get("after", "")
-        prompt = store.demonstrations.to_write(account.id, int(after) if after.isdecimal() and len(after) <= 18 else 0)
+        prompt = store.demonstrations.next_prompt(
+            account.id, int(after) if after.isdecimal() and len(after) <= 18 else 0
+        )
     if prompt is None:
         form = f"<p>{say(language, 'nothing_to_write' if store.demonstrations.may_write(account.id) else 'no_writing')}</p>"
     else:
@@ -140,7 +142,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
 
 def draw_review(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
     """The oldest answer by somebody else in one's projects, and the two things to do with it."""
-    waiting = store.demonstrations.to_review(account.id)
+    waiting = store.demonstrations.next_to_review(account.id)
     if waiting is None:
         form = f"<p>{say(language, 'nothing_to_review')}</p>"
     else:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from data.intervals import middle, resamples
+from data.intervals import bootstrap_indices, percentile_interval
 from reward.report.scored import SEED, share_by_prompt, totals
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -106,7 +106,9 @@ def bootstrapped(points: Sequence[Point], prompts: Sequence[int]) -> np.ndarray:
     """Accuracy of every point in each bootstrap sample of the test prompts, the same sample for all points: (draws, points)."""
     counts = totals(np.zeros(len(prompts)), prompts)[1]
     sums = np.stack([totals(point.outcomes, prompts)[0] for point in points], axis=1)
-    return np.array([sums[drawn].sum(axis=0) / counts[drawn].sum() for drawn in resamples(len(counts), SEED, DRAWS)])
+    return np.array(
+        [sums[drawn].sum(axis=0) / counts[drawn].sum() for drawn in bootstrap_indices(len(counts), SEED, DRAWS)]
+    )
 
 
 def cannot_tell(points: Sequence[Point], prompts: Sequence[int], drawn: np.ndarray) -> str | None:
@@ -116,7 +118,7 @@ def cannot_tell(points: Sequence[Point], prompts: Sequence[int], drawn: np.ndarr
     tested = len(set(prompts))
     if tested < FEWEST_PROMPTS:
         return f"what more labels bring cannot be told: {tested} test prompts have labels, a forecast needs {FEWEST_PROMPTS}"
-    low, high = middle(drawn[:, -1] - drawn[:, 0])
+    low, high = percentile_interval(drawn[:, -1] - drawn[:, 0])
     if low <= 0:
         return (
             "what more labels bring cannot be told: from "
@@ -163,7 +165,7 @@ def _forecast(one: PowerLaw, many: PowerLaw, more: int) -> dict[str, Any]:
         "more": more,
         "labels": int(labels),
         "accuracy": float(one.at(labels)[0]),
-        "ci": list(middle(many.at(labels))),
+        "ci": list(percentile_interval(many.at(labels))),
         "gain": float(one.at(labels)[0] - one.at(one.unit)[0]),
-        "gain_ci": list(middle(gains)),
+        "gain_ci": list(percentile_interval(gains)),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.intervals import middle, resamples, wilson
+from data.intervals import bootstrap_indices, percentile_interval, wilson_interval
 
 SAME = 1e-9
 SEED = 0
@@ -90,8 +90,10 @@ def share_by_prompt(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[
     sums, counts = totals(outcomes, prompts)
     share = float(sums.sum() / counts.sum())
     if np.ptp(sums / counts) < SAME:
-        return share, list(wilson(share * len(sums), len(sums)))
-    return share, list(middle([sums[drawn].sum() / counts[drawn].sum() for drawn in resamples(len(sums), SEED)]))
+        return share, list(wilson_interval(share * len(sums), len(sums)))
+    return share, list(
+        percentile_interval([sums[drawn].sum() / counts[drawn].sum() for drawn in bootstrap_indices(len(sums), SEED)])
+    )
 
 
 def totals(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -165,7 +165,7 @@ def _page(command: re.Match[str]) -> str:
 
 def policy_names(store: Store) -> list[str]:
     """What a field for a policy offers: nothing, then the policies, newest first."""
-    return ["", *(policy.public for policy in reversed(store.policies.list()))]
+    return ["", *(policy.public for policy in reversed(store.policies.all()))]
 
 
 def esc(value: Any) -> str:

@@ -10,7 +10,7 @@ from data.errors import BadInput
 from data.records import Snapshot
 from data.run_context import RunContext
 from data.views.frozen_rows import frozen_rows
-from data.views.preferences import PreferenceRow, filters, frozen, named_sources, preference_rows, thawed
+from data.views.preferences import PreferenceRow, freeze_row, parse_sources, preference_rows, snapshot_filters, thaw_row
 from labeling.quality.overview import weigh
 from reward.base.frozen_base import Base
 from reward.prompt_parts import ALL, within
@@ -37,18 +37,18 @@ def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> t
     one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones unasked.
     """
 
-    chosen = filters(context.store, settings.labels)
+    chosen = snapshot_filters(context.store, settings.labels)
 
     def current() -> list[dict]:
         by_labeler = None
         if weights == "reliability":
-            made = weigh(context.store, named_sources(settings.labels)[0], by=context.run.public)
+            made = weigh(context.store, parse_sources(settings.labels)[0], by=context.run.public)
             by_labeler, chosen["weighting"] = made.by_labeler(), made.id  # written with the rows that have them
-        return [frozen(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
+        return [freeze_row(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
 
     snapshot, found = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
     _refuse_mixture(snapshot, [row["source"] for row in found], settings.labels)
-    rows = [thawed(row) for row in found if row["split"] != "train" or within(row["prompt"], settings.part)]
+    rows = [thaw_row(row) for row in found if row["split"] != "train" or within(row["prompt"], settings.part)]
     if not any(row.split == "train" for row in rows):
         where = "" if settings.part == ALL else f" of the part {settings.part}"
         raise BadInput(

@@ -79,7 +79,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
 
 def starting_point(store: Store, settings: RewardSettings) -> Start:
     """The base, and the policy's adapter where `from` names a policy. Raises BadInput for a policy without its folder."""
-    policies: list[Policy] = store.policies.list()
+    policies: list[Policy] = store.policies.all()
     if settings.from_:
         policy = store.policies.get(settings.from_)
         folder = store.home / policy.adapter if policy.adapter else None

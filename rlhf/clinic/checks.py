@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from data.errors import BadInput
-from data.ids import REWARD_MODEL, number
+from data.ids import REWARD_MODEL, parse_id
 from data.store import Store
 from data.views.frozen_rows import snapshot_rows
 from rlhf.clinic.examination import examined
@@ -13,7 +13,7 @@ from rlhf.clinic.examination import examined
 
 def rows(store: Store, settings: Any) -> None:
     """Rows of the train split, and the snapshots that are named hold such rows."""
-    if not store.instructions.list(split="train", limit=1):
+    if not store.instructions.all(split="train", limit=1):
         raise BadInput(
             "this home has no instruction row of the train split",
             "Import some: preference-loop import FILE --as instructions",
@@ -47,8 +47,8 @@ def judge(store: Store, settings: Any) -> None:
     if settings.judge == "reward":
         if not settings.reward:
             raise BadInput("no reward model is named to judge", "Give one: reward=r1.", field="reward")
-        store.reward_models.get(number(settings.reward, REWARD_MODEL))
-    elif not any(prompt.facts for prompt in store.prompts.list(split="test")):
+        store.reward_models.get(parse_id(settings.reward, REWARD_MODEL))
+    elif not any(prompt.facts for prompt in store.prompts.all(split="test")):
         raise BadInput(
             "the rubric knows none of the test prompts",
             "Let a reward model judge: judge=reward and reward=r1.",

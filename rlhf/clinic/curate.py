@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import BadInput
-from data.ids import RUN, content_hash, public
+from data.ids import RUN, content_hash, public_id
 from data.records import Instruction, Snapshot
 from data.run_context import RunContext, RunResult
 from data.selection.centres import coverage
@@ -48,7 +48,7 @@ def run(context: RunContext, settings: CurateSettings) -> RunResult:
     scored = _score(store, settings, examination, rows)
     chosen = _choose(settings, examination, scored)
     report = {
-        "examination": public(RUN, source),
+        "examination": public_id(RUN, source),
         "rows": len(rows),
         "chosen": len(chosen.places),
         "left_out": chosen.left_out,
@@ -110,7 +110,7 @@ def looks(examination: Examination, rows: Sequence[Instruction]) -> Looks:
 
 
 def _rows(store: Store, examination: Examination) -> list[Instruction]:
-    there = {row.id: row for row in store.instructions.list(split="train")}
+    there = {row.id: row for row in store.instructions.all(split="train")}
     return [there[int(id)] for id in examination.ids]
 
 

@@ -25,7 +25,7 @@ from rlhf.models.start_policy import choose_first_policy
 def run(context: RunContext, settings: EmbedSettings) -> RunResult:
     """Look at the rows, keep what was found, and report it in short."""
     store = context.store
-    rows = store.instructions.list(split="train")
+    rows = store.instructions.all(split="train")
     if not rows:
         raise BadInput(
             "there is no instruction row of the train split",

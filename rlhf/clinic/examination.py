@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import BadInput
-from data.ids import RUN, number
+from data.ids import RUN, parse_id
 from data.store import Store
 
 FILE = "examination.npz"
@@ -52,7 +52,7 @@ class Examination:
 def examined(store: Store, wanted: str = "") -> int:
     """The number of the embed run called `wanted`, or of the newest whose file is there. Raises BadInput where there is none."""
     if wanted:
-        run = store.runs.get(number(wanted, RUN))
+        run = store.runs.get(parse_id(wanted, RUN))
         if run.kind != "embed" or not path(store, run.id).is_file():
             raise BadInput(
                 f"{run.public} holds no examination of rows", "Name an embed run that is done.", field="embedded"
@@ -60,7 +60,7 @@ def examined(store: Store, wanted: str = "") -> int:
         return run.id
     found = [
         run.id
-        for run in store.runs.list()
+        for run in store.runs.all()
         if run.kind == "embed" and run.state == "done" and path(store, run.id).is_file()
     ]
     if not found:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from data.intervals import wilson
+from data.intervals import wilson_interval
 
 
 def against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> dict:
@@ -18,7 +18,7 @@ def against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> 
     correlation = spearmanr(held_out, scores).statistic if np.ptp(held_out) and np.ptp(scores) else 0.0
     return {
         "accuracy": float(right.mean()),
-        "ci": list(wilson(right.sum(), len(right))),
+        "ci": list(wilson_interval(right.sum(), len(right))),
         "baseline": max(share, 1 - share),
         "spearman": float(correlation),
         "error": float(np.abs(held_out - scores).mean()),
@@ -56,7 +56,7 @@ def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
     if not len(several):
         return {"rows": 0, "rate": None}
     same = (several[:, 0] >= usable) == (several[:, 1] >= usable)
-    return {"rows": len(several), "rate": float(same.mean()), "ci": list(wilson(same.sum(), len(same)))}
+    return {"rows": len(several), "rate": float(same.mean()), "ci": list(wilson_interval(same.sum(), len(same)))}
 
 
 def agreements(scores_by_row: Sequence[Sequence[tuple[str, int]]], usable: float) -> dict[str, dict]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
 
-from data.ids import RUN, public
+from data.ids import RUN, public_id
 from data.intervals import bootstrap_share
 from data.records import Evaluation, Policy
 from data.store import Store
-from data.views.head_to_head import Meeting, outcomes
+from data.views.head_to_head import HeadToHead, mean_outcomes
 from rlhf.common.estimate import elapsed_seconds
 
 KINDS = {
@@ -67,30 +67,32 @@ class Line:
 
 def judges(store: Store) -> list[str]:
     """Who may judge: the rubric, and every reward model."""
-    return ["rubric", *(model.public for model in store.reward_models.list())]
+    return ["rubric", *(model.public for model in store.reward_models.all())]
 
 
-def lines(store: Store, against: Policy, judge: str, people: Sequence[Meeting]) -> list[Line]:
+def lines(store: Store, against: Policy, judge: str, people: Sequence[HeadToHead]) -> list[Line]:
     """Every policy but `against`, by its newest evaluation against that one by that judge; the highest win rate first, unjudged ones last.
 
     `people`: what they say where policies met.
     """
     newest = {
-        one.policy_id: one for one in store.evaluations.list() if one.against_id == against.id and one.judge == judge
+        one.policy_id: one for one in store.evaluations.all() if one.against_id == against.id and one.judge == judge
     }
     found = [
         _line(store, policy, against, newest.get(policy.id), people)
-        for policy in store.policies.list()
+        for policy in store.policies.all()
         if policy.id != against.id
     ]
     return sorted(found, key=lambda line: -1.0 if line.win_rate is None else line.win_rate, reverse=True)
 
 
-def _line(store: Store, policy: Policy, against: Policy, judged: Evaluation | None, people: Sequence[Meeting]) -> Line:
+def _line(
+    store: Store, policy: Policy, against: Policy, judged: Evaluation | None, people: Sequence[HeadToHead]
+) -> Line:
     found = {"policy": policy.public, "name": policy.name, "kind": KINDS.get(policy.kind, policy.kind)}
     return Line(
         **found,
-        **_by_people(outcomes(people, policy.id, against.id)),
+        **_by_people(mean_outcomes(people, policy.id, against.id)),
         **_cost(store, policy),
         **(_figures(judged) if judged else {}),
     )
@@ -132,7 +134,7 @@ def _figures(judged: Evaluation) -> dict:
         "partial": report.get("judge_partial"),
         "prompts": report.get("prompts"),
         "seed": report.get("seed"),
-        "run": judged.run_id and public(RUN, judged.run_id),
+        "run": judged.run_id and public_id(RUN, judged.run_id),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data.errors import BadInput
-from data.ids import REWARD_MODEL, number
+from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy, Prompt
 from data.run_context import Cancelled, RunContext, RunResult
 from data.starter import rubric, source_hash
@@ -195,7 +195,7 @@ def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[AnswerSamp
     """The reward model of that id, on the base it shares with the policies where it does; None for no name."""
     if not name:
         return None
-    row = store.reward_models.get(number(name, REWARD_MODEL))
+    row = store.reward_models.get(parse_id(name, REWARD_MODEL))
     tokenizers = {speaker.base.fingerprint["tokenizer"] for speaker in speakers}
     model = RewardModel.load(store.home / row.adapter, bases.get(row.base))
     return reward_judge(model, tokenizers.pop() if len(tokenizers) == 1 else "")
@@ -203,7 +203,7 @@ def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[AnswerSamp
 
 def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[AnswerSampler]) -> list[Prompt]:
     """Test prompts that the judge knows and that leave every policy room to answer, in an order that the seed decides."""
-    prompts = store.prompts.list(split="test")
+    prompts = store.prompts.all(split="test")
     if not prompts:
         raise BadInput(
             "there are no test prompts", "Import prompts first: one in seven or so falls into the test split."

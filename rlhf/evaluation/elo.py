@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.views.head_to_head import Meeting
+from data.views.head_to_head import HeadToHead
 
 ELO = 400 / math.log(10)
 """Points per unit of log-odds: 400 points are ten to one."""
@@ -28,7 +28,7 @@ class Ranked(NamedTuple):
     comparisons: int
 
 
-def ranking(meetings: Sequence[Meeting], reference: int, seed: int = 0) -> list[Ranked]:
+def ranking(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[Ranked]:
     """Strongest first: the policies that a chain of comparisons links to `reference`; no other can be placed on its scale."""
     linked = sorted(_linked(meetings, reference))
     if len(linked) < 2:
@@ -46,7 +46,7 @@ def ranking(meetings: Sequence[Meeting], reference: int, seed: int = 0) -> list[
     return sorted(found, key=lambda one: one.points, reverse=True)
 
 
-def _wins(meetings: Sequence[Meeting], place: dict[int, int]) -> np.ndarray:
+def _wins(meetings: Sequence[HeadToHead], place: dict[int, int]) -> np.ndarray:
     """How often each policy beat each other on each prompt, (prompts, n, n)."""
     prompts = {prompt: number for number, prompt in enumerate(sorted({one.prompt_id for one in meetings}))}
     wins = np.zeros((len(prompts), len(place), len(place)))
@@ -71,7 +71,7 @@ def strengths(wins: np.ndarray) -> np.ndarray:
     return logs - logs.mean(axis=1, keepdims=True)
 
 
-def _linked(meetings: Sequence[Meeting], start: int) -> set[int]:
+def _linked(meetings: Sequence[HeadToHead], start: int) -> set[int]:
     found = {start}
     while True:
         more = {

@@ -110,7 +110,7 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
 
 def _measure(context: RunContext, settings: BestOfNSettings, speaker: BestOfN) -> np.ndarray:
     """Scores (prompts, n) of n answers to validation prompts; the curve over n is drawn with the run."""
-    prompts = context.store.prompts.list(split="validation", limit=settings.validation_prompts)
+    prompts = context.store.prompts.all(split="validation", limit=settings.validation_prompts)
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
     found: list[np.ndarray] = []
     size = max(1, settings.batch_size // settings.n)

@@ -28,7 +28,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from data.ids import POLICY, number
+from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
@@ -57,7 +57,7 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     store = context.store
     text = read_text(settings.text, settings.column)
     folder = context.folder / "base"
-    parent = store.policies.get(number(settings.from_, POLICY)) if settings.from_ else None
+    parent = store.policies.get(parse_id(settings.from_, POLICY)) if settings.from_ else None
     model, tokenizer = continued(store, parent) if parent else fresh(settings, text, folder)
     context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
     rows = Rows(text, tokenizer, settings.model_copy(update={"context": context_length}))

@@ -21,7 +21,7 @@ def train_rows(store: Store) -> list[dict]:
     """Every instruction row of the train split. Raises BadInput where there is none."""
     rows = [
         {"instruction": row.instruction, "input": row.input, "output": row.output}
-        for row in store.instructions.list(split="train")
+        for row in store.instructions.all(split="train")
     ]
     if not rows:
         raise BadInput(
@@ -34,7 +34,7 @@ def train_rows(store: Store) -> list[dict]:
 
 def prompts_of(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Messages]:
     """The prompt of each row: its text, or the turns of the conversation that it was imported as."""
-    chats = {prompt.text: prompt.messages for prompt in store.prompts.list() if prompt.messages}
+    chats = {prompt.text: prompt.messages for prompt in store.prompts.all() if prompt.messages}
     texts = [instruction_prompt(row["instruction"], row["input"]) for row in rows]
     return [chats.get(text, text) for text in texts]
 

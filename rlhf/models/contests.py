@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from data.errors import BadInput
-from data.ids import POLICY, number
+from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.store import Store
 
@@ -15,7 +15,7 @@ def choose_contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
 
     Raises BadInput for an unknown policy, and for one without a parent where `against` is empty.
     """
-    policies = [store.policies.get(number(name, POLICY)) for name in settings.policies] or store.policies.list()[-1:]
+    policies = [store.policies.get(parse_id(name, POLICY)) for name in settings.policies] or store.policies.all()[-1:]
     if not policies:
         raise BadInput(
             "there is no policy in this home yet",
@@ -26,4 +26,4 @@ def choose_contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
             raise BadInput(
                 f"{policy.public} has no parent to be compared with", "Name a policy with --against.", field="against"
             )
-    return [(policy, store.policies.get(number(settings.against or policy.parent_id, POLICY))) for policy in policies]
+    return [(policy, store.policies.get(parse_id(settings.against or policy.parent_id, POLICY))) for policy in policies]

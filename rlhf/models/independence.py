@@ -38,7 +38,7 @@ def _line(store: Store, policy: Policy) -> list[Policy]:
 def _guard(store: Store, policy: Policy) -> RewardModel | None:
     """The reward model that watched the training; None where nothing did, or a reward source or a model that is not in this home."""
     written = policy.config.get("guard")  # PPO's setting, as it was written: r2 or 2
-    return next((model for model in store.reward_models.list() if written in (model.public, str(model.id))), None)
+    return next((model for model in store.reward_models.all() if written in (model.public, str(model.id))), None)
 
 
 def _learned_from(store: Store, policy: Policy) -> set[str]:

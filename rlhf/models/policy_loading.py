@@ -9,7 +9,7 @@ from pathlib import Path
 
 import reward
 from data.errors import BadInput
-from data.ids import POLICY, number
+from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.store import Store
 
@@ -65,8 +65,8 @@ def adapter_folder(store: Store, policy: Policy) -> Path:
 def choose_policy(store: Store, wanted: str) -> Policy:
     """The policy called `wanted` ("p4"), or the newest one where it is empty. Raises BadInput where there is none."""
     if wanted:
-        return store.policies.get(number(wanted, POLICY))
-    policies = store.policies.list()
+        return store.policies.get(parse_id(wanted, POLICY))
+    policies = store.policies.all()
     if not policies:
         raise BadInput(
             "there is no policy in this home yet", "Start the app once, or import one with `import --as policy`."

@@ -17,7 +17,7 @@ def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
     """The reward model called `wanted` ("r3"), or the newest one; None for a reward source. Raises BadInput where there is none."""
     if wanted:
         return reward_record(store, wanted)
-    models = store.reward_models.list()
+    models = store.reward_models.all()
     if not models:
         raise BadInput("there is no reward model yet", "Train one first: preference-loop train reward", field="reward")
     return models[-1]

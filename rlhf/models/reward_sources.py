@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from data.errors import BadInput
-from data.ids import REWARD_MODEL, number
+from data.ids import REWARD_MODEL, parse_id
 from data.records import RewardModel
 from data.store import Store
 from rlhf.common.http_json import NoAnswer, NotJson, post_json
@@ -55,7 +55,7 @@ def read_sources(home: Path) -> dict[str, str]:
 def reward_record(store: Store, name: str) -> RewardModel | None:
     """The reward model of that name (r3); None for a name of the list. Raises BadInput where it is neither."""
     if name.removeprefix(REWARD_MODEL).isdigit():
-        return store.reward_models.get(number(name, REWARD_MODEL))
+        return store.reward_models.get(parse_id(name, REWARD_MODEL))
     check_source(store.home, name)
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data.errors import BadInput
-from data.ids import POLICY, number
+from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.store import Store
 
@@ -17,12 +17,12 @@ def choose_start(store: Store, wanted: str) -> Policy:
     Raises BadInput where there is none, and for best-of-n, which is a way to answer with another policy's weights.
     """
     if wanted:
-        policy = store.policies.get(number(wanted, POLICY))
+        policy = store.policies.get(parse_id(wanted, POLICY))
         if policy.kind == BEST_OF_N:
             error = f"{policy.public} chooses among answers of p{policy.parent_id} and has no weights of its own"
             raise BadInput(error, f"Name p{policy.parent_id} instead.", field="from")
         return policy
-    policies = [policy for policy in store.policies.list() if policy.kind != BEST_OF_N]
+    policies = [policy for policy in store.policies.all() if policy.kind != BEST_OF_N]
     if not policies:
         raise BadInput(
             "this home has no policy to start from",
@@ -35,7 +35,7 @@ def choose_first_policy(store: Store, wanted: str) -> Policy:
     """The policy asked for, or the first one of the home."""
     if wanted:
         return choose_start(store, wanted)
-    policies = store.policies.list()
+    policies = store.policies.all()
     if not policies:
         raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")
     return min(policies, key=lambda policy: policy.id)

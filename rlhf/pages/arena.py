@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import gradio as gr
 
 from data.errors import BadInput
-from data.ids import POLICY, public
+from data.ids import POLICY, public_id
 from data.records import Policy
 from data.store import Store
-from data.views.head_to_head import meetings
+from data.views.head_to_head import head_to_head
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
 from rlhf.evaluation.arena import Line, as_csv, judges, lines
@@ -106,9 +106,9 @@ class ArenaPage:
         researcher(self.store, request)
         if place.split("/")[0] != "#arena":
             return [gr.skip()] * 9
-        policies, store = self.store.policies.list(), self.store
+        policies, store = self.store.policies.all(), self.store
         mark = (
-            f"{len(policies)} {store.reward_models.count()} {store.comparisons.count()} {len(store.evaluations.list())}"
+            f"{len(policies)} {store.reward_models.count()} {store.comparisons.count()} {len(store.evaluations.all())}"
         )
         if mark == seen:
             return [gr.skip()] * 9
@@ -141,10 +141,10 @@ class ArenaPage:
                 "",
             ]
         opponent = self.store.policies.get(against)
-        met = meetings(self.store, "person")
+        met = head_to_head(self.store, "person")
         found = lines(self.store, opponent, judge, met)
         ranks = ranking(met, opponent.id)
-        table = [[public(POLICY, one.policy_id), *(round(x) for x in one[1:4]), one.comparisons] for one in ranks]
+        table = [[public_id(POLICY, one.policy_id), *(round(x) for x in one[1:4]), one.comparisons] for one in ranks]
         return [
             [row(line) for line in found],
             notes(found, opponent) + download(found, opponent, judge),
@@ -181,9 +181,7 @@ class ArenaPage:
 
     def _others(self, against: str, chosen: Sequence[str] | None) -> list[str]:
         """The chosen policies, or all but the opponent. Raises BadInput where none is left."""
-        others = [
-            name for name in chosen or [policy.public for policy in self.store.policies.list()] if name != against
-        ]
+        others = [name for name in chosen or [policy.public for policy in self.store.policies.all()] if name != against]
         if not others:
             raise BadInput("there is no policy to compare with this one", "Train one first: preference-loop train ppo")
         return others
@@ -191,7 +189,7 @@ class ArenaPage:
 
 def comparison(store: Store, against: str, judge: str, policies: Sequence[str]) -> dict:
     """Settings of such a run; beside the rubric the newest reward model says what it thinks."""
-    models = store.reward_models.list()
+    models = store.reward_models.all()
     reward = judge if judge != "rubric" else (models[-1].public if models else "")
     return {
         "policies": ",".join(policies),
@@ -203,10 +201,10 @@ def comparison(store: Store, against: str, judge: str, policies: Sequence[str]) 
 
 def start_of(store: Store, policies: Sequence[Policy]) -> str | None:
     """The policy that most evaluations are against; before there is one, the parent of the newest policy, or the first."""
-    opponents = [one.against_id for one in store.evaluations.list() if one.against_id is not None]
+    opponents = [one.against_id for one in store.evaluations.all() if one.against_id is not None]
     parents = [policy.parent_id for policy in policies if policy.parent_id is not None][-1:]
     wanted = max(set(opponents), key=opponents.count) if opponents else (parents[0] if parents else None)
-    return public(POLICY, wanted) if wanted is not None else (policies[0].public if policies else None)
+    return public_id(POLICY, wanted) if wanted is not None else (policies[0].public if policies else None)
 
 
 def row(line: Line) -> list[str]:

@@ -153,14 +153,14 @@ class ClinicPage:
 
     def mark(self) -> str:
         """Changes with everything that the page shows."""
-        runs = [run for run in self.store.runs.list() if run.kind in ("embed", "curate", "ab", "quantity")]
+        runs = [run for run in self.store.runs.all() if run.kind in ("embed", "curate", "ab", "quantity")]
         states = " ".join(f"{run.id}{run.state}" for run in runs)
-        return f"{states} {self.store.ratings.counts()} {len(self.store.snapshots.list())} {len(self.store.reward_models.list())}"
+        return f"{states} {self.store.ratings.counts()} {len(self.store.snapshots.all())} {len(self.store.reward_models.all())}"
 
     def show(self, colour: str) -> list:
         """The whole page."""
         embedded, quantity = (clinic_view.latest(self.store, kind) for kind in ("embed", "quantity"))
-        snapshots = self.store.snapshots.list()
+        snapshots = self.store.snapshots.all()
         rows = [snapshot for snapshot in reversed(snapshots) if snapshot.kind == "instructions"]
         choices = [
             (ALL, ""),
@@ -168,9 +168,9 @@ class ClinicPage:
         ]
         judges = [
             ("the rubric", ""),
-            *((model.public, model.public) for model in reversed(self.store.reward_models.list())),
+            *((model.public, model.public) for model in reversed(self.store.reward_models.all())),
         ]
-        starters = bool(self.store.instructions.list(split="train", source="starter", limit=1))
+        starters = bool(self.store.instructions.all(split="train", source="starter", limit=1))
         drawing, clusters = self.draw(colour or COLOURS[0]) if embedded else ("", "")
         return [
             self.mark(),
@@ -184,7 +184,7 @@ class ClinicPage:
             clinic_view.draw_snapshots(snapshots),
             *[gr.Dropdown(choices=choices)] * 2,
             gr.Dropdown(choices=judges),
-            clinic_view.draw_trials(self.store.runs.list()),
+            clinic_view.draw_trials(self.store.runs.all()),
             clinic_view.draw_curve(quantity),
             *self._accents(),
         ]
@@ -201,8 +201,8 @@ class ClinicPage:
         if not place.is_file():
             return empty("The vectors of that look are gone: look again."), ""
         examination = Examination.load(place.parent)
-        there = {row.id: row for row in self.store.instructions.list(split="train")}
-        families = {prompt.id: prompt.family for prompt in self.store.prompts.list(split="train")}
+        there = {row.id: row for row in self.store.instructions.all(split="train")}
+        families = {prompt.id: prompt.family for prompt in self.store.prompts.all(split="train")}
         rows = [there[int(id)] for id in examination.ids]
         tasks = [f"{row.instruction} {row.input}".strip() for row in rows]
         names = {

@@ -17,13 +17,13 @@ RATERS = {"person": "people", "simulated": "simulated raters"}
 
 def latest(store: Store, kind: str) -> Run | None:
     """The newest run of a kind that is done."""
-    return next((run for run in store.runs.list() if run.kind == kind and run.state == "done"), None)
+    return next((run for run in store.runs.all() if run.kind == kind and run.state == "done"), None)
 
 
 def scored(store: Store) -> Run | None:
     """The newest finished recipe that gave points to the rows."""
     return next(
-        (run for run in store.runs.list() if run.kind == "curate" and run.state == "done" and "quality" in run.report),
+        (run for run in store.runs.all() if run.kind == "curate" and run.state == "done" and "quality" in run.report),
         None,
     )
 

@@ -112,7 +112,7 @@ class DataPage:
         if listed == state:
             return [reading, *[gr.skip()] * 7]
         changed = state.split()[0] != listed.partition(" ")[0]
-        sources = sorted({row["source"] for name in KINDS for row in self.store.shelf.counts(name)})
+        sources = sorted({row["source"] for name in KINDS for row in self.store.catalogue.counts(name)})
         return [
             reading,
             state,
@@ -138,7 +138,7 @@ class DataPage:
                 found = preview([File.at(file)], None if what == GUESS else what, store=self.store, progress=progress)
         except BadInput as problem:
             return ["", said(bare(problem)), *hidden()]
-        names = [project.name for project in self.store.projects.list()]
+        names = [project.name for project in self.store.projects.all()]
         asked = found.what in IN_PROJECTS and found.good > 0 and len(names) > 1
         return [
             draw_preview(found),
@@ -179,7 +179,7 @@ class DataPage:
         """The rows before the last one that was shown."""
         researcher(self.store, request)
         before = int(last) if last.isdecimal() else 0
-        entries = self.store.shelf.page(
+        entries = self.store.catalogue.page(
             kind, source=source or "", split=split or "", find=find or "", before=before, limit=SHOWN
         )
         nothing = not (source or split or (find or "").strip() or before)
@@ -234,8 +234,8 @@ def shape_text(row: dict) -> str:
 
 def draw_counts(store: Store) -> str:
     """Rows by source and split."""
-    tables = "".join(_table(label, store.shelf.counts(name)) for name, label in KINDS.items())
-    running = "<p>An import is running.</p>" if any(row["done_at"] is None for row in store.imports.list()) else ""
+    tables = "".join(_table(label, store.catalogue.counts(name)) for name, label in KINDS.items())
+    running = "<p>An import is running.</p>" if any(row["done_at"] is None for row in store.imports.all()) else ""
     return f"{running}<div class='card scroll'>{tables}</div>" if tables else running
 
 

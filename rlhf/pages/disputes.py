@@ -92,7 +92,7 @@ class Disputes:
                 *[gr.skip()] * len(self.screen),
             ]
         try:
-            old = self.store.adjudications.take_back(last, account.id)
+            old = self.store.adjudications.withdraw(last, account.id)
         except BadInput as problem:
             return [said(problem), gr.skip(), *[gr.skip()] * len(self.screen)]
         return [said("The verdict was taken back."), "", *self._show(old.pair_id)]
@@ -141,7 +141,7 @@ def votes(store: Store, pair: Pair) -> str:
     """What the labelers said about a pair, in terms of the sides on this page."""
     left, _ = sides(pair)
     said = [one for one in store.comparisons.current(pair_id=pair.id) if one.source != "simulated"]
-    names = {account.id: account.name for account in store.accounts.list()}
+    names = {account.id: account.name for account in store.accounts.all()}
     lines = "".join(
         f"<li><b>{esc(names[one.labeler_id])}</b>: {VERDICTS[seen_from(one, left)]}{_why(store, one)}</li>"
         for one in said

@@ -60,14 +60,14 @@ class LabelsPage:
         """Leave a labeler's comparisons out of exports and training."""
         done = f"{name} is set aside: no export of preferences and no training takes these comparisons. They stay, and raw events have them, marked."
         return self._told(
-            request, lambda by: self.store.asides.set_aside(name or "", reason or "", by=by), lambda _: done
+            request, lambda by: self.store.excluded_labelers.exclude(name or "", reason or "", by=by), lambda _: done
         )
 
     def take_in(self, name: str | None, reason: str, request: gr.Request) -> str:
         """Let a labeler's comparisons count again."""
         done = f"{name}'s comparisons count again."
         return self._told(
-            request, lambda by: self.store.asides.take_in(name or "", reason or "", by=by), lambda _: done
+            request, lambda by: self.store.excluded_labelers.include(name or "", reason or "", by=by), lambda _: done
         )
 
     def weigh(self, kind: str, request: gr.Request) -> str:

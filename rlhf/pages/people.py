@@ -135,7 +135,7 @@ class PeoplePage:
 
     def look(self, name: str | None) -> list:
         """Table, names and tokens as they are now."""
-        everybody = [account for account in self.store.accounts.list() if not account.simulated]
+        everybody = [account for account in self.store.accounts.all() if not account.simulated]
         names = [account.name for account in everybody]
         chosen = name if name in names else None
         return [self.draw(everybody), gr.Dropdown(choices=names, value=chosen), self.tokens(chosen)]
@@ -143,14 +143,14 @@ class PeoplePage:
     def tokens(self, name: str | None) -> gr.Dropdown:
         """The open tokens of the account of that name."""
         account = self.store.accounts.by_name(name) if name else None
-        marks = [each.mark for each in self.store.tokens.list(account.id, "api")] if account else []
+        marks = [each.mark for each in self.store.tokens.all(account.id, "api")] if account else []
         return gr.Dropdown(choices=marks, value=marks[0] if marks else None)
 
     def draw(self, everybody: list[Account]) -> str:
         """Everybody, those who are here first."""
         if not everybody:
             return empty("Nobody yet. Make a link above.")
-        answers = self.store.accounts.answers()
+        answers = self.store.accounts.answer_counts()
         here = sorted(
             everybody, key=lambda account: (not self.presence.is_online(account.id), account.disabled, account.id)
         )

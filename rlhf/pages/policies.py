@@ -9,11 +9,11 @@ from statistics import fmean
 import gradio as gr
 
 from data.errors import BadInput
-from data.ids import POLICY, public
+from data.ids import POLICY, public_id
 from data.intervals import bootstrap_share
 from data.records import Evaluation, Policy
 from data.store import Store
-from data.views.head_to_head import Meeting, meetings, outcomes
+from data.views.head_to_head import HeadToHead, head_to_head, mean_outcomes
 from rlhf.pages.components import (
     QUIET,
     WHERE,
@@ -79,13 +79,13 @@ class PoliciesPage:
         researcher(self.store, request)
         if place.split("/")[0] != "#policies":
             return [gr.skip()] * 3
-        policies = self.store.policies.list()
-        mark = f"{len(policies)} {self.store.comparisons.count()} {len(self.store.evaluations.list())}"
+        policies = self.store.policies.all()
+        mark = f"{len(policies)} {self.store.comparisons.count()} {len(self.store.evaluations.all())}"
         if mark == listed:
             return [gr.skip()] * 3
         names = [(f"{policy.public} · {policy.name}", policy.public) for policy in reversed(policies)]
         chosen = gr.Dropdown(choices=names, value=names[0][1]) if names and not listed else gr.Dropdown(choices=names)
-        met = meetings(self.store, "person")
+        met = head_to_head(self.store, "person")
         return [mark, [row(self.store, policy, met) for policy in in_family_order(policies)], chosen]
 
     def choose(self, event: gr.SelectData, request: gr.Request) -> str:
@@ -112,7 +112,7 @@ class PoliciesPage:
             policy = self.store.policies.get(chosen or "")
             if policy.parent_id is None:
                 raise BadInput(f"{policy.public} has no parent", "Choose a policy that was trained from another one.")
-            wanted = {"from": policy.public, "against": public(POLICY, policy.parent_id), "prompts": PAIRS}
+            wanted = {"from": policy.public, "against": public_id(POLICY, policy.parent_id), "prompts": PAIRS}
             run = launch(self.store, "sample", wanted, by=account.name)
         except BadInput as problem:
             return said(problem)
@@ -134,7 +134,7 @@ def in_family_order(policies: list[Policy]) -> list[Policy]:
     return ordered
 
 
-def row(store: Store, policy: Policy, met: Sequence[Meeting]) -> list[str]:
+def row(store: Store, policy: Policy, met: Sequence[HeadToHead]) -> list[str]:
     """A line of the table; `met`: what people say where policies met."""
     people, judged = by_people(met, policy)
     found = by_judge(store, policy)
@@ -144,7 +144,7 @@ def row(store: Store, policy: Policy, met: Sequence[Meeting]) -> list[str]:
         policy.public,
         policy.name,
         policy.kind,
-        public(POLICY, policy.parent_id) if policy.parent_id else "–",
+        public_id(POLICY, policy.parent_id) if policy.parent_id else "–",
         people,
         str(judged or "–"),
         with_interval(report.get("win_rate"), report.get("win_rate_ci")),
@@ -154,11 +154,11 @@ def row(store: Store, policy: Policy, met: Sequence[Meeting]) -> list[str]:
     ]
 
 
-def by_people(met: Sequence[Meeting], policy: Policy) -> tuple[str, int]:
+def by_people(met: Sequence[HeadToHead], policy: Policy) -> tuple[str, int]:
     """(win rate with interval, judged test prompts) against the parent, by people."""
     if policy.parent_id is None:
         return "–", 0
-    shares = list(outcomes(met, policy.id, policy.parent_id).values())
+    shares = list(mean_outcomes(met, policy.id, policy.parent_id).values())
     if not shares:
         return "not judged yet", 0
     return with_interval(fmean(shares), bootstrap_share(shares)), len(shares)
@@ -166,7 +166,7 @@ def by_people(met: Sequence[Meeting], policy: Policy) -> tuple[str, int]:
 
 def by_judge(store: Store, policy: Policy) -> Evaluation | None:
     """The newest evaluation against the parent."""
-    found = [one for one in store.evaluations.list(policy.id) if one.against_id == policy.parent_id]
+    found = [one for one in store.evaluations.all(policy.id) if one.against_id == policy.parent_id]
     return found[-1] if found else None
 
 
@@ -185,7 +185,7 @@ def lineage(policy: Policy) -> dict[str, object]:
     """Everything it descends from, by id."""
     return {
         "Base": policy.base.rsplit("/", 1)[-1],
-        "Parent": policy.parent_id and public(POLICY, policy.parent_id),
+        "Parent": policy.parent_id and public_id(POLICY, policy.parent_id),
         "Reward model": policy.reward_model_id and f"r{policy.reward_model_id}",
         "Data": policy.snapshot_id and f"s{policy.snapshot_id}",
         "Run": policy.run_id and f"run{policy.run_id}",

@@ -103,7 +103,7 @@ class ProjectsPage:
             project = self.store.projects.by_name(name or "")
         except BadInput:
             return [gr.skip()] * (len(self.fields) + 2)
-        people = [account.name for account in self.store.accounts.list() if not account.disabled]
+        people = [account.name for account in self.store.accounts.all() if not account.disabled]
         values = filled(self.store, project) | {
             "people": gr.Dropdown(choices=people, value=self.store.projects.members(project.id))
         }
@@ -120,7 +120,7 @@ class ProjectsPage:
         line = said(f"{project.name} is there. Give it people and pairs.")
         return [
             line,
-            gr.Dropdown(choices=[each.name for each in self.store.projects.list()], value=project.name),
+            gr.Dropdown(choices=[each.name for each in self.store.projects.all()], value=project.name),
             "",
             "",
         ]
@@ -132,7 +132,7 @@ class ProjectsPage:
             project = change(self.store, name or "", dict(zip(self.fields, given, strict=True)), actor(account))
         except BadInput as problem:
             return [said(problem), *[gr.skip()] * 3]
-        names = [each.name for each in self.store.projects.list()]
+        names = [each.name for each in self.store.projects.all()]
         line = said(f"{project.name} is saved; its guideline is version {project.guideline_version}.")
         return [line, gr.Dropdown(choices=names, value=project.name), "", version(project)]
 
@@ -157,7 +157,7 @@ class ProjectsPage:
             project, judge = self.store.projects.by_name(name or ""), self.store.accounts.by_name(person or "")
             if judge is None:
                 raise BadInput(f"there is no account {person!r}", "Choose who judged the pairs.")
-            made = self.store.gold.set_as_judged(project.id, judge)
+            made = self.store.gold.set_from_comparisons(project.id, judge)
         except BadInput as problem:
             return [said(problem), gr.skip()]
         self.store.audit.add(actor(account), "gold items set", project=project.name, judged_by=judge.id, pairs=made)
@@ -246,13 +246,13 @@ def set_people(store: Store, project: Project, names: list[str]) -> None:
     if None in accounts:
         raise BadInput(f"there is no account {names[accounts.index(None)]!r}", "Choose people from the list.")
     before = [store.accounts.by_name(name) for name in store.projects.members(project.id)]
-    store.projects.take_from(project.id, [account for account in before if account not in accounts])
-    store.projects.give(project.id, accounts)
+    store.projects.remove_members(project.id, [account for account in before if account not in accounts])
+    store.projects.add_members(project.id, accounts)
 
 
 def table(store: Store) -> list[list]:
     """One row for a project."""
-    return [row(store, project) for project in store.projects.list()]
+    return [row(store, project) for project in store.projects.all()]
 
 
 def row(store: Store, project: Project) -> list:

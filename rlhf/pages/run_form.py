@@ -77,7 +77,7 @@ class RunForm:
 
     def fresh(self) -> dict[Any, Any]:
         """What must be read again when the page is opened: the choices of models, and what is missing."""
-        rewards = [model.public for model in reversed(self.store.reward_models.list())]
+        rewards = [model.public for model in reversed(self.store.reward_models.all())]
         if self.kind.name == "ppo":
             rewards += read_sources(self.store.home)
         choices = {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, ["", *rewards])}
@@ -89,7 +89,7 @@ class RunForm:
         problem = self.missing()
         if problem:
             return f"<p class=bad>Missing: {refused(problem)}</p>"
-        runs = self.store.runs.list()
+        runs = self.store.runs.all()
         seconds, peak = typical_seconds(runs, self.kind.name), peak_memory_mb(runs, self.kind.name)
         memory = f" and up to {peak:,.0f} MB" if peak else ""
         before = (

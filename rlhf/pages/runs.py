@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from data.errors import BadInput
-from data.ids import RUN, number
+from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from rlhf.kinds import start_command
@@ -82,7 +82,7 @@ class RunsPage:
 
     def show(self, chosen: str, seen: str = "", listed: str = "") -> list:
         """The list and the chosen run (the one at work, or the newest, where none is chosen)."""
-        runs = self.store.runs.list()
+        runs = self.store.runs.all()
         marks = " ".join(f"{run.id}{run.state}" for run in runs)
         table = [gr.skip(), gr.skip()] if marks == listed else [marks, run_view.table(runs)]
         run = self._chosen(chosen, runs)
@@ -120,7 +120,7 @@ class RunsPage:
     def ask_cancel(self, chosen: str, request: gr.Request) -> list:
         """Ask the run to save and stop."""
         researcher(self.store, request)
-        run = self._chosen(chosen, self.store.runs.list())
+        run = self._chosen(chosen, self.store.runs.all())
         try:
             stopped = self.store.runs.request_cancel(run.id)
         except BadInput as problem:
@@ -132,7 +132,7 @@ class RunsPage:
     def ask_resume(self, chosen: str, request: gr.Request) -> list:
         """Queue a run that goes on from this one's checkpoint."""
         account = researcher(self.store, request)
-        old = self._chosen(chosen, self.store.runs.list())
+        old = self._chosen(chosen, self.store.runs.all())
         try:
             run = launch.resume(self.store, old.id, by=account.name)
         except BadInput as problem:
@@ -142,7 +142,7 @@ class RunsPage:
     def another(self, chosen: str, request: gr.Request) -> dict[Any, Any]:
         """Put the run's settings into the form of its kind; a kind without a form is started by its command."""
         researcher(self.store, request)
-        run = self._chosen(chosen, self.store.runs.list())
+        run = self._chosen(chosen, self.store.runs.all())
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
             problem = BadInput(
@@ -161,7 +161,7 @@ class RunsPage:
         """What is read again when a page is turned to: choices of models, what is missing; the form is open where it is the next thing."""
         researcher(self.store, request)
         updates = {field: value for form in self.forms.values() for field, value in form.fresh().items()}
-        return updates if self.store.runs.list() else {self.starting: gr.Accordion(open=True), **updates}
+        return updates if self.store.runs.all() else {self.starting: gr.Accordion(open=True), **updates}
 
     def changing(self) -> list:
         """The outputs of `opened`."""
@@ -169,7 +169,7 @@ class RunsPage:
 
     def _chosen(self, chosen: str, runs: list[Run]) -> Run | None:
         if chosen:
-            return self.store.runs.get(number(chosen, RUN))
+            return self.store.runs.get(parse_id(chosen, RUN))
         return next((run for run in runs if run.state == "running"), runs[0] if runs else None)
 
     def _folder(self, run: Run) -> Any:

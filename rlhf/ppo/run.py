@@ -87,7 +87,7 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
             f"nothing is left to train on: {', '.join(left_out)}", "Import shorter prompts.", field="prompts"
         )
     fixed = fitting_rows(
-        base, as_rows(store.prompts.list(split="validation", limit=settings.validation_prompts)), left_out
+        base, as_rows(store.prompts.all(split="validation", limit=settings.validation_prompts)), left_out
     )
     trainer = PPOTrainer(
         base,

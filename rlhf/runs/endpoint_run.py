@@ -18,7 +18,7 @@ from data.records import Prompt, Run
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import CompletionLength, Seed, Settings, as_dict, option, parse_settings
 from data.store import Store
-from data.tables.process_identity import identity
+from data.tables.process_identity import identify_process
 from rlhf.kinds import Kind
 from rlhf.runs.worker import work
 from rlhf.sampling.openai_endpoint import OpenAIEndpoint, Reply
@@ -72,7 +72,7 @@ def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
     _chosen(store, settings, store.completions.counts_of_model(settings.model))
     with store.transaction():
         run = store.runs.enqueue(KIND.name, as_dict(settings), by)
-        store.runs.start(run.id, *identity())  # in the same commit, or a supervisor would start it as well
+        store.runs.start(run.id, *identify_process())  # in the same commit, or a supervisor would start it as well
     with redirect_stdout(sys.stderr):
         work(store, run, KIND)
     return store.runs.get(run.id)

@@ -24,14 +24,14 @@ def prepare(
     """
     base = base and found(base)
     template = read_template(chat_template, base)
-    store.imports.mend()
+    store.imports.repair()
     if not store.policies.count():
         starter.register(store)
     if base and not _is_known(store, base, template):
         store.policies.add(
             name=Path(base).name, kind="base", base=base, versions={"chat_template": template} if template else {}
         )
-    if store.prompts.count() and not store.runs.list() and not store.pairs.waiting_count():
+    if store.prompts.count() and not store.runs.all() and not store.pairs.waiting_count():
         launch(store, "sample", {"prompts": FIRST_PROMPTS}, by=by)
 
 
@@ -55,7 +55,7 @@ def read_template(file: Path | None, base: str | None) -> str | None:
 
 
 def _is_known(store: Store, base: str, template: str | None) -> bool:
-    bare = [policy for policy in store.policies.list() if policy.base == base and policy.adapter is None]
+    bare = [policy for policy in store.policies.all() if policy.base == base and policy.adapter is None]
     return any(template in (None, policy.versions.get("chat_template")) for policy in bare)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
-from data.ids import REWARD_MODEL, number
+from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy, RewardModel
 from data.starter import BASE, SOURCE
 from data.store import Store
@@ -30,7 +30,7 @@ def prompts(store: Store, settings: Any) -> None:
     if not store.prompts.count():
         raise BadInput("this home has no prompts", "Import some: preference-loop import FILE --as prompts")
     source = getattr(settings, "prompts", "")
-    if source and isinstance(source, str) and not store.prompts.list(split="train", source=source, limit=1):
+    if source and isinstance(source, str) and not store.prompts.all(split="train", source=source, limit=1):
         remedy = "Name the source of an import, or leave it empty for all."
         raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
 
@@ -93,7 +93,7 @@ def compared(store: Store, settings: Any) -> None:
         for one in pair:
             usable(store, one, settings)
     if settings.reward:
-        store.reward_models.get(number(settings.reward, REWARD_MODEL))
+        store.reward_models.get(parse_id(settings.reward, REWARD_MODEL))
     elif settings.judge == "reward":
         raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
 
@@ -102,7 +102,7 @@ def reward(store: Store, settings: Any) -> None:
     """The reward exists, or there is a reward model to choose."""
     if settings.reward:
         reward_record(store, settings.reward)
-    elif not store.reward_models.list():
+    elif not store.reward_models.all():
         raise BadInput("there is no reward model yet", "Train one first: preference-loop train reward", field="reward")
 
 
@@ -133,7 +133,7 @@ def guard(store: Store, settings: Any) -> None:
 
 def _judge(store: Store, settings: Any) -> RewardModel | None:
     """The reward model that drives, the newest where none is named; None for a reward source."""
-    return reward_record(store, settings.reward) if settings.reward else store.reward_models.list()[-1]
+    return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
 
 
 def labels(store: Store, settings: Any) -> None:

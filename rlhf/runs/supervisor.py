@@ -17,9 +17,9 @@ from pathlib import Path
 
 from data.errors import StoreTrouble
 from data.records import Run
-from data.sqlite.disk_full import disk_full
+from data.sqlite.disk_full import is_disk_full
 from data.store import Store
-from data.tables.process_identity import identity
+from data.tables.process_identity import identify_process
 from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ class Supervisor:
 
     def step(self) -> bool:
         """Look after what is running; start the oldest queued run where nothing is in its way."""
-        running = self.store.runs.list(state="running")
+        running = self.store.runs.all(state="running")
         for run in running:
             self.look_after(run)
         at_work = {run.id for run in running}
@@ -82,13 +82,13 @@ class Supervisor:
                 env=ENVIRONMENT,
             )
         self.children[run.id] = child
-        self.store.runs.start(run.id, *identity(child.pid))
+        self.store.runs.start(run.id, *identify_process(child.pid))
 
     def look_after(self, run: Run) -> None:
         """Pass a cancellation on; decide `lost` where the process is gone and left no end behind."""
         child = self.children.get(run.id)
         code = child.poll() if child else None
-        if not self.store.runs.alive(run):
+        if not self.store.runs.is_alive(run):
             self.mark_ended(run, code)
         elif run.cancel_requested:
             self.cancel(run)
@@ -128,7 +128,7 @@ def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.
         while _step(supervisor) or is_locked(home / SERVER):
             time.sleep(poll)
         lock.close()
-        if not supervisor.store.runs.list(state="queued"):
+        if not supervisor.store.runs.all(state="queued"):
             return
 
 
@@ -154,7 +154,7 @@ def _step(supervisor: Supervisor) -> bool:
     try:
         return supervisor.step()
     except (StoreTrouble, OSError) as problem:
-        if not disk_full(problem):
+        if not is_disk_full(problem):
             raise
         time.sleep(ROOM)
         return True

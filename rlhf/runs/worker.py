@@ -23,9 +23,9 @@ from data.errors import BadInput, StoreTrouble
 from data.records import Run
 from data.run_context import Cancelled, RunContext
 from data.settings import parse_settings
-from data.sqlite.disk_full import disk_full
+from data.sqlite.disk_full import is_disk_full
 from data.store import Store
-from data.tables.process_identity import identity
+from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import left_checkpoint
@@ -50,7 +50,7 @@ def work(store: Store, run: Run, kind: Kind) -> str:
 
     SIGTERM is taken as the wish to stop before torch is imported.
     """
-    store.runs.start(run.id, *identity(os.getppid() if LAUNCHED else None))
+    store.runs.start(run.id, *identify_process(os.getppid() if LAUNCHED else None))
     threading.Thread(target=_beat, args=(store, run.id), daemon=True).start()
     try:
         settings = parse_settings(kind.settings_class(), run.settings)
@@ -138,7 +138,7 @@ def _leave_with(launcher: int) -> None:
 
 
 def _failed(store: Store, run: Run, problem: Exception) -> str:
-    full = disk_full(problem)
+    full = is_disk_full(problem)
     error = (
         _no_space(store, run)
         if full

@@ -59,7 +59,7 @@ def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed
 
     Fewer where there are fewer.
     """
-    prompts = store.prompts.list(split=split)
+    prompts = store.prompts.all(split=split)
     random.Random(seed).shuffle(prompts)
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 
@@ -72,7 +72,7 @@ def training_prompts(store: Store, source: str) -> list[Prompt]:
             "Leave prompts empty, or name the source of the prompts",
             field="prompts",
         )
-    prompts = store.prompts.list(split="train", source=source or None)
+    prompts = store.prompts.all(split="train", source=source or None)
     if not prompts:
         named = f" from {source!r}" if source else ""
         raise BadInput(

@@ -210,7 +210,7 @@ def fresh(home: Path) -> Path:
 
 def _round(tour: Tour, all_methods: bool) -> Findings:
     """1 sample  2 label  3 reward model  4 PPO  5 the other methods  6 compare them all with the start."""
-    start = tour.store.policies.list()[-1]
+    start = tour.store.policies.all()[-1]
     tour.sample(start)
     given = tour.label()
     reward = tour.run("reward", "reward", labels="simulated", base=start.base, **tour.plan.reward)

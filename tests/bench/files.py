@@ -86,7 +86,7 @@ def preferences(rows: int) -> Iterator[dict]:
 def add_waiting(store: Store, count: int) -> None:
     """So many pairs to be judged."""
     store.prompts.add_many({"text": f"Name {number} things.", "source": "bench"} for number in range(count))
-    prompts = store.prompts.list()
+    prompts = store.prompts.all()
     answers = [
         {"prompt_id": prompt.id, "model_name": "bench", "text": f"{side} {prompt.id}"}
         for prompt in prompts

@@ -104,7 +104,7 @@ def fill(store: Store, pairs: int) -> None:
     store.prompts.add_many(
         {"text": f"Write a short note about thing {number}.", "source": "bench"} for number in range(pairs)
     )
-    prompts = store.prompts.list()
+    prompts = store.prompts.all()
     texts = ("Dear friend, thank you so much for it. " * 6, "thx for that. " * 8)
     answers = [(prompt.id, f"model {side}", text) for prompt in prompts for side, text in enumerate(texts)]
     rows = [{"prompt_id": prompt, "model_name": model, "text": text, "number": 0} for prompt, model, text in answers]

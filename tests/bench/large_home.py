@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from data.clock import now
-from data.ids import dumps, sampled_id
-from data.sqlite.connection import unchecked
+from data.ids import canonical_json, sampled_id
+from data.sqlite.connection import without_foreign_keys
 from data.sqlite.schema.counts import COUNTED
 from data.store import Store
 from data.tables import comparisons as said
@@ -52,7 +52,7 @@ def fill(store: Store, *, pairs: int, comparisons: int, labelers: int) -> None:
     store.execute("PRAGMA cache_size = -2000000")  # KiB: the indexes of one large commit stay in memory
     policies = [store.policies.add(name=name, kind="base", base="bench").id for name in ("bench", "rival")]
     people = [store.accounts.add(f"person {number}", "labeler").id for number in range(labelers)]
-    with unchecked(store.db), store.transaction(), bare(store):
+    with without_foreign_keys(store.db), store.transaction(), bare(store):
         texts = [f"Question {number}?" for number in range(pairs)]
         store.insert_many("prompts", prompts.COLUMNS, (prompts.prompt_row(text, source="bench") for text in texts))
         met = list(meetings(store, policies))
@@ -112,8 +112,8 @@ def answer(prompt: int, side: int, policy: int, moment: str) -> tuple:
         policy,
         ("bench", "rival")[policy - 1],
         f"Answer {side} to question {prompt}.",
-        dumps(tokens),
-        dumps(sampling),
+        canonical_json(tokens),
+        canonical_json(sampling),
         0,
         side,
         1,
@@ -176,7 +176,7 @@ def measure(store: Store, *, turns: int = 100, overlap: float = 10.0) -> dict[st
     """Milliseconds that `next` and `submit` take, the median and the slowest of `turns`, each by one of the people."""
     rng = random.Random(0)
     took: dict[str, list[float]] = {"next": [], "submit": []}
-    names = [account.name for account in store.accounts.list()]
+    names = [account.name for account in store.accounts.all()]
     for turn in range(turns):
         session = Session(store, rng.choice(names), overlap=overlap)
         began = time.perf_counter()
@@ -210,7 +210,7 @@ def main() -> None:
             "fill_cpu_seconds": round(time.process_time() - used, 1),
         }
     told |= {"pairs": store.pairs.count(), "comparisons": store.comparisons.count()}
-    print(dumps(told if "fill_seconds" in told else told | measure(store)))
+    print(canonical_json(told if "fill_seconds" in told else told | measure(store)))
 
 
 if __name__ == "__main__":

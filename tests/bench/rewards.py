@@ -30,7 +30,7 @@ def reward_skill(home: Path, *, seed: int = 0) -> dict:
     store = Store(home)
     tour = Tour(store, FULL, seed, World(), lambda line: None)
     tour.world.register(store)
-    start = store.policies.list()[-1]
+    start = store.policies.all()[-1]
     test = {"from": start.public, "split": "test", "prompts": store.prompts.count("test")}
     tour.run("sample", "sample", **test, per_prompt=2 * TEST_PAIRS_PER_PROMPT)
     held_out = _label(tour, store.pairs.waiting_count())
@@ -50,7 +50,7 @@ def _sample_train(tour: Tour, labels: int) -> None:
     """Pairs on train prompts for so many labels: more than one per prompt only where prompts run out."""
     pairs = math.ceil(labels * SPARE)
     each = math.ceil(pairs / tour.store.prompts.count("train"))
-    start = tour.store.policies.list()[-1]
+    start = tour.store.policies.all()[-1]
     tour.run(
         "sample",
         "sample",

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from data import Store
-from data.views.head_to_head import meetings
+from data.views.head_to_head import head_to_head
 from data.views.preferences import stream_rows
 from labeling.page import actions, feedback
 from labeling.session import Answer, Session
@@ -49,13 +49,13 @@ def rows(store, table):
 
 def repeated(large, store):
     """The same home by the store's own calls."""
-    for policy in large.policies.list():
+    for policy in large.policies.all():
         store.policies.add(name=policy.name, kind=policy.kind, base=policy.base)
-    for account in large.accounts.list():
+    for account in large.accounts.all():
         store.accounts.add(account.name, account.role)
-    store.prompts.add_many({"text": prompt.text, "source": prompt.source} for prompt in large.prompts.list())
-    store.completions.add_many(one for prompt in large.prompts.list() for one in large.completions.of_prompt(prompt.id))
-    for pair in large.pairs.list():
+    store.prompts.add_many({"text": prompt.text, "source": prompt.source} for prompt in large.prompts.all())
+    store.completions.add_many(one for prompt in large.prompts.all() for one in large.completions.of_prompt(prompt.id))
+    for pair in large.pairs.all():
         store.pairs.add(pair.prompt_id, pair.second_id, pair.first_id, purpose=pair.purpose)
     for row in large.rows("SELECT * FROM assignments ORDER BY rowid"):
         store.insert("assignments", row | {"done": 0})
@@ -104,8 +104,8 @@ def scans(store, work):
         count_loop,
         lambda store: store.projects.counts(1),
         lambda store: (store.adjudications.open_pairs(limit=1_000), store.adjudications.open_count()),
-        lambda store: (store.columns.mark(), store.columns.skips(("person",))),
-        lambda store: meetings(store, "person"),
+        lambda store: (store.comparison_columns.change_counters(), store.comparison_columns.skip_counts(("person",))),
+        lambda store: head_to_head(store, "person"),
         lambda store: draw_answers(store, store.policies.get("p2")),
     ],
     ids=["loop", "projects", "disputes", "labels", "arena", "policies"],

@@ -86,7 +86,7 @@ def test_the_study_of_curated_rows_looks_at_them_once_and_trains_each_set_once(t
     assert set(found["stages"]) == {"curated", "random", "against random", "against all"}
     assert 0 <= found["random"]["win_rate"] <= 1
     assert set(found["weights"]) == {"trees", "columns", "letters", "constant"}
-    trained = [policy.snapshot_id for policy in Store(tmp_path / "home").policies.list() if policy.kind == "sft"]
+    trained = [policy.snapshot_id for policy in Store(tmp_path / "home").policies.all() if policy.kind == "sft"]
     assert len(trained) == len(set(trained)) == 3
 
     def refuse(store: Store) -> None:

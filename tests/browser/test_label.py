@@ -78,7 +78,7 @@ def desk(store, browser, request):
 
     def begin(form=None, texts=("plain answer", "kind answer"), pairs=2):
         made.project = project = store.projects.add(name, form=form or Form())
-        store.projects.give(project.id, [account])
+        store.projects.add_members(project.id, [account])
         for number in range(pairs):
             prompt = store.prompts.add(f"{name}: write note {number}.", source="test")
             rows = [
@@ -87,7 +87,7 @@ def desk(store, browser, request):
             ]
             ids = store.completions.add_many(rows)
             if len(ids) == 2:
-                store.projects.move(project.id, [store.pairs.add(prompt.id, *ids).id])
+                store.projects.move_pairs(project.id, [store.pairs.add(prompt.id, *ids).id])
             else:
                 store.rankings.add_task(prompt.id, ids, project_id=project.id)
         return made
@@ -155,7 +155,7 @@ def test_a_labeler_ranks_skips_flags_and_undoes_by_keyboard(store, desk, address
     tells(page, "Recorded: A better.")
     (event,) = store.comparisons.current(labeler_id=desk.account.id)
     assert (event.verdict, store.completions.get(event.left_id).text) == ("left", texts[0])
-    assert 0 <= store.attention.of(event.id) <= event.seconds
+    assert 0 <= store.active_time.get(event.id) <= event.seconds
     page.keyboard.press("u")
     tells(page, "Undone.")
     assert shown(page) == first
@@ -506,7 +506,7 @@ def test_a_page_that_was_open_while_the_server_restarted_goes_on_with_what_was_w
 def test_ten_people_who_answer_at_once_get_each_pair_once_and_every_answer_is_there(store, desk, address):
     desk.begin(pairs=30)
     people = [store.accounts.add(f"one of ten, {number}", "labeler") for number in range(10)]
-    store.projects.give(desk.project.id, people)
+    store.projects.add_members(desk.project.id, people)
     pages = [desk.open(address, who=each) for each in people]
     assert len({shown(page) for page in pages}) == 10
     for answered in range(1, 4):

@@ -25,7 +25,7 @@ def disputed(served_home) -> Iterator[Store]:
     """The server's store, in which two people agree on one pair and disagree on another."""
     store = Store(served_home)
     people = [store.accounts.by_name(name) or store.accounts.add(name, "labeler") for name in ("bo", "cy")]
-    for pair, verdicts in zip(store.pairs.list()[-2:], (("left", "left"), ("left", "right_much")), strict=True):
+    for pair, verdicts in zip(store.pairs.all()[-2:], (("left", "left"), ("left", "right_much")), strict=True):
         for person, verdict in zip(people, verdicts, strict=True):
             about = {"pair_id": pair.id, "labeler_id": person.id, "left_id": pair.first_id, "right_id": pair.second_id}
             name = f"{person.name}-{pair.id}"

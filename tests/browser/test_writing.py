@@ -54,5 +54,5 @@ def test_an_answer_is_written_sent_back_written_anew_and_accepted(page, server, 
     page.locator("#accept").click()
     expect(page.locator("[role=status]")).to_have_text("Recorded. Thank you.")
     store = Store(served_home)
-    assert [(row.instruction, row.output) for row in store.instructions.list()] == [(prompt, ANSWER)]
+    assert [(row.instruction, row.output) for row in store.instructions.all()] == [(prompt, ANSWER)]
     store.close()

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from data import intervals
-from data.intervals import bootstrap_counts, bootstrap_mean, wilson
+from data.intervals import bootstrap_counts, bootstrap_mean, wilson_interval
 
 
 def test_wilson_agrees_with_the_worked_example():
     # z = 1.96, k = 8, n = 10: (0.8 + 0.19208 -+ 1.96 sqrt(0.016 + 0.009604)) / 1.38416 = (0.99208 -+ 0.31363) / 1.38416
-    assert wilson(8, 10) == pytest.approx((0.49015, 0.94331), abs=1e-4)
+    assert wilson_interval(8, 10) == pytest.approx((0.49015, 0.94331), abs=1e-4)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 5), (5, 5), (1, 1000), (0.5, 3)])
 def test_wilson_stays_between_0_and_1_and_holds_the_rate(k, n):
-    low, high = wilson(k, n)
+    low, high = wilson_interval(k, n)
     assert 0 <= low <= k / n <= high <= 1
 
 
 def test_no_trial_says_nothing():
-    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson_interval(0, 0) == (0.0, 1.0)
     assert all(math.isnan(end) for end in bootstrap_mean([]))
 
 
@@ -50,6 +50,6 @@ def test_values_that_repeat_have_the_interval_of_the_values_written_out():
 
 def test_resamples_come_in_blocks_and_are_those_of_one_call():
     shares = np.array([0.5, 0.3, 0.2])
-    blocks = list(intervals.multinomial(50, shares, 7, 250))
+    blocks = list(intervals.multinomial_draws(50, shares, 7, 250))
     assert [len(block) for block in blocks] == [100, 100, 50]
     assert (np.concatenate(blocks) == np.random.default_rng(7).multinomial(50, shares, size=250)).all()

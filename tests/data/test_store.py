@@ -142,7 +142,7 @@ def test_a_failed_transaction_leaves_nothing_and_a_failed_inner_one_only_its_own
         store.prompts.add("kept", source="test")
         with pytest.raises(ZeroDivisionError):
             write_and_fail()
-    assert [prompt.text for prompt in store.prompts.list()] == ["kept"]
+    assert [prompt.text for prompt in store.prompts.all()] == ["kept"]
 
 
 def test_a_typo_never_creates_a_table(store):

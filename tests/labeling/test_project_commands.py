@@ -39,7 +39,7 @@ def test_a_project_is_added_shown_and_listed(store, run, tmp_path):
     assert store.projects.by_name("notes").form == Form(scale="plain", tie=False, aspects=("helpful", "honest"))
     assert [each["name"] for each in run("projects", "list")[1]["projects"]] == ["Standard", "Notes"]
     assert run("projects", "show", "NOTES")[1] == made
-    assert store.audit.list()[0]["action"] == "project added"
+    assert store.audit.all()[0]["action"] == "project added"
 
 
 def test_a_change_keeps_what_was_not_named(store, run, tmp_path):
@@ -86,8 +86,8 @@ def test_gold_is_what_a_person_said(store, run, add_pairs):
     for number, verdict in enumerate(("left_slightly", "tie", "both_bad")):
         session.submit(Answer(f"answer-{number}", session.next().assignment, verdict, rationale="clear"))
     assert run("projects", "gold", "Standard", "--as-judged-by", "rae")[1] == {"gold": 3}
-    assert {each.outcome for each in store.gold.list()} == {"winner", "tie", "both_bad"}
-    assert {(each.note, each.set_by) for each in store.gold.list()} == {("clear", "Rae")}
+    assert {each.outcome for each in store.gold.all()} == {"winner", "tie", "both_bad"}
+    assert {(each.note, each.set_by) for each in store.gold.all()} == {("clear", "Rae")}
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,9 @@ def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_ma
 ):
     add_pairs(2)
     monkeypatch.setattr(cached_overview, "REST", 0)
-    read, whole = [], type(store.columns).comparisons
+    read, whole = [], type(store.comparison_columns).comparisons
     monkeypatch.setattr(
-        type(store.columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
+        type(store.comparison_columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
     )
     judge(store, "Mina", {"Write note 0.": "plain", "Write note 1.": "plain"})
     judge(store, "Jun", {"Write note 0.": "plain", "Write note 1.": "kind"})

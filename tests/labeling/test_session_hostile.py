@@ -211,6 +211,6 @@ def test_answers_sent_again_after_an_undo_and_after_an_erasure_get_their_receipt
     again = answer(session.undo(), id="answer-2", rationale="warmer still")
     receipts.append(session.submit(again))
     assert [session.submit(first), session.submit(again)] == receipts
-    store.own_data.erase(session.labeler.id)
+    store.personal_data.erase(session.labeler.id)
     assert [session.submit(first), session.submit(again)] == receipts
     assert store.rows("SELECT * FROM rationales") == []

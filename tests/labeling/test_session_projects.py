@@ -55,8 +55,8 @@ def judge_all(session):
 def test_a_labeler_is_handed_only_what_their_projects_have_and_the_given_one_first(store, people, add_pairs):
     pairs = add_pairs(6)
     notes = store.projects.add("Notes", everyone=False)
-    store.projects.move(notes.id, [pair.id for pair in pairs[:3]])
-    store.projects.give(notes.id, [people[0]])
+    store.projects.move_pairs(notes.id, [pair.id for pair in pairs[:3]])
+    store.projects.add_members(notes.id, [people[0]])
     assert len(judge_all(Session(store, people[1]))) == 3
     item = Session(store, people[0]).next()
     session = Session(store, people[0])
@@ -168,7 +168,7 @@ def test_a_project_without_skip_or_flag_refuses_them(store, people, add_pairs, f
     with pytest.raises(Refused, match="Use 'skip' or 'flag'"):
         session.skip(item.assignment, "no", "burn")
     session.skip(item.assignment, "broken", "flag")
-    assert store.row("SELECT kind, reason FROM skips") == {"kind": "flag", "reason": "broken"}
+    assert store.one("SELECT kind, reason FROM skips") == {"kind": "flag", "reason": "broken"}
 
 
 # holds
@@ -262,12 +262,12 @@ def test_gold_goes_to_every_labeler_at_its_rate_and_leaves_the_overlap_alone(sto
         session = Session(store, person, rng=random.Random(person.id))
         for _ in range(20):
             session.submit(said(session.next()))
-    kinds = Counter((each.labeler_id, each.gold) for each in store.assignments.list())
+    kinds = Counter((each.labeler_id, each.gold) for each in store.assignments.all())
     # binomial(20, 1/4): 5 expected, 1.94 standard deviation
     assert all(1 <= kinds[person.id, True] <= 10 for person in people[:2])
     gold = {pair.id for pair in pairs[:10]}
-    assert {each.pair_id for each in store.assignments.list() if each.gold} <= gold
-    assert not gold & {each.pair_id for each in store.assignments.list() if not each.gold}
+    assert {each.pair_id for each in store.assignments.all() if each.gold} <= gold
+    assert not gold & {each.pair_id for each in store.assignments.all() if not each.gold}
 
 
 def test_a_planned_repeat_swaps_the_sides_once_and_counts_for_nothing(store, people, add_pairs):

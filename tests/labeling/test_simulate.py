@@ -28,7 +28,7 @@ def test_each_pair_is_judged_once_and_every_answer_is_marked_simulated(store, ad
     assert Counter(row.pair_id for row in rows) == dict.fromkeys(range(1, 41), 1)
     assert {row.source for row in rows} == {"simulated"}
     assert Counter(store.accounts.get(row.labeler_id).name for row in rows) == {"sim-1": 14, "sim-2": 13, "sim-3": 13}
-    assert all(account.simulated and account.password_hash is None for account in store.accounts.list())
+    assert all(account.simulated and account.password_hash is None for account in store.accounts.all())
 
 
 def test_the_asked_number_is_given_and_the_rest_waits(store, add_pairs):
@@ -98,7 +98,7 @@ def test_an_agreement_that_cannot_be_had_is_refused_with_the_range(store, add_pa
 
 
 def nothing_recorded(store) -> bool:
-    return store.comparisons.events() == store.accounts.list() == []
+    return store.comparisons.events() == store.accounts.all() == []
 
 
 def test_without_pairs_the_remedy_is_to_sample(store):
@@ -126,4 +126,4 @@ def test_a_persons_account_is_never_used(store, add_pairs):
     store.accounts.add("sim-2", "labeler")
     with pytest.raises(BadInput, match="'sim-2' is a person's"):
         simulate(store, labels=5, labelers=3, seed=0, score=score)
-    assert [account.name for account in store.accounts.list()] == ["sim-2"]
+    assert [account.name for account in store.accounts.all()] == ["sim-2"]

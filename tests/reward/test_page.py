@@ -119,7 +119,7 @@ def test_the_form_queues_a_run_and_trains_nothing(store):
     mina = store.accounts.add("mina", "researcher")
     page = page_of(store, lambda request: mina, lambda settings, by: store.runs.enqueue("reward", settings, by))
     said = page.submit(None, *[field.value for field in page.fields.values()])
-    (run,) = store.runs.list()
+    (run,) = store.runs.all()
     assert run.public in said
     assert (run.state, run.created_by, run.settings["learning_rate"]) == ("queued", "mina", 0.001)
 

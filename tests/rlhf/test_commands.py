@@ -54,7 +54,7 @@ def test_a_sampling_that_makes_no_sense_is_one_line_and_no_run(store, capsys, gi
     with locks.acquire_lock(store.home / locks.SUPERVISOR):
         status = app.main(["sample", *given, "--home", str(store.home)])
     assert value in refused((status, *capsys.readouterr()))
-    assert store.runs.list() == []
+    assert store.runs.all() == []
 
 
 def test_the_list_has_a_line_for_every_run_newest_first(call, store):
@@ -105,7 +105,7 @@ def test_only_a_run_that_ended_early_is_resumed(call, store, state):
     if state == "done":
         store.runs.finish(1, "done")
     assert f"run1 is {state}" in refused(call("resume", "run1"))
-    assert len(store.runs.list()) == 1
+    assert len(store.runs.all()) == 1
 
 
 @pytest.mark.parametrize(

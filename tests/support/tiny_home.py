@@ -24,7 +24,7 @@ def make_tiny_home(home: Path, model: Path, *, pairs: int = 0, people: bool = Tr
         for thing in THINGS
     )
     policy = store.policies.add(name="tiny", kind="base", base=str(model))
-    for prompt in store.prompts.list(split="train")[:pairs]:
+    for prompt in store.prompts.all(split="train")[:pairs]:
         texts = (f"Dear friend, thank you so much. {prompt.text[32:]} It was kind of you.", "thx")
         made = store.completions.add_many(
             {

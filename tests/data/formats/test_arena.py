@@ -143,7 +143,7 @@ def test_three_votes_on_a_pair_are_three_comparisons_by_three_labelers(store, tm
     }
     assert store.pairs.count() == 1
     assert {
-        store.completions.get(id).model_name for id in (store.pairs.list()[0].first_id, store.pairs.list()[0].second_id)
+        store.completions.get(id).model_name for id in (store.pairs.all()[0].first_id, store.pairs.all()[0].second_id)
     } == {
         "bloom-7b",
         "llama-7b",

@@ -105,7 +105,7 @@ def test_parquet_rows_are_numbered_and_keep_their_texts(store, tmp_path):
     parquet.write_table(pa.Table.from_pylist(items), file)
     assert [row.line for row in rows(file)] == list(range(1, 101))
     assert import_file(store, file, "instructions")["added"] == 100
-    first, *_ = store.instructions.list()
+    first, *_ = store.instructions.all()
     assert (first.instruction, first.output) == (KOREAN, ANSWER)
 
 

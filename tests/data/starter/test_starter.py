@@ -167,13 +167,13 @@ class TestShipped:
 
     def test_registering_twice_adds_prompts_rows_and_policies_once(self, store: Store):
         starter.register(store)
-        counts = store.prompts.count(), store.instructions.count(), len(store.policies.list())
+        counts = store.prompts.count(), store.instructions.count(), len(store.policies.all())
         starter.register(store)
-        assert (store.prompts.count(), store.instructions.count(), len(store.policies.list())) == counts
+        assert (store.prompts.count(), store.instructions.count(), len(store.policies.all())) == counts
         assert store.prompts.count("test") >= 300
         assert store.prompts.count() >= 1000
         assert store.instructions.count() >= 8000
 
     def test_shipped_prompts_keep_their_facts_and_their_split(self, store: Store):
         starter.register(store)
-        assert all(prompt.facts["family"] == prompt.family for prompt in store.prompts.list(split="test"))
+        assert all(prompt.facts["family"] == prompt.family for prompt in store.prompts.all(split="test"))

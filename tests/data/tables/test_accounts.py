@@ -18,7 +18,7 @@ def test_a_name_is_taken_without_regard_to_case(store, mina):
     assert store.accounts.by_name("mina ") == mina == store.accounts.get(mina.id)
     with pytest.raises(BadInput, match="'MINA' already"):
         store.accounts.add("MINA", "researcher")
-    assert store.accounts.list() == [mina]
+    assert store.accounts.all() == [mina]
 
 
 def test_a_password_hash_never_shows_in_a_printed_account(mina):
@@ -29,7 +29,7 @@ def test_a_password_hash_never_shows_in_a_printed_account(mina):
 def test_an_account_has_a_name_and_a_known_role(store, name, role):
     with pytest.raises(BadInput):
         store.accounts.add(name, role)
-    assert store.accounts.list() == []
+    assert store.accounts.all() == []
 
 
 def test_simulated_labelers_are_marked_as_such(store):
@@ -79,17 +79,17 @@ def test_a_new_password_ends_the_sessions_opened_with_the_old_one(store, mina):
 
 def test_a_first_link_opens_once(store):
     link = store.tokens.issue("first-link", None, 60)
-    assert store.tokens.good(link, "first-link")
+    assert store.tokens.is_valid(link, "first-link")
     assert not store.tokens.consume(link, "session")
     assert [store.tokens.consume(link, "first-link") for _ in range(2)] == [True, False]
-    assert not store.tokens.good(link, "first-link")
+    assert not store.tokens.is_valid(link, "first-link")
     assert not store.tokens.consume(store.tokens.issue("first-link", None, -1), "first-link")
 
 
 def test_the_audit_lists_acts_newest_first(store):
     store.audit.add("Mina", "import", file="a.jsonl", added=3)
     store.audit.add("Mina", "export")
-    acts = store.audit.list()
+    acts = store.audit.all()
     assert [(act["action"], act["detail"]) for act in acts] == [
         ("export", {}),
         ("import", {"file": "a.jsonl", "added": 3}),

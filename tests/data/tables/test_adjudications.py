@@ -10,7 +10,7 @@ import pytest
 from data.errors import BadInput, Refused
 from data.tables.adjudications import Decision, rebuild_disputes
 from data.transfer.exporting import export_file
-from data.views.preferences import filters, left_out, preference_rows
+from data.views.preferences import count_excluded, preference_rows, snapshot_filters
 from labeling.session import RankingAnswer, Session
 
 
@@ -97,7 +97,7 @@ def test_an_adjudication_stands_in_place_of_what_people_said_and_the_events_stay
     assert (decided.label, decided.margin, decided.comparison_id) == (0.0, 3, "decision-1")
     assert store.adjudications.open_count() == 0
     assert len(store.comparisons.events()) == 3
-    assert filters(store, "person")["adjudicated"] == 1
+    assert snapshot_filters(store, "person")["adjudicated"] == 1
     export_file(store, tmp_path / "events.jsonl", "events")
     told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [one["event"] for one in told].count("comparison") == 3
@@ -130,8 +130,8 @@ def test_a_verdict_taken_back_makes_the_pair_wait_again_and_can_be_decided_anew(
     say(pair, "jun", "right")
     store.adjudications.decide(decision(pair, people))
     with pytest.raises(Refused):
-        store.adjudications.take_back("decision-1", people["mina"].id)
-    store.adjudications.take_back("decision-1", people["rae"].id)
+        store.adjudications.withdraw("decision-1", people["mina"].id)
+    store.adjudications.withdraw("decision-1", people["rae"].id)
     assert store.adjudications.open_count() == 1
     store.adjudications.decide(decision(pair, people, "tie", id="decision-2"))
     assert store.adjudications.of_pair(pair.id).verdict == "tie"
@@ -166,7 +166,7 @@ def test_a_verdict_replaces_comparisons_of_its_answers_and_leaves_rankings(store
 def test_decisions_are_never_changed_or_deleted(store, add_pairs, people, statement):
     (pair,) = add_pairs(1)
     store.adjudications.decide(decision(pair, people))
-    store.asides.set_aside("mina", "answers at random", by="rae")
+    store.excluded_labelers.exclude("mina", "answers at random", by="rae")
     with pytest.raises(Exception, match="written once"):
         store.execute(statement)
 
@@ -175,19 +175,19 @@ def test_a_labeler_set_aside_is_left_out_by_a_filter_that_is_recorded(store, add
     one, other = add_pairs(2)
     say(one, "mina", "left")
     say(other, "jun", "left")
-    store.asides.set_aside("Mina", " answers at random ", by="rae")
+    store.excluded_labelers.exclude("Mina", " answers at random ", by="rae")
     assert [row.labeler for row in preference_rows(store)] == ["jun"]
-    assert filters(store, "person+import") == {"labels": "person+import", "set_aside": [people["mina"].id]}
-    assert left_out(store) == {"labeler set aside": 1}
+    assert snapshot_filters(store, "person+import") == {"labels": "person+import", "set_aside": [people["mina"].id]}
+    assert count_excluded(store) == {"labeler set aside": 1}
     assert export_file(store, tmp_path / "out.jsonl", "preferences", by="rae")["omitted"] == {"labeler set aside": 1}
-    export, aside = store.audit.list(2)
+    export, aside = store.audit.all(2)
     assert export["detail"]["set_aside"] == [people["mina"].id]
     assert (aside["actor"], aside["action"], aside["detail"]["reason"]) == (
         "rae",
         "set labeler aside",
         "answers at random",
     )
-    store.asides.take_in("mina", by="rae")
+    store.excluded_labelers.include("mina", by="rae")
     assert len(preference_rows(store)) == 2
 
 
@@ -197,23 +197,23 @@ def test_setting_a_labeler_aside_settles_the_disputes_that_were_theirs_alone(sto
         say(pair, "mina", "left")
         say(pair, "jun", "right")
     say(other, "ada", "left")
-    store.asides.set_aside("mina", "away", by="rae")
+    store.excluded_labelers.exclude("mina", "away", by="rae")
     assert store.adjudications.open_pairs() == [other.id]
-    store.asides.take_in("mina", by="rae")
+    store.excluded_labelers.include("mina", by="rae")
     assert store.adjudications.open_pairs() == [one.id, other.id]
 
 
 def test_setting_aside_needs_a_known_labeler_and_a_reason(store, people):
     with pytest.raises(BadInput, match="for a reason"):
-        store.asides.set_aside("mina", "  ", by="rae")
+        store.excluded_labelers.exclude("mina", "  ", by="rae")
     with pytest.raises(BadInput, match="no labeler 'nobody'"):
-        store.asides.set_aside("nobody", "x", by="rae")
+        store.excluded_labelers.exclude("nobody", "x", by="rae")
     with pytest.raises(BadInput, match="not set aside"):
-        store.asides.take_in("mina", by="rae")
+        store.excluded_labelers.include("mina", by="rae")
 
 
 def test_where_everybody_is_set_aside_the_refusal_says_so(store, add_pairs, say):
     say(add_pairs(1)[0], "mina", "left")
-    store.asides.set_aside("mina", "away", by="rae")
+    store.excluded_labelers.exclude("mina", "away", by="rae")
     with pytest.raises(BadInput, match="set aside"):
         preference_rows(store)

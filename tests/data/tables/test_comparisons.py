@@ -58,7 +58,7 @@ def test_events_refuse_update_and_delete(store, pair, mina, assign):
 
 def test_insert_or_replace_cannot_rewrite_an_event(store, pair, mina):
     store.comparisons.record(**event(pair, mina))
-    row = store.row("SELECT * FROM comparisons")
+    row = store.one("SELECT * FROM comparisons")
     changed = row | {"verdict": "right", "winner_id": row["right_id"]}
     with pytest.raises(sqlite3.IntegrityError, match="written once"):
         store.db["comparisons"].insert(changed, replace=True)
@@ -105,7 +105,7 @@ def test_the_winner_is_a_completion_and_the_margin_says_how_clearly(store, pair,
 
 def test_the_schema_refuses_a_winner_that_the_verdict_does_not_name(store, pair, mina):
     store.comparisons.record(**event(pair, mina))
-    row = store.row("SELECT * FROM comparisons") | {"id": "e2"}
+    row = store.one("SELECT * FROM comparisons") | {"id": "e2"}
     for wrong in (
         {"winner_id": row["right_id"]},
         {"winner_id": None},
@@ -156,7 +156,7 @@ def test_an_assignment_has_one_first_answer(store, pair, mina, assign):
     store.comparisons.record(**event(pair, mina, **sides))
     with pytest.raises(Refused, match="has its answer"):
         store.comparisons.record(**event(pair, mina, **sides, id="e2"))
-    row = store.row("SELECT * FROM comparisons")
+    row = store.one("SELECT * FROM comparisons")
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         store.insert("comparisons", row | {"id": "e2"})
 

@@ -51,7 +51,7 @@ def test_lineage_goes_from_a_policy_back_to_its_rows(store):
     rows = store.snapshots.rows(store.reward_models.get(policy.reward_model_id).snapshot_id)
     assert rows == [{"comparison_id": "c1", "weight": 1.0}]
     assert store.policies.children(start.id) == [policy]
-    assert store.policies.list() == [start, policy]
+    assert store.policies.all() == [start, policy]
     assert judge.report == {"accuracy": 0.7}
 
 
@@ -97,5 +97,5 @@ def test_the_latest_evaluation_of_a_judge_is_found(store):
     assert store.evaluations.latest(policy.id, start.id, "rubric") == newest
     assert store.evaluations.latest(policy.id, None, "r1") == alone
     assert store.evaluations.latest(policy.id, start.id, "simulated") is None
-    assert len(store.evaluations.list(policy.id)) == 3
-    assert store.evaluations.list(start.id) == []
+    assert len(store.evaluations.all(policy.id)) == 3
+    assert store.evaluations.all(start.id) == []

@@ -29,7 +29,7 @@ def answers(store):
 
 def test_the_standard_project_is_everyones_and_has_every_pair(store, people, add_pairs):
     add_pairs(3)
-    (standard,) = store.projects.list()
+    (standard,) = store.projects.all()
     assert (standard.id, standard.name, standard.everyone, standard.form, standard.overlap) == (
         STANDARD,
         "Standard",
@@ -37,24 +37,24 @@ def test_the_standard_project_is_everyones_and_has_every_pair(store, people, add
         Form(),
         1.0,
     )
-    assert store.projects.of(people[0]) == [standard]
+    assert store.projects.open_for(people[0]) == [standard]
     assert store.projects.counts(STANDARD)["pairs"] == 3
 
 
 def test_a_labeler_reaches_the_projects_given_to_them_and_a_researcher_all(store, people):
     project = store.projects.add("Notes")
-    store.projects.give(project.id, [people[0]])
+    store.projects.add_members(project.id, [people[0]])
     researcher = store.accounts.add("Rae", "researcher")
-    assert [each.name for each in store.projects.of(people[0])] == ["Notes", "Standard"]
-    assert [each.name for each in store.projects.of(people[1])] == ["Standard"]
-    assert [each.name for each in store.projects.of(researcher)] == ["Notes", "Standard"]
-    store.projects.take_from(project.id, [people[0]])
+    assert [each.name for each in store.projects.open_for(people[0])] == ["Notes", "Standard"]
+    assert [each.name for each in store.projects.open_for(people[1])] == ["Standard"]
+    assert [each.name for each in store.projects.open_for(researcher)] == ["Notes", "Standard"]
+    store.projects.remove_members(project.id, [people[0]])
     assert store.projects.members(project.id) == []
 
 
 def test_a_closed_project_is_nobodys(store, people):
     store.projects.change(STANDARD, closed=True)
-    assert store.projects.of(people[0]) == []
+    assert store.projects.open_for(people[0]) == []
 
 
 def test_a_guideline_gets_a_version_for_each_change(store):
@@ -94,7 +94,7 @@ def test_a_setting_that_makes_no_sense_is_refused_by_its_name(store, field, valu
     with pytest.raises(BadInput) as caught:
         store.projects.add(**({"name": "Notes"} | {field: value}))
     assert caught.value.field == field
-    assert len(store.projects.list()) == 1
+    assert len(store.projects.all()) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_form_is_read_as_it_was_written():
 def test_a_moved_pair_waits_in_its_new_project(store, add_pairs):
     pairs = add_pairs(3)
     project = store.projects.add("Notes")
-    assert store.projects.move(project.id, [pairs[0].id, pairs[1].id]) == 2
+    assert store.projects.move_pairs(project.id, [pairs[0].id, pairs[1].id]) == 2
     assert (store.projects.counts(project.id)["pairs"], store.projects.counts(STANDARD)["pairs"]) == (2, 1)
 
 
@@ -142,7 +142,7 @@ def test_a_gold_item_is_met_by_its_winner_whatever_the_margin(store, add_pairs, 
     store.comparisons.record(id="wrong", verdict="tie", **about)
     assert gold.met_by(store.comparisons.get("right"))
     assert not gold.met_by(store.comparisons.get("wrong"))
-    assert store.gold.list() == [gold] == [store.gold.get(pair.id)]
+    assert store.gold.all() == [gold] == [store.gold.get(pair.id)]
     with pytest.raises(BadInput, match="cannot be the winner"):
         store.gold.set(pair.id, "another", by="Rae")
     store.gold.unset(pair.id)

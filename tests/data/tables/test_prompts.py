@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlite_utils.utils import sqlite3
 
 from data.errors import BadInput
-from data.ids import number, public
+from data.ids import parse_id, public_id
 from data.splits import SPLITS, normalise, split_of
 from data.tables.prompts import conversation_text
 
@@ -42,9 +42,9 @@ def test_a_prompt_is_found_again_by_its_normalised_text(store, prompt):
 def test_importing_prompts_twice_adds_nothing_the_second_time(store):
     rows = [{"text": f"Prompt {number}", "source": "file.jsonl", "facts": {"n": number}} for number in range(20)]
     assert store.prompts.add_many(rows + rows[:3]) == (20, 3)
-    before = store.prompts.list()
+    before = store.prompts.all()
     assert store.prompts.add_many(rows) == (0, 20)
-    assert store.prompts.list() == before
+    assert store.prompts.all() == before
     assert before[7].facts == {"n": 7}
 
 
@@ -57,11 +57,11 @@ def test_a_bad_prompt_among_good_ones_leaves_the_store_as_it_was(store):
 def test_prompts_are_listed_by_what_they_are(store):
     store.prompts.add_many([{"text": f"t{n}", "source": "ab"[n % 2], "family": "xy"[n % 2]} for n in range(40)])
     assert sum(store.prompts.count(split) for split in SPLITS) == store.prompts.count() == 40
-    tests = store.prompts.list(split="test")
+    tests = store.prompts.all(split="test")
     assert tests
     assert all(split_of(prompt.text) == "test" for prompt in tests)
-    assert {prompt.source for prompt in store.prompts.list(family="x")} == {"a"}
-    assert [prompt.text for prompt in store.prompts.list(source="b", limit=2)] == ["t1", "t3"]
+    assert {prompt.source for prompt in store.prompts.all(family="x")} == {"a"}
+    assert [prompt.text for prompt in store.prompts.all(source="b", limit=2)] == ["t1", "t3"]
 
 
 def test_a_conversation_keeps_its_turns(store):
@@ -195,7 +195,7 @@ def test_many_pairs_are_added_in_one_commit_and_all_or_none(store, prompt, polic
         2,
         1,
     ]
-    assert [pair.purpose for pair in store.pairs.list()] == ["compare", "compare"]
+    assert [pair.purpose for pair in store.pairs.all()] == ["compare", "compare"]
 
 
 def test_a_pair_waits_until_somebody_judged_it(store, add_pairs):
@@ -206,7 +206,7 @@ def test_a_pair_waits_until_somebody_judged_it(store, add_pairs):
     assert store.pairs.waiting_count() == 2
     store.comparisons.record(id="e", assignment_id="a", verdict="tie", source="person", **about)
     assert store.pairs.waiting_count() == 1
-    assert [pair.id for pair in store.pairs.list("train")] == [1, 2]
+    assert [pair.id for pair in store.pairs.all("train")] == [1, 2]
 
 
 def test_an_instruction_belongs_to_the_prompt_that_it_and_its_input_make(store):
@@ -217,7 +217,7 @@ def test_an_instruction_belongs_to_the_prompt_that_it_and_its_input_make(store):
     assert store.prompts.get(row.prompt_id).family == "rewrite"
     assert row.defects == ["curt"]
     assert row.split == split_of("Make it polite.\n\ngo")
-    assert store.instructions.get(row.id) == store.instructions.list()[0] == row
+    assert store.instructions.get(row.id) == store.instructions.all()[0] == row
 
 
 def test_importing_instructions_twice_adds_nothing_the_second_time(store):
@@ -241,7 +241,7 @@ def test_the_same_rows_are_the_same_snapshot(store):
     reweighted = [rows[0], rows[1] | {"weight": 0.4}]
     assert store.snapshots.freeze("preferences", reweighted, {}).id != first.id
     assert store.snapshots.freeze("text", rows, {}).id != first.id
-    assert [one.public for one in store.snapshots.list()] == ["s1", "s2", "s3"]
+    assert [one.public for one in store.snapshots.all()] == ["s1", "s2", "s3"]
 
 
 def test_a_snapshot_stays_frozen(store):
@@ -258,11 +258,11 @@ def test_records_are_frozen(store, prompt):
 
 
 def test_public_ids_read_back_and_others_are_quoted():
-    assert public("p", 4) == "p4"
-    assert [number(text, "run") for text in ("run17", "17", 17, " run17 ")] == [17] * 4
+    assert public_id("p", 4) == "p4"
+    assert [parse_id(text, "run") for text in ("run17", "17", 17, " run17 ")] == [17] * 4
     for wrong in ("r4", "p", "p4x", "-4", ""):
         with pytest.raises(BadInput, match="is not the id of a policy. Give an id such as p4") as refused:
-            number(wrong, "p")
+            parse_id(wrong, "p")
         assert repr(wrong) in str(refused.value)
 
 

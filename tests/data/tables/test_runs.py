@@ -13,9 +13,9 @@ import pytest
 
 from data import Store
 from data.errors import BadInput
-from data.run_context import LAST, RunContext
-from data.tables.process_identity import Identity, alive, boot_id, identity
-from data.tables.runs import BEFORE
+from data.run_context import TRAINER_STATE_FILE, RunContext
+from data.tables.process_identity import Identity, identify_process, is_process_alive, read_boot_id
+from data.tables.runs import ALLOWED_BEFORE
 
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
@@ -25,7 +25,7 @@ def run_in(store, state):
     run = store.runs.enqueue("ppo", {"seed": 1}, "Mina")
     if state == "queued":
         return run
-    run = store.runs.start(run.id, *identity())
+    run = store.runs.start(run.id, *identify_process())
     return run if state == "running" else store.runs.finish(run.id, state)
 
 
@@ -34,7 +34,7 @@ def test_a_run_goes_through_the_queue_to_its_end(store):
     assert (run.public, run.state, run.settings, run.over) == ("run1", "queued", {"seed": 1, "names": ["a"]}, False)
     claimed = store.runs.claim()
     assert (claimed.id, claimed.state, claimed.pid) == (run.id, "running", None)
-    started = store.runs.start(run.id, *identity())
+    started = store.runs.start(run.id, *identify_process())
     assert (started.pid, started.started_at) == (os.getpid(), claimed.started_at)
     store.runs.progress(run.id, 3, 10, "update 3")
     seen = store.runs.get(run.id)
@@ -50,9 +50,9 @@ def test_only_legal_moves_are_made(store, before, after):
     run = run_in(store, before)
 
     def move():
-        return store.runs.start(run.id, *identity()) if after == "running" else store.runs.finish(run.id, after)
+        return store.runs.start(run.id, *identify_process()) if after == "running" else store.runs.finish(run.id, after)
 
-    if before in BEFORE[after] or before == after == "running":  # a running run may change hands
+    if before in ALLOWED_BEFORE[after] or before == after == "running":  # a running run may change hands
         assert move().state == after
     else:
         with pytest.raises(BadInput, match=f"run1 is {before} and cannot become {after}"):
@@ -65,9 +65,9 @@ def test_the_oldest_is_claimed_first_and_one_runs_at_a_time(store):
     assert store.runs.claim().id == first.id
     assert store.runs.claim() is None
     store.runs.finish(first.id, "done")
-    assert store.runs.claim(*identity()).pid == os.getpid()
-    assert [run.id for run in store.runs.list("running")] == [second.id]
-    assert [run.id for run in store.runs.list()] == [second.id, first.id]
+    assert store.runs.claim(*identify_process()).pid == os.getpid()
+    assert [run.id for run in store.runs.all("running")] == [second.id]
+    assert [run.id for run in store.runs.all()] == [second.id, first.id]
 
 
 def test_a_run_is_claimed_by_one_of_many(store):
@@ -94,7 +94,7 @@ def test_a_queued_run_is_cancelled_at_once_and_a_running_one_is_asked(store):
 def test_a_run_whose_process_is_gone_is_lost(store):
     child = subprocess.Popen(["sleep", "60"])
     run = store.runs.enqueue("ppo", {}, "Mina")
-    store.runs.start(run.id, *identity(child.pid))
+    store.runs.start(run.id, *identify_process(child.pid))
     assert not store.runs.mark_lost(run.id)
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and not collected: a zombie does not work
@@ -106,11 +106,11 @@ def test_a_run_whose_process_is_gone_is_lost(store):
 
 
 def test_a_process_is_told_from_another_with_its_number_and_from_one_before_the_restart():
-    me = identity()
-    assert alive(me)
-    assert not alive(me._replace(pid_started=me.pid_started - 60))
-    assert not alive(me._replace(boot_id="another boot"))
-    assert not alive(Identity(2**22 + 1, 0.0, boot_id()))  # above the largest pid of Linux
+    me = identify_process()
+    assert is_process_alive(me)
+    assert not is_process_alive(me._replace(pid_started=me.pid_started - 60))
+    assert not is_process_alive(me._replace(boot_id="another boot"))
+    assert not is_process_alive(Identity(2**22 + 1, 0.0, read_boot_id()))  # above the largest pid of Linux
 
 
 def test_a_context_reports_where_everybody_can_read(store):
@@ -164,7 +164,9 @@ def resuming(store):
     first = run_in(store, "cancelled")
     for step in (50, 100):
         (store.home / "runs" / str(first.id) / "checkpoint" / "member-0" / f"checkpoint-{step}").mkdir(parents=True)
-    (store.home / "runs" / str(first.id) / "checkpoint" / "member-0" / "checkpoint-50" / LAST).write_text("{}")
+    (store.home / "runs" / str(first.id) / "checkpoint" / "member-0" / "checkpoint-50" / TRAINER_STATE_FILE).write_text(
+        "{}"
+    )
     return RunContext(store, store.runs.enqueue("reward", {}, "Mina", resumes=first.id))
 
 
@@ -184,7 +186,7 @@ def test_a_process_killed_while_it_copies_a_checkpoint_leaves_no_part_of_it(stor
         with pytest.raises(KeyboardInterrupt):
             context.checkpoints()
     assert not (context.folder / "checkpoint").exists()
-    assert (context.checkpoints() / "member-0" / "checkpoint-50" / LAST).is_file()
+    assert (context.checkpoints() / "member-0" / "checkpoint-50" / TRAINER_STATE_FILE).is_file()
 
 
 def test_metrics_keep_numbers_that_are_none(store):

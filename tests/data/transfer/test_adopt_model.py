@@ -33,7 +33,7 @@ def test_an_adapter_is_copied_into_the_home_once(store, folder):
     write_adapter(folder)
     assert adopt_policy(store, folder) == {"read": 1, "added": 1, "duplicate": 0, "rejected": 0, "produced": ["p1"]}
     assert adopt_policy(store, folder)["duplicate"] == 1
-    [policy] = store.policies.list()
+    [policy] = store.policies.all()
     assert (policy.name, policy.kind, policy.base, policy.adapter) == ("mine", "imported", "gpt2", "policies/p1")
     assert (store.home / policy.adapter / "adapter_model.safetensors").read_bytes() == b"weights"
     assert list(store.home.glob(".import*")) == []
@@ -51,7 +51,7 @@ def test_a_model_is_recorded_where_it_lies_once(store, folder):
     write_model(folder)
     assert adopt_policy(store, folder)["produced"] == ["p1"]
     assert adopt_policy(store, folder)["duplicate"] == 1
-    [policy] = store.policies.list()
+    [policy] = store.policies.all()
     assert (policy.kind, policy.base, policy.adapter) == ("base", str(folder), None)
 
 
@@ -79,4 +79,4 @@ def test_what_is_no_such_model_is_refused_and_nothing_recorded(store, folder, tm
     refused("adapter_model.safetensors is missing")
     with pytest.raises(BadInput, match="there is no such folder"):
         adopt_policy(store, tmp_path / "none")
-    assert store.policies.list() == []
+    assert store.policies.all() == []

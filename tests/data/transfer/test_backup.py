@@ -40,7 +40,7 @@ def test_what_was_backed_up_in_use_is_there_again(full, tmp_path, name):
     assert result["members"][1:] == ["feedback.db", "metrics.db", "policies", "runs/2/adapter"]
     restore(tmp_path / "again", tmp_path / name)
     again = Store(tmp_path / "again")
-    assert [prompt.text for prompt in again.prompts.list()] == ["Say hi."]
+    assert [prompt.text for prompt in again.prompts.all()] == ["Say hi."]
     assert again.metrics.series(1, "loss") == [(3, 0.5)]
     assert (again.home / "policies/p1/adapter_model.safetensors").read_bytes() == b"one"
     assert (again.home / again.policies.get("p2").adapter / "adapter_model.safetensors").read_bytes() == b"two"

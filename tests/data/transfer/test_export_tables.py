@@ -330,7 +330,7 @@ def test_the_page_makes_every_kind_of_file_and_lists_it(home_of, tmp_path, kind)
     assert "1 rows written" in make_file(store, "preferences", "trl", "person", kind, by="account 7")
     [made] = (store.home / "exports").iterdir()
     assert made.name.endswith(f".{kind}")
-    assert [act["actor"] for act in store.audit.list() if act["action"] == "export"] == ["account 7"]
+    assert [act["actor"] for act in store.audit.all() if act["action"] == "export"] == ["account 7"]
     assert made.name in draw_files(store.home / "exports")
     if kind == "zip":
         assert {name.rpartition("/")[2] for name in zipfile.ZipFile(made).namelist()} >= {"README.md"}

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from data.errors import BadInput
 from data.formats.export_shapes import labeler_name
-from data.transfer.exporting import FORMATS, MODEL_EXPORTERS, events, export_file, export_model
+from data.transfer.exporting import FORMATS, MODEL_EXPORTERS, export_file, export_model, stream_events
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from labeling.session import Answer, RankingAnswer, Session
@@ -178,7 +178,7 @@ def test_events_are_all_there_with_what_was_taken_back_and_why(labelled, tmp_pat
     result = export_file(labelled, tmp_path / "events.jsonl", "events")
     rows = read(tmp_path / "events.jsonl")
     kinds = [(row["event"], row.get("source")) for row in rows]
-    assert result["rows"] == len(rows) == len(list(events(labelled)))
+    assert result["rows"] == len(rows) == len(list(stream_events(labelled)))
     assert kinds.count(("comparison", "import")) == 2
     assert kinds.count(("comparison", "simulated")) == kinds.count(("assignment", "simulated")) == 1
     assert kinds.count(("comparison", "person")) == 3
@@ -200,7 +200,7 @@ def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_a
                 if hasattr(item, "answers")
                 else Answer(**about, verdict="left")
             )
-    store.asides.set_aside("jun", "asleep", by="rae")
+    store.excluded_labelers.exclude("jun", "asleep", by="rae")
     export_file(store, tmp_path / "events.jsonl", "events")
     export_file(store, tmp_path / "events.parquet", "events")
     mina, jun = (labeler_name(store.accounts.by_name(name).id) for name in ("mina", "jun"))
@@ -216,7 +216,7 @@ def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_a
         assert len(told) == 6
     mine = [
         row
-        for row in store.own_data.rows(store.accounts.by_name("mina").id)
+        for row in store.personal_data.rows(store.accounts.by_name("mina").id)
         if row["kind"] in ("comparison", "ranking")
     ]
     assert [row["active_seconds"] for row in mine] == [7.5] * 3
@@ -245,7 +245,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(store, tmp_path):
 
 def test_the_export_is_in_the_audit_list(labelled, tmp_path):
     export_file(labelled, tmp_path / "out.jsonl", "preferences", form="hh", by="anna")
-    act = labelled.audit.list()[0]
+    act = labelled.audit.all()[0]
     assert (act["actor"], act["action"], act["detail"]["format"], act["detail"]["rows"]) == ("anna", "export", "hh", 2)
 
 

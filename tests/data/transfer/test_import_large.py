@@ -42,9 +42,9 @@ def counts(store):
 def seen(store):
     """What anyone who asks the store finds."""
     return {
-        "prompts": len(store.prompts.list()),
+        "prompts": len(store.prompts.all()),
         "prompt count": store.prompts.count(),
-        "instructions": len(store.instructions.list()),
+        "instructions": len(store.instructions.all()),
         "instruction count": store.instructions.count(),
         "events": len(store.comparisons.events()),
         "current": store.comparisons.count(),
@@ -152,8 +152,8 @@ def test_what_was_used_meanwhile_survives_the_import_that_broke_off(store, tmp_p
         import_files(
             store, [File.at(write(tmp_path / "some.jsonl", map(preference, range(20))))], "preferences", progress=use
         )
-    assert [prompt.text for prompt in store.prompts.list()] == ["Note 7"]
-    assert [row.output for row in store.instructions.list()] == ["By hand."]
+    assert [prompt.text for prompt in store.prompts.all()] == ["Note 7"]
+    assert [row.output for row in store.instructions.all()] == ["By hand."]
 
 
 def test_commits_get_smaller_where_they_take_long_and_grow_again():
@@ -212,10 +212,10 @@ def test_several_files_come_in_together_or_not_at_all(store, tmp_path):
     done = import_files(store, [File.at(path) for path in files], "completions", skip_bad=True)
     assert (done["added"], done["rejected"], done["rejected_file"]) == (6, 1, f"{files[1]}.rejected.jsonl")
     pairs = [
-        {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.list()
+        {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.all()
     ]
     assert pairs == [{"big", "small"}] * 3  # the answers of both to each prompt
-    assert store.imports.list()[-1]["files"] == ["big.jsonl", "small.jsonl"]
+    assert store.imports.all()[-1]["files"] == ["big.jsonl", "small.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_failure_in_the_middle_leaves_no_comparison_and_nothing_to_judge(store
         import_file(store, file, "preferences")
     assert store.comparisons.events() == []
     assert store.pairs.waiting_count() == 0
-    assert store.audit.list() == []
+    assert store.audit.all() == []
     store.execute("DROP TRIGGER full")
     assert import_file(store, file, "preferences") == {"read": 800, "added": 800, "duplicate": 0, "rejected": 0}
     assert (store.prompts.count(), store.completions.count(), store.pairs.count()) == (800, 1600, 800)
@@ -267,7 +267,7 @@ def test_every_imported_answer_is_in_a_pair_with_an_earlier_one(store, tmp_path)
     store.execute("DROP TRIGGER full")
     import_file(store, file, "completions")
     models = [
-        {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.list()
+        {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.all()
     ]
     assert models.count({"one", "two"}) == 200  # the second answer has one choice, the third two
     assert models.count({"one", "three"}) + models.count({"two", "three"}) == 200

@@ -70,8 +70,8 @@ def test_the_author_cannot_log_in_and_the_pairs_are_not_shown(store, file):
     account = store.accounts.by_name("file:given.jsonl")
     assert (account.role, account.password_hash, account.simulated) == ("labeler", None, False)
     assert store.pairs.waiting_count() == 0
-    assert {pair.purpose for pair in store.pairs.list()} == {"import"}
-    assert store.completions.get(store.pairs.list()[0].first_id).model_name == "given"
+    assert {pair.purpose for pair in store.pairs.all()} == {"import"}
+    assert store.completions.get(store.pairs.all()[0].first_id).model_name == "given"
 
 
 def test_importing_twice_adds_nothing_whatever_the_name_and_packing(store, file, tmp_path):
@@ -135,7 +135,7 @@ def test_prompts_from_json_and_from_plain_lines(store, file, tmp_path):
         "duplicate": 1,
         "rejected": 0,
     }  # Two is there
-    found = {prompt.text: prompt for prompt in store.prompts.list()}
+    found = {prompt.text: prompt for prompt in store.prompts.all()}
     assert (found["One"].family, found["One"].facts, found["One"].source) == ("numbers", {"n": 1}, "given.jsonl")
     assert found["Three"].source == "more.txt"
     assert "{Four}" in found
@@ -143,7 +143,7 @@ def test_prompts_from_json_and_from_plain_lines(store, file, tmp_path):
 
 def test_json_in_a_file_named_txt_is_read_as_json(store, tmp_path):
     import_file(store, write(tmp_path / "prompts.txt", [{"prompt": "One"}]), "prompts")
-    assert [prompt.text for prompt in store.prompts.list()] == ["One"]
+    assert [prompt.text for prompt in store.prompts.all()] == ["One"]
 
 
 def test_instructions_bring_their_prompts(store, file):
@@ -160,9 +160,9 @@ def test_instructions_bring_their_prompts(store, file):
         {"messages": CHAT["prompt"] + CHAT["chosen"]},
     ]
     assert import_file(store, write(file, rows), "instructions")["added"] == 3
-    first, *_ = store.instructions.list()
+    first, *_ = store.instructions.all()
     assert (first.instruction, first.input, first.output, first.defects) == ("Add.", "1 2", "3", ["curt"])
-    prompts = {prompt.text: prompt for prompt in store.prompts.list()}
+    prompts = {prompt.text: prompt for prompt in store.prompts.all()}
     assert prompts["Add.\n\n1 2"].family == "sums"
     assert prompts["user: Hi\n\nassistant: Hello.\n\nuser: Bye"].messages == CHAT["prompt"]
     assert import_file(store, file, "instructions")["duplicate"] == 3
@@ -263,7 +263,7 @@ def test_what_cannot_be_written_beside_it_leaves_the_store_as_it_was(store, file
 
 def test_the_import_is_in_the_audit_list(store, file):
     import_file(store, write(file, ALL_FOUR), "preferences", by="anna", name="upload.jsonl")
-    [act] = store.audit.list()
+    [act] = store.audit.all()
     assert (act["actor"], act["action"], act["detail"]["file"], act["detail"]["added"]) == (
         "anna",
         "import",

@@ -8,8 +8,8 @@ import pytest
 
 from data.errors import BadInput
 from data.splits import split_of
-from data.views.head_to_head import meetings, outcomes
-from data.views.preferences import PreferenceRow, frozen, preference_rows, refuse_test, thawed, training_rows
+from data.views.head_to_head import head_to_head, mean_outcomes
+from data.views.preferences import PreferenceRow, freeze_row, preference_rows, refuse_test_rows, thaw_row, training_rows
 
 TEXTS = {
     split: [text for text in (f"Prompt {n}" for n in range(200)) if split_of(text) == split]
@@ -72,10 +72,10 @@ def test_a_row_carries_all_that_training_reads(store, ring):
 def test_a_frozen_row_keeps_who_judged_by_number_and_pseudonym(store, ring):
     ring("right_much", source="person")
     (row,) = preference_rows(store)
-    kept = frozen(row)
+    kept = freeze_row(row)
     assert (row.labeler, kept["labeler"], kept["labeler_id"]) == ("Mina", f"labeler-{row.labeler_id}", row.labeler_id)
-    assert asdict(thawed(kept)) == kept
-    assert thawed(asdict(row)) == thawed(kept)  # as an earlier version froze it, with the name
+    assert asdict(thaw_row(kept)) == kept
+    assert thaw_row(asdict(row)) == thaw_row(kept)  # as an earlier version froze it, with the name
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_labels_on_test_prompts_alone_are_too_few_to_train(store, ring):
 
 def test_rows_of_test_prompts_are_refused_wherever_they_come_from(store, ring):
     ring("left")
-    refuse_test(preference_rows(store))
+    refuse_test_rows(preference_rows(store))
     ring("left", split="test")
     with pytest.raises(BadInput, match="1 of 2 rows are of test prompts"):
-        refuse_test(preference_rows(store))
+        refuse_test_rows(preference_rows(store))
     with pytest.raises(BadInput, match="1 of 1"):
-        refuse_test([{"split": "test"}])
+        refuse_test_rows([{"split": "test"}])
 
 
 def test_a_conversation_s_messages_come_with_the_row(store):
@@ -199,31 +199,31 @@ def test_outcomes_are_over_test_prompts_with_equal_texts_as_ties(store, ring):
     ring(None, split="test", nth=5)  # waits
     ring("left", split="train", nth=0, purpose="compare")  # not a test prompt
     ring("left", split="test", nth=6, purpose="train")  # made to train on, not to compare policies
-    met = meetings(store, "import")
-    assert sorted(outcomes(met, 1, 2).values()) == [0.0, 0.5, 0.5, 1.0]
-    assert outcomes(met, 2, 1) == {prompt: 1 - share for prompt, share in outcomes(met, 1, 2).items()}
-    assert outcomes(met, 1, 3) == {}
-    assert sorted(meetings(store, "import", between=(2, 1))) == sorted(met)
-    assert meetings(store, "import", between=(1, 3)) == []
+    met = head_to_head(store, "import")
+    assert sorted(mean_outcomes(met, 1, 2).values()) == [0.0, 0.5, 0.5, 1.0]
+    assert mean_outcomes(met, 2, 1) == {prompt: 1 - share for prompt, share in mean_outcomes(met, 1, 2).items()}
+    assert mean_outcomes(met, 1, 3) == {}
+    assert sorted(head_to_head(store, "import", between=(2, 1))) == sorted(met)
+    assert head_to_head(store, "import", between=(1, 3)) == []
 
 
 def test_policies_that_only_equal_texts_link_have_not_met(store, ring):
     ring(None, split="test", nth=0, texts=("same", "same"))
-    assert meetings(store, "import") == []
+    assert head_to_head(store, "import") == []
     ring("both_bad", split="test", nth=1)
-    assert meetings(store, "import") == []
+    assert head_to_head(store, "import") == []
     ring("left", split="test", nth=2)
-    assert sorted(outcomes(meetings(store, "import"), 1, 2).values()) == [0.5, 1.0]
+    assert sorted(mean_outcomes(head_to_head(store, "import"), 1, 2).values()) == [0.5, 1.0]
 
 
 def test_a_prompt_counts_once_however_many_people_judged_it(store, ring):
     for who, verdict in (("Mina", "left"), ("Jun", "left"), ("Ada", "right")):
         ring(verdict, split="test", who=who)
-    assert list(outcomes(meetings(store, "import"), 1, 2).values()) == [pytest.approx(2 / 3)]
+    assert list(mean_outcomes(head_to_head(store, "import"), 1, 2).values()) == [pytest.approx(2 / 3)]
 
 
 def test_meetings_by_people_leave_simulated_labels_out(store, ring):
     ring("left", split="test", nth=0, source="person")
     ring("right", split="test", nth=1, source="simulated", who="sim")
-    assert list(outcomes(meetings(store, "person"), 1, 2).values()) == [1.0]
-    assert list(outcomes(meetings(store, "simulated"), 1, 2).values()) == [0.0]
+    assert list(mean_outcomes(head_to_head(store, "person"), 1, 2).values()) == [1.0]
+    assert list(mean_outcomes(head_to_head(store, "simulated"), 1, 2).values()) == [0.0]

@@ -70,5 +70,5 @@ def test_a_home_of_the_first_version_is_brought_up_to_date(tmp_path, worked):
     assert derived(moved) == derived(worked)
     assert moved.comparisons.events() == worked.comparisons.events()
     assert moved.value("PRAGMA foreign_keys") == 1
-    assert moved.projects.list()[0].everyone
+    assert moved.projects.all()[0].everyone
     moved.close()

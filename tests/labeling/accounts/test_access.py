@@ -181,8 +181,8 @@ def test_a_labeler_reads_texts_of_their_own_projects_alone(tmp_path):
         for who in rows["/label/rate"]
     }
     store.projects.change(1, everyone=False)
-    store.projects.give(1, [people["labeler of the Standard project"]])
-    store.projects.give(store.projects.add("Another").id, [people["labeler of another one"]])
+    store.projects.add_members(1, [people["labeler of the Standard project"]])
+    store.projects.add_members(store.projects.add("Another").id, [people["labeler of another one"]])
     client = TestClient(compose_site(store))
     for who, account in people.items():
         client.cookies = {COOKIE: store.tokens.issue("session", account.id, 600)}

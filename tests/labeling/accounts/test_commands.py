@@ -60,13 +60,13 @@ def test_with_json_the_account_is_a_document_without_anything_secret(call):
 )
 def test_what_makes_no_account_is_one_line(call, store, argv, stdin, problem):
     assert problem in refused(call("account", "add", *argv, stdin=stdin))
-    assert store.accounts.list() == []
+    assert store.accounts.all() == []
 
 
 def test_a_name_is_taken_once(call, store):
     for name, status in (("Mina", 0), ("mina", 2)):
         assert call("account", "add", name, "--password-stdin", stdin=f"{PASSWORD}\n")[0] == status
-    assert len(store.accounts.list()) == 1
+    assert len(store.accounts.all()) == 1
 
 
 def test_accounts_are_listed_with_their_marks(call, store):
@@ -121,7 +121,7 @@ def test_simulated_labelers_answer_and_their_agreement_is_measured(call, store):
     assert (document["labels"], document["asked"]) == (60, 60)
     assert 0.6 < document["agreement"] <= 1
     assert {row.source for row in store.comparisons.current()} == {"simulated"}
-    assert [account.simulated for account in store.accounts.list()] == [True] * 3
+    assert [account.simulated for account in store.accounts.all()] == [True] * 3
 
 
 def test_fewer_labels_than_asked_are_said(call, store):

@@ -322,7 +322,7 @@ def test_on_a_full_disk_the_first_account_is_told_why_and_the_link_stays_good(cl
     assert refused.status_code == 507
     assert "Free some space" in refused.text
     assert accounts.first_link_is_good(store, token)
-    assert store.accounts.list() == []
+    assert store.accounts.all() == []
 
 
 def held(store):

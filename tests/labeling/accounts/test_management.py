@@ -53,7 +53,7 @@ def test_an_invitation_makes_one_account_of_its_role_and_is_gone(client, store):
         client.post("/invite", data={"token": token, "name": "Eve", "password": PASSWORD}),
     ):
         assert answer.status_code == 410
-    assert [account.name for account in store.accounts.list()] == ["Mina"]
+    assert [account.name for account in store.accounts.all()] == ["Mina"]
 
 
 def test_a_link_for_a_new_password_ends_the_old_sessions_and_asks_for_no_name(client, store):
@@ -105,7 +105,7 @@ def test_the_last_researcher_who_can_sign_in_cannot_be_closed(store):
 def test_tokens_are_listed_by_a_mark_and_revoked_one_by_one(store):
     store.accounts.add("Mina", "labeler")
     first, second = management.new_token(store, "Mina"), management.new_token(store, "Mina")
-    mark = store.tokens.list(1, "api")[0].mark
+    mark = store.tokens.all(1, "api")[0].mark
     management.revoke_token(store, "Mina", mark)
     assert (store.tokens.find(first), store.tokens.find(second).name) == (None, "Mina")
     with pytest.raises(BadInput, match="no open token"):
@@ -114,7 +114,7 @@ def test_tokens_are_listed_by_a_mark_and_revoked_one_by_one(store):
 
 def test_a_person_downloads_what_is_theirs_and_nobody_elses(client, store, mina):
     jun = Session(store, store.accounts.add("Jun", "labeler"))
-    store.pairs.list()
+    store.pairs.all()
     assert jun.next() is None
     client.cookies.set(COOKIE, store.tokens.issue("session", mina.id, 60))
     answer = client.get("/label/mine")
@@ -161,7 +161,7 @@ def people_free(store) -> int:
     ("rule", "download", "erase"), [("nothing", 409, 409), ("download", 200, 409), ("erase", 200, 200)]
 )
 def test_a_project_says_how_far_its_labelers_may_go(client, store, mina, rule, download, erase):
-    store.own_data.allow(1, rule)
+    store.personal_data.allow(1, rule)
     client.cookies.set(COOKIE, store.tokens.issue("session", mina.id, 60))
     assert client.get("/label/mine").status_code == download
     assert client.post("/label/erase", data={"name": "Mina"}).status_code == erase
@@ -169,7 +169,7 @@ def test_a_project_says_how_far_its_labelers_may_go(client, store, mina, rule, d
 
 
 def test_what_a_projects_rules_keep_is_said_in_the_readers_language(client, store, mina):
-    store.own_data.allow(1, "nothing")
+    store.personal_data.allow(1, "nothing")
     client.cookies.set(COOKIE, store.tokens.issue("session", mina.id, 60))
     for headers, told in (
         (
@@ -190,7 +190,7 @@ def test_what_researchers_do_to_people_stands_in_the_audit_list_by_number(store,
     management.invite(store, "labeler", by=ada)
     management.close(store, "Mina", by=ada)
     management.erase(store, mina if mina.disabled else store.accounts.get(mina.id), by=ada)
-    acts = [(act["actor"], act["action"], act["detail"]) for act in store.audit.list()]
+    acts = [(act["actor"], act["action"], act["detail"]) for act in store.audit.all()]
     who = f"account {ada.id}"
     assert acts == [
         (who, "erase", {"account": mina.id}),

@@ -114,7 +114,7 @@ def test_an_invited_person_signs_in_there_and_is_known_the_next_time_under_any_n
         idp.claims = {"name": "Mina Kim"}
         assert through(client, idp, "next=/label/").headers["location"] == "/pl/label/"
         assert store.tokens.find(client.cookies[COOKIE], "session").name == "Mina"
-    assert len(store.accounts.list()) == 1
+    assert len(store.accounts.all()) == 1
 
 
 def test_a_stranger_gets_in_only_where_the_file_says_so_and_takes_nobodys_name(store, idp):
@@ -124,7 +124,7 @@ def test_a_stranger_gets_in_only_where_the_file_says_so_and_takes_nobodys_name(s
         assert (answer.status_code, "no account is linked to this identity" in answer.text) == (403, True)
     with browser(store, idp, new_accounts=True) as client:
         assert through(client, idp).headers["location"] == "/pl/label/"
-    assert [(account.name, account.role) for account in store.accounts.list()] == [
+    assert [(account.name, account.role) for account in store.accounts.all()] == [
         ("Mina", "researcher"),
         ("Mina 2", "labeler"),
     ]
@@ -159,7 +159,7 @@ def test_an_id_token_that_is_not_for_this_sign_in_lets_nobody_in(store, idp, wro
     with browser(store, idp, new_accounts=True) as client:
         assert through(client, idp).status_code == 403
         assert COOKIE not in client.cookies
-    assert store.accounts.list() == []
+    assert store.accounts.all() == []
 
 
 def test_what_comes_back_must_have_been_begun_in_this_browser_and_counts_once(store, idp):

@@ -126,7 +126,7 @@ def test_a_file_goes_in_once_and_comes_out_again(researcher, store):
     out = researcher.get("/api/v1/export?what=preferences&format=trl")
     assert (out.headers["x-rows"], out.headers["x-omitted"]) == ("3", "{}")
     assert [{name: row[name] for name in rows[0]} for row in map(json.loads, out.text.splitlines())] == rows
-    assert [f"{act['actor']}: {act['action']}" for act in store.audit.list()] == [
+    assert [f"{act['actor']}: {act['action']}" for act in store.audit.all()] == [
         "account 1: export",
         *["account 1: import"] * 2,
     ]

@@ -256,7 +256,7 @@ def test_the_time_at_work_is_kept_beside_the_answer_and_an_impossible_one_is_ref
     first = ask("look")
     assert "number of active seconds" in ask("answer", said(first, active_seconds=-1))["line"]["text"]
     ask("answer", said(first, active_seconds=12.3))
-    assert (store.attention.of("page-answer-0"), store.attention.of("another")) == (12.3, None)
+    assert (store.active_time.get("page-answer-0"), store.active_time.get("another")) == (12.3, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 import app
 from data.errors import BadInput
-from data.tables.comparison_columns import current
+from data.tables.comparison_columns import current_mask
 from labeling.quality import cached_overview
 from labeling.quality.agreement import Votes, agreement
 from labeling.quality.cached_overview import LiveOverview
@@ -81,7 +81,7 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
         said(pair, mina, verdict, seconds=seconds)
     for pair, verdict in zip(pairs[:3], ("left", "right", "tie"), strict=True):
         said(pair, jun, verdict)
-    store.attention.record(f"mina-{pairs[2].id}-left", 1.0)  # of nine seconds at work for one
+    store.active_time.record(f"mina-{pairs[2].id}-left", 1.0)  # of nine seconds at work for one
     store.insert(
         "assignments",
         {
@@ -207,7 +207,7 @@ def test_agreement_leaves_out_who_is_set_aside_whose_own_figures_stay(store, add
         for labeler, verdict in ((mina, "left"), (jun, "left"), (ada, "right")):
             said(pair, labeler, verdict)
     assert overview(store, "people").report.raw.rate == pytest.approx(1 / 3)
-    store.asides.set_aside("ada", "the wrong way round", by="rae")
+    store.excluded_labelers.exclude("ada", "the wrong way round", by="rae")
     found = overview(store, "people")
     assert (found.report.raw.rate, len(found.labelers)) == (1.0, 3)
     assert found.aside == {ada.id: "the wrong way round"}
@@ -252,16 +252,16 @@ def test_only_what_holds_now_counts(store, add_pairs, said, mina):
     name = said(pair, mina, "left")
     said(pair, mina, "right", supersedes=f"{name}-left", id=name)
     said(pair, mina, "withdrawn", supersedes=f"{name}-right", id=name)
-    events = store.columns.comparisons()
+    events = store.comparison_columns.comparisons()
     assert len(events) == 3
-    assert current(events).tolist() == [False, False, False]
+    assert current_mask(events).tolist() == [False, False, False]
 
 
 def test_grades_are_of_the_pairs_first_answer_whichever_side_it_stood_on(store, add_pairs, said, mina, jun):
     (pair,) = add_pairs(1)
     said(pair, mina, "left_much")
     said(pair, jun, "right_much", swapped=True)
-    events = store.columns.comparisons()
+    events = store.comparison_columns.comparisons()
     assert events["grade"].tolist() == [3, 3]
     assert events["left"].tolist() == [True, False]
 
@@ -279,9 +279,9 @@ def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_wh
 ):
     (pair,) = add_pairs(1)
     monkeypatch.setattr(cached_overview, "REST", 0)
-    read, whole = [], type(store.columns).comparisons
+    read, whole = [], type(store.comparison_columns).comparisons
     monkeypatch.setattr(
-        type(store.columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
+        type(store.comparison_columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
     )
     page = LiveOverview(store)
     assert page.look("people").overview.comparisons == 0
@@ -338,7 +338,7 @@ def test_weights_are_kept_as_a_version_and_adjudicated_pairs_count_as_known(stor
     made = weigh(store, ("person", "import"), by="rae")
     weights = made.by_labeler()
     assert weights[mina.id] > 1.5 > 0.5 > weights[jun.id]
-    assert store.weightings.newest() == made
+    assert store.labeler_weights.newest() == made
     assert (made.votes, made.labels) == (80, "person+import")
 
 
@@ -348,7 +348,7 @@ def test_who_is_set_aside_is_not_weighed_and_without_comparisons_nothing_is_kept
     for pair in add_pairs(3):
         said(pair, mina, "left")
         said(pair, jun, "left")
-    store.asides.set_aside("jun", "asleep", by="rae")
+    store.excluded_labelers.exclude("jun", "asleep", by="rae")
     assert set(weigh(store, ("person",), by="rae").by_labeler()) == {mina.id}
     assert store.value("SELECT count(*) FROM weightings") == 1
 
@@ -357,7 +357,7 @@ def test_reward_training_freezes_rows_with_their_labelers_weights_and_names_the_
     labeled = fill(store, make_tiny_model("llama", tmp_path / "model"))
     settings = RewardSettings(weights="reliability")
     snapshot, rows = run_rows(context_of(labeled, settings), settings, settings.weights)
-    assert snapshot.filters["weighting"] == store.weightings.newest().id
+    assert snapshot.filters["weighting"] == store.labeler_weights.newest().id
     assert {row.weight for row in rows} == {1.0}  # one labeler, who is the mean
     (author,) = {row.labeler_id for row in rows}
     assert {row["labeler"] for row in labeled.snapshots.rows(snapshot.id)} == {f"labeler-{author}"}

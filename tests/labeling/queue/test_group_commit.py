@@ -30,7 +30,7 @@ def test_acts_that_wait_together_are_one_commit_in_their_order(store):
     futures = [desk.hand_in(add(store, f"labeler {number}")) for number in range(3)]
     go.set()
     assert [future.result(10) for future in futures] == ["labeler 0", "labeler 1", "labeler 2"]
-    assert [account.name for account in store.accounts.list()] == ["labeler 0", "labeler 1", "labeler 2"]
+    assert [account.name for account in store.accounts.all()] == ["labeler 0", "labeler 1", "labeler 2"]
     assert said.count("COMMIT") == 3
 
 
@@ -42,7 +42,7 @@ def test_a_refused_act_takes_nothing_of_the_others_with_it(store):
     assert (first.result(10), third.result(10)) == ("Mina", "Jun")
     with pytest.raises(BadInput, match="there is an account 'mina' already"):
         second.result(10)
-    assert [account.name for account in Store(store.home).accounts.list()] == ["Mina", "Jun"]
+    assert [account.name for account in Store(store.home).accounts.all()] == ["Mina", "Jun"]
 
 
 def test_a_commit_that_fails_fails_every_act_in_it_and_keeps_none(store, monkeypatch):
@@ -53,7 +53,7 @@ def test_a_commit_that_fails_fails_every_act_in_it_and_keeps_none(store, monkeyp
         for future in futures:
             with pytest.raises(Busy):
                 future.result(10)
-    assert store.accounts.list() == []
+    assert store.accounts.all() == []
     assert desk.hand_in(add(store, "Mina")).result(10) == "Mina"
 
 
@@ -70,7 +70,7 @@ def test_an_act_whose_transaction_sqlite_gave_up_is_not_reported_as_done(store):
     for future in (first, second):
         with pytest.raises(BadInput, match="disk is full"):
             future.result(10)
-    assert store.accounts.list() == []
+    assert store.accounts.all() == []
 
 
 def test_more_acts_than_one_commit_takes_are_all_done(store):

@@ -52,7 +52,7 @@ def test_a_row_of_a_test_prompt_is_never_shown_nor_taken(store):
     with pytest.raises(Refused, match="never trains"):
         store.ratings.add(ID, test.id, lab.id, 3)
     seen = set()
-    while (waiting := store.ratings.waiting(lab.id)) is not None:
+    while (waiting := store.ratings.next_row(lab.id)) is not None:
         store.ratings.add(f"{waiting:08d}", waiting, lab.id, None)
         seen.add(waiting)
     assert seen == {row.id for row in rows if row.split == "train"}
@@ -62,12 +62,12 @@ def test_only_shared_rows_come_to_a_second_person(store):
     rows = [store.instructions.add(f"Say {number}.", "Yes.", source="test") for number in range(120)]
     one, two = store.accounts.add("one", "labeler"), store.accounts.add("two", "labeler")
     for person in (one, two):
-        while (waiting := store.ratings.waiting(person.id)) is not None:
+        while (waiting := store.ratings.next_row(person.id)) is not None:
             store.ratings.add(f"{person.id}{waiting:08d}", waiting, person.id, 3)
     hashes = {row["id"]: row["hash"] for row in store.rows("SELECT id, hash FROM instructions")}
-    assert store.ratings.count_of(one.id) == sum(row.split == "train" for row in rows)
+    assert store.ratings.count_by(one.id) == sum(row.split == "train" for row in rows)
     assert (
-        store.ratings.count_of(two.id) == sum(row.split == "train" and hashes[row.id].endswith("0") for row in rows) > 0
+        store.ratings.count_by(two.id) == sum(row.split == "train" and hashes[row.id].endswith("0") for row in rows) > 0
     )
 
 
@@ -80,7 +80,7 @@ def test_people_and_simulated_raters_do_not_use_up_each_others_rows(store, peopl
     ]
     person, machine = store.accounts.add("lab", "labeler"), store.accounts.add("sim-1", "labeler", simulated=True)
     for account in (person, machine) if people_first else (machine, person):
-        while (waiting := store.ratings.waiting(account.id)) is not None:
+        while (waiting := store.ratings.next_row(account.id)) is not None:
             store.ratings.add(f"{account.id}{waiting:08d}", waiting, account.id, 3)
     assert store.ratings.counts() == {"person": len(rows), "simulated": len(rows)}
 
@@ -155,7 +155,7 @@ def test_who_is_not_in_the_standard_project_any_more_reads_no_row_and_rates_none
     assert (refused.status_code, "Only members of the Standard project can" in refused.text) == (409, True)
     assert rater.post(page.PATH, data=first, follow_redirects=False).status_code == 303
     assert store.ratings.counts() == {"person": 1, "simulated": 0}
-    store.projects.give(1, [store.accounts.by_name("lab")])
+    store.projects.add_members(1, [store.accounts.by_name("lab")])
     assert "class=text" in rater.get(page.PATH).text
 
 
@@ -163,7 +163,7 @@ def test_simulated_raters_are_of_no_project(store):
     add_rows(store)
     store.projects.change(1, everyone=False)
     machine = store.accounts.add("sim-1", "labeler", simulated=True)
-    assert store.ratings.waiting(machine.id) is not None
+    assert store.ratings.next_row(machine.id) is not None
 
 
 def test_a_home_without_rows_says_what_fills_it(store, rater):

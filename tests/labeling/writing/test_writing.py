@@ -38,7 +38,7 @@ def test_an_accepted_answer_is_an_instruction_row_with_author_time_and_guideline
     assert store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
     assert store.instructions.count() == 0
     assert store.demonstrations.review(OTHER, ID, ben.id, "accepted")
-    (row,) = store.instructions.list()
+    (row,) = store.instructions.all()
     assert (row.instruction, row.output, row.prompt_id, row.source) == (
         prompt.text,
         TEXT,
@@ -65,20 +65,20 @@ def test_an_answer_that_is_sent_back_comes_to_its_author_with_the_reason_and_is_
     ana, ben = people
     store.demonstrations.write(ID, prompt.id, ana.id, "thx")
     store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
-    back = store.demonstrations.returned(ana.id)
+    back = store.demonstrations.next_sent_back(ana.id)
     assert (back.demonstration.id, back.demonstration.text, back.reason) == (ID, "thx", "Too curt.")
     with pytest.raises(Refused, match="not yours"):
         store.demonstrations.write(THIRD, prompt.id, ben.id, TEXT, supersedes=ID)
     store.demonstrations.write(THIRD, prompt.id, ana.id, TEXT, supersedes=ID)
-    assert store.demonstrations.returned(ana.id) is None
-    assert store.demonstrations.to_review(ben.id).text == TEXT
+    assert store.demonstrations.next_sent_back(ana.id) is None
+    assert store.demonstrations.next_to_review(ben.id).text == TEXT
     assert store.value("SELECT count(*) FROM demonstrations") == 2
 
 
 def test_nobody_reviews_their_own_answer_and_each_has_one_review(store, people, prompt):
     ana, ben = people
     store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
-    assert store.demonstrations.to_review(ana.id) is None
+    assert store.demonstrations.next_to_review(ana.id) is None
     with pytest.raises(Refused, match="your own"):
         store.demonstrations.review(OTHER, ID, ana.id, "accepted")
     with pytest.raises(sqlite3.IntegrityError, match="of their own"):
@@ -104,13 +104,13 @@ def test_only_prompts_that_train_and_have_no_answer_yet_are_written_to(store, pe
 
     def offered() -> set[int]:
         found, after = [], 0
-        while shown := store.demonstrations.to_write(ana.id, after):
+        while shown := store.demonstrations.next_prompt(ana.id, after):
             after = shown.id
             found.append(after)
         return set(found)
 
     store.instructions.add("Name a colour.", "Blue.", source="test")
-    train = {each.id for each in store.prompts.list(split="train")} - {store.prompts.find("Name a colour.").id}
+    train = {each.id for each in store.prompts.all(split="train")} - {store.prompts.find("Name a colour.").id}
     assert offered() == train
     store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
     assert offered() == train - {prompt.id}
@@ -134,29 +134,29 @@ def edited(store, ana, prompt, **about):
 def test_a_better_answer_written_while_comparing_waits_for_its_review_too(store, people, prompt):
     ana, ben = people
     edited(store, ana, prompt)
-    waiting = store.demonstrations.to_review(ben.id)
+    waiting = store.demonstrations.next_to_review(ben.id)
     assert (waiting.text, waiting.comparison_id, waiting.author_id, waiting.guideline_version) == (TEXT, ID, ana.id, 1)
     store.demonstrations.review(OTHER, waiting.id, ben.id, "accepted")
-    assert [(row.output, row.source) for row in store.instructions.list()] == [(TEXT, f"edited by labeler-{ana.id}")]
+    assert [(row.output, row.source) for row in store.instructions.all()] == [(TEXT, f"edited by labeler-{ana.id}")]
 
 
 def test_an_answer_is_read_only_by_people_of_its_project(store, people, prompt):
     ana, ben = people
     team = store.projects.add("Team", "Be brief.", everyone=False)
     store.projects.rewrite_guideline(team.id, "Be very brief.")
-    store.projects.give(team.id, [ana])
+    store.projects.add_members(team.id, [ana])
     edited(store, ana, prompt, project_id=team.id, guideline_version=1)
-    assert (store.demonstrations.to_review(ben.id), store.demonstrations.counts(ben.id)["to_review"]) == (None, 0)
+    assert (store.demonstrations.next_to_review(ben.id), store.demonstrations.counts(ben.id)["to_review"]) == (None, 0)
     with pytest.raises(Refused, match="of another project"):
         store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
-    store.projects.give(team.id, [ben])
-    assert (store.demonstrations.to_review(ben.id).id, store.demonstrations.counts(ben.id)["to_review"]) == (ID, 1)
+    store.projects.add_members(team.id, [ben])
+    assert (store.demonstrations.next_to_review(ben.id).id, store.demonstrations.counts(ben.id)["to_review"]) == (ID, 1)
     store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
     store.demonstrations.write(THIRD, prompt.id, ana.id, "Better.", supersedes=ID)
-    anew = store.demonstrations.to_review(ben.id)
+    anew = store.demonstrations.next_to_review(ben.id)
     assert (anew.id, anew.project_id, anew.guideline_version) == (THIRD, team.id, 2)
-    store.projects.take_from(team.id, [ben])
-    assert store.demonstrations.to_review(ben.id) is None
+    store.projects.remove_members(team.id, [ben])
+    assert store.demonstrations.next_to_review(ben.id) is None
 
 
 def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(store, people, clients, prompt):
@@ -165,7 +165,7 @@ def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(s
     store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
     for changes in ({"closed": True}, {"closed": False, "everyone": False}):
         store.projects.change(1, **changes)
-        assert (store.demonstrations.to_write(ben.id), store.demonstrations.returned(ana.id)) == (None, None)
+        assert (store.demonstrations.next_prompt(ben.id), store.demonstrations.next_sent_back(ana.id)) == (None, None)
         assert "Only members of the Standard project can" in clients[1].get(page.WRITE).text
         sent = clients[1].post(page.WRITE, data={"prompt": str(prompt.id), "id": THIRD, "text": TEXT})
         assert (sent.status_code, "the project of this answer is closed, or you are not in it" in sent.text) == (
@@ -174,26 +174,26 @@ def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(s
         )
         assert TEXT in sent.text
     assert store.value("SELECT count(*) FROM demonstrations") == 1
-    store.projects.give(1, people)
-    assert store.demonstrations.to_write(ben.id) is not None
-    assert store.demonstrations.returned(ana.id).demonstration.id == ID
+    store.projects.add_members(1, people)
+    assert store.demonstrations.next_prompt(ben.id) is not None
+    assert store.demonstrations.next_sent_back(ana.id).demonstration.id == ID
 
 
 def test_a_better_answer_that_was_taken_back_is_not_reviewed(store, people, prompt):
     ana, ben = people
     about = edited(store, ana, prompt)
     store.comparisons.record(id=THIRD, verdict="withdrawn", supersedes=ID, **about)
-    assert store.demonstrations.to_review(ben.id) is None
+    assert store.demonstrations.next_to_review(ben.id) is None
 
 
 def test_what_was_written_is_handed_over_and_erased(store, people, prompt):
     ana, ben = people
     store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
     store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
-    assert [row["text"] for row in store.own_data.rows(ana.id) if row["kind"] == "demonstration"] == [TEXT]
-    assert [row["reason"] for row in store.own_data.rows(ben.id) if row["kind"] == "review"] == ["Too curt."]
+    assert [row["text"] for row in store.personal_data.rows(ana.id) if row["kind"] == "demonstration"] == [TEXT]
+    assert [row["reason"] for row in store.personal_data.rows(ben.id) if row["kind"] == "review"] == ["Too curt."]
     for each in people:
-        store.own_data.erase(each.id)
+        store.personal_data.erase(each.id)
     assert [store.value(f"SELECT count(*) FROM {table}") for table in ("demonstrations", "reviews")] == [1, 1]
     assert [store.value(f"SELECT count(*) FROM {table}") for table in ("demonstration_texts", "review_reasons")] == [
         0,

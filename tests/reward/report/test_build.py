@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from data.intervals import wilson
+from data.intervals import wilson_interval
 from reward.report.build import build_report, highest_reachable, skill
 from reward.report.scored import FitPair, Judged, ordered, share_by_prompt
 
@@ -71,7 +71,7 @@ def test_the_length_baseline_prefers_the_longer_answer():
 
 def test_the_interval_resamples_prompts_not_rows():
     same_prompt, own_prompts = share_by_prompt([1, 0] * 50, [1] * 100), share_by_prompt([1, 0] * 50, range(100))
-    assert same_prompt == (0.5, list(wilson(0.5, 1)))
+    assert same_prompt == (0.5, list(wilson_interval(0.5, 1)))
     low, high = own_prompts[1]
     assert low == pytest.approx(0.5 - 1.96 * 0.05, abs=0.02)
     assert high == pytest.approx(0.5 + 1.96 * 0.05, abs=0.02)

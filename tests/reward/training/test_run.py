@@ -199,7 +199,7 @@ def test_comparisons_beyond_the_context_are_cut_and_counted(labeled, tmp_path):
 def test_the_agreement_of_imported_labels_is_measured_where_a_run_learns_from_them(store, add_pairs):
     for name, verdicts in (("mina", ("left", "left")), ("jun", ("left", "right"))):
         labeler = store.accounts.add(name, "labeler")
-        for pair, verdict in zip(store.pairs.list() or add_pairs(2), verdicts, strict=True):
+        for pair, verdict in zip(store.pairs.all() or add_pairs(2), verdicts, strict=True):
             store.comparisons.record(
                 id=f"{name}-{pair.id}",
                 pair_id=pair.id,

@@ -179,7 +179,7 @@ def clinic_home(home, model, rows=60):
         {"text": f"Colour of snow, {n}?", "source": "test", "family": "colour", "facts": facts} for n in range(40)
     )
     rater = store.accounts.add("lab", "labeler")
-    while (waiting := store.ratings.waiting(rater.id)) is not None and store.ratings.count_of(rater.id) < 30:
+    while (waiting := store.ratings.next_row(rater.id)) is not None and store.ratings.count_by(rater.id) < 30:
         store.ratings.add(
             f"rating-{waiting}", waiting, rater.id, 0 if "rude" in store.instructions.get(waiting).defects else 5
         )
@@ -196,7 +196,7 @@ def test_rows_are_looked_at_chosen_and_their_lineage_is_kept(home, model):
     report = embed.run(context, EmbedSettings(clusters=3)).report
     store.runs.finish(store.runs.claim().id, "done", report=report)
     found = Examination.load(context.folder)
-    train = store.instructions.list(split="train")
+    train = store.instructions.all(split="train")
     assert report["rows"] == len(found.ids) == len(train) == len(found.map)
     assert examined(store) == context.run.id
 
@@ -229,7 +229,7 @@ def test_nested_subsets_are_trained_equally_long_and_published_with_their_rows(h
     context = started(store, "quantity")
     about = {"steps": 2, "prompts": 3, "draws": 2, "batch_size": 2, "max_new_tokens": 4}
     done = run_quantity(context, QuantitySettings(counts=(4, 8, 4000), **about))
-    everything = len(store.instructions.list(split="train"))
+    everything = len(store.instructions.all(split="train"))
     assert [point["rows"] for point in done.report["curve"]] == [4, 8, everything]
     assert done.report["flat_from"] in (4, 8, everything)
     small, larger, _ = (store.snapshots.rows(store.policies.get(id).snapshot_id) for id in done.produced)

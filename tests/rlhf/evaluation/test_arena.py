@@ -13,7 +13,7 @@ import gradio as gr
 import pytest
 
 from data.splits import split_of
-from data.views.head_to_head import Meeting, meetings
+from data.views.head_to_head import HeadToHead, head_to_head
 from labeling.session import Answer, Session
 from rlhf.common import locks
 from rlhf.evaluation.arena import lines
@@ -56,8 +56,8 @@ def ring(store):
 
 
 def wins(first, second, won, lost, prompt=0):
-    return [Meeting(prompt + n, first, second, 1.0, 1) for n in range(won)] + [
-        Meeting(prompt + won + n, first, second, 0.0, 1) for n in range(lost)
+    return [HeadToHead(prompt + n, first, second, 1.0, 1) for n in range(won)] + [
+        HeadToHead(prompt + won + n, first, second, 0.0, 1) for n in range(lost)
     ]
 
 
@@ -72,7 +72,7 @@ def test_strengths_are_log_odds_on_the_scale_of_chess():
 
 
 def test_a_tie_is_half_a_win_for_both():
-    found = ranking([Meeting(n, 1, 2, 0.5, 1) for n in range(10)], reference=1)
+    found = ranking([HeadToHead(n, 1, 2, 0.5, 1) for n in range(10)], reference=1)
     assert [one.points for one in found] == [0.0, pytest.approx(0.0)]
 
 
@@ -138,7 +138,7 @@ def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring
     ring.evaluations.add(2, 1, "rubric", FOUND)
     ring.evaluations.add(2, 1, "r2", FOUND | {"win_rate": 0.2})
     ring.evaluations.add(2, 3, "rubric", FOUND | {"win_rate": 0.3})
-    first, *rest = lines(ring, ring.policies.get(1), "rubric", meetings(ring, "person"))
+    first, *rest = lines(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
     assert (first.policy, first.kind, first.win_rate, first.win_low, first.win_high, first.kl) == (
         "p2",
         "PPO",
@@ -156,7 +156,9 @@ def test_seconds_and_memory_are_those_of_the_run_that_made_it(ring):
     ring.runs.finish(run.id, "done", report={"peak_mb": 512.0})
     ring.policies.add(name="timed", kind="ppo", base="b", adapter="x", parent_id=1, run_id=run.id)
     line = next(
-        line for line in lines(ring, ring.policies.get(1), "rubric", meetings(ring, "person")) if line.name == "timed"
+        line
+        for line in lines(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
+        if line.name == "timed"
     )
     assert line.peak_mb == 512.0
     assert line.seconds >= 0
@@ -183,12 +185,17 @@ def test_verdicts_of_people_count_for_rate_and_ranking_on_test_prompts_alone(rin
         session.submit(Answer(secrets.token_hex(16), item.assignment, "left" if item.left == "by p2" else "right"))
     tests = sum(split_of(text) == "test" for text in texts)
     line = next(
-        line for line in lines(ring, ring.policies.get(1), "rubric", meetings(ring, "person")) if line.policy == "p2"
+        line
+        for line in lines(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
+        if line.policy == "p2"
     )
     assert (line.people, line.people_prompts) == (1.0, tests)
-    assert {one[1:] for one in meetings(ring, "person")} == {(2, 1, 1.0, 1), (1, 2, 0.0, 1)}  # whichever id comes first
-    assert len(meetings(ring, "person")) == tests
-    assert meetings(ring, "simulated") == []
+    assert {one[1:] for one in head_to_head(ring, "person")} == {
+        (2, 1, 1.0, 1),
+        (1, 2, 0.0, 1),
+    }  # whichever id comes first
+    assert len(head_to_head(ring, "person")) == tests
+    assert head_to_head(ring, "simulated") == []
 
 
 def test_a_planned_repeat_is_no_second_meeting(ring):
@@ -215,7 +222,7 @@ def test_a_planned_repeat_is_no_second_meeting(ring):
     for id, repeats in (("first", None), ("again", "first")):
         ring.insert("assignments", {"id": id, **about, "repeats": repeats, "expires_at": "", "created_at": ""})
         ring.comparisons.record(id=f"said {id}", assignment_id=id, verdict="left", source="person", **about)
-    assert [one.times for one in meetings(ring, "person")] == [1]
+    assert [one.times for one in head_to_head(ring, "person")] == [1]
 
 
 def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
@@ -288,7 +295,7 @@ def test_every_handler_asks_who_is_there(ring):
     for call in calls:
         with pytest.raises(gr.Error):
             call()
-    assert ring.runs.list() == []
+    assert ring.runs.all() == []
 
 
 def test_a_name_of_a_policy_is_never_markup(ring):
@@ -321,6 +328,6 @@ def test_beside_the_rubric_the_newest_reward_model_says_what_it_thinks(ring):
 
 
 def test_the_opponent_is_the_one_most_were_compared_with(ring):
-    assert default_opponent(ring, ring.policies.list()) == "p1"
+    assert default_opponent(ring, ring.policies.all()) == "p1"
     ring.evaluations.add(1, 2, "rubric", FOUND)
-    assert default_opponent(ring, ring.policies.list()) == "p2"
+    assert default_opponent(ring, ring.policies.all()) == "p2"

@@ -109,7 +109,7 @@ def test_a_changed_policy_has_positive_kl(ring: Store) -> None:
 
 def test_logps_of_sampled_answers_are_those_of_the_sampler(ring: Store) -> None:
     speaker = AnswerSampler.load(ring, Bases(), ring.policies.get(3))
-    prompts = [speaker.encode(prompt) for prompt in ring.prompts.list(limit=5)]
+    prompts = [speaker.encode(prompt) for prompt in ring.prompts.all(limit=5)]
     with speaker.base.role(speaker.role):
         noise = draw_uniforms(0, 0, [(n, 0) for n in range(5)], 8)
         rollout = generate(speaker.base, prompts, noise, max_new_tokens=8, banned=banned_ids(speaker.base))
@@ -211,7 +211,7 @@ def test_kl_is_left_out_between_two_bases(ring: Store, tmp_path: Path) -> None:
     ring.policies.add(name="other", kind="base", base=str(other), parent_id=1)
     bases = Bases()
     mine, start = (AnswerSampler.load(ring, bases, ring.policies.get(id)) for id in (4, 1))
-    questions = [Question(prompt, mine.encode(prompt)) for prompt in ring.prompts.list(limit=3)]
+    questions = [Question(prompt, mine.encode(prompt)) for prompt in ring.prompts.all(limit=3)]
     drawn = draw_judged(
         mine, questions, range(1), rubric_judge(letters), limits=SamplingLimits(4, 8), seed=0, tell=lambda n: None
     )

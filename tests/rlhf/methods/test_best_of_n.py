@@ -80,7 +80,7 @@ def test_the_answer_given_is_the_one_with_the_highest_score(home):
     made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
     speaker = load_sampler(home, Bases(), home.policies.get(made))
     assert isinstance(speaker, BestOfN)
-    prompt = home.prompts.list(split="test")[0]
+    prompt = home.prompts.all(split="test")[0]
     limits = SamplingLimits(5, 8)
     (given,) = speaker.draw([DrawRequest(prompt.id, speaker.encode(prompt), 2)], limits, seed=0)
     drawn = AnswerSampler.draw(

@@ -151,7 +151,7 @@ def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(labe
     whole = run(context_of(labeled, settings), settings)
     first = context_of(labeled, settings)
     monkeypatch.setattr(first, "cancelled", lambda: first.store.runs.get(first.run.id).done >= 3)
-    monkeypatch.setattr("data.run_context.WRITE_EVERY", 0.0)
+    monkeypatch.setattr("data.run_context.PROGRESS_SECONDS", 0.0)
     with pytest.raises(Cancelled):
         run(first, settings)
     assert labeled.policies.count() == 2
@@ -167,7 +167,7 @@ def test_without_labels_of_people_the_run_is_refused_and_the_setting_named(store
     store.policies.add(name="base", kind="base", base=str(base_folder))
     with pytest.raises(BadInput, match="there are no comparisons to learn from"):
         launch(store, "dpo", {}, by="test")
-    assert store.runs.list() == []
+    assert store.runs.all() == []
 
 
 @pytest.mark.parametrize("kind", ["dpo", "ppo"])

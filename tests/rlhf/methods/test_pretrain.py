@@ -81,7 +81,7 @@ def test_the_generated_corpus_trains_too(store):
 
 
 def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(store, text, monkeypatch):
-    monkeypatch.setattr("data.run_context.WRITE_EVERY", 0.0)
+    monkeypatch.setattr("data.run_context.PROGRESS_SECONDS", 0.0)
     whole, _, _ = pretrained(store, text=text, max_steps=6)
     settings = parse_settings(PretrainSettings, TINY | {"text": text, "max_steps": 6})
     first = context_of(store, settings)
@@ -217,12 +217,12 @@ def test_a_text_that_cannot_be_read_is_one_clear_line_and_queues_nothing(store, 
         path.write_bytes(content)
     with pytest.raises(BadInput, match=problem):
         pretrained(store, text=str(path), max_steps=1)
-    runs = len(store.runs.list())
+    runs = len(store.runs.all())
     assert app.main(["train", "pretrain", "--set", f"text={path}", "--home", str(store.home)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert problem in line
     assert str(path) in line
-    assert len(store.runs.list()) == runs
+    assert len(store.runs.all()) == runs
 
 
 @pytest.mark.parametrize("setting", ["max_steps=0", "batch_size=0", "layers=0", "vocab_size=100"])

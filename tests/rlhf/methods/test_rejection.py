@@ -120,7 +120,7 @@ def test_without_a_reward_model_nothing_is_queued(store, tmp_path):
     for kind in ("rejection", "best-of-n"):
         with pytest.raises(BadInput, match="there is no reward model yet"):
             launch(store, kind, {}, by="test")
-    assert store.runs.list() == []
+    assert store.runs.all() == []
 
 
 def test_no_round_answers_test_prompts(judged):

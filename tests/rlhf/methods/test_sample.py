@@ -53,7 +53,7 @@ def test_disjoint_pairs_use_no_answer_twice_and_all_pairs_every_two() -> None:
 def test_four_answers_per_prompt_make_two_pairs(ring: Store) -> None:
     report = sample(ring, from_="p1", prompts=3, per_prompt=4)
     assert (report["prompts"], report["completions"], report["pairs"]) == (3, 12, 6)
-    pairs = ring.pairs.list()
+    pairs = ring.pairs.all()
     assert {pair.purpose for pair in pairs} == {"train"}
     assert len({side for pair in pairs for side in (pair.first_id, pair.second_id)}) == 12
 
@@ -147,7 +147,7 @@ def test_an_answer_does_not_depend_on_the_batch_it_was_drawn_in(ring: Store, tmp
     sample(ring, from_="p1", prompts=1000, batch_size=64)
     other = Store(tmp_path / "other")
     other.policies.add(name="first", kind="base", base=str(base))
-    other.prompts.add_many({"text": prompt.text, "source": "test"} for prompt in ring.prompts.list())
+    other.prompts.add_many({"text": prompt.text, "source": "test"} for prompt in ring.prompts.all())
     sample(other, from_="p1", prompts=1000, batch_size=2)
     kept = [[answer.id for answer in each.completions.of_policy(1)] for each in (ring, other)]
     assert kept[0] == kept[1]
@@ -157,8 +157,8 @@ def test_two_policies_meet_once_per_test_prompt_and_not_with_the_same_noise(ring
     """The two policies have equal weights: with the same noise every answer would be the same."""
     report = sample(ring, from_="p2", against="p1", prompts=4)
     assert report["pairs"] == report["prompts"] == 4
-    assert {ring.prompts.get(pair.prompt_id).split for pair in ring.pairs.list("compare")} == {"test"}
-    policies = [{ring.completions.get(side).policy_id for side in (p.first_id, p.second_id)} for p in ring.pairs.list()]
+    assert {ring.prompts.get(pair.prompt_id).split for pair in ring.pairs.all("compare")} == {"test"}
+    policies = [{ring.completions.get(side).policy_id for side in (p.first_id, p.second_id)} for p in ring.pairs.all()]
     assert policies == [{1, 2}] * 4
     assert report["equal"] < 4
 
@@ -264,7 +264,7 @@ def test_cancelling_is_heard_between_two_tokens(ring: Store) -> None:
 
 
 def test_least_answered_prompts_come_first_and_ties_are_drawn_by_seed(ring: Store) -> None:
-    prompts = ring.prompts.list(split="train")
+    prompts = ring.prompts.all(split="train")
     answered = Counter({prompt.id: 1 for prompt in prompts[:-3]})
     first = choose_prompts(ring, "train", 3, answered, seed=0)
     assert {prompt.id for prompt in first} == {prompt.id for prompt in prompts[-3:]}

@@ -128,7 +128,7 @@ def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(taug
     whole = run(context_of(taught, settings), settings)
     first = context_of(taught, settings)
     monkeypatch.setattr(first, "cancelled", lambda: first.store.runs.get(first.run.id).done >= 3)
-    monkeypatch.setattr("data.run_context.WRITE_EVERY", 0.0)
+    monkeypatch.setattr("data.run_context.PROGRESS_SECONDS", 0.0)
     with pytest.raises(Cancelled):
         run(first, settings)
     assert list((first.folder / "checkpoint").glob("checkpoint-3"))
@@ -193,11 +193,11 @@ def test_a_snapshot_that_may_not_be_trained_on_is_one_clear_line_and_queues_noth
     settings = parse_settings(SFTSettings, [f"snapshot={snapshot.public}"])
     with pytest.raises(BadInput, match=problem):
         run(context_of(taught, settings), settings)
-    runs = len(taught.runs.list())
+    runs = len(taught.runs.all())
     assert app.main(["train", "sft", "--set", f"snapshot={snapshot.public}", "--home", str(taught.home)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert problem in line
-    assert len(taught.runs.list()) == runs
+    assert len(taught.runs.all()) == runs
 
 
 def test_a_test_prompt_is_known_with_its_input_below_it(taught):
@@ -243,7 +243,7 @@ def test_an_imported_chat_is_trained_turn_by_turn(store, base_folder, tmp_path):
     file = tmp_path / "chats.jsonl"
     file.write_text(json.dumps({"messages": [*turns, {"role": "assistant", "content": "A lamp."}]}))
     assert app.main(["import", str(file), "--as", "instructions", "--home", str(store.home)]) == 0
-    (row,) = store.instructions.list()
+    (row,) = store.instructions.all()
     base = Base.load(base_folder)
     data, _ = tokenize(base, prompts_of(store, [{"instruction": row.instruction, "input": row.input}]), [row.output])
     assert data[0]["input_ids"] == base.encode_prompt(turns) + base.encode_completion("A lamp.")

@@ -110,7 +110,7 @@ def test_a_snapshot_shows_its_data_card(store):
         "quality": {"ratings": 200, "whose": "person", "hash": "abc"},
     }
     store.snapshots.freeze("instructions", [{"instruction": "a", "input": "", "output": "b"}], filters, EVIL)
-    html = clinic_view.draw_snapshots(store.snapshots.list())
+    html = clinic_view.draw_snapshots(store.snapshots.all())
     assert "<img" not in html
     for said in (
         "1 of 900",

@@ -47,7 +47,7 @@ def test_what_is_uploaded_lies_in_the_import_folder_under_a_clean_name_and_repla
         sent = client.post("/train/data/upload", params={"name": "../..\\한국어 rows.jsonl"}, content=content)
         assert sent.json() == {"name": "한국어 rows.jsonl", "bytes": 3}
     assert [path.read_bytes() for path in incoming(store)] == [b"two"]
-    assert {act["actor"] for act in store.audit.list()} == {"account 1"}
+    assert {act["actor"] for act in store.audit.all()} == {"account 1"}
     assert [path.name for path in store.home.joinpath("import").iterdir()] == ["한국어 rows.jsonl"]
 
 
@@ -99,7 +99,7 @@ def test_texts_of_a_file_are_never_markup(store, tmp_path):
     file = write(tmp_path / "evil.jsonl", [{"instruction": EVIL, "output": EVIL}, {"instruction": EVIL, "output": 3}])
     drawn = draw_preview(preview([File.at(file)]))
     import_file(store, file, "instructions", skip_bad=True)
-    drawn += draw_rows(store.shelf.page("instructions"), "instructions", False) + draw_counts(store)
+    drawn += draw_rows(store.catalogue.page("instructions"), "instructions", False) + draw_counts(store)
     assert "<img" not in drawn
     assert "&lt;img" in drawn
 
@@ -109,13 +109,13 @@ def test_the_shelf_finds_rows_by_source_split_and_text_newest_first(store, tmp_p
     import_file(
         store, write(tmp_path / "b.jsonl", [{"instruction": "한국어로", "output": "네, 알겠습니다."}]), "instructions"
     )
-    page = store.shelf.page
+    page = store.catalogue.page
     assert [entry.answer for entry in page("instructions")] == ["네, 알겠습니다.", "It is 2.", "It is 1.", "It is 0."]
     assert [entry.answer for entry in page("instructions", source="a.jsonl", find="IS 1")] == ["It is 1."]
     assert [entry.answer for entry in page("instructions", before=page("instructions", limit=2)[-1].id, limit=1)] == [
         "It is 1."
     ]
-    counts = store.shelf.counts("instructions")
+    counts = store.catalogue.counts("instructions")
     assert [(row["source"], row["n"]) for row in counts] == [("a.jsonl", 3), ("b.jsonl", 1)]
     assert sum(row["train"] + row["validation"] + row["test"] for row in counts) == 4
     assert {entry.split for entry in page("prompts", split="train")} <= {"train"}
@@ -134,7 +134,7 @@ def test_an_import_stands_under_the_number_of_who_brought_it(store):
         page = DataPage(store, [gr.Timer(2).tick])
     told = page.bring("rows.jsonl", "auto", None, False, type("Request", (), {"username": "rae"})())[0]
     assert "3 rows added" in told
-    assert [row["actor"] for row in (*store.audit.list(), *store.imports.list())] == [f"account {rae.id}"] * 2
+    assert [row["actor"] for row in (*store.audit.all(), *store.imports.all())] == [f"account {rae.id}"] * 2
 
 
 def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_several(store):

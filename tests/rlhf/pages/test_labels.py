@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from data.store import Store
-from data.views.preferences import filters
+from data.views.preferences import snapshot_filters
 from labeling.quality.agreement import Agreement, AgreementReport, Alpha
 from labeling.quality.overview import overview
 from rlhf.pages import disputes_view, labels_tables, labels_view
@@ -66,7 +66,7 @@ def test_every_handler_asks_who_is_there(judged, username):
         with pytest.raises(gr.Error):
             handler()
     assert judged.adjudications.current() == []
-    assert judged.asides.list() == []
+    assert judged.excluded_labelers.all() == []
 
 
 def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(judged):
@@ -161,13 +161,13 @@ def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
     page.exclude("mina", "asleep", RAE)
     page.compute_weights("people", RAE)
     mina = judged.accounts.by_name("mina")
-    act = judged.audit.list()[0]
+    act = judged.audit.all()[0]
     assert (act["actor"], act["detail"]) == ("account 1", {"labeler": mina.id, "reason": "asleep"})
-    assert filters(judged, "person") == {"labels": "person", "set_aside": [mina.id]}
+    assert snapshot_filters(judged, "person") == {"labels": "person", "set_aside": [mina.id]}
     written = [row for table in ("audit", "set_asides", "weightings") for row in judged.rows(f"SELECT * FROM {table}")]
     assert len(written) == 3
     assert not [row for row in written if "rae" in str(row) or "mina" in str(row)]
-    assert [one.name for one in judged.asides.list()] == ["mina"]  # looked up where it is shown
+    assert [one.name for one in judged.excluded_labelers.all()] == ["mina"]  # looked up where it is shown
 
 
 def test_excluding_and_weighing_report_their_result(judged):
@@ -181,7 +181,7 @@ def test_excluding_and_weighing_report_their_result(judged):
     )
     assert "count again" in page.include("mina", "", RAE)
     assert "6 votes" in page.compute_weights("people", RAE)
-    assert judged.weightings.newest().actor == "account 1"
+    assert judged.labeler_weights.newest().actor == "account 1"
 
 
 def test_a_download_is_the_table_and_no_spreadsheet_takes_a_name_for_a_formula(judged):

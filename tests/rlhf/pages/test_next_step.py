@@ -62,7 +62,9 @@ def test_simulated_comparisons_alone_do_not():
 def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
     step = next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
     assert (step.kind, step.settings) == ("ppo", {"reward": "r1"})
-    assert next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
+    assert (
+        next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
+    )
 
 
 def test_a_policy_made_without_it_later_does_not_hide_what_the_reward_model_drove(store):
@@ -137,7 +139,9 @@ def test_the_ring_counts_the_prompts_of_the_test_split(store):
 def test_blind_pairs_that_wait_are_judged_not_queued_again():
     newest = NewestPolicy("p4", "p3", judged=3)
     step = next_step(
-        LoopCounts(**FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", driven=True, newest=newest)
+        LoopCounts(
+            **FULL, waiting=90, waiting_compare=90, reward_models=1, newest_reward="r1", driven=True, newest=newest
+        )
     )
     assert (step.kind, step.link) == (None, "../label/")
 

@@ -6,9 +6,9 @@ import gradio as gr
 
 from data.store import Store
 from rlhf.pages import run_view, theme, train
-from rlhf.pages.markup import side_by_side, with_interval
 from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_loop, draw_step
+from rlhf.pages.markup import side_by_side, with_interval
 from rlhf.pages.next_step import LoopCounts, Step
 from rlhf.pages.policies_view import by_people, in_family_order, row
 from rlhf.pages.runs import RunsPage
@@ -113,7 +113,7 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
 
 def test_policies_stand_after_their_parents(store):
     expected = family(store)
-    assert in_family_order(store.policies.list()) == expected
+    assert in_family_order(store.policies.all()) == expected
 
 
 def test_a_policy_that_nobody_judged_says_so_and_its_evaluation_is_shown(store):

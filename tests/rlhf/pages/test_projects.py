@@ -63,7 +63,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
     )
     change_project(store, "Letters", given(store, saved, people=["jun"]), "rae")
     assert store.projects.members(saved.id) == ["Jun"]
-    assert store.audit.list()[0]["actor"] == "rae"
+    assert store.audit.all()[0]["actor"] == "rae"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
     shown = given(store, notes)
     page.change(asked, "Notes", *(shown[key] for key in page.fields))
     page.set_gold("Notes", "mina", asked)
-    acts = store.audit.list()
+    acts = store.audit.all()
     assert [act["action"] for act in acts] == ["gold items set", "project changed", "project filled", "project added"]
     assert {act["actor"] for act in acts} == {f"account {rae.id}"}
     assert acts[0]["detail"]["judged_by"] == mina.id
@@ -104,7 +104,19 @@ def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
 def test_a_row_counts_what_the_project_has(store, add_pairs):
     pairs = add_pairs(3)
     store.gold.set(pairs[0].id, pairs[0].first_id, by="rae")
-    assert project_row(store, store.projects.get(STANDARD)) == ["Standard", 3, 0, 0, 0, 1.0, 1, "0%", "0%", "everyone", "open"]
+    assert project_row(store, store.projects.get(STANDARD)) == [
+        "Standard",
+        3,
+        0,
+        0,
+        0,
+        1.0,
+        1,
+        "0%",
+        "0%",
+        "everyone",
+        "open",
+    ]
 
 
 def test_a_flag_is_text_whatever_it_holds(store, add_pairs):

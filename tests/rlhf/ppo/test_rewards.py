@@ -117,7 +117,7 @@ def test_the_command_line_fills_the_list_before_the_run_is_checked(home, tmp_pat
         assert app.main([*command, "--set", "reward=far"]) == 2
         assert "no reward called 'far'" in capsys.readouterr().err
         assert app.main([*command, "--set", "reward=far", "--reward-source", "far=http://127.0.0.1:9/"]) == 0
-    assert [run.settings["reward"] for run in home.runs.list()] == ["far"]
+    assert [run.settings["reward"] for run in home.runs.all()] == ["far"]
     assert read_sources(home.home)["far"] == "http://127.0.0.1:9/"
 
 

@@ -141,7 +141,7 @@ def test_a_cancelled_run_saves_and_its_continuation_is_the_run_that_was_not_canc
     stopped = RunContext(home, home.runs.get(stopped.run.id))
     with pytest.raises(Cancelled):
         run(stopped, settings_of(stopped))
-    assert len(home.policies.list()) == 1
+    assert len(home.policies.all()) == 1
     going_on, never_stopped = context(home, resumes=stopped.run.id), context(home)
     found = []
     for one in (going_on, never_stopped):
@@ -153,7 +153,7 @@ def test_a_cancelled_run_saves_and_its_continuation_is_the_run_that_was_not_canc
 
 def test_only_train_prompts_are_trained_on(home):
     texts = {row["prompt"] for row in training_rows(home, "")}
-    assert texts == {prompt.text for prompt in home.prompts.list(split="train")}
+    assert texts == {prompt.text for prompt in home.prompts.all(split="train")}
     for split in ("test", "validation"):
         with pytest.raises(BadInput, match=f"no run trains on {split}"):
             training_rows(home, split)
@@ -179,7 +179,7 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_queued(home, s
         launch(home, "ppo", [setting], by="test")
     assert str(refused.value).replace(f" (field {refused.value.field!r})", "").rstrip(".") == says.rstrip(".")
     assert refused.value.field == setting.partition("=")[0]
-    assert home.runs.list() == []
+    assert home.runs.all() == []
 
 
 def test_every_number_has_its_range_and_every_default_lies_in_it():

@@ -35,7 +35,7 @@ def template(tmp_path):
 
 
 def kept(store) -> list[tuple[str, str | None]]:
-    return [(policy.name, policy.versions.get("chat_template")) for policy in store.policies.list()]
+    return [(policy.name, policy.versions.get("chat_template")) for policy in store.policies.all()]
 
 
 def test_a_base_is_kept_once_however_often_the_app_is_started_with_it(unwatched, model):
@@ -80,7 +80,7 @@ def test_a_name_that_is_neither_a_folder_nor_a_downloaded_model_is_refused(unwat
     with pytest.raises(BadInput, match="there is no model in") as refused:
         prepare(unwatched, name)
     assert refused.value.field == "base"
-    assert [policy.name for policy in unwatched.policies.list()] == ["tiny"]
+    assert [policy.name for policy in unwatched.policies.all()] == ["tiny"]
 
 
 def test_the_id_of_a_downloaded_hub_model_is_taken_as_it_is(unwatched, tmp_path, monkeypatch):
@@ -91,4 +91,4 @@ def test_the_id_of_a_downloaded_hub_model_is_taken_as_it_is(unwatched, tmp_path,
     (revision.parent.parent / "refs" / "main").write_text("abc")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     prepare(unwatched, "somebody/small")
-    assert unwatched.policies.list()[-1].base == "somebody/small"
+    assert unwatched.policies.all()[-1].base == "somebody/small"

@@ -38,7 +38,7 @@ def queued(store: Store, kind: str, **settings: object) -> int:
 def refused(store: Store, kind: str, **settings: object) -> BadInput:
     with pytest.raises(BadInput) as caught:
         queued(store, kind, **settings)
-    assert store.runs.list() == []
+    assert store.runs.all() == []
     return caught.value
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from data.errors import StoreTrouble
 from data.store import Store
-from data.tables.process_identity import identity
+from data.tables.process_identity import identify_process
 from data.tables.runs import Runs
 from rlhf.common import locks
 from rlhf.runs import supervisor as supervisor_module
@@ -42,8 +42,8 @@ def supervisors(store):
         return started[-1]
 
     yield start
-    for run in store.runs.list(state="running"):
-        if store.runs.alive(run):
+    for run in store.runs.all(state="running"):
+        if store.runs.is_alive(run):
             os.kill(run.pid, signal.SIGKILL)
     for supervisor in started:
         supervisor.kill()
@@ -80,7 +80,7 @@ def test_queued_runs_are_done_one_after_the_other_and_then_it_leaves(store):
 
 def test_a_run_that_only_waits_for_an_endpoint_holds_up_no_other(store):
     asking = store.runs.enqueue("endpoint", {}, "tester")
-    store.runs.start(asking.id, *identity())
+    store.runs.start(asking.id, *identify_process())
     queued = store.runs.enqueue("count", {"total": 2}, "tester")
     supervisor = Supervisor(store.home, slow_worker.command)
     until(lambda: supervisor.step() and store.runs.get(queued.id).state == "done")
@@ -194,7 +194,7 @@ def test_only_one_supervisor_watches_a_home(store):
     store.runs.enqueue("count", {"total": 1}, "tester")
     with locks.acquire_lock(store.home / locks.SUPERVISOR):
         supervise(store.home, slow_worker.command)
-    assert store.runs.list(state="queued")
+    assert store.runs.all(state="queued")
 
 
 def test_a_supervisor_stays_as_long_as_a_server_holds_the_home(store, supervisors):

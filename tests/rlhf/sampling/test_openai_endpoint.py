@@ -218,7 +218,7 @@ def test_answers_are_kept_like_imported_ones_and_paired(filled: Store, server: S
     report = sample(filled, server, prompts=6, test_share=0.5)
     assert (report["prompts"], report["completions"], report["pairs"], report["unended"]) == (6, 12, 6, 6)
     assert report["splits"] == {"train": 3, "test": 3}
-    pair = filled.pairs.list("train")[0]
+    pair = filled.pairs.all("train")[0]
     first = filled.completions.get(pair.first_id)
     assert (first.policy_id, first.model_name, first.token_ids, first.seed, first.run_id) == (None, "big", None, 0, 1)
     assert first.sampling == {"endpoint": server.url + "/chat/completions", "temperature": 1.0, "max_new_tokens": 512}
@@ -322,11 +322,11 @@ def test_what_makes_no_sense_is_refused_before_there_is_a_run(
     assert (status, out) == (2, "")
     assert said in err
     assert "word" not in err.replace("passwd", "")
-    assert filled.runs.list() == []
+    assert filled.runs.all() == []
 
 
 def test_a_home_without_prompts_is_refused(store: Store, server: Server, capsys: pytest.CaptureFixture) -> None:
     status, _, err = call(store, capsys, "--endpoint", server.url, "--model", "big")
     assert status == 2
     assert "no prompts in the train split" in err
-    assert store.runs.list() == []
+    assert store.runs.all() == []

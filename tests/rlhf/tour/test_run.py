@@ -121,7 +121,7 @@ def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findin
     store = Store(findings.home)
     assert findings.document["labels"] == store.comparisons.count("simulated") == 66
     assert store.comparisons.count("person") == 0
-    splits = [store.prompts.get(pair.prompt_id).split for pair in store.pairs.list()]
+    splits = [store.prompts.get(pair.prompt_id).split for pair in store.pairs.all()]
     assert 0.1 < splits.count("test") / len(splits) < 0.2
     assert findings.document["reward"]["accuracy"] is not None
 
@@ -136,8 +136,8 @@ def test_two_labelers_judge_one_pair_in_ten_so_that_agreement_is_measured(findin
 
 def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findings: Findings) -> None:
     store = Store(findings.home)
-    assert [run.kind for run in reversed(store.runs.list())] == ["sample", "reward", "ppo", "compare"]
-    trained = store.policies.list()[-1]
+    assert [run.kind for run in reversed(store.runs.all())] == ["sample", "reward", "ppo", "compare"]
+    trained = store.policies.all()[-1]
     assert (trained.kind, trained.parent_id, trained.reward_model_id) == ("ppo", 1, 1)
     assert store.evaluations.latest(trained.id, 1, "rubric").report["win_rate"] == findings.document["ppo"]["win_rate"]
 
