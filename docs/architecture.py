@@ -1,6 +1,7 @@
 """Draw the architecture picture from the imports: `python -m docs.architecture` writes docs/images/architecture.svg.
 
-One band per layer, one box per package in the order of `tests/test_architecture.py`, one line per import between packages.
+One band per layer, one box per package with its number of files, the highest package first. A curve joins two packages of a layer
+that import each other; an arrow joins the layers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tests.test_architecture import FACES, ORDER, files, imported_modules, modul
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 LAYERS = ("app", "rlhf", "reward", "labeling", "data")
 COLOURS = {"app": "#7c3aed", "rlhf": "#2563eb", "reward": "#0d9488", "labeling": "#d97706", "data": "#475569"}
-WIDTH, BOX, GAP, BAND = 1180, 100, 12, 150
+WIDTH, BOX, GAP, BAND = 1250, 108, 12, 150
 PER_ROW = 10
 STYLE = "font-family='system-ui, sans-serif' font-size='12'"
 
@@ -54,11 +55,13 @@ def picture() -> str:
     parts = [f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' {STYLE}>"]
     parts.append(f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>")
     for (importing, imported), count in sorted(package_imports().items()):
-        (x1, y1), (x2, y2) = corners[importing], corners[imported]
-        parts.append(
-            f"<line x1='{x1 + BOX / 2}' y1='{y1 + 18}' x2='{x2 + BOX / 2}' y2='{y2 + 18}' "
-            f"stroke='{COLOURS[importing.split('.')[0]]}' stroke-opacity='0.18' stroke-width='{min(4, 0.5 + count / 4)}'/>"
-        )
+        if importing.split(".")[0] == imported.split(".")[0]:
+            (x1, y1), (x2, y2) = corners[importing], corners[imported]
+            bend = (y1 + y2) / 2 + 18 + abs(x2 - x1) / 20
+            parts.append(
+                f"<path d='M{x1 + BOX / 2} {y1 + 18} Q{(x1 + x2 + BOX) / 2} {bend} {x2 + BOX / 2} {y2 + 18}' fill='none' "
+                f"stroke='{COLOURS[importing.split('.')[0]]}' stroke-opacity='0.3' stroke-width='{min(4, 0.5 + count / 4)}'/>"
+            )
     for band, layer in enumerate(LAYERS):
         y = 24 + band * BAND
         parts.append(f"<text x='40' y='{y}' font-weight='700' fill='{COLOURS[layer]}'>{layer}</text>")
@@ -69,6 +72,11 @@ def picture() -> str:
             f"stroke='{COLOURS[name.split('.')[0]]}'/>"
             f"<text x='{x + BOX / 2}' y='{y + 16}' text-anchor='middle'>{label}</text>"
             f"<text x='{x + BOX / 2}' y='{y + 30}' text-anchor='middle' font-size='10' fill='#6b7280'>{sizes[name]}</text>"
+        )
+    for band in range(len(LAYERS) - 1):
+        y = (band + 1) * BAND
+        parts.append(
+            f"<path d='M20 {y - 70} V{y + 30} m-5 -8 l5 8 l5 -8' fill='none' stroke='#111827' stroke-width='1.5'/>"
         )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
