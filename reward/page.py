@@ -9,13 +9,13 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.formats.export_shapes import labeler_name
-from data.records import Account, Run
+from data.records import Run
 from data.settings import Described, describe
 from data.store import Store
+from labeling.accounts.current import current_account
 from reward.report import view
 from reward.settings import RewardSettings
 
-Authorise = Callable[[gr.Request], Account]
 Enqueue = Callable[[dict[str, Any], str], Run]
 Looks = Sequence[Callable]
 """The events on which the page looks at the store again: loaded, turned to, or some seconds went by."""
@@ -24,16 +24,16 @@ HERE = "(...given) => [location.hash, ...given.slice(1)]"
 """Put before such a look: its first input becomes the page on the screen, so that a hidden page costs nothing."""
 
 
-def build_reward_tab(store: Store, looks: Looks, *, authorise: Authorise, enqueue: Enqueue) -> None:
-    """The page. `authorise(request)` gives the account or raises; `enqueue(settings, name)` queues a run of kind reward."""
-    RewardPage(store, looks, authorise, enqueue)
+def build_reward_tab(store: Store, looks: Looks, *, enqueue: Enqueue) -> None:
+    """Build the page. `enqueue(settings, name)` queues a run of kind reward."""
+    RewardPage(store, looks, enqueue)
 
 
 class RewardPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks, authorise: Authorise, enqueue: Enqueue) -> None:
-        self.store, self.authorise, self.enqueue = store, authorise, enqueue
+    def __init__(self, store: Store, looks: Looks, enqueue: Enqueue) -> None:
+        self.store, self.enqueue = store, enqueue
         lead = "Each orders answers as the labelers did. Accuracy is on test prompts, which no run trains on."
         gr.HTML(f"<h1>Reward</h1><p class=soft>{lead}</p>", elem_classes="plain", padding=False)
         self.cards = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-cards")
@@ -53,9 +53,8 @@ class RewardPage:
         gr.on(looks, self.tick, [self.where, self.listed], shown, js=HERE, **QUIET)
         self.choice.change(self.show, self.choice, [self.closer, self.groups, self.worst], **QUIET)
 
-    def tick(self, place: str, listed: str, request: gr.Request) -> list:
+    def tick(self, place: str, listed: str) -> list:
         """The cards again when a reward model came, the choices of the form when a policy did."""
-        self.authorise(request)
         models, policies = self.store.reward_models.all(), view.policy_names(self.store)
         mark = f"{len(models)} {len(policies)}"
         if place != "#reward" or mark == listed:
@@ -67,9 +66,8 @@ class RewardPage:
         chosen = gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
         return [mark, view.cards(models), chosen, start]
 
-    def show(self, chosen: str | None, request: gr.Request) -> list:
+    def show(self, chosen: str | None) -> list:
         """Plots, the table of groups and the worst disagreements of one reward model."""
-        self.authorise(request)
         if not chosen:
             return [gr.skip()] * 3
         model = self.store.reward_models.get(chosen)
@@ -84,9 +82,9 @@ class RewardPage:
             f"{title}{view.worst(model, names)}" if rows else "",
         ]
 
-    def submit(self, request: gr.Request, *given: Any) -> str:
+    def submit(self, *given: Any) -> str:
         """Queue a run with the form's settings; the line to show."""
-        account = self.authorise(request)
+        account = current_account()
         wanted = {key: value for key, value in zip(self.fields, given, strict=True) if value is not None}
         try:
             run = self.enqueue(wanted, account.name)

@@ -93,7 +93,7 @@ def nobody_can_sign_in(store: Store) -> bool:
     return not any(account.password_hash and not account.disabled for account in store.accounts.all())
 
 
-def first_link(store: Store) -> str | None:
+def issue_first_link(store: Store) -> str | None:
     """The path `/first?token=...` whose reader becomes the first researcher, or None where somebody can sign in already."""
     if not nobody_can_sign_in(store):
         return None
@@ -111,14 +111,14 @@ def check_host(store: Store, host: str, behind_proxy: bool = False) -> None:
         )
 
 
-def first_link_is_good(store: Store, token: str) -> bool:
+def is_first_link_valid(store: Store, token: str) -> bool:
     """Whether this first link can still be used."""
     return nobody_can_sign_in(store) and store.tokens.is_valid(token, "first-link")
 
 
-def use_first_link(store: Store, token: str, name: str, password: str) -> str | None:
+def redeem_first_link(store: Store, token: str, name: str, password: str) -> str | None:
     """Make the first researcher; a session token, or None where the link was used or is too old. Raises `Refused` for name or password."""
-    if not first_link_is_good(store, token):
+    if not is_first_link_valid(store, token):
         return None
     hashed = password_hash(store, name, password)
     with store.transaction():

@@ -114,7 +114,7 @@ def cmd_invite(args: argparse.Namespace) -> dict:
 
 def cmd_password(args: argparse.Namespace) -> dict:
     """A link for a new password. Raises BadInput for an unknown or closed account."""
-    return {"link": management.invite_again(open_store(args), args.name), "name": args.name}
+    return {"link": management.issue_password_link(open_store(args), args.name), "name": args.name}
 
 
 def cmd_disable(args: argparse.Namespace) -> dict:
@@ -124,13 +124,16 @@ def cmd_disable(args: argparse.Namespace) -> dict:
 
 def cmd_enable(args: argparse.Namespace) -> dict:
     """Open it again. Raises BadInput for an unknown name or an erased account."""
-    return told(management.reopen(open_store(args), args.name))
+    return told(management.reopen_account(open_store(args), args.name))
 
 
 def cmd_token(args: argparse.Namespace) -> dict:
     """Issue an API token. Raises BadInput for an unknown or closed account."""
     store = open_store(args)
-    return {"name": management.open_account(store, args.name).name, "token": management.new_token(store, args.name)}
+    return {
+        "name": management.find_open_account(store, args.name).name,
+        "token": management.issue_token(store, args.name),
+    }
 
 
 def cmd_tokens(args: argparse.Namespace) -> dict:
@@ -166,7 +169,7 @@ def cmd_erase(args: argparse.Namespace) -> dict:
     """Erase what is a person's own. Raises BadInput for an unknown account or the last researcher."""
     store = open_store(args)
     account = known(store, args.name)
-    management.erase(store, account)
+    management.erase_personal_data(store, account)
     return {"erased": store.accounts.get(account.id).name}
 
 

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
-from labeling.accounts.oidc import Oidc
+from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
-from labeling.accounts.rate_limit import Throttle
-from labeling.accounts.sign_in import COOKIE, SignIn
-from labeling.http.requests import is_foreign, path_of, root_of
-from labeling.http.responses import note, trouble, unreadable
+from labeling.accounts.rate_limit import RateLimit
+from labeling.accounts.sign_in import COOKIE, SignInRoutes
+from labeling.http.requests import is_cross_site, path_below_root, root_path
+from labeling.http.responses import http_error_response, notice_response, problem_response
 
 RESEARCHER = frozenset({"researcher"})
 EVERYBODY = frozenset({"labeler", "researcher"})
@@ -57,18 +57,18 @@ class Gate:
         self,
         app: ASGIApp,
         store: Store,
-        throttle: Throttle | None = None,
+        rate_limit: RateLimit | None = None,
         *,
         used: Mapping[str, tuple[str, ...]] | None = None,
         presence: Presence | None = None,
-        oidc: Oidc | None = None,
+        oidc: OidcClient | None = None,
     ) -> None:
         self.app = app
         self.store = store
         self.used = used or {}
         self.presence = presence or Presence()
-        self.own = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignIn(
-            store, throttle or Throttle(), oidc
+        self.own_routes = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignInRoutes(
+            store, rate_limit or RateLimit(), oidc
         ).routes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,32 +85,32 @@ class Gate:
         try:
             return await self.decide(request)
         except HTTPException as problem:
-            return unreadable(problem, request)
+            return http_error_response(problem, request)
         except BadInput as problem:
-            return trouble(request, problem)
+            return problem_response(request, problem)
 
     async def decide(self, request: Request) -> Response | None:
         """The gate's own answer, or None where the request may pass."""
-        if is_foreign(request.method, request.headers):
-            return note(request, 403, "foreign")
-        own = self.own.get(("GET" if request.method == "HEAD" else request.method, path_of(request)))
+        if is_cross_site(request.method, request.headers):
+            return notice_response(request, 403, "foreign")
+        own = self.own_routes.get(("GET" if request.method == "HEAD" else request.method, path_below_root(request)))
         if own:
             return await own(request)
         return self.admit(request)
 
     def admit(self, request: Request) -> Response | None:
         """None after writing the account to the request's state, where its role may enter this path."""
-        path = path_of(request)
+        path = path_below_root(request)
         prefix = next((known for known in ROLES if path == known or path.startswith(known + "/")), None)
         if prefix is None:
-            return note(request, 404, "not_found")
+            return notice_response(request, 404, "not_found")
         account = self.bearer(request) if prefix.startswith("/api") else self.session(request)
         request.scope.setdefault("state", {})["user"] = account
         if account is None:
             return self.turn_away(request, prefix)
         if account.role not in ROLES[prefix] or self.is_shut(prefix, path):
-            return note(request, 403, "forbidden")
-        self.presence.note(account.id)
+            return notice_response(request, 403, "forbidden")
+        self.presence.record(account.id)
         return None
 
     def is_shut(self, prefix: str, path: str) -> bool:
@@ -131,7 +131,7 @@ class Gate:
             and request.method == "GET"
             and "text/html" in request.headers.get("accept", "")
         ):
-            return RedirectResponse(f"{root_of(request)}/login?next={quote(path_of(request))}", 303)
+            return RedirectResponse(f"{root_path(request)}/login?next={quote(path_below_root(request))}", 303)
         problem = Refused("sign in first", "Send a session cookie or a Bearer token.")
         return JSONResponse(problem.as_json(), 401, {"www-authenticate": "Bearer"})
 

@@ -19,18 +19,18 @@ API_SECONDS = 365 * 24 * 3600
 def invite(store: Store, role: str, *, by: Account | None = None) -> str:
     """The path of a link that makes one account of that role. Raises BadInput for an unknown role."""
     path = f"/invite?token={store.invitations.add(role, by=by.id if by else None)}"
-    store.audit.add(actor(by), "invite", role=role)
+    store.audit.add(audit_name(by), "invite", role=role)
     return path
 
 
-def invite_again(store: Store, name: str, *, by: Account | None = None) -> str:
+def issue_password_link(store: Store, name: str, *, by: Account | None = None) -> str:
     """The path of a link by which a person chooses a new password. Raises BadInput for an unknown or closed account."""
-    account = open_account(store, name)
-    store.audit.add(actor(by), "new password link", account=account.id)
+    account = find_open_account(store, name)
+    store.audit.add(audit_name(by), "new password link", account=account.id)
     return f"/invite?token={store.invitations.add(account.role, by=by.id if by else None, account_id=account.id)}"
 
 
-def join(store: Store, token: str, name: str, password: str) -> tuple[str, Account] | None:
+def accept_invitation(store: Store, token: str, name: str, password: str) -> tuple[str, Account] | None:
     """Use an invitation: a session token and the account, or None where the link is gone. Raises `Refused` for name or password. Slow."""
     invitation = store.invitations.find(token)
     if invitation is None:
@@ -50,14 +50,14 @@ def join(store: Store, token: str, name: str, password: str) -> tuple[str, Accou
         return store.tokens.issue("session", account.id, SESSION_SECONDS), account
 
 
-def close(store: Store, name: str, *, by: Account | None = None) -> Account:
+def close_account(store: Store, name: str, *, by: Account | None = None) -> Account:
     """Close an account. Raises BadInput for an unknown name, `Refused` where nobody could sign in as a researcher any more."""
     with store.transaction():
         account = store.accounts.by_name(name)
         if (
             account
             and account.role == "researcher"
-            and others_in_charge(store, account) == 0
+            and count_other_researchers(store, account) == 0
             and not account.disabled
             and account.password_hash
         ):
@@ -65,21 +65,21 @@ def close(store: Store, name: str, *, by: Account | None = None) -> Account:
                 f"{account.name!r} is the last researcher who can sign in", "Invite another one first.", field="name"
             )
         closed = store.accounts.disable(name)
-        store.audit.add(actor(by), "close account", account=closed.id)
+        store.audit.add(audit_name(by), "close account", account=closed.id)
         return closed
 
 
-def reopen(store: Store, name: str, *, by: Account | None = None) -> Account:
+def reopen_account(store: Store, name: str, *, by: Account | None = None) -> Account:
     """Let a closed account in again. Raises BadInput for an unknown name, `Refused` for an erased one."""
     with store.transaction():
         opened = store.accounts.enable(name)
         if opened.name == f"erased-{opened.id}":
             raise Refused(f"{opened.name!r} was erased", "Invite the person anew.", field="name")
-        store.audit.add(actor(by), "open account", account=opened.id)
+        store.audit.add(audit_name(by), "open account", account=opened.id)
         return opened
 
 
-def others_in_charge(store: Store, account: Account) -> int:
+def count_other_researchers(store: Store, account: Account) -> int:
     """How many other open researchers have a password."""
     mine = account.id
     return sum(
@@ -88,10 +88,10 @@ def others_in_charge(store: Store, account: Account) -> int:
     )
 
 
-def new_token(store: Store, name: str, *, by: Account | None = None) -> str:
+def issue_token(store: Store, name: str, *, by: Account | None = None) -> str:
     """A Bearer token for the HTTP API, good for a year; it is told once. Raises BadInput for an unknown or closed account."""
-    account = open_account(store, name)
-    store.audit.add(actor(by), "new token", account=account.id)
+    account = find_open_account(store, name)
+    store.audit.add(audit_name(by), "new token", account=account.id)
     return store.tokens.issue("api", account.id, API_SECONDS)
 
 
@@ -101,36 +101,36 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
     if account is None:
         raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
     store.tokens.revoke_by_mark(account.id, "api", mark)
-    store.audit.add(actor(by), "revoke token", account=account.id)
+    store.audit.add(audit_name(by), "revoke token", account=account.id)
 
 
-def own_lines(store: Store, account: Account) -> Iterator[str]:
+def export_personal_data(store: Store, account: Account) -> Iterator[str]:
     """What is a person's own, as JSON lines. Raises `Refused` where a project's rules keep it."""
     if account.role == "labeler":
-        refuse_kept(store, account, "download")
+        check_projects_allow(store, account, "download")
     return (json.dumps(row, ensure_ascii=False) + "\n" for row in store.personal_data.rows(account.id))
 
 
-def erase(store: Store, account: Account, *, by: Account | None = None) -> None:
+def erase_personal_data(store: Store, account: Account, *, by: Account | None = None) -> None:
     """Erase what is a person's own. Raises `Refused` where a project's rules keep it from its own labelers, or for the last researcher."""
     with store.transaction():
         if by is not None and by.id == account.id and account.role == "labeler":
-            refuse_kept(store, account, "erase")
+            check_projects_allow(store, account, "erase")
         if not account.disabled:
-            close(store, account.name, by=by)
+            close_account(store, account.name, by=by)
         store.personal_data.erase(account.id)
-        store.audit.add(actor(by), "erase", account=account.id)
+        store.audit.add(audit_name(by), "erase", account=account.id)
     store.personal_data.truncate_log()
 
 
-def refuse_kept(store: Store, account: Account, wanted: str) -> None:
+def check_projects_allow(store: Store, account: Account, wanted: str) -> None:
     """Raise `Refused`, naming the project, where the rules of one for which this labeler worked do not allow what is `wanted`."""
     kept = store.personal_data.project_forbidding(account.id, wanted)
     if kept is not None:
         raise Refusal(f"yours_no_{wanted}", project=kept)
 
 
-def open_account(store: Store, name: str) -> Account:
+def find_open_account(store: Store, name: str) -> Account:
     """The account of that name. Raises BadInput where there is none that is open."""
     account = store.accounts.by_name(name)
     if account is None or account.disabled:
@@ -138,6 +138,6 @@ def open_account(store: Store, name: str) -> Account:
     return account
 
 
-def actor(by: Account | None) -> str:
+def audit_name(by: Account | None) -> str:
     """Who does it, as the audit list has it: a number, so that an erasure need not touch the list."""
     return f"account {by.id}" if by else "command line"

@@ -14,9 +14,9 @@ from data.errors import BadInput
 from data.records import Account
 from data.store import Store
 from labeling.accounts import management
-from labeling.accounts.sign_in_pages import yours_page
-from labeling.http.requests import small_form, spoken, user
-from labeling.http.responses import note, trouble, unreadable
+from labeling.accounts.sign_in_pages import my_data_page
+from labeling.http.requests import detect_language, get_account, read_form
+from labeling.http.responses import http_error_response, notice_response, problem_response
 from labeling.texts.translate import say
 
 Deed = Callable[[Request, Account], Awaitable[Response]]
@@ -26,20 +26,23 @@ def routes(store: Store) -> list[Route]:
     """The three, for whoever the gate let in; each acts on the asking account alone."""
 
     async def show(request: Request, account: Account) -> Response:
-        return HTMLResponse(yours_page(spoken(request), account.name))
+        return HTMLResponse(my_data_page(detect_language(request), account.name))
 
     async def hand_out(request: Request, account: Account) -> Response:
-        lines = await asyncio.to_thread(management.own_lines, store, account)
+        lines = await asyncio.to_thread(management.export_personal_data, store, account)
         headers = {"content-disposition": 'attachment; filename="mine.jsonl"'}
         return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
 
     async def erase(request: Request, account: Account) -> Response:
-        if (await small_form(request)).get("name", "").strip() != account.name:
+        if (await read_form(request)).get("name", "").strip() != account.name:
             return HTMLResponse(
-                yours_page(spoken(request), account.name, error=say(spoken(request), "yours_unconfirmed")), 400
+                my_data_page(
+                    detect_language(request), account.name, error=say(detect_language(request), "yours_unconfirmed")
+                ),
+                400,
             )
-        await asyncio.to_thread(management.erase, store, account, by=account)
-        return note(request, 200, "yours_erased")
+        await asyncio.to_thread(management.erase_personal_data, store, account, by=account)
+        return notice_response(request, 200, "yours_erased")
 
     deeds = (("you", "GET", show), ("mine", "GET", hand_out), ("erase", "POST", erase))
     return [Route(f"/label/{name}", _for_whom_asks(deed), methods=[method]) for name, method, deed in deeds]
@@ -47,14 +50,14 @@ def routes(store: Store) -> list[Route]:
 
 def _for_whom_asks(deed: Deed) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        account = user(request)
+        account = get_account(request)
         if account is None:
-            return note(request, 401, "forbidden")
+            return notice_response(request, 401, "forbidden")
         try:
             return await deed(request, account)
         except HTTPException as problem:
-            return unreadable(problem, request)
+            return http_error_response(problem, request)
         except BadInput as problem:
-            return trouble(request, problem)
+            return problem_response(request, problem)
 
     return answer

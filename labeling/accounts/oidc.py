@@ -69,7 +69,7 @@ def read_provider(path: Path) -> Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class PendingSignIn:
     """A sign-in on its way: what it must bring back, and where it leads."""
 
     nonce: str
@@ -80,30 +80,30 @@ class Begun:
     until: float
 
 
-class Oidc:
+class OidcClient:
     """One provider, and the sign-ins on their way to it; they are in memory, so a restart means pressing the button again."""
 
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.monotonic) -> None:
         self.provider = provider
         self.clock = clock
-        self.begun: dict[str, Begun] = {}
+        self.begun: dict[str, PendingSignIn] = {}
         self.about: dict[str, Any] = {}
 
-    async def begin(self, back: str, *, after: str = "", invitation: str = "") -> tuple[str, str]:
+    async def start(self, back: str, *, after: str = "", invitation: str = "") -> tuple[str, str]:
         """(state, the provider's address to go to). Raises Refused where the provider cannot be asked."""
         about = await self.discover()
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
         self.begun = {key: each for key, each in self.begun.items() if each.until > self.clock()}
         while len(self.begun) >= MOST_BEGUN:
             del self.begun[next(iter(self.begun))]
-        self.begun[state] = Begun(nonce, verifier, back, after, invitation, self.clock() + BEGUN_SECONDS)
+        self.begun[state] = PendingSignIn(nonce, verifier, back, after, invitation, self.clock() + BEGUN_SECONDS)
         async with self.client(back) as client:
             address, _ = client.create_authorization_url(
                 about["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
             )
         return state, address
 
-    async def finish(self, state: str, code: str) -> tuple[dict[str, Any], Begun]:
+    async def complete(self, state: str, code: str) -> tuple[dict[str, Any], PendingSignIn]:
         """The checked claims of the id token, and the sign-in that they belong to; once for a state. Raises Refused."""
         begun = self.begun.pop(state, None)
         if begun is None or begun.until <= self.clock():
@@ -164,19 +164,19 @@ class Oidc:
         )
 
 
-def admit(store: Store, provider: Provider, claims: dict[str, Any], invitation: str) -> tuple[str, Account]:
+def sign_in_identity(store: Store, provider: Provider, claims: dict[str, Any], invitation: str) -> tuple[str, Account]:
     """A session token and the account of the person whom the claims are about. Raises Refused for whom nobody invited, and a closed account."""
     with store.transaction():
         account = store.invitations.account_of_identity(provider.issuer, claims["sub"])
         if account is None:
-            account = newcomer(store, provider, claims, invitation)
+            account = account_for_invitation(store, provider, claims, invitation)
             store.invitations.link_identity(provider.issuer, claims["sub"], account.id)
         if account.disabled:
             raise Refusal("oidc_closed")
         return store.tokens.issue("session", account.id, SESSION_SECONDS), account
 
 
-def newcomer(store: Store, provider: Provider, claims: dict[str, Any], token: str) -> Account:
+def account_for_invitation(store: Store, provider: Provider, claims: dict[str, Any], token: str) -> Account:
     """The account that an invitation is for, or a new one. Raises Refused without an invitation where the provider alone does not suffice."""
     invitation = store.invitations.find(token) if token else None
     if invitation is None and not provider.new_accounts:
@@ -185,10 +185,10 @@ def newcomer(store: Store, provider: Provider, claims: dict[str, Any], token: st
         store.invitations.consume(token)
         if invitation.account_id:
             return store.accounts.get(invitation.account_id)
-    return store.accounts.add(free_name(store, claims), invitation.role if invitation else "labeler")
+    return store.accounts.add(choose_free_name(store, claims), invitation.role if invitation else "labeler")
 
 
-def free_name(store: Store, claims: dict[str, Any]) -> str:
+def choose_free_name(store: Store, claims: dict[str, Any]) -> str:
     """A name for the account: the first usable one that the provider tells, with a number where it is taken."""
     for claim in ("preferred_username", "name", "email"):
         name = str(claims.get(claim) or "").strip()[: NAME_LENGTH - 4]

@@ -15,15 +15,15 @@ class Presence:
         self.clock = clock
         self.seen: dict[int, float] = {}
 
-    def note(self, account_id: int) -> None:
+    def record(self, account_id: int) -> None:
         """This account was seen now."""
         self.seen[account_id] = self.clock()
 
-    def ago(self, account_id: int) -> float | None:
+    def seconds_since(self, account_id: int) -> float | None:
         """Seconds since it was seen; None where it was not."""
         return self.clock() - self.seen[account_id] if account_id in self.seen else None
 
     def is_online(self, account_id: int) -> bool:
         """Whether it was seen in the last two minutes."""
-        ago = self.ago(account_id)
+        ago = self.seconds_since(account_id)
         return ago is not None and ago < ONLINE_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from labeling.accounts.accounts import NAME_LENGTH, PASSWORD_LENGTH
-from labeling.http.page_layout import frame
+from labeling.http.page_layout import render_page
 from labeling.texts.translate import say
 
 
@@ -58,7 +58,7 @@ def provider_link(language: str, provider: str, query: str) -> str:
     return f"<br><a href='oidc?{escape(query)}'>{escape(say(language, 'oidc_link', name=provider))}</a>"
 
 
-def yours_page(language: str, name: str, *, error: str = "") -> str:
+def my_data_page(language: str, name: str, *, error: str = "") -> str:
     """What a person may have back or have erased."""
     alert = f"<p role=alert>{escape(error)}</p>" if error else ""
     label = f"<label for=name>{say(language, 'yours_confirm')}</label>"
@@ -68,13 +68,13 @@ def yours_page(language: str, name: str, *, error: str = "") -> str:
         f"<form method=post action='erase'><p>{say(language, 'yours_erase_lead')}</p>{field}<button>{say(language, 'yours_erase')}</button></form>"
         f"<p><a href='./'>{say(language, 'yours_back')}</a></p>"
     )
-    return frame(language, say(language, "yours"), body)
+    return render_page(language, say(language, "yours"), body)
 
 
 def _form(language: str, *, action: str, title: str, lead: str, fields: str, button: str, error: str) -> str:
     alert = f"<p role=alert>{escape(error)}</p>" if error else ""
     form = f"<form method=post action='{action}'>{alert}{fields}<button>{say(language, button)}</button></form>"
-    return frame(language, title, f"<p>{lead}</p>{form}")
+    return render_page(language, title, f"<p>{lead}</p>{form}")
 
 
 def _hidden(name: str, value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, asdict, fields
 
-from labeling.http.bodies import Body, taken
+from labeling.http.bodies import Body, check_fields
 from labeling.session import Answer, Session
 
 REQUIRED = tuple(field.name for field in fields(Answer) if field.default is MISSING)
@@ -13,24 +13,24 @@ OPTIONAL = tuple(field.name for field in fields(Answer) if field.default is not 
 
 def next_item(session: Session, body: Body) -> dict:
     """{item: Item or null, why: null or why there is none}."""
-    taken(body)
+    check_fields(body)
     return offered(session)
 
 
 def submit(session: Session, body: Body) -> dict:
     """Answer in, Receipt out."""
-    return asdict(session.submit(Answer(**taken(body, required=REQUIRED, optional=OPTIONAL))))
+    return asdict(session.submit(Answer(**check_fields(body, required=REQUIRED, optional=OPTIONAL))))
 
 
 def skip(session: Session, body: Body) -> dict:
     """{assignment, reason} in, {} out."""
-    session.skip(**taken(body, required=("assignment", "reason")))
+    session.skip(**check_fields(body, required=("assignment", "reason")))
     return {}
 
 
 def undo(session: Session, body: Body) -> dict:
     """{item: the item whose answer was taken back}."""
-    taken(body)
+    check_fields(body)
     return {"item": asdict(session.undo())}
 
 

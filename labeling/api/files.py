@@ -20,10 +20,10 @@ from data.records import Account
 from data.store import Store
 from data.transfer.exporting import FORMATS, LABELS, Wish, export_rows
 from data.transfer.importing import import_file
-from labeling.accounts.management import actor
-from labeling.http.bodies import kept, storable
-from labeling.http.requests import user
-from labeling.http.responses import refused, unreadable
+from labeling.accounts.management import audit_name
+from labeling.http.bodies import receive_file, require_utf8
+from labeling.http.requests import get_account
+from labeling.http.responses import error_response, http_error_response
 
 YES_NO = ("false", "true")
 IMPORT = {
@@ -50,16 +50,16 @@ def routes(store: Store) -> list[Route]:
 
     async def bring(request: Request, account: Account) -> Response:
         query = asked(request, IMPORT, required="as")
-        async with kept(request, store.home / "cache") as file:
+        async with receive_file(request, store.home / "cache") as file:
             work = lambda: import_file(  # noqa: E731
                 store,
                 file,
                 query["as"],
                 form=query.get("format", AUTO),
                 skip_bad=query.get("skip_bad") == "true",
-                name=storable(query.get("name", "")) or "upload",
-                by=actor(account),
-                project=storable(query.get("project", "")),
+                name=require_utf8(query.get("name", "")) or "upload",
+                by=audit_name(account),
+                project=require_utf8(query.get("project", "")),
             )
             try:
                 return JSONResponse(
@@ -77,11 +77,11 @@ def routes(store: Store) -> list[Route]:
         folder = store.home / "cache"
         folder.mkdir(exist_ok=True)
         file = folder / f"{secrets.token_hex(16)}.jsonl"
-        project = storable(query.get("project", "")) or None
+        project = require_utf8(query.get("project", "")) or None
         wish = Wish(
             query["what"], query.get("format"), query.get("labels", "person"), project, query.get("names") == "true"
         )
-        done = await run_in_threadpool(lambda: export_rows(store, file, wish, by=actor(account)))
+        done = await run_in_threadpool(lambda: export_rows(store, file, wish, by=audit_name(account)))
         headers = {"x-rows": str(done["rows"]), "x-omitted": json.dumps(done["omitted"])}
         return FileResponse(
             file,
@@ -92,24 +92,24 @@ def routes(store: Store) -> list[Route]:
         )
 
     return [
-        Route("/api/v1/import", explained(bring), methods=["POST"]),
-        Route("/api/v1/export", explained(hand_out), methods=["GET"]),
+        Route("/api/v1/import", researcher_only(bring), methods=["POST"]),
+        Route("/api/v1/export", researcher_only(hand_out), methods=["GET"]),
     ]
 
 
-def explained(work: Work) -> Callable[[Request], Awaitable[Response]]:
+def researcher_only(work: Work) -> Callable[[Request], Awaitable[Response]]:
     """For researchers; what goes wrong is one JSON line."""
 
     async def answer(request: Request) -> Response:
-        account = user(request)
+        account = get_account(request)
         if account is None or account.role != "researcher":
             return JSONResponse(Refused("only researchers may do this", "Use a researcher's token.").as_json(), 403)
         try:
             return await work(request, account)
         except HTTPException as problem:
-            return unreadable(problem)
+            return http_error_response(problem)
         except BadInput as problem:
-            return refused(request, problem)
+            return error_response(request, problem)
 
     return answer
 

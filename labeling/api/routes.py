@@ -19,8 +19,8 @@ from labeling.accounts import my_data
 from labeling.api import calls, files
 from labeling.api.openapi import description
 from labeling.http.bodies import Body, read_json
-from labeling.http.requests import user
-from labeling.http.responses import refused, unreadable
+from labeling.http.requests import get_account
+from labeling.http.responses import error_response, http_error_response
 from labeling.queue.group_commit import Desk
 from labeling.session import Session
 
@@ -47,7 +47,7 @@ def endpoint(store: Store, desk: Desk, verb: Verb) -> Callable:
     """Read the body, let `verb` act as the asking account, and write its result or its error as JSON."""
 
     async def answer(request: Request) -> Response:
-        account = user(request)
+        account = get_account(request)
         if account is None:
             return JSONResponse(Refused("sign in first").as_json(), 401)
         try:
@@ -56,8 +56,8 @@ def endpoint(store: Store, desk: Desk, verb: Verb) -> Callable:
             told = await desk.do(lambda: verb(Session(store, account), body))
             return JSONResponse(told, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
         except HTTPException as problem:
-            return unreadable(problem)
+            return http_error_response(problem)
         except BadInput as problem:
-            return refused(request, problem)
+            return error_response(request, problem)
 
     return answer

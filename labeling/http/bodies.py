@@ -29,7 +29,7 @@ async def read_json(request: Request) -> Body:
     """The body as an object whose values can be stored (`check_value`). Raises as `read_object` does."""
     body = await read_object(request)
     for name, value in body.items():
-        check_value(storable(name), value)
+        check_value(require_utf8(name), value)
     return body
 
 
@@ -55,14 +55,14 @@ def check_value(name: str, value: object) -> None:
                 f"{value!r:.80} is not an object of texts", "Send a JSON object whose values are strings.", field=name
             )
         for text in (*value, *value.values()):
-            storable(text, name)
+            require_utf8(text, name)
     elif name in NUMBERS and value is not None:
         if type(value) not in (int, float):
             raise BadInput(f"{value!r:.80} is not a number", "Send a JSON number.", field=name)
     elif not isinstance(value, str | None):
         raise BadInput(f"{value!r} is not a text", "Send a JSON string.", field=name)
     else:
-        storable(value or "", name)
+        require_utf8(value or "", name)
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:
@@ -71,7 +71,7 @@ async def read_bytes(request: Request, limit: int) -> bytes:
 
 
 @asynccontextmanager
-async def kept(request: Request, folder: Path) -> AsyncIterator[Path]:
+async def receive_file(request: Request, folder: Path) -> AsyncIterator[Path]:
     """The body as a hidden file of the folder, gone after the work on it unless moved. Raises HTTPException 413, BadInput on a full disk."""
     file = folder / f".{secrets.token_hex(16)}"
     try:
@@ -98,7 +98,7 @@ async def read_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
         yield part
 
 
-def storable(text: str, field: str | None = None) -> str:
+def require_utf8(text: str, field: str | None = None) -> str:
     """The text, if it can be written as UTF-8; a lone surrogate cannot. Raises BadInput."""
     try:
         text.encode()
@@ -112,7 +112,7 @@ def storable(text: str, field: str | None = None) -> str:
     return text
 
 
-def taken(body: Body, *, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Body:
+def check_fields(body: Body, *, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Body:
     """The body, with every required field a text and no field unknown. Raises BadInput that names the field."""
     for name in required:
         if body.get(name) is None:

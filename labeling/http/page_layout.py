@@ -31,10 +31,10 @@ h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 
 """For pages on which texts are read: a wider sheet, boxes that scroll, lines of small print."""
 
 
-def frame(language: str, title: str, body: str, *, look: str = "", script: str = "") -> str:
-    """A whole page. `body`, `look` (CSS) and `script` go in as they are; the title, a text of ours, is the heading too."""
+def render_page(language: str, title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """A whole page. `body`, `style` (CSS) and `script` go in as they are; the title, a text of ours, is the heading too."""
     return (
         f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
-        f"<title>{title}</title><link rel=icon href=data:,><style>{STYLE}{look}</style></head>"
+        f"<title>{title}</title><link rel=icon href=data:,><style>{STYLE}{style}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main>{f'<script>{script}</script>' if script else ''}</body></html>"
     )

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data.errors import BadInput
-from labeling.http.responses import note
+from labeling.http.responses import notice_response
 from labeling.http.socket import is_loopback
 
 FORWARDED = (
@@ -30,7 +30,7 @@ HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\
 TAKEN = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz")
 
 
-class Entrance:
+class ProxyHeaders:
     """Wraps the gate. `loopback_only`: the server listens on this machine alone, without a proxy, so its Host can only be a loopback name."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Entrance:
                 scope["path"], scope.get("raw_path"), self.root_path
             )
             if scope["type"] == "http" and not self.knows(Headers(scope=scope).get("host", "")):
-                await note(Request(scope), 421, "unknown_host")(scope, receive, send)
+                await notice_response(Request(scope), 421, "unknown_host")(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -18,12 +18,12 @@ LANGUAGE = "language"
 """The cookie of the language that somebody chose on the page."""
 
 
-def user(request: Request) -> Account | None:
+def get_account(request: Request) -> Account | None:
     """The account that the gate let in with this request."""
     return getattr(request.state, "user", None)
 
 
-def is_foreign(method: str, headers: Headers) -> bool:
+def is_cross_site(method: str, headers: Headers) -> bool:
     """Whether a request that may change something comes from another site (Sec-Fetch-Site, else Origin against Host)."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return False
@@ -39,28 +39,28 @@ def is_own_path(path: str) -> bool:
     return path.startswith(("/label", "/train")) and "\\" not in path and "//" not in path and path.isprintable()
 
 
-def root_of(request: Request) -> str:
+def root_path(request: Request) -> str:
     """What stands before every path of this app: empty, or the root path below which a proxy serves it."""
     return request.scope.get("root_path", "")
 
 
-def path_of(request: Request) -> str:
+def path_below_root(request: Request) -> str:
     """The path below the root."""
-    return request.scope["path"].removeprefix(root_of(request)) or "/"
+    return request.scope["path"].removeprefix(root_path(request)) or "/"
 
 
-def spoken(request: Request) -> str:
+def detect_language(request: Request) -> str:
     """The language to answer this request in: the one chosen on the page, else the browser's."""
     chosen = request.cookies.get(LANGUAGE)
     return chosen if chosen in TEXTS else language_of(request.headers.get("accept-language", ""))
 
 
-def address(request: Request) -> str:
+def client_address(request: Request) -> str:
     """Where the request comes from, as the server saw it or its proxy says."""
     return request.client.host if request.client else ""
 
 
-async def small_form(request: Request, limit: int = FORM_LIMIT) -> dict[str, str]:
+async def read_form(request: Request, limit: int = FORM_LIMIT) -> dict[str, str]:
     """The fields of a posted form, as text. Raises HTTPException 413 beyond `limit` bytes and 415 for another kind of body."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise HTTPException(415, f"the body is not a form: send content-type: {FORM}")

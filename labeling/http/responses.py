@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from data.errors import BadInput, Busy, Refused, StoreTrouble
 from labeling.http.note_page import note_page
-from labeling.http.requests import spoken
+from labeling.http.requests import detect_language
 from labeling.texts.translate import Refusal, error_detail, error_text, say
 
 RETRY_SECONDS = 2
@@ -30,29 +30,29 @@ def status_of(problem: BadInput) -> int:
     return 507 if isinstance(problem, StoreTrouble) else 400
 
 
-def refused(request: Request, problem: BadInput) -> Response:
+def error_response(request: Request, problem: BadInput) -> Response:
     """The contract's error shape; a refusal in the reader's language, a busy store with the time to wait."""
     document = problem.as_json()
     if isinstance(problem, Refusal):
-        document["error"] = problem.text_in(spoken(request))
+        document["error"] = problem.text_in(detect_language(request))
     status = status_of(problem)
     return JSONResponse(document, status, {"retry-after": str(RETRY_SECONDS)} if status == 503 else None)
 
 
-def unreadable(problem: HTTPException, request: Request | None = None) -> Response:
+def http_error_response(problem: HTTPException, request: Request | None = None) -> Response:
     """A body that is too long or of another type, in the contract's error shape; a short page where a person sent a form that is too long."""
     if problem.status_code == 413 and request and "text/html" in request.headers.get("accept", ""):
-        return note(request, 413, "too_large")
+        return notice_response(request, 413, "too_large")
     return JSONResponse(
         BadInput(problem.detail, REMEDIES["too_large"] if problem.status_code == 413 else "").as_json(),
         problem.status_code,
     )
 
 
-def note(request: Request, status: int, key: str, **values: object) -> Response:
+def notice_response(request: Request, status: int, key: str, **values: object) -> Response:
     """A short page for people in their language, a JSON error for programs; a value that is a refusal is told in the same language."""
     page = "text/html" in request.headers.get("accept", "")
-    language = spoken(request) if page else "en"
+    language = detect_language(request) if page else "en"
     values = {
         name: error_text(value, language) if isinstance(value, BadInput) else value for name, value in values.items()
     }
@@ -61,13 +61,15 @@ def note(request: Request, status: int, key: str, **values: object) -> Response:
     return JSONResponse(BadInput(say("en", key, **values), REMEDIES.get(key, "")).as_json(), status)
 
 
-def trouble(request: Request, problem: BadInput) -> Response:
+def problem_response(request: Request, problem: BadInput) -> Response:
     """What the doors themselves say where the store is busy or cannot be written."""
     if "text/html" not in request.headers.get("accept", ""):
-        return refused(request, problem)
+        return error_response(request, problem)
     if isinstance(problem, Refusal):
-        return note(request, status_of(problem), problem.key, **problem.values)
-    answer = note(request, status_of(problem), "not_kept", why=error_detail(problem, spoken(request)))
+        return notice_response(request, status_of(problem), problem.key, **problem.values)
+    answer = notice_response(
+        request, status_of(problem), "not_kept", why=error_detail(problem, detect_language(request))
+    )
     if answer.status_code == 503:
         answer.headers["retry-after"] = str(RETRY_SECONDS)
     return answer

@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
     return door
 
 
-def written(host: str) -> str:
+def url_host(host: str) -> str:
     """The host as it stands in an address."""
     return f"[{host}]" if ":" in host else host
 

@@ -20,8 +20,8 @@ from data.errors import BadInput, Busy, Refused, StoreTrouble
 from data.store import Store
 from data.tables.assignments import DRAFT_FIELDS
 from labeling.http.bodies import read_object
-from labeling.http.requests import spoken, user
-from labeling.http.responses import RETRY_SECONDS, refused, status_of, unreadable
+from labeling.http.requests import detect_language, get_account
+from labeling.http.responses import RETRY_SECONDS, error_response, http_error_response, status_of
 from labeling.page import controls, panels, screen
 from labeling.page.feedback import effect
 from labeling.page.item_view import Sight, seconds_left, sight
@@ -48,9 +48,9 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
         try:
             body = await read_object(request)
         except HTTPException as problem:
-            return unreadable(problem)
+            return http_error_response(problem)
         except BadInput as problem:
-            return refused(request, problem)
+            return error_response(request, problem)
         try:
             reply = await desk.do(lambda: act(store, verb, request, body))
         except BadInput as problem:
@@ -62,7 +62,7 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
 
 def lined(request: Request, problem: BadInput) -> Response:
     """Only a line. Trouble of the store has its status, by which the page knows that what it sent was not kept and sends it again."""
-    line = {"line": {"text": error_text(problem, spoken(request)), "bad": True}}
+    line = {"line": {"text": error_text(problem, detect_language(request)), "bad": True}}
     if not isinstance(problem, StoreTrouble):
         return JSONResponse(line)
     return JSONResponse(
@@ -72,7 +72,7 @@ def lined(request: Request, problem: BadInput) -> Response:
 
 def act(store: Store, verb: Callable[[Turn], Reply], request: Request, body: Body) -> Reply:
     """What `verb` has to say. A refusal shows the open item with a line; where the page is to stay as it is, only the line."""
-    turn = Turn(Session(store, user(request), rankings=True), spoken(request), body)
+    turn = Turn(Session(store, get_account(request), rankings=True), detect_language(request), body)
     try:
         with store.transaction():
             return turn.stamped(verb(turn))

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 from data.errors import BadInput
-from labeling.http.bodies import check_value, taken
+from labeling.http.bodies import check_fields, check_value
 from labeling.session import Answer, RankingAnswer
 
 T = TypeVar("T", Answer, RankingAnswer)
@@ -18,7 +18,7 @@ def sent(kind: type[T], body: Any) -> T:
     if not isinstance(body, Mapping):
         raise BadInput("there is no answer in the request", "Load the page again.", field="answer")
     known = {field.name: field.default is MISSING for field in fields(kind)}
-    taken(dict(body), required=tuple(name for name, needed in known.items() if needed), optional=tuple(known))
+    check_fields(dict(body), required=tuple(name for name, needed in known.items() if needed), optional=tuple(known))
     return kind(**{name: _value(name, value) for name, value in body.items()})
 
 

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from data.errors import BadInput, Refused
 from data.records import Account, Instruction
 from data.store import Store
-from labeling.http.page_layout import READING, frame
-from labeling.http.requests import root_of, small_form, spoken, user
+from labeling.http.page_layout import READING, render_page
+from labeling.http.requests import detect_language, get_account, read_form, root_path
 from labeling.http.responses import status_of
 from labeling.texts.translate import say
 
@@ -43,19 +43,21 @@ def routes(store: Store) -> list[Route]:
 
     async def show(request: Request) -> Response:
         return HTMLResponse(
-            await run_in_threadpool(draw, store, user(request), spoken(request), "again" in request.query_params)
+            await run_in_threadpool(
+                draw, store, get_account(request), detect_language(request), "again" in request.query_params
+            )
         )
 
     async def record(request: Request) -> Response:
-        form = await small_form(request)
+        form = await read_form(request)
         try:
-            await run_in_threadpool(keep, store, user(request), form)
+            await run_in_threadpool(keep, store, get_account(request), form)
         except BadInput as problem:
             key = "no_rating" if problem.field == "project" else "rate_refused"
-            why = say(spoken(request), key) if isinstance(problem, Refused) else str(problem)
-            page = await run_in_threadpool(draw, store, user(request), spoken(request), False, why)
+            why = say(detect_language(request), key) if isinstance(problem, Refused) else str(problem)
+            page = await run_in_threadpool(draw, store, get_account(request), detect_language(request), False, why)
             return HTMLResponse(page, status_of(problem))
-        return RedirectResponse(root_of(request) + PATH, 303)
+        return RedirectResponse(root_path(request) + PATH, 303)
 
     return [Route(PATH, show, methods=["GET"]), Route(PATH, record, methods=["POST"])]
 
@@ -90,11 +92,11 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     nothing = "no_rating" if not is_theirs else "rate_nothing" if store.instructions.count() else "rate_nothing_yet"
     body = line + alert + (_form(language, row) if row else f"<p>{say(language, nothing)}</p>")
     foot = f"<div class=line><span>{say(language, 'rate_keys')}</span><a href='./'>{say(language, 'compare')}</a></div>"
-    return frame(
+    return render_page(
         language,
         say(language, "rate_title"),
         f"<p>{say(language, 'rate_lead')}</p>{body}{foot}",
-        look=READING + LOOK,
+        style=READING + LOOK,
         script=KEYS,
     )
 

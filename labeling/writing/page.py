@@ -19,8 +19,8 @@ from data.errors import BadInput
 from data.records import Account, Prompt
 from data.store import Store
 from data.tables.demonstrations import LONGEST, LONGEST_REASON
-from labeling.http.page_layout import READING, frame
-from labeling.http.requests import root_of, small_form, spoken, user
+from labeling.http.page_layout import READING, render_page
+from labeling.http.requests import detect_language, get_account, read_form, root_path
 from labeling.http.responses import status_of
 from labeling.texts.translate import say
 
@@ -64,7 +64,7 @@ def shown(store: Store, draw: Draw) -> Callable:
 
     async def show(request: Request) -> Response:
         given = dict(request.query_params)
-        return HTMLResponse(await run_in_threadpool(draw, store, user(request), spoken(request), given))
+        return HTMLResponse(await run_in_threadpool(draw, store, get_account(request), detect_language(request), given))
 
     return show
 
@@ -73,18 +73,19 @@ def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
     """Record the form and go to the next one; what cannot be recorded is shown again with the reason."""
 
     async def take(request: Request) -> Response:
-        form = await small_form(request, FORM_LIMIT)
+        form = await read_form(request, FORM_LIMIT)
         try:
-            await run_in_threadpool(keep, store, user(request), form)
+            await run_in_threadpool(keep, store, get_account(request), form)
         except BadInput as problem:
             key = REFUSALS.get(problem.field or "")
             if problem.field in SENT_BEFORE:  # with these every further try would be refused; the page draws a new id
                 form = {name: value for name, value in form.items() if name not in SENT_BEFORE}
-            why = say(spoken(request), key) if key else f"{problem.error}. {problem.remedy}"
+            why = say(detect_language(request), key) if key else f"{problem.error}. {problem.remedy}"
             return HTMLResponse(
-                await run_in_threadpool(draw, store, user(request), spoken(request), form, why), status_of(problem)
+                await run_in_threadpool(draw, store, get_account(request), detect_language(request), form, why),
+                status_of(problem),
             )
-        return RedirectResponse(f"{root_of(request)}{path}?kept=1", 303)
+        return RedirectResponse(f"{root_path(request)}{path}?kept=1", 303)
 
     return take
 
@@ -170,7 +171,7 @@ def _page(
     told += f"<p role=status>{say(language, 'write_kept')}</p>" if "kept" in given and not problem else ""
     doors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
     body = f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div><div class=line>{doors}</div>"
-    return frame(language, say(language, f"{name}_title"), body, look=READING + LOOK)
+    return render_page(language, say(language, f"{name}_title"), body, style=READING + LOOK)
 
 
 def _prompt(store: Store, id: int) -> Prompt | None:

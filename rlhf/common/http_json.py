@@ -17,11 +17,11 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same question may be asked again."""
 
 
-class NoAnswer(Exception):
+class RequestFailed(Exception):
     """A server that refuses or cannot be reached, in one line that follows its name: "answered 401: no such key"."""
 
 
-class NotJson(NoAnswer):
+class NotJson(RequestFailed):
     """A server that answers, but not with JSON."""
 
 
@@ -34,7 +34,7 @@ class _Stay(HTTPRedirectHandler):
 
 def post_json(url: str, body: Any, *, key: str = "", timeout: float, pauses: Sequence[float]) -> Any:
     """The document that `url` answers to `body` within `timeout` seconds; asked again after each of `pauses` (seconds) while it is
-    busy or cannot be reached. `key`, where there is one, is sent as a bearer token. Raises NoAnswer."""
+    busy or cannot be reached. `key`, where there is one, is sent as a bearer token. Raises RequestFailed."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"} | (
         {"Authorization": f"Bearer {key}"} if key else {}
     )
@@ -53,7 +53,7 @@ def post_json(url: str, body: Any, *, key: str = "", timeout: float, pauses: Seq
             problem = f"could not be reached: {getattr(failed, 'reason', None) or failed or type(failed).__name__}"
         except ValueError:
             raise NotJson("did not answer with JSON") from None
-    raise NoAnswer(problem)
+    raise RequestFailed(problem)
 
 
 def _said(refused: HTTPError, key: str) -> str:

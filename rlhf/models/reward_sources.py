@@ -22,7 +22,7 @@ from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.records import RewardModel
 from data.store import Store
-from rlhf.common.http_json import NoAnswer, NotJson, post_json
+from rlhf.common.http_json import NotJson, RequestFailed, post_json
 
 FILE = "reward-sources.json"
 FIELD = "reward-source"
@@ -92,7 +92,7 @@ class RewardEndpoint:
             return [float(reward) for reward in rewards]
         except NotJson:
             raise self._other("is not JSON") from None
-        except NoAnswer as problem:
+        except RequestFailed as problem:
             error = f"{self.url} gave no rewards: it {problem}"
             raise BadInput(
                 error, f"See that the server runs, its log, and {KEY} where it asks for a key", field="reward"

@@ -13,6 +13,7 @@ from data.ids import POLICY, public_id
 from data.records import Policy
 from data.store import Store
 from data.views.head_to_head import head_to_head
+from labeling.accounts.current import current_account
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
 from rlhf.evaluation.arena import Line, as_csv, judges, lines
@@ -26,7 +27,6 @@ from rlhf.pages.components import (
     heading,
     html,
     percent,
-    researcher,
     said,
     with_interval,
 )
@@ -101,9 +101,8 @@ class ArenaPage:
         self.compare.click(self.queue_comparison, [*asked, self.chosen], self.told, **QUIET)
         self.people.click(self.queue_pairs, [self.against, self.chosen], self.told, **QUIET)
 
-    def tick(self, place: str, seen: str, against: str, judge: str, request: gr.Request) -> list:
+    def tick(self, place: str, seen: str, against: str, judge: str) -> list:
         """Everything again, when a policy, a reward model, a judgement or an evaluation came."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#arena":
             return [gr.skip()] * 9
         policies, store = self.store.policies.all(), self.store
@@ -119,12 +118,11 @@ class ArenaPage:
             gr.Dropdown(choices=names, value=against or None),
             gr.Dropdown(choices=judges(store), value=judge or "rubric"),
             gr.Dropdown(choices=names),
-            *self.show(against, judge or "rubric", request),
+            *self.show(against, judge or "rubric"),
         ]
 
-    def show(self, against: str, judge: str, request: gr.Request) -> list:
+    def show(self, against: str, judge: str) -> list:
         """The table and the plots for another opponent or judge."""
-        researcher(self.store, request)
         try:
             return self.draw(against, judge)
         except BadInput as problem:  # somebody typed an id that there is not
@@ -153,9 +151,9 @@ class ArenaPage:
             told_of_ranking(bool(table), opponent),
         ]
 
-    def queue_comparison(self, against: str, judge: str, chosen: Sequence[str] | None, request: gr.Request) -> str:
+    def queue_comparison(self, against: str, judge: str, chosen: Sequence[str] | None) -> str:
         """A run that lets the chosen policies answer the same test prompts, judged."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             run = launch(
                 self.store,
@@ -167,9 +165,9 @@ class ArenaPage:
             return said(problem)
         return said(f"{run.public} is queued; its figures appear here.")
 
-    def queue_pairs(self, against: str, chosen: Sequence[str] | None, request: gr.Request) -> str:
+    def queue_pairs(self, against: str, chosen: Sequence[str] | None) -> str:
         """Blind pairs with each chosen policy for the labelers, as a sampling run each."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             wanted = [{"from": name, "against": against, "prompts": PAIRS} for name in self._others(against, chosen)]
             runs = [launch(self.store, "sample", settings, by=account.name) for settings in wanted]

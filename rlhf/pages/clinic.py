@@ -9,10 +9,11 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.store import Store
+from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
 from rlhf.clinic.examination import Examination, path
 from rlhf.pages import clinic_map, clinic_view
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
 from rlhf.runs.launch import launch
 
 COLOURS = ("cluster", "family", "source")
@@ -144,9 +145,8 @@ class ClinicPage:
             self.run_ab,
         ]
 
-    def tick(self, place: str, seen: str, colour: str, request: gr.Request) -> list:
+    def tick(self, place: str, seen: str, colour: str) -> list:
         """While the page is on the screen: drawn again where something has changed."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#clinic" or self.mark() == seen:
             return [gr.skip()] * len(self.outputs())
         return self.show(colour)
@@ -214,27 +214,25 @@ class ClinicPage:
             examination, names["family"], tasks
         )
 
-    def paint(self, colour: str, request: gr.Request) -> list:
+    def paint(self, colour: str) -> list:
         """The map in other colours, and which: later looks keep to it."""
-        researcher(self.store, request)
         return [self.draw(colour)[0], colour]
 
-    def start_look(self, request: gr.Request) -> list:
+    def start_look(self) -> list:
         """Queue a look at the rows."""
-        return self.start(request, "embed", {})
+        return self.start("embed", {})
 
-    def start_ratings(self, request: gr.Request) -> list:
+    def start_ratings(self) -> list:
         """Let simulated raters rate some rows now."""
-        researcher(self.store, request)
         try:
             given = simulate_ratings(self.store, ratings=SIMULATED, raters=2)
         except BadInput as problem:
             return [said(problem), *self.show("")]
         return [said(f"{given} simulated ratings. Choose ratings: simulated in the recipe."), *self.show("")]
 
-    def start(self, request: gr.Request, kind: str, settings: dict) -> list:
+    def start(self, kind: str, settings: dict) -> list:
         """Queue a run; a line says what came of it."""
-        account = researcher(self.store, request)
+        account = current_account()
         if settings.get("reward"):
             settings = settings | {"judge": "reward"}
         try:
@@ -247,9 +245,9 @@ class ClinicPage:
         ]
 
     def _positional(self, kind: str, keys: list[str]) -> Callable:
-        """gradio hands the request to a positional parameter only; it stands first here."""
+        """Return a handler that queues a run of `kind` with the values of `keys` as its settings."""
 
-        def handler(request: gr.Request, *given: Any) -> list:
-            return self.start(request, kind, dict(zip(keys, given, strict=True)))
+        def handler(*given: Any) -> list:
+            return self.start(kind, dict(zip(keys, given, strict=True)))
 
         return handler

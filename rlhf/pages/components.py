@@ -1,4 +1,4 @@
-"""What the pages share: the check in every handler, and texts as HTML that can hold no markup of a model's or a person's."""
+"""Components that the pages share. Texts of models and people become HTML without markup of their own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from data.records import Account
-from data.store import Store
 from reward.report.view import said as said
 
 Looks = Sequence[Callable]
@@ -17,14 +15,6 @@ Looks = Sequence[Callable]
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 WHERE = "(...given) => [location.hash || '#loop', ...given.slice(1)]"
 """Put before such a look: its first input becomes the page on the screen, so that hidden pages cost nothing."""
-
-
-def researcher(store: Store, request: gr.Request) -> Account:
-    """Who asks, looked up again in every handler: what a page hides protects nothing. Raises gr.Error."""
-    account = store.accounts.by_name(request.username) if request.username else None
-    if account is None or account.disabled or account.role != "researcher":
-        raise gr.Error("Only researchers may do this.")
-    return account
 
 
 def esc(value: Any) -> str:

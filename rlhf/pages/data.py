@@ -15,8 +15,9 @@ from data.transfer.import_survey import File
 from data.transfer.importing import import_files
 from data.transfer.inserting import IN_PROJECTS
 from data.transfer.previewing import Preview, preview
-from labeling.accounts.management import actor
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from labeling.accounts.current import current_account
+from labeling.accounts.management import audit_name
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
 from rlhf.pages.upload import FOLDER, chosen, incoming
 from rlhf.pages.upload_progress import Readings
 
@@ -101,9 +102,9 @@ class DataPage:
         gr.on([kind.change, self.source.change, split.change, find.submit], self.show, choice, shelf, **QUIET)
         more.click(self.older, [*choice, last], shelf, **QUIET)
 
-    def tick(self, place: str, listed: str, kind: str, source: str, split: str, find: str, request: gr.Request) -> list:
+    def tick(self, place: str, listed: str, kind: str, source: str, split: str, find: str) -> list:
         """Draw again what has changed since it was drawn, so that an opened row stays open."""
-        account = researcher(self.store, request)
+        account = current_account()
         if place != "#data":
             return [gr.skip()] * 8
         files, counts = [path.name for path in incoming(self.store)], draw_counts(self.store)
@@ -119,7 +120,7 @@ class DataPage:
             self.offer(files) if changed else gr.skip(),
             counts,
             gr.Dropdown(choices=[("all", ""), *((name, name) for name in sources)]),
-            *self.show(kind, source, split, find, request),
+            *self.show(kind, source, split, find),
         ]
 
     def offer(self, files: list[str]) -> gr.Dropdown:
@@ -129,9 +130,9 @@ class DataPage:
         )
         return gr.Dropdown(choices=files, value=files[0] if files else None, info=info)
 
-    def look(self, name: str, what: str, request: gr.Request) -> list:
+    def look(self, name: str, what: str) -> list:
         """Show what the file holds, and offer to bring it in."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(account, file.name) as progress:
@@ -148,20 +149,19 @@ class DataPage:
             gr.Button(f"Import {found.good:,} rows as {NAMES[found.what]}", visible=found.good > 0),
         ]
 
-    def forget(self, request: gr.Request) -> list:
+    def forget(self) -> list:
         """What was seen was of another file."""
-        researcher(self.store, request)
         return ["", *hidden()]
 
-    def bring(self, name: str, what: str, project: str | None, skip: bool, request: gr.Request) -> list:
+    def bring(self, name: str, what: str, project: str | None, skip: bool) -> list:
         """Import the file as it was seen; the rows that were there are drawn again."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(account, file.name) as progress:
                 kind = preview([File.at(file)], progress=progress).what if what == GUESS else what
                 into = (project or "") if kind in IN_PROJECTS else ""
-                about = {"by": actor(account), "project": into, "progress": progress}
+                about = {"by": audit_name(account), "project": into, "progress": progress}
                 done = import_files(self.store, [File.at(file)], kind, skip_bad=skip, **about)
         except BadInput as problem:
             return [said(bare(problem)), *[gr.skip()] * 4]
@@ -171,13 +171,12 @@ class DataPage:
         line = f"{done['added']:,} rows added, {done['duplicate']:,} were there already, {done['rejected']:,} rejected.{apart}"
         return [said(line), "", *hidden()]
 
-    def show(self, kind: str, source: str, split: str, find: str, request: gr.Request) -> list:
+    def show(self, kind: str, source: str, split: str, find: str) -> list:
         """The newest rows that fit."""
-        return self.older(kind, source, split, find, "", request)
+        return self.older(kind, source, split, find, "")
 
-    def older(self, kind: str, source: str, split: str, find: str, last: str, request: gr.Request) -> list:
+    def older(self, kind: str, source: str, split: str, find: str, last: str) -> list:
         """The rows before the last one that was shown."""
-        researcher(self.store, request)
         before = int(last) if last.isdecimal() else 0
         entries = self.store.catalogue.page(
             kind, source=source or "", split=split or "", find=find or "", before=before, limit=SHOWN

@@ -11,7 +11,8 @@ from data.errors import BadInput
 from data.records import Account, Comparison, Pair
 from data.store import Store
 from data.tables.adjudications import Decision
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, html, researcher, said
+from labeling.accounts.current import current_account
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, html, said
 
 LABEL = "../label/"
 VERDICTS = {
@@ -51,28 +52,25 @@ class Disputes:
         self.where = gr.Textbox(visible="hidden")
         gr.on(looks, self.refresh, [self.where, self.pair], self.screen, js=WHERE, **QUIET)
 
-    def refresh(self, place: str, pair: str, request: gr.Request) -> list:
+    def refresh(self, place: str, pair: str) -> list:
         """The first disputed pair, where none is on the screen; the one that is there stays."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#labels" or pair:
             return [gr.skip()] * len(self.screen)
         return self._show_next("")
 
-    def later(self, pair: str, request: gr.Request) -> list:
+    def later(self, pair: str) -> list:
         """Another disputed pair."""
-        researcher(self.store, request)
         return self._show_next(pair)
 
-    def show_votes(self, pair: str, request: gr.Request) -> list:
+    def show_votes(self, pair: str) -> list:
         """What the labelers said of the pair on the screen."""
-        researcher(self.store, request)
         if not pair.isdigit():
             return ["", ""]
         return [votes(self.store, self.store.pairs.get(int(pair))), "1"]
 
-    def decide(self, verdict: str, pair: str, seen: str, request: gr.Request) -> list:
+    def decide(self, verdict: str, pair: str, seen: str) -> list:
         """Record the researcher's verdict on the pair that was on the screen, and show the next."""
-        account = researcher(self.store, request)
+        account = current_account()
         if not pair.isdigit():
             return [said("No pair is on the screen."), gr.skip(), *[gr.skip()] * len(self.screen)]
         decision = self._decision(int(pair), verdict, account, seen == "1")
@@ -82,9 +80,9 @@ class Disputes:
             return [said(problem), gr.skip(), *self._show_next(pair)]
         return [said(f"Recorded: {VERDICTS[verdict]}."), decision.id, *self._show_next(pair)]
 
-    def take_back(self, last: str, request: gr.Request) -> list:
+    def take_back(self, last: str) -> list:
         """Take the last verdict back; its pair is on the screen again."""
-        account = researcher(self.store, request)
+        account = current_account()
         if not last:
             return [
                 said("No verdict was given since this page was opened."),
@@ -116,9 +114,9 @@ class Disputes:
         message = "No disputed pair waits. One comes here when two people prefer different answers of a pair that both judged."
         return told + empty(message, LABEL, "Label")
 
-    def _press(self, verdict: str) -> Callable[[str, str, gr.Request], list]:
-        def press(pair: str, seen: str, request: gr.Request) -> list:
-            return self.decide(verdict, pair, seen, request)
+    def _press(self, verdict: str) -> Callable[[str, str], list]:
+        def press(pair: str, seen: str) -> list:
+            return self.decide(verdict, pair, seen)
 
         return press
 

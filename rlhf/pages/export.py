@@ -19,10 +19,11 @@ from data.errors import BadInput
 from data.formats.writing import unwritable
 from data.store import Store
 from data.transfer.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
-from labeling.accounts.management import actor
-from labeling.http.requests import user
+from labeling.accounts.current import current_account
+from labeling.accounts.management import audit_name
+from labeling.http.requests import get_account
 from rlhf.models.start_policy import choose_start
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
 
 ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""
@@ -80,12 +81,11 @@ def build(store: Store, looks: Looks) -> None:
     def choose(name: str) -> gr.Dropdown:
         return gr.Dropdown(choices=_formats(name), value=FORMATS[name][0])
 
-    def write(name: str, shape: str, whose: str, ending: str, named: bool, request: gr.Request) -> list:
-        by = actor(researcher(store, request))
+    def write(name: str, shape: str, whose: str, ending: str, named: bool) -> list:
+        by = audit_name(current_account())
         return [make_file(store, name, shape, whose, ending, named, by=by), draw_files(store.home / "exports")]
 
-    def tick(place: str, seen: str, request: gr.Request) -> list:
-        researcher(store, request)
+    def tick(place: str, seen: str) -> list:
         policy = newest(store) if place == "#export" else seen
         if policy == seen:
             return [gr.skip()] * 3
@@ -164,7 +164,7 @@ def download(store: Store) -> Route:
     folder = store.home / "exports"
 
     async def send(request: Request) -> FileResponse:
-        account, name = user(request), request.path_params["name"]
+        account, name = get_account(request), request.path_params["name"]
         if account is None or account.role != "researcher":
             raise HTTPException(403)
         file = folder / name

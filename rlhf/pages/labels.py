@@ -10,11 +10,12 @@ import gradio as gr
 from data.errors import BadInput
 from data.store import Store
 from data.tables.labeler_weights import Weighting
-from labeling.accounts.management import actor
+from labeling.accounts.current import current_account
+from labeling.accounts.management import audit_name
 from labeling.quality.cached_overview import LiveOverview, Look
 from labeling.quality.overview import KINDS, Overview, weigh
 from rlhf.pages import labels_view as view
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
 from rlhf.pages.disputes import Disputes
 
 T = TypeVar("T")
@@ -41,9 +42,8 @@ class LabelsPage:
         drawn = [self.seen, self.summary, self.groups, self.matrix, self.labelers, self.notes, self.who]
         gr.on([*looks, self.kind.change], self.tick, [self.where, self.seen, self.kind], drawn, js=WHERE, **QUIET)
 
-    def tick(self, place: str, seen: str, kind: str, request: gr.Request) -> list:
+    def tick(self, place: str, seen: str, kind: str) -> list:
         """The figures again where something was said since; large ones come when they are ready."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#labels":
             return [gr.skip()] * 7
         look = self.live.look(kind)
@@ -56,29 +56,29 @@ class LabelsPage:
             return [gr.skip(), waiting, *[gr.skip()] * 5]
         return self._draw(look)
 
-    def set_aside(self, name: str | None, reason: str, request: gr.Request) -> str:
+    def set_aside(self, name: str | None, reason: str) -> str:
         """Leave a labeler's comparisons out of exports and training."""
         done = f"{name} is set aside: no export of preferences and no training takes these comparisons. They stay, and raw events have them, marked."
         return self._told(
-            request, lambda by: self.store.excluded_labelers.exclude(name or "", reason or "", by=by), lambda _: done
+            lambda by: self.store.excluded_labelers.exclude(name or "", reason or "", by=by), lambda _: done
         )
 
-    def take_in(self, name: str | None, reason: str, request: gr.Request) -> str:
+    def take_in(self, name: str | None, reason: str) -> str:
         """Let a labeler's comparisons count again."""
         done = f"{name}'s comparisons count again."
         return self._told(
-            request, lambda by: self.store.excluded_labelers.include(name or "", reason or "", by=by), lambda _: done
+            lambda by: self.store.excluded_labelers.include(name or "", reason or "", by=by), lambda _: done
         )
 
-    def weigh(self, kind: str, request: gr.Request) -> str:
+    def weigh(self, kind: str) -> str:
         """A new version of the labelers' weights."""
-        return self._told(request, lambda by: weigh(self.store, KINDS[kind], by=by), weighed)
+        return self._told(lambda by: weigh(self.store, KINDS[kind], by=by), weighed)
 
-    def _told(self, request: gr.Request, act: Callable[[str], T], tell: Callable[[T], str]) -> str:
+    def _told(self, act: Callable[[str], T], tell: Callable[[T], str]) -> str:
         """What a researcher's act did, or why it could not be done; `act` is given who does it."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
-            return said(tell(act(actor(account))))
+            return said(tell(act(audit_name(account))))
         except BadInput as problem:
             return said(problem)
 

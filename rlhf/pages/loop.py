@@ -6,7 +6,8 @@ import gradio as gr
 
 from data.errors import BadInput
 from data.store import Store
-from rlhf.pages.components import QUIET, WHERE, Looks, esc, heading, html, researcher, said
+from labeling.accounts.current import current_account
+from rlhf.pages.components import QUIET, WHERE, Looks, esc, heading, html, said
 from rlhf.pages.loop_counts import look_round
 from rlhf.pages.next_step import Ring, Step, next_step
 from rlhf.runs.launch import launch
@@ -45,18 +46,17 @@ def build(store: Store, looks: Looks) -> None:
     ring = html()
     where = gr.Textbox(visible="hidden")
 
-    def show(place: str, request: gr.Request) -> list:
-        researcher(store, request)
+    def show(place: str) -> list:
         if place.strip("#") not in ("", "loop"):
             return [gr.skip()] * 3
         held = look_round(store)
         step = next_step(held)
         return [draw_step(step), gr.Button(step.title, visible=step.kind is not None), draw_ring(held, step)]
 
-    def act(request: gr.Request) -> list:
-        account = researcher(store, request)
+    def act() -> list:
+        account = current_account()
         step = next_step(look_round(store))
-        return [do_step(store, step, account.name), *show("loop", request)]
+        return [do_step(store, step, account.name), *show("loop")]
 
     shown = [suggestion, do_it, ring]
     gr.on(looks, show, where, shown, js=WHERE, **QUIET)

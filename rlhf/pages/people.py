@@ -11,8 +11,9 @@ from data.records import Account
 from data.store import Store
 from data.tables.accounts import ROLES
 from labeling.accounts import management
+from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
 
 Deed = Callable[[Account, str, str, str, gr.Request], str]
 
@@ -64,7 +65,7 @@ class PeoplePage:
         """The handler of a button."""
 
         def act(name: str | None, token: str | None, typed: str, request: gr.Request) -> list:
-            by = researcher(self.store, request)
+            by = current_account()
             if not name:
                 return [said(BadInput("no account is chosen", "Choose one first.")), *[gr.skip()] * 3]
             try:
@@ -75,19 +76,17 @@ class PeoplePage:
 
         return act
 
-    def tick(self, place: str, name: str | None, request: gr.Request) -> list:
+    def tick(self, place: str, name: str | None) -> list:
         """The table again."""
-        researcher(self.store, request)
         return [gr.skip(), *self.look(name)] if place == "#people" else [gr.skip()] * 4
 
-    def choose(self, name: str | None, request: gr.Request) -> gr.Dropdown:
+    def choose(self, name: str | None) -> gr.Dropdown:
         """The tokens of the account."""
-        researcher(self.store, request)
         return self.tokens(name)
 
     def invite(self, role: str, request: gr.Request) -> list:
         """A link for a new account."""
-        by = researcher(self.store, request)
+        by = current_account()
         try:
             line = linked(
                 "Give this link to one person. It works once, within a week:",
@@ -100,21 +99,23 @@ class PeoplePage:
 
     def close(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """Shut the account out."""
-        return said(f"{management.close(self.store, name, by=by).name} is closed; what it held is free again.")
+        return said(f"{management.close_account(self.store, name, by=by).name} is closed; what it held is free again.")
 
     def reopen(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """Let it in again."""
-        return said(f"{management.reopen(self.store, name, by=by).name} may sign in again.")
+        return said(f"{management.reopen_account(self.store, name, by=by).name} may sign in again.")
 
     def again(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """A link for a new password."""
         return linked(
-            f"By this link {name} chooses a new password:", management.invite_again(self.store, name, by=by), request
+            f"By this link {name} chooses a new password:",
+            management.issue_password_link(self.store, name, by=by),
+            request,
         )
 
     def new_token(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
         """A token, shown once."""
-        made = management.new_token(self.store, name, by=by)
+        made = management.issue_token(self.store, name, by=by)
         return (
             f"<p class=said>A token for {esc(name)}, good for a year and shown only now: <code>{esc(made)}</code></p>"
         )
@@ -130,7 +131,7 @@ class PeoplePage:
             raise BadInput(
                 "the name that was typed is not that of the chosen account", "Type it to confirm; nothing was erased."
             )
-        management.erase(self.store, people_account(self.store, name), by=by)
+        management.erase_personal_data(self.store, people_account(self.store, name), by=by)
         return said(f"What {name} wrote is erased; the verdicts stay without a name.")
 
     def look(self, name: str | None) -> list:
@@ -164,7 +165,7 @@ class PeoplePage:
 
     def state(self, account: Account) -> str:
         """Closed, online, or when it was seen."""
-        ago = self.presence.ago(account.id)
+        ago = self.presence.seconds_since(account.id)
         if account.disabled:
             return "closed"
         if self.presence.is_online(account.id):

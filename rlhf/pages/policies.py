@@ -14,6 +14,7 @@ from data.intervals import bootstrap_share
 from data.records import Evaluation, Policy
 from data.store import Store
 from data.views.head_to_head import HeadToHead, head_to_head, mean_outcomes
+from labeling.accounts.current import current_account
 from rlhf.pages.components import (
     QUIET,
     WHERE,
@@ -23,7 +24,6 @@ from rlhf.pages.components import (
     facts,
     heading,
     html,
-    researcher,
     said,
     with_interval,
 )
@@ -74,9 +74,8 @@ class PoliciesPage:
         self.table.select(self.choose, None, self.choice, **QUIET)
         self.judge.click(self.queue, self.choice, self.told, **QUIET)
 
-    def tick(self, place: str, listed: str, request: gr.Request) -> list:
+    def tick(self, place: str, listed: str) -> list:
         """The table again, when a policy, a judgement or an evaluation came."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#policies":
             return [gr.skip()] * 3
         policies = self.store.policies.all()
@@ -88,14 +87,12 @@ class PoliciesPage:
         met = head_to_head(self.store, "person")
         return [mark, [row(self.store, policy, met) for policy in in_family_order(policies)], chosen]
 
-    def choose(self, event: gr.SelectData, request: gr.Request) -> str:
+    def choose(self, event: gr.SelectData) -> str:
         """A click on a row."""
-        researcher(self.store, request)
         return event.row_value[0]
 
-    def show(self, chosen: str, request: gr.Request) -> str:
+    def show(self, chosen: str) -> str:
         """Where the policy comes from, and its newest answers beside its parent's."""
-        researcher(self.store, request)
         if not chosen:
             return empty(
                 "No policy yet. The starter's come with the first start; PPO on the Runs page makes new ones.",
@@ -105,9 +102,9 @@ class PoliciesPage:
         policy = self.store.policies.get(chosen)
         return f"<div class=card>{facts(lineage(policy))}</div><h2>Answers</h2>{answers(self.store, policy)}"
 
-    def queue(self, chosen: str, request: gr.Request) -> str:
+    def queue(self, chosen: str) -> str:
         """Blind pairs of this policy and its parent for the labelers, as a sampling run."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             policy = self.store.policies.get(chosen or "")
             if policy.parent_id is None:

@@ -11,9 +11,10 @@ from data.errors import BadInput
 from data.store import Store
 from data.tables.forms import RATIONALES, SCALES, Form
 from data.tables.projects import Project
-from labeling.accounts.management import actor
+from labeling.accounts.current import current_account
+from labeling.accounts.management import audit_name
 from labeling.page.control_characters import visible
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
 
 HEADERS = ["Project", "Items", "Judged", "Answers", "By", "Overlap", "Gold items", "Gold", "Repeats", "Who", "State"]
 SWITCHES = {
@@ -79,9 +80,8 @@ class ProjectsPage:
         self.fill.click(self.move, [self.choice, self.count], [self.told, self.listed], **QUIET)
         self.gold.click(self.set_gold, [self.choice, self.judge], [self.told, self.listed], **QUIET)
 
-    def tick(self, place: str, listed: str, chosen: str | None, request: gr.Request) -> list:
+    def tick(self, place: str, listed: str, chosen: str | None) -> list:
         """The table again, when anything in it changed; a project that is being edited stays the one that is shown."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#projects":
             return [gr.skip()] * 3
         rows = table(self.store)
@@ -91,14 +91,12 @@ class ProjectsPage:
         choice = gr.Dropdown(choices=names) if chosen else gr.Dropdown(choices=names, value=names[0])
         return [str(rows), rows, choice]
 
-    def choose(self, event: gr.SelectData, request: gr.Request) -> str:
+    def choose(self, event: gr.SelectData) -> str:
         """A click on a row."""
-        researcher(self.store, request)
         return event.row_value[0]
 
-    def show(self, name: str, request: gr.Request) -> list:
+    def show(self, name: str) -> list:
         """The project in the fields."""
-        researcher(self.store, request)
         try:
             project = self.store.projects.by_name(name or "")
         except BadInput:
@@ -109,14 +107,14 @@ class ProjectsPage:
         }
         return [*(values[key] for key in self.fields), gr.Dropdown(choices=people), draw_flags(self.store, project)]
 
-    def create(self, name: str, request: gr.Request) -> list:
+    def create(self, name: str) -> list:
         """A new project, open to nobody yet."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             project = self.store.projects.add(name)
         except BadInput as problem:
             return [said(problem), *[gr.skip()] * 3]
-        self.store.audit.add(actor(account), "project added", project=project.name)
+        self.store.audit.add(audit_name(account), "project added", project=project.name)
         line = said(f"{project.name} is there. Give it people and pairs.")
         return [
             line,
@@ -125,34 +123,34 @@ class ProjectsPage:
             "",
         ]
 
-    def change(self, request: gr.Request, name: str, *given: Any) -> list:
+    def change(self, name: str, *given: Any) -> list:
         """Save what the fields hold, all or nothing."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
-            project = change(self.store, name or "", dict(zip(self.fields, given, strict=True)), actor(account))
+            project = change(self.store, name or "", dict(zip(self.fields, given, strict=True)), audit_name(account))
         except BadInput as problem:
             return [said(problem), *[gr.skip()] * 3]
         names = [each.name for each in self.store.projects.all()]
         line = said(f"{project.name} is saved; its guideline is version {project.guideline_version}.")
         return [line, gr.Dropdown(choices=names, value=project.name), "", version(project)]
 
-    def move(self, name: str, count: float, request: gr.Request) -> list:
+    def move(self, name: str, count: float) -> list:
         """Waiting pairs of Standard go to the project."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             project = self.store.projects.by_name(name or "")
             moved = self.store.projects.move_unjudged(project.id, limit=max(1, int(count or 1)))
         except BadInput as problem:
             return [said(problem), gr.skip()]
-        self.store.audit.add(actor(account), "project filled", project=project.name, moved=moved)
+        self.store.audit.add(audit_name(account), "project filled", project=project.name, moved=moved)
         return [
             said(f"{moved} moved to {project.name}." if moved else "Nothing waits in Standard that could move."),
             "",
         ]
 
-    def set_gold(self, name: str, person: str, request: gr.Request) -> list:
+    def set_gold(self, name: str, person: str) -> list:
         """What a person said of the project's pairs becomes what is right."""
-        account = researcher(self.store, request)
+        account = current_account()
         try:
             project, judge = self.store.projects.by_name(name or ""), self.store.accounts.by_name(person or "")
             if judge is None:
@@ -160,7 +158,9 @@ class ProjectsPage:
             made = self.store.gold.set_from_comparisons(project.id, judge)
         except BadInput as problem:
             return [said(problem), gr.skip()]
-        self.store.audit.add(actor(account), "gold items set", project=project.name, judged_by=judge.id, pairs=made)
+        self.store.audit.add(
+            audit_name(account), "gold items set", project=project.name, judged_by=judge.id, pairs=made
+        )
         return [said(f"{made} pairs of {project.name} are gold now."), ""]
 
 

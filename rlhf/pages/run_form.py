@@ -10,12 +10,13 @@ import gradio as gr
 from data.errors import BadInput
 from data.settings import Described, describe
 from data.store import Store
+from labeling.accounts.current import current_account
 from reward.page import setting_field, shown
 from reward.report.view import policy_names, refused
 from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
-from rlhf.pages.components import QUIET, esc, html, researcher, said
+from rlhf.pages.components import QUIET, esc, html, said
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS
 
@@ -49,14 +50,14 @@ class RunForm:
         """On a click: check, queue, say so; `after` gives the page's other outputs."""
         keys = list(self.fields)
 
-        def start(*given: Any, request: gr.Request) -> list:
-            account = researcher(self.store, request)
+        def start(*given: Any) -> list:
+            account = current_account()
             problem = self.missing()
             line = self.submit(dict(zip(keys, given, strict=True)), account.name)
             needs = "" if problem and line == said(problem) else self.outlook()
             return [line, needs, *after()]
 
-        self.start.click(_positional(start), list(self.fields.values()), [self.told, self.needs, *outputs], **QUIET)
+        self.start.click(start, list(self.fields.values()), [self.told, self.needs, *outputs], **QUIET)
 
     def submit(self, given: dict[str, Any], by: str) -> str:
         """Queue the run; the line to show."""
@@ -126,12 +127,3 @@ def forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
 
 def _text(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _positional(start: Callable) -> Callable:
-    """gradio hands the request to a positional parameter only; it stands first here."""
-
-    def handler(request: gr.Request, *given: Any) -> list:
-        return start(*given, request=request)
-
-    return handler

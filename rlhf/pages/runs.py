@@ -10,9 +10,10 @@ from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
+from labeling.accounts.current import current_account
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, researcher, said
+from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
 from rlhf.pages.run_form import RunForm, forms
 from rlhf.runs import launch, supervisor
 
@@ -73,9 +74,8 @@ class RunsPage:
             self.log,
         ]
 
-    def tick(self, place: str, chosen: str, seen: str, listed: str, request: gr.Request) -> list:
+    def tick(self, place: str, chosen: str, seen: str, listed: str) -> list:
         """While the page is on the screen: only what changed."""
-        researcher(self.store, request)
         if place.split("/")[0] != "#runs":
             return [gr.skip()] * len(self.outputs())
         return self.show(chosen, seen, listed)
@@ -112,14 +112,12 @@ class RunsPage:
             run_view.log_tail(self._folder(run)),
         ]
 
-    def choose(self, event: gr.SelectData, request: gr.Request) -> list:
+    def choose(self, event: gr.SelectData) -> list:
         """A click on a row."""
-        researcher(self.store, request)
         return [event.row_value[0], *self.show(event.row_value[0])]
 
-    def ask_cancel(self, chosen: str, request: gr.Request) -> list:
+    def ask_cancel(self, chosen: str) -> list:
         """Ask the run to save and stop."""
-        researcher(self.store, request)
         run = self._chosen(chosen, self.store.runs.all())
         try:
             stopped = self.store.runs.request_cancel(run.id)
@@ -129,9 +127,9 @@ class RunsPage:
         message = f"{run.public} was taken off the queue." if stopped.over else f"{run.public} saves and stops."
         return [said(message), *self.show(chosen)]
 
-    def ask_resume(self, chosen: str, request: gr.Request) -> list:
+    def ask_resume(self, chosen: str) -> list:
         """Queue a run that goes on from this one's checkpoint."""
-        account = researcher(self.store, request)
+        account = current_account()
         old = self._chosen(chosen, self.store.runs.all())
         try:
             run = launch.resume(self.store, old.id, by=account.name)
@@ -139,9 +137,8 @@ class RunsPage:
             return [said(problem), chosen, *self.show(chosen)]
         return [said(f"{run.public} goes on from {old.public}."), run.public, *self.show(run.public)]
 
-    def another(self, chosen: str, request: gr.Request) -> dict[Any, Any]:
+    def another(self, chosen: str) -> dict[Any, Any]:
         """Put the run's settings into the form of its kind; a kind without a form is started by its command."""
-        researcher(self.store, request)
         run = self._chosen(chosen, self.store.runs.all())
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
@@ -157,9 +154,8 @@ class RunsPage:
             **form.filled(run.settings),
         }
 
-    def opened(self, request: gr.Request) -> dict[Any, Any]:
+    def opened(self) -> dict[Any, Any]:
         """What is read again when a page is turned to: choices of models, what is missing; the form is open where it is the next thing."""
-        researcher(self.store, request)
         updates = {field: value for form in self.forms.values() for field, value in form.fresh().items()}
         return updates if self.store.runs.all() else {self.starting: gr.Accordion(open=True), **updates}
 

@@ -14,9 +14,9 @@ from typing import Any
 from data.cli import open_store
 from data.errors import BadInput
 from labeling.accounts import accounts
-from labeling.accounts.oidc import Oidc, read_provider
+from labeling.accounts.oidc import OidcClient, read_provider
 from labeling.http.proxy import check_root_path
-from labeling.http.socket import is_loopback, listen, written
+from labeling.http.socket import is_loopback, listen, url_host
 from rlhf.common import locks
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
@@ -46,7 +46,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     """Serve this home until Ctrl-C."""
     store = open_store(args)
     accounts.check_host(store, args.host, args.behind_proxy)
-    root, oidc = check_root_path(args.root_path), Oidc(read_provider(args.oidc)) if args.oidc else None
+    root, oidc = check_root_path(args.root_path), OidcClient(read_provider(args.oidc)) if args.oidc else None
     lock = locks.acquire_lock(store.home / locks.SERVER)
     if lock is None:
         raise BadInput(
@@ -67,8 +67,8 @@ def cmd_serve(args: argparse.Namespace) -> None:
             loopback_only=is_loopback(args.host) and not args.behind_proxy,
             oidc=oidc,
         )
-        host = f"http://{written(args.host)}:{listener.getsockname()[1]}{root}"
-        run_server(site, listener, host + (accounts.first_link(store) or "/"))
+        host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
+        run_server(site, listener, host + (accounts.issue_first_link(store) or "/"))
 
 
 def keep_supervised(home: Path) -> None:

@@ -13,12 +13,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
 
 from data.store import Store
+from labeling.accounts.current import acting_as
 from labeling.accounts.gate import Gate
-from labeling.accounts.oidc import Oidc
+from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
 from labeling.api import routes
-from labeling.http.proxy import Entrance
-from labeling.http.requests import user
+from labeling.http.proxy import ProxyHeaders
+from labeling.http.requests import get_account
 from labeling.page import actions, page
 from labeling.queue.group_commit import Desk
 from labeling.rating import page as rating
@@ -34,8 +35,8 @@ def compose_site(
     behind_proxy: bool = False,
     root_path: str = "",
     loopback_only: bool = False,
-    oidc: Oidc | None = None,
-) -> Entrance:
+    oidc: OidcClient | None = None,
+) -> ProxyHeaders:
     """Mount the pages; with a CORS middleware of ours gradio's own, which admits every origin, stands down."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -64,7 +65,7 @@ def compose_site(
     gate = Gate(
         app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc
     )
-    return Entrance(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
+    return ProxyHeaders(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 
 
 def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
@@ -82,12 +83,11 @@ def mount(
     """One site of pages for some roles, without anything that gradio adds on its own; each of its handlers asks again who calls."""
     blocks.queue(api_open=False)
     for handler in blocks.fns.values():
-        handler.fn = handler.fn and checked(store, handler.fn, roles)
+        handler.fn = handler.fn and require_role(store, handler.fn, roles)
     gr.mount_gradio_app(
         app,
         blocks,
         path,
-        auth_dependency=need(*roles),
         run_history=False,
         footer_links=[],
         show_error=False,
@@ -98,25 +98,20 @@ def mount(
     )
 
 
-def checked(store: Store, handler: Callable, roles: tuple[str, ...]) -> Callable:
-    """The handler, run only for an open account of these roles, looked up again: what a page hides protects nothing."""
+def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Callable:
+    """Return `handler` for open accounts of these roles only; inside it `current_account` is the caller.
+
+    The wrapper reads the account again: a queued call may run after the account was closed. Raises gr.Error.
+    """
 
     @wraps(handler)
     def authorised(*given: Any) -> Any:
-        name = getattr(LocalContext.request.get(None), "username", None)
-        account = store.accounts.by_name(name) if name else None
+        request = LocalContext.request.get(None)
+        caller = get_account(request.request) if request and request.request else None
+        account = store.accounts.by_name(caller.name) if caller else None
         if account is None or account.disabled or account.role not in roles:
             raise gr.Error("Your account may not do this.")
-        return handler(*given)
+        with acting_as(account):
+            return handler(*given)
 
     return authorised
-
-
-def need(*roles: str) -> Callable[[fastapi.Request], str | None]:
-    """Who asks, by name, where the gate let somebody of these roles in."""
-
-    def name(request: fastapi.Request) -> str | None:
-        account = user(request)
-        return account.name if account and account.role in roles else None
-
-    return name

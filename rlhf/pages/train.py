@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import gradio as gr
 
 from data.records import Run
@@ -13,7 +11,7 @@ from reward.page import build_reward_tab
 from rlhf.pages import export, loop
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
-from rlhf.pages.components import QUIET, researcher
+from rlhf.pages.components import QUIET
 from rlhf.pages.data import DataPage
 from rlhf.pages.labels import LabelsPage
 from rlhf.pages.people import PeoplePage
@@ -53,7 +51,7 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
                 with page("labels"):
                     LabelsPage(store, looks)
                 with page("reward"):
-                    build_reward_tab(store, looks, authorise=partial(researcher, store), enqueue=queue_reward)
+                    build_reward_tab(store, looks, enqueue=queue_reward)
                 with page("policies"):
                     PoliciesPage(store, looks)
                 with page("arena"):

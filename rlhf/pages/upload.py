@@ -17,9 +17,9 @@ from starlette.routing import Route
 from data.errors import BadInput
 from data.records import Account
 from data.store import Store
-from labeling.accounts.management import actor
-from labeling.api.files import explained
-from labeling.http.bodies import kept
+from labeling.accounts.management import audit_name
+from labeling.api.files import researcher_only
+from labeling.http.bodies import receive_file
 
 FOLDER = "import"
 NAME_LENGTH = 100
@@ -58,16 +58,16 @@ def upload(store: Store) -> Route:
     async def take(request: Request, account: Account) -> Response:
         name = clean(request.query_params.get("name", ""))
         size = await _write(request, store.home / FOLDER, name)
-        store.audit.add(actor(account), "upload", file=name, bytes=size)
+        store.audit.add(audit_name(account), "upload", file=name, bytes=size)
         return JSONResponse({"name": name, "bytes": size})
 
-    return Route("/train/data/upload", explained(take), methods=["POST"])
+    return Route("/train/data/upload", researcher_only(take), methods=["POST"])
 
 
 async def _write(request: Request, folder: Path, name: str) -> int:
     """The body as a file of the folder; how many bytes. Raises BadInput: too long, empty, or no room, and nothing is left."""
     try:
-        async with kept(request, folder) as part:
+        async with receive_file(request, folder) as part:
             size = part.stat().st_size
             if not size:
                 raise BadInput("the file is empty", "Choose one with at least one row.", field="file")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from data.errors import BadInput
 from data.ids import content_hash
 from data.records import Prompt
-from rlhf.common.http_json import NoAnswer, NotJson, post_json
+from rlhf.common.http_json import NotJson, RequestFailed, post_json
 
 KEY = "PREFERENCE_LOOP_ENDPOINT_KEY"
 CHAT, PLAIN = "/chat/completions", "/completions"
@@ -93,7 +93,7 @@ class OpenAIEndpoint:
             return post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=pauses)
         except NotJson as problem:
             raise self._refusal(str(problem), "Is it an OpenAI-compatible endpoint?") from None
-        except NoAnswer as problem:
+        except RequestFailed as problem:
             raise self._refusal(
                 str(problem), f"Look at the address, the model's name and {KEY}; then sample again."
             ) from None

@@ -12,7 +12,7 @@ from app import serve
 from data import Store
 from labeling.accounts.gate import Gate
 from labeling.api import routes
-from labeling.http.proxy import Entrance
+from labeling.http.proxy import ProxyHeaders
 from labeling.http.socket import listen
 from labeling.page import actions
 from labeling.queue.group_commit import Desk
@@ -25,7 +25,7 @@ def main(home: str) -> None:
     door = listen("127.0.0.1", 0)
     desk = Desk(store)
     inner = Starlette(routes=[*routes.routes(store, desk), *actions.routes(store, desk)])
-    serve(Entrance(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
+    serve(ProxyHeaders(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
 
 
 def start(home: Path, *, pages: bool) -> tuple[subprocess.Popen, int]:

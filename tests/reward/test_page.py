@@ -1,4 +1,4 @@
-"""The page Reward: what its cards say, and that every handler asks who is there."""
+"""The page Reward: its cards, its table and its form."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from data.errors import BadInput
+from labeling.accounts.current import acting_as
 from reward.page import RewardPage
 from reward.report import view
 from reward.report.build import Judged, build_report
@@ -30,9 +31,9 @@ def models(store):
     ]
 
 
-def page_of(store, authorise=lambda request: None, enqueue=None):
+def page_of(store, enqueue=None):
     with gr.Blocks():
-        return RewardPage(store, [gr.Timer(2).tick], authorise, enqueue)
+        return RewardPage(store, [gr.Timer(2).tick], enqueue)
 
 
 def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
@@ -63,34 +64,24 @@ def test_without_reward_models_the_page_says_which_step_fills_it():
     assert "/label/" in view.cards([])
 
 
-def test_every_handler_asks_who_is_there(store, models):
-    def nobody(request):
-        raise gr.Error("no")
-
-    page = page_of(store, nobody)
-    for handler in (lambda: page.tick("#reward", "", None), lambda: page.show("r1", None), lambda: page.submit(None)):
-        with pytest.raises(gr.Error):
-            handler()
-
-
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
     page = page_of(store)
-    mark, cards, choice, _ = page.tick("#reward", "", None)
+    mark, cards, choice, _ = page.tick("#reward", "")
     assert cards.index("r2") < cards.index("r1")
     assert choice.value == "r2"
-    assert page.tick("#reward", mark, None)[1] == gr.skip()
-    assert page.tick("#loop", "", None)[1] == gr.skip()
+    assert page.tick("#reward", mark)[1] == gr.skip()
+    assert page.tick("#loop", "")[1] == gr.skip()
 
 
 def test_looking_closer_shows_plots_the_table_and_the_disagreements(store, models):
-    closer, table, worst = page_of(store).show("r1", None)
+    closer, table, worst = page_of(store).show("r1")
     assert closer.count("<svg") == 3
     assert table.visible
     assert "prompt &lt;b&gt;2" in worst
 
 
 def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store, models):
-    closer, table, worst = page_of(store).show("r2", None)
+    closer, table, worst = page_of(store).show("r2")
     assert "/label/" in closer
     assert (table.visible, worst) == (False, "")
 
@@ -117,8 +108,9 @@ def test_the_report_downloads_as_the_json_that_is_stored(models):
 
 def test_the_form_queues_a_run_and_trains_nothing(store):
     mina = store.accounts.add("mina", "researcher")
-    page = page_of(store, lambda request: mina, lambda settings, by: store.runs.enqueue("reward", settings, by))
-    said = page.submit(None, *[field.value for field in page.fields.values()])
+    page = page_of(store, lambda settings, by: store.runs.enqueue("reward", settings, by))
+    with acting_as(mina):
+        said = page.submit(*[field.value for field in page.fields.values()])
     (run,) = store.runs.all()
     assert run.public in said
     assert (run.state, run.created_by, run.settings["learning_rate"]) == ("queued", "mina", 0.001)
@@ -129,17 +121,18 @@ def test_a_refused_form_says_why(store):
         raise BadInput("there are no comparisons", "Label some.")
 
     mina = store.accounts.add("mina", "researcher")
-    page = page_of(store, lambda request: mina, refuse)
-    assert "Label some." in page.submit(None, *[field.value for field in page.fields.values()])
+    page = page_of(store, refuse)
+    with acting_as(mina):
+        assert "Label some." in page.submit(*[field.value for field in page.fields.values()])
 
 
 def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(store, models):
     page = page_of(store)
     store.policies.add(name="base", kind="base", base="b")
-    mark, _, _, first = page.tick("#reward", "", None)
+    mark, _, _, first = page.tick("#reward", "")
     assert first.choices == [("", ""), ("p1", "p1")]
     store.policies.add(name="tuned", kind="sft", base="b", adapter="a", parent_id=1)
-    _, cards, choice, then = page.tick("#reward", mark, None)
+    _, cards, choice, then = page.tick("#reward", mark)
     assert [name for name, _ in then.choices] == ["", "p2", "p1"]
     assert (cards, choice) == (gr.skip(), gr.skip())
 

@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Mount
 from starlette.testclient import TestClient
 
 from data.store import Store
-from labeling.accounts.oidc import Oidc, Provider
+from labeling.accounts.oidc import OidcClient, Provider
 from labeling.accounts.sign_in import COOKIE
-from labeling.http.proxy import Entrance
+from labeling.http.proxy import ProxyHeaders
 from rlhf.pages.site import compose_site
 from tests.support import ROOT
 
@@ -52,8 +52,8 @@ def store(tmp_path_factory) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def site(store) -> Entrance:
-    return compose_site(store, oidc=Oidc(Provider("http://127.0.0.1:9", "client", "secret")))
+def site(store) -> ProxyHeaders:
+    return compose_site(store, oidc=OidcClient(Provider("http://127.0.0.1:9", "client", "secret")))
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +72,10 @@ def shown(store: Store, who: str) -> dict[str, str]:
     }
 
 
-def registered(site: Entrance) -> list[tuple[str, str]]:
+def registered(site: ProxyHeaders) -> list[tuple[str, str]]:
     """(method, path) of all that the gate answers itself and of all routes behind it."""
     behind = [(method, path) for route in site.app.app.routes for method, path in flat(route, "")]
-    return sorted({*site.app.own, *behind})
+    return sorted({*site.app.own_routes, *behind})
 
 
 def flat(route: BaseRoute, prefix: str) -> Iterator[tuple[str, str]]:
@@ -134,7 +134,7 @@ def test_every_route_answers_as_its_row_says(store, site, client, who):
     assert wrong == []
 
 
-def handlers(site: Entrance) -> list[tuple[str, str, object]]:
+def handlers(site: ProxyHeaders) -> list[tuple[str, str, object]]:
     """(page, name, function) of every handler of every mounted page that runs on the server."""
     mounts = [route for route in site.app.app.routes if isinstance(route, Mount) and hasattr(route.app, "get_blocks")]
     return [(mount.path, fn.name, fn.fn) for mount in mounts for fn in mount.app.get_blocks().fns.values() if fn.fn]
@@ -147,9 +147,11 @@ def test_every_page_has_its_row_of_handlers(site):
 @pytest.mark.parametrize(
     ("who", "name"), [("anonymous", None), ("anonymous", "nobody"), ("labeler", "lab"), ("closed account", "gone")]
 )
-def test_every_handler_refuses_whom_its_row_refuses(site, who, name):
+def test_every_handler_refuses_whom_its_row_refuses(store, site, who, name):
     rows = table("handlers of")
-    request = LocalContext.request.set(SimpleNamespace(username=name))
+    account = store.accounts.by_name(name) if name else None
+    asked = SimpleNamespace(request=SimpleNamespace(state=SimpleNamespace(user=account)))
+    request = LocalContext.request.set(asked)
     try:
         for page, _, handler in handlers(site):
             if rows[page][who] == "no":

@@ -18,9 +18,9 @@ from starlette.testclient import TestClient
 from data.errors import BadInput
 from labeling.accounts import accounts
 from labeling.accounts.gate import Gate
-from labeling.accounts.rate_limit import WINDOW, Throttle
+from labeling.accounts.rate_limit import WINDOW, RateLimit
 from labeling.accounts.sign_in import ADDRESS_ATTEMPTS, COOKIE, NAME_ATTEMPTS
-from labeling.http.requests import user
+from labeling.http.requests import get_account
 
 PASSWORD = "correct horse"
 HASH = accounts.hash_password(PASSWORD)
@@ -47,7 +47,7 @@ def enter(client, people, store):
 def client(store):
     def hello(request):
         return JSONResponse(
-            {"user": user(request).name}, headers={"access-control-allow-origin": "https://evil.example"}
+            {"user": get_account(request).name}, headers={"access-control-allow-origin": "https://evil.example"}
         )
 
     inner = Starlette(routes=[Route("/{rest:path}", hello, methods=["GET", "POST"])])
@@ -253,18 +253,18 @@ def test_attempts_at_once_are_counted_before_they_are_checked(client, people):
 
 def test_failures_are_forgotten_after_the_window_and_with_a_success():
     moment = [0.0]
-    throttle = Throttle(lambda: moment[0])
+    rate_limit = RateLimit(lambda: moment[0])
     for _ in range(3):
-        assert throttle.wait("Mina", 3) == 0
-        throttle.failed("Mina", "here")
-    assert throttle.wait("Mina", 3) == WINDOW
-    assert throttle.wait("Jun", 3) == 0
+        assert rate_limit.seconds_to_wait("Mina", 3) == 0
+        rate_limit.record_failure("Mina", "here")
+    assert rate_limit.seconds_to_wait("Mina", 3) == WINDOW
+    assert rate_limit.seconds_to_wait("Jun", 3) == 0
     moment[0] = WINDOW + 1
-    assert throttle.wait("Mina", 3) == 0
-    throttle.failed("Mina", "here")
-    throttle.succeeded("Mina", "here")
-    assert "Mina" not in throttle.failures
-    assert len(throttle.failures["here"]) == 3
+    assert rate_limit.seconds_to_wait("Mina", 3) == 0
+    rate_limit.record_failure("Mina", "here")
+    rate_limit.record_success("Mina", "here")
+    assert "Mina" not in rate_limit.failures
+    assert len(rate_limit.failures["here"]) == 3
 
 
 def test_the_sign_in_page_speaks_the_readers_language_and_asks_no_other_host(client):
@@ -283,7 +283,7 @@ def test_what_was_typed_is_shown_again_as_text(client, people):
 
 
 def test_the_first_link_makes_one_researcher_and_is_gone(client, store):
-    path = accounts.first_link(store)
+    path = accounts.issue_first_link(store)
     token = path.partition("token=")[2]
     assert client.get(path).status_code == 200
     refused = client.post("/first", data={"token": token, "name": "Ada", "password": "short"})
@@ -300,7 +300,7 @@ def test_the_first_link_makes_one_researcher_and_is_gone(client, store):
     assert client.get("/train/").json() == {"user": "Ada"}
     assert client.get(path).status_code == 410
     assert client.post("/first", data={"token": token, "name": "Eve", "password": PASSWORD}).status_code == 410
-    assert accounts.first_link(store) is None
+    assert accounts.issue_first_link(store) is None
 
 
 @pytest.fixture
@@ -314,14 +314,14 @@ def full_disk(store):
 
 
 def test_on_a_full_disk_the_first_account_is_told_why_and_the_link_stays_good(client, store, full_disk):
-    token = accounts.first_link(store).partition("token=")[2]
+    token = accounts.issue_first_link(store).partition("token=")[2]
     full_disk()
     refused = client.post(
         "/first", data={"token": token, "name": "Ada", "password": PASSWORD}, headers={"accept": "text/html"}
     )
     assert refused.status_code == 507
     assert "Free some space" in refused.text
-    assert accounts.first_link_is_good(store, token)
+    assert accounts.is_first_link_valid(store, token)
     assert store.accounts.all() == []
 
 
@@ -366,7 +366,7 @@ def test_a_forged_cookie_is_nobody(client, people, cookie):
 
 
 def test_a_first_link_is_worthless_once_somebody_can_sign_in(client, store):
-    path = accounts.first_link(store)
+    path = accounts.issue_first_link(store)
     accounts.create(store, "Ada", "researcher", PASSWORD)
     assert client.get(path).status_code == 410
 

@@ -59,7 +59,7 @@ def test_an_invitation_makes_one_account_of_its_role_and_is_gone(client, store):
 def test_a_link_for_a_new_password_ends_the_old_sessions_and_asks_for_no_name(client, store):
     accounts.create(store, "Mina", "labeler", "old password")
     old = accounts.sign_in(store, "Mina", "old password")
-    path = management.invite_again(store, "Mina")
+    path = management.issue_password_link(store, "Mina")
     form = client.get(path).text
     assert "Choose a new password for Mina" in form
     assert "name=name" not in form
@@ -72,39 +72,39 @@ def test_a_link_for_a_new_password_ends_the_old_sessions_and_asks_for_no_name(cl
 def test_an_invitation_ends_after_a_week(store, monkeypatch):
     monkeypatch.setattr("data.tables.invitations.INVITATION_SECONDS", -1)
     token = management.invite(store, "labeler").partition("token=")[2]
-    assert management.join(store, token, "Mina", PASSWORD) is None
+    assert management.accept_invitation(store, token, "Mina", PASSWORD) is None
     assert store.invitations.open_count() == 0
 
 
 def test_closing_an_account_ends_its_sessions_and_tokens_and_frees_what_it_holds(store, mina):
-    session, token = store.tokens.issue("session", mina.id, 60), management.new_token(store, "Mina")
+    session, token = store.tokens.issue("session", mina.id, 60), management.issue_token(store, "Mina")
     jun = Session(store, store.accounts.add("Jun", "labeler"))
     assert jun.next() is None
-    management.close(store, "Mina")
+    management.close_account(store, "Mina")
     assert (store.tokens.find(session), store.tokens.find(token)) == (None, None)
     assert jun.next() is not None
     assert store.comparisons.count() == 1
-    assert management.reopen(store, "mina").disabled is False
+    assert management.reopen_account(store, "mina").disabled is False
 
 
 def test_the_last_researcher_who_can_sign_in_cannot_be_closed(store):
     for name in ("Ada", "Rae"):
         store.accounts.add(name, "researcher", password_hash="x")
     store.accounts.add("robot", "researcher")
-    management.close(store, "Ada")
+    management.close_account(store, "Ada")
     for deed in (
-        lambda: management.close(store, "Rae"),
-        lambda: management.erase(store, store.accounts.by_name("Rae")),
+        lambda: management.close_account(store, "Rae"),
+        lambda: management.erase_personal_data(store, store.accounts.by_name("Rae")),
     ):
         with pytest.raises(Refused, match="'Rae' is the last researcher"):
             deed()
     assert store.accounts.by_name("Rae").disabled is False
-    assert management.close(store, "robot").disabled
+    assert management.close_account(store, "robot").disabled
 
 
 def test_tokens_are_listed_by_a_mark_and_revoked_one_by_one(store):
     store.accounts.add("Mina", "labeler")
-    first, second = management.new_token(store, "Mina"), management.new_token(store, "Mina")
+    first, second = management.issue_token(store, "Mina"), management.issue_token(store, "Mina")
     mark = store.tokens.all(1, "api")[0].mark
     management.revoke_token(store, "Mina", mark)
     assert (store.tokens.find(first), store.tokens.find(second).name) == (None, "Mina")
@@ -149,7 +149,7 @@ def test_erasing_empties_texts_and_name_and_keeps_the_events(client, store, mina
     assert client.get("/label/you").status_code == 401
     assert people_free(again) == 1
     with pytest.raises(Refused, match="was erased"):
-        management.reopen(again, f"erased-{mina.id}")
+        management.reopen_account(again, f"erased-{mina.id}")
 
 
 def people_free(store) -> int:
@@ -188,8 +188,8 @@ def test_what_a_projects_rules_keep_is_said_in_the_readers_language(client, stor
 def test_what_researchers_do_to_people_stands_in_the_audit_list_by_number(store, mina):
     ada = store.accounts.add("Ada", "researcher", password_hash="x")
     management.invite(store, "labeler", by=ada)
-    management.close(store, "Mina", by=ada)
-    management.erase(store, mina if mina.disabled else store.accounts.get(mina.id), by=ada)
+    management.close_account(store, "Mina", by=ada)
+    management.erase_personal_data(store, mina if mina.disabled else store.accounts.get(mina.id), by=ada)
     acts = [(act["actor"], act["action"], act["detail"]) for act in store.audit.all()]
     who = f"account {ada.id}"
     assert acts == [
@@ -202,12 +202,12 @@ def test_what_researchers_do_to_people_stands_in_the_audit_list_by_number(store,
 def test_who_was_seen_in_the_last_two_minutes_is_online():
     moment = [0.0]
     presence = Presence(lambda: moment[0])
-    assert (presence.is_online(1), presence.ago(1)) == (False, None)
-    presence.note(1)
+    assert (presence.is_online(1), presence.seconds_since(1)) == (False, None)
+    presence.record(1)
     moment[0] = ONLINE_SECONDS - 1
     assert presence.is_online(1)
     moment[0] = ONLINE_SECONDS
-    assert (presence.is_online(1), presence.ago(1)) == (False, ONLINE_SECONDS)
+    assert (presence.is_online(1), presence.seconds_since(1)) == (False, ONLINE_SECONDS)
 
 
 def test_the_gate_notes_who_comes_in(store):

@@ -20,9 +20,9 @@ from starlette.testclient import TestClient
 from data.errors import BadInput
 from labeling.accounts import management
 from labeling.accounts.gate import Gate
-from labeling.accounts.oidc import Oidc, Provider, read_provider
+from labeling.accounts.oidc import OidcClient, Provider, read_provider
 from labeling.accounts.sign_in import COOKIE, STATE
-from labeling.http.proxy import Entrance
+from labeling.http.proxy import ProxyHeaders
 
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
 OTHER = RSAKey.generate_key(2048, {"kid": "one"})
@@ -92,7 +92,9 @@ def idp() -> Iterator[Idp]:
 
 def browser(store, idp, **settings) -> TestClient:
     provider = Provider(idp.issuer, "app", "secret", "Example ID", **settings)
-    return TestClient(Entrance(Gate(Starlette(), store, oidc=Oidc(provider)), root_path="/pl"), follow_redirects=False)
+    return TestClient(
+        ProxyHeaders(Gate(Starlette(), store, oidc=OidcClient(provider)), root_path="/pl"), follow_redirects=False
+    )
 
 
 def through(client, idp, query=""):
@@ -132,7 +134,7 @@ def test_a_stranger_gets_in_only_where_the_file_says_so_and_takes_nobodys_name(s
 
 def test_a_link_for_an_account_ties_it_to_the_provider_and_a_closed_account_stays_out(store, idp):
     store.accounts.add("Jun", "labeler")
-    token = management.invite_again(store, "Jun").partition("token=")[2]
+    token = management.issue_password_link(store, "Jun").partition("token=")[2]
     with browser(store, idp) as client:
         assert through(client, idp, f"invitation={token}").status_code == 303
         store.accounts.disable("Jun")
@@ -176,7 +178,7 @@ def test_what_comes_back_must_have_been_begun_in_this_browser_and_counts_once(st
 
 def test_a_provider_that_does_not_answer_is_a_line_and_the_password_is_still_there(store):
     provider = Provider("http://127.0.0.1:9", "app", "secret", "Example ID")
-    with TestClient(Gate(Starlette(), store, oidc=Oidc(provider))) as client:
+    with TestClient(Gate(Starlette(), store, oidc=OidcClient(provider))) as client:
         answer = client.get("/oidc")
         assert (answer.status_code, "Example ID did not respond" in answer.json()["error"]) == (502, True)
         assert "name=password" in client.get("/login").text

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from data.errors import BadInput
 from labeling.accounts.gate import Gate
-from labeling.http.proxy import Entrance, check_root_path
-from labeling.http.requests import address, path_of
+from labeling.http.proxy import ProxyHeaders, check_root_path
+from labeling.http.requests import client_address, path_below_root
 
 FORGED = {
     "x-forwarded-for": "203.0.113.9, 198.51.100.7",
@@ -25,12 +25,17 @@ FORGED = {
 async def told(request: Request) -> JSONResponse:
     """What the app behind the entrance believes."""
     url = request.url
-    seen = {"address": address(request), "scheme": url.scheme, "host": url.netloc, "path": path_of(request)}
+    seen = {
+        "address": client_address(request),
+        "scheme": url.scheme,
+        "host": url.netloc,
+        "path": path_below_root(request),
+    }
     return JSONResponse(seen | {"forwarded": [name for name in request.headers if "forwarded" in name]})
 
 
 def client(*, base_url="http://testserver", **settings):
-    return TestClient(Entrance(Starlette(routes=[Route("/{rest:path}", told)]), **settings), base_url=base_url)
+    return TestClient(ProxyHeaders(Starlette(routes=[Route("/{rest:path}", told)]), **settings), base_url=base_url)
 
 
 def test_forwarded_headers_of_a_stranger_change_nothing_and_go_no_further():
@@ -79,7 +84,7 @@ def test_below_a_root_path_sign_in_and_cookie_lead_back_below_it(store):
     from labeling.accounts import accounts
 
     accounts.create(store, "Mina", "labeler", "correct horse")
-    with TestClient(Entrance(Gate(Starlette(), store), root_path="/pl"), follow_redirects=False) as browser:
+    with TestClient(ProxyHeaders(Gate(Starlette(), store), root_path="/pl"), follow_redirects=False) as browser:
         away = browser.get("/pl/label/", headers={"accept": "text/html"})
         assert (away.status_code, away.headers["location"]) == (303, "/pl/login?next=/label/")
         assert "action='login'" in browser.get("/pl/login").text

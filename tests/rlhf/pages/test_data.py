@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.transfer.import_survey import File
 from data.transfer.importing import import_file, import_files
 from data.transfer.previewing import preview
+from labeling.accounts.current import acting_as
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
 from rlhf.pages.data import DataPage
@@ -132,29 +133,30 @@ def test_an_import_stands_under_the_number_of_who_brought_it(store):
     write(store.home / "import" / "rows.jsonl", ROWS)
     with gr.Blocks():
         page = DataPage(store, [gr.Timer(2).tick])
-    told = page.bring("rows.jsonl", "auto", None, False, type("Request", (), {"username": "rae"})())[0]
+    with acting_as(rae):
+        told = page.bring("rows.jsonl", "auto", None, False)[0]
     assert "3 rows added" in told
     assert [row["actor"] for row in (*store.audit.all(), *store.imports.all())] == [f"account {rae.id}"] * 2
 
 
 def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_several(store):
-    store.accounts.add("rae", "researcher")
-    asks = type("Request", (), {"username": "rae"})()
+    rae = store.accounts.add("rae", "researcher")
     pairs = [{"prompt": f"Say {n}.", "chosen": str(n), "rejected": "no"} for n in range(3)]
     write(store.home / "import" / "pairs.jsonl", pairs)
     write(store.home / "import" / "rows.jsonl", ROWS)
     with gr.Blocks():
         page = DataPage(store, [gr.Timer(2).tick])
-    assert not page.look("pairs.jsonl", "pairs", asks)[2].visible
-    notes = store.projects.add("Notes").id
-    asked = page.look("pairs.jsonl", "pairs", asks)[2]
-    assert (asked.visible, [name for name, _ in asked.choices], asked.value) == (
-        True,
-        ["Standard", "Notes"],
-        "Standard",
-    )
-    assert not page.look("rows.jsonl", "auto", asks)[2].visible
-    assert "3 rows added" in page.bring("pairs.jsonl", "pairs", "Notes", False, asks)[0]
+    with acting_as(rae):
+        assert not page.look("pairs.jsonl", "pairs")[2].visible
+        notes = store.projects.add("Notes").id
+        asked = page.look("pairs.jsonl", "pairs")[2]
+        assert (asked.visible, [name for name, _ in asked.choices], asked.value) == (
+            True,
+            ["Standard", "Notes"],
+            "Standard",
+        )
+        assert not page.look("rows.jsonl", "auto")[2].visible
+        assert "3 rows added" in page.bring("pairs.jsonl", "pairs", "Notes", False)[0]
     assert store.projects.counts(notes)["pairs"] == 3
 
 
@@ -183,10 +185,10 @@ def test_whoever_reads_a_file_sees_how_far_it_is_and_nobody_else(store, tmp_path
 
 def test_the_page_shows_how_far_its_file_is(store):
     rae = store.accounts.add("rae", "researcher")
-    asks = type("Request", (), {"username": "rae"})()
     with gr.Blocks():
         page = DataPage(store, [gr.Timer(2).tick])
-    with page.readings.of(rae, "large.jsonl") as progress:
+    with acting_as(rae), page.readings.of(rae, "large.jsonl") as progress:
         progress("checked", 12_500, 0.25)
-        assert "large.jsonl: 12,500 rows checked, 25 %" in page.tick("#data", "", "prompts", "", "", "", asks)[0]
-    assert page.tick("#data", "", "prompts", "", "", "", asks)[0] == ""
+        assert "large.jsonl: 12,500 rows checked, 25 %" in page.tick("#data", "", "prompts", "", "", "")[0]
+    with acting_as(rae):
+        assert page.tick("#data", "", "prompts", "", "", "")[0] == ""

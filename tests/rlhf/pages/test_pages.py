@@ -98,7 +98,6 @@ def test_the_pages_are_listed_in_one_place():
 
 def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
     store.accounts.add("rae", "researcher")
-    asked = type("Request", (), {"username": "rae"})()
     with gr.Blocks():
         page = RunsPage(store, [gr.Timer(2).tick])
     sampled, elsewhere = (
@@ -106,9 +105,9 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
         store.runs.enqueue("endpoint", {"model": "m"}, "rae"),
     )
     assert [page.draw(run.public)[page.again].visible for run in (sampled, elsewhere)] == [True, False]
-    assert page.copy_settings("run1", asked)[page.forms["sample"].fields["prompts"]] == 7
-    (line,) = page.copy_settings("run2", asked).values()
-    assert "app.py sample --endpoint URL --model NAME" in line
+    assert page.copy_settings("run1")[page.forms["sample"].fields["prompts"]] == 7
+    (line,) = page.copy_settings("run2").values()
+    assert "preference-loop sample --endpoint URL --model NAME" in line
 
 
 def test_policies_stand_after_their_parents(store):

@@ -8,6 +8,7 @@ import pytest
 from data.errors import BadInput
 from data.tables.forms import Form
 from data.tables.projects import STANDARD
+from labeling.accounts.current import acting_as
 from labeling.page.control_characters import visible
 from labeling.session import Session
 from rlhf.pages.project_view import change_project, draw_flags, field_values, project_row
@@ -86,15 +87,15 @@ def test_a_field_that_makes_no_sense_saves_nothing(store, notes, changed):
 
 def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
     rae, mina = store.accounts.add("rae", "researcher"), store.accounts.add("mina", "labeler")
-    asked = type("Request", (), {"username": "rae"})()
     add_pairs(1)
     with gr.Blocks():
         page = ProjectsPage(store, [gr.Timer(2).tick])
-    page.create("Letters", asked)
-    page.move("Notes", 1, asked)
-    shown = given(store, notes)
-    page.change(asked, "Notes", *(shown[key] for key in page.fields))
-    page.set_gold("Notes", "mina", asked)
+    with acting_as(rae):
+        page.create("Letters")
+        page.move("Notes", 1)
+        shown = given(store, notes)
+        page.change("Notes", *(shown[key] for key in page.fields))
+        page.set_gold("Notes", "mina")
     acts = store.audit.all()
     assert [act["action"] for act in acts] == ["gold items set", "project changed", "project filled", "project added"]
     assert {act["actor"] for act in acts} == {f"account {rae.id}"}
