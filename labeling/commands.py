@@ -12,7 +12,7 @@ from data.records import Completion, Prompt
 from data.transfer import data_card
 from labeling import project_commands
 from labeling.accounts.commands import register_account
-from labeling.quality.agreement import agreement
+from labeling.quality.agreement import measure_agreement
 from labeling.quality.commands import register_labels
 from labeling.queue.leases import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
@@ -20,7 +20,7 @@ from labeling.simulate import AGREEMENT, simulate
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `account`, `projects`, `labels` and `simulate`, and tell exported data cards where agreement is worked out."""
-    data_card.AGREEMENT["agreement"] = "labeling.quality.agreement:agreement"
+    data_card.AGREEMENT["agreement"] = "labeling.quality.agreement:measure_agreement"
     register_account(subparsers, common)
     project_commands.register(subparsers, common)
     register_labels(subparsers, common)
@@ -59,7 +59,7 @@ def cmd_simulate(args: argparse.Namespace) -> dict:
         score=rubric,
         overlap=args.overlap,
     )
-    return {"labels": given, "asked": args.labels, "agreement": agreement(store, "simulated").rate}
+    return {"labels": given, "asked": args.labels, "agreement": measure_agreement(store, "simulated").rate}
 
 
 def rubric(prompt: Prompt, completion: Completion) -> float:

@@ -66,7 +66,7 @@ def simulate(
     Raises BadInput, and records nothing, where a number makes no sense, where no pair waits, or where the gold scores do
     not admit the agreement.
     """
-    check(labels, labelers)
+    check_counts(labels, labelers)
     rng = random.Random(seed)
     gold = Gold(store, score)
     # Before the accounts, so that a refusal leaves none, and outside their transaction, so that people get in while gold is worked out.
@@ -74,7 +74,8 @@ def simulate(
     beta = fit_beta([gold(first) - gold(second) for first, second in waiting], agreement)
     with store.transaction():
         sessions = [
-            Session(store, labeler(store, number), overlap=overlap, rng=rng) for number in range(1, labelers + 1)
+            Session(store, simulated_account(store, number), overlap=overlap, rng=rng)
+            for number in range(1, labelers + 1)
         ]
     given = 0
     while sessions and given < labels:
@@ -88,14 +89,14 @@ def simulate(
     return given
 
 
-def check(labels: int, labelers: int) -> None:
+def check_counts(labels: int, labelers: int) -> None:
     """Both numbers are at least 1. Raises BadInput."""
     for name, value in (("labels", labels), ("labelers", labelers)):
         if value < 1:
             raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
 
 
-def labeler(store: Store, number: int) -> Account:
+def simulated_account(store: Store, number: int) -> Account:
     """The simulated account of this number. Raises BadInput where a person has its name."""
     name = _name(number)
     account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=True)

@@ -21,20 +21,23 @@ from labeling.api.openapi import description
 from labeling.http.bodies import Body, read_json
 from labeling.http.requests import get_account
 from labeling.http.responses import error_response, http_error_response
-from labeling.queue.group_commit import Desk
+from labeling.queue.group_commit import GroupCommit
 from labeling.session import Session
 
 Verb = Callable[[Session, Body], dict]
 
 
-def routes(store: Store, desk: Desk | None = None) -> list[Route]:
+def routes(store: Store, group_commit: GroupCommit | None = None) -> list[Route]:
     """Everything below /api/v1; the gate has found out who is asking."""
-    desk = desk or Desk(store)
+    group_commit = group_commit or GroupCommit(store)
     return [
         Route("/api/v1/openapi.json", describe, methods=["GET"]),
         *files.routes(store),
         *my_data.routes(store),
-        *(Route(f"/api/v1/{name}", endpoint(store, desk, verb), methods=["POST"]) for name, verb in calls.API.items()),
+        *(
+            Route(f"/api/v1/{name}", endpoint(store, group_commit, verb), methods=["POST"])
+            for name, verb in calls.API.items()
+        ),
     ]
 
 
@@ -43,7 +46,7 @@ async def describe(request: Request) -> Response:
     return JSONResponse(description())
 
 
-def endpoint(store: Store, desk: Desk, verb: Verb) -> Callable:
+def endpoint(store: Store, group_commit: GroupCommit, verb: Verb) -> Callable:
     """Read the body, let `verb` act as the asking account, and write its result or its error as JSON."""
 
     async def answer(request: Request) -> Response:
@@ -53,7 +56,7 @@ def endpoint(store: Store, desk: Desk, verb: Verb) -> Callable:
         try:
             began = time.perf_counter()
             body = await read_json(request)
-            told = await desk.do(lambda: verb(Session(store, account), body))
+            told = await group_commit.run(lambda: verb(Session(store, account), body))
             return JSONResponse(told, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
         except HTTPException as problem:
             return http_error_response(problem)

@@ -26,7 +26,7 @@ from labeling.page import controls, panels, screen
 from labeling.page.feedback import effect
 from labeling.page.item_view import Sight, seconds_left, sight
 from labeling.page.parse_answer import sent
-from labeling.queue.group_commit import Desk
+from labeling.queue.group_commit import GroupCommit
 from labeling.session import Answer, Past, RankingAnswer, Session
 from labeling.texts.translate import error_text, say
 
@@ -35,12 +35,15 @@ Body = Mapping[str, Any]
 Reply = dict[str, Any]
 
 
-def routes(store: Store, desk: Desk) -> list[Route]:
+def routes(store: Store, group_commit: GroupCommit) -> list[Route]:
     """POST /label/do/VERB for every verb; the gate has found out who is asking."""
-    return [Route(f"/label/do/{name}", endpoint(store, desk, verb), methods=["POST"]) for name, verb in VERBS.items()]
+    return [
+        Route(f"/label/do/{name}", endpoint(store, group_commit, verb), methods=["POST"])
+        for name, verb in VERBS.items()
+    ]
 
 
-def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callable:
+def endpoint(store: Store, group_commit: GroupCommit, verb: Callable[[PageRequest], Reply]) -> Callable:
     """Read the body, let `verb` act, and answer with what the page shows next."""
 
     async def answer(request: Request) -> Response:
@@ -52,7 +55,7 @@ def endpoint(store: Store, desk: Desk, verb: Callable[[Turn], Reply]) -> Callabl
         except BadInput as problem:
             return error_response(request, problem)
         try:
-            reply = await desk.do(lambda: act(store, verb, request, body))
+            reply = await group_commit.run(lambda: act(store, verb, request, body))
         except BadInput as problem:
             return lined(request, problem)
         return JSONResponse(reply, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
@@ -70,9 +73,9 @@ def lined(request: Request, problem: BadInput) -> Response:
     )
 
 
-def act(store: Store, verb: Callable[[Turn], Reply], request: Request, body: Body) -> Reply:
+def act(store: Store, verb: Callable[[PageRequest], Reply], request: Request, body: Body) -> Reply:
     """What `verb` has to say. A refusal shows the open item with a line; where the page is to stay as it is, only the line."""
-    turn = Turn(Session(store, get_account(request), rankings=True), detect_language(request), body)
+    turn = PageRequest(Session(store, get_account(request), rankings=True), detect_language(request), body)
     try:
         with store.transaction():
             return turn.stamped(verb(turn))
@@ -81,7 +84,7 @@ def act(store: Store, verb: Callable[[Turn], Reply], request: Request, body: Bod
         return turn.stamped(shown | {"line": {"text": error_text(refusal, turn.language), "bad": True}})
 
 
-class Turn:
+class PageRequest:
     """One request: who asks, in which language, and what was sent."""
 
     def __init__(self, session: Session, language: str, body: Body) -> None:
@@ -152,12 +155,12 @@ class Turn:
         return {"form": "", "controls": "", "hold": ""} | fixed | parts
 
 
-def look(turn: Turn) -> Reply:
+def look(turn: PageRequest) -> Reply:
     """What a fresh page shows."""
     return turn.next()
 
 
-def answer(turn: Turn) -> Reply:
+def answer(turn: PageRequest) -> Reply:
     """Record an answer to a pair; a correction stays on the item that it corrects."""
     given = sent(Answer, turn.body.get("answer"))
     before = turn.session.look_back(given.assignment) if given.supersedes else None
@@ -168,7 +171,7 @@ def answer(turn: Turn) -> Reply:
     return turn.next() | turn.line(recorded, turn.say("recorded_hint"))
 
 
-def rank(turn: Turn) -> Reply:
+def rank(turn: PageRequest) -> Reply:
     """Record a ranking."""
     given = sent(RankingAnswer, turn.body.get("answer"))
     before = turn.session.look_back(given.assignment) if given.supersedes else None
@@ -181,7 +184,7 @@ def rank(turn: Turn) -> Reply:
     )
 
 
-def _corrected(turn: Turn, before: Past) -> Reply:
+def _corrected(turn: PageRequest, before: Past) -> Reply:
     now = turn.session.look_back(before.item.assignment)
     words = panels.verdict(turn.language, before), panels.verdict(turn.language, now)
     return turn.show(sight(turn.session, now.item, now)) | turn.line(
@@ -189,19 +192,19 @@ def _corrected(turn: Turn, before: Past) -> Reply:
     )
 
 
-def skip(turn: Turn) -> Reply:
+def skip(turn: PageRequest) -> Reply:
     """Let the item go."""
     turn.session.skip(turn.text("assignment"), turn.text("reason"))
     return turn.next() | turn.line(turn.say("skipped"))
 
 
-def flag(turn: Turn) -> Reply:
+def flag(turn: PageRequest) -> Reply:
     """Let the item go, and have a researcher look at it."""
     turn.session.skip(turn.text("assignment"), turn.text("reason"), "flag")
     return turn.next() | turn.line(turn.say("flagged"))
 
 
-def undo(turn: Turn) -> Reply:
+def undo(turn: PageRequest) -> Reply:
     """Take the last answer back and show its item, with what was said as a draft; over a later skip only where `over` names it."""
     skipped = turn.session.skipped_since()
     if skipped and turn.text("over") != skipped:
@@ -209,13 +212,13 @@ def undo(turn: Turn) -> Reply:
     return turn.show(sight(turn.session, turn.session.undo())) | turn.line(turn.say("undone"))
 
 
-def past(turn: Turn) -> Reply:
+def past(turn: PageRequest) -> Reply:
     """An item of one's own past."""
     found = turn.session.look_back(turn.text("assignment"))
     return turn.show(sight(turn.session, found.item, found)) | turn.line("")
 
 
-def older(turn: Turn) -> Reply:
+def older(turn: PageRequest) -> Reply:
     """The item answered before this one; at the beginning nothing changes."""
     found = turn.session.history(1, turn.text("before") or None)
     if not found:
@@ -223,7 +226,7 @@ def older(turn: Turn) -> Reply:
     return turn.show(sight(turn.session, found[0].item, found[0])) | turn.line("")
 
 
-def draft(turn: Turn) -> Reply:
+def draft(turn: PageRequest) -> Reply:
     """Keep what was begun."""
     content = turn.body.get("content")
     begun = (
@@ -233,22 +236,22 @@ def draft(turn: Turn) -> Reply:
     return {"kept": True}
 
 
-def beat(turn: Turn) -> Reply:
+def beat(turn: PageRequest) -> Reply:
     """Hold the item for longer."""
     return {"left": seconds_left(turn.session, turn.session.heartbeat(turn.text("assignment")))}
 
 
-def guide(turn: Turn) -> Reply:
+def guide(turn: PageRequest) -> Reply:
     """The guideline of the open item."""
     return {"regions": {"guide-text": panels.guideline(turn.session.guideline(turn.text("assignment")))}}
 
 
-def history(turn: Turn) -> Reply:
+def history(turn: PageRequest) -> Reply:
     """One's latest answers."""
     return {"regions": {"history-list": panels.history(turn.language, turn.session.history(HISTORY))}}
 
 
-VERBS: dict[str, Callable[[Turn], Reply]] = {
+VERBS: dict[str, Callable[[PageRequest], Reply]] = {
     verb.__name__: verb for verb in (look, answer, rank, skip, flag, undo, past, older, draft, beat, guide, history)
 }
 ASIDE = (draft, beat, guide, history)

@@ -9,7 +9,7 @@ TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u206
 """Unicode's bidirectional marks, embeddings, overrides and isolates (UAX 9, section 2)."""
 
 
-def visible(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """The text with control characters and marks of direction written out, such as [U+202E]; letters and joiners stay."""
     return "".join(f"[U+{ord(each):04X}]" if _hides(each) else each for each in text)
 

@@ -9,15 +9,15 @@ from weakref import WeakKeyDictionary
 from data.records import RewardModel
 from data.store import Store
 from labeling.quality.agreement import judged, pair_scores, preferred
-from labeling.quality.cached_overview import Kept
+from labeling.quality.cached_overview import CachedFigures
 
-AT_ONCE = 2_000
+FOREGROUND_LIMIT = 2_000
 """Up to so many events agreement is worked out while all labelers wait (10 ms); beyond, in the background."""
-KEPT: WeakKeyDictionary[Store, Kept[Raw]] = WeakKeyDictionary()
+CACHES: WeakKeyDictionary[Store, CachedFigures[RawAgreement]] = WeakKeyDictionary()
 """Agreement in each open store. Pages with nothing to judge ask every 20 seconds, inside the transaction of the desk."""
 
 
-class Raw(NamedTuple):
+class RawAgreement(NamedTuple):
     """The `rate` of `labeling.quality.agreement.Agreement` and its `pairs`; its interval, whose resamples take most of the time, is not shown to labelers."""
 
     rate: float | None
@@ -31,7 +31,7 @@ class Effect:
     `accuracy` is None where there is no such model.
     """
 
-    agreement: Raw | None
+    agreement: RawAgreement | None
     accuracy: float | None
 
 
@@ -40,15 +40,15 @@ def effect(store: Store) -> Effect:
     models = [
         model for model in store.reward_models.all() if _from_people(model) and model.report.get("accuracy") is not None
     ]
-    kept = KEPT.setdefault(store, Kept(raw, AT_ONCE))
-    return Effect(kept.look(store).found, models[-1].report["accuracy"] if models else None)
+    kept = CACHES.setdefault(store, CachedFigures(raw_agreement, FOREGROUND_LIMIT))
+    return Effect(kept.read(store).figures, models[-1].report["accuracy"] if models else None)
 
 
-def raw(store: Store) -> Raw:
+def raw_agreement(store: Store) -> RawAgreement:
     """How far people agree."""
     found = judged(store)
     pairs = int(found.weights.sum())
-    return Raw(float(pair_scores(preferred(found.counts)) @ found.weights / pairs) if pairs else None, pairs)
+    return RawAgreement(float(pair_scores(preferred(found.counts)) @ found.weights / pairs) if pairs else None, pairs)
 
 
 def _from_people(model: RewardModel) -> bool:

@@ -13,7 +13,7 @@ from html import escape
 from labeling.page.feedback import Effect
 from labeling.page.item_view import Sight
 from labeling.page.markdown import markdown
-from labeling.page.word_diff import marked
+from labeling.page.word_diff import mark_differences
 from labeling.session import Empty, Progress
 from labeling.texts.translate import say
 
@@ -54,7 +54,7 @@ def _section(id: str, name: str, inner: str, kind: str = "") -> str:
 def _pair(language: str, sight: Sight, view: str) -> str:
     names = say(language, "answer_a"), say(language, "answer_b")
     if view == "differences":
-        bodies = [f"<div class=text>{side}</div>" for side in marked(*sight.answers)]
+        bodies = [f"<div class=text>{side}</div>" for side in mark_differences(*sight.answers)]
     else:
         bodies = [_text(text, view) for text in sight.answers]
     boxes = "".join(

@@ -10,7 +10,7 @@ LONGEST = 20_000
 """Characters of both texts together up to which words are compared; beyond it lines are."""
 
 
-def marked(left: str, right: str) -> tuple[str, str]:
+def mark_differences(left: str, right: str) -> tuple[str, str]:
     """Both texts as HTML, with what the other one lacks in <mark>; each with its own words, all of them, in their order."""
     unit = r"\S+\s*|\s+" if len(left) + len(right) <= LONGEST else r"[^\n]*\n|[^\n]+"
     words = [re.findall(unit, text) for text in (left, right)]

@@ -138,7 +138,7 @@ class AgreementReport:
         }
 
 
-def agreement(store: Store, source: str = "person") -> Agreement:
+def measure_agreement(store: Store, source: str = "person") -> Agreement:
     """Raw agreement between the labelers of one source ('person' or 'simulated') as the store has it now."""
     found = judged(store, source)
     return rate(*found.by_unit(pair_scores(preferred(found.counts))), found.units)

@@ -13,9 +13,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from data.clock import now
 from data.store import Store
-from labeling.quality.overview import KINDS, Overview, overview
+from labeling.quality.overview import KINDS, Overview, build_overview
 
-AT_ONCE = 20_000
+FOREGROUND_LIMIT = 20_000
 """Up to so many events an overview is worked out while the page waits; beyond, in the background."""
 PAIRS = 36
 """Pairs of answers in the largest ranking, each a row as a comparison is."""
@@ -25,37 +25,37 @@ REST = 20
 T = TypeVar("T")
 
 
-class Known(NamedTuple, Generic[T]):
+class CachedState(NamedTuple, Generic[T]):
     """The newest figures that are ready, None before the first, as of `mark`; `since`: their moment where something was said after it."""
 
-    found: T | None
+    figures: T | None
     mark: dict[str, Any]
     busy: bool
     since: str
 
 
-class Kept(Generic[T]):
-    """What `work` makes of a store, kept until something is said: made while the caller waits for up to `at_once` events. Thread-safe."""
+class CachedFigures(Generic[T]):
+    """What `work` makes of a store, kept until something is said: made while the caller waits for up to `foreground_limit` events. Thread-safe."""
 
-    def __init__(self, work: Callable[[Store], T], at_once: int) -> None:
+    def __init__(self, work: Callable[[Store], T], foreground_limit: int) -> None:
         self.work = work
-        self.at_once = at_once
+        self.foreground_limit = foreground_limit
         self.lock = threading.Lock()
         self.ready: tuple[dict[str, Any], T | None, str] = ({}, None, "")
         self.busy = False
         self.rest = 0.0
 
-    def look(self, store: Store) -> Known[T]:
+    def read(self, store: Store) -> CachedState[T]:
         """What is known; starts working out what is newer."""
         mark = store.comparison_columns.change_counters()
         if self.ready[0] != mark and not self.busy:
-            if mark["last"] + PAIRS * mark["rankings"] <= self.at_once:
+            if mark["last"] + PAIRS * mark["rankings"] <= self.foreground_limit:
                 self._work(store)
             elif time.monotonic() > self.rest:
                 self.busy = True
                 threading.Thread(target=self._work, args=(store,), daemon=True).start()
         known, found, moment = self.ready
-        return Known(found, known, self.busy, moment if known != mark else "")
+        return CachedState(found, known, self.busy, moment if known != mark else "")
 
     def _work(self, store: Store) -> None:
         began = time.monotonic()
@@ -68,7 +68,7 @@ class Kept(Generic[T]):
             self.busy = False
 
 
-class Look(NamedTuple):
+class OverviewState(NamedTuple):
     """The newest overview that is ready, None before the first; `mark` changes with it; `busy` while a newer one is worked out.
 
     `since`: the moment of the newest figures where something was said after it and they are worked out in the background; "" where they are of now.
@@ -80,18 +80,18 @@ class Look(NamedTuple):
     since: str = ""
 
 
-class LiveOverview:
+class CachedOverview:
     """One for a server. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.kept = {kind: Kept(partial(_overview, kind), AT_ONCE) for kind in KINDS}
+        self.kept = {kind: CachedFigures(partial(_overview, kind), FOREGROUND_LIMIT) for kind in KINDS}
 
-    def look(self, kind: str) -> Look:
+    def read(self, kind: str) -> OverviewState:
         """What is known of one of `overview.KINDS`; starts working out what is newer."""
-        found, mark, busy, since = self.kept[kind].look(self.store)
-        return Look(found, f"{kind} {list(mark.values())} {since}", busy, since)
+        found, mark, busy, since = self.kept[kind].read(self.store)
+        return OverviewState(found, f"{kind} {list(mark.values())} {since}", busy, since)
 
 
 def _overview(kind: str, store: Store) -> Overview:
-    return overview(store, kind, store.comparison_columns.cached())
+    return build_overview(store, kind, store.comparison_columns.cached())

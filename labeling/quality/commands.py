@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from data.cli import open_store
-from labeling.quality.overview import KINDS, overview, weigh
+from labeling.quality.overview import KINDS, build_overview, weigh
 
 BY = "command line"
 
@@ -48,12 +48,12 @@ def register_labels(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 def cmd_agreement(args: argparse.Namespace) -> dict:
     """Agreement with intervals."""
-    return overview(open_store(args), args.of).agreement_json()
+    return build_overview(open_store(args), args.of).agreement_json()
 
 
 def cmd_quality(args: argparse.Namespace) -> dict:
     """One entry per labeler."""
-    return overview(open_store(args), args.of).labelers_json()
+    return build_overview(open_store(args), args.of).labelers_json()
 
 
 def cmd_weigh(args: argparse.Namespace) -> dict:

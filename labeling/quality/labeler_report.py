@@ -29,7 +29,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Labeler:
+class LabelerFigures:
     """One labeler's figures.
 
     `agreement`: with others on the pairs that both judged. `gold`: right on gold items. `consistency`: the same again on
@@ -52,22 +52,22 @@ class Labeler:
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class LabelerPair:
     """How two labelers agree on the pairs that both judged; `one` is the smaller id."""
 
-    one: int
-    other: int
+    first: int
+    second: int
     agreement: Share
 
 
-def labelers(
+def labeler_figures(
     events: np.ndarray,
     votes: Votes,
     ranked: Mapping[int, int],
     gold: Mapping[int, GoldItem],
     firsts: Mapping[int, str],
     skips: Mapping[int, int],
-) -> list[Labeler]:
+) -> list[LabelerFigures]:
     """Everybody with a comparison among these current events, most comparisons first; then who only ranked.
 
     `votes`: these and those of rankings. `ranked` counts a labeler's rankings. `firsts` has the first completion of every gold pair;
@@ -89,7 +89,7 @@ def labelers(
     return sorted(found, key=lambda one: (-one.comparisons, -one.rankings))
 
 
-def between(votes: Votes) -> list[Between]:
+def labeler_pairs(votes: Votes) -> list[LabelerPair]:
     """Every two labelers who share a pair."""
     one, other, pair, score = pairings(votes.shared())
     if not len(one):
@@ -98,7 +98,7 @@ def between(votes: Votes) -> list[Between]:
     one, other, unit, score = one[order], other[order], unit_ids(pair[order]), score[order]
     starts, sizes = spans(one * (1 + other.max()) + other)
     return [
-        Between(int(one[i]), int(other[i]), _mean(score[i : i + n], unit[i : i + n]))
+        LabelerPair(int(one[i]), int(other[i]), _mean(score[i : i + n], unit[i : i + n]))
         for i, n in zip(starts, sizes, strict=True)
     ]
 
@@ -111,12 +111,12 @@ def position_bias(preferred_left: int, decided: int) -> Share:
     return _share(preferred_left, decided)
 
 
-def _labeler(id: int, own: np.ndarray, ranked: int, shared: Share | None, gold: Share, skips: int) -> Labeler:
+def _labeler(id: int, own: np.ndarray, ranked: int, shared: Share | None, gold: Share, skips: int) -> LabelerFigures:
     decided = own[(own["kind"] == ORDERED) & (own["grade"] != 0)]
     left = (decided["grade"] > 0) == decided["left"]
     timed = own["seconds"][~np.isnan(own["seconds"])]
     n = len(own)
-    return Labeler(
+    return LabelerFigures(
         id,
         n,
         ranked,

@@ -14,10 +14,10 @@ from data.store import Store
 from data.tables.comparison_columns import SOURCES, current_mask
 from data.tables.labeler_weights import LabelerWeight, Weighting
 from labeling.quality.agreement import AgreementReport, Votes, by_group, first_answers, report, votes_of
-from labeling.quality.labeler_report import Between, Labeler, between, labelers
+from labeling.quality.labeler_report import LabelerFigures, LabelerPair, labeler_figures, labeler_pairs
 from labeling.quality.reliability import fit
 
-Agreed = tuple[AgreementReport, tuple[Between, ...]]
+Agreed = tuple[AgreementReport, tuple[LabelerPair, ...]]
 KINDS = {"people": ("person", "import"), "simulated": ("simulated",)}
 """Whose labels: people's with imported ones, or simulated ones; the two are never mixed."""
 
@@ -29,7 +29,7 @@ class Group:
     kind: str
     name: str
     report: AgreementReport
-    between: tuple[Between, ...]
+    labeler_pairs: tuple[LabelerPair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Overview:
     rankings: int
     report: AgreementReport
     groups: tuple[Group, ...]
-    labelers: tuple[Labeler, ...]
-    between: tuple[Between, ...]
+    labelers: tuple[LabelerFigures, ...]
+    labeler_pairs: tuple[LabelerPair, ...]
     names: dict[int, str]
-    aside: dict[int, str]
+    excluded: dict[int, str]
     weighting: Weighting | None
 
     def weight(self, labeler_id: int) -> float | None:
@@ -56,20 +56,22 @@ class Overview:
     def agreement_json(self) -> dict[str, Any]:
         """What `preference-loop labels agreement` gives."""
         groups = [
-            {"by": one.kind, "name": one.name, **one.report.as_json(), "between": self._two_by_two(one.between)}
+            {"by": one.kind, "name": one.name, **one.report.as_json(), "between": self._two_by_two(one.labeler_pairs)}
             for one in self.groups
         ]
         whole = {"comparisons": self.comparisons, "rankings": self.rankings, **self.report.as_json()}
-        return whole | {"groups": groups, "between": self._two_by_two(self.between)}
+        return whole | {"groups": groups, "between": self._two_by_two(self.labeler_pairs)}
 
     def labelers_json(self) -> dict[str, Any]:
         """What `preference-loop labels quality` gives."""
         return {"labelers": [self._labeler_json(one) for one in self.labelers]}
 
-    def _two_by_two(self, pairs: Sequence[Between]) -> list[dict[str, Any]]:
-        return [{"labelers": [self.names[two.one], self.names[two.other]], **two.agreement.as_json()} for two in pairs]
+    def _two_by_two(self, pairs: Sequence[LabelerPair]) -> list[dict[str, Any]]:
+        return [
+            {"labelers": [self.names[two.first], self.names[two.second]], **two.agreement.as_json()} for two in pairs
+        ]
 
-    def _labeler_json(self, one: Labeler) -> dict[str, Any]:
+    def _labeler_json(self, one: LabelerFigures) -> dict[str, Any]:
         shares = ("agreement", "gold", "consistency", "left", "ties", "both_bad", "skips")
         about = {
             "labeler": self.names[one.labeler_id],
@@ -78,10 +80,10 @@ class Overview:
             "seconds": one.seconds,
         }
         told = {name: getattr(one, name).as_json() for name in shares}
-        return about | told | {"weight": self.weight(one.labeler_id), "set_aside": self.aside.get(one.labeler_id)}
+        return about | told | {"weight": self.weight(one.labeler_id), "set_aside": self.excluded.get(one.labeler_id)}
 
 
-def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
+def build_overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
     """The figures of one of KINDS as the store has it now; `events` are its columns, where they are at hand."""
     events = of_kind(store.comparison_columns.comparisons() if events is None else events, kind)
     judged = np.concatenate([events, of_kind(store.comparison_columns.rankings(), kind)])
@@ -91,14 +93,14 @@ def overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overv
     gold = {item.pair_id: item for item in store.gold.all()}
     firsts = {id: store.pairs.get(id).first_id for id in gold}
     votes, counted = votes_of(judged), votes_of(kept)
-    whole, two_by_two = report(counted), tuple(between(counted))
+    whole, two_by_two = report(counted), tuple(labeler_pairs(counted))
     return Overview(
         len(events),
         sum(ranked.values()),
         whole,
         tuple(groups(store, kept, (whole, two_by_two))),
-        tuple(labelers(events, votes, ranked, gold, firsts, store.comparison_columns.skip_counts(KINDS[kind]))),
-        tuple(between(votes)) if aside else two_by_two,
+        tuple(labeler_figures(events, votes, ranked, gold, firsts, store.comparison_columns.skip_counts(KINDS[kind]))),
+        tuple(labeler_pairs(votes)) if aside else two_by_two,
         {account.id: account.name for account in store.accounts.all()},
         aside,
         store.labeler_weights.newest(),
@@ -127,13 +129,13 @@ def groups(store: Store, events: np.ndarray, whole: Agreed) -> list[Group]:
 
 def _by(
     events: np.ndarray, column: np.ndarray, whole: Agreed
-) -> list[tuple[int, AgreementReport, tuple[Between, ...]]]:
+) -> list[tuple[int, AgreementReport, tuple[LabelerPair, ...]]]:
     chosen = first_answers(events)
     parts = by_group(
         Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), column[np.isin(events["rowid"], chosen["rowid"])]
     )
     alone = len(parts) == 1  # one group is everything: worked out once
-    return [(id, *(whole if alone else (report(votes), tuple(between(votes))))) for id, votes in parts.items()]
+    return [(id, *(whole if alone else (report(votes), tuple(labeler_pairs(votes))))) for id, votes in parts.items()]
 
 
 def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:

@@ -37,7 +37,7 @@ class Fit:
     labeler: np.ndarray
     discrimination: np.ndarray
     error: np.ndarray
-    leaning: np.ndarray
+    position_bias: np.ndarray
     votes: np.ndarray
     typical: float
     """The common mean of the discriminations: what is assumed of a labeler who shares no pair."""

@@ -1,4 +1,4 @@
-"""The desk: acts of labelers, one after another on one thread; those that wait together become one commit.
+"""Group commit: acts of labelers, one after another on one thread; those that wait together become one commit.
 
 Many threads that write would queue inside SQLite, which lets them sleep and try again; here they queue in order, and
 one write to the disk acknowledges all of them. An act is answered only after the commit that holds it.
@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 from data.store import Store
 
-MOST = 64
+MAX_BATCH = 64
 """Acts in one commit; more wait for the next one, so that nobody waits for hundreds."""
 
 T = TypeVar("T")
 
 
-class Desk:
+class GroupCommit:
     """Does acts on a store in the order in which they were handed in. Its thread starts with the first act."""
 
     def __init__(self, store: Store) -> None:
@@ -30,11 +30,11 @@ class Desk:
         self.starting = threading.Lock()
         self.thread: threading.Thread | None = None
 
-    async def do(self, act: Callable[[], T]) -> T:
+    async def run(self, act: Callable[[], T]) -> T:
         """What `act` returns or raises, once what it wrote is on the disk. A busy store or a full disk raises BadInput: nothing is kept."""
-        return await asyncio.wrap_future(self.hand_in(act))
+        return await asyncio.wrap_future(self.submit(act))
 
-    def hand_in(self, act: Callable[[], T]) -> Future[T]:
+    def submit(self, act: Callable[[], T]) -> Future[T]:
         """`do` for callers without an event loop."""
         future: Future[T] = Future()
         self.waiting.put((act, future))
@@ -47,7 +47,7 @@ class Desk:
     def _work(self) -> None:
         while True:
             batch = [self.waiting.get()]
-            while len(batch) < MOST and not self.waiting.empty():
+            while len(batch) < MAX_BATCH and not self.waiting.empty():
                 batch.append(self.waiting.get())
             batch = [(act, future) for act, future in batch if future.set_running_or_notify_cancel()]
             for (_, future), (result, problem) in zip(batch, self._commit([act for act, _ in batch]), strict=True):

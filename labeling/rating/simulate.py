@@ -17,7 +17,7 @@ from data.errors import BadInput
 from data.records import Instruction
 from data.starter import SOURCE, gold
 from data.store import Store
-from labeling.simulate import labeler
+from labeling.simulate import simulated_account
 
 NOISE = 1.0
 KNOWN = 500
@@ -58,7 +58,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
         raise BadInput("the rubric knows none of the instruction rows", "Let people rate: /label/rate")
     rater, rng, given = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
     with store.transaction():
-        accounts = [labeler(store, number) for number in range(1, raters + 1)]
+        accounts = [simulated_account(store, number) for number in range(1, raters + 1)]
         while accounts and given < ratings:
             account = accounts[given % len(accounts)]
             waiting = store.ratings.next_row(account.id)

@@ -15,7 +15,7 @@ from data.run_context import RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
 from data.views.preferences import PreferenceRow
-from labeling.quality.agreement import agreement
+from labeling.quality.agreement import measure_agreement
 from reward.about import about_base, read_about, save_about, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
@@ -183,7 +183,7 @@ def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
     Simulated labelers speak for people only where the run has no other label.
     """
     used = {row.source for row in rows}
-    found = {source: agreement(store, source) for source in sorted(used - {"simulated"} or used, reverse=True)}
+    found = {source: measure_agreement(store, source) for source in sorted(used - {"simulated"} or used, reverse=True)}
     source = max(found, key=lambda each: found[each].units)
     one = found[source]
     return {"rate": one.rate, "ci": [one.low, one.high], "pairs": one.pairs, "source": source}

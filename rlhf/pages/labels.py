@@ -12,7 +12,7 @@ from data.store import Store
 from data.tables.labeler_weights import Weighting
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from labeling.quality.cached_overview import LiveOverview, Look
+from labeling.quality.cached_overview import CachedOverview, OverviewState
 from labeling.quality.overview import KINDS, Overview, weigh
 from rlhf.pages import labels_view as view
 from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
@@ -26,7 +26,7 @@ class LabelsPage:
     """The page's components and its handlers. What is on the screen is told by the page, never kept here."""
 
     def __init__(self, store: Store, looks: Looks) -> None:
-        self.store, self.live = store, LiveOverview(store)
+        self.store, self.live = store, CachedOverview(store)
         heading("Labels", "How far labelers agree, how each of them works, and the pairs on which people disagree.")
         choices = [(NAMES[kind], kind) for kind in KINDS]
         with gr.Row(elem_classes="line"):
@@ -46,7 +46,7 @@ class LabelsPage:
         """The figures again where something was said since; large ones come when they are ready."""
         if place.split("/")[0] != "#labels":
             return [gr.skip()] * 7
-        look = self.live.look(kind)
+        look = self.live.read(kind)
         if look.mark == seen or look.overview is None:
             waiting = (
                 "<div class=empty>Reading the comparisons; this page fills in some seconds.</div>"
@@ -82,7 +82,7 @@ class LabelsPage:
         except BadInput as problem:
             return said(problem)
 
-    def _draw(self, look: Look) -> list:
+    def _draw(self, look: OverviewState) -> list:
         found = look.overview
         groups, rows = view.group_rows(found.groups), view.labeler_rows(found)
         names = [row[0] for row in rows]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from labeling.quality.agreement import AgreementReport, Alpha
-from labeling.quality.labeler_report import Between, Share
+from labeling.quality.labeler_report import LabelerPair, Share
 from labeling.quality.overview import Group, Overview
 from reward.report.learning_curve import highest_accuracy
 from rlhf.pages.components import empty, esc, facts, with_interval
@@ -122,7 +122,7 @@ def labeler_rows(found: Overview) -> list[list[Any]]:
             for part in (percent(share.value), of(share))
         ]
         others = (percent(share.value) for share in (one.ties, one.both_bad, one.skips))
-        rest = (rounded(found.weight(one.labeler_id)), found.aside.get(one.labeler_id, ""))
+        rest = (rounded(found.weight(one.labeler_id)), found.excluded.get(one.labeler_id, ""))
         rows.append(
             [
                 found.names[one.labeler_id],
@@ -160,27 +160,27 @@ def leaning(found: Overview) -> str:
 
 def matrix(found: Overview) -> str:
     """Agreement two by two of all, and folded up that of each project, guideline version and batch, where there are several."""
-    if not found.between:
+    if not found.labeler_pairs:
         return empty("No two labelers have judged the same pair yet.", LABEL, "Label")
     kinds = [one.kind for one in found.groups]
-    several = [one for one in found.groups if one.between and kinds.count(one.kind) > 1][:MOST_SHOWN]
+    several = [one for one in found.groups if one.labeler_pairs and kinds.count(one.kind) > 1][:MOST_SHOWN]
     folded = (
-        f"<details><summary>By {one.kind}: {esc(one.name)}</summary>{_matrix(found, one.between)}</details>"
+        f"<details><summary>By {one.kind}: {esc(one.name)}</summary>{_matrix(found, one.labeler_pairs)}</details>"
         for one in several
     )
-    return _matrix(found, found.between) + "".join(folded)
+    return _matrix(found, found.labeler_pairs) + "".join(folded)
 
 
-def _matrix(found: Overview, between: Sequence[Between]) -> str:
+def _matrix(found: Overview, between: Sequence[LabelerPair]) -> str:
     """A table whose shade follows the number; the busiest labelers where there are many."""
     shown = [
-        one.labeler_id for one in found.labelers if any(one.labeler_id in (two.one, two.other) for two in between)
+        one.labeler_id for one in found.labelers if any(one.labeler_id in (two.first, two.second) for two in between)
     ][:MOST_SHOWN]
-    cells = {(two.one, two.other): two.agreement for two in between}
+    cells = {(two.first, two.second): two.agreement for two in between}
     head = "".join(f"<th scope=col><span>{esc(found.names[id])}</span></th>" for id in shown)
     lines = {row: "".join(_cell(cells.get((min(row, id), max(row, id))), row == id) for id in shown) for row in shown}
     body = "".join(f"<tr><th scope=row>{esc(found.names[row])}</th>{line}</tr>" for row, line in lines.items())
-    hidden = len({id for two in between for id in (two.one, two.other)}) - len(shown)
+    hidden = len({id for two in between for id in (two.first, two.second)}) - len(shown)
     note = f" The {len(shown)} with most labels; {hidden} more are in the download." if hidden > 0 else ""
     lead = f"<p class=soft>Percent of the pairs that both judged, and how many these are. The stronger the shade, the more they agree.{note}</p>"
     return f"{lead}<div class=scroll><table class=matrix><tr><td class=none></td>{head}</tr>{body}</table></div>"
@@ -198,8 +198,8 @@ def downloads(found: Overview) -> str:
     """The three tables as files."""
     names = ["Labeler", "Other labeler", "Agrees (%)", "95 %, pairs"]
     pairs = [
-        [found.names[two.one], found.names[two.other], percent(two.agreement.value), of(two.agreement)]
-        for two in found.between
+        [found.names[two.first], found.names[two.second], percent(two.agreement.value), of(two.agreement)]
+        for two in found.labeler_pairs
     ]
     files = (
         ("labelers", LABELERS, labeler_rows(found)),

@@ -13,7 +13,7 @@ from data.tables.forms import RATIONALES, SCALES, Form
 from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from labeling.page.control_characters import visible
+from labeling.page.control_characters import escape_control_characters
 from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
 
 HEADERS = ["Project", "Items", "Judged", "Answers", "By", "Overlap", "Gold items", "Gold", "Repeats", "Who", "State"]
@@ -281,8 +281,8 @@ def draw_flags(store: Store, project: Project) -> str:
     if not flags:
         return empty(f"Nobody has flagged an item of {project.name}.")
     lines = "".join(
-        f"<p><bdi>{esc(visible(flag['reason']))}</bdi> <span class=soft><bdi>{esc(flag['labeler'])}</bdi>:"
-        f" <bdi>{esc(visible(flag['prompt'][:200]))}</bdi></span></p>"
+        f"<p><bdi>{esc(escape_control_characters(flag['reason']))}</bdi> <span class=soft><bdi>{esc(flag['labeler'])}</bdi>:"
+        f" <bdi>{esc(escape_control_characters(flag['prompt'][:200]))}</bdi></span></p>"
         for flag in flags
     )
     return f"<h2>Flagged lately</h2><div class=card>{lines}</div>"

@@ -21,7 +21,7 @@ from labeling.api import routes
 from labeling.http.proxy import ProxyHeaders
 from labeling.http.requests import get_account
 from labeling.page import actions, page
-from labeling.queue.group_commit import Desk
+from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
@@ -41,10 +41,10 @@ def compose_site(
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
-    desk = Desk(store)
+    group_commit = GroupCommit(store)
     own = [
-        *routes.routes(store, desk),
-        *actions.routes(store, desk),
+        *routes.routes(store, group_commit),
+        *actions.routes(store, group_commit),
         *rating.routes(store),
         export.download(store),
         upload.upload(store),

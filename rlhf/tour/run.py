@@ -20,7 +20,7 @@ from data.records import Completion, Policy, Prompt, Run
 from data.settings import as_dict, parse_settings
 from data.starter import corpus, rubric
 from data.store import FILE, Store
-from labeling.simulate import AGREEMENT, check, simulate
+from labeling.simulate import AGREEMENT, check_counts, simulate
 from reward.base.machine import megabytes, peak_mb
 from rlhf.common.locks import SUPERVISOR, acquire_lock
 from rlhf.kinds import KINDS
@@ -189,7 +189,7 @@ def run_tour(
     plan = plan or (QUICK if quick else FULL)
     if labels is not None:
         plan = replace(plan, labels=labels)
-    check(plan.labels, LABELERS)
+    check_counts(plan.labels, LABELERS)
     store = Store(fresh(home))
     with acquire_lock(store.home / SUPERVISOR):
         tour = Tour(store, plan, seed, world or World(), say)

@@ -15,7 +15,7 @@ from labeling.api import routes
 from labeling.http.proxy import ProxyHeaders
 from labeling.http.socket import listen
 from labeling.page import actions
-from labeling.queue.group_commit import Desk
+from labeling.queue.group_commit import GroupCommit
 from tests.support import ROOT
 
 
@@ -23,8 +23,8 @@ def main(home: str) -> None:
     """Serve the gate and the routes of labels, by the very server of the app."""
     store = Store(home)
     door = listen("127.0.0.1", 0)
-    desk = Desk(store)
-    inner = Starlette(routes=[*routes.routes(store, desk), *actions.routes(store, desk)])
+    group_commit = GroupCommit(store)
+    inner = Starlette(routes=[*routes.routes(store, group_commit), *actions.routes(store, group_commit)])
     serve(ProxyHeaders(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
 
 

@@ -181,8 +181,8 @@ def test_no_request_of_the_labelers_page_reads_a_large_table_from_end_to_end_als
     store, monkeypatch
 ):
     fill(store, pairs=40, comparisons=200, labelers=15)
-    monkeypatch.setattr(feedback, "AT_ONCE", 0)  # a home too large for what is worked out while labelers wait
-    looked, worked_out, raw = threading.Event(), threading.Event(), feedback.raw
+    monkeypatch.setattr(feedback, "FOREGROUND_LIMIT", 0)  # a home too large for what is worked out while labelers wait
+    looked, worked_out, raw = threading.Event(), threading.Event(), feedback.raw_agreement
 
     def later(store):
         """In the background, not before the last look, and before the store is closed."""
@@ -191,11 +191,11 @@ def test_no_request_of_the_labelers_page_reads_a_large_table_from_end_to_end_als
         finally:
             worked_out.set()
 
-    monkeypatch.setattr(feedback, "raw", later)
+    monkeypatch.setattr(feedback, "raw_agreement", later)
 
     def turn(verb, **body):
         with store.transaction():
-            return verb(actions.Turn(Session(store, "person 3", rankings=True), "en", body))
+            return verb(actions.PageRequest(Session(store, "person 3", rankings=True), "en", body))
 
     def work():
         reply, number = turn(actions.look), 0

@@ -6,7 +6,7 @@ import pytest
 
 from labeling.page import feedback
 from labeling.quality import cached_overview
-from labeling.quality.agreement import agreement
+from labeling.quality.agreement import measure_agreement
 from labeling.session import Answer, Session
 
 
@@ -24,25 +24,25 @@ def test_agreement_counts_ties_half_and_leaves_both_bad_out(store, add_pairs):
     prompts = [f"Write note {number}." for number in range(5)]
     judge(store, "Mina", dict(zip(prompts, ("plain", "plain", "tie", "tie", "both_bad"), strict=True)))
     judge(store, "Jun", dict(zip(prompts, ("plain", "kind", "kind", "tie", "plain"), strict=True)))
-    measured = agreement(store)
+    measured = measure_agreement(store)
     # 1 (same) + 0 (opposite) + 1/2 (one tie) + 1 (both tie); the fifth pair has one preference only
     assert (measured.rate, measured.pairs) == (2.5 / 4, 4)
     assert measured.low < 0.625 < measured.high
-    assert feedback.raw(store) == (measured.rate, measured.pairs)
+    assert feedback.raw_agreement(store) == (measured.rate, measured.pairs)
 
 
 def test_three_labelers_of_a_pair_count_with_the_mean_of_their_pairs(store, add_pairs):
     add_pairs(1)
     for name, wish in (("Mina", "plain"), ("Jun", "plain"), ("Ada", "kind")):
         judge(store, name, {"Write note 0.": wish})
-    assert agreement(store).rate == pytest.approx(1 / 3)
+    assert measure_agreement(store).rate == pytest.approx(1 / 3)
 
 
 def test_without_a_pair_judged_by_two_there_is_no_rate(store, add_pairs):
     add_pairs(2)
     session = Session(store, store.accounts.add("Mina", "labeler"))
     session.submit(Answer("answer-1", session.next().assignment, "left"))
-    assert (agreement(store).rate, agreement(store).pairs) == (None, 0)
+    assert (measure_agreement(store).rate, measure_agreement(store).pairs) == (None, 0)
 
 
 def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_many_answers_never_while_labelers_wait(
@@ -58,11 +58,11 @@ def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_ma
     judge(store, "Jun", {"Write note 0.": "plain", "Write note 1.": "kind"})
     assert [feedback.effect(store).agreement.rate for _ in range(3)] == [0.5] * 3
     assert read == [0]
-    feedback.KEPT[store].at_once = 0
+    feedback.CACHES[store].foreground_limit = 0
     judge(store, "Ada", {"Write note 0.": "plain", "Write note 1.": "plain"})
-    with feedback.KEPT[store].lock, store.transaction():
+    with feedback.CACHES[store].lock, store.transaction():
         assert feedback.effect(store).agreement.rate == 0.5  # the last one that is ready
-    while feedback.KEPT[store].busy:
+    while feedback.CACHES[store].busy:
         pass
     assert feedback.effect(store).agreement.rate == pytest.approx((1 + 1 / 3) / 2)
     assert read == [0, 4]

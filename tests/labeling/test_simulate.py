@@ -11,7 +11,7 @@ import pytest
 
 from data.errors import BadInput
 from labeling.commands import rubric
-from labeling.quality.agreement import agreement
+from labeling.quality.agreement import measure_agreement
 from labeling.simulate import expected_agreement, fit_beta, perceive, simulate
 
 
@@ -40,7 +40,7 @@ def test_the_asked_number_is_given_and_the_rest_waits(store, add_pairs):
 def test_two_labelers_agree_as_often_as_asked(store, add_pairs):
     add_pairs(600)
     simulate(store, labels=1200, labelers=2, seed=5, score=score, agreement=0.73, overlap=2)
-    measured = agreement(store, "simulated")
+    measured = measure_agreement(store, "simulated")
     assert measured.pairs == 600
     # binomial: sqrt(0.73 * 0.27 / 600) = 0.018; three of them either way
     assert abs(measured.rate - 0.73) < 0.055

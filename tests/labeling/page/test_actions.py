@@ -11,7 +11,7 @@ from data.tables.forms import Form
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
 from labeling.page import actions
-from labeling.queue.group_commit import Desk
+from labeling.queue.group_commit import GroupCommit
 from labeling.session import Session
 
 
@@ -21,7 +21,7 @@ def ask(store):
     mina = store.accounts.add("Mina", "labeler")
     token = store.tokens.issue("session", mina.id, 600)
     with TestClient(
-        Gate(Starlette(routes=actions.routes(store, Desk(store))), store), cookies={COOKIE: token}
+        Gate(Starlette(routes=actions.routes(store, GroupCommit(store))), store), cookies={COOKIE: token}
     ) as client:
 
         def send(verb, body=None, **more):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.page.markdown import LONGEST, markdown
-from labeling.page.word_diff import marked
+from labeling.page.word_diff import mark_differences
 
 HARMFUL = (
     "<script>window.ran=1</script>",
@@ -87,15 +87,15 @@ def test_a_text_too_long_to_format_is_shown_as_it_is():
 
 
 def test_words_that_only_one_answer_has_are_marked():
-    assert marked("Dear Mina, thank you.", "Dear Mina, thanks a lot.") == (
+    assert mark_differences("Dear Mina, thank you.", "Dear Mina, thanks a lot.") == (
         "Dear Mina, <mark>thank you.</mark>",
         "Dear Mina, <mark>thanks a lot.</mark>",
     )
-    assert marked("a <b>", "a") == ("a <mark>&lt;b&gt;</mark>", "a")
+    assert mark_differences("a <b>", "a") == ("a <mark>&lt;b&gt;</mark>", "a")
 
 
 @given(st.text(alphabet="ab \n<&", max_size=40), st.text(alphabet="ab \n<&", max_size=40))
 def test_marking_changes_no_text(left, right):
     from html import unescape
 
-    assert tuple(unescape(re.sub("</?mark>", "", side)) for side in marked(left, right)) == (left, right)
+    assert tuple(unescape(re.sub("</?mark>", "", side)) for side in mark_differences(left, right)) == (left, right)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data.tables.comparison_columns import OF_TASK
 from labeling.quality.agreement import Votes, by_group, pairings, report
-from labeling.quality.labeler_report import between
+from labeling.quality.labeler_report import labeler_pairs
 
 
 def votes(rows: list[tuple[int, int, int]]) -> Votes:
@@ -67,7 +67,7 @@ def test_pairs_of_one_ranking_are_resampled_together():
     assert (found.raw.rate, found.raw.pairs, found.raw.units) == (0.5, 240, 16)
     assert (found.raw.low, found.raw.high) == pytest.approx((0.5 - 1.96 / 8, 0.5 + 1.96 / 8), abs=0.03)
     assert found.nominal.high - found.nominal.low > 0.3  # of 240 pairs by themselves it would be 0.12
-    (two,) = between(votes(rows))
+    (two,) = labeler_pairs(votes(rows))
     assert (two.agreement.low, two.agreement.high) == pytest.approx((found.raw.low, found.raw.high), abs=0.03)
 
 

@@ -11,10 +11,10 @@ import app
 from data.errors import BadInput
 from data.tables.comparison_columns import current_mask
 from labeling.quality import cached_overview
-from labeling.quality.agreement import Votes, agreement
-from labeling.quality.cached_overview import LiveOverview
-from labeling.quality.labeler_report import between, position_bias
-from labeling.quality.overview import overview, weigh
+from labeling.quality.agreement import Votes, measure_agreement
+from labeling.quality.cached_overview import CachedOverview
+from labeling.quality.labeler_report import labeler_pairs, position_bias
+from labeling.quality.overview import build_overview, weigh
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
 from rlhf.pages import labels_view
@@ -95,7 +95,7 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
         },
     )
     store.insert("skips", {"assignment_id": "let-go", "reason": "?", "created_at": ""})
-    found = {one.labeler_id: one for one in overview(store, "people").labelers}
+    found = {one.labeler_id: one for one in build_overview(store, "people").labelers}
     one, other = found[mina.id], found[jun.id]
     assert (one.comparisons, other.comparisons) == (6, 3)
     assert (one.agreement.value, one.agreement.n) == (0.5, 3)  # 1, 0 and a half
@@ -138,16 +138,16 @@ def test_each_two_answers_that_two_people_ranked_are_a_pair_of_their_agreement(s
     """a b c against a (c b as a tie): a-b and a-c alike, b-c half."""
     ranks(mina, (1, 2, 3))
     ranks(jun, (1, 2, 2))
-    found = overview(store, "people")
+    found = build_overview(store, "people")
     assert (found.comparisons, found.rankings) == (0, 2)
     assert (found.report.raw.rate, found.report.raw.pairs) == (pytest.approx((1 + 1 + 0.5) / 3), 3)
-    assert agreement(store) == found.report.raw
+    assert measure_agreement(store) == found.report.raw
     assert {(one.kind, one.report.raw.pairs) for one in found.groups} == {
         ("project", 3),
         ("guideline", 3),
         ("batch", 3),
     }
-    (two,) = found.between
+    (two,) = found.labeler_pairs
     assert two.agreement.value == found.report.raw.rate
     assert [(one.comparisons, one.rankings, one.agreement.n) for one in found.labelers] == [(0, 1, 3)] * 2
 
@@ -158,10 +158,10 @@ def test_rankings_and_comparisons_of_the_same_number_are_not_mixed(store, add_pa
     said(pair, jun, "right")
     ranks(mina, (1, 2, 3))
     ranks(jun, (), verdict="all_bad")  # which says nothing about the order
-    found = overview(store, "people")
+    found = build_overview(store, "people")
     assert (found.comparisons, found.rankings) == (2, 2)
     assert (found.report.raw.rate, found.report.raw.pairs) == (0.0, 1)
-    assert overview(store, "simulated").labelers == ()
+    assert build_overview(store, "simulated").labelers == ()
 
 
 def test_gold_is_met_by_the_right_answer_however_strongly_and_only_on_gold_items(store, add_pairs, said, mina):
@@ -173,7 +173,7 @@ def test_gold_is_met_by_the_right_answer_however_strongly_and_only_on_gold_items
     for pair, verdict in ((first, "left_slightly"), (second, "left"), (tie, "tie"), (bad, "both_bad")):
         said(pair, mina, verdict, gold=True)
     said(plain, mina, "right")
-    (one,) = overview(store, "people").labelers
+    (one,) = build_overview(store, "people").labelers
     assert (one.gold.value, one.gold.n) == (0.75, 4)
 
 
@@ -184,7 +184,7 @@ def test_self_consistency_compares_a_planned_repeat_with_what_it_repeats(store, 
     ):
         name = said(pair, mina, before)
         said(pair, mina, again, repeats=name, swapped=True)  # the same answer now stands on the other side
-    (one,) = overview(store, "people").labelers
+    (one,) = build_overview(store, "people").labelers
     assert (one.consistency.value, one.consistency.n) == ((1 + 0 + 0.5 + 0) / 4, 4)
     assert one.agreement.value is None
 
@@ -206,18 +206,18 @@ def test_agreement_leaves_out_who_is_set_aside_whose_own_figures_stay(store, add
     for pair in add_pairs(4):
         for labeler, verdict in ((mina, "left"), (jun, "left"), (ada, "right")):
             said(pair, labeler, verdict)
-    assert overview(store, "people").report.raw.rate == pytest.approx(1 / 3)
+    assert build_overview(store, "people").report.raw.rate == pytest.approx(1 / 3)
     store.excluded_labelers.exclude("ada", "the wrong way round", by="rae")
-    found = overview(store, "people")
+    found = build_overview(store, "people")
     assert (found.report.raw.rate, len(found.labelers)) == (1.0, 3)
-    assert found.aside == {ada.id: "the wrong way round"}
+    assert found.excluded == {ada.id: "the wrong way round"}
 
 
 def test_groups_are_projects_guideline_versions_and_batches(store, add_pairs, said, mina, jun):
     for pair in add_pairs(2):
         said(pair, mina, "left")
         said(pair, jun, "left")
-    found = {(one.kind, one.name): one.report.raw.pairs for one in overview(store, "people").groups}
+    found = {(one.kind, one.name): one.report.raw.pairs for one in build_overview(store, "people").groups}
     assert found == {
         ("project", "Standard"): 2,
         ("guideline", "Standard, version 1"): 2,
@@ -232,9 +232,9 @@ def test_two_by_two_is_known_of_each_batch_too(store, said, mina, jun):
         pair = store.pairs.add(prompt.id, *ids, purpose="train", run_id=store.runs.enqueue("sample", {}, "rae").id)
         said(pair, mina, "left")
         said(pair, jun, verdict)
-    found = overview(store, "people")
+    found = build_overview(store, "people")
     batches = {
-        one.name: [(two.agreement.value, two.agreement.n) for two in one.between]
+        one.name: [(two.agreement.value, two.agreement.n) for two in one.labeler_pairs]
         for one in found.groups
         if one.kind == "batch"
     }
@@ -269,7 +269,8 @@ def test_grades_are_of_the_pairs_first_answer_whichever_side_it_stood_on(store, 
 def test_two_by_two_counts_the_pairs_that_both_judged():
     pair, labeler, grade = np.array([[1, 1, 2, 2, 3, 3], [5, 6, 5, 6, 5, 7], [1, 1, 1, -1, 2, 0]])
     found = {
-        (one.one, one.other): (one.agreement.value, one.agreement.n) for one in between(Votes(pair, labeler, grade))
+        (one.first, one.second): (one.agreement.value, one.agreement.n)
+        for one in labeler_pairs(Votes(pair, labeler, grade))
     }
     assert found == {(5, 6): (0.5, 2), (5, 7): (0.5, 1)}
 
@@ -283,19 +284,19 @@ def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_wh
     monkeypatch.setattr(
         type(store.comparison_columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
     )
-    page = LiveOverview(store)
-    assert page.look("people").overview.comparisons == 0
+    page = CachedOverview(store)
+    assert page.read("people").overview.comparisons == 0
     said(pair, mina, "left")
-    before = page.look("people")
+    before = page.read("people")
     assert before.overview.comparisons == 1
-    assert page.look("people").mark == before.mark
-    page.kept["people"].at_once = 0
+    assert page.read("people").mark == before.mark
+    page.kept["people"].foreground_limit = 0
     said(pair, jun, "left")
     with page.kept["people"].lock:  # the newer one waits
-        old = page.look("people")
+        old = page.read("people")
     assert old.overview.comparisons == 1
     assert old.since  # of when it is
-    while (after := page.look("people")).busy:
+    while (after := page.read("people")).busy:
         pass
     assert (after.overview.comparisons, after.since, read) == (2, "", [0, 0, 1])
     assert after.mark != before.mark
@@ -323,10 +324,10 @@ def test_an_imports_comparisons_count_when_it_is_done_also_for_the_live_overview
     }
     store.insert("comparisons", about | fixed)
     said(other, mina, "left")
-    page = LiveOverview(store)
-    assert page.look("people").overview.comparisons == 1
+    page = CachedOverview(store)
+    assert page.read("people").overview.comparisons == 1
     store.execute("UPDATE imports SET done_at = '2026'")
-    assert page.look("people").overview.comparisons == 2
+    assert page.read("people").overview.comparisons == 2
 
 
 def test_weights_are_kept_as_a_version_and_adjudicated_pairs_count_as_known(store, add_pairs, said, mina, jun):

@@ -14,15 +14,15 @@ from labeling.simulate import perceive
 TRUE = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, -1.0, 2.0])
 
 
-def answers(true: np.ndarray, pairs: int, of: int, seed: int, leaning: np.ndarray | None = None, golden: int = 0):
+def answers(true: np.ndarray, pairs: int, of: int, seed: int, bias: np.ndarray | None = None, golden: int = 0):
     """`pairs` pairs of strength N(0, 1), each judged by `of` labelers drawn at random; signs are known of the first `golden`."""
     rng = np.random.default_rng(seed)
     d = rng.normal(size=pairs)
     labeler = np.stack([rng.permutation(len(true))[:of] for _ in range(pairs)]).ravel()
     pair = np.repeat(np.arange(pairs), of)
     left = rng.random(pairs * of) < 0.5
-    leaning = np.zeros(len(true)) if leaning is None else leaning
-    seen = true[labeler] * d[pair] + leaning[labeler] * np.where(left, 1, -1) + rng.logistic(size=pairs * of)
+    bias = np.zeros(len(true)) if bias is None else bias
+    seen = true[labeler] * d[pair] + bias[labeler] * np.where(left, 1, -1) + rng.logistic(size=pairs * of)
     known = np.where(pair < golden, np.sign(d[pair]), 0).astype(np.int8)
     return Votes(pair, labeler, np.where(seen > 0, 2, -2).astype(np.int8)), left, known
 
@@ -46,11 +46,11 @@ def test_the_error_is_as_large_as_the_estimates_scatter():
     assert 0.5 < np.mean(scatter / stated) < 1.3  # the prior pulls estimates together, so they scatter a little less
 
 
-def test_a_leaning_to_the_left_is_told_from_carelessness():
-    leaning = np.array([1.0, 0.0, 0.0, -0.5])
-    votes, left, _ = answers(np.full(4, 1.5), pairs=1000, of=3, seed=2, leaning=leaning)
+def test_position_bias_is_separated_from_carelessness():
+    bias = np.array([1.0, 0.0, 0.0, -0.5])
+    votes, left, _ = answers(np.full(4, 1.5), pairs=1000, of=3, seed=2, bias=bias)
     found = fit(votes, left)
-    assert found.leaning == pytest.approx(leaning, abs=0.25)
+    assert found.position_bias == pytest.approx(bias, abs=0.25)
     assert found.discrimination == pytest.approx(1.5, abs=0.7)
 
 

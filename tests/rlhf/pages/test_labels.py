@@ -13,7 +13,7 @@ from data.store import Store
 from data.views.preferences import snapshot_filters
 from labeling.accounts.current import acting_as
 from labeling.quality.agreement import Agreement, AgreementReport, Alpha
-from labeling.quality.overview import overview
+from labeling.quality.overview import build_overview
 from rlhf.pages import disputes_view, labels_tables, labels_view
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.labels import LabelsPage
@@ -83,8 +83,8 @@ def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, a
         verdict="left",
         source="import",
     )
-    assert "overlap above 1" in labels_view.draw_summary(overview(store, "people"))
-    assert "but 1 from the other one" in labels_view.draw_summary(overview(store, "simulated"), others=1)
+    assert "overlap above 1" in labels_view.draw_summary(build_overview(store, "people"))
+    assert "but 1 from the other one" in labels_view.draw_summary(build_overview(store, "simulated"), others=1)
 
 
 @pytest.mark.parametrize(
@@ -169,4 +169,4 @@ def test_a_download_is_the_table_and_no_spreadsheet_takes_a_name_for_a_formula(j
     link = labels_tables.csv_link("labelers", ["Labeler", "Labels"], [["=cmd", 3], ["mina", None]])
     text = base64.b64decode(re.search(r"base64,([^']+)", link)[1]).decode()
     assert text.splitlines() == ["Labeler,Labels", "'=cmd,3", "mina,"]
-    assert labels_tables.draw_downloads(overview(judged, "people")).count("download=") == 3
+    assert labels_tables.draw_downloads(build_overview(judged, "people")).count("download=") == 3

@@ -9,7 +9,7 @@ from data.errors import BadInput
 from data.tables.forms import Form
 from data.tables.projects import STANDARD
 from labeling.accounts.current import acting_as
-from labeling.page.control_characters import visible
+from labeling.page.control_characters import escape_control_characters
 from labeling.session import Session
 from rlhf.pages.project_view import change_project, draw_flags, field_values, project_row
 from rlhf.pages.projects import ProjectsPage
@@ -130,6 +130,6 @@ def test_a_flag_is_text_whatever_it_holds(store, add_pairs):
 
 
 def test_marks_that_turn_text_around_are_written_out_and_letters_stay():
-    assert visible("a\u202eb\u2066c\x00d\ud800") == "a[U+202E]b[U+2066]c[U+0000]d[U+D800]"
+    assert escape_control_characters("a\u202eb\u2066c\x00d\ud800") == "a[U+202E]b[U+2066]c[U+0000]d[U+D800]"
     text = "한국어 العربية 👩‍👩‍👧\n\ttabs"
-    assert visible(text) == text
+    assert escape_control_characters(text) == text
