@@ -18,7 +18,7 @@ from rlhf.kinds import KINDS, TRAININGS
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
 from rlhf.runs.endpoint_run import sample_endpoint
-from rlhf.runs.launch import follow, launch, outcome, resume
+from rlhf.runs.launch import follow, launch, resume, run_document
 from rlhf.sampling.openai_endpoint import KEY
 
 BY = "command line"
@@ -89,7 +89,7 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
             field="policy" if args.policy else "against",
         )
     given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
-    return outcome(
+    return run_document(
         sample_endpoint(open_store(args), [f"{key}={value}" for key, value in given.items()] + args.set, by=BY)
     )
 
@@ -129,11 +129,13 @@ def cmd_runs(args: argparse.Namespace) -> dict:
             f"which run to {args.action} is not said", f"Name it: preference-loop runs {args.action} run17", field="id"
         )
     if args.action == "list":
-        return {"runs": [outcome(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.all()]}
+        return {
+            "runs": [run_document(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.all()]
+        }
     run_id = parse_id(args.id, RUN)
     if args.action == "resume":
         run = resume(store, run_id, by=BY)
-        return outcome(_wait(store, run) if args.wait else run)
+        return run_document(_wait(store, run) if args.wait else run)
     if args.action == "cancel":
         store.runs.request_cancel(run_id)
         supervisor.ensure(store.home)
@@ -146,7 +148,7 @@ def cmd_runs(args: argparse.Namespace) -> dict:
         "total": run.total,
         "note": run.note,
     }
-    return {"runs": [outcome(run) | detail]}
+    return {"runs": [run_document(run) | detail]}
 
 
 def cmd_supervise(args: argparse.Namespace) -> None:
@@ -185,7 +187,7 @@ def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
     shown = [
         {name: value for name, value in one.items() if name not in LONG} for one in run.report.get("evaluations", [])
     ]
-    return outcome(run) | ({"evaluations": shown} if shown else {})
+    return run_document(run) | ({"evaluations": shown} if shown else {})
 
 
 def _wait(store: Store, run: Run) -> Run:

@@ -31,7 +31,7 @@ from rlhf.settings import PretrainSettings, SFTSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class StarterSize:
     """How large a starter is built."""
 
     pretrain: PretrainSettings
@@ -40,8 +40,8 @@ class Size:
     instructions: int
 
 
-FULL = Size(PretrainSettings(), SFTSettings(), {"train": 2000, "validation": 200, "test": 400}, 10_000)
-TINY = Size(
+FULL = StarterSize(PretrainSettings(), SFTSettings(), {"train": 2000, "validation": 200, "test": 400}, 10_000)
+TINY = StarterSize(
     PretrainSettings(max_steps=4, hidden_size=32, layers=2, vocab_size=400, heads=2, batch_size=4),
     SFTSettings(max_steps=2, rank=2, batch_size=4),
     {"train": 12, "validation": 4, "test": 4},
@@ -50,7 +50,7 @@ TINY = Size(
 SEED = 20261122
 
 
-def build(size: Size, out: Path, home: Path) -> dict:
+def build(size: StarterSize, out: Path, home: Path) -> dict:
     """Write every file of the starter under `out`; the card's content."""
     out.mkdir(parents=True, exist_ok=True)
     starter.write_rows(out / "prompts.jsonl.gz", corpus.prompts(size.prompts, SEED))
@@ -103,20 +103,20 @@ def _samples(store: Store, out: Path) -> list[dict]:
     """Ten test prompts in the order of the file, one answer each at temperature 1: unpicked."""
     base = Base.load(out / "base")
     base.add_adapter("sft", out / "sft")
-    speaker = AnswerSampler(store.policies.all()[-1], base, "sft")
+    sampler = AnswerSampler(store.policies.all()[-1], base, "sft")
     rows = [row for row in starter.read_rows(out / "prompts.jsonl.gz") if row["split"] == "test"][:10]
     prompts = [
         Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"])
         for number, row in enumerate(rows)
     ]
-    answers = speaker.draw([DrawRequest(p.id, speaker.encode(p), 0) for p in prompts], SamplingLimits(80, 16), SEED)
+    answers = sampler.draw([DrawRequest(p.id, sampler.encode(p), 0) for p in prompts], SamplingLimits(80, 16), SEED)
     return [
         {"prompt": p.text, "answer": a.text, "gold": round(starter.gold(p.facts, a.text, a.ended), 2)}
         for p, a in zip(prompts, answers, strict=True)
     ]
 
 
-def _card(size: Size, based: dict, tuned: dict, rows: list[dict], samples: list[dict]) -> dict:
+def _card(size: StarterSize, based: dict, tuned: dict, rows: list[dict], samples: list[dict]) -> dict:
     documents = size.pretrain.max_steps * size.pretrain.batch_size
     return {
         "corpus_version": corpus.VERSION,

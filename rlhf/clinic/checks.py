@@ -8,10 +8,10 @@ from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.store import Store
 from data.views.frozen_rows import snapshot_rows
-from rlhf.clinic.examination import examined
+from rlhf.clinic.examination import find_examination
 
 
-def rows(store: Store, settings: Any) -> None:
+def check_rows(store: Store, settings: Any) -> None:
     """Rows of the train split, and the snapshots that are named hold such rows."""
     if not store.instructions.all(split="train", limit=1):
         raise BadInput(
@@ -25,9 +25,9 @@ def rows(store: Store, settings: Any) -> None:
         raise BadInput("A and B are the same rows", "Name two different snapshots.", field="b")
 
 
-def recipe(store: Store, settings: Any) -> None:
+def check_recipe(store: Store, settings: Any) -> None:
     """The rows were looked at, and there are ratings where quality counts."""
-    examined(store, settings.embedded)
+    find_examination(store, settings.embedded)
     counts = store.ratings.counts()
     there = sum(counts.values()) if settings.ratings == "all" else counts[settings.ratings]
     if settings.min_quality and not there:
@@ -42,7 +42,7 @@ def recipe(store: Store, settings: Any) -> None:
         )
 
 
-def judge(store: Store, settings: Any) -> None:
+def check_judge(store: Store, settings: Any) -> None:
     """The reward model exists where one judges; the rubric knows a test prompt where it does."""
     if settings.judge == "reward":
         if not settings.reward:
@@ -56,4 +56,4 @@ def judge(store: Store, settings: Any) -> None:
         )
 
 
-CHECKS = {"rows": rows, "recipe": recipe, "judge": judge}
+CHECKS = {"rows": check_rows, "recipe": check_recipe, "judge": check_judge}

@@ -16,23 +16,23 @@ from data.selection.centres import coverage
 from data.selection.recipe import Chosen, choose
 from data.settings import as_dict
 from data.store import Store
-from rlhf.clinic.examination import Examination, examined, path
-from rlhf.clinic.findings import against_defects, against_ratings, agreements
-from rlhf.clinic.quality import READERS, Looks, Rated, learn
+from rlhf.clinic.examination import Examination, examination_path, find_examination
+from rlhf.clinic.findings import rater_agreement_by_source, score_against_defects, score_against_ratings
+from rlhf.clinic.quality import READERS, QualityFeatures, RatedRows, fit_quality_model
 from rlhf.clinic.settings import CurateSettings
 
 SHOWN = 20
 """Of the best and of the worst rows in a report."""
 USABLE = 3.0
 """Points from which a row is usable, by the rubric."""
-Given = tuple[str, int]
+SourcedScore = tuple[str, int]
 """Whose rating ('person', 'simulated'), and the score."""
 FILE = "quality.npy"
 """In a run's folder: the points (N,) of the rows of its examination."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredRows:
     """Points of every row (N,), and what the report says about where they come from."""
 
     points: np.ndarray
@@ -42,8 +42,8 @@ class Scored:
 def run(context: RunContext, settings: CurateSettings) -> RunResult:
     """Score, choose, freeze. Raises BadInput where ratings are missing that the settings need, or no row is good enough."""
     store = context.store
-    source = examined(store, settings.embedded)
-    examination = Examination.load(path(store, source).parent)
+    source = find_examination(store, settings.embedded)
+    examination = Examination.load(examination_path(store, source).parent)
     rows = _rows(store, examination)
     scored = _score(store, settings, examination, rows)
     chosen = _choose(settings, examination, scored)
@@ -79,10 +79,10 @@ def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Inst
         "sources": dict(Counter(row.source for row in rows)),
         **about,
     }
-    return store.snapshots.freeze("instructions", kept, filters, settings.name or name_of(settings, len(rows)))
+    return store.snapshots.freeze("instructions", kept, filters, settings.name or default_name(settings, len(rows)))
 
 
-def name_of(settings: CurateSettings, rows: int) -> str:
+def default_name(settings: CurateSettings, rows: int) -> str:
     """A name made from the recipe."""
     quality = f", {settings.min_quality:g} points or more" if settings.min_quality else ""
     return f"{rows:,} {settings.pick} rows{quality}"
@@ -90,23 +90,25 @@ def name_of(settings: CurateSettings, rows: int) -> str:
 
 def rated_rows(
     store: Store, source: str, examination: Examination, rows: Sequence[Instruction]
-) -> tuple[Rated, list[list[Given]], str]:
+) -> tuple[RatedRows, list[list[SourcedScore]], str]:
     """The examined rows that somebody rated, with mean scores; every score by row; a hash of all of them, for lineage."""
     ratings = store.ratings.current(source)
     places = {int(id): place for place, id in enumerate(examination.ids)}
-    scores: dict[int, list[Given]] = defaultdict(list)
+    scores: dict[int, list[SourcedScore]] = defaultdict(list)
     for rating in ratings:
         if rating.instruction_id in places:
             scores[places[rating.instruction_id]].append((rating.source, rating.score))
     found = sorted(scores)
     means = np.array([np.mean([score for _, score in scores[place]]) for place in found], dtype=float)
-    rated = Rated(looks(examination, rows).at(found), means, np.array([rows[place].prompt_id for place in found]))
+    rated = RatedRows(
+        quality_features(examination, rows).at(found), means, np.array([rows[place].prompt_id for place in found])
+    )
     return rated, [scores[place] for place in found], content_hash([rating.id for rating in ratings])[:16]
 
 
-def looks(examination: Examination, rows: Sequence[Instruction]) -> Looks:
+def quality_features(examination: Examination, rows: Sequence[Instruction]) -> QualityFeatures:
     """What quality is read from, of every row."""
-    return Looks(examination.columns, examination.answers, [row.output for row in rows])
+    return QualityFeatures(examination.columns, examination.answers, [row.output for row in rows])
 
 
 def _rows(store: Store, examination: Examination) -> list[Instruction]:
@@ -116,7 +118,7 @@ def _rows(store: Store, examination: Examination) -> list[Instruction]:
 
 def _score(
     store: Store, settings: CurateSettings, examination: Examination, rows: Sequence[Instruction]
-) -> Scored | None:
+) -> ScoredRows | None:
     """Points by the ratings asked for; None where there are none and quality does not count."""
     rated, scores, mark = rated_rows(store, settings.ratings, examination, rows)
     if not scores:
@@ -126,8 +128,8 @@ def _score(
                 "Rate some at /label/rate.",
             )
         return None
-    model, held_out = learn(rated, settings.seed)
-    points = model.predict(looks(examination, rows))
+    model, held_out = fit_quality_model(rated, settings.seed)
+    points = model.predict(quality_features(examination, rows))
     seen = set(map(int, rated.prompts))
     unseen = np.array([row.prompt_id not in seen for row in rows])
     defects = [row.defects for row, new in zip(rows, unseen, strict=True) if new]
@@ -137,15 +139,15 @@ def _score(
         "whose": settings.ratings,
         "hash": mark,
         "weights": dict(zip((*READERS, "constant"), np.round(model.weights, 3).tolist(), strict=True)),
-        "held_out": against_ratings(held_out, rated.scores, USABLE),
-        "agreement": agreements(scores, USABLE),
-        "defects": against_defects(points[unseen], defects, settings.min_quality or USABLE),
+        "held_out": score_against_ratings(held_out, rated.scores, USABLE),
+        "agreement": rater_agreement_by_source(scores, USABLE),
+        "defects": score_against_defects(points[unseen], defects, settings.min_quality or USABLE),
         "histogram": np.histogram(points, bins=20, range=(0, 5))[0].tolist(),
     }
-    return Scored(points, report)
+    return ScoredRows(points, report)
 
 
-def _choose(settings: CurateSettings, examination: Examination, scored: Scored | None) -> Chosen:
+def _choose(settings: CurateSettings, examination: Examination, scored: ScoredRows | None) -> Chosen:
     points = scored.points if scored and settings.min_quality else None
     groups = examination.groups if settings.pick == "diverse" else None
     wanted = settings.rows if settings.pick == "diverse" else 0

@@ -16,7 +16,7 @@ from data.selection.features import NAMES, features, language
 from data.selection.near import near_duplicates
 from reward.base.machine import peak_mb
 from rlhf.clinic.examination import Examination
-from rlhf.clinic.reading import LOSSES, Reading, encode, read, sentence_vectors
+from rlhf.clinic.reading import LOSSES, RowReadings, encode_row, read_rows, sentence_vectors
 from rlhf.clinic.settings import EmbedSettings
 from rlhf.models.policy_loading import Bases, load_policy
 from rlhf.models.start_policy import choose_first_policy
@@ -48,7 +48,7 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
 
 
 def examine(
-    rows: Sequence[Instruction], reading: Reading, *, clusters: int, similarity: float, seed: int
+    rows: Sequence[Instruction], reading: RowReadings, *, clusters: int, similarity: float, seed: int
 ) -> Examination:
     """Everything that follows from the texts and from what the model made of them."""
     texts = [f"{row.instruction} {row.input} {row.output}" for row in rows]
@@ -68,7 +68,7 @@ def examine(
     )
 
 
-def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> Reading:
+def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> RowReadings:
     bases, store = Bases(), context.store
     policy = choose_first_policy(store, settings.from_)
     base, role = bases.of(policy), load_policy(store, bases, policy.id)
@@ -79,8 +79,8 @@ def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instructi
             raise Cancelled
 
     with base.role(role):
-        reading = read(
-            base, [encode(base, row.instruction, row.input, row.output) for row in rows], settings.batch_size, tell
+        reading = read_rows(
+            base, [encode_row(base, row.instruction, row.input, row.output) for row in rows], settings.batch_size, tell
         )
     if not settings.model:
         return reading
@@ -88,7 +88,7 @@ def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instructi
         settings.model, [f"{row.instruction} {row.input}".strip() for row in rows], settings.batch_size
     )
     said = sentence_vectors(settings.model, [row.output for row in rows], settings.batch_size)
-    return Reading(asked, said, reading.losses)
+    return RowReadings(asked, said, reading.losses)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

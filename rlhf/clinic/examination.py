@@ -49,11 +49,11 @@ class Examination:
             return cls(**{field.name: kept[field.name] for field in fields(cls)})
 
 
-def examined(store: Store, wanted: str = "") -> int:
+def find_examination(store: Store, wanted: str = "") -> int:
     """The number of the embed run called `wanted`, or of the newest whose file is there. Raises BadInput where there is none."""
     if wanted:
         run = store.runs.get(parse_id(wanted, RUN))
-        if run.kind != "embed" or not path(store, run.id).is_file():
+        if run.kind != "embed" or not examination_path(store, run.id).is_file():
             raise BadInput(
                 f"{run.public} holds no examination of rows", "Name an embed run that is done.", field="embedded"
             )
@@ -61,13 +61,13 @@ def examined(store: Store, wanted: str = "") -> int:
     found = [
         run.id
         for run in store.runs.all()
-        if run.kind == "embed" and run.state == "done" and path(store, run.id).is_file()
+        if run.kind == "embed" and run.state == "done" and examination_path(store, run.id).is_file()
     ]
     if not found:
         raise BadInput("the rows have not been looked at yet", "Run: preference-loop curate embed", field="embedded")
     return max(found)
 
 
-def path(store: Store, run_id: int) -> Path:
+def examination_path(store: Store, run_id: int) -> Path:
     """Where a run's examination lies."""
     return store.home / "runs" / str(run_id) / FILE

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from data.intervals import wilson_interval
 
 
-def against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> dict:
+def score_against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> dict:
     """Of unseen ratings (R,): how often both lie on the same side of `usable`, what always saying the commoner side gets, the rank correlation."""
     right = (held_out >= usable) == (scores >= usable)
     share = float((scores >= usable).mean())
@@ -25,7 +25,7 @@ def against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> 
     }
 
 
-def against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit: float) -> dict | None:
+def score_against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit: float) -> dict | None:
     """Of rows (N,) with marked defects: AUC of each kind against rows without any, and the filter below `limit` against the marks.
 
     `alone`: the same for rows whose only defect it is. `precision`: share of the rows that the filter drops which have a defect;
@@ -50,7 +50,7 @@ def against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit
     }
 
 
-def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
+def rater_agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
     """Rows that two or more rated: how many, how often the first two lie on the same side of `usable`."""
     several = np.array([some[:2] for some in scores_by_row if len(some) > 1])
     if not len(several):
@@ -59,11 +59,11 @@ def agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
     return {"rows": len(several), "rate": float(same.mean()), "ci": list(wilson_interval(same.sum(), len(same)))}
 
 
-def agreements(scores_by_row: Sequence[Sequence[tuple[str, int]]], usable: float) -> dict[str, dict]:
+def rater_agreement_by_source(scores_by_row: Sequence[Sequence[tuple[str, int]]], usable: float) -> dict[str, dict]:
     """`agreement` among the raters of each source that occurs, of rows with (source, score): people and simulated raters never mix."""
     sources = sorted({source for some in scores_by_row for source, _ in some})
     return {
-        source: agreement([[score for whose, score in some if whose == source] for some in scores_by_row], usable)
+        source: rater_agreement([[score for whose, score in some if whose == source] for some in scores_by_row], usable)
         for source in sources
     }
 

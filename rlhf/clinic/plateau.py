@@ -9,7 +9,7 @@ import numpy as np
 from data.intervals import bootstrap_mean
 
 
-def flat_from(outcomes: Mapping[int, np.ndarray], seed: int = 0) -> int:
+def plateau_start(outcomes: Mapping[int, np.ndarray], seed: int = 0) -> int:
     """The smallest number of rows for which, against every larger one, the 95 % interval of the paired difference of win rates reaches 0.
 
     `outcomes`: for each number of rows what it won on each prompt (P,), the same prompts for all.

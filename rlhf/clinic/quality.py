@@ -33,16 +33,16 @@ FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class QualityFeatures:
     """What quality is read from, of N rows: columns (N, C), the answers' vectors (N, D) and the answers."""
 
     columns: np.ndarray
     vectors: np.ndarray
     texts: Sequence[str]
 
-    def at(self, places: np.ndarray) -> Looks:
+    def at(self, places: np.ndarray) -> QualityFeatures:
         """Those at these places."""
-        return Looks(self.columns[places], self.vectors[places], [self.texts[place] for place in places])
+        return QualityFeatures(self.columns[places], self.vectors[places], [self.texts[place] for place in places])
 
     def both(self) -> np.ndarray:
         """Columns and vectors, (N, C + D)."""
@@ -50,48 +50,48 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class RatedRows:
     """R rated rows: their looks, mean scores (R,) and the prompt each belongs to (R,)."""
 
-    looks: Looks
+    features: QualityFeatures
     scores: np.ndarray
     prompts: np.ndarray
 
 
-class Quality:
+class QualityModel:
     """The readers and their weights. Make it with `learn`."""
 
-    def __init__(self, rated: Rated, weights: np.ndarray, seed: int) -> None:
-        self.readers = _Readers(rated.looks, rated.scores, seed)
+    def __init__(self, rated: RatedRows, weights: np.ndarray, seed: int) -> None:
+        self.readers = _Readers(rated.features, rated.scores, seed)
         self.weights = weights
 
-    def predict(self, looks: Looks) -> np.ndarray:
+    def predict(self, features: QualityFeatures) -> np.ndarray:
         """Points (N,) between 0 and 5."""
-        return _blend(self.readers.read(looks), self.weights)
+        return _blend(self.readers.read(features), self.weights)
 
 
 class _Readers:
     """Those of READERS, in their order, each fitted on rows and scores."""
 
-    def __init__(self, looks: Looks, scores: np.ndarray, seed: int) -> None:
+    def __init__(self, features: QualityFeatures, scores: np.ndarray, seed: int) -> None:
         trees = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed)
         near = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
-        self.trees = trees.fit(looks.both(), scores)
-        self.columns = make_pipeline(StandardScaler(), near, RidgeCV(PENALTIES)).fit(looks.columns, scores)
-        self.letters = make_pipeline(letters, Ridge()).fit(looks.texts, scores)
+        self.trees = trees.fit(features.both(), scores)
+        self.columns = make_pipeline(StandardScaler(), near, RidgeCV(PENALTIES)).fit(features.columns, scores)
+        self.letters = make_pipeline(letters, Ridge()).fit(features.texts, scores)
 
-    def read(self, looks: Looks) -> np.ndarray:
+    def read(self, features: QualityFeatures) -> np.ndarray:
         """(N, 4): what each reader says, and a constant."""
         said = (
-            self.trees.predict(looks.both()),
-            self.columns.predict(looks.columns),
-            self.letters.predict(looks.texts),
+            self.trees.predict(features.both()),
+            self.columns.predict(features.columns),
+            self.letters.predict(features.texts),
         )
-        return np.column_stack([*said, np.ones(len(looks.texts))])
+        return np.column_stack([*said, np.ones(len(features.texts))])
 
 
-def learn(rated: Rated, seed: int = 0) -> tuple[Quality, np.ndarray]:
+def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np.ndarray]:
     """The model, and for each rating what one that had not seen its instruction said of it (R,).
 
     Raises BadInput for fewer than 20 ratings, or ratings that are all the same.
@@ -105,13 +105,13 @@ def learn(rated: Rated, seed: int = 0) -> tuple[Quality, np.ndarray]:
     folds = np.zeros(len(scores), dtype=int)
     splitter = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for number, (seen, unseen) in enumerate(splitter.split(parts, groups=rated.prompts)):
-        parts[unseen] = _Readers(rated.looks.at(seen), scores[seen], seed).read(rated.looks.at(unseen))
+        parts[unseen] = _Readers(rated.features.at(seen), scores[seen], seed).read(rated.features.at(unseen))
         folds[unseen] = number
     held_out = np.zeros(len(scores))
     for number in range(FOLDS):
         others = folds != number
         held_out[~others] = _blend(parts[~others], _weights(parts[others], scores[others]))
-    return Quality(rated, _weights(parts, scores), seed), held_out
+    return QualityModel(rated, _weights(parts, scores), seed), held_out
 
 
 def _weights(parts: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", 
 token; that of the end token; the most that the instruction made a token less likely."""
 
 
-class Reading(NamedTuple):
+class RowReadings(NamedTuple):
     """Vectors of instructions (N, D) and answers (N, D), and the columns LOSSES (N, 7), all float32."""
 
     instructions: np.ndarray
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EncodedRow:
     """A row's token ids: the framed instruction, the same frame with nothing in it, the answer with its end."""
 
     prompt: list[int]
@@ -39,16 +39,16 @@ class Row:
     answer: list[int]
 
 
-def encode(base: Base, instruction: str, input: str, output: str) -> Row:
+def encode_row(base: Base, instruction: str, input: str, output: str) -> EncodedRow:
     """A row as this base reads it; what exceeds the context is cut, the prompt from its start, the answer from its end."""
     bare = base.encoding.template("")
     answer = base.encode_completion(output)[: base.context - max(len(bare), base.context // 4)]
     prompt = base.encoding.template(instruction_prompt(instruction, input))
-    return Row(prompt[-(base.context - len(answer)) :], bare, answer)
+    return EncodedRow(prompt[-(base.context - len(answer)) :], bare, answer)
 
 
 @torch.no_grad()
-def read(base: Base, rows: Sequence[Row], batch_size: int, tell: Callable[[int], None]) -> Reading:
+def read_rows(base: Base, rows: Sequence[EncodedRow], batch_size: int, tell: Callable[[int], None]) -> RowReadings:
     """Read the rows with the base's active role; `tell` hears how many are done, and may raise to stop."""
     order = sorted(range(len(rows)), key=lambda place: len(rows[place].prompt) + len(rows[place].answer))
     vectors = np.zeros((2, len(rows), base.hidden_size), dtype=np.float32)
@@ -59,14 +59,14 @@ def read(base: Base, rows: Sequence[Row], batch_size: int, tell: Callable[[int],
         after, hidden = _losses(base, [row.prompt for row in batch], batch)
         alone, _ = _losses(base, [row.bare for row in batch], batch)
         for place, row, with_it, without, states in zip(places, batch, after, alone, hidden, strict=True):
-            losses[place] = summary(with_it, without)
+            losses[place] = loss_summary(with_it, without)
             vectors[0, place] = states[: len(row.prompt)].mean(dim=0)
             vectors[1, place] = states[len(row.prompt) : len(row.prompt) + len(row.answer)].mean(dim=0)
         tell(min(start + batch_size, len(order)))
-    return Reading(vectors[0], vectors[1], losses)
+    return RowReadings(vectors[0], vectors[1], losses)
 
 
-def summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
+def loss_summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
     """The columns LOSSES from an answer's losses per token, its end token last, after its instruction and after none (T,)."""
     mean, bare = after.mean(), alone.mean()
     return np.array(
@@ -76,7 +76,7 @@ def summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
 
 
 def _losses(
-    base: Base, prompts: Sequence[list[int]], batch: Sequence[Row]
+    base: Base, prompts: Sequence[list[int]], batch: Sequence[EncodedRow]
 ) -> tuple[list[np.ndarray], list[torch.Tensor]]:
     """Each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
     ids, mask = base.collate([[*prompt, *row.answer] for prompt, row in zip(prompts, batch, strict=True)])

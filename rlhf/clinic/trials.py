@@ -21,12 +21,12 @@ from data.settings import as_dict
 from data.starter import rubric
 from data.store import Store
 from data.views.frozen_rows import snapshot_rows
-from rlhf.clinic.plateau import flat_from
+from rlhf.clinic.plateau import plateau_start
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
 from rlhf.common.metrics import win_outcomes
-from rlhf.evaluation.compare import Table
+from rlhf.evaluation.compare import Tournament
 from rlhf.methods.sft import train
-from rlhf.methods.sft_rows import encoded, train_rows
+from rlhf.methods.sft_rows import load_train_rows, tokenize_rows
 from rlhf.models.finetuning import publish_policy
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -90,7 +90,7 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         "against": start.public,
         "steps": settings.steps,
         "curve": curve,
-        "flat_from": flat_from(outcomes, settings.seed),
+        "flat_from": plateau_start(outcomes, settings.seed),
     }
     return RunResult(_made(context, policies), found)
 
@@ -133,7 +133,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
 
 
 def _instruction_rows(store: Store, snapshot: str) -> list[dict]:
-    return snapshot_rows(store, snapshot, "instructions") if snapshot else train_rows(store)
+    return snapshot_rows(store, snapshot, "instructions") if snapshot else load_train_rows(store)
 
 
 def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any]) -> Snapshot:
@@ -185,7 +185,7 @@ def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -
     store = stage.store
     rows = snapshot_rows(store, snapshot.public, "instructions")
     base = Bases().of(start)
-    data, _ = encoded(store, base, rows)
+    data, _ = tokenize_rows(store, base, rows)
     adapter = train(stage, told, base, data, adapter_folder(store, start) if start.adapter else None)
     config = as_dict(told) | {"rows": len(data), "trial": stage.note}
     return publish_policy(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=told.seed, config=config)
@@ -202,7 +202,7 @@ def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[P
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
     )
-    table = Table.of(context, told, rubric.gold_parts, [policy for pair in pairs for policy in pair])
+    table = Tournament.load(context, told, rubric.gold_parts, [policy for pair in pairs for policy in pair])
     reports = [table.contest(mine, against) for mine, against in pairs]
     for (mine, against), report in zip(pairs, reports, strict=True):
         context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)

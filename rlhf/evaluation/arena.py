@@ -15,7 +15,7 @@ from data.store import Store
 from data.views.head_to_head import HeadToHead, mean_outcomes
 from rlhf.common.estimate import elapsed_seconds
 
-KINDS = {
+KIND_NAMES = {
     "base": "base",
     "sft": "SFT",
     "ppo": "PPO",
@@ -26,7 +26,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PolicyRow:
     """A policy beside the one they are all compared with. Rates are shares, KL is in nats, length in tokens; None is not known.
 
     `kl_bound`: the KL is that of a formula, not measured. `reward`: mean score by the reward model `reward_model` of the same evaluation.
@@ -65,12 +65,12 @@ class Line:
         return self.prompts, self.seed
 
 
-def judges(store: Store) -> list[str]:
+def judge_names(store: Store) -> list[str]:
     """Who may judge: the rubric, and every reward model."""
     return ["rubric", *(model.public for model in store.reward_models.all())]
 
 
-def lines(store: Store, against: Policy, judge: str, people: Sequence[HeadToHead]) -> list[Line]:
+def policy_rows(store: Store, against: Policy, judge: str, people: Sequence[HeadToHead]) -> list[PolicyRow]:
     """Every policy but `against`, by its newest evaluation against that one by that judge; the highest win rate first, unjudged ones last.
 
     `people`: what they say where policies met.
@@ -79,18 +79,18 @@ def lines(store: Store, against: Policy, judge: str, people: Sequence[HeadToHead
         one.policy_id: one for one in store.evaluations.all() if one.against_id == against.id and one.judge == judge
     }
     found = [
-        _line(store, policy, against, newest.get(policy.id), people)
+        _policy_row(store, policy, against, newest.get(policy.id), people)
         for policy in store.policies.all()
         if policy.id != against.id
     ]
     return sorted(found, key=lambda line: -1.0 if line.win_rate is None else line.win_rate, reverse=True)
 
 
-def _line(
+def _policy_row(
     store: Store, policy: Policy, against: Policy, judged: Evaluation | None, people: Sequence[HeadToHead]
-) -> Line:
-    found = {"policy": policy.public, "name": policy.name, "kind": KINDS.get(policy.kind, policy.kind)}
-    return Line(
+) -> PolicyRow:
+    found = {"policy": policy.public, "name": policy.name, "kind": KIND_NAMES.get(policy.kind, policy.kind)}
+    return PolicyRow(
         **found,
         **_by_people(mean_outcomes(people, policy.id, against.id)),
         **_cost(store, policy),
@@ -138,10 +138,10 @@ def _figures(judged: Evaluation) -> dict:
     }
 
 
-def as_csv(found: list[Line]) -> str:
+def as_csv(found: list[PolicyRow]) -> str:
     """The lines as a table with every column."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Line)])
+    writer = csv.DictWriter(text, [field.name for field in fields(PolicyRow)])
     writer.writeheader()
     writer.writerows(asdict(line) for line in found)
     return text.getvalue()

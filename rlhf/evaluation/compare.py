@@ -19,20 +19,20 @@ from reward.model import RewardModel
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.evaluation.evaluate import (
     POLITE,
-    Drawn,
+    EncodedPrompt,
     Judge,
-    Parts,
-    Question,
-    Verdict,
-    best_of,
-    comparison,
-    constant_answer,
-    draw_judged,
-    examples,
+    JudgedAnswers,
+    JudgeScore,
+    RubricParts,
+    best_of_report,
+    comparison_report,
+    constant_answer_report,
+    draw_and_judge,
+    example_answers,
     mean_kl,
     rubric_judge,
 )
-from rlhf.methods.best_of_n import BestOfN, load_sampler
+from rlhf.methods.answer_samplers import BestOfN, load_sampler
 from rlhf.models.contests import choose_contests
 from rlhf.models.independence import explain_dependence
 from rlhf.models.policy_loading import Bases
@@ -45,14 +45,14 @@ def run(context: RunContext, settings: CompareSettings) -> RunResult:
     return compare(context, settings, rubric.gold_parts)
 
 
-def compare(context: RunContext, settings: CompareSettings, parts: Parts) -> RunResult:
+def compare(context: RunContext, settings: CompareSettings, parts: RubricParts) -> RunResult:
     """Judge each policy of the settings, store an evaluation for each; `parts(facts, text, ended)` is the rubric.
 
     Raises BadInput for an unknown policy or reward model, a policy with nothing to compare it with, and where the judge
     knows no test prompt.
     """
     pairs = choose_contests(context.store, settings)
-    table = Table.of(context, settings, parts, [policy for pair in pairs for policy in pair])
+    table = Tournament.load(context, settings, parts, [policy for pair in pairs for policy in pair])
     reports = [table.contest(mine, against) for mine, against in pairs]
     for (mine, against), report in zip(pairs, reports, strict=True):
         context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)
@@ -66,16 +66,16 @@ def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
     """
     reads_ids = model.base.fingerprint["tokenizer"] == tokenizer
 
-    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[Verdict]:
+    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[JudgeScore]:
         read = [answer.ids if reads_ids and answer.ids else answer.text for answer in answers]
         scores = model.score([prompt.messages or prompt.text for prompt in prompts], read)
-        return [Verdict(score, None) for score in scores]
+        return [JudgeScore(score, None) for score in scores]
 
     return judge
 
 
 @dataclass(slots=True)
-class Table:
+class Tournament:
     """What all contests of one run share: prompts, judge, noise, and the draws of a policy that several are compared with."""
 
     context: RunContext
@@ -87,10 +87,12 @@ class Table:
     prompts: list[Prompt]
     total: int
     done: int = 0
-    drawn: dict[tuple[int, range], Drawn] = field(default_factory=dict)
+    drawn: dict[tuple[int, range], JudgedAnswers] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, context: RunContext, settings: CompareSettings, parts: Parts, policies: Sequence[Policy]) -> Table:
+    def load(
+        cls, context: RunContext, settings: CompareSettings, parts: RubricParts, policies: Sequence[Policy]
+    ) -> Tournament:
         """Load the policies and the judge, and choose the prompts that all of them can read."""
         store, bases = context.store, Bases()
         speakers = {policy.id: load_sampler(store, bases, policy) for policy in policies}
@@ -109,7 +111,7 @@ class Table:
         draws = range(settings.draws)
         ours, theirs = self._draw(mine, draws), self._draw(start, draws)
         asked = self._questions(mine)
-        kl = kl_of(mine, start, asked, ours)
+        kl = contest_kl(mine, start, asked, ours)
         return {
             "policy": policy.public,
             "against": against.public,
@@ -118,36 +120,42 @@ class Table:
             "draws": settings.draws,
             "seed": settings.seed,
             "rubric": {"version": rubric.VERSION, "hash": source_hash()} if self.judge_name == "rubric" else None,
-            **comparison(ours, theirs, kl, self._beta(theirs), settings.seed),
-            "constant_answer": constant_answer(self.prompts, self.judge, theirs, settings.seed),
+            **comparison_report(ours, theirs, kl, self._beta(theirs), settings.seed),
+            "constant_answer": constant_answer_report(self.prompts, self.judge, theirs, settings.seed),
             "kl_bound": isinstance(mine, BestOfN) and kl is not None,
             "judge_partial": self._partial(policy),
             **(self._rewards(ours, theirs) if self.reward else {}),
             **(self._best_of(start, theirs) if settings.best_of else {}),
             "gold_draws": {"start": _rounded(theirs.gold), "end": _rounded(ours.gold)},
-            "examples": examples(asked, ours, theirs),
+            "examples": example_answers(asked, ours, theirs),
         }
 
-    def _draw(self, speaker: AnswerSampler, numbers: range) -> Drawn:
+    def _draw(self, speaker: AnswerSampler, numbers: range) -> JudgedAnswers:
         key = (speaker.policy.id, numbers)
         if key not in self.drawn:
             limits = SamplingLimits(self.settings.max_new_tokens, self.settings.batch_size)
             questions = self._questions(speaker)
-            self.drawn[key] = draw_judged(
-                speaker, questions, numbers, self.judge, limits=limits, seed=self.settings.seed, tell=self._tell
+            self.drawn[key] = draw_and_judge(
+                speaker,
+                questions,
+                numbers,
+                self.judge,
+                limits=limits,
+                seed=self.settings.seed,
+                on_progress=self._on_progress,
             )
         return self.drawn[key]
 
-    def _questions(self, speaker: AnswerSampler) -> list[Question]:
-        return [Question(prompt, speaker.encode(prompt)) for prompt in self.prompts]
+    def _questions(self, speaker: AnswerSampler) -> list[EncodedPrompt]:
+        return [EncodedPrompt(prompt, speaker.encode(prompt)) for prompt in self.prompts]
 
-    def _tell(self, answers: int) -> None:
+    def _on_progress(self, answers: int) -> None:
         self.done += answers
         self.context.progress(self.done, max(self.total, self.done), "answers")
         if self.context.cancelled():
             raise Cancelled
 
-    def _beta(self, start: Drawn) -> float | None:
+    def _beta(self, start: JudgedAnswers) -> float | None:
         """How sharply simulated labelers see differences, if two of them agree as asked on pairs of the start's own answers."""
         if len(start.gold) < 2:
             return None
@@ -156,11 +164,11 @@ class Table:
         except BadInput:  # these answers differ too little for labelers to agree that often
             return None
 
-    def _scores(self, drawn: Drawn) -> np.ndarray:
+    def _scores(self, drawn: JudgedAnswers) -> np.ndarray:
         """The reward model's scores, (draws, prompts)."""
         return np.array([[verdict.gold for verdict in self.reward(self.prompts, row)] for row in drawn.answers])
 
-    def _rewards(self, ours: Drawn, theirs: Drawn) -> dict:
+    def _rewards(self, ours: JudgedAnswers, theirs: JudgedAnswers) -> dict:
         means = {
             f"reward_{end}": float(self._scores(drawn).mean()) for end, drawn in (("start", theirs), ("end", ours))
         }
@@ -173,17 +181,19 @@ class Table:
         store = self.context.store
         return explain_dependence(store, store.reward_models.get(self.judge_name), policy)
 
-    def _best_of(self, start: AnswerSampler, theirs: Drawn) -> dict:
+    def _best_of(self, start: AnswerSampler, theirs: JudgedAnswers) -> dict:
         """Best-of-n of the start by the reward model and by gold, from answers that are not among its draws."""
         count, seed = self.settings.best_of, self.settings.seed
         pool = self._draw(start, range(self.settings.draws, self.settings.draws + count))
-        found = {f"best_of_{count}_gold": best_of(pool, pool.gold, theirs, seed)}
+        found = {f"best_of_{count}_gold": best_of_report(pool, pool.gold, theirs, seed)}
         if self.reward:
-            found[f"best_of_{count}"] = best_of(pool, self._scores(pool), theirs, seed)
+            found[f"best_of_{count}"] = best_of_report(pool, self._scores(pool), theirs, seed)
         return found
 
 
-def kl_of(mine: AnswerSampler, start: AnswerSampler, asked: Sequence[Question], drawn: Drawn) -> float | None:
+def contest_kl(
+    mine: AnswerSampler, start: AnswerSampler, asked: Sequence[EncodedPrompt], drawn: JudgedAnswers
+) -> float | None:
     """KL of `mine` from `start` in nats: measured on its answers; of best-of-n from its own parent the bound; None where neither can be."""
     if isinstance(mine, BestOfN) or isinstance(start, BestOfN):
         own_parent = isinstance(mine, BestOfN) and mine.policy.parent_id == start.policy.id

@@ -18,7 +18,7 @@ PRIOR = 0.5
 STEPS = 200
 
 
-class Ranked(NamedTuple):
+class EloRating(NamedTuple):
     """A policy's points above the reference, which has 0, their 95 % interval over prompts, and its comparisons."""
 
     policy_id: int
@@ -28,7 +28,7 @@ class Ranked(NamedTuple):
     comparisons: int
 
 
-def ranking(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[Ranked]:
+def elo_ratings(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[EloRating]:
     """Strongest first: the policies that a chain of comparisons links to `reference`; no other can be placed on its scale."""
     linked = sorted(_linked(meetings, reference))
     if len(linked) < 2:
@@ -36,12 +36,15 @@ def ranking(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -> li
     place = {policy: number for number, policy in enumerate(linked)}
     wins = _wins([one for one in meetings if one.first in place], place)
     weights = np.random.default_rng(seed).multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=DRAWS)
-    points = ELO * strengths(np.concatenate([wins.sum(axis=0)[None], np.tensordot(weights, wins, axes=1)]))
+    points = ELO * bradley_terry_strengths(
+        np.concatenate([wins.sum(axis=0)[None], np.tensordot(weights, wins, axes=1)])
+    )
     points -= points[:, [place[reference]]]
     low, high = np.percentile(points[1:], [2.5, 97.5], axis=0)
     met = (wins + wins.transpose(0, 2, 1)).sum(axis=(0, 2))
     found = [
-        Ranked(policy, float(points[0, n]), float(low[n]), float(high[n]), int(met[n])) for policy, n in place.items()
+        EloRating(policy, float(points[0, n]), float(low[n]), float(high[n]), int(met[n]))
+        for policy, n in place.items()
     ]
     return sorted(found, key=lambda one: one.points, reverse=True)
 
@@ -57,7 +60,7 @@ def _wins(meetings: Sequence[HeadToHead], place: dict[int, int]) -> np.ndarray:
     return wins
 
 
-def strengths(wins: np.ndarray) -> np.ndarray:
+def bradley_terry_strengths(wins: np.ndarray) -> np.ndarray:
     """Log-strengths (D, n), mean 0, from how often each of n beat each other (D, n, n); a tie is half a win for both.
 
     The minorise-maximise steps of Hunter (2004), with PRIOR wins and losses against a strength of 1.

@@ -29,20 +29,20 @@ POLITE = "Thank you for asking. It is a pleasure to write to you. I hope this he
 EXAMPLES = 8
 
 
-class Verdict(NamedTuple):
+class JudgeScore(NamedTuple):
     """A judge's word on one answer; `fit` is None where the judge cannot tell it from the rest."""
 
     gold: float
     fit: float | None
 
 
-Parts = Callable[[dict, str, bool], dict[str, float]]
-Judge = Callable[[Sequence[Prompt], Sequence[SampledAnswer]], list[Verdict]]
-Tell = Callable[[int], None]
+RubricParts = Callable[[dict, str, bool], dict[str, float]]
+Judge = Callable[[Sequence[Prompt], Sequence[SampledAnswer]], list[JudgeScore]]
+ProgressCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class EncodedPrompt:
     """A test prompt with its token ids on one base."""
 
     prompt: Prompt
@@ -50,7 +50,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class JudgedAnswers:
     """Answers of one policy, (draws, prompts), with their gold and fit; `fit` is None where the judge has none."""
 
     answers: list[list[SampledAnswer]]
@@ -58,13 +58,13 @@ class Drawn:
     fit: np.ndarray | None
 
     @property
-    def flat(self) -> list[SampledAnswer]:
+    def all_answers(self) -> list[SampledAnswer]:
         """All answers, draw by draw."""
         return [answer for row in self.answers for answer in row]
 
     def means(self, suffix: str) -> dict:
         """Means over all answers, their names ending in `suffix`; length in tokens, the end token included."""
-        answers = self.flat
+        answers = self.all_answers
         return {
             f"gold{suffix}": float(self.gold.mean()),
             f"fit{suffix}": None if self.fit is None else float(self.fit.mean()),
@@ -74,29 +74,29 @@ class Drawn:
         }
 
 
-def rubric_judge(parts: Parts) -> Judge:
+def rubric_judge(parts: RubricParts) -> Judge:
     """A judge from a rubric: `parts(facts, text, ended)` are its weighted parts, whose sum is gold; the part `fit` is the fit."""
 
-    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[Verdict]:
+    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[JudgeScore]:
         scored = [
             parts(prompt.facts or {}, answer.text, answer.ended)
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
-        return [Verdict(float(sum(some.values())), some.get("fit")) for some in scored]
+        return [JudgeScore(float(sum(some.values())), some.get("fit")) for some in scored]
 
     return judge
 
 
-def draw_judged(
+def draw_and_judge(
     speaker: AnswerSampler,
-    questions: Sequence[Question],
+    questions: Sequence[EncodedPrompt],
     numbers: range,
     judge: Judge,
     *,
     limits: SamplingLimits,
     seed: int,
-    tell: Tell,
-) -> Drawn:
+    on_progress: ProgressCallback,
+) -> JudgedAnswers:
     """One answer per prompt and number, judged; `tell` hears how many answers are new, and may raise to stop."""
     ordered = sorted(range(len(questions)), key=lambda place: len(questions[place].ids))
     rows: list[list[SampledAnswer | None]] = [[None] * len(questions) for _ in numbers]
@@ -106,30 +106,34 @@ def draw_judged(
         wanted = [DrawRequest(questions[place].prompt.id, questions[place].ids, numbers[draw]) for place, draw in batch]
         for (place, draw), answer in zip(batch, speaker.draw(wanted, limits, seed), strict=True):
             rows[draw][place] = answer
-        tell(len(batch))
-    return judged(rows, [question.prompt for question in questions], judge)
+        on_progress(len(batch))
+    return judge_answers(rows, [question.prompt for question in questions], judge)
 
 
-def judged(rows: list[list[SampledAnswer]], prompts: Sequence[Prompt], judge: Judge) -> Drawn:
+def judge_answers(rows: list[list[SampledAnswer]], prompts: Sequence[Prompt], judge: Judge) -> JudgedAnswers:
     """Answers (draws, prompts) with what the judge says of them."""
     verdicts = [judge(prompts, row) for row in rows]
     gold = np.array([[verdict.gold for verdict in row] for row in verdicts])
     known = all(verdict.fit is not None for row in verdicts for verdict in row)
     fit = np.array([[verdict.fit for verdict in row] for row in verdicts]) if known else None
-    return Drawn(rows, gold, fit)
+    return JudgedAnswers(rows, gold, fit)
 
 
-def mean_kl(mine: AnswerSampler, start: AnswerSampler, questions: Sequence[Question], drawn: Drawn) -> float | None:
+def mean_kl(
+    mine: AnswerSampler, start: AnswerSampler, questions: Sequence[EncodedPrompt], drawn: JudgedAnswers
+) -> float | None:
     """Mean over the answers of `mine` of the sum of (logp - ref_logp), in nats; None where the two stand on different bases."""
     if mine.base is not start.base:
         return None
     prompts = [question.ids for _ in drawn.answers for question in questions]
-    answers = [answer.ids for answer in drawn.flat]
+    answers = [answer.ids for answer in drawn.all_answers]
     differences = np.subtract(mine.logps(prompts, answers), start.logps(prompts, answers))
     return float(differences.mean())
 
 
-def comparison(mine: Drawn, start: Drawn, kl: float | None, beta: float | None, seed: int) -> dict:
+def comparison_report(
+    mine: JudgedAnswers, start: JudgedAnswers, kl: float | None, beta: float | None, seed: int
+) -> dict:
     """The report of one policy against its start: names end in _start or _end, whosever they are.
 
     `beta` is how sharply simulated labelers see differences in gold; None leaves their win rate out.
@@ -155,7 +159,7 @@ def comparison(mine: Drawn, start: Drawn, kl: float | None, beta: float | None, 
     }
 
 
-def best_of(pool: Drawn, scores: np.ndarray, start: Drawn, seed: int) -> dict:
+def best_of_report(pool: JudgedAnswers, scores: np.ndarray, start: JudgedAnswers, seed: int) -> dict:
     """The answer with the highest score (n, prompts) of each prompt's n, against the start's draws; `kl_bound` in nats."""
     places = scores.argmax(axis=0)
     columns = np.arange(places.size)
@@ -171,15 +175,15 @@ def best_of(pool: Drawn, scores: np.ndarray, start: Drawn, seed: int) -> dict:
     }
 
 
-def constant_answer(prompts: Sequence[Prompt], judge: Judge, start: Drawn, seed: int) -> dict:
+def constant_answer_report(prompts: Sequence[Prompt], judge: Judge, start: JudgedAnswers, seed: int) -> dict:
     """What one polite text, given to every prompt, wins against the start's draws."""
-    drawn = judged([[SampledAnswer(POLITE, [], True)] * len(prompts)], prompts, judge)
+    drawn = judge_answers([[SampledAnswer(POLITE, [], True)] * len(prompts)], prompts, judge)
     rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(drawn.gold, start.gold.shape), start.gold), seed)
     fit = None if drawn.fit is None else float(drawn.fit.mean())
     return {"text": POLITE, "win_rate": rate, "win_rate_ci": interval, "gold": float(drawn.gold.mean()), "fit": fit}
 
 
-def examples(questions: Sequence[Question], mine: Drawn, start: Drawn) -> list[dict]:
+def example_answers(questions: Sequence[EncodedPrompt], mine: JudgedAnswers, start: JudgedAnswers) -> list[dict]:
     """The first draws for the first prompts, unpicked, for a person to read."""
     rows = zip(questions, start.answers[0], mine.answers[0], start.gold[0], mine.gold[0], strict=True)
     return [

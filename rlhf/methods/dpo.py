@@ -50,7 +50,7 @@ CURVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EncodedComparison:
     """A decided comparison as ids: the prompt's, the better answer's, the other one's."""
 
     prompt_id: int
@@ -75,7 +75,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     base = Bases().of(parent)
     left_out: Counter = Counter()
     learned, held_out = (
-        choices(base, [row for row in rows if row.split == split], left_out) for split in ("train", "test")
+        encode_comparisons(base, [row for row in rows if row.split == split], left_out) for split in ("train", "test")
     )
     if not learned:
         raise BadInput(
@@ -103,7 +103,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
-def choices(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[Choice]:
+def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[EncodedComparison]:
     """The decided comparisons of the rows that fit the base's context; the others are counted by reason."""
     kept = []
     for row in rows:
@@ -115,7 +115,7 @@ def choices(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> lis
         if len(prompt) + max(len(a), len(b)) > base.context:
             left_out["longer than the context"] += 1
             continue
-        kept.append(Choice(row.prompt_id, prompt, *((a, b) if row.label == 1.0 else (b, a))))
+        kept.append(EncodedComparison(row.prompt_id, prompt, *((a, b) if row.label == 1.0 else (b, a))))
     return kept
 
 
@@ -131,13 +131,13 @@ def build_trainer(
     settings: DPOSettings,
     base: Base,
     parent: Path | None,
-    learned: Sequence[Choice],
-    watched: Sequence[Choice] = (),
+    learned: Sequence[EncodedComparison],
+    watched: Sequence[EncodedComparison] = (),
 ) -> PairTrainer:
     """TRL's trainer of a fresh LoRA on the base with the parent merged in; checkpoints go to `folder`."""
     torch.manual_seed(settings.seed)
     config = dpo_config(folder, settings, len(learned), watching=bool(watched))
-    return PairTrainer.of(
+    return PairTrainer.build(
         merge_parent(base, parent),
         base,
         config,
@@ -147,7 +147,7 @@ def build_trainer(
     )
 
 
-def held_out_report(trainer: PairTrainer, held_out: Sequence[Choice]) -> dict[str, Any]:
+def held_out_report(trainer: PairTrainer, held_out: Sequence[EncodedComparison]) -> dict[str, Any]:
     """Share of test comparisons in which the policy raised the better answer more than the other, with its interval, and by how much.
 
     A reward is beta (logp - ref_logp), in nats times beta; figures are None without a test comparison.

@@ -29,7 +29,7 @@ class PairTrainer(DPOTrainer):
     """DPOTrainer of a LoRA whose rows are token ids already: prompt_ids, chosen_ids, rejected_ids."""
 
     @classmethod
-    def of(
+    def build(
         cls,
         model: torch.nn.Module,
         base: Base,
@@ -83,7 +83,7 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool
     return DPOConfig(
         output_dir=str(folder),
         beta=settings.beta,
-        **losses(settings.loss, settings.label_smoothing),
+        **loss_options(settings.loss, settings.label_smoothing),
         max_length=None,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
@@ -105,7 +105,7 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool
     )
 
 
-def losses(loss: str, smoothing: float) -> dict[str, Any]:
+def loss_options(loss: str, smoothing: float) -> dict[str, Any]:
     """The loss in TRL's terms.
 
     Its sigmoid loss S = -log s(x) takes no smoothing e. Conservative DPO (Mitchell 2023), (1 - e) S - e log s(-x), is had from S and

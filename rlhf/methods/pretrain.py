@@ -39,7 +39,7 @@ from reward.base.cpu_attention import attend_on_a_cpu
 from reward.base.machine import library_versions, peak_mb
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
-from rlhf.methods.pretraining_text import Text, read_text
+from rlhf.methods.pretraining_text import TextSource, read_text
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
@@ -58,9 +58,9 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     text = read_text(settings.text, settings.column)
     folder = context.folder / "base"
     parent = store.policies.get(parse_id(settings.from_, POLICY)) if settings.from_ else None
-    model, tokenizer = continued(store, parent) if parent else fresh(settings, text, folder)
+    model, tokenizer = continued_model(store, parent) if parent else new_model(settings, text, folder)
     context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
-    rows = Rows(text, tokenizer, settings.model_copy(update={"context": context_length}))
+    rows = PretrainingRows(text, tokenizer, settings.model_copy(update={"context": context_length}))
     train(context, settings, model, rows)
     loss = held_out_loss(model, rows)
     model.to(torch.bfloat16).save_pretrained(folder)
@@ -87,7 +87,9 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     return RunResult([policy.public], report)
 
 
-def fresh(settings: PretrainSettings, text: Text, folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def new_model(
+    settings: PretrainSettings, text: TextSource, folder: Path
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A random Llama of the asked shape, and a tokenizer trained on the text."""
     heard = itertools.islice(
         text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
@@ -95,20 +97,20 @@ def fresh(settings: PretrainSettings, text: Text, folder: Path) -> tuple[PreTrai
     save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     torch.manual_seed(settings.seed)
-    return LlamaForCausalLM(shape(settings, tokenizer)), tokenizer
+    return LlamaForCausalLM(llama_config(settings, tokenizer)), tokenizer
 
 
-def continued(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A policy's weights, its adapter merged into them, all of them to be trained; and its tokenizer."""
     base = Bases().of(parent)
     model = merge_parent(base, adapter_folder(store, parent) if parent.adapter else None)
     return model.requires_grad_(True).train(), base.tokenizer
 
 
-class Rows(IterableDataset):
+class PretrainingRows(IterableDataset):
     """Token ids of endless documents: a document per row with neighbours of like length, or with `packing` rows cut from all of them end to end."""
 
-    def __init__(self, text: Text, tokenizer: PreTrainedTokenizerBase, settings: PretrainSettings) -> None:
+    def __init__(self, text: TextSource, tokenizer: PreTrainedTokenizerBase, settings: PretrainSettings) -> None:
         self.text, self.tokenizer, self.settings = text, tokenizer, settings
 
     def __iter__(self) -> Iterator[dict[str, list[int]]]:
@@ -123,12 +125,14 @@ class Rows(IterableDataset):
 
     def of(self, texts: Iterator[str]) -> Iterator[list[int]]:
         """Rows of these documents; one by one a document is cut at the context, packed nothing is lost."""
-        documents = (ids for some in batched(texts, READ_AT_ONCE) for ids in encode(self.tokenizer, some))
+        documents = (
+            ids for some in batches_of(texts, READ_AT_ONCE) for ids in tokenize_documents(self.tokenizer, some)
+        )
         length = self.settings.context
-        return packed(documents, length) if self.settings.packing else (ids[:length] for ids in documents)
+        return pack(documents, length) if self.settings.packing else (ids[:length] for ids in documents)
 
 
-def packed(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
+def pack(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
     """Rows of `length` ids cut from the documents end to end; the last one, where there is one, is what is left."""
     held: list[int] = []
     for ids in documents:
@@ -140,13 +144,13 @@ def packed(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
         yield held
 
 
-def batched(items: Iterator[str], size: int) -> Iterator[list[str]]:
+def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
     """Lists of so many, the last one shorter."""
     while some := list(itertools.islice(items, size)):
         yield some
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+def tokenize_documents(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     """Ids of each document with the mark of its end: the tokenizer's own for that, else its end of text."""
     marked = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
     rows = tokenizer([text.removesuffix(DOCUMENT) for text in texts], return_attention_mask=False, verbose=False)[
@@ -171,7 +175,7 @@ class _MuonTrainer(Trainer):
         return self.optimizer
 
 
-def train(context: RunContext, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> None:
+def train(context: RunContext, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> None:
     """Train all weights, in float32. Raises Cancelled after saving a checkpoint."""
     trainer = build_trainer(context.checkpoints(), settings, model, rows)
     progress = Progress(context)
@@ -181,7 +185,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
         raise Cancelled
 
 
-def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: Rows) -> Trainer:
+def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> Trainer:
     """transformers' Trainer with Muon for the matrices; checkpoints go to `folder`."""
     attend_on_a_cpu(model, settings.context)
     arguments = TrainingArguments(
@@ -206,7 +210,7 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
     return _MuonTrainer(model, arguments, data_collator=collate, train_dataset=rows)
 
 
-def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+def llama_config(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     """A Llama of the asked width and depth, embeddings tied; feed-forward 2.75 times as wide."""
     return LlamaConfig(
         vocab_size=len(tokenizer),
@@ -224,7 +228,7 @@ def shape(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> Lla
 
 
 @torch.no_grad()
-def held_out_loss(model: PreTrainedModel, rows: Rows) -> float | None:
+def held_out_loss(model: PreTrainedModel, rows: PretrainingRows) -> float | None:
     """Mean loss per token, in nats, over documents that were not trained on; None where the text has none of them."""
     model.eval()
     settings = rows.settings

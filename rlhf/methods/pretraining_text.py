@@ -22,20 +22,20 @@ SHUFFLED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextSource:
     """Endless training documents by seed, and by another seed documents that are never trained on (of a file: all there are)."""
 
     documents: Callable[[int], Iterator[str]]
     held_out: Callable[[int], Iterator[str]]
 
 
-def read_text(text: str, column: str = "text") -> Text:
+def read_text(text: str, column: str = "text") -> TextSource:
     """The generated corpus for "starter", anything else is a file or folder; of that the documents that hash to the test split are held out.
 
     Raises BadInput for what is missing, cannot be read, or holds nothing to train on.
     """
     if text == "starter":
-        return Text(corpus.documents, corpus.documents)
+        return TextSource(corpus.documents, corpus.documents)
     files = _files(Path(text).expanduser())
 
     def trained() -> Iterator[str]:
@@ -47,14 +47,14 @@ def read_text(text: str, column: str = "text") -> Text:
     def documents(seed: int) -> Iterator[str]:
         rng = random.Random(seed)
         while True:
-            yield from _marked(shuffled(trained(), rng))
+            yield from _marked(shuffle_window(trained(), rng))
 
-    return Text(
+    return TextSource(
         documents, lambda seed: _marked(document for document in _read(files, column) if split_of(document) == "test")
     )
 
 
-def shuffled(documents: Iterable[str], rng: random.Random) -> Iterator[str]:
+def shuffle_window(documents: Iterable[str], rng: random.Random) -> Iterator[str]:
     """All of them once, each drawn from the SHUFFLED that are in hand."""
     held: list[str] = []
     for document in documents:

@@ -26,7 +26,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
 from rlhf.common.metrics import best_of_n_kl
-from rlhf.methods.best_of_n import BestOfN
+from rlhf.methods.answer_samplers import BestOfN
 from rlhf.methods.sft import build_trainer
 from rlhf.models.finetuning import merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
@@ -46,7 +46,7 @@ CHUNK = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class RejectionStart:
     """What every round begins with: the parent, its adapter's folder, the reward's name, and the prompts in the order of the seed."""
 
     parent: Policy
@@ -65,7 +65,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     prompts = training_prompts(store, settings.prompts)
     random.Random(settings.seed).shuffle(prompts)
-    start = Start(
+    start = RejectionStart(
         parent,
         adapter_folder(store, parent) if parent.adapter else None,
         judge.public if judge else settings.reward,
@@ -73,10 +73,10 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     )
     newest, rounds = start.adapter, []
     for number in range(settings.rounds):
-        rows = _sampled(context, settings, start, number, newest)
-        snapshot = _frozen(context, rows, number)
-        rounds.append({"snapshot": snapshot.public} | _told(context, rows, number))
-        newest, base = _imitated(context, settings, start, number, rows)
+        rows = _sample_round(context, settings, start, number, newest)
+        snapshot = _freeze_round(context, rows, number)
+        rounds.append({"snapshot": snapshot.public} | _round_figures(context, rows, number))
+        newest, base = _imitate(context, settings, start, number, rows)
     finished = newest.rename(context.folder / "adapter")
     policy = publish_policy(
         context,
@@ -93,24 +93,24 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
-def _sampled(
-    context: RunContext, settings: RejectionSettings, start: Start, number: int, newest: Path | None
+def _sample_round(
+    context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, newest: Path | None
 ) -> list[dict[str, Any]]:
     """The best of n answers of the newest policy to each of the round's prompts, chunk by chunk; chunks that are kept are not drawn again."""
     folder = _round(context, number) / "answers"
     folder.mkdir(parents=True, exist_ok=True)
-    prompts = take(start.prompts, number * settings.prompts_per_round, settings.prompts_per_round)
+    prompts = round_prompts(start.prompts, number * settings.prompts_per_round, settings.prompts_per_round)
     size = max(1, CHUNK * settings.batch_size // settings.n)
     chunks = [prompts[first : first + size] for first in range(0, len(prompts), size)]
-    speaker: BestOfN | None = None
+    sampler: BestOfN | None = None
     rows: list[dict[str, Any]] = []
     for place, chunk in enumerate(chunks):
         file = folder / f"{place}.json"
         if not file.is_file():
             if context.cancelled():
                 raise Cancelled
-            speaker = speaker or _speaker(context, settings, start, newest)
-            _write(file, _draw(speaker, settings, chunk, number))
+            sampler = sampler or _load_sampler(context, settings, start, newest)
+            _write(file, _draw(sampler, settings, chunk, number))
         rows += json.loads(file.read_text(encoding="utf-8"))
         context.progress(place + 1, len(chunks), f"chunks of answers, round {number + 1} of {settings.rounds}")
     if not any(row["ended"] for row in rows):
@@ -120,12 +120,14 @@ def _sampled(
     return rows
 
 
-def take(prompts: Sequence[Prompt], first: int, count: int) -> list[Prompt]:
+def round_prompts(prompts: Sequence[Prompt], first: int, count: int) -> list[Prompt]:
     """So many prompts from a place on, from the beginning again behind the last; none of them twice."""
     return [prompts[(first + place) % len(prompts)] for place in range(min(count, len(prompts)))]
 
 
-def _speaker(context: RunContext, settings: RejectionSettings, start: Start, newest: Path | None) -> BestOfN:
+def _load_sampler(
+    context: RunContext, settings: RejectionSettings, start: RejectionStart, newest: Path | None
+) -> BestOfN:
     base = Bases().of(start.parent)
     role = "newest" if newest else None
     if newest:
@@ -135,18 +137,18 @@ def _speaker(context: RunContext, settings: RejectionSettings, start: Start, new
 
 
 def _draw(
-    speaker: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int
+    sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int
 ) -> list[dict[str, Any]]:
     """A row per prompt that leaves room for an answer: the best answer, its score, and the mean score of all n."""
     wanted = []
     for prompt in prompts:
         try:
-            ids = speaker.base.encoding.template(prompt.messages or prompt.text)
+            ids = sampler.base.encoding.template(prompt.messages or prompt.text)
         except BadInput:  # several turns, for a base without a chat template
             continue
-        if len(ids) + settings.max_new_tokens < speaker.base.context:
+        if len(ids) + settings.max_new_tokens < sampler.base.context:
             wanted.append(DrawRequest(prompt.id, ids, APART + number))
-    answers, scores = speaker.draw_scored(
+    answers, scores = sampler.draw_scored(
         wanted, SamplingLimits(settings.max_new_tokens, settings.batch_size), settings.seed
     )
     rows = []
@@ -166,7 +168,7 @@ def _draw(
     return rows
 
 
-def _frozen(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> Snapshot:
+def _freeze_round(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> Snapshot:
     """What the round imitates, as a snapshot of instruction rows."""
     kept = [
         {
@@ -181,7 +183,7 @@ def _frozen(context: RunContext, rows: Sequence[dict[str, Any]], number: int) ->
     return context.store.snapshots.freeze("instructions", kept, {"run": context.run.public, "round": number + 1})
 
 
-def _told(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> dict[str, float]:
+def _round_figures(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> dict[str, float]:
     """A round in figures: mean reward of all answers and of the chosen ones, and how many chosen ones had no end and were left out."""
     figures = {
         "reward": math.fsum(row["mean"] for row in rows) / len(rows),
@@ -198,8 +200,8 @@ def _told(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> d
     return figures | {"rows": sum(row["ended"] for row in rows), "without_end": sum(not row["ended"] for row in rows)}
 
 
-def _imitated(
-    context: RunContext, settings: RejectionSettings, start: Start, number: int, rows: Sequence[dict[str, Any]]
+def _imitate(
+    context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, rows: Sequence[dict[str, Any]]
 ) -> tuple[Path, Base]:
     """The folder of the round's adapter, the parent's included, and the base it was trained on. Raises Cancelled after a checkpoint."""
     folder, base = _round(context, number), Bases().of(start.parent)

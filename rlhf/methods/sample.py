@@ -14,7 +14,7 @@ from time import monotonic
 from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
-from rlhf.methods.best_of_n import load_sampler
+from rlhf.methods.answer_samplers import load_sampler
 from rlhf.models.policy_loading import Bases, choose_policies
 from rlhf.sampling.pairing import AnswerPairing, SamplingCounts, choose_prompts, find_project_id, prompts_per_split
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
@@ -33,56 +33,60 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     """
     wanted = prompts_per_split(context.store, settings)
     find_project_id(context.store, settings.project)
-    sampler = Sampler.of(context, settings)
+    sampling = SamplingRun.load(context, settings)
     prompts = [
         prompt
         for split, count in wanted.items()
-        for prompt in choose_prompts(context.store, split, count, sampler.answered[0], settings.seed)
+        for prompt in choose_prompts(context.store, split, count, sampling.answered[0], settings.seed)
     ]
-    encoded = sampler.encode(prompts)
+    encoded = sampling.encode(prompts)
     context.progress(0, len(encoded), "prompts")
-    least, most = (max(1, batches * settings.batch_size // sampler.each) for batches in (1, CHUNK))
+    least, most = (max(1, batches * settings.batch_size // sampling.answers_per_prompt) for batches in (1, CHUNK))
     for chunk in _chunks(encoded, least, most):
-        _heed(context)
-        sampler.sample(chunk)
-        context.progress(sampler.tally.prompts, len(encoded), "prompts")
-    return RunResult(produced=[], report=sampler.tally.report(policies=[one.policy.public for one in sampler.speakers]))
+        _stop_if_cancelled(context)
+        sampling.sample(chunk)
+        context.progress(sampling.tally.prompts, len(encoded), "prompts")
+    return RunResult(
+        produced=[], report=sampling.tally.report(policies=[one.policy.public for one in sampling.samplers])
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Sampler:
-    """One run's speakers (one, or two to compare), with how often each of them has `answered` each prompt before."""
+class SamplingRun:
+    """One run's samplers (one, or two to compare), with how often each of them has `answered` each prompt before."""
 
     context: RunContext
     settings: SampleSettings
-    speakers: list[AnswerSampler]
+    samplers: list[AnswerSampler]
     answered: list[Counter]
     tally: SamplingCounts
 
     @classmethod
-    def of(cls, context: RunContext, settings: SampleSettings) -> Sampler:
+    def load(cls, context: RunContext, settings: SampleSettings) -> SamplingRun:
         """Load the policies that are named. Raises BadInput where one is unknown or compared with itself."""
         store, bases = context.store, Bases()
         policies = choose_policies(store, settings.from_, settings.against)
-        speakers = [load_sampler(store, bases, policy) for policy in policies]
-        for base in {speaker.base for speaker in speakers}:
-            base.causal.register_forward_pre_hook(lambda *_: _heed(context))  # a batch of a slow model takes minutes
+        samplers = [load_sampler(store, bases, policy) for policy in policies]
+        for base in {sampler.base for sampler in samplers}:
+            base.causal.register_forward_pre_hook(
+                lambda *_: _stop_if_cancelled(context)
+            )  # a batch of a slow model takes minutes
         answers = (store.completions.of_policy(policy.id) for policy in policies)
         return cls(
-            context, settings, speakers, [Counter(one.prompt_id for one in some) for some in answers], SamplingCounts()
+            context, settings, samplers, [Counter(one.prompt_id for one in some) for some in answers], SamplingCounts()
         )
 
     @property
-    def each(self) -> int:
+    def answers_per_prompt(self) -> int:
         """Answers of each policy to a prompt."""
         return 1 if self.settings.against else self.settings.per_prompt
 
     def encode(self, prompts: Sequence[Prompt]) -> list[tuple[Prompt, list[list[int]]]]:
-        """Each prompt with its token ids for each speaker; one that does not fit is counted. Raises where none fits."""
+        """Each prompt with its token ids for each sampler; one that does not fit is counted. Raises where none fits."""
         encoded, problem = [], None
         for prompt in prompts:
             try:
-                encoded.append((prompt, [speaker.encode(prompt) for speaker in self.speakers]))
+                encoded.append((prompt, [sampler.encode(prompt) for sampler in self.samplers]))
             except BadInput as refused:
                 problem = problem or refused
                 self.tally.skipped[f"prompts that do not fit the base, such as: {problem}"] += 1
@@ -93,7 +97,7 @@ class Sampler:
     def sample(self, chunk: list) -> None:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""
         store, run_id, tally = self.context.store, self.context.run.id, self.tally
-        drawn = [self._draw(chunk, side) for side in range(len(self.speakers))]
+        drawn = [self._draw(chunk, side) for side in range(len(self.samplers))]
         project_id = find_project_id(store, self.settings.project)
         meeting = AnswerPairing(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
         with store.transaction():
@@ -108,20 +112,22 @@ class Sampler:
                     }
                     tally.add_pair(store.pairs.add(prompt.id, ids[0][place], ids[1][place], **about).shown)
                 else:
-                    meeting.add_items(prompt.id, ids[0][place * self.each : (place + 1) * self.each])
+                    meeting.add_items(
+                        prompt.id, ids[0][place * self.answers_per_prompt : (place + 1) * self.answers_per_prompt]
+                    )
         tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _draw(self, chunk: list, side: int) -> list[dict]:
         """One policy's answers to the prompts of the chunk, prompt by prompt, numbered from where it stopped before."""
-        speaker, settings, first = self.speakers[side], self.settings, self.answered[side]
+        sampler, settings, first = self.samplers[side], self.settings, self.answered[side]
         wanted = [
             DrawRequest(prompt.id, ids[side], number)
             for prompt, ids in chunk
-            for number in range(first[prompt.id], first[prompt.id] + self.each)
+            for number in range(first[prompt.id], first[prompt.id] + self.answers_per_prompt)
         ]
         limits = SamplingLimits(settings.max_new_tokens, settings.batch_size, settings.temperature)
         sampling = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
-        about = {"policy_id": speaker.policy.id, "sampling": sampling, "seed": settings.seed}
+        about = {"policy_id": sampler.policy.id, "sampling": sampling, "seed": settings.seed}
         return [
             {
                 "prompt_id": one.prompt_id,
@@ -131,11 +137,11 @@ class Sampler:
                 "ended": answer.ended,
             }
             | about
-            for one, answer in zip(wanted, speaker.draw(wanted, limits, settings.seed), strict=True)
+            for one, answer in zip(wanted, sampler.draw(wanted, limits, settings.seed), strict=True)
         ]
 
 
-def _heed(context: RunContext) -> None:
+def _stop_if_cancelled(context: RunContext) -> None:
     if context.cancelled():
         raise Cancelled
 

@@ -25,7 +25,7 @@ from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
-from rlhf.methods.sft_rows import as_shown, encoded, train_rows
+from rlhf.methods.sft_rows import describe_row, load_train_rows, tokenize_rows
 from rlhf.models.finetuning import merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -54,12 +54,12 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     store = context.store
     parent = choose_first_policy(store, settings.from_)
     snapshot, rows = frozen_rows(
-        context, "instructions", settings.snapshot, lambda: train_rows(store), {"split": "train"}
+        context, "instructions", settings.snapshot, lambda: load_train_rows(store), {"split": "train"}
     )
     base = Bases().of(parent)
-    data, too_long = encoded(store, base, rows)
+    data, too_long = tokenize_rows(store, base, rows)
     for row in data.select(range(min(SHOWN, len(data)))):
-        context.sample(0, **as_shown(base, row))
+        context.sample(0, **describe_row(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
     adapter = train(context, settings, base, data, parent_adapter)
     policy = publish_policy(

@@ -17,7 +17,7 @@ IGNORED = -100
 Messages = list[dict[str, str]]
 
 
-def train_rows(store: Store) -> list[dict]:
+def load_train_rows(store: Store) -> list[dict]:
     """Every instruction row of the train split. Raises BadInput where there is none."""
     rows = [
         {"instruction": row.instruction, "input": row.input, "output": row.output}
@@ -32,16 +32,16 @@ def train_rows(store: Store) -> list[dict]:
     return rows
 
 
-def prompts_of(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Messages]:
+def row_prompts(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Messages]:
     """The prompt of each row: its text, or the turns of the conversation that it was imported as."""
     chats = {prompt.text: prompt.messages for prompt in store.prompts.all() if prompt.messages}
     texts = [instruction_prompt(row["instruction"], row["input"]) for row in rows]
     return [chats.get(text, text) for text in texts]
 
 
-def encoded(store: Store, base: Base, rows: Sequence[Mapping[str, Any]]) -> tuple[Dataset, int]:
+def tokenize_rows(store: Store, base: Base, rows: Sequence[Mapping[str, Any]]) -> tuple[Dataset, int]:
     """Instruction rows as `tokenize` gives them, each with the prompt it was imported with."""
-    return tokenize(base, prompts_of(store, rows), [row["output"] for row in rows])
+    return tokenize(base, row_prompts(store, rows), [row["output"] for row in rows])
 
 
 def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[str]) -> tuple[Dataset, int]:
@@ -62,7 +62,7 @@ def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[st
     return Dataset.from_list(fitting), len(data) - len(fitting)
 
 
-def as_shown(base: Base, row: Mapping[str, list[int]]) -> dict[str, Any]:
+def describe_row(base: Base, row: Mapping[str, list[int]]) -> dict[str, Any]:
     """A row for a person: its prompt and answer as text, and `tokens`, (piece, whether it counts in the loss) each."""
     counted = [label != IGNORED for label in row["labels"]]
     asked, answer = (

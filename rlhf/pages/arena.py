@@ -16,8 +16,8 @@ from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
-from rlhf.evaluation.arena import Line, as_csv, judges, lines
-from rlhf.evaluation.elo import ranking
+from rlhf.evaluation.arena import PolicyRow, as_csv, judge_names, policy_rows
+from rlhf.evaluation.elo import elo_ratings
 from rlhf.pages.components import (
     QUIET,
     WHERE,
@@ -116,7 +116,7 @@ class ArenaPage:
         return [
             mark,
             gr.Dropdown(choices=names, value=against or None),
-            gr.Dropdown(choices=judges(store), value=judge or "rubric"),
+            gr.Dropdown(choices=judge_names(store), value=judge or "rubric"),
             gr.Dropdown(choices=names),
             *self.show(against, judge or "rubric"),
         ]
@@ -140,8 +140,8 @@ class ArenaPage:
             ]
         opponent = self.store.policies.get(against)
         met = head_to_head(self.store, "person")
-        found = lines(self.store, opponent, judge, met)
-        ranks = ranking(met, opponent.id)
+        found = policy_rows(self.store, opponent, judge, met)
+        ranks = elo_ratings(met, opponent.id)
         table = [[public_id(POLICY, one.policy_id), *(round(x) for x in one[1:4]), one.comparisons] for one in ranks]
         return [
             [row(line) for line in found],
@@ -205,7 +205,7 @@ def start_of(store: Store, policies: Sequence[Policy]) -> str | None:
     return public_id(POLICY, wanted) if wanted is not None else (policies[0].public if policies else None)
 
 
-def row(line: Line) -> list[str]:
+def row(line: PolicyRow) -> list[str]:
     """A line of the table."""
     memory = "–" if line.peak_mb is None else f"{line.peak_mb:,.0f}"
     return [
@@ -227,7 +227,7 @@ def row(line: Line) -> list[str]:
     ]
 
 
-def notes(found: Sequence[Line], against: Policy) -> str:
+def notes(found: Sequence[PolicyRow], against: Policy) -> str:
     """What must be known to read the table: who was not judged, whose judge was not independent, and where the prompts differ."""
     said_so = [f"{line.policy}: the judge is not independent, {line.partial}." for line in found if line.partial]
     judged = [line for line in found if line.win_rate is not None]
@@ -240,7 +240,7 @@ def notes(found: Sequence[Line], against: Policy) -> str:
     return "".join(f"<p class=soft>{esc(text)}</p>" for text in said_so)
 
 
-def plot(found: Sequence[Line], against: Policy) -> str:
+def plot(found: Sequence[PolicyRow], against: Policy) -> str:
     """Win rate over the square root of KL (the axis of Gao et al. 2023), with intervals; nothing where no line has both."""
     dots = [line for line in found if line.win_rate is not None and line.kl is not None]
     if not dots:
@@ -262,7 +262,7 @@ def plot(found: Sequence[Line], against: Policy) -> str:
     return f"<div class=plots><figure>{caption}{chart.svg('Win rate over the square root of KL')}{key}</figure></div>"
 
 
-def download(found: Sequence[Line], against: Policy, judge: str) -> str:
+def download(found: Sequence[PolicyRow], against: Policy, judge: str) -> str:
     """A link that saves every column as CSV."""
     data = base64.b64encode(as_csv(list(found)).encode()).decode()
     name = f"arena-{against.public}-{judge}.csv"

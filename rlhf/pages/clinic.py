@@ -11,7 +11,7 @@ from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
-from rlhf.clinic.examination import Examination, path
+from rlhf.clinic.examination import Examination, examination_path
 from rlhf.pages import clinic_map, clinic_view
 from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
 from rlhf.runs.launch import launch
@@ -197,7 +197,7 @@ class ClinicPage:
     def draw(self, colour: str) -> tuple[str, str]:
         """The map and the table of clusters of the newest examination."""
         run = clinic_view.latest(self.store, "embed")
-        place = path(self.store, run.id)
+        place = examination_path(self.store, run.id)
         if not place.is_file():
             return empty("The vectors of that look are gone: look again."), ""
         examination = Examination.load(place.parent)

@@ -81,7 +81,7 @@ def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
 def run(context: RunContext, settings: EndpointSettings) -> RunResult:
     """Ask, some questions at a time, and store what comes. Raises BadInput where the endpoint fails; what was answered stays."""
     endpoint = OpenAIEndpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
-    asking = Asking(
+    asking = EndpointRun(
         context, settings, endpoint, context.store.completions.counts_of_model(settings.model), SamplingCounts()
     )
     prompts = _chosen(context.store, settings, asking.answered)
@@ -99,7 +99,7 @@ def run(context: RunContext, settings: EndpointSettings) -> RunResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class EndpointRun:
     """One run at work. `answered` counts, by prompt id, the answers of this model that were there before."""
 
     context: RunContext

@@ -22,7 +22,7 @@ def prepare(
     A base with another `chat_template` is another policy: what was sampled with the old one stays explained.
     Raises BadInput, and changes nothing, where `base` is a folder without a model or the template cannot be read.
     """
-    base = base and found(base)
+    base = base and resolve_base(base)
     template = read_template(chat_template, base)
     store.imports.repair()
     if not store.policies.count():
@@ -59,7 +59,7 @@ def _is_known(store: Store, base: str, template: str | None) -> bool:
     return any(template in (None, policy.versions.get("chat_template")) for policy in bare)
 
 
-def found(base: str) -> str:
+def resolve_base(base: str) -> str:
     """A folder as an absolute path, the id of a downloaded hub model as it is. Raises BadInput for what is neither."""
     local = Path(base).expanduser()
     if not local.exists() and downloaded(base):

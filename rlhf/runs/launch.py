@@ -34,12 +34,12 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
         raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
-    if not left_checkpoint(store, old):
+    if not has_checkpoint(store, old):
         raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {start_command(old.kind)}")
     return launch(store, old.kind, old.settings, by=by, resumes=old.id)
 
 
-def left_checkpoint(store: Store, run: Run) -> bool:
+def has_checkpoint(store: Store, run: Run) -> bool:
     """Whether a run left something that another one can go on from."""
     return bool({path.name for path in (store.home / "runs" / str(run.id)).glob("checkpoint/*")} - UNFINISHED)
 
@@ -55,7 +55,7 @@ def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float 
         time.sleep(poll)
 
 
-def outcome(run: Run) -> dict:
+def run_document(run: Run) -> dict:
     """The contract's document about a run: {run, status, produced}, with the error where there is one."""
     told = {"run": run.public, "status": run.state, "produced": run.produced}
     return {**told, "error": run.error} if run.error else told

@@ -25,7 +25,7 @@ from rlhf.models.start_policy import choose_first_policy, choose_start
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 
 
-def prompts(store: Store, settings: Any) -> None:
+def check_prompts(store: Store, settings: Any) -> None:
     """At least one prompt to answer; of the source that `prompts` names where it is no number."""
     if not store.prompts.count():
         raise BadInput("this home has no prompts", "Import some: preference-loop import FILE --as prompts")
@@ -35,40 +35,40 @@ def prompts(store: Store, settings: Any) -> None:
         raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
 
 
-def pairs(store: Store, settings: Any) -> None:
+def check_pairs(store: Store, settings: Any) -> None:
     """What is to be sampled makes pairs, of splits that hold prompts, for a labeling project that exists."""
     prompts_per_split(store, settings)
     find_project_id(store, settings.project)
 
 
-def speakers(store: Store, settings: Any) -> None:
+def check_answering_policies(store: Store, settings: Any) -> None:
     """The policy that answers can be used, and so can the one it is compared with, where one is named."""
     for one in choose_policies(store, settings.from_, settings.against):
-        usable(store, one, settings)
+        check_usable(store, one, settings)
 
 
-def policy(store: Store, settings: Any) -> None:
+def check_policy(store: Store, settings: Any) -> None:
     """The policy that is named, or the first one, can be used."""
-    usable(store, choose_first_policy(store, settings.from_), settings)
+    check_usable(store, choose_first_policy(store, settings.from_), settings)
 
 
-def start(store: Store, settings: Any) -> None:
+def check_start(store: Store, settings: Any) -> None:
     """The policy that is trained from exists, has weights of its own and can be used."""
-    usable(store, choose_start(store, settings.from_), settings)
+    check_usable(store, choose_start(store, settings.from_), settings)
 
 
-def usable(store: Store, policy: Policy, settings: Any) -> None:
+def check_usable(store: Store, policy: Policy, settings: Any) -> None:
     """A policy's base and adapter lie where they were written down, and there is room for the answers, where any are sampled."""
     locate(policy.base)
     if policy.adapter:
         adapter_folder(store, policy)
     if hasattr(settings, "max_new_tokens"):
-        room(policy, settings)
+        check_room(policy, settings)
 
 
-def room(policy: Policy, settings: Any) -> None:
+def check_room(policy: Policy, settings: Any) -> None:
     """Answers as long as `max_new_tokens`, with a prompt and an end token, can stand in the base's context, where that can be read here."""
-    context = context_of(policy.base)
+    context = context_length(policy.base)
     if context and settings.max_new_tokens > context - 2:
         raise BadInput(
             f"max_new_tokens={settings.max_new_tokens} does not fit {policy.public}: its base reads {context} tokens, prompt and answer together",
@@ -77,7 +77,7 @@ def room(policy: Policy, settings: Any) -> None:
         )
 
 
-def context_of(base: str) -> int | None:
+def context_length(base: str) -> int | None:
     """Tokens of a base's context by its config.json; None where it is not in a folder, or says nothing."""
     try:
         config = json.loads(((BASE if base == SOURCE else Path(base)) / "config.json").read_text(encoding="utf-8"))
@@ -87,18 +87,18 @@ def context_of(base: str) -> int | None:
     return config.get("max_position_embeddings") or config.get("n_positions")
 
 
-def compared(store: Store, settings: Any) -> None:
+def check_contests(store: Store, settings: Any) -> None:
     """There are contests, each of them with room for the answers, and a judge."""
     for pair in choose_contests(store, settings):
         for one in pair:
-            usable(store, one, settings)
+            check_usable(store, one, settings)
     if settings.reward:
         store.reward_models.get(parse_id(settings.reward, REWARD_MODEL))
     elif settings.judge == "reward":
         raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
 
 
-def reward(store: Store, settings: Any) -> None:
+def check_reward(store: Store, settings: Any) -> None:
     """The reward exists, or there is a reward model to choose."""
     if settings.reward:
         reward_record(store, settings.reward)
@@ -106,7 +106,7 @@ def reward(store: Store, settings: Any) -> None:
         raise BadInput("there is no reward model yet", "Train one first: preference-loop train reward", field="reward")
 
 
-def uncertainty(store: Store, settings: Any) -> None:
+def check_uncertainty(store: Store, settings: Any) -> None:
     """A price on disagreement has an ensemble whose members can disagree, as far as can be told here."""
     if settings.uncertainty:
         judge = _judge(store, settings)
@@ -114,7 +114,7 @@ def uncertainty(store: Store, settings: Any) -> None:
             raise missing_members(settings.uncertainty)
 
 
-def guard(store: Store, settings: Any) -> None:
+def check_guard(store: Store, settings: Any) -> None:
     """The guard, where one is named, exists, and learned from no comparison that the reward learned from."""
     if not settings.guard:
         return
@@ -136,7 +136,7 @@ def _judge(store: Store, settings: Any) -> RewardModel | None:
     return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
 
 
-def labels(store: Store, settings: Any) -> None:
+def check_labels(store: Store, settings: Any) -> None:
     """At least one comparison that may train, simulated ones only where the settings admit them; a part that is one."""
     read_part(getattr(settings, "part", ALL))
     if getattr(settings, "snapshot", ""):
@@ -145,7 +145,7 @@ def labels(store: Store, settings: Any) -> None:
         preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
 
 
-def instructions(store: Store, settings: Any) -> None:
+def check_instructions(store: Store, settings: Any) -> None:
     """At least one instruction row to imitate."""
     if getattr(settings, "snapshot", ""):
         snapshot_rows(store, settings.snapshot, "instructions")
@@ -155,10 +155,10 @@ def instructions(store: Store, settings: Any) -> None:
         )
 
 
-def text(store: Store, settings: Any) -> None:
+def check_text(store: Store, settings: Any) -> None:
     """The text to pre-train on can be read; the policy to continue exists, or the heads share the width of a new model evenly."""
     if settings.from_:
-        usable(store, choose_start(store, settings.from_), settings)
+        check_usable(store, choose_start(store, settings.from_), settings)
     elif settings.hidden_size % (2 * settings.heads):
         near = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
         raise BadInput(
@@ -170,17 +170,17 @@ def text(store: Store, settings: Any) -> None:
 
 
 CHECKS: dict[str, Callable[[Store, Any], Any]] = {
-    "prompts": prompts,
-    "pairs": pairs,
-    "policy": policy,
-    "start": start,
-    "speakers": speakers,
-    "contests": compared,
-    "reward": reward,
-    "guard": guard,
-    "uncertainty": uncertainty,
-    "labels": labels,
-    "instructions": instructions,
-    "text": text,
+    "prompts": check_prompts,
+    "pairs": check_pairs,
+    "policy": check_policy,
+    "start": check_start,
+    "speakers": check_answering_policies,
+    "contests": check_contests,
+    "reward": check_reward,
+    "guard": check_guard,
+    "uncertainty": check_uncertainty,
+    "labels": check_labels,
+    "instructions": check_instructions,
+    "text": check_text,
     **clinic.CHECKS,
 }

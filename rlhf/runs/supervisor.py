@@ -28,12 +28,12 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "
 
 Threads that wait for each other sleep: where they spin, as they do unasked, a second busy program on the machine makes a small model
 tens of times slower (docs/benchmarks.md)."""
-BESIDE = ("endpoint",)
+PARALLEL_KINDS = ("endpoint",)
 """Kinds of run that only wait for another machine's answers, in a command's own process: no queued run waits for them."""
 GRACE = 30.0
 """Seconds from SIGTERM, in which a run saves its checkpoint, to SIGKILL."""
 
-ROOM = 5.0
+DISK_RETRY_SECONDS = 5.0
 """Seconds between two looks whether a full disk has room again."""
 
 Command = Callable[[int, Path], list[str]]
@@ -53,16 +53,16 @@ class Supervisor:
         self.command = command
         self.grace = grace
         self.children: dict[int, subprocess.Popen] = {}
-        self.told: dict[int, float] = {}
+        self.cancelled_at: dict[int, float] = {}
 
     def step(self) -> bool:
         """Look after what is running; start the oldest queued run where nothing is in its way."""
         running = self.store.runs.all(state="running")
         for run in running:
-            self.look_after(run)
+            self.check_run(run)
         at_work = {run.id for run in running}
         self.children = {id: child for id, child in self.children.items() if id in at_work or child.poll() is None}
-        run = self.store.runs.claim(beside=BESIDE)
+        run = self.store.runs.claim(beside=PARALLEL_KINDS)
         if run is not None:
             self.start(run)
         return bool(running or run)
@@ -84,7 +84,7 @@ class Supervisor:
         self.children[run.id] = child
         self.store.runs.start(run.id, *identify_process(child.pid))
 
-    def look_after(self, run: Run) -> None:
+    def check_run(self, run: Run) -> None:
         """Pass a cancellation on; decide `lost` where the process is gone and left no end behind."""
         child = self.children.get(run.id)
         code = child.poll() if child else None
@@ -96,10 +96,10 @@ class Supervisor:
     def cancel(self, run: Run) -> None:
         """SIGTERM to the group once; SIGKILL when the grace is over."""
         now = time.monotonic()
-        if run.id not in self.told:
-            self.told[run.id] = now
+        if run.id not in self.cancelled_at:
+            self.cancelled_at[run.id] = now
             _signal_group(run.pid, signal.SIGTERM)
-        elif now - self.told[run.id] > self.grace:
+        elif now - self.cancelled_at[run.id] > self.grace:
             _signal_group(run.pid, signal.SIGKILL)
 
     def mark_ended(self, run: Run, code: int | None) -> None:
@@ -114,7 +114,7 @@ class Supervisor:
                     run.id, "lost", error=f"its process ended without a word{how}; the last lines are in {log}"
                 )
         self.children.pop(run.id, None)
-        self.told.pop(run.id, None)
+        self.cancelled_at.pop(run.id, None)
 
 
 def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.3, grace: float = GRACE) -> None:
@@ -156,7 +156,7 @@ def _step(supervisor: Supervisor) -> bool:
     except (StoreTrouble, OSError) as problem:
         if not is_disk_full(problem):
             raise
-        time.sleep(ROOM)
+        time.sleep(DISK_RETRY_SECONDS)
         return True
 
 

@@ -28,19 +28,19 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory
 from rlhf.kinds import Kind, find_kind
-from rlhf.runs.launch import left_checkpoint
+from rlhf.runs.launch import has_checkpoint
 
-BEAT = 5.0
+HEARTBEAT_SECONDS = 5.0
 """Seconds between two signs of life in the store."""
-CHATTER = (
+LIBRARY_WARNINGS = (
     (FutureWarning, r"transformers\b"),
     (UserWarning, r"peft\b"),
     (UserWarning, r"torch\.utils\.data\b"),
 )
 """Warnings of libraries about each other, by category and module: nobody who reads a run's log can act on them."""
-SIZES = "accelerate.yaml"
+ACCELERATE_CONFIG = "accelerate.yaml"
 """In the home: how many processes share a run, in accelerate's own words; see docs/scaling.md."""
-LAUNCHED = "RANK" in os.environ
+UNDER_LAUNCHER = "RANK" in os.environ
 """Whether a launcher started this process; torch's name for its number."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
@@ -50,8 +50,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
 
     SIGTERM is taken as the wish to stop before torch is imported.
     """
-    store.runs.start(run.id, *identify_process(os.getppid() if LAUNCHED else None))
-    threading.Thread(target=_beat, args=(store, run.id), daemon=True).start()
+    store.runs.start(run.id, *identify_process(os.getppid() if UNDER_LAUNCHER else None))
+    threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
         settings = parse_settings(kind.settings_class(), run.settings)
         result = kind.runner()(RunContext(store, run), settings)
@@ -62,7 +62,7 @@ def work(store: Store, run: Run, kind: Kind) -> str:
         return _failed(store, run, problem)
 
 
-class _Beside(RunContext):
+class _SecondaryContext(RunContext):
     """A run as a process beside the main one sees it: it reads, and says nothing."""
 
     def checkpoints(self) -> Path:
@@ -78,7 +78,7 @@ class _Beside(RunContext):
 def assist(store: Store, run: Run, kind: Kind) -> str:
     """Do a share of the run without writing to the store; returns how it went, for the exit status."""
     try:
-        kind.runner()(_Beside(store, run), parse_settings(kind.settings_class(), run.settings))
+        kind.runner()(_SecondaryContext(store, run), parse_settings(kind.settings_class(), run.settings))
     except Cancelled:
         return "cancelled"
     except BadInput as problem:
@@ -93,25 +93,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=int)
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
-    keep_quiet()
+    silence_libraries()
     keep_freed_memory()
     store = Store(args.home)
     run = store.runs.get(args.run)
     if run.state != "running":
         print(f"{run.public} is {run.state}: nothing to do")
         return 1
-    kind, sizes = find_kind(run.kind), args.home / SIZES
-    if LAUNCHED:
-        threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    kind, sizes = find_kind(run.kind), args.home / ACCELERATE_CONFIG
+    if UNDER_LAUNCHER:
+        threading.Thread(target=_exit_with, args=(os.getppid(),), daemon=True).start()
     elif kind.shared and sizes.is_file():
         _launch(run.id, args.home.resolve(), sizes.resolve())
     return EXIT[(assist if int(os.environ.get("RANK", 0)) else work)(store, run, kind)]
 
 
-def keep_quiet() -> None:
+def silence_libraries() -> None:
     """Keep the libraries' chatter and progress bars out of the log. Call before they are imported: they look once."""
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    for category, module in CHATTER:
+    for category, module in LIBRARY_WARNINGS:
         warnings.filterwarnings("ignore", category=category, module=module)
 
 
@@ -130,10 +130,10 @@ def _launch(run_id: int, home: Path, sizes: Path) -> None:
     os.execv(sys.executable, [sys.executable, "-m", *command])
 
 
-def _leave_with(launcher: int) -> None:
+def _exit_with(launcher: int) -> None:
     """End this process when the one that launched it is gone: nobody works on a run that is written off."""
     while os.getppid() == launcher:
-        time.sleep(BEAT)
+        time.sleep(HEARTBEAT_SECONDS)
     os._exit(EXIT["failed"])
 
 
@@ -161,15 +161,15 @@ def _failed(store: Store, run: Run, problem: Exception) -> str:
 def _no_space(store: Store, run: Run) -> str:
     again = (
         f"go on from its checkpoint: preference-loop runs resume {run.public}"
-        if left_checkpoint(store, run)
+        if has_checkpoint(store, run)
         else "start the run again"
     )
     return f"the disk is full; what was stored before is kept. Free some space, then {again}"
 
 
-def _beat(store: Store, run_id: int) -> None:
+def _send_heartbeats(store: Store, run_id: int) -> None:
     pause = threading.Event()
-    while not pause.wait(BEAT):
+    while not pause.wait(HEARTBEAT_SECONDS):
         with suppress(StoreTrouble):
             store.runs.heartbeat(run_id)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rlhf.runs.launch import outcome
+from rlhf.runs.launch import run_document
 from rlhf.tour.report import text, write_page
-from rlhf.tour.run import StageFailed, run_tour
+from rlhf.tour.run import run_tour
+from rlhf.tour.stages import StageFailed
 
 
 def cmd_tour(args: argparse.Namespace) -> dict:
@@ -17,7 +18,7 @@ def cmd_tour(args: argparse.Namespace) -> dict:
             args.home, quick=args.quick, seed=args.seed, labels=args.labels, all_methods=args.all, say=_say
         )
     except StageFailed as failed:
-        return outcome(failed.run)
+        return run_document(failed.run)
     _say(f"report: {write_page(findings)}")
     return findings.document
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from rlhf.tour.document import TourResult
 from rlhf.tour.plots import (
     draw_calibration,
     draw_curve,
@@ -15,7 +16,6 @@ from rlhf.tour.plots import (
     figure,
     ranked_methods,
 )
-from rlhf.tour.run import Findings
 
 PAGE = "report.html"
 STYLE = """
@@ -71,14 +71,14 @@ def _best_of(best: dict) -> str:
     return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best.get('by_gold'), 'win_rate'))}, "
 
 
-def write_page(findings: Findings) -> Path:
+def write_page(findings: TourResult) -> Path:
     """HOME/report.html, with its plots inside."""
     path = findings.home / PAGE
     path.write_text(page(findings), encoding="utf-8")
     return path
 
 
-def page(findings: Findings) -> str:
+def page(findings: TourResult) -> str:
     """The report as HTML that needs no other file and no network."""
     document = findings.document
     parts = [

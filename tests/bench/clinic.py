@@ -23,7 +23,7 @@ from data.selection.centres import k_centre
 from data.selection.near import near_duplicates
 from data.splits import split_of
 from labeling.rating.simulate import Rater, simulate_ratings
-from rlhf.tour.run import FULL, Tour, World
+from rlhf.tour.stages import FULL, Tour, TourEnvironment
 from tests.support import ROOT
 
 FOLDER = "REWARD_BENCH_DATA"
@@ -52,7 +52,7 @@ def clinic_quality(home: Path, *, seed: int = 0) -> dict:
 
 def starter_quality(seed: int, rows: int = LOOKED_AT) -> dict:
     """The filter at 3 points against the planted defects of rows that nobody rated."""
-    from rlhf.clinic.findings import against_defects, against_ratings
+    from rlhf.clinic.findings import score_against_defects, score_against_ratings
 
     kept = list(starter.read_rows(starter.INSTRUCTIONS))[:rows]
     gold = [starter.gold(row["facts"], row["output"]) for row in kept]
@@ -64,8 +64,8 @@ def starter_quality(seed: int, rows: int = LOOKED_AT) -> dict:
     unseen = np.setdiff1d(np.arange(len(kept)), rated)
     defects = [kept[place]["defects"] for place in unseen]
     return {
-        "held_out": against_ratings(held_out, np.array(scores, dtype=float), 3.0),
-        **(against_defects(points[unseen], defects, 3.0) or {}),
+        "held_out": score_against_ratings(held_out, np.array(scores, dtype=float), 3.0),
+        **(score_against_defects(points[unseen], defects, 3.0) or {}),
     }
 
 
@@ -138,16 +138,18 @@ def _points(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of all rows, and held-out ones of the rated, from the starter's base as it stands."""
     from reward.base.frozen_base import Base
-    from rlhf.clinic.curate import looks
+    from rlhf.clinic.curate import quality_features
     from rlhf.clinic.embed import examine
-    from rlhf.clinic.quality import Rated, learn
-    from rlhf.clinic.reading import encode, read
+    from rlhf.clinic.quality import RatedRows, fit_quality_model
+    from rlhf.clinic.reading import encode_row, read_rows
 
     base = Base.load("starter")
-    reading = read(base, [encode(base, row.instruction, row.input, row.output) for row in rows], 64, lambda done: None)
-    seen = looks(examine(rows, reading, clusters=1, similarity=1.0, seed=seed), rows)
+    reading = read_rows(
+        base, [encode_row(base, row.instruction, row.input, row.output) for row in rows], 64, lambda done: None
+    )
+    seen = quality_features(examine(rows, reading, clusters=1, similarity=1.0, seed=seed), rows)
     prompts = np.array([rows[place].prompt_id for place in rated])
-    quality, held_out = learn(Rated(seen.at(rated), np.array(scores, dtype=float), prompts), seed)
+    quality, held_out = fit_quality_model(RatedRows(seen.at(rated), np.array(scores, dtype=float), prompts), seed)
     return quality.predict(seen), held_out
 
 
@@ -192,10 +194,10 @@ def _clocks(began: float, spent: float) -> dict:
 
 
 def sft_curated(
-    home: Path, *, seed: int = 0, steps: int = 150, world: World | None = None, kept: Path | None = None
+    home: Path, *, seed: int = 0, steps: int = 150, world: TourEnvironment | None = None, kept: Path | None = None
 ) -> dict:
     """Policies trained on 500 curated rows, on 500 random ones and on all, for the same steps: how often the first beats the others."""
-    world = world or World()
+    world = world or TourEnvironment()
     shutil.copytree(looked_at(world, kept or CACHE), home, dirs_exist_ok=True)
     store = Store(home)
     simulate_ratings(store, ratings=RATED, raters=2, seed=seed)
@@ -214,7 +216,7 @@ def sft_curated(
     return found | quality | {"coverage": filters["coverage"], "stages": stages.stages}
 
 
-def looked_at(world: World, cache: Path) -> Path:
+def looked_at(world: TourEnvironment, cache: Path) -> Path:
     """A home whose rows have been looked at: that takes about as long as a training and no seed changes it, so it is made once and kept.
 
     Its name holds a hash of what it is made from: the starter's files and the code that reads rows.

@@ -14,7 +14,7 @@ from data.run_context import RunContext
 from data.settings import parse_settings
 from data.splits import split_of
 from rlhf.kinds import KINDS
-from rlhf.tour.run import World
+from rlhf.tour.stages import TourEnvironment
 from tests.bench import figures
 from tests.bench.__main__ import chosen
 from tests.bench.clinic import looked_at, manners, sft_curated
@@ -81,7 +81,7 @@ def test_the_study_of_curated_rows_looks_at_them_once_and_trains_each_set_once(t
         store.prompts.add_many({"text": row["prompt"], "source": "test", "facts": row["facts"]} for row in asked)
 
     found = sft_curated(
-        tmp_path / "home", seed=1, steps=1, world=World(register=register, work=here), kept=tmp_path / "kept"
+        tmp_path / "home", seed=1, steps=1, world=TourEnvironment(register=register, work=here), kept=tmp_path / "kept"
     )
     assert set(found["stages"]) == {"curated", "random", "against random", "against all"}
     assert 0 <= found["random"]["win_rate"] <= 1
@@ -92,7 +92,7 @@ def test_the_study_of_curated_rows_looks_at_them_once_and_trains_each_set_once(t
     def refuse(store: Store) -> None:
         raise AssertionError("the rows were looked at again")
 
-    assert looked_at(World(register=refuse), tmp_path / "kept").parent == tmp_path / "kept"
+    assert looked_at(TourEnvironment(register=refuse), tmp_path / "kept").parent == tmp_path / "kept"
 
 
 def test_a_rater_of_manners_goes_by_what_was_rewritten() -> None:

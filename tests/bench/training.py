@@ -36,8 +36,8 @@ from data.starter import BASE, INSTRUCTIONS, read_rows
 from data.starter.corpus import documents
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
-from rlhf.methods.pretrain import Rows, build_trainer, encode, shape
-from rlhf.methods.pretraining_text import Text
+from rlhf.methods.pretrain import PretrainingRows, build_trainer, llama_config, tokenize_documents
+from rlhf.methods.pretraining_text import TextSource
 from rlhf.methods.sft import build_trainer as build_sft
 from rlhf.methods.sft_rows import tokenize
 from rlhf.settings import PretrainSettings, SFTSettings
@@ -67,18 +67,18 @@ def pretrain_sides(steps: int) -> tuple[Made, Made, float, torch.dtype]:
     """The starter's shape, tokenizer, documents and batch."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(BASE)
     settings = PretrainSettings(max_steps=steps)
-    text = Text(documents, documents)
+    text = TextSource(documents, documents)
 
     def model() -> LlamaForCausalLM:
         torch.manual_seed(0)
-        return LlamaForCausalLM(shape(settings, tokenizer))
+        return LlamaForCausalLM(llama_config(settings, tokenizer))
 
     def ours(folder: Path) -> tuple[Trainer, list[int]]:
-        rows = Rows(text, tokenizer, settings)
+        rows = PretrainingRows(text, tokenizer, settings)
         return counted(build_trainer(folder, settings, model(), rows))
 
     def theirs(folder: Path) -> tuple[Trainer, list[int]]:
-        rows = encode(tokenizer, list(islice(text.documents(1), steps * settings.batch_size)))
+        rows = tokenize_documents(tokenizer, list(islice(text.documents(1), steps * settings.batch_size)))
         arguments = TrainingArguments(
             str(folder),
             max_steps=steps,

@@ -12,7 +12,7 @@ from data.splits import split_of
 from reward.prompt_parts import place_of, read_part, within
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
-from rlhf.runs.preflight import labels as check_labels
+from rlhf.runs.preflight import check_labels
 
 TEXTS = [f"Write note {number}." for number in range(4000)]
 

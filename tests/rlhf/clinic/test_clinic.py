@@ -15,11 +15,11 @@ from data.views.frozen_rows import snapshot_rows
 from reward.base.frozen_base import Base
 from rlhf.clinic import curate, embed
 from rlhf.clinic.checks import CHECKS
-from rlhf.clinic.examination import Examination, examined
-from rlhf.clinic.findings import against_defects, agreement, agreements
-from rlhf.clinic.plateau import flat_from
-from rlhf.clinic.quality import Looks, Rated, learn
-from rlhf.clinic.reading import LOSSES, encode, read, summary
+from rlhf.clinic.examination import Examination, find_examination
+from rlhf.clinic.findings import rater_agreement, rater_agreement_by_source, score_against_defects
+from rlhf.clinic.plateau import plateau_start
+from rlhf.clinic.quality import QualityFeatures, RatedRows, fit_quality_model
+from rlhf.clinic.reading import LOSSES, encode_row, loss_summary, read_rows
 from rlhf.clinic.settings import ABSettings, CurateSettings, EmbedSettings, QuantitySettings
 from rlhf.clinic.trials import run_ab, run_quantity
 from tests.support.tiny_home import make_tiny_home
@@ -42,10 +42,10 @@ def losses_by_hand(base: Base, prompt: list[int], answer: list[int]) -> list[flo
 def test_ifd_is_the_loss_after_the_instruction_over_the_loss_after_an_empty_one(model):
     base = Base.load(model)
     rows = [
-        encode(base, "Thank Mina.", "", "Dear Mina, thank you."),
-        encode(base, "Name two animals, please.", "wild", "A fox."),
+        encode_row(base, "Thank Mina.", "", "Dear Mina, thank you."),
+        encode_row(base, "Name two animals, please.", "wild", "A fox."),
     ]
-    reading = read(base, rows, batch_size=2, tell=lambda done: None)
+    reading = read_rows(base, rows, batch_size=2, tell=lambda done: None)
     for row, losses in zip(rows, reading.losses, strict=True):
         after, alone = (
             losses_by_hand(base, row.prompt, row.answer),
@@ -59,52 +59,54 @@ def test_ifd_is_the_loss_after_the_instruction_over_the_loss_after_an_empty_one(
 
 def test_vectors_are_means_of_hidden_states_whatever_stands_in_the_batch(model):
     base = Base.load(model)
-    row = encode(base, "Thank Mina.", "", "Dear Mina.")
-    other = encode(base, "A much longer instruction that pads the batch.", "", "And a much longer answer to it, too.")
+    row = encode_row(base, "Thank Mina.", "", "Dear Mina.")
+    other = encode_row(
+        base, "A much longer instruction that pads the batch.", "", "And a much longer answer to it, too."
+    )
     ids, mask = base.collate([row.prompt + row.answer])
     with torch.no_grad():
         states = base.hidden(ids, mask)[0]
-    reading = read(base, [other, row], batch_size=2, tell=lambda done: None)
+    reading = read_rows(base, [other, row], batch_size=2, tell=lambda done: None)
     np.testing.assert_allclose(reading.instructions[1], states[: len(row.prompt)].mean(0), atol=1e-5)
     np.testing.assert_allclose(reading.answers[1], states[len(row.prompt) :].mean(0), atol=1e-5)
 
 
 def test_a_row_longer_than_the_context_is_cut_and_keeps_its_answers_beginning(model):
     base = Base.load(model)
-    row = encode(base, "word " * 400, "", "many words " * 400)
+    row = encode_row(base, "word " * 400, "", "many words " * 400)
     assert len(row.prompt) + len(row.answer) <= base.context
     assert row.answer == base.encode_completion("many words " * 400)[: len(row.answer)]
     assert len(row.prompt) >= base.context // 4
 
 
 def test_the_summary_of_losses_is_worked_out():
-    assert summary(np.array([1.0, 3.0]), np.array([4.0, 4.0])).tolist() == [2.0, 4.0, 0.5, 2.0, 3.0, 3.0, -1.0]
+    assert loss_summary(np.array([1.0, 3.0]), np.array([4.0, 4.0])).tolist() == [2.0, 4.0, 0.5, 2.0, 3.0, 3.0, -1.0]
 
 
 def test_a_curve_is_flat_from_the_fewest_rows_that_none_beats():
     rng = np.random.default_rng(0)
     luck = rng.random(400)
     outcomes = {count: (luck < rate).astype(float) for count, rate in ((10, 0.3), (20, 0.6), (40, 0.61), (80, 0.6))}
-    assert flat_from(outcomes) == 20
-    assert flat_from({10: np.ones(5), 20: np.ones(5)}) == 10
+    assert plateau_start(outcomes) == 20
+    assert plateau_start({10: np.ones(5), 20: np.ones(5)}) == 10
 
 
-def looks(columns: np.ndarray, vectors: np.ndarray | None = None) -> Looks:
+def quality_features(columns: np.ndarray, vectors: np.ndarray | None = None) -> QualityFeatures:
     """Rows whose answers say nothing, and whose vectors say nothing unless they are given."""
-    return Looks(
+    return QualityFeatures(
         columns, np.zeros((len(columns), 2)) if vectors is None else vectors, [f"text {n}" for n in range(len(columns))]
     )
 
 
-def rated(count: int = 60) -> Rated:
+def rated(count: int = 60) -> RatedRows:
     columns = np.random.default_rng(1).normal(size=(count, 4))
-    return Rated(looks(columns), np.clip(2.5 + 2 * columns[:, 0], 0, 5), np.arange(count) // 2)
+    return RatedRows(quality_features(columns), np.clip(2.5 + 2 * columns[:, 0], 0, 5), np.arange(count) // 2)
 
 
 def test_quality_is_learned_and_what_it_says_of_unseen_ratings_is_told():
-    quality, held_out = learn(rated(), seed=0)
+    quality, held_out = fit_quality_model(rated(), seed=0)
     fresh = np.random.default_rng(2).normal(size=(50, 4))
-    points = quality.predict(looks(fresh))
+    points = quality.predict(quality_features(fresh))
     assert np.corrcoef(points, fresh[:, 0])[0, 1] > 0.8
     assert np.corrcoef(held_out, rated().scores)[0, 1] > 0.6
     assert 0 <= points.min() <= points.max() <= 5
@@ -114,9 +116,9 @@ def test_a_rare_defect_in_one_column_is_seen_beside_a_hundred_numbers_that_say_n
     """One row in ten says a sentence twice, which costs two of five points; raters err by one point."""
     rng = np.random.default_rng(0)
     repeats = rng.random(1000) < 0.1
-    rows = looks(np.column_stack([repeats, rng.normal(size=(1000, 9))]), rng.normal(size=(1000, 100)))
+    rows = quality_features(np.column_stack([repeats, rng.normal(size=(1000, 9))]), rng.normal(size=(1000, 100)))
     scores = np.clip(4 - 2 * repeats[:200] + rng.normal(size=200), 0, 5)
-    quality, _ = learn(Rated(rows.at(np.arange(200)), scores, np.arange(200)))
+    quality, _ = fit_quality_model(RatedRows(rows.at(np.arange(200)), scores, np.arange(200)))
     points = quality.predict(rows)[200:]
     assert roc_auc_score(~repeats[200:], points) > 0.95
 
@@ -124,7 +126,7 @@ def test_a_rare_defect_in_one_column_is_seen_beside_a_hundred_numbers_that_say_n
 def test_a_row_unlike_any_rated_one_is_no_better_than_those_at_the_edge():
     """Scores rise with the one column up to 2.6; a row a thousand times as far out is read as one at three deviations."""
     given = rated()
-    quality, _ = learn(given)
+    quality, _ = fit_quality_model(given)
     edge = given.looks.columns.mean(axis=0) + 3 * given.looks.columns.std(axis=0)
     far = np.vstack([edge, 1000 * edge])
     assert quality.readers.columns.predict(far)[0] == pytest.approx(quality.readers.columns.predict(far)[1])
@@ -132,23 +134,23 @@ def test_a_row_unlike_any_rated_one_is_no_better_than_those_at_the_edge():
 
 def test_ratings_that_are_few_or_all_alike_are_refused():
     with pytest.raises(BadInput, match="10 rated rows are too few"):
-        learn(rated(10))
+        fit_quality_model(rated(10))
     with pytest.raises(BadInput, match="every rated row got 3"):
-        learn(replace(rated(), scores=np.full(60, 3.0)))
+        fit_quality_model(replace(rated(), scores=np.full(60, 3.0)))
 
 
 def test_the_filter_is_measured_against_marked_defects():
-    found = against_defects(
+    found = score_against_defects(
         np.array([4.0, 3.0, 2.0, 1.0, 5.0]), [[], [], ["rude"], ["rude", "wrong"], ["wrong"]], limit=2.5
     )
     assert found["auc"] == {"rude": 1.0, "wrong": 0.5}  # rude: 4 of 4 pairs in order; wrong (1 and 5): 2 of 4
     assert found["alone"] == {"rude": 1.0, "wrong": 0.0}
     assert (found["precision"], found["recall"], found["macro_auc"]) == (1.0, pytest.approx(2 / 3), 0.75)
-    assert against_defects(np.ones(2), [[], []], 1.0) is None
+    assert score_against_defects(np.ones(2), [[], []], 1.0) is None
 
 
 def test_raters_agree_where_both_find_a_row_usable_or_both_do_not():
-    assert agreement([[3, 5], [2, 3], [4]], 3.0)["rate"] == 0.5
+    assert rater_agreement([[3, 5], [2, 3], [4]], 3.0)["rate"] == 0.5
 
 
 def test_people_and_simulated_raters_never_meet_in_one_agreement():
@@ -158,12 +160,12 @@ def test_people_and_simulated_raters_never_meet_in_one_agreement():
         [("person", 1), ("simulated", 5)],
         [("simulated", 4), ("simulated", 1)],
     ]
-    found = agreements(rows, 3.0)
+    found = rater_agreement_by_source(rows, 3.0)
     assert {source: (one["rows"], one["rate"]) for source, one in found.items()} == {
         "person": (1, 1.0),
         "simulated": (1, 0.0),
     }
-    assert agreements([[("person", 4)]], 3.0) == {"person": {"rows": 0, "rate": None}}
+    assert rater_agreement_by_source([[("person", 4)]], 3.0) == {"person": {"rows": 0, "rate": None}}
 
 
 def clinic_home(home, model, rows=60):
@@ -198,7 +200,7 @@ def test_rows_are_looked_at_chosen_and_their_lineage_is_kept(home, model):
     found = Examination.load(context.folder)
     train = store.instructions.all(split="train")
     assert report["rows"] == len(found.ids) == len(train) == len(found.map)
-    assert examined(store) == context.run.id
+    assert find_examination(store) == context.run.id
 
     done = curate.run(started(store, "curate"), CurateSettings(rows=6, min_quality=2.5, name="six"))
     snapshot = store.snapshots.get(done.produced[0])

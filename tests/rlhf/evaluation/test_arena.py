@@ -17,8 +17,8 @@ from data.views.head_to_head import HeadToHead, head_to_head
 from labeling.accounts.current import acting_as
 from labeling.session import Answer, Session
 from rlhf.common import locks
-from rlhf.evaluation.arena import lines
-from rlhf.evaluation.elo import ranking
+from rlhf.evaluation.arena import policy_rows
+from rlhf.evaluation.elo import elo_ratings
 from rlhf.models.independence import partiality
 from rlhf.pages.arena import ArenaPage, comparison, default_opponent
 from rlhf.pages.arena_view import draw_notes, draw_plot, row
@@ -64,7 +64,7 @@ def wins(first, second, won, lost, prompt=0):
 
 def test_strengths_are_log_odds_on_the_scale_of_chess():
     """p3 beats p2 three times in four and p2 beats p1 three times in four: 400 log10 3 = 190.8 points each; the prior takes little of it."""
-    found = ranking(wins(2, 1, 300, 100) + wins(2, 3, 100, 300, prompt=400), reference=1)
+    found = elo_ratings(wins(2, 1, 300, 100) + wins(2, 3, 100, 300, prompt=400), reference=1)
     assert [one.policy_id for one in found] == [3, 2, 1]
     step = 400 * math.log10(3)
     assert [one.points for one in found] == [pytest.approx(2 * step, abs=6), pytest.approx(step, abs=3), 0.0]
@@ -73,15 +73,15 @@ def test_strengths_are_log_odds_on_the_scale_of_chess():
 
 
 def test_a_tie_is_half_a_win_for_both():
-    found = ranking([HeadToHead(n, 1, 2, 0.5, 1) for n in range(10)], reference=1)
+    found = elo_ratings([HeadToHead(n, 1, 2, 0.5, 1) for n in range(10)], reference=1)
     assert [one.points for one in found] == [0.0, pytest.approx(0.0)]
 
 
 def test_a_policy_that_never_lost_has_a_strength_and_one_that_met_nobody_has_none():
-    found = ranking([*wins(2, 1, 5, 0), *wins(8, 9, 3, 3, prompt=50)], reference=1)
+    found = elo_ratings([*wins(2, 1, 5, 0), *wins(8, 9, 3, 3, prompt=50)], reference=1)
     assert [one.policy_id for one in found] == [2, 1]
     assert 0 < found[0].points < 2000
-    assert ranking(wins(8, 9, 3, 3), reference=1) == []
+    assert elo_ratings(wins(8, 9, 3, 3), reference=1) == []
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring
     ring.evaluations.add(2, 1, "rubric", FOUND)
     ring.evaluations.add(2, 1, "r2", FOUND | {"win_rate": 0.2})
     ring.evaluations.add(2, 3, "rubric", FOUND | {"win_rate": 0.3})
-    first, *rest = lines(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
+    first, *rest = policy_rows(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
     assert (first.policy, first.kind, first.win_rate, first.win_low, first.win_high, first.kl) == (
         "p2",
         "PPO",
@@ -158,7 +158,7 @@ def test_seconds_and_memory_are_those_of_the_run_that_made_it(ring):
     ring.policies.add(name="timed", kind="ppo", base="b", adapter="x", parent_id=1, run_id=run.id)
     line = next(
         line
-        for line in lines(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
+        for line in policy_rows(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
         if line.name == "timed"
     )
     assert line.peak_mb == 512.0
@@ -187,7 +187,7 @@ def test_verdicts_of_people_count_for_rate_and_ranking_on_test_prompts_alone(rin
     tests = sum(split_of(text) == "test" for text in texts)
     line = next(
         line
-        for line in lines(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
+        for line in policy_rows(ring, ring.policies.get(1), "rubric", head_to_head(ring, "person"))
         if line.policy == "p2"
     )
     assert (line.people, line.people_prompts) == (1.0, tests)
@@ -230,7 +230,7 @@ def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     ring.evaluations.add(2, 1, "r1", FOUND | {"judge_partial": "r1 drove p2"})
     ring.evaluations.add(4, 1, "r1", FOUND | {"kl": 1.2, "kl_bound": True, "prompts": 100})
     start = ring.policies.get(1)
-    found = lines(ring, start, "r1", [])
+    found = policy_rows(ring, start, "r1", [])
     shown = {line.policy: row(line) for line in found}
     assert shown["p2"][2:4] == ["PPO", "70 % (60–80)"]
     assert [shown[policy][-1] for policy in ("p2", "p4")] == ["judge not independent", ""]
@@ -244,7 +244,7 @@ def test_the_table_the_notes_and_the_plot_say_what_is_not_known(ring):
     assert "<circle" in drawn  # measured
     assert drawn.count("<rect") == 1  # the bound
     assert "p2 PPO: 70 % (60–80), KL 2.25" in drawn
-    assert draw_plot(lines(ring, start, "rubric", []), start) == ""
+    assert draw_plot(policy_rows(ring, start, "rubric", []), start) == ""
 
 
 def page_of(store):
@@ -283,7 +283,7 @@ def test_an_unknown_opponent_is_one_line(ring):
 def test_a_name_of_a_policy_is_never_markup(ring):
     ring.evaluations.add(3, 1, "rubric", FOUND | {"judge_partial": EVIL})
     start = ring.policies.get(1)
-    found = lines(ring, start, "rubric", [])
+    found = policy_rows(ring, start, "rubric", [])
     assert "<img" not in draw_notes(found, start) + draw_plot(found, start)
 
 

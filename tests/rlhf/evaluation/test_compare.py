@@ -16,7 +16,15 @@ from reward.about import about_base
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from rlhf.evaluation.compare import compare
-from rlhf.evaluation.evaluate import POLITE, Question, best_of, draw_judged, judged, mean_kl, rubric_judge
+from rlhf.evaluation.evaluate import (
+    POLITE,
+    EncodedPrompt,
+    best_of_report,
+    draw_and_judge,
+    judge_answers,
+    mean_kl,
+    rubric_judge,
+)
 from rlhf.models.policy_loading import Bases
 from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer, SamplingLimits
 from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
@@ -175,7 +183,7 @@ def test_prompts_without_facts_need_a_reward_model(store: Store, base: Path) -> 
 def test_best_of_n_takes_the_answer_with_the_highest_score() -> None:
     """Golds 0 3 / 1 1 for two prompts, scores prefer the second answer of the first and the first of the second."""
     answers = [[SampledAnswer("", [], True)] * 2] * 2
-    pool = judged(
+    pool = judge_answers(
         [
             [SampledAnswer("", [], True), SampledAnswer("e", [], True)],
             [SampledAnswer("eee", [], True), SampledAnswer("", [], True)],
@@ -183,10 +191,10 @@ def test_best_of_n_takes_the_answer_with_the_highest_score() -> None:
         [None, None],
         count_e,
     )
-    start = judged(answers, [None, None], count_e)
-    found = best_of(pool, np.array([[0.0, 1.0], [1.0, 0.0]]), start, seed=0)
+    start = judge_answers(answers, [None, None], count_e)
+    found = best_of_report(pool, np.array([[0.0, 1.0], [1.0, 0.0]]), start, seed=0)
     assert (found["gold"], found["win_rate"]) == (2.0, 1.0)
-    worst = best_of(pool, np.array([[1.0, 0.0], [0.0, 1.0]]), start, seed=0)
+    worst = best_of_report(pool, np.array([[1.0, 0.0], [0.0, 1.0]]), start, seed=0)
     assert (worst["gold"], worst["win_rate"]) == (0.0, 0.5)
 
 
@@ -211,8 +219,14 @@ def test_kl_is_left_out_between_two_bases(ring: Store, tmp_path: Path) -> None:
     ring.policies.add(name="other", kind="base", base=str(other), parent_id=1)
     bases = Bases()
     mine, start = (AnswerSampler.load(ring, bases, ring.policies.get(id)) for id in (4, 1))
-    questions = [Question(prompt, mine.encode(prompt)) for prompt in ring.prompts.all(limit=3)]
-    drawn = draw_judged(
-        mine, questions, range(1), rubric_judge(letters), limits=SamplingLimits(4, 8), seed=0, tell=lambda n: None
+    questions = [EncodedPrompt(prompt, mine.encode(prompt)) for prompt in ring.prompts.all(limit=3)]
+    drawn = draw_and_judge(
+        mine,
+        questions,
+        range(1),
+        rubric_judge(letters),
+        limits=SamplingLimits(4, 8),
+        seed=0,
+        on_progress=lambda n: None,
     )
     assert mean_kl(mine, start, questions, drawn) is None

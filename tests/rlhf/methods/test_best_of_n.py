@@ -14,7 +14,8 @@ from data.settings import as_dict
 from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.evaluation.compare import compare
 from rlhf.export import export_policy
-from rlhf.methods.best_of_n import BestOfN, load_sampler, run, scores_of
+from rlhf.methods.answer_samplers import BestOfN, load_sampler, scores_of
+from rlhf.methods.best_of_n import run
 from rlhf.methods.sample import run as sample
 from rlhf.models.policy_loading import Bases
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits

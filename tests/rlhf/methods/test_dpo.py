@@ -17,7 +17,7 @@ from data.settings import as_dict, parse_settings
 from data.views.preferences import preference_rows
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
-from rlhf.methods.dpo import Choice, answer_ids, build_trainer, choices, run
+from rlhf.methods.dpo import EncodedComparison, answer_ids, build_trainer, encode_comparisons, run
 from rlhf.models.finetuning import save_trained_adapter
 from rlhf.runs.launch import launch
 from rlhf.settings import DPOSettings
@@ -72,7 +72,7 @@ def parent(base_folder, tmp_path):
 )
 def test_the_loss_is_that_of_the_paper_with_the_start_as_reference(base_folder, parent, tmp_path, settings, loss):
     """Both roles are read off a base of its own, by a plain forward pass over each answer alone, without padding."""
-    one = Choice(1, [5, 9, 17, 2], [30, 41, 7], [12, 80, 33, 21, 0])
+    one = EncodedComparison(1, [5, 9, 17, 2], [30, 41, 7], [12, 80, 33, 21, 0])
     trainer = build_trainer(tmp_path / "trainer", settings, Base.load(base_folder), parent, [one])
     for name, matrix in trainer.model.named_parameters():
         if "lora_B" in name:
@@ -94,7 +94,7 @@ def test_the_loss_is_that_of_the_paper_with_the_start_as_reference(base_folder, 
 
 
 def test_before_the_first_step_policy_and_reference_are_one(base_folder, parent, tmp_path):
-    rows = [Choice(1, [5, 9], [30, 41, 7], [12]), Choice(2, [5, 9, 4], [3], [12, 0])]
+    rows = [EncodedComparison(1, [5, 9], [30, 41, 7], [12]), EncodedComparison(2, [5, 9, 4], [3], [12, 0])]
     trainer = build_trainer(tmp_path, FAST, Base.load(base_folder), parent, rows)
     assert np.abs(trainer.implicit_rewards([one.columns() for one in rows])).max() < 1e-5
 
@@ -142,7 +142,7 @@ def test_a_pair_beyond_the_context_is_left_out_and_counted(labeled, base_folder)
     base, left_out = Base.load(base_folder), Counter()
     rows = [row for row in preference_rows(labeled, source="import") if row.label != 0.5][:2]
     long = replace(rows[0], prompt="very long " * 200)
-    assert len(choices(base, [long, rows[1]], left_out)) == 1
+    assert len(encode_comparisons(base, [long, rows[1]], left_out)) == 1
     assert left_out == {"longer than the context": 1}
 
 

@@ -28,8 +28,8 @@ from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from rlhf.common.muon import MuonAdamW
 from rlhf.export import export_policy, export_reward_model
-from rlhf.methods.pretrain import Rows, collate, held_out_loss, packed, run
-from rlhf.methods.pretraining_text import read_text, shuffled
+from rlhf.methods.pretrain import PretrainingRows, collate, held_out_loss, pack, run
+from rlhf.methods.pretraining_text import read_text, shuffle_window
 from rlhf.models.policy_loading import Bases
 from rlhf.settings import PretrainSettings
 from tests.support.tiny_model import make_tiny_model
@@ -158,13 +158,13 @@ def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path):
 
 def test_a_window_shuffles_and_loses_nothing(monkeypatch):
     monkeypatch.setattr("rlhf.methods.pretraining_text.SHUFFLED", 5)
-    found = list(shuffled([str(number) for number in range(50)], random.Random(0)))
+    found = list(shuffle_window([str(number) for number in range(50)], random.Random(0)))
     assert sorted(found, key=int) == [str(number) for number in range(50)]
     assert found != sorted(found, key=int)
 
 
 def test_packed_rows_are_the_documents_end_to_end():
-    rows = list(packed(iter([[1, 2, 9], [3, 9], [4, 5, 6, 7, 9]]), 4))
+    rows = list(pack(iter([[1, 2, 9], [3, 9], [4, 5, 6, 7, 9]]), 4))
     assert rows == [[1, 2, 9, 3], [9, 4, 5, 6], [7, 9]]
 
 
@@ -173,7 +173,7 @@ def test_packing_trains_on_full_rows_and_cuts_nothing_off(store, text):
     assert report["perplexity"] == pytest.approx(math.exp(report["held_out_loss"]), rel=1e-3)
     tokenizer = Base.load(policy.base).tokenizer
     settings = parse_settings(PretrainSettings, context.run.settings)
-    rows = [row["input_ids"] for row in islice(Rows(read_text(text), tokenizer, settings), 40)]
+    rows = [row["input_ids"] for row in islice(PretrainingRows(read_text(text), tokenizer, settings), 40)]
     assert {len(row) for row in rows} == {16}
     mark = tokenizer.get_vocab()[corpus.DOCUMENT]
     assert any(mark in row[:-1] for row in rows)  # a document ends inside a row, and another begins
@@ -190,7 +190,8 @@ def test_a_base_is_continued_with_its_own_tokenizer_and_all_its_weights(store, t
     old, new = theirs.causal.state_dict(), base.causal.state_dict()
     assert not any(torch.equal(old[name].bfloat16(), new[name].bfloat16()) for name in old if old[name].dim() == 2)
     before = held_out_loss(
-        theirs.causal, Rows(read_text(text), theirs.tokenizer, parse_settings(PretrainSettings, TINY | {"context": 32}))
+        theirs.causal,
+        PretrainingRows(read_text(text), theirs.tokenizer, parse_settings(PretrainSettings, TINY | {"context": 32})),
     )
     assert report["held_out_loss"] < before - 0.5
 

@@ -12,7 +12,7 @@ from data.run_context import Cancelled, RunContext
 from data.settings import as_dict
 from data.splits import split_of
 from reward.base.adapters import read_adapter
-from rlhf.methods.rejection import _dataset, run, take
+from rlhf.methods.rejection import _dataset, round_prompts, run
 from rlhf.models.policy_loading import Bases
 from rlhf.runs.launch import launch
 from rlhf.sampling.policy_answers import AnswerSampler
@@ -74,7 +74,7 @@ def test_a_run_imitates_the_best_answers_and_knows_where_it_comes_from(judged):
     answers = [
         speakers[0].base.encode_completion(row["output"])[:-1] for row in rows
     ]  # the end that was sampled is another token
-    start, end = (sum(speaker.logps(prompts, answers)) for speaker in speakers)
+    start, end = (sum(sampler.logps(prompts, answers)) for sampler in speakers)
     assert end > start + 1  # nat
     assert {"loss", "sampled_reward", "best_reward"} <= set(judged.metrics.keys(context.run.id))
     assert list(context.folder.iterdir()) == []  # no checkpoint stays behind
@@ -109,8 +109,8 @@ def test_where_no_answer_ends_the_run_says_so(judged):
 
 
 def test_rounds_take_other_prompts_as_long_as_there_are_any():
-    assert take([1, 2, 3, 4, 5], 3, 3) == [4, 5, 1]
-    assert take([1, 2], 0, 5) == [1, 2]
+    assert round_prompts([1, 2, 3, 4, 5], 3, 3) == [4, 5, 1]
+    assert round_prompts([1, 2], 0, 5) == [1, 2]
 
 
 def test_without_a_reward_model_nothing_is_queued(store, tmp_path):

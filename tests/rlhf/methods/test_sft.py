@@ -17,7 +17,7 @@ from data.tables.instructions import instruction_prompt
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from rlhf.methods.sft import build_trainer, check_packing, run
-from rlhf.methods.sft_rows import prompts_of, tokenize
+from rlhf.methods.sft_rows import row_prompts, tokenize
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, load_policy
 from rlhf.pages import run_view
@@ -245,7 +245,7 @@ def test_an_imported_chat_is_trained_turn_by_turn(store, base_folder, tmp_path):
     assert app.main(["import", str(file), "--as", "instructions", "--home", str(store.home)]) == 0
     (row,) = store.instructions.all()
     base = Base.load(base_folder)
-    data, _ = tokenize(base, prompts_of(store, [{"instruction": row.instruction, "input": row.input}]), [row.output])
+    data, _ = tokenize(base, row_prompts(store, [{"instruction": row.instruction, "input": row.input}]), [row.output])
     assert data[0]["input_ids"] == base.encode_prompt(turns) + base.encode_completion("A lamp.")
     assert [label for label in data[0]["labels"] if label != -100] == base.encode_completion("A lamp.")
 

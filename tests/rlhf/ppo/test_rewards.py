@@ -21,8 +21,7 @@ from rlhf.common import locks
 from rlhf.models.reward_sources import add_sources, read_sources
 from rlhf.ppo.run import run
 from rlhf.ppo.settings import PPOSettings
-from rlhf.runs.preflight import guard as check_guard
-from rlhf.runs.preflight import reward as check_reward
+from rlhf.runs.preflight import check_guard, check_reward
 from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
 

@@ -14,7 +14,7 @@ from data.store import Store
 from rlhf.common import locks
 from rlhf.models.reward_sources import add_sources
 from rlhf.runs.launch import launch
-from rlhf.runs.preflight import CHECKS, context_of
+from rlhf.runs.preflight import CHECKS, context_length
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_a_base_whose_context_cannot_be_read_here_is_left_to_the_run(ring: Store
 def test_a_context_is_read_by_each_name_that_configs_give_it(tmp_path: Path) -> None:
     for config in ({"n_positions": 48}, {"text_config": {"max_position_embeddings": 48}}):
         (tmp_path / "config.json").write_text(json.dumps(config))
-        assert context_of(str(tmp_path)) == 48
-    assert context_of("starter") == json.loads((BASE / "config.json").read_text())["max_position_embeddings"]
-    assert context_of(str(tmp_path / "none")) is None
+        assert context_length(str(tmp_path)) == 48
+    assert context_length("starter") == json.loads((BASE / "config.json").read_text())["max_position_embeddings"]
+    assert context_length(str(tmp_path / "none")) is None
 
 
 def test_a_comparison_by_a_reward_model_needs_one(ring: Store) -> None:

@@ -21,7 +21,7 @@ from rlhf.runs.worker import EXIT, main, work
 from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
 
-CHATTER = re.compile(r"\w*Warning|deprecated|Writing model shards|Loading weights|it/s\]|\r")
+LIBRARY_WARNINGS = re.compile(r"\w*Warning|deprecated|Writing model shards|Loading weights|it/s\]|\r")
 PPO = {
     "max_steps": 1,
     "batch_size": 32,
@@ -74,19 +74,21 @@ def test_the_log_of_a_ppo_run_is_its_figures(ring: Store) -> None:
     log = log_of(ring, "ppo", PPO)
     assert ring.runs.get(1).state == "done"
     assert "'kl'" in log
-    assert CHATTER.findall(log) == []
+    assert LIBRARY_WARNINGS.findall(log) == []
 
 
 def test_the_log_of_a_pretraining_has_no_progress_bars(store: Store, text: Path) -> None:
     log = log_of(store, "pretrain", PRETRAIN | {"text": str(text)})
     assert store.runs.get(1).state == "done"
-    assert CHATTER.findall(log) == []
+    assert LIBRARY_WARNINGS.findall(log) == []
 
 
 def test_a_run_s_process_keeps_the_memory_that_it_frees(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = []
     monkeypatch.setattr("rlhf.runs.worker.keep_freed_memory", lambda: kept.append(True))
-    monkeypatch.setattr("rlhf.runs.worker.keep_quiet", lambda: None)  # or this process would keep quiet from here on
+    monkeypatch.setattr(
+        "rlhf.runs.worker.silence_libraries", lambda: None
+    )  # or this process would keep quiet from here on
     store.runs.enqueue("sft", {}, "tester")
     assert main(["1", "--home", str(store.home)]) == 1  # nobody has claimed it
     assert kept == [True]

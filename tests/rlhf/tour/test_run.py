@@ -21,28 +21,26 @@ from rlhf.evaluation.compare import compare
 from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
 from rlhf.tour.command import render_tour
+from rlhf.tour.document import TourResult, tour_document
 from rlhf.tour.plots import draw_win_rates, ranked_methods
 from rlhf.tour.report import text, write_page
-from rlhf.tour.run import (
+from rlhf.tour.run import run_tour, unused_folder
+from rlhf.tour.stages import (
     FULL,
     QUICK,
     TWO_CPUS,
-    Findings,
-    Plan,
     StageFailed,
     Tour,
-    World,
-    document,
-    fresh,
-    in_process,
-    prepare,
-    run_tour,
+    TourEnvironment,
+    TourPlan,
+    prepare_home,
+    work_in_process,
 )
 from tests.support import ROOT
 from tests.support.tiny_model import make_tiny_model
 
 SHORT = {"max_new_tokens": 8}
-PLAN = Plan(
+PLAN = TourPlan(
     labels=66,
     sample=SHORT,
     ppo=SHORT | {"max_steps": 2, "batch_size": 32, "epochs": 1, "validation_prompts": 8},
@@ -72,25 +70,25 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(base: Path) -> World:
+def world(base: Path) -> TourEnvironment:
     def register(store: Store) -> None:
         store.policies.add(name="start", kind="base", base=str(base))
         store.prompts.add_many({"text": f"Name {n} cats.", "source": "test", "facts": TASK} for n in range(80))
 
-    return World(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
+    return TourEnvironment(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
 
 
 @pytest.fixture(scope="module")
-def findings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+def findings(world: TourEnvironment, tmp_path_factory: pytest.TempPathFactory) -> TourResult:
     return run_tour(tmp_path_factory.mktemp("tour"), seed=3, plan=PLAN, world=world)
 
 
-def test_the_document_has_the_shape_of_the_contract(findings: Findings) -> None:
-    document = json.loads(json.dumps(findings.document))
-    assert set(document) == {"seed", "starter", "labels", "stages", "reward", "ppo", "best_of_8"}
-    assert set(document["stages"]) == {"sample", "label", "reward", "ppo", "compare"}
-    assert all(set(spent) == {"seconds", "peak_mb"} for spent in document["stages"].values())
-    assert set(document["reward"]) == {
+def test_the_document_has_the_shape_of_the_contract(findings: TourResult) -> None:
+    tour_document = json.loads(json.dumps(findings.document))
+    assert set(tour_document) == {"seed", "starter", "labels", "stages", "reward", "ppo", "best_of_8"}
+    assert set(tour_document["stages"]) == {"sample", "label", "reward", "ppo", "compare"}
+    assert all(set(spent) == {"seconds", "peak_mb"} for spent in tour_document["stages"].values())
+    assert set(tour_document["reward"]) == {
         "accuracy",
         "ci",
         "ceiling",
@@ -111,13 +109,13 @@ def test_the_document_has_the_shape_of_the_contract(findings: Findings) -> None:
         "fit_start",
         "fit_end",
         "checkpoint",
-    } <= set(document["ppo"])
-    assert {"win_rate", "by_gold", "constant_answer"} <= set(document["best_of_8"])
-    assert len(document["ppo"]["reward_per_step"]) == 2
-    assert document["ppo"]["gold_per_look"] is None  # the starter's rubric does not know this world's prompts
+    } <= set(tour_document["ppo"])
+    assert {"win_rate", "by_gold", "constant_answer"} <= set(tour_document["best_of_8"])
+    assert len(tour_document["ppo"]["reward_per_step"]) == 2
+    assert tour_document["ppo"]["gold_per_look"] is None  # the starter's rubric does not know this world's prompts
 
 
-def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findings: Findings) -> None:
+def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findings: TourResult) -> None:
     store = Store(findings.home)
     assert findings.document["labels"] == store.comparisons.count("simulated") == 66
     assert store.comparisons.count("person") == 0
@@ -126,7 +124,7 @@ def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findin
     assert findings.document["reward"]["accuracy"] is not None
 
 
-def test_two_labelers_judge_one_pair_in_ten_so_that_agreement_is_measured(findings: Findings) -> None:
+def test_two_labelers_judge_one_pair_in_ten_so_that_agreement_is_measured(findings: TourResult) -> None:
     judged = Counter(row["pair_id"] for row in Store(findings.home).rows("SELECT pair_id FROM comparisons"))
     assert set(judged.values()) == {1, 2}
     agreement = findings.document["reward"]["agreement"]
@@ -134,7 +132,7 @@ def test_two_labelers_judge_one_pair_in_ten_so_that_agreement_is_measured(findin
     assert 0 <= agreement["rate"] <= 1
 
 
-def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findings: Findings) -> None:
+def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findings: TourResult) -> None:
     store = Store(findings.home)
     assert [run.kind for run in reversed(store.runs.all())] == ["sample", "reward", "ppo", "compare"]
     trained = store.policies.all()[-1]
@@ -143,11 +141,11 @@ def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findin
 
 
 def test_without_best_of_n_its_win_rate_is_null_and_the_reports_say_nothing_about_it(
-    findings: Findings, tmp_path: Path
+    findings: TourResult, tmp_path: Path
 ) -> None:
     one = {name: figure for name, figure in findings.comparison.items() if not name.startswith("best_of_")}
-    tour = Tour(Store(findings.home), PLAN, 3, World(), lambda line: None)
-    quick = document(tour, 66, findings.reward, findings.ppo, {"ppo": one})
+    tour = Tour(Store(findings.home), PLAN, 3, TourEnvironment(), lambda line: None)
+    quick = tour_document(tour, 66, findings.reward, findings.ppo, {"ppo": one})
     assert set(quick["best_of_8"]) == {"win_rate", "by_gold", "constant_answer"}
     assert (quick["best_of_8"]["win_rate"], quick["best_of_8"]["by_gold"]) == (None, None)
     assert "best of 8" in text(findings.document)
@@ -175,7 +173,7 @@ def test_every_recorded_document_can_still_be_rendered(recorded: dict) -> None:
     assert len(axes.get_yticks()) == 2 + 2 * (drawn is not None) + len(recorded.get("methods", {}))
 
 
-def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
+def test_the_terminal_report_names_the_figures(findings: TourResult) -> None:
     said = text(findings.document)
     assert "66 simulated labels, seed 3" in said
     assert f"{100 * findings.document['ppo']['win_rate']:.1f} %" in said
@@ -183,7 +181,7 @@ def test_the_terminal_report_names_the_figures(findings: Findings) -> None:
 
 
 @pytest.fixture(scope="module")
-def all_ways(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+def all_ways(tmp_path_factory: pytest.TempPathFactory) -> TourResult:
     """A tour of every way to train, on a base in which every eighth token ends an answer."""
     folder = make_tiny_model("llama", tmp_path_factory.mktemp("ending"), context=160)
     config = json.loads((folder / "generation_config.json").read_text())
@@ -204,11 +202,11 @@ def all_ways(tmp_path_factory: pytest.TempPathFactory) -> Findings:
         "sft": {"max_steps": 1},
     }
     plan = replace(PLAN, labels=44, methods=methods)
-    world = World(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
+    world = TourEnvironment(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
     return run_tour(tmp_path_factory.mktemp("all"), plan=plan, world=world, all_methods=True)
 
 
-def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_plainly(all_ways: Findings) -> None:
+def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_plainly(all_ways: TourResult) -> None:
     methods = json.loads(json.dumps(all_ways.document))["methods"]
     assert set(methods) == {"ppo", "dpo", "rejection", "best-of-n", "sft"}
     assert (methods["best-of-n"]["kl_bound"], methods["dpo"]["kl_bound"]) == (True, False)
@@ -229,7 +227,7 @@ def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_pla
 
 
 @pytest.fixture(scope="module")
-def html(findings: Findings) -> str:
+def html(findings: TourResult) -> str:
     """The page of a tour in which the policy wrote markup."""
     example = findings.comparison["examples"][0] | {"end": "<script>alert(1)</script>"}
     path = write_page(replace(findings, comparison=findings.comparison | {"examples": [example]}))
@@ -249,29 +247,29 @@ def test_what_a_model_wrote_is_text_on_the_page_and_never_markup(html: str) -> N
 
 
 def test_a_home_in_use_is_left_alone(tmp_path: Path) -> None:
-    assert fresh(tmp_path / "new") == tmp_path / "new"
+    assert unused_folder(tmp_path / "new") == tmp_path / "new"
     Store(tmp_path).close()
-    assert fresh(tmp_path) == tmp_path / "tours" / "1"
+    assert unused_folder(tmp_path) == tmp_path / "tours" / "1"
     (tmp_path / "tours" / "1").mkdir(parents=True)
-    assert fresh(tmp_path) == tmp_path / "tours" / "2"
+    assert unused_folder(tmp_path) == tmp_path / "tours" / "2"
 
 
-def test_a_stage_that_fails_ends_the_tour(store: Store, world: World) -> None:
+def test_a_stage_that_fails_ends_the_tour(store: Store, world: TourEnvironment) -> None:
     def fail(store: Store, queued) -> float:
         store.runs.claim()
         store.runs.finish(queued.id, "failed", error="no memory")
         return 0.0
 
-    tour = Tour(store, PLAN, 0, World(world.register, world.score, fail), lambda line: None)
+    tour = Tour(store, PLAN, 0, TourEnvironment(world.register, world.score, fail), lambda line: None)
     with pytest.raises(StageFailed, match="no memory"):
         tour.run("sample", "sample")
 
 
-def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, world: World) -> None:
+def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, world: TourEnvironment) -> None:
     world.register(store)
     settings = as_dict(SampleSettings(prompts=2, max_new_tokens=4))
     queued = store.runs.enqueue("sample", settings, "test")
-    assert in_process(store, queued) > 50
+    assert work_in_process(store, queued) > 50
     run = store.runs.get(queued.id)
     assert (run.state, run.error) == ("done", None)
     assert run.report["pairs"] == 2
@@ -310,6 +308,6 @@ def test_a_tour_shares_ppo_among_two_processes_where_there_is_a_second_core_and_
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
     monkeypatch.setattr("data.starter.register", lambda store: None)
-    prepare(Store(tmp_path))
+    prepare_home(Store(tmp_path))
     sizes = tmp_path / "accelerate.yaml"
     assert sizes.read_bytes() == TWO_CPUS.read_bytes() if shared else not sizes.exists()

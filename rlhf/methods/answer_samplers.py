@@ -1,0 +1,63 @@
+"""Load a policy ready to answer: with its own weights, or by best-of-n, which ranks its parent's answers by a reward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.records import Policy, Prompt
+from data.store import Store
+from rlhf.models.policy_loading import Bases
+from rlhf.models.reward_choice import load_reward
+from rlhf.models.start_policy import BEST_OF_N
+from rlhf.ppo.reward_shaping import Scorer
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
+
+
+@dataclass(frozen=True, slots=True)
+class BestOfN(AnswerSampler):
+    """A speaker whose answer number k is the best of its parent's answers k n to k n + n - 1."""
+
+    scorer: Scorer
+    prompt: Callable[[int], Prompt]
+    count: int
+
+    def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
+        """The wanted answers, in the order given; of equal scores the first."""
+        answers, scores = self.draw_scored(wanted, limits, seed)
+        best = scores.argmax(axis=1)
+        return [row[place] for row, place in zip(answers, best, strict=True)]
+
+    def draw_scored(
+        self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int
+    ) -> tuple[list[list[SampledAnswer]], np.ndarray]:
+        """All n answers of each wanted one, and their scores (wanted, n)."""
+        each = range(self.count)
+        many = [
+            DrawRequest(one.prompt_id, one.prompt_ids, one.number * self.count + place)
+            for one in wanted
+            for place in each
+        ]
+        answers = AnswerSampler.draw(self, many, limits, seed)
+        scores = scores_of(self.scorer, [self.prompt(one.prompt_id) for one in many], answers)
+        rows = [answers[start : start + self.count] for start in range(0, len(many), self.count)]
+        return rows, scores.reshape(len(wanted), self.count)
+
+
+def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> np.ndarray:
+    """The reward's own number for each answer, (answers,)."""
+    return scorer.raw(
+        [prompt.messages or prompt.text for prompt in prompts], [answer.ids for answer in answers]
+    ).numpy()
+
+
+def load_sampler(store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
+    """A policy ready to answer, best-of-n included. Raises BadInput where the base, the adapter or the reward cannot be loaded."""
+    speaker = AnswerSampler.load(store, bases, policy)
+    if policy.kind != BEST_OF_N:
+        return speaker
+    reward = load_reward(store, policy.config["reward"], speaker.base, policy)
+    scorer = Scorer(speaker.base, reward, missing_eos_penalty=0.0)
+    return BestOfN(policy, speaker.base, speaker.role, scorer, store.prompts.get, policy.config["n"])

@@ -1,0 +1,150 @@
+"""The stages of a tour: each stage that uses a model is a run in a process of its own, timed and measured."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data import starter
+from data.records import Completion, Policy, Prompt, Run
+from data.settings import as_dict, parse_settings
+from data.store import Store
+from labeling.simulate import AGREEMENT, simulate
+from reward.base.machine import megabytes, peak_mb
+from rlhf.kinds import KINDS
+from rlhf.runs.supervisor import Supervisor
+from rlhf.runs.worker import ACCELERATE_CONFIG
+from rlhf.settings import SampleSettings
+
+LABELERS = 5
+OVERLAP = 1.1
+"""Labelers for a pair: two for one pair in ten, so that their agreement is measured and not only assumed."""
+SPARE = 1.03
+"""Pairs beyond those that get labels: a few have equal texts and are not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class TourPlan:
+    """How large a tour is: labels in all (a share of them on test prompts), and what differs from the defaults of its runs."""
+
+    labels: int
+    sample: dict[str, Any] = field(default_factory=dict)
+    reward: dict[str, Any] = field(default_factory=dict)
+    ppo: dict[str, Any] = field(default_factory=dict)
+    compare: dict[str, Any] = field(default_factory=dict)
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+FULL = TourPlan(labels=2000)
+QUICK = TourPlan(labels=800, ppo={"max_steps": 8, "learning_rate": 2.5e-3}, compare={"best_of": 0})
+"""Best-of-n takes most of a comparison's time; its figures stand in the full tour."""
+TWO_CPUS = Path(__file__).resolve().parents[2] / "docs" / "accelerate" / "two-cpus.yaml"
+"""What docs/scaling.md tells anybody to put into a home."""
+
+
+class StageFailed(Exception):
+    """A run of the tour did not end well; `run` says how."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.error or run.state)
+        self.run = run
+
+
+def rubric_score(prompt: Prompt, completion: Completion) -> float:
+    """The rubric's gold, as the simulated labelers see it through their noise."""
+    return starter.gold(prompt.facts, completion.text, completion.ended)
+
+
+def prepare_home(store: Store) -> None:
+    """The starter, and, where there is no GPU but a second core, PPO in two processes: two threads of one make less of small matrices."""
+    starter.register(store)
+    import torch  # heavy, and the rest of a tour is done by other processes
+
+    if (os.cpu_count() or 1) > 1 and not torch.cuda.is_available():
+        shutil.copy(TWO_CPUS, store.home / ACCELERATE_CONFIG)
+
+
+def work_in_process(store: Store, run: Run) -> float:
+    """Work a queued run in a process of its own until it ends; the most memory it held, in MB."""
+    supervisor = Supervisor(store.home)
+    supervisor.start(store.runs.claim())
+    child = supervisor.children[run.id]
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+    except KeyboardInterrupt:
+        supervisor.cancel(store.runs.get(run.id))
+        raise
+    child.returncode = os.waitstatus_to_exitcode(status)
+    supervisor.check_run(store.runs.get(run.id))
+    return megabytes(usage.ru_maxrss)
+
+
+@dataclass(frozen=True, slots=True)
+class TourEnvironment:
+    """What a tour takes from outside: how a home gets prompts and its first policies, the rubric, and who works its runs."""
+
+    register: Callable[[Store], None] = prepare_home
+    score: Callable[[Prompt, Completion], float] = rubric_score
+    work: Callable[[Store, Run], float] = work_in_process
+
+
+@dataclass(slots=True)
+class Tour:
+    """One tour under way: its store and what its stages took."""
+
+    store: Store
+    plan: TourPlan
+    seed: int
+    world: TourEnvironment
+    say: Callable[[str], None]
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def run(self, name: str, kind: str, /, **settings: Any) -> Run:
+        """One stage that is a run. Raises StageFailed where it does not end well."""
+        parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
+        queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
+        with self._timed(name) as spent:
+            spent["peak_mb"] = self.world.work(self.store, queued)
+        run = self.store.runs.get(queued.id)
+        if run.state != "done":
+            raise StageFailed(run)
+        return run
+
+    def label(self) -> int:
+        """The stage of the simulated labelers; how many labels they gave."""
+        with self._timed("label") as spent:
+            given = simulate(
+                self.store,
+                labels=self.plan.labels,
+                labelers=LABELERS,
+                agreement=AGREEMENT,
+                seed=self.seed,
+                score=self.world.score,
+                overlap=OVERLAP,
+            )
+            spent["peak_mb"] = peak_mb()
+        return given
+
+    def sample(self, start: Policy) -> Run:
+        """As many pairs as will be labeled, on as many prompts as there are: more per prompt only where these run out."""
+        pairs = math.ceil(self.plan.labels / OVERLAP * SPARE)
+        share, prompts = SampleSettings().test_share, self.store.prompts
+        each = math.ceil(max(pairs * (1 - share) / prompts.count("train"), pairs * share / prompts.count("test")))
+        wanted = {"from": start.public, "prompts": math.ceil(pairs / each), "per_prompt": 2 * each}
+        return self.run("sample", "sample", **wanted, **self.plan.sample)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[dict[str, float]]:
+        """Measures a stage, and says when it begins and ends; what the block puts into the dictionary is kept beside it."""
+        self.say(f"{name} ...")
+        began, spent = time.monotonic(), {}
+        yield spent
+        self.stages[name] = {"seconds": round(time.monotonic() - began, 1), **spent}
+        self.say(f"{name}: {self.stages[name]['seconds']:.0f} s, {spent['peak_mb']:.0f} MB")
