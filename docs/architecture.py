@@ -1,7 +1,7 @@
 """Draw the architecture picture from the imports: `python -m docs.architecture` writes docs/images/architecture.svg.
 
-One band per layer, one box per package with its number of files, the highest package first. A curve joins two packages of a layer
-that import each other; an arrow joins the layers.
+One band per layer, one box per package with its number of files, the highest package first. A curve joins two packages
+of a layer if one imports the other; an arrow joins the layers.
 """
 
 from __future__ import annotations
@@ -56,29 +56,37 @@ def picture() -> str:
     parts.append(f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>")
     for (importing, imported), count in sorted(package_imports().items()):
         if importing.split(".")[0] == imported.split(".")[0]:
-            (x1, y1), (x2, y2) = corners[importing], corners[imported]
-            bend = (y1 + y2) / 2 + 18 + abs(x2 - x1) / 20
-            parts.append(
-                f"<path d='M{x1 + BOX / 2} {y1 + 18} Q{(x1 + x2 + BOX) / 2} {bend} {x2 + BOX / 2} {y2 + 18}' fill='none' "
-                f"stroke='{COLOURS[importing.split('.')[0]]}' stroke-opacity='0.3' stroke-width='{min(4, 0.5 + count / 4)}'/>"
-            )
+            parts.append(curve(corners[importing], corners[imported], COLOURS[importing.split(".")[0]], count))
     for band, layer in enumerate(LAYERS):
         y = 24 + band * BAND
         parts.append(f"<text x='40' y='{y}' font-weight='700' fill='{COLOURS[layer]}'>{layer}</text>")
-    for name, (x, y) in corners.items():
-        label = escape(name.split(".", 1)[-1])
+    parts += [box(name, x, y, sizes[name]) for name, (x, y) in corners.items()]
+    for band in range(1, len(LAYERS)):
+        start, end = band * BAND - 70, band * BAND + 30
         parts.append(
-            f"<rect x='{x}' y='{y}' width='{BOX}' height='36' rx='6' fill='#ffffff' "
-            f"stroke='{COLOURS[name.split('.')[0]]}'/>"
-            f"<text x='{x + BOX / 2}' y='{y + 16}' text-anchor='middle'>{label}</text>"
-            f"<text x='{x + BOX / 2}' y='{y + 30}' text-anchor='middle' font-size='10' fill='#6b7280'>{sizes[name]}</text>"
-        )
-    for band in range(len(LAYERS) - 1):
-        y = (band + 1) * BAND
-        parts.append(
-            f"<path d='M20 {y - 70} V{y + 30} m-5 -8 l5 8 l5 -8' fill='none' stroke='#111827' stroke-width='1.5'/>"
+            f"<path d='M20 {start} V{end} m-5 -8 l5 8 l5 -8' fill='none' stroke='#111827' stroke-width='1.5'/>"
         )
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def curve(start: tuple[float, float], end: tuple[float, float], colour: str, count: int) -> str:
+    """Return the line between two boxes; its width grows with the number of imports."""
+    (x1, y1), (x2, y2) = start, end
+    middle, bend = (x1 + x2 + BOX) / 2, (y1 + y2) / 2 + 18 + abs(x2 - x1) / 20
+    path = f"M{x1 + BOX / 2} {y1 + 18} Q{middle} {bend} {x2 + BOX / 2} {y2 + 18}"
+    width = min(4, 0.5 + count / 4)
+    return f"<path d='{path}' fill='none' stroke='{colour}' stroke-opacity='0.3' stroke-width='{width}'/>"
+
+
+def box(name: str, x: float, y: float, files: int) -> str:
+    """Return the box of a package with its number of files."""
+    layer, _, label = name.rpartition(".") if "." in name else (name, "", name)
+    colour, centre = COLOURS[layer.split(".")[0]], x + BOX / 2
+    return (
+        f"<rect x='{x}' y='{y}' width='{BOX}' height='36' rx='6' fill='#ffffff' stroke='{colour}'/>"
+        f"<text x='{centre}' y='{y + 16}' text-anchor='middle'>{escape(label)}</text>"
+        f"<text x='{centre}' y='{y + 30}' text-anchor='middle' font-size='10' fill='#6b7280'>{files}</text>"
+    )
 
 
 def main() -> None:
