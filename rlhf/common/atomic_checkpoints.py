@@ -18,11 +18,11 @@ DRAFT = "draft"
 
 
 class DraftingTrainer(Trainer):
-    """A Trainer whose main process completes a checkpoint (`_complete`) before it gets its name."""
+    """A Trainer whose main process completes a checkpoint (`_complete_checkpoint`) before it gets its name."""
 
     _draft: Path | None = None
 
-    def _complete(self, checkpoint: Path) -> None:
+    def _complete_checkpoint(self, checkpoint: Path) -> None:
         """Add to a checkpoint what transformers does not know of."""
         raise NotImplementedError
 
@@ -39,7 +39,7 @@ class DraftingTrainer(Trainer):
         self.accelerator.wait_for_everyone()  # each process has written its random state
         if self.args.should_save:
             made = draft / f"checkpoint-{self.state.global_step}"
-            self._complete(made)
+            self._complete_checkpoint(made)
             _settle(made, folder, self.args.save_total_limit)
 
 

@@ -135,6 +135,12 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     return 1 - variance(returns - values) / (variance(returns) + 1e-8)
 
 
+def adapt_kl_coefficient(coefficient: float, sequence_kl: float, n: int, target: float, horizon: float) -> float:
+    """Return c (1 + clip(kl / target - 1, +-0.2) n / horizon), the KL coefficient after `n` episodes of mean KL `sequence_kl`."""
+    error = min(max(sequence_kl / target - 1, -0.2), 0.2)
+    return coefficient * (1 + error * n / horizon)
+
+
 @dataclass
 class AdaptiveKL:
     """A KL coefficient that steers the KL of whole answers (nats, summed over tokens, not their mean) to `target`.
@@ -151,6 +157,5 @@ class AdaptiveKL:
 
     def update(self, sequence_kl: float, n: int) -> float:
         """Account for `n` episodes of mean KL `sequence_kl`: c <- c (1 + clip(kl / target - 1, +-0.2) n / horizon)."""
-        error = min(max(sequence_kl / self.target - 1, -0.2), 0.2)
-        self.coefficient *= 1 + error * n / self.horizon
+        self.coefficient = adapt_kl_coefficient(self.coefficient, sequence_kl, n, self.target, self.horizon)
         return self.coefficient

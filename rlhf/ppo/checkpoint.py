@@ -1,6 +1,7 @@
-"""What a PPO run must keep beside the policy and the optimizer, in memory and in a checkpoint folder.
+"""The state of a PPO run beside policy, optimizer and schedule, in memory and in a checkpoint folder.
 
-`ppo_state.json` is the last file of a checkpoint: see `rlhf.common.atomic_checkpoints`.
+`PPOState` and the critic are all of it. `ppo_state.json` is the last file of a checkpoint to be written: a folder
+without it is no checkpoint. See `rlhf.common.atomic_checkpoints`.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from reward.base.frozen_base import Base
 from rlhf.common.atomic_checkpoints import checkpoints
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.guard import GuardState
+from rlhf.ppo.reward_shaping import RewardUnit
 
-STATE, HEAD, BEST = (
-    "ppo_state.json",
-    "value_head.safetensors",
-    "best.safetensors",
-)  # the critic's adapter, if any, stands with its head
+STATE, BEST = "ppo_state.json", "best.safetensors"
+HEAD = "value_head.safetensors"
+"""The critic: its head, and its adapter if it has one."""
 RESUME = "resume_from_checkpoint"
+
+Identity = dict[str, object]
+"""What a run must share with the one that wrote a checkpoint, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestPolicy:
-    """The best policy so far: after how many updates, its mean reward and KL (nats per answer), reward - price x KL, its weights."""
+    """The best policy so far: its update, mean reward, KL (nats per answer), objective (reward - price x KL), weights."""
 
     update: int
     reward: float
@@ -40,69 +44,94 @@ class BestPolicy:
     weights: dict[str, Tensor]
 
     def numbers(self) -> dict[str, float]:
-        """Everything but the weights."""
+        """Return everything but the weights."""
         return {"update": self.update, "reward": self.reward, "kl": self.kl, "objective": self.objective}
 
 
+@dataclass
+class PPOState:
+    """Exactly what a checkpoint holds beside policy, critic, optimizer and schedule.
+
+    `reward_unit` and `guard` are shared with the scorer and the guard, which update them in place.
+    """
+
+    kl_coef: float
+    reward_unit: RewardUnit
+    guard: GuardState | None = None
+    best: BestPolicy | None = None
+
+    def numbers(self) -> dict[str, Any]:
+        """Return everything but the best policy's weights, in JSON's types."""
+        return {
+            "kl_coef": self.kl_coef,
+            "offset": self.reward_unit.offset,
+            "scale": self.reward_unit.scale,
+            "guard": self.guard and self.guard.numbers(),
+            "best": self.best and self.best.numbers(),
+        }
+
+    def restore(self, numbers: dict[str, Any], best_weights: dict[str, Tensor] | None) -> None:
+        """Take over what `numbers` once returned, in place."""
+        self.kl_coef = numbers["kl_coef"]
+        self.reward_unit.offset, self.reward_unit.scale = numbers["offset"], numbers["scale"]
+        if self.guard is not None:
+            self.guard.restore(numbers["guard"])
+        self.best = None if best_weights is None else BestPolicy(**numbers["best"], weights=best_weights)
+
+
 def copy_adapter(base: Base, adapter: str) -> dict[str, Tensor]:
-    """The adapter's tensors as they are now."""
+    """Return copies of the adapter's tensors on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in base.adapter_state(adapter).items()}
 
 
 @torch.no_grad()
 def load_adapter(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
-    """Overwrite the adapter's tensors in place. Raises BadInput where they are not of its shape."""
+    """Overwrite the adapter's tensors in place. Raises BadInput if names or shapes differ."""
     own = base.adapter_state(adapter)
     if {name: tensor.shape for name, tensor in own.items()} != {name: tensor.shape for name, tensor in weights.items()}:
         raise BadInput(
             "the checkpoint's adapter has another shape than the run's",
-            "Resume with the settings the run was started with",
+            "Resume with the settings that started the run",
         )
     for name, tensor in own.items():
         tensor.copy_(weights[name])
 
 
-def save_state(folder: Path, actor: ActorCritic, best: BestPolicy | None, numbers: dict[str, Any]) -> None:
-    """Write the critic, the best policy and the numbers; the file that makes the checkpoint whole comes last."""
-    save_file(actor.critic_state(), folder / HEAD)
-    if best is not None:
-        save_file(best.weights, folder / BEST)
-    draft = folder / f"{STATE}.part"
-    draft.write_text(json.dumps(numbers | {"best": best and best.numbers()}))
-    os.replace(draft, folder / STATE)
-
-
-def run_identity(args: PPOConfig, base: Base, guard: bool) -> dict[str, Any]:
-    """What a run must have in common with the one that wrote a checkpoint to go on from it."""
-    sizes = {
-        name: getattr(args, name)
-        for name in ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "critic")
-    }
+def run_identity(args: PPOConfig, base: Base, guard: bool) -> Identity:
+    """Return what a run must share with the one that wrote a checkpoint to resume from it."""
+    names = ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "critic")
+    sizes: Identity = {name: getattr(args, name) for name in names}
     return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 
 
-def load_state(folder: Path, actor: ActorCritic, now: dict[str, Any]) -> tuple[BestPolicy | None, dict[str, Any]]:
-    """Fill the critic; returns the best policy and the numbers.
+def save_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
+    """Write the critic, the best policy and the numbers; the file that completes the checkpoint comes last."""
+    save_file(actor.critic_state(), folder / HEAD)
+    if state.best is not None:
+        save_file(state.best.weights, folder / BEST)
+    draft = folder / f"{STATE}.part"
+    draft.write_text(json.dumps(state.numbers() | {"made_with": identity}))
+    os.replace(draft, folder / STATE)
 
-    Raises BadInput for a folder that is no whole checkpoint, and where the run differs in something of `made_with`, which is `now`.
-    """
+
+def load_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
+    """Fill the critic and `state`. Raises BadInput for an incomplete checkpoint, and if `identity` differs from its own."""
     if not (folder / STATE).is_file():
         raise BadInput(
-            f"{str(folder)!r} is no whole checkpoint: it has no {STATE}",
-            "Resume from another one, or start anew",
+            f"{str(folder)!r} is not a complete checkpoint: it has no {STATE}",
+            "Resume from another one, or start a new run",
             field=RESUME,
         )
     numbers = json.loads((folder / STATE).read_text())
-    before = numbers.pop("made_with")
-    for name, value in now.items():
-        if before.get(name) != value:
-            error = f"{folder.name} was written with another {name}: {before.get(name)}, now {value}"
-            raise BadInput(error, "Resume with what the run was started with, or start anew", field=RESUME)
+    written = numbers.pop("made_with")
+    for name, value in identity.items():
+        if written.get(name) != value:
+            error = f"{folder.name} was written with another {name}: {written.get(name)}, now {value}"
+            raise BadInput(error, "Resume with the settings that started the run, or start a new run", field=RESUME)
     actor.load_critic_state(load_file(folder / HEAD))
-    best = numbers.pop("best")
-    return best and BestPolicy(**best, weights=load_file(folder / BEST)), numbers
+    state.restore(numbers, load_file(folder / BEST) if numbers["best"] else None)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint in a run's folder; None where there is none."""
+    """Return the newest complete checkpoint in a run's folder, or None."""
     return next((path for path in reversed(checkpoints(folder)) if (path / STATE).is_file()), None)

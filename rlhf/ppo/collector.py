@@ -1,4 +1,4 @@
-"""Rollouts made by all processes of a run together: each answers and judges its share of the prompts, then all hold the whole."""
+"""Rollouts of all processes of a run: each process answers and scores its share of the prompts, then all hold the whole."""
 
 from __future__ import annotations
 
@@ -16,35 +16,40 @@ from rlhf.ppo.reward_shaping import Scorer
 from rlhf.ppo.rollout import ScoredRollout, join_shards, score_rollout
 from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
 
-FIXED_PROMPTS = 2**32  # the "update" of noise that never changes: the fixed prompts are always answered with it
+FIXED_PROMPTS = 2**32
+"""The key of the noise that always answers the fixed prompts; no update has this number."""
+
 PromptRow = dict[str, Any]
 T = TypeVar("T")
 
 
 class RolloutCollector:
-    """Answers prompts as the active role and has the answers judged. `key` is the update, whose noise they are drawn with."""
+    """Answers prompts as the active role and scores the answers. `key` is the update, which selects the noise."""
 
     def __init__(self, actor: ActorCritic, reference: str | None, scorer: Scorer, args: PPOConfig) -> None:
         self.actor, self.reference, self.scorer, self.args = actor, reference, scorer, args
         self._banned = banned_ids(actor.base)
 
-    def judge(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
-        """Answers to `prompts` (the ids of `rows`), scored, and looked at as the active role and as the reference.
+    def collect(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
+        """Answer `prompts` (the ids of `rows`), score the answers, and read them as the active role and as the reference.
 
         Raises BadInput for a policy whose weights are no longer finite.
         """
         if not all(bool(weights.isfinite().all()) for weights in self.actor.parameters() if weights.requires_grad):
             error = f"training diverged at learning_rate={self.args.learning_rate:g}: weights are no longer finite"
-            raise BadInput(error, "Lower learning_rate; the last checkpoint is whole", field="learning_rate")
+            raise BadInput(error, "Lower learning_rate; the last checkpoint is complete", field="learning_rate")
         self.actor.trunk.clear()
-        return join_shards(self._together(lambda: self._judge(rows, prompts, key)))
+        return join_shards(self._gather(lambda: self._collect_shard(rows, prompts, key)))
 
-    def answer(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
-        """Answers to `prompts` and the judge's own scores (B,)."""
-        return join_shards(self._together(lambda: self._answer(rows, prompts, key)))
+    def sample_and_score(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
+        """Return answers to `prompts` and the reward's raw scores (B,)."""
+        return join_shards(self._gather(lambda: self._score_shard(rows, prompts, key)))
 
     def sample(self, prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
-        """Answers of this process. The noise depends on the run's seed, `key` and a prompt's place (from `first` on), not on batches."""
+        """Answer prompts in this process.
+
+        The noise depends on the run's seed, `key` and a prompt's place (from `first` on), not on batches.
+        """
         noise = draw_uniforms(self.args.seed, key, range(first, first + len(prompts)), self.args.max_new_tokens)
         return generate(
             self.actor.base,
@@ -56,22 +61,22 @@ class RolloutCollector:
             bf16=self.args.bf16,
         )
 
-    def _together(self, work: Callable[[], T]) -> list[T]:
-        def named() -> T:
+    def _gather(self, work: Callable[[], T]) -> list[T]:
+        def explained_work() -> T:
             with explain_out_of_memory(self.args):
                 return work()
 
-        return distributed.gather_results(named)
+        return distributed.gather_results(explained_work)
 
-    def _judge(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
-        answers, raw = self._answer(rows, prompts, key)
-        scores = self.scorer.shaped(raw, answers)
-        own = [prompts[place] for place in distributed.shard(len(prompts))]
+    def _collect_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
+        answers, raw = self._score_shard(rows, prompts, key)
+        scores = self.scorer.shape(raw, answers)
+        own = [prompts[row] for row in distributed.shard(len(prompts))]
         return score_rollout(
             self.actor, self.reference, own, answers, scores, 2 * self.args.per_device_train_batch_size
         )
 
-    def _answer(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
-        share = distributed.shard(len(prompts))
-        answers = self.sample([prompts[place] for place in share], key, share.start)
-        return answers, self.scorer.raw([rows[place]["prompt"] for place in share], answers.ids)
+    def _score_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
+        shard = distributed.shard(len(prompts))
+        answers = self.sample([prompts[row] for row in shard], key, shard.start)
+        return answers, self.scorer.raw_scores([rows[row]["prompt"] for row in shard], answers.ids)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
 
 from transformers import TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
 
 from data.errors import BadInput
+from rlhf.ppo.arithmetic import adapt_kl_coefficient
 
 AT_LEAST = {
     "learning_rate": 0,
@@ -129,6 +132,38 @@ class PPOConfig(TrainingArguments):
         self.logging_steps = self.steps_per_update
         self.save_steps = self.steps_per_update * self.save_updates
         self.eval_steps = self.steps_per_update * self.eval_updates
+        self._frozen = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse to change one of PPO's own settings after construction; transformers may write its own."""
+        if name in _OWN and vars(self).get("_frozen"):
+            raise FrozenInstanceError(f"cannot assign to {name!r}: PPOConfig is frozen. Build a new one instead.")
+        super().__setattr__(name, value)
+
+    def resolve(self, prompts: int, evaluated: bool, critic: str) -> PPOConfig:
+        """Return the copy that a trainer works with; this one stays as it is.
+
+        `max_steps` becomes that of whole updates over so many prompts, `eval_strategy` follows from `evaluated`
+        (are there validation prompts?), and `critic` replaces "auto".
+        """
+        resolved = copy.copy(self)
+        strategy = IntervalStrategy.STEPS if evaluated else IntervalStrategy.NO
+        max_steps = self.steps_per_update * self.updates(prompts)
+        vars(resolved).update(critic=critic, eval_strategy=strategy, max_steps=max_steps)
+        return resolved
+
+    def next_kl_coef(self, coefficient: float, sequence_kl: float) -> float:
+        """Return the KL coefficient after a rollout of mean KL `sequence_kl` (nats per answer).
+
+        It never sinks below `kl_coef`. KL is small near the start, and a price that had sunk there would let it jump
+        past the target at once.
+        """
+        if self.kl_target is None:
+            return coefficient
+        adapted = adapt_kl_coefficient(
+            coefficient, sequence_kl, self.rollout_batch_size, self.kl_target, self.kl_horizon
+        )
+        return max(self.kl_coef, adapted)
 
     @property
     def minibatch_size(self) -> int:
@@ -145,6 +180,10 @@ class PPOConfig(TrainingArguments):
         if self.max_steps > 0:
             return -(-self.max_steps // self.steps_per_update)
         return max(1, int(self.num_train_epochs * prompts / self.rollout_batch_size))
+
+
+_OWN = PPOConfig.__annotations__.keys() - {setting.name for setting in fields(TrainingArguments)}
+"""The settings that PPO adds to TrainingArguments."""
 
 
 def _check(each: Field, annotation: str, value: object) -> None:

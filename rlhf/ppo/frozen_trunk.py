@@ -11,13 +11,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers.pytorch_utils import Conv1D
 
-from reward.base.adapters import DEFAULT_RANK
 from reward.base.frozen_base import Base
 
 log = logging.getLogger(__name__)
@@ -93,19 +90,6 @@ def decoder_layers(base: Base) -> list[nn.Module]:
         )
         return []
     return list(found[0])
-
-
-def lora_from(base: Base, first: int, rank: int = DEFAULT_RANK) -> LoraConfig:
-    """LoRA as `reward.base.adapters.default_lora`, but only in the decoder layers from number `first` on: those below are the trunk."""
-    layers = {id(layer) for layer in decoder_layers(base)[first:]}
-    names = [
-        f"{above}.{name}".removesuffix(".base_layer")
-        for above, layer in base.causal.named_modules()
-        if id(layer) in layers
-        for name, module in layer.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and ".lora_" not in name
-    ]
-    return LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=names)
 
 
 def _adapts(module: nn.Module, role: str) -> bool:

@@ -88,6 +88,6 @@ def initialize_values(actor: ActorCritic, kind: str, reward: Rewarder | RewardFu
     """
     if kind == "reward":
         judge = shared_reward_model(reward, actor.base)
-        unit = judge.about.scale * scorer.scale
+        unit = judge.about.scale * scorer.unit.scale
         actor.value_head.weight.copy_(judge.head[None] / unit)
-        actor.value_head.bias.fill_(-judge.about.offset / unit - scorer.offset / scorer.scale)
+        actor.value_head.bias.fill_(-judge.about.offset / unit - scorer.unit.offset / scorer.unit.scale)

@@ -198,6 +198,10 @@ def make_experience(seen: ScoredRollout, rewards: Tensor, args: PPOConfig) -> Ex
     return Experience(seen.prompts, seen.answers.ids, seen.mask, seen.old.logps, seen.old.values, advantages, returns)
 
 
+Sample = dict[str, Any]
+"""A prompt with both policies' answers and scores, for people to read."""
+
+
 class ScoredAnswers(NamedTuple):
     """One policy's answers as ids, and their scores (B,)."""
 

@@ -29,9 +29,10 @@ from rlhf.models.reward_choice import careful, choose_reward, load_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.roles import POLICY
 from rlhf.ppo.rollout import encode_prompt
 from rlhf.ppo.settings import PPOSettings
-from rlhf.ppo.trainer import POLICY, PPOTrainer
+from rlhf.ppo.trainer import PPOTrainer
 from rlhf.sampling.pairing import training_prompts
 
 MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
@@ -222,7 +223,7 @@ def _figures(trainer: PPOTrainer) -> dict[str, Any]:
     ]
     rollouts = [log for log in trainer.state.log_history if "rollout_seconds" in log]
     best = trainer.best
-    guard = {"guard": trainer.guard.kept.mean} if trainer.guard else {}
+    guard = {"guard": trainer.guard.state.kept.mean} if trainer.guard else {}
     return (
         guard
         | ({"gold_per_look": looks} if looks else {})

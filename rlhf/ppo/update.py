@@ -1,4 +1,4 @@
-"""The training on one rollout: the loss of a pass, and what an update's optimizer steps have shown so far."""
+"""The training on one rollout: the loss of a forward pass, and the statistics of an update's optimizer steps."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ from rlhf.ppo.rollout import Experience
 
 
 def compute_losses(model: nn.Module, base: Base, data: Experience, args: PPOConfig) -> tuple[Tensor, arithmetic.Stats]:
-    """Policy loss + vf_coef x value loss, means over the tokens of `data`, and their statistics; `model` is an ActorCritic, wrapped or not."""
+    """Return policy loss + vf_coef x value loss, a mean over the tokens of `data`, and statistics.
+
+    `model` is an ActorCritic, wrapped for several processes or not.
+    """
     logps, values, _ = model(*answer_batch(base, data.prompts, data.answers))
     logps, values = scatter_tokens(logps, data.mask), scatter_tokens(values, data.mask)
-    policy, stats = arithmetic.policy_loss(
+    policy_loss, policy_stats = arithmetic.policy_loss(
         logps, data.old_logps, data.advantages, data.mask, args.cliprange, args.dual_clip
     )
-    value, more = arithmetic.value_loss(values, data.old_values, data.returns, data.mask, args.cliprange_value)
-    found = stats | more | {"policy_loss": policy.detach(), "value_loss": value.detach()}
-    return policy + args.vf_coef * value, found
+    value_loss, value_stats = arithmetic.value_loss(
+        values, data.old_values, data.returns, data.mask, args.cliprange_value
+    )
+    losses = {"policy_loss": policy_loss.detach(), "value_loss": value_loss.detach()}
+    return policy_loss + args.vf_coef * value_loss, policy_stats | value_stats | losses
 
 
 @dataclass
 class UpdateStats:
-    """Statistics of an update, and whether the rest of it is left out.
+    """Statistics of an update, and whether its remaining steps are skipped.
 
-    Once a minibatch shows an approximate KL between the rollout's policy and the present one above `target_kl` (nats per token, k3,
-    over all processes), neither its step nor a later one of this update is taken; None: all are.
+    A minibatch whose approximate KL between the rollout's policy and the present one exceeds `target_kl` (nats per
+    token, k3, over all processes) ends the update: its step and all later ones are skipped. None: no step is skipped.
     """
 
     target_kl: float | None
@@ -47,14 +52,14 @@ class UpdateStats:
         self._kl += stats["approx_kl"] * share
 
     def end_minibatch(self) -> bool:
-        """After a minibatch's last pass: whether its step is to be taken."""
+        """Close a minibatch after its last pass; return whether to take its step."""
         kl, self._kl = self._kl, 0.0
         self.stopped = self.target_kl is not None and distributed.sum_over_ranks({"kl": kl})["kl"] > self.target_kl
         self.steps += not self.stopped
         return not self.stopped
 
     def means(self) -> dict[str, float]:
-        """Means over the minibatches that were looked at; with a target also how many steps were taken."""
-        looked_at = self.steps + self.stopped
-        means = {name: number / looked_at for name, number in distributed.sum_over_ranks(self._sums).items()}
+        """Return means over the minibatches that were computed; with a target also `optimizer_steps`, the steps taken."""
+        computed = self.steps + self.stopped
+        means = {name: number / computed for name, number in distributed.sum_over_ranks(self._sums).items()}
         return means if self.target_kl is None else means | {"optimizer_steps": self.steps}

@@ -13,9 +13,9 @@ from reward.about import about_base
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from rlhf.ppo.config import PPOConfig
-from rlhf.ppo.frozen_trunk import lora_from
 from rlhf.ppo.trainer import PPOTrainer
 from tests.bench.ppo_world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
+from tests.support.partial_lora import lora_from
 
 MICRO = 16
 

@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import BadInput
 from data.settings import Settings, describe, parse_settings
-from rlhf.kinds import KINDS, kind_named
+from rlhf.kinds import KINDS, find_kind
 from rlhf.runs.endpoint_run import KIND
 from rlhf.runs.preflight import CHECKS
 
@@ -30,4 +30,4 @@ def test_every_setting_has_a_default_that_is_valid_and_a_help_text(kind):
 
 def test_an_unknown_kind_is_refused_with_the_nearest_name():
     with pytest.raises(BadInput, match="Did you mean 'sample'"):
-        kind_named("sampel")
+        find_kind("sampel")

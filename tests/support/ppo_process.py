@@ -82,7 +82,7 @@ def write_end(trainer: PPOTrainer, folder: Path) -> None:
     ]
     end = {
         "best": trainer.best.numbers(),
-        "kl_coef": trainer.kl.coefficient,
+        "kl_coef": trainer.ppo_state.kl_coef,
         "logs": [log for log in logs if "train_loss" not in log],
     }
     (folder / "end.json").write_text(json.dumps(end))

@@ -19,7 +19,7 @@ from labeling.session import Answer, Session
 from rlhf.common import locks
 from rlhf.evaluation.arena import policy_rows
 from rlhf.evaluation.elo import elo_ratings
-from rlhf.models.independence import partiality
+from rlhf.models.independence import explain_dependence
 from rlhf.pages.arena import ArenaPage, comparison, default_opponent
 from rlhf.pages.arena_view import draw_notes, draw_plot, row
 
@@ -97,12 +97,12 @@ def test_a_policy_that_never_lost_has_a_strength_and_one_that_met_nobody_has_non
     ],
 )
 def test_a_judge_that_trained_a_policy_or_learned_with_it_is_named(ring, judge, policy, why):
-    assert partiality(ring, ring.reward_models.get(judge), ring.policies.get(policy)) == why
+    assert explain_dependence(ring, ring.reward_models.get(judge), ring.policies.get(policy)) == why
 
 
 def test_what_its_parent_was_trained_by_is_not_independent_of_a_child(ring):
     child = ring.policies.add(name="child", kind="sft", base="b", adapter="x", parent_id=2)
-    assert partiality(ring, ring.reward_models.get(1), child) == "r1 drove p2"
+    assert explain_dependence(ring, ring.reward_models.get(1), child) == "r1 drove p2"
 
 
 @pytest.mark.parametrize("written", ["r2", "2"])
@@ -111,9 +111,15 @@ def test_the_guard_that_chose_what_is_kept_is_not_independent_of_it(ring, writte
         name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=1, config={"guard": written}
     )
     child = ring.policies.add(name="child", kind="sft", base="b", adapter="x", parent_id=watched.id)
-    assert partiality(ring, ring.reward_models.get(2), watched) == f"r2 chose the kept checkpoint of {watched.public}"
-    assert partiality(ring, ring.reward_models.get(2), child) == f"r2 chose the kept checkpoint of {watched.public}"
-    assert partiality(ring, ring.reward_models.get(1), watched) == f"r1 drove {watched.public}"
+    assert (
+        explain_dependence(ring, ring.reward_models.get(2), watched)
+        == f"r2 chose the kept checkpoint of {watched.public}"
+    )
+    assert (
+        explain_dependence(ring, ring.reward_models.get(2), child)
+        == f"r2 chose the kept checkpoint of {watched.public}"
+    )
+    assert explain_dependence(ring, ring.reward_models.get(1), watched) == f"r1 drove {watched.public}"
 
 
 def test_a_judge_that_learned_with_the_guard_is_not_independent_of_what_it_chose(ring):
@@ -122,8 +128,8 @@ def test_a_judge_that_learned_with_the_guard_is_not_independent_of_what_it_chose
         name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=None, config={"guard": "r2"}
     )
     shared = f"2 comparisons trained both r3 and r2, which chose the kept checkpoint of {watched.public}"
-    assert partiality(ring, ring.reward_models.get(3), watched) == shared
-    assert partiality(ring, ring.reward_models.get(1), watched) is None
+    assert explain_dependence(ring, ring.reward_models.get(3), watched) == shared
+    assert explain_dependence(ring, ring.reward_models.get(1), watched) is None
 
 
 @pytest.mark.parametrize("guard", ["", "polite", "r9"])
@@ -131,7 +137,7 @@ def test_a_guard_that_is_no_reward_model_of_this_home_shares_no_labels(ring, gua
     watched = ring.policies.add(
         name="w", kind="ppo", base="b", adapter="x", parent_id=1, reward_model_id=None, config={"guard": guard}
     )
-    assert partiality(ring, ring.reward_models.get(3), watched) is None
+    assert explain_dependence(ring, ring.reward_models.get(3), watched) is None
 
 
 def test_a_line_has_the_newest_evaluation_by_that_judge_against_that_policy(ring):
@@ -291,7 +297,7 @@ def test_one_click_queues_all_policies_on_the_same_prompts(ring):
     ring.prompts.add_many({"text": f"Write note {number}.", "source": "test"} for number in range(40))
     (ring.home / "x").mkdir()
     (ring.home / "x" / "adapter_config.json").touch()
-    with locks.hold(ring.home / locks.SUPERVISOR):
+    with locks.acquire_lock(ring.home / locks.SUPERVISOR):
         page = page_of(ring)
         with asks(ring):
             assert "run1 is queued" in page.queue_comparison("p1", "r2", [])

@@ -13,9 +13,9 @@ from transformers import LogitsProcessor
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from rlhf.ppo import arithmetic
+from rlhf.ppo.collector import FIXED_PROMPTS
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.ppo.rollout import make_experience, score_rollout
-from rlhf.ppo.trainer import FIXED_PROMPTS
 from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
 from tests.support.ppo_parts import (
     PROMPTS,
@@ -114,7 +114,7 @@ def test_bug_12_a_reward_model_with_another_tokenizer_reads_the_text_not_the_pol
         ["Hi.", "Name two animals."],
         [base.encode_completion("Sure. The answer is 19."), base.encode_completion("no.")[:-1]],
     )
-    found = Scorer(base, judge, 0.0).raw(prompts, answers)
+    found = Scorer(base, judge, 0.0).raw_scores(prompts, answers)
     for prompt, text, score in zip(prompts, ["Sure. The answer is 19.", "no."], found.tolist(), strict=True):
         row = other.encode_prompt(prompt) + other.tokenizer(text)["input_ids"] + [other.encoding.eos_id]
         with other.role("judge"), torch.no_grad():
@@ -139,7 +139,7 @@ def test_bug_20_35_the_mean_of_k1_is_the_exact_kl_and_single_tokens_may_be_negat
     )
     shake(base, "policy", 0.1)
     with base.role("policy"):
-        seen = trainer.collector.judge(prompts, trainer._prompts, 0)
+        seen = trainer.collector.collect(prompts, trainer.prompts, 0)
     p, q = (exact_logps(base, role, base.encode_prompt("Hi."), [0])[0] for role in ("policy", "reference"))
     real = ~np.isinf(p)
     exact = (np.exp(p[real]) * (p[real] - q[real])).sum()
@@ -204,7 +204,7 @@ def test_bug_28_a_rollout_of_end_tokens_alone_trains_one_token_each(base, tmp_pa
     assert torch.stack(norms).isfinite().all()
     assert torch.stack(norms).sum() > 0
     heard = []
-    Scorer(base, lambda prompts, texts: heard.extend(texts) or [0.0] * len(texts), 0.0).raw(["Hi."], [[end]])
+    Scorer(base, lambda prompts, texts: heard.extend(texts) or [0.0] * len(texts), 0.0).raw_scores(["Hi."], [[end]])
     assert heard == [""]
 
 

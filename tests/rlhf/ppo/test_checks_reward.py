@@ -53,20 +53,20 @@ def test_check_27_every_configured_end_token_ends_an_answer_and_the_penalty_is_s
     assert rollout.ids[0] == [77]
     assert rollout.ended == [True, False]
     scorer = Scorer(base, lambda prompts, answers: [3.0] * len(answers), missing_eos_penalty=1.5)
-    assert scorer.standard(scorer.raw(["Hi.", "Hi."], rollout.ids), rollout.ended).tolist() == [3.0, 1.5]
+    assert scorer.standardize(scorer.raw_scores(["Hi.", "Hi."], rollout.ids), rollout.ended).tolist() == [3.0, 1.5]
 
 
 def test_check_28_a_rollouts_score_is_that_of_the_sequence_a_reward_model_is_trained_on(base):
     """Prompt by the template, the sampled ids, one end token: the last hidden state of a plain pass, times the head. Bug 13 too."""
     judge, end = random_judge(base), base.encoding.eos_id
     prompts, answers = ["Hi.", "Name two animals."], [[40, 41, 42, end], [50, 51]]
-    found = Scorer(base, judge, 0.0).raw(prompts, answers)
+    found = Scorer(base, judge, 0.0).raw_scores(prompts, answers)
     for prompt, answer, score in zip(prompts, [answers[0], [*answers[1], end]], found.tolist(), strict=True):
         row = torch.tensor([base.encode_prompt(prompt) + answer])
         with base.role("judge"), torch.no_grad():
             state = base.causal(row, output_hidden_states=True).hidden_states[-1][0, -1]
         assert score == pytest.approx((state.double() @ judge.head.double()).item(), rel=1e-5, abs=1e-4)
-    text = Scorer(base, judge, 0.0).raw(["Hi."], [base.encode_completion("Sure.")])
+    text = Scorer(base, judge, 0.0).raw_scores(["Hi."], [base.encode_completion("Sure.")])
     assert text.item() == pytest.approx(judge.score(["Hi."], ["Sure."])[0], rel=1e-5, abs=1e-5)
 
 

@@ -107,7 +107,7 @@ def test_check_30_one_step_moves_policy_and_critic_and_nothing_else(base, tmp_pa
     watched = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     passes = Passes(trainer)
     trainer.add_callback(passes)
-    trainer.best = None
+    trainer.ppo_state.best = None
     trainer.train()
     first = dict(zip([n for n, p in trainer.model.named_parameters() if p.requires_grad], passes.after[0], strict=True))
     assert {name.split(".")[0] for name in first} == {"causal", "value_head"}

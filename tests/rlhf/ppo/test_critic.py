@@ -42,7 +42,7 @@ def judge_on(base: Base) -> RewardModel:
 
 def gradients(trainer, vf_coef: float, advantage: float) -> set[str]:
     """Which parts get a gradient that is not 0 from one pass."""
-    trainer.args.vf_coef = vf_coef
+    vars(trainer.args)["vf_coef"] = vf_coef  # the config is frozen
     data = trainer._experience
     with trainer.base.role("policy"):
         trainer.model.zero_grad()
@@ -87,7 +87,7 @@ def test_training_moves_policy_and_critic_and_nothing_else(base, tmp_path, criti
     trainer = ppo_trainer(base, ppo_config(tmp_path, critic=critic, warmup_steps=0), reward=judge_on(base), start=start)
     passes, before = Passes(trainer), {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
     trainer.add_callback(passes)
-    trainer.best = None
+    trainer.ppo_state.best = None
     trainer.train()
     trainable = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
     assert {mark for name in trainable for mark in (".policy.", ".value.", "value_head") if mark in name} == {
@@ -107,14 +107,14 @@ def test_values_that_start_from_the_reward_model_are_standardised_scores(base, t
     """Read at an answer's end token, where the reward model reads: the value there is the very number that PPO adds to its reward."""
     judge = judge_on(base)
     trainer = begun(base, tmp_path, reward=judge, critic="reward", missing_eos_penalty=0.0, max_new_tokens=6)
-    prompts, answers = trainer._fixed_prompts, trainer._reference_answers.ids
+    prompts, answers = trainer.validation.prompts, trainer.validation.reference.answers.ids
     rows = [prompt + base.encoding.ended(answer) for prompt, answer in zip(prompts, answers, strict=True)]
     with base.role(VALUE), torch.no_grad():
         states = torch.stack([base.hidden(*base.collate([row]))[0, -1] for row in rows])
         values = trainer.model.value_head(states)[:, 0]
-    raw = trainer._reference_raw
+    raw = trainer.validation.reference.raw
     assert raw.std() > 0.05
-    assert torch.allclose(values, trainer.scorer.standard(raw, [True] * len(raw)), atol=1e-4)
+    assert torch.allclose(values, trainer.scorer.standardize(raw, [True] * len(raw)), atol=1e-4)
     assert values.mean().item() == pytest.approx(0, abs=1e-4)
     with base.role("policy"):
         assert torch.equal(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rlhf.ppo.frozen_trunk import FrozenTrunk, lora_from
+from rlhf.ppo.frozen_trunk import FrozenTrunk
+from tests.support.partial_lora import lora_from
 from tests.support.ppo_parts import tiny_base
 
 ROWS = [[5, 6, 7, 8, 9], [10, 11, 12]]

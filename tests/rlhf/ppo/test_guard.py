@@ -83,7 +83,7 @@ def test_a_watcher_goes_on_from_what_a_checkpoint_kept():
         watcher.observe(KEPT, kept=True)
         watcher.observe(fell(6), kept=False)
     resumed = AlarmCounter()
-    resumed.restore(json.loads(json.dumps(first.state())))
+    resumed.state.restore(json.loads(json.dumps(first.state.numbers())))
     for watcher in (whole, resumed):
         watcher.observe(fell(8), kept=False)
     assert resumed.reason == whole.reason != ""

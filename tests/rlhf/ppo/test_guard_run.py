@@ -84,7 +84,7 @@ def test_a_guard_needs_fixed_prompts(tmp_path):
 
 def test_a_guard_that_gives_no_number_is_refused_before_a_weight_moves(tmp_path):
     made = trainer(tmp_path, lambda prompts, texts: [float("nan")] * len(texts))
-    with pytest.raises(BadInput, match="is nan"):
+    with pytest.raises(BadInput, match="gave nan"):
         made.train()
     assert made.state.global_step == 0
 

@@ -127,7 +127,7 @@ def test_the_estimator_named_is_the_one_that_is_charged(base, tmp_path, kind):
 def scored(base: Base, folder, reward, **options):
     trainer = ppo_trainer(base, ppo_config(folder, missing_eos_penalty=0.0, **options), reward=reward)
     trainer._answer_as_reference()
-    return trainer, trainer.scorer.shaped(trainer._reference_raw, trainer._reference_answers)
+    return trainer, trainer.scorer.shape(trainer.validation.reference.raw, trainer.validation.reference.answers)
 
 
 def of_length(prompts, answers):
@@ -136,14 +136,17 @@ def of_length(prompts, answers):
 
 def test_rewards_may_be_centred_and_keep_their_own_unit(base, tmp_path):
     trainer, scores = scored(base, tmp_path, of_length, standardize_reward=False, center_reward=True)
-    raw = trainer._reference_raw
+    raw = trainer.validation.reference.raw
     assert torch.allclose(scores, raw - raw.mean(), atol=1e-4)
     assert raw.std() > 1.5  # so that a deviation of 1 would not pass
 
 
 def test_a_reward_is_clipped_in_its_standard_unit_before_penalties(base, tmp_path):
     trainer, scores = scored(base, tmp_path, of_length, reward_clip=0.5, length_penalty=10.0)
-    raw, lengths = trainer._reference_raw.numpy(), np.array([len(answer) for answer in trainer._reference_answers.ids])
+    raw, lengths = (
+        trainer.validation.reference.raw.numpy(),
+        np.array([len(answer) for answer in trainer.validation.reference.answers.ids]),
+    )
     standard = (raw - raw.mean()) / raw.std()
     assert abs(standard).max() > 0.5
     assert np.allclose(scores, standard.clip(-0.5, 0.5) - 10.0 * lengths, atol=1e-3)
@@ -153,7 +156,7 @@ def test_only_tokens_beyond_the_free_ones_are_charged(base, tmp_path):
     trainer, scores = scored(
         base, tmp_path, lambda p, a: [5.0] * len(a), standardize_reward=False, length_penalty=0.25, length_free=3
     )
-    expected = [5.0 - 0.25 * max(0, len(answer) - 3) for answer in trainer._reference_answers.ids]
+    expected = [5.0 - 0.25 * max(0, len(answer) - 3) for answer in trainer.validation.reference.answers.ids]
     assert min(expected) < 5.0
     assert scores.tolist() == pytest.approx(expected)
 
@@ -279,7 +282,7 @@ def test_prompts_may_be_a_dataset(base, tmp_path, conversation):
     trainer = ppo_trainer(base, ppo_config(tmp_path), reward=listening, train=data, held_out=data.select(range(3)))
     trainer.train()
     assert heard[0] == data[0]["prompt"]
-    assert trainer._prompts == [base.encode_prompt(text) for text in rows]
+    assert trainer.prompts == [base.encode_prompt(text) for text in rows]
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
     trainer.collector.sample = handed
     trainer.model.banned = []
     fill(base.adapter_state("policy"), 0.1)
-    judge, begin, held = trainer.collector.judge, trainer._begin_update, {}
+    judge, begin, held = trainer.collector.collect, trainer._begin_update, {}
 
     def judging(*given) -> object:
         held["seen"] = judge(*given)
@@ -218,7 +218,7 @@ def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
         _, white, _ = as_trl(wide, seen.scores, torch.zeros_like(wide), seen.mask)
         trainer._experience = trainer._experience._replace(advantages=white[:, : seen.mask.shape[1]])
 
-    trainer.collector.judge, trainer._begin_update = judging, beginning
+    trainer.collector.collect, trainer._begin_update = judging, beginning
     before = {name: tensor.clone() for name, tensor in base.adapter_state("policy").items()}
     last = Last(base)
     trainer.add_callback(last)

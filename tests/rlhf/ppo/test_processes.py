@@ -160,9 +160,9 @@ def test_what_one_process_finds_wrong_ends_them_all(tmp_path):
         "def work():\n"
         "    if ranks.rank() == 1:\n        raise BadInput('the reward of two is nan', 'Return numbers', field='reward')\n"
         "    return 1\n"
-        "assert ranks.together(ranks.rank) == [0, 1] and list(ranks.share(5)) == [[0, 1], [2, 3, 4]][ranks.rank()]\n"
-        "assert ranks.anywhere(ranks.rank() == 1) and ranks.total({'a': ranks.rank() + 1}) == {'a': 3}\n"
-        "try:\n    ranks.together(work)\nexcept BadInput as problem:\n    print(problem)\n"
+        "assert ranks.gather_results(ranks.rank) == [0, 1] and list(ranks.shard(5)) == [[0, 1], [2, 3, 4]][ranks.rank()]\n"
+        "assert ranks.any_rank(ranks.rank() == 1) and ranks.sum_over_ranks({'a': ranks.rank() + 1}) == {'a': 3}\n"
+        "try:\n    ranks.gather_results(work)\nexcept BadInput as problem:\n    print(problem)\n"
     )
     place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     started = [

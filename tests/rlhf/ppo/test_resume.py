@@ -137,7 +137,7 @@ def test_a_checkpoint_of_other_sizes_or_half_a_checkpoint_is_refused_by_name(tmp
             resume_from_checkpoint=str(checkpoint)
         )
     (checkpoint / STATE).unlink()
-    with pytest.raises(BadInput, match=f"no whole checkpoint: it has no {STATE}"):
+    with pytest.raises(BadInput, match=f"is not a complete checkpoint: it has no {STATE}"):
         trainer_on(tiny_base("llama", tmp_path), tmp_path).train(resume_from_checkpoint=str(checkpoint))
 
 

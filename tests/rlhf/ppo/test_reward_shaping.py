@@ -37,8 +37,8 @@ def test_a_judge_of_the_same_tokenizer_reads_the_sampled_ids_and_another_one_the
     answers = [[*ids, min(policy.eos_ids)]] * 2
     assert policy.encode_completion("thank") != answers[0] == policy.encoding.ended(ids)
     own, foreign = judge(policy), judge(other)
-    assert Scorer(policy, own, 0.0).raw(PROMPTS, answers).tolist() == own.score(PROMPTS, answers)
-    assert Scorer(policy, foreign, 0.0).raw(PROMPTS, answers).tolist() == pytest.approx(
+    assert Scorer(policy, own, 0.0).raw_scores(PROMPTS, answers).tolist() == own.score(PROMPTS, answers)
+    assert Scorer(policy, foreign, 0.0).raw_scores(PROMPTS, answers).tolist() == pytest.approx(
         foreign.score(PROMPTS, ["thank", "thank"])
     )
 
@@ -48,7 +48,7 @@ def test_a_cautious_ensemble_reads_the_sampled_ids_too(folders):
     ensemble = RewardEnsemble([judge(policy, "first"), judge(policy, "second")], about_base(policy))
     ids = [policy.tokenizer.convert_tokens_to_ids(letter) for letter in "thank"]
     scores, deviations = ensemble.judge(*ensemble.encode(PROMPTS, [ids, ids]))
-    found = Scorer(policy, Cautious(ensemble, 0.5), 0.0).raw(PROMPTS, [ids, ids])
+    found = Scorer(policy, Cautious(ensemble, 0.5), 0.0).raw_scores(PROMPTS, [ids, ids])
     assert found.tolist() == pytest.approx((scores - 0.5 * deviations).tolist(), rel=1e-5, abs=1e-5)
     assert deviations.min() > 0
 
@@ -68,13 +68,13 @@ def broken(prompts, texts):
         (lambda prompts, texts: [1.0, None], "the reward raised TypeError"),
         (lambda prompts, texts: 3.0, "the reward raised TypeError"),
         (lambda prompts, texts: [1.0], "the reward gave 1 scores for 2 answers"),
-        (lambda prompts, texts: [1.0, float("nan")], "the reward of 'Sure' is nan"),
-        (lambda prompts, texts: [float("-inf"), 1.0], "the reward of 'no' is -inf"),
+        (lambda prompts, texts: [1.0, float("nan")], "the reward gave nan to the answer 'Sure'"),
+        (lambda prompts, texts: [float("-inf"), 1.0], "the reward gave -inf to the answer 'no'"),
     ],
 )
 def test_a_judge_that_raises_or_returns_something_else_is_told_in_a_line(folders, reward, says):
     base = Base.load(folders[0])
     answers = [base.encode_completion("no"), base.encode_completion("Sure")]
     with pytest.raises(BadInput, match=says) as refused:
-        Scorer(base, reward, 0.0).raw(PROMPTS, answers)
+        Scorer(base, reward, 0.0).raw_scores(PROMPTS, answers)
     assert refused.value.field == "reward"

@@ -61,14 +61,14 @@ def test_check_26_the_reward_has_the_references_mean_and_deviation_as_its_unit(b
         held_out=HELD_OUT,
     )
     trainer.train()
-    scores = trainer.scorer.standard(trainer._reference_raw, [True] * len(HELD_OUT))
+    scores = trainer.scorer.standardize(trainer.validation.reference.raw, [True] * len(HELD_OUT))
     assert scores.mean().item() == pytest.approx(0, abs=1e-5)
     assert scores.std(unbiased=False).item() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_missing_end_costs_its_penalty(base):
     scorer = Scorer(base, share_of_letters, missing_eos_penalty=1.5)
-    assert scorer.standard(torch.tensor([2.0, 2.0]), [True, False]).tolist() == [2.0, 0.5]
+    assert scorer.standardize(torch.tensor([2.0, 2.0]), [True, False]).tolist() == [2.0, 0.5]
 
 
 # ---- steps and sizes
@@ -178,7 +178,7 @@ def test_check_17_the_controller_is_fed_the_kl_of_whole_answers(base, tmp_path):
         coefficient = max(
             0.1, coefficient * (1 + min(max(log["kl"] / 0.5 - 1, -0.2), 0.2) * 8 / 64)
         )  # 0.1 is the start
-    assert trainer.kl.coefficient == pytest.approx(coefficient)
+    assert trainer.ppo_state.kl_coef == pytest.approx(coefficient)
 
 
 def test_check_16_the_kl_that_is_charged_is_the_kl_that_is_reported(base, tmp_path):
@@ -275,7 +275,7 @@ def test_a_checkpoint_half_written_is_passed_over(base, tmp_path):
         "checkpoint-8",
     ]  # two are kept
     assert last_checkpoint(folder) == folder / "checkpoint-12"
-    assert json.loads((folder / "checkpoint-12" / STATE).read_text())["kl_coef"] == trainer.kl.coefficient
+    assert json.loads((folder / "checkpoint-12" / STATE).read_text())["kl_coef"] == trainer.ppo_state.kl_coef
     (folder / "checkpoint-12" / STATE).unlink()
     assert last_checkpoint(folder) == folder / "checkpoint-8"
     assert last_checkpoint(tmp_path / "nothing") is None
@@ -302,7 +302,7 @@ def test_prompts_may_be_conversations(base, tmp_path):
     )
     trainer.train()
     assert heard[0] == rows[0]["prompt"]
-    assert trainer._prompts[3] == base.encode_prompt(PROMPTS[3]["prompt"])
+    assert trainer.prompts[3] == base.encode_prompt(PROMPTS[3]["prompt"])
 
 
 @pytest.mark.parametrize(
