@@ -96,13 +96,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(document: dict, args: argparse.Namespace) -> None:
     """Print a command's document: as JSON, by the command's own renderer, or as indented JSON."""
-    from data.cli import tell
+    from data.cli import print_text
 
     if args.json:
-        tell(json.dumps(document, ensure_ascii=False))
+        print_text(json.dumps(document, ensure_ascii=False))
     elif document:
         render = getattr(args, "render", None) or (lambda shown: json.dumps(shown, ensure_ascii=False, indent=2))
-        tell(render(document))
+        print_text(render(document))
 
 
 def is_store_error(problem: Exception) -> bool:

@@ -14,7 +14,7 @@ def open_store(args: argparse.Namespace) -> Store:
     return Store(args.home)
 
 
-def tell(text: str) -> None:
+def print_text(text: str) -> None:
     """Print; a reader who left early, as `| head -1` does, is no error."""
     try:
         print(text, flush=True)

@@ -21,16 +21,16 @@ from data.transfer.exporting import (
     LABELS,
     MODELS,
     WHAT,
-    Wish,
+    ExportRequest,
     export_dataset,
     export_model,
     export_rows,
 )
-from data.transfer.hub import push, refuse_offline
-from data.transfer.import_survey import File
-from data.transfer.importing import import_files, project_for
+from data.transfer.hub import push_folder, refuse_offline
+from data.transfer.import_survey import ImportFile
+from data.transfer.importing import find_project_id, import_files
 from data.transfer.previewing import preview
-from data.transfer.progress_bar import Bar
+from data.transfer.progress_bar import ProgressBar
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
@@ -92,16 +92,16 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
 def cmd_import(args: argparse.Namespace) -> dict:
     """Import the rows of files or a model folder."""
     store = open_store(args)
-    project_for(store, args.what, args.project)
+    find_project_id(store, args.what, args.project)
     if args.what == "policy":
         if len(args.files) > 1:
             raise BadInput("a policy is one folder", f"Import {args.files[0]} by itself.", field="files")
         return adopt_policy(store, args.files[0])
-    files = [File.at(path) for path in args.files]
+    files = [ImportFile.at(path) for path in args.files]
     if args.dry_run:
-        with Bar() as bar:
+        with ProgressBar() as bar:
             return preview(files, args.what, args.format, store=store, progress=bar)._asdict()
-    with Bar() as bar:
+    with ProgressBar() as bar:
         return import_files(
             store, files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar, project=args.project
         )
@@ -118,7 +118,7 @@ def cmd_export(args: argparse.Namespace) -> dict:
 
 
 def _export_rows(store: Store, args: argparse.Namespace) -> dict:
-    wish = Wish(args.what, args.format, args.labels, args.project, args.names)
+    wish = ExportRequest(args.what, args.format, args.labels, args.project, args.names)
     single = args.out.name.removesuffix(".gz").endswith((".json", *(f".{kind}" for kind in KINDS)))
     if args.push_to_hub:
         if single:
@@ -129,7 +129,7 @@ def _export_rows(store: Store, args: argparse.Namespace) -> dict:
     if single:
         return export_rows(store, args.out, wish, force=args.force)
     done = export_dataset(store, args.out, wish, args.files, force=args.force)
-    return done | ({"pushed": push(args.out.expanduser(), args.push_to_hub)} if args.push_to_hub else {})
+    return done | ({"pushed": push_folder(args.out.expanduser(), args.push_to_hub)} if args.push_to_hub else {})
 
 
 def cmd_backup(args: argparse.Namespace) -> dict:

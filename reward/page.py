@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import gradio as gr
 
 from data.errors import BadInput
-from data.formats.export_shapes import labeler_name
+from data.formats.export_shapes import make_pseudonym
 from data.records import Run
 from data.settings import Described, describe
 from data.store import Store
@@ -72,7 +72,7 @@ class RewardPage:
             return [gr.skip()] * 3
         model = self.store.reward_models.get(chosen)
         names = {
-            labeler_name(account.id): account.name for account in self.store.accounts.all()
+            make_pseudonym(account.id): account.name for account in self.store.accounts.all()
         }  # reports hold pseudonyms
         rows = view.groups(model, names)
         title = f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>"

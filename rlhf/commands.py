@@ -28,7 +28,7 @@ EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add this floor's commands, and lend the floor below the writers of models; each handler returns the JSON document."""
+    """Add the commands of this layer; each handler returns the JSON document."""
     MODEL_EXPORTERS.update(EXPORTERS)
 
     def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:

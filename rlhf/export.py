@@ -15,7 +15,7 @@ from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import BadInput
-from data.formats.writing import whole_folder
+from data.formats.writing import atomic_folder
 from data.records import RewardModel as RewardRecord
 from data.store import Store
 from reward.about import ABOUT
@@ -41,7 +41,7 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
     """
     policy = choose_start(store, str(policy_id))
     adapter = adapter_folder(store, policy) if policy.adapter else None
-    with whole_folder(out, force=force) as part:
+    with atomic_folder(out, force=force) as part:
         if adapter and not merge:
             _copy_adapter(adapter, part, policy.base)
             tokenizer = AutoTokenizer.from_pretrained(locate(policy.base), **LOCAL)
@@ -67,7 +67,7 @@ def export_reward_model(
     if isinstance(model, RewardEnsemble):
         return _export_ensemble(model, adapter, out, found, merge=merge, force=force)
     base.drop_adapter(model.role)
-    with whole_folder(out, force=force) as part:
+    with atomic_folder(out, force=force) as part:
         _save_tokenizer(base.tokenizer, part, about.chat_template)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
         if merge:
@@ -84,7 +84,7 @@ def _export_ensemble(
     if merge:
         error = f"{found.public} is {count} reward models, which do not merge into one"
         raise BadInput(error, "Export it without --merge: each member's folder is an adapter", field="merge")
-    with whole_folder(out, force=force) as part:
+    with atomic_folder(out, force=force) as part:
         _save_tokenizer(model.base.tokenizer, part, model.about.chat_template)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
         for number in range(count):

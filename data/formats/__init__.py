@@ -9,10 +9,10 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from data.formats import all_columns, alpaca, arena, hh, pandalm, sharegpt, trl
-from data.formats.conversation import answer_of, prompt_of
-from data.formats.fields import BadRow, optional_text, wanted
-from data.formats.shapes import CompletionShape, JudgedShape, PreferenceShape
+from data.formats.rows import all_columns, alpaca, arena, hh, pandalm, sharegpt, trl
+from data.formats.rows.conversation import read_answer, read_prompt_value
+from data.formats.rows.fields import BadRow, read_field, read_optional_text
+from data.formats.shapes import CompletionShape, PairShape, PreferenceShape
 
 Reader = Callable[[dict], Any]
 
@@ -28,7 +28,13 @@ MODULES = {
 }  # looked at in this order
 FORMATS = tuple(MODULES)
 ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}  # what export writes, import reads by name
-NOUN = {"prompts": "prompt", "instructions": "instruction", "preferences": "preference", "pairs": "preference"}
+READERS = {
+    "prompts": "read_prompt",
+    "instructions": "read_instruction",
+    "preferences": "read_preference",
+    "pairs": "read_preference",
+}
+"""Rows of a kind -> the function of a format's module that reads one; a format without it holds no such rows."""
 KEYS = {
     "prompts": "'prompt', 'messages', 'conversations' or 'instruction'",
     "instructions": "'instruction' and 'output', 'prompt' and 'completion', 'messages', or 'conversations'",
@@ -42,7 +48,7 @@ STARTS = ("instruction", "messages", "conversations", "prompt", "chosen")
 """Keys of which one makes a row one of a format."""
 
 
-def format_of(row: dict) -> str:
+def detect_format(row: dict) -> str:
     """The name of the row's format, by its keys."""
     return next((name for name, module in MODULES.items() if module.matches(row)), "trl")
 
@@ -50,26 +56,26 @@ def format_of(row: dict) -> str:
 def read_row(row: dict, what: str, form: str = AUTO) -> Any:
     """The shape of one row of `what`. Raises BadRow with the reason."""
     if what == "completions":
-        return completion(row)
-    name = format_of(row) if form == AUTO else ALIASES.get(form, form)
+        return read_completion(row)
+    name = detect_format(row) if form == AUTO else ALIASES.get(form, form)
     if form == AUTO and not MODULES[name].matches(row):
         _refuse_strange(row)
-    reader = getattr(MODULES[name], NOUN[what], None)
+    reader = getattr(MODULES[name], READERS[what], None)
     if reader is None:
         raise BadRow(f"the {name} format holds no {what}: rows need {KEYS[what]}")
     shape = reader(row)
     if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
         raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
-    if isinstance(shape, JudgedShape):
+    if isinstance(shape, PairShape):
         _check(shape, what)
     return shape
 
 
-def completion(row: dict) -> CompletionShape:
+def read_completion(row: dict) -> CompletionShape:
     """An answer of another model: its prompt, `response` (or `completion`, `output`) and `model`."""
-    asked = alpaca.prompt(row) if "instruction" in row else prompt_of(wanted(row, "prompt"), "prompt")
+    asked = alpaca.read_prompt(row) if "instruction" in row else read_prompt_value(read_field(row, "prompt"), "prompt")
     key = next((key for key in ("response", "completion", "output") if key in row), "response")
-    return CompletionShape(asked, answer_of(wanted(row, key), key), optional_text(row, "model"))
+    return CompletionShape(asked, read_answer(read_field(row, key), key), read_optional_text(row, "model"))
 
 
 def _refuse_strange(row: dict) -> None:
@@ -80,9 +86,9 @@ def _refuse_strange(row: dict) -> None:
             raise BadRow(f"the row has no {near[0]!r}: rename {key!r} to {near[0]!r}", near[0])
 
 
-def guess(row: dict) -> str:
+def guess_content(row: dict) -> str:
     """What a file most likely holds, by one of its rows: preferences, completions, instructions or prompts."""
-    if {"chosen", "rejected"} <= row.keys() or format_of(row) in ("full", "arena", "pandalm"):
+    if {"chosen", "rejected"} <= row.keys() or detect_format(row) in ("full", "arena", "pandalm"):
         return "preferences"
     if {"response", "model"} & row.keys():
         return "completions"
@@ -92,7 +98,7 @@ def guess(row: dict) -> str:
     return "instructions" if {"output", "completion", "instances"} & row.keys() or answered else "prompts"
 
 
-def _check(shape: JudgedShape, what: str) -> None:
+def _check(shape: PairShape, what: str) -> None:
     if shape.answers[0][0] == shape.answers[1][0]:
         raise BadRow("the two answers are the same text")
     if what == "preferences" and not shape.votes:

@@ -13,7 +13,7 @@ MAGIC = b"PAR1"
 ROWS = 64  # at once in memory
 
 
-def parquet_rows(path: Path) -> Iterator[tuple[int, dict, str]]:
+def read_parquet_rows(path: Path) -> Iterator[tuple[int, dict, str]]:
     """(number, row, problem) of every row. Raises BadInput, with the number of the row, where the file cannot be read on."""
     import pyarrow as pa  # takes a second, for which only those who have such a file wait
     from pyarrow import parquet
@@ -34,17 +34,17 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict, str]]:
 
 def _row(one: Any) -> tuple[dict, str]:
     try:
-        return plain(one.to_pylist()[0]), ""
+        return to_json_value(one.to_pylist()[0]), ""
     except (UnicodeDecodeError, ValueError, OverflowError) as error:
         return {}, f"a cell cannot be read ({str(error)[:80]})"
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """The value as JSON would hold it: numbers that are none become null, times and other kinds their text."""
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): to_json_value(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [to_json_value(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from data.formats import alpaca, hh, trl
+from data.formats.rows import alpaca, hh, trl
 from data.formats.shapes import InstructionShape, PreferenceShape
 
 PREFERENCES: dict[str, Callable[[PreferenceShape], dict]] = {
-    "trl": trl.explicit_row,
-    "trl-implicit": trl.implicit_row,
-    "trl-conversational": trl.conversational_row,
-    "hh": hh.preference_row,
-    "alpaca": alpaca.preference_row,
+    "trl": trl.write_explicit,
+    "trl-implicit": trl.write_implicit,
+    "trl-conversational": trl.write_conversational,
+    "hh": hh.write_preference,
+    "alpaca": alpaca.write_preference,
 }
 INSTRUCTIONS: dict[str, Callable[[InstructionShape], dict]] = {
-    "alpaca": alpaca.instruction_row,
-    "trl": trl.instruction_row,
-    "trl-conversational": trl.instruction_messages,
+    "alpaca": alpaca.write_instruction,
+    "trl": trl.write_instruction,
+    "trl-conversational": trl.write_instruction_messages,
 }
 FULL = "full"
 """Every column as it is kept, ties included."""
 EVENTS = "full"
 FORMATS = {"preferences": (*PREFERENCES, FULL), "instructions": tuple(INSTRUCTIONS), "events": (EVENTS,)}
 
-ABOUT = {
+PREFERENCE_COLUMNS = {
     "margin": "integer",
     "source": "text",
     "split": "text",
@@ -60,7 +60,7 @@ COLUMNS = {
 }
 
 
-OF_A_ROW = {
+INSTRUCTION_COLUMNS = {
     "source": "text",
     "defects": "texts",
     "split": "text",
@@ -71,11 +71,11 @@ OF_A_ROW = {
 """What an exported instruction row says of itself; the last three of one that a person wrote."""
 
 
-def columns_of(what: str, form: str) -> dict[str, str]:
+def list_columns(what: str, form: str) -> dict[str, str]:
     """The columns of rows in a format, and the kind of value in each (`data.formats.tables`)."""
-    return COLUMNS[what, form] | (ABOUT if what == "preferences" else OF_A_ROW)
+    return COLUMNS[what, form] | (PREFERENCE_COLUMNS if what == "preferences" else INSTRUCTION_COLUMNS)
 
 
-def labeler_name(id: int) -> str:
+def make_pseudonym(id: int) -> str:
     """The pseudonym of a labeler: the same in every export of a home, and nothing of the name in it."""
     return f"labeler-{id}"

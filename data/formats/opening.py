@@ -38,7 +38,7 @@ class Meter:
 
 
 @contextmanager
-def opened(path: Path, meter: Meter | None = None) -> Iterator[IO[bytes]]:
+def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where they are gzipped; `meter` is told how far. Raises BadInput for what is no readable regular file."""
     if path.is_dir():
         raise BadInput("this is a folder, a file is needed", "Name a file inside it.", file=str(path))
@@ -58,7 +58,7 @@ def opened(path: Path, meter: Meter | None = None) -> Iterator[IO[bytes]]:
             yield packed
 
 
-def broken(path: Path, error: Exception, line: int | None = None) -> BadInput:
+def make_read_error(path: Path, error: Exception, line: int | None = None) -> BadInput:
     """The one line for a file that stops being readable on the way."""
     if isinstance(error, EOFError):
         return BadInput("the gzip file ends in the middle", "Fetch or pack it again.", file=str(path), line=line)

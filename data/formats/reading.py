@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from data.errors import BadInput
 from data.formats import sheets
-from data.formats.columnar import MAGIC, parquet_rows
-from data.formats.opening import BROKEN, Meter, broken, opened
-from data.formats.values import LONGEST, json_values
+from data.formats.columnar import MAGIC, read_parquet_rows
+from data.formats.opening import BROKEN, Meter, make_read_error, open_bytes
+from data.formats.values import LONGEST, read_json_values
 
 KNOWN = frozenset(
     (
@@ -63,9 +63,9 @@ class Row(NamedTuple):
     problem: str = ""
 
 
-def rows(path: Path, meter: Meter | None = None) -> Iterator[Row]:
+def read_rows(path: Path, meter: Meter | None = None) -> Iterator[Row]:
     """The rows of a file, streamed; `meter` is told how far. Raises BadInput when the file as a whole cannot be read, or not on from some line."""
-    kind = look(path)
+    kind = detect_kind(path)
     if kind == "text":
         raise BadInput(
             f"neither JSON nor CSV nor Parquet: it begins with {_beginning(path)!r}",
@@ -75,7 +75,7 @@ def rows(path: Path, meter: Meter | None = None) -> Iterator[Row]:
     yield from KINDS[kind](path, meter)
 
 
-def text_lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, str, str]]:
+def read_lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, str, str]]:
     """(line number, text, problem) for each line that is not blank."""
     for number, raw in _raw_lines(path, meter):
         try:
@@ -87,7 +87,7 @@ def text_lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, st
             yield number, text, ""
 
 
-def look(path: Path) -> str:
+def detect_kind(path: Path) -> str:
     """'lines' (JSON Lines), 'values' (an array, or objects over several lines), 'table' (CSV), 'parquet' or 'text'.
 
     Raises BadInput for what is not a readable, non-empty file of UTF-8 text.
@@ -114,7 +114,7 @@ def look(path: Path) -> str:
 
 def _delimiter(path: Path, head: str) -> str | None:
     """What parts the cells of a table; a file named .txt is one only where its first line has a name that we know."""
-    found = sheets.delimiter_of(head, KNOWN)
+    found = sheets.detect_delimiter(head, KNOWN)
     plain = path.name.removesuffix(".gz").endswith(".txt")
     return (
         None
@@ -152,20 +152,20 @@ def _lines(path: Path, meter: Meter | None) -> Iterator[Row]:
 
 
 def _values(path: Path, meter: Meter | None) -> Iterator[Row]:
-    with opened(path, meter) as stream:
-        for line, value in json_values(stream, path):
+    with open_bytes(path, meter) as stream:
+        for line, value in read_json_values(stream, path):
             yield _object(line, value)
 
 
 def _table(path: Path, meter: Meter | None) -> Iterator[Row]:
     head = _head(path).removeprefix(BOM).decode("utf-8", errors="replace").lstrip()
     lines = (raw.decode("utf-8", errors="surrogateescape") for _, raw in _physical_lines(path, meter))
-    yield from (Row(*record) for record in sheets.records(lines, _delimiter(path, head) or ","))
+    yield from (Row(*record) for record in sheets.read_records(lines, _delimiter(path, head) or ","))
 
 
 def _parquet(path: Path, meter: Meter | None) -> Iterator[Row]:
-    with opened(path):  # says what is wrong with a path; another library reads it, whose place no meter knows
-        yield from (Row(*row) for row in parquet_rows(path))
+    with open_bytes(path):  # says what is wrong with a path; another library reads it, whose place no meter knows
+        yield from (Row(*row) for row in read_parquet_rows(path))
 
 
 KINDS = {"lines": _lines, "values": _values, "table": _table, "parquet": _parquet}
@@ -184,13 +184,13 @@ def _raw_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
 
 def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
     """Numbered lines with their ends, the byte order mark taken off."""
-    with opened(path, meter) as stream:
+    with open_bytes(path, meter) as stream:
         number = 0
         while True:
             try:
                 raw = stream.readline(LONGEST + 1)
             except BROKEN as error:
-                raise broken(path, error, number + 1) from None
+                raise make_read_error(path, error, number + 1) from None
             if not raw:
                 return
             number += 1
@@ -204,13 +204,13 @@ def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, byte
 def _head(path: Path) -> bytes:
     """What the file begins with; of one that is cut off before that, what there is. Raises BadInput where there is nothing."""
     head = b""
-    with opened(path) as stream:
+    with open_bytes(path) as stream:
         try:
             while len(head) < HEAD and (more := stream.read1(HEAD)):
                 head += more
         except BROKEN as error:
             if not head:
-                raise broken(path, error) from None
+                raise make_read_error(path, error) from None
     return head
 
 

@@ -53,7 +53,7 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedShape:
+class PairShape:
     """Two answers to a prompt and what people said of them: several votes, one, or none yet."""
 
     prompt: PromptShape
@@ -79,10 +79,10 @@ class PreferenceShape:
     rejected_model: str | None = None
 
     @property
-    def judged(self) -> JudgedShape:
+    def pair(self) -> PairShape:
         """The same as two answers and a vote for the first."""
         answers = ((self.chosen, self.chosen_model), (self.rejected, self.rejected_model))
-        return JudgedShape(self.prompt, answers, (Vote(0, self.margin, self.labeler),), self.source)
+        return PairShape(self.prompt, answers, (Vote(0, self.margin, self.labeler),), self.source)
 
 
 @dataclass(frozen=True, slots=True)

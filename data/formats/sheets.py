@@ -19,7 +19,7 @@ Record = tuple[int, dict, str]
 """Line on which it begins, its cells by name (None where empty), and what is wrong with it."""
 
 
-def delimiter_of(head: str, known: frozenset[str]) -> str | None:
+def detect_delimiter(head: str, known: frozenset[str]) -> str | None:
     """What parts the cells of text that begins a table: its first record holds a `known` name, or names as many as the second has cells.
 
     None for text that is no table.
@@ -35,7 +35,7 @@ def delimiter_of(head: str, known: frozenset[str]) -> str | None:
     return None
 
 
-def records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
+def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
     """Every record below the head. `lines` keep their ends; bytes that are not UTF-8 are in them as lone surrogates."""
     csv.field_size_limit(LONGEST)  # of the whole process; the default would refuse a cell above 128 KiB
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -57,7 +57,7 @@ def records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
 
 def _record(names: list[str], cells: list[str]) -> tuple[dict, str]:
     row = {name: _value(name, cell) for name, cell in zip(names, cells, strict=False)}
-    problem = undecodable("".join(cells))
+    problem = find_undecodable("".join(cells))
     if problem:
         return {}, problem
     if len(cells) != len(names):
@@ -65,7 +65,7 @@ def _record(names: list[str], cells: list[str]) -> tuple[dict, str]:
     return row, ""
 
 
-def undecodable(text: str) -> str:
+def find_undecodable(text: str) -> str:
     """What is wrong with text that was decoded with `surrogateescape`; empty where nothing is."""
     found = next((mark for mark in text if "\udc80" <= mark <= "\udcff"), "") if not text.isascii() else ""
     return f"not UTF-8 text (byte 0x{ord(found) - 0xDC00:02x}); save the file as CSV in UTF-8" if found else ""

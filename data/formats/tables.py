@@ -25,7 +25,7 @@ BATCH = 4096  # rows in one row group's share of memory
 
 
 @contextmanager
-def table(path: Path, name: str, columns: Columns) -> Iterator[Write]:
+def open_table(path: Path, name: str, columns: Columns) -> Iterator[Write]:
     """A function that writes one row to `path`; `name` says the kind of file. CSV and Parquet have these columns, in this order."""
     ending = name.removesuffix(".gz").rpartition(".")[2]
     if ending == "parquet":
@@ -44,7 +44,7 @@ def table(path: Path, name: str, columns: Columns) -> Iterator[Write]:
 
 @contextmanager
 def _lines(stream: IO[str], columns: Columns) -> Iterator[Write]:
-    yield lambda row: stream.write(json_line(row) + "\n")
+    yield lambda row: stream.write(format_json_line(row) + "\n")
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def _array(stream: IO[str], columns: Columns) -> Iterator[Write]:
     between = iter(("[\n",))
 
     def write(row: dict) -> None:
-        stream.write(next(between, ",\n") + json_line(row))
+        stream.write(next(between, ",\n") + format_json_line(row))
 
     yield write
     stream.write(next(between, "") + "\n]\n")
@@ -111,7 +111,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
             flush(writer)
 
 
-def json_line(row: dict) -> str:
+def format_json_line(row: dict) -> str:
     """One line; escaped to ASCII where a rejected row holds what UTF-8 cannot say."""
     text = json.dumps(row, ensure_ascii=False)
     return text if text.isascii() or _encodes(text) else json.dumps(row)

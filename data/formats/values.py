@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import IO
 
 from data.errors import BadInput
-from data.formats.opening import BROKEN, broken
+from data.formats.opening import BROKEN, make_read_error
 
 LONGEST = 16 << 20  # characters (or bytes) in one row; more is a broken file, not a row
 CHUNK = 1 << 16
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def json_values(stream: IO[bytes], path: Path) -> Iterator[tuple[int, object]]:
+def read_json_values(stream: IO[bytes], path: Path) -> Iterator[tuple[int, object]]:
     """(line it begins on, value) for each element of a JSON array, or for each of several values in a row.
 
     Raises BadInput where the text stops being JSON, with the line; nothing after that can be trusted.
@@ -122,6 +122,6 @@ class _Window:
         except UnicodeDecodeError as error:
             raise self.wrong(f"not UTF-8 text (byte 0x{error.object[error.start]:02x})") from None
         except BROKEN as error:
-            raise broken(self.path, error, self.line) from None
+            raise make_read_error(self.path, error, self.line) from None
         self.text, self.position = self.text[self.position :] + more, 0
         self.counted = 0

@@ -11,14 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from data.errors import BadInput
-from data.formats.tables import Columns, Write, table
+from data.formats.tables import Columns, Write, open_table
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """No room is left on the disk, or of what one may use of it."""
 
 
 @contextmanager
-def whole_file(out: Path, *, force: bool = False) -> Iterator[Path]:
+def atomic_file(out: Path, *, force: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes `out` when the block ends well and is gone when it does not.
 
     Raises BadInput where `out` exists (without `force`) or cannot be written.
@@ -28,7 +28,7 @@ def whole_file(out: Path, *, force: bool = False) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
         os.close(handle)
     except OSError as error:
-        raise unwritable(out, error) from None
+        raise make_write_error(out, error) from None
     part = Path(name)
     try:
         yield part
@@ -37,13 +37,13 @@ def whole_file(out: Path, *, force: bool = False) -> Iterator[Path]:
         os.replace(part, out)
         _sync(out.parent)
     except OSError as error:
-        raise unwritable(out, error) from None
+        raise make_write_error(out, error) from None
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
+def atomic_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     """The same for a folder: files put into the one yielded appear together under `out`."""
     _free(out, force)
     if out.exists() and not out.is_dir():
@@ -51,7 +51,7 @@ def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     try:
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
-        raise unwritable(out, error) from None
+        raise make_write_error(out, error) from None
     try:
         yield part
         for path in sorted(part.rglob("*")):
@@ -62,7 +62,7 @@ def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         os.replace(part, out)
         _sync(out.parent)
     except OSError as error:
-        raise unwritable(out, error) from None
+        raise make_write_error(out, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -70,8 +70,8 @@ def whole_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
 def write_rows(out: Path, rows: Iterable[dict], *, columns: Columns | None = None, force: bool = False) -> int:
     """The rows as a file of the kind that its name says (`data.formats.tables`); the number of them."""
     count = 0
-    with whole_file(out, force=force) as part:
-        with table(part, out.name, columns or {}) as write:
+    with atomic_file(out, force=force) as part:
+        with open_table(part, out.name, columns or {}) as write:
             for row in rows:
                 write(row)
                 count += 1
@@ -94,14 +94,14 @@ def write_splits(
     `readme` is given the number of rows of each file once they are written.
     """
     counts: dict[str, int] = {}
-    with whole_folder(out, force=force) as part:
+    with atomic_folder(out, force=force) as part:
         with ExitStack() as stack:
             writers: dict[str, Write] = {}
             for row in rows:
                 split = row.get("split") or "train"
                 if split not in writers:
                     name = f"{split}.{kind}"
-                    writers[split] = stack.enter_context(table(part / name, name, columns))
+                    writers[split] = stack.enter_context(open_table(part / name, name, columns))
                 writers[split](row)
                 counts[split] = counts.get(split, 0) + 1
         if not counts:
@@ -117,7 +117,7 @@ def _free(out: Path, force: bool) -> None:
         raise BadInput(f"there is no folder {str(out.parent)!r}", "Make it, or name another place.", file=str(out))
 
 
-def unwritable(out: Path, error: OSError) -> BadInput:
+def make_write_error(out: Path, error: OSError) -> BadInput:
     """Why `out` could not be written, and what to do."""
     if error.errno in FULL:
         return BadInput("cannot be written: the disk is full", "Free some space.", file=str(out))

@@ -53,7 +53,7 @@ NAMES = (
 """The columns of `features`, in their order."""
 
 
-def features(instruction: str, input: str, output: str) -> np.ndarray:
+def compute_features(instruction: str, input: str, output: str) -> np.ndarray:
     """The columns NAMES of one row, (20,). Lengths are log(1 + words); shares lie in 0..1, and are 1 where there is nothing to share."""
     prompt = f"{instruction} {input}".strip()
     asked, words = WORD.findall(prompt.lower()), WORD.findall(output.lower())
@@ -117,7 +117,7 @@ def refuses(text: str) -> bool:
     return REFUSAL.search(text) is not None
 
 
-def language(text: str) -> str:
+def detect_language(text: str) -> str:
     """A guess: ko, ja, zh, ru or ar where a fifth of the letters is of that script, en by its commonest words, else other."""
     letters = [letter for letter in text if letter.isalpha()]
     for name, low, high in SCRIPTS:

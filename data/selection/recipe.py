@@ -11,21 +11,21 @@ from data.selection.centres import k_centre
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selection:
     """Positions of the chosen rows in the order in which they were chosen, and how many were left out for which reason."""
 
     places: np.ndarray
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def choose(
+def choose_rows(
     vectors: np.ndarray,
     *,
     rows: int,
     quality: np.ndarray | None = None,
     min_quality: float = 0.0,
     group: np.ndarray | None = None,
-) -> Chosen:
+) -> Selection:
     """At most `rows` rows (0: all that pass) of `vectors` (N, D).
 
     1. those whose `quality` (N,) is at least `min_quality`; 2. of each near-duplicate `group` (N,) the best, or the first; 3. of what is
@@ -38,9 +38,9 @@ def choose(
     kept = _best_of_groups(np.flatnonzero(passing), group, quality)
     left_out = {"below the quality": int((~passing).sum()), "near-duplicates": int(passing.sum()) - len(kept)}
     if not rows or rows >= len(kept):
-        return Chosen(kept, left_out)
+        return Selection(kept, left_out)
     places = kept[k_centre(vectors[kept], rows).chosen]
-    return Chosen(places, left_out | {"near to a chosen one": len(kept) - len(places)})
+    return Selection(places, left_out | {"near to a chosen one": len(kept) - len(places)})
 
 
 def _best_of_groups(places: np.ndarray, group: np.ndarray | None, quality: np.ndarray | None) -> np.ndarray:

@@ -18,7 +18,7 @@ from sqlite_utils.utils import sqlite3
 
 from data.clock import now
 from data.errors import BadInput
-from data.formats.writing import whole_file, whole_folder
+from data.formats.writing import atomic_file, atomic_folder
 from data.sqlite.connection import Connections
 from data.store import FILE, Store
 
@@ -33,7 +33,7 @@ def back_up(store: Store, out: Path | str, *, force: bool = False) -> dict:
     """
     out = Path(out).expanduser()
     mode = "w:gz" if out.name.endswith((".gz", ".tgz")) else "w"
-    with whole_file(out, force=force) as part, TemporaryDirectory(prefix=".backup.", dir=out.parent) as copies:
+    with atomic_file(out, force=force) as part, TemporaryDirectory(prefix=".backup.", dir=out.parent) as copies:
         members = [*_copies(store, Path(copies)), *_folders(store)]
         with tarfile.open(part, mode) as archive:
             for path, name in members:
@@ -51,7 +51,7 @@ def restore(home: Path | str, file: Path | str) -> dict:
     if not file.is_file():
         raise BadInput("there is no such file", "Check the path.", file=str(file))
     home.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(home, force=True) as part:
+    with atomic_folder(home, force=True) as part:
         _unpack(file, part)
         _check(part / FILE, file)
     return {"files": sorted(str(path) for path in home.iterdir())}

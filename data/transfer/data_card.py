@@ -44,7 +44,7 @@ MARGIN = (
 LABELER = "`labeler`: a pseudonym, the same in every export of one home, unless names were asked for."
 
 
-class Card:
+class DataCard:
     """Counts rows as they pass (`watched`), and writes the card (`text`)."""
 
     def __init__(self, store: Store, name: str, told: Mapping[str, Any], kind: str, columns: Mapping[str, str]) -> None:

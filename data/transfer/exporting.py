@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
-from data.formats.export_shapes import FORMATS, FULL, INSTRUCTIONS, PREFERENCES, columns_of, labeler_name
-from data.formats.fields import BadRow
+from data.formats.export_shapes import FORMATS, FULL, INSTRUCTIONS, PREFERENCES, list_columns, make_pseudonym
+from data.formats.rows.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.formats.tables import KINDS
 from data.formats.writing import write_rows, write_splits
 from data.records import Instruction
 from data.store import Store
-from data.transfer.data_card import Card
+from data.transfer.data_card import DataCard
 from data.views.event_stream import COLUMNS as EVENT_COLUMNS
 from data.views.event_stream import stream_events
 from data.views.preferences import PEOPLE, PreferenceRow, count_excluded, snapshot_filters, stream_rows
@@ -37,7 +37,7 @@ FILES = tuple(f"{kind}{packed}" for kind in KINDS for packed in ("", ".gz") if (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ExportRequest:
     """What is to be exported: `form` is one of the formats of `what` (its first where None), `labels` one of LABELS.
 
     `project` keeps one labeling project's; `names` gives labelers' names in place of pseudonyms. Raises BadInput for a wish
@@ -79,7 +79,7 @@ class Wish:
     @property
     def columns(self) -> dict[str, str]:
         """The columns of a table of these rows."""
-        return EVENT_COLUMNS if self.what == "events" else columns_of(self.what, self.shape)
+        return EVENT_COLUMNS if self.what == "events" else list_columns(self.what, self.shape)
 
     def chosen(self, store: Store) -> dict[str, Any]:
         """What researchers decided about the labels, for the audit list: see `data.views.preferences.filters`."""
@@ -95,21 +95,9 @@ class Wish:
         }
 
 
-def export_file(
-    store: Store,
-    out: Path | str,
-    what: str,
-    *,
-    form: str | None = None,
-    labels: str = "person",
-    force: bool = False,
-    by: str = "command line",
+def export_rows(
+    store: Store, out: Path | str, wish: ExportRequest, *, force: bool = False, by: str = "command line"
 ) -> dict:
-    """`export_rows` of a wish without a project and without names."""
-    return export_rows(store, out, Wish(what, form, labels), force=force, by=by)
-
-
-def export_rows(store: Store, out: Path | str, wish: Wish, *, force: bool = False, by: str = "command line") -> dict:
     """Write one file -> {rows, omitted: {reason: n}, files}. Its name says its kind: .jsonl, .json (an array), .csv, .parquet, .gz.
 
     Raises BadInput where there is nothing to write, or `out` exists (without `force`). `by` is who does it, for the audit list.
@@ -121,7 +109,13 @@ def export_rows(store: Store, out: Path | str, wish: Wish, *, force: bool = Fals
 
 
 def export_dataset(
-    store: Store, out: Path | str, wish: Wish, kind: str = KINDS[0], *, force: bool = False, by: str = "command line"
+    store: Store,
+    out: Path | str,
+    wish: ExportRequest,
+    kind: str = KINDS[0],
+    *,
+    force: bool = False,
+    by: str = "command line",
 ) -> dict:
     """Write a folder as the Hugging Face hub wants it, with a file for each split and a data card -> as `export_rows`.
 
@@ -130,7 +124,7 @@ def export_dataset(
     if kind not in FILES:
         raise BadInput(f"{kind!r} is no kind of file", f"Take one of {', '.join(FILES)}.", field="files")
     out, omitted = Path(out).expanduser(), Counter()
-    card = Card(store, out.name, wish.told, kind, wish.columns)
+    card = DataCard(store, out.name, wish.told, kind, wish.columns)
     rows = card.watched(wish.rows(store, omitted))
     counts = write_splits(
         out, rows, kind, columns=wish.columns, readme=lambda counts: card.text(counts, omitted), force=force
@@ -148,11 +142,11 @@ def export_model(
     return getattr(import_module(module), function)(store, id, Path(out).expanduser(), merge=merge, force=force)
 
 
-def _preferences(rows: Iterable[PreferenceRow], wish: Wish, omitted: Counter[str]) -> Iterator[dict]:
+def _preferences(rows: Iterable[PreferenceRow], wish: ExportRequest, omitted: Counter[str]) -> Iterator[dict]:
     for row in rows:
         about = _about(row, wish.names)
         if wish.shape == FULL:
-            yield {name: getattr(row, name) for name in columns_of("preferences", FULL) if name not in about} | about
+            yield {name: getattr(row, name) for name in list_columns("preferences", FULL) if name not in about} | about
         elif row.label == 0.5:
             omitted["tie"] += 1
         else:
@@ -167,7 +161,7 @@ def _instructions(store: Store, form: str, omitted: Counter[str]) -> Iterator[di
         about = {"source": row.source, "defects": row.defects, "split": row.split}
         if origin := origins.get(row.id):
             written = {
-                "author": labeler_name(origin.author_id),
+                "author": make_pseudonym(origin.author_id),
                 "written_at": origin.created_at,
                 "guideline_version": origin.guideline_version,
             }
@@ -196,7 +190,7 @@ def _about(row: PreferenceRow, names: bool) -> dict:
         "split": row.split,
         "weight": row.weight,
         "comparison": row.comparison_id,
-        "labeler": row.labeler if names else labeler_name(row.labeler_id),
+        "labeler": row.labeler if names else make_pseudonym(row.labeler_id),
         "project": row.project,
         "guideline_version": row.guideline_version,
         "kind": row.kind,

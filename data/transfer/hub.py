@@ -10,7 +10,7 @@ from data.errors import BadInput
 PLACE = "https://huggingface.co/datasets/"
 
 
-def api() -> Any:
+def make_client() -> Any:
     """The hub's client: the one place where this floor meets the network."""
     from huggingface_hub import HfApi  # takes a second, which only those who publish wait
 
@@ -29,12 +29,12 @@ def refuse_offline() -> None:
         )
 
 
-def push(folder: Path, repo: str) -> str:
+def push_folder(folder: Path, repo: str) -> str:
     """Upload the folder to REPO (made private where it is new); its address. Raises BadInput, one line, for whatever the hub refuses."""
     import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
-    client = api()
+    client = make_client()
     try:
         client.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
         client.upload_folder(
@@ -61,7 +61,7 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def downloaded(name: str) -> bool:
+def is_downloaded(name: str) -> bool:
     """Whether a model of that name lies in the hub's cache on this machine; nothing is asked of the network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

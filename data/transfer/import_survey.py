@@ -9,37 +9,37 @@ from typing import NamedTuple
 
 from data.errors import BadInput
 from data.formats import KEYS, read_row
-from data.formats.fields import BadRow
 from data.formats.opening import Meter
-from data.formats.reading import look, rows, text_lines
-from data.formats.shapes import JudgedShape, PreferenceShape
+from data.formats.reading import detect_kind, read_lines, read_rows
+from data.formats.rows.fields import BadRow
+from data.formats.shapes import PairShape, PreferenceShape
 from data.ids import content_hash
-from data.transfer.import_target import Good
+from data.transfer.import_target import ImportRow
 
 MOST_LABELERS = 200
 """Where files name more labelers than this (an open arena does), they are one account: the list of people stays readable."""
 
 
-class File(NamedTuple):
+class ImportFile(NamedTuple):
     """A file and what it is called where that is not its own name (an upload)."""
 
     path: Path
     name: str
 
     @classmethod
-    def at(cls, path: Path | str, name: str | None = None) -> File:
+    def at(cls, path: Path | str, name: str | None = None) -> ImportFile:
         """The file; its name is told without .gz."""
         path = Path(path).expanduser()
         return cls(path, (name or path.name).removesuffix(".gz").encode("utf-8", "replace").decode())
 
 
-class Checked(NamedTuple):
+class CheckedRow(NamedTuple):
     """A row of the file: its shape and hash, or the reason why it has none."""
 
-    file: File
+    file: ImportFile
     line: int
     row: dict
-    good: Good | None = None
+    good: ImportRow | None = None
     reason: str = ""
     field: str | None = None
 
@@ -50,11 +50,11 @@ class Survey:
 
     good: int = 0
     bad: int = 0
-    first_bad: Checked | None = None
+    first_bad: CheckedRow | None = None
     votes: int = 0
     labelers: set[str] = field(default_factory=set)
 
-    def add(self, checked: Checked) -> None:
+    def add(self, checked: CheckedRow) -> None:
         """Count one row."""
         if not checked.good:
             self.bad += 1
@@ -62,8 +62,8 @@ class Survey:
             return
         self.good += 1
         shape = checked.good.shape
-        judged = shape.judged if isinstance(shape, PreferenceShape) else shape
-        if isinstance(judged, JudgedShape):
+        judged = shape.pair if isinstance(shape, PreferenceShape) else shape
+        if isinstance(judged, PairShape):
             self.votes += len(judged.votes)
             if len(self.labelers) <= MOST_LABELERS:
                 self.labelers.update(vote.labeler for vote in judged.votes)
@@ -73,7 +73,7 @@ class Survey:
         """Whether the files' labelers are few enough to get an account each."""
         return len(self.labelers) <= MOST_LABELERS
 
-    def refusal(self, what: str, files: Sequence[File]) -> BadInput:
+    def refusal(self, what: str, files: Sequence[ImportFile]) -> BadInput:
         """The first bad row, how many rows are good, and the way on."""
         bad = self.first_bad
         if bad is None:
@@ -85,20 +85,20 @@ class Survey:
         return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.path), line=bad.line, field=bad.field)
 
 
-def checked_rows(file: File, what: str, form: str, meter: Meter | None = None) -> Iterator[Checked]:
+def check_rows(file: ImportFile, what: str, form: str, meter: Meter | None = None) -> Iterator[CheckedRow]:
     """Every row with its shape or the reason why it has none; `meter` is told how far."""
     for line, row, problem in _until_broken(_rows(file.path, what, meter)):
         if problem:
-            yield Checked(file, line, row, reason=problem)
+            yield CheckedRow(file, line, row, reason=problem)
             continue
         try:
-            yield Checked(
-                file, line, row, Good(read_row(row, what, form), content_hash(_kind(what), row), _comparison(row))
+            yield CheckedRow(
+                file, line, row, ImportRow(read_row(row, what, form), content_hash(_kind(what), row), _comparison(row))
             )
         except BadRow as bad:
-            yield Checked(file, line, row, reason=bad.reason, field=bad.field)
+            yield CheckedRow(file, line, row, reason=bad.reason, field=bad.field)
         except RecursionError:
-            yield Checked(file, line, {}, reason="nested too deeply")
+            yield CheckedRow(file, line, {}, reason="nested too deeply")
 
 
 def _kind(what: str) -> str:
@@ -127,6 +127,6 @@ def _until_broken(found: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int,
 def _rows(path: Path, what: str, meter: Meter | None) -> Iterator[tuple[int, dict, str]]:
     """Rows of JSON; of a plain text file named .txt, one prompt a line."""
     plain = what == "prompts" and path.name.removesuffix(".gz").endswith(".txt")
-    if plain and look(path) == "text":
-        return ((line, {"prompt": text}, problem) for line, text, problem in text_lines(path, meter))
-    return rows(path, meter)
+    if plain and detect_kind(path) == "text":
+        return ((line, {"prompt": text}, problem) for line, text, problem in read_lines(path, meter))
+    return read_rows(path, meter)

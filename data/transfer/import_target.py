@@ -19,7 +19,7 @@ from data.tables.prompts import COLUMNS, prompt_row
 OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
 
 
-class Good(NamedTuple):
+class ImportRow(NamedTuple):
     """A shape, the hash of the row that it was read from, and the event of which the row says that it is from there."""
 
     shape: Any
@@ -28,7 +28,7 @@ class Good(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Into:
+class ImportTarget:
     """Where rows go: the store, the number of the import, the name of the file at hand, how many at once, into which labeling project.
 
     `apart`: the file's labelers are kept apart.
@@ -52,7 +52,7 @@ class Into:
 
     def prompt_ids(self, shapes: Sequence[PromptShape]) -> list[int]:
         """The ids of prompts, in order; those that are not there are added."""
-        rows = [prompt_row(**prompt_values(shape, self.source)) for shape in shapes]
+        rows = [prompt_row(**make_prompt_values(shape, self.source)) for shape in shapes]
         self.add_prompts(rows)
         ids = {
             row["hash"]: row["id"] for row in self.store.rows(OF_PROMPTS, [canonical_json([row[0] for row in rows])])
@@ -78,11 +78,11 @@ class Into:
 class Inserter(Protocol):
     """Rows of one kind on their way into the store."""
 
-    def add(self, chunk: Sequence[Good], into: Into) -> int:
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write a chunk in commits of its own; how many of the rows were new."""
 
 
-def prompt_values(shape: PromptShape, source: str) -> dict[str, Any]:
+def make_prompt_values(shape: PromptShape, source: str) -> dict[str, Any]:
     """A prompt as `data.tables.prompts.prompt_row` takes it."""
     return {
         "text": shape.text,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.clock import now
-from data.formats.shapes import JudgedShape, PreferenceShape, Vote
+from data.formats.shapes import PairShape, PreferenceShape, Vote
 from data.ids import canonical_json, content_hash
 from data.records import Account
 from data.store import Store
 from data.tables.comparisons import NewComparison
-from data.transfer.import_target import Good, Into
+from data.transfer.import_target import ImportRow, ImportTarget
 
 SIMULATED = "simulated"
 ASSIGNMENT = (
@@ -35,7 +35,7 @@ KNOWN_EVENTS = (
 class Pairs:
     """Two answers to a prompt, for the labelers to judge; what the file says of them is not read."""
 
-    def add(self, chunk: Sequence[Good], into: Into) -> int:
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write the answers and the pairs."""
         last = into.store.value("SELECT coalesce(max(id), 0) FROM pairs")
         return len(
@@ -49,7 +49,7 @@ class Preferences:
     def __init__(self) -> None:
         self._authors: dict[str, Account] = {}
 
-    def add(self, chunk: Sequence[Good], into: Into) -> int:
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write what is not there yet: answers, pairs, comparisons. A row is new where one of its votes is."""
         votes = [
             (good, vote, _vote_hash(good, number)) for good in chunk for number, vote in enumerate(_judged(good).votes)
@@ -77,7 +77,7 @@ class Preferences:
         recorded = {row[0] for row in rows}
         return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
 
-    def _author(self, good: Good, vote: Vote, into: Into) -> Account:
+    def _author(self, good: ImportRow, vote: Vote, into: ImportTarget) -> Account:
         simulated = _judged(good).source == SIMULATED
         who = f"{SIMULATED} {vote.labeler}".rstrip() if simulated else vote.labeler if into.apart else ""
         name = f"file:{into.source}" + (f" ({who})" if who else "")
@@ -86,16 +86,16 @@ class Preferences:
         return self._authors[name]
 
 
-def _judged(good: Good) -> JudgedShape:
-    return good.shape.judged if isinstance(good.shape, PreferenceShape) else good.shape
+def _judged(good: ImportRow) -> PairShape:
+    return good.shape.pair if isinstance(good.shape, PreferenceShape) else good.shape
 
 
-def _vote_hash(good: Good, number: int) -> str:
+def _vote_hash(good: ImportRow, number: int) -> str:
     """A row's only vote has the row's hash, several have one each."""
     return good.hash if len(_judged(good).votes) == 1 else content_hash(good.hash, number)
 
 
-def _not_recorded(votes: Sequence[tuple[Good, Vote, str]], store: Store) -> list[tuple[Good, Vote, str]]:
+def _not_recorded(votes: Sequence[tuple[ImportRow, Vote, str]], store: Store) -> list[tuple[ImportRow, Vote, str]]:
     """Those votes whose row was never imported and is no export of a comparison of this store."""
 
     def known(query: str, values: list) -> set[str]:
@@ -106,7 +106,7 @@ def _not_recorded(votes: Sequence[tuple[Good, Vote, str]], store: Store) -> list
     return [(good, vote, hash) for good, vote, hash in votes if hash not in hashes and good.comparison not in ids]
 
 
-def _add_pairs(shapes: Sequence[JudgedShape], into: Into, *, purpose: str) -> list[tuple[int, str, str]]:
+def _add_pairs(shapes: Sequence[PairShape], into: ImportTarget, *, purpose: str) -> list[tuple[int, str, str]]:
     """(pair, first answer, second answer) for each shape."""
     ids = into.prompt_ids([shape.prompt for shape in shapes])
     answers = [
@@ -121,7 +121,7 @@ def _add_pairs(shapes: Sequence[JudgedShape], into: Into, *, purpose: str) -> li
     return list(zip(pairs, first, second, strict=True))
 
 
-def _event(hash: str, vote: Vote, told: tuple[int, str, str], author: Account, into: Into) -> NewComparison:
+def _event(hash: str, vote: Vote, told: tuple[int, str, str], author: Account, into: ImportTarget) -> NewComparison:
     """The comparison of one vote. Its side comes from the hash, so that position says nothing."""
     pair_id, *answers = told
     first_left = int(hash[-1], 16) % 2 == 0
@@ -154,7 +154,7 @@ def _assignment(event: NewComparison) -> tuple:
     return tuple({**event, **held}[name] for name in ASSIGNMENT)
 
 
-def _assigned(events: Sequence[NewComparison], into: Into) -> set[str]:
+def _assigned(events: Sequence[NewComparison], into: ImportTarget) -> set[str]:
     wanted = [event["assignment_id"] for event in events if event["assignment_id"]]
     found = (
         into.store.rows(

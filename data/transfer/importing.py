@@ -21,17 +21,17 @@ from data.formats.writing import write_rows
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import Pace
-from data.transfer.import_survey import Checked, File, Survey, checked_rows
-from data.transfer.import_target import Good, Inserter, Into
+from data.transfer.import_survey import CheckedRow, ImportFile, Survey, check_rows
+from data.transfer.import_target import ImportRow, ImportTarget, Inserter
 from data.transfer.inserting import IN_PROJECTS, INSERTERS
-from data.transfer.progress_bar import Progress, silent
+from data.transfer.progress_bar import Progress, ignore_progress
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be imported and how: see `import_files`."""
 
-    files: tuple[File, ...]
+    files: tuple[ImportFile, ...]
     what: str
     form: str
     progress: Progress
@@ -50,18 +50,18 @@ def import_file(
     project: str = "",
 ) -> dict:
     """`import_files` for one file; `name` stands for its own where that is not it (an upload)."""
-    return import_files(store, [File.at(path, name)], what, form=form, skip_bad=skip_bad, by=by, project=project)
+    return import_files(store, [ImportFile.at(path, name)], what, form=form, skip_bad=skip_bad, by=by, project=project)
 
 
 def import_files(
     store: Store,
-    files: Sequence[File],
+    files: Sequence[ImportFile],
     what: str,
     *,
     form: str = AUTO,
     skip_bad: bool = False,
     by: str = "command line",
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
     project: str = "",
 ) -> dict:
     """Import prompts, instructions, preferences, pairs or completions -> {read, added, duplicate, rejected[, rejected_file]}.
@@ -70,7 +70,7 @@ def import_files(
     project that pairs and comparisons go to, Standard where it is empty. Raises BadInput that names the file and the line; with
     `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
     """
-    plan = Plan(tuple(files), what, form, progress, project_for(store, what, project))
+    plan = Plan(tuple(files), what, form, progress, find_project_id(store, what, project))
     with store.imports.exclusive():
         survey = _survey(plan)
         if not survey.good or (survey.bad and not skip_bad):
@@ -101,7 +101,7 @@ def import_files(
         return result
 
 
-def project_for(store: Store, what: str, name: str) -> int:
+def find_project_id(store: Store, what: str, name: str) -> int:
     """The labeling project that rows of a kind go to, Standard without a name. Raises BadInput for one that is not there, or rows of none."""
     if not name:
         return STANDARD_PROJECT[0]
@@ -115,7 +115,7 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
     again, added, pace = Survey(), 0, Pace()
     inserter: Inserter = INSERTERS[plan.what]()
     for file in plan.files:
-        into = Into(store, id, file.name, pace, survey.apart, plan.project_id)
+        into = ImportTarget(store, id, file.name, pace, survey.apart, plan.project_id)
         for chunk in _chunks(_good(file, plan, again), pace):
             added += inserter.add(chunk, into)
             done = again.good + again.bad
@@ -136,14 +136,14 @@ def _survey(plan: Plan) -> Survey:
     return survey
 
 
-def _good(file: File, plan: Plan, survey: Survey, meter: Meter | None = None) -> Iterator[Good]:
-    for checked in checked_rows(file, plan.what, plan.form, meter):
+def _good(file: ImportFile, plan: Plan, survey: Survey, meter: Meter | None = None) -> Iterator[ImportRow]:
+    for checked in check_rows(file, plan.what, plan.form, meter):
         survey.add(checked)
         if checked.good:
             yield checked.good
 
 
-def _chunks(goods: Iterator[Good], pace: Pace) -> Iterator[list[Good]]:
+def _chunks(goods: Iterator[ImportRow], pace: Pace) -> Iterator[list[ImportRow]]:
     while chunk := list(islice(goods, pace.size)):
         yield chunk
 
@@ -152,7 +152,7 @@ def _write_rejected(store: Store, plan: Plan) -> list[Path]:
     """The bad rows beside each file, or in the home where nothing can be written beside it."""
     written = []
     for file in plan.files:
-        bad = (checked for checked in checked_rows(file, plan.what, plan.form) if checked.reason)
+        bad = (checked for checked in check_rows(file, plan.what, plan.form) if checked.reason)
         first = next(bad, None)
         if first:
             folder = file.path.parent if _writable(file.path.parent) else store.home
@@ -162,7 +162,7 @@ def _write_rejected(store: Store, plan: Plan) -> list[Path]:
     return written
 
 
-def _reasons(first: Checked, others: Iterator[Checked]) -> Iterator[dict]:
+def _reasons(first: CheckedRow, others: Iterator[CheckedRow]) -> Iterator[dict]:
     for one in chain((first,), others):
         yield {"line": one.line, "reason": one.reason, "row": one.row}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from data.formats.occurrences import Occurrences
 from data.formats.shapes import CompletionShape
 from data.ids import canonical_json, imported_id
 from data.store import Store
 from data.tables.prompts import prompt_row
-from data.transfer.import_target import Good, Inserter, Into, prompt_values
+from data.transfer.import_target import ImportRow, ImportTarget, Inserter, make_prompt_values
 from data.transfer.imported_pairs import Pairs, Preferences
+from data.transfer.occurrence_counts import Occurrences
 
 KNOWN_COMPLETIONS = "SELECT id FROM completions WHERE id IN (SELECT value FROM json_each(?))"
 UNPAIRED = """
@@ -24,17 +24,17 @@ EARLIER = "SELECT id, text FROM completions WHERE prompt_id = ? AND rowid < ? OR
 class Prompts:
     """Prompts are the same where their normalised texts are."""
 
-    def add(self, chunk: Sequence[Good], into: Into) -> int:
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write the prompts."""
-        return into.add_prompts([prompt_row(**prompt_values(good.shape, into.source)) for good in chunk])
+        return into.add_prompts([prompt_row(**make_prompt_values(good.shape, into.source)) for good in chunk])
 
 
 class Instructions:
     """Instruction rows, each with its prompt."""
 
-    def add(self, chunk: Sequence[Good], into: Into) -> int:
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write the prompts, which know their turns and their family, and the rows."""
-        into.add_prompts([prompt_row(**prompt_values(good.shape.prompt, into.source)) for good in chunk])
+        into.add_prompts([prompt_row(**make_prompt_values(good.shape.prompt, into.source)) for good in chunk])
         prepared = into.store.instructions.prepare(
             {
                 "instruction": good.shape.instruction,
@@ -55,7 +55,7 @@ class Completions:
     def __init__(self) -> None:
         self._seen = Occurrences()
 
-    def add(self, chunk: Sequence[Good], into: Into) -> int:
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write the completions and their pairs."""
         shapes: list[CompletionShape] = [good.shape for good in chunk]
         ids = into.prompt_ids([shape.prompt for shape in shapes])
@@ -71,7 +71,7 @@ class Completions:
         )
         return len(set(wanted) - known)
 
-    def _row(self, prompt_id: int, shape: CompletionShape, into: Into) -> dict[str, Any]:
+    def _row(self, prompt_id: int, shape: CompletionShape, into: ImportTarget) -> dict[str, Any]:
         row = into.completion(prompt_id, shape.text, shape.model)
         return row | {"number": self._seen.before(prompt_id, row["model_name"], shape.text)}
 

@@ -8,18 +8,18 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any, NamedTuple
 
-from data.formats import AUTO, format_of, guess
-from data.formats.occurrences import Occurrences
+from data.formats import AUTO, detect_format, guess_content
 from data.formats.opening import Meter
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
 from data.ids import canonical_json, content_hash
-from data.selection.near import near_duplicates
+from data.selection.near_duplicates import find_near_duplicates
 from data.store import Store
 from data.tables.instructions import instruction_hash
 from data.tables.prompts import prompt_hash
-from data.transfer.import_survey import File, Survey, checked_rows
-from data.transfer.import_target import Good
-from data.transfer.progress_bar import Progress, silent
+from data.transfer.import_survey import ImportFile, Survey, check_rows
+from data.transfer.import_target import ImportRow
+from data.transfer.occurrence_counts import Occurrences
+from data.transfer.progress_bar import Progress, ignore_progress
 
 SHOWN = 5
 COMPARED = 5000
@@ -53,28 +53,28 @@ class Preview(NamedTuple):
 
 
 def preview(
-    files: Sequence[File],
+    files: Sequence[ImportFile],
     what: str | None = None,
     form: str = AUTO,
     store: Store | None = None,
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
 ) -> Preview:
     """What is in the files; without `what` it is guessed from the first row, without a store only the files are looked at for duplicates.
 
     Raises BadInput where a file cannot be read as rows at all.
     """
-    what = what or guess(
-        next((checked.row for file in files for checked in islice(checked_rows(file, "prompts", AUTO), 1)), {})
+    what = what or guess_content(
+        next((checked.row for file in files for checked in islice(check_rows(file, "prompts", AUTO), 1)), {})
     )
     survey, formats, shown, wrong, meter = Survey(), Counter(), [], [], Meter([file.path for file in files])
     twice = _Twice(what, store)
     for file in files:
-        for checked in checked_rows(file, what, form, meter):
+        for checked in check_rows(file, what, form, meter):
             survey.add(checked)
             if not (survey.good + survey.bad) % AT_ONCE:
                 progress("read", survey.good + survey.bad, meter.share)
             if checked.good:
-                formats[format_of(checked.row) if form == AUTO else form] += 1
+                formats[detect_format(checked.row) if form == AUTO else form] += 1
                 shown += [_kept(checked.good.shape)] if len(shown) < SHOWN else []
                 twice.add(checked.good)
             elif len(wrong) < SHOWN:
@@ -95,7 +95,7 @@ class _Twice:
         self._waiting: list[str] = []
         self._texts: list[str] = []
 
-    def add(self, good: Good) -> None:
+    def add(self, good: ImportRow) -> None:
         """Look at one row."""
         identity = _identity(good, self._what)
         if self._seen.before(identity):
@@ -114,7 +114,7 @@ class _Twice:
 
     def near(self) -> int:
         """Rows that nearly repeat an earlier one of the files."""
-        firsts = near_duplicates(self._texts)
+        firsts = find_near_duplicates(self._texts)
         return sum(int(first) != place for place, first in enumerate(firsts))
 
     def _ask(self) -> None:
@@ -123,7 +123,7 @@ class _Twice:
         self._waiting.clear()
 
 
-def _identity(good: Good, what: str) -> str:
+def _identity(good: ImportRow, what: str) -> str:
     """What makes two rows one when they are imported."""
     shape = good.shape
     if isinstance(shape, PromptShape):
@@ -143,11 +143,11 @@ def _text(shape: Any) -> str:
         return f"{shape.instruction}\n{shape.input}\n{shape.output}"
     if isinstance(shape, CompletionShape):
         return f"{shape.prompt.text}\n{shape.text}"
-    judged = shape.judged if isinstance(shape, PreferenceShape) else shape
+    judged = shape.pair if isinstance(shape, PreferenceShape) else shape
     return "\n".join([judged.prompt.text, *(text for text, _ in judged.answers)])
 
 
 def _kept(shape: Any) -> dict:
     """A shape's texts by name, without what it does not say."""
-    judged = shape.judged if isinstance(shape, PreferenceShape) else shape
+    judged = shape.pair if isinstance(shape, PreferenceShape) else shape
     return {name: value for name, value in asdict(judged).items() if value not in (None, "", (), [])}

@@ -12,18 +12,18 @@ Progress = Callable[[str, int, float | None], None]
 WIDTH, EVERY = 24, 0.1  # characters, seconds between two lines
 
 
-def silent(stage: str, done: int, share: float | None) -> None:
+def ignore_progress(stage: str, done: int, share: float | None) -> None:
     """Where nobody looks."""
 
 
-class Bar:
+class ProgressBar:
     """`bar(stage, done, share)` draws. Use as a context, which ends the line."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream, self._drawn = stream, 0.0
         self._shown = stream.isatty()
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,11 +37,11 @@ class Bar:
         if not self._shown or (share != 1 and moment - self._drawn < EVERY):
             return
         self._drawn = moment
-        self._stream.write(f"\r\x1b[K{line(stage, done, share)}")
+        self._stream.write(f"\r\x1b[K{format_line(stage, done, share)}")
         self._stream.flush()
 
 
-def line(stage: str, done: int, share: float | None) -> str:
+def format_line(stage: str, done: int, share: float | None) -> str:
     """What is drawn: a bar where the share is known, and the count."""
     if share is None:
         return f"{done:,} rows {stage}"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from data.formats.export_shapes import labeler_name
+from data.formats.export_shapes import make_pseudonym
 from data.store import Store
 from data.tables.imports import import_done
 
@@ -111,7 +111,7 @@ def stream_events(store: Store, *, project_id: int | None = None, names: bool = 
     """The events, each with what it is under `event` and where it comes from under `source`; those of one project where it is given."""
     aside = {one.labeler_id for one in store.excluded_labelers.all()}
     people = {
-        account.id: (account.name if names else labeler_name(account.id), account.simulated)
+        account.id: (account.name if names else make_pseudonym(account.id), account.simulated)
         for account in store.accounts.all()
     }
     for kind, query in EVENTS.items():

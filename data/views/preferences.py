@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from data.errors import BadInput
-from data.formats.export_shapes import labeler_name
+from data.formats.export_shapes import make_pseudonym
 from data.splits import SPLITS
 from data.store import Store
 from data.views.preference_sql import STATEMENTS
@@ -127,12 +127,12 @@ def refuse_test_rows(rows: Iterable[Any], where: str = "these rows") -> None:
 
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:
     """The row as a snapshot keeps it, for good: who judged is a number and a pseudonym, since a name may be changed or erased later."""
-    return asdict(row) | {"labeler": labeler_name(row.labeler_id)}
+    return asdict(row) | {"labeler": make_pseudonym(row.labeler_id)}
 
 
 def thaw_row(row: Mapping[str, Any]) -> PreferenceRow:
     """The row of a snapshot. Earlier versions froze labelers' names: these rows too bear pseudonyms."""
-    return PreferenceRow(**{**row, "labeler": labeler_name(row["labeler_id"])})
+    return PreferenceRow(**{**row, "labeler": make_pseudonym(row["labeler_id"])})
 
 
 def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:

@@ -18,7 +18,7 @@ from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
 from data.records import Account
 from data.store import Store
-from data.transfer.exporting import FORMATS, LABELS, Wish, export_rows
+from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_rows
 from data.transfer.importing import import_file
 from labeling.accounts.management import audit_name
 from labeling.http.bodies import receive_file, require_utf8
@@ -78,7 +78,7 @@ def routes(store: Store) -> list[Route]:
         folder.mkdir(exist_ok=True)
         file = folder / f"{secrets.token_hex(16)}.jsonl"
         project = require_utf8(query.get("project", "")) or None
-        wish = Wish(
+        wish = ExportRequest(
             query["what"], query.get("format"), query.get("labels", "person"), project, query.get("names") == "true"
         )
         done = await run_in_threadpool(lambda: export_rows(store, file, wish, by=audit_name(account)))

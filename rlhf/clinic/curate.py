@@ -13,7 +13,7 @@ from data.ids import RUN, content_hash, public_id
 from data.records import Instruction, Snapshot
 from data.run_context import RunContext, RunResult
 from data.selection.centres import coverage
-from data.selection.recipe import Chosen, choose
+from data.selection.recipe import Selection, choose_rows
 from data.settings import as_dict
 from data.store import Store
 from rlhf.clinic.examination import Examination, examination_path, find_examination
@@ -147,20 +147,20 @@ def _score(
     return ScoredRows(points, report)
 
 
-def _choose(settings: CurateSettings, examination: Examination, scored: ScoredRows | None) -> Chosen:
+def _choose(settings: CurateSettings, examination: Examination, scored: ScoredRows | None) -> Selection:
     points = scored.points if scored and settings.min_quality else None
     groups = examination.groups if settings.pick == "diverse" else None
     wanted = settings.rows if settings.pick == "diverse" else 0
-    chosen = choose(
+    chosen = choose_rows(
         examination.instructions, rows=wanted, quality=points, min_quality=settings.min_quality, group=groups
     )
     if settings.pick == "diverse" or not 0 < settings.rows < len(chosen.places):
         return chosen
     drawn = np.random.default_rng(settings.seed).choice(chosen.places, settings.rows, replace=False)
-    return Chosen(drawn, chosen.left_out | {"not drawn": len(chosen.places) - len(drawn)})
+    return Selection(drawn, chosen.left_out | {"not drawn": len(chosen.places) - len(drawn)})
 
 
-def _coverage(examination: Examination, chosen: Chosen, seed: int) -> dict:
+def _coverage(examination: Examination, chosen: Selection, seed: int) -> dict:
     """How far rows lie from the nearest chosen one, beside as many random rows: mean and 95th percentile, of vectors of length 1."""
     count = len(examination.ids)
     random = np.random.default_rng(seed + 1).choice(count, len(chosen.places), replace=False)

@@ -12,8 +12,8 @@ from sklearn.decomposition import PCA
 from data.errors import BadInput
 from data.records import Instruction
 from data.run_context import Cancelled, RunContext, RunResult
-from data.selection.features import NAMES, features, language
-from data.selection.near import near_duplicates
+from data.selection.features import NAMES, compute_features, detect_language
+from data.selection.near_duplicates import find_near_duplicates
 from reward.base.machine import peak_mb
 from rlhf.clinic.examination import Examination
 from rlhf.clinic.reading import LOSSES, RowReadings, encode_row, read_rows, sentence_vectors
@@ -41,7 +41,7 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
         "model": settings.model or f"hidden states of {policy.public}",
         "near_duplicates": int((found.groups != np.arange(len(rows))).sum()),
         "ifd": round(float(np.median(found.column("ifd"))), 4),
-        "languages": dict(Counter(language(row.output) for row in rows).most_common()),
+        "languages": dict(Counter(detect_language(row.output) for row in rows).most_common()),
         "peak_mb": peak_mb(),
     }
     return RunResult([], report)
@@ -52,7 +52,7 @@ def examine(
 ) -> Examination:
     """Everything that follows from the texts and from what the model made of them."""
     texts = [f"{row.instruction} {row.input} {row.output}" for row in rows]
-    columns = np.stack([features(row.instruction, row.input, row.output) for row in rows])
+    columns = np.stack([compute_features(row.instruction, row.input, row.output) for row in rows])
     vectors = _unit(reading.instructions)
     flat = PCA(min(2, *vectors.shape), random_state=seed).fit_transform(vectors)
     kinds = KMeans(min(clusters, len(rows)), n_init=3, random_state=seed).fit_predict(vectors)
@@ -64,7 +64,7 @@ def examine(
         names=np.array([*NAMES, *LOSSES]),
         map=np.pad(flat, ((0, 0), (0, 2 - flat.shape[1]))).astype(np.float32),
         clusters=kinds.astype(np.int32),
-        groups=near_duplicates(texts, similarity, seed),
+        groups=find_near_duplicates(texts, similarity, seed),
     )
 
 

@@ -11,7 +11,7 @@ from data.errors import BadInput
 from data.splits import SPLITS
 from data.store import Store
 from data.tables.catalogue import Entry
-from data.transfer.import_survey import File
+from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_files
 from data.transfer.inserting import IN_PROJECTS
 from data.transfer.previewing import Preview, preview
@@ -136,7 +136,7 @@ class DataPage:
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(account, file.name) as progress:
-                found = preview([File.at(file)], None if what == GUESS else what, store=self.store, progress=progress)
+                found = preview([ImportFile.at(file)], None if what == GUESS else what, store=self.store, progress=progress)
         except BadInput as problem:
             return ["", said(bare(problem)), *hidden()]
         names = [project.name for project in self.store.projects.all()]
@@ -159,10 +159,10 @@ class DataPage:
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(account, file.name) as progress:
-                kind = preview([File.at(file)], progress=progress).what if what == GUESS else what
+                kind = preview([ImportFile.at(file)], progress=progress).what if what == GUESS else what
                 into = (project or "") if kind in IN_PROJECTS else ""
                 about = {"by": audit_name(account), "project": into, "progress": progress}
-                done = import_files(self.store, [File.at(file)], kind, skip_bad=skip, **about)
+                done = import_files(self.store, [ImportFile.at(file)], kind, skip_bad=skip, **about)
         except BadInput as problem:
             return [said(bare(problem)), *[gr.skip()] * 4]
         apart = (

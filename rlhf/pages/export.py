@@ -16,9 +16,9 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from data.errors import BadInput
-from data.formats.writing import unwritable
+from data.formats.writing import make_write_error
 from data.store import Store
-from data.transfer.exporting import FORMATS, LABELS, Wish, export_dataset, export_rows
+from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_dataset, export_rows
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.http.requests import get_account
@@ -105,17 +105,17 @@ def make_file(
     out = folder / f"{what}-{form}-{moment}.{kind}"
     try:
         folder.mkdir(exist_ok=True)
-        wish = Wish(what, form, labels, names=names)
+        wish = ExportRequest(what, form, labels, names=names)
         done = _zipped(store, out, wish, by) if kind == "zip" else export_rows(store, out, wish, by=by)
     except BadInput as problem:
         return said(problem)
     except OSError as error:
-        return said(unwritable(out, error))
+        return said(make_write_error(out, error))
     left_out = "".join(f", {count:,} left out ({reason})" for reason, count in done["omitted"].items())
     return said(f"{done['rows']:,} rows written{left_out}.")
 
 
-def _zipped(store: Store, out: Path, wish: Wish, by: str) -> dict:
+def _zipped(store: Store, out: Path, wish: ExportRequest, by: str) -> dict:
     """The folder with its card as one file to download."""
     with TemporaryDirectory(prefix=".export.", dir=out.parent) as place:
         done = export_dataset(store, Path(place) / out.stem, wish, "parquet", by=by)

@@ -7,7 +7,7 @@ from pathlib import Path
 from data import starter
 from data.errors import BadInput
 from data.store import Store
-from data.transfer.hub import downloaded
+from data.transfer.hub import is_downloaded
 from rlhf.runs.launch import launch
 
 FIRST_PROMPTS = 40
@@ -62,7 +62,7 @@ def _is_known(store: Store, base: str, template: str | None) -> bool:
 def resolve_base(base: str) -> str:
     """A folder as an absolute path, the id of a downloaded hub model as it is. Raises BadInput for what is neither."""
     local = Path(base).expanduser()
-    if not local.exists() and downloaded(base):
+    if not local.exists() and is_downloaded(base):
         return base
     if not (local / "config.json").is_file():
         raise BadInput(

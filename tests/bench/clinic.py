@@ -20,7 +20,7 @@ from data import Store, starter
 from data.ids import content_hash
 from data.records import Instruction
 from data.selection.centres import k_centre
-from data.selection.near import near_duplicates
+from data.selection.near_duplicates import find_near_duplicates
 from data.splits import split_of
 from labeling.rating.simulate import Rater, simulate_ratings
 from rlhf.tour.stages import FULL, Tour, TourEnvironment
@@ -161,7 +161,7 @@ def near_duplicates_speed(home: Path) -> dict:
     ]
     texts = originals + [text.replace(" ", " more ", 1) for text in originals[:10_000]]
     began, spent = time.monotonic(), time.process_time()
-    groups = near_duplicates(texts)
+    groups = find_near_duplicates(texts)
     return _clocks(began, spent) | {
         "rows": len(texts),
         "planted": 10_000,

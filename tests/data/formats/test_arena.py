@@ -7,10 +7,10 @@ import json
 import pytest
 
 from data.errors import BadInput
-from data.formats import format_of, guess, read_row
-from data.formats.fields import BadRow
-from data.formats.shapes import JudgedShape, PromptShape, Vote
-from data.transfer.import_survey import MOST_LABELERS, File
+from data.formats import detect_format, guess_content, read_row
+from data.formats.rows.fields import BadRow
+from data.formats.shapes import PairShape, PromptShape, Vote
+from data.transfer.import_survey import MOST_LABELERS, ImportFile
 from data.transfer.importing import import_file
 from data.transfer.previewing import preview
 from data.views.preferences import preference_rows
@@ -64,14 +64,14 @@ def write(path, rows):
 
 def test_a_battle_is_two_answers_and_a_vote():
     answers = (("빨강 🟥", "koala"), ("파랑", "vicuna"))
-    assert read_row(BATTLE, "preferences") == JudgedShape(
+    assert read_row(BATTLE, "preferences") == PairShape(
         PromptShape("하늘은 무슨 색?"), answers, (Vote(1, labeler="arena_user_7"),)
     )
 
 
 def test_a_battle_of_the_later_releases_reads_the_same():
     plain = {"prompt": "Name a colour.", "response_a": "Blue.", "response_b": "Go away.", "winner": "model_a"}
-    shape = JudgedShape(PromptShape("Name a colour."), (("Blue.", None), ("Go away.", None)), (Vote(0),))
+    shape = PairShape(PromptShape("Name a colour."), (("Blue.", None), ("Go away.", None)), (Vote(0),))
     assert read_row(RELEASE, "preferences") == read_row(plain, "preferences") == shape
 
 
@@ -129,7 +129,7 @@ def test_what_is_wrong_with_a_judged_row_is_said(row, reason):
     ],
 )
 def test_format_and_kind_are_found_out_by_the_keys(row, form, what):
-    assert (format_of(row), guess(row)) == (form, what)
+    assert (detect_format(row), guess_content(row)) == (form, what)
 
 
 def test_three_votes_on_a_pair_are_three_comparisons_by_three_labelers(store, tmp_path):
@@ -189,11 +189,11 @@ def test_the_many_judges_of_an_open_arena_are_one_account(store, tmp_path):
 
 def test_a_preview_says_what_is_in_the_files_and_writes_nothing(store, tmp_path):
     given = write(tmp_path / "given.jsonl", [PANDA, BATTLE, PANDA | {"annotator1": 5}])
-    found = preview([File.at(given)])
+    found = preview([ImportFile.at(given)])
     assert (found.what, found.formats, found.good, found.bad) == ("preferences", {"pandalm": 1, "arena": 1}, 2, 1)
     assert (found.comparisons, found.labelers) == (4, 4)
     assert found.first_bad.startswith(f"{given}:3: 'annotator1' must be 1, 2 or 0")
     assert [set(row) for row in found.shown] == [{"prompt", "answers", "votes", "source"}] * 2
     assert store.prompts.count() == 0
     with pytest.raises(BadInput, match="the file is empty"):
-        preview([File.at(write(tmp_path / "none.jsonl", []))])
+        preview([ImportFile.at(write(tmp_path / "none.jsonl", []))])

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from data.errors import BadInput
 from data.formats import reading, values
-from data.formats.reading import rows, text_lines
+from data.formats.reading import read_lines, read_rows
 
 TWO = [{"prompt": "one"}, {"prompt": "two"}]
 
 
 def read(path: Path, content: bytes) -> list[tuple[int, dict, str]]:
     path.write_bytes(content)
-    return [tuple(row) for row in rows(path)]
+    return [tuple(row) for row in read_rows(path)]
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_folder_a_missing_file_and_a_pipe_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, error in ((".", "this is a folder"), ("none", "there is no such file"), ("pipe", "not a regular file")):
         with pytest.raises(BadInput, match=error):
-            list(rows(tmp_path / name))
+            list(read_rows(tmp_path / name))
 
 
 def test_an_unreadable_file_is_refused(file, monkeypatch):
@@ -123,7 +123,7 @@ def test_an_unreadable_file_is_refused(file, monkeypatch):
 
     monkeypatch.setattr(Path, "open", denied)  # the tests may run as root, whom no mode stops
     with pytest.raises(BadInput, match="cannot be read: Permission denied"):
-        list(rows(file))
+        list(read_rows(file))
 
 
 def test_a_cut_gzip_file_names_the_place(file):
@@ -169,7 +169,7 @@ def test_a_huge_line_is_refused_without_reading_it_all(file, content, monkeypatc
     monkeypatch.setattr(values, "CHUNK", 8)
     file.write_bytes(b'{"a": 1}\n' + content if content[:1] != b"[" else content)
     with pytest.raises(BadInput, match="longer than 0 MiB"):
-        list(rows(file))
+        list(read_rows(file))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_another_kind_of_file_is_named(file, content, error):
 
 def test_plain_lines_keep_their_numbers(file):
     file.write_bytes(b"\xef\xbb\xbfone\r\n\n two \n\xff\n")
-    assert list(text_lines(file)) == [(1, "one", ""), (3, "two", ""), (4, "", "not UTF-8 text (byte 0xff at 1)")]
+    assert list(read_lines(file)) == [(1, "one", ""), (3, "two", ""), (4, "", "not UTF-8 text (byte 0xff at 1)")]
 
 
 PIECES = st.sampled_from(
@@ -202,6 +202,6 @@ PIECES = st.sampled_from(
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_bytes_only_bad_input_comes_out(file, content, packed, cut):
     file.write_bytes(gzip.compress(content)[: max(cut, 20)] if packed else content)
-    for reader in (rows, text_lines):
+    for reader in (read_rows, read_lines):
         with contextlib.suppress(BadInput):
             assert all(isinstance(row[2], str) for row in reader(file))

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.formats import alpaca, hh, read_row, trl
-from data.formats.fields import BadRow
+from data.formats import read_row
+from data.formats.rows import alpaca, hh, trl
+from data.formats.rows.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 
 HUMAN = "\n\nHuman: Name a colour."
@@ -55,11 +56,11 @@ def test_one_preference_reads_the_same_from_every_shape(row):
 
 
 WRITERS = {
-    "trl": trl.explicit_row,
-    "trl-implicit": trl.implicit_row,
-    "trl-conversational": trl.conversational_row,
-    "hh": hh.preference_row,
-    "alpaca": alpaca.preference_row,
+    "trl": trl.write_explicit,
+    "trl-implicit": trl.write_implicit,
+    "trl-conversational": trl.write_conversational,
+    "hh": hh.write_preference,
+    "alpaca": alpaca.write_preference,
 }
 
 
@@ -205,15 +206,15 @@ def test_hh_refuses_to_write_what_it_could_not_read():
         PromptShape("system: s\n\nuser: u", [{"role": "system", "content": "s"}, TURNS[0]]), "a", "b"
     )
     with pytest.raises(BadRow, match="a system message has no place"):
-        hh.preference_row(system)
+        hh.write_preference(system)
     with pytest.raises(BadRow, match="a speaker's name"):
-        hh.preference_row(PreferenceShape(ASKED, "Blue.\n\nHuman: and?", "No."))
+        hh.write_preference(PreferenceShape(ASKED, "Blue.\n\nHuman: and?", "No."))
 
 
 def test_an_implicit_row_whose_prompt_holds_the_template_is_refused():
     for prompt in ("a\n\n### Response:\nb", "a\n\n### Response:"):
         with pytest.raises(BadRow, match="the template's own words"):
-            trl.implicit_row(PreferenceShape(PromptShape(prompt), "b", "c"))
+            trl.write_implicit(PreferenceShape(PromptShape(prompt), "b", "c"))
 
 
 def test_a_format_that_holds_no_such_thing_is_named():
@@ -268,10 +269,10 @@ def test_instructions_read_from_every_shape(row, shape):
 
 
 def test_the_text_of_an_alpaca_row_is_made_by_the_stated_template():
-    without = alpaca.instruction_row(InstructionShape("Add.", "", "3"))["text"]
+    without = alpaca.write_instruction(InstructionShape("Add.", "", "3"))["text"]
     assert without == (
         "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
         "### Instruction:\nAdd.\n\n### Response:\n3"
     )
-    with_input = alpaca.instruction_row(InstructionShape("Add.", "1 2", "3"))["text"]
+    with_input = alpaca.write_instruction(InstructionShape("Add.", "1 2", "3"))["text"]
     assert with_input.endswith("### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n3")

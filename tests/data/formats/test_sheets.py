@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from data.errors import BadInput
-from data.formats.reading import rows
+from data.formats.reading import read_rows
 from data.transfer.importing import import_file
 
 KOREAN = '책을 준 미나에게 "고마워"라고 써 줘.\n한 줄 더, 그리고 \u1112\u1161\u11ab'  # the last word is not normalised
@@ -31,7 +31,7 @@ def written(names: list[str], *cells: list, delimiter: str = ",") -> bytes:
 def read(tmp_path):
     def reader(content: bytes, name: str = "given.dat") -> list[tuple]:
         (tmp_path / name).write_bytes(content)
-        return [tuple(row) for row in rows(tmp_path / name)]
+        return [tuple(row) for row in read_rows(tmp_path / name)]
 
     return reader
 
@@ -103,7 +103,7 @@ def test_parquet_rows_are_numbered_and_keep_their_texts(store, tmp_path):
     items = [{"instruction": f"Say {n}.", "input": "", "output": str(n)} for n in range(99)]
     items.insert(0, {"instruction": KOREAN, "input": None, "output": ANSWER})
     parquet.write_table(pa.Table.from_pylist(items), file)
-    assert [row.line for row in rows(file)] == list(range(1, 101))
+    assert [row.line for row in read_rows(file)] == list(range(1, 101))
     assert import_file(store, file, "instructions")["added"] == 100
     first, *_ = store.instructions.all()
     assert (first.instruction, first.output) == (KOREAN, ANSWER)
@@ -112,7 +112,7 @@ def test_parquet_rows_are_numbered_and_keep_their_texts(store, tmp_path):
 def test_values_of_parquet_that_json_does_not_know_are_told_as_text(tmp_path):
     file = tmp_path / "given.parquet"
     parquet.write_table(pa.Table.from_pylist([{"prompt": "a", "facts": {"n": float("nan"), "d": b"\xff"}}]), file)
-    assert [row.value for row in rows(file)] == [{"prompt": "a", "facts": {"n": None, "d": "b'\\xff'"}}]
+    assert [row.value for row in read_rows(file)] == [{"prompt": "a", "facts": {"n": None, "d": "b'\\xff'"}}]
 
 
 def test_a_cut_parquet_file_is_refused(tmp_path):
@@ -120,4 +120,4 @@ def test_a_cut_parquet_file_is_refused(tmp_path):
     parquet.write_table(pa.Table.from_pylist([{"prompt": "a"}]), file)
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(BadInput, match="damaged or cut off"):
-        list(rows(file))
+        list(read_rows(file))

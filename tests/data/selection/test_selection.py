@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from data.errors import BadInput
 from data.selection import centres
 from data.selection.centres import coverage, k_centre
-from data.selection.features import NAMES, features, language, longest_repeat
-from data.selection.near import jaccard, minhash, near_duplicates, shingles
-from data.selection.recipe import choose
+from data.selection.features import NAMES, compute_features, detect_language, longest_repeat
+from data.selection.near_duplicates import find_near_duplicates, jaccard, minhash, shingles
+from data.selection.recipe import choose_rows
 
 
 def by_hand(vectors: np.ndarray, k: int, first: int) -> list[int]:
@@ -82,8 +82,8 @@ def test_near_duplicates_are_grouped_under_their_first_text_and_others_stand_alo
     changed = " ".join([*words[:59], "other"])  # 57 of 58 runs are shared: 57 / 59 = 0.97
     half = " ".join(words[:40] + [f"v{number}" for number in range(20)])  # 38 of 58: 38 / 78 = 0.49
     texts = [" ".join(words), "something else entirely here", changed, half, " ".join(words).upper()]
-    assert near_duplicates(texts).tolist() == [0, 1, 0, 3, 0]
-    assert near_duplicates(texts, similarity=0.99).tolist() == [0, 1, 2, 3, 0]
+    assert find_near_duplicates(texts).tolist() == [0, 1, 0, 3, 0]
+    assert find_near_duplicates(texts, similarity=0.99).tolist() == [0, 1, 2, 3, 0]
 
 
 def test_what_hangs_together_through_a_third_text_is_one_group():
@@ -91,24 +91,28 @@ def test_what_hangs_together_through_a_third_text_is_one_group():
     texts = [
         " ".join(words[start : start + 90]) for start in (0, 5, 10)
     ]  # neighbours share 83 of 93 runs, the ends 78 of 98: 0.796
-    assert near_duplicates(texts, similarity=0.85).tolist() == [0, 0, 0]
+    assert find_near_duplicates(texts, similarity=0.85).tolist() == [0, 0, 0]
 
 
 def test_few_texts_have_groups_too():
-    assert near_duplicates([]).tolist() == []
-    assert near_duplicates(["one", "One "]).tolist() == [0, 0]
+    assert find_near_duplicates([]).tolist() == []
+    assert find_near_duplicates(["one", "One "]).tolist() == [0, 0]
 
 
 def test_columns_count_what_stands_there():
     row = dict(
-        zip(NAMES, features("Thank Mina for the lamp.", "", "Dear Mina, thanks. Dear Mina, thanks."), strict=True)
+        zip(
+            NAMES,
+            compute_features("Thank Mina for the lamp.", "", "Dear Mina, thanks. Dear Mina, thanks."),
+            strict=True,
+        )
     )
     assert row["answer_words"] == pytest.approx(np.log(7))
     assert (row["repeated_sentences"], row["sentences"], row["ends_properly"]) == (0.5, 2, 1)
     assert row["prompt_words_used"] == pytest.approx(1 / 5)
     assert (row["names_used"], row["commas"], row["refuses"]) == (1, 2, 0)
     assert row["longest_repeat"] == pytest.approx(np.log(4))  # dear mina thanks
-    cut = dict(zip(NAMES, features("Thank Mina.", "", "I am sorry, but I can"), strict=True))
+    cut = dict(zip(NAMES, compute_features("Thank Mina.", "", "I am sorry, but I can"), strict=True))
     assert (cut["ends_properly"], cut["names_used"], cut["refuses"]) == (0, 0, 1)
 
 
@@ -128,7 +132,7 @@ def test_the_longest_repeat_is_the_longest_run_of_words_that_stands_there_twice(
 
 
 def test_an_answer_without_words_has_columns_all_the_same():
-    assert np.isfinite(features("", "", "...")).all()
+    assert np.isfinite(compute_features("", "", "...")).all()
 
 
 @pytest.mark.parametrize(
@@ -143,18 +147,18 @@ def test_an_answer_without_words_has_columns_all_the_same():
     ],
 )
 def test_the_language_is_told_by_script_or_by_common_words(text, said):
-    assert language(text) == said
+    assert detect_language(text) == said
 
 
 def test_a_recipe_takes_good_rows_one_of_each_group_and_the_most_different():
     vectors = np.array([[0.0], [0.1], [5.0], [9.0], [9.0]])
     quality = np.array([4.0, 3.0, 1.0, 3.0, 5.0])
-    chosen = choose(vectors, rows=2, quality=quality, min_quality=2.5, group=np.array([0, 1, 2, 3, 3]))
+    chosen = choose_rows(vectors, rows=2, quality=quality, min_quality=2.5, group=np.array([0, 1, 2, 3, 3]))
     assert sorted(chosen.places) == [0, 4] or sorted(chosen.places) == [1, 4]
     assert chosen.left_out == {"below the quality": 1, "near-duplicates": 1, "near to a chosen one": 1}
-    assert choose(vectors, rows=0).places.tolist() == [0, 1, 2, 3, 4]
+    assert choose_rows(vectors, rows=0).places.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_quality_that_no_row_has_is_refused_with_the_best_there_is():
     with pytest.raises(BadInput, match="the best row has 2.00"):
-        choose(np.eye(2), rows=1, quality=np.array([1.0, 2.0]), min_quality=3.0)
+        choose_rows(np.eye(2), rows=1, quality=np.array([1.0, 2.0]), min_quality=3.0)

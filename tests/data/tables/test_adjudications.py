@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import BadInput, Refused
 from data.tables.adjudications import Decision, rebuild_disputes
-from data.transfer.exporting import export_file
+from data.transfer.exporting import ExportRequest, export_rows
 from data.views.preferences import count_excluded, preference_rows, snapshot_filters
 from labeling.session import RankingAnswer, Session
 
@@ -98,7 +98,7 @@ def test_an_adjudication_stands_in_place_of_what_people_said_and_the_events_stay
     assert store.adjudications.open_count() == 0
     assert len(store.comparisons.events()) == 3
     assert snapshot_filters(store, "person")["adjudicated"] == 1
-    export_file(store, tmp_path / "events.jsonl", "events")
+    export_rows(store, tmp_path / "events.jsonl", ExportRequest("events"))
     told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [one["event"] for one in told].count("comparison") == 3
     (one,) = (one for one in told if one["event"] == "adjudication")
@@ -179,7 +179,9 @@ def test_a_labeler_set_aside_is_left_out_by_a_filter_that_is_recorded(store, add
     assert [row.labeler for row in preference_rows(store)] == ["jun"]
     assert snapshot_filters(store, "person+import") == {"labels": "person+import", "set_aside": [people["mina"].id]}
     assert count_excluded(store) == {"labeler set aside": 1}
-    assert export_file(store, tmp_path / "out.jsonl", "preferences", by="rae")["omitted"] == {"labeler set aside": 1}
+    assert export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences"), by="rae")["omitted"] == {
+        "labeler set aside": 1
+    }
     export, aside = store.audit.all(2)
     assert export["detail"]["set_aside"] == [people["mina"].id]
     assert (aside["actor"], aside["action"], aside["detail"]["reason"]) == (

@@ -22,7 +22,7 @@ from data.errors import BadInput
 from data.formats import tables
 from data.formats.writing import write_rows
 from data.transfer import hub
-from data.transfer.exporting import FILES, FORMATS, Wish, export_dataset, export_rows
+from data.transfer.exporting import FILES, FORMATS, ExportRequest, export_dataset, export_rows
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from rlhf.pages.export import KINDS, draw_files, make_file
@@ -83,7 +83,7 @@ def read(path, kind, cache):
     ("name", "kind"), [("out.jsonl", "json"), ("out.jsonl.gz", "json"), ("out.parquet", "parquet")]
 )
 def test_datasets_reads_every_text_back_byte_for_byte(tricky, tmp_path, name, kind):
-    export_rows(tricky, tmp_path / name, Wish("preferences"))
+    export_rows(tricky, tmp_path / name, ExportRequest("preferences"))
     rows = read(tmp_path / name, kind, tmp_path / "cache")
     assert {(row["prompt"], row["chosen"], row["rejected"]) for row in rows} == {
         (f"Say {n}: {text}", text, f"{text}!") for n, text in enumerate(TRICKY)
@@ -91,7 +91,7 @@ def test_datasets_reads_every_text_back_byte_for_byte(tricky, tmp_path, name, ki
 
 
 def test_csv_holds_every_text_byte_for_byte_formulas_included(tricky, tmp_path):
-    export_rows(tricky, tmp_path / "out.csv", Wish("preferences"))
+    export_rows(tricky, tmp_path / "out.csv", ExportRequest("preferences"))
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["chosen"] for row in rows} == set(TRICKY)
@@ -102,15 +102,15 @@ def test_csv_holds_every_text_byte_for_byte_formulas_included(tricky, tmp_path):
 @pytest.mark.parametrize("form", FORMATS["preferences"])
 def test_a_parquet_file_has_the_columns_and_types_of_its_format(home_of, tmp_path, form):
     store = home_of([{"prompt": TALK[:1], "chosen": "Goodbye.", "rejected": "So?"}])
-    export_rows(store, tmp_path / "out.parquet", Wish("preferences", form))
-    export_rows(store, tmp_path / "out.jsonl", Wish("preferences", form))
+    export_rows(store, tmp_path / "out.parquet", ExportRequest("preferences", form))
+    export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences", form))
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [json.loads((tmp_path / "out.jsonl").read_text())]
 
 
 @pytest.mark.parametrize("form", ["trl", "trl-implicit", "trl-conversational", "hh", "full"])
 def test_importing_an_export_into_its_own_home_adds_nothing(home_of, tmp_path, form):
     store = home_of([{"prompt": TALK[:1], "chosen": "Goodbye.", "rejected": "So?", "labeler": "mina"}])
-    done = export_rows(store, tmp_path / "out.jsonl.gz", Wish("preferences", form))
+    done = export_rows(store, tmp_path / "out.jsonl.gz", ExportRequest("preferences", form))
     before = [
         store.value(f"SELECT count(*) FROM {table}")
         for table in ("prompts", "completions", "pairs", "comparisons", "accounts")
@@ -125,7 +125,7 @@ def test_importing_an_export_into_its_own_home_adds_nothing(home_of, tmp_path, f
 def test_every_column_brings_ties_and_labelers_into_another_home(home_of, tmp_path):
     votes = {"response1": "3", "response2": "4", "annotator1": 1, "annotator2": 0}
     store = home_of([{"instruction": "Add.", "input": "1 2", **votes}])
-    export_rows(store, tmp_path / "out.jsonl", Wish("preferences", "full"))
+    export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences", "full"))
     other = home_of([json.loads(line) for line in (tmp_path / "out.jsonl").read_text().split("\n")[:-1]])
     assert {(row.prompt, row.chosen, row.margin) for row in preference_rows(other)} == {
         ("Add.\n\n1 2", "3", 2),
@@ -138,10 +138,10 @@ def test_every_column_brings_ties_and_labelers_into_another_home(home_of, tmp_pa
 def test_memory_does_not_grow_with_the_number_of_rows(home_of, tmp_path, kind, monkeypatch):
     monkeypatch.setattr(tables, "BATCH", 32)
     store = home_of([{"prompt": f"Say {n}.", "chosen": f"{n}" * 500, "rejected": "no " * 500} for n in range(800)])
-    export_rows(store, tmp_path / f"warm.{kind}", Wish("preferences"))  # loads what it needs
+    export_rows(store, tmp_path / f"warm.{kind}", ExportRequest("preferences"))  # loads what it needs
     written = sum(len(row.chosen) + len(row.rejected) for row in preference_rows(store))
     tracemalloc.start()
-    export_rows(store, tmp_path / f"out.{kind}", Wish("preferences"))
+    export_rows(store, tmp_path / f"out.{kind}", ExportRequest("preferences"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < written / 2
@@ -155,8 +155,8 @@ def test_labelers_bear_the_same_pseudonym_in_every_export_unless_names_are_asked
         ]
     )
     for what in ("preferences", "events"):
-        export_rows(store, tmp_path / f"{what}.jsonl", Wish(what))
-        export_rows(store, tmp_path / f"{what}-names.jsonl", Wish(what, names=True))
+        export_rows(store, tmp_path / f"{what}.jsonl", ExportRequest(what))
+        export_rows(store, tmp_path / f"{what}-names.jsonl", ExportRequest(what, names=True))
     said = [
         [
             row["labeler"]
@@ -173,13 +173,13 @@ def test_labelers_bear_the_same_pseudonym_in_every_export_unless_names_are_asked
 
 
 def test_events_carry_what_they_are_about_and_one_table_holds_them(tricky, tmp_path):
-    export_rows(tricky, tmp_path / "events.jsonl", Wish("events"))
+    export_rows(tricky, tmp_path / "events.jsonl", ExportRequest("events"))
     rows = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().split("\n")[:-1]]
     texts = {row["id"]: row["text"] for row in rows if row["event"] in ("prompt", "completion")}
     compared = [row for row in rows if row["event"] == "comparison"]
     assert {texts[row["winner_id"]] for row in compared} == set(TRICKY)
     assert [row["text"] for row in rows if row["event"] == "guideline"] == [tricky.projects.guideline(1).text]
-    export_rows(tricky, tmp_path / "events.parquet", Wish("events"))
+    export_rows(tricky, tmp_path / "events.parquet", ExportRequest("events"))
     assert {name for row in rows for name in row} <= set(pq.read_schema(tmp_path / "events.parquet").names)
     assert pq.read_table(tmp_path / "events.parquet").num_rows == len(rows)
 
@@ -198,13 +198,13 @@ def test_one_project_can_be_exported_alone(store, add_pairs, tmp_path):
         }
         store.insert("assignments", about | {"id": f"a{number}", "expires_at": "2030", "created_at": "2026"})
         store.comparisons.record(id=f"c{number}", assignment_id=f"a{number}", verdict="left", source="person", **about)
-    assert export_rows(store, tmp_path / "all.jsonl", Wish("preferences"))["rows"] == 2
-    assert export_rows(store, tmp_path / "one.jsonl", Wish("preferences", project="Safety"))["rows"] == 1
-    export_rows(store, tmp_path / "events.jsonl", Wish("events", project="Safety"))
+    assert export_rows(store, tmp_path / "all.jsonl", ExportRequest("preferences"))["rows"] == 2
+    assert export_rows(store, tmp_path / "one.jsonl", ExportRequest("preferences", project="Safety"))["rows"] == 1
+    export_rows(store, tmp_path / "events.jsonl", ExportRequest("events", project="Safety"))
     rows = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().split("\n")[:-1]]
     assert [row["id"] for row in rows if row["event"] in ("comparison", "assignment")] == ["c1", "a1"]
     with pytest.raises(BadInput, match="Safty"):
-        export_rows(store, tmp_path / "none.jsonl", Wish("preferences", project="Safty"))
+        export_rows(store, tmp_path / "none.jsonl", ExportRequest("preferences", project="Safty"))
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -212,7 +212,7 @@ def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_o
     rows = [{"prompt": f"Say {n}.", "chosen": "a", "rejected": "b", "margin": 1 + n % 3} for n in range(40)]
     store = home_of([*rows, {"prompt": "Say hi.", "chosen": "Hi.", "rejected": "No.", "source": "simulated"}])
     out = tmp_path / "dataset"
-    done = export_dataset(store, out, Wish("preferences", labels="all"), kind)
+    done = export_dataset(store, out, ExportRequest("preferences", labels="all"), kind)
     counts = {row.split: 0 for row in preference_rows(store, source="all")}
     for row in preference_rows(store, source="all"):
         counts[row.split] += 1
@@ -249,7 +249,7 @@ def test_the_card_tells_agreement_guideline_and_what_was_left_out(store, add_pai
             id = f"{name}{number}"
             store.insert("assignments", about | {"id": id, "expires_at": "2030", "created_at": "2026"})
             store.comparisons.record(id=id, assignment_id=id, verdict=said[number], source="person", **about)
-    export_dataset(store, tmp_path / "dataset", Wish("preferences"))
+    export_dataset(store, tmp_path / "dataset", ExportRequest("preferences"))
     card = (tmp_path / "dataset" / "README.md").read_text()
     assert "- person: 50.0% (" in card  # agreed, differed, half
     assert "on 3 pairs judged by two or more" in card
@@ -276,7 +276,7 @@ class FakeHub:
 def test_a_folder_is_uploaded_as_a_private_data_set(home_of, tmp_path, monkeypatch, capsys):
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No."}])
     fake = FakeHub()
-    monkeypatch.setattr(hub, "api", lambda: fake)
+    monkeypatch.setattr(hub, "make_client", lambda: fake)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     command = [
         "export",
@@ -319,9 +319,9 @@ def test_what_the_hub_says_is_one_line_and_the_files_stay(tmp_path, monkeypatch)
         (httpx.ConnectError("Name or service not known"), "cannot be reached: Name or service not known"),
         (OSError("disk\nmore"), "cannot be reached: disk"),
     ):
-        monkeypatch.setattr(hub, "api", lambda error=error: FakeHub(error))
+        monkeypatch.setattr(hub, "make_client", lambda error=error: FakeHub(error))
         with pytest.raises(BadInput, match=f"{told}.*The files are in {tmp_path}"):
-            hub.push(tmp_path, "me/notes")
+            hub.push_folder(tmp_path, "me/notes")
 
 
 @pytest.mark.parametrize("kind", KINDS)

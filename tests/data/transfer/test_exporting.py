@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import os
+from importlib import import_module
 
 import datasets
 import pytest
 from pyarrow import parquet
 
 from data.errors import BadInput
-from data.formats.export_shapes import labeler_name
-from data.transfer.exporting import FORMATS, MODEL_EXPORTERS, export_file, export_model, stream_events
+from data.formats.export_shapes import make_pseudonym
+from data.transfer.data_card import AGREEMENT
+from data.transfer.exporting import (
+    FORMATS,
+    MODEL_EXPORTERS,
+    MODELS,
+    ExportRequest,
+    export_model,
+    export_rows,
+    stream_events,
+)
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from labeling.session import Answer, RankingAnswer, Session
@@ -66,7 +77,7 @@ def read(path) -> list[dict]:
 )
 def test_every_preference_shape_is_read_by_datasets_and_keeps_source_and_margin(labelled, tmp_path, form, ending):
     out = tmp_path / f"out.{ending}"
-    result = export_file(labelled, out, "preferences", form=form, labels="all")
+    result = export_rows(labelled, out, ExportRequest("preferences", form=form, labels="all"))
     table = datasets.load_dataset("json", data_files=str(out), split="train", cache_dir=str(tmp_path / "cache"))
     assert len(table) == result["rows"] == len(read(out))
     assert result["files"] == [str(out)]
@@ -87,7 +98,7 @@ def test_every_preference_shape_is_read_by_datasets_and_keeps_source_and_margin(
     ],
 )
 def test_what_a_shape_cannot_say_is_left_out_and_counted(labelled, tmp_path, form, omitted):
-    result = export_file(labelled, tmp_path / "out.jsonl", "preferences", form=form, labels="all")
+    result = export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences", form=form, labels="all"))
     assert result["omitted"] == omitted
     assert result["rows"] == 4 - sum(omitted.values())
 
@@ -97,7 +108,7 @@ def test_what_is_exported_can_be_imported_with_the_same_meaning(labelled, tmp_pa
     from data import Store
 
     out = tmp_path / "out.jsonl.gz"
-    export_file(labelled, out, "preferences", form=form, labels="all")
+    export_rows(labelled, out, ExportRequest("preferences", form=form, labels="all"))
     other = Store(tmp_path / "other")
     assert import_file(other, out, "preferences", form=form)["added"] == 3
     rows = preference_rows(other, source="all")
@@ -111,7 +122,7 @@ def test_what_is_exported_can_be_imported_with_the_same_meaning(labelled, tmp_pa
 
 
 def test_conversational_rows_hold_messages(labelled, tmp_path):
-    export_file(labelled, tmp_path / "out.jsonl", "preferences", form="trl-conversational")
+    export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences", form="trl-conversational"))
     rows = {row["chosen"][0]["content"]: row for row in read(tmp_path / "out.jsonl")}
     assert rows["Goodbye."]["prompt"] == TALK
     assert rows["An oak."]["prompt"] == [{"role": "user", "content": "Name a tree."}]
@@ -119,7 +130,9 @@ def test_conversational_rows_hold_messages(labelled, tmp_path):
 
 def test_labels_say_whose_comparisons_are_written(labelled, tmp_path):
     counts = {
-        labels: export_file(labelled, tmp_path / f"{labels}.jsonl", "preferences", form="full", labels=labels)["rows"]
+        labels: export_rows(
+            labelled, tmp_path / f"{labels}.jsonl", ExportRequest("preferences", form="full", labels=labels)
+        )["rows"]
         for labels in ("person", "simulated", "all")
     }
     assert counts == {"person": 3, "simulated": 1, "all": 4}
@@ -129,13 +142,13 @@ def test_simulated_labels_alone_are_not_given_out_for_peoples(store, tmp_path):
     (tmp_path / "given.jsonl").write_text(json.dumps(GIVEN[2]))
     import_file(store, tmp_path / "given.jsonl", "preferences")
     with pytest.raises(BadInput, match="only 1 simulated"):
-        export_file(store, tmp_path / "out.jsonl", "preferences")
+        export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences"))
     assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.parametrize("form", ["trl", "full"])
 def test_rows_lead_back_to_their_events_and_name_nobody(labelled, tmp_path, form):
-    export_file(labelled, tmp_path / "out.jsonl", "preferences", form=form, labels="all")
+    export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences", form=form, labels="all"))
     assert "anna" not in (tmp_path / "out.jsonl").read_text()
     for row in read(tmp_path / "out.jsonl"):
         assert labelled.comparisons.get(row.get("comparison") or row["comparison_id"]).margin == row["margin"]
@@ -151,7 +164,11 @@ def test_instructions_are_written_in_every_shape(store, tmp_path):
     import_file(store, given, "instructions")
     for form in FORMATS["instructions"]:
         out = tmp_path / f"{form}.jsonl"
-        assert export_file(store, out, "instructions", form=form) == {"rows": 2, "omitted": {}, "files": [str(out)]}
+        assert export_rows(store, out, ExportRequest("instructions", form=form)) == {
+            "rows": 2,
+            "omitted": {},
+            "files": [str(out)],
+        }
         table = datasets.load_dataset("json", data_files=str(out), split="train", cache_dir=str(tmp_path / "cache"))
         assert set(table["source"]) == {"given.jsonl"}
     first = read(tmp_path / "alpaca.jsonl")[0]
@@ -175,7 +192,7 @@ def test_events_are_all_there_with_what_was_taken_back_and_why(labelled, tmp_pat
         source="person",
     )
     labelled.insert("skips", {"assignment_id": old.assignment_id, "reason": "Unclear.", "created_at": "2026"})
-    result = export_file(labelled, tmp_path / "events.jsonl", "events")
+    result = export_rows(labelled, tmp_path / "events.jsonl", ExportRequest("events"))
     rows = read(tmp_path / "events.jsonl")
     kinds = [(row["event"], row.get("source")) for row in rows]
     assert result["rows"] == len(rows) == len(list(stream_events(labelled)))
@@ -201,9 +218,9 @@ def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_a
                 else Answer(**about, verdict="left")
             )
     store.excluded_labelers.exclude("jun", "asleep", by="rae")
-    export_file(store, tmp_path / "events.jsonl", "events")
-    export_file(store, tmp_path / "events.parquet", "events")
-    mina, jun = (labeler_name(store.accounts.by_name(name).id) for name in ("mina", "jun"))
+    export_rows(store, tmp_path / "events.jsonl", ExportRequest("events"))
+    export_rows(store, tmp_path / "events.parquet", ExportRequest("events"))
+    mina, jun = (make_pseudonym(store.accounts.by_name(name).id) for name in ("mina", "jun"))
     said = {
         ("comparison", mina, 7.5, 0),
         ("ranking", mina, 7.5, 0),
@@ -226,9 +243,9 @@ def test_an_existing_file_is_refused_unless_forced(labelled, tmp_path):
     out = tmp_path / "out.jsonl"
     out.write_text("mine")
     with pytest.raises(BadInput, match="this exists already"):
-        export_file(labelled, out, "preferences")
+        export_rows(labelled, out, ExportRequest("preferences"))
     assert out.read_text() == "mine"
-    export_file(labelled, out, "preferences", force=True)
+    export_rows(labelled, out, ExportRequest("preferences"), force=True)
     assert out.read_text() != "mine"
 
 
@@ -236,26 +253,26 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(store, tmp_path):
     out = tmp_path / "out.jsonl"
     out.write_text("mine")
     with pytest.raises(BadInput, match="there are no rows to write"):
-        export_file(store, out, "events", force=True)
+        export_rows(store, out, ExportRequest("events"), force=True)
     assert out.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["out.jsonl"]
     with pytest.raises(BadInput, match="there is no folder"):
-        export_file(store, tmp_path / "none" / "out.jsonl", "events")
+        export_rows(store, tmp_path / "none" / "out.jsonl", ExportRequest("events"))
 
 
 def test_the_export_is_in_the_audit_list(labelled, tmp_path):
-    export_file(labelled, tmp_path / "out.jsonl", "preferences", form="hh", by="anna")
+    export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences", form="hh"), by="anna")
     act = labelled.audit.all()[0]
     assert (act["actor"], act["action"], act["detail"]["format"], act["detail"]["rows"]) == ("anna", "export", "hh", 2)
 
 
 def test_a_wrong_format_is_named(labelled, tmp_path):
     with pytest.raises(BadInput, match="instructions cannot be written as 'hh'"):
-        export_file(labelled, tmp_path / "out", "instructions", form="hh")
+        export_rows(labelled, tmp_path / "out", ExportRequest("instructions", form="hh"))
 
 
 def test_a_new_file_has_the_usual_permissions(labelled, tmp_path):
-    export_file(labelled, tmp_path / "out.jsonl", "preferences")
+    export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences"))
     mask = os.umask(0)
     os.umask(mask)
     assert (tmp_path / "out.jsonl").stat().st_mode & 0o777 == 0o666 & ~mask
@@ -268,3 +285,15 @@ def test_models_are_written_by_the_function_that_is_registered(store, tmp_path, 
 
 def note(store, id, out, *, merge, force):
     return {"asked": (id, merge, force)}
+
+
+@pytest.mark.parametrize("name", [*MODEL_EXPORTERS.values(), AGREEMENT])
+def test_every_function_that_is_named_by_a_text_exists(name):
+    module, _, function = name.partition(":")
+    parameters = list(inspect.signature(getattr(import_module(module), function)).parameters)
+    wanted = ["store", "source"] if name == AGREEMENT else ["store", "id", "out", "merge", "force"]
+    assert parameters == wanted
+
+
+def test_models_have_an_exporter_each():
+    assert set(MODEL_EXPORTERS) == set(MODELS)

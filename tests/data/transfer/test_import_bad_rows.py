@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import BadInput
-from data.transfer.exporting import export_file
+from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 
 ROWS = [{"instruction": f"Say {n}.", "input": "", "output": str(n)} for n in range(4)]
@@ -114,7 +114,7 @@ def test_a_row_of_two_megabytes_and_quotes_in_quotes_come_in_and_go_out_as_they_
     file.write_text(json.dumps(long, ensure_ascii=False), encoding="utf-8")
     assert file.stat().st_size > 2_000_000
     import_file(store, file, "instructions")
-    export_file(store, tmp_path / "out.jsonl", "instructions", form="alpaca")
+    export_rows(store, tmp_path / "out.jsonl", ExportRequest("instructions", form="alpaca"))
     row = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
     assert {name: row[name] for name in long} == long
 
@@ -127,7 +127,7 @@ def test_korean_goes_round_byte_for_byte_through_every_format(store, file, tmp_p
     file.write_text(json.dumps({"prompt": KOREAN, "completion": KOREAN}, ensure_ascii=False), encoding="utf-8")
     import_file(store, file, "instructions")
     out = tmp_path / "out.jsonl"
-    export_file(store, out, "instructions", form=form)
+    export_rows(store, out, ExportRequest("instructions", form=form))
     assert out.read_bytes().count(json.dumps(KOREAN, ensure_ascii=False).encode()) == 2
     assert import_file(store, out, "instructions") == {"read": 1, "added": 0, "duplicate": 1, "rejected": 0}
 

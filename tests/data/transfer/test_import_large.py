@@ -18,7 +18,7 @@ from data import Store
 from data.errors import BadInput
 from data.sqlite.schema.imports import TABLES
 from data.tables.imports import CHUNK, FEWEST, LONG, Pace
-from data.transfer.import_survey import File
+from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_file, import_files
 from labeling.session import Answer, Session
 from tests.support import ROOT
@@ -100,7 +100,7 @@ def test_nothing_is_seen_of_an_import_before_it_is_done_and_then_all(store, add_
             during.append(seen(store))
             assert {pair for pair, *_ in mina.queue.waiting()} == handed
 
-    import_files(store, [File.at(file)], what, progress=look)
+    import_files(store, [ImportFile.at(file)], what, progress=look)
     assert len(during) >= 3  # chunks
     assert all(found == before for found in during)
     changed = {name for name, value in seen(store).items() if value != before[name]}
@@ -150,7 +150,10 @@ def test_what_was_used_meanwhile_survives_the_import_that_broke_off(store, tmp_p
 
     with pytest.raises(KeyboardInterrupt):
         import_files(
-            store, [File.at(write(tmp_path / "some.jsonl", map(preference, range(20))))], "preferences", progress=use
+            store,
+            [ImportFile.at(write(tmp_path / "some.jsonl", map(preference, range(20))))],
+            "preferences",
+            progress=use,
         )
     assert [prompt.text for prompt in store.prompts.all()] == ["Note 7"]
     assert [row.output for row in store.instructions.all()] == ["By hand."]
@@ -169,7 +172,7 @@ def test_commits_get_smaller_where_they_take_long_and_grow_again():
 
 
 def test_a_second_import_at_the_same_time_is_refused(store, tmp_path):
-    file = File.at(write(tmp_path / "some.jsonl", [preference(1)]))
+    file = ImportFile.at(write(tmp_path / "some.jsonl", [preference(1)]))
 
     def again(stage, done, total):
         import_files(store, [file], "preferences")
@@ -207,9 +210,9 @@ def test_several_files_come_in_together_or_not_at_all(store, tmp_path):
     with files[1].open("a") as stream:
         stream.write('{"prompt": "Note 3"}\n')
     with pytest.raises(BadInput, match=r"small.jsonl:4: the row has no 'response'.*\(6 of 7 rows are good\)"):
-        import_files(store, [File.at(path) for path in files], "completions")
+        import_files(store, [ImportFile.at(path) for path in files], "completions")
     assert store.completions.count() == 0
-    done = import_files(store, [File.at(path) for path in files], "completions", skip_bad=True)
+    done = import_files(store, [ImportFile.at(path) for path in files], "completions", skip_bad=True)
     assert (done["added"], done["rejected"], done["rejected_file"]) == (6, 1, f"{files[1]}.rejected.jsonl")
     pairs = [
         {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.all()

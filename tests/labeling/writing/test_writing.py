@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data.errors import BadInput, Refused
-from data.transfer.exporting import export_file
+from data.transfer.exporting import ExportRequest, export_rows
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
 from labeling.writing import page
@@ -45,7 +45,7 @@ def test_an_accepted_answer_is_an_instruction_row_with_author_time_and_guideline
         prompt.id,
         f"written by labeler-{ana.id}",
     )
-    export_file(store, tmp_path / "out.jsonl", "instructions")
+    export_rows(store, tmp_path / "out.jsonl", ExportRequest("instructions"))
     out = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
     assert (out["author"], out["guideline_version"], out["output"]) == (f"labeler-{ana.id}", 2, TEXT)
     assert out["written_at"] == store.value("SELECT created_at FROM demonstrations")

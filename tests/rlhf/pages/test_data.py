@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data.errors import BadInput
-from data.transfer.import_survey import File
+from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_file, import_files
 from data.transfer.previewing import preview
 from labeling.accounts.current import acting_as
@@ -87,7 +87,7 @@ def test_a_preview_counts_what_is_there_already_and_what_nearly_is(store, tmp_pa
         tmp_path / "new.jsonl",
         [*ROWS, ROWS[2], near, near | {"output": "Because light and rivers make it so!"}, {"instruction": "a"}],
     )
-    found = preview([File.at(file)], store=store)
+    found = preview([ImportFile.at(file)], store=store)
     assert (found.what, found.formats, found.good, found.bad) == ("instructions", {"alpaca": 6}, 6, 1)
     assert found.duplicate == 2  # one is in the store, one stands twice
     assert found.near >= 1
@@ -98,7 +98,7 @@ def test_a_preview_counts_what_is_there_already_and_what_nearly_is(store, tmp_pa
 
 def test_texts_of_a_file_are_never_markup(store, tmp_path):
     file = write(tmp_path / "evil.jsonl", [{"instruction": EVIL, "output": EVIL}, {"instruction": EVIL, "output": 3}])
-    drawn = draw_preview(preview([File.at(file)]))
+    drawn = draw_preview(preview([ImportFile.at(file)]))
     import_file(store, file, "instructions", skip_bad=True)
     drawn += draw_rows(store.catalogue.page("instructions"), "instructions", False) + draw_counts(store)
     assert "<img" not in drawn
@@ -171,7 +171,7 @@ def test_whoever_reads_a_file_sees_how_far_it_is_and_nobody_else(store, tmp_path
             progress(stage, done, share)
             seen.append((stage, done, share, readings.draw(rae)))
 
-        import_files(store, [File.at(write(tmp_path / "rows.jsonl", rows))], "instructions", progress=look)
+        import_files(store, [ImportFile.at(write(tmp_path / "rows.jsonl", rows))], "instructions", progress=look)
         assert readings.draw(kim) == ""
     assert readings.draw(rae) == ""
     checked, written = ([share for stage, _, share, _ in seen if stage == wanted] for wanted in ("checked", "written"))

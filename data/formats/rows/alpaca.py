@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from data.formats.conversation import turns
-from data.formats.fields import BadRow, checked_text, optional_text, text
-from data.formats.preference_metadata import stated
+from data.formats.rows.conversation import as_messages
+from data.formats.rows.fields import BadRow, check_text, read_optional_text, read_text
+from data.formats.rows.preference_metadata import read_metadata
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 
 TEMPLATE = (
@@ -26,40 +26,40 @@ def matches(row: dict) -> bool:
     return "instruction" in row
 
 
-def prompt(row: dict) -> PromptShape:
+def read_prompt(row: dict) -> PromptShape:
     """The prompt of an Alpaca row."""
     row = _first_instance(row)
-    instruction, more = text(row, "instruction"), _input(row)
-    return InstructionShape(instruction, more, "", family=optional_text(row, "family")).prompt
+    instruction, more = read_text(row, "instruction"), _input(row)
+    return InstructionShape(instruction, more, "", family=read_optional_text(row, "family")).prompt
 
 
-def instruction(row: dict) -> InstructionShape:
+def read_instruction(row: dict) -> InstructionShape:
     """The triple of an Alpaca row, with the family and the marked defects of the starter's rows."""
     row = _first_instance(row)
     return InstructionShape(
-        text(row, "instruction"),
+        read_text(row, "instruction"),
         _input(row),
-        text(row, "output"),
-        family=optional_text(row, "family"),
+        read_text(row, "output"),
+        family=read_optional_text(row, "family"),
         defects=_defects(row),
     )
 
 
-def preference(row: dict) -> PreferenceShape:
+def read_preference(row: dict) -> PreferenceShape:
     """An Alpaca row with `chosen` and `rejected`; its `output` is not read."""
-    return PreferenceShape(prompt(row), text(row, "chosen"), text(row, "rejected"), **stated(row))
+    return PreferenceShape(read_prompt(row), read_text(row, "chosen"), read_text(row, "rejected"), **read_metadata(row))
 
 
-def instruction_row(shape: InstructionShape) -> dict:
+def write_instruction(shape: InstructionShape) -> dict:
     """The row of an instruction, `text` made by the template."""
     triple = {"instruction": shape.instruction, "input": shape.input, "output": shape.output}
     template = TEMPLATE_WITH_INPUT if shape.input else TEMPLATE
     return triple | {"text": template.format(**triple)}
 
 
-def preference_row(shape: PreferenceShape) -> dict:
+def write_preference(shape: PreferenceShape) -> dict:
     """The row of a preference; the prompt stands whole in `instruction`, the chosen answer also in `output`."""
-    if len(turns(shape.prompt)) > 1:
+    if len(as_messages(shape.prompt)) > 1:
         raise BadRow("a conversation has no place in the Alpaca format")
     triple = {"instruction": shape.prompt.text, "input": "", "output": shape.chosen}
     return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
@@ -75,7 +75,7 @@ def _first_instance(row: dict) -> dict:
 
 def _input(row: dict) -> str:
     """The input; what Alpaca files write where there is none is taken as none."""
-    found = text(row, "input", blank=True)
+    found = read_text(row, "input", blank=True)
     return "" if found.strip().lower() in ("", "<noinput>") else found
 
 
@@ -83,4 +83,4 @@ def _defects(row: dict) -> tuple[str, ...]:
     found = row.get("defects") or []
     if not isinstance(found, list):
         raise BadRow("'defects' must be a list of names", "defects")
-    return tuple(checked_text(item, "defects") for item in found)
+    return tuple(check_text(item, "defects") for item in found)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 
-from data.formats.conversation import prompt_of_messages, turns
-from data.formats.fields import BadRow, checked_text, text
-from data.formats.preference_metadata import stated
+from data.formats.rows.conversation import as_messages, make_prompt
+from data.formats.rows.fields import BadRow, check_text, read_text
+from data.formats.rows.preference_metadata import read_metadata
 from data.formats.shapes import PreferenceShape, PromptShape
 
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
@@ -24,9 +24,9 @@ def matches(row: dict) -> bool:
     return all(isinstance(row.get(key), str) and row[key].startswith(HUMAN) for key in ("chosen", "rejected"))
 
 
-def preference(row: dict) -> PreferenceShape:
+def read_preference(row: dict) -> PreferenceShape:
     """The prompt is what both transcripts share up to their last common "Assistant:", the answers what follows."""
-    chosen, rejected = text(row, "chosen"), text(row, "rejected")
+    chosen, rejected = read_text(row, "chosen"), read_text(row, "rejected")
     shared = os.path.commonprefix([chosen, rejected])
     end = shared.rfind(ASSISTANT)
     if not shared.startswith(HUMAN) or end < 0:
@@ -35,29 +35,29 @@ def preference(row: dict) -> PreferenceShape:
         )
     end += len(ASSISTANT)
     answers = {key: _answer(row[key][end:], key) for key in ("chosen", "rejected")}
-    return PreferenceShape(transcript_prompt(shared[: end - len(ASSISTANT)]), **answers, **stated(row))
+    return PreferenceShape(read_transcript(shared[: end - len(ASSISTANT)]), **answers, **read_metadata(row))
 
 
-def preference_row(shape: PreferenceShape) -> dict:
+def write_preference(shape: PreferenceShape) -> dict:
     """Both transcripts. Raises BadRow for what the format cannot say: a system message, a text with a marker in it."""
-    prompt = "".join(_turn(message["role"], message["content"]) for message in turns(shape.prompt))
+    prompt = "".join(_turn(message["role"], message["content"]) for message in as_messages(shape.prompt))
     return {key: prompt + _turn("assistant", getattr(shape, key)) for key in ("chosen", "rejected")}
 
 
-def transcript_prompt(transcript: str) -> PromptShape:
+def read_transcript(transcript: str) -> PromptShape:
     """The prompt written as a transcript that ends with a human's turn."""
     parts = MARKER.split(transcript)[1:]  # name, text, name, text, ...
     messages = [
-        {"role": ROLE[name], "content": checked_text(_unspaced(said), f"{name}'s turn")}
+        {"role": ROLE[name], "content": check_text(_unspaced(said), f"{name}'s turn")}
         for name, said in zip(parts[::2], parts[1::2], strict=True)
     ]
-    return prompt_of_messages(messages, "chosen")
+    return make_prompt(messages, "chosen")
 
 
 def _answer(said: str, key: str) -> str:
     if MARKER.search(said):
         raise BadRow("the transcripts differ before their last answer: only the last one may", key)
-    return checked_text(_unspaced(said), key)
+    return check_text(_unspaced(said), key)
 
 
 def _unspaced(said: str) -> str:

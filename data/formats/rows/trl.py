@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 
-from data.formats.conversation import answer_of, messages_of, prompt_of, prompt_of_messages, turns
-from data.formats.fields import BadRow, checked_text, optional_text, text, wanted
-from data.formats.preference_metadata import stated
+from data.formats.rows.conversation import as_messages, make_prompt, read_answer, read_messages, read_prompt_value
+from data.formats.rows.fields import BadRow, check_text, read_field, read_optional_text, read_text
+from data.formats.rows.preference_metadata import read_metadata
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 
 BEFORE, AFTER = "### Instruction:\n", "\n\n### Response:\n"
@@ -22,46 +22,51 @@ def matches(row: dict) -> bool:
     return bool({"prompt", "chosen", "rejected", "messages"} & row.keys())
 
 
-def prompt(row: dict) -> PromptShape:
+def read_prompt(row: dict) -> PromptShape:
     """The prompt of a prompt-only row; of a row with `messages`, all turns up to the last user's."""
     if "prompt" not in row and "messages" in row:
         return _split_messages(row["messages"], "messages")[0]
-    found = prompt_of(wanted(row, "prompt"), "prompt")
+    found = read_prompt_value(read_field(row, "prompt"), "prompt")
     facts = row.get("facts")
     if facts is not None and not isinstance(facts, dict):
         raise BadRow("'facts' must be an object", "facts")
-    checked_text(json.dumps(facts, ensure_ascii=False), "facts")
-    return PromptShape(found.text, found.messages, optional_text(row, "family"), facts)
+    check_text(json.dumps(facts, ensure_ascii=False), "facts")
+    return PromptShape(found.text, found.messages, read_optional_text(row, "family"), facts)
 
 
-def instruction(row: dict) -> InstructionShape:
+def read_instruction(row: dict) -> InstructionShape:
     """A row with prompt and completion, or with messages of which the last is the assistant's."""
     if "messages" in row:
         asked, output = _split_messages(row["messages"], "messages")
         if output is None:
             raise BadRow("'messages' must end with an assistant's message", "messages")
     else:
-        asked, output = prompt_of(wanted(row, "prompt"), "prompt"), answer_of(wanted(row, "completion"), "completion")
-    return InstructionShape(asked.text, "", output, asked.messages, optional_text(row, "family"))
+        asked, output = (
+            read_prompt_value(read_field(row, "prompt"), "prompt"),
+            read_answer(read_field(row, "completion"), "completion"),
+        )
+    return InstructionShape(asked.text, "", output, asked.messages, read_optional_text(row, "family"))
 
 
-def preference(row: dict) -> PreferenceShape:
+def read_preference(row: dict) -> PreferenceShape:
     """Any of the four preference shapes; a text prompt beside whole conversations is theirs already."""
-    chosen, rejected = wanted(row, "chosen"), wanted(row, "rejected")
+    chosen, rejected = read_field(row, "chosen"), read_field(row, "rejected")
     if isinstance(chosen, list) and isinstance(rejected, list) and not isinstance(row.get("prompt"), list):
         return _implicit_conversations(row)
     if "prompt" in row:
-        asked = prompt_of(row["prompt"], "prompt")
-        return PreferenceShape(asked, answer_of(chosen, "chosen"), answer_of(rejected, "rejected"), **stated(row))
+        asked = read_prompt_value(row["prompt"], "prompt")
+        return PreferenceShape(
+            asked, read_answer(chosen, "chosen"), read_answer(rejected, "rejected"), **read_metadata(row)
+        )
     return _implicit_texts(row)
 
 
-def explicit_row(shape: PreferenceShape) -> dict:
+def write_explicit(shape: PreferenceShape) -> dict:
     """Texts under prompt, chosen and rejected."""
     return {"prompt": shape.prompt.text, "chosen": shape.chosen, "rejected": shape.rejected}
 
 
-def implicit_row(shape: PreferenceShape) -> dict:
+def write_implicit(shape: PreferenceShape) -> dict:
     """The prompt inside both texts, by the plain template. Raises BadRow where nobody could tell them apart again."""
     if (shape.prompt.text + AFTER).find(AFTER) < len(shape.prompt.text):
         raise BadRow("the prompt contains the template's own words")
@@ -69,26 +74,26 @@ def implicit_row(shape: PreferenceShape) -> dict:
     return {"chosen": asked + shape.chosen, "rejected": asked + shape.rejected}
 
 
-def conversational_row(shape: PreferenceShape) -> dict:
+def write_conversational(shape: PreferenceShape) -> dict:
     """Messages under prompt, chosen and rejected."""
     answers = {key: [{"role": "assistant", "content": getattr(shape, key)}] for key in ("chosen", "rejected")}
-    return {"prompt": turns(shape.prompt)} | answers
+    return {"prompt": as_messages(shape.prompt)} | answers
 
 
-def instruction_row(shape: InstructionShape) -> dict:
+def write_instruction(shape: InstructionShape) -> dict:
     """Texts under prompt and completion."""
     return {"prompt": shape.prompt.text, "completion": shape.output}
 
 
-def instruction_messages(shape: InstructionShape) -> dict:
+def write_instruction_messages(shape: InstructionShape) -> dict:
     """The whole conversation under `messages`."""
-    return {"messages": [*turns(shape.prompt), {"role": "assistant", "content": shape.output}]}
+    return {"messages": [*as_messages(shape.prompt), {"role": "assistant", "content": shape.output}]}
 
 
 def _split_messages(value: object, key: str) -> tuple[PromptShape, str | None]:
-    messages = messages_of(value, key)
+    messages = read_messages(value, key)
     answered = messages[-1]["role"] == "assistant"
-    asked = prompt_of_messages(messages[:-1] if answered else messages, key)
+    asked = make_prompt(messages[:-1] if answered else messages, key)
     return asked, messages[-1]["content"] if answered else None
 
 
@@ -101,12 +106,12 @@ def _implicit_conversations(row: dict) -> PreferenceShape:
         )
     if asked != asked_too:
         raise BadRow("the conversations differ before their last answer: only the last one may", "rejected")
-    return PreferenceShape(asked, chosen, rejected, **stated(row))
+    return PreferenceShape(asked, chosen, rejected, **read_metadata(row))
 
 
 def _implicit_texts(row: dict) -> PreferenceShape:
     """Both texts from where they differ: after the template's end, else after the last white space before that."""
-    chosen, rejected = text(row, "chosen"), text(row, "rejected")
+    chosen, rejected = read_text(row, "chosen"), read_text(row, "rejected")
     shared = os.path.commonprefix([chosen, rejected])
     template = shared.find(AFTER) if shared.startswith(BEFORE) else -1
     if template >= 0:
@@ -117,5 +122,5 @@ def _implicit_texts(row: dict) -> PreferenceShape:
         asked = shared[:end].rstrip()
     if not asked.strip():
         raise BadRow("'chosen' and 'rejected' share no prompt: give it under 'prompt'", "prompt")
-    answers = {key: checked_text(row[key][end:], key) for key in ("chosen", "rejected")}
-    return PreferenceShape(PromptShape(asked), **answers, **stated(row))
+    answers = {key: check_text(row[key][end:], key) for key in ("chosen", "rejected")}
+    return PreferenceShape(PromptShape(asked), **answers, **read_metadata(row))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from data.formats import alpaca
-from data.formats.fields import BadRow, text
-from data.formats.preference_metadata import source
-from data.formats.shapes import JudgedShape, PromptShape, Vote
+from data.formats.rows import alpaca
+from data.formats.rows.fields import BadRow, read_text
+from data.formats.rows.preference_metadata import read_source
+from data.formats.shapes import PairShape, PromptShape, Vote
 
 ANNOTATOR = re.compile(r"annotator_?\d+")
 WINNERS = {0: None, 1: 0, 2: 1}
@@ -19,17 +19,17 @@ def matches(row: dict) -> bool:
     return {"response1", "response2"} <= row.keys()
 
 
-def prompt(row: dict) -> PromptShape:
+def read_prompt(row: dict) -> PromptShape:
     """The instruction with its input."""
-    return alpaca.prompt(row)
+    return alpaca.read_prompt(row)
 
 
-def preference(row: dict) -> JudgedShape:
+def read_preference(row: dict) -> PairShape:
     """The two answers and the votes, each by the annotator whom the column names."""
     models = _models(row.get("cmp_key"))
-    answers = tuple((text(row, f"response{number}"), models[number - 1]) for number in (1, 2))
+    answers = tuple((read_text(row, f"response{number}"), models[number - 1]) for number in (1, 2))
     votes = tuple(_vote(row[key], key) for key in sorted(filter(ANNOTATOR.fullmatch, row)) if row[key] is not None)
-    return JudgedShape(prompt(row), answers, votes, source(row))
+    return PairShape(read_prompt(row), answers, votes, read_source(row))
 
 
 def _vote(said: object, key: str) -> Vote:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 
-from data.formats.conversation import messages_of, prompt_of_messages
-from data.formats.fields import BadRow, checked_text, optional_text, wanted
-from data.formats.preference_metadata import labeler, source
-from data.formats.shapes import Answer, JudgedShape, PromptShape, Vote
+from data.formats.rows.conversation import make_prompt, read_messages
+from data.formats.rows.fields import BadRow, check_text, read_field, read_optional_text
+from data.formats.rows.preference_metadata import read_labeler, read_source
+from data.formats.shapes import Answer, PairShape, PromptShape, Vote
 
 SIDES = ("a", "b")
 WINNERS = {
@@ -30,18 +30,18 @@ def matches(row: dict) -> bool:
     return {"conversation_a", "conversation_b"} <= row.keys() or {"response_a", "response_b"} <= row.keys()
 
 
-def prompt(row: dict) -> PromptShape:
+def read_prompt(row: dict) -> PromptShape:
     """What both models were asked."""
     return _asked(row)[0]
 
 
-def preference(row: dict) -> JudgedShape:
+def read_preference(row: dict) -> PairShape:
     """The two answers and the visitor's vote, or none where the row has no winner."""
     asked, texts = _asked(row)
     answers: tuple[Answer, Answer] = tuple(
-        (text, optional_text(row, f"model_{side}")) for text, side in zip(texts, SIDES, strict=True)
+        (text, read_optional_text(row, f"model_{side}")) for text, side in zip(texts, SIDES, strict=True)
     )
-    return JudgedShape(asked, answers, _votes(row), source(row))
+    return PairShape(asked, answers, _votes(row), read_source(row))
 
 
 def _asked(row: dict) -> tuple[PromptShape, tuple[str, str]]:
@@ -51,12 +51,12 @@ def _asked(row: dict) -> tuple[PromptShape, tuple[str, str]]:
             raise BadRow("the conversation must end with the assistant's answer", f"conversation_{side}")
     if talks[0][:-1] != talks[1][:-1]:
         raise BadRow("the conversations differ before their last answer: only the last one may", "conversation_b")
-    return prompt_of_messages(talks[0][:-1], "conversation_a"), (talks[0][-1]["content"], talks[1][-1]["content"])
+    return make_prompt(talks[0][:-1], "conversation_a"), (talks[0][-1]["content"], talks[1][-1]["content"])
 
 
 def _conversation(row: dict, side: str) -> list[dict]:
     if f"conversation_{side}" in row:
-        return messages_of(row[f"conversation_{side}"], f"conversation_{side}")
+        return read_messages(row[f"conversation_{side}"], f"conversation_{side}")
     asked, said = _turns(row, "prompt"), _turns(row, f"response_{side}")
     if len(asked) != len(said):
         raise BadRow(f"'prompt' has {len(asked)} turns and 'response_{side}' {len(said)}", f"response_{side}")
@@ -66,14 +66,14 @@ def _conversation(row: dict, side: str) -> list[dict]:
 
 def _turns(row: dict, key: str) -> list[str]:
     """A text, or a list of texts, written as JSON or not."""
-    value = wanted(row, key)
+    value = read_field(row, key)
     if isinstance(value, str) and value.startswith("["):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             value = [value]
     turns = value if isinstance(value, list) and value else [value]
-    return [checked_text(turn, key) for turn in turns]
+    return [check_text(turn, key) for turn in turns]
 
 
 def _votes(row: dict) -> tuple[Vote, ...]:
@@ -88,4 +88,4 @@ def _votes(row: dict) -> tuple[Vote, ...]:
     if not isinstance(name, str) or name not in WINNERS:
         raise BadRow(f"the winner {json.dumps(name)[:40]} is none of {', '.join(WINNERS)}", "winner")
     winner, both_bad = WINNERS[name]
-    return (Vote(winner, labeler=labeler(row, "judge"), both_bad=both_bad),)
+    return (Vote(winner, labeler=read_labeler(row, "judge"), both_bad=both_bad),)

@@ -53,7 +53,7 @@ def minhash(sets: Sequence[np.ndarray], seed: int = 0, hashes: int = BANDS * IN_
     return found
 
 
-def near_duplicates(texts: Sequence[str], similarity: float = 0.8, seed: int = 0) -> np.ndarray:
+def find_near_duplicates(texts: Sequence[str], similarity: float = 0.8, seed: int = 0) -> np.ndarray:
     """For each text the position of the first text of its group (itself where it is the first), (N,).
 
     Texts that are equal once normalised are one group; so are those whose Jaccard similarity is at least `similarity`, and what hangs

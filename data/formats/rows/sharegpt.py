@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from data.formats.conversation import ROLES, messages_of, prompt_of_messages
-from data.formats.fields import BadRow, optional_text, wanted
-from data.formats.preference_metadata import stated
+from data.formats.rows.conversation import ROLES, make_prompt, read_messages
+from data.formats.rows.fields import BadRow, read_field, read_optional_text
+from data.formats.rows.preference_metadata import read_metadata
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 
 SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"} | {
@@ -18,43 +18,43 @@ def matches(row: dict) -> bool:
     return "conversations" in row
 
 
-def prompt(row: dict) -> PromptShape:
+def read_prompt(row: dict) -> PromptShape:
     """All turns up to the last human's; an answer at the end is not read."""
     messages = _turns(row)
-    return prompt_of_messages(messages[:-1] if messages[-1]["role"] == "assistant" else messages, "conversations")
+    return make_prompt(messages[:-1] if messages[-1]["role"] == "assistant" else messages, "conversations")
 
 
-def instruction(row: dict) -> InstructionShape:
+def read_instruction(row: dict) -> InstructionShape:
     """The last answer is the one to imitate; all turns before it are its prompt."""
     *before, last = _turns(row)
     if last["role"] != "assistant":
         raise BadRow("'conversations' must end with the assistant's (gpt) turn", "conversations")
-    asked = prompt_of_messages(before, "conversations")
-    return InstructionShape(asked.text, "", last["content"], asked.messages, optional_text(row, "family"))
+    asked = make_prompt(before, "conversations")
+    return InstructionShape(asked.text, "", last["content"], asked.messages, read_optional_text(row, "family"))
 
 
-def preference(row: dict) -> PreferenceShape:
+def read_preference(row: dict) -> PreferenceShape:
     """A conversation that awaits an answer, and two answers to it, each one turn."""
-    answers = {key: _answer(wanted(row, key), key) for key in ("chosen", "rejected")}
-    return PreferenceShape(prompt_of_messages(_turns(row), "conversations"), **answers, **stated(row))
+    answers = {key: _answer(read_field(row, key), key) for key in ("chosen", "rejected")}
+    return PreferenceShape(make_prompt(_turns(row), "conversations"), **answers, **read_metadata(row))
 
 
 def _turns(row: dict) -> list[dict]:
-    value = wanted(row, "conversations")
+    value = read_field(row, "conversations")
     turns = (
         [_turn(item, f"conversations[{number}]") for number, item in enumerate(value)]
         if isinstance(value, list)
         else value
     )
-    system = optional_text(row, "system") if row.get("system") != "" else None
-    return messages_of(
+    system = read_optional_text(row, "system") if row.get("system") != "" else None
+    return read_messages(
         [{"role": "system", "content": system}, *turns] if system and isinstance(turns, list) else turns,
         "conversations",
     )
 
 
 def _answer(value: object, key: str) -> str:
-    (answer,) = messages_of([_turn(value[0] if isinstance(value, list) and len(value) == 1 else value, key)], key)
+    (answer,) = read_messages([_turn(value[0] if isinstance(value, list) and len(value) == 1 else value, key)], key)
     if answer["role"] != "assistant":
         raise BadRow(f"{key!r} must be the assistant's (gpt) turn", key)
     return answer["content"]

@@ -14,7 +14,7 @@ class BadRow(ValueError):
         self.reason, self.field = reason, field
 
 
-def wanted(row: dict, key: str) -> object:
+def read_field(row: dict, key: str) -> object:
     """row[key]; where it is missing, the nearest key that the row does have is named."""
     if key in row:
         return row[key]
@@ -25,14 +25,14 @@ def wanted(row: dict, key: str) -> object:
     raise BadRow(f"the row has no {key!r}{hint}", key)
 
 
-def text(row: dict, key: str, *, blank: bool = False) -> str:
+def read_text(row: dict, key: str, *, blank: bool = False) -> str:
     """A text field, kept as it is. With `blank` it may be absent or empty."""
     if blank and row.get(key) is None:
         return ""
-    return checked_text(wanted(row, key), key, blank=blank)
+    return check_text(read_field(row, key), key, blank=blank)
 
 
-def checked_text(value: object, key: str, *, blank: bool = False) -> str:
+def check_text(value: object, key: str, *, blank: bool = False) -> str:
     """`value`, when it is text that can be stored and shown."""
     if value is None:
         raise BadRow(f"{key!r} is empty", key)
@@ -49,6 +49,6 @@ def checked_text(value: object, key: str, *, blank: bool = False) -> str:
     return value
 
 
-def optional_text(row: dict, key: str) -> str | None:
+def read_optional_text(row: dict, key: str) -> str | None:
     """A text field that may be absent or null."""
-    return None if row.get(key) is None else checked_text(row[key], key)
+    return None if row.get(key) is None else check_text(row[key], key)
