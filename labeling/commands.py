@@ -9,7 +9,6 @@ import data.starter
 from data.cli import open_store
 from data.errors import BadInput
 from data.records import Completion, Prompt
-from data.transfer import data_card
 from labeling import project_commands
 from labeling.accounts.commands import register_account
 from labeling.quality.agreement import measure_agreement
@@ -19,8 +18,7 @@ from labeling.simulate import AGREEMENT, simulate
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add `account`, `projects`, `labels` and `simulate`, and tell exported data cards where agreement is worked out."""
-    data_card.AGREEMENT["agreement"] = "labeling.quality.agreement:measure_agreement"
+    """Add `account`, `projects`, `labels` and `simulate`."""
     register_account(subparsers, common)
     project_commands.register(subparsers, common)
     register_labels(subparsers, common)

@@ -12,7 +12,6 @@ from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
-from data.transfer.exporting import MODEL_EXPORTERS
 from rlhf.clinic.commands import register_curate
 from rlhf.kinds import KINDS, TRAININGS
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
@@ -24,12 +23,10 @@ from rlhf.sampling.openai_endpoint import KEY
 BY = "command line"
 LONG = ("gold_draws", "examples")
 """Parts of an evaluation that are kept and not printed."""
-EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add the commands of this layer; each handler returns the JSON document."""
-    MODEL_EXPORTERS.update(EXPORTERS)
 
     def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
         parser = subparsers.add_parser(name, parents=[common], help=text, description=text)

@@ -15,7 +15,7 @@ from typing import Any
 from data.clock import now
 from data.store import Store
 
-AGREEMENT: dict[str, str] = {}
+AGREEMENT = "labeling.quality.agreement:measure_agreement"
 """'agreement' -> "module:function"(store, source) with `rate`, `low`, `high`, `pairs`; `rate` None where no pair was judged twice."""
 
 SIZES = (
@@ -136,8 +136,8 @@ class DataCard:
 
     def _agreement(self) -> str:
         lines = []
-        for source in [name for name in ("person", "import", "simulated") if self.sources[name] and AGREEMENT]:
-            module, _, function = AGREEMENT["agreement"].partition(":")
+        for source in [name for name in ("person", "import", "simulated") if self.sources[name]]:
+            module, _, function = AGREEMENT.partition(":")
             found = getattr(import_module(module), function)(self.store, source)
             if found.rate is not None:
                 interval = f"95 %: {found.low:.1%} to {found.high:.1%}"

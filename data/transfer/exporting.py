@@ -27,7 +27,7 @@ from data.views.event_stream import COLUMNS as EVENT_COLUMNS
 from data.views.event_stream import stream_events
 from data.views.preferences import PEOPLE, PreferenceRow, count_excluded, snapshot_filters, stream_rows
 
-MODEL_EXPORTERS: dict[str, str] = {}
+MODEL_EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 """'policy' and 'reward-model' -> "module:function"(store, id, out, *, merge, force) -> {rows, omitted, files}."""
 
 LABELS = {"person": PEOPLE, "simulated": ("simulated",), "all": "all"}

@@ -136,7 +136,9 @@ class DataPage:
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(account, file.name) as progress:
-                found = preview([ImportFile.at(file)], None if what == GUESS else what, store=self.store, progress=progress)
+                found = preview(
+                    [ImportFile.at(file)], None if what == GUESS else what, store=self.store, progress=progress
+                )
         except BadInput as problem:
             return ["", said(bare(problem)), *hidden()]
         names = [project.name for project in self.store.projects.all()]

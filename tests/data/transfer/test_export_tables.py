@@ -238,9 +238,6 @@ def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_o
 
 
 def test_the_card_tells_agreement_guideline_and_what_was_left_out(store, add_pairs, tmp_path):
-    from data.transfer.data_card import AGREEMENT
-
-    AGREEMENT["agreement"] = "labeling.quality.agreement:measure_agreement"
     verdicts = {"mina": ("left", "left", "tie"), "jun": ("left", "right", "left")}
     for number, pair in enumerate(add_pairs(3)):
         for name, said in verdicts.items():
