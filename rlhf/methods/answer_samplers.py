@@ -48,7 +48,7 @@ class BestOfN(AnswerSampler):
 
 def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> np.ndarray:
     """The reward's own number for each answer, (answers,)."""
-    return scorer.raw(
+    return scorer.raw_scores(
         [prompt.messages or prompt.text for prompt in prompts], [answer.ids for answer in answers]
     ).numpy()
 
