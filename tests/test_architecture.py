@@ -34,10 +34,23 @@ THIRD_PARTY = {
         "huggingface_hub",
         "httpx",
     },
-    "labeling": {"authlib", "joserfc", "numpy", "starlette", "markdown_it", "mdit_py_plugins", "latex2mathml", "nh3"},
+    "labeling": {
+        "authlib",
+        "fastapi",
+        "httpx",
+        "pydantic",
+        "pydantic_core",
+        "joserfc",
+        "numpy",
+        "starlette",
+        "markdown_it",
+        "mdit_py_plugins",
+        "latex2mathml",
+        "nh3",
+    },
     "reward": MODELS | {"numpy"},
     "rlhf": MODELS
-    | {"numpy", "pydantic", "uvicorn", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    | {"numpy", "httpx", "pydantic", "uvicorn", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}

@@ -1,8 +1,8 @@
-"""Signing in at an OpenID Connect provider: off unless the server is started with `--oidc FILE`.
+"""Sign-in at an OpenID Connect provider: off unless the server starts with `--oidc FILE`.
 
-The authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0, 3.1; RFC 7636). A person at a provider is known by
-issuer and subject, never by a name or an address that the provider may give to somebody else. Who is new comes in by an
-invitation, or, where the file says so, as a labeler.
+The authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0, 3.1; RFC 7636). Issuer and subject
+identify a person, never a name or an address that the provider may give to somebody else. A new person needs an
+invitation, or becomes a labeler if the file has `new_accounts`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import BadInput, Refused
 from data.records import Account
@@ -21,14 +21,17 @@ from data.store import Store
 from labeling.accounts.accounts import NAME_LENGTH, SESSION_SECONDS, check_name
 from labeling.texts.translate import Refusal
 
+if TYPE_CHECKING:
+    import httpx
+
 SCOPE = "openid profile email"
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
-BEGUN_SECONDS, MOST_BEGUN, TIMEOUT, LEEWAY = 600.0, 1000, 10.0, 60
+PENDING_SECONDS, MOST_PENDING, TIMEOUT, LEEWAY = 600.0, 1000, 10.0, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The file's fields. `name` is written on the button; with `new_accounts` whom the provider knows becomes a labeler."""
+    """The file's fields. `name` is the text of the button; with `new_accounts` everybody whom the provider knows becomes a labeler."""
 
     issuer: str
     client_id: str
@@ -38,11 +41,11 @@ class Provider:
 
 
 def read_provider(path: Path) -> Provider:
-    """The provider of a JSON file. Raises BadInput that names the file and the field."""
+    """Read a provider from a JSON file. Raises BadInput that names the file and the field."""
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
-        raise BadInput(f"cannot be read: {problem.strerror}", "Check the path.", file=str(path)) from None
+        raise BadInput(f"the file cannot be read: {problem.strerror}", "Check the path.", file=str(path)) from None
     except ValueError:
         raise BadInput("this is not JSON", "Write one object; docs/serving.md shows it.", file=str(path)) from None
     known = {field.name: field for field in fields(Provider)}
@@ -51,7 +54,7 @@ def read_provider(path: Path) -> Provider:
     for name, value in given.items():
         if name not in known or not isinstance(value, bool if name == "new_accounts" else str):
             raise BadInput(
-                f"there is no field {name!r} like {value!r}", f"Take {', '.join(known)}.", file=str(path), field=name
+                f"there is no field {name!r} like {value!r}", f"Use {', '.join(known)}.", file=str(path), field=name
             )
     missing = [name for name, field in known.items() if field.default is MISSING and not given.get(name)]
     if missing:
@@ -70,102 +73,132 @@ def read_provider(path: Path) -> Provider:
 
 @dataclass(frozen=True, slots=True)
 class PendingSignIn:
-    """A sign-in on its way: what it must bring back, and where it leads."""
+    """A sign-in that began here: what the provider must send back, and the page to open afterwards."""
 
     nonce: str
     verifier: str
-    back: str
+    redirect_uri: str
     after: str
     invitation: str
     until: float
 
 
 class OidcClient:
-    """One provider, and the sign-ins on their way to it; they are in memory, so a restart means pressing the button again."""
+    """A client of one provider. Pending sign-ins are in memory: after a restart people press the button again."""
 
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.monotonic) -> None:
         self.provider = provider
         self.clock = clock
-        self.begun: dict[str, PendingSignIn] = {}
-        self.about: dict[str, Any] = {}
+        self.pending: dict[str, PendingSignIn] = {}
+        self.endpoints: dict[str, str] = {}
 
-    async def start(self, back: str, *, after: str = "", invitation: str = "") -> tuple[str, str]:
-        """(state, the provider's address to go to). Raises Refused where the provider cannot be asked."""
-        about = await self.discover()
+    async def start(self, redirect_uri: str, *, after: str = "", invitation: str = "") -> tuple[str, str]:
+        """Return the state and the provider's address to go to. Raises Refused if the provider does not answer."""
+        from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+        endpoints = await self.discover()
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
-        self.begun = {key: each for key, each in self.begun.items() if each.until > self.clock()}
-        while len(self.begun) >= MOST_BEGUN:
-            del self.begun[next(iter(self.begun))]
-        self.begun[state] = PendingSignIn(nonce, verifier, back, after, invitation, self.clock() + BEGUN_SECONDS)
-        async with self.client(back) as client:
-            address, _ = client.create_authorization_url(
-                about["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
-            )
+        self._remember(
+            state,
+            PendingSignIn(nonce, verifier, redirect_uri, after, invitation, self.clock() + PENDING_SECONDS),
+        )
+        address = prepare_grant_uri(
+            endpoints["authorization_endpoint"],
+            self.provider.client_id,
+            "code",
+            redirect_uri=redirect_uri,
+            scope=SCOPE,
+            state=state,
+            nonce=nonce,
+            code_challenge=create_s256_code_challenge(verifier),
+            code_challenge_method="S256",
+        )
         return state, address
 
     async def complete(self, state: str, code: str) -> tuple[dict[str, Any], PendingSignIn]:
-        """The checked claims of the id token, and the sign-in that they belong to; once for a state. Raises Refused."""
-        begun = self.begun.pop(state, None)
-        if begun is None or begun.until <= self.clock():
+        """Return the verified claims of the id token, and the sign-in that they belong to. A state works once.
+
+        Raises Refused.
+        """
+        pending = self.pending.pop(state, None)
+        if pending is None or pending.until <= self.clock():
             raise Refusal("oidc_late")
-        about = await self.discover()
+        endpoints = await self.discover()
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": pending.redirect_uri,
+            "code_verifier": pending.verifier,
+        }
+        secret = (self.provider.client_id, self.provider.client_secret)
         try:
-            async with self.client(begun.back) as client:
-                token = await client.fetch_token(about["token_endpoint"], code=code, code_verifier=begun.verifier)
-                keys = (await client.request("GET", about["jwks_uri"], withhold_token=True)).json()
-            return self.checked(token["id_token"], keys, begun.nonce), begun
+            async with _http_client() as client:
+                token = await client.post(endpoints["token_endpoint"], data=form, auth=secret)
+                keys = await client.get(endpoints["jwks_uri"])
+            id_token = token.raise_for_status().json()["id_token"]
+            return self.verify(id_token, keys.raise_for_status().json(), pending.nonce), pending
         except Refused:
             raise
-        except Exception as problem:  # whatever the provider sent: its answer is not ours to trust, nor to show
+        except Exception as problem:  # anything that the provider sent: neither trusted nor shown
             raise Refusal("oidc_answer", kind=type(problem).__name__) from problem
 
-    def checked(self, id_token: str, keys: dict, nonce: str) -> dict[str, Any]:
-        """The claims of an id token that this provider signed for this client and this sign-in (Core 3.1.3.7). Raises whatever is wrong."""
+    def verify(self, id_token: str, keys: dict[str, Any], nonce: str) -> dict[str, Any]:
+        """Return the claims of an id token that the provider signed for this client and this sign-in (Core 3.1.3.7).
+
+        Raises Refused, and joserfc's errors.
+        """
         from joserfc import jwt
         from joserfc.jwk import KeySet
 
         claims = jwt.decode(id_token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims
-        client = self.provider.client_id
-        rules = {"iss": self.provider.issuer, "aud": client, "nonce": nonce}
-        must = {name: {"essential": True, "value": value} for name, value in rules.items()}
-        jwt.JWTClaimsRegistry(leeway=LEEWAY, **must, sub={"essential": True}, exp={"essential": True}).validate(claims)
-        if not isinstance(claims["sub"], str) or (
-            claims["aud"] not in (client, [client]) and claims.get("azp") != client
-        ):
+        client_id = self.provider.client_id
+        jwt.JWTClaimsRegistry(
+            leeway=LEEWAY,
+            iss={"essential": True, "value": self.provider.issuer},
+            aud={"essential": True, "value": client_id},
+            nonce={"essential": True, "value": nonce},
+            sub={"essential": True},
+            exp={"essential": True},
+        ).validate(claims)
+        only_this_client = claims["aud"] in (client_id, [client_id]) or claims.get("azp") == client_id
+        if not isinstance(claims["sub"], str) or not only_this_client:
             raise Refusal("oidc_audience")
         return claims
 
-    async def discover(self) -> dict[str, Any]:
-        """The provider's description of itself, asked for once. Raises Refused."""
-        if not self.about:
+    async def discover(self) -> dict[str, str]:
+        """Return the provider's endpoints, fetched once. Raises Refused."""
+        if not self.endpoints:
             address = self.provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
             try:
-                async with self.client("") as client:
-                    about = (await client.request("GET", address, withhold_token=True)).json()
-                if about["issuer"] != self.provider.issuer:
-                    raise ValueError(about["issuer"])
-                self.about = {name: about[name] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
+                async with _http_client() as client:
+                    document = (await client.get(address)).json()
+                if document["issuer"] != self.provider.issuer:
+                    raise ValueError(document["issuer"])
+                names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+                self.endpoints = {name: document[name] for name in names}
             except Exception as problem:
                 raise Refusal("oidc_silent", name=self.provider.name, kind=type(problem).__name__) from problem
-        return self.about
+        return self.endpoints
 
-    def client(self, back: str) -> Any:
-        """A client for one exchange."""
-        from authlib.integrations.httpx_client import AsyncOAuth2Client
+    def _remember(self, state: str, pending: PendingSignIn) -> None:
+        self.pending = {key: other for key, other in self.pending.items() if other.until > self.clock()}
+        while len(self.pending) >= MOST_PENDING:
+            del self.pending[next(iter(self.pending))]
+        self.pending[state] = pending
 
-        provider = self.provider
-        return AsyncOAuth2Client(
-            provider.client_id,
-            provider.client_secret,
-            scope=SCOPE,
-            redirect_uri=back,
-            code_challenge_method="S256",
-            timeout=TIMEOUT,
-        )
+
+def _http_client() -> httpx.AsyncClient:
+    import httpx  # 0.1 s, which a server without a provider need not spend
+
+    return httpx.AsyncClient(timeout=TIMEOUT, headers={"accept": "application/json"})
 
 
 def sign_in_identity(store: Store, provider: Provider, claims: dict[str, Any], invitation: str) -> tuple[str, Account]:
-    """A session token and the account of the person whom the claims are about. Raises Refused for whom nobody invited, and a closed account."""
+    """Return a session token and the account of the person in the claims.
+
+    Raises Refused for a person without an invitation, and for a closed account.
+    """
     with store.transaction():
         account = store.invitations.account_of_identity(provider.issuer, claims["sub"])
         if account is None:
@@ -177,7 +210,7 @@ def sign_in_identity(store: Store, provider: Provider, claims: dict[str, Any], i
 
 
 def account_for_invitation(store: Store, provider: Provider, claims: dict[str, Any], token: str) -> Account:
-    """The account that an invitation is for, or a new one. Raises Refused without an invitation where the provider alone does not suffice."""
+    """Return the account of an invitation, or a new one. Raises Refused without an invitation, unless the provider suffices."""
     invitation = store.invitations.find(token) if token else None
     if invitation is None and not provider.new_accounts:
         raise Refusal("oidc_unknown")
@@ -189,7 +222,7 @@ def account_for_invitation(store: Store, provider: Provider, claims: dict[str, A
 
 
 def choose_free_name(store: Store, claims: dict[str, Any]) -> str:
-    """A name for the account: the first usable one that the provider tells, with a number where it is taken."""
+    """Return the first valid name in the claims, with a number if it is taken."""
     for claim in ("preferred_username", "name", "email"):
         name = str(claims.get(claim) or "").strip()[: NAME_LENGTH - 4]
         try:
@@ -197,5 +230,5 @@ def choose_free_name(store: Store, claims: dict[str, Any]) -> str:
         except Refused:
             continue
         numbered = (name, *(f"{name} {number}" for number in range(2, 1000)))
-        return next(each for each in numbered if store.accounts.by_name(each) is None)
+        return next(free for free in numbered if store.accounts.by_name(free) is None)
     return f"person {secrets.token_hex(4)}"

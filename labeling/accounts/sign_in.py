@@ -14,7 +14,7 @@ from data.errors import Refused
 from data.store import Store
 from data.tables.invitations import Invitation
 from labeling.accounts import accounts, management
-from labeling.accounts.oidc import BEGUN_SECONDS, OidcClient, sign_in_identity
+from labeling.accounts.oidc import PENDING_SECONDS, OidcClient, sign_in_identity
 from labeling.accounts.rate_limit import RateLimit
 from labeling.accounts.sign_in_pages import first_page, invite_page, provider_link, sign_in_page
 from labeling.http.requests import client_address, detect_language, is_own_path, read_form, root_path
@@ -164,7 +164,7 @@ class SignInRoutes:
             return notice_response(request, 502, "oidc_failed", why=refused)
         response, secure = RedirectResponse(address, 303), request.url.scheme == "https"
         response.set_cookie(
-            STATE, state, max_age=int(BEGUN_SECONDS), path=root or "/", httponly=True, samesite="lax", secure=secure
+            STATE, state, max_age=int(PENDING_SECONDS), path=root or "/", httponly=True, samesite="lax", secure=secure
         )
         return response
 
@@ -174,13 +174,13 @@ class SignInRoutes:
         try:
             if not state or not secrets.compare_digest(state.encode(), query.get("state", "").encode()):
                 raise Refusal("oidc_elsewhere")
-            claims, begun = await self.oidc.complete(state, query.get("code", ""))
+            claims, pending = await self.oidc.complete(state, query.get("code", ""))
             token, account = await asyncio.to_thread(
-                sign_in_identity, self.store, self.oidc.provider, claims, begun.invitation
+                sign_in_identity, self.store, self.oidc.provider, claims, pending.invitation
             )
         except Refused as refused:
             return notice_response(request, 403, "oidc_failed", why=refused)
-        response = start_session(request, token, begun.after if is_own_path(begun.after) else HOME[account.role])
+        response = start_session(request, token, pending.after if is_own_path(pending.after) else HOME[account.role])
         response.delete_cookie(STATE, path=root_path(request) or "/", httponly=True, samesite="lax")
         return response
 

@@ -1,130 +1,74 @@
-"""Files in and out of the HTTP API, for researchers: import a body, export to one. Both work on a file in the home's cache."""
+"""Files of the HTTP API, for researchers: import a body, export to one. Both use a file in the home's cache."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from typing import Annotated
 
+from fastapi import APIRouter, Query
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse
 
-from data.errors import BadInput, Refused
-from data.formats import ALIASES, AUTO, KEYS
-from data.formats import FORMATS as IMPORT_FORMATS
-from data.records import Account
+from data.errors import BadInput
 from data.store import Store
-from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_rows
+from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 from labeling.accounts.management import audit_name
-from labeling.http.bodies import receive_file, require_utf8
-from labeling.http.requests import get_account
-from labeling.http.responses import error_response, http_error_response
+from labeling.api.models import ExportQuery, ImportQuery, ImportReply
+from labeling.api.route import Researcher
+from labeling.http.bodies import receive_file
 
-YES_NO = ("false", "true")
-IMPORT = {
-    "as": tuple(KEYS),
-    "format": (AUTO, *IMPORT_FORMATS, *ALIASES),
-    "skip_bad": YES_NO,
-    "name": None,
-    "project": None,
+FILE_BODY = {"requestBody": {"content": {"application/octet-stream": {}}}}
+ROWS = {
+    "description": "One row a line. X-Rows counts them; X-Omitted names the omitted rows and the reasons.",
+    "content": {"application/jsonl": {}},
 }
-EXPORT = {
-    "what": tuple(FORMATS),
-    "format": tuple(dict.fromkeys(form for forms in FORMATS.values() for form in forms)),
-    "labels": tuple(LABELS),
-    "project": None,
-    "names": YES_NO,
-}
-"""What the query may say: the values that are taken, None for any text; the first is the default."""
-
-Work = Callable[[Request, Account], Awaitable[Response]]
 
 
-def routes(store: Store) -> list[Route]:
-    """POST /api/v1/import and GET /api/v1/export."""
+def add_file_routes(router: APIRouter, store: Store) -> None:
+    """Add POST import and GET export to the router."""
 
-    async def bring(request: Request, account: Account) -> Response:
-        query = asked(request, IMPORT, required="as")
+    @router.post("/import", response_model=ImportReply, openapi_extra=FILE_BODY)
+    async def import_body(
+        request: Request, account: Researcher, query: Annotated[ImportQuery, Query()]
+    ) -> JSONResponse:
+        """Import the body: JSONL, JSON, or either gzipped. A bad row changes nothing, and the error names it."""
         async with receive_file(request, store.home / "cache") as file:
-            work = lambda: import_file(  # noqa: E731
-                store,
-                file,
-                query["as"],
-                form=query.get("format", AUTO),
-                skip_bad=query.get("skip_bad") == "true",
-                name=require_utf8(query.get("name", "")) or "upload",
-                by=audit_name(account),
-                project=require_utf8(query.get("project", "")),
-            )
             try:
-                return JSONResponse(
-                    {name: value for name, value in (await run_in_threadpool(work)).items() if name != "rejected_file"}
+                report = await run_in_threadpool(
+                    import_file,
+                    store,
+                    file,
+                    query.kind,
+                    form=query.format,
+                    skip_bad=query.skip_bad,
+                    name=query.name or "upload",
+                    by=audit_name(account),
+                    project=query.project,
                 )
             except BadInput as problem:
-                problem.file = problem.file and query.get("name", "the body")
+                problem.file = problem.file and (query.name or "the body")
                 raise
             finally:
-                for left in file.parent.glob(f"{file.name}*"):
-                    left.unlink(missing_ok=True)
+                for leftover in file.parent.glob(f"{file.name}*"):
+                    leftover.unlink(missing_ok=True)
+        return JSONResponse({name: value for name, value in report.items() if name != "rejected_file"})
 
-    async def hand_out(request: Request, account: Account) -> Response:
-        query = asked(request, EXPORT, required="what")
+    @router.get("/export", response_class=FileResponse, responses={200: ROWS})
+    async def export_file(account: Researcher, query: Annotated[ExportQuery, Query()]) -> FileResponse:
+        """Export as JSON lines."""
         folder = store.home / "cache"
         folder.mkdir(exist_ok=True)
         file = folder / f"{secrets.token_hex(16)}.jsonl"
-        project = require_utf8(query.get("project", "")) or None
-        wish = ExportRequest(
-            query["what"], query.get("format"), query.get("labels", "person"), project, query.get("names") == "true"
-        )
-        done = await run_in_threadpool(lambda: export_rows(store, file, wish, by=audit_name(account)))
-        headers = {"x-rows": str(done["rows"]), "x-omitted": json.dumps(done["omitted"])}
+        wanted = ExportRequest(query.what, query.format, query.labels, query.project or None, query.names)
+        report = await run_in_threadpool(export_rows, store, file, wanted, by=audit_name(account))
         return FileResponse(
             file,
-            filename=f"{query['what']}.jsonl",
+            filename=f"{query.what}.jsonl",
             media_type="application/jsonl",
-            headers=headers,
+            headers={"x-rows": str(report["rows"]), "x-omitted": json.dumps(report["omitted"])},
             background=BackgroundTask(file.unlink),
         )
-
-    return [
-        Route("/api/v1/import", researcher_only(bring), methods=["POST"]),
-        Route("/api/v1/export", researcher_only(hand_out), methods=["GET"]),
-    ]
-
-
-def researcher_only(work: Work) -> Callable[[Request], Awaitable[Response]]:
-    """For researchers; what goes wrong is one JSON line."""
-
-    async def answer(request: Request) -> Response:
-        account = get_account(request)
-        if account is None or account.role != "researcher":
-            return JSONResponse(Refused("only researchers may do this", "Use a researcher's token.").as_json(), 403)
-        try:
-            return await work(request, account)
-        except HTTPException as problem:
-            return http_error_response(problem)
-        except BadInput as problem:
-            return error_response(request, problem)
-
-    return answer
-
-
-def asked(request: Request, known: dict[str, tuple[str, ...] | None], *, required: str) -> dict[str, str]:
-    """The query. Raises BadInput for a name or a value that is not `known`, or without `required`."""
-    query = dict(request.query_params)
-    for name, value in query.items():
-        if name not in known:
-            raise BadInput(f"there is no parameter {name!r}", f"Take one of {', '.join(known)}.", field=name)
-        values = known[name]
-        if values is not None and value not in values:
-            raise BadInput(f"{value!r} cannot be taken", f"Take one of {', '.join(values)}.", field=name)
-    if required not in query:
-        raise BadInput(
-            f"the parameter {required!r} is missing", f"Take one of {', '.join(known[required] or ())}.", field=required
-        )
-    return query

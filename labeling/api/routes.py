@@ -1,66 +1,101 @@
-"""The HTTP API: `/api/v1` with a Bearer token, for labelers' programs. The page has requests of its own (`turns.py`).
+"""The HTTP API: `/api/v1` with a Bearer token, for programs. Its calls are the methods of `Session`, with the same fields.
 
-They are the verbs of `Session`, with the same fields.
+The gate authorises every request before it comes here. The labelers' page has requests of its own in `labeling.page`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from typing import Any
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from fastapi import APIRouter
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import JSONResponse
 
-from data.errors import BadInput, Refused
+from data.records import Account
 from data.store import Store
-from labeling.accounts import my_data
-from labeling.api import calls, files
-from labeling.api.openapi import description
-from labeling.http.bodies import Body, read_json
-from labeling.http.requests import get_account
-from labeling.http.responses import error_response, http_error_response
+from labeling.api.files import add_file_routes
+from labeling.api.models import ErrorReply, NextReply, UndoReply
+from labeling.api.route import ApiRoute, Caller
+from labeling.http.models import AnswerBody, NoFields, SkipBody
 from labeling.queue.group_commit import GroupCommit
-from labeling.session import Session
+from labeling.session import Receipt, Session
 
-Verb = Callable[[Session, Body], dict]
-
-
-def routes(store: Store, group_commit: GroupCommit | None = None) -> list[Route]:
-    """Everything below /api/v1; the gate has found out who is asking."""
-    group_commit = group_commit or GroupCommit(store)
-    return [
-        Route("/api/v1/openapi.json", describe, methods=["GET"]),
-        *files.routes(store),
-        *my_data.routes(store),
-        *(
-            Route(f"/api/v1/{name}", endpoint(store, group_commit, verb), methods=["POST"])
-            for name, verb in calls.API.items()
-        ),
-    ]
+FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The request cannot be read; nothing was changed."},
+    401: {"description": "No token, or one that ended."},
+    403: {"description": "The account's role may not do this."},
+    409: {"description": "The rules do not allow it; nothing was changed."},
+    413: {"description": "The body is too long."},
+    415: {"description": "The body is not JSON."},
+    503: {"description": "Another program holds the store. Send the same request again after Retry-After seconds."},
+    507: {"description": "The store cannot be written; nothing was changed."},
+}
 
 
-async def describe(request: Request) -> Response:
-    """The description of this API (OpenAPI 3.1)."""
-    return JSONResponse(description())
+def api_router(store: Store, group_commit: GroupCommit | None = None) -> APIRouter:
+    """Return every route below /api/v1."""
+    failures = {code: {**failure, "model": ErrorReply} for code, failure in FAILURES.items()}
+    router = APIRouter(prefix="/api/v1", route_class=ApiRoute, responses=failures, strict_content_type=False)
+    _add_session_routes(router, store, group_commit or GroupCommit(store))
+    add_file_routes(router, store)
+
+    @router.get("/openapi.json")
+    async def describe() -> JSONResponse:
+        """Describe this API (OpenAPI 3.1)."""
+        return JSONResponse(document())
+
+    @cache
+    def document() -> dict[str, Any]:
+        return describe_api(router)
+
+    return router
 
 
-def endpoint(store: Store, group_commit: GroupCommit, verb: Verb) -> Callable:
-    """Read the body, let `verb` act as the asking account, and write its result or its error as JSON."""
+def _add_session_routes(router: APIRouter, store: Store, group_commit: GroupCommit) -> None:
+    async def act(account: Account, call: Callable[[Session], dict[str, Any]]) -> JSONResponse:
+        began = time.perf_counter()
+        reply = await group_commit.run(lambda: call(Session(store, account)))
+        return JSONResponse(reply, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
 
-    async def answer(request: Request) -> Response:
-        account = get_account(request)
-        if account is None:
-            return JSONResponse(Refused("sign in first").as_json(), 401)
-        try:
-            began = time.perf_counter()
-            body = await read_json(request)
-            told = await group_commit.run(lambda: verb(Session(store, account), body))
-            return JSONResponse(told, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
-        except HTTPException as problem:
-            return http_error_response(problem)
-        except BadInput as problem:
-            return error_response(request, problem)
+    @router.post("/next", response_model=NextReply)
+    async def next_item(account: Caller, body: NoFields = NoFields()) -> JSONResponse:
+        """Get the open item again, or a new one."""
+        return await act(account, _next)
 
-    return answer
+    @router.post("/submit", response_model=Receipt)
+    async def submit(account: Caller, body: AnswerBody) -> JSONResponse:
+        """Record an answer. Idempotent: the client generates `id`."""
+        return await act(account, lambda session: asdict(session.submit(body.to_answer())))
+
+    @router.post("/skip", response_model=NoFields)
+    async def skip(account: Caller, body: SkipBody) -> JSONResponse:
+        """Let the item go, with a reason."""
+        return await act(account, lambda session: session.skip(body.assignment, body.reason) or {})
+
+    @router.post("/undo", response_model=UndoReply)
+    async def undo(account: Caller, body: NoFields = NoFields()) -> JSONResponse:
+        """Withdraw the last answer."""
+        return await act(account, lambda session: {"item": asdict(session.undo())})
+
+
+def _next(session: Session) -> dict[str, Any]:
+    item = session.next()
+    return {"item": asdict(item) if item else None, "why": None if item else asdict(session.why_empty())}
+
+
+def describe_api(router: APIRouter) -> dict[str, Any]:
+    """Return the OpenAPI document: FastAPI's own, with the token and without FastAPI's own error shape."""
+    document = get_openapi(title="Preference Loop", version="1", routes=router.routes)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+    components = document["components"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    return document

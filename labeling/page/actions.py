@@ -20,14 +20,14 @@ from data.errors import BadInput, Busy, Refused, StoreTrouble
 from data.store import Store
 from data.tables.assignments import DRAFT_FIELDS
 from labeling.http.bodies import read_object
+from labeling.http.models import AnswerBody, RankingBody, parse_field
 from labeling.http.requests import detect_language, get_account
 from labeling.http.responses import RETRY_SECONDS, error_response, http_error_response, status_of
 from labeling.page import controls, panels, screen
 from labeling.page.feedback import effect
 from labeling.page.item_view import Sight, seconds_left, sight
-from labeling.page.parse_answer import sent
 from labeling.queue.group_commit import GroupCommit
-from labeling.session import Answer, Past, RankingAnswer, Session
+from labeling.session import Past, Session
 from labeling.texts.translate import error_text, say
 
 HISTORY = 20
@@ -162,7 +162,7 @@ def look(turn: PageRequest) -> Reply:
 
 def answer(turn: PageRequest) -> Reply:
     """Record an answer to a pair; a correction stays on the item that it corrects."""
-    given = sent(Answer, turn.body.get("answer"))
+    given = parse_field(AnswerBody, turn.body.get("answer"), "answer").to_answer()
     before = turn.session.look_back(given.assignment) if given.supersedes else None
     receipt = turn.session.submit(given)
     if before:
@@ -173,7 +173,7 @@ def answer(turn: PageRequest) -> Reply:
 
 def rank(turn: PageRequest) -> Reply:
     """Record a ranking."""
-    given = sent(RankingAnswer, turn.body.get("answer"))
+    given = parse_field(RankingBody, turn.body.get("answer"), "answer").to_answer()
     before = turn.session.look_back(given.assignment) if given.supersedes else None
     receipt = turn.session.submit(given)
     if before:

@@ -1,6 +1,6 @@
-"""JSON sent to a server by POST, and the JSON it answers. Only the standard library.
+"""JSON sent to a server by POST, and the JSON that it answers.
 
-A key goes to the address it is given for and to no other: redirects are refused, and it stands in no message.
+A key goes only to the address that it belongs to: redirects are refused, and no message shows the key.
 """
 
 from __future__ import annotations
@@ -8,61 +8,75 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same question may be asked again."""
+"""Statuses after which the same request may be sent again."""
+MESSAGE_BYTES, MESSAGE_LENGTH = 4000, 200
 
 
 class RequestFailed(Exception):
-    """A server that refuses or cannot be reached, in one line that follows its name: "answered 401: no such key"."""
+    """A server refuses or cannot be reached. The text follows the server's name: "answered 401: no such key"."""
 
 
 class NotJson(RequestFailed):
-    """A server that answers, but not with JSON."""
+    """A server answers, but not with JSON."""
 
 
-class _Stay(HTTPRedirectHandler):
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
+def post_json(
+    url: str,
+    body: Any,  # noqa: ANN401 - any JSON document
+    *,
+    key: str = "",
+    timeout: float,
+    pauses: Sequence[float],
+) -> Any:  # noqa: ANN401 - any JSON document
+    """Send `body` and return the JSON answer. Wait at most `timeout` seconds for each step of the exchange.
 
+    While the server is busy or out of reach, send again after each of `pauses` (seconds). A `key` is sent as a bearer
+    token. Raises RequestFailed.
+    """
+    import httpx  # 0.1 s, which commands that ask no server need not spend
 
-def post_json(url: str, body: Any, *, key: str = "", timeout: float, pauses: Sequence[float]) -> Any:
-    """The document that `url` answers to `body` within `timeout` seconds; asked again after each of `pauses` (seconds) while it is
-    busy or cannot be reached. `key`, where there is one, is sent as a bearer token. Raises RequestFailed."""
-    headers = {"Content-Type": "application/json", "Accept": "application/json"} | (
-        {"Authorization": f"Bearer {key}"} if key else {}
-    )
-    request = Request(url, json.dumps(body).encode(), headers, method="POST")
-    problem = ""
+    headers = {b"content-type": b"application/json", b"accept": b"application/json"}
+    if key:
+        headers[b"Authorization"] = f"Bearer {key}".encode()
+    content, problem = json.dumps(body).encode(), ""
     for pause in (0.0, *pauses):
         time.sleep(pause)
         try:
-            with build_opener(_Stay).open(request, timeout=timeout) as answer:
-                return json.load(answer)
-        except HTTPError as refused:
-            problem = f"answered {refused.code}: {_said(refused, key)}"
-            if refused.code not in BUSY:
+            response = _client().post(url, content=content, headers=headers, timeout=timeout)
+            if response.is_success:
+                return response.json()
+            problem = f"answered {response.status_code}: {_message(response, key)}"
+            if response.status_code not in BUSY:
                 break
-        except (OSError, HTTPException) as failed:
-            problem = f"could not be reached: {getattr(failed, 'reason', None) or failed or type(failed).__name__}"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            problem = f"could not be reached: {error or type(error).__name__}"
         except ValueError:
             raise NotJson("did not answer with JSON") from None
     raise RequestFailed(problem)
 
 
-def _said(refused: HTTPError, key: str) -> str:
-    """The message of a refusal, on one line and without the key."""
-    text = refused.read(4000).decode("utf-8", "replace")
+@cache
+def _client() -> httpx.Client:
+    """Return the client of this process: no redirects, and a new connection for each request, as many as threads ask."""
+    import httpx
+
+    return httpx.Client(follow_redirects=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
+
+
+def _message(response: httpx.Response, key: str) -> str:
+    """Return the message of a refusal on one line, without the key."""
+    text = response.content[:MESSAGE_BYTES].decode("utf-8", "replace")
     try:
         error = json.loads(text)["error"]
         text = error["message"] if isinstance(error, dict) else str(error)
     except (ValueError, KeyError, TypeError):
-        text = text or str(refused.reason)
-    text = " ".join(str(text).split())[:200]
+        text = text or response.reason_phrase
+    text = " ".join(str(text).split())[:MESSAGE_LENGTH]
     return text.replace(key, "***") if key else text

@@ -13,11 +13,12 @@ from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
 
 from data.store import Store
+from labeling.accounts import my_data
 from labeling.accounts.current import acting_as
 from labeling.accounts.gate import Gate
 from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
-from labeling.api import routes
+from labeling.api.routes import api_router
 from labeling.http.proxy import ProxyHeaders
 from labeling.http.requests import get_account
 from labeling.page import actions, page
@@ -43,12 +44,13 @@ def compose_site(
     app.add_middleware(CORSMiddleware, allow_origins=[])
     group_commit = GroupCommit(store)
     own = [
-        *routes.routes(store, group_commit),
+        *my_data.routes(store),
         *actions.routes(store, group_commit),
         *rating.routes(store),
         export.download(store),
         upload.upload(store),
     ]
+    app.include_router(api_router(store, group_commit))
     app.router.routes.extend([*own, *writing.routes(store)])
     presence = Presence()
     label, research = page.build(store), train.build(store, presence)

@@ -18,7 +18,7 @@ from data.errors import BadInput
 from data.records import Account
 from data.store import Store
 from labeling.accounts.management import audit_name
-from labeling.api.files import researcher_only
+from labeling.api.route import researcher_only
 from labeling.http.bodies import receive_file
 
 FOLDER = "import"

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
 
 from app import serve
 from data import Store
 from labeling.accounts.gate import Gate
-from labeling.api import routes
+from labeling.api.routes import api_router
 from labeling.http.proxy import ProxyHeaders
 from labeling.http.socket import listen
 from labeling.page import actions
@@ -24,7 +24,8 @@ def main(home: str) -> None:
     store = Store(home)
     door = listen("127.0.0.1", 0)
     group_commit = GroupCommit(store)
-    inner = Starlette(routes=[*routes.routes(store, group_commit), *actions.routes(store, group_commit)])
+    inner = FastAPI(routes=[*actions.routes(store, group_commit)])
+    inner.include_router(api_router(store, group_commit))
     serve(ProxyHeaders(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
 
 

@@ -10,11 +10,10 @@ from starlette.testclient import TestClient
 
 from data.errors import BadInput, Refused
 from data.store import Store
-from labeling.accounts import accounts, management
+from labeling.accounts import accounts, management, my_data
 from labeling.accounts.gate import Gate
 from labeling.accounts.presence import ONLINE_SECONDS, Presence
 from labeling.accounts.sign_in import COOKIE
-from labeling.api import routes
 from labeling.session import Answer, Session
 
 PASSWORD = "correct horse"
@@ -22,7 +21,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def client(store):
-    with TestClient(Gate(Starlette(routes=routes.routes(store)), store), follow_redirects=False) as client:
+    with TestClient(Gate(Starlette(routes=my_data.routes(store)), store), follow_redirects=False) as client:
         yield client
 
 

@@ -5,23 +5,36 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import closing
+from dataclasses import fields
 
 import pytest
+from fastapi import FastAPI
 from sqlite_utils.utils import sqlite3
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from labeling.accounts.gate import Gate
-from labeling.api import routes
+from labeling.api.routes import api_router
+from labeling.http.models import AnswerBody, RankingBody
+from labeling.session import Answer, RankingAnswer
+
+
+def served(store) -> Gate:
+    app = FastAPI(openapi_url=None)
+    app.include_router(api_router(store))
+    return Gate(app, store)
+
+
+def resolve(schema: dict, document: dict) -> dict:
+    """The schema behind a reference."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return document["components"]["schemas"][name] if name else schema
 
 
 @pytest.fixture
 def client(store):
     mina = store.accounts.add("Mina", "labeler")
     token = store.tokens.issue("api", mina.id, 60)
-    with TestClient(
-        Gate(Starlette(routes=routes.routes(store)), store), headers={"authorization": f"Bearer {token}"}
-    ) as client:
+    with TestClient(served(store), headers={"authorization": f"Bearer {token}"}) as client:
         yield client
 
 
@@ -110,9 +123,7 @@ def test_while_another_program_holds_the_store_an_answer_gets_503_and_counts_whe
 @pytest.fixture
 def researcher(store):
     token = store.tokens.issue("api", store.accounts.add("Ada", "researcher").id, 60)
-    with TestClient(
-        Gate(Starlette(routes=routes.routes(store)), store), headers={"authorization": f"Bearer {token}"}
-    ) as client:
+    with TestClient(served(store), headers={"authorization": f"Bearer {token}"}) as client:
         yield client
 
 
@@ -156,7 +167,7 @@ def test_a_file_goes_into_a_project_and_comes_out_of_it_with_names_where_they_ar
 @pytest.mark.parametrize(
     ("call", "field", "said"),
     [
-        ("import?as=pictures", "as", "'pictures' cannot be taken"),
+        ("import?as=pictures", "as", "'pictures' is not a value of 'as'"),
         ("import", "as", "missing"),
         ("import?as=prompts&colour=red", "colour", "no parameter"),
         ("import?as=prompts", None, ""),
@@ -195,7 +206,7 @@ def test_the_description_has_every_route_of_the_api_with_its_methods_and_no_othe
     described = client.get("/api/v1/openapi.json").json()
     there = {
         (route.path, method.lower())
-        for route in routes.routes(store)
+        for route in api_router(store).routes
         for method in route.methods - {"HEAD"}
         if route.path.startswith("/api")
     }
@@ -204,7 +215,8 @@ def test_the_description_has_every_route_of_the_api_with_its_methods_and_no_othe
 
 def test_what_the_api_answers_is_what_the_description_says(client, add_pairs):
     described = client.get("/api/v1/openapi.json").json()
-    body = described["paths"]["/api/v1/submit"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    submit = described["paths"]["/api/v1/submit"]["post"]
+    body = resolve(submit["requestBody"]["content"]["application/json"]["schema"], described)
     assert body["required"] == ["id", "assignment", "verdict"]
     assert "both_bad" in body["properties"]["verdict"]["enum"]
     assert all(
@@ -214,17 +226,35 @@ def test_what_the_api_answers_is_what_the_description_says(client, add_pairs):
     )
     add_pairs(1)
     item = client.post("/api/v1/next").json()["item"]
-    shown = described["paths"]["/api/v1/undo"]["post"]["responses"]["200"]["content"]["application/json"]["schema"][
-        "properties"
-    ]["item"]
+    undone = described["paths"]["/api/v1/undo"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    shown = resolve(resolve(undone, described)["properties"]["item"], described)
     assert set(item) == set(shown["properties"])
     receipt = client.post(
         "/api/v1/submit", json={"id": "program-1", "assignment": item["assignment"], "verdict": "left"}
     ).json()
-    promised = described["paths"]["/api/v1/submit"]["post"]["responses"]["200"]["content"]["application/json"][
-        "schema"
-    ]["properties"]
+    promised = resolve(submit["responses"]["200"]["content"]["application/json"]["schema"], described)["properties"]
     kinds = {"string": str, "boolean": bool, "integer": int}
     assert {name: type(value) for name, value in receipt.items()} == {
         name: kinds[schema["type"]] for name, schema in promised.items()
     }
+
+
+def test_the_bodies_have_the_fields_of_the_sessions_answers():
+    assert [*AnswerBody.model_fields] == [field.name for field in fields(Answer)]
+    assert [*RankingBody.model_fields] == [field.name for field in fields(RankingAnswer)]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"content-type": "text/json"}, {"content-type": "application/json; charset=utf-8"}]
+)
+def test_json_is_read_with_and_without_its_content_type(client, add_pairs, headers):
+    add_pairs(1)
+    item = client.post("/api/v1/next", content=b"{}", headers=headers).json()["item"]
+    answer = {"id": "program-1", "assignment": item["assignment"], "verdict": "left", "active_seconds": 5}
+    sent = client.post("/api/v1/submit", content=json.dumps(answer), headers=headers)
+    assert (sent.status_code, sent.json()["verdict"]) == (200, "left")
+
+
+def test_a_parameter_that_is_wrong_is_named(researcher):
+    bad = researcher.post("/api/v1/import?as=prompts&skip_bad=perhaps", content=b"").json()
+    assert (bad["field"], bad["error"]) == ("skip_bad", "'perhaps' is not true or false")

@@ -1,0 +1,88 @@
+"""Queries and replies of the HTTP API. OpenAPI is generated from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from data.formats import ALIASES, AUTO, KEYS
+from data.formats import FORMATS as IMPORT_FORMATS
+from data.transfer.exporting import FORMATS as EXPORT_FORMATS
+from data.transfer.exporting import LABELS
+from labeling.http.models import Body, Text
+from labeling.session import Empty, Item
+
+READABLE = (AUTO, *IMPORT_FORMATS, *ALIASES)
+WRITABLE = tuple(dict.fromkeys(form for forms in EXPORT_FORMATS.values() for form in forms))
+
+
+def _one_of(values: Iterable[str]) -> Callable[[str], str]:
+    allowed = tuple(values)
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise PydanticCustomError("not_allowed", "use one of {allowed}", {"allowed": ", ".join(allowed)})
+        return value
+
+    return check
+
+
+class ImportQuery(Body):
+    """How to read an imported file."""
+
+    kind: Annotated[str, AfterValidator(_one_of(KEYS))] = Field(alias="as", json_schema_extra={"enum": list(KEYS)})
+    format: Annotated[str, AfterValidator(_one_of(READABLE))] = Field(AUTO, json_schema_extra={"enum": list(READABLE)})
+    skip_bad: bool = False
+    name: Text = ""
+    project: Text = ""
+
+
+class ExportQuery(Body):
+    """What to export, and how to write it."""
+
+    what: Annotated[str, AfterValidator(_one_of(EXPORT_FORMATS))] = Field(
+        json_schema_extra={"enum": list(EXPORT_FORMATS)}
+    )
+    format: Annotated[str, AfterValidator(_one_of(WRITABLE))] | None = Field(
+        None, json_schema_extra={"enum": list(WRITABLE)}
+    )
+    labels: Annotated[str, AfterValidator(_one_of(LABELS))] = Field("person", json_schema_extra={"enum": list(LABELS)})
+    project: Text = ""
+    names: bool = False
+
+
+class NextReply(BaseModel):
+    """The open item or a new one. Without an item, `why` gives the reason."""
+
+    item: Item | None
+    why: Empty | None
+
+
+class UndoReply(BaseModel):
+    """The item of the withdrawn answer."""
+
+    item: Item
+
+
+class ImportReply(BaseModel):
+    """Counts of rows."""
+
+    model_config = ConfigDict(extra="allow")
+
+    read: int
+    added: int
+    duplicate: int
+    rejected: int
+
+
+class ErrorReply(BaseModel):
+    """One line that says what is wrong, where, and how to correct it."""
+
+    error: str
+    file: str | None
+    line: int | None
+    field: str | None
+    remedy: str
