@@ -21,10 +21,11 @@ STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
 # Which module registers a command, and the line of help: `--help` and typing errors load nothing else.
 COMMANDS = {
     "serve": ("rlhf.pages.serve", "Start the app and print its address (the default)."),
-    "import": ("data.commands", "Bring in prompts, instructions, preferences, pairs, completions or a policy."),
-    "export": ("data.commands", "Write preferences, instructions, events, a policy or a reward model."),
-    "backup": ("data.commands", "Write everything of this home to one file, while it is in use."),
-    "restore": ("data.commands", "Unpack a backup into a home that is empty."),
+    "import": ("data.commands", "Import prompts, instructions, preferences, pairs, completions or a policy."),
+    "export": ("data.commands", "Export preferences, instructions, events, a policy or a reward model."),
+    "backup": ("data.commands", "Write everything in this home to one file, while it is in use."),
+    "restore": ("data.commands", "Unpack a backup into an empty home."),
+    "store": ("data.commands", "Maintain the store of this home."),
     "account": ("labeling.commands", "who may sign in, and with which role"),
     "projects": ("labeling.commands", "labeling projects: what is asked about which pairs, and of whom"),
     "labels": ("labeling.commands", "how good the labels are"),

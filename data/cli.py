@@ -1,4 +1,4 @@
-"""What the commands of every floor share."""
+"""Helpers that the commands of all layers share."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from data.store import Store
 
 
 def open_store(args: argparse.Namespace) -> Store:
-    """The store of `--home`. Raises BadInput where the folder cannot be used."""
+    """Open the store of `--home`. Raises BadInput if the folder cannot be used."""
     return Store(args.home)
 
 
 def print_text(text: str) -> None:
-    """Print; a reader who left early, as `| head -1` does, is no error."""
+    """Print to stdout. A reader that closes the pipe early, such as `| head -1`, is no error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at exit

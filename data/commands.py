@@ -1,11 +1,10 @@
-"""Commands of this floor: import, export, backup, restore. Each handler returns the JSON document."""
+"""Commands of the data layer: import, export, backup, restore, store. Each handler returns the JSON document."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
@@ -13,6 +12,7 @@ from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
 from data.formats.tables import KINDS
 from data.store import Store
+from data.tables.adjudications import rebuild_disputes
 from data.transfer.adopt_model import adopt_policy
 from data.transfer.backup import back_up, restore
 from data.transfer.exporting import (
@@ -31,62 +31,98 @@ from data.transfer.import_survey import ImportFile
 from data.transfer.importing import find_project_id, import_files
 from data.transfer.previewing import preview
 from data.transfer.progress_bar import ProgressBar
+from data.views.rebuild_derived import rebuild
+
+Handler = Callable[[argparse.Namespace], dict]
+Renderer = Callable[[dict], str]
+
+DERIVED = ("queue", "tallies", "comparison_counts", "ranking_tasks", "assignments", "disputes")
+"""Tables that `store rebuild` recreates, whole or some columns of them."""
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add this floor's commands."""
+def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    """Add the commands of this layer."""
 
-    def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
+    def add(name: str, text: str, run: Handler, render: Renderer) -> argparse.ArgumentParser:
         parser = subparsers.add_parser(name, parents=[common], help=text, description=text)
         parser.set_defaults(run=run, render=render)
         return parser
 
-    importing = add(
-        "import",
-        "Bring in prompts, instructions, preferences, pairs, completions or a policy.",
-        cmd_import,
-        render_import,
+    _add_import_options(
+        add(
+            "import",
+            "Import prompts, instructions, preferences, pairs, completions or a policy.",
+            cmd_import,
+            render_import,
+        )
     )
-    importing.add_argument("files", type=Path, nargs="+", metavar="FILE|DIR", help="several files are one import")
-    importing.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"))
-    importing.add_argument(
-        "--format", default=AUTO, choices=(AUTO, *IMPORT_FORMATS, *ALIASES), help="default: by looking"
+    _add_export_options(
+        add(
+            "export", "Export preferences, instructions, events, a policy or a reward model.", cmd_export, render_export
+        )
     )
-    importing.add_argument(
-        "--skip-bad", action="store_true", help="write bad rows to FILE.rejected.jsonl and import the others"
+    backup = add("backup", "Write everything in this home to one file, while it is in use.", cmd_backup, render_files)
+    backup.add_argument("file", type=Path, metavar="FILE", help="the backup to write: .tar, .tar.gz or .tgz")
+    backup.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    restoring = add("restore", "Unpack a backup into an empty home.", cmd_restore, render_files)
+    restoring.add_argument("file", type=Path, metavar="FILE", help="a file that `backup` wrote")
+    _register_store(subparsers, common)
+
+
+def _add_import_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE|DIR", help="files to import together, or the folder of a policy"
     )
-    importing.add_argument(
-        "--project", default="", help="the labeling project of pairs and comparisons (default: Standard)"
+    parser.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"), help="what the rows are")
+    parser.add_argument(
+        "--format",
+        default=AUTO,
+        choices=(AUTO, *IMPORT_FORMATS, *ALIASES),
+        help="format of the rows (default: detected automatically)",
     )
-    importing.add_argument("--dry-run", action="store_true", help="say what would come in, and change nothing")
-    exporting = add(
-        "export", "Write preferences, instructions, events, a policy or a reward model.", cmd_export, render_export
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="import the good rows and write the bad ones to FILE.rejected.jsonl"
     )
-    exporting.add_argument(
+    parser.add_argument("--project", default="", help="labeling project of pairs and comparisons (default: Standard)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be imported, and change nothing")
+
+
+def _add_export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "out",
         type=Path,
         metavar="OUT",
-        help="a file named .jsonl, .json, .csv (.gz) or .parquet; else a folder with a data card",
+        help="a file named .jsonl, .json, .csv (each also .gz) or .parquet; any other name: a folder with a data card",
     )
-    exporting.add_argument("--what", required=True, choices=WHAT)
-    exporting.add_argument("--format", choices=sorted({name for names in FORMATS.values() for name in names}))
-    exporting.add_argument(
-        "--labels", default="person", choices=tuple(LABELS), help="whose comparisons (default %(default)s)"
+    parser.add_argument("--what", required=True, choices=WHAT, help="what to export")
+    parser.add_argument(
+        "--format",
+        choices=sorted({name for names in FORMATS.values() for name in names}),
+        help="format of the rows (default: trl for preferences, alpaca for instructions, full for events)",
     )
-    exporting.add_argument("--project", help="of one labeling project only")
-    exporting.add_argument("--names", action="store_true", help="labelers' names in place of pseudonyms")
-    exporting.add_argument(
-        "--files", default=FILES[0], choices=FILES, help="kind of the files in a folder (default %(default)s)"
+    parser.add_argument(
+        "--labels",
+        default="person",
+        choices=tuple(LABELS),
+        help="source of the comparisons; person includes imported ones (default: %(default)s)",
     )
-    exporting.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the folder as a private data set")
-    exporting.add_argument("--id", help="which policy or reward model, such as p4 or r3")
-    exporting.add_argument("--merge", action="store_true", help="a whole model instead of an adapter")
-    exporting.add_argument("--force", action="store_true", help="replace OUT")
-    backup = add("backup", "Write everything of this home to one file, while it is in use.", cmd_backup, render_files)
-    backup.add_argument("file", type=Path, metavar="FILE")
-    backup.add_argument("--force", action="store_true", help="replace FILE")
-    restoring = add("restore", "Unpack a backup into a home that is empty.", cmd_restore, render_files)
-    restoring.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--project", help="export one labeling project only (default: all)")
+    parser.add_argument("--names", action="store_true", help="write the names of labelers instead of pseudonyms")
+    parser.add_argument(
+        "--files", default=FILES[0], choices=FILES, help="kind of the files in a folder (default: %(default)s)"
+    )
+    parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the folder as a private data set")
+    parser.add_argument("--id", help="the policy or reward model to export, such as p4 or r3")
+    parser.add_argument("--merge", action="store_true", help="export a whole model instead of an adapter")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+
+
+def _register_store(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    text = "Maintain the store of this home."
+    verbs = subparsers.add_parser("store", help=text, description=text).add_subparsers(required=True, metavar="VERB")
+    text = "Recreate all derived tables (queue, tallies, counts, disputes) from the events."
+    rebuilding = verbs.add_parser("rebuild", parents=[common], help=text, description=text)
+    rebuilding.set_defaults(run=cmd_store_rebuild, render=render_store_rebuild)
 
 
 def cmd_import(args: argparse.Namespace) -> dict:
@@ -95,7 +131,11 @@ def cmd_import(args: argparse.Namespace) -> dict:
     find_project_id(store, args.what, args.project)
     if args.what == "policy":
         if len(args.files) > 1:
-            raise BadInput("a policy is one folder", f"Import {args.files[0]} by itself.", field="files")
+            raise BadInput(
+                f"a policy is one folder, but {len(args.files)} are given",
+                f"Import {args.files[0]} alone.",
+                field="files",
+            )
         return adopt_policy(store, args.files[0])
     files = [ImportFile.at(path) for path in args.files]
     if args.dry_run:
@@ -113,27 +153,33 @@ def cmd_export(args: argparse.Namespace) -> dict:
     if args.what not in MODELS:
         return _export_rows(store, args)
     if not args.id:
-        raise BadInput(f"which {args.what} is not said", "Name it with --id, such as --id p4 or --id r3.", field="id")
+        raise BadInput(
+            f"the {args.what} to export is missing", "Name it with --id, such as --id p4 or --id r3.", field="id"
+        )
     return export_model(store, args.out, args.what, args.id, merge=args.merge, force=args.force)
 
 
 def _export_rows(store: Store, args: argparse.Namespace) -> dict:
-    wish = ExportRequest(args.what, args.format, args.labels, args.project, args.names)
+    request = ExportRequest(args.what, args.format, args.labels, args.project, args.names)
     single = args.out.name.removesuffix(".gz").endswith((".json", *(f".{kind}" for kind in KINDS)))
     if args.push_to_hub:
         if single:
             raise BadInput(
-                "a single file is no data set", "Name a folder to be uploaded, such as preferences.", file=str(args.out)
+                "a single file cannot be uploaded as a data set",
+                "Name a folder, such as preferences.",
+                file=str(args.out),
             )
         refuse_offline()
     if single:
-        return export_rows(store, args.out, wish, force=args.force)
-    done = export_dataset(store, args.out, wish, args.files, force=args.force)
-    return done | ({"pushed": push_folder(args.out.expanduser(), args.push_to_hub)} if args.push_to_hub else {})
+        return export_rows(store, args.out, request, force=args.force)
+    document = export_dataset(store, args.out, request, args.files, force=args.force)
+    if args.push_to_hub:
+        document["pushed"] = push_folder(args.out.expanduser(), args.push_to_hub)
+    return document
 
 
 def cmd_backup(args: argparse.Namespace) -> dict:
-    """Back the home up."""
+    """Back up the home."""
     return back_up(open_store(args), args.file, force=args.force)
 
 
@@ -142,31 +188,47 @@ def cmd_restore(args: argparse.Namespace) -> dict:
     return restore(args.home, args.file)
 
 
-def render_import(result: dict) -> str:
-    """The counts in one line, and where the rejected rows are; of a dry run, what was found."""
-    if "good" in result:
-        return _render_preview(result)
-    counts = ", ".join(f"{result[name]} {name}" for name in ("read", "added", "duplicate", "rejected"))
-    return counts + (f"; rejected rows: {result['rejected_file']}" if "rejected_file" in result else "")
+def cmd_store_rebuild(args: argparse.Namespace) -> dict:
+    """Recreate the derived tables from the events."""
+    store = open_store(args)
+    rebuild(store)
+    rebuild_disputes(store)
+    return {"rebuilt": list(DERIVED)}
 
 
-def _render_preview(found: dict) -> str:
-    formats = ", ".join(f"{count:,} {name}" for name, count in found["formats"].items()) or "none"
-    told = (
-        f"; {found['comparisons']:,} comparisons by {found['labelers'] or 1} labelers" if found["comparisons"] else ""
-    )
-    again = f"; {found['duplicate']:,} are there already" if found["duplicate"] else ""
-    again += f"; {found['near']:,} nearly repeat an earlier row" if found["near"] else ""
-    lines = [f"{found['good']:,} good rows ({formats}), {found['bad']:,} bad{told}{again}; nothing was written"]
-    return "\n".join([*lines, *filter(None, [found["first_bad"]])])
+def render_import(document: dict) -> str:
+    """Return the counts in one line, and the file of the rejected rows; of a dry run what it would import."""
+    if "good" in document:
+        return _render_preview(document)
+    counts = ", ".join(f"{document[name]} {name}" for name in ("read", "added", "duplicate", "rejected"))
+    return counts + (f"; rejected rows: {document['rejected_file']}" if "rejected_file" in document else "")
 
 
-def render_export(result: dict) -> str:
-    """How many rows, what was left out and why, and the files."""
-    left_out = "".join(f"\nleft out, {reason}: {count}" for reason, count in result["omitted"].items())
-    return "\n".join([f"{result['rows']} rows{left_out}", *result["files"], *filter(None, [result.get("pushed")])])
+def _render_preview(document: dict) -> str:
+    formats = ", ".join(f"{count:,} {name}" for name, count in document["formats"].items()) or "none"
+    parts = [f"{document['good']:,} good rows ({formats}), {document['bad']:,} bad"]
+    if document["comparisons"]:
+        parts.append(f"{document['comparisons']:,} comparisons by {document['labelers'] or 1} labelers")
+    if document["duplicate"]:
+        parts.append(f"{document['duplicate']:,} are in the store already")
+    if document["near"]:
+        parts.append(f"{document['near']:,} nearly repeat an earlier row")
+    lines = ["; ".join([*parts, "nothing was written"]), document["first_bad"]]
+    return "\n".join(filter(None, lines))
 
 
-def render_files(result: dict) -> str:
-    """The files, one a line."""
-    return "\n".join(result["files"])
+def render_export(document: dict) -> str:
+    """Return the number of rows, the omitted rows by reason, and the files."""
+    omitted = [f"left out, {reason}: {count}" for reason, count in document["omitted"].items()]
+    address = [document["pushed"]] if "pushed" in document else []
+    return "\n".join([f"{document['rows']} rows", *omitted, *document["files"], *address])
+
+
+def render_files(document: dict) -> str:
+    """Return the files, one a line."""
+    return "\n".join(document["files"])
+
+
+def render_store_rebuild(document: dict) -> str:
+    """Return the recreated tables in one line."""
+    return f"recreated from the events: {', '.join(document['rebuilt'])}"

@@ -1,7 +1,8 @@
-"""import, export, backup and restore on the command line: JSON out, one line and status 2 for bad input."""
+"""import, export, backup, restore and store on the command line: JSON out, one line and status 2 for bad input."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from contextlib import closing
 
@@ -9,6 +10,7 @@ import pytest
 
 import app
 from data import Store
+from data.commands import DERIVED, register
 from data.views.preferences import preference_rows
 
 
@@ -122,7 +124,7 @@ def test_bad_input_is_one_line_with_its_place(call, given, home, capsys):
 
 def test_a_model_export_asks_for_the_id(call, tmp_path):
     status, error = call("export", tmp_path / "out", "--what", "policy")
-    assert (status, error["error"], error["field"]) == (2, "which policy is not said", "id")
+    assert (status, error["error"], error["field"]) == (2, "the policy to export is missing", "id")
     assert call("export", tmp_path / "out", "--what", "policy", "--id", "p4")[1]["error"] == "there is no policy p4"
 
 
@@ -132,3 +134,41 @@ def test_people_read_counts(given, home, capsys):
     out = given.with_name("out.jsonl")
     assert app.main(["export", str(out), "--what", "preferences", "--home", str(home)]) == 0
     assert capsys.readouterr().out == f"3 rows\n{out}\n"
+
+
+def test_store_rebuild_recreates_the_derived_tables(call, given, home, capsys):
+    given.write_text(
+        "".join(line.replace("}", ', "source": "simulated"}') + "\n" for line in given.read_text().splitlines())
+    )
+    assert call("import", given, "--as", "preferences")[1]["added"] == 3
+    tables = ("queue", "tallies", "comparison_counts")
+
+    def contents(store):
+        rows = {name: sorted(tuple(row.values()) for row in store.rows(f"SELECT * FROM {name}")) for name in tables}
+        return rows | {"done": [row["done"] for row in store.rows("SELECT done FROM assignments ORDER BY id")]}
+
+    with closing(Store(home)) as store:
+        before = contents(store)
+        assert before["comparison_counts"]
+        with store.transaction():
+            for name in tables:
+                store.execute(f"DELETE FROM {name}")
+            store.execute("UPDATE assignments SET done = 0")
+        assert contents(store) != before
+    assert call("store", "rebuild") == (0, {"rebuilt": list(DERIVED)})
+    with closing(Store(home)) as store:
+        assert contents(store) == before
+    assert app.main(["store", "rebuild", "--home", str(home)]) == 0
+    assert capsys.readouterr().out == f"recreated from the events: {', '.join(DERIVED)}\n"
+
+
+@pytest.mark.parametrize("command", [["import"], ["export"], ["backup"], ["restore"], ["store", "rebuild"]])
+def test_every_command_and_option_has_a_help_text(command):
+    top = argparse.ArgumentParser()
+    register(top.add_subparsers(), app.common_options())
+    parser = top
+    for name in command:
+        (names,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        parser = names.choices[name]
+    assert parser.description
+    assert [action.dest for action in parser._actions if not action.help] == []
