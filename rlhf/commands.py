@@ -1,4 +1,7 @@
-"""Commands of this floor: sample, train, compare, runs, supervise, tour. Each enqueues a row and, asked to, follows it."""
+"""Commands on models: sample, train, compare, curate, runs, supervise, tour.
+
+Each command enqueues a run and follows it with --wait.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ from rlhf.sampling.openai_endpoint import KEY
 
 BY = "command line"
 LONG = ("gold_draws", "examples")
-"""Parts of an evaluation that are kept and not printed."""
+"""Parts of an evaluation that are stored and not printed."""
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add the commands of this layer; each handler returns the JSON document."""
+    """Add these commands and register the exporters of models; each handler returns the JSON document."""
 
     def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
         parser = subparsers.add_parser(name, parents=[common], help=text, description=text)
@@ -69,7 +72,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 
 def cmd_sample(args: argparse.Namespace) -> dict:
-    """Completions and pairs for the labelers."""
+    """Sample completions and pairs for the labelers."""
     if args.endpoint or args.model:
         return _sample_endpoint(args)
     given = {"from": args.policy, "against": args.against, "prompts": args.prompts, "per_prompt": args.per_prompt}
@@ -77,7 +80,7 @@ def cmd_sample(args: argparse.Namespace) -> dict:
 
 
 def _sample_endpoint(args: argparse.Namespace) -> dict:
-    """Answers of a model behind an endpoint; asked from this very process, which alone knows the key."""
+    """Sample from an endpoint in this process, which alone knows the API key."""
     if args.policy or args.against:
         other = args.policy or args.against
         raise BadInput(
@@ -92,18 +95,18 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
 
 
 def cmd_train(args: argparse.Namespace) -> dict:
-    """A training run of the named kind."""
+    """Start a training run of the named kind."""
     add_sources(open_store(args).home, args.reward_source)
     return _start(args, args.kind, {})
 
 
 def cmd_compare(args: argparse.Namespace) -> dict:
-    """Win rates of policies against one, or each against its parent."""
+    """Measure win rates of policies against one, or each against its parent."""
     return _start(args, "compare", {"policies": ",".join(args.policies), "against": args.against})
 
 
 def render_compared(document: dict) -> str:
-    """One line about the run; with --wait a line per policy as well."""
+    """Return one line about the run, and with --wait a line per policy."""
     return "\n".join([render_outcome(document), *map(_compared, document.get("evaluations", []))])
 
 
@@ -119,7 +122,7 @@ def _compared(found: dict) -> str:
 
 
 def cmd_runs(args: argparse.Namespace) -> dict:
-    """The list, or one run shown, cancelled or resumed."""
+    """List the runs, or show, cancel or resume one."""
     store = open_store(args)
     if args.action != "list" and args.id is None:
         raise BadInput(
@@ -154,7 +157,7 @@ def cmd_supervise(args: argparse.Namespace) -> None:
 
 
 def cmd_tour(args: argparse.Namespace) -> dict:
-    """The ring in a fresh home."""
+    """Run a tour in a fresh home."""
     from rlhf.tour import command  # plots and the reward model's code: loaded for this command only
 
     args.render = command.render_tour
@@ -197,7 +200,7 @@ def _wait(store: Store, run: Run) -> Run:
 
 
 def _progress_line() -> Callable[[Run], None]:
-    """Prints where the run stands to stderr whenever that has changed."""
+    """Return a watcher that prints the run's progress to stderr whenever it changes."""
     last = [""]
 
     def show(run: Run) -> None:
@@ -211,14 +214,14 @@ def _progress_line() -> Callable[[Run], None]:
 
 
 def render_outcome(document: dict) -> str:
-    """One line about a run for people."""
+    """Return one line about a run."""
     made = f": {', '.join(document['produced'])}" if document["produced"] else ""
     why = f": {document['error']}" if document.get("error") else ""
     return f"{document['run']} {document['status']}{made}{why}"
 
 
 def render_runs(document: dict) -> str:
-    """A line per run; one run with its details."""
+    """Return a line per run; for one run its settings as well."""
     if "runs" not in document:
         return render_outcome(document)
     lines = [f"{render_outcome(run)}  ({run['kind']})" for run in document["runs"]]

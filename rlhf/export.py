@@ -1,7 +1,6 @@
-"""Policies and reward models as Hugging Face folders: the adapter in PEFT's format, or merged into a model of its own.
+"""Export policies and reward models as Hugging Face folders: a PEFT adapter, or a merged model.
 
-Every folder carries the tokenizer and the template by which the model was prompted, so that another program asks it
-the way this one did.
+Every folder carries the tokenizer and the chat template, so another program prompts the model in the same way.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool = False, force: bool = False) -> dict:
     """Write a policy to the folder `out`: its adapter, or with `merge` (and for a bare base) a whole model.
 
-    Raises BadInput for an unknown policy, one without weights of its own, a missing folder, or an `out` that exists without `force`.
+    Raises BadInput for an unknown policy, a policy without weights, a missing folder, or an existing `out` without
+    `force`.
     """
     policy = choose_start(store, str(policy_id))
     adapter = adapter_folder(store, policy) if policy.adapter else None
@@ -55,10 +55,10 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
 def export_reward_model(
     store: Store, reward_model_id: str | int, out: Path, *, merge: bool = False, force: bool = False
 ) -> dict:
-    """Write a reward model to `out`: an adapter for, or with `merge` a whole, sequence-classification model with one label.
+    """Write a reward model to `out` as a sequence classifier with one label: an adapter, or merged.
 
-    Its logit is the raw score at the last token, the end token of the answer; reward.json holds offset and scale.
-    An ensemble is a folder with such an adapter for each member. Raises BadInput where it should be merged.
+    Its logit is the raw score at the answer's end token; reward.json holds offset and scale. An ensemble is a folder
+    with an adapter for each member. Raises BadInput if it should be merged.
     """
     found = store.reward_models.get(reward_model_id)
     adapter = store.home / found.adapter
@@ -95,14 +95,14 @@ def _export_ensemble(
 
 
 def _merged(model: PreTrainedModel, adapter: Path | None) -> PreTrainedModel:
-    """The model with the adapter summed into its weights, in float32: bfloat16 would round small updates away."""
+    """Return the model with the adapter added to its weights, in float32: bfloat16 rounds small updates away."""
     if adapter is None:
         return model
     return PeftModel.from_pretrained(model.to(torch.float32), str(adapter)).merge_and_unload()
 
 
 def _copy_adapter(adapter: Path, out: Path, base: str) -> None:
-    """The adapter's files, its config naming the base that it was really trained on."""
+    """Copy the adapter's files; its config names the base that it was trained on."""
     for name in ADAPTER_FILES:
         shutil.copyfile(adapter / name, out / name)
     config = json.loads((out / ADAPTER_FILES[0]).read_text())
@@ -117,7 +117,7 @@ def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, out: Path, template: str
 
 
 def _leads(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the tokenizer puts a start token before every text: the plain template then begins with it too."""
+    """Return whether the tokenizer starts every text with a start token, so the plain template must too."""
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 

@@ -1,8 +1,7 @@
-"""Builds the starter: `python -m rlhf.starter [--tiny] [--out FOLDER] [--home FOLDER]`.
+"""Build the starter: `python -m rlhf.starter [--tiny] [--out FOLDER] [--home FOLDER]`.
 
-Prompts and instruction rows are generated, the base is pre-trained by the code of `train pretrain`, the adapter by
-that of `train sft`, both as runs of a home (a run that is done there is not done again); then a card with ten
-unpicked samples is written beside the weights.
+It generates prompts and instruction rows. It trains the base like `train pretrain` and the adapter like `train sft`,
+as runs of a home; a finished run is not repeated. A card with ten unselected samples goes beside the weights.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from rlhf.settings import PretrainSettings, SFTSettings
 
 @dataclass(frozen=True, slots=True)
 class StarterSize:
-    """How large a starter is built."""
+    """The size of a starter."""
 
     pretrain: PretrainSettings
     sft: SFTSettings
@@ -51,7 +50,7 @@ SEED = 20261122
 
 
 def build(size: StarterSize, out: Path, home: Path) -> dict:
-    """Write every file of the starter under `out`; the card's content."""
+    """Write every file of the starter under `out`; return the card's content."""
     out.mkdir(parents=True, exist_ok=True)
     starter.write_rows(out / "prompts.jsonl.gz", corpus.prompts(size.prompts, SEED))
     rows = corpus.instruction_rows(size.instructions, SEED + 1)
@@ -71,7 +70,7 @@ def build(size: StarterSize, out: Path, home: Path) -> dict:
 
 
 def _run(store: Store, kind: str, settings: PretrainSettings | SFTSettings) -> dict:
-    """The report of the home's run of that kind: the one that is done, or a run done here."""
+    """Return the report of the home's finished run of that kind, or of a run done now."""
     done = [run for run in store.runs.all("done") if run.kind == kind]
     if done:
         return done[0].report
@@ -88,7 +87,7 @@ def _ship_base(folder: Path, out: Path) -> None:
 
 
 def _ship_adapter(folder: Path, out: Path) -> None:
-    """The adapter in bfloat16, without the place where its base happened to lie."""
+    """Write the adapter in bfloat16, without the path of its base."""
     out.mkdir(parents=True, exist_ok=True)
     weights = load_file(folder / "adapter_model.safetensors")
     halved = {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}
@@ -100,7 +99,7 @@ def _ship_adapter(folder: Path, out: Path) -> None:
 
 
 def _samples(store: Store, out: Path) -> list[dict]:
-    """Ten test prompts in the order of the file, one answer each at temperature 1: unpicked."""
+    """Return one answer to each of the first ten test prompts, at temperature 1, not selected."""
     base = Base.load(out / "base")
     base.add_adapter("sft", out / "sft")
     sampler = AnswerSampler(store.policies.all()[-1], base, "sft")

@@ -1,1 +1,1 @@
-"""The data clinic: how many rows, how different, how good. What it finds, chosen rows and trials of them; docs/clinic.md explains."""
+"""The data clinic: examine instruction rows, choose some, and test what they teach. See docs/clinic.md."""

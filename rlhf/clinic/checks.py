@@ -1,4 +1,7 @@
-"""What must be there before one of the clinic's runs is queued; see `rlhf.runs.preflight`."""
+"""Preflight checks of the clinic's runs: each passes or raises BadInput with the next step.
+
+See `rlhf.runs.preflight`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from rlhf.clinic.examination import find_examination
 
 
 def check_rows(store: Store, settings: Any) -> None:
-    """Rows of the train split, and the snapshots that are named hold such rows."""
+    """Check that the train split has rows and that the named snapshots hold instruction rows."""
     if not store.instructions.all(split="train", limit=1):
         raise BadInput(
             "this home has no instruction row of the train split",
@@ -26,7 +29,7 @@ def check_rows(store: Store, settings: Any) -> None:
 
 
 def check_recipe(store: Store, settings: Any) -> None:
-    """The rows were looked at, and there are ratings where quality counts."""
+    """Check that the rows were examined, and that ratings exist if quality counts."""
     find_examination(store, settings.embedded)
     counts = store.ratings.counts()
     there = sum(counts.values()) if settings.ratings == "all" else counts[settings.ratings]
@@ -43,7 +46,7 @@ def check_recipe(store: Store, settings: Any) -> None:
 
 
 def check_judge(store: Store, settings: Any) -> None:
-    """The reward model exists where one judges; the rubric knows a test prompt where it does."""
+    """Check that the judge exists: the reward model, or a test prompt that the rubric knows."""
     if settings.judge == "reward":
         if not settings.reward:
             raise BadInput("no reward model is named to judge", "Give one: reward=r1.", field="reward")

@@ -1,4 +1,4 @@
-"""`preference-loop curate`: the clinic without a browser. Every verb but `simulate` enqueues a run."""
+"""`preference-loop curate`: the clinic on the command line. Every verb but `simulate` enqueues a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Start = Callable[[argparse.Namespace, str, dict], dict]
 def register_curate(
     subparsers: Any, common: argparse.ArgumentParser, start: Start, add_run_options: Callable, render: Callable
 ) -> None:
-    """Add the verbs; `start(args, kind, given)` enqueues a run and follows it where asked to."""
+    """Add the verbs; `start(args, kind, given)` enqueues a run and, on request, follows it."""
     about = "few, good and varied instruction rows: look at them, rate them, choose, check"
     verbs = subparsers.add_parser("curate", help=about, description=about).add_subparsers(required=True, metavar="VERB")
 
@@ -62,7 +62,7 @@ def register_curate(
 
 
 def cmd_simulate(args: argparse.Namespace) -> dict:
-    """Simulated ratings; {ratings, asked}."""
+    """Store simulated ratings; return {ratings, asked}."""
     given = simulate_ratings(
         open_store(args), ratings=args.ratings, raters=args.raters, seed=args.seed, noise=args.noise
     )

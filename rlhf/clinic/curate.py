@@ -1,4 +1,7 @@
-"""The run kind `curate`: learn quality from ratings, score every row, choose by the recipe, and freeze a named snapshot with its data card."""
+"""The run kind `curate`: learn quality from ratings, choose rows by a recipe, freeze them as a snapshot.
+
+The snapshot carries its recipe and figures; the same settings and ratings give the same rows.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +25,28 @@ from rlhf.clinic.quality import READERS, QualityFeatures, RatedRows, fit_quality
 from rlhf.clinic.settings import CurateSettings
 
 SHOWN = 20
-"""Of the best and of the worst rows in a report."""
+"""Number of best rows, and of worst rows, in a report."""
 USABLE = 3.0
-"""Points from which a row is usable, by the rubric."""
+"""Rubric points from which a row is usable."""
 SourcedScore = tuple[str, int]
-"""Whose rating ('person', 'simulated'), and the score."""
+"""A rating's source ('person' or 'simulated') and its score."""
 FILE = "quality.npy"
-"""In a run's folder: the points (N,) of the rows of its examination."""
+"""File in the run's folder with the points (N,) of the examined rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """Points of every row (N,), and what the report says about where they come from."""
+    """The points of every row (N,), and the report on the quality model that gave them."""
 
     points: np.ndarray
     report: dict
 
 
 def run(context: RunContext, settings: CurateSettings) -> RunResult:
-    """Score, choose, freeze. Raises BadInput where ratings are missing that the settings need, or no row is good enough."""
+    """Score, choose and freeze the rows.
+
+    Raises BadInput if the settings need ratings that are missing, or if no row is good enough.
+    """
     store = context.store
     source = find_examination(store, settings.embedded)
     examination = Examination.load(examination_path(store, source).parent)
@@ -65,7 +71,7 @@ def run(context: RunContext, settings: CurateSettings) -> RunResult:
 
 
 def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Instruction], report: dict) -> Snapshot:
-    """The snapshot: rows with their numbers in the store, and how they came to be chosen."""
+    """Freeze the chosen rows, with their ids and the recipe that chose them, as a snapshot."""
     kept = [{"id": row.id, "instruction": row.instruction, "input": row.input, "output": row.output} for row in rows]
     about = {key: report[key] for key in ("examination", "rows", "left_out", "coverage")}
     if "quality" in report:
@@ -83,7 +89,7 @@ def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Inst
 
 
 def default_name(settings: CurateSettings, rows: int) -> str:
-    """A name made from the recipe."""
+    """Return a snapshot name made from the recipe."""
     quality = f", {settings.min_quality:g} points or more" if settings.min_quality else ""
     return f"{rows:,} {settings.pick} rows{quality}"
 
@@ -91,7 +97,7 @@ def default_name(settings: CurateSettings, rows: int) -> str:
 def rated_rows(
     store: Store, source: str, examination: Examination, rows: Sequence[Instruction]
 ) -> tuple[RatedRows, list[list[SourcedScore]], str]:
-    """The examined rows that somebody rated, with mean scores; every score by row; a hash of all of them, for lineage."""
+    """Return the examined rows with ratings, every score by row, and a hash of the ratings for lineage."""
     ratings = store.ratings.current(source)
     places = {int(id): place for place, id in enumerate(examination.ids)}
     scores: dict[int, list[SourcedScore]] = defaultdict(list)
@@ -107,7 +113,7 @@ def rated_rows(
 
 
 def quality_features(examination: Examination, rows: Sequence[Instruction]) -> QualityFeatures:
-    """What quality is read from, of every row."""
+    """Return the features from which quality is predicted, for every row."""
     return QualityFeatures(examination.columns, examination.answers, [row.output for row in rows])
 
 
@@ -119,7 +125,7 @@ def _rows(store: Store, examination: Examination) -> list[Instruction]:
 def _score(
     store: Store, settings: CurateSettings, examination: Examination, rows: Sequence[Instruction]
 ) -> ScoredRows | None:
-    """Points by the ratings asked for; None where there are none and quality does not count."""
+    """Predict points from the chosen ratings; return None if there are none and quality does not count."""
     rated, scores, mark = rated_rows(store, settings.ratings, examination, rows)
     if not scores:
         if settings.min_quality:
@@ -161,7 +167,10 @@ def _choose(settings: CurateSettings, examination: Examination, scored: ScoredRo
 
 
 def _coverage(examination: Examination, chosen: Selection, seed: int) -> dict:
-    """How far rows lie from the nearest chosen one, beside as many random rows: mean and 95th percentile, of vectors of length 1."""
+    """Return the distance of rows to the nearest chosen row, and to as many random rows.
+
+    Each is a mean and a 95th percentile, over vectors of length 1.
+    """
     count = len(examination.ids)
     random = np.random.default_rng(seed + 1).choice(count, len(chosen.places), replace=False)
     found = {}

@@ -1,4 +1,4 @@
-"""The run kind `embed`: vectors, losses, columns, near-duplicates, clusters and the map of every row of the train split."""
+"""The run kind `embed`: vectors, losses, columns, near-duplicates, clusters and the map of all train rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rlhf.models.start_policy import choose_first_policy
 
 
 def run(context: RunContext, settings: EmbedSettings) -> RunResult:
-    """Look at the rows, keep what was found, and report it in short."""
+    """Examine the train rows, save the examination, and report a summary."""
     store = context.store
     rows = store.instructions.all(split="train")
     if not rows:
@@ -50,7 +50,7 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
 def examine(
     rows: Sequence[Instruction], reading: RowReadings, *, clusters: int, similarity: float, seed: int
 ) -> Examination:
-    """Everything that follows from the texts and from what the model made of them."""
+    """Combine the texts' features with the model's readings into an examination."""
     texts = [f"{row.instruction} {row.input} {row.output}" for row in rows]
     columns = np.stack([compute_features(row.instruction, row.input, row.output) for row in rows])
     vectors = _unit(reading.instructions)
@@ -92,6 +92,9 @@ def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instructi
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Centred and scaled to length 1: hidden states of one model all point much the same way, and what they share tells nothing."""
+    """Centre the vectors and scale them to length 1.
+
+    Hidden states of one model share a common direction, which carries no information.
+    """
     centred = vectors - vectors.mean(axis=0)
     return (centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)).astype(np.float32)

@@ -1,6 +1,6 @@
-"""What an embed run found out about the rows, kept as one file in the run's folder; read without torch.
+"""An examination: the result of an embed run, one file in the run's folder; importable without torch.
 
-An examination can be made again from the store at any time, so backups leave it out.
+An embed run can rebuild it from the store at any time, so backups leave it out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ FILE = "examination.npz"
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """Of N rows: their ids in the store (N,), vectors of instructions and answers (N, D), `columns` (N, C) called `names`, places on the map
-    (N, 2), `clusters` (N,), and `groups` (N,), the place of the first row of each near-duplicate group."""
+    """Arrays over N rows.
+
+    `ids` (N,) are row ids in the store; `instructions` and `answers` (N, D) are vectors; `columns` (N, C) are named
+    by `names`; `map` (N, 2) holds plot positions; `clusters` (N,) are cluster numbers; `groups` (N,) is the index of
+    the first row of each near-duplicate group.
+    """
 
     ids: np.ndarray
     instructions: np.ndarray
@@ -32,11 +36,11 @@ class Examination:
     groups: np.ndarray
 
     def column(self, name: str) -> np.ndarray:
-        """One of the columns, (N,)."""
+        """Return the column of that name, (N,)."""
         return self.columns[:, list(self.names).index(name)]
 
     def save(self, folder: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically."""
         draft = folder / f".{FILE}"
         with draft.open("wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
@@ -44,13 +48,16 @@ class Examination:
 
     @classmethod
     def load(cls, folder: Path) -> Examination:
-        """Read it back."""
+        """Read the file."""
         with np.load(folder / FILE, allow_pickle=False) as kept:
             return cls(**{field.name: kept[field.name] for field in fields(cls)})
 
 
 def find_examination(store: Store, wanted: str = "") -> int:
-    """The number of the embed run called `wanted`, or of the newest whose file is there. Raises BadInput where there is none."""
+    """Return the id of the embed run called `wanted`, or of the newest run that has a file.
+
+    Raises BadInput if there is none.
+    """
     if wanted:
         run = store.runs.get(parse_id(wanted, RUN))
         if run.kind != "embed" or not examination_path(store, run.id).is_file():
@@ -69,5 +76,5 @@ def find_examination(store: Store, wanted: str = "") -> int:
 
 
 def examination_path(store: Store, run_id: int) -> Path:
-    """Where a run's examination lies."""
+    """Return the path of a run's examination file."""
     return store.home / "runs" / str(run_id) / FILE

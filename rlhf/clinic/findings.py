@@ -1,4 +1,4 @@
-"""How good the model of quality is: against ratings it has not seen, and against defects that are marked in the rows."""
+"""Accuracy of the quality model: against held-out ratings, and against the rows' marked defects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from data.intervals import wilson_interval
 
 
 def score_against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: float) -> dict:
-    """Of unseen ratings (R,): how often both lie on the same side of `usable`, what always saying the commoner side gets, the rank correlation."""
+    """Compare predictions with held-out ratings (R,).
+
+    Returns the share on the same side of `usable`, the share that the commoner side alone would get, and the rank
+    correlation.
+    """
     right = (held_out >= usable) == (scores >= usable)
     share = float((scores >= usable).mean())
     correlation = spearmanr(held_out, scores).statistic if np.ptp(held_out) and np.ptp(scores) else 0.0
@@ -26,10 +30,11 @@ def score_against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: floa
 
 
 def score_against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]], limit: float) -> dict | None:
-    """Of rows (N,) with marked defects: AUC of each kind against rows without any, and the filter below `limit` against the marks.
+    """Compare the quality (N,) of rows with their marked defects; return None if no defect is marked.
 
-    `alone`: the same for rows whose only defect it is. `precision`: share of the rows that the filter drops which have a defect;
-    `recall`: share of the rows with a defect that it drops. None where nothing is marked.
+    `auc`: of each kind of defect against rows without any; `alone`: the same for rows with only that defect.
+    `precision`: the share of rows dropped below `limit` that have a defect; `recall`: the share of rows with a defect
+    that are dropped.
     """
     marked = np.array([bool(some) for some in defects])
     kinds = sorted({name for some in defects for name in some})
@@ -51,7 +56,7 @@ def score_against_defects(quality: np.ndarray, defects: Sequence[Sequence[str]],
 
 
 def rater_agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> dict:
-    """Rows that two or more rated: how many, how often the first two lie on the same side of `usable`."""
+    """Return how many rows have two ratings, and how often the two lie on the same side of `usable`."""
     several = np.array([some[:2] for some in scores_by_row if len(some) > 1])
     if not len(several):
         return {"rows": 0, "rate": None}
@@ -60,7 +65,10 @@ def rater_agreement(scores_by_row: Sequence[Sequence[int]], usable: float) -> di
 
 
 def rater_agreement_by_source(scores_by_row: Sequence[Sequence[tuple[str, int]]], usable: float) -> dict[str, dict]:
-    """`agreement` among the raters of each source that occurs, of rows with (source, score): people and simulated raters never mix."""
+    """Return `rater_agreement` for each source of (source, score) ratings.
+
+    People and simulated raters are never mixed.
+    """
     sources = sorted({source for some in scores_by_row for source, _ in some})
     return {
         source: rater_agreement([[score for whose, score in some if whose == source] for some in scores_by_row], usable)

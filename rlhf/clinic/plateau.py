@@ -1,4 +1,4 @@
-"""Where a curve of win rates flattens: the fewest rows that no larger number beats by more than chance."""
+"""The plateau of a curve of win rates: the smallest number of rows that no larger number beats significantly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from data.intervals import bootstrap_mean
 
 
 def plateau_start(outcomes: Mapping[int, np.ndarray], seed: int = 0) -> int:
-    """The smallest number of rows for which, against every larger one, the 95 % interval of the paired difference of win rates reaches 0.
+    """Return the smallest number of rows that no larger one beats.
 
-    `outcomes`: for each number of rows what it won on each prompt (P,), the same prompts for all.
+    For every larger number, the 95 % interval of the paired difference of win rates reaches 0. `outcomes` maps each
+    number of rows to its wins on each prompt (P,), over the same prompts.
     """
     counts = sorted(outcomes)
     for place, count in enumerate(counts):

@@ -1,9 +1,8 @@
-"""A small model of quality: what raters would say of a row, learned from few ratings.
+"""A small model of quality that predicts a row's rating from few ratings.
 
-Three readers are blended: random trees on the columns and on the answer's vector, which tell form and fit; a ridge regression on the columns
-alone, which tells what costs the same wherever it stands, such as a sentence said twice; and one on runs of letters of the answer (TF-IDF),
-which tells tone from words. How much each counts is learned from their predictions of ratings they have not seen, all ratings of one
-instruction on one side.
+It combines three predictors: extremely randomised trees on the columns and the answer's vector; a ridge regression on
+the columns alone; and a ridge regression on character n-grams of the answer (TF-IDF), which detects tone. Their
+weights are fitted on cross-validated predictions; all ratings of one instruction share a fold.
 """
 
 from __future__ import annotations
@@ -25,33 +24,33 @@ from data.errors import BadInput
 READERS = ("trees", "columns", "letters")
 TREES, FOLDS = 300, 5
 PENALTIES = np.logspace(0, 4, 13)
-"""Of the ridge on columns; the one that errs least on ratings left out one at a time is taken."""
+"""Ridge penalties to choose from, by leave-one-out error."""
 FARTHEST = 3.0
-"""Standard deviations from the mean of the rated rows: a line says nothing of what lies beyond."""
+"""Columns are clipped at this many standard deviations from the rated rows' mean."""
 FEWEST = 20
-"""Ratings without which no model is learned."""
+"""Least number of ratings from which a model is learned."""
 
 
 @dataclass(frozen=True, slots=True)
 class QualityFeatures:
-    """What quality is read from, of N rows: columns (N, C), the answers' vectors (N, D) and the answers."""
+    """Inputs of the quality model for N rows: columns (N, C), the answers' vectors (N, D) and the answers."""
 
     columns: np.ndarray
     vectors: np.ndarray
     texts: Sequence[str]
 
     def at(self, places: np.ndarray) -> QualityFeatures:
-        """Those at these places."""
+        """Return the features of the rows at these indices."""
         return QualityFeatures(self.columns[places], self.vectors[places], [self.texts[place] for place in places])
 
     def both(self) -> np.ndarray:
-        """Columns and vectors, (N, C + D)."""
+        """Return columns and vectors side by side, (N, C + D)."""
         return np.hstack([self.columns, self.vectors])
 
 
 @dataclass(frozen=True, slots=True)
 class RatedRows:
-    """R rated rows: their looks, mean scores (R,) and the prompt each belongs to (R,)."""
+    """R rated rows: their features, mean scores (R,) and the prompt id of each (R,)."""
 
     features: QualityFeatures
     scores: np.ndarray
@@ -59,19 +58,19 @@ class RatedRows:
 
 
 class QualityModel:
-    """The readers and their weights. Make it with `learn`."""
+    """The fitted predictors and their weights. Create it with `fit_quality_model`."""
 
     def __init__(self, rated: RatedRows, weights: np.ndarray, seed: int) -> None:
         self.readers = _Readers(rated.features, rated.scores, seed)
         self.weights = weights
 
     def predict(self, features: QualityFeatures) -> np.ndarray:
-        """Points (N,) between 0 and 5."""
+        """Predict points (N,) between 0 and 5."""
         return _blend(self.readers.read(features), self.weights)
 
 
 class _Readers:
-    """Those of READERS, in their order, each fitted on rows and scores."""
+    """The predictors named in READERS, in that order, fitted on rows and scores."""
 
     def __init__(self, features: QualityFeatures, scores: np.ndarray, seed: int) -> None:
         trees = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed)
@@ -82,7 +81,7 @@ class _Readers:
         self.letters = make_pipeline(letters, Ridge()).fit(features.texts, scores)
 
     def read(self, features: QualityFeatures) -> np.ndarray:
-        """(N, 4): what each reader says, and a constant."""
+        """Return each predictor's points and a constant, (N, 4)."""
         said = (
             self.trees.predict(features.both()),
             self.columns.predict(features.columns),
@@ -92,9 +91,9 @@ class _Readers:
 
 
 def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np.ndarray]:
-    """The model, and for each rating what one that had not seen its instruction said of it (R,).
+    """Return the fitted model, and cross-validated predictions of the ratings (R,).
 
-    Raises BadInput for fewer than 20 ratings, or ratings that are all the same.
+    Raises BadInput for fewer than 20 ratings, or for ratings that are all equal.
     """
     scores = rated.scores
     if len(scores) < FEWEST or len(np.unique(rated.prompts)) < FOLDS:
@@ -115,7 +114,7 @@ def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np
 
 
 def _weights(parts: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Non-negative weights of the readers and a constant of either sign, by least squares."""
+    """Return least-squares weights: non-negative for the predictors, of either sign for the constant."""
     found, _ = nnls(np.column_stack([parts, -parts[:, -1]]), scores)
     return np.append(found[:-2], found[-2] - found[-1])
 

@@ -1,7 +1,8 @@
-"""What a model makes of instruction rows: a vector of each instruction and each answer, and how well the answer was foreseen.
+"""A model's readings of instruction rows: a vector of each instruction and answer, and the answer's losses.
 
-IFD, instruction-following difficulty (Li et al. 2023, "From Quantity to Quality"): the answer's mean loss after its instruction over its mean loss
-after an empty instruction. Near 1 the instruction does not help to predict the answer; above 1 it misleads.
+IFD, instruction-following difficulty (Li et al. 2023, "From Quantity to Quality"): the answer's mean loss after its
+instruction, divided by its mean loss after an empty instruction. Near 1 the instruction does not help to predict the
+answer; above 1 it misleads.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from data.tables.instructions import instruction_prompt
 from reward.base.frozen_base import Base
 
 LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")
-"""Columns in nats per token: mean loss of the answer after its instruction; after none; their ratio and difference; the largest loss of a
-token; that of the end token; the most that the instruction made a token less likely."""
+"""Columns in nats per token: the answer's mean loss after its instruction and after none, their ratio and difference,
+the largest loss of a token, the end token's loss, and the largest increase of a token's loss by the instruction."""
 
 
 class RowReadings(NamedTuple):
@@ -32,7 +33,7 @@ class RowReadings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """A row's token ids: the framed instruction, the same frame with nothing in it, the answer with its end."""
+    """A row's token ids: the framed instruction, the empty frame, and the answer with its end token."""
 
     prompt: list[int]
     bare: list[int]
@@ -40,7 +41,7 @@ class EncodedRow:
 
 
 def encode_row(base: Base, instruction: str, input: str, output: str) -> EncodedRow:
-    """A row as this base reads it; what exceeds the context is cut, the prompt from its start, the answer from its end."""
+    """Encode a row for this base; cut the prompt at its start and the answer at its end to fit the context."""
     bare = base.encoding.template("")
     answer = base.encode_completion(output)[: base.context - max(len(bare), base.context // 4)]
     prompt = base.encoding.template(instruction_prompt(instruction, input))
@@ -49,7 +50,7 @@ def encode_row(base: Base, instruction: str, input: str, output: str) -> Encoded
 
 @torch.no_grad()
 def read_rows(base: Base, rows: Sequence[EncodedRow], batch_size: int, tell: Callable[[int], None]) -> RowReadings:
-    """Read the rows with the base's active role; `tell` hears how many are done, and may raise to stop."""
+    """Read the rows with the base's active role; `tell` gets the number of rows done and may raise to stop."""
     order = sorted(range(len(rows)), key=lambda place: len(rows[place].prompt) + len(rows[place].answer))
     vectors = np.zeros((2, len(rows), base.hidden_size), dtype=np.float32)
     losses = np.zeros((len(rows), len(LOSSES)), dtype=np.float32)
@@ -67,7 +68,7 @@ def read_rows(base: Base, rows: Sequence[EncodedRow], batch_size: int, tell: Cal
 
 
 def loss_summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """The columns LOSSES from an answer's losses per token, its end token last, after its instruction and after none (T,)."""
+    """Return the columns LOSSES from an answer's losses per token (T,), after its instruction and after none."""
     mean, bare = after.mean(), alone.mean()
     return np.array(
         [mean, bare, mean / max(bare, 1e-6), bare - mean, after.max(), after[-1], (after - alone).max()],
@@ -78,7 +79,7 @@ def loss_summary(after: np.ndarray, alone: np.ndarray) -> np.ndarray:
 def _losses(
     base: Base, prompts: Sequence[list[int]], batch: Sequence[EncodedRow]
 ) -> tuple[list[np.ndarray], list[torch.Tensor]]:
-    """Each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
+    """Return each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
     ids, mask = base.collate([[*prompt, *row.answer] for prompt, row in zip(prompts, batch, strict=True)])
     hidden = base.hidden(ids, mask)
     found = []
@@ -92,7 +93,10 @@ def _losses(
 
 
 def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.ndarray:
-    """Normalised vectors (N, D) by a sentence-transformers model. Raises BadInput where the library or the model is not there."""
+    """Return normalised vectors (N, D) by a sentence-transformers model.
+
+    Raises BadInput if the library or the model is missing.
+    """
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:

@@ -1,8 +1,9 @@
-"""Trials of instruction rows: policies that differ in their rows alone, trained for the same steps, judged on test prompts.
+"""Trials of instruction rows: policies that differ only in their rows, judged on the same test prompts.
 
-`quantity` trains on nested subsets, each judged against the start; `ab` trains on two snapshots and judges one against the other. Every
-policy is published with its snapshot, so that a win rate leads back to the rows. A run that goes on keeps the policies it has, and no run trains
-what an earlier one has trained on the same rows, from the same start, by the same settings: the seed is among them, it would come out the same.
+`quantity` trains on nested subsets and judges each against the start; `ab` trains on two snapshots and judges one
+against the other. Every policy is published with its snapshot, so a win rate leads back to the rows. A resumed run
+keeps its policies. A policy that an earlier run trained with the same rows, start and settings is reused: the seed is
+one of them, so training again would give the same policy.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from rlhf.settings import CompareSettings, SFTSettings
 
 
 class Stage(RunContext):
-    """One training of several in a run: a folder and checkpoints of its own, its share of the progress."""
+    """One of several trainings in a run: it has its own folder and checkpoints, and its share of the progress."""
 
     def __init__(self, whole: RunContext, number: int, of: int, note: str) -> None:
         self.whole, self.number, self.of, self.note = whole, number, of, note
@@ -43,26 +44,26 @@ class Stage(RunContext):
         self.folder.mkdir(exist_ok=True)
 
     def checkpoints(self) -> Path:
-        """Below those of the whole run, so that a run that goes on finds them."""
+        """Return a folder below the whole run's checkpoints, so a resumed run finds it."""
         folder = self.whole.checkpoints() / f"stage-{self.number}"
         folder.mkdir(exist_ok=True)
         return folder
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """Steps of all trainings, one behind the other."""
+        """Report steps of all trainings as one sequence."""
         self.whole.progress(self.number * total + done, self.of * total + 1, self.note)  # the judging is still to come
 
     def metric(self, step: int, **values: float) -> None:
-        """Curves of all trainings, one behind the other."""
+        """Add the loss to the run's curves under this training's name."""
         self.whole.metric(step, **{f"{name} ({self.note})": value for name, value in values.items() if name == "loss"})
 
     def cancelled(self) -> bool:
-        """Whether the whole run is."""
+        """Return whether the whole run was asked to stop."""
         return self.whole.cancelled()
 
 
 def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
-    """Win rate against the start by number of rows, and from where on more rows do not help."""
+    """Measure the win rate against the start by number of rows, and find the plateau."""
     store = context.store
     rows = _instruction_rows(store, settings.snapshot)
     random.Random(settings.seed).shuffle(rows)
@@ -96,7 +97,7 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
 
 
 def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
-    """The win rate of the policy trained on `a` against the one trained on `b`."""
+    """Measure the win rate of the policy trained on `a` against the one trained on `b`."""
     store = context.store
     named = {"A": settings.a, "B": settings.b}
     sets = {
@@ -142,14 +143,14 @@ def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[st
 
 
 def _made(context: RunContext, policies: Sequence[Policy]) -> list[str]:
-    """Those of the policies that this run trained."""
+    """Return the policies that this run trained."""
     return [policy.public for policy in policies if policy.run_id == context.run.id]
 
 
 def _train_all(
     context: RunContext, settings: TrialSettings, start: Policy, sets: Mapping[str, Snapshot]
 ) -> list[Policy]:
-    """A policy for each set of rows, in their order; those that are there already are not trained again."""
+    """Return a policy for each set of rows, in order; reuse policies that exist."""
     trained = []
     for number, (name, snapshot) in enumerate(sets.items()):
         told = _told(settings, start, snapshot)
@@ -171,7 +172,7 @@ def _told(settings: TrialSettings, start: Policy, snapshot: Snapshot) -> SFTSett
 
 
 def _there(store: Store, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy | None:
-    """The policy that was trained so on these rows before."""
+    """Return the policy that was trained on these rows with these settings before, or None."""
     known = [
         policy
         for policy in store.policies.children(start.id)
@@ -181,7 +182,7 @@ def _there(store: Store, told: SFTSettings, start: Policy, snapshot: Snapshot) -
 
 
 def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy:
-    """One policy; its base is loaded anew, since training merges the start into it."""
+    """Train one policy on a freshly loaded base, since training merges the start into it."""
     store = stage.store
     rows = snapshot_rows(store, snapshot.public, "instructions")
     base = Bases().of(start)
@@ -192,7 +193,7 @@ def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -
 
 
 def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[Policy, Policy]]) -> list[dict]:
-    """The report of each contest, kept as an evaluation."""
+    """Judge each contest and store its report as an evaluation."""
     told = CompareSettings(
         judge=settings.judge,
         reward=settings.reward,
@@ -210,6 +211,6 @@ def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[P
 
 
 def _outcomes(report: Mapping[str, Any]) -> np.ndarray:
-    """What the policy won on each prompt, (P,)."""
+    """Return what the policy won on each prompt, (P,)."""
     draws = report["gold_draws"]
     return win_outcomes(np.array(draws["end"]), np.array(draws["start"])).mean(axis=0)

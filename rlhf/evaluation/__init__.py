@@ -1,1 +1,1 @@
-"""Evaluation: win rates, comparisons of policies, Elo."""
+"""Evaluation: win rates, comparisons of policies, Elo ratings."""

@@ -1,4 +1,4 @@
-"""All policies side by side against one of them: what a judge and people found, how far each went, and what it cost. Without torch."""
+"""All policies side by side against one of them: win rates, KL, reward, cost. Importable without torch."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ KIND_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """A policy beside the one they are all compared with. Rates are shares, KL is in nats, length in tokens; None is not known.
+    """A policy's figures against the common opponent.
 
-    `kl_bound`: the KL is that of a formula, not measured. `reward`: mean score by the reward model `reward_model` of the same evaluation.
-    `partial` says why the judge is not independent of the policy. `seconds` and `peak_mb` are those of the run that made it.
+    Rates are shares, KL is in nats, length in tokens; None means unknown. `kl_bound`: the KL is a formula's bound,
+    not measured. `reward`: the mean score by `reward_model` in the same evaluation. `partial` names why the judge is
+    not independent of the policy. `seconds` and `peak_mb` belong to the run that made the policy.
     """
 
     policy: str
@@ -61,19 +62,20 @@ class PolicyRow:
 
     @property
     def measured_on(self) -> tuple[int | None, int | None]:
-        """Two lines with the same are of the same test prompts."""
+        """Return the prompts and seed; rows with equal values share their test prompts."""
         return self.prompts, self.seed
 
 
 def judge_names(store: Store) -> list[str]:
-    """Who may judge: the rubric, and every reward model."""
+    """Return the possible judges: the rubric and every reward model."""
     return ["rubric", *(model.public for model in store.reward_models.all())]
 
 
 def policy_rows(store: Store, against: Policy, judge: str, people: Sequence[HeadToHead]) -> list[PolicyRow]:
-    """Every policy but `against`, by its newest evaluation against that one by that judge; the highest win rate first, unjudged ones last.
+    """Return a row for every policy but `against`, the highest win rate first.
 
-    `people`: what they say where policies met.
+    Each row takes its figures from the newest evaluation against that policy by that judge; policies without one come
+    last. `people` holds the comparisons by people.
     """
     newest = {
         one.policy_id: one for one in store.evaluations.all() if one.against_id == against.id and one.judge == judge
@@ -139,7 +141,7 @@ def _figures(judged: Evaluation) -> dict:
 
 
 def as_csv(found: list[PolicyRow]) -> str:
-    """The lines as a table with every column."""
+    """Return the rows as CSV with every column."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(PolicyRow)])
     writer.writeheader()

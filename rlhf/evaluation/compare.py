@@ -1,4 +1,7 @@
-"""A run that compares policies: each is judged against another on test prompts, and what was found is kept as an evaluation."""
+"""The run kind `compare`: judge policies against others on test prompts and store evaluations.
+
+All contests of a run share prompts, judge, seed and the draws of a common opponent.
+"""
 
 from __future__ import annotations
 
@@ -41,15 +44,15 @@ from rlhf.settings import CompareSettings
 
 
 def run(context: RunContext, settings: CompareSettings) -> RunResult:
-    """Compare by the starter's rubric, or by a reward model where judge=reward."""
+    """Compare by the starter's rubric, or by a reward model if judge=reward."""
     return compare(context, settings, rubric.gold_parts)
 
 
 def compare(context: RunContext, settings: CompareSettings, parts: RubricParts) -> RunResult:
-    """Judge each policy of the settings, store an evaluation for each; `parts(facts, text, ended)` is the rubric.
+    """Judge each policy of the settings and store its evaluation; `parts(facts, text, ended)` is the rubric.
 
-    Raises BadInput for an unknown policy or reward model, a policy with nothing to compare it with, and where the judge
-    knows no test prompt.
+    Raises BadInput for an unknown policy or reward model, for a policy without an opponent, and if the judge knows no
+    test prompt.
     """
     pairs = choose_contests(context.store, settings)
     table = Tournament.load(context, settings, parts, [policy for pair in pairs for policy in pair])
@@ -60,9 +63,9 @@ def compare(context: RunContext, settings: CompareSettings, parts: RubricParts) 
 
 
 def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
-    """A judge from a reward model: its score is gold, and says nothing about fit.
+    """Return a judge by a reward model: its score is gold, without a fit.
 
-    It reads token ids where its tokenizer is the one (by fingerprint) that wrote them, texts otherwise.
+    It reads token ids if its tokenizer (by fingerprint) wrote them, and texts otherwise.
     """
     reads_ids = model.base.fingerprint["tokenizer"] == tokenizer
 
@@ -76,7 +79,7 @@ def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
 
 @dataclass(slots=True)
 class Tournament:
-    """What all contests of one run share: prompts, judge, noise, and the draws of a policy that several are compared with."""
+    """The shared state of one run's contests: prompts, judges, and the draws of each policy."""
 
     context: RunContext
     settings: CompareSettings
@@ -93,7 +96,7 @@ class Tournament:
     def load(
         cls, context: RunContext, settings: CompareSettings, parts: RubricParts, policies: Sequence[Policy]
     ) -> Tournament:
-        """Load the policies and the judge, and choose the prompts that all of them can read."""
+        """Load the policies and the judge, and choose prompts that all of them can read."""
         store, bases = context.store, Bases()
         speakers = {policy.id: load_sampler(store, bases, policy) for policy in policies}
         reward = _reward(store, bases, settings.reward, list(speakers.values()))
@@ -106,7 +109,7 @@ class Tournament:
         return cls(context, settings, judge, name, reward, speakers, prompts, answers)
 
     def contest(self, policy: Policy, against: Policy) -> dict:
-        """The report of one policy against another."""
+        """Return the report of one policy against another."""
         settings, mine, start = self.settings, self.speakers[policy.id], self.speakers[against.id]
         draws = range(settings.draws)
         ours, theirs = self._draw(mine, draws), self._draw(start, draws)
@@ -156,7 +159,7 @@ class Tournament:
             raise Cancelled
 
     def _beta(self, start: JudgedAnswers) -> float | None:
-        """How sharply simulated labelers see differences, if two of them agree as asked on pairs of the start's own answers."""
+        """Return the sharpness at which simulated labelers agree as asked on the start's answers, or None."""
         if len(start.gold) < 2:
             return None
         try:
@@ -165,7 +168,7 @@ class Tournament:
             return None
 
     def _scores(self, drawn: JudgedAnswers) -> np.ndarray:
-        """The reward model's scores, (draws, prompts)."""
+        """Return the reward model's scores, (draws, prompts)."""
         return np.array([[verdict.gold for verdict in self.reward(self.prompts, row)] for row in drawn.answers])
 
     def _rewards(self, ours: JudgedAnswers, theirs: JudgedAnswers) -> dict:
@@ -175,14 +178,14 @@ class Tournament:
         return means | {"reward_model": self.settings.reward}
 
     def _partial(self, policy: Policy) -> str | None:
-        """Why a reward model that judges is not independent of the policy; None for one that is, and for the rubric."""
+        """Return why a reward model is not independent of the policy; None if it is, and for the rubric."""
         if self.judge_name == "rubric":
             return None
         store = self.context.store
         return explain_dependence(store, store.reward_models.get(self.judge_name), policy)
 
     def _best_of(self, start: AnswerSampler, theirs: JudgedAnswers) -> dict:
-        """Best-of-n of the start by the reward model and by gold, from answers that are not among its draws."""
+        """Return best-of-n of the start by the reward model and by gold, from answers outside its draws."""
         count, seed = self.settings.best_of, self.settings.seed
         pool = self._draw(start, range(self.settings.draws, self.settings.draws + count))
         found = {f"best_of_{count}_gold": best_of_report(pool, pool.gold, theirs, seed)}
@@ -194,7 +197,10 @@ class Tournament:
 def contest_kl(
     mine: AnswerSampler, start: AnswerSampler, asked: Sequence[EncodedPrompt], drawn: JudgedAnswers
 ) -> float | None:
-    """KL of `mine` from `start` in nats: measured on its answers; of best-of-n from its own parent the bound; None where neither can be."""
+    """Return the KL of `mine` from `start` in nats.
+
+    It is measured on the answers, or the bound for best-of-n against its own parent; None if neither applies.
+    """
     if isinstance(mine, BestOfN) or isinstance(start, BestOfN):
         own_parent = isinstance(mine, BestOfN) and mine.policy.parent_id == start.policy.id
         return best_of_n_kl(mine.count) if own_parent else None
@@ -202,7 +208,7 @@ def contest_kl(
 
 
 def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[AnswerSampler]) -> Judge | None:
-    """The reward model of that id, on the base it shares with the policies where it does; None for no name."""
+    """Load the reward model of that id as a judge; None for an empty name."""
     if not name:
         return None
     row = store.reward_models.get(parse_id(name, REWARD_MODEL))
@@ -212,7 +218,7 @@ def _reward(store: Store, bases: Bases, name: str, speakers: Sequence[AnswerSamp
 
 
 def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[AnswerSampler]) -> list[Prompt]:
-    """Test prompts that the judge knows and that leave every policy room to answer, in an order that the seed decides."""
+    """Return the test prompts that the judge knows and that fit every policy, in the order of the seed."""
     prompts = store.prompts.all(split="test")
     if not prompts:
         raise BadInput(
@@ -234,7 +240,7 @@ def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[AnswerS
 
 
 def _room(speaker: AnswerSampler, prompt: Prompt, tokens: int) -> bool:
-    """Whether an answer of that many tokens and its end, or the constant one, fit into the context."""
+    """Return whether that many tokens and an end token, or the constant answer, fit into the context."""
     longest = max(tokens + 1, len(speaker.base.encode_completion(POLITE)))
     try:
         return len(speaker.encode(prompt)) + longest <= speaker.base.context

@@ -1,4 +1,4 @@
-"""Strengths of policies from all comparisons among them (Bradley and Terry 1952), on the scale that chess uses."""
+"""Elo ratings of policies from all comparisons among them, by the model of Bradley and Terry (1952)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from data.views.head_to_head import HeadToHead
 
 ELO = 400 / math.log(10)
-"""Points per unit of log-odds: 400 points are ten to one."""
+"""Points per unit of log-odds: 400 points are odds of ten to one."""
 DRAWS = 300
 PRIOR = 0.5
-"""Wins and losses each policy is given against one of average strength, so that who never lost has a strength too."""
+"""Wins and losses added against an average opponent, so that an unbeaten policy has a finite strength."""
 STEPS = 200
 
 
 class EloRating(NamedTuple):
-    """A policy's points above the reference, which has 0, their 95 % interval over prompts, and its comparisons."""
+    """A policy's points above the reference (0), their 95 % interval over prompts, and its comparisons."""
 
     policy_id: int
     points: float
@@ -29,7 +29,10 @@ class EloRating(NamedTuple):
 
 
 def elo_ratings(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[EloRating]:
-    """Strongest first: the policies that a chain of comparisons links to `reference`; no other can be placed on its scale."""
+    """Rate the policies that a chain of comparisons links to `reference`, the strongest first.
+
+    Policies without such a chain cannot be placed on its scale.
+    """
     linked = sorted(_linked(meetings, reference))
     if len(linked) < 2:
         return []
@@ -50,7 +53,7 @@ def elo_ratings(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -
 
 
 def _wins(meetings: Sequence[HeadToHead], place: dict[int, int]) -> np.ndarray:
-    """How often each policy beat each other on each prompt, (prompts, n, n)."""
+    """Return how often each policy beat each other one on each prompt, (prompts, n, n)."""
     prompts = {prompt: number for number, prompt in enumerate(sorted({one.prompt_id for one in meetings}))}
     wins = np.zeros((len(prompts), len(place), len(place)))
     for one in meetings:
@@ -61,9 +64,9 @@ def _wins(meetings: Sequence[HeadToHead], place: dict[int, int]) -> np.ndarray:
 
 
 def bradley_terry_strengths(wins: np.ndarray) -> np.ndarray:
-    """Log-strengths (D, n), mean 0, from how often each of n beat each other (D, n, n); a tie is half a win for both.
+    """Return log-strengths (D, n) with mean 0 from wins (D, n, n); a tie is half a win for both.
 
-    The minorise-maximise steps of Hunter (2004), with PRIOR wins and losses against a strength of 1.
+    Uses the minorise-maximise steps of Hunter (2004), with PRIOR wins and losses against a strength of 1.
     """
     games = wins + wins.transpose(0, 2, 1)
     strength = np.ones(wins.shape[:2])

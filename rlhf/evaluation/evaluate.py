@@ -1,7 +1,7 @@
-"""A policy judged against another one on test prompts: draws, gold, win rate, KL, and the baselines that stand beside them.
+"""Judge a policy against another on test prompts: answers, scores, win rate, KL and baselines.
 
-The judge is given: the rubric, or a reward model. It says for each answer how good it is (`gold`) and, where it can,
-how well the answer fits its prompt (`fit`).
+The judge is the rubric or a reward model. It gives each answer a score (`gold`) and, if it can, how well the answer
+fits its prompt (`fit`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from rlhf.common.metrics import (
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
 
 POLITE = "Thank you for asking. It is a pleasure to write to you. I hope this helps you, and I wish you a lovely day with all my heart."
-"""The constant polite answer: what manners alone are worth, given to every prompt."""
+"""The constant polite answer: a baseline for manners alone, given to every prompt."""
 EXAMPLES = 8
 
 
 class JudgeScore(NamedTuple):
-    """A judge's word on one answer; `fit` is None where the judge cannot tell it from the rest."""
+    """A judge's score of one answer; `fit` is None if the judge does not measure it."""
 
     gold: float
     fit: float | None
@@ -51,7 +51,7 @@ class EncodedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswers:
-    """Answers of one policy, (draws, prompts), with their gold and fit; `fit` is None where the judge has none."""
+    """Answers of one policy (draws, prompts) with gold and fit of the same shape; `fit` is None if unknown."""
 
     answers: list[list[SampledAnswer]]
     gold: np.ndarray
@@ -59,11 +59,11 @@ class JudgedAnswers:
 
     @property
     def all_answers(self) -> list[SampledAnswer]:
-        """All answers, draw by draw."""
+        """Return all answers, draw by draw."""
         return [answer for row in self.answers for answer in row]
 
     def means(self, suffix: str) -> dict:
-        """Means over all answers, their names ending in `suffix`; length in tokens, the end token included."""
+        """Return means over all answers under keys ending in `suffix`; length in tokens with the end token."""
         answers = self.all_answers
         return {
             f"gold{suffix}": float(self.gold.mean()),
@@ -75,7 +75,7 @@ class JudgedAnswers:
 
 
 def rubric_judge(parts: RubricParts) -> Judge:
-    """A judge from a rubric: `parts(facts, text, ended)` are its weighted parts, whose sum is gold; the part `fit` is the fit."""
+    """Return a judge by a rubric: `parts(facts, text, ended)` are weighted parts, and gold is their sum."""
 
     def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[JudgeScore]:
         scored = [
@@ -97,7 +97,10 @@ def draw_and_judge(
     seed: int,
     on_progress: ProgressCallback,
 ) -> JudgedAnswers:
-    """One answer per prompt and number, judged; `tell` hears how many answers are new, and may raise to stop."""
+    """Draw one answer per prompt and number, and judge it.
+
+    `on_progress` gets the number of new answers and may raise to stop.
+    """
     ordered = sorted(range(len(questions)), key=lambda place: len(questions[place].ids))
     rows: list[list[SampledAnswer | None]] = [[None] * len(questions) for _ in numbers]
     places = [(place, draw) for place in ordered for draw in range(len(numbers))]
@@ -111,7 +114,7 @@ def draw_and_judge(
 
 
 def judge_answers(rows: list[list[SampledAnswer]], prompts: Sequence[Prompt], judge: Judge) -> JudgedAnswers:
-    """Answers (draws, prompts) with what the judge says of them."""
+    """Judge answers (draws, prompts)."""
     verdicts = [judge(prompts, row) for row in rows]
     gold = np.array([[verdict.gold for verdict in row] for row in verdicts])
     known = all(verdict.fit is not None for row in verdicts for verdict in row)
@@ -122,7 +125,7 @@ def judge_answers(rows: list[list[SampledAnswer]], prompts: Sequence[Prompt], ju
 def mean_kl(
     mine: AnswerSampler, start: AnswerSampler, questions: Sequence[EncodedPrompt], drawn: JudgedAnswers
 ) -> float | None:
-    """Mean over the answers of `mine` of the sum of (logp - ref_logp), in nats; None where the two stand on different bases."""
+    """Return the mean over the answers of the sum of (logp - ref_logp), in nats; None for different bases."""
     if mine.base is not start.base:
         return None
     prompts = [question.ids for _ in drawn.answers for question in questions]
@@ -134,9 +137,9 @@ def mean_kl(
 def comparison_report(
     mine: JudgedAnswers, start: JudgedAnswers, kl: float | None, beta: float | None, seed: int
 ) -> dict:
-    """The report of one policy against its start: names end in _start or _end, whosever they are.
+    """Return the report of one policy against its start; keys end in _start or _end.
 
-    `beta` is how sharply simulated labelers see differences in gold; None leaves their win rate out.
+    `beta` is the sharpness of simulated labelers; None leaves their win rate out.
     """
     rate, interval = rate_with_interval(win_outcomes(mine.gold, start.gold), seed)
     before, after = start.means("_start"), mine.means("_end")
@@ -160,7 +163,7 @@ def comparison_report(
 
 
 def best_of_report(pool: JudgedAnswers, scores: np.ndarray, start: JudgedAnswers, seed: int) -> dict:
-    """The answer with the highest score (n, prompts) of each prompt's n, against the start's draws; `kl_bound` in nats."""
+    """Return the win rate of each prompt's answer with the highest score (n, prompts); `kl_bound` in nats."""
     places = scores.argmax(axis=0)
     columns = np.arange(places.size)
     gold = pool.gold[places, columns]
@@ -176,7 +179,7 @@ def best_of_report(pool: JudgedAnswers, scores: np.ndarray, start: JudgedAnswers
 
 
 def constant_answer_report(prompts: Sequence[Prompt], judge: Judge, start: JudgedAnswers, seed: int) -> dict:
-    """What one polite text, given to every prompt, wins against the start's draws."""
+    """Return the win rate of one polite text, given to every prompt, against the start's draws."""
     drawn = judge_answers([[SampledAnswer(POLITE, [], True)] * len(prompts)], prompts, judge)
     rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(drawn.gold, start.gold.shape), start.gold), seed)
     fit = None if drawn.fit is None else float(drawn.fit.mean())
@@ -184,7 +187,7 @@ def constant_answer_report(prompts: Sequence[Prompt], judge: Judge, start: Judge
 
 
 def example_answers(questions: Sequence[EncodedPrompt], mine: JudgedAnswers, start: JudgedAnswers) -> list[dict]:
-    """The first draws for the first prompts, unpicked, for a person to read."""
+    """Return the first draws for the first prompts, not selected."""
     rows = zip(questions, start.answers[0], mine.answers[0], start.gold[0], mine.gold[0], strict=True)
     return [
         {

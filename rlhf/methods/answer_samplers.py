@@ -1,4 +1,4 @@
-"""Load a policy ready to answer: with its own weights, or by best-of-n, which ranks its parent's answers by a reward."""
+"""Load a policy ready to answer: by its own weights, or by best-of-n over its parent's answers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnsw
 
 @dataclass(frozen=True, slots=True)
 class BestOfN(AnswerSampler):
-    """A speaker whose answer number k is the best of its parent's answers k n to k n + n - 1."""
+    """A sampler whose answer number k is the best of its parent's answers k n to k n + n - 1."""
 
     scorer: Scorer
     prompt: Callable[[int], Prompt]
     count: int
 
     def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
-        """The wanted answers, in the order given; of equal scores the first."""
+        """Draw the wanted answers in the order given; the first of equal scores wins."""
         answers, scores = self.draw_scored(wanted, limits, seed)
         best = scores.argmax(axis=1)
         return [row[place] for row, place in zip(answers, best, strict=True)]
@@ -33,7 +33,7 @@ class BestOfN(AnswerSampler):
     def draw_scored(
         self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int
     ) -> tuple[list[list[SampledAnswer]], np.ndarray]:
-        """All n answers of each wanted one, and their scores (wanted, n)."""
+        """Draw all n answers for each request, and return them with their scores (requests, n)."""
         each = range(self.count)
         many = [
             DrawRequest(one.prompt_id, one.prompt_ids, one.number * self.count + place)
@@ -47,14 +47,17 @@ class BestOfN(AnswerSampler):
 
 
 def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> np.ndarray:
-    """The reward's own number for each answer, (answers,)."""
+    """Return the reward's own number for each answer, (answers,)."""
     return scorer.raw_scores(
         [prompt.messages or prompt.text for prompt in prompts], [answer.ids for answer in answers]
     ).numpy()
 
 
 def load_sampler(store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
-    """A policy ready to answer, best-of-n included. Raises BadInput where the base, the adapter or the reward cannot be loaded."""
+    """Load a policy ready to answer, best-of-n included.
+
+    Raises BadInput if the base, the adapter or the reward cannot be loaded.
+    """
     speaker = AnswerSampler.load(store, bases, policy)
     if policy.kind != BEST_OF_N:
         return speaker

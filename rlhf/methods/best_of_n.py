@@ -1,7 +1,7 @@
-"""Best-of-n: a policy draws n answers to a prompt, and the one that a reward model likes best is its answer.
+"""Best-of-n: a policy draws n answers, and its answer is the one with the highest reward.
 
-It is a policy of the home, with its parent's weights and a reward of its own, so that it can be sampled for the labelers and compared
-like any other. Its KL from the parent is at most log n - (n - 1) / n (Beirami et al. 2024; equal where no two answers are).
+It has its parent's weights and a reward of its own, and can be sampled and compared like any other policy. Its KL
+from the parent is at most log n - (n - 1) / n (Beirami et al. 2024; equal if no two answers are).
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from rlhf.settings import BestOfNSettings
 
 
 def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
-    """Measure how the reward rises with n on validation prompts, and write the policy down. Raises Cancelled; nothing is written then."""
+    """Measure how the reward rises with n on validation prompts, then store the policy.
+
+    Raises Cancelled before anything is stored.
+    """
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
@@ -59,7 +62,7 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
 
 
 def _measure(context: RunContext, settings: BestOfNSettings, speaker: BestOfN) -> np.ndarray:
-    """Scores (prompts, n) of n answers to validation prompts; the curve over n is drawn with the run."""
+    """Return the scores (prompts, n) of n answers to validation prompts; add the curve over n to the run."""
     prompts = context.store.prompts.all(split="validation", limit=settings.validation_prompts)
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
     found: list[np.ndarray] = []

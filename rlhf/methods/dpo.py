@@ -1,7 +1,7 @@
-"""Direct preference optimisation (Rafailov et al. 2023): a LoRA policy from comparisons, trained by TRL's DPOTrainer.
+"""Direct preference optimisation (Rafailov et al. 2023): a LoRA policy from comparisons, by TRL's DPOTrainer.
 
-The reference is the policy it starts from: that one's adapter is merged into the weights, and the fresh LoRA is switched off to ask it.
-Answers are the token ids that were sampled; rows of test prompts only measure.
+The reference is the policy it starts from: that adapter is merged into the weights, and switching the fresh LoRA off
+gives the reference. Answers are the sampled token ids. Rows of test prompts are never trained on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rlhf.models.start_policy import choose_start
 from rlhf.settings import DPOSettings
 
 WATCHED = 200
-"""Held-out comparisons, at most, that the curve looks at while it trains; they decide nothing."""
+"""Most held-out comparisons that the curve uses during training; they decide nothing."""
 CURVES = {
     "loss": "loss",
     "rewards/accuracies": "accuracy",
@@ -46,12 +46,12 @@ CURVES = {
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
 }
-"""TRL's names of what is drawn, and ours."""
+"""TRL's names of the curves, and ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedComparison:
-    """A decided comparison as ids: the prompt's, the better answer's, the other one's."""
+    """A decided comparison as token ids: the prompt, the better answer, the other one."""
 
     prompt_id: int
     prompt: list[int]
@@ -59,14 +59,14 @@ class EncodedComparison:
     rejected: list[int]
 
     def columns(self) -> dict[str, list[int]]:
-        """As TRL's collator names them."""
+        """Return the ids under the names that TRL's collator expects."""
         return {"prompt_ids": self.prompt, "chosen_ids": self.chosen, "rejected_ids": self.rejected}
 
 
 def run(context: RunContext, settings: DPOSettings) -> RunResult:
-    """Train, judge on test comparisons, publish. Resumes from its checkpoint.
+    """Train, evaluate on test comparisons, publish. Resumes from its checkpoint.
 
-    Raises BadInput where no comparison can be learned from, and Cancelled after a checkpoint was saved.
+    Raises BadInput if no comparison can be trained on, and Cancelled after saving a checkpoint.
     """
     started = time.monotonic()
     store = context.store
@@ -104,7 +104,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
 
 
 def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[EncodedComparison]:
-    """The decided comparisons of the rows that fit the base's context; the others are counted by reason."""
+    """Return the decided comparisons that fit the base's context; count the others by reason in `left_out`."""
     kept = []
     for row in rows:
         if row.label == 0.5:
@@ -120,7 +120,10 @@ def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Coun
 
 
 def answer_ids(base: Base, ids: list[int] | None, text: str) -> list[int]:
-    """The sampled ids where they are of this tokenizer (without an end token where the answer was cut), else the text's with one."""
+    """Return the sampled ids if this tokenizer wrote them, else the text's ids with an end token.
+
+    Sampled ids have no end token if the answer was cut.
+    """
     if ids and max(ids) < base.encoding.rows and base.decode(ids) == text:
         return list(ids)
     return base.encode_completion(text)
@@ -134,7 +137,7 @@ def build_trainer(
     learned: Sequence[EncodedComparison],
     watched: Sequence[EncodedComparison] = (),
 ) -> PairTrainer:
-    """TRL's trainer of a fresh LoRA on the base with the parent merged in; checkpoints go to `folder`."""
+    """Return TRL's trainer of a fresh LoRA on the base with the parent merged in; it saves to `folder`."""
     torch.manual_seed(settings.seed)
     config = dpo_config(folder, settings, len(learned), watching=bool(watched))
     return PairTrainer.build(
@@ -148,7 +151,7 @@ def build_trainer(
 
 
 def held_out_report(trainer: PairTrainer, held_out: Sequence[EncodedComparison]) -> dict[str, Any]:
-    """Share of test comparisons in which the policy raised the better answer more than the other, with its interval, and by how much.
+    """Return the share of test comparisons in which the better answer's reward rose more, and the margin.
 
     A reward is beta (logp - ref_logp), in nats times beta; figures are None without a test comparison.
     """

@@ -1,4 +1,4 @@
-"""TRL's DPOTrainer on ready token ids, with batches of like length, on one small device."""
+"""TRL's DPOTrainer on ready token ids, with batches of similar length, on one small device."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from rlhf.models.finetuning import patch_lora_layers
 from rlhf.settings import DPOSettings
 
 LOOKS = 10
-"""How often the held-out comparisons are looked at while it trains."""
+"""Number of evaluations on held-out comparisons during a training."""
 Columns = Mapping[str, list[int]]
 
 
 class PairTrainer(DPOTrainer):
-    """DPOTrainer of a LoRA whose rows are token ids already: prompt_ids, chosen_ids, rejected_ids."""
+    """DPOTrainer of a LoRA whose rows are token ids: prompt_ids, chosen_ids, rejected_ids."""
 
     @classmethod
     def build(
@@ -38,7 +38,7 @@ class PairTrainer(DPOTrainer):
         learned: Sequence[Columns],
         watched: Sequence[Columns] = (),
     ) -> PairTrainer:
-        """A trainer of a fresh LoRA of that rank on `model`, whose tokenizer is the base's."""
+        """Return a trainer of a fresh LoRA of that rank on `model`, with the base's tokenizer."""
         trainer = cls(
             model,
             args=config,
@@ -52,7 +52,7 @@ class PairTrainer(DPOTrainer):
 
     @torch.no_grad()
     def implicit_rewards(self, rows: Sequence[Columns]) -> np.ndarray:
-        """beta (logp - ref_logp) of both answers, (rows, 2): the chosen one's and the rejected one's."""
+        """Return beta (logp - ref_logp) of the chosen and the rejected answer, (rows, 2)."""
         self.model.eval()
         size, found = self.args.per_device_eval_batch_size, []
         for start in range(0, len(rows), size):
@@ -65,7 +65,7 @@ class PairTrainer(DPOTrainer):
         return np.concatenate(found)
 
     def create_model_card(self, **_: Any) -> None:
-        """None: a checkpoint is not a model to be published."""
+        """Write no model card: a checkpoint is not published."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
@@ -78,7 +78,7 @@ class PairTrainer(DPOTrainer):
 
 
 def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool) -> DPOConfig:
-    """DPOConfig for one small device: float32, no telemetry, a checkpoint every 50 steps."""
+    """Return a DPOConfig for one small device: float32, no telemetry, a checkpoint every 50 steps."""
     steps = settings.max_steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
     return DPOConfig(
         output_dir=str(folder),
@@ -106,10 +106,10 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool
 
 
 def loss_options(loss: str, smoothing: float) -> dict[str, Any]:
-    """The loss in TRL's terms.
+    """Return the loss as TRL's options.
 
-    Its sigmoid loss S = -log s(x) takes no smoothing e. Conservative DPO (Mitchell 2023), (1 - e) S - e log s(-x), is had from S and
-    TRL's robust loss R = ((1 - e) S + e log s(-x)) / (1 - 2 e) as 2 (1 - e) S - (1 - 2 e) R.
+    TRL's sigmoid loss S = -log s(x) takes no smoothing e. Conservative DPO (Mitchell 2023), (1 - e) S - e log s(-x),
+    follows from S and TRL's robust loss R = ((1 - e) S + e log s(-x)) / (1 - 2 e) as 2 (1 - e) S - (1 - 2 e) R.
     """
     if loss != "sigmoid" or not smoothing:
         return {"loss_type": [loss]}

@@ -1,8 +1,8 @@
-"""Pre-training: a causal language model from raw text, new with a tokenizer of its own, or one that is continued.
+"""Pre-training: a causal language model from raw text, new with its own tokenizer, or continued.
 
-Documents are read endlessly. A document is a row of its own, sorted by length within a window and batched by row count, so that little of a
-batch is padding: rows are padded on the right and the causal mask alone keeps padding out, which leaves positions as they are when
-answers are sampled. Packed, documents stand end to end, the mark of an end between them, and rows are cut from that.
+Documents are an endless stream. Without packing a document is a row; rows are sorted by length within a window, so
+batches hold little padding. Rows are padded on the right and the causal mask hides the padding, so positions match
+those of sampling. With packing, documents with their end marks are joined and cut into rows.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
 
 READ_AT_ONCE = 1_000
-"""Documents that are tokenized together."""
+"""Number of documents that are tokenized together."""
 WINDOW = 64  # batches sorted by length together
 TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
 HELD_OUT = 1_000  # documents at most
 
 
 def run(context: RunContext, settings: PretrainSettings) -> RunResult:
-    """Train a base and record it as a policy: a new one with a tokenizer of its own, or one that is continued. Resumes from its checkpoint."""
+    """Train a base and store it as a policy, new or continued. Resumes from its checkpoint."""
     started = time.monotonic()
     store = context.store
     text = read_text(settings.text, settings.column)
@@ -90,7 +90,7 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
 def new_model(
     settings: PretrainSettings, text: TextSource, folder: Path
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A random Llama of the asked shape, and a tokenizer trained on the text."""
+    """Return a random Llama of the requested shape, and a tokenizer trained on the text."""
     heard = itertools.islice(
         text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
     )
@@ -101,14 +101,14 @@ def new_model(
 
 
 def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A policy's weights, its adapter merged into them, all of them to be trained; and its tokenizer."""
+    """Return a policy's weights, its adapter merged in and all trainable, and its tokenizer."""
     base = Bases().of(parent)
     model = merge_parent(base, adapter_folder(store, parent) if parent.adapter else None)
     return model.requires_grad_(True).train(), base.tokenizer
 
 
 class PretrainingRows(IterableDataset):
-    """Token ids of endless documents: a document per row with neighbours of like length, or with `packing` rows cut from all of them end to end."""
+    """Endless rows of token ids: a document per row, or with `packing` rows cut from joined documents."""
 
     def __init__(self, text: TextSource, tokenizer: PreTrainedTokenizerBase, settings: PretrainSettings) -> None:
         self.text, self.tokenizer, self.settings = text, tokenizer, settings
@@ -124,7 +124,7 @@ class PretrainingRows(IterableDataset):
             yield from ({"input_ids": row} for batch in batches for row in batch)
 
     def of(self, texts: Iterator[str]) -> Iterator[list[int]]:
-        """Rows of these documents; one by one a document is cut at the context, packed nothing is lost."""
+        """Return rows of these documents; without packing each is cut at the context, with packing nothing is lost."""
         documents = (
             ids for some in batches_of(texts, READ_AT_ONCE) for ids in tokenize_documents(self.tokenizer, some)
         )
@@ -133,7 +133,7 @@ class PretrainingRows(IterableDataset):
 
 
 def pack(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
-    """Rows of `length` ids cut from the documents end to end; the last one, where there is one, is what is left."""
+    """Cut rows of `length` ids from the joined documents; the last row holds the rest."""
     held: list[int] = []
     for ids in documents:
         held += ids
@@ -145,13 +145,13 @@ def pack(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
 
 
 def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
-    """Lists of so many, the last one shorter."""
+    """Yield lists of `size` items; the last one may be shorter."""
     while some := list(itertools.islice(items, size)):
         yield some
 
 
 def tokenize_documents(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """Ids of each document with the mark of its end: the tokenizer's own for that, else its end of text."""
+    """Return the ids of each document with an end mark: the tokenizer's document mark, else its end of text."""
     marked = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
     rows = tokenizer([text.removesuffix(DOCUMENT) for text in texts], return_attention_mask=False, verbose=False)[
         "input_ids"
@@ -160,7 +160,7 @@ def tokenize_documents(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> 
 
 
 def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    """Right-padded ids (B, T) and labels with -100 at the padding; no attention mask is needed."""
+    """Return right-padded ids (B, T), and labels with -100 at the padding; no attention mask is needed."""
     longest = max(len(row["input_ids"]) for row in rows)
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     labels = torch.full((len(rows), longest), -100)
@@ -176,7 +176,7 @@ class _MuonTrainer(Trainer):
 
 
 def train(context: RunContext, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> None:
-    """Train all weights, in float32. Raises Cancelled after saving a checkpoint."""
+    """Train all weights in float32. Raises Cancelled after saving a checkpoint."""
     trainer = build_trainer(context.checkpoints(), settings, model, rows)
     progress = Progress(context)
     trainer.add_callback(progress)
@@ -186,7 +186,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
 
 
 def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> Trainer:
-    """transformers' Trainer with Muon for the matrices; checkpoints go to `folder`."""
+    """Return transformers' Trainer with Muon for the matrices; it saves checkpoints to `folder`."""
     attend_on_a_cpu(model, settings.context)
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -211,7 +211,7 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
 
 
 def llama_config(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
-    """A Llama of the asked width and depth, embeddings tied; feed-forward 2.75 times as wide."""
+    """Return a Llama of the requested width and depth, with tied embeddings; feed-forward 2.75 times as wide."""
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
@@ -229,7 +229,7 @@ def llama_config(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast)
 
 @torch.no_grad()
 def held_out_loss(model: PreTrainedModel, rows: PretrainingRows) -> float | None:
-    """Mean loss per token, in nats, over documents that were not trained on; None where the text has none of them."""
+    """Return the mean loss per token, in nats, over held-out documents; None if the text has none."""
     model.eval()
     settings = rows.settings
     held_out = list(rows.of(itertools.islice(rows.text.held_out(settings.seed + 10**6), HELD_OUT)))

@@ -1,7 +1,7 @@
-"""The text a base is pre-trained on: the generated corpus, or files that are read as they are needed. Importable without torch.
+"""Text for pre-training: the generated corpus, or files read on demand. Importable without torch.
 
-A file of plain text has one document per line; JSON lines and Parquet have one per row, in a column that is named. Nothing is read
-whole: documents are shuffled within a window of those in hand, and a file that is smaller than that is shuffled whole.
+Plain text has one document per line; JSON lines and Parquet have one per row, in a named column. No file is read
+whole: documents are shuffled within a window.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from data.starter import corpus
 
 FORMAT = "Give a file in UTF-8 with one document per line, JSON lines (.jsonl), Parquet (.parquet), or a folder of such files."
 SHUFFLED = 20_000
-"""Documents in hand from which the next one is drawn."""
+"""Size of the shuffle window, in documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """Endless training documents by seed, and by another seed documents that are never trained on (of a file: all there are)."""
+    """Endless training documents by seed, and documents that are never trained on, by another seed."""
 
     documents: Callable[[int], Iterator[str]]
     held_out: Callable[[int], Iterator[str]]
 
 
 def read_text(text: str, column: str = "text") -> TextSource:
-    """The generated corpus for "starter", anything else is a file or folder; of that the documents that hash to the test split are held out.
+    """Open the generated corpus for "starter", else a file or folder.
 
-    Raises BadInput for what is missing, cannot be read, or holds nothing to train on.
+    Of files, documents that hash to the test split are held out. Raises BadInput if a file is missing, unreadable or
+    without text.
     """
     if text == "starter":
         return TextSource(corpus.documents, corpus.documents)
@@ -55,7 +56,7 @@ def read_text(text: str, column: str = "text") -> TextSource:
 
 
 def shuffle_window(documents: Iterable[str], rng: random.Random) -> Iterator[str]:
-    """All of them once, each drawn from the SHUFFLED that are in hand."""
+    """Yield all documents once, each drawn from a window of SHUFFLED documents."""
     held: list[str] = []
     for document in documents:
         if len(held) < SHUFFLED:

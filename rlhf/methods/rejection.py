@@ -1,7 +1,7 @@
-"""Rejection sampling: a policy answers each prompt n times, and a fresh LoRA imitates the answers that a reward likes best.
+"""Rejection sampling: a fresh LoRA imitates the best of n answers to each prompt, by a reward.
 
-Several rounds are expert iteration: each samples from the newest policy, and trains from the start again, so that what a round
-learned wrongly is not carried on (as ReST-EM does, Singh et al. 2023). Answers are trained as the token ids that were sampled.
+Several rounds are expert iteration: each samples from the newest policy and trains from the start again, so errors do
+not accumulate (as ReST-EM, Singh et al. 2023). Answers are trained as the sampled token ids.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from rlhf.settings import RejectionSettings
 CURVES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
 SHOWN = 4
 APART = 2**32
-"""Numbers of answers that no sampling run reaches: what is imitated is not what was labeled."""
+"""First answer number of a run: beyond those of any sampling run, so imitated answers are never labeled ones."""
 CHUNK = 4
-"""Batches of answers between two looks at whether to stop; what a chunk drew is kept."""
+"""Batches of answers between two checks for cancellation; a finished chunk is saved."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectionStart:
-    """What every round begins with: the parent, its adapter's folder, the reward's name, and the prompts in the order of the seed."""
+    """Inputs of every round: the parent, its adapter's folder, the reward's name, the shuffled prompts."""
 
     parent: Policy
     adapter: Path | None
@@ -56,9 +56,9 @@ class RejectionStart:
 
 
 def run(context: RunContext, settings: RejectionSettings) -> RunResult:
-    """Sample, choose, imitate, as many rounds as asked for; goes on in the round, and the step, in which it was stopped.
+    """Sample, choose and imitate for each round; resumes in the round and step in which it stopped.
 
-    Raises BadInput where there is nothing to start from, Cancelled after saving.
+    Raises BadInput if there is nothing to start from, and Cancelled after saving.
     """
     started = time.monotonic()
     store = context.store
@@ -96,7 +96,10 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
 def _sample_round(
     context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, newest: Path | None
 ) -> list[dict[str, Any]]:
-    """The best of n answers of the newest policy to each of the round's prompts, chunk by chunk; chunks that are kept are not drawn again."""
+    """Return the best of n answers of the newest policy to each of the round's prompts.
+
+    Saved chunks are not drawn again.
+    """
     folder = _round(context, number) / "answers"
     folder.mkdir(parents=True, exist_ok=True)
     prompts = round_prompts(start.prompts, number * settings.prompts_per_round, settings.prompts_per_round)
@@ -121,7 +124,7 @@ def _sample_round(
 
 
 def round_prompts(prompts: Sequence[Prompt], first: int, count: int) -> list[Prompt]:
-    """So many prompts from a place on, from the beginning again behind the last; none of them twice."""
+    """Return `count` prompts from index `first` on, cyclically; none occurs twice."""
     return [prompts[(first + place) % len(prompts)] for place in range(min(count, len(prompts)))]
 
 
@@ -139,7 +142,7 @@ def _load_sampler(
 def _draw(
     sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int
 ) -> list[dict[str, Any]]:
-    """A row per prompt that leaves room for an answer: the best answer, its score, and the mean score of all n."""
+    """Return a row per prompt with room for an answer: the best answer, its score, and the mean score of n."""
     wanted = []
     for prompt in prompts:
         try:
@@ -169,7 +172,7 @@ def _draw(
 
 
 def _freeze_round(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> Snapshot:
-    """What the round imitates, as a snapshot of instruction rows."""
+    """Freeze the round's answers as a snapshot of instruction rows."""
     kept = [
         {
             "instruction": context.store.prompts.get(row["prompt_id"]).text,
@@ -184,7 +187,7 @@ def _freeze_round(context: RunContext, rows: Sequence[dict[str, Any]], number: i
 
 
 def _round_figures(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> dict[str, float]:
-    """A round in figures: mean reward of all answers and of the chosen ones, and how many chosen ones had no end and were left out."""
+    """Return a round's figures: mean reward of all and of the chosen answers, and chosen ones without an end."""
     figures = {
         "reward": math.fsum(row["mean"] for row in rows) / len(rows),
         "best_reward": math.fsum(row["reward"] for row in rows) / len(rows),
@@ -203,7 +206,10 @@ def _round_figures(context: RunContext, rows: Sequence[dict[str, Any]], number: 
 def _imitate(
     context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, rows: Sequence[dict[str, Any]]
 ) -> tuple[Path, Base]:
-    """The folder of the round's adapter, the parent's included, and the base it was trained on. Raises Cancelled after a checkpoint."""
+    """Return the folder of the round's adapter, parent included, and its base.
+
+    Raises Cancelled after saving a checkpoint.
+    """
     folder, base = _round(context, number), Bases().of(start.parent)
     done = folder / "adapter"
     if done.is_dir():
@@ -233,7 +239,7 @@ def _round(context: RunContext, number: int) -> Path:
 
 
 def _write(file: Path, rows: list[dict[str, Any]]) -> None:
-    """All of the file or nothing of it."""
+    """Write the file atomically."""
     draft = file.with_suffix(".part")
     draft.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     draft.rename(file)

@@ -1,7 +1,7 @@
-"""A run that samples: answers of a policy to prompts of the store, and the pairs that labelers will meet.
+"""The run kind `sample`: draw answers of a policy to stored prompts, and make pairs for the labelers.
 
-Every answer is stored with its token ids, settings, seed and number. Sampling a prompt again goes on counting, so that the same
-settings give new answers, never the same ones. Pairs of equal text are stored and never shown.
+Every answer is stored with its token ids, settings, seed and number. Sampling a prompt again continues the numbering,
+so equal settings give new answers. Pairs of equal texts are stored and never shown.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLim
 from rlhf.settings import SampleSettings
 
 CHUNK = 4
-"""Batches between two commits at most: a row that is free early goes to a prompt that waits, and only inside a chunk."""
+"""Most batches between two commits: a finished row makes room only within its chunk."""
 SPAN = 8.0
-"""Seconds of work between two commits, where a batch takes no longer: so often the run says how far it is."""
+"""Target seconds between two commits, which is also the interval of progress reports."""
 
 
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
-    """Sample chunk by chunk; when the run is cancelled, which it hears between two tokens, all but the chunk at work is kept.
+    """Sample chunk by chunk. A cancelled run stops between two tokens and keeps all finished chunks.
 
-    Raises BadInput for settings that make no sense, an unknown policy, and where no prompt fits the base.
+    Raises BadInput for impossible settings, for an unknown policy, and if no prompt fits the base.
     """
     wanted = prompts_per_split(context.store, settings)
     find_project_id(context.store, settings.project)
@@ -53,7 +53,7 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 
 @dataclass(frozen=True, slots=True)
 class SamplingRun:
-    """One run's samplers (one, or two to compare), with how often each of them has `answered` each prompt before."""
+    """The samplers of one run (two for a comparison), and the earlier answers of each by prompt id."""
 
     context: RunContext
     settings: SampleSettings
@@ -63,7 +63,7 @@ class SamplingRun:
 
     @classmethod
     def load(cls, context: RunContext, settings: SampleSettings) -> SamplingRun:
-        """Load the policies that are named. Raises BadInput where one is unknown or compared with itself."""
+        """Load the named policies. Raises BadInput if one is unknown or compared with itself."""
         store, bases = context.store, Bases()
         policies = choose_policies(store, settings.from_, settings.against)
         samplers = [load_sampler(store, bases, policy) for policy in policies]
@@ -78,11 +78,14 @@ class SamplingRun:
 
     @property
     def answers_per_prompt(self) -> int:
-        """Answers of each policy to a prompt."""
+        """Return the number of answers of each policy to a prompt."""
         return 1 if self.settings.against else self.settings.per_prompt
 
     def encode(self, prompts: Sequence[Prompt]) -> list[tuple[Prompt, list[list[int]]]]:
-        """Each prompt with its token ids for each sampler; one that does not fit is counted. Raises where none fits."""
+        """Encode each prompt for each sampler, and count prompts that do not fit.
+
+        Raises BadInput if none fits.
+        """
         encoded, problem = [], None
         for prompt in prompts:
             try:
@@ -118,7 +121,7 @@ class SamplingRun:
         tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _draw(self, chunk: list, side: int) -> list[dict]:
-        """One policy's answers to the prompts of the chunk, prompt by prompt, numbered from where it stopped before."""
+        """Draw one policy's answers to the chunk's prompts, numbered from the first unused number."""
         sampler, settings, first = self.samplers[side], self.settings, self.answered[side]
         wanted = [
             DrawRequest(prompt.id, ids[side], number)
@@ -147,9 +150,10 @@ def _stop_if_cancelled(context: RunContext) -> None:
 
 
 def _chunks(encoded: list, least: int, most: int) -> Iterator[list]:
-    """Prompts of like length together: `least` of them, then as many, up to `most`, as SPAN seconds allow at the pace of those before.
+    """Yield prompts of similar length in chunks that take about SPAN seconds.
 
-    Never fewer than `least`, a batch: on an accelerator a smaller one would take as long.
+    A chunk has at least `least` prompts (one batch: on an accelerator a smaller one takes as long) and at most
+    `most`.
     """
     waiting, size = sorted(encoded, key=lambda item: (len(item[1][0]), item[0].id)), least
     while waiting:

@@ -1,7 +1,7 @@
 """Supervised fine-tuning: a LoRA adapter that imitates instruction rows, trained by TRL's SFTTrainer.
 
-Rows are given as token ids with labels, so that a prompt is encoded exactly as it is when answers are sampled, and
-the loss counts the answer and its end only.
+Rows are token ids with labels. A prompt is encoded exactly as in sampling, and the loss counts only the answer and
+its end token.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import SFTSettings
 
 SHOWN = 3
-"""Rows that the run's page shows as text, as tokens, and by what counts."""
+"""Number of rows that the run's page shows as text and as tokens."""
 SAME = 1e-3
-"""How far logits may be apart, by their largest, where rows are packed: rounding is a hundredth of it."""
+"""Largest relative difference of logits with packing; rounding is a hundredth of it."""
 
 
 class Tuning(Protocol):
-    """The settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
+    """Settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
 
     epochs: float
     learning_rate: float
@@ -82,9 +82,10 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
 
 
 def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None) -> Path:
-    """Train and save the adapter; its folder. It holds the parent's as well, which is merged into the weights while training.
+    """Train and save the adapter; return its folder.
 
-    Raises Cancelled after saving a checkpoint.
+    It includes the parent's adapter, which is merged into the weights during training. Raises Cancelled after saving
+    a checkpoint.
     """
     torch.manual_seed(settings.seed)
     trainer = build_trainer(
@@ -103,9 +104,9 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
 def build_trainer(
     folder: Path, settings: Tuning, model: torch.nn.Module, base: Base, data: Dataset, *, packing: bool = False
 ) -> SFTTrainer:
-    """TRL's trainer of a fresh LoRA on `model`, fed the rows' own ids and labels; checkpoints go to `folder`.
+    """Return TRL's trainer of a fresh LoRA on `model` with the rows' own ids and labels; it saves to `folder`.
 
-    With `packing` the rows of a step stand end to end, each with positions of its own.
+    With `packing`, the rows of a step are joined, each with its own positions.
     """
     steps = settings.max_steps or math.ceil(math.ceil(len(data) / settings.batch_size) * settings.epochs)
     arguments = SFTConfig(
@@ -138,7 +139,7 @@ def build_trainer(
 
 @torch.no_grad()
 def check_packing(trainer: SFTTrainer) -> None:
-    """Raises BadInput where rows that stand end to end see each other: where their logits are not those of each row alone."""
+    """Raise BadInput if joined rows attend to each other: their logits differ from those of each row alone."""
     rows = [trainer.train_dataset[number] for number in range(min(3, len(trainer.train_dataset)))]
     together = [rows, *([row] for row in rows)]
     batches = (trainer._prepare_inputs(trainer.data_collator(some)) for some in together)

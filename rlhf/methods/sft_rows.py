@@ -1,4 +1,4 @@
-"""The rows that supervised fine-tuning imitates: their token ids, and which of these count in the loss."""
+"""Rows for supervised fine-tuning: their token ids, and which of them count in the loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Messages = list[dict[str, str]]
 
 
 def load_train_rows(store: Store) -> list[dict]:
-    """Every instruction row of the train split. Raises BadInput where there is none."""
+    """Return every instruction row of the train split. Raises BadInput if there is none."""
     rows = [
         {"instruction": row.instruction, "input": row.input, "output": row.output}
         for row in store.instructions.all(split="train")
@@ -33,21 +33,21 @@ def load_train_rows(store: Store) -> list[dict]:
 
 
 def row_prompts(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Messages]:
-    """The prompt of each row: its text, or the turns of the conversation that it was imported as."""
+    """Return the prompt of each row: its text, or the turns of its imported conversation."""
     chats = {prompt.text: prompt.messages for prompt in store.prompts.all() if prompt.messages}
     texts = [instruction_prompt(row["instruction"], row["input"]) for row in rows]
     return [chats.get(text, text) for text in texts]
 
 
 def tokenize_rows(store: Store, base: Base, rows: Sequence[Mapping[str, Any]]) -> tuple[Dataset, int]:
-    """Instruction rows as `tokenize` gives them, each with the prompt it was imported with."""
+    """Tokenize instruction rows, each with its imported prompt; see `tokenize`."""
     return tokenize(base, row_prompts(store, rows), [row["output"] for row in rows])
 
 
 def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[str]) -> tuple[Dataset, int]:
-    """Ids and labels of each row, and how many rows did not fit the context and were left out.
+    """Return the ids and labels of each row, and the number of rows that exceed the context.
 
-    A prompt is encoded exactly as it is when answers are sampled; the answer and its end count, nothing else.
+    A prompt is encoded exactly as in sampling; only the answer and its end token count in the loss.
     """
     data = []
     for prompt, output in zip(prompts, outputs, strict=True):
@@ -63,7 +63,7 @@ def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[st
 
 
 def describe_row(base: Base, row: Mapping[str, list[int]]) -> dict[str, Any]:
-    """A row for a person: its prompt and answer as text, and `tokens`, (piece, whether it counts in the loss) each."""
+    """Return a row's prompt and answer as text, and `tokens`: (piece, whether it counts in the loss)."""
     counted = [label != IGNORED for label in row["labels"]]
     asked, answer = (
         [id for id, counts in zip(row["input_ids"], counted, strict=True) if counts == wanted]

@@ -143,7 +143,8 @@ class RunsPage:
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
             problem = BadInput(
-                f"no form starts a run like {run.public}", f"Start another one: app.py {start_command(run.kind)}"
+                f"no form starts a run like {run.public}",
+                f"Start another one: preference-loop {start_command(run.kind)}",
             )
             return {self.told: said(problem)}
         message = said(f"The form above has the settings of {run.public}.")

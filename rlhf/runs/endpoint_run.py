@@ -1,7 +1,8 @@
-"""A run that samples from an endpoint: its answers are kept like imported ones, by the model's name, and paired for the labelers.
+"""The run kind `endpoint`: sample answers of a model behind an endpoint, and pair them for the labelers.
 
-It works in the process of the command that asked for it, so that the key is handed to nobody. Each prompt's answers and pairs are one
-commit: where the endpoint dies, what was answered stays, and sampling again goes on with the prompts that have the fewest answers.
+It runs in the process of the command, so the API key is never stored or passed on. Each prompt's answers and pairs
+are one commit: if the endpoint fails, finished prompts stay. Sampling again starts with the prompts that have the
+fewest answers.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ KIND = Kind(
     "rlhf.runs.endpoint_run:EndpointSettings",
     "rlhf.runs.endpoint_run:run",
 )
-"""Not among the kinds that a page offers: an address comes from whoever may start commands."""
+"""No page offers this kind: only people who may start commands may name an address."""
 
 
 class EndpointSettings(Settings):
@@ -64,7 +65,10 @@ class EndpointSettings(Settings):
 
 
 def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
-    """Sample here and now; the ended run. Raises BadInput, and leaves no run, for settings that cannot be used."""
+    """Sample in this process and return the ended run.
+
+    Raises BadInput, and leaves no run, for settings that cannot be used.
+    """
     settings = parse_settings(EndpointSettings, given)
     OpenAIEndpoint.of(settings.endpoint, settings.model)
     check_pairs(settings.per_prompt, settings.pairs)
@@ -79,7 +83,10 @@ def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
 
 
 def run(context: RunContext, settings: EndpointSettings) -> RunResult:
-    """Ask, some questions at a time, and store what comes. Raises BadInput where the endpoint fails; what was answered stays."""
+    """Send parallel requests and store the answers.
+
+    Raises BadInput if the endpoint fails; stored answers stay.
+    """
     endpoint = OpenAIEndpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
     asking = EndpointRun(
         context, settings, endpoint, context.store.completions.counts_of_model(settings.model), SamplingCounts()
@@ -100,7 +107,7 @@ def run(context: RunContext, settings: EndpointSettings) -> RunResult:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRun:
-    """One run at work. `answered` counts, by prompt id, the answers of this model that were there before."""
+    """One run; `answered` counts the model's earlier answers by prompt id."""
 
     context: RunContext
     settings: EndpointSettings
@@ -109,7 +116,7 @@ class EndpointRun:
     tally: SamplingCounts
 
     def ask(self, prompts: Sequence[Prompt], pool: Executor) -> None:
-        """Ask about these prompts at the same time; keep every prompt whose answers came, then raise the first failure."""
+        """Request these prompts in parallel; store every prompt with answers, then raise the first failure."""
         asked = [pool.submit(self._replies, prompt) for prompt in prompts]
         failures = []
         for prompt, future in zip(prompts, asked, strict=True):
@@ -133,7 +140,7 @@ class EndpointRun:
         return self.endpoint.answer(prompt, self._numbers(prompt), **limits)
 
     def _keep(self, prompt: Prompt, replies: Sequence[Reply]) -> None:
-        """One prompt's answers and their pairs in one commit; a prompt with an empty answer among them is counted and skipped."""
+        """Store one prompt's answers and pairs in one commit; count and skip a prompt with an empty answer."""
         if not all(reply.text for reply in replies):
             self.tally.skipped["prompts that were answered without a text"] += 1
             return

@@ -1,4 +1,4 @@
-"""What a home gets when it is first served: the starter, a base of one's own, and the first pairs to compare."""
+"""The first start of a home: register the starter and the user's base, and sample the first pairs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from data.transfer.hub import is_downloaded
 from rlhf.runs.launch import launch
 
 FIRST_PROMPTS = 40
-"""Prompts of the first sampling run: enough for a first sitting, few enough to be there within half a minute."""
+"""Prompts of the first sampling run, which ends within half a minute."""
 
 
 def prepare(
     store: Store, base: str | None = None, chat_template: Path | None = None, *, by: str = "first start"
 ) -> None:
-    """Register the starter in a home without any policy, and `base`; queue the first sampling run where none ever ran.
+    """Register the starter in a home without policies, and `base`; queue the first sampling run.
 
-    A base with another `chat_template` is another policy: what was sampled with the old one stays explained.
-    Raises BadInput, and changes nothing, where `base` is a folder without a model or the template cannot be read.
+    The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` is another
+    policy, so earlier answers keep their template. Raises BadInput, and changes nothing, if `base` has no model or
+    the template cannot be read.
     """
     base = base and resolve_base(base)
     template = read_template(chat_template, base)
@@ -36,7 +37,10 @@ def prepare(
 
 
 def read_template(file: Path | None, base: str | None) -> str | None:
-    """The text of a chat template's file. Raises BadInput where it cannot be read, is empty, or no base is named that it is for."""
+    """Return the text of a chat template's file.
+
+    Raises BadInput if it is unreadable or empty, or if no base is named.
+    """
     if file is None:
         return None
     if not base:
@@ -60,7 +64,7 @@ def _is_known(store: Store, base: str, template: str | None) -> bool:
 
 
 def resolve_base(base: str) -> str:
-    """A folder as an absolute path, the id of a downloaded hub model as it is. Raises BadInput for what is neither."""
+    """Return a folder as an absolute path, or the id of a downloaded hub model. Raises BadInput otherwise."""
     local = Path(base).expanduser()
     if not local.exists() and is_downloaded(base):
         return base

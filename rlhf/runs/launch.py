@@ -1,4 +1,4 @@
-"""Putting a run on the queue, and following one: the same door for commands, pages and the tour."""
+"""Queue a run and follow it: the one path for commands and pages."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ UNFINISHED = {"draft", "deleted"}  # what a PPO run leaves that was killed while
 
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
-    """Queue a run with its complete settings and see that a supervisor watches the home.
+    """Queue a run with its complete settings and make sure that a supervisor watches the home.
 
-    Raises BadInput, and queues nothing, for settings that cannot be read or where something the run needs is missing.
+    Raises BadInput, and queues nothing, for unreadable settings or if something that the run needs is missing.
     """
     wanted = find_kind(kind)
     parsed = parse_settings(wanted.settings_class(), settings)
@@ -30,22 +30,24 @@ def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resu
 
 
 def resume(store: Store, run_id: int, *, by: str) -> Run:
-    """A new run that continues from the checkpoint of one that ended early. Raises BadInput where there is none."""
+    """Queue a run that continues from an ended run's checkpoint. Raises BadInput if there is none."""
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
         raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
     if not has_checkpoint(store, old):
-        raise BadInput(f"{old.public} left no checkpoint", f"Start another one: app.py {start_command(old.kind)}")
+        raise BadInput(
+            f"{old.public} left no checkpoint", f"Start another one: preference-loop {start_command(old.kind)}"
+        )
     return launch(store, old.kind, old.settings, by=by, resumes=old.id)
 
 
 def has_checkpoint(store: Store, run: Run) -> bool:
-    """Whether a run left something that another one can go on from."""
+    """Return whether a run left a checkpoint that another run can resume."""
     return bool({path.name for path in (store.home / "runs" / str(run.id)).glob("checkpoint/*")} - UNFINISHED)
 
 
 def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float = 0.3) -> Run:
-    """Wait for the end of a run, handing its row to `watch` on every look; returns the ended row."""
+    """Wait for the end of a run and pass its row to `watch` on every poll; return the ended row."""
     while True:
         run = store.runs.get(run_id)
         watch(run)
@@ -56,6 +58,6 @@ def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float 
 
 
 def run_document(run: Run) -> dict:
-    """The contract's document about a run: {run, status, produced}, with the error where there is one."""
+    """Return the contract's document about a run: {run, status, produced}, with the error if there is one."""
     told = {"run": run.public, "status": run.state, "produced": run.produced}
     return {**told, "error": run.error} if run.error else told

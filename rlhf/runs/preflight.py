@@ -1,4 +1,4 @@
-"""What must be there before a run is queued: each check passes, or raises BadInput that says which step fills the gap."""
+"""Preflight checks: each passes or raises BadInput with the next step, before a run is queued."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rlhf.sampling.pairing import find_project_id, prompts_per_split
 
 
 def check_prompts(store: Store, settings: Any) -> None:
-    """At least one prompt to answer; of the source that `prompts` names where it is no number."""
+    """Check that there are prompts; of the source that `prompts` names if it is not a number."""
     if not store.prompts.count():
         raise BadInput("this home has no prompts", "Import some: preference-loop import FILE --as prompts")
     source = getattr(settings, "prompts", "")
@@ -36,29 +36,29 @@ def check_prompts(store: Store, settings: Any) -> None:
 
 
 def check_pairs(store: Store, settings: Any) -> None:
-    """What is to be sampled makes pairs, of splits that hold prompts, for a labeling project that exists."""
+    """Check that sampling makes pairs, of splits with prompts, for an existing labeling project."""
     prompts_per_split(store, settings)
     find_project_id(store, settings.project)
 
 
 def check_answering_policies(store: Store, settings: Any) -> None:
-    """The policy that answers can be used, and so can the one it is compared with, where one is named."""
+    """Check that the policy that answers, and the one it is compared with, can be used."""
     for one in choose_policies(store, settings.from_, settings.against):
         check_usable(store, one, settings)
 
 
 def check_policy(store: Store, settings: Any) -> None:
-    """The policy that is named, or the first one, can be used."""
+    """Check that the named policy, or the first one, can be used."""
     check_usable(store, choose_first_policy(store, settings.from_), settings)
 
 
 def check_start(store: Store, settings: Any) -> None:
-    """The policy that is trained from exists, has weights of its own and can be used."""
+    """Check that the policy to train from exists, has its own weights and can be used."""
     check_usable(store, choose_start(store, settings.from_), settings)
 
 
 def check_usable(store: Store, policy: Policy, settings: Any) -> None:
-    """A policy's base and adapter lie where they were written down, and there is room for the answers, where any are sampled."""
+    """Check that a policy's base and adapter exist, and that answers fit if the run samples any."""
     locate(policy.base)
     if policy.adapter:
         adapter_folder(store, policy)
@@ -67,7 +67,7 @@ def check_usable(store: Store, policy: Policy, settings: Any) -> None:
 
 
 def check_room(policy: Policy, settings: Any) -> None:
-    """Answers as long as `max_new_tokens`, with a prompt and an end token, can stand in the base's context, where that can be read here."""
+    """Check that a prompt, `max_new_tokens` and an end token fit the base's context, if that is known."""
     context = context_length(policy.base)
     if context and settings.max_new_tokens > context - 2:
         raise BadInput(
@@ -78,7 +78,7 @@ def check_room(policy: Policy, settings: Any) -> None:
 
 
 def context_length(base: str) -> int | None:
-    """Tokens of a base's context by its config.json; None where it is not in a folder, or says nothing."""
+    """Return a base's context in tokens by its config.json; None if there is no such figure."""
     try:
         config = json.loads(((BASE if base == SOURCE else Path(base)) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -88,7 +88,7 @@ def context_length(base: str) -> int | None:
 
 
 def check_contests(store: Store, settings: Any) -> None:
-    """There are contests, each of them with room for the answers, and a judge."""
+    """Check that there are contests with room for the answers, and a judge."""
     for pair in choose_contests(store, settings):
         for one in pair:
             check_usable(store, one, settings)
@@ -99,7 +99,7 @@ def check_contests(store: Store, settings: Any) -> None:
 
 
 def check_reward(store: Store, settings: Any) -> None:
-    """The reward exists, or there is a reward model to choose."""
+    """Check that the reward exists, or that there is a reward model to choose."""
     if settings.reward:
         reward_record(store, settings.reward)
     elif not store.reward_models.all():
@@ -107,7 +107,7 @@ def check_reward(store: Store, settings: Any) -> None:
 
 
 def check_uncertainty(store: Store, settings: Any) -> None:
-    """A price on disagreement has an ensemble whose members can disagree, as far as can be told here."""
+    """Check that a price on disagreement has an ensemble, as far as the settings show."""
     if settings.uncertainty:
         judge = _judge(store, settings)
         if judge is None or judge.config.get("members") == 1:
@@ -115,7 +115,7 @@ def check_uncertainty(store: Store, settings: Any) -> None:
 
 
 def check_guard(store: Store, settings: Any) -> None:
-    """The guard, where one is named, exists, and learned from no comparison that the reward learned from."""
+    """Check that the guard exists and shares no training comparison with the reward."""
     if not settings.guard:
         return
     watcher = reward_record(store, settings.guard)
@@ -132,12 +132,15 @@ def check_guard(store: Store, settings: Any) -> None:
 
 
 def _judge(store: Store, settings: Any) -> RewardModel | None:
-    """The reward model that drives, the newest where none is named; None for a reward source."""
+    """Return the reward model that drives, the newest if none is named; None for a reward source."""
     return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
 
 
 def check_labels(store: Store, settings: Any) -> None:
-    """At least one comparison that may train, simulated ones only where the settings admit them; a part that is one."""
+    """Check that there are comparisons to train on, and that `part` is a part.
+
+    Simulated ones count only if the settings admit them.
+    """
     read_part(getattr(settings, "part", ALL))
     if getattr(settings, "snapshot", ""):
         snapshot_rows(store, settings.snapshot, "preferences")
@@ -146,7 +149,7 @@ def check_labels(store: Store, settings: Any) -> None:
 
 
 def check_instructions(store: Store, settings: Any) -> None:
-    """At least one instruction row to imitate."""
+    """Check that there is an instruction row to imitate."""
     if getattr(settings, "snapshot", ""):
         snapshot_rows(store, settings.snapshot, "instructions")
     elif not store.instructions.count():
@@ -156,7 +159,7 @@ def check_instructions(store: Store, settings: Any) -> None:
 
 
 def check_text(store: Store, settings: Any) -> None:
-    """The text to pre-train on can be read; the policy to continue exists, or the heads share the width of a new model evenly."""
+    """Check that the text is readable, and that the policy exists or the heads divide the new model's width."""
     if settings.from_:
         check_usable(store, choose_start(store, settings.from_), settings)
     elif settings.hidden_size % (2 * settings.heads):

@@ -1,8 +1,8 @@
-"""The supervisor: one small process per home that starts queued runs, passes cancellation on and notices deaths.
+"""The supervisor: one small process per home that starts queued runs, cancels runs and detects lost ones.
 
-A run is a row (the store) and a process group of its own. The child writes its own end (done, failed, cancelled);
-the supervisor only decides `lost`. It may die at any moment: the next one adopts the living child, which it knows
-by process id, that process's start time and the boot, since process ids are used again.
+A run is a row in the store and a process group. The worker writes its own end (done, failed, cancelled); the
+supervisor only decides `lost`. The supervisor may die at any moment: the next one adopts a living worker by process
+id, start time and boot id, since process ids are reused.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
-"""What this process was given; a server that later takes its own libraries off the network does not do so to runs.
+"""Environment of runs: this process's own, so a server that later goes offline does not affect runs.
 
-Threads that wait for each other sleep: where they spin, as they do unasked, a second busy program on the machine makes a small model
-tens of times slower (docs/benchmarks.md)."""
+Idle threads sleep: if they spin, which is the default, a second busy program slows a small model down by tens of
+times.
+"""
 PARALLEL_KINDS = ("endpoint",)
-"""Kinds of run that only wait for another machine's answers, in a command's own process: no queued run waits for them."""
+"""Kinds of run that only wait for another machine, in a command's process: they delay no queued run."""
 GRACE = 30.0
-"""Seconds from SIGTERM, in which a run saves its checkpoint, to SIGKILL."""
+"""Seconds from SIGTERM, after which a run saves its checkpoint, to SIGKILL."""
 
 DISK_RETRY_SECONDS = 5.0
-"""Seconds between two looks whether a full disk has room again."""
+"""Seconds between two attempts while the disk is full."""
 
 Command = Callable[[int, Path], list[str]]
 
 
 def worker_command(run_id: int, home: Path) -> list[str]:
-    """How a run's own process is started; an argument list, never a shell line."""
+    """Return the argument list that starts a run's process; never a shell line."""
     return [sys.executable, "-m", "rlhf.runs.worker", str(run_id), "--home", str(home)]
 
 
 class Supervisor:
-    """Watches one home. `step` does what is due and says whether anything is queued or running."""
+    """Watches one home: `step` acts once and returns whether a run is queued or running."""
 
     def __init__(self, home: Path, command: Command = worker_command, grace: float = GRACE) -> None:
         self.store = Store(home)
@@ -56,7 +57,7 @@ class Supervisor:
         self.cancelled_at: dict[int, float] = {}
 
     def step(self) -> bool:
-        """Look after what is running; start the oldest queued run where nothing is in its way."""
+        """Check the running runs, then start the oldest queued run if nothing blocks it."""
         running = self.store.runs.all(state="running")
         for run in running:
             self.check_run(run)
@@ -68,7 +69,7 @@ class Supervisor:
         return bool(running or run)
 
     def start(self, run: Run) -> None:
-        """Start the run's process in a group of its own, its output in runs/17/log.txt."""
+        """Start the run's process in its own group, with its output in runs/17/log.txt."""
         folder = self.home / "runs" / str(run.id)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("ab") as log:
@@ -85,7 +86,7 @@ class Supervisor:
         self.store.runs.start(run.id, *identify_process(child.pid))
 
     def check_run(self, run: Run) -> None:
-        """Pass a cancellation on; decide `lost` where the process is gone and left no end behind."""
+        """Pass on a cancellation; mark the run lost if its process is gone and wrote no end."""
         child = self.children.get(run.id)
         code = child.poll() if child else None
         if not self.store.runs.is_alive(run):
@@ -94,7 +95,7 @@ class Supervisor:
             self.cancel(run)
 
     def cancel(self, run: Run) -> None:
-        """SIGTERM to the group once; SIGKILL when the grace is over."""
+        """Send SIGTERM to the group once, and SIGKILL after the grace period."""
         now = time.monotonic()
         if run.id not in self.cancelled_at:
             self.cancelled_at[run.id] = now
@@ -103,7 +104,7 @@ class Supervisor:
             _signal_group(run.pid, signal.SIGKILL)
 
     def mark_ended(self, run: Run, code: int | None) -> None:
-        """Write the end of a run whose process is gone, unless the process did so itself; only then is the process forgotten."""
+        """Write the end of a run whose process is gone, unless the process did so; then forget the process."""
         if self.store.runs.get(run.id).state == "running":
             if run.cancel_requested:
                 self.store.runs.finish(run.id, "cancelled", error="ended before it could save")
@@ -118,9 +119,10 @@ class Supervisor:
 
 
 def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.3, grace: float = GRACE) -> None:
-    """Run until nothing is queued or running and no server holds the home. Returns at once where another one watches.
+    """Run until nothing is queued or running and no server holds the home.
 
-    After letting go of the lock it looks once more: whoever enqueued meanwhile found the lock taken and left.
+    Returns at once if another supervisor watches. After releasing the lock it checks again, for runs queued in
+    between.
     """
     home = Path(home).resolve()
     while (lock := acquire_lock(home / SUPERVISOR)) is not None:
@@ -150,7 +152,7 @@ def ensure(home: Path) -> None:
 
 
 def _step(supervisor: Supervisor) -> bool:
-    """A step; one that a full disk lets nobody write is made again when there is room."""
+    """Do one step; wait and report work if the disk is full."""
     try:
         return supervisor.step()
     except (StoreTrouble, OSError) as problem:

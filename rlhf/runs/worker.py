@@ -1,9 +1,9 @@
 """A run's own process: `python -m rlhf.runs.worker RUN --home DIR`.
 
-It owns the run's end: done, failed or cancelled is written here. Whatever is printed goes to runs/RUN/log.txt.
+It writes the run's end: done, failed or cancelled. Its output goes to runs/RUN/log.txt.
 
-Where the home has an `accelerate.yaml`, a run that several processes can share becomes `accelerate launch` of this very program. The
-first of them is the run's main process; the others read the store and write nothing.
+If the home has an `accelerate.yaml`, a run that processes can share becomes `accelerate launch` of this program. The
+first process is the run's main process; the others read the store and write nothing.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
 
 HEARTBEAT_SECONDS = 5.0
-"""Seconds between two signs of life in the store."""
+"""Seconds between two heartbeats in the store."""
 LIBRARY_WARNINGS = (
     (FutureWarning, r"transformers\b"),
     (UserWarning, r"peft\b"),
     (UserWarning, r"torch\.utils\.data\b"),
 )
-"""Warnings of libraries about each other, by category and module: nobody who reads a run's log can act on them."""
+"""Warnings of libraries about each other, by category and module: a reader of the log cannot act on them."""
 ACCELERATE_CONFIG = "accelerate.yaml"
-"""In the home: how many processes share a run, in accelerate's own words; see docs/scaling.md."""
+"""File in the home with the number of processes, in accelerate's format; see docs/scaling.md."""
 UNDER_LAUNCHER = "RANK" in os.environ
-"""Whether a launcher started this process; torch's name for its number."""
+"""Whether a launcher started this process; RANK is torch's name for its number."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 
 def work(store: Store, run: Run, kind: Kind) -> str:
-    """Do the run and write its end; returns the state, or "unwritten" where a full disk does not take it.
+    """Do the run and write its end; return the state, or "unwritten" if the disk is full.
 
-    SIGTERM is taken as the wish to stop before torch is imported.
+    SIGTERM asks the run to stop, from before torch is imported.
     """
     store.runs.start(run.id, *identify_process(os.getppid() if UNDER_LAUNCHER else None))
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
@@ -63,7 +63,7 @@ def work(store: Store, run: Run, kind: Kind) -> str:
 
 
 class _SecondaryContext(RunContext):
-    """A run as a process beside the main one sees it: it reads, and says nothing."""
+    """The run's context in a secondary process: it reads the store and writes nothing."""
 
     def checkpoints(self) -> Path:
         return self.folder / "checkpoint"
@@ -76,7 +76,7 @@ class _SecondaryContext(RunContext):
 
 
 def assist(store: Store, run: Run, kind: Kind) -> str:
-    """Do a share of the run without writing to the store; returns how it went, for the exit status."""
+    """Do a share of the run without writing to the store; return the outcome for the exit status."""
     try:
         kind.runner()(_SecondaryContext(store, run), parse_settings(kind.settings_class(), run.settings))
     except Cancelled:
@@ -88,7 +88,10 @@ def assist(store: Store, run: Run, kind: Kind) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0 done, 1 failed, 3 cancelled. A run that is not its to do (ended, or never claimed) it leaves alone."""
+    """Do the run. Exit status: 0 done, 1 failed, 3 cancelled.
+
+    A run that has ended or was never claimed is left alone.
+    """
     parser = argparse.ArgumentParser(prog="rlhf.runs.worker")
     parser.add_argument("run", type=int)
     parser.add_argument("--home", type=Path, required=True)
@@ -109,14 +112,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def silence_libraries() -> None:
-    """Keep the libraries' chatter and progress bars out of the log. Call before they are imported: they look once."""
+    """Keep the libraries' warnings and progress bars out of the log. Call it before they are imported."""
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     for category, module in LIBRARY_WARNINGS:
         warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def _launch(run_id: int, home: Path, sizes: Path) -> None:
-    """Become `accelerate launch` of this program, by the configuration file; the process id stays the one the supervisor knows."""
+    """Become `accelerate launch` of this program; the supervisor's process id stays valid."""
     command = [
         "accelerate.commands.launch",
         "--config_file",
@@ -131,7 +134,7 @@ def _launch(run_id: int, home: Path, sizes: Path) -> None:
 
 
 def _exit_with(launcher: int) -> None:
-    """End this process when the one that launched it is gone: nobody works on a run that is written off."""
+    """End this process when its launcher is gone: the run counts as lost by then."""
     while os.getppid() == launcher:
         time.sleep(HEARTBEAT_SECONDS)
     os._exit(EXIT["failed"])

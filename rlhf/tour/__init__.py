@@ -1,1 +1,1 @@
-"""The tour: the whole loop with simulated labelers, headless, ending in a report."""
+"""The tour: the whole loop with simulated labelers, without a browser, ending in a report."""

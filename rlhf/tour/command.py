@@ -1,4 +1,4 @@
-"""The command `tour`: the ring in a fresh home, its report in the terminal, as a page, and as one JSON document."""
+"""The command `tour`: run the loop in a fresh home and report it in the terminal, as a page and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rlhf.tour.stages import StageFailed
 
 
 def cmd_tour(args: argparse.Namespace) -> dict:
-    """Go round once; the contract's document, or the outcome of the run that failed."""
+    """Run a tour; return the contract's document, or that of the run that failed."""
     try:
         findings = run_tour(
             args.home, quick=args.quick, seed=args.seed, labels=args.labels, all_methods=args.all, say=_say
@@ -24,7 +24,7 @@ def cmd_tour(args: argparse.Namespace) -> dict:
 
 
 def render_tour(document: dict) -> str:
-    """The report as lines; what went wrong where a stage failed."""
+    """Return the report as lines, or the error of the stage that failed."""
     return (
         text(document) if "stages" in document else f"{document['run']} {document['status']}: {document.get('error')}"
     )

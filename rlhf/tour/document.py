@@ -1,4 +1,4 @@
-"""The document that a tour returns: the figures of its contract, drawn from the reports of its stages."""
+"""The document that a tour returns: the figures of its contract, from the reports of its stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rlhf.tour.stages import Tour
 
 @dataclass(frozen=True, slots=True)
 class TourResult:
-    """What a tour found: the document of the contract, the reports it was drawn from, and the home it filled."""
+    """A tour's document, the reports that it summarises, and the home that it filled."""
 
     home: Path
     document: dict
@@ -22,9 +22,9 @@ class TourResult:
 
 
 def tour_document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, dict]) -> dict:
-    """The document of the contract; `found` holds the comparison report of each method.
+    """Return the document of the contract; `found` holds the comparison report of each method.
 
-    A tour that draws no best of n has a `best_of_8` whose `win_rate` is None.
+    A tour without best of n has a `best_of_8` whose `win_rate` is None.
     """
     mine = found["ppo"]
     figures = (

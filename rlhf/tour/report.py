@@ -1,4 +1,4 @@
-"""What a tour found, for people: some lines for the terminal, and one page with plots that asks nothing of any other host."""
+"""A tour's report for people: lines for the terminal, and one page with plots that needs no other host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ figure { margin: 1.5rem 0 } img { max-width: 100% } figcaption { color: #55606e;
 
 
 def text(document: dict) -> str:
-    """The report for a terminal."""
+    """Return the report for a terminal."""
     ppo, reward, best = document["ppo"], document["reward"], document["best_of_8"]
     stages = "  ".join(
         f"{name} {spent['seconds']:.0f} s ({spent['peak_mb']:.0f} MB)" for name, spent in document["stages"].items()
@@ -65,21 +65,21 @@ def _kl(way: dict) -> str:
 
 
 def _best_of(best: dict) -> str:
-    """Return the win rates of the best of 8 answers; empty for a tour that drew none (`win_rate` null or absent)."""
+    """Return the win rates of the best of 8 answers; empty for a tour without them (null or absent)."""
     if best.get("win_rate") is None:
         return ""
     return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best.get('by_gold'), 'win_rate'))}, "
 
 
 def write_page(findings: TourResult) -> Path:
-    """HOME/report.html, with its plots inside."""
+    """Write HOME/report.html with its plots inside, and return its path."""
     path = findings.home / PAGE
     path.write_text(page(findings), encoding="utf-8")
     return path
 
 
 def page(findings: TourResult) -> str:
-    """The report as HTML that needs no other file and no network."""
+    """Return the report as HTML that needs no other file and no network."""
     document = findings.document
     parts = [
         f"<h1>Round the ring, seed {document['seed']}</h1>",
@@ -128,7 +128,7 @@ def page(findings: TourResult) -> str:
 
 
 def _all_ways(document: dict) -> list[str]:
-    """Every way to train as a line of a table and a point of a plot, where the tour went several."""
+    """Return a table and a plot of all ways to train; empty for a tour with one way."""
     found = ranked_methods(document)
     if not found:
         return []

@@ -1,4 +1,4 @@
-"""A tour: the whole loop with simulated labelers in a fresh home, from sampling to a comparison on test prompts."""
+"""A tour: the whole loop with simulated labelers in a fresh home, from sampling to a comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rlhf.tour.document import TourResult, tour_document
 from rlhf.tour.stages import FULL, LABELERS, QUICK, Tour, TourEnvironment, TourPlan
 
 METHODS = ("dpo", "rejection", "best-of-n", "sft")
-"""The other ways to train, kinds of run, that `all_methods` adds; all but the last start where PPO starts."""
+"""The run kinds that `all_methods` adds; all but the last start from PPO's start."""
 
 
 def run_tour(
@@ -28,10 +28,10 @@ def run_tour(
     world: TourEnvironment | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> TourResult:
-    """Go round the ring once in `home`, or in a folder of its own below it where the home is in use.
+    """Run the loop once in `home`, or in an unused folder below it if the home is in use.
 
-    `labels` and `plan` take the place of the constants above. Raises StageFailed, and BadInput where the starter is missing
-    or, before a folder is made, where there would be no label.
+    `labels` and `plan` replace the constants above. Raises StageFailed; and BadInput if the starter is missing or,
+    before a folder is made, if there would be no label.
     """
     plan = plan or (QUICK if quick else FULL)
     if labels is not None:
@@ -45,7 +45,7 @@ def run_tour(
 
 
 def unused_folder(home: Path) -> Path:
-    """`home` itself while it holds no store, else the first free folder home/tours/1, 2, ..."""
+    """Return `home` if it holds no store, else the first free folder home/tours/1, 2, ..."""
     home = Path(home).expanduser()
     if not (home / FILE).exists():
         return home
@@ -56,7 +56,7 @@ def unused_folder(home: Path) -> Path:
 
 
 def _round(tour: Tour, all_methods: bool) -> TourResult:
-    """1 sample  2 label  3 reward model  4 PPO  5 the other methods  6 compare them all with the start."""
+    """Run the stages: sample, label, reward model, PPO, the other methods, compare all with the start."""
     start = tour.store.policies.all()[-1]
     tour.sample(start)
     given = tour.label()
@@ -78,7 +78,7 @@ def _round(tour: Tour, all_methods: bool) -> TourResult:
 
 
 def _others(tour: Tour, start: Policy, judge: str) -> dict[str, str]:
-    """The policy that each other way to train makes of the same labels; SFT starts at the base, on the instruction rows."""
+    """Train a policy by each other method on the same labels; SFT starts at the base, on instruction rows."""
     given = {
         "dpo": {"from": start.public, "labels": "simulated"},
         "rejection": {"from": start.public, "reward": judge},

@@ -1,4 +1,4 @@
-"""The stages of a tour: each stage that uses a model is a run in a process of its own, timed and measured."""
+"""The stages of a tour. Each stage with a model is a run in its own process, timed and measured."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from rlhf.settings import SampleSettings
 
 LABELERS = 5
 OVERLAP = 1.1
-"""Labelers for a pair: two for one pair in ten, so that their agreement is measured and not only assumed."""
+"""Labelers per pair: two for one pair in ten, so that agreement is measured."""
 SPARE = 1.03
-"""Pairs beyond those that get labels: a few have equal texts and are not shown."""
+"""Pairs per needed pair: a few have equal texts and are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class TourPlan:
-    """How large a tour is: labels in all (a share of them on test prompts), and what differs from the defaults of its runs."""
+    """The size of a tour: the number of labels (a share on test prompts), and settings of its runs."""
 
     labels: int
     sample: dict[str, Any] = field(default_factory=dict)
@@ -44,13 +44,13 @@ class TourPlan:
 
 FULL = TourPlan(labels=2000)
 QUICK = TourPlan(labels=800, ppo={"max_steps": 8, "learning_rate": 2.5e-3}, compare={"best_of": 0})
-"""Best-of-n takes most of a comparison's time; its figures stand in the full tour."""
+"""A short tour without best-of-n, which takes most of a comparison's time."""
 TWO_CPUS = Path(__file__).resolve().parents[2] / "docs" / "accelerate" / "two-cpus.yaml"
-"""What docs/scaling.md tells anybody to put into a home."""
+"""The accelerate file that docs/scaling.md recommends for a machine without a GPU."""
 
 
 class StageFailed(Exception):
-    """A run of the tour did not end well; `run` says how."""
+    """A run of the tour ended without success; `run` holds its row."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run.error or run.state)
@@ -58,12 +58,15 @@ class StageFailed(Exception):
 
 
 def rubric_score(prompt: Prompt, completion: Completion) -> float:
-    """The rubric's gold, as the simulated labelers see it through their noise."""
+    """Return the rubric's gold, to which simulated labelers add noise."""
     return starter.gold(prompt.facts, completion.text, completion.ended)
 
 
 def prepare_home(store: Store) -> None:
-    """The starter, and, where there is no GPU but a second core, PPO in two processes: two threads of one make less of small matrices."""
+    """Register the starter; without a GPU, share PPO between two processes if there is a second core.
+
+    Two processes compute small matrices faster than two threads of one.
+    """
     starter.register(store)
     import torch  # heavy, and the rest of a tour is done by other processes
 
@@ -72,7 +75,7 @@ def prepare_home(store: Store) -> None:
 
 
 def work_in_process(store: Store, run: Run) -> float:
-    """Work a queued run in a process of its own until it ends; the most memory it held, in MB."""
+    """Do a queued run in its own process until it ends; return its peak memory in MB."""
     supervisor = Supervisor(store.home)
     supervisor.start(store.runs.claim())
     child = supervisor.children[run.id]
@@ -88,7 +91,7 @@ def work_in_process(store: Store, run: Run) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TourEnvironment:
-    """What a tour takes from outside: how a home gets prompts and its first policies, the rubric, and who works its runs."""
+    """A tour's replaceable parts: how a home gets prompts and policies, the rubric, and how runs are done."""
 
     register: Callable[[Store], None] = prepare_home
     score: Callable[[Prompt, Completion], float] = rubric_score
@@ -97,7 +100,7 @@ class TourEnvironment:
 
 @dataclass(slots=True)
 class Tour:
-    """One tour under way: its store and what its stages took."""
+    """One tour in progress: its store, and the time and memory of its stages."""
 
     store: Store
     plan: TourPlan
@@ -107,7 +110,7 @@ class Tour:
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def run(self, name: str, kind: str, /, **settings: Any) -> Run:
-        """One stage that is a run. Raises StageFailed where it does not end well."""
+        """Do one stage that is a run. Raises StageFailed if it does not end with success."""
         parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
@@ -118,7 +121,7 @@ class Tour:
         return run
 
     def label(self) -> int:
-        """The stage of the simulated labelers; how many labels they gave."""
+        """Do the stage of the simulated labelers; return the number of labels."""
         with self._timed("label") as spent:
             given = simulate(
                 self.store,
@@ -133,7 +136,7 @@ class Tour:
         return given
 
     def sample(self, start: Policy) -> Run:
-        """As many pairs as will be labeled, on as many prompts as there are: more per prompt only where these run out."""
+        """Sample as many pairs as will be labeled, with more per prompt only if there are too few prompts."""
         pairs = math.ceil(self.plan.labels / OVERLAP * SPARE)
         share, prompts = SampleSettings().test_share, self.store.prompts
         each = math.ceil(max(pairs * (1 - share) / prompts.count("train"), pairs * share / prompts.count("test")))
@@ -142,7 +145,7 @@ class Tour:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[dict[str, float]]:
-        """Measures a stage, and says when it begins and ends; what the block puts into the dictionary is kept beside it."""
+        """Time a stage and print its begin and end; store what the block puts into the dictionary."""
         self.say(f"{name} ...")
         began, spent = time.monotonic(), {}
         yield spent
