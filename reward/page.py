@@ -1,32 +1,36 @@
-"""The page Reward: every reward model with what its accuracy must be read against, and a form that queues a new one."""
+"""The Reward page: every reward model with the figures that put its accuracy into perspective, and a form to train one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
 
 from data.errors import BadInput
 from data.formats.export_shapes import make_pseudonym
-from data.records import Run
+from data.records import RewardModel, Run
 from data.settings import Described, describe
 from data.store import Store
 from labeling.accounts.current import current_account
+from labeling.texts.reader import reader_language
+from labeling.texts.translate import say
 from reward.report import view
 from reward.settings import RewardSettings
 
 Enqueue = Callable[[dict[str, Any], str], Run]
-Looks = Sequence[Callable]
-"""The events on which the page looks at the store again: loaded, turned to, or some seconds went by."""
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-HERE = "(...given) => [location.hash, ...given.slice(1)]"
-"""Put before such a look: its first input becomes the page on the screen, so that a hidden page costs nothing."""
-
-
-def build_reward_tab(store: Store, looks: Looks, *, enqueue: Enqueue) -> None:
-    """Build the page. `enqueue(settings, name)` queues a run of kind reward."""
-    RewardPage(store, looks, enqueue)
+"""Queue a run of kind reward with these settings on behalf of the account of that name. Raises BadInput."""
+Looks = Sequence[Callable[..., object]]
+"""The events on which the page reads the store again: it was loaded or opened, or some seconds went by."""
+Updates = dict[Block, object]
+"""New values of components by component; every other output of the event stays as it is."""
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+SEND_PLACE = "(...given) => [location.hash, ...given.slice(1)]"
+"""JavaScript before a refresh: it puts the address's #page into the first input, so that hidden pages are skipped."""
+LISTED = ("from",)
+"""Settings that name a policy: the page fills their lists."""
 
 
 class RewardPage:
@@ -34,97 +38,115 @@ class RewardPage:
 
     def __init__(self, store: Store, looks: Looks, enqueue: Enqueue) -> None:
         self.store, self.enqueue = store, enqueue
-        lead = "Each orders answers as the labelers did. Accuracy is on test prompts, which no run trains on."
-        gr.HTML(f"<h1>Reward</h1><p class=soft>{lead}</p>", elem_classes="plain", padding=False)
-        self.cards = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-cards")
-        self.choice = gr.Dropdown(label="Look closer at", elem_id="reward-choice", visible=False)
-        self.closer = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-closer")
+        _html(f"<h1>{_text('title')}</h1><p class=soft>{_text('lead')}</p>")
+        self.cards = _html(elem_id="reward-cards")
+        self.choice = gr.Dropdown(label=_text("choice"), elem_id="reward-choice", visible=False)
+        self.closer = _html(elem_id="reward-closer")
         self.groups = gr.Dataframe(
             headers=view.HEADERS,
             interactive=False,
             visible=False,
             elem_id="reward-groups",
-            label="Accuracy by group, 95 % intervals by prompt",
+            label=_text("groups"),
         )
-        self.worst = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-worst")
-        self._form()
-        self.where, self.listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
-        shown = [self.listed, self.cards, self.choice, self.fields["from"]]
-        gr.on(looks, self.tick, [self.where, self.listed], shown, js=HERE, **QUIET)
+        self.worst = _html(elem_id="reward-worst")
+        self._add_form()
+        place, self.seen = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+        shown = [self.seen, self.cards, self.choice, self.fields["from"]]
+        gr.on(looks, self.refresh, [place, self.seen], shown, js=SEND_PLACE, **QUIET)
         self.choice.change(self.show, self.choice, [self.closer, self.groups, self.worst], **QUIET)
 
-    def tick(self, place: str, listed: str) -> list:
-        """The cards again when a reward model came, the choices of the form when a policy did."""
+    def _add_form(self) -> None:
+        settings = describe(RewardSettings)
+        self.fields: dict[str, Component] = {}
+        _html(f"<h2>{_text('form')}</h2>")
+        with gr.Row(elem_classes="fields"):
+            self._add_fields([setting for setting in settings if setting.main])
+        with gr.Accordion(_text("more_settings"), open=False), gr.Row(elem_classes="fields"):
+            self._add_fields([setting for setting in settings if not setting.main])
+        start = gr.Button(_text("start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
+        status = _html(elem_id="reward-told")
+        start.click(self.submit, set(self.fields.values()), status, **QUIET)
+
+    def _add_fields(self, settings: Sequence[Described]) -> None:
+        self.fields |= {setting.key: setting_field(setting, LISTED, min_width=200) for setting in settings}
+
+    def refresh(self, place: str, seen: str) -> Updates:
+        """Draw the cards again when a reward model was added, and the policies of the form when a policy was."""
         models, policies = self.store.reward_models.all(), view.policy_names(self.store)
         mark = f"{len(models)} {len(policies)}"
-        if place != "#reward" or mark == listed:
-            return [gr.skip()] * 4
-        start = gr.Dropdown(choices=policies)
-        if listed.split(" ")[0] == str(len(models)):
-            return [mark, gr.skip(), gr.skip(), start]
+        if place != "#reward" or mark == seen:
+            return gr.skip()
+        updates: Updates = {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
+        if seen.split(" ")[0] == str(len(models)):
+            return updates
+        return {**updates, self.cards: view.cards(models), self.choice: self.offer(models)}
+
+    def offer(self, models: Sequence[RewardModel]) -> gr.Dropdown:
+        """Return the reward models to choose from, the newest chosen."""
         names = [(f"{model.public} · {model.name}", model.public) for model in reversed(models)]
-        chosen = gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
-        return [mark, view.cards(models), chosen, start]
+        return gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
 
-    def show(self, chosen: str | None) -> list:
-        """Plots, the table of groups and the worst disagreements of one reward model."""
+    def show(self, chosen: str | None) -> Updates:
+        """Draw the plots, the table of groups and the worst disagreements of one reward model."""
         if not chosen:
-            return [gr.skip()] * 3
+            return gr.skip()
         model = self.store.reward_models.get(chosen)
-        names = {
-            make_pseudonym(account.id): account.name for account in self.store.accounts.all()
-        }  # reports hold pseudonyms
+        # Reports hold pseudonyms.
+        names = {make_pseudonym(account.id): account.name for account in self.store.accounts.all()}
         rows = view.groups(model, names)
-        title = f"<h2>Where {view.esc(chosen)} is surest and the labeler disagrees</h2>"
-        return [
-            view.closer(model),
-            gr.Dataframe(rows, visible=bool(rows)),
-            f"{title}{view.worst(model, names)}" if rows else "",
-        ]
+        title = f"<h2>{view.esc(_text('worst', model=chosen))}</h2>"
+        return {
+            self.closer: view.closer(model),
+            self.groups: gr.Dataframe(rows, visible=bool(rows)),
+            self.worst: f"{title}{view.worst(model, names)}" if rows else "",
+        }
 
-    def submit(self, *given: Any) -> str:
-        """Queue a run with the form's settings; the line to show."""
-        account = current_account()
-        wanted = {key: value for key, value in zip(self.fields, given, strict=True) if value is not None}
+    def submit(self, given: Mapping[Block, Any]) -> str:
+        """Queue a run with the form's settings and return the line to show."""
+        values = {key: given[field] for key, field in self.fields.items()}
+        settings = {key: value for key, value in values.items() if value is not None}
         try:
-            run = self.enqueue(wanted, account.name)
+            run = self.enqueue(settings, current_account().name)
         except BadInput as problem:
             return view.said(problem)
-        return view.said(f"{run.public} is queued; follow it on the Runs page.")
-
-    def _form(self) -> None:
-        settings = describe(RewardSettings)
-        self.fields: dict[str, gr.components.Component] = {}
-        gr.HTML("<h2>Train a reward model</h2>", elem_classes="plain", padding=False)
-        with gr.Row(elem_classes="fields"):
-            self.fields |= {one.key: setting_field(one, ["from"], min_width=200) for one in settings if one.main}
-        with gr.Accordion("More settings", open=False), gr.Row(elem_classes="fields"):
-            self.fields |= {one.key: setting_field(one, ["from"], min_width=200) for one in settings if not one.main}
-        start = gr.Button("Train a reward model", variant="primary", scale=0, min_width=220, elem_id="train-reward")
-        told = gr.HTML(elem_classes="plain", padding=False, elem_id="reward-told")
-        start.click(self.submit, list(self.fields.values()), told, **QUIET)
+        return view.said(_text("queued", run=run.public))
 
 
-def setting_field(one: Described, models: Sequence[str], **about: Any) -> gr.components.Component:
-    """The field of one setting by its type; of the keys in `models` a list that the page fills. `about`: more for gradio."""
-    name = one.key.replace("_", " ")
-    about |= {"label": f"{name} ({one.unit})" if one.unit not in ("", one.key) else name, "info": one.help}
-    default = one.default
-    if get_origin(one.type) is Literal:
-        return gr.Dropdown(
-            [(str(choice) or "as fits", choice) for choice in get_args(one.type)], value=default, **about
-        )
-    if one.key in models:
-        return gr.Dropdown([""], value=shown(default), allow_custom_value=True, **about)
-    if one.type is bool:
+def setting_field(setting: Described, models: Sequence[str], **about: Any) -> Component:  # noqa: ANN401 gradio's own
+    """Return the field of a setting by its type. Of the keys in `models` it is a list that the page fills.
+
+    `about`: further arguments of the component.
+    """
+    about |= {"label": _label(setting), "info": setting.help}
+    default = setting.default
+    if get_origin(setting.type) is Literal:
+        choices = [(str(choice) or _text("default_choice"), choice) for choice in get_args(setting.type)]
+        return gr.Dropdown(choices, value=default, **about)
+    if setting.key in models:
+        return gr.Dropdown([""], value=field_value(default), allow_custom_value=True, **about)
+    if setting.type is bool:
         return gr.Checkbox(value=bool(default), **about)
-    if one.type in (int, float) and default is not None:
-        return gr.Number(value=default, precision=0 if one.type is int else None, **about)
-    return gr.Textbox(value=shown(default), max_lines=1, **about)
+    if setting.type in (int, float) and default is not None:
+        return gr.Number(value=default, precision=0 if setting.type is int else None, **about)
+    return gr.Textbox(value=field_value(default), max_lines=1, **about)
 
 
-def shown(value: Any) -> Any:
-    """A setting in its field: lists as texts with commas, None as nothing; numbers and truth values as they are."""
+def field_value(value: Any) -> Any:  # noqa: ANN401 a setting of any type, and a value that gradio takes
+    """Return a setting as its field holds it: a list as a text with commas, None as an empty text."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     return "" if value is None else value
+
+
+def _label(setting: Described) -> str:
+    name = setting.key.replace("_", " ")
+    return f"{name} ({setting.unit})" if setting.unit not in ("", setting.key) else name
+
+
+def _html(value: str = "", elem_id: str | None = None) -> gr.HTML:
+    return gr.HTML(value, elem_classes="plain", padding=False, elem_id=elem_id)
+
+
+def _text(key: str, **values: object) -> str:
+    return say(reader_language(), f"train.reward.{key}", **values)

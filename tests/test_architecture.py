@@ -216,7 +216,7 @@ def test_the_server_opens_every_page_without_torch(tmp_path):
 def page_names() -> list[str]:
     from rlhf.pages.train import PAGES
 
-    return [name for name, _ in PAGES]
+    return list(PAGES)
 
 
 def looks(client) -> list[dict]:

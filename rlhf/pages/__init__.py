@@ -1,4 +1,4 @@
-"""The researcher's pages. gradio would ask other hosts for its newest version and report its use: never here."""
+"""The researcher's pages. Importing them turns off gradio's own requests: its search for updates and its statistics."""
 
 import os
 
@@ -11,5 +11,5 @@ QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
-# Read when gradio is imported, so before any page is.
+# gradio reads these when it is imported, before any page.
 os.environ.update(QUIET)

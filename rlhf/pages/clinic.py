@@ -1,24 +1,40 @@
-"""Data > Clinic: look at the instruction rows, have them rated, choose few, good and varied ones, and check that it helps."""
+"""The Clinic page: examine and rate the instruction rows, choose a snapshot by a recipe, and check that it helps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import gradio as gr
+from gradio.blocks import Block
 
 from data.errors import BadInput
+from data.records import Snapshot
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
-from rlhf.clinic.examination import Examination, examination_path
-from rlhf.pages import clinic_map, clinic_view
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
+from reward.report.view import said as message_html
+from rlhf.pages import clinic_view
+from rlhf.pages.clinic_fields import COLOURS, Forms, add_contest, add_recipe, add_sizes
+from rlhf.pages.clinic_map import draw_examined
+from rlhf.pages.components import (
+    QUIET,
+    SEND_PLACE,
+    Looks,
+    Updates,
+    choices,
+    heading,
+    hidden,
+    html,
+    is_shown,
+    subheading,
+    unchanged,
+)
+from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
-COLOURS = ("cluster", "family", "source")
-ALL = "all rows of the train split"
 SIMULATED = 200
+RUNS = ("embed", "curate", "ab", "quantity")
+"""Kinds of run whose results the page shows."""
 
 
 class ClinicPage:
@@ -26,228 +42,145 @@ class ClinicPage:
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
-        heading(
-            "Data clinic",
-            "Few, varied and good rows often teach a model more than many. Look at yours, choose, and check that it helps.",
-        )
+        heading("clinic")
         self.steps = html()
-        with gr.Row(elem_classes="line"):
-            self.look = gr.Button("Look at the rows", scale=0, elem_id="clinic-look")
-            self.simulate = gr.Button(
-                f"Simulate {SIMULATED} ratings", scale=0, visible=False, elem_id="clinic-simulate"
-            )
-        self.told = html()
-        html(value="<h2>Diversity: what there is</h2>")
-        self.found = html()
-        self.colour = gr.Radio(
-            [(f"by {name}", name) for name in COLOURS],
-            value="cluster",
-            show_label=False,
-            container=False,
-            visible=False,
-        )
-        self.map, self.clusters = html("clinic-map"), html()
-        html(value="<h2>Quality: what it is worth to learn from</h2>")
+        self._add_examination()
+        subheading("clinic.quality")
         self.quality = html()
-        html(value="<h2>A recipe makes a snapshot</h2>")
-        self.recipe = self._recipe()
-        self.curate = gr.Button("Make the snapshot", scale=0, elem_id="clinic-curate")
-        self.snapshots = html()
-        html(value="<h2>A against B: same start, same steps</h2>")
-        self.pair, self.judge = self._contest()
-        self.run_ab = gr.Button("Train and judge both", scale=0, elem_id="clinic-ab")
-        self.trials = html()
-        html(value="<h2>Quantity: where more rows stop helping</h2>")
-        with gr.Row(elem_classes="fields"):
-            self.counts = gr.Textbox(
-                "250,500,1000,2000,4000",
-                label="sizes (rows), by comma",
-                info="nested subsets; all rows are added",
-                max_lines=1,
-            )
-        self.measure = gr.Button("Measure the curve", scale=0, elem_id="clinic-quantity")
-        self.curve = html()
-        self.where, self.seen, self.painted = (gr.Textbox(visible="hidden") for _ in range(3))
+        self._add_forms()
         self._wire(looks)
 
-    def _recipe(self) -> dict[str, Any]:
-        with gr.Row(elem_classes="fields"):
-            rows = gr.Number(
-                500, label="rows", info="0: all that are good enough", precision=0, minimum=0, min_width=140
+    def _add_examination(self) -> None:
+        with gr.Row(elem_classes="line"):
+            self.examine = gr.Button(text("clinic.examine"), scale=0, elem_id="clinic-look")
+            self.simulate = gr.Button(
+                text("clinic.simulate", n=SIMULATED), scale=0, visible=False, elem_id="clinic-simulate"
             )
-            points = gr.Number(
-                3,
-                label="min quality (points)",
-                info="0 to 5; 0: quality does not count",
-                minimum=0,
-                maximum=5,
-                min_width=180,
-            )
-            pick = gr.Dropdown(
-                ["diverse", "random"],
-                value="diverse",
-                label="pick",
-                info="diverse: k-centre; random: to compare with",
-                min_width=180,
-            )
-            whose = gr.Dropdown(
-                ["person", "simulated", "all"],
-                value="person",
-                label="ratings",
-                info="whose quality is learned from",
-                min_width=180,
-            )
-            name = gr.Textbox("", label="name", info="of the snapshot", max_lines=1, min_width=180)
-        return {"rows": rows, "min_quality": points, "pick": pick, "ratings": whose, "name": name}
+        self.status = html()
+        subheading("clinic.diversity")
+        self.examined = html()
+        colours = choices("clinic", COLOURS)
+        self.colour = gr.Radio(colours, value=COLOURS[0], show_label=False, container=False, visible=False)
+        self.map, self.clusters = html("clinic-map"), html()
 
-    def _contest(self) -> tuple[list[gr.Dropdown], gr.Dropdown]:
-        with gr.Row(elem_classes="fields"):
-            pair = [
-                gr.Dropdown([(ALL, "")], value="", label=side, info="rows to train on", min_width=230) for side in "AB"
-            ]
-            judge = gr.Dropdown(
-                [("the rubric", "")], value="", label="judge", info="the rubric, or a reward model", min_width=180
-            )
-        return pair, judge
+    def _add_forms(self) -> None:
+        subheading("clinic.recipe")
+        recipe = add_recipe()
+        self.curate = gr.Button(text("clinic.curate"), scale=0, elem_id="clinic-curate")
+        self.snapshots = html()
+        subheading("clinic.contest")
+        contest = add_contest()
+        self.run_ab = gr.Button(text("clinic.run_ab"), scale=0, elem_id="clinic-ab")
+        self.trials = html()
+        subheading("clinic.quantity")
+        sizes = add_sizes()
+        self.measure = gr.Button(text("clinic.measure"), scale=0, elem_id="clinic-quantity")
+        self.curve = html()
+        self.forms: Forms = {"curate": recipe, "ab": contest, "quantity": {**sizes, "reward": contest["reward"]}}
 
     def _wire(self, looks: Looks) -> None:
-        shown, keys = self.outputs(), list(self.recipe)
-        gr.on(looks, self.tick, [self.where, self.seen, self.painted], shown, js=WHERE, **QUIET)
+        place, self.seen, self.painted = hidden(), hidden(), hidden()
+        contest = self.forms["ab"].values()
+        drawn = [self.steps, self.examined, self.map, self.clusters, self.quality, self.snapshots, self.trials]
+        buttons = [self.examine, self.simulate, self.curate, self.run_ab]
+        shown = [self.seen, *drawn, self.curve, self.colour, *contest, *buttons]
+        gr.on(looks, self.refresh, [place, self.seen, self.painted], shown, js=SEND_PLACE, **QUIET)
         self.colour.change(self.paint, self.colour, [self.map, self.painted], **QUIET)
-        self.look.click(self.start_look, None, [self.told, *shown], **QUIET)
-        self.simulate.click(self.start_ratings, None, [self.told, *shown], **QUIET)
-        self.curate.click(self._positional("curate", keys), list(self.recipe.values()), [self.told, *shown], **QUIET)
-        self.run_ab.click(
-            self._positional("ab", ["a", "b", "reward"]), [*self.pair, self.judge], [self.told, *shown], **QUIET
-        )
-        self.measure.click(
-            self._positional("quantity", ["counts", "reward"]), [self.counts, self.judge], [self.told, *shown], **QUIET
-        )
+        self.examine.click(self.start_examination, None, self.status, **QUIET)
+        self.simulate.click(self.add_ratings, None, [self.status, *shown], **QUIET)
+        for kind, button in (("curate", self.curate), ("ab", self.run_ab), ("quantity", self.measure)):
+            button.click(self._handler(kind), set(self.forms[kind].values()), self.status, **QUIET)
 
-    def outputs(self) -> list:
-        """What `show` fills, in its order."""
-        return [
-            self.seen,
-            self.steps,
-            self.simulate,
-            self.found,
-            self.colour,
-            self.map,
-            self.clusters,
-            self.quality,
-            self.snapshots,
-            *self.pair,
-            self.judge,
-            self.trials,
-            self.curve,
-            self.look,
-            self.curate,
-            self.run_ab,
-        ]
+    def refresh(self, place: str, seen: str, colour: str) -> Updates:
+        """Draw the page again when anything on it changed."""
+        if not is_shown(place, "clinic") or self._mark() == seen:
+            return unchanged()
+        return self.draw(colour)
 
-    def tick(self, place: str, seen: str, colour: str) -> list:
-        """While the page is on the screen: drawn again where something has changed."""
-        if place.split("/")[0] != "#clinic" or self.mark() == seen:
-            return [gr.skip()] * len(self.outputs())
-        return self.show(colour)
-
-    def mark(self) -> str:
-        """Changes with everything that the page shows."""
-        runs = [run for run in self.store.runs.all() if run.kind in ("embed", "curate", "ab", "quantity")]
-        states = " ".join(f"{run.id}{run.state}" for run in runs)
-        return f"{states} {self.store.ratings.counts()} {len(self.store.snapshots.all())} {len(self.store.reward_models.all())}"
-
-    def show(self, colour: str) -> list:
-        """The whole page."""
-        embedded, quantity = (clinic_view.latest(self.store, kind) for kind in ("embed", "quantity"))
-        snapshots = self.store.snapshots.all()
-        rows = [snapshot for snapshot in reversed(snapshots) if snapshot.kind == "instructions"]
-        choices = [
-            (ALL, ""),
-            *((f"{row.public} {row.name or ''} ({row.row_count:,} rows)", row.public) for row in rows),
-        ]
-        judges = [
-            ("the rubric", ""),
-            *((model.public, model.public) for model in reversed(self.store.reward_models.all())),
-        ]
-        starters = bool(self.store.instructions.all(split="train", source="starter", limit=1))
-        drawing, clusters = self.draw(colour or COLOURS[0]) if embedded else ("", "")
-        return [
-            self.mark(),
-            clinic_view.draw_steps(self.store),
-            gr.Button(visible=starters),
-            clinic_view.draw_examination(embedded),
-            gr.Radio(visible=bool(embedded)),
-            drawing,
-            clusters,
-            clinic_view.draw_quality(clinic_view.scored(self.store)),
-            clinic_view.draw_snapshots(snapshots),
-            *[gr.Dropdown(choices=choices)] * 2,
-            gr.Dropdown(choices=judges),
-            clinic_view.draw_trials(self.store.runs.all()),
-            clinic_view.draw_curve(quantity),
-            *self._accents(),
-        ]
-
-    def _accents(self) -> list[gr.Button]:
-        """The button of the step that is due stands out; rating has a link instead."""
-        due = clinic_view.due(self.store)
-        return [gr.Button(variant="primary" if step == due else "secondary") for step in (0, 2, 3)]
-
-    def draw(self, colour: str) -> tuple[str, str]:
-        """The map and the table of clusters of the newest examination."""
-        run = clinic_view.latest(self.store, "embed")
-        place = examination_path(self.store, run.id)
-        if not place.is_file():
-            return empty("The vectors of that look are gone: look again."), ""
-        examination = Examination.load(place.parent)
-        there = {row.id: row for row in self.store.instructions.all(split="train")}
-        families = {prompt.id: prompt.family for prompt in self.store.prompts.all(split="train")}
-        rows = [there[int(id)] for id in examination.ids]
-        tasks = [f"{row.instruction} {row.input}".strip() for row in rows]
-        names = {
-            "cluster": [str(cluster + 1) for cluster in examination.clusters.tolist()],
-            "family": [families.get(row.prompt_id) or row.source for row in rows],
-            "source": [row.source for row in rows],
+    def draw(self, colour: str) -> Updates:
+        """Return the whole page; `colour`: the colours of the map."""
+        store, runs = self.store, self.store.runs.all()
+        snapshots = store.snapshots.all()
+        return {
+            self.seen: self._mark(),
+            self.steps: clinic_view.draw_steps(store),
+            **self.draw_examination(colour),
+            self.quality: clinic_view.draw_quality(clinic_view.newest_scores(store)),
+            self.snapshots: clinic_view.draw_snapshots(snapshots),
+            self.trials: clinic_view.draw_trials(runs),
+            self.curve: clinic_view.draw_curve(clinic_view.newest_run(store, "quantity")),
+            **self._choices(snapshots),
+            **self._buttons(),
         }
-        return clinic_map.draw_map(examination, names[colour], tasks), clinic_map.draw_clusters(
-            examination, names["family"], tasks
-        )
 
-    def paint(self, colour: str) -> list:
-        """The map in other colours, and which: later looks keep to it."""
-        return [self.draw(colour)[0], colour]
+    def draw_examination(self, colour: str) -> Updates:
+        """Return the newest examination: its facts, its map and its clusters."""
+        run = clinic_view.newest_run(self.store, "embed")
+        drawing, clusters = draw_examined(self.store, run, colour or COLOURS[0]) if run else ("", "")
+        return {
+            self.examined: clinic_view.draw_examination(run),
+            self.colour: gr.Radio(visible=run is not None),
+            self.map: drawing,
+            self.clusters: clusters,
+        }
 
-    def start_look(self) -> list:
-        """Queue a look at the rows."""
+    def paint(self, colour: str) -> Updates:
+        """Draw the map in other colours; later refreshes use them too."""
+        run = clinic_view.newest_run(self.store, "embed")
+        return {self.map: draw_examined(self.store, run, colour)[0] if run else "", self.painted: colour}
+
+    def start_examination(self) -> str:
+        """Queue an examination of the rows."""
         return self.start("embed", {})
 
-    def start_ratings(self) -> list:
+    def add_ratings(self) -> Updates:
         """Let simulated raters rate some rows now."""
         try:
-            given = simulate_ratings(self.store, ratings=SIMULATED, raters=2)
+            count = simulate_ratings(self.store, ratings=SIMULATED, raters=2)
         except BadInput as problem:
-            return [said(problem), *self.show("")]
-        return [said(f"{given} simulated ratings. Choose ratings: simulated in the recipe."), *self.show("")]
+            return {self.status: message_html(problem)}
+        return {self.status: message_html(text("clinic.simulated", n=count)), **self.draw("")}
 
-    def start(self, kind: str, settings: dict) -> list:
-        """Queue a run; a line says what came of it."""
-        account = current_account()
-        if settings.get("reward"):
-            settings = settings | {"judge": "reward"}
+    def start(self, kind: str, settings: dict[str, object]) -> str:
+        """Queue a run and return the line to show."""
+        judge = {"judge": "reward"} if settings.get("reward") else {}
         try:
-            run = launch(self.store, kind, settings, by=account.name)
+            run = launch(self.store, kind, settings | judge, by=current_account().name)
         except BadInput as problem:
-            return [said(problem), *[gr.skip()] * len(self.outputs())]
-        return [
-            said(f"{run.public} is queued. Follow it on the Runs page; this page shows what it finds."),
-            *[gr.skip()] * len(self.outputs()),
+            return message_html(problem)
+        return message_html(text("clinic.queued", run=run.public))
+
+    def _handler(self, kind: str) -> Callable[[Mapping[Block, object]], str]:
+        def start(given: Mapping[Block, object]) -> str:
+            return self.start(kind, {key: given[field] for key, field in self.forms[kind].items()})
+
+        return start
+
+    def _choices(self, snapshots: list[Snapshot]) -> Updates:
+        """Return the snapshots and the judges to choose from, newest first."""
+        rows = [snapshot for snapshot in reversed(snapshots) if snapshot.kind == "instructions"]
+        named = [
+            (text("clinic.snapshot", id=row.public, name=row.name or "", rows=row.row_count), row.public)
+            for row in rows
         ]
+        sides = gr.Dropdown(choices=[(text("clinic.all_rows"), ""), *named])
+        rewards = [(model.public, model.public) for model in reversed(self.store.reward_models.all())]
+        judges = gr.Dropdown(choices=[(text("clinic.rubric"), ""), *rewards])
+        contest = self.forms["ab"]
+        return {contest["a"]: sides, contest["b"]: sides, contest["reward"]: judges}
 
-    def _positional(self, kind: str, keys: list[str]) -> Callable:
-        """Return a handler that queues a run of `kind` with the values of `keys` as its settings."""
+    def _buttons(self) -> Updates:
+        """Return the buttons, the due step's one primary; ratings are simulated for the starter's rows only."""
+        due = clinic_view.due_step(self.store)
+        starter = bool(self.store.instructions.all(split="train", source="starter", limit=1))
+        buttons = {"examine": self.examine, "choose": self.curate, "check": self.run_ab}
+        accents = {
+            button: gr.Button(variant="primary" if step == due else "secondary") for step, button in buttons.items()
+        }
+        return {**accents, self.simulate: gr.Button(visible=starter)}
 
-        def handler(*given: Any) -> list:
-            return self.start(kind, dict(zip(keys, given, strict=True)))
-
-        return handler
+    def _mark(self) -> str:
+        """Return a mark that changes with everything the page shows."""
+        store = self.store
+        states = " ".join(f"{run.id}{run.state}" for run in store.runs.all() if run.kind in RUNS)
+        return f"{states} {store.ratings.counts()} {len(store.snapshots.all())} {store.reward_models.count()}"

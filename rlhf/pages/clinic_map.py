@@ -1,4 +1,4 @@
-"""The map of the instruction rows as SVG, and what each cluster holds."""
+"""The map of the instruction rows as SVG, and a table of its clusters. Without gradio."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rlhf.clinic.examination import Examination
-from rlhf.pages.components import esc
+from data.records import Run
+from data.store import Store
+from rlhf.clinic.examination import Examination, examination_path
+from rlhf.pages.markup import empty, esc, table
+from rlhf.pages.texts import text
 
 DOTS = 1200
 WIDTH, HEIGHT, EDGE = 760, 430, 22
@@ -27,75 +30,97 @@ COLOURS = (
     "#3c4fa3",
     "#8c5a3c",
 )
-"""Every name stands on the map as well, so that no colour carries a meaning alone."""
+"""Colours of groups. The map shows every group's name too, so that no colour carries a meaning alone."""
 WORDS = 6
+COLUMNS = ("cluster", "rows", "words", "families", "middle")
+
+
+def draw_examined(store: Store, run: Run, colour: str) -> tuple[str, str]:
+    """Return the map of an examination, coloured by cluster, family or source, and the table of its clusters."""
+    file = examination_path(store, run.id)
+    if not file.is_file():
+        return empty(text("clinic.vectors_gone")), ""
+    examination = Examination.load(file.parent)
+    stored = {row.id: row for row in store.instructions.all(split="train")}
+    families = {prompt.id: prompt.family for prompt in store.prompts.all(split="train")}
+    rows = [stored[int(id)] for id in examination.ids]
+    tasks = [f"{row.instruction} {row.input}".strip() for row in rows]
+    names = {
+        "cluster": [str(cluster + 1) for cluster in examination.clusters.tolist()],
+        "family": [_family(families, row.prompt_id) or row.source for row in rows],
+        "source": [row.source for row in rows],
+    }
+    return draw_map(examination, names[colour], tasks), draw_clusters(examination, names["family"], tasks)
 
 
 def draw_map(examination: Examination, names: Sequence[str], tasks: Sequence[str]) -> str:
-    """Up to 1,200 rows as dots, coloured by `names` (cluster, family or source), each name at the middle of its rows."""
-    places = np.random.default_rng(0).permutation(len(tasks))[:DOTS]
-    low, high = np.percentile(examination.map, [0.5, 99.5], axis=0)
-    spots = (
-        np.clip((examination.map - low) / np.maximum(high - low, 1e-9), 0, 1) * (WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE)
-        + EDGE
-    )
-    kinds = [name for name, _ in Counter(names).most_common()]
-    colour = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(kinds)}
+    """Return up to 1,200 rows as dots, coloured by `names` (cluster, family or source), each name amid its rows."""
+    spots = _spots(examination.map)
+    groups = [name for name, _ in Counter(names).most_common()]
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(groups)}
     dots = "".join(
-        f"<circle cx={x:.0f} cy={y:.0f} r=3 fill='{colour[names[at]]}' fill-opacity=.65><title>{esc(tasks[at][:120])}</title></circle>"
-        for at, (x, y) in zip(places, spots[places], strict=True)
+        f"<circle cx={spots[row][0]:.0f} cy={spots[row][1]:.0f} r=3 fill='{colours[names[row]]}' fill-opacity=.65>"
+        f"<title>{esc(tasks[row][:120])}</title></circle>"
+        for row in np.random.default_rng(0).permutation(len(tasks))[:DOTS]
     )
-    array = np.array(names)
-    labels = "".join(
-        f"<text x={x:.0f} y={y:.0f} text-anchor=middle class=spot>{esc(name)}</text>"
-        for name in kinds[: 2 * len(COLOURS)]
-        for x, y in [np.median(spots[array == name], axis=0)]
-    )
-    said = f"Map of {len(tasks):,} instructions in {len(kinds)} groups"
-    frame = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{said}' class=map>{dots}{labels}</svg>"
-    lead = f"{min(DOTS, len(tasks)):,} of {len(tasks):,} rows; near means alike to the model. Principal components of the vectors, no unit."
-    return f"<figure><figcaption><b>Map of the instructions</b> <span class=soft>{lead}</span></figcaption>{frame}</figure>"
+    labels = "".join(_label(name, spots[np.array(names) == name]) for name in groups[: 2 * len(COLOURS)])
+    spoken = esc(text("clinic.map_spoken", rows=len(tasks), groups=len(groups)))
+    frame = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{spoken}' class=map>{dots}{labels}</svg>"
+    lead = esc(text("clinic.map_lead", shown=min(DOTS, len(tasks)), rows=len(tasks)))
+    title = esc(text("clinic.map_title"))
+    return f"<figure><figcaption><b>{title}</b> <span class=soft>{lead}</span></figcaption>{frame}</figure>"
 
 
 def draw_clusters(examination: Examination, families: Sequence[str], tasks: Sequence[str]) -> str:
-    """A table: each cluster's size, the words that set it apart, its families, and the instruction nearest its middle."""
-    everywhere = Counter(word for task in tasks for word in _words(task))
-    lines = "".join(
-        _cluster(examination, cluster, families, tasks, everywhere)
+    """Return a table of clusters: size, distinctive words, families, and the instruction nearest the middle."""
+    every = Counter(word for task in tasks for word in _words(task))
+    rows = [
+        _cluster(examination, cluster, families, tasks, every)
         for cluster, _ in Counter(examination.clusters.tolist()).most_common()
-    )
-    head = "".join(
-        f"<th scope=col>{name}</th>"
-        for name in ("Cluster", "Rows", "Words that set it apart", "Holds", "In its middle")
-    )
-    return f"<div class='card scroll'><table class=plain-table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+    ]
+    head = [text(f"clinic.column_{name}") for name in COLUMNS]
+    return f"<div class='card scroll'>{table(head, rows)}</div>"
+
+
+def _spots(places: np.ndarray) -> np.ndarray:
+    """Return (rows, 2) places of the map in the drawing; the outermost percent of rows lies on its edge."""
+    low, high = np.percentile(places, [0.5, 99.5], axis=0)
+    shares = np.clip((places - low) / np.maximum(high - low, 1e-9), 0, 1)
+    return shares * (WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE) + EDGE
+
+
+def _label(name: str, spots: np.ndarray) -> str:
+    x, y = np.median(spots, axis=0)
+    return f"<text x={x:.0f} y={y:.0f} text-anchor=middle class=spot>{esc(name)}</text>"
+
+
+def _family(families: dict[int, str | None], prompt_id: int | None) -> str | None:
+    return None if prompt_id is None else families.get(prompt_id)
 
 
 def _cluster(
-    examination: Examination, cluster: int, families: Sequence[str], tasks: Sequence[str], everywhere: Counter
-) -> str:
-    inside = np.flatnonzero(examination.clusters == cluster)
-    here = Counter(word for at in inside for word in _words(tasks[at]))
+    examination: Examination, cluster: int, families: Sequence[str], tasks: Sequence[str], every: Counter[str]
+) -> tuple[str, ...]:
+    """Return a row under COLUMNS; `every`: the number of rows that hold each word."""
+    inside: list[int] = np.flatnonzero(examination.clusters == cluster).tolist()
     share = len(inside) / len(tasks)
-    apart = sorted(
-        (word for word in here if here[word] > 1),
-        key=lambda word: here[word] * (here[word] / everywhere[word] - share),
-        reverse=True,
-    )
     vectors = examination.instructions[inside]
     middle = inside[int(np.argmin(((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1)))]
-    holds = ", ".join(
-        f"{name} {100 * count / len(inside):.0f} %"
-        for name, count in Counter(families[at] for at in inside).most_common(3)
-    )
-    cells = (
+    common = Counter(families[row] for row in inside).most_common(3)
+    return (
         f"{cluster + 1}",
         f"{len(inside):,} ({100 * share:.0f} %)",
-        ", ".join(apart[:WORDS]),
-        holds,
+        ", ".join(_distinctive([tasks[row] for row in inside], every, share)),
+        ", ".join(f"{name} {100 * count / len(inside):.0f} %" for name, count in common),
         tasks[middle][:140],
     )
-    return f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _distinctive(tasks: Sequence[str], every: Counter[str], share: float) -> list[str]:
+    """Return the words that are more frequent in these rows than in all; `share`: that of these rows among all."""
+    here = Counter(word for task in tasks for word in _words(task))
+    repeated = [word for word in here if here[word] > 1]
+    return sorted(repeated, key=lambda word: here[word] * (here[word] / every[word] - share), reverse=True)[:WORDS]
 
 
 def _words(task: str) -> set[str]:

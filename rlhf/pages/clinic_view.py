@@ -1,4 +1,4 @@
-"""What the clinic's page draws from reports: where one stands, quality, snapshots with their data cards, trials."""
+"""Reports of the data clinic as HTML: steps, quality, snapshots with data cards, trials, curve. Without gradio."""
 
 from __future__ import annotations
 
@@ -9,233 +9,224 @@ from data.records import Run, Snapshot
 from data.store import Store
 from reward.report.plots import figure
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
-from rlhf.pages.components import empty, esc, facts, percent, with_interval
+from rlhf.pages.markup import empty, esc, facts, percent, with_interval
+from rlhf.pages.texts import text
 
 Report = Mapping[str, Any]
-RATERS = {"person": "people", "simulated": "simulated raters"}
+RATE_PAGE = "../label/rate"
+RATINGS = 20
+"""Ratings from which on the quality of rows can be learned."""
+STEPS = ("examine", "rate", "choose", "check")
+CARDS, TRIALS = 8, 5
+"""Snapshots and trials on the page."""
 
 
-def latest(store: Store, kind: str) -> Run | None:
-    """The newest run of a kind that is done."""
+def newest_run(store: Store, kind: str) -> Run | None:
+    """Return the newest run of a kind that is done."""
     return next((run for run in store.runs.all() if run.kind == kind and run.state == "done"), None)
 
 
-def scored(store: Store) -> Run | None:
-    """The newest finished recipe that gave points to the rows."""
-    return next(
-        (run for run in store.runs.all() if run.kind == "curate" and run.state == "done" and "quality" in run.report),
-        None,
-    )
+def newest_scores(store: Store) -> Run | None:
+    """Return the newest finished recipe that scored the rows."""
+    runs = (run for run in store.runs.all() if run.kind == "curate" and run.state == "done")
+    return next((run for run in runs if "quality" in run.report), None)
 
 
-def due(store: Store) -> int | None:
-    """Which of the four steps is the first that is not done: 0 look, 1 rate, 2 choose, 3 check; None where all are."""
-    done = (
-        latest(store, "embed"),
-        sum(store.ratings.counts().values()) >= 20,
-        latest(store, "curate"),
-        latest(store, "ab"),
-    )
-    return next((number for number, step in enumerate(done) if not step), None)
+def due_step(store: Store) -> str | None:
+    """Return the first of STEPS that is not done; None if all are."""
+    done = {
+        "examine": newest_run(store, "embed"),
+        "rate": sum(store.ratings.counts().values()) >= RATINGS,
+        "choose": newest_run(store, "curate"),
+        "check": newest_run(store, "ab"),
+    }
+    return next((step for step in STEPS if not done[step]), None)
 
 
 def draw_steps(store: Store) -> str:
-    """The four steps in their order, each with what there is."""
-    embedded, curated, trial = (latest(store, kind) for kind in ("embed", "curate", "ab"))
-    counts, rows = store.ratings.counts(), store.instructions.count()
-    looked = (
-        f"{embedded.report['rows']:,} rows, {embedded.report['near_duplicates']:,} near-duplicates"
-        if embedded
-        else f"{rows:,} rows wait"
-    )
-    rated = f"{counts['person']:,} by people, {counts['simulated']:,} simulated"
-    chosen = f"{curated.report['chosen']:,} rows in {curated.report['snapshot']}" if curated else "no snapshot yet"
-    checked = (
-        f"A wins {with_interval(trial.report['win_rate'], trial.report['win_rate_ci'])}" if trial else "no trial yet"
-    )
-    told = (
-        ("1 Look", looked, "map, near-duplicates, IFD"),
-        ("2 Rate", rated, "0 to 5; 200 are a good start: <a href='../label/rate'>rate rows</a>"),
-        ("3 Choose", chosen, "by a recipe"),
-        ("4 Check", checked, "A against B"),
-    )
-    step = due(store)
+    """Return the four steps in their order, each with its result so far."""
+    due, results = due_step(store), _results(store)
+    link = f"<a href='{RATE_PAGE}'>{esc(text('clinic.rate_rows'))}</a>"
     boxes = "".join(
-        f"<div class='card{' next' * (at == step)}'><span class=soft>{name}</span><div><b>{esc(what)}</b></div><span class=soft>{how}</span></div>"
-        for at, (name, what, how) in enumerate(told)
+        f"<div class='card{' next' * (step == due)}'>"
+        f"<span class=soft>{number} {esc(text(f'clinic.step_{step}'))}</span>"
+        f"<div><b>{esc(results[step])}</b></div>"
+        f"<span class=soft>{esc(text(f'clinic.step_{step}_how'))} {link if step == 'rate' else ''}</span></div>"
+        for number, step in enumerate(STEPS, start=1)
     )
     return f"<div class=steps>{boxes}</div>"
 
 
 def draw_examination(run: Run | None) -> str:
-    """What the last look found, in a row of facts."""
+    """Return the facts of an examination."""
     if run is None:
-        return empty(
-            "The rows have not been looked at yet. Press “Look at the rows”: about a minute for 1,000 rows on one core."
-        )
+        return empty(text("clinic.not_examined"))
     report = run.report
-    spoken = ", ".join(f"{name} {count:,}" for name, count in list(report["languages"].items())[:4])
+    languages = ", ".join(f"{name} {count:,}" for name, count in list(report["languages"].items())[:4])
     return facts(
         {
-            "Rows": f"{report['rows']:,}",
-            "Vectors": report["model"],
-            "Near-duplicates": f"{report['near_duplicates']:,}",
-            "Median IFD": f"{report['ifd']:.2f}",
-            "Languages of the answers": spoken,
-            "Run": run.public,
+            text("clinic.rows"): f"{report['rows']:,}",
+            text("clinic.vectors"): report["model"],
+            text("clinic.near_duplicates"): f"{report['near_duplicates']:,}",
+            text("clinic.median_ifd"): f"{report['ifd']:.2f}",
+            text("clinic.languages"): languages,
+            text("clinic.run"): run.public,
         }
     )
 
 
 def draw_quality(run: Run | None) -> str:
-    """How far the scores are to be trusted, their spread, and the best and worst rows as texts."""
+    """Return the accuracy of the quality scores, their distribution, and the texts of the best and worst rows."""
     quality = run.report.get("quality") if run else None
-    if not quality:
-        todo = "No row has points yet. Rate some rows, then make a snapshot below: every row gets points from 0 to 5."
-        return empty(todo, "../label/rate", "Rate rows")
+    if run is None or not quality:
+        return empty(text("clinic.no_scores"), RATE_PAGE, text("clinic.rate_rows"))
     held, defects = quality["held_out"], quality["defects"]
-    told = {
-        "Learned from": f"{quality['ratings']:,} ratings of {quality['rated_rows']:,} rows ({quality['whose']})",
-        "Same side of 3 points as unseen ratings": with_interval(held["accuracy"], held["ci"]),
-        "Always the commoner side": percent(held["baseline"]),
-        **agreed(quality),
-        "Rank correlation": f"{held['spearman']:.2f}",
+    learned = {"ratings": quality["ratings"], "rows": quality["rated_rows"], "whose": quality["whose"]}
+    shown = {
+        text("clinic.learned_from"): text("clinic.ratings_of_rows", **learned),
+        text("clinic.held_out_accuracy"): with_interval(held["accuracy"], held["ci"]),
+        text("clinic.baseline"): percent(held["baseline"]),
+        **rater_agreement(quality),
+        text("clinic.rank_correlation"): f"{held['spearman']:.2f}",
+        **(_defects(defects) if defects else {}),
     }
-    if defects:
-        told |= {
-            "Marked defects that the filter drops": percent(defects["recall"]),
-            "Dropped rows that have one": percent(defects["precision"]),
-            "Mean AUC over kinds of defect": f"{defects['macro_auc']:.3f}",
-        }
-    by_kind = (
-        facts({f"AUC: {name.replace('_', ' ')}": f"{value:.3f}" for name, value in defects["auc"].items()})
-        if defects
-        else ""
-    )
-    return f"<div class=card>{facts(told)}{by_kind}</div><div class=plots>{draw_histogram(run)}</div>{_rows(quality)}"
+    auc = defects["auc"].items() if defects else ()
+    by_kind = facts({text("clinic.auc_of", defect=name.replace("_", " ")): f"{value:.3f}" for name, value in auc})
+    plots = f"<div class=plots>{draw_histogram(run)}</div>"
+    return f"<div class=card>{facts(shown)}{by_kind if auc else ''}</div>{plots}{_extremes(quality)}"
 
 
-def agreed(quality: Report) -> dict[str, str]:
-    """How often two raters of one source agree, people apart from simulated ones; nothing of a report in which they stand together."""
-    found = quality["agreement"]
-    if "rows" in found:  # as earlier versions wrote it: one figure
-        found = {} if quality["whose"] == "all" else {quality["whose"]: found}
+def rater_agreement(quality: Report) -> dict[str, str]:
+    """Return how often two raters of one source agree, people or simulated; empty if a report mixes them."""
+    by_source = quality["agreement"]
+    if "rows" in by_source:  # reports of earlier versions hold one figure for all sources
+        by_source = {} if quality["whose"] == "all" else {quality["whose"]: by_source}
     return {
-        f"Two {RATERS[source]} agree": with_interval(one["rate"], one["ci"])
-        for source, one in found.items()
-        if one["rows"]
+        text(f"clinic.agree_{source}"): with_interval(agreement["rate"], agreement["ci"])
+        for source, agreement in by_source.items()
+        if agreement["rows"]
     }
 
 
 def draw_histogram(run: Run) -> str:
-    """How the points of all rows are spread, and the threshold."""
+    """Return the distribution of all rows' points, and the threshold."""
     counts, limit = run.report["quality"]["histogram"], run.settings["min_quality"]
     top = max(counts) * 1.05
     edges = [5 * number / len(counts) for number in range(len(counts) + 1)]
     chart = Chart((0, 5), (0, top))
-    chart.axes("points", "rows", [(point, str(point)) for point in range(6)], round_ticks(0, top))
+    axes = text("clinic.axis_points"), text("clinic.axis_rows")
+    chart.axes(*axes, [(point, str(point)) for point in range(6)], round_ticks(0, top))
     chart.steps(edges, counts, "main")
     chart.line([(limit, 0), (limit, top)], "other")
-    return figure(
-        "Points of all rows",
-        f"The dashed line is the threshold, {limit:g}.",
-        chart.svg(f"Histogram of points; threshold {limit:g}"),
-    )
-
-
-def _rows(quality: Report) -> str:
-    return "".join(
-        f"<details{' open' if name == 'worst' else ''}><summary>The {name} {len(quality[name])} rows</summary>"
-        + "".join(map(_row, quality[name]))
-        + "</details>"
-        for name in ("worst", "best")
-    )
-
-
-def _row(row: Report) -> str:
-    texts = f"<div class=asked>{esc(row['task'])}</div><div class=told>{esc(row['answer'])}</div>"
-    return f"<div class=rated><b>{row['points']:.1f}</b><div>{texts}</div></div>"
+    spoken, note = (text(f"clinic.histogram_{part}", limit=f"{limit:g}") for part in ("spoken", "note"))
+    return figure(text("clinic.histogram_title"), note, chart.svg(spoken))
 
 
 def draw_snapshots(snapshots: Sequence[Snapshot]) -> str:
-    """Curated snapshots, newest first, each with its data card."""
-    made = [snapshot for snapshot in reversed(snapshots) if "recipe" in snapshot.filters]
-    if not made:
-        return empty("No snapshot was made by a recipe yet. Make one with the form above.")
-    return "".join(_card(snapshot) for snapshot in made[:8])
-
-
-def _card(snapshot: Snapshot) -> str:
-    about, recipe = snapshot.filters, snapshot.filters["recipe"]
-    quality, near = about.get("quality"), about["coverage"]
-    told = {
-        "Rows": f"{snapshot.row_count:,} of {about['rows']:,}",
-        "Quality": f"{recipe['min_quality']:g} points or more" if recipe["min_quality"] else "does not count",
-        "Chosen": recipe["pick"],
-        "Left out": "; ".join(f"{count:,} {reason}" for reason, count in about["left_out"].items()),
-        "Mean distance to a chosen row": f"{near['chosen']['mean']:.2f} (random rows: {near['random']['mean']:.2f})",
-        "Ratings": quality and f"{quality['ratings']:,} ({quality['whose']}), hash {quality['hash']}",
-        "Sources": ", ".join(f"{name} {count:,}" for name, count in about["sources"].items()),
-        "Made by": f"{about['run']} from {about['examination']}",
-        "Made": snapshot.created_at[:16].replace("T", " "),
-        "Hash": snapshot.hash[:12],
-        "Train on it": f"preference-loop train sft --set snapshot={snapshot.public}",
-    }
-    return f"<div class=card><b>{esc(snapshot.public)}</b> {esc(snapshot.name or '')}{facts(told)}</div>"
+    """Return the snapshots made by a recipe, newest first, each with its data card."""
+    curated = [snapshot for snapshot in reversed(snapshots) if "recipe" in snapshot.filters]
+    if not curated:
+        return empty(text("clinic.no_snapshot"))
+    return "".join(_card(snapshot) for snapshot in curated[:CARDS])
 
 
 def draw_trials(runs: Sequence[Run]) -> str:
-    """What A against B came to, newest first."""
+    """Return the results of A against B, newest first."""
     done = [run for run in runs if run.kind == "ab" and run.state == "done"]
     if not done:
-        return empty(
-            "No trial yet. Choose two snapshots above: both are trained for the same steps and judged on test prompts."
-        )
-    return "".join(_trial(run) for run in done[:5])
-
-
-def _trial(run: Run) -> str:
-    report = run.report
-    a, b = report["a"], report["b"]
-    sides = {
-        name: f"{side['snapshot']} {side['name'] or ''} ({side['rows']:,} rows, {side['policy']})"
-        for name, side in (("A", a), ("B", b))
-    }
-    told = {
-        **sides,
-        "A wins": with_interval(report["win_rate"], report["win_rate_ci"]),
-        "Steps of each": report["steps"],
-        "Gold of B, of A": f"{report['gold_start']:.2f}, {report['gold_end']:.2f}",
-    }
-    return f"<div class=card><b>{esc(run.public)}</b>{facts(told)}</div>"
+        return empty(text("clinic.no_trial"))
+    return "".join(_trial(run) for run in done[:TRIALS])
 
 
 def draw_curve(run: Run | None) -> str:
-    """Win rate against the start by number of rows, and from where on it is flat."""
+    """Return the win rate against the start by number of rows, and the number from which on it is flat."""
     if run is None:
-        return empty(
-            "Not measured yet. The same steps are trained on more and more rows; each policy is judged against the start."
-        )
+        return empty(text("clinic.no_curve"))
     curve, flat = run.report["curve"], run.report["flat_from"]
     sizes = [point["rows"] for point in curve]
     low = min(0.4, *(point["win_rate_ci"][0] for point in curve))
     chart = Chart((sizes[0] * 0.8, sizes[-1] * 1.25), (low, 1.0), log=True)
-    chart.axes(
-        "rows (logarithmic)",
-        "wins against the start (%)",
-        [(size, f"{size:,}") for size in sizes],
-        share_ticks(low, 1.0),
-    )
-    chart.level(0.5, "quiet", "as good as the start")
+    axes = text("clinic.axis_rows_log"), text("clinic.axis_wins")
+    chart.axes(*axes, [(size, f"{size:,}") for size in sizes], share_ticks(low, 1.0))
+    chart.level(0.5, "quiet", text("clinic.as_start"))
     chart.line([(point["rows"], point["win_rate"]) for point in curve], "main")
     for point in curve:
-        chart.dot(
-            point["rows"],
-            point["win_rate"],
-            point["win_rate_ci"],
-            "main",
-            with_interval(point["win_rate"], point["win_rate_ci"]),
-        )
-    said = f"From {flat:,} rows on, no larger number wins more than chance would give (95 %). {run.report['steps']} steps each, {run.public}."
-    spoken = "; ".join(f"{point['rows']:,} rows {percent(point['win_rate'])}" for point in curve)
-    return f"<div class=plots>{figure('Win rate by number of rows', said, chart.svg(spoken))}</div>"
+        rate, interval = point["win_rate"], point["win_rate_ci"]
+        chart.dot(point["rows"], rate, interval, "main", with_interval(rate, interval))
+    note = text("clinic.curve_note", rows=flat, steps=run.report["steps"], run=run.public)
+    spoken = "; ".join(
+        text("clinic.curve_point", rows=point["rows"], rate=percent(point["win_rate"])) for point in curve
+    )
+    return f"<div class=plots>{figure(text('clinic.curve_title'), note, chart.svg(spoken))}</div>"
+
+
+def _results(store: Store) -> dict[str, str]:
+    """Return the result of each step so far."""
+    examined, curated, trial = (newest_run(store, kind) for kind in ("embed", "curate", "ab"))
+    counts = store.ratings.counts()
+    report = examined.report if examined else {"rows": store.instructions.count(), "near_duplicates": 0}
+    rows = {"rows": report["rows"], "duplicates": report["near_duplicates"]}
+    chosen = curated and {"rows": curated.report["chosen"], "snapshot": curated.report["snapshot"]}
+    wins = trial and with_interval(trial.report["win_rate"], trial.report["win_rate_ci"])
+    return {
+        "examine": text("clinic.examined" if examined else "clinic.rows_wait", **rows),
+        "rate": text("clinic.rated", people=counts["person"], simulated=counts["simulated"]),
+        "choose": text("clinic.chosen", **chosen) if chosen else text("clinic.nothing_chosen"),
+        "check": text("clinic.checked", wins=wins) if wins else text("clinic.nothing_checked"),
+    }
+
+
+def _defects(defects: Report) -> dict[str, str]:
+    return {
+        text("clinic.defect_recall"): percent(defects["recall"]),
+        text("clinic.defect_precision"): percent(defects["precision"]),
+        text("clinic.defect_auc"): f"{defects['macro_auc']:.3f}",
+    }
+
+
+def _extremes(quality: Report) -> str:
+    return "".join(
+        f"<details{' open' if name == 'worst' else ''}>"
+        f"<summary>{esc(text(f'clinic.{name}_rows', n=len(quality[name])))}</summary>"
+        f"{''.join(map(_rated_row, quality[name]))}</details>"
+        for name in ("worst", "best")
+    )
+
+
+def _rated_row(row: Report) -> str:
+    texts = f"<div class=asked>{esc(row['task'])}</div><div class=told>{esc(row['answer'])}</div>"
+    return f"<div class=rated><b>{row['points']:.1f}</b><div>{texts}</div></div>"
+
+
+def _card(snapshot: Snapshot) -> str:
+    about, recipe = snapshot.filters, snapshot.filters["recipe"]
+    quality, distance = about.get("quality"), about["coverage"]
+    least = recipe["min_quality"]
+    means = {name: f"{distance[name]['mean']:.2f}" for name in ("chosen", "random")}
+    shown = {
+        text("clinic.rows"): text("clinic.of_rows", n=snapshot.row_count, rows=about["rows"]),
+        text("clinic.quality"): text("clinic.points_or_more", n=f"{least:g}") if least else text("clinic.ignored"),
+        text("clinic.pick"): recipe["pick"],
+        text("clinic.left_out"): "; ".join(f"{count:,} {reason}" for reason, count in about["left_out"].items()),
+        text("clinic.distance"): text("clinic.distances", **means),
+        text("clinic.ratings"): quality and text("clinic.ratings_hash", **quality),
+        text("clinic.sources"): ", ".join(f"{name} {count:,}" for name, count in about["sources"].items()),
+        text("clinic.made_by"): text("clinic.run_from", run=about["run"], examination=about["examination"]),
+        text("clinic.created"): snapshot.created_at[:16].replace("T", " "),
+        text("clinic.hash"): snapshot.hash[:12],
+        text("clinic.train_on_it"): f"preference-loop train sft --set snapshot={snapshot.public}",
+    }
+    return f"<div class=card><b>{esc(snapshot.public)}</b> {esc(snapshot.name or '')}{facts(shown)}</div>"
+
+
+def _trial(run: Run) -> str:
+    report = run.report
+    sides = {side.upper(): text("clinic.side", **report[side] | {"name": report[side]["name"] or ""}) for side in "ab"}
+    scores = f"{report['gold_start']:.2f}, {report['gold_end']:.2f}"
+    shown = {
+        **sides,
+        text("clinic.a_wins"): with_interval(report["win_rate"], report["win_rate_ci"]),
+        text("clinic.steps_each"): report["steps"],
+        text("clinic.rubric_scores"): scores,
+    }
+    return f"<div class=card><b>{esc(run.public)}</b>{facts(shown)}</div>"

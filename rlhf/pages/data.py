@@ -1,277 +1,192 @@
-"""Data: bring in files after a look at them, and see what is there: prompts, instruction rows, their sources and splits, every row as text."""
+"""The Data page: preview and import files, and browse prompts and instruction rows by source, split and text."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 
 from data.errors import BadInput
 from data.splits import SPLITS
 from data.store import Store
-from data.tables.catalogue import Entry
 from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_files
 from data.transfer.inserting import IN_PROJECTS
 from data.transfer.previewing import Preview, preview
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
+from reward.report.view import said as message_html
+from rlhf.pages.components import (
+    QUIET,
+    SEND_PLACE,
+    Looks,
+    Updates,
+    choices,
+    heading,
+    hidden,
+    html,
+    is_shown,
+    subheading,
+    unchanged,
+)
+from rlhf.pages.data_view import (
+    DETECT,
+    KINDS,
+    ROW_KINDS,
+    SHOWN,
+    draw_counts,
+    draw_outcome,
+    draw_preview,
+    draw_rows,
+    draw_upload,
+    sources,
+    without_folder,
+)
+from rlhf.pages.texts import text
 from rlhf.pages.upload import FOLDER, chosen, incoming
 from rlhf.pages.upload_progress import Readings
 
-GUESS = "auto"
-KINDS = {"instructions": "Instruction rows", "prompts": "Prompts"}
-NAMES = {
-    GUESS: "what they look like",
-    "prompts": "prompts",
-    "instructions": "instruction rows",
-    "preferences": "preferences",
-    "pairs": "pairs to be judged",
-    "completions": "answers of other models",
-}
-SHOWN, LONGEST = 20, 20_000
-SEND = (
-    "<p><label for=data-file>Upload a file (JSON, JSON lines, CSV or Parquet, gzipped or not, up to 1 GiB)</label><br>"
-    "<input id=data-file type=file onchange='sendFile(this)'> <span id=data-sent class=said role=status data-sending='sending …' "
-    "data-done='is in the import folder.' data-failed='The server did not take the file. Try again.'></span></p>"
-)
-
 
 class DataPage:
-    """The components, and the handlers that fill them; between two calls they keep nothing but how far a file is that is being read."""
+    """The page's components and its handlers. Between events the server holds only the progress of files being read."""
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store, self.readings = store, Readings()
-        heading(
-            "Data",
-            "Prompts, instruction rows, preferences and answers come in here. Nothing is written before you have seen what a file holds.",
-        )
-        html(value=SEND)
+        heading("data")
+        self._add_import()
+        self._add_rows()
+        self._wire(looks)
+
+    def _add_import(self) -> None:
+        html(value=draw_upload())
         with gr.Row(elem_classes="line"):
-            self.file = gr.Dropdown(
-                [], label="File in the import folder", elem_id="data-files", min_width=280, filterable=False
-            )
-            kinds = [(label, name) for name, label in NAMES.items()]
+            self.file = gr.Dropdown([], label=text("data.file"), elem_id="data-files", min_width=280, filterable=False)
+            kinds = choices("data", KINDS)
             self.what = gr.Dropdown(
-                kinds, value=GUESS, label="Its rows are", elem_id="data-what", min_width=200, filterable=False
+                kinds, value=DETECT, label=text("data.what"), elem_id="data-what", min_width=200, filterable=False
             )
-            look = gr.Button("Look at it", elem_id="data-look", scale=0, min_width=120)
-        reading, found = html("data-reading"), html("data-preview")
+            self.look = gr.Button(text("data.preview"), elem_id="data-look", scale=0, min_width=120)
+        self.progress, self.preview = html("data-reading"), html("data-preview")
+        closed = {"visible": False}
         with gr.Row(elem_classes="line"):
             self.project = gr.Dropdown(
-                [],
-                label="Into the labeling project",
-                elem_id="data-project",
-                visible=False,
-                min_width=220,
-                filterable=False,
+                [], label=text("data.project"), elem_id="data-project", min_width=220, filterable=False, **closed
             )
-            self.skip = gr.Checkbox(
-                False, label="Leave bad rows out", elem_id="data-skip", visible=False, min_width=180
-            )
-            bring = gr.Button("Import", variant="primary", elem_id="data-import", visible=False, scale=0, min_width=120)
-        told = html("data-told")
-        html(value="<h2>What is there</h2>")
-        counted = html("data-counts")
-        with gr.Row(elem_classes="line"):
-            shown = [(label, name) for name, label in KINDS.items()]
-            kind = gr.Dropdown(shown, value="instructions", label="Show", elem_id="data-kind", min_width=200)
-            self.source = gr.Dropdown([("all", "")], value="", label="Source", elem_id="data-source", min_width=200)
-            split = gr.Dropdown(
-                [("all", ""), *((name, name) for name in SPLITS)], value="", label="Split", min_width=120
-            )
-            find = gr.Textbox(label="Containing", elem_id="data-find", min_width=180, max_lines=1)
-        rows = html("data-rows")
-        more = gr.Button("Older rows", elem_id="data-more", visible=False, scale=0, min_width=120)
-        last, where, listed = (gr.Textbox(visible="hidden") for _ in range(3))
-        choice, shelf = [kind, self.source, split, find], [rows, more, last]
-        gr.on(
-            looks,
-            self.tick,
-            [where, listed, *choice],
-            [reading, listed, self.file, counted, self.source, *shelf],
-            js=WHERE,
-            **QUIET,
-        )
-        offered = [self.project, self.skip, bring]
-        look.click(self.look, [self.file, self.what], [found, told, *offered], **QUIET)
-        gr.on([self.file.change, self.what.change], self.forget, None, [found, *offered], **QUIET)
-        bring.click(self.bring, [self.file, self.what, self.project, self.skip], [told, listed, *offered], **QUIET)
-        gr.on([kind.change, self.source.change, split.change, find.submit], self.show, choice, shelf, **QUIET)
-        more.click(self.older, [*choice, last], shelf, **QUIET)
+            self.skip = gr.Checkbox(False, label=text("data.skip_bad"), elem_id="data-skip", min_width=180, **closed)
+            self.bring = gr.Button(variant="primary", elem_id="data-import", scale=0, min_width=120, **closed)
+        self.status = html("data-told")
 
-    def tick(self, place: str, listed: str, kind: str, source: str, split: str, find: str) -> list:
-        """Draw again what has changed since it was drawn, so that an opened row stays open."""
-        account = current_account()
-        if place != "#data":
-            return [gr.skip()] * 8
+    def _add_rows(self) -> None:
+        subheading("data.stored")
+        self.counts = html("data-counts")
+        every = [(text("data.all"), "")]
+        with gr.Row(elem_classes="line"):
+            self.kind = gr.Dropdown(
+                choices("data", ROW_KINDS),
+                value="instructions",
+                label=text("data.show"),
+                elem_id="data-kind",
+                min_width=200,
+            )
+            self.source = gr.Dropdown(every, value="", label=text("data.source"), elem_id="data-source", min_width=200)
+            splits = [*every, *((name, name) for name in SPLITS)]
+            self.split = gr.Dropdown(splits, value="", label=text("data.split"), min_width=120)
+            self.find = gr.Textbox(label=text("data.containing"), elem_id="data-find", min_width=180, max_lines=1)
+        self.rows = html("data-rows")
+        self.more = gr.Button(text("data.older"), elem_id="data-more", visible=False, scale=0, min_width=120)
+
+    def _wire(self, looks: Looks) -> None:
+        self.last, self.seen, place = hidden(), hidden(), hidden()
+        query, rows = [self.kind, self.source, self.split, self.find], [self.rows, self.more, self.last]
+        shown = [self.progress, self.seen, self.file, self.counts, self.source, *rows]
+        gr.on(looks, self.refresh, [place, self.seen, *query], shown, js=SEND_PLACE, **QUIET)
+        offered = [self.status, self.preview, self.project, self.skip, self.bring]
+        self.look.click(self.show_preview, [self.file, self.what], offered, **QUIET)
+        gr.on([self.file.change, self.what.change], self.forget, None, offered, **QUIET)
+        form = [self.file, self.what, self.project, self.skip]
+        self.bring.click(self.import_file, form, [self.seen, *offered], **QUIET)
+        changes = [self.kind.change, self.source.change, self.split.change, self.find.submit]
+        gr.on(changes, self.show, query, rows, **QUIET)
+        self.more.click(self.older, [*query, self.last], rows, **QUIET)
+
+    def refresh(self, place: str, seen: str, kind: str, source: str, split: str, find: str) -> Updates:
+        """Draw again only what changed, so that an opened row stays open."""
+        if not is_shown(place, "data"):
+            return unchanged()
         files, counts = [path.name for path in incoming(self.store)], draw_counts(self.store)
-        state = f"{hash(tuple(files))} {hash(counts)}"
-        reading = self.readings.draw(account)
-        if listed == state:
-            return [reading, *[gr.skip()] * 7]
-        changed = state.split()[0] != listed.partition(" ")[0]
-        sources = sorted({row["source"] for name in KINDS for row in self.store.catalogue.counts(name)})
-        return [
-            reading,
-            state,
-            self.offer(files) if changed else gr.skip(),
-            counts,
-            gr.Dropdown(choices=[("all", ""), *((name, name) for name in sources)]),
-            *self.show(kind, source, split, find),
-        ]
+        mark = f"{hash(tuple(files))} {hash(counts)}"
+        updates: Updates = {self.progress: self.readings.draw(current_account())}
+        if mark == seen:
+            return updates
+        if mark.split()[0] != seen.partition(" ")[0]:
+            updates[self.file] = self.offer(files)
+        known = [(text("data.all"), ""), *((name, name) for name in sources(self.store))]
+        updates |= {self.seen: mark, self.counts: counts, self.source: gr.Dropdown(choices=known)}
+        return updates | self.show(kind, source, split, find)
 
     def offer(self, files: list[str]) -> gr.Dropdown:
-        """The files to choose from, the newest chosen; without one, how it comes there."""
-        info = (
-            None if files else f"None yet. Upload one above, or put it into {self.store.home / FOLDER} on the server."
-        )
+        """Return the files to choose from, the newest chosen; without one, how to add one."""
+        info = None if files else text("data.no_files", folder=self.store.home / FOLDER)
         return gr.Dropdown(choices=files, value=files[0] if files else None, info=info)
 
-    def look(self, name: str, what: str) -> list:
-        """Show what the file holds, and offer to bring it in."""
-        account = current_account()
+    def show_preview(self, name: str | None, what: str) -> Updates:
+        """Show what the file holds, and offer to import it."""
         try:
             file = chosen(self.store, name or "")
-            with self.readings.of(account, file.name) as progress:
-                found = preview(
-                    [ImportFile.at(file)], None if what == GUESS else what, store=self.store, progress=progress
-                )
+            with self.readings.of(current_account(), file.name) as progress:
+                kind = None if what == DETECT else what
+                survey = preview([ImportFile.at(file)], kind, store=self.store, progress=progress)
         except BadInput as problem:
-            return ["", said(bare(problem)), *hidden()]
+            return {**self.forget(), self.status: message_html(without_folder(problem))}
+        return {self.status: "", self.preview: draw_preview(survey), **self._offer_import(survey)}
+
+    def _offer_import(self, survey: Preview) -> Updates:
+        """Return the fields of an import; rows that become pairs need a labeling project if there are several."""
         names = [project.name for project in self.store.projects.all()]
-        asked = found.what in IN_PROJECTS and found.good > 0 and len(names) > 1
-        return [
-            draw_preview(found),
-            "",
-            gr.Dropdown(choices=names, value=names[0], visible=asked),
-            gr.Checkbox(value=False, visible=bool(found.bad and found.good)),
-            gr.Button(f"Import {found.good:,} rows as {NAMES[found.what]}", visible=found.good > 0),
-        ]
+        several = survey.what in IN_PROJECTS and survey.good > 0 and len(names) > 1
+        label = text("data.import_rows", n=survey.good, what=text(f"data.choice_{survey.what}"))
+        return {
+            self.project: gr.Dropdown(choices=names, value=names[0], visible=several),
+            self.skip: gr.Checkbox(value=False, visible=bool(survey.bad and survey.good)),
+            self.bring: gr.Button(label, visible=survey.good > 0),
+        }
 
-    def forget(self) -> list:
-        """What was seen was of another file."""
-        return ["", *hidden()]
+    def forget(self) -> Updates:
+        """Remove the preview of another file, and its import button."""
+        return {
+            self.preview: "",
+            self.project: gr.Dropdown(visible=False),
+            self.skip: gr.Checkbox(visible=False),
+            self.bring: gr.Button(visible=False),
+        }
 
-    def bring(self, name: str, what: str, project: str | None, skip: bool) -> list:
-        """Import the file as it was seen; the rows that were there are drawn again."""
-        account = current_account()
+    def import_file(self, name: str | None, what: str, project: str | None, skip: bool) -> Updates:
+        """Import the file as it was previewed, and draw the stored rows again."""
         try:
-            file = chosen(self.store, name or "")
-            with self.readings.of(account, file.name) as progress:
-                kind = preview([ImportFile.at(file)], progress=progress).what if what == GUESS else what
-                into = (project or "") if kind in IN_PROJECTS else ""
-                about = {"by": audit_name(account), "project": into, "progress": progress}
-                done = import_files(self.store, [ImportFile.at(file)], kind, skip_bad=skip, **about)
+            done = self._import(name or "", what, project or "", skip)
         except BadInput as problem:
-            return [said(bare(problem)), *[gr.skip()] * 4]
-        apart = (
-            f" The rejected rows are in {FOLDER}/{Path(done['rejected_file']).name}." if "rejected_file" in done else ""
-        )
-        line = f"{done['added']:,} rows added, {done['duplicate']:,} were there already, {done['rejected']:,} rejected.{apart}"
-        return [said(line), "", *hidden()]
+            return {self.status: message_html(without_folder(problem))}
+        return {**self.forget(), self.status: message_html(draw_outcome(done)), self.seen: ""}
 
-    def show(self, kind: str, source: str, split: str, find: str) -> list:
-        """The newest rows that fit."""
+    def _import(self, name: str, what: str, project: str, skip: bool) -> dict:
+        """Return the counts of an import. Raise BadInput for a file that cannot be imported."""
+        file = chosen(self.store, name)
+        with self.readings.of(current_account(), file.name) as progress:
+            kind = preview([ImportFile.at(file)], progress=progress).what if what == DETECT else what
+            into = project if kind in IN_PROJECTS else ""
+            about = {"by": audit_name(current_account()), "project": into, "progress": progress}
+            return import_files(self.store, [ImportFile.at(file)], kind, skip_bad=skip, **about)
+
+    def show(self, kind: str, source: str, split: str, find: str) -> Updates:
+        """Draw the newest rows that match."""
         return self.older(kind, source, split, find, "")
 
-    def older(self, kind: str, source: str, split: str, find: str, last: str) -> list:
-        """The rows before the last one that was shown."""
+    def older(self, kind: str, source: str, split: str, find: str, last: str) -> Updates:
+        """Draw the rows before the last one that was shown."""
         before = int(last) if last.isdecimal() else 0
-        entries = self.store.catalogue.page(
-            kind, source=source or "", split=split or "", find=find or "", before=before, limit=SHOWN
-        )
-        nothing = not (source or split or (find or "").strip() or before)
-        return [
-            draw_rows(entries, kind, nothing),
-            gr.Button(visible=len(entries) == SHOWN),
-            str(entries[-1].id) if entries else "",
-        ]
-
-
-def hidden() -> list[gr.components.Component]:
-    """Project, choice and button of an import, while no file was looked at."""
-    return [gr.Dropdown(visible=False), gr.Checkbox(visible=False), gr.Button(visible=False)]
-
-
-def bare(problem: BadInput) -> BadInput:
-    """The problem without the folder of its file, which says nothing to the one who sent it."""
-    remedy = problem.remedy.replace("with --skip-bad", "by leaving bad rows out")
-    return BadInput(problem.error, remedy, problem.file and Path(problem.file).name, problem.line)
-
-
-def draw_preview(found: Preview) -> str:
-    """What the file is, how many rows are good, which are not and why, and the first ones as they would be kept."""
-    formats = ", ".join(f"{esc(name)}: {count:,}" for name, count in found.formats.items())
-    counts = [f"<b>{found.good:,} good</b>", f"<b class={'bad' if found.bad else 'good'}>{found.bad:,} bad</b>"]
-    counts += [f"{found.duplicate:,} are there already"]
-    counts += [f"{found.near:,} nearly repeat an earlier row"] if found.near else []
-    counts += [f"{found.comparisons:,} comparisons by {found.labelers or 1} labelers"] if found.comparisons else []
-    wrong = "".join(f"<li>line {row['line']}: {esc(row['reason'])}</li>" for row in found.wrong)
-    wrong = f"<p class=soft>The first bad rows</p><ul>{wrong}</ul>" if wrong else ""
-    rows = "".join(
-        f"<details><summary><span>{esc(shape_line(row))}</span></summary><div class=log>{esc(shape_text(row))}</div></details>"
-        for row in found.shown
-    )
-    kept = f"<p class=soft>The first rows as they would be kept</p>{rows}" if rows else ""
-    return f"<div class=card><p>{esc(NAMES[found.what]).capitalize()} ({formats or 'no format'}) · {' · '.join(counts)}</p>{wrong}{kept}</div>"
-
-
-def shape_line(row: dict) -> str:
-    """A row's first words."""
-    return shape_text(row)[:160].replace("\n", " ")
-
-
-def shape_text(row: dict) -> str:
-    """A row as text: each of its values under its name."""
-    parts = []
-    for name, value in row.items():
-        shown = value["text"] if isinstance(value, dict) and "text" in value else value
-        parts.append(f"{name}: {shown}")
-    return "\n".join(parts)[:LONGEST]
-
-
-def draw_counts(store: Store) -> str:
-    """Rows by source and split."""
-    tables = "".join(_table(label, store.catalogue.counts(name)) for name, label in KINDS.items())
-    running = "<p>An import is running.</p>" if any(row["done_at"] is None for row in store.imports.all()) else ""
-    return f"{running}<div class='card scroll'>{tables}</div>" if tables else running
-
-
-def _table(label: str, rows: Sequence[dict]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th scope=col>{name}</th>" for name in (label, *SPLITS, "all"))
-    body = "".join(
-        f"<tr><td>{esc(row['source'])}</td>{''.join(f'<td>{row[name]:,}</td>' for name in (*SPLITS, 'n'))}</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def draw_rows(entries: Sequence[Entry], kind: str, nothing: bool) -> str:
-    """The rows, each opened by a press; without any, the step that fills the list."""
-    if not entries:
-        if nothing:
-            fill = "Upload a file above" + (
-                ", or write answers on the labelers' page." if kind == "instructions" else "."
-            )
-            return empty(f"There are no {KINDS[kind].lower()} yet. {fill}")
-        return empty("No row fits. Take a condition away.")
-    return f"<div class=card>{''.join(map(_row, entries))}</div>"
-
-
-def _row(entry: Entry) -> str:
-    about = " · ".join(filter(None, [entry.source, entry.split, entry.family, f"#{entry.id}", entry.created_at[:10]]))
-    answer = f"<div class=log>{esc(cut(entry.answer))}</div>" if entry.answer else ""
-    return (
-        f"<details><summary><span>{esc(entry.task[:160])}</span><span class=soft>{esc(entry.source)} · {entry.split}</span></summary>"
-        f"<div class=asked>{esc(cut(entry.task))}</div>{answer}<p class=soft>{esc(about)}</p></details>"
-    )
-
-
-def cut(text: str) -> str:
-    """The text, or its beginning where it is very long."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters in all)"
+        query = {"source": source or "", "split": split or "", "find": find or ""}
+        entries = self.store.catalogue.page(kind, **query, before=before, limit=SHOWN)
+        unfiltered = not (source or split or (find or "").strip() or before)
+        return {
+            self.rows: draw_rows(entries, kind, unfiltered),
+            self.more: gr.Button(visible=len(entries) == SHOWN),
+            self.last: str(entries[-1].id) if entries else "",
+        }

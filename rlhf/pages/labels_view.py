@@ -1,255 +1,128 @@
-"""What the Labels page draws of an overview: agreement in words and tables, the matrix of labelers, downloads."""
+"""Agreement on the Labels page in words and as a matrix of labelers, as HTML. Without gradio."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from labeling.quality.agreement import AgreementReport, Alpha
 from labeling.quality.labeler_report import LabelerPair, Share
-from labeling.quality.overview import Group, Overview
+from labeling.quality.overview import Overview
 from reward.report.learning_curve import highest_accuracy
-from rlhf.pages.components import empty, esc, facts, with_interval
+from rlhf.pages.labels_tables import alpha_interval
+from rlhf.pages.markup import empty, esc, facts, with_interval
+from rlhf.pages.next_step import LABEL_PAGE
+from rlhf.pages.texts import text
 
-GROUPS = [
-    "By",
-    "Name",
-    "Pairs",
-    "Agreement (%)",
-    "95 %",
-    "Alpha, preferred",
-    "95 % of it",
-    "Alpha, graded",
-    "95 % of that",
-]
-LABELERS = [
-    "Labeler",
-    "Labels",
-    "Rankings",
-    "Agrees (%)",
-    "95 %, pairs",
-    "Gold (%)",
-    "95 %, items",
-    "Same again (%)",
-    "95 %, repeats",
-    "Left (%)",
-    "95 %, decided",
-    "Seconds",
-    "Ties (%)",
-    "Both bad (%)",
-    "Skips (%)",
-    "Weight",
-    "Set aside",
-]
 FEW = 50
+"""Shared pairs or decided comparisons below which a figure says too little."""
 MOST_SHOWN = 14
-LABEL = "../label/"
 
 
-def summary(found: Overview, others: int = 0, since: str = "") -> str:
-    """Agreement of all, and the one line that says what it means; `others` counts the labels of the other kind.
+def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
+    """Return the agreement of all labelers and what it means.
 
-    `since`: the moment of these figures where something was said after it.
+    `others`: number of labels of the other kind. `since`: time of these figures, if labels were added after it.
     """
-    if not found.labelers and others:
-        return empty(f"There are no such labels, but {others:,} of the other kind: choose whose above.")
-    if found.report.raw.rate is None:
-        return empty(no_shared(found), LABEL, "Label")
-    one = found.report
+    if not overview.labelers and others:
+        return empty(text("labels.other_kind", n=others))
+    report = overview.report
+    if report.raw.rate is None:
+        return empty(no_shared(overview), LABEL_PAGE, text("link.label"))
     shown = {
-        "Agreement, 95 %": with_interval(one.raw.rate, (one.raw.low, one.raw.high)),
-        "Pairs judged by two or more": f"{one.raw.pairs:,}",
-        "Alpha, which is preferred": alpha(one.nominal),
-        "Alpha, graded": alpha(one.ordinal),
-        "Comparisons": f"{found.comparisons:,}",
-        **({"Rankings": f"{found.rankings:,}"} if found.rankings else {}),
-        "Labelers": f"{len(found.labelers):,}",
+        text("labels.agreement"): with_interval(report.raw.rate, (report.raw.low, report.raw.high)),
+        text("labels.shared_pairs"): f"{report.raw.pairs:,}",
+        text("labels.alpha_nominal"): _alpha(report.nominal),
+        text("labels.alpha_ordinal"): _alpha(report.ordinal),
+        text("labels.comparisons"): f"{overview.comparisons:,}",
+        text("labels.rankings"): f"{overview.rankings:,}" if overview.rankings else None,
+        text("labels.labelers"): f"{len(overview.labelers):,}",
     }
-    when = f"<p class=soft>Figures of {since[11:16]} UTC; newer ones come by themselves.</p>" if since else ""
-    return f"<div class='card next'><b>{esc(meaning(one))}</b>{facts(shown)}{when}</div>"
+    note = f"<p class=soft>{esc(text('labels.figures_of', time=since[11:16]))}</p>" if since else ""
+    return f"<div class='card next'><b>{esc(meaning(report))}</b>{facts(shown)}{note}</div>"
 
 
-def no_shared(found: Overview) -> str:
-    """Why there is no agreement yet, and what brings it."""
-    if not found.labelers:
-        return "Nobody has compared anything yet. Agreement is known once two labelers have judged the same pairs."
-    remedy = "Give the project an overlap above 1: with 1.1 two labelers meet one pair in ten."
-    rankings = f" and {found.rankings:,} rankings" if found.rankings else ""
-    return f"{found.comparisons:,} comparisons{rankings}, but no pair was judged by two labelers. {remedy}"
+def no_shared(overview: Overview) -> str:
+    """Return why there is no agreement yet, and the setting that brings it."""
+    if not overview.labelers:
+        return text("labels.none_compared")
+    key = "labels.none_shared_rankings" if overview.rankings else "labels.none_shared"
+    return text(key, comparisons=overview.comparisons, rankings=overview.rankings)
 
 
-def meaning(found: AgreementReport) -> str:
-    """What the agreement means for a model that learns from these labels."""
-    rate, judged = found.raw.rate, found.raw.units
+def meaning(report: AgreementReport) -> str:
+    """Return the consequence of the agreement for a model that learns from these labels."""
+    rate, judged = report.raw.rate, report.raw.units
     if judged < FEW:
-        what = "pairs" if judged == found.raw.pairs else "pairs or rankings"
-        return f"Only {judged} {what} were judged by two labelers: too few to say more than the interval does. {FEW} or more tell something."
-    if found.nominal.low is not None and found.nominal.low <= 0:
-        return "Labelers do not agree more than chance would make them: read the disputed pairs and make the guideline clearer before training."
-    best = f"{100 * rate:.0f} to {100 * highest_accuracy(rate):.0f} %"
-    return f"Two labelers agree on {100 * rate:.0f} % of pairs, so the best possible reward model is right on {best} of such labels."
+        return text("labels.too_few" if judged == report.raw.pairs else "labels.too_few_units", n=judged, few=FEW)
+    if report.nominal.low is not None and report.nominal.low <= 0:
+        return text("labels.chance")
+    assert rate is not None
+    best = f"{100 * rate:.0f}", f"{100 * highest_accuracy(rate):.0f}"
+    return text("labels.reachable", rate=best[0], low=best[0], high=best[1])
 
 
-def group_rows(groups: Sequence[Group]) -> list[list[Any]]:
-    """Rows under GROUPS, of the groups in which two judged the same pair."""
-    return [
-        [
-            one.kind,
-            one.name,
-            one.report.raw.pairs,
-            percent(one.report.raw.rate),
-            span(one.report.raw.low, one.report.raw.high),
-            rounded(one.report.nominal.value),
-            ends(one.report.nominal),
-            rounded(one.report.ordinal.value),
-            ends(one.report.ordinal),
-        ]
-        for one in groups
-        if one.report.raw.pairs
+def position_bias(overview: Overview) -> str:
+    """Return the labelers whose position bias chance does not explain; empty if there is none."""
+    biased = [
+        labeler
+        for labeler in overview.labelers
+        if labeler.left.n >= FEW and not labeler.left.low <= 0.5 <= labeler.left.high
     ]
-
-
-def labeler_rows(found: Overview) -> list[list[Any]]:
-    """Rows under LABELERS."""
-    rows = []
-    for one in found.labelers:
-        shares = [
-            part
-            for share in (one.agreement, one.gold, one.consistency, one.left)
-            for part in (percent(share.value), of(share))
-        ]
-        others = (percent(share.value) for share in (one.ties, one.both_bad, one.skips))
-        rest = (rounded(found.weight(one.labeler_id)), found.excluded.get(one.labeler_id, ""))
-        rows.append(
-            [
-                found.names[one.labeler_id],
-                one.comparisons,
-                one.rankings or None,
-                *shares,
-                rounded(one.seconds, 1),
-                *others,
-                *rest,
-            ]
-        )
-    return rows
-
-
-def without_empty(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list]:
-    """A table's headers and rows without the columns in which nothing stands: no gold items yet, nobody set aside."""
-    kept = [place for place in range(len(headers)) if any(row[place] not in (None, "") for row in rows)]
-    return {"headers": [headers[place] for place in kept], "data": [[row[place] for place in kept] for row in rows]}
-
-
-def leaning(found: Overview) -> str:
-    """Who leans to one side more than chance explains; empty where nobody does."""
-    leaning = [one for one in found.labelers if one.left.n >= FEW and not one.left.low <= 0.5 <= one.left.high]
-    if not leaning:
+    if not biased:
         return ""
-    told = "; ".join(
-        f"{found.names[one.labeler_id]} on {with_interval(one.left.value, (one.left.low, one.left.high))}"
-        for one in leaning
-    )
-    chance = (
-        f"Of {len(found.labelers)} labelers about {0.05 * len(found.labelers):.1f} would stand here by chance alone."
-    )
-    return f"<p class=soft>Sides are drawn at random, so 50 % is no leaning. The left answer is preferred by {esc(told)}. {chance}</p>"
+    names = "; ".join(f"{overview.names[labeler.labeler_id]} {_share(labeler.left)}" for labeler in biased)
+    chance = f"{0.05 * len(overview.labelers):.1f}"
+    note = text("labels.position_bias", names=names, labelers=len(overview.labelers), chance=chance)
+    return f"<p class=soft>{esc(note)}</p>"
 
 
-def matrix(found: Overview) -> str:
-    """Agreement two by two of all, and folded up that of each project, guideline version and batch, where there are several."""
-    if not found.labeler_pairs:
-        return empty("No two labelers have judged the same pair yet.", LABEL, "Label")
-    kinds = [one.kind for one in found.groups]
-    several = [one for one in found.groups if one.labeler_pairs and kinds.count(one.kind) > 1][:MOST_SHOWN]
+def draw_matrix(overview: Overview) -> str:
+    """Return agreement two by two, and folded up that of each project, guideline version and batch."""
+    if not overview.labeler_pairs:
+        return empty(text("labels.no_matrix"), LABEL_PAGE, text("link.label"))
+    kinds = [group.kind for group in overview.groups]
+    several = [group for group in overview.groups if group.labeler_pairs and kinds.count(group.kind) > 1]
     folded = (
-        f"<details><summary>By {one.kind}: {esc(one.name)}</summary>{_matrix(found, one.labeler_pairs)}</details>"
-        for one in several
+        f"<details><summary>{esc(text('labels.by_group', kind=group.kind, name=group.name))}</summary>"
+        f"{_matrix(overview, group.labeler_pairs)}</details>"
+        for group in several[:MOST_SHOWN]
     )
-    return _matrix(found, found.labeler_pairs) + "".join(folded)
+    return _matrix(overview, overview.labeler_pairs) + "".join(folded)
 
 
-def _matrix(found: Overview, between: Sequence[LabelerPair]) -> str:
-    """A table whose shade follows the number; the busiest labelers where there are many."""
-    shown = [
-        one.labeler_id for one in found.labelers if any(one.labeler_id in (two.first, two.second) for two in between)
-    ][:MOST_SHOWN]
-    cells = {(two.first, two.second): two.agreement for two in between}
-    head = "".join(f"<th scope=col><span>{esc(found.names[id])}</span></th>" for id in shown)
-    lines = {row: "".join(_cell(cells.get((min(row, id), max(row, id))), row == id) for id in shown) for row in shown}
-    body = "".join(f"<tr><th scope=row>{esc(found.names[row])}</th>{line}</tr>" for row, line in lines.items())
-    hidden = len({id for two in between for id in (two.first, two.second)}) - len(shown)
-    note = f" The {len(shown)} with most labels; {hidden} more are in the download." if hidden > 0 else ""
-    lead = f"<p class=soft>Percent of the pairs that both judged, and how many these are. The stronger the shade, the more they agree.{note}</p>"
-    return f"{lead}<div class=scroll><table class=matrix><tr><td class=none></td>{head}</tr>{body}</table></div>"
+def _matrix(overview: Overview, pairs: Sequence[LabelerPair]) -> str:
+    """Return a table whose shade follows the number, of the labelers with most labels."""
+    paired = {labeler for pair in pairs for labeler in (pair.first, pair.second)}
+    shown = [labeler.labeler_id for labeler in overview.labelers if labeler.labeler_id in paired][:MOST_SHOWN]
+    cells = {(pair.first, pair.second): pair.agreement for pair in pairs}
+    names = {id: esc(overview.names[id]) for id in shown}
+    head = "".join(f"<th scope=col><span>{name}</span></th>" for name in names.values())
+    body = "".join(
+        f"<tr><th scope=row>{names[row]}</th>"
+        f"{''.join(_cell(cells.get((min(row, id), max(row, id))), row == id) for id in shown)}</tr>"
+        for row in shown
+    )
+    lead = text("labels.matrix_lead")
+    if len(paired) > len(shown):
+        lead += " " + text("labels.matrix_more", shown=len(shown), more=len(paired) - len(shown))
+    table = f"<table class=matrix><tr><td class=none></td>{head}</tr>{body}</table>"
+    return f"<p class=soft>{esc(lead)}</p><div class=scroll>{table}</div>"
 
 
 def _cell(share: Share | None, own: bool) -> str:
     if own or share is None or share.value is None:
         return f"<td class=none>{'' if own else '–'}</td>"
     shade = max(0, min(100, round(200 * (share.value - 0.5))))
-    title = f"{with_interval(share.value, (share.low, share.high))} of {share.n:,} pairs"
+    title = esc(text("labels.cell", share=_share(share), n=share.n))
     return f"<td style='--shade:{shade}%' title='{title}'><b>{100 * share.value:.0f}</b><small>{share.n:,}</small></td>"
 
 
-def downloads(found: Overview) -> str:
-    """The three tables as files."""
-    names = ["Labeler", "Other labeler", "Agrees (%)", "95 %, pairs"]
-    pairs = [
-        [found.names[two.first], found.names[two.second], percent(two.agreement.value), of(two.agreement)]
-        for two in found.labeler_pairs
-    ]
-    files = (
-        ("labelers", LABELERS, labeler_rows(found)),
-        ("agreement", GROUPS, group_rows(found.groups)),
-        ("labelers-two-by-two", names, pairs),
-    )
-    links = " · ".join(csv_link(name, headers, rows) for name, headers, rows in files if rows)
-    return f"<p>Download as CSV: {links}</p>" if links else ""
+def _share(share: Share) -> str:
+    return with_interval(share.value, (share.low, share.high))
 
 
-def csv_link(name: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A link that saves a table; cells that a spreadsheet would take for a formula are quoted."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerows([headers, *([_plain(cell) for cell in row] for row in rows)])
-    data = base64.b64encode(text.getvalue().encode()).decode()
-    return f"<a download='{esc(name)}.csv' href='data:text/csv;base64,{data}'>{esc(name.replace('-', ' '))}</a>"
-
-
-def alpha(found: Alpha) -> str:
-    """0.48 (0.42-0.53), or a dash."""
-    return "–" if found.value is None else f"{found.value:.2f}" + (f" ({ends(found)})" if found.low is not None else "")
-
-
-def ends(found: Alpha) -> str:
-    """0.42-0.53."""
-    return "" if found.low is None else f"{found.low:.2f}–{found.high:.2f}"
-
-
-def of(share: Share) -> str:
-    """70-76 of 120."""
-    return "" if share.value is None else f"{span(share.low, share.high)} of {share.n:,}"
-
-
-def span(low: float, high: float) -> str:
-    """70-76, in percent."""
-    return f"{100 * low:.0f}–{100 * high:.0f}"
-
-
-def percent(value: float | None) -> float | None:
-    """In percent with one decimal, as a number that sorts."""
-    return None if value is None else round(100 * value, 1)
-
-
-def rounded(value: float | None, digits: int = 2) -> float | None:
-    """A number that sorts."""
-    return None if value is None else round(value, digits)
-
-
-def _plain(cell: Any) -> Any:
-    return (
-        f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else "" if cell is None else cell
-    )
+def _alpha(alpha: Alpha) -> str:
+    """Return an alpha with its interval as `0.48 (0.42–0.53)`, or a dash."""
+    if alpha.value is None:
+        return "–"
+    return f"{alpha.value:.2f}" + (f" ({alpha_interval(alpha)})" if alpha.low is not None else "")

@@ -1,15 +1,30 @@
-"""Loop: the ring with its live counts, and the one suggested next step."""
+"""The Loop page: the loop with its live counts, and the suggested next step."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import gradio as gr
 
 from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
-from rlhf.pages.components import QUIET, WHERE, Looks, esc, heading, html, said
-from rlhf.pages.loop_counts import look_round
-from rlhf.pages.next_step import Ring, Step, next_step
+from reward.report.view import said as message_html
+from rlhf.pages.components import (
+    QUIET,
+    SEND_PLACE,
+    Looks,
+    Updates,
+    esc,
+    heading,
+    hidden,
+    html,
+    is_shown,
+    unchanged,
+)
+from rlhf.pages.loop_counts import count_loop
+from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
+from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
 PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))
@@ -19,104 +34,127 @@ ARROWS = (
     ("M 624 66 Q 680 68 714 102", "pair", 700, 62),
     ("M 860 170 Q 882 250 860 327", "compare", 885, 255),
     ("M 750 395 Q 690 430 630 434", "train", 700, 452),
-    ("M 376 434 Q 320 432 286 398", "PPO", 300, 452),
-    ("M 140 330 Q 118 250 140 173", "answer again", 15, 255),
+    ("M 376 434 Q 320 432 286 398", "ppo", 300, 452),
+    ("M 140 330 Q 118 250 140 173", "answer_again", 15, 255),
 )
-
-STATIONS = {
-    "sample": "Prompts",
-    "reward": "Comparisons",
-    "ppo": "Reward models",
-    "#labels": "Comparisons",
-    "../label/": "Pairs",
+"""Arrows from each station to the next one: path, key of the verb, and the verb's place."""
+TIP = (
+    "<marker id=tip viewBox='0 0 10 10' refX=9 refY=5 markerWidth=7 markerHeight=7 orient=auto>"
+    "<path d='M0 0L10 5L0 10z'/></marker>"
+)
+STARTS_AT = {
+    "sample": "prompts",
+    "reward": "comparisons",
+    "ppo": "reward_models",
+    "#labels": "comparisons",
+    LABEL_PAGE: "pairs",
 }
-"""Which station the suggested step starts from."""
+"""The station from which a step starts, by the kind of its run or by its link."""
 
 
-def build(store: Store, looks: Looks) -> None:
-    """The page; the ring is drawn again while it is on the screen."""
-    heading(
-        "Loop",
-        "Prompts are answered, people compare the answers, a reward model learns from them and drives the next policy.",
-    )
-    suggestion = html()
-    with gr.Row(elem_classes="line"):
-        do_it = gr.Button("Start it", variant="primary", visible=False, scale=0, min_width=200, elem_id="do-next")
-    told = html()
-    ring = html()
-    where = gr.Textbox(visible="hidden")
+class Station(NamedTuple):
+    """A station of the loop: `key` names it, `detail` explains the count."""
 
-    def show(place: str) -> list:
-        if place.strip("#") not in ("", "loop"):
-            return [gr.skip()] * 3
-        held = look_round(store)
-        step = next_step(held)
-        return [draw_step(step), gr.Button(step.title, visible=step.kind is not None), draw_ring(held, step)]
-
-    def act() -> list:
-        account = current_account()
-        step = next_step(look_round(store))
-        return [do_step(store, step, account.name), *show("loop")]
-
-    shown = [suggestion, do_it, ring]
-    gr.on(looks, show, where, shown, js=WHERE, **QUIET)
-    do_it.click(act, None, [told, *shown], **QUIET)
+    key: str
+    count: int
+    detail: str
+    link: str
 
 
-def do_step(store: Store, step: Step, by: str) -> str:
-    """Queue the suggested run; what came of it as a line."""
+class LoopPage:
+    """The page's components and its handlers."""
+
+    def __init__(self, store: Store, looks: Looks) -> None:
+        self.store = store
+        heading("loop")
+        self.suggestion = html()
+        with gr.Row(elem_classes="line"):
+            self.start = gr.Button(variant="primary", visible=False, scale=0, min_width=200, elem_id="do-next")
+        self.status = html()
+        self.drawing = html()
+        place = hidden()
+        drawn = [self.suggestion, self.start, self.drawing]
+        gr.on(looks, self.refresh, place, drawn, js=SEND_PLACE, **QUIET)
+        self.start.click(self.start_step, None, [self.status, *drawn], **QUIET)
+
+    def refresh(self, place: str) -> Updates:
+        """Draw the counts again while the page is on the screen."""
+        return self.draw() if is_shown(place, "loop") else unchanged()
+
+    def start_step(self) -> Updates:
+        """Start the suggested run."""
+        line = start_run(self.store, next_step(count_loop(self.store)), current_account().name)
+        return {self.status: line, **self.draw()}
+
+    def draw(self) -> Updates:
+        """Return the suggestion, its button and the loop."""
+        counts = count_loop(self.store)
+        step = next_step(counts)
+        return {
+            self.suggestion: draw_step(step),
+            self.start: gr.Button(step.title, visible=step.kind is not None),
+            self.drawing: draw_loop(counts, step),
+        }
+
+
+def start_run(store: Store, step: Step, by: str) -> str:
+    """Queue the suggested run and return the line to show."""
     if step.kind is None:
-        return said(step.reason)
+        return message_html(step.reason)
     try:
         run = launch(store, step.kind, step.settings, by=by)
     except BadInput as problem:
-        return said(problem)
-    return said(f"{run.public} is queued. Follow it on the Runs page.")
+        return message_html(problem)
+    return message_html(text("loop.queued", run=run.public))
 
 
 def draw_step(step: Step) -> str:
-    """The suggestion with its reason, and its link where it is a place to go to."""
-    link = f"<p><a href='{esc(step.link)}'>Go there</a></p>" if step.link else ""
-    return f"<div class='card next'><span class=soft>Next step</span><b>{esc(step.title)}</b>{esc(step.reason)}{link}</div>"
+    """Return the suggestion with its reason, and the link to its page."""
+    link = f"<p><a href='{esc(step.link)}'>{esc(step.action)}</a></p>" if step.link else ""
+    head = f"<span class=soft>{esc(text('loop.next_step'))}</span><b>{esc(step.title)}</b>"
+    return f"<div class='card next'>{head}{esc(step.reason)}{link}</div>"
 
 
-def stations(ring: Ring) -> list[tuple[str, str, str, str]]:
-    """(name, count, detail, link) of every station in the order in which data goes round."""
-    labels = f"{ring.by_people:,} by people · {ring.simulated:,} simulated" + (
-        f" · {ring.imported:,} imported" if ring.imported else ""
-    )
+def stations(counts: LoopCounts) -> list[Station]:
+    """Return every station in the order in which data moves."""
+    labels = text("loop.by_people", people=counts.by_people, simulated=counts.simulated)
+    labels += text("loop.imported", n=counts.imported) if counts.imported else ""
+    reward, policy = counts.newest_reward, counts.newest.policy if counts.newest else None
     return [
-        ("Prompts", f"{ring.prompts:,}", "to answer", "#runs/sample"),
-        ("Completions", f"{ring.completions:,}", "answers of policies", "#policies"),
-        ("Pairs", f"{ring.waiting:,}", "waiting for a verdict", "../label/"),
-        ("Comparisons", f"{ring.by_people + ring.simulated + ring.imported:,}", labels, "#labels"),
-        (
-            "Reward models",
-            f"{ring.reward_models:,}",
-            f"newest {ring.newest_reward}" if ring.newest_reward else "none yet",
-            "#reward",
-        ),
-        (
-            "Policies",
-            f"{ring.policies:,}",
-            f"newest {ring.newest.policy}" if ring.newest else "the starter's",
-            "#policies",
-        ),
+        Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs/sample"),
+        Station("completions", counts.completions, text("loop.completions_detail"), "#policies"),
+        Station("pairs", counts.waiting, text("loop.pairs_detail"), LABEL_PAGE),
+        Station("comparisons", counts.by_people + counts.simulated + counts.imported, labels, "#labels"),
+        Station("reward_models", counts.reward_models, _newest(reward, "loop.no_reward"), "#reward"),
+        Station("policies", counts.policies, _newest(policy, "loop.no_policy"), "#policies"),
     ]
 
 
-def draw_ring(ring: Ring, step: Step) -> str:
-    """The ring: a circle on a wide screen, a column on a narrow one."""
-    due = STATIONS.get(step.kind or step.link or "", "")
-    due = "Policies" if "against" in step.settings else due
-    paths = "".join(
-        f"<path d='{path}' marker-end='url(#tip)'/><text x='{x}' y='{y}' text-anchor='{'start' if x in (15, 885) else 'middle'}'>{verb}</text>"
-        for path, verb, x, y in ARROWS
-    )
-    tip = "<marker id=tip viewBox='0 0 10 10' refX=9 refY=5 markerWidth=7 markerHeight=7 orient=auto><path d='M0 0L10 5L0 10z'/></marker>"
+def draw_loop(counts: LoopCounts, step: Step) -> str:
+    """Return the loop: a circle on a wide screen, a column on a narrow one."""
+    due = "policies" if "against" in step.settings else STARTS_AT.get(step.kind or step.link or "", "")
+    paths = "".join(_arrow(*arrow) for arrow in ARROWS)
     boxes = "".join(
-        f"<a class='station{' due' if name == due else ''}' style='left:{x}%;top:{y}%' href='{link}'><span>{name}</span><b>{count}</b>"
-        f"<small>{esc(detail)}</small></a><span class=verb>↓ {arrow[1]}</span>"
-        for (name, count, detail, link), (x, y), arrow in zip(stations(ring), PLACES, ARROWS, strict=True)
+        _station(station, place, verb, station.key == due)
+        for station, place, (_, verb, _, _) in zip(stations(counts), PLACES, ARROWS, strict=True)
     )
-    return f"<div class=ring><svg viewBox='0 0 1000 500' aria-hidden=true><defs>{tip}</defs>{paths}</svg>{boxes}</div>"
+    return f"<div class=ring><svg viewBox='0 0 1000 500' aria-hidden=true><defs>{TIP}</defs>{paths}</svg>{boxes}</div>"
+
+
+def _newest(name: str | None, otherwise: str) -> str:
+    return text("loop.newest", name=name) if name else text(otherwise)
+
+
+def _arrow(path: str, verb: str, x: int, y: int) -> str:
+    anchor = "start" if x in (15, 885) else "middle"
+    word = f"<text x='{x}' y='{y}' text-anchor='{anchor}'>{esc(text(f'loop.{verb}_verb'))}</text>"
+    return f"<path d='{path}' marker-end='url(#tip)'/>{word}"
+
+
+def _station(station: Station, place: tuple[int, int], verb: str, due: bool) -> str:
+    (x, y), name = place, text(f"loop.{station.key}")
+    box = f"<span>{esc(name)}</span><b>{station.count:,}</b><small>{esc(station.detail)}</small>"
+    return (
+        f"<a class='station{' due' if due else ''}' style='left:{x}%;top:{y}%' href='{station.link}'>{box}</a>"
+        f"<span class=verb>↓ {esc(text(f'loop.{verb}_verb'))}</span>"
+    )

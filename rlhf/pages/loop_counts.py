@@ -1,21 +1,21 @@
-"""What the stations of the ring hold right now, read from the store."""
+"""Counts of the loop's stations, read from the store."""
 
 from __future__ import annotations
 
 from data.ids import POLICY, public_id
-from data.records import Policy
 from data.store import Store
 from data.views.head_to_head import head_to_head, mean_outcomes
-from rlhf.pages.next_step import Newest, Ring
+from rlhf.pages.next_step import LoopCounts, NewestPolicy
 
 
-def look_round(store: Store) -> Ring:
-    """Counts for the Loop page and for the suggested next step."""
+def count_loop(store: Store) -> LoopCounts:
+    """Return the counts for the Loop page and for the suggested next step."""
     rewards = store.reward_models.all()
-    last = rewards[-1] if rewards else None
-    since = last.created_at if last else ""
-    running = store.runs.all(state="running") + store.runs.all(state="queued")
-    return Ring(
+    newest_reward = rewards[-1] if rewards else None
+    since = newest_reward.created_at if newest_reward else ""
+    active = store.runs.all(state="running") + store.runs.all(state="queued")
+    driven = {policy.reward_model_id for policy in store.policies.all()}
+    return LoopCounts(
         prompts=store.prompts.count(),
         test_prompts=store.prompts.count("test"),
         completions=store.completions.count(),
@@ -27,21 +27,20 @@ def look_round(store: Store) -> Ring:
         fresh=store.comparisons.count("person", since) + store.comparisons.count("import", since),
         disputed=store.adjudications.open_count(),
         reward_models=len(rewards),
-        newest_reward=last.public if last else None,
-        driven=last is not None and any(policy.reward_model_id == last.id for policy in store.policies.all()),
+        newest_reward=newest_reward.public if newest_reward else None,
+        driven=newest_reward is not None and newest_reward.id in driven,
         policies=store.policies.count(),
-        newest=_newest(store),
-        active=running[0].public if running else None,
+        newest=_newest_policy(store),
+        active=active[0].public if active else None,
     )
 
 
-def _newest(store: Store) -> Newest | None:
-    """The newest policy that a run of this home trained from another one."""
+def _newest_policy(store: Store) -> NewestPolicy | None:
+    """Return the newest policy that a run of this home trained from another one."""
     trained = [policy for policy in store.policies.all() if policy.parent_id and policy.run_id]
     if not trained:
         return None
-    policy: Policy = trained[-1]
-    met = head_to_head(store, "person", between=(policy.id, policy.parent_id))
-    return Newest(
-        policy.public, public_id(POLICY, policy.parent_id), len(mean_outcomes(met, policy.id, policy.parent_id))
-    )
+    policy, parent = trained[-1], trained[-1].parent_id
+    assert parent is not None
+    met = head_to_head(store, "person", between=(policy.id, parent))
+    return NewestPolicy(policy.public, public_id(POLICY, parent), len(mean_outcomes(met, policy.id, parent)))

@@ -1,22 +1,25 @@
-"""One suggested next step round the ring, with its reason: a pure function of what the ring holds."""
+"""The suggested next step with its reason: a pure function of the loop's counts. It states only what they show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-ENOUGH = 100
+from rlhf.pages.texts import text
+
+FIRST_REWARD = 100
 """Comparisons that make a first reward model worth its minutes."""
-MANY = 200
-"""Comparisons since the last reward model that make a new one worth its minutes."""
+NEXT_REWARD = 200
+"""Comparisons since the newest reward model that make another one worth its minutes."""
 DISPUTED = 10
-"""Disputed pairs that are worth a researcher's sitting down to them."""
-JUDGE = 100
-"""Pairs queued to judge a policy against its parent."""
+"""Disputed pairs that make adjudication worth a researcher's time."""
+COMPARED = 100
+"""Pairs to queue when a policy is compared with its parent."""
+LABEL_PAGE = "../label/"
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
-    """The newest policy that training made. `judged` counts people's comparisons of it with its parent."""
+class NewestPolicy:
+    """The newest policy that a run trained. `judged`: test prompts on which people compared it with its parent."""
 
     policy: str
     parent: str
@@ -24,10 +27,14 @@ class Newest:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """What the stations of the ring hold. `fresh` counts people's comparisons that no reward model has seen,
-    `disputed` the pairs on which two of them disagree and nobody has decided; `driven` says whether the newest reward model
-    has driven a policy."""
+class LoopCounts:
+    """Counts of the loop's stations.
+
+    `waiting`: pairs without a verdict; `waiting_compare`: those that compare two policies.
+    `fresh`: comparisons by people and imports since the newest reward model.
+    `disputed`: pairs on which labelers disagree and nobody decided yet.
+    `driven`: a policy was trained with the newest reward model. `active`: a run that is queued or running.
+    """
 
     prompts: int = 0
     test_prompts: int = 0
@@ -43,132 +50,104 @@ class Ring:
     newest_reward: str | None = None
     driven: bool = False
     policies: int = 0
-    newest: Newest | None = None
+    newest: NewestPolicy | None = None
     active: str | None = None
+
+    @property
+    def missing(self) -> int:
+        """Comparisons that the next reward model still needs."""
+        if self.reward_models:
+            return max(0, NEXT_REWARD - self.fresh)
+        return max(0, FIRST_REWARD - self.by_people - self.imported)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do, why, and either a run to start (`kind`, `settings`) or a page to go to (`link`)."""
+    """A suggestion with its reason: a run to start (`kind`, `settings`) or a page to open (`link`, `action`)."""
 
     title: str
     reason: str
     kind: str | None = None
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, str | int] = field(default_factory=dict)
     link: str | None = None
+    action: str = ""
 
 
-def next_step(ring: Ring) -> Step:
-    """The first thing that holds the ring up, seen in the direction in which data goes round it."""
-    for rule in (_sources, _under_way, _judge, _reward, _ppo, _adjudicate, _label):
-        step = rule(ring)
+def next_step(counts: LoopCounts) -> Step:
+    """Return the first step that holds the loop up, in the direction in which data moves."""
+    for rule in (_sources, _active_run, _compare_policy, _reward, _ppo, _adjudicate, _label):
+        step = rule(counts)
         if step:
             return step
-    return Step(
-        "Sample new answers",
-        "No pairs wait and everything that was compared has been learned from.",
-        kind="sample",
-        settings={"prompts": JUDGE},
-    )
+    return _sample(counts)
 
 
-def _sources(ring: Ring) -> Step | None:
-    if not ring.prompts:
-        return Step(
-            "Import prompts",
-            "The ring starts with prompts and this home has none. The Data page reads them from a file.",
-            link="#data",
-        )
-    if not ring.policies:
-        return Step(
-            "Import a policy", "Nobody can answer the prompts yet. The command import takes in a policy's folder."
-        )
+def _sources(counts: LoopCounts) -> Step | None:
+    if not counts.prompts:
+        return _page("import_prompts", "#data")
+    if not counts.policies:
+        return Step(text("loop.import_policy"), text("loop.import_policy_reason"))
     return None
 
 
-def _under_way(ring: Ring) -> Step | None:
-    if not ring.active:
+def _active_run(counts: LoopCounts) -> Step | None:
+    if not counts.active:
         return None
-    if ring.waiting:
-        return Step(
-            "Compare pairs meanwhile",
-            f"{ring.active} is at work and {ring.waiting:,} pairs wait for a verdict.",
-            link="../label/",
-        )
-    return Step(
-        "Watch the run", f"{ring.active} is at work; its curves and samples are on the Runs page.", link="#runs"
-    )
+    if counts.waiting:
+        return _page("label_meanwhile", LABEL_PAGE, run=counts.active, waiting=counts.waiting)
+    return _page("watch_run", "#runs", run=counts.active)
 
 
-def _judge(ring: Ring) -> Step | None:
-    newest = ring.newest
-    if newest is None or newest.judged >= JUDGE // 2:
+def _compare_policy(counts: LoopCounts) -> Step | None:
+    newest = counts.newest
+    if newest is None or newest.judged >= COMPARED // 2:
         return None
-    if ring.waiting_compare:
-        return Step(
-            "Judge the new policy",
-            f"{ring.waiting_compare:,} blind pairs wait, which say whether {newest.policy} beats {newest.parent}.",
-            link="../label/",
-        )
-    if not ring.test_prompts:  # policies are compared on these alone: the run would fail
+    names = {"policy": newest.policy, "parent": newest.parent}
+    about = {**names, "judged": newest.judged, "enough": COMPARED // 2, "waiting": counts.waiting_compare}
+    if counts.waiting_compare:
+        return _page("judge_policy", LABEL_PAGE, **about)
+    if not counts.test_prompts:  # policies are compared on test prompts only: the run would fail
         return None
-    reason = (
-        f"People never compared {newest.policy} with {newest.parent}."
-        if not newest.judged
-        else (f"Only {newest.judged:,} comparisons say how {newest.policy} does against {newest.parent}.")
-    )
-    return Step(
-        f"Queue {JUDGE} pairs of {newest.policy} against {newest.parent}",
-        reason,
-        kind="sample",
-        settings={"from": newest.policy, "against": newest.parent, "prompts": JUDGE},
-    )
+    settings: dict[str, str | int] = {"from": newest.policy, "against": newest.parent, "prompts": COMPARED}
+    title = text("loop.queue_pairs", pairs=COMPARED, **names)
+    return Step(title, text("loop.queue_pairs_reason", **about), kind="sample", settings=settings)
 
 
-def _reward(ring: Ring) -> Step | None:
-    if not ring.reward_models and ring.by_people + ring.imported >= ENOUGH:
-        return Step(
-            "Train the first reward model",
-            f"{ring.by_people + ring.imported:,} comparisons are enough to start from.",
-            kind="reward",
-        )
-    if ring.reward_models and ring.fresh >= MANY:
-        return Step(
-            "Train a new reward model",
-            f"{ring.fresh:,} comparisons since {ring.newest_reward} was trained.",
-            kind="reward",
-        )
-    return None
-
-
-def _ppo(ring: Ring) -> Step | None:
-    if ring.newest_reward and not ring.driven:
-        return Step(
-            "Train a policy with PPO",
-            f"{ring.newest_reward} has not driven a policy yet.",
-            kind="ppo",
-            settings={"reward": ring.newest_reward},
-        )
-    return None
-
-
-def _adjudicate(ring: Ring) -> Step | None:
-    if ring.disputed < DISPUTED:
+def _reward(counts: LoopCounts) -> Step | None:
+    if counts.missing:
         return None
-    return Step(
-        "Adjudicate",
-        f"Two labelers disagree on {ring.disputed:,} pairs: a verdict of yours stands in place of theirs.",
-        link="#labels",
-    )
+    if counts.reward_models:
+        reason = text("loop.next_reward_reason", n=counts.fresh, reward=counts.newest_reward)
+        return Step(text("loop.next_reward"), reason, kind="reward")
+    reason = text("loop.first_reward_reason", n=counts.by_people + counts.imported)
+    return Step(text("loop.first_reward"), reason, kind="reward")
 
 
-def _label(ring: Ring) -> Step | None:
-    if not ring.waiting:
+def _ppo(counts: LoopCounts) -> Step | None:
+    if counts.newest_reward is None or counts.driven:
         return None
-    missing = max(0, (MANY - ring.fresh) if ring.reward_models else (ENOUGH - ring.by_people - ring.imported))
-    return Step(
-        "Compare pairs",
-        f"{ring.waiting:,} pairs wait; {missing:,} more comparisons make a {'new' if ring.reward_models else 'first'} "
-        "reward model worthwhile.",
-        link="../label/",
-    )
+    reason = text("loop.ppo_reason", reward=counts.newest_reward)
+    return Step(text("loop.ppo"), reason, kind="ppo", settings={"reward": counts.newest_reward})
+
+
+def _adjudicate(counts: LoopCounts) -> Step | None:
+    return None if counts.disputed < DISPUTED else _page("adjudicate", "#labels", n=counts.disputed)
+
+
+def _label(counts: LoopCounts) -> Step | None:
+    if not counts.waiting:
+        return None
+    key = "label_next" if counts.reward_models else "label_first"
+    wanted = NEXT_REWARD if counts.reward_models else FIRST_REWARD
+    return _page(key, LABEL_PAGE, wanted=wanted, waiting=counts.waiting, missing=counts.missing)
+
+
+def _sample(counts: LoopCounts) -> Step:
+    reason = text("loop.sample_next_reason" if counts.reward_models else "loop.sample_first_reason", n=counts.missing)
+    return Step(text("loop.sample"), reason, kind="sample", settings={"prompts": max(COMPARED, counts.missing)})
+
+
+def _page(key: str, link: str, **values: object) -> Step:
+    """Return a step that opens a page; its texts are `loop.KEY`, `loop.KEY_reason` and `loop.KEY_action`."""
+    title, reason, action = (text(f"loop.{key}{part}", **values) for part in ("", "_reason", "_action"))
+    return Step(title, reason, link=link, action=action)

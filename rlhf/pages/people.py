@@ -1,8 +1,9 @@
-"""People: who is here, who may come in, by which link or token, and what is theirs."""
+"""The People page: accounts, invitation links and API tokens. Every action names the account that it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -13,177 +14,203 @@ from data.tables.accounts import ROLES
 from labeling.accounts import management
 from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
+from reward.report.view import said as message_html
+from rlhf.pages.components import (
+    QUIET,
+    SEND_PLACE,
+    Looks,
+    Updates,
+    heading,
+    hidden,
+    html,
+    is_shown,
+    unchanged,
+)
+from rlhf.pages.markup import empty, esc
+from rlhf.pages.texts import text
 
-Deed = Callable[[Account, str, str, str, gr.Request], str]
+
+class Target(NamedTuple):
+    """The account to change, the chosen token, the name typed to confirm, and the app's address in this browser."""
+
+    name: str
+    token: str
+    typed: str
+    address: str
+
+
+Action = Callable[[Store, Account, Target], str]
+"""Change the target on behalf of a researcher; return the line to show, as HTML. Raises BadInput."""
 
 
 class PeoplePage:
-    """The table looks again while it is on the screen; every act names the account that it is about."""
+    """The page's components and its handlers."""
 
     def __init__(self, store: Store, looks: Looks, presence: Presence) -> None:
         self.store = store
         self.presence = presence
-        heading(
-            "People",
-            "Labelers compare answers; researchers may do all that they may, and train models. Each comes in by a link of their own.",
-        )
+        heading("people")
         with gr.Row(elem_classes="fields"):
-            role = gr.Radio(list(ROLES), value="labeler", label="Invite a", elem_id="invite-role", min_width=200)
-            invite = gr.Button("Make a link", variant="primary", scale=0, min_width=160, elem_id="invite")
-        self.told = html("people-told")
+            roles = [(text(f"people.{role}"), role) for role in ROLES]
+            role = gr.Radio(
+                roles, value="labeler", label=text("people.invite_role"), elem_id="invite-role", min_width=200
+            )
+            invite = gr.Button(text("people.invite"), variant="primary", scale=0, min_width=160, elem_id="invite")
+        self.status = html("people-told")
         self.table = html("people-table")
         with gr.Row(elem_classes="fields"):
-            self.name = gr.Dropdown([], label="Account", allow_custom_value=True, elem_id="person", min_width=200)
-            self.token = gr.Dropdown(
-                [], label="API token, by its mark", allow_custom_value=True, elem_id="person-token", min_width=200
+            free = {"allow_custom_value": True, "min_width": 200}
+            self.name = gr.Dropdown([], label=text("people.account"), elem_id="person", **free)
+            self.token = gr.Dropdown([], label=text("people.token"), elem_id="person-token", **free)
+            self.confirm = gr.Textbox(
+                label=text("people.confirm"), max_lines=1, elem_id="person-confirm", min_width=200
             )
-            confirm = gr.Textbox(label="To erase: type the name", max_lines=1, elem_id="person-confirm", min_width=200)
-        where = gr.Textbox(visible="hidden")
-        self.shown = [self.told, self.table, self.name, self.token]
-        given = [self.name, self.token, confirm]
-        with gr.Row(elem_classes="line"):
-            for title, deed in self.deeds().items():
-                button = gr.Button(title, scale=0, min_width=140)
-                button.click(self.doing(deed), given, self.shown, **QUIET)
+        self.shown = [self.status, self.table, self.name, self.token]
+        self._add_actions()
+        place = hidden()
         invite.click(self.invite, role, self.shown, **QUIET)
         self.name.change(self.choose, self.name, self.token, **QUIET)
-        gr.on(looks, self.tick, [where, self.name], self.shown, js=WHERE, **QUIET)
+        gr.on(looks, self.refresh, [place, self.name], self.shown, js=SEND_PLACE, **QUIET)
 
-    def deeds(self) -> dict[str, Deed]:
-        """What can be done to the chosen account: (who does it, name, token, what was typed, request) -> the line to show."""
-        return {
-            "Close the account": self.close,
-            "Open it again": self.reopen,
-            "New password link": self.again,
-            "New API token": self.new_token,
-            "Revoke the token": self.revoke,
-            "Erase what is theirs": self.erase,
-        }
+    def _add_actions(self) -> None:
+        with gr.Row(elem_classes="line"):
+            for key, action in ACTIONS.items():
+                button = gr.Button(text(f"people.{key}"), scale=0, min_width=140)
+                button.click(self._handler(action), [self.name, self.token, self.confirm], self.shown, **QUIET)
 
-    def doing(self, deed: Deed) -> Callable:
-        """The handler of a button."""
+    def _handler(self, action: Action) -> Callable[..., Updates]:
+        """Return the handler of an action's button."""
 
-        def act(name: str | None, token: str | None, typed: str, request: gr.Request) -> list:
-            by = current_account()
+        def act(name: str | None, token: str | None, typed: str, request: gr.Request) -> Updates:
             if not name:
-                return [said(BadInput("no account is chosen", "Choose one first.")), *[gr.skip()] * 3]
+                return {self.status: message_html(BadInput("no account is chosen", "Choose one first."))}
             try:
-                line = deed(by, name, token or "", typed, request)
+                line = action(self.store, current_account(), Target(name, token or "", typed, address(request)))
             except BadInput as problem:
-                line = said(problem)
-            return [line, *self.look(name)]
+                line = message_html(problem)
+            return {self.status: line, **self.draw(name)}
 
         return act
 
-    def tick(self, place: str, name: str | None) -> list:
-        """The table again."""
-        return [gr.skip(), *self.look(name)] if place == "#people" else [gr.skip()] * 4
+    def refresh(self, place: str, name: str | None) -> Updates:
+        """Draw the table again while the page is on the screen."""
+        return self.draw(name) if is_shown(place, "people") else unchanged()
 
     def choose(self, name: str | None) -> gr.Dropdown:
-        """The tokens of the account."""
+        """Offer the tokens of the account."""
         return self.tokens(name)
 
-    def invite(self, role: str, request: gr.Request) -> list:
-        """A link for a new account."""
-        by = current_account()
+    def invite(self, role: str, request: gr.Request) -> Updates:
+        """Show a link for a new account."""
         try:
-            line = linked(
-                "Give this link to one person. It works once, within a week:",
-                management.invite(self.store, role, by=by),
-                request,
-            )
+            path = management.invite(self.store, role, by=current_account())
         except BadInput as problem:
-            line = said(problem)
-        return [line, *self.look(None)]
+            return {self.status: message_html(problem), **self.draw(None)}
+        return {self.status: linked(text("people.invited"), address(request) + path), **self.draw(None)}
 
-    def close(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
-        """Shut the account out."""
-        return said(f"{management.close_account(self.store, name, by=by).name} is closed; what it held is free again.")
-
-    def reopen(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
-        """Let it in again."""
-        return said(f"{management.reopen_account(self.store, name, by=by).name} may sign in again.")
-
-    def again(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
-        """A link for a new password."""
-        return linked(
-            f"By this link {name} chooses a new password:",
-            management.issue_password_link(self.store, name, by=by),
-            request,
-        )
-
-    def new_token(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
-        """A token, shown once."""
-        made = management.issue_token(self.store, name, by=by)
-        return (
-            f"<p class=said>A token for {esc(name)}, good for a year and shown only now: <code>{esc(made)}</code></p>"
-        )
-
-    def revoke(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
-        """End the chosen token."""
-        management.revoke_token(self.store, name, token, by=by)
-        return said(f"The token {token} of {name} is ended.")
-
-    def erase(self, by: Account, name: str, token: str, typed: str, request: gr.Request) -> str:
-        """Erase what is the person's own, once the name was typed."""
-        if typed.strip() != name:
-            raise BadInput(
-                "the name that was typed is not that of the chosen account", "Type it to confirm; nothing was erased."
-            )
-        management.erase_personal_data(self.store, people_account(self.store, name), by=by)
-        return said(f"What {name} wrote is erased; the verdicts stay without a name.")
-
-    def look(self, name: str | None) -> list:
-        """Table, names and tokens as they are now."""
-        everybody = [account for account in self.store.accounts.all() if not account.simulated]
-        names = [account.name for account in everybody]
+    def draw(self, name: str | None) -> Updates:
+        """Return table, names and tokens as they are now."""
+        people = [person for person in self.store.accounts.all() if not person.simulated]
+        names = [person.name for person in people]
         chosen = name if name in names else None
-        return [self.draw(everybody), gr.Dropdown(choices=names, value=chosen), self.tokens(chosen)]
+        return {
+            self.table: draw_people(self.store, self.presence, people),
+            self.name: gr.Dropdown(choices=names, value=chosen),
+            self.token: self.tokens(chosen),
+        }
 
     def tokens(self, name: str | None) -> gr.Dropdown:
-        """The open tokens of the account of that name."""
-        account = self.store.accounts.by_name(name) if name else None
-        marks = [each.mark for each in self.store.tokens.all(account.id, "api")] if account else []
+        """Return the valid API tokens of the account of that name."""
+        person = self.store.accounts.by_name(name) if name else None
+        marks = [token.mark for token in self.store.tokens.all(person.id, "api")] if person else []
         return gr.Dropdown(choices=marks, value=marks[0] if marks else None)
 
-    def draw(self, everybody: list[Account]) -> str:
-        """Everybody, those who are here first."""
-        if not everybody:
-            return empty("Nobody yet. Make a link above.")
-        answers = self.store.accounts.answer_counts()
-        here = sorted(
-            everybody, key=lambda account: (not self.presence.is_online(account.id), account.disabled, account.id)
-        )
-        rows = "".join(
-            f"<tr><td>{esc(account.name)}<td>{account.role}<td>{self.state(account)}<td class=n>{answers.get(account.id, 0):,}</tr>"
-            for account in here
-        )
-        waiting = self.store.invitations.open_count()
-        links = f"<p class=soft>{waiting} link{'s' if waiting != 1 else ''} not used yet.</p>" if waiting else ""
-        return f"<table class=people><thead><tr><th>Name<th>Role<th>Here<th>Answers</tr></thead><tbody>{rows}</tbody></table>{links}"
 
-    def state(self, account: Account) -> str:
-        """Closed, online, or when it was seen."""
-        ago = self.presence.seconds_since(account.id)
-        if account.disabled:
-            return "closed"
-        if self.presence.is_online(account.id):
-            return "online"
-        return "not since the server started" if ago is None else f"{ago / 60:.0f} min ago"
+def close(store: Store, by: Account, target: Target) -> str:
+    """Disable the account."""
+    return message_html(text("people.closed", name=management.close_account(store, target.name, by=by).name))
 
 
-def people_account(store: Store, name: str) -> Account:
-    """The account of that name. Raises BadInput where there is none."""
-    account = store.accounts.by_name(name)
-    if account is None:
-        raise BadInput(f"there is no account {name!r}", "Choose another one.")
-    return account
+def reopen(store: Store, by: Account, target: Target) -> str:
+    """Enable the account again."""
+    return message_html(text("people.reopened", name=management.reopen_account(store, target.name, by=by).name))
 
 
-def linked(lead: str, path: str, request: gr.Request) -> str:
-    """A line with the whole address of a one-time link, as this browser reaches the app."""
+def reset_password(store: Store, by: Account, target: Target) -> str:
+    """Show a link for a new password."""
+    path = management.issue_password_link(store, target.name, by=by)
+    return linked(text("people.password_link", name=target.name), target.address + path)
+
+
+def create_token(store: Store, by: Account, target: Target) -> str:
+    """Show a new API token, once."""
+    token = management.issue_token(store, target.name, by=by)
+    lead = esc(text("people.token_created", name=target.name))
+    return f"<p class=said>{lead}<br><code>{esc(token)}</code></p>"
+
+
+def revoke_token(store: Store, by: Account, target: Target) -> str:
+    """Revoke the chosen token."""
+    management.revoke_token(store, target.name, target.token, by=by)
+    return message_html(text("people.token_revoked", token=target.token, name=target.name))
+
+
+def erase(store: Store, by: Account, target: Target) -> str:
+    """Erase the account's personal data. Raise BadInput unless the name was typed."""
+    if target.typed.strip() != target.name:
+        error = f"the typed name {target.typed.strip()!r} is not the name of the chosen account"
+        raise BadInput(error, "Type the name to confirm; nothing was erased.")
+    person = store.accounts.by_name(target.name)
+    if person is None:
+        raise BadInput(f"there is no account {target.name!r}", "Choose another one.")
+    management.erase_personal_data(store, person, by=by)
+    return message_html(text("people.erased", name=target.name))
+
+
+ACTIONS: dict[str, Action] = {
+    "close": close,
+    "reopen": reopen,
+    "reset_password": reset_password,
+    "create_token": create_token,
+    "revoke_token": revoke_token,
+    "erase": erase,
+}
+
+
+def draw_people(store: Store, presence: Presence, people: list[Account]) -> str:
+    """Return the table of accounts, those who are online first."""
+    if not people:
+        return empty(text("people.none"))
+    answers = store.accounts.answer_counts()
+    ordered = sorted(people, key=lambda person: (not presence.is_online(person.id), person.disabled, person.id))
+    rows = "".join(
+        f"<tr><td>{esc(person.name)}<td>{esc(text(f'people.{person.role}'))}<td>{esc(state(presence, person))}"
+        f"<td class=n>{answers.get(person.id, 0):,}</tr>"
+        for person in ordered
+    )
+    head = "".join(f"<th>{esc(text(f'people.column_{name}'))}" for name in ("name", "role", "state", "answers"))
+    waiting = store.invitations.open_count()
+    links = f"<p class=soft>{esc(text('people.links_open', n=waiting))}</p>" if waiting else ""
+    return f"<table class=people><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{links}"
+
+
+def state(presence: Presence, person: Account) -> str:
+    """Return if the account is closed or online, or when it was last active."""
+    seconds = presence.seconds_since(person.id)
+    if person.disabled:
+        return text("people.state_closed")
+    if presence.is_online(person.id):
+        return text("people.state_online")
+    return text("people.state_never") if seconds is None else text("people.state_ago", minutes=f"{seconds / 60:.0f}")
+
+
+def address(request: gr.Request) -> str:
+    """Return the app's address as this browser reaches it, without a slash at the end."""
     inner = request.request
     root = inner.scope.get("root_path", "").removesuffix("/train")
-    address = f"{inner.url.scheme}://{inner.url.netloc}{root}{path}"
-    return f"<p class=said>{esc(lead)}<br><code>{esc(address)}</code></p>"
+    return f"{inner.url.scheme}://{inner.url.netloc}{root}"
+
+
+def linked(lead: str, link: str) -> str:
+    """Return a line with a one-time link."""
+    return f"<p class=said>{esc(lead)}<br><code>{esc(link)}</code></p>"

@@ -1,288 +1,158 @@
-"""Projects: what labelers are asked about which pairs, by which guideline, who is asked, and how far each project is."""
+"""The Projects page: labeling projects with their pairs, people, guideline and form. Only the fields hold state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from data.errors import BadInput
 from data.store import Store
-from data.tables.forms import RATIONALES, SCALES, Form
 from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from labeling.page.control_characters import escape_control_characters
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, esc, heading, html, said
-
-HEADERS = ["Project", "Items", "Judged", "Answers", "By", "Overlap", "Gold items", "Gold", "Repeats", "Who", "State"]
-SWITCHES = {
-    "tie": "The same",
-    "both_bad": "Both bad",
-    "skip": "Skip, with a reason",
-    "flag": "Flag, with a reason",
-    "edit": "Edit the better answer",
-    "markdown": "Answers shown formatted (Markdown)",
-}
-SCALE_NAMES = {"graded": "Graded: much, clearly, slightly", "plain": "Plain: A or B"}
-FLAGS = 10
+from reward.report.view import said as message_html
+from rlhf.pages.components import (
+    QUIET,
+    SEND_PLACE,
+    Looks,
+    Updates,
+    heading,
+    hidden,
+    html,
+    is_shown,
+    unchanged,
+)
+from rlhf.pages.markup import columns
+from rlhf.pages.project_fields import add_fields
+from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
+from rlhf.pages.texts import text
 
 
 class ProjectsPage:
-    """The page's components and its handlers. Nothing is remembered between two events but what the fields hold."""
+    """The page's components and its handlers."""
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
-        heading(
-            "Projects", "Each has pairs, people, a guideline and a form. Standard has what no other project was given."
-        )
+        heading("projects")
         self.table = gr.Dataframe(
-            headers=HEADERS, interactive=False, elem_id="projects-table", label="Labeling projects"
+            headers=columns("projects", COLUMNS),
+            interactive=False,
+            elem_id="projects-table",
+            label=text("projects.table"),
         )
         with gr.Row(elem_classes="line"):
             self.new = gr.Textbox(
-                label="Name of a new project", max_lines=1, min_width=220, scale=0, elem_id="project-new"
+                label=text("projects.new_name"), max_lines=1, min_width=220, scale=0, elem_id="project-new"
             )
-            self.add = gr.Button("Create it", scale=0, elem_id="project-add")
-        self.choice = gr.Dropdown(label="Project shown below", allow_custom_value=True, elem_id="project-choice")
-        self.told = html("project-told")
-        self.fields = fields()
+            self.add = gr.Button(text("projects.create"), scale=0, elem_id="project-add")
+        self.choice = gr.Dropdown(label=text("projects.choice"), allow_custom_value=True, elem_id="project-choice")
+        self.status = html("project-told")
+        self.fields = add_fields()
         with gr.Row(elem_classes="line"):
-            self.save = gr.Button("Save the project", variant="primary", scale=0, elem_id="project-save")
-        with gr.Accordion("Fill it, and gold items", open=False):
-            with gr.Row(elem_classes="line"):
-                self.count = gr.Number(100, label="Pairs", precision=0, minimum=1, min_width=120, scale=0)
-                self.fill = gr.Button("Move waiting pairs here from Standard", scale=0, elem_id="project-fill")
-            with gr.Row(elem_classes="line"):
-                self.judge = gr.Dropdown(label="As judged by", allow_custom_value=True, min_width=220, scale=0)
-                self.gold = gr.Button("Make gold what they said of its pairs", scale=0, elem_id="project-gold")
+            self.save = gr.Button(text("projects.save"), variant="primary", scale=0, elem_id="project-save")
+        self._add_filling()
         self.flags = html("project-flags")
-        self.where, self.listed = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
-        self.wire(looks)
+        self._wire(looks)
 
-    def wire(self, looks: Looks) -> None:
-        """Which event calls what."""
-        shown = [*self.fields.values(), self.judge, self.flags]
-        gr.on(
-            looks,
-            self.tick,
-            [self.where, self.listed, self.choice],
-            [self.listed, self.table, self.choice],
-            js=WHERE,
-            **QUIET,
-        )
-        self.choice.change(self.show, self.choice, shown, **QUIET)
+    def _add_filling(self) -> None:
+        with gr.Accordion(text("projects.fill_title"), open=False):
+            with gr.Row(elem_classes="line"):
+                self.count = gr.Number(
+                    100, label=text("projects.pairs"), precision=0, minimum=1, min_width=120, scale=0
+                )
+                self.fill = gr.Button(text("projects.fill"), scale=0, elem_id="project-fill")
+            with gr.Row(elem_classes="line"):
+                self.judge = gr.Dropdown(
+                    label=text("projects.gold_labeler"), allow_custom_value=True, min_width=220, scale=0
+                )
+                self.gold = gr.Button(text("projects.set_gold"), scale=0, elem_id="project-gold")
+
+    def _wire(self, looks: Looks) -> None:
+        place, self.listed = hidden(), hidden()
+        listed = [self.listed, self.table, self.choice]
+        gr.on(looks, self.refresh, [place, self.listed, self.choice], listed, js=SEND_PLACE, **QUIET)
+        self.choice.change(self.show, self.choice, [*self.fields.values(), self.judge, self.flags], **QUIET)
         self.table.select(self.choose, None, self.choice, **QUIET)
-        self.add.click(self.create, self.new, [self.told, self.choice, self.new, self.listed], **QUIET)
-        saved = [self.told, self.choice, self.listed, self.fields["version"]]
-        self.save.click(self.change, [self.choice, *self.fields.values()], saved, **QUIET)
-        self.fill.click(self.move, [self.choice, self.count], [self.told, self.listed], **QUIET)
-        self.gold.click(self.set_gold, [self.choice, self.judge], [self.told, self.listed], **QUIET)
+        self.add.click(self.create, self.new, [self.status, self.choice, self.new, self.listed], **QUIET)
+        saved = [self.status, self.choice, self.listed, self.fields["version"]]
+        self.save.click(self.change, {self.choice, *self.fields.values()}, saved, **QUIET)
+        self.fill.click(self.move_pairs, [self.choice, self.count], [self.status, self.listed], **QUIET)
+        self.gold.click(self.set_gold, [self.choice, self.judge], [self.status, self.listed], **QUIET)
 
-    def tick(self, place: str, listed: str, chosen: str | None) -> list:
-        """The table again, when anything in it changed; a project that is being edited stays the one that is shown."""
-        if place.split("/")[0] != "#projects":
-            return [gr.skip()] * 3
-        rows = table(self.store)
+    def refresh(self, place: str, listed: str, chosen: str | None) -> Updates:
+        """Draw the table again when anything in it changed; the project in the fields stays."""
+        if not is_shown(place, "projects"):
+            return unchanged()
+        rows = [project_row(self.store, project) for project in self.store.projects.all()]
         if str(rows) == listed:
-            return [gr.skip()] * 3
+            return unchanged()
         names = [row[0] for row in rows]
-        choice = gr.Dropdown(choices=names) if chosen else gr.Dropdown(choices=names, value=names[0])
-        return [str(rows), rows, choice]
+        first = {} if chosen else {"value": names[0]}
+        return {self.listed: str(rows), self.table: rows, self.choice: gr.Dropdown(choices=names, **first)}
 
     def choose(self, event: gr.SelectData) -> str:
-        """A click on a row."""
+        """Choose the project of the row that was clicked."""
         return event.row_value[0]
 
-    def show(self, name: str) -> list:
-        """The project in the fields."""
+    def show(self, name: str | None) -> Updates:
+        """Put the project into the fields."""
         try:
             project = self.store.projects.by_name(name or "")
         except BadInput:
-            return [gr.skip()] * (len(self.fields) + 2)
-        people = [account.name for account in self.store.accounts.all() if not account.disabled]
-        values = filled(self.store, project) | {
-            "people": gr.Dropdown(choices=people, value=self.store.projects.members(project.id))
-        }
-        return [*(values[key] for key in self.fields), gr.Dropdown(choices=people), draw_flags(self.store, project)]
+            return unchanged()
+        people = [person.name for person in self.store.accounts.all() if not person.disabled]
+        values: Updates = {self.fields[key]: value for key, value in field_values(self.store, project).items()}
+        members = gr.Dropdown(choices=people, value=self.store.projects.members(project.id))
+        about = {self.judge: gr.Dropdown(choices=people), self.flags: draw_flags(self.store, project)}
+        return {**values, self.fields["people"]: members, **about}
 
-    def create(self, name: str) -> list:
-        """A new project, open to nobody yet."""
-        account = current_account()
+    def create(self, name: str) -> Updates:
+        """Create a project without people and pairs."""
         try:
             project = self.store.projects.add(name)
         except BadInput as problem:
-            return [said(problem), *[gr.skip()] * 3]
-        self.store.audit.add(audit_name(account), "project added", project=project.name)
-        line = said(f"{project.name} is there. Give it people and pairs.")
-        return [
-            line,
-            gr.Dropdown(choices=[each.name for each in self.store.projects.all()], value=project.name),
-            "",
-            "",
-        ]
+            return {self.status: message_html(problem)}
+        self.store.audit.add(audit_name(current_account()), "project added", project=project.name)
+        line = message_html(text("projects.created", name=project.name))
+        return {self.status: line, self.new: "", **self._chosen(project)}
 
-    def change(self, name: str, *given: Any) -> list:
+    def change(self, given: Mapping[Block, object]) -> Updates:
         """Save what the fields hold, all or nothing."""
-        account = current_account()
+        values = {key: given[field] for key, field in self.fields.items()}
         try:
-            project = change(self.store, name or "", dict(zip(self.fields, given, strict=True)), audit_name(account))
+            project = change_project(self.store, str(given[self.choice] or ""), values, audit_name(current_account()))
         except BadInput as problem:
-            return [said(problem), *[gr.skip()] * 3]
-        names = [each.name for each in self.store.projects.all()]
-        line = said(f"{project.name} is saved; its guideline is version {project.guideline_version}.")
-        return [line, gr.Dropdown(choices=names, value=project.name), "", version(project)]
+            return {self.status: message_html(problem)}
+        line = message_html(text("projects.saved", name=project.name, version=project.guideline_version))
+        return {self.status: line, self.fields["version"]: version(project), **self._chosen(project)}
 
-    def move(self, name: str, count: float) -> list:
-        """Waiting pairs of Standard go to the project."""
-        account = current_account()
+    def move_pairs(self, name: str | None, count: float | None) -> Updates:
+        """Move waiting pairs of Standard to the project."""
         try:
             project = self.store.projects.by_name(name or "")
             moved = self.store.projects.move_unjudged(project.id, limit=max(1, int(count or 1)))
         except BadInput as problem:
-            return [said(problem), gr.skip()]
-        self.store.audit.add(audit_name(account), "project filled", project=project.name, moved=moved)
-        return [
-            said(f"{moved} moved to {project.name}." if moved else "Nothing waits in Standard that could move."),
-            "",
-        ]
+            return {self.status: message_html(problem)}
+        self.store.audit.add(audit_name(current_account()), "project filled", project=project.name, moved=moved)
+        line = text("projects.filled", n=moved, name=project.name) if moved else text("projects.nothing_to_move")
+        return {self.status: message_html(line), self.listed: ""}
 
-    def set_gold(self, name: str, person: str) -> list:
-        """What a person said of the project's pairs becomes what is right."""
-        account = current_account()
+    def set_gold(self, name: str | None, labeler: str | None) -> Updates:
+        """Make a labeler's verdicts on the project's pairs the right answers of gold items."""
         try:
-            project, judge = self.store.projects.by_name(name or ""), self.store.accounts.by_name(person or "")
+            project, judge = self.store.projects.by_name(name or ""), self.store.accounts.by_name(labeler or "")
             if judge is None:
-                raise BadInput(f"there is no account {person!r}", "Choose who judged the pairs.")
-            made = self.store.gold.set_from_comparisons(project.id, judge)
+                raise BadInput(f"there is no account {labeler!r}", "Choose who judged the pairs.")
+            pairs = self.store.gold.set_from_comparisons(project.id, judge)
         except BadInput as problem:
-            return [said(problem), gr.skip()]
-        self.store.audit.add(
-            audit_name(account), "gold items set", project=project.name, judged_by=judge.id, pairs=made
-        )
-        return [said(f"{made} pairs of {project.name} are gold now."), ""]
+            return {self.status: message_html(problem)}
+        about = {"project": project.name, "judged_by": judge.id, "pairs": pairs}
+        self.store.audit.add(audit_name(current_account()), "gold items set", **about)
+        return {self.status: message_html(text("projects.gold_set", n=pairs, name=project.name)), self.listed: ""}
 
-
-def fields() -> dict[str, Any]:
-    """The components that hold a project, by key."""
-    made: dict[str, Any] = {}
-    with gr.Row(elem_classes="fields"):
-        made["name"] = gr.Textbox(label="Name", max_lines=1, elem_id="project-name")
-        made["overlap"] = gr.Number(
-            label="Overlap: labelers for a pair, on average", minimum=1, step=0.1, elem_id="project-overlap"
-        )
-        made["gold_rate"] = gr.Number(label="Gold items (% of what a labeler is handed)", minimum=0, maximum=50)
-        made["repeat_rate"] = gr.Number(label="Planned repeats (%)", minimum=0, maximum=50)
-    with gr.Row(elem_classes="fields"):
-        made["scale"] = gr.Radio([(SCALE_NAMES[name], name) for name in SCALES], label="Scale")
-        made["rationale"] = gr.Radio([(name.capitalize(), name) for name in RATIONALES], label="Rationale")
-        made["aspects"] = gr.Textbox(
-            label="Aspects, by comma", placeholder="helpful, harmless, honest", max_lines=1, elem_id="project-aspects"
-        )
-    made["switches"] = gr.CheckboxGroup(
-        [(label, name) for name, label in SWITCHES.items()], label="A labeler may say or do"
-    )
-    with gr.Row(elem_classes="fields"):
-        made["people"] = gr.Dropdown(
-            label="People given to it", multiselect=True, allow_custom_value=True, elem_id="project-people"
-        )
-        made["everyone"] = gr.Checkbox(label="Every labeler is in it")
-        made["closed"] = gr.Checkbox(label="Closed: none of its items are handed out")
-    made["guideline"] = gr.Textbox(
-        label="Guideline (Markdown); a change makes a new version", lines=8, max_lines=24, elem_id="project-guideline"
-    )
-    made["version"] = gr.Textbox(visible="hidden")
-    return made
-
-
-def filled(store: Store, project: Project) -> dict[str, Any]:
-    """What the fields hold for a project, but for its people."""
-    form = project.form
-    return {
-        "name": project.name,
-        "overlap": project.overlap,
-        "gold_rate": 100 * project.gold_rate,
-        "repeat_rate": 100 * project.repeat_rate,
-        "scale": form.scale,
-        "rationale": form.rationale,
-        "aspects": ", ".join(form.aspects),
-        "switches": [name for name in SWITCHES if getattr(form, name)],
-        "everyone": project.everyone,
-        "closed": project.closed,
-        "guideline": store.projects.guideline(project.id).text,
-        "version": version(project),
-    }
-
-
-def change(store: Store, name: str, given: Mapping[str, Any], by: str) -> Project:
-    """Save the fields of a project. Raises BadInput where one makes no sense, or where somebody wrote a newer guideline meanwhile."""
-    aspects = tuple(part.strip() for part in (given["aspects"] or "").split(",") if part.strip())
-    switches = {switch: switch in (given["switches"] or []) for switch in SWITCHES}
-    form = Form(scale=given["scale"], rationale=given["rationale"], aspects=aspects, **switches)
-    rates = {rate: (given[rate] or 0) / 100 for rate in ("gold_rate", "repeat_rate")}
-    flags = {flag: bool(given[flag]) for flag in ("everyone", "closed")}
-    with store.transaction():
-        project = store.projects.by_name(name)
-        if given["version"] != version(project):
-            raise BadInput(
-                f"{project.name} is not what was shown, or somebody wrote its guideline meanwhile", "Choose it again."
-            )
-        texts = {"name": given["name"] or "", "guideline": given["guideline"] or ""}
-        store.projects.change(project.id, form=form, overlap=given["overlap"] or 0, **texts, **rates, **flags)
-        set_people(store, project, given["people"] or [])
-        store.audit.add(by, "project changed", project=project.name)
-        return store.projects.get(project.id)
-
-
-def version(project: Project) -> str:
-    """What the fields hold beside a project, by which a save finds out that they show another one or an older guideline."""
-    return f"{project.id}.{project.guideline_version}"
-
-
-def set_people(store: Store, project: Project, names: list[str]) -> None:
-    """Exactly these people are given to the project. Raises BadInput for a name that no account has."""
-    accounts = [store.accounts.by_name(name) for name in names]
-    if None in accounts:
-        raise BadInput(f"there is no account {names[accounts.index(None)]!r}", "Choose people from the list.")
-    before = [store.accounts.by_name(name) for name in store.projects.members(project.id)]
-    store.projects.remove_members(project.id, [account for account in before if account not in accounts])
-    store.projects.add_members(project.id, accounts)
-
-
-def table(store: Store) -> list[list]:
-    """One row for a project."""
-    return [row(store, project) for project in store.projects.all()]
-
-
-def row(store: Store, project: Project) -> list:
-    """How far it is, and who is in it."""
-    counts = store.projects.counts(project.id)
-    members = len(store.projects.members(project.id))
-    who = "everyone" if project.everyone else f"{members} people" if members else "nobody yet"
-    return [
-        project.name,
-        counts["pairs"] + counts["rankings"],
-        counts["judged"] + counts["ranked"],
-        counts["answers"],
-        counts["labelers"],
-        project.overlap,
-        counts["gold"],
-        f"{project.gold_rate:.0%}",
-        f"{project.repeat_rate:.0%}",
-        who,
-        "closed" if project.closed else "open",
-    ]
-
-
-def draw_flags(store: Store, project: Project) -> str:
-    """What labelers found amiss lately."""
-    flags = store.assignments.flags(project.id, FLAGS)
-    if not flags:
-        return empty(f"Nobody has flagged an item of {project.name}.")
-    lines = "".join(
-        f"<p><bdi>{esc(escape_control_characters(flag['reason']))}</bdi> <span class=soft><bdi>{esc(flag['labeler'])}</bdi>:"
-        f" <bdi>{esc(escape_control_characters(flag['prompt'][:200]))}</bdi></span></p>"
-        for flag in flags
-    )
-    return f"<h2>Flagged lately</h2><div class=card>{lines}</div>"
+    def _chosen(self, project: Project) -> Updates:
+        """Return the list of projects with this one chosen, and a table to draw again."""
+        names = [project.name for project in self.store.projects.all()]
+        return {self.choice: gr.Dropdown(choices=names, value=project.name), self.listed: ""}

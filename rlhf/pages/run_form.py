@@ -1,107 +1,110 @@
-"""Starting a run: a form per kind, made from its settings; five that matter above the fold, the rest below."""
+"""The form that starts a run of one kind: its main settings, the others folded up, and what such a run needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
 
 from data.errors import BadInput
 from data.settings import Described, describe
 from data.store import Store
 from labeling.accounts.current import current_account
-from reward.page import setting_field, shown
+from reward.page import field_value, setting_field
 from reward.report.view import policy_names, refused
+from reward.report.view import said as message_html
 from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
-from rlhf.pages.components import QUIET, esc, html, said
+from rlhf.pages.components import QUIET, Updates, html
+from rlhf.pages.markup import esc
+from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
+"""Settings that name policies, and those that name reward models."""
 
 
 class RunForm:
-    """The form of one kind inside its tab: `fields` by key, `told` for what came of it."""
+    """The form of one kind inside its tab: `fields` by key, `needs` for what is missing, `status` for the result."""
 
     def __init__(self, store: Store, kind: Kind) -> None:
         self.store = store
         self.kind = kind
         settings = describe(kind.settings_class())
-        main = [one for one in settings if one.main] or settings[:5]
+        main = [setting for setting in settings if setting.main] or settings[:5]
         html(value=f"<p class=soft>{esc(kind.explains)}</p>")
-        self.fields: dict[str, Any] = {}
+        self.fields: dict[str, Component] = {}
         with gr.Row(elem_classes="fields"):
             self._add(main)
-        with gr.Accordion("More settings", open=False), gr.Row(elem_classes="fields"):
-            self._add([one for one in settings if one not in main])
+        with gr.Accordion(text("runs.more_settings"), open=False), gr.Row(elem_classes="fields"):
+            self._add([setting for setting in settings if setting not in main])
         self.needs = html()
-        self.start = gr.Button(f"Start: {kind.title}", variant="primary", elem_id=f"start-{kind.name}", scale=0)
-        self.told = html()
+        title = text("runs.start_kind", kind=kind.title)
+        self.start = gr.Button(title, variant="primary", elem_id=f"start-{kind.name}", scale=0)
+        self.status = html()
 
-    def _add(self, settings: list[Described]) -> None:
-        for one in settings:
+    def _add(self, settings: Sequence[Described]) -> None:
+        for setting in settings:
             with gr.Column(min_width=230):
-                self.fields[one.key] = setting_field(one, POLICIES + REWARDS, elem_id=f"{self.kind.name}-{one.key}")
+                elem_id = f"{self.kind.name}-{setting.key}"
+                self.fields[setting.key] = setting_field(setting, POLICIES + REWARDS, elem_id=elem_id)
 
-    def wire(self, after: Callable[[], list], outputs: list) -> None:
-        """On a click: check, queue, say so; `after` gives the page's other outputs."""
-        keys = list(self.fields)
+    def wire(self, draw_page: Callable[[], Updates], outputs: Sequence[Block]) -> None:
+        """Queue the run on a click; `draw_page` returns the page's other outputs."""
 
-        def start(*given: Any) -> list:
-            account = current_account()
-            problem = self.missing()
-            line = self.submit(dict(zip(keys, given, strict=True)), account.name)
-            needs = "" if problem and line == said(problem) else self.outlook()
-            return [line, needs, *after()]
+        def start(given: Mapping[Block, Any]) -> Updates:
+            missing = self.missing()
+            line = self.submit({key: given[field] for key, field in self.fields.items()}, current_account().name)
+            needs = "" if missing and line == message_html(missing) else self.outlook()
+            return {self.status: line, self.needs: needs, **draw_page()}
 
-        self.start.click(start, list(self.fields.values()), [self.told, self.needs, *outputs], **QUIET)
+        self.start.click(start, set(self.fields.values()), [self.status, self.needs, *outputs], **QUIET)
 
-    def submit(self, given: dict[str, Any], by: str) -> str:
-        """Queue the run; the line to show."""
+    def submit(self, given: Mapping[str, Any], by: str) -> str:
+        """Queue the run and return the line to show."""
+        settings = {key: _joined(value) for key, value in given.items() if value is not None}
         try:
-            run = launch(
-                self.store,
-                self.kind.name,
-                {key: _text(value) for key, value in given.items() if value is not None},
-                by=by,
-            )
+            run = launch(self.store, self.kind.name, settings, by=by)
         except BadInput as problem:
-            return said(problem)
-        return said(f"{run.public} is queued.")
+            return message_html(problem)
+        return message_html(text("runs.queued", run=run.public))
 
-    def changing(self) -> list:
-        """The outputs of `fresh`."""
+    def outputs(self) -> list[Block]:
+        """Return the outputs of `refreshed`."""
         return [self.needs, *(field for key, field in self.fields.items() if key in POLICIES + REWARDS)]
 
-    def fresh(self) -> dict[Any, Any]:
-        """What must be read again when the page is opened: the choices of models, and what is missing."""
+    def refreshed(self) -> Updates:
+        """Return the choices of models, and what is missing, as the store is now."""
         rewards = [model.public for model in reversed(self.store.reward_models.all())]
         if self.kind.name == "ppo":
             rewards += read_sources(self.store.home)
         choices = {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, ["", *rewards])}
-        lists = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
-        return {self.needs: self.outlook(), **lists}
+        offered = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
+        updates: Updates = {self.needs: self.outlook()}
+        return updates | offered
 
     def outlook(self) -> str:
-        """What is missing before such a run can start, or how long one like it took on this machine, and how much memory."""
-        problem = self.missing()
-        if problem:
-            return f"<p class=bad>Missing: {refused(problem)}</p>"
+        """Return what such a run still needs; else the time and memory that the last ones took on this machine."""
+        missing = self.missing()
+        if missing:
+            return f"<p class=bad>{esc(text('runs.missing'))} {refused(missing)}</p>"
         runs = self.store.runs.all()
         seconds, peak = typical_seconds(runs, self.kind.name), peak_memory_mb(runs, self.kind.name)
-        memory = f" and up to {peak:,.0f} MB" if peak else ""
-        before = (
-            f"The last ones took {format_duration(seconds)}{memory} on this machine."
-            if seconds
-            else "None has run on this machine yet."
-        )
-        return f"<p class=soft>{before} One run works at a time; others wait their turn.</p>"
+        if not seconds:
+            outlook = text("runs.first_here")
+        elif peak:
+            outlook = text("runs.took_memory", time=format_duration(seconds), memory=f"{peak:,.0f}")
+        else:
+            outlook = text("runs.took", time=format_duration(seconds))
+        return f"<p class=soft>{esc(outlook)} {esc(text('runs.one_at_a_time'))}</p>"
 
     def missing(self) -> BadInput | None:
-        """What such a run would lack now, were it started with the defaults."""
+        """Return what prevents such a run with the default settings now, or None."""
         defaults = self.kind.settings_class()()
         for need in self.kind.needs:
             try:
@@ -110,20 +113,21 @@ class RunForm:
                 return problem
         return None
 
-    def filled(self, settings: dict[str, Any]) -> dict[Any, Any]:
-        """The fields with another run's settings."""
-        return {field: shown(settings[key]) for key, field in self.fields.items() if key in settings}
+    def filled(self, settings: Mapping[str, Any]) -> Updates:
+        """Return the fields with another run's settings."""
+        return {field: field_value(settings[key]) for key, field in self.fields.items() if key in settings}
 
 
-def forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
-    """A tab per kind."""
-    made = {}
+def add_forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
+    """Add a tab with a form for each kind of run; return the forms by kind."""
+    forms = {}
     with gr.Tabs(elem_id="kinds") as tabs:
         for kind in KINDS.values():
             with gr.Tab(kind.title, id=kind.name):
-                made[kind.name] = RunForm(store, kind)
-    return tabs, made
+                forms[kind.name] = RunForm(store, kind)
+    return tabs, forms
 
 
-def _text(value: Any) -> Any:
+def _joined(value: object) -> object:
+    """Return a list as a text with commas, any other value as it is."""
     return ",".join(map(str, value)) if isinstance(value, list) else value

@@ -1,20 +1,34 @@
-"""Runs: start one, see the queue and the history, follow one while it works, cancel it, resume it."""
+"""The Runs page: start a run, see the queue and the history, follow a run while it works, cancel it, resume it."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import gradio as gr
+from gradio.blocks import Block
 
 from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from labeling.accounts.current import current_account
+from reward.report.view import said as message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import QUIET, WHERE, Looks, empty, heading, html, said
-from rlhf.pages.run_form import RunForm, forms
+from rlhf.pages.components import (
+    QUIET,
+    SEND_PLACE,
+    Looks,
+    Updates,
+    heading,
+    hidden,
+    html,
+    is_shown,
+    unchanged,
+)
+from rlhf.pages.markup import columns, empty
+from rlhf.pages.run_form import RunForm, add_forms
+from rlhf.pages.texts import text
 from rlhf.runs import launch, supervisor
 
 
@@ -23,158 +37,153 @@ class RunsPage:
 
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
-        heading(
-            "Runs",
-            "Everything that trains or samples. A run goes on when the browser is closed or the server restarted.",
-        )
-        with gr.Accordion("Start a run", open=False, elem_id="start") as self.starting:
-            self.tabs, self.forms = forms(store)
-        self.told = html()
+        heading("runs")
+        with gr.Accordion(text("runs.start"), open=False, elem_id="start") as self.starting:
+            self.tabs, self.forms = add_forms(store)
+        self.status = html()
         self.table = gr.Dataframe(
-            headers=run_view.HEADERS, interactive=False, elem_id="runs-table", label="Queue and history"
+            headers=columns("runs", run_view.COLUMNS),
+            interactive=False,
+            elem_id="runs-table",
+            label=text("runs.table"),
         )
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
-            self.cancel = gr.Button("Cancel", visible=False, scale=0, min_width=140, elem_id="cancel-run")
-            self.resume = gr.Button("Resume", visible=False, scale=0, min_width=140, elem_id="resume-run")
-            self.again = gr.Button("Start another like this", visible=False, scale=0, min_width=200)
+            unseen = {"visible": False, "scale": 0}
+            self.cancel = gr.Button(text("runs.cancel"), min_width=140, elem_id="cancel-run", **unseen)
+            self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
+            self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
         with gr.Row():
             self.plots = [_plot() for _ in range(run_view.PLOTS)]
-        self.samples = html()
-        self.log = html()
-        self.where = gr.Textbox(visible="hidden")
-        self.chosen = gr.Textbox(visible="hidden", elem_id="chosen-run")
-        self.seen = gr.Textbox(visible="hidden")
-        self.listed = gr.Textbox(visible="hidden")
+        self.samples, self.log = html(), html()
         self._wire(looks)
 
     def _wire(self, looks: Looks) -> None:
-        shown = self.outputs()
-        gr.on(looks, self.tick, [self.where, self.chosen, self.seen, self.listed], shown, js=WHERE, **QUIET)
+        place, self.chosen = hidden(), hidden("chosen-run")
+        self.seen, self.listed = hidden(), hidden()
+        buttons = [self.cancel, self.resume, self.again]
+        shown = [self.listed, self.table, self.seen, self.head, *buttons, *self.plots, self.samples, self.log]
+        acted = [self.status, self.chosen, *shown]
+        state = [self.chosen, self.seen, self.listed]
+        gr.on(looks, self.refresh, [place, *state], shown, js=SEND_PLACE, **QUIET)
         self.table.select(self.choose, None, [self.chosen, *shown], **QUIET)
-        self.cancel.click(self.ask_cancel, self.chosen, [self.told, *shown], **QUIET)
-        self.resume.click(self.ask_resume, self.chosen, [self.told, self.chosen, *shown], **QUIET)
+        self.cancel.click(self.cancel_run, self.chosen, acted, **QUIET)
+        self.resume.click(self.resume_run, self.chosen, acted, **QUIET)
         fields = [field for form in self.forms.values() for field in form.fields.values()]
-        self.again.click(self.another, self.chosen, [self.told, self.tabs, self.starting, *fields], **QUIET)
+        self.again.click(self.copy_settings, self.chosen, [self.status, self.tabs, self.starting, *fields], **QUIET)
         for form in self.forms.values():
-            form.wire(lambda: ["", *self.show("")], [self.chosen, *shown])
+            form.wire(lambda: {self.chosen: "", **self.draw("")}, [self.chosen, *shown])
 
-    def outputs(self) -> list:
-        """What `show` fills, in its order."""
-        return [
-            self.listed,
-            self.table,
-            self.seen,
-            self.head,
-            self.cancel,
-            self.resume,
-            self.again,
-            *self.plots,
-            self.samples,
-            self.log,
-        ]
+    def refresh(self, place: str, chosen: str, seen: str, listed: str) -> Updates:
+        """Draw again what changed, while the page is on the screen."""
+        return (self.draw(chosen, seen, listed) if is_shown(place, "runs") else {}) or unchanged()
 
-    def tick(self, place: str, chosen: str, seen: str, listed: str) -> list:
-        """While the page is on the screen: only what changed."""
-        if place.split("/")[0] != "#runs":
-            return [gr.skip()] * len(self.outputs())
-        return self.show(chosen, seen, listed)
-
-    def show(self, chosen: str, seen: str = "", listed: str = "") -> list:
-        """The list and the chosen run (the one at work, or the newest, where none is chosen)."""
+    def draw(self, chosen: str, seen: str = "", listed: str = "") -> Updates:
+        """Return the list and the chosen run: the running one, or the newest, if none is chosen."""
         runs = self.store.runs.all()
         marks = " ".join(f"{run.id}{run.state}" for run in runs)
-        table = [gr.skip(), gr.skip()] if marks == listed else [marks, run_view.table(runs)]
-        run = self._chosen(chosen, runs)
-        if run is None:
-            nothing = empty("No run yet. Start one above: Sample gives the labelers their first pairs.")
-            return [*table, "none", nothing, *[gr.Button(visible=False)] * 3, *[gr.skip()] * (run_view.PLOTS + 2)]
-        return [*table, *self.detail(run, seen)]
+        table = {} if marks == listed else {self.listed: marks, self.table: run_view.run_rows(runs)}
+        run = self._run(chosen, runs)
+        return {**table, **(self.draw_nothing() if run is None else self.draw_run(run, seen))}
 
-    def detail(self, run: Run, seen: str) -> list:
-        """One run; curves, samples and log only when they moved on."""
+    def draw_nothing(self) -> Updates:
+        """Return the page without a run."""
+        buttons = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
+        return {self.seen: "none", self.head: empty(text("runs.none")), **buttons}
+
+    def draw_run(self, run: Run, seen: str) -> Updates:
+        """Return one run; its curves, samples and buttons only if it moved on."""
         mark = f"{run.id} {run.state} {run.done} {run.cancel_requested}"
+        if mark == seen and run.state != "running":
+            return {}
+        moving = {self.head: run_view.draw_head(run), self.log: run_view.draw_log(self._folder(run))}
         if mark == seen:
-            left = run_view.head(run) if run.state == "running" else gr.skip()
-            log = run_view.log_tail(self._folder(run)) if run.state == "running" else gr.skip()
-            return [gr.skip(), left, *[gr.skip()] * (3 + run_view.PLOTS + 1), log]
-        drawn = run_view.curves(self.store, run)
-        plots = [_drawn(curve) for curve in drawn] + [gr.LinePlot(visible=False)] * (run_view.PLOTS - len(drawn))
-        ended_early = run.state in ("cancelled", "failed", "lost")
-        return [
-            mark,
-            run_view.head(run),
-            gr.Button(visible=not run.over),
-            gr.Button(visible=ended_early),
-            gr.Button(visible=run.kind in self.forms),
-            *plots,
-            run_view.samples(self.store, run),
-            run_view.log_tail(self._folder(run)),
-        ]
+            return moving
+        return {
+            self.seen: mark,
+            **moving,
+            self.cancel: gr.Button(visible=not run.over),
+            self.resume: gr.Button(visible=run.state in ("cancelled", "failed", "lost")),
+            self.again: gr.Button(visible=run.kind in self.forms),
+            **self.draw_curves(run),
+            self.samples: run_view.draw_samples(self.store, run),
+        }
 
-    def choose(self, event: gr.SelectData) -> list:
-        """A click on a row."""
-        return [event.row_value[0], *self.show(event.row_value[0])]
+    def draw_curves(self, run: Run) -> Updates:
+        """Return the run's curves in the first plots, the others hidden."""
+        drawn = [_drawn(curve) for curve in run_view.curves(self.store, run)]
+        drawn += [gr.LinePlot(visible=False)] * (run_view.PLOTS - len(drawn))
+        return dict(zip(self.plots, drawn, strict=True))
 
-    def ask_cancel(self, chosen: str) -> list:
+    def choose(self, event: gr.SelectData) -> Updates:
+        """Show the run of the row that was clicked."""
+        return {self.chosen: event.row_value[0], **self.draw(event.row_value[0])}
+
+    def cancel_run(self, chosen: str) -> Updates:
         """Ask the run to save and stop."""
-        run = self._chosen(chosen, self.store.runs.all())
+        run = self._required(chosen)
         try:
-            stopped = self.store.runs.request_cancel(run.id)
+            cancelled = self.store.runs.request_cancel(run.id)
         except BadInput as problem:
-            return [said(problem), *self.show(chosen)]
+            return {self.status: message_html(problem), **self.draw(chosen)}
         supervisor.ensure(self.store.home)
-        message = f"{run.public} was taken off the queue." if stopped.over else f"{run.public} saves and stops."
-        return [said(message), *self.show(chosen)]
+        line = text("runs.unqueued" if cancelled.over else "runs.stopping", run=run.public)
+        return {self.status: message_html(line), **self.draw(chosen)}
 
-    def ask_resume(self, chosen: str) -> list:
-        """Queue a run that goes on from this one's checkpoint."""
-        account = current_account()
-        old = self._chosen(chosen, self.store.runs.all())
+    def resume_run(self, chosen: str) -> Updates:
+        """Queue a run that continues from this one's checkpoint."""
+        old = self._required(chosen)
         try:
-            run = launch.resume(self.store, old.id, by=account.name)
+            run = launch.resume(self.store, old.id, by=current_account().name)
         except BadInput as problem:
-            return [said(problem), chosen, *self.show(chosen)]
-        return [said(f"{run.public} goes on from {old.public}."), run.public, *self.show(run.public)]
+            return {self.status: message_html(problem), **self.draw(chosen)}
+        line = message_html(text("runs.resumed", run=run.public, old=old.public))
+        return {self.status: line, self.chosen: run.public, **self.draw(run.public)}
 
-    def another(self, chosen: str) -> dict[Any, Any]:
+    def copy_settings(self, chosen: str) -> Updates:
         """Put the run's settings into the form of its kind; a kind without a form is started by its command."""
-        run = self._chosen(chosen, self.store.runs.all())
+        run = self._required(chosen)
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
-            problem = BadInput(
-                f"no form starts a run like {run.public}",
-                f"Start another one: preference-loop {start_command(run.kind)}",
-            )
-            return {self.told: said(problem)}
-        message = said(f"The form above has the settings of {run.public}.")
+            remedy = f"Start another one: preference-loop {start_command(run.kind)}"
+            return {self.status: message_html(BadInput(f"no form starts a run like {run.public}", remedy))}
         return {
-            self.told: message,
+            self.status: message_html(text("runs.copied", run=run.public)),
             self.tabs: gr.Tabs(selected=run.kind),
             self.starting: gr.Accordion(open=True),
             **form.filled(run.settings),
         }
 
-    def opened(self) -> dict[Any, Any]:
-        """What is read again when a page is turned to: choices of models, what is missing; the form is open where it is the next thing."""
-        updates = {field: value for form in self.forms.values() for field, value in form.fresh().items()}
+    def open_page(self) -> Updates:
+        """Read again what the forms offer and need; without any run the form is open."""
+        updates: Updates = {}
+        for form in self.forms.values():
+            updates |= form.refreshed()
         return updates if self.store.runs.all() else {self.starting: gr.Accordion(open=True), **updates}
 
-    def changing(self) -> list:
-        """The outputs of `opened`."""
-        return [self.starting, *(component for form in self.forms.values() for component in form.changing())]
+    def refreshed(self) -> list[Block]:
+        """Return the outputs of `open_page`."""
+        return [self.starting, *(component for form in self.forms.values() for component in form.outputs())]
 
-    def _chosen(self, chosen: str, runs: list[Run]) -> Run | None:
+    def _run(self, chosen: str, runs: list[Run]) -> Run | None:
         if chosen:
             return self.store.runs.get(parse_id(chosen, RUN))
         return next((run for run in runs if run.state == "running"), runs[0] if runs else None)
 
-    def _folder(self, run: Run) -> Any:
+    def _required(self, chosen: str) -> Run:
+        """Return the run on the screen. Raise gr.Error if there is none."""
+        run = self._run(chosen, self.store.runs.all())
+        if run is None:
+            raise gr.Error(text("runs.none"))
+        return run
+
+    def _folder(self, run: Run) -> Path:
         return self.store.home / "runs" / str(run.id)
 
 
 def _plot() -> gr.LinePlot:
-    return gr.LinePlot(x="step", y="value", color="series", visible=False, height=230, min_width=300, x_title="step")
+    step = text("runs.axis_step")
+    return gr.LinePlot(x="step", y="value", color="series", visible=False, height=230, min_width=300, x_title=step)
 
 
 def _drawn(curve: run_view.Curve) -> gr.LinePlot:
@@ -185,7 +194,7 @@ def _drawn(curve: run_view.Curve) -> gr.LinePlot:
         y="value",
         color="series" if several else None,
         title=curve.title,
-        x_title="step",
+        x_title=text("runs.axis_step"),
         y_title=curve.unit,
         visible=True,
     )

@@ -24,6 +24,8 @@ from labeling.http.requests import get_account
 from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
+from labeling.texts.reader import writing_in
+from labeling.texts.translate import language_of
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 
@@ -62,7 +64,7 @@ def compose_site(
         "/train",
         roles=("researcher",),
         theme=theme.theme(),
-        head=theme.head([name for name, _ in train.PAGES]),
+        head=theme.head(train.PAGES),
     )
     gate = Gate(
         app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc
@@ -113,7 +115,8 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
         account = store.accounts.by_name(caller.name) if caller else None
         if account is None or account.disabled or account.role not in roles:
             raise gr.Error("Your account may not do this.")
-        with acting_as(account):
+        language = language_of(request.request.headers.get("accept-language", ""))
+        with acting_as(account), writing_in(language):
             return handler(*given)
 
     return authorised

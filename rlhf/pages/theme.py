@@ -1,4 +1,4 @@
-"""The look of the researcher's pages: one accent colour for the one thing to do next, type and spacing do the ordering."""
+"""The theme of the researcher's pages: one accent colour marks the next step; type and spacing give the order."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ ACCENT = {
 
 
 def theme() -> gr.themes.Base:
-    """System fonts only, so that no style sheet comes from elsewhere; light and dark of one palette."""
-    made = gr.themes.Base(
+    """Return the theme: one palette in light and dark, and system fonts only."""
+    base = gr.themes.Base(
         primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"]
     )
     values = {}
@@ -41,11 +41,11 @@ def theme() -> gr.themes.Base:
         values[name] = light
         if name != "color_accent":
             values[f"{name}_dark"] = dark
-    return made.set(**values, block_shadow="none", block_label_text_size="*text_sm")
+    return base.set(**values, block_shadow="none", block_label_text_size="*text_sm")
 
 
 def head(pages: Sequence[str]) -> str:
-    """What every page loads: the style sheet, which shows the one page of these that <html data-page> names, and the script that sets it."""
+    """Return style sheet and script of all pages: the script sets <html data-page>, the style shows that page."""
     shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
     style = f"{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
     script = f"const PAGES = {json.dumps(list(pages))};\n{(HERE / 'train.js').read_text()}"

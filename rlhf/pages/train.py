@@ -1,78 +1,98 @@
-"""/train: the researcher's pages behind one side bar, in the order of the ring."""
+"""The site /train: the researcher's pages behind one side bar, in the order in which data moves."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import gradio as gr
 
 from data.records import Run
 from data.store import Store
 from labeling.accounts.presence import Presence
-from reward.page import build_reward_tab
-from rlhf.pages import export, loop
+from reward.page import RewardPage
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
-from rlhf.pages.components import QUIET
+from rlhf.pages.components import QUIET, Looks
 from rlhf.pages.data import DataPage
+from rlhf.pages.export import ExportPage
 from rlhf.pages.labels import LabelsPage
+from rlhf.pages.loop import LoopPage
+from rlhf.pages.markup import esc
+from rlhf.pages.next_step import LABEL_PAGE
 from rlhf.pages.people import PeoplePage
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
+from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
-NAMES = ("Loop", "Data", "Clinic", "Projects", "Labels", "Reward", "Policies", "Arena", "Runs", "People", "Export")
-PAGES = tuple((name.lower(), name) for name in NAMES)
+PAGES = (
+    "loop",
+    "data",
+    "clinic",
+    "projects",
+    "labels",
+    "reward",
+    "policies",
+    "arena",
+    "runs",
+    "people",
+    "export",
+)
 EVERY = 2.0
-"""Seconds between two looks at the store by a page that is on the screen."""
+"""Seconds between two refreshes of the page on the screen."""
 
 
 def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
-    """The whole site of the researcher; the address's #name chooses the page without asking the server."""
-
-    def queue_reward(settings: dict, by: str) -> Run:
-        return launch(store, "reward", settings, by=by)
-
+    """Build the site. The address's #name chooses the page without a request to the server."""
     with gr.Blocks(title="Preference Loop", fill_width=True, analytics_enabled=False) as blocks:
         timer = gr.Timer(EVERY)
-        turned = gr.Button("Look again", elem_id="turned", visible="hidden")
+        turned = gr.Button(elem_id="turned", visible="hidden")
         looks = [blocks.load, timer.tick, turned.click]
+        pages = page_builders(store, looks, presence or Presence())
         with gr.Row(elem_id="frame"):
             with gr.Column(elem_id="side"):
                 gr.HTML(side_bar(), padding=False)
             with gr.Column(elem_id="pages"):
-                with page("loop"):
-                    loop.build(store, looks)
-                with page("data"):
-                    DataPage(store, looks)
-                with page("clinic"):
-                    ClinicPage(store, looks)
-                with page("projects"):
-                    ProjectsPage(store, looks)
-                with page("labels"):
-                    LabelsPage(store, looks)
-                with page("reward"):
-                    build_reward_tab(store, looks, enqueue=queue_reward)
-                with page("policies"):
-                    PoliciesPage(store, looks)
-                with page("arena"):
-                    ArenaPage(store, looks)
-                with page("runs"):
-                    runs = RunsPage(store, looks)
-                with page("people"):
-                    PeoplePage(store, looks, presence or Presence())
-                with page("export"):
-                    export.build(store, looks)
-        gr.on([blocks.load, turned.click], runs.opened, None, runs.changing(), **QUIET)
+                built = {name: _build_page(name, pages[name]) for name in PAGES}
+        runs = built["runs"]
+        assert isinstance(runs, RunsPage)
+        gr.on([blocks.load, turned.click], runs.open_page, None, runs.refreshed(), **QUIET)
     return blocks
 
 
-def page(name: str) -> gr.Column:
-    """One page; the style sheet shows the one that the address names."""
-    return gr.Column(elem_id=f"page-{name}", elem_classes="page")
+def page_builders(store: Store, looks: Looks, presence: Presence) -> dict[str, Callable[[], object]]:
+    """Return the function that builds each page, by the page's name."""
+
+    def queue_reward(settings: dict, by: str) -> Run:
+        return launch(store, "reward", settings, by=by)
+
+    return {
+        "loop": partial(LoopPage, store, looks),
+        "data": partial(DataPage, store, looks),
+        "clinic": partial(ClinicPage, store, looks),
+        "projects": partial(ProjectsPage, store, looks),
+        "labels": partial(LabelsPage, store, looks),
+        "reward": partial(RewardPage, store, looks, queue_reward),
+        "policies": partial(PoliciesPage, store, looks),
+        "arena": partial(ArenaPage, store, looks),
+        "runs": partial(RunsPage, store, looks),
+        "people": partial(PeoplePage, store, looks, presence),
+        "export": partial(ExportPage, store, looks),
+    }
 
 
 def side_bar() -> str:
-    """Links to the pages and to the labelers' page, and the way out."""
-    links = "".join(f"<a href='#{name}'>{title}</a>" for name, title in PAGES)
-    leave = "<form method=post action='../logout'><button>Sign out</button></form>"
-    return f"<nav id=nav aria-label='Pages'><strong>Preference Loop</strong>{links}<hr><a href='../label/'>Label</a>{leave}</nav>"
+    """Return links to the pages and to the labelers' page, and the button to sign out."""
+    links = "".join(f"<a href='#{name}'>{esc(text(f'{name}.title'))}</a>" for name in PAGES)
+    label = f"<hr><a href='{LABEL_PAGE}'>{esc(text('side.label'))}</a>"
+    leave = f"<form method=post action='../logout'><button>{esc(text('side.sign_out'))}</button></form>"
+    pages = esc(text("side.pages"))
+    return f"<nav id=nav aria-label='{pages}'><strong>Preference Loop</strong>{links}{label}{leave}</nav>"
+
+
+def _build_page(name: str, build: Callable[[], object]) -> object:
+    """Build one page; the style sheet shows the one that the address names."""
+    with gr.Column(elem_id=f"page-{name}", elem_classes="page"):
+        return build()

@@ -1,7 +1,7 @@
-"""Files on their way in: the home's `import` folder, and the route by which a browser puts one there.
+"""The home's `import` folder, and the route by which a browser uploads a file to it.
 
-A page never opens a path that somebody typed. It offers what lies in this one folder, where whoever runs the server may also put
-files that are too large to send; a link in it that leads elsewhere is not followed.
+A page never opens a path that somebody typed: it offers the regular files of this one folder and follows no link.
+The operator of the server may put files there that are too large to upload.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ NAME_LENGTH = 100
 
 
 def incoming(store: Store) -> list[Path]:
-    """The regular files of the folder, newest first; what `--skip-bad` wrote there is none of them."""
+    """Return the regular files of the folder, newest first, without the rejected rows that imports wrote there."""
     folder = store.home / FOLDER
-    found = [path for path in folder.iterdir() if _offered(path)] if folder.is_dir() else []
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    files = [path for path in folder.iterdir() if _offered(path)] if folder.is_dir() else []
+    return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def chosen(store: Store, name: str) -> Path:
-    """The file of that name in the folder. Raises BadInput where the folder offers none."""
+    """Return the file of that name in the folder. Raise BadInput if there is none."""
     for path in incoming(store):
         if path.name == name:
             return path
@@ -43,17 +43,19 @@ def chosen(store: Store, name: str) -> Path:
 
 
 def clean(name: str) -> str:
-    """A name that is only a name: letters of any language, digits, spaces, and . _ - are kept, the last 100 characters. Raises BadInput."""
-    kept = (
-        re.sub(r"[^\w .()-]", "_", name.replace("\\", "/").rpartition("/")[2]).strip(" .")[-NAME_LENGTH:].lstrip(" .")
-    )
-    if not kept:
+    """Return a name without a path: letters of any language, digits, spaces, and . _ -, its last 100 characters.
+
+    Raise BadInput if no letter or digit is left.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    cleaned = re.sub(r"[^\w .()-]", "_", last).strip(" .")[-NAME_LENGTH:].lstrip(" .")
+    if not cleaned:
         raise BadInput(f"{name[:80]!r} is no name of a file", "Give it a name of letters and digits.", field="name")
-    return kept
+    return cleaned
 
 
 def upload(store: Store) -> Route:
-    """POST /train/data/upload?name=N with the file as body -> {name, bytes}; it replaces one of the same name when it is whole."""
+    """Return the route POST /train/data/upload?name=N: the body becomes a file of that name, whole or not at all."""
 
     async def take(request: Request, account: Account) -> Response:
         name = clean(request.query_params.get("name", ""))
@@ -65,7 +67,7 @@ def upload(store: Store) -> Route:
 
 
 async def _write(request: Request, folder: Path, name: str) -> int:
-    """The body as a file of the folder; how many bytes. Raises BadInput: too long, empty, or no room, and nothing is left."""
+    """Write the body as a file of the folder; return its bytes. Raise BadInput if it is too long or empty."""
     try:
         async with receive_file(request, folder) as part:
             size = part.stat().st_size

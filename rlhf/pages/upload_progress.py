@@ -1,4 +1,4 @@
-"""How far a file is that somebody reads: kept for as long as the call that reads it, shown to whoever pressed the button."""
+"""Progress of files that the server reads: one for each account, for as long as the call that reads it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from data.records import Account
 from data.transfer.progress_bar import Progress
-from rlhf.pages.components import esc
+from rlhf.pages.markup import esc
+from rlhf.pages.texts import text
 
 
 class Reading(NamedTuple):
-    """A file and how far it is, as `data.transfer.progress_bar.Progress` is told."""
+    """A file and its progress, in the terms of `data.transfer.progress_bar.Progress`."""
 
     file: str
     stage: str = "read"
@@ -21,29 +22,31 @@ class Reading(NamedTuple):
 
 
 class Readings:
-    """The files that are being read, one for each person."""
+    """The files that are being read, one for each account."""
 
     def __init__(self) -> None:
         self._now: dict[int, Reading] = {}
 
     @contextmanager
     def of(self, account: Account, file: str) -> Iterator[Progress]:
-        """Who reads what; told how far, until the call ends."""
+        """Register the file that an account reads until the call ends; yield the function that reports progress."""
 
-        def tell(stage: str, rows: int, share: float | None) -> None:
+        def report(stage: str, rows: int, share: float | None) -> None:
             self._now[account.id] = Reading(file, stage, rows, share)
 
         self._now[account.id] = Reading(file)
         try:
-            yield tell
+            yield report
         finally:
             self._now.pop(account.id, None)
 
     def draw(self, account: Account) -> str:
-        """The bar of this person's file; empty where none is being read."""
-        now = self._now.get(account.id)
-        if now is None:
+        """Return the progress bar of this account's file; empty if none is being read."""
+        reading = self._now.get(account.id)
+        if reading is None:
             return ""
-        percent = "" if now.share is None else f", {int(100 * now.share)} %"
-        bar = "" if now.share is None else f"<div class=bar><i style='width:{100 * now.share:.0f}%'></i></div>"
-        return f"<div class=card role=status>{esc(now.file)}: {now.rows:,} rows {now.stage}{percent}{bar}</div>"
+        line = text(f"data.progress_{reading.stage}", file=reading.file, n=reading.rows)
+        if reading.share is None:
+            return f"<div class=card role=status>{esc(line)}</div>"
+        bar = f"<div class=bar><i style='width:{100 * reading.share:.0f}%'></i></div>"
+        return f"<div class=card role=status>{esc(line)}, {int(100 * reading.share)} %{bar}</div>"

@@ -66,24 +66,26 @@ def test_without_reward_models_the_page_says_which_step_fills_it():
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
     page = page_of(store)
-    mark, cards, choice, _ = page.tick("#reward", "")
-    assert cards.index("r2") < cards.index("r1")
-    assert choice.value == "r2"
-    assert page.tick("#reward", mark)[1] == gr.skip()
-    assert page.tick("#loop", "")[1] == gr.skip()
+    updates = page.refresh("#reward", "")
+    assert updates[page.cards].index("r2") < updates[page.cards].index("r1")
+    assert updates[page.choice].value == "r2"
+    assert page.refresh("#reward", updates[page.seen]) == gr.skip()
+    assert page.refresh("#loop", "") == gr.skip()
 
 
 def test_looking_closer_shows_plots_the_table_and_the_disagreements(store, models):
-    closer, table, worst = page_of(store).show("r1")
-    assert closer.count("<svg") == 3
-    assert table.visible
-    assert "prompt &lt;b&gt;2" in worst
+    page = page_of(store)
+    updates = page.show("r1")
+    assert updates[page.closer].count("<svg") == 3
+    assert updates[page.groups].visible
+    assert "prompt &lt;b&gt;2" in updates[page.worst]
 
 
 def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store, models):
-    closer, table, worst = page_of(store).show("r2")
-    assert "/label/" in closer
-    assert (table.visible, worst) == (False, "")
+    page = page_of(store)
+    updates = page.show("r2")
+    assert "/label/" in updates[page.closer]
+    assert (updates[page.groups].visible, updates[page.worst]) == (False, "")
 
 
 def test_the_table_holds_every_group_with_its_interval(models):
@@ -110,7 +112,7 @@ def test_the_form_queues_a_run_and_trains_nothing(store):
     mina = store.accounts.add("mina", "researcher")
     page = page_of(store, lambda settings, by: store.runs.enqueue("reward", settings, by))
     with acting_as(mina):
-        said = page.submit(*[field.value for field in page.fields.values()])
+        said = page.submit({field: field.value for field in page.fields.values()})
     (run,) = store.runs.all()
     assert run.public in said
     assert (run.state, run.created_by, run.settings["learning_rate"]) == ("queued", "mina", 0.001)
@@ -123,18 +125,19 @@ def test_a_refused_form_says_why(store):
     mina = store.accounts.add("mina", "researcher")
     page = page_of(store, refuse)
     with acting_as(mina):
-        assert "Label some." in page.submit(*[field.value for field in page.fields.values()])
+        assert "Label some." in page.submit({field: field.value for field in page.fields.values()})
 
 
 def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(store, models):
     page = page_of(store)
     store.policies.add(name="base", kind="base", base="b")
-    mark, _, _, first = page.tick("#reward", "")
-    assert first.choices == [("", ""), ("p1", "p1")]
+    first = page.refresh("#reward", "")
+    start = page.fields["from"]
+    assert first[start].choices == [("", ""), ("p1", "p1")]
     store.policies.add(name="tuned", kind="sft", base="b", adapter="a", parent_id=1)
-    _, cards, choice, then = page.tick("#reward", mark)
-    assert [name for name, _ in then.choices] == ["", "p2", "p1"]
-    assert (cards, choice) == (gr.skip(), gr.skip())
+    then = page.refresh("#reward", first[page.seen])
+    assert [name for name, _ in then[start].choices] == ["", "p2", "p1"]
+    assert set(then) == {page.seen, start}
 
 
 def test_a_page_links_to_a_page_where_the_command_line_has_a_command():

@@ -265,15 +265,15 @@ def asks(store):
 def test_the_page_draws_itself_once_until_something_comes(ring):
     ring.evaluations.add(2, 1, "rubric", FOUND)
     page = page_of(ring)
-    mark, against, judge, _, table, said, drawn, _, ranked = page.tick("#arena", "", "", "rubric")
-    assert against.value == "p1"
-    assert judge.choices[0][0] == "rubric"
-    assert table[0][0] == "p2"
-    assert "<svg" in drawn
-    assert "/label/" in ranked
-    assert page.tick("#arena", mark, "p1", "rubric")[4] == gr.skip()
-    assert page.tick("#runs", "", "p1", "rubric")[4] == gr.skip()
-    written = base64.b64decode(re.search(r"base64,([^']+)", said)[1]).decode()
+    updates = page.refresh("#arena", "", "", "rubric")
+    assert updates[page.against].value == "p1"
+    assert updates[page.judge].choices[0][0] == "rubric"
+    assert updates[page.table][0][0] == "p2"
+    assert "<svg" in updates[page.plot]
+    assert "../label/" in updates[page.ranking]
+    assert page.refresh("#arena", updates[page.seen], "p1", "rubric") == gr.skip()
+    assert page.refresh("#runs", "", "p1", "rubric") == gr.skip()
+    written = base64.b64decode(re.search(r"base64,([^']+)", updates[page.notes])[1]).decode()
     assert {line["policy"]: line["win_rate"] for line in csv.DictReader(io.StringIO(written))} == {
         "p2": "0.7",
         "p3": "",
@@ -282,8 +282,8 @@ def test_the_page_draws_itself_once_until_something_comes(ring):
 
 
 def test_an_unknown_opponent_is_one_line(ring):
-    _, told, *_ = page_of(ring).show("p99", "rubric")
-    assert "there is no policy p99" in told
+    page = page_of(ring)
+    assert "there is no policy p99" in page.draw("p99", "rubric")[page.notes]
 
 
 def test_a_name_of_a_policy_is_never_markup(ring):

@@ -134,7 +134,7 @@ def test_an_import_stands_under_the_number_of_who_brought_it(store):
     with gr.Blocks():
         page = DataPage(store, [gr.Timer(2).tick])
     with acting_as(rae):
-        told = page.bring("rows.jsonl", "auto", None, False)[0]
+        told = page.import_file("rows.jsonl", "auto", None, False)[page.status]
     assert "3 rows added" in told
     assert [row["actor"] for row in (*store.audit.all(), *store.imports.all())] == [f"account {rae.id}"] * 2
 
@@ -147,16 +147,16 @@ def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_sev
     with gr.Blocks():
         page = DataPage(store, [gr.Timer(2).tick])
     with acting_as(rae):
-        assert not page.look("pairs.jsonl", "pairs")[2].visible
+        assert not page.show_preview("pairs.jsonl", "pairs")[page.project].visible
         notes = store.projects.add("Notes").id
-        asked = page.look("pairs.jsonl", "pairs")[2]
+        asked = page.show_preview("pairs.jsonl", "pairs")[page.project]
         assert (asked.visible, [name for name, _ in asked.choices], asked.value) == (
             True,
             ["Standard", "Notes"],
             "Standard",
         )
-        assert not page.look("rows.jsonl", "auto")[2].visible
-        assert "3 rows added" in page.bring("pairs.jsonl", "pairs", "Notes", False)[0]
+        assert not page.show_preview("rows.jsonl", "auto")[page.project].visible
+        assert "3 rows added" in page.import_file("pairs.jsonl", "pairs", "Notes", False)[page.status]
     assert store.projects.counts(notes)["pairs"] == 3
 
 
@@ -189,6 +189,8 @@ def test_the_page_shows_how_far_its_file_is(store):
         page = DataPage(store, [gr.Timer(2).tick])
     with acting_as(rae), page.readings.of(rae, "large.jsonl") as progress:
         progress("checked", 12_500, 0.25)
-        assert "large.jsonl: 12,500 rows checked, 25 %" in page.tick("#data", "", "prompts", "", "", "")[0]
+        assert (
+            "large.jsonl: 12,500 rows checked, 25 %" in page.refresh("#data", "", "prompts", "", "", "")[page.progress]
+        )
     with acting_as(rae):
-        assert page.tick("#data", "", "prompts", "", "", "")[0] == ""
+        assert page.refresh("#data", "", "prompts", "", "", "")[page.progress] == ""

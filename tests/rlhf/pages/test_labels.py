@@ -51,24 +51,27 @@ def queue_of(store) -> Disputes:
 
 def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(judged):
     page = page_of(judged)
-    mark, summary, groups, matrix, labelers, notes, who = page.tick("#labels", "", "people")
-    assert "67 %" in summary
+    updates = page.refresh("#labels", "", "people")
+    groups, matrix, labelers = updates[page.groups], updates[page.matrix], updates[page.labelers]
+    assert "67 %" in updates[page.summary]
     assert groups.value["data"][0][:4] == ["project", "Standard", 3, 66.7]
     assert "<b>67</b><small>3</small>" in matrix
     assert {row[0] for row in labelers.value["data"]} == {"mina", "jun"}
     assert "Gold (%)" not in labelers.value["headers"]  # nobody has met a gold item
-    assert {name for name, _ in who.choices} == {"mina", "jun"}
-    assert page.tick("#labels", mark, "people")[4] == gr.skip()
-    assert page.tick("#loop", "", "people")[1] == gr.skip()
+    assert {name for name, _ in updates[page.who].choices} == {"mina", "jun"}
+    assert page.refresh("#labels", updates[page.seen], "people") == gr.skip()
+    assert page.refresh("#loop", "", "people") == gr.skip()
 
 
 def test_empty_states_say_which_step_fills_them(store):
     store.accounts.add("rae", "researcher")
     page, queue = page_of(store), queue_of(store)
-    _, summary, groups, matrix, labelers, notes, _ = page.tick("#labels", "", "people")
-    assert all("../label/" in text for text in (summary, matrix, notes, queue.refresh("#labels", "")[1]))
-    assert not groups.visible
-    assert not labelers.visible
+    updates = page.refresh("#labels", "", "people")
+    texts = [updates[component] for component in (page.summary, page.matrix, page.notes)]
+    texts.append(queue.refresh("#labels", "")[queue.dispute])
+    assert all("../label/" in text for text in texts)
+    assert not updates[page.groups].visible
+    assert not updates[page.labelers].visible
 
 
 def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, add_pairs):
@@ -101,27 +104,28 @@ def test_one_line_says_what_the_agreement_means(rate, pairs, low, means):
 
 def test_a_disputed_pair_shows_nobodys_vote_until_it_is_asked_for(judged):
     queue = queue_of(judged)
-    pair, shown, row, votes, asked = queue.refresh("#labels", "")
-    assert (pair, votes, asked, row.visible) == ("3", "", "", True)
-    assert "mina" not in shown
-    votes, asked = queue.show_votes(pair)
-    assert "mina" in votes
-    assert "<img" not in votes
-    assert asked == "1"
-    assert queue.refresh("#labels", pair) == [gr.skip()] * 5  # the pair on the screen stays
+    updates = queue.refresh("#labels", "")
+    assert (updates[queue.pair], updates[queue.votes], updates[queue.votes_seen]) == ("3", "", "")
+    assert updates[queue.verdicts].visible
+    assert "mina" not in updates[queue.dispute]
+    votes = queue.show_votes("3")
+    assert "mina" in votes[queue.votes]
+    assert "<img" not in votes[queue.votes]
+    assert votes[queue.votes_seen] == "1"
+    assert queue.refresh("#labels", "3") == gr.skip()  # the pair on the screen stays
 
 
 def test_a_verdict_is_about_the_answers_as_they_stood_and_can_be_taken_back(judged):
     queue = queue_of(judged)
     left, right = disputes_view.sides(judged.pairs.get(3))
-    told, last, *then = queue.decide("right_slightly", "3", "")
-    assert "Recorded: B slightly better." in told
-    kept = judged.adjudications.of_pair(3)
-    assert (kept.winner_id, kept.left_id, kept.margin, kept.votes_seen) == (right, left, 1, False)
-    assert "1 adjudicated" in then[1]
-    told, last, *then = queue.take_back(last)
-    assert (then[0], judged.adjudications.of_pair(3)) == ("3", None)
-    assert "No verdict" in queue.take_back("")[0]
+    updates = queue.decide("right_slightly", "3", "")
+    assert "Recorded: B slightly better." in updates[queue.status]
+    decision = judged.adjudications.of_pair(3)
+    assert (decision.winner_id, decision.left_id, decision.margin, decision.votes_seen) == (right, left, 1, False)
+    assert "Adjudicated pairs: 1." in updates[queue.dispute]
+    undone = queue.undo(updates[queue.last])
+    assert (undone[queue.pair], judged.adjudications.of_pair(3)) == ("3", None)
+    assert "no verdict" in queue.undo("")[queue.status]
 
 
 def test_a_verdict_of_a_labeler_reads_as_the_answers_stand_on_this_page(judged):
@@ -132,8 +136,8 @@ def test_a_verdict_of_a_labeler_reads_as_the_answers_stand_on_this_page(judged):
 
 def test_later_goes_round_the_disputed_pairs(judged, add_pairs):
     queue = queue_of(judged)
-    assert queue.later("3")[0] == "3"  # the only one
-    assert queue.decide("tie", "", "")[0].count("No pair is on the screen") == 1
+    assert queue.later("3")[queue.pair] == "3"  # the only one
+    assert "No pair is on the screen" in queue.decide("tie", "", "")[queue.status]
 
 
 def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
@@ -154,7 +158,7 @@ def test_excluding_and_weighing_report_their_result(judged):
     page = page_of(judged)
     assert "Write one" in page.exclude("mina", " ")
     assert "mina is excluded" in page.exclude("mina", "asleep")
-    table = page.tick("#labels", "", "people")[4].value
+    table = page.refresh("#labels", "", "people")[page.labelers].value
     assert (
         dict(zip(table["headers"], next(row for row in table["data"] if row[0] == "mina"), strict=True))["Excluded"]
         == "asleep"

@@ -92,9 +92,9 @@ def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
         page = ProjectsPage(store, [gr.Timer(2).tick])
     with acting_as(rae):
         page.create("Letters")
-        page.move("Notes", 1)
+        page.move_pairs("Notes", 1)
         shown = given(store, notes)
-        page.change("Notes", *(shown[key] for key in page.fields))
+        page.change({page.choice: "Notes", **{page.fields[key]: shown[key] for key in page.fields}})
         page.set_gold("Notes", "mina")
     acts = store.audit.all()
     assert [act["action"] for act in acts] == ["gold items set", "project changed", "project filled", "project added"]

@@ -1,0 +1,140 @@
+"""Previews, counts and rows on the Data page, as HTML. Without gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from data.errors import BadInput
+from data.splits import SPLITS
+from data.store import Store
+from data.tables.catalogue import Entry
+from data.transfer.previewing import Preview
+from rlhf.pages.markup import empty, esc
+from rlhf.pages.texts import text
+from rlhf.pages.upload import FOLDER
+
+DETECT = "auto"
+ROW_KINDS: tuple[Literal["instructions", "prompts"], ...] = ("instructions", "prompts")
+"""Kinds of rows that the page lists."""
+KINDS = (DETECT, "prompts", "instructions", "preferences", "pairs", "completions")
+"""Kinds of rows that a file may hold."""
+SHOWN, LONGEST = 20, 20_000
+"""Rows on the page, and characters of a text before it is cut."""
+
+
+def draw_upload() -> str:
+    """Return the field that uploads a file, with the texts of its script."""
+    texts = {name: esc(text(f"data.{name}")) for name in ("upload", "sending", "sent", "not_sent")}
+    return (
+        f"<p><label for=data-file>{texts['upload']}</label><br>"
+        "<input id=data-file type=file onchange='sendFile(this)'> "
+        f"<span id=data-sent class=said role=status data-sending='{texts['sending']}' data-done='{texts['sent']}' "
+        f"data-failed='{texts['not_sent']}'></span></p>"
+    )
+
+
+def without_folder(problem: BadInput) -> BadInput:
+    """Return the problem without the folder of its file, and with the remedy of this page."""
+    remedy = problem.remedy.replace("with --skip-bad", "by leaving bad rows out")
+    return BadInput(problem.error, remedy, problem.file and Path(problem.file).name, problem.line)
+
+
+def draw_outcome(done: Mapping[str, Any]) -> str:
+    """Return the counts of an import as a line of text."""
+    counts = {name: done[name] for name in ("added", "duplicate", "rejected")}
+    line = text("data.imported", **counts)
+    if "rejected_file" not in done:
+        return line
+    file = f"{FOLDER}/{Path(done['rejected_file']).name}"
+    return f"{line} {text('data.rejected_file', file=file)}"
+
+
+def draw_preview(survey: Preview) -> str:
+    """Return the counts of good and bad rows, the first bad ones with the reason, and the first good ones."""
+    formats = ", ".join(f"{name}: {count:,}" for name, count in survey.formats.items()) or text("data.no_format")
+    head = esc(f"{text(f'data.choice_{survey.what}').capitalize()} ({formats})")
+    wrong = "".join(
+        f"<li>{esc(text('data.bad_row', line=row['line'], reason=row['reason']))}</li>" for row in survey.wrong
+    )
+    wrong = f"<p class=soft>{esc(text('data.first_bad'))}</p><ul>{wrong}</ul>" if wrong else ""
+    rows = "".join(_shown_row(row) for row in survey.shown)
+    rows = f"<p class=soft>{esc(text('data.first_good'))}</p>{rows}" if rows else ""
+    return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{wrong}{rows}</div>"
+
+
+def draw_counts(store: Store) -> str:
+    """Return the number of rows by source and split."""
+    tables = "".join(
+        _count_table(text(f"data.choice_{kind}").capitalize(), store.catalogue.counts(kind)) for kind in ROW_KINDS
+    )
+    active = any(row["done_at"] is None for row in store.imports.all())
+    running = f"<p>{esc(text('data.import_running'))}</p>" if active else ""
+    return f"{running}<div class='card scroll'>{tables}</div>" if tables else running
+
+
+def draw_rows(entries: Sequence[Entry], kind: str, unfiltered: bool) -> str:
+    """Return the rows, each folded up; without any, the step that fills the list."""
+    if entries:
+        return f"<div class=card>{''.join(map(_entry, entries))}</div>"
+    return empty(text(f"data.no_{kind}" if unfiltered else "data.no_match"))
+
+
+def sources(store: Store) -> list[str]:
+    """Return the sources of the stored rows by name."""
+    return sorted({row["source"] for kind in ROW_KINDS for row in store.catalogue.counts(kind)})
+
+
+def cut(value: str) -> str:
+    """Return the text, or the beginning of a very long one with its length."""
+    return value if len(value) <= LONGEST else text("data.cut", beginning=value[:LONGEST], n=len(value))
+
+
+def _counts(survey: Preview) -> list[str]:
+    colour = "bad" if survey.bad else "good"
+    counts = [
+        f"<b>{esc(text('data.good_rows', n=survey.good))}</b>",
+        f"<b class={colour}>{esc(text('data.bad_rows', n=survey.bad))}</b>",
+        esc(text("data.duplicates", n=survey.duplicate)),
+    ]
+    if survey.near:
+        counts.append(esc(text("data.near_duplicates", n=survey.near)))
+    if survey.comparisons:
+        counts.append(esc(text("data.comparisons", n=survey.comparisons, labelers=survey.labelers or 1)))
+    return counts
+
+
+def _shown_row(row: Mapping[str, Any]) -> str:
+    whole = _row_text(row)
+    first = esc(whole[:160].replace("\n", " "))
+    return f"<details><summary><span>{first}</span></summary><div class=log>{esc(whole)}</div></details>"
+
+
+def _row_text(row: Mapping[str, Any]) -> str:
+    """Return a row as text, each value after its name."""
+    values = {
+        name: value["text"] if isinstance(value, dict) and "text" in value else value for name, value in row.items()
+    }
+    return "\n".join(f"{name}: {value}" for name, value in values.items())[:LONGEST]
+
+
+def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th scope=col>{esc(name)}</th>" for name in (label, *SPLITS, text("data.all")))
+    body = "".join(
+        f"<tr><td>{esc(row['source'])}</td>{''.join(f'<td>{row[name]:,}</td>' for name in (*SPLITS, 'n'))}</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _entry(entry: Entry) -> str:
+    about = " · ".join(filter(None, [entry.source, entry.split, entry.family, f"#{entry.id}", entry.created_at[:10]]))
+    answer = f"<div class=log>{esc(cut(entry.answer))}</div>" if entry.answer else ""
+    place = f"<span class=soft>{esc(entry.source)} · {entry.split}</span>"
+    return (
+        f"<details><summary><span>{esc(entry.task[:160])}</span>{place}</summary>"
+        f"<div class=asked>{esc(cut(entry.task))}</div>{answer}<p class=soft>{esc(about)}</p></details>"
+    )

@@ -1,0 +1,136 @@
+"""A labeling project on the Projects page: its row, fields and flags; and how the fields are saved. Without gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.errors import BadInput
+from data.store import Store
+from data.tables.forms import Form
+from data.tables.projects import Changes, Project
+from labeling.page.control_characters import escape_control_characters
+from rlhf.pages.markup import empty, esc
+from rlhf.pages.texts import text
+
+COLUMNS = (
+    "project",
+    "items",
+    "judged",
+    "answers",
+    "labelers",
+    "overlap",
+    "gold",
+    "gold_rate",
+    "repeats",
+    "who",
+    "state",
+)
+SWITCHES = ("tie", "both_bad", "skip", "flag", "edit", "markdown")
+FLAGS = 10
+
+
+def field_values(store: Store, project: Project) -> dict[str, Any]:
+    """Return what the fields hold for a project, except its people."""
+    form = project.form
+    return {
+        "name": project.name,
+        "overlap": project.overlap,
+        "gold_rate": 100 * project.gold_rate,
+        "repeat_rate": 100 * project.repeat_rate,
+        "scale": form.scale,
+        "rationale": form.rationale,
+        "aspects": ", ".join(form.aspects),
+        "switches": [name for name in SWITCHES if getattr(form, name)],
+        "everyone": project.everyone,
+        "closed": project.closed,
+        "guideline": store.projects.guideline(project.id).text,
+        "version": version(project),
+    }
+
+
+def change_project(store: Store, name: str, given: Mapping[str, Any], by: str) -> Project:
+    """Save the fields of a project. Raise BadInput for an invalid value or a guideline changed meanwhile."""
+    with store.transaction():
+        project = store.projects.by_name(name)
+        if given["version"] != version(project):
+            error = f"{project.name} is not the project in the fields, or somebody changed its guideline meanwhile"
+            raise BadInput(error, "Choose it again.")
+        store.projects.change(project.id, **_changes(given))
+        set_people(store, project, given["people"] or [])
+        store.audit.add(by, "project changed", project=project.name)
+        return store.projects.get(project.id)
+
+
+def version(project: Project) -> str:
+    """Return a mark of project and guideline version: a save is refused if the fields show another one."""
+    return f"{project.id}.{project.guideline_version}"
+
+
+def set_people(store: Store, project: Project, names: list[str]) -> None:
+    """Assign exactly these people to the project. Raise BadInput for a name that no account has."""
+    people = []
+    for name in names:
+        person = store.accounts.by_name(name)
+        if person is None:
+            raise BadInput(f"there is no account {name!r}", "Choose people from the list.")
+        people.append(person)
+    members = [store.accounts.by_name(name) for name in store.projects.members(project.id)]
+    store.projects.remove_members(project.id, [member for member in members if member and member not in people])
+    store.projects.add_members(project.id, people)
+
+
+def project_row(store: Store, project: Project) -> list[Any]:
+    """Return a row under COLUMNS: progress of the project and who is in it."""
+    counts = store.projects.counts(project.id)
+    return [
+        project.name,
+        counts["pairs"] + counts["rankings"],
+        counts["judged"] + counts["ranked"],
+        counts["answers"],
+        counts["labelers"],
+        project.overlap,
+        counts["gold"],
+        f"{project.gold_rate:.0%}",
+        f"{project.repeat_rate:.0%}",
+        _who(project, len(store.projects.members(project.id))),
+        text("projects.state_closed" if project.closed else "projects.state_open"),
+    ]
+
+
+def draw_flags(store: Store, project: Project) -> str:
+    """Return the newest flags of labelers with their reasons."""
+    flags = store.assignments.flags(project.id, FLAGS)
+    if not flags:
+        return empty(text("projects.no_flags", name=project.name))
+    lines = "".join(
+        f"<p><bdi>{esc(escape_control_characters(flag['reason']))}</bdi> <span class=soft><bdi>{esc(flag['labeler'])}</bdi>:"
+        f" <bdi>{esc(escape_control_characters(flag['prompt'][:200]))}</bdi></span></p>"
+        for flag in flags
+    )
+    return f"<h2>{esc(text('projects.flags'))}</h2><div class=card>{lines}</div>"
+
+
+def _changes(given: Mapping[str, Any]) -> Changes:
+    return {
+        "name": given["name"] or "",
+        "overlap": given["overlap"] or 0,
+        "gold_rate": (given["gold_rate"] or 0) / 100,
+        "repeat_rate": (given["repeat_rate"] or 0) / 100,
+        "everyone": bool(given["everyone"]),
+        "closed": bool(given["closed"]),
+        "guideline": given["guideline"] or "",
+        "form": _form(given),
+    }
+
+
+def _form(given: Mapping[str, Any]) -> Form:
+    aspects = tuple(part.strip() for part in (given["aspects"] or "").split(",") if part.strip())
+    switches = {switch: switch in (given["switches"] or []) for switch in SWITCHES}
+    return Form(scale=given["scale"], rationale=given["rationale"], aspects=aspects, **switches)
+
+
+def _who(project: Project, members: int) -> str:
+    if project.everyone:
+        return text("projects.who_everyone")
+    return text("projects.who_members", n=members) if members else text("projects.who_nobody")
