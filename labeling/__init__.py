@@ -1,1 +1,1 @@
-"""What people do: queue, lease, session, agreement, accounts, the gate, the HTTP API, simulated labelers, the labeler's page."""
+"""Labeling: queue, leases, sessions, label quality, accounts, the gate, the HTTP API, simulated labelers and pages."""

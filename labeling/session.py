@@ -1,9 +1,9 @@
-"""A labeler's session: the one way in which a comparison comes to be, for people, programs and simulated labelers alike.
+"""A labeler's session: the only way to record comparisons, for people, programs and simulated labelers.
 
-The item answered is the item that was shown: an answer names its assignment, and it is taken where that assignment was
-handed to this labeler and is unanswered (after the lease's end too: kept, and marked late), or where it replaces this
-labeler's own current answer. The client makes the answer's id, so that sending it twice records it once. Whatever is
-refused raises `Refused` with one line and changes nothing. No state lives here: a session can be made anew for each request.
+An answer names its assignment, so the item answered is the item shown. The session accepts it if the assignment belongs
+to this labeler and is unanswered, or if it replaces the labeler's own current answer. After the end of the lease it is
+marked as late. Submissions are idempotent: the client generates the id. A refusal raises `Refused` with one line and
+changes nothing. A session has no state of its own and can be created for each request.
 """
 
 from __future__ import annotations
@@ -21,26 +21,33 @@ from data.store import Store
 from data.tables.assignments import Assignment
 from data.tables.projects import Project
 from data.tables.verdicts import WITHDRAWN
-from labeling.queue.event_queries import Event, Ledger
+from labeling.queue.event_queries import Event, EventQueries
 from labeling.queue.history import History
 from labeling.queue.items import Answer as Answer
 from labeling.queue.items import Empty as Empty
 from labeling.queue.items import Item as Item
-from labeling.queue.items import Past as Past
+from labeling.queue.items import PastAnswer as PastAnswer
 from labeling.queue.items import Progress as Progress
 from labeling.queue.items import RankingAnswer as RankingAnswer
 from labeling.queue.items import RankingItem as RankingItem
 from labeling.queue.items import Receipt as Receipt
 from labeling.queue.leases import Queue
 from labeling.queue.recording import Recorder
-from labeling.queue.validation import check, check_draft, check_form, check_ranking, check_ranking_form, check_reason
+from labeling.queue.validation import (
+    check_answer,
+    check_draft,
+    check_form,
+    check_ranking,
+    check_ranking_form,
+    check_reason,
+)
 from labeling.texts.translate import Refusal
 
 SKIPS = ("skip", "flag")
 
 
 class Session:
-    """One labeler at work. `labeler` is an account or its name; raises `Refused` where it is unknown or closed.
+    """One labeler's session. `labeler` is an account or its name; raises `Refused` if it is unknown or disabled.
 
     `overlap` and `rankings`: see `Queue`. `rng` draws order and sides; the default is the system's own randomness.
     """
@@ -65,77 +72,85 @@ class Session:
         self.labeler = account
         self.rankings = rankings
         self.clock = clock
-        self.ledger = Ledger(store)
+        self.events = EventQueries(store)
         self.queue = Queue(
             store, account, overlap=overlap, rankings=rankings, rng=rng or random.SystemRandom(), clock=clock
         )
         self.recorder = Recorder(store, account, self.queue, clock)
-        self.past = History(store, account, self.ledger)
+        self.items = History(store, account, self.events)
 
     def next(self) -> Item | RankingItem | None:
-        """The open item again, or a new one, leased for 10 minutes; None where nothing waits (`why_empty` tells why)."""
+        """Return the open item or a new one, leased for 10 minutes; None if there is none (see `why_empty`)."""
         with self.store.transaction():
             assignment = self.queue.lease()
-            return self.past.item(assignment) if assignment else None
+            return self.items.build_item(assignment) if assignment else None
 
     def submit(self, answer: Answer | RankingAnswer) -> Receipt:
-        """Record an answer. The same answer again gives the same receipt; an undone item's next answer finds by itself what it replaces."""
-        (check_ranking if isinstance(answer, RankingAnswer) else check)(answer)
+        """Record an answer and return its receipt; the same answer again returns the same receipt.
+
+        An answer to an undone item replaces the withdrawal without naming it.
+        """
+        (check_ranking if isinstance(answer, RankingAnswer) else check_answer)(answer)
         with self.store.transaction():
-            earlier = self.ledger.find(answer.id)
+            earlier = self.events.find(answer.id)
             if earlier:
-                return self._again(answer, earlier)
-            assignment = self._mine(answer.assignment)
+                return self._receipt_again(answer, earlier)
+            assignment = self._own_unskipped(answer.assignment)
             self._check_asked(answer, assignment)
-            latest = self.ledger.last_word(assignment)
-            recorded = self.recorder.record(answer, assignment, replaced(answer, latest), latest)
+            latest = self.events.latest_event(assignment)
+            recorded = self.recorder.record(answer, assignment, replaced_event(answer, latest), latest)
             self.store.drafts.delete(assignment.id)
-            return receipt(recorded)
+            return make_receipt(recorded)
 
     def skip(self, assignment: str, reason: str, kind: str = "skip") -> None:
-        """Let the item go to others ('flag': something is amiss with it), with a reason. Skipping it twice is skipping it once."""
+        """Return the item to the queue for others ('flag': report a problem with it), with a reason. Idempotent."""
         reason = reason.strip()
         check_reason(reason)
         if kind not in SKIPS:
             raise Refusal("skip_kind", kind=kind)
         with self.store.transaction():
-            mine = self._found(assignment)
-            if self.ledger.is_skipped(mine.id):
+            mine = self._own_assignment(assignment)
+            if self.events.is_skipped(mine.id):
                 return
             if not getattr(self.project(assignment).form, kind):
                 raise Refusal(f"{kind}_not_asked")
-            latest = self.ledger.last_word(mine)
+            latest = self.events.latest_event(mine)
             if latest and latest.verdict != WITHDRAWN:
                 raise Refusal("already_answered")
-            self.ledger.skip(mine.id, reason, kind)
+            self.events.record_skip(mine.id, reason, kind)
             self.store.drafts.delete(mine.id)
 
     def undo(self) -> Item | RankingItem:
-        """Take back one's last answer and get its item again. While that item is open, undoing again gives the same item."""
+        """Withdraw the labeler's latest answer and return its item. While that item is open, undo returns it again."""
         with self.store.transaction():
-            running = self.queue.running()
+            running = self.queue.running_lease()
             if self._is_reopened(running):
-                return self.past.item(self.queue.show(running))
-            last = self.ledger.last_of(self.labeler.id, rankings=self.rankings)
+                return self.items.build_item(self.queue.hand_out(running))
+            last = self.events.latest_answer(self.labeler.id, rankings=self.rankings)
             if last is None:
                 raise Refusal("nothing_to_undo")
             if running:
-                self.queue.end(running)
-            assignment = self._mine(last.assignment_id)
-            self.store.drafts.save(assignment.id, self.past.words(last, assignment))
+                self.queue.end_lease(running)
+            assignment = self._own_unskipped(last.assignment_id)
+            self.store.drafts.save(assignment.id, self.items.draft_of(last, assignment))
             self.recorder.withdraw(secrets.token_hex(16), assignment, last)
-            return self.past.item(self.queue.show(assignment))
+            return self.items.build_item(self.queue.hand_out(assignment))
 
-    def skipped_since(self) -> str | None:
-        """The assignment skipped last, where that was after the answer which `undo` would take back."""
+    def skipped_since_last_answer(self) -> str | None:
+        """Return the assignment skipped last, if that was after the answer that `undo` would withdraw."""
         with self.store.transaction():
-            last = self.ledger.last_of(self.labeler.id, rankings=self.rankings)
-            return self.ledger.skipped_after(last) if last and not self._is_reopened(self.queue.running()) else None
+            last = self.events.latest_answer(self.labeler.id, rankings=self.rankings)
+            return (
+                self.events.skipped_after(last) if last and not self._is_reopened(self.queue.running_lease()) else None
+            )
 
     def heartbeat(self, assignment: str) -> str:
-        """Hold the item for 10 more minutes; when that ends. Refused for an item that is another's, is answered, or has gone to others."""
+        """Extend the lease to 10 minutes from now and return its end.
+
+        Raises `Refused` if the item belongs to another labeler, is answered, or was leased to others.
+        """
         with self.store.transaction():
-            mine = self._mine(assignment)
+            mine = self._own_unskipped(assignment)
             if mine.done:
                 raise Refusal("already_answered")
             renewed = self.queue.renew(mine)
@@ -144,44 +159,47 @@ class Session:
             return renewed.expires_at
 
     def draft(self, assignment: str) -> dict[str, Any]:
-        """What this labeler has begun to say about the item."""
-        return self.store.drafts.get(self._found(assignment).id)
+        """Return this labeler's draft for the item."""
+        return self.store.drafts.get(self._own_assignment(assignment).id)
 
-    def save_draft(self, assignment: str, **content: Any) -> None:
-        """Keep what was begun (rationale, edit, edited, verdict, aspects, places), in place of what was kept before."""
+    def save_draft(self, assignment: str, **content: object) -> None:
+        """Replace the draft for the item (rationale, edit, edited, verdict, aspects, places)."""
         check_draft(content)
         with self.store.transaction():
-            mine = self._mine(assignment)
+            mine = self._own_unskipped(assignment)
             if not mine.done:
                 self.store.drafts.save(mine.id, content)
 
-    def history(self, limit: int = 20, before: str | None = None) -> list[Past]:
-        """One's own answers, the item met last first; those met before the assignment `before` where it is given."""
-        return self.past.list(limit, before)
+    def history(self, limit: int = 20, before: str | None = None) -> list[PastAnswer]:
+        """Return the labeler's own answers, the newest item first.
 
-    def look_back(self, assignment: str) -> Past:
-        """One's own answer to an item, to be corrected by an answer that supersedes its id."""
-        return self.past.of(self._found(assignment))
+        If `before` is given, those before this assignment.
+        """
+        return self.items.past_answers(limit, before)
+
+    def past_answer(self, assignment: str) -> PastAnswer:
+        """Return the labeler's own answer to an item; a correction supersedes its id."""
+        return self.items.past_answer(self._own_assignment(assignment))
 
     def project(self, assignment: str) -> Project:
-        """The project of an item: its form, and what its labelers are told."""
-        return self.store.projects.get(self._found(assignment).project_id)
+        """Return the project of an item."""
+        return self.store.projects.get(self._own_assignment(assignment).project_id)
 
     def guideline(self, assignment: str) -> str:
-        """The guideline by which the item was shown, as Markdown."""
-        mine = self._found(assignment)
+        """Return the guideline version with which the item was shown, as Markdown."""
+        mine = self._own_assignment(assignment)
         return self.store.projects.guideline(mine.project_id, mine.guideline_version).text
 
     def progress(self) -> Progress:
-        """One's own answers today (local midnight on) and in all; what was taken back does not count."""
+        """Count the labeler's own answers today (since local midnight) and in total; withdrawn ones do not count."""
         midnight = datetime.fromisoformat(self.clock()).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        today, total = self.ledger.count_of(
+        today, total = self.events.count_answers(
             self.labeler.id, midnight.astimezone(UTC).isoformat(timespec="microseconds")
         )
         return Progress(today, total)
 
     def why_empty(self) -> Empty:
-        """Why `next` gave None."""
+        """Return the reason why `next` returned None."""
         with self.store.transaction():
             if not self.queue.projects():
                 return Empty("no_project")
@@ -190,21 +208,21 @@ class Session:
             pairs, seconds = self.queue.held_by_others()
         return Empty("others_hold", pairs, max(1, -int(-seconds // 60))) if pairs else Empty("all_done")
 
-    def _found(self, assignment: str) -> Assignment:
+    def _own_assignment(self, assignment: str) -> Assignment:
         mine = self.queue.find(assignment) if re.fullmatch(r"[A-Za-z0-9-]{1,64}", assignment) else None
         if mine is None:
             raise Refusal("not_yours")
         return mine
 
-    def _mine(self, assignment: str) -> Assignment:
-        mine = self._found(assignment)
-        if self.ledger.is_skipped(mine.id):
+    def _own_unskipped(self, assignment: str) -> Assignment:
+        mine = self._own_assignment(assignment)
+        if self.events.is_skipped(mine.id):
             raise Refusal("already_skipped")
         return mine
 
     def _is_reopened(self, running: Assignment | None) -> bool:
-        """Whether the open item is one whose answer was taken back."""
-        latest = self.ledger.last_word(running) if running else None
+        """Return whether the answer to the open item was withdrawn."""
+        latest = self.events.latest_event(running) if running else None
         return latest is not None and latest.verdict == WITHDRAWN
 
     def _check_asked(self, answer: Answer | RankingAnswer, assignment: Assignment) -> None:
@@ -218,21 +236,23 @@ class Session:
                 raise Refusal("not_a_pair")
             check_form(form, answer)
 
-    def _again(self, answer: Answer | RankingAnswer, earlier: Event) -> Receipt:
+    def _receipt_again(self, answer: Answer | RankingAnswer, earlier: Event) -> Receipt:
         if (earlier.labeler_id, earlier.assignment_id) != (self.labeler.id, answer.assignment):
             raise Refusal("id_taken")
         if earlier.verdict != answer.verdict:
             raise Refusal("already_answered")
-        if not self.past.is_said(answer, earlier, self._found(answer.assignment)):
+        if not self.items.is_recorded(answer, earlier, self._own_assignment(answer.assignment)):
             raise Refusal("id_taken")
-        return receipt(earlier)
+        return make_receipt(earlier)
 
 
-def replaced(answer: Answer | RankingAnswer, latest: Event | None) -> str | None:
-    """The id of the event that `answer` replaces, None for a first answer; `latest` is the assignment's last event.
+def replaced_event(answer: Answer | RankingAnswer, latest: Event | None) -> str | None:
+    """Return the id of the event that `answer` replaces, None for a first answer.
 
-    A withdrawal is replaced without being named; a standing answer only by name. So of two clicks on an undone item
-    the second finds a standing answer and is refused.
+    `latest` is the assignment's latest event.
+
+    An answer replaces a withdrawal without naming it, and a current answer only by naming it. So the second of two
+    clicks on an undone item is refused.
     """
     if latest is None and answer.supersedes is None:
         return None
@@ -241,6 +261,6 @@ def replaced(answer: Answer | RankingAnswer, latest: Event | None) -> str | None
     raise Refusal("not_current" if answer.supersedes else "already_answered")
 
 
-def receipt(event: Event) -> Receipt:
-    """The receipt of a recorded event."""
+def make_receipt(event: Event) -> Receipt:
+    """Return the receipt of a recorded event."""
     return Receipt(event.id, event.assignment_id, event.verdict, event.late, event.created_at)

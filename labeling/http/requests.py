@@ -23,6 +23,14 @@ def get_account(request: Request) -> Account | None:
     return getattr(request.state, "user", None)
 
 
+def require_account(request: Request) -> Account:
+    """Return the signed-in account. Raises HTTPException 401 without one, which only happens outside the gate."""
+    account = get_account(request)
+    if account is None:
+        raise HTTPException(401, "not signed in")
+    return account
+
+
 def is_cross_site(method: str, headers: Headers) -> bool:
     """Whether a request that may change something comes from another site (Sec-Fetch-Site, else Origin against Host)."""
     if method in ("GET", "HEAD", "OPTIONS"):

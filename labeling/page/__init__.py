@@ -1,1 +1,1 @@
-"""The labeler's page `/label`."""
+"""The labeler's page /label."""

@@ -1,4 +1,4 @@
-"""What the labels given so far did, as labelers may know it: no gold, no names, nobody's single answers."""
+"""Results of the labels so far that labelers may see: no gold items, no names, no single verdicts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from weakref import WeakKeyDictionary
 
 from data.records import RewardModel
 from data.store import Store
-from labeling.quality.agreement import judged, pair_scores, preferred
 from labeling.quality.cached_overview import CachedFigures
+from labeling.quality.patterns import count_preferences, load_patterns, pair_scores
 
 FOREGROUND_LIMIT = 2_000
-"""Up to so many events agreement is worked out while all labelers wait (10 ms); beyond, in the background."""
+"""Events up to which agreement is computed while all labelers wait (10 ms); beyond, in the background."""
 CACHES: WeakKeyDictionary[Store, CachedFigures[RawAgreement]] = WeakKeyDictionary()
-"""Agreement in each open store. Pages with nothing to judge ask every 20 seconds, inside the transaction of the desk."""
+"""Agreement in each open store. Pages without an item ask every 20 seconds, inside the transaction of a group
+commit."""
 
 
 class RawAgreement(NamedTuple):
-    """The `rate` of `labeling.quality.agreement.Agreement` and its `pairs`; its interval, whose resamples take most of the time, is not shown to labelers."""
+    """`rate` and `pairs` of `labeling.quality.agreement.Agreement`, without the interval, which costs most of the time."""
 
     rate: float | None
     pairs: int
@@ -26,9 +27,9 @@ class RawAgreement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How far people agree (None: not worked out yet), and the share of unseen pairs that the newest reward model of theirs orders as they do.
+    """Agreement between people (None: not computed yet), and the accuracy of the newest reward model of their labels.
 
-    `accuracy` is None where there is no such model.
+    `accuracy` is None if there is no such model.
     """
 
     agreement: RawAgreement | None
@@ -36,19 +37,22 @@ class Effect:
 
 
 def effect(store: Store) -> Effect:
-    """Agreement between people, and the accuracy on test prompts of the newest reward model that learned from people's answers."""
+    """Return agreement between people, and the accuracy on test prompts of the newest reward model of their labels."""
     models = [
         model for model in store.reward_models.all() if _from_people(model) and model.report.get("accuracy") is not None
     ]
-    kept = CACHES.setdefault(store, CachedFigures(raw_agreement, FOREGROUND_LIMIT))
-    return Effect(kept.read(store).figures, models[-1].report["accuracy"] if models else None)
+    cache = CACHES.setdefault(store, CachedFigures(raw_agreement, FOREGROUND_LIMIT))
+    return Effect(cache.read(store).figures, models[-1].report["accuracy"] if models else None)
 
 
 def raw_agreement(store: Store) -> RawAgreement:
-    """How far people agree."""
-    found = judged(store)
-    pairs = int(found.weights.sum())
-    return RawAgreement(float(pair_scores(preferred(found.counts)) @ found.weights / pairs) if pairs else None, pairs)
+    """Return the agreement between people."""
+    patterns = load_patterns(store)
+    pairs = int(patterns.weights.sum())
+    if not pairs:
+        return RawAgreement(None, 0)
+    scores = pair_scores(count_preferences(patterns.counts))
+    return RawAgreement(float(scores @ patterns.weights / pairs), pairs)
 
 
 def _from_people(model: RewardModel) -> bool:

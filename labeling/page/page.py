@@ -1,7 +1,7 @@
-"""The labeler's page: one screen, one task, hands on the keyboard.
+"""The labeler's page: one item on one screen, operated by keyboard.
 
-The framework mounts it and carries the frame; its regions are written by the server (`turns.py`) and put in place by the scripts
-in `web/`. Acts go by plain POST routes: one request and one commit from the key to the next pair (docs/benchmarks.md, `label_page`).
+Gradio mounts the page and its empty frame. The server renders the regions (`actions.py`), and the scripts in `web/` put
+them in place. Actions are plain POST routes: one request and one commit from the key press to the next item.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 THEME = gr.themes.Base(
     primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"]
 )
-IN_PAGE = (
+SCRIPT_TEXTS = (
     "place",
     "tied",
     "held_over",
@@ -41,30 +41,30 @@ IN_PAGE = (
     "not_yet",
     "try_again",
 )
-"""What the page says by itself, without asking the server."""
+"""Keys of the texts that the scripts show without a request."""
 FRAME = (
     "<div id=desk><header id=header></header><div id=screen></div><div id=form></div>"
-    "<div id=line><p id=status role=status aria-live=polite></p><button type=button id=try_again class=first data-act=retry data-key=enter "
-    "aria-keyshortcuts=Enter hidden><kbd aria-hidden=true>⏎</kbd><span></span></button><span id=hold></span></div>"
+    "<div id=line><p id=status role=status aria-live=polite></p><button type=button id=try_again class=first "
+    "data-act=retry data-key=enter aria-keyshortcuts=Enter hidden><kbd aria-hidden=true>⏎</kbd><span></span></button><span id=hold></span></div>"
     "<div id=controls></div><div id=panels></div></div>"
 )
 
 
 def head() -> str:
-    """Style, texts and scripts. The style stands here since the framework would put its own container before every selector of `css=`."""
+    """Return style, texts and scripts. The style is here because Gradio prefixes every selector of `css=`."""
     style = "".join((WEB / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "parts"))
-    said = {language: {key: texts[key] for key in IN_PAGE} for language, texts in TEXTS.items()}
+    texts = {language: {key: catalogue[key] for key in SCRIPT_TEXTS} for language, catalogue in TEXTS.items()}
     scripts = "".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    # Prefetching a host name that an answer mentions would already tell somebody that it is being read.
+    # Prefetching a host name in an answer would tell that host that somebody reads the answer.
     quiet = '<meta http-equiv="x-dns-prefetch-control" content="off">'
-    return f"{quiet}<style>{style}</style><script>const LOOP_TEXTS = {json.dumps(said)};\n{scripts}</script>"
+    return f"{quiet}<style>{style}</style><script>const LOOP_TEXTS = {json.dumps(texts)};\n{scripts}</script>"
 
 
 HEAD = head()
 
 
 def build(store: Store) -> gr.Blocks:
-    """The page of /label. Mount it with THEME and HEAD, beside the routes of `turns`."""
+    """Return the page of /label. Mount it with THEME and HEAD, beside the routes of `actions`."""
     with gr.Blocks(title=say("en", "app"), fill_width=True, analytics_enabled=False) as page:
         gr.HTML(FRAME, elem_id="page", apply_default_css=False, padding=False)
     return page

@@ -1,4 +1,4 @@
-"""What opens beside the task: the guideline, one's latest answers, the keys, the reasons for letting an item go."""
+"""Panels of the labeler's page: guideline, latest verdicts, keyboard shortcuts, reasons for skips and flags."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
-from labeling.page.controls import FLAG_REASONS, SKIP_REASONS, button, keyed
-from labeling.page.item_view import Sight
+from labeling.page.controls import FLAG_REASONS, SKIP_REASONS, button, verdict_keys
+from labeling.page.item_view import ItemView
 from labeling.page.markdown import markdown
-from labeling.session import Past
+from labeling.session import PastAnswer
 from labeling.texts.translate import say
 
 FIRST_WORDS = 70
 
 
-def panels(language: str, sight: Sight | None) -> str:
-    """Every panel, closed; guideline and history are filled when they are opened."""
+def panels(language: str, item: ItemView | None) -> str:
+    """Return all panels, closed; the page loads guideline and history when they open."""
     parts = [
-        _panel(language, "help", help_text(language, sight)),
+        _panel(language, "help", help_panel(language, item)),
         _panel(language, "history", "<div id=history-list></div>", asks=True),
     ]
-    if sight:
-        title = say(language, "guide_title", version=sight.guideline_version)
+    if item:
+        title = say(language, "guide_title", version=item.guideline_version)
         parts += [
             _panel(language, "guide", f"<h2>{title}</h2><div id=guide-text class=rich></div>", asks=True),
             _reasons(language, "reasons", "skip", SKIP_REASONS),
@@ -33,8 +33,10 @@ def panels(language: str, sight: Sight | None) -> str:
 
 def _panel(language: str, name: str, inner: str, *, asks: bool = False) -> str:
     close = button(language, "close", "close", key="esc", id=f"close_{name}")
+    loads = "data-asks=1" if asks else ""
     return (
-        f'<aside class=panel data-name={name} {"data-asks=1" if asks else ""} role=dialog aria-label="{_title(language, name)}" tabindex=-1 hidden>'
+        f"<aside class=panel data-name={name} {loads} role=dialog "
+        f'aria-label="{_title(language, name)}" tabindex=-1 hidden>'
         f"{inner}{close}</aside>"
     )
 
@@ -44,7 +46,7 @@ def _title(language: str, name: str) -> str:
 
 
 def _reasons(language: str, name: str, act: str, reasons: Sequence[str]) -> str:
-    each = "".join(
+    buttons = "".join(
         button(language, f"{act}_{reason}", act, reason, key=str(number))
         for number, reason in enumerate(reasons, start=1)
     )
@@ -53,73 +55,74 @@ def _reasons(language: str, name: str, act: str, reasons: Sequence[str]) -> str:
         f'<span class=own><input type=text maxlength=500 aria-label="{words}" placeholder="{words}…">'
         f"{button(language, 'send', 'words', act, id=f'{act}_words')}</span>"
     )
-    return _panel(language, name, f"<h2>{_title(language, name)}</h2><div class=choices>{each}{own}</div>")
+    return _panel(language, name, f"<h2>{_title(language, name)}</h2><div class=choices>{buttons}{own}</div>")
 
 
 def guideline(text: str) -> str:
-    """The guideline, formatted; its links are links, since a researcher wrote them."""
+    """Return the guideline as HTML; its links work, because a researcher wrote them."""
     return markdown(text, links=True)
 
 
-def history(language: str, answers: Sequence[Past]) -> str:
-    """One's latest answers; each leads back to its item."""
+def history(language: str, answers: Sequence[PastAnswer]) -> str:
+    """Return the labeler's latest verdicts; each one opens its item."""
     if not answers:
         return f"<h2>{say(language, 'history_title')}</h2><p>{say(language, 'history_empty')}</p>"
     rows = "".join(
-        f'<li><button type=button id="past_{each.item.assignment}" data-act=past data-value="{each.item.assignment}">'
-        f"<span>{escape(short(each.item.prompt))}</span><b>{verdict(language, each)}</b><time>{clock(each.created_at)}</time></button></li>"
-        for each in answers
+        f'<li><button type=button id="past_{past.item.assignment}" data-act=past data-value="{past.item.assignment}">'
+        f"<span>{escape(first_words(past.item.prompt))}</span><b>{verdict(language, past)}</b>"
+        f"<time>{local_time(past.created_at)}</time></button></li>"
+        for past in answers
     )
     return f"<h2>{say(language, 'history_title')}</h2><ol class=past>{rows}</ol>"
 
 
-def verdict(language: str, past: Past) -> str:
-    """What was said, in words; a ranking as letters, best first."""
+def verdict(language: str, past: PastAnswer) -> str:
+    """Return the verdict in words; a ranking as letters, best first."""
     if past.verdict != "ranked":
         return say(language, past.verdict)
     places = sorted(set(past.places))
     return " › ".join(
-        "=".join("ABCDEFGHI"[number] for number, place in enumerate(past.places) if place == each) for each in places
+        "=".join("ABCDEFGHI"[number] for number, own in enumerate(past.places) if own == place) for place in places
     )
 
 
-def past_bar(language: str, past: Past) -> str:
-    """Above an item of the past: what was said, and the ways on."""
+def past_bar(language: str, past: PastAnswer) -> str:
+    """Return the bar above a past item: the verdict, and buttons to move on."""
     key = "past_title_order" if past.verdict == "ranked" else "past_title"
-    title = say(language, key, when=clock(past.created_at), verdict=verdict(language, past))
+    title = say(language, key, when=local_time(past.created_at), verdict=verdict(language, past))
     ways = "".join(
         button(language, name, name, key=key) for name, key in (("older", "left"), ("newer", "right"), ("back", "esc"))
     )
     return f"<div id=past><span>{title}</span>{ways}</div>"
 
 
-def clock(moment: str) -> str:
-    """The time of day on the server's clock, with the date where it was another day."""
+def local_time(moment: str) -> str:
+    """Return the local time of day, with the date if it was another day."""
     then = datetime.fromisoformat(moment).astimezone()
     return f"{then:%H:%M}" if then.date() == datetime.now().astimezone().date() else f"{then:%Y-%m-%d %H:%M}"
 
 
-def short(text: str) -> str:
-    """The beginning of a text, on one line."""
+def first_words(text: str) -> str:
+    """Return the beginning of a text on one line."""
     line = " ".join(text.split())
     return line if len(line) <= FIRST_WORDS else line[: FIRST_WORDS - 1] + "…"
 
 
-def help_text(language: str, sight: Sight | None) -> str:
-    """How to judge, and the keys that this item has."""
+def help_panel(language: str, item: ItemView | None) -> str:
+    """Return how to judge, and the keys of this item."""
     lines = "".join(f"<p>{say(language, name)}</p>" for name in ("help_judge", "help_slightly", "help_same"))
-    keys = "".join(f"<div><kbd>{key}</kbd>{text}</div>" for key, text in bindings(language, sight))
+    keys = "".join(f"<div><kbd>{key}</kbd>{text}</div>" for key, text in bindings(language, item))
     return f"{lines}<h2>{say(language, 'help_title')}</h2><div class=keys>{keys}</div>"
 
 
-def bindings(language: str, sight: Sight | None) -> Sequence[tuple[str, str]]:
-    """(key, what it does) in the reader's language."""
+def bindings(language: str, item: ItemView | None) -> Sequence[tuple[str, str]]:
+    """Return (key, action) in the reader's language."""
     general = [("h ←", say(language, "history")), ("u", say(language, "undo")), ("esc", say(language, "key_esc"))]
-    if sight is None:
+    if item is None:
         return general
-    asked, pair = sight.project.form, sight.kind == "pair"
+    asked, pair = item.project.form, item.kind == "pair"
     if pair:
-        first = [(key, say(language, name)) for name, key in keyed(asked).items()]
+        first = [(key, say(language, name)) for name, key in verdict_keys(asked).items()]
     else:
         first = [
             ("j k", say(language, "key_j")),

@@ -1,8 +1,8 @@
-"""The labeler's screen as HTML: the prompt or conversation, the answers, and why there is nothing to judge.
+"""The labeler's screen as HTML: the prompt or conversation, the answers, or the reason for an empty queue.
 
-Texts are escaped, formatted or marked here and nowhere else; everything goes to the page as a finished value. Templates of the
-page framework are not used for texts: after filling in `{{value}}` it evaluates the result as a JavaScript template literal, so
-`${...}` in a model's answer would run. All answers of an item pass through the same renderer.
+Texts are escaped, formatted or highlighted only here, and reach the page as finished values. Gradio templates are not
+used for texts: Gradio fills in `{{value}}` and evaluates the result as a JavaScript template literal, so `${...}` in a
+model's answer would run. All answers of an item pass through the same renderer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 
 from labeling.page.feedback import Effect
-from labeling.page.item_view import Sight
+from labeling.page.item_view import ItemView
 from labeling.page.markdown import markdown
 from labeling.page.word_diff import mark_differences
 from labeling.session import Empty, Progress
@@ -21,24 +21,25 @@ LETTERS = "ABCDEFGHI"
 VIEWS = ("text", "formatted", "differences")
 
 
-def view_of(asked: str, sight: Sight) -> str:
-    """How texts are shown: as the person asked, else as the project says; differences only between two answers."""
-    if asked not in VIEWS or (asked == "differences" and sight.kind != "pair"):
-        return "formatted" if sight.project.form.markdown else "text"
+def view_of(asked: str, item: ItemView) -> str:
+    """Return the display mode: the requested one, else the project's; differences need two answers."""
+    if asked not in VIEWS or (asked == "differences" and item.kind != "pair"):
+        return "formatted" if item.project.form.markdown else "text"
     return asked
 
 
-def screen(language: str, sight: Sight, view: str) -> str:
-    """The prompt above, the answers below."""
-    return _prompt(language, sight, view) + (_pair if sight.kind == "pair" else _ranking)(language, sight, view)
+def screen(language: str, item: ItemView, view: str) -> str:
+    """Return the prompt and the answers below it."""
+    return _prompt(language, item, view) + (_pair if item.kind == "pair" else _ranking)(language, item, view)
 
 
-def _prompt(language: str, sight: Sight, view: str) -> str:
-    if len(sight.turns) == 1 and sight.turns[0][0] == "user":
-        return _section("prompt", say(language, "prompt"), _text(sight.turns[0][1], view))
+def _prompt(language: str, item: ItemView, view: str) -> str:
+    if len(item.turns) == 1 and item.turns[0][0] == "user":
+        return _section("prompt", say(language, "prompt"), _text(item.turns[0][1], view))
     turns = "".join(
-        f"<div class='turn {role if role in ('user', 'assistant') else 'system'}'><b>{_role(language, role)}</b>{_text(text, view)}</div>"
-        for role, text in sight.turns
+        f"<div class='turn {role if role in ('user', 'assistant') else 'system'}'>"
+        f"<b>{_role(language, role)}</b>{_text(text, view)}</div>"
+        for role, text in item.turns
     )
     return _section("prompt", say(language, "conversation"), turns, kind="chat")
 
@@ -51,12 +52,12 @@ def _section(id: str, name: str, inner: str, kind: str = "") -> str:
     return f'<section id={id} class="scrolls {kind}" aria-label="{name}" tabindex=0><h2>{name}</h2>{inner}</section>'
 
 
-def _pair(language: str, sight: Sight, view: str) -> str:
+def _pair(language: str, item: ItemView, view: str) -> str:
     names = say(language, "answer_a"), say(language, "answer_b")
     if view == "differences":
-        bodies = [f"<div class=text>{side}</div>" for side in mark_differences(*sight.answers)]
+        bodies = [f"<div class=text>{side}</div>" for side in mark_differences(*item.answers)]
     else:
-        bodies = [_text(text, view) for text in sight.answers]
+        bodies = [_text(text, view) for text in item.answers]
     boxes = "".join(
         f'<section class="answer scrolls" aria-label="{name}" tabindex=0><h2>{letter}</h2>{body}</section>'
         for letter, name, body in zip("AB", names, bodies, strict=True)
@@ -64,11 +65,11 @@ def _pair(language: str, sight: Sight, view: str) -> str:
     return f'<div id=answers role=group aria-label="{say(language, "answers")}">{boxes}</div>'
 
 
-def _ranking(language: str, sight: Sight, view: str) -> str:
-    cards = "".join(_card(language, number, text, view) for number, text in enumerate(sight.answers))
+def _ranking(language: str, item: ItemView, view: str) -> str:
+    cards = "".join(_card(language, number, text, view) for number, text in enumerate(item.answers))
     return (
-        f"<p id=how>{say(language, 'rank_how')} {say(language, 'rank_ties') if sight.project.form.tie else ''}</p>"
-        f'<ol id=ranks class=scrolls aria-label="{say(language, "answers_many", n=len(sight.answers))}">{cards}</ol>'
+        f"<p id=how>{say(language, 'rank_how')} {say(language, 'rank_ties') if item.project.form.tie else ''}</p>"
+        f'<ol id=ranks class=scrolls aria-label="{say(language, "answers_many", n=len(item.answers))}">{cards}</ol>'
     )
 
 
@@ -87,7 +88,7 @@ def _text(text: str, view: str) -> str:
 
 
 def empty(language: str, why: Empty, progress: Progress, effect: Effect) -> str:
-    """Why there is nothing to compare, what happens next, and what the labels given so far did."""
+    """Return the reason for an empty queue, what happens next, and the results of the labels so far."""
     reason = say(language, f"empty_{why.reason}", n=why.pairs, m=why.minutes)
     lines = effects(language, progress, effect) if progress.total else ()
     done = (
@@ -95,12 +96,13 @@ def empty(language: str, why: Empty, progress: Progress, effect: Effect) -> str:
         if lines
         else ""
     )
-    look = f'<button type=button id=look_again class=first data-act=look data-key="enter">{say(language, "look_again")}</button>'
+    again = say(language, "look_again")
+    look = f'<button type=button id=look_again class=first data-act=look data-key="enter">{again}</button>'
     return f"<div id=empty><h2>{say(language, 'empty_title')}</h2><p>{reason}</p>{look}{done}</div>"
 
 
 def effects(language: str, progress: Progress, effect: Effect) -> Sequence[str]:
-    """What one gave, how far people agree where that is known yet, and what the newest reward model made of it."""
+    """Return lines on the labeler's own verdicts, agreement if known, and the newest reward model."""
     agreement = effect.agreement
     lines = [say(language, "effect_yours", total=progress.total, today=progress.today)]
     if agreement is not None and agreement.rate is None:

@@ -1,1 +1,1 @@
-"""Label quality: agreement, reliability, reports on labelers."""
+"""Label quality: agreement between labelers, reliability and position bias of each labeler, and reports on them."""

@@ -1,6 +1,6 @@
-"""Figures on the labels kept in memory, so that a page gets them at once: new events are read, old ones are not read again.
+"""Cached figures on the labels: a page gets them at once, and only events that are new are read.
 
-Rankings are few and are read anew.
+Comparisons are cached by the store; rankings are few and are read again each time.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from data.store import Store
 from labeling.quality.overview import KINDS, Overview, build_overview
 
 FOREGROUND_LIMIT = 20_000
-"""Up to so many events an overview is worked out while the page waits; beyond, in the background."""
+"""Events up to which an overview is computed while the page waits; beyond, in the background."""
 PAIRS = 36
-"""Pairs of answers in the largest ranking, each a row as a comparison is."""
-REST = 20
-"""Between two workings in the background at least so many times as long as one takes, so that labelers feel nothing of it."""
+"""Pairs of answers in the largest ranking; each is a row as a comparison is."""
+REST_FACTOR = 20
+"""The pause after a computation in the background, in durations of it, so that labelers do not notice the load."""
 
 T = TypeVar("T")
 
 
 class CachedState(NamedTuple, Generic[T]):
-    """The newest figures that are ready, None before the first, as of `mark`; `since`: their moment where something was said after it."""
+    """The newest figures, None before the first, as of the change counters `mark`.
+
+    `busy` while newer ones are computed.
+
+    `since`: the time of the figures if there are newer events, else "".
+    """
 
     figures: T | None
     mark: dict[str, Any]
@@ -35,43 +40,46 @@ class CachedState(NamedTuple, Generic[T]):
 
 
 class CachedFigures(Generic[T]):
-    """What `work` makes of a store, kept until something is said: made while the caller waits for up to `foreground_limit` events. Thread-safe."""
+    """The result of `compute` on a store, cached until its labels change. Thread-safe.
 
-    def __init__(self, work: Callable[[Store], T], foreground_limit: int) -> None:
-        self.work = work
+    The caller waits for the computation with up to `foreground_limit` events; beyond, it runs in the background.
+    """
+
+    def __init__(self, compute: Callable[[Store], T], foreground_limit: int) -> None:
+        self.compute = compute
         self.foreground_limit = foreground_limit
         self.lock = threading.Lock()
-        self.ready: tuple[dict[str, Any], T | None, str] = ({}, None, "")
+        self.newest: tuple[dict[str, Any], T | None, str] = ({}, None, "")
         self.busy = False
-        self.rest = 0.0
+        self.resting_until = 0.0
 
     def read(self, store: Store) -> CachedState[T]:
-        """What is known; starts working out what is newer."""
-        mark = store.comparison_columns.change_counters()
-        if self.ready[0] != mark and not self.busy:
-            if mark["last"] + PAIRS * mark["rankings"] <= self.foreground_limit:
-                self._work(store)
-            elif time.monotonic() > self.rest:
+        """Return the newest figures, and start to compute newer ones if the labels changed."""
+        current = store.comparison_columns.change_counters()
+        if self.newest[0] != current and not self.busy:
+            if current["last"] + PAIRS * current["rankings"] <= self.foreground_limit:
+                self._refresh(store)
+            elif time.monotonic() > self.resting_until:
                 self.busy = True
-                threading.Thread(target=self._work, args=(store,), daemon=True).start()
-        known, found, moment = self.ready
-        return CachedState(found, known, self.busy, moment if known != mark else "")
+                threading.Thread(target=self._refresh, args=(store,), daemon=True).start()
+        mark, figures, computed_at = self.newest
+        return CachedState(figures, mark, self.busy, computed_at if mark != current else "")
 
-    def _work(self, store: Store) -> None:
+    def _refresh(self, store: Store) -> None:
         began = time.monotonic()
         try:
             with self.lock:
-                mark, moment = store.comparison_columns.change_counters(), now()
-                self.ready = (mark, self.work(store), moment)
+                mark, computed_at = store.comparison_columns.change_counters(), now()
+                self.newest = (mark, self.compute(store), computed_at)
         finally:
-            self.rest = time.monotonic() + REST * (time.monotonic() - began)
+            self.resting_until = time.monotonic() + REST_FACTOR * (time.monotonic() - began)
             self.busy = False
 
 
 class OverviewState(NamedTuple):
-    """The newest overview that is ready, None before the first; `mark` changes with it; `busy` while a newer one is worked out.
+    """The newest overview, None before the first; `mark` changes with it; `busy` while a newer one is computed.
 
-    `since`: the moment of the newest figures where something was said after it and they are worked out in the background; "" where they are of now.
+    `since`: the time of the figures if there are newer events that are computed in the background, else "".
     """
 
     overview: Overview | None
@@ -81,16 +89,16 @@ class OverviewState(NamedTuple):
 
 
 class CachedOverview:
-    """One for a server. Thread-safe."""
+    """The overviews of all KINDS, one object per server. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.kept = {kind: CachedFigures(partial(_overview, kind), FOREGROUND_LIMIT) for kind in KINDS}
+        self.caches = {kind: CachedFigures(partial(_overview, kind), FOREGROUND_LIMIT) for kind in KINDS}
 
     def read(self, kind: str) -> OverviewState:
-        """What is known of one of `overview.KINDS`; starts working out what is newer."""
-        found, mark, busy, since = self.kept[kind].read(self.store)
-        return OverviewState(found, f"{kind} {list(mark.values())} {since}", busy, since)
+        """Return the newest overview of one of KINDS, and start to compute a newer one if the labels changed."""
+        overview, mark, busy, since = self.caches[kind].read(self.store)
+        return OverviewState(overview, f"{kind} {list(mark.values())} {since}", busy, since)
 
 
 def _overview(kind: str, store: Store) -> Overview:

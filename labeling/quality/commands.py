@@ -1,4 +1,4 @@
-"""`preference-loop labels`: how good the labels are, who is set aside, and what each labeler's comparisons weigh."""
+"""`preference-loop labels`: agreement, figures of each labeler, weights, and the exclusion of labelers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from data.cli import open_store
 from labeling.quality.overview import KINDS, build_overview, weigh
 
 BY = "command line"
+Document = dict[str, Any]
 
 
-def register_labels(subparsers: Any, common: argparse.ArgumentParser) -> None:
+def register_labels(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
     """Add `labels agreement|quality|weigh|set-aside|take-in`."""
-    verbs = subparsers.add_parser("labels", help="how good the labels are").add_subparsers(
+    verbs = subparsers.add_parser("labels", help="measure and manage the quality of labels").add_subparsers(
         required=True, metavar="VERB"
     )
 
-    def add(name: str, text: str, run: Callable, render: Callable) -> argparse.ArgumentParser:
+    def add(
+        name: str,
+        text: str,
+        run: Callable[[argparse.Namespace], Document],
+        render: Callable[[Document], str],
+    ) -> argparse.ArgumentParser:
         parser = verbs.add_parser(name, parents=[common], help=text, description=text)
         parser.set_defaults(run=run, render=render)
         return parser
@@ -26,113 +32,126 @@ def register_labels(subparsers: Any, common: argparse.ArgumentParser) -> None:
     for name, text, run, render in (
         (
             "agreement",
-            "how far labelers agree: overall, by project, guideline version, batch, and two by two",
+            "agreement between labelers: overall, by project, guideline version, batch, and for every two labelers",
             cmd_agreement,
             render_agreement,
         ),
-        ("quality", "each labeler's agreement, gold, consistency, position bias, speed", cmd_quality, render_quality),
-        ("weigh", "work out what each labeler's comparisons weigh in training, and keep it", cmd_weigh, render_weigh),
+        (
+            "quality",
+            "agreement, gold, consistency, position bias and speed of each labeler",
+            cmd_quality,
+            render_quality,
+        ),
+        ("weigh", "fit and store the weight of each labeler's comparisons in training", cmd_weigh, render_weigh),
     ):
         add(name, text, run, render).add_argument(
             "--of", default="people", choices=tuple(KINDS), help="whose labels (default %(default)s)"
         )
-    aside = add(
-        "set-aside", "leave a labeler's comparisons out of preference exports and training", cmd_set_aside, render_aside
+    exclude = add(
+        "set-aside",
+        "exclude a labeler's comparisons from preference exports and training",
+        cmd_exclude,
+        render_excluded,
     )
-    aside.add_argument("name")
-    aside.add_argument("--reason", required=True)
-    again = add("take-in", "let a labeler's comparisons count again", cmd_take_in, render_aside)
-    again.add_argument("name")
-    again.add_argument("--reason", default="")
+    exclude.add_argument("name", help="the labeler's account name")
+    exclude.add_argument("--reason", required=True, help="the reason, recorded in the audit log")
+    include = add("take-in", "include an excluded labeler's comparisons again", cmd_include, render_excluded)
+    include.add_argument("name", help="the labeler's account name")
+    include.add_argument("--reason", default="", help="the reason, recorded in the audit log")
 
 
-def cmd_agreement(args: argparse.Namespace) -> dict:
-    """Agreement with intervals."""
+def cmd_agreement(args: argparse.Namespace) -> Document:
+    """Return agreement with intervals."""
     return build_overview(open_store(args), args.of).agreement_json()
 
 
-def cmd_quality(args: argparse.Namespace) -> dict:
-    """One entry per labeler."""
+def cmd_quality(args: argparse.Namespace) -> Document:
+    """Return one entry per labeler."""
     return build_overview(open_store(args), args.of).labelers_json()
 
 
-def cmd_weigh(args: argparse.Namespace) -> dict:
-    """A new version of the weights."""
+def cmd_weigh(args: argparse.Namespace) -> Document:
+    """Store a new version of the weights and return it."""
     store = open_store(args)
-    made = weigh(store, KINDS[args.of], by=BY)
+    weighting = weigh(store, KINDS[args.of], by=BY)
     names = {account.id: account.name for account in store.accounts.all()}
-    told = ("weight", "discrimination", "error")
-    rows = [{"labeler": names[one.labeler_id], **{name: getattr(one, name) for name in told}} for one in made.weights]
-    return {"weighting": made.id, "labels": made.labels, "votes": made.votes, "weights": rows}
+    rows = [
+        {
+            "labeler": names[row.labeler_id],
+            "weight": row.weight,
+            "discrimination": row.discrimination,
+            "error": row.error,
+        }
+        for row in weighting.weights
+    ]
+    return {"weighting": weighting.id, "labels": weighting.labels, "votes": weighting.votes, "weights": rows}
 
 
-def cmd_set_aside(args: argparse.Namespace) -> dict:
-    """Set a labeler aside."""
+def cmd_exclude(args: argparse.Namespace) -> Document:
+    """Exclude a labeler."""
     store = open_store(args)
     store.excluded_labelers.exclude(args.name, args.reason, by=BY)
-    return {"set_aside": [one.name for one in store.excluded_labelers.all()]}
+    return {"set_aside": [labeler.name for labeler in store.excluded_labelers.all()]}
 
 
-def cmd_take_in(args: argparse.Namespace) -> dict:
-    """Take a labeler in again."""
+def cmd_include(args: argparse.Namespace) -> Document:
+    """Include an excluded labeler again."""
     store = open_store(args)
     store.excluded_labelers.include(args.name, args.reason, by=BY)
-    return {"set_aside": [one.name for one in store.excluded_labelers.all()]}
+    return {"set_aside": [labeler.name for labeler in store.excluded_labelers.all()]}
 
 
-def render_agreement(document: dict) -> str:
-    """One line for the whole and for each group."""
+def render_agreement(document: Document) -> str:
+    """Return one line for the whole and one for each group."""
     if document["rate"] is None:
-        return "no pair was judged by two labelers yet"
-    lines = [
-        f"agreement {said(document)}",
-        *(f"{one['by']} {one['name']}: {said(one)}" for one in document["groups"] if one["pairs"]),
-    ]
-    return "\n".join(lines)
+        return "no pair has verdicts of two labelers yet"
+    groups = (
+        f"{group['by']} {group['name']}: {describe_agreement(group)}" for group in document["groups"] if group["pairs"]
+    )
+    return "\n".join([f"agreement {describe_agreement(document)}", *groups])
 
 
-def said(found: dict) -> str:
-    """Raw agreement and both alphas."""
-    low, high = found["ci"]
+def describe_agreement(document: Document) -> str:
+    """Return raw agreement and both alphas as a phrase."""
+    low, high = document["ci"]
     alphas = ", ".join(
-        f"alpha {kind} {found[f'alpha_{kind}']:.2f}"
+        f"alpha {kind} {document[f'alpha_{kind}']:.2f}"
         for kind in ("nominal", "ordinal")
-        if found[f"alpha_{kind}"] is not None
+        if document[f"alpha_{kind}"] is not None
     )
-    return f"{found['rate']:.0%} ({low:.0%} to {high:.0%}) of {found['pairs']} pairs" + (
-        f"; {alphas}" if alphas else ""
-    )
+    raw = f"{document['rate']:.0%} ({low:.0%} to {high:.0%}) of {document['pairs']} pairs"
+    return f"{raw}; {alphas}" if alphas else raw
 
 
-def render_quality(document: dict) -> str:
-    """A line per labeler."""
+def render_quality(document: Document) -> str:
+    """Return a table with a line per labeler."""
     columns = ("agreement", "gold", "consistency", "left", "ties", "skips")
-    head = (
-        f"{'labeler':<20}{'labels':>8}" + "".join(f"{name:>13}" for name in columns) + f"{'seconds':>10}{'weight':>8}"
-    )
-    lines = [head]
-    for one in document["labelers"]:
+    names = "".join(f"{name:>13}" for name in columns)
+    lines = [f"{'labeler':<20}{'labels':>8}{names}{'seconds':>10}{'weight':>8}"]
+    for labeler in document["labelers"]:
         shares = "".join(
-            f"{'-' if one[name]['share'] is None else format(one[name]['share'], '.0%'):>13}" for name in columns
+            f"{'-' if labeler[name]['share'] is None else format(labeler[name]['share'], '.0%'):>13}"
+            for name in columns
         )
         seconds, weight = (
-            "-" if one[name] is None else f"{one[name]:.{digits}f}" for name, digits in (("seconds", 1), ("weight", 2))
+            "-" if labeler[name] is None else f"{labeler[name]:.{digits}f}"
+            for name, digits in (("seconds", 1), ("weight", 2))
         )
-        mark = "  set aside" if one["set_aside"] else ""
-        lines.append(
-            f"{one['labeler']:<20}{one['comparisons'] + one['rankings']:>8}{shares}{seconds:>10}{weight:>8}{mark}"
-        )
-    return "\n".join(lines) if document["labelers"] else "nobody has compared anything yet"
+        labels = labeler["comparisons"] + labeler["rankings"]
+        mark = "  excluded" if labeler["set_aside"] else ""
+        lines.append(f"{labeler['labeler']:<20}{labels:>8}{shares}{seconds:>10}{weight:>8}{mark}")
+    return "\n".join(lines) if document["labelers"] else "no comparisons yet"
 
 
-def render_weigh(document: dict) -> str:
-    """The version, and a line per labeler."""
-    lines = [
-        f"weighting {document['weighting']}, fitted on {document['votes']} votes; train reward --set weights=reliability uses it"
-    ]
-    return "\n".join([*lines, *(f"{one['labeler']:<20}{one['weight']:6.2f}" for one in document["weights"])])
+def render_weigh(document: Document) -> str:
+    """Return the version, and a line per labeler."""
+    head = (
+        f"weighting {document['weighting']}, fitted on {document['votes']} votes; "
+        "to use it: preference-loop train reward --set weights=reliability"
+    )
+    return "\n".join([head, *(f"{row['labeler']:<20}{row['weight']:6.2f}" for row in document["weights"])])
 
 
-def render_aside(document: dict) -> str:
-    """Who is set aside now."""
-    return "set aside: " + (", ".join(document["set_aside"]) or "nobody")
+def render_excluded(document: Document) -> str:
+    """Return the names of the labelers that are excluded now."""
+    return "excluded: " + (", ".join(document["set_aside"]) or "nobody")

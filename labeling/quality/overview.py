@@ -1,4 +1,4 @@
-"""Everything that the Labels page and `preference-loop labels` say about the labels of one kind of source, worked out at once."""
+"""The overview of the labels of one kind of source, as the Labels page and `preference-loop labels` show it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from data.ids import RUN, public_id
 from data.store import Store
 from data.tables.comparison_columns import SOURCES, current_mask
 from data.tables.labeler_weights import LabelerWeight, Weighting
-from labeling.quality.agreement import AgreementReport, Votes, by_group, first_answers, report, votes_of
+from labeling.quality.agreement import AgreementReport, report_agreement
 from labeling.quality.labeler_report import LabelerFigures, LabelerPair, labeler_figures, labeler_pairs
 from labeling.quality.reliability import fit
+from labeling.quality.votes import Votes, select_votes, split_by_group, votes_from_events
 
-Agreed = tuple[AgreementReport, tuple[LabelerPair, ...]]
+ReportAndPairs = tuple[AgreementReport, tuple[LabelerPair, ...]]
 KINDS = {"people": ("person", "import"), "simulated": ("simulated",)}
-"""Whose labels: people's with imported ones, or simulated ones; the two are never mixed."""
+"""The sources of each kind of label. Labels of people (imported ones included) and simulated labels are never mixed."""
+VERSIONS = 100_000
+"""More than the guideline versions of a project: project * VERSIONS + version is one key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`report` and `groups` leave out labelers who are set aside; `labelers` and `between` have everybody. `names` are of all ids.
+    """`report` and `groups` omit excluded labelers; `labelers` and `labeler_pairs` have everybody.
 
-    Agreement is that of comparisons and of rankings' pairs of answers; the other figures are of comparisons alone.
+    `names` covers all ids.
+
+    Agreement covers comparisons and the pairs of rankings; the other figures cover comparisons only. `excluded` maps
+    labeler ids to reasons.
     """
 
     comparisons: int
@@ -50,124 +56,138 @@ class Overview:
     weighting: Weighting | None
 
     def weight(self, labeler_id: int) -> float | None:
-        """The labeler's weight in the newest weighting; None where there is none."""
+        """Return the labeler's weight in the newest weighting; None if it has none."""
         return self.weighting.by_labeler().get(labeler_id) if self.weighting else None
 
     def agreement_json(self) -> dict[str, Any]:
-        """What `preference-loop labels agreement` gives."""
+        """Return the document of `preference-loop labels agreement`."""
         groups = [
-            {"by": one.kind, "name": one.name, **one.report.as_json(), "between": self._two_by_two(one.labeler_pairs)}
-            for one in self.groups
+            {
+                "by": group.kind,
+                "name": group.name,
+                **group.report.as_json(),
+                "between": self._pairs(group.labeler_pairs),
+            }
+            for group in self.groups
         ]
         whole = {"comparisons": self.comparisons, "rankings": self.rankings, **self.report.as_json()}
-        return whole | {"groups": groups, "between": self._two_by_two(self.labeler_pairs)}
+        return whole | {"groups": groups, "between": self._pairs(self.labeler_pairs)}
 
     def labelers_json(self) -> dict[str, Any]:
-        """What `preference-loop labels quality` gives."""
-        return {"labelers": [self._labeler_json(one) for one in self.labelers]}
+        """Return the document of `preference-loop labels quality`."""
+        return {"labelers": [self._labeler_json(labeler) for labeler in self.labelers]}
 
-    def _two_by_two(self, pairs: Sequence[LabelerPair]) -> list[dict[str, Any]]:
+    def _pairs(self, pairs: Sequence[LabelerPair]) -> list[dict[str, Any]]:
         return [
-            {"labelers": [self.names[two.first], self.names[two.second]], **two.agreement.as_json()} for two in pairs
+            {"labelers": [self.names[pair.first], self.names[pair.second]], **pair.agreement.as_json()}
+            for pair in pairs
         ]
 
-    def _labeler_json(self, one: LabelerFigures) -> dict[str, Any]:
+    def _labeler_json(self, labeler: LabelerFigures) -> dict[str, Any]:
         shares = ("agreement", "gold", "consistency", "left", "ties", "both_bad", "skips")
-        about = {
-            "labeler": self.names[one.labeler_id],
-            "comparisons": one.comparisons,
-            "rankings": one.rankings,
-            "seconds": one.seconds,
+        counts = {
+            "labeler": self.names[labeler.labeler_id],
+            "comparisons": labeler.comparisons,
+            "rankings": labeler.rankings,
+            "seconds": labeler.seconds,
         }
-        told = {name: getattr(one, name).as_json() for name in shares}
-        return about | told | {"weight": self.weight(one.labeler_id), "set_aside": self.excluded.get(one.labeler_id)}
+        return {
+            **counts,
+            **{name: getattr(labeler, name).as_json() for name in shares},
+            "weight": self.weight(labeler.labeler_id),
+            "set_aside": self.excluded.get(labeler.labeler_id),
+        }
 
 
 def build_overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
-    """The figures of one of KINDS as the store has it now; `events` are its columns, where they are at hand."""
-    events = of_kind(store.comparison_columns.comparisons() if events is None else events, kind)
-    judged = np.concatenate([events, of_kind(store.comparison_columns.rankings(), kind)])
-    ranked = store.comparison_columns.ranking_counts(KINDS[kind])
-    aside = {one.labeler_id: one.reason for one in store.excluded_labelers.all()}
-    kept = judged[~np.isin(judged["labeler"], list(aside))]
+    """Return the figures of one of KINDS as the store has it now.
+
+    `events` are its comparison columns, if already read.
+    """
+    columns = store.comparison_columns
+    events = select_kind(columns.comparisons() if events is None else events, kind)
+    all_events = np.concatenate([events, select_kind(columns.rankings(), kind)])
+    ranked = columns.ranking_counts(KINDS[kind])
+    excluded = {labeler.labeler_id: labeler.reason for labeler in store.excluded_labelers.all()}
+    included = all_events[~np.isin(all_events["labeler"], list(excluded))]
     gold = {item.pair_id: item for item in store.gold.all()}
     firsts = {id: store.pairs.get(id).first_id for id in gold}
-    votes, counted = votes_of(judged), votes_of(kept)
-    whole, two_by_two = report(counted), tuple(labeler_pairs(counted))
+    all_votes, included_votes = votes_from_events(all_events), votes_from_events(included)
+    report, pairs = report_agreement(included_votes), tuple(labeler_pairs(included_votes))
     return Overview(
         len(events),
         sum(ranked.values()),
-        whole,
-        tuple(groups(store, kept, (whole, two_by_two))),
-        tuple(labeler_figures(events, votes, ranked, gold, firsts, store.comparison_columns.skip_counts(KINDS[kind]))),
-        tuple(labeler_pairs(votes)) if aside else two_by_two,
+        report,
+        tuple(build_groups(store, included, (report, pairs))),
+        tuple(labeler_figures(events, all_votes, ranked, gold, firsts, columns.skip_counts(KINDS[kind]))),
+        tuple(labeler_pairs(all_votes)) if excluded else pairs,
         {account.id: account.name for account in store.accounts.all()},
-        aside,
+        excluded,
         store.labeler_weights.newest(),
     )
 
 
-def of_kind(events: np.ndarray, kind: str) -> np.ndarray:
-    """The current comparisons of one of KINDS."""
+def select_kind(events: np.ndarray, kind: str) -> np.ndarray:
+    """Return the current comparisons of one of KINDS."""
     return events[current_mask(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
 
 
-def groups(store: Store, events: np.ndarray, whole: Agreed) -> list[Group]:
-    """Agreement by project, by guideline version and by batch, each in the order of its ids; `whole` is that of all these events."""
+def build_groups(store: Store, events: np.ndarray, whole: ReportAndPairs) -> list[Group]:
+    """Return agreement by project, guideline version and batch, each in the order of ids.
+
+    `whole` covers all the events.
+    """
     names = {project.id: project.name for project in store.projects.all()}
-    versions = events["project"].astype(np.int64) * 100_000 + events["version"]
-    found = [Group("project", names[id], *rest) for id, *rest in _by(events, events["project"], whole)]
-    found += [
-        Group("guideline", f"{names[id // 100_000]}, version {id % 100_000}", *rest)
+    versions = events["project"].astype(np.int64) * VERSIONS + events["version"]
+    groups = [Group("project", names[id], *rest) for id, *rest in _by(events, events["project"], whole)]
+    groups += [
+        Group("guideline", f"{names[id // VERSIONS]}, version {id % VERSIONS}", *rest)
         for id, *rest in _by(events, versions, whole)
     ]
-    return found + [
+    return groups + [
         Group("batch", public_id(RUN, id) if id else "imported or by hand", *rest)
         for id, *rest in _by(events, events["run"], whole)
     ]
 
 
 def _by(
-    events: np.ndarray, column: np.ndarray, whole: Agreed
+    events: np.ndarray, column: np.ndarray, whole: ReportAndPairs
 ) -> list[tuple[int, AgreementReport, tuple[LabelerPair, ...]]]:
-    chosen = first_answers(events)
-    parts = by_group(
-        Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), column[np.isin(events["rowid"], chosen["rowid"])]
-    )
-    alone = len(parts) == 1  # one group is everything: worked out once
-    return [(id, *(whole if alone else (report(votes), tuple(labeler_pairs(votes))))) for id, votes in parts.items()]
+    rows = select_votes(events)
+    votes = Votes(rows["pair"], rows["labeler"], rows["grade"])
+    groups = split_by_group(votes, column[np.isin(events["rowid"], rows["rowid"])])
+    if len(groups) == 1:  # the group is the whole, which is computed already
+        return [(id, *whole) for id in groups]
+    return [(id, report_agreement(part), tuple(labeler_pairs(part))) for id, part in groups.items()]
 
 
 def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
-    """Work out and keep what each labeler's comparisons weigh, from the current comparisons of these sources.
+    """Fit and store the weight of each labeler's comparisons, from the current comparisons of these sources.
 
-    Gold items and adjudicated pairs count as known; labelers who are set aside are left out. Raises BadInput where nothing was compared.
+    Gold items and adjudicated pairs count as known; excluded labelers are left out. Raises BadInput without
+    comparisons.
     """
-    aside = [one.labeler_id for one in store.excluded_labelers.all()]
+    excluded = [labeler.labeler_id for labeler in store.excluded_labelers.all()]
     events = store.comparison_columns.comparisons()
-    wanted = np.isin(events["source"], [SOURCES.index(name) for name in sources]) & ~np.isin(events["labeler"], aside)
-    events = events[current_mask(events) & wanted]
+    from_sources = np.isin(events["source"], [SOURCES.index(name) for name in sources])
+    events = events[current_mask(events) & from_sources & ~np.isin(events["labeler"], excluded)]
     if not len(events):
         raise BadInput(
             f"there are no comparisons ({'+'.join(sources)}) to weigh labelers by",
             "Compare some pairs first.",
             field="labels",
         )
-    chosen = first_answers(events)
+    rows = select_votes(events)
     signs = store.comparison_columns.known_signs()
-    known = np.array([signs.get(pair, 0) for pair in chosen["pair"].tolist()], np.int8)
-    found = fit(Votes(chosen["pair"], chosen["labeler"], chosen["grade"]), chosen["left"], known)
+    known = np.array([signs.get(pair, 0) for pair in rows["pair"].tolist()], np.int8)
+    model = fit(Votes(rows["pair"], rows["labeler"], rows["grade"]), rows["left"], known)
     ids, counts = np.unique(events["labeler"], return_counts=True)
-    given = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    at = {int(id): place for place, id in enumerate(found.labeler) if found.votes[place]}
-    weights = found.weights(given)
-    rows = [
-        LabelerWeight(
-            id,
-            weights[id],
-            *((float(found.discrimination[at[id]]), float(found.error[at[id]])) if id in at else (None, None)),
-            n,
-        )
-        for id, n in given.items()
-    ]
-    return store.labeler_weights.add("+".join(sources), int(found.votes.sum()), rows, by=by)
+    comparisons = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    place = {int(id): number for number, id in enumerate(model.labeler) if model.votes[number]}
+    weights = model.weights(comparisons)
+    stored = []
+    for id, count in comparisons.items():
+        at = place.get(id)
+        fitted = (None, None) if at is None else (float(model.discrimination[at]), float(model.error[at]))
+        stored.append(LabelerWeight(id, weights[id], *fitted, count))
+    return store.labeler_weights.add("+".join(sources), int(model.votes.sum()), stored, by=by)

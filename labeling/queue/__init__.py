@@ -1,1 +1,1 @@
-"""The queue: which item a labeler gets, leases, and recording the answers."""
+"""The queue: the selection of the next item, leases, and the recording of answers."""

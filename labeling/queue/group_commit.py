@@ -1,7 +1,7 @@
-"""Group commit: acts of labelers, one after another on one thread; those that wait together become one commit.
+"""Group commit: labelers' actions run in order on one thread, and actions that wait together share one commit.
 
-Many threads that write would queue inside SQLite, which lets them sleep and try again; here they queue in order, and
-one write to the disk acknowledges all of them. An act is answered only after the commit that holds it.
+Many writing threads would queue inside SQLite, which makes them sleep and retry. Here they queue in order, and one
+write to the disk acknowledges all of them. An action is acknowledged only after the commit that contains it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 from data.store import Store
 
 MAX_BATCH = 64
-"""Acts in one commit; more wait for the next one, so that nobody waits for hundreds."""
+"""The most actions in one commit; others wait for the next one, so that nobody waits for hundreds."""
 
 T = TypeVar("T")
 
 
 class GroupCommit:
-    """Does acts on a store in the order in which they were handed in. Its thread starts with the first act."""
+    """Runs actions on a store in the order of their submission. Its thread starts with the first action."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -30,14 +30,17 @@ class GroupCommit:
         self.starting = threading.Lock()
         self.thread: threading.Thread | None = None
 
-    async def run(self, act: Callable[[], T]) -> T:
-        """What `act` returns or raises, once what it wrote is on the disk. A busy store or a full disk raises BadInput: nothing is kept."""
-        return await asyncio.wrap_future(self.submit(act))
+    async def run(self, action: Callable[[], T]) -> T:
+        """Run `action` and return its result after its writes are on the disk.
 
-    def submit(self, act: Callable[[], T]) -> Future[T]:
-        """`do` for callers without an event loop."""
+        Raises what `action` raises. Raises BadInput, and writes nothing, if the store is busy or the disk is full.
+        """
+        return await asyncio.wrap_future(self.submit(action))
+
+    def submit(self, action: Callable[[], T]) -> Future[T]:
+        """Queue `action` and return its future, for callers without an event loop."""
         future: Future[T] = Future()
-        self.waiting.put((act, future))
+        self.waiting.put((action, future))
         with self.starting:
             if self.thread is None:
                 self.thread = threading.Thread(target=self._work, name="desk", daemon=True)
@@ -49,23 +52,25 @@ class GroupCommit:
             batch = [self.waiting.get()]
             while len(batch) < MAX_BATCH and not self.waiting.empty():
                 batch.append(self.waiting.get())
-            batch = [(act, future) for act, future in batch if future.set_running_or_notify_cancel()]
-            for (_, future), (result, problem) in zip(batch, self._commit([act for act, _ in batch]), strict=True):
+            batch = [(action, future) for action, future in batch if future.set_running_or_notify_cancel()]
+            for (_, future), (result, problem) in zip(
+                batch, self._commit([action for action, _ in batch]), strict=True
+            ):
                 future.set_exception(problem) if problem else future.set_result(result)
 
-    def _commit(self, acts: list[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
-        """Every act's result or problem; a commit that fails is the problem of all, since none of them is kept."""
+    def _commit(self, actions: list[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
+        """Return every action's result or exception; a failed commit is the exception of all, since it writes none."""
         try:
             with self.store.transaction():
-                return [self._attempt(act) for act in acts]
+                return [self._attempt(action) for action in actions]
         except Exception as problem:
-            return [(None, problem)] * len(acts)
+            return [(None, problem)] * len(actions)
 
-    def _attempt(self, act: Callable[[], Any]) -> tuple[Any, Exception | None]:
-        """One act in a savepoint of its own. Raises where SQLite gave up the whole transaction (a full disk)."""
+    def _attempt(self, action: Callable[[], Any]) -> tuple[Any, Exception | None]:
+        """Run one action in a savepoint. Raises if SQLite rolled back the whole transaction (a full disk)."""
         try:
             with self.store.transaction():
-                return act(), None
+                return action(), None
         except Exception as problem:
             if not self.store.db.conn.in_transaction:
                 raise

@@ -1,4 +1,4 @@
-"""What goes to a labeler and what comes back: items, answers, receipts."""
+"""Items for labelers, their answers, and receipts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What the labeler sees: texts only, nothing that tells who wrote them."""
+    """A pair as the labeler sees it: texts only, without their authors."""
 
     assignment: str
     prompt: str
@@ -18,7 +18,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class RankingItem:
-    """Answers to put in order, in the order in which they were drawn for this labeler."""
+    """Answers to rank, in the random order drawn for this labeler."""
 
     assignment: str
     prompt: str
@@ -28,12 +28,11 @@ class RankingItem:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the labeler says. `id` is made by the client; `supersedes` names one's own current answer where this one replaces it.
+    """A labeler's verdict on a pair.
 
-    `active_seconds`: at work on it, breaks left out.
-
-    `aspects` has a choice (left, tie, right) for each aspect of the form. `edit` is the better text of the answer `edited`
-    ('left' or 'right'; the winner's where it is not said).
+    The client generates `id`. `supersedes`: the labeler's own current answer that this one replaces. `active_seconds`:
+    the time spent on the item, without breaks. `aspects`: a choice (left, tie, right) for each aspect of the form.
+    `edit`: the improved text of the side `edited` ('left' or 'right', by default the winner).
     """
 
     id: str
@@ -49,9 +48,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RankingAnswer:
-    """An order of a ranking's answers: `places[i]` is the place of the i-th as shown, 1 the best, equal places being ties.
+    """A labeler's ranking: `places[i]` is the place of the i-th answer as shown; 1 is the best, equal places are ties.
 
-    `all_bad`: none of them is worth having; then there are no places.
+    `all_bad`: no answer is useful; then there are no places.
     """
 
     id: str
@@ -64,13 +63,13 @@ class RankingAnswer:
 
     @property
     def verdict(self) -> str:
-        """As the store keeps it."""
+        """The verdict as stored."""
         return "all_bad" if self.all_bad else "ranked"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was recorded; it is on the disk when this is handed out. `late`: after the end of the lease."""
+    """A recorded answer; it is on the disk before the receipt is returned. `late`: after the end of the lease."""
 
     id: str
     assignment: str
@@ -81,7 +80,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One's own current answers: since local midnight, and in all."""
+    """A labeler's current answers: since local midnight, and in total."""
 
     today: int
     total: int
@@ -89,7 +88,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Why there is nothing to judge: `no_project`, `nothing_sampled`, `all_done`, or `others_hold` the last `pairs`, the first for `minutes` more."""
+    """The reason for an empty queue: `no_project`, `nothing_sampled`, `all_done` or `others_hold`.
+
+    With `others_hold`, others have leases on the last `pairs` items; the first lease ends in `minutes`.
+    """
 
     reason: str
     pairs: int = 0
@@ -97,10 +99,10 @@ class Empty:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """One's own current answer to an item met before: what was said, to be looked at and corrected. `places` only for a ranking.
+class PastAnswer:
+    """A labeler's own current answer to a past item, for review and correction. `places` only for a ranking.
 
-    `id` is what a correction supersedes. `edited` is the side whose answer was made better.
+    A correction supersedes `id`. `edited` is the side whose answer was edited.
     """
 
     id: str

@@ -1,10 +1,11 @@
-"""The waiting line of a project: which pair, or which ranking task, a labeler is handed next.
+"""Queue selection: the next pair or ranking task of a project for a labeler.
 
-Unfinished items come first, then those of higher priority; among equals the line is entered at a random place, so that two
-labelers do not walk in step. Counters kept by the store say how far an item is, so nothing here counts events. A look at
-each step of the line is bounded; only where all of these find nothing is the whole line searched.
+Unfinished items come first, then items of higher priority. Among equals the search starts at a random place, so that
+two labelers do not get items in the same order. The store's counters say how many answers an item has; nothing here
+counts events. The search of each level is bounded; the whole queue is searched only if all bounded searches find
+nothing.
 
-Simulated labelers take items by priority alone, however far they are.
+Simulated labelers get items by priority alone.
 """
 
 from __future__ import annotations
@@ -17,85 +18,93 @@ from data.records import Account
 from data.store import Store
 from data.tables.projects import Project
 
-LOOK = 500
+WINDOW = 500
 STEPS = 8
 # 761 and 1000 share no factor, so consecutive items are spread evenly over 0..999
-SHARE = "(q.{key} * 761 % 1000 < :permille)"
+EXTRA = "(q.{key} * 761 % 1000 < :permille)"
 RUNNING = "a.done = 0 AND a.expires_at > :now AND a.expires_at <= :bound"
-"""A lease holds until its end. One that ends later than a fresh one would was given by a clock that jumped back since: it does not hold."""
+"""A lease is valid until its end. A lease that ends later than a fresh one is invalid: the clock was set back since."""
 LEASED = f"""(SELECT count(*) FROM assignments AS a JOIN accounts AS l ON l.id = a.labeler_id
     WHERE a.{{column}} = q.{{key}} AND +a.repeats IS NULL AND {RUNNING} AND l.simulated = :is_simulated)"""
-"""The plus keeps SQLite from the index of `repeats`, by which it would read every assignment of the home that repeats nothing."""
-UNMET = "NOT EXISTS (SELECT 1 FROM assignments AS mine WHERE mine.{column} = q.{key} AND mine.labeler_id = :me)"
+"""The plus keeps SQLite from using the index of `repeats`, with which it would read every assignment without one."""
+UNSEEN = "NOT EXISTS (SELECT 1 FROM assignments AS mine WHERE mine.{column} = q.{key} AND mine.labeler_id = :me)"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """Where one kind of item stands: its table, its key there, the column of an assignment that names it, and what is left out."""
+class ItemKind:
+    """One kind of item: its table, its key, the column of an assignment that names it, and the condition `included`."""
 
     table: str
     key: str
     column: str
-    kept: str
+    included: str
 
     def fill(self, sql: str) -> str:
-        """The names in a piece of SQL."""
+        """Fill the key and the column into a piece of SQL."""
         return sql.format(key=self.key, column=self.column)
 
 
-PAIR = Kind("queue", "pair_id", "pair_id", "NOT EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = q.pair_id)")
-RANKING = Kind("ranking_tasks", "id", "task_id", "q.shown = 1")
+PAIR = ItemKind("queue", "pair_id", "pair_id", "NOT EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = q.pair_id)")
+RANKING = ItemKind("ranking_tasks", "id", "task_id", "q.shown = 1")
 
 
-class Line:
-    """One project's items of one kind as one labeler sees them; `values` gives the moment's :now and :bound."""
+class QueueSelection:
+    """One project's items of one kind as one labeler sees them; `times` returns the current :now and :bound."""
 
     def __init__(
-        self, store: Store, kind: Kind, project: Project, labeler: Account, overlap: float, values: Callable[[], dict]
+        self,
+        store: Store,
+        kind: ItemKind,
+        project: Project,
+        labeler: Account,
+        overlap: float,
+        times: Callable[[], dict],
     ) -> None:
-        self.store, self.kind, self.project, self.labeler, self.values = store, kind, project, labeler, values
+        self.store, self.kind, self.project, self.labeler, self.times = store, kind, project, labeler, times
         self.whole, self.permille = divmod(round(overlap * 1000), 1000)
         self.counter = "simulated" if labeler.simulated else "judged"
-        needed = f"q.{self.counter} + {LEASED} < :whole + {SHARE}"
-        self.free = " AND ".join(map(kind.fill, (f"q.{self.counter} < :whole + {SHARE}", UNMET, kind.kept, needed)))
-        self.needed = kind.fill(f"{needed} AND {kind.kept}")
+        needed = f"q.{self.counter} + {LEASED} < :whole + {EXTRA}"
+        self.free = " AND ".join(
+            map(kind.fill, (f"q.{self.counter} < :whole + {EXTRA}", UNSEEN, kind.included, needed))
+        )
+        self.needed = kind.fill(f"{needed} AND {kind.included}")
 
     @property
     def levels(self) -> list[int]:
-        """How many answers an item that still needs one can have, the most first."""
+        """The possible numbers of answers of an item that needs more, the highest first."""
         return list(range(self.whole - (self.permille == 0), -1, -1))
 
     def pick(self, rng: random.Random) -> int | None:
-        """The next item, or None."""
+        """Return the id of the next item, None if there is none."""
         if self.labeler.simulated:
             return self._by_priority(rng)
         for level in self.levels:
             for priority in self._priorities(level):
-                found = self._around(rng, priority, [level], LOOK)
-                if found is not None:
-                    return found
-        return self._anywhere()
+                id = self._search_from_random_place(rng, priority, [level], WINDOW)
+                if id is not None:
+                    return id
+        return self._search_everything()
 
     def waiting(self) -> list[int]:
-        """Every item that this labeler could be handed now."""
+        """Return the id of every item that this labeler could get now."""
         sql = f"SELECT q.{self.kind.key} AS id FROM {self.kind.table} AS q WHERE q.project_id = :project AND {self.free} ORDER BY 1"
         return [row["id"] for row in self._rows(sql)]
 
     def is_needed(self, id: int) -> bool:
-        """Whether one more labeler may be handed this item, whoever has met it."""
+        """Return whether one more labeler may get this item."""
         sql = f"SELECT 1 FROM {self.kind.table} AS q WHERE q.{self.kind.key} = :id AND q.project_id = :project AND {self.needed}"
         return bool(self._rows(sql, id=id))
 
     def exists(self) -> bool:
-        """Whether the line has any item, free or not."""
+        """Return whether the project has any item of this kind, free or not."""
         return bool(
             self._rows(
-                f"SELECT 1 FROM {self.kind.table} AS q WHERE q.project_id = :project AND {self.kind.kept} LIMIT 1"
+                f"SELECT 1 FROM {self.kind.table} AS q WHERE q.project_id = :project AND {self.kind.included} LIMIT 1"
             )
         )
 
     def _priorities(self, level: int) -> Iterator[int]:
-        """The highest few priorities that items of a level have."""
+        """Yield the highest few priorities of the items of a level."""
         below = 2**62
         for _ in range(STEPS):
             sql = f"SELECT max(priority) AS top FROM {self.kind.table} AS q WHERE {self._at('level')} AND priority < :below"
@@ -110,15 +119,20 @@ class Line:
         )
         priority = self._rows(top, below=2**62)[0]["top"]
         while priority is not None:
-            found = self._around(rng, priority, self.levels, None)
-            if found is not None:
-                return found
+            id = self._search_from_random_place(rng, priority, self.levels, None)
+            if id is not None:
+                return id
             priority = self._rows(top, below=priority)[0]["top"]
         return None
 
-    def _around(self, rng: random.Random, priority: int, levels: list[int], look: int | None) -> int | None:
-        """The first free item from a random place on, around the end; of `look` items on each side of the place, where it is given."""
-        where = self._at("level") if look else "q.project_id = :project"
+    def _search_from_random_place(
+        self, rng: random.Random, priority: int, levels: list[int], window: int | None
+    ) -> int | None:
+        """Return the first free item from a random place on, wrapping around.
+
+        With `window`, of that many items on each side.
+        """
+        where = self._at("level") if window else "q.project_id = :project"
         given = {"priority": priority, "level": levels[0]}
         ends = [
             f"(SELECT {end}(q.{self.kind.key}) FROM {self.kind.table} AS q WHERE {where} AND q.priority = :priority)"
@@ -127,30 +141,30 @@ class Line:
         row = self._rows(f"SELECT {ends[0]} AS low, {ends[1]} AS high", **given)[0]
         start = rng.randint(row["low"], row["high"])
         for side in (">=", "<"):
-            found = [
+            ids = [
                 self._first(
                     f"q.priority = :priority AND q.{self.kind.key} {side} :start",
-                    look,
+                    window,
                     **given | {"level": level, "start": start},
                 )
                 for level in levels
             ]
-            if any(id is not None for id in found):
-                return min(id for id in found if id is not None)
+            if any(id is not None for id in ids):
+                return min(id for id in ids if id is not None)
         return None
 
-    def _first(self, where: str, look: int | None, **values: int) -> int | None:
-        """The first free one of a level's items, or of the first `look` of them."""
+    def _first(self, where: str, window: int | None, **values: int) -> int | None:
+        """Return the first free item of a level, or of its first `window` items."""
         key, table = self.kind.key, self.kind.table
         narrow = f"SELECT * FROM {table} AS q WHERE {self._at('level')} AND {where} ORDER BY q.{key}"
-        source = f"({narrow} LIMIT {look})" if look else f"({narrow})"
+        source = f"({narrow} LIMIT {window})" if window else f"({narrow})"
         rows = self._rows(
             f"SELECT q.{key} AS id FROM {source} AS q WHERE {self.free} ORDER BY q.{key} LIMIT 1", **values
         )
         return rows[0]["id"] if rows else None
 
-    def _anywhere(self) -> int | None:
-        """The first free item of all, level by level: slow where this labeler has met almost every item."""
+    def _search_everything(self) -> int | None:
+        """Return the first free item of all levels: slow if this labeler has seen almost every item."""
         key, table = self.kind.key, self.kind.table
         for level in self.levels:
             sql = f"SELECT q.{key} AS id FROM {table} AS q WHERE {self._at('level')} AND {self.free} ORDER BY q.priority DESC, q.{key} LIMIT 1"
@@ -160,7 +174,7 @@ class Line:
         return None
 
     def _at(self, name: str) -> str:
-        shown = " AND q.shown = 1" if self.kind is RANKING else ""  # named, so that the partial index serves
+        shown = " AND q.shown = 1" if self.kind is RANKING else ""  # named, so that SQLite uses the partial index
         return f"q.project_id = :project AND q.{self.counter} = :{name}{shown}"
 
     def _rows(self, sql: str, **values: object) -> list[dict]:
@@ -171,4 +185,4 @@ class Line:
             "whole": self.whole,
             "permille": self.permille,
         }
-        return self.store.rows(sql, common | self.values() | values)
+        return self.store.rows(sql, common | self.times() | values)

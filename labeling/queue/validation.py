@@ -1,11 +1,10 @@
-"""Whether an answer may be taken: well-formed, and asked for by its project's form. Everything refused is named in one line."""
+"""Validation of answers: well-formed, and asked for by the project's form. Each refusal names the fault in one line."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
 
 from data.ids import canonical_json
 from data.tables.forms import Form
@@ -19,8 +18,8 @@ CHOICES = ("left", "tie", "right")
 LINES = "\n\r\t"
 
 
-def check(answer: Answer) -> None:
-    """Refuse a malformed answer before anything is read."""
+def check_answer(answer: Answer) -> None:
+    """Refuse a malformed answer to a pair."""
     if answer.verdict not in VERDICTS:
         raise Refusal("unknown_verdict", verdict=answer.verdict[:SHOWN_LENGTH], allowed=", ".join(VERDICTS))
     check_common(answer)
@@ -35,7 +34,7 @@ def check(answer: Answer) -> None:
 
 
 def check_ranking(answer: RankingAnswer) -> None:
-    """Refuse a malformed ranking before anything is read."""
+    """Refuse a malformed ranking."""
     check_common(answer)
     if not all(type(place) is int for place in answer.places):
         raise Refusal("bad_places", n=len(answer.places))
@@ -52,7 +51,7 @@ def check_common(answer: Answer | RankingAnswer) -> None:
 
 
 def check_reason(text: str) -> None:
-    """A reason says something, and is no novel."""
+    """Refuse an empty reason and one that is too long."""
     if len(text) > REASON_LENGTH:
         raise Refusal("reason_long", n=len(text), most=REASON_LENGTH)
     if not text.strip():
@@ -61,16 +60,16 @@ def check_reason(text: str) -> None:
 
 
 def check_text(text: str) -> None:
-    """Refuse what is no text: control characters but for tab and line ends, and halves of characters, which no file can hold."""
+    """Refuse control characters except tab and line ends, and lone surrogates, which no file can contain."""
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in LINES:
             raise Refusal("bad_character", code=f"U+{ord(character):04X}")
 
 
-def check_draft(content: Mapping[str, Any]) -> None:
-    """A draft may hold any text that a file can, up to a length; aspects are texts too, places whole numbers."""
+def check_draft(content: Mapping[str, object]) -> None:
+    """Refuse a draft that is too long, has wrong types, or contains lone surrogates."""
     for name, value in content.items():
-        if not _can_be_begun(name, value):
+        if not _is_draft_value(name, value):
             raise Refusal("draft_shape", name=name)
     text = canonical_json(dict(content))
     if len(text) > DRAFT_LENGTH:
@@ -79,7 +78,7 @@ def check_draft(content: Mapping[str, Any]) -> None:
         raise Refusal("bad_character", code="U+D800 to U+DFFF")
 
 
-def _can_be_begun(name: str, value: Any) -> bool:
+def _is_draft_value(name: str, value: object) -> bool:
     if name == "aspects":
         return isinstance(value, Mapping) and all(isinstance(text, str) for text in (*value, *value.values()))
     if name == "places":
@@ -88,7 +87,7 @@ def _can_be_begun(name: str, value: Any) -> bool:
 
 
 def check_form(form: Form, answer: Answer) -> None:
-    """Refuse what the form does not ask for, and the lack of what it requires."""
+    """Refuse what the form does not ask for, and missing parts that it requires."""
     if answer.verdict not in form.verdicts:
         raise Refusal("verdict_not_asked", verdict=answer.verdict, allowed=", ".join(form.verdicts))
     check_rationale(form, answer.rationale)
@@ -100,7 +99,7 @@ def check_form(form: Form, answer: Answer) -> None:
 
 
 def check_ranking_form(form: Form, answer: RankingAnswer, size: int) -> None:
-    """The same for a ranking of `size` answers: each has a place, ties only where the form has them."""
+    """Refuse a ranking of `size` answers that lacks places, or has ties that the form does not allow."""
     check_rationale(form, answer.rationale)
     if answer.all_bad and not form.both_bad:
         raise Refusal("verdict_not_asked", verdict=answer.verdict, allowed="ranked")
@@ -111,7 +110,7 @@ def check_ranking_form(form: Form, answer: RankingAnswer, size: int) -> None:
 
 
 def check_rationale(form: Form, rationale: str | None) -> None:
-    """Off, optional or required."""
+    """Refuse a rationale that the form does not ask for, or the lack of a required one."""
     if form.rationale == "off" and rationale is not None:
         raise Refusal("rationale_not_asked")
     if form.rationale == "required" and rationale is None:
@@ -119,7 +118,7 @@ def check_rationale(form: Form, rationale: str | None) -> None:
 
 
 def check_aspects(form: Form, aspects: Mapping[str, str], *, required: bool) -> None:
-    """A choice for each aspect of the form, and for nothing else."""
+    """Refuse aspects that the form does not have, unknown choices, and missing aspects."""
     for aspect, choice in aspects.items():
         if aspect not in form.aspects:
             raise Refusal("aspect_not_asked", aspect=aspect[:SHOWN_LENGTH])
@@ -131,5 +130,5 @@ def check_aspects(form: Form, aspects: Mapping[str, str], *, required: bool) -> 
 
 
 def edited_side(answer: Answer) -> str | None:
-    """The side whose answer the edit makes better: the one that is named, else the winner's."""
+    """Return the side of the edited answer: the named one, else the winner."""
     return answer.edited or outcome(answer.verdict)[0]

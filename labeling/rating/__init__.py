@@ -1,1 +1,1 @@
-"""Rating instruction rows for what they are worth to learn from: the raters' page, its texts, and simulated raters."""
+"""Ratings of instruction rows, 0 to 5 points, by people and by simulated raters."""

@@ -1,7 +1,8 @@
-"""Simulated raters for rows that the starter's rubric knows; what they say is marked as simulated for ever.
+"""Simulated raters for rows with a rubric score; their ratings are permanently flagged as simulated.
 
-A rater perceives gold plus normal noise of deviation `noise` (in standard deviations of gold over the rows to be rated) and gives the point
-0 to 5 that is nearest on a line from the 2nd percentile of gold (0) to the 98th (5). With noise 1 two raters correlate at about 0.6, as people do.
+A rater perceives the rubric score plus normal noise of deviation `noise` (in standard deviations of the score over the
+rows to rate). The rating is the nearest point, 0 to 5, on a line from the 2nd percentile of the score (0) to the 98th
+(5). With noise 1 two raters correlate at about 0.6, as people do.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from labeling.simulate import simulated_account
 
 NOISE = 1.0
 KNOWN = 500
-"""Rows by which the line from gold to points is laid."""
+"""Rows that determine the line from scores to points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """The line from gold to points, and how much noise stands between; `spread` is the deviation of gold over the rows to be rated."""
+    """The line from rubric scores to points, and the noise; `spread`: standard deviation of the score over the rows."""
 
     low: float
     high: float
@@ -35,46 +36,46 @@ class Rater:
 
     @classmethod
     def of(cls, known: Sequence[float], noise: float = NOISE) -> Rater:
-        """A rater for rows whose gold is like `known`."""
+        """Return a rater for rows whose scores are distributed as `known`."""
         low, high = np.percentile(known, [2, 98])
         return cls(float(low), max(float(high), float(low) + 1e-9), float(np.std(known)), noise)
 
     def rate(self, gold: float, rng: random.Random) -> int:
-        """Points of a row whose rubric score is `gold`."""
-        seen = gold + rng.gauss(0, self.noise * self.spread)
-        return int(np.clip(np.rint(5 * (seen - self.low) / (self.high - self.low)), 0, 5))
+        """Return the points of a row with the rubric score `gold`."""
+        perceived = gold + rng.gauss(0, self.noise * self.spread)
+        return int(np.clip(np.rint(5 * (perceived - self.low) / (self.high - self.low)), 0, 5))
 
 
 def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, noise: float = NOISE) -> int:
-    """Let the accounts sim-1, sim-2, ... rate rows in turn; how many ratings were given, fewer where the rows run out.
+    """Let the accounts sim-1, sim-2, ...
 
-    Raises BadInput, and records nothing, where a number makes no sense or a row is not the starter's.
+    Rate rows in turn, and return the number of ratings, fewer if the rows run out.
+
+    Raises BadInput, and records nothing, if a number is below 1 or a row is not from the starter.
     """
     for name, value in (("ratings", ratings), ("raters", raters)):
         if value < 1:
             raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
     rows = store.instructions.all(split="train", source=SOURCE, limit=KNOWN)
     if not rows:
-        raise BadInput("the rubric knows none of the instruction rows", "Let people rate: /label/rate")
-    rater, rng, given = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
+        raise BadInput("no instruction row has a rubric score", "Let people rate: open /label/rate.")
+    rater, rng, count = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
     with store.transaction():
         accounts = [simulated_account(store, number) for number in range(1, raters + 1)]
-        while accounts and given < ratings:
-            account = accounts[given % len(accounts)]
+        while accounts and count < ratings:
+            account = accounts[count % len(accounts)]
             waiting = store.ratings.next_row(account.id)
             if waiting is None:
                 accounts.remove(account)
                 continue
             score = rater.rate(_gold(store, store.instructions.get(waiting)), rng)
             store.ratings.add(secrets.token_hex(16), waiting, account.id, score)
-            given += 1
-    return given
+            count += 1
+    return count
 
 
 def _gold(store: Store, row: Instruction) -> float:
     facts = store.prompts.get(row.prompt_id).facts
     if facts is None:
-        raise BadInput(
-            f"the rubric knows nothing about the row {row.instruction[:60]!r}", "Let people rate: /label/rate"
-        )
+        raise BadInput(f"the row {row.instruction[:60]!r} has no rubric score", "Let people rate: open /label/rate.")
     return gold(facts, row.output)

@@ -1,8 +1,8 @@
 """Texts of all pages: one JSON catalogue per language beside this file, with the same blanks in every language.
 
-`say(language, key, **values)` fills one text. Keys are flat and sorted. Keys of the researcher's pages start with `train.`
-and may lack a translation; `say` then falls back to English. A `Refusal` carries its key: the reader sees it in the
-language of the browser, while logs and the HTTP API keep the English line.
+`say(language, key, **values)` fills one text. Keys are flat and sorted. Keys of the researcher's pages start with
+`train.` and may lack a translation; `say` then falls back to English. A `Refusal` carries its key: the reader sees it
+in the language of the browser, while logs and the HTTP API keep the English line.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ def error_text(problem: BadInput, language: str) -> str:
 
 
 def error_detail(problem: BadInput, language: str) -> str:
-    """Return what went wrong and its remedy; for trouble of the store, a translated line that contains the English one."""
+    """Return what went wrong and its remedy.
+
+    For trouble of the store, a translated line that contains the English one.
+    """
     line = f"{problem.error}. {problem.remedy}".rstrip()
     if not isinstance(problem, StoreTrouble):
         return line
@@ -50,7 +53,10 @@ def error_detail(problem: BadInput, language: str) -> str:
 
 
 def say(language: str, key: str, **values: object) -> str:
-    """Return the text of `key` in `language`, else in English, filled with `values`. Raises KeyError for an unknown key."""
+    """Return the text of `key` in `language`, else in English, filled with `values`.
+
+    Raises KeyError for an unknown key.
+    """
     text = TEXTS[language].get(key)
     return (TEXTS[FALLBACK][key] if text is None else text).format(**values)
 

@@ -1,1 +1,1 @@
-"""People write answers to prompts, and review each other's."""
+"""Written answers to prompts, and their review by other people."""

@@ -1,7 +1,7 @@
-"""/label/write and /label/review: plain forms that work without scripts.
+"""The pages /label/write and /label/review: plain forms that work without scripts.
 
-A form carries the prompt or answer that was on the screen and an id made for this showing: sent twice it is recorded once. What
-cannot be recorded comes back with the text that was typed, so nothing is lost; with a new id where another text was sent with the old one.
+A form contains the prompt or answer on the screen and an id generated for this showing, so submissions are idempotent.
+A refused form comes back with the typed text; it gets a new id if the old one already recorded another text.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from data.records import Account, Prompt
 from data.store import Store
 from data.tables.demonstrations import LONGEST, LONGEST_REASON
 from labeling.http.page_layout import READING, render_page
-from labeling.http.requests import detect_language, get_account, read_form, root_path
+from labeling.http.requests import detect_language, read_form, require_account, root_path
 from labeling.http.responses import status_of
 from labeling.texts.translate import say
 
 WRITE, REVIEW = "/label/write", "/label/review"
 FORM_LIMIT = 512 * 1024
-"""Bytes of a form: the longest answer has 20,000 characters, each of which may take nine bytes on the way."""
-LOOK = """
-textarea { width: 100%; min-height: 11rem; padding: .75rem 1rem; font: inherit; color: inherit; background: var(--paper); resize: vertical; }
+"""Bytes of a form: the longest answer has 20,000 characters of at most nine encoded bytes each."""
+STYLE = """
+textarea { width: 100%; min-height: 11rem; padding: .75rem 1rem; font: inherit; color: inherit; }
+textarea { background: var(--paper); resize: vertical; }
 textarea { border: 1px solid var(--line); border-radius: 6px; } textarea#reason { min-height: 4rem; }
-.choice { display: flex; gap: .75rem; } button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
+.choice { display: flex; gap: .75rem; }
+button.plain { color: var(--ink); background: var(--paper); border: 1px solid var(--line); }
 """
 REFUSALS = {
     "text": "unfit_text",
@@ -40,49 +42,51 @@ REFUSALS = {
     "project": "review_not_yours",
     "id": "sent_before",
 }
-"""What the page says in the reader's language, by the field that was refused; the rest no person meets who uses the page's buttons."""
+"""Text keys of refusals by the refused field; the page's own buttons cause no other refusal."""
 SENT_BEFORE = ("id", "supersedes")
-Keep = Callable[[Store, Account, dict[str, str]], None]
+Record = Callable[[Store, Account, dict[str, str]], None]
 Draw = Callable[..., str]
 
 
 def routes(store: Store) -> list[Route]:
-    """GET shows, POST records; the gate has let labelers and researchers in."""
-    pages = ((WRITE, draw_write, keep_answer), (REVIEW, draw_review, keep_review))
+    """Return the routes: GET shows, POST records; the gate checks the role."""
+    pages = ((WRITE, draw_write, record_answer), (REVIEW, draw_review, record_review))
     return [
         route
-        for path, draw, keep in pages
+        for path, draw, record in pages
         for route in (
-            Route(path, shown(store, draw), methods=["GET"]),
-            Route(path, taken(store, path, draw, keep), methods=["POST"]),
+            Route(path, show_endpoint(store, draw), methods=["GET"]),
+            Route(path, record_endpoint(store, path, draw, record), methods=["POST"]),
         )
     ]
 
 
-def shown(store: Store, draw: Draw) -> Callable:
-    """The page; `?kept=1` says that the last one was recorded, `?after=N` asks for the prompt behind that one."""
+def show_endpoint(store: Store, draw: Draw) -> Callable:
+    """Return the GET endpoint; `?kept=1`: the last form was recorded, `?after=N`: show the prompt after N."""
 
     async def show(request: Request) -> Response:
         given = dict(request.query_params)
-        return HTMLResponse(await run_in_threadpool(draw, store, get_account(request), detect_language(request), given))
+        return HTMLResponse(
+            await run_in_threadpool(draw, store, require_account(request), detect_language(request), given)
+        )
 
     return show
 
 
-def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
-    """Record the form and go to the next one; what cannot be recorded is shown again with the reason."""
+def record_endpoint(store: Store, path: str, draw: Draw, record: Record) -> Callable:
+    """Return the POST endpoint: it records the form and redirects; a refused form is shown again with the reason."""
 
     async def take(request: Request) -> Response:
         form = await read_form(request, FORM_LIMIT)
         try:
-            await run_in_threadpool(keep, store, get_account(request), form)
+            await run_in_threadpool(record, store, require_account(request), form)
         except BadInput as problem:
             key = REFUSALS.get(problem.field or "")
-            if problem.field in SENT_BEFORE:  # with these every further try would be refused; the page draws a new id
+            if problem.field in SENT_BEFORE:  # a retry with these would be refused again; the page generates a new id
                 form = {name: value for name, value in form.items() if name not in SENT_BEFORE}
             why = say(detect_language(request), key) if key else f"{problem.error}. {problem.remedy}"
             return HTMLResponse(
-                await run_in_threadpool(draw, store, get_account(request), detect_language(request), form, why),
+                await run_in_threadpool(draw, store, require_account(request), detect_language(request), form, why),
                 status_of(problem),
             )
         return RedirectResponse(f"{root_path(request)}{path}?kept=1", 303)
@@ -90,26 +94,26 @@ def taken(store: Store, path: str, draw: Draw, keep: Keep) -> Callable:
     return take
 
 
-def keep_answer(store: Store, account: Account, form: dict[str, str]) -> None:
-    """Record a written answer. Raises BadInput for fields that are none of ours, or what the store refuses."""
+def record_answer(store: Store, account: Account, form: dict[str, str]) -> None:
+    """Record a written answer. Raises BadInput for invalid fields, and if the store refuses the answer."""
     if not form.get("prompt", "").isdecimal() or len(form["prompt"]) > 18:
-        raise BadInput("the form names no prompt", "Use the button of the page.", field="prompt")
+        raise BadInput("the form contains no prompt", "Use the button of the page.", field="prompt")
     store.demonstrations.write(
         _id(form), int(form["prompt"]), account.id, form.get("text", ""), form.get("supersedes") or None
     )
 
 
-def keep_review(store: Store, account: Account, form: dict[str, str]) -> None:
-    """Record a review. Raises BadInput likewise."""
+def record_review(store: Store, account: Account, form: dict[str, str]) -> None:
+    """Record a review. Raises BadInput for invalid fields, and if the store refuses the review."""
     store.demonstrations.review(
         _id(form), form.get("demonstration", ""), account.id, form.get("verdict", ""), form.get("reason", "")
     )
 
 
 def draw_write(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
-    """What was sent back to this person, else the next prompt without an answer; after a refusal the same prompt with what was typed."""
+    """Return the page with a sent-back answer, else the next unanswered prompt; after a refusal, the refused form."""
     back = store.demonstrations.next_sent_back(account.id)
-    prompt, text, old, note = None, "", "", ""
+    prompt, text, old, notice = None, "", "", ""
     if problem and given.get("prompt", "").isdecimal() and len(given["prompt"]) <= 18:
         prompt, text, old = _prompt(store, int(given["prompt"])), given.get("text", ""), given.get("supersedes", "")
     elif back:
@@ -118,18 +122,20 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
             back.demonstration.text,
             back.demonstration.id,
         )
-        note = f"<p role=alert>{escape(say(language, 'sent_back', reason=back.reason))}</p>"
+        notice = f"<p role=alert>{escape(say(language, 'sent_back', reason=back.reason))}</p>"
     else:
         after = given.get("after", "")
         prompt = store.demonstrations.next_prompt(
             account.id, int(after) if after.isdecimal() and len(after) <= 18 else 0
         )
     if prompt is None:
-        form = f"<p>{say(language, 'nothing_to_write' if store.demonstrations.may_write(account.id) else 'no_writing')}</p>"
+        reason = "nothing_to_write" if store.demonstrations.may_write(account.id) else "no_writing"
+        form = f"<p>{say(language, reason)}</p>"
     else:
         form = (
-            f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>{note}"
-            f"<form method=post action=write><input type=hidden name=prompt value={prompt.id}>{_new_id(given if problem else {})}"
+            f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>{notice}"
+            f"<form method=post action=write><input type=hidden name=prompt value={prompt.id}>"
+            f"{_new_id(given if problem else {})}"
             f'<input type=hidden name=supersedes value="{escape(old)}">'
             f"<label for=text>{say(language, 'answer')}</label>"
             f"<textarea id=text name=text required maxlength={LONGEST} autofocus>\n{escape(text)}</textarea>"
@@ -142,7 +148,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
 
 
 def draw_review(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
-    """The oldest answer by somebody else in one's projects, and the two things to do with it."""
+    """Return the page with the oldest unreviewed answer by another labeler, and the buttons to accept or send it back."""
     waiting = store.demonstrations.next_to_review(account.id)
     if waiting is None:
         form = f"<p>{say(language, 'nothing_to_review')}</p>"
@@ -152,8 +158,10 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
         reason = given.get("reason", "") if problem and given.get("demonstration") == waiting.id else ""
         form = (
             f"<h2>{say(language, 'prompt')}</h2><div class=text tabindex=0>{escape(prompt.text)}</div>"
-            f"<h2>{say(language, 'answer')}</h2><div class=text id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
-            f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">{_new_id({})}'
+            f"<h2>{say(language, 'answer')}</h2>"
+            f"<div class=text id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
+            f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">'
+            f"{_new_id({})}"
             f"<label for=reason>{say(language, 'review_reason')}</label>"
             f"<textarea id=reason name=reason maxlength={LONGEST_REASON}>\n{escape(reason)}</textarea>"
             f"<div class=choice><button id=accept name=verdict value=accepted>{say(language, 'accept')}</button>"
@@ -167,11 +175,12 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
 def _page(
     language: str, name: str, form: str, counts: str, links: dict[str, str], given: dict[str, str], problem: str
 ) -> str:
-    told = f"<p role=alert>{escape(say(language, 'write_not_kept', why=problem))}</p>" if problem else ""
-    told += f"<p role=status>{say(language, 'write_kept')}</p>" if "kept" in given and not problem else ""
-    doors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
-    body = f"<p>{say(language, f'{name}_lead')}</p>{told}{form}<div class=line><span>{counts}</span></div><div class=line>{doors}</div>"
-    return render_page(language, say(language, f"{name}_title"), body, style=READING + LOOK)
+    alert = f"<p role=alert>{escape(say(language, 'write_not_kept', why=problem))}</p>" if problem else ""
+    alert += f"<p role=status>{say(language, 'write_kept')}</p>" if "kept" in given and not problem else ""
+    anchors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
+    lead = f"<p>{say(language, f'{name}_lead')}</p>"
+    body = f"{lead}{alert}{form}<div class=line><span>{counts}</span></div><div class=line>{anchors}</div>"
+    return render_page(language, say(language, f"{name}_title"), body, style=READING + STYLE)
 
 
 def _prompt(store: Store, id: int) -> Prompt | None:
@@ -189,7 +198,7 @@ def _id(form: dict[str, str]) -> str:
 
 
 def _new_id(given: dict[str, str]) -> str:
-    """The id that the refused form had, or one for a new showing."""
+    """Return a hidden field with the id of the refused form, or with a new id."""
     try:
         id = _id(given)
     except BadInput:

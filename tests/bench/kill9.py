@@ -81,7 +81,7 @@ def checked(store: Store, labelers: list[Labeler]) -> dict:
     seen = [id for labeler in labelers for id in labeler.acknowledged]
     later = (datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS + 1)).isoformat(timespec="microseconds")
     judged = {event.pair_id for event in store.comparisons.current()}
-    free = len(Session(store, store.accounts.add("after", "labeler"), clock=lambda: later).queue.waiting())
+    free = len(Session(store, store.accounts.add("after", "labeler"), clock=lambda: later).queue.waiting_pairs())
     return {
         "acknowledged": len(seen),
         "lost": sum(id not in events for id in seen),

@@ -1,4 +1,7 @@
-"""The server is killed with -9 under load: what a labeler saw acknowledged is there, once, and what was held comes back."""
+"""The server is killed with -9 under load.
+
+What a labeler saw acknowledged is there, once, and what was held comes back.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The labeler's page in a real browser: keys, mouse, a phone, Korean, two tabs, a cut network, a restart, hostile answers.
+"""The labeler's page in a real browser.
 
-One server and one browser serve the whole file. Every test has a labeler and a labeling project of its own. What was recorded is
-read from the store, never from the page.
+Keys, mouse, a phone, Korean, two tabs, a cut network, a restart, hostile answers.
+
+One server and one browser serve the whole file. Every test has a labeler and a labeling project of its own. What was
+recorded is read from the store, never from the page.
 """
 
 from __future__ import annotations
@@ -71,7 +73,10 @@ def address(store) -> Iterator[str]:
 
 @pytest.fixture
 def desk(store, browser, request):
-    """desk(form, pairs=2) -> a labeler with a project of that form; `.open()` gives them a tab, `.left` is what went to other hosts."""
+    """desk(form, pairs=2) -> a labeler with a project of that form.
+
+    `.open()` gives them a tab, `.left` is what went to other hosts.
+    """
     name = request.node.name[:40]
     account = store.accounts.add(f"{name}", "labeler")
     made = SimpleNamespace(account=account, left=[], contexts=[])
@@ -136,7 +141,10 @@ def kept(store, page):
 
 
 def until(found, rest=time.sleep):
-    """Wait for what the server does behind the page's back. `rest(seconds)`, if given, lets the browser go on meanwhile."""
+    """Wait for what the server does behind the page's back.
+
+    `rest(seconds)`, if given, lets the browser go on meanwhile.
+    """
     end = time.monotonic() + WAIT / 1000
     while not found() and time.monotonic() < end:
         rest(0.05)

@@ -1,4 +1,6 @@
-"""A person's way through the app in a real browser: sign in, rank ten pairs by key, see a training run finish, download.
+"""A person's way through the app in a real browser.
+
+Sign in, rank ten pairs by key, see a training run finish, download.
 
 Every request that leaves 127.0.0.1 fails the test.
 """

@@ -1,4 +1,7 @@
-"""Writing and reviewing in a real browser: written, sent back, written anew, accepted, and there as an instruction row."""
+"""Writing and reviewing in a real browser.
+
+Written, sent back, written anew, accepted, and there as an instruction row.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_ma
     store, add_pairs, monkeypatch
 ):
     add_pairs(2)
-    monkeypatch.setattr(cached_overview, "REST", 0)
+    monkeypatch.setattr(cached_overview, "REST_FACTOR", 0)
     read, whole = [], type(store.comparison_columns).comparisons
     monkeypatch.setattr(
         type(store.comparison_columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]

@@ -363,7 +363,7 @@ def test_a_ranking_is_undone_and_corrected_like_a_comparison(store, people, rank
     assert session.draft(item.assignment)["places"] == [3, 2, 1]
     session.submit(RankingAnswer("answer-2", item.assignment, (1, 1, 2)))
     session.submit(RankingAnswer("answer-3", item.assignment, (2, 1, 1), supersedes="answer-2"))
-    assert session.look_back(item.assignment).places == (2, 1, 1)
+    assert session.past_answer(item.assignment).places == (2, 1, 1)
     assert [event.verdict for event in store.rankings.events()] == ["ranked", "withdrawn", "ranked", "ranked"]
     assert store.value("SELECT judged FROM ranking_tasks") == 1
 
@@ -387,20 +387,20 @@ def test_a_labeler_walks_back_through_their_answers_and_corrects_any(store, peop
     assert (last.rationale, last.aspects, last.edit, last.edited) == ("kinder", {"honest": "tie"}, "better 0", "left")
     correction = said(last.item, "right", number=1, aspects={"honest": "right"}, supersedes=last.id)
     session.submit(correction)
-    now = session.look_back(last.item.assignment)
+    now = session.past_answer(last.item.assignment)
     assert (now.id, now.verdict, now.rationale, now.edit) == (correction.id, "right", None, None)
     assert len(store.comparisons.events()) == 5
     with pytest.raises(Refused, match="not assigned to you"):
-        Session(store, people[1]).look_back(last.item.assignment)
+        Session(store, people[1]).past_answer(last.item.assignment)
     with pytest.raises(Refused, match="latest verdict"):
         session.submit(said(last.item, number=2, aspects={"honest": "tie"}, supersedes=last.id))
 
 
-def test_an_unanswered_item_has_no_answer_to_look_back_at(store, people, add_pairs):
+def test_an_unanswered_item_has_no_past_answer(store, people, add_pairs):
     add_pairs(1)
     session = Session(store, people[0])
     with pytest.raises(Refused, match="no verdict on this item"):
-        session.look_back(session.next().assignment)
+        session.past_answer(session.next().assignment)
 
 
 def test_a_draft_is_the_labelers_own_and_goes_with_the_answer(store, people, add_pairs):

@@ -124,6 +124,6 @@ def test_a_number_below_one_is_refused(store, labels, labelers, field):
 def test_a_persons_account_is_never_used(store, add_pairs):
     add_pairs(7)
     store.accounts.add("sim-2", "labeler")
-    with pytest.raises(BadInput, match="'sim-2' is a person's"):
+    with pytest.raises(BadInput, match="'sim-2' belongs to a person"):
         simulate(store, labels=5, labelers=3, seed=0, score=score)
     assert [account.name for account in store.accounts.all()] == ["sim-2"]

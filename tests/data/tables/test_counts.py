@@ -22,7 +22,7 @@ def test_running_counts_are_those_of_the_events_after_corrections_and_undoing(st
     for number in range(5):
         session.submit(Answer(f"answer-{number}", session.next().assignment, "left"))
     session.undo()
-    last = session.ledger.last_of(session.labeler.id)
+    last = session.events.latest_answer(session.labeler.id)
     session.submit(Answer("correction", last.assignment_id, "tie", supersedes=last.id))
     assert store.comparisons.count() == store.comparisons.count("person") == 4
     assert store.comparisons.count("simulated") == 0

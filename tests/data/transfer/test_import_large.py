@@ -92,13 +92,13 @@ def test_nothing_is_seen_of_an_import_before_it_is_done_and_then_all(store, add_
     add_pairs(3)
     before, during = seen(store), []
     mina = Session(store, store.accounts.add("mina", "labeler"))
-    handed = {pair for pair, *_ in mina.queue.waiting()}
+    handed = {pair for pair, *_ in mina.queue.waiting_pairs()}
     file = write(tmp_path / "some.jsonl", map(KINDS[what], range(600)))
 
     def look(stage, done, total):
         if stage == "written":
             during.append(seen(store))
-            assert {pair for pair, *_ in mina.queue.waiting()} == handed
+            assert {pair for pair, *_ in mina.queue.waiting_pairs()} == handed
 
     import_files(store, [ImportFile.at(file)], what, progress=look)
     assert len(during) >= 3  # chunks

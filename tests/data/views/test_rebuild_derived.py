@@ -34,7 +34,7 @@ def worked(store, add_pairs):
     for number in range(120):
         session = Session(store, rng.choice(("Mina", "Jun", "Ada", "sim-1")), overlap=3, rng=rng)
         item = session.next()
-        last = session.ledger.last_of(session.labeler.id)
+        last = session.events.latest_answer(session.labeler.id)
         match rng.randrange(6), item:
             case 0, item if item:
                 session.skip(item.assignment, "no")

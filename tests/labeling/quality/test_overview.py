@@ -11,10 +11,11 @@ import app
 from data.errors import BadInput
 from data.tables.comparison_columns import current_mask
 from labeling.quality import cached_overview
-from labeling.quality.agreement import Votes, measure_agreement
+from labeling.quality.agreement import measure_agreement
 from labeling.quality.cached_overview import CachedOverview
 from labeling.quality.labeler_report import labeler_pairs, position_bias
 from labeling.quality.overview import build_overview, weigh
+from labeling.quality.votes import Votes
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
 from rlhf.pages import labels_view
@@ -279,7 +280,7 @@ def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_wh
     store, add_pairs, said, mina, jun, monkeypatch
 ):
     (pair,) = add_pairs(1)
-    monkeypatch.setattr(cached_overview, "REST", 0)
+    monkeypatch.setattr(cached_overview, "REST_FACTOR", 0)
     read, whole = [], type(store.comparison_columns).comparisons
     monkeypatch.setattr(
         type(store.comparison_columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
@@ -290,9 +291,9 @@ def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_wh
     before = page.read("people")
     assert before.overview.comparisons == 1
     assert page.read("people").mark == before.mark
-    page.kept["people"].foreground_limit = 0
+    page.caches["people"].foreground_limit = 0
     said(pair, jun, "left")
-    with page.kept["people"].lock:  # the newer one waits
+    with page.caches["people"].lock:  # the newer one waits
         old = page.read("people")
     assert old.overview.comparisons == 1
     assert old.since  # of when it is

@@ -7,15 +7,18 @@ import random
 import numpy as np
 import pytest
 
-from labeling.quality.agreement import Votes
 from labeling.quality.reliability import accuracy, fit
+from labeling.quality.votes import Votes
 from labeling.simulate import perceive
 
 TRUE = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, -1.0, 2.0])
 
 
 def answers(true: np.ndarray, pairs: int, of: int, seed: int, bias: np.ndarray | None = None, golden: int = 0):
-    """`pairs` pairs of strength N(0, 1), each judged by `of` labelers drawn at random; signs are known of the first `golden`."""
+    """`pairs` pairs of strength N(0, 1), each judged by `of` labelers drawn at random.
+
+    Signs are known of the first `golden`.
+    """
     rng = np.random.default_rng(seed)
     d = rng.normal(size=pairs)
     labeler = np.stack([rng.permutation(len(true))[:of] for _ in range(pairs)]).ravel()

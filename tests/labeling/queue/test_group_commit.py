@@ -1,4 +1,7 @@
-"""The group_commit: acts in order, one commit for those that wait together, and nothing acknowledged that is not kept."""
+"""The group_commit.
+
+Acts in order, one commit for those that wait together, and nothing acknowledged that is not kept.
+"""
 
 from __future__ import annotations
 

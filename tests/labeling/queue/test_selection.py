@@ -91,5 +91,5 @@ def test_waiting_lists_what_this_labeler_could_get(store, people, add_pairs):
     add_pairs(5)
     session = Session(store, people[0])
     session.next()
-    assert len(session.queue.waiting()) == 4
-    assert Session(store, people[1]).queue.waiting() == session.queue.waiting()
+    assert len(session.queue.waiting_pairs()) == 4
+    assert Session(store, people[1]).queue.waiting_pairs() == session.queue.waiting_pairs()

@@ -1,4 +1,7 @@
-"""Rating instruction rows: recorded once, corrected by superseding, never of test prompts; the page, and simulated raters."""
+"""Rating instruction rows: recorded once, corrected by superseding, never of test prompts.
+
+The page, and simulated raters.
+"""
 
 from __future__ import annotations
 
@@ -191,5 +194,5 @@ def test_simulated_raters_follow_the_rubric_and_are_marked(store):
 
 def test_simulated_raters_need_rows_that_the_rubric_knows(store):
     add_rows(store)
-    with pytest.raises(BadInput, match="knows none"):
+    with pytest.raises(BadInput, match="no instruction row has a rubric score"):
         simulate_ratings(store, ratings=1, raters=1)

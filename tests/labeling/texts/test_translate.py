@@ -1,4 +1,7 @@
-"""The catalogues: the same blanks in every language, sorted keys, a fallback to English, no unknown and no unused key."""
+"""The catalogues.
+
+The same blanks in every language, sorted keys, a fallback to English, no unknown and no unused key.
+"""
 
 from __future__ import annotations
 

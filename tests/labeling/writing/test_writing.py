@@ -1,4 +1,7 @@
-"""Answers that people write: recorded once, read by a second person, and only then instruction rows that know where they come from."""
+"""Answers that people write.
+
+Recorded once, read by a second person, and only then instruction rows that know where they come from.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,7 @@ def test_nobody_reviews_their_own_answer_and_each_has_one_review(store, people, 
     with pytest.raises(BadInput, match="the reason is empty"):
         store.demonstrations.review(OTHER, ID, ben.id, "sent_back", " ")
     store.demonstrations.review(OTHER, ID, ben.id, "accepted")
-    with pytest.raises(Refused, match="was already reviewed"):
+    with pytest.raises(Refused, match="has its review"):
         store.demonstrations.review(THIRD, ID, ben.id, "accepted")
     for table in ("demonstrations", "reviews"):
         with pytest.raises(sqlite3.IntegrityError, match="written once"):
