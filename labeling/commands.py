@@ -1,9 +1,8 @@
-"""The commands of this floor: accounts, simulated labelers, and those that `register` adds from files beside this one."""
+"""Commands of the labeling layer: accounts, projects, quality of labels, simulated labelers."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import data.starter
 from data.cli import open_store
@@ -17,63 +16,65 @@ from labeling.queue.leases import OVERLAP
 from labeling.simulate import AGREEMENT, simulate
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     """Add `account`, `projects`, `labels` and `simulate`."""
     register_account(subparsers, common)
     project_commands.register(subparsers, common)
     register_labels(subparsers, common)
     command = subparsers.add_parser(
-        "simulate", parents=[common], help="let simulated labelers answer, marked as such for ever"
+        "simulate", parents=[common], help="record answers of simulated labelers, marked as simulated"
     )
-    command.add_argument("--labels", type=int, required=True, metavar="N", help="how many answers")
-    command.add_argument("--labelers", type=int, required=True, metavar="M", help="how many labelers give them in turn")
+    command.add_argument("--labels", type=int, required=True, metavar="N", help="number of answers")
+    command.add_argument(
+        "--labelers", type=int, required=True, metavar="M", help="number of labelers, who answer in turn"
+    )
     command.add_argument(
         "--agreement",
         type=float,
         default=AGREEMENT,
         metavar="A",
-        help="how often two of them agree (default %(default)s)",
+        help="share of pairs on which two of them agree (default %(default)s)",
     )
     command.add_argument(
         "--overlap",
         type=float,
         default=OVERLAP,
         metavar="X",
-        help="mean labelers for a pair; 1.1: two for one in ten (default %(default)s)",
+        help="mean number of labelers per pair; 1.1: two for one pair in ten (default %(default)s)",
     )
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="seed of the simulation (default %(default)s)")
     command.set_defaults(run=cmd_simulate, render=render_simulate)
 
 
 def cmd_simulate(args: argparse.Namespace) -> dict:
-    """Simulated labels by the starter's rubric; {labels, asked, agreement: measured or null}."""
+    """Record simulated labels by the starter's rubric; {labels, asked, agreement: measured or null}."""
     store = open_store(args)
-    given = simulate(
+    recorded = simulate(
         store,
         labels=args.labels,
         labelers=args.labelers,
         agreement=args.agreement,
         seed=args.seed,
-        score=rubric,
+        score=rubric_score,
         overlap=args.overlap,
     )
-    return {"labels": given, "asked": args.labels, "agreement": measure_agreement(store, "simulated").rate}
+    return {"labels": recorded, "asked": args.labels, "agreement": measure_agreement(store, "simulated").rate}
 
 
-def rubric(prompt: Prompt, completion: Completion) -> float:
-    """The gold score of the starter's rubric. Raises BadInput for a prompt it knows nothing about."""
+def rubric_score(prompt: Prompt, completion: Completion) -> float:
+    """Return the score of the starter's rubric. Raises BadInput for a prompt that the rubric does not cover."""
     if prompt.facts is None:
         raise BadInput(
-            f"the rubric knows nothing about the prompt {prompt.text!r}", "Simulate on the starter's prompts only."
+            f"the rubric does not cover the prompt {prompt.text!r}", "Simulate on the starter's prompts only."
         )
     return data.starter.gold(prompt.facts, completion.text, completion.ended)
 
 
 def render_simulate(document: dict) -> str:
-    """What was given, and how far two labelers agreed."""
+    """Format the number of labels and the agreement of two labelers."""
     line = f"{document['labels']} simulated labels"
     if document["labels"] < document["asked"]:
-        line += f" of {document['asked']}: no more pairs wait for them"
+        line += f" of {document['asked']}: no more pairs are open"
     if document["agreement"] is not None:
         line += f"; two labelers agree on {document['agreement']:.0%}"
     return line

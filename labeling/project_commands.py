@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from data.store import Store
 from data.tables.forms import parse_form
 from data.tables.projects import GUIDELINE_LENGTH, Project
 
+Command = Callable[[argparse.Namespace], dict[str, Any]]
+Render = Callable[[dict[str, Any]], str]
 ACTOR = "command line"
 SETTINGS = ("overlap", "gold_rate", "repeat_rate")
 SWITCHES = {
@@ -26,112 +29,130 @@ SWITCHES = {
 }
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     """Add `projects list|show|add|change|give|take|fill|gold`."""
     verbs = subparsers.add_parser(
-        "projects", help="labeling projects: what is asked about which pairs, and of whom"
+        "projects", help="manage labeling projects: forms, guidelines, people, items"
     ).add_subparsers(required=True, metavar="VERB")
-    verbs.add_parser("list", parents=[common], help="all projects with their counts").set_defaults(
+    verbs.add_parser("list", parents=[common], help="list all projects with their counts").set_defaults(
         run=cmd_list, render=render_list
     )
-    verb(verbs, common, "show", "one project: form, rates, people, guideline", cmd_show, render_show)
-    add = verb(verbs, common, "add", "a new project", cmd_add, render_show)
-    change = verb(
-        verbs, common, "change", "change what is given; the guideline gets a new version", cmd_change, render_show
+    add_project_command(
+        verbs, common, "show", "show one project: form, rates, people, guideline", cmd_show, render_show
     )
-    change.add_argument("--rename", metavar="NAME")
+    add = add_project_command(verbs, common, "add", "create a project", cmd_add, render_show)
+    change = add_project_command(
+        verbs, common, "change", "change the given settings; the guideline gets a new version", cmd_change, render_show
+    )
+    change.add_argument("--rename", metavar="NAME", help="give the project another name")
     for command in (add, change):
         add_settings(command)
     for name, run, help in (
-        ("give", cmd_give, "let people into a project"),
-        ("take", cmd_take, "take people out of a project"),
+        ("give", cmd_give, "add people to a project"),
+        ("take", cmd_take, "remove people from a project"),
     ):
-        verb(verbs, common, name, help, run, render_show).add_argument("people", nargs="+", metavar="PERSON")
-    fill = verb(
+        add_project_command(verbs, common, name, help, run, render_show).add_argument(
+            "people", nargs="+", metavar="PERSON", help="names of accounts"
+        )
+    fill = add_project_command(
         verbs,
         common,
         "fill",
-        "move waiting pairs and rankings into a project",
+        "move open pairs and rankings into a project",
         cmd_fill,
         lambda shown: f"{shown['moved']} moved.",
     )
     fill.add_argument(
-        "--from", dest="origin", default="Standard", metavar="NAME", help="the project they leave (default %(default)s)"
+        "--from",
+        dest="origin",
+        default="Standard",
+        metavar="NAME",
+        help="the project to move them from (default %(default)s)",
     )
-    fill.add_argument("--run", dest="of_run", metavar="RUN", help="only those that this run made, such as run3")
-    fill.add_argument("--source", help="only those of prompts of this source, such as the name of an imported file")
-    fill.add_argument("--limit", type=int, metavar="N", help="at most so many pairs")
-    gold = verb(
+    fill.add_argument("--run", dest="of_run", metavar="RUN", help="only items of this run, such as run3")
+    fill.add_argument("--source", help="only items of prompts from this source, such as the name of an imported file")
+    fill.add_argument("--limit", type=int, metavar="N", help="the largest number of pairs to move")
+    gold = add_project_command(
         verbs,
         common,
         "gold",
-        "make gold items of what a person said",
+        "make gold items of a person's verdicts",
         cmd_gold,
         lambda shown: f"{shown['gold']} gold items.",
     )
-    gold.add_argument("--as-judged-by", dest="person", required=True, metavar="PERSON")
+    gold.add_argument(
+        "--as-judged-by", dest="person", required=True, metavar="PERSON", help="the account whose verdicts are right"
+    )
 
 
-def verb(
-    verbs: Any, common: argparse.ArgumentParser, name: str, help: str, run: Any, render: Any
+def add_project_command(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    name: str,
+    text: str,
+    run: Command,
+    render: Render,
 ) -> argparse.ArgumentParser:
-    """A command on one project, named by its name."""
-    command = verbs.add_parser(name, parents=[common], help=help)
-    command.add_argument("project", metavar="NAME")
+    """Add a command on one project, which its name identifies."""
+    command = verbs.add_parser(name, parents=[common], help=text)
+    command.add_argument("project", metavar="NAME", help="name of the project")
     command.set_defaults(run=run, render=render)
     return command
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
-    """What a project is made of."""
-    command.add_argument("--guideline", metavar="FILE", help="Markdown; - reads standard input")
+    """Add the options that create or change a project."""
+    command.add_argument("--guideline", metavar="FILE", help="a Markdown file; - reads standard input")
     command.add_argument(
         "--form",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="scale=plain tie=off aspects=helpful,honest edit=on ...",
+        help="settings of the form: scale=plain tie=off aspects=helpful,honest edit=on ...",
     )
     command.add_argument(
-        "--overlap", type=float, metavar="X", help="labelers for a pair on average; 1.1: two for one in ten"
+        "--overlap", type=float, metavar="X", help="mean number of labelers per pair; 1.1: two for one pair in ten"
     )
-    command.add_argument("--gold-rate", type=float, metavar="SHARE", help="share of items that are gold")
+    command.add_argument("--gold-rate", type=float, metavar="SHARE", help="share of items that are gold items")
     command.add_argument(
-        "--repeat-rate", type=float, metavar="SHARE", help="share of items that are one's own again, sides swapped"
+        "--repeat-rate",
+        type=float,
+        metavar="SHARE",
+        help="share of items that repeat one of the labeler's own pairs, sides swapped",
     )
     who, state = command.add_mutually_exclusive_group(), command.add_mutually_exclusive_group()
-    who.add_argument("--everyone", action="store_true", help="every labeler is in it")
-    who.add_argument("--given", action="store_true", help="only the people given to it")
-    state.add_argument("--close", action="store_true", help="hand out none of its items")
-    state.add_argument("--open", action="store_true", help="hand them out again")
+    who.add_argument("--everyone", action="store_true", help="every labeler is in the project")
+    who.add_argument("--given", action="store_true", help="only its own people are in the project")
+    state.add_argument("--close", action="store_true", help="stop handing out its items")
+    state.add_argument("--open", action="store_true", help="hand out its items again")
 
 
 def changes(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, but for form and guideline."""
+    """Return the given settings, without form and guideline."""
     given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
     return given | {field: value for switch, (field, value) in SWITCHES.items() if getattr(args, switch)}
 
 
 def cmd_list(args: argparse.Namespace) -> dict:
-    """{projects: [...]} with counts."""
+    """Return {projects: [...]} with counts."""
     store = open_store(args)
-    return {"projects": [told(store, project) for project in store.projects.all()]}
+    return {"projects": [as_document(store, project) for project in store.projects.all()]}
 
 
 def cmd_show(args: argparse.Namespace) -> dict:
-    """One project. Raises BadInput for an unknown name."""
+    """Return one project. Raises BadInput for an unknown name."""
     store = open_store(args)
-    return shown(store, store.projects.by_name(args.project))
+    return with_people(store, store.projects.by_name(args.project))
 
 
 def cmd_add(args: argparse.Namespace) -> dict:
-    """A new project. Raises BadInput for what makes no sense."""
+    """Create a project. Raises BadInput for an invalid setting."""
     store = open_store(args)
     guideline = {"guideline": read_guideline(args.guideline)} if args.guideline else {}
     with store.transaction():
         project = store.projects.add(args.project, **guideline, form=parse_form(args.form), **changes(args))
         store.audit.add(ACTOR, "project added", project=project.name)
-    return shown(store, project)
+    return with_people(store, project)
 
 
 def cmd_change(args: argparse.Namespace) -> dict:
@@ -147,56 +168,57 @@ def cmd_change(args: argparse.Namespace) -> dict:
             given["guideline"] = guideline
         store.projects.change(project.id, **given)
         store.audit.add(ACTOR, "project changed", project=project.name, changed=sorted(given))
-    return shown(store, store.projects.get(project.id))
+    return with_people(store, store.projects.get(project.id))
 
 
 def cmd_give(args: argparse.Namespace) -> dict:
-    """Let people into a project. Raises BadInput for unknown names."""
+    """Add people to a project. Raises BadInput for unknown names."""
     store = open_store(args)
     project = store.projects.by_name(args.project)
-    store.projects.add_members(project.id, people(store, args.people))
-    return shown(store, project)
+    store.projects.add_members(project.id, find_accounts(store, args.people))
+    return with_people(store, project)
 
 
 def cmd_take(args: argparse.Namespace) -> dict:
-    """Take people out of a project. Raises BadInput for unknown names."""
+    """Remove people from a project. Raises BadInput for unknown names."""
     store = open_store(args)
     project = store.projects.by_name(args.project)
-    store.projects.remove_members(project.id, people(store, args.people))
-    return shown(store, project)
+    store.projects.remove_members(project.id, find_accounts(store, args.people))
+    return with_people(store, project)
 
 
 def cmd_fill(args: argparse.Namespace) -> dict:
-    """{moved}: pairs and rankings that nobody has judged go from one project to another."""
+    """Move pairs and rankings without an answer into a project; {moved}."""
     store = open_store(args)
-    into, origin = store.projects.by_name(args.project), store.projects.by_name(args.origin)
+    target, origin = store.projects.by_name(args.project), store.projects.by_name(args.origin)
     run = None if args.of_run is None else store.runs.get(parse_id(args.of_run, RUN)).id
     return {
         "moved": store.projects.move_unjudged(
-            into.id, from_id=origin.id, run_id=run, source=args.source, limit=args.limit
+            target.id, from_id=origin.id, run_id=run, source=args.source, limit=args.limit
         )
     }
 
 
 def cmd_gold(args: argparse.Namespace) -> dict:
-    """{gold}: how many pairs of the project became gold as a person judged them."""
+    """Make gold items of the pairs that a person judged; {gold}."""
     store = open_store(args)
-    (person,) = people(store, [args.person])
+    (person,) = find_accounts(store, [args.person])
     return {"gold": store.gold.set_from_comparisons(store.projects.by_name(args.project).id, person)}
 
 
-def people(store: Store, names: list[str]) -> list[Account]:
-    """The accounts of these names. Raises BadInput for one that is not there."""
-    found = [store.accounts.by_name(name) for name in names]
-    if None in found:
-        raise BadInput(
-            f"there is no account {names[found.index(None)]!r}", "See: preference-loop account list", field="person"
-        )
-    return found
+def find_accounts(store: Store, names: list[str]) -> list[Account]:
+    """Return the accounts of these names. Raises BadInput for an unknown name."""
+    accounts = []
+    for name in names:
+        account = store.accounts.by_name(name)
+        if account is None:
+            raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="person")
+        accounts.append(account)
+    return accounts
 
 
 def read_guideline(name: str) -> str:
-    """A file's text, or standard input's for '-'. Raises BadInput."""
+    """Return the text of a file, or of standard input for '-'. Raises BadInput."""
     if name == "-":
         return sys.stdin.read()
     try:
@@ -208,24 +230,24 @@ def read_guideline(name: str) -> str:
         raise BadInput("the file is not UTF-8", "Save it as UTF-8.", file=name) from error
 
 
-def told(store: Store, project: Project) -> dict:
-    """A project with its counts, as the commands show it."""
+def as_document(store: Store, project: Project) -> dict:
+    """Return a project with its counts."""
     return asdict(project) | {"counts": store.projects.counts(project.id)}
 
 
-def shown(store: Store, project: Project) -> dict:
-    """The same with people and guideline."""
+def with_people(store: Store, project: Project) -> dict:
+    """Return a project with its counts, people and guideline."""
     more = {"people": store.projects.members(project.id), "guideline": store.projects.guideline(project.id).text}
-    return told(store, project) | more
+    return as_document(store, project) | more
 
 
 def render_list(document: dict) -> str:
-    """One line for a project."""
+    """Format one line per project."""
     return "\n".join(render_line(project) for project in document["projects"])
 
 
 def render_line(project: dict) -> str:
-    """Name, how far it is, who is in it."""
+    """Format name, progress and people."""
     counts = project["counts"]
     items, judged = counts["pairs"] + counts["rankings"], counts["judged"] + counts["ranked"]
     marks = [word for word, is_so in (("everyone", project["everyone"]), ("closed", project["closed"])) if is_so]
@@ -233,7 +255,7 @@ def render_line(project: dict) -> str:
 
 
 def render_show(document: dict) -> str:
-    """Everything about a project but its internal numbers."""
+    """Format a project without its internal numbers."""
     rates = f"overlap {document['overlap']:g}, gold {document['gold_rate']:.0%}, repeats {document['repeat_rate']:.0%}"
     form = ", ".join(
         f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in document["form"].items()

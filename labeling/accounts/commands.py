@@ -1,10 +1,11 @@
-"""`account`: who may come in, with which role, by which link or token, and what is theirs."""
+"""`account`: create accounts, invite people, issue tokens, and hand out or erase personal data."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,84 +15,100 @@ from data.formats.writing import write_rows
 from data.records import Account
 from data.store import Store
 from data.tables.personal_data import ALLOWED
+from data.tables.tokens import TokenInfo
 from labeling.accounts import accounts, management
 
-LINK = "Give this link to one person; it is good for a week. It begins with the app's address:\n{link}"
+Command = Callable[[argparse.Namespace], dict[str, Any]]
+Render = Callable[[dict[str, Any]], str]
+WORDS = {"name": "name of the account", "token": "mark of the token, as `tokens` lists it", "project": "name or number"}
+LINK = "Give this link to one person; it is valid for a week. Put the app's address in front:\n{link}"
 
 
-def register_account(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add `account` with its verbs."""
-    verbs = subparsers.add_parser("account", help="who may sign in, and with which role").add_subparsers(
-        required=True, metavar="VERB"
-    )
+def register_account(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    """Add `account` with its subcommands."""
+    verbs = subparsers.add_parser(
+        "account", help="manage accounts, invitations, tokens and personal data"
+    ).add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, help: str, run: Any, render: Any, *words: str) -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, parents=[common], help=help)
+    def verb(name: str, text: str, run: Command, render: Render, *words: str) -> argparse.ArgumentParser:
+        parser = verbs.add_parser(name, parents=[common], help=text)
         for word in words:
-            made.add_argument(word)
-        made.set_defaults(run=run, render=render)
-        return made
+            parser.add_argument(word, help=WORDS[word])
+        parser.set_defaults(run=run, render=render)
+        return parser
 
     add = verb(
-        "add", "a new account; asks for the password", cmd_add, "{name} may now sign in as {role}.".format_map, "name"
+        "add",
+        "create an account; asks for the password",
+        cmd_add,
+        "{name} may now sign in as {role}.".format_map,
+        "name",
     )
     add.add_argument("--role", default="labeler", help="labeler or researcher (default %(default)s)")
     add.add_argument(
         "--password-stdin", action="store_true", help="read the password from the first line of standard input"
     )
-    invite = verb("invite", "a one-time link by which one person makes an account", cmd_invite, LINK.format_map)
+    invite = verb("invite", "create a one-time link for a new account", cmd_invite, LINK.format_map)
     invite.add_argument("--role", default="labeler", help="labeler or researcher (default %(default)s)")
-    verb("password", "a one-time link by which a person chooses a new password", cmd_password, LINK.format_map, "name")
-    verb("list", "all accounts", cmd_list, render_list)
+    verb("password", "create a one-time link for a new password", cmd_password, LINK.format_map, "name")
+    verb("list", "list all accounts", cmd_list, render_list)
     verb(
         "disable",
-        "close an account, end its sessions, free what it holds",
+        "close an account, end its sessions, release its leases",
         cmd_disable,
         "{name} is closed.".format_map,
         "name",
     )
-    verb("enable", "let a closed account in again", cmd_enable, "{name} may sign in again.".format_map, "name")
+    verb("enable", "open a closed account again", cmd_enable, "{name} may sign in again.".format_map, "name")
     verb(
-        "token", "a Bearer token for the HTTP API, good for a year, shown once", cmd_token, "{token}".format_map, "name"
+        "token",
+        "issue a Bearer token for the HTTP API, valid for a year, shown once",
+        cmd_token,
+        "{token}".format_map,
+        "name",
     )
-    verb("tokens", "the open tokens of an account", cmd_tokens, render_tokens, "name")
+    verb("tokens", "list the open tokens of an account", cmd_tokens, render_tokens, "name")
     verb(
         "revoke",
-        "end one of them, by its mark",
+        "revoke a token by its mark",
         cmd_revoke,
-        "The token {revoked} of {name} is ended.".format_map,
+        "The token {revoked} of {name} is revoked.".format_map,
         "name",
         "token",
     )
     out = verb(
         "download",
-        "write all that stands under an account",
+        "write all data of a person as JSON lines",
         cmd_download,
         "{rows} rows are in {files[0]}.".format_map,
         "name",
     )
-    out.add_argument("out", type=Path, metavar="OUT")
-    erased = "Erased; the events stay under {erased}."
-    verb("erase", "empty what a person wrote and take the name away, for ever", cmd_erase, erased.format_map, "name")
+    out.add_argument("out", type=Path, metavar="OUT", help="the file to write; it must not exist")
+    erased = "Erased. The events stay under the name {erased}."
+    verb(
+        "erase", "erase what a person wrote, and the name; this cannot be undone", cmd_erase, erased.format_map, "name"
+    )
     rule = verb(
         "own-data",
-        "what labelers of a project may do with what is theirs",
+        "set what labelers of a project may do with their own data",
         cmd_own_data,
         "{project}: {allowed}.".format_map,
         "project",
     )
-    rule.add_argument("allowed", help=", ".join(ALLOWED))
+    rule.add_argument("allowed", help="one of " + ", ".join(ALLOWED))
 
 
 def cmd_add(args: argparse.Namespace) -> dict:
-    """Create the account; the password comes from a prompt or from standard input."""
+    """Create the account. The password comes from a prompt or from standard input."""
     store = open_store(args)
     password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ask_password()
-    return told(accounts.create(store, args.name, args.role, password))
+    return as_document(accounts.create(store, args.name, args.role, password))
 
 
 def ask_password() -> str:
-    """Asked twice on the terminal. Raises BadInput where there is none, or where the two differ."""
+    """Ask twice on the terminal. Raises BadInput without a terminal, or if the two entries differ."""
     if not sys.stdin.isatty():
         raise BadInput(
             "there is no terminal to ask for the password", "Pipe it in with --password-stdin.", field="password"
@@ -103,28 +120,28 @@ def ask_password() -> str:
 
 
 def cmd_list(args: argparse.Namespace) -> dict:
-    """Every account, without anything secret."""
-    return {"accounts": [told(account) for account in open_store(args).accounts.all()]}
+    """List every account, without secrets."""
+    return {"accounts": [as_document(account) for account in open_store(args).accounts.all()]}
 
 
 def cmd_invite(args: argparse.Namespace) -> dict:
-    """A link for a new account. Raises BadInput for an unknown role."""
+    """Create a link for a new account. Raises BadInput for an unknown role."""
     return {"link": management.invite(open_store(args), args.role), "role": args.role}
 
 
 def cmd_password(args: argparse.Namespace) -> dict:
-    """A link for a new password. Raises BadInput for an unknown or closed account."""
+    """Create a link for a new password. Raises BadInput for an unknown or closed account."""
     return {"link": management.issue_password_link(open_store(args), args.name), "name": args.name}
 
 
 def cmd_disable(args: argparse.Namespace) -> dict:
     """Close an account. Raises BadInput for an unknown name."""
-    return told(open_store(args).accounts.disable(args.name))
+    return as_document(open_store(args).accounts.disable(args.name))
 
 
 def cmd_enable(args: argparse.Namespace) -> dict:
-    """Open it again. Raises BadInput for an unknown name or an erased account."""
-    return told(management.reopen_account(open_store(args), args.name))
+    """Open an account again. Raises BadInput for an unknown name or an erased account."""
+    return as_document(management.reopen_account(open_store(args), args.name))
 
 
 def cmd_token(args: argparse.Namespace) -> dict:
@@ -137,68 +154,69 @@ def cmd_token(args: argparse.Namespace) -> dict:
 
 
 def cmd_tokens(args: argparse.Namespace) -> dict:
-    """The open ones. Raises BadInput for an unknown account."""
+    """List the open API tokens of an account. Raises BadInput for an unknown account."""
     store = open_store(args)
     return {
         "tokens": [
-            {"token": each.mark, "created_at": each.created_at, "expires_at": each.expires_at}
-            for each in tokens_of(store, args.name)
+            {"token": token.mark, "created_at": token.created_at, "expires_at": token.expires_at}
+            for token in tokens_of(store, args.name)
         ]
     }
 
 
-def tokens_of(store: Store, name: str) -> list:
-    """The API tokens of the account of that name. Raises BadInput where there is none."""
-    return store.tokens.all(known(store, name).id, "api")
+def tokens_of(store: Store, name: str) -> list[TokenInfo]:
+    """Return the open API tokens of an account. Raises BadInput for an unknown account."""
+    return store.tokens.all(find_account(store, name).id, "api")
 
 
 def cmd_revoke(args: argparse.Namespace) -> dict:
-    """End one. Raises BadInput for an unknown account or token."""
+    """Revoke an API token. Raises BadInput for an unknown account or token."""
     management.revoke_token(open_store(args), args.name, args.token)
     return {"name": args.name, "revoked": args.token}
 
 
 def cmd_download(args: argparse.Namespace) -> dict:
-    """Write what is a person's own as JSON lines. Raises BadInput for an unknown account or a file that is there already."""
+    """Write a person's data as JSON lines. Raises BadInput for an unknown account or an existing file."""
     store = open_store(args)
-    rows = store.personal_data.rows(known(store, args.name).id)
+    rows = store.personal_data.rows(find_account(store, args.name).id)
     return {"rows": write_rows(args.out, rows, force=False), "files": [str(args.out)]}
 
 
 def cmd_erase(args: argparse.Namespace) -> dict:
-    """Erase what is a person's own. Raises BadInput for an unknown account or the last researcher."""
+    """Erase a person's data. Raises BadInput for an unknown account or the last researcher."""
     store = open_store(args)
-    account = known(store, args.name)
+    account = find_account(store, args.name)
     management.erase_personal_data(store, account)
     return {"erased": store.accounts.get(account.id).name}
 
 
 def cmd_own_data(args: argparse.Namespace) -> dict:
-    """Set a project's rule. Raises BadInput for an unknown project or rule."""
+    """Set what a project's labelers may do with their data. Raises BadInput for an unknown project or rule."""
     store = open_store(args)
-    project = next((each for each in store.projects.all() if args.project in (each.name, str(each.id))), None)
+    projects = store.projects.all()
+    project = next((project for project in projects if args.project in (project.name, str(project.id))), None)
     if project is None:
-        names = ", ".join(each.name for each in store.projects.all())
-        raise BadInput(f"there is no project {args.project!r}", f"Take one of {names}.", field="project")
+        names = ", ".join(project.name for project in projects)
+        raise BadInput(f"there is no project {args.project!r}", f"Use one of {names}.", field="project")
     store.personal_data.allow(project.id, args.allowed)
     return {"project": project.name, "allowed": args.allowed}
 
 
-def known(store: Store, name: str) -> Account:
-    """The account of that name, open or closed. Raises BadInput where there is none."""
+def find_account(store: Store, name: str) -> Account:
+    """Return the account of that name, open or closed. Raises BadInput for an unknown name."""
     account = store.accounts.by_name(name)
     if account is None:
         raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
     return account
 
 
-def told(account: Account) -> dict:
-    """An account as the commands show it."""
+def as_document(account: Account) -> dict:
+    """Return the public fields of an account."""
     return {name: getattr(account, name) for name in ("name", "role", "simulated", "disabled")}
 
 
 def render_list(document: dict) -> str:
-    """One line for an account."""
+    """Format one line per account."""
     marks = ("simulated", "disabled")
     lines = [
         " ".join((f"{row['name']:<24} {row['role']:<10}", *(mark for mark in marks if row[mark]))).rstrip()
@@ -208,7 +226,7 @@ def render_list(document: dict) -> str:
 
 
 def render_tokens(document: dict) -> str:
-    """One line for a token."""
+    """Format one line per token."""
     return (
         "\n".join(f"{row['token']}  until {row['expires_at'] or 'revoked'}" for row in document["tokens"])
         or "no open tokens"

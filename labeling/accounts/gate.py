@@ -1,8 +1,8 @@
-"""The gate: one pure ASGI layer around the whole app, through which every request passes.
+"""The gate: one ASGI layer around the whole app. Every request passes through it.
 
-It knows who is asking (session cookie, or Bearer token for the HTTP API), which role may enter which prefix, and
-which of the page framework's own routes are open. Who got in stands in `scope["state"]["user"]`. Prefixes that are not
-listed are closed, and so is every route of the framework that no page uses. `docs/security.md` has the table.
+It identifies the caller (session cookie, or Bearer token for the HTTP API) and stores the account in
+`scope["state"]["user"]`. `ROLES` says which role may enter which prefix; every other prefix is closed, and so is every
+route of the page framework that no page uses. `docs/security.md` has the table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from data.store import Store
 from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
 from labeling.accounts.rate_limit import RateLimit
-from labeling.accounts.sign_in import COOKIE, SignInRoutes
+from labeling.accounts.sign_in import COOKIE, Handler, SignInRoutes
 from labeling.http.requests import is_cross_site, path_below_root, root_path
 from labeling.http.responses import http_error_response, notice_response, problem_response
 
@@ -38,12 +38,14 @@ ROLES = {
 """Who may enter below a prefix; the first that fits counts."""
 PAGES = ("/label", "/train")
 CALLS = ("run/predict",)
-"""Of the framework's calls, those that every page makes; `used` of the gate opens more."""
+"""The framework's calls that every page makes. The gate's argument `used` opens more."""
 SHUT = ("login", "logout", "monitoring", "openapi.json", "robots.txt", "pwa_icon", "svelte")
 """The framework's other routes that no page needs."""
 HEADERS = {
-    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
@@ -51,7 +53,10 @@ HEADERS = {
 
 
 class Gate:
-    """Wraps `app`. `used`: for a page's prefix, which of the framework's calls it needs beside `CALLS`, such as `upload`."""
+    """The layer around `app`.
+
+    `used`: for a page's prefix, the framework's calls that it needs beside `CALLS`, such as `upload`.
+    """
 
     def __init__(
         self,
@@ -67,11 +72,14 @@ class Gate:
         self.store = store
         self.used = used or {}
         self.presence = presence or Presence()
-        self.own_routes = {("GET", "/healthz"): self.health, ("GET", "/favicon.ico"): self.no_icon} | SignInRoutes(
-            store, rate_limit or RateLimit(), oidc
-        ).routes()
+        self.own_routes: dict[tuple[str, str], Handler] = {
+            ("GET", "/healthz"): self.health,
+            ("GET", "/favicon.ico"): self.no_icon,
+            **SignInRoutes(store, rate_limit or RateLimit(), oidc).routes(),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, or pass it on."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -81,7 +89,7 @@ class Gate:
             await (answer or self.app)(scope, receive, _with_headers(send))
 
     async def decide_or_explain(self, request: Request) -> Response | None:
-        """`decide`; where the store is busy or cannot be written (a full disk), the page says why and what to do."""
+        """Run `decide`. If the store is busy or cannot be written, the answer says why and what to do."""
         try:
             return await self.decide(request)
         except HTTPException as problem:
@@ -90,7 +98,7 @@ class Gate:
             return problem_response(request, problem)
 
     async def decide(self, request: Request) -> Response | None:
-        """The gate's own answer, or None where the request may pass."""
+        """Return the gate's own answer, or None if the request may pass."""
         if is_cross_site(request.method, request.headers):
             return notice_response(request, 403, "foreign")
         own = self.own_routes.get(("GET" if request.method == "HEAD" else request.method, path_below_root(request)))
@@ -99,9 +107,9 @@ class Gate:
         return self.admit(request)
 
     def admit(self, request: Request) -> Response | None:
-        """None after writing the account to the request's state, where its role may enter this path."""
+        """Store the account in the request's state and return None if its role may enter this path."""
         path = path_below_root(request)
-        prefix = next((known for known in ROLES if path == known or path.startswith(known + "/")), None)
+        prefix = next((prefix for prefix in ROLES if path == prefix or path.startswith(prefix + "/")), None)
         if prefix is None:
             return notice_response(request, 404, "not_found")
         account = self.bearer(request) if prefix.startswith("/api") else self.session(request)
@@ -114,18 +122,18 @@ class Gate:
         return None
 
     def is_shut(self, prefix: str, path: str) -> bool:
-        """Whether it is one of the framework's routes that this page does not use."""
+        """Return True for a route of the framework that this page does not use."""
         route = path.removeprefix(prefix).strip("/")
         if route.startswith("gradio_api"):
             call = route.partition("/")[2]
             return not any(
-                call == known or (known.endswith(("/", "=")) and call.startswith(known))
-                for known in (*CALLS, *self.used.get(prefix, ()))
+                call == open_call or (open_call.endswith(("/", "=")) and call.startswith(open_call))
+                for open_call in (*CALLS, *self.used.get(prefix, ()))
             )
         return prefix in PAGES and route.partition("/")[0] in SHUT
 
     def turn_away(self, request: Request, prefix: str) -> Response:
-        """A page request goes to the sign-in and comes back afterwards; everything else gets 401."""
+        """Send a page request to the sign-in, and back afterwards. Everything else gets 401."""
         if (
             not prefix.startswith("/api")
             and request.method == "GET"
@@ -136,29 +144,29 @@ class Gate:
         return JSONResponse(problem.as_json(), 401, {"www-authenticate": "Bearer"})
 
     def session(self, request: Request) -> Account | None:
-        """The open account whose session the cookie carries."""
+        """Return the open account of the session cookie."""
         return self.holder(request.cookies.get(COOKIE), "session")
 
     def bearer(self, request: Request) -> Account | None:
-        """The open account whose API token the Authorization header carries."""
+        """Return the open account of the API token in the Authorization header."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         return self.holder(token.strip(), "api") if scheme.lower() == "bearer" else None
 
     def holder(self, token: str | None, kind: str) -> Account | None:
-        """The open account a token of this kind belongs to."""
+        """Return the open account that holds a token of this kind."""
         return self.store.tokens.find(token, kind) if token else None
 
     async def health(self, request: Request) -> Response:
-        """Open to everybody: says only that the server answers."""
+        """Answer everybody that the server runs, and nothing else."""
         return JSONResponse({"status": "ok"})
 
     async def no_icon(self, request: Request) -> Response:
-        """Browsers ask for one unasked."""
+        """Answer a browser that asks for an icon."""
         return Response(status_code=204)
 
 
 def _with_headers(send: Send) -> Send:
-    """Adds the safety headers and drops any permission for other origins that a layer behind the gate gave."""
+    """Add the security headers and remove any permission for other origins that an inner layer gave."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""People as researchers manage them: invited by a one-time link, closed and opened, given tokens; what is theirs handed out or erased."""
+"""Management of people: invitations, passwords, tokens, closing, personal data. Every act is in the audit list."""
 
 from __future__ import annotations
 
@@ -17,29 +17,33 @@ API_SECONDS = 365 * 24 * 3600
 
 
 def invite(store: Store, role: str, *, by: Account | None = None) -> str:
-    """The path of a link that makes one account of that role. Raises BadInput for an unknown role."""
+    """Return the path of a link that creates one account of that role. Raises BadInput for an unknown role."""
     path = f"/invite?token={store.invitations.add(role, by=by.id if by else None)}"
     store.audit.add(audit_name(by), "invite", role=role)
     return path
 
 
 def issue_password_link(store: Store, name: str, *, by: Account | None = None) -> str:
-    """The path of a link by which a person chooses a new password. Raises BadInput for an unknown or closed account."""
+    """Return the path of a link that sets a new password. Raises BadInput for an unknown or closed account."""
     account = find_open_account(store, name)
     store.audit.add(audit_name(by), "new password link", account=account.id)
     return f"/invite?token={store.invitations.add(account.role, by=by.id if by else None, account_id=account.id)}"
 
 
 def accept_invitation(store: Store, token: str, name: str, password: str) -> tuple[str, Account] | None:
-    """Use an invitation: a session token and the account, or None where the link is gone. Raises `Refused` for name or password. Slow."""
+    """Use an invitation: return a session token and the account, or None if the link is used or expired.
+
+    Raises Refused for a bad name or password. Slow: it hashes the password.
+    """
     invitation = store.invitations.find(token)
     if invitation is None:
         return None
     if invitation.account_id is None:
-        hashed = accounts.password_hash(store, name, password)
+        accounts.check_new_name(store, name)
+        accounts.check_password(password, name)
     else:
         accounts.check_password(password, store.accounts.get(invitation.account_id).name)
-        hashed = accounts.hash_password(password)
+    hashed = accounts.hash_password(password)
     with store.transaction():
         if not store.invitations.consume(token):
             return None
@@ -51,7 +55,10 @@ def accept_invitation(store: Store, token: str, name: str, password: str) -> tup
 
 
 def close_account(store: Store, name: str, *, by: Account | None = None) -> Account:
-    """Close an account. Raises BadInput for an unknown name, `Refused` where nobody could sign in as a researcher any more."""
+    """Close an account.
+
+    Raises BadInput for an unknown name, Refused if no other researcher could sign in afterwards.
+    """
     with store.transaction():
         account = store.accounts.by_name(name)
         if (
@@ -70,7 +77,7 @@ def close_account(store: Store, name: str, *, by: Account | None = None) -> Acco
 
 
 def reopen_account(store: Store, name: str, *, by: Account | None = None) -> Account:
-    """Let a closed account in again. Raises BadInput for an unknown name, `Refused` for an erased one."""
+    """Open a closed account again. Raises BadInput for an unknown name, Refused for an erased account."""
     with store.transaction():
         opened = store.accounts.enable(name)
         if opened.name == f"erased-{opened.id}":
@@ -80,23 +87,22 @@ def reopen_account(store: Store, name: str, *, by: Account | None = None) -> Acc
 
 
 def count_other_researchers(store: Store, account: Account) -> int:
-    """How many other open researchers have a password."""
-    mine = account.id
+    """Count the other open researchers that have a password."""
     return sum(
-        each.role == "researcher" and bool(each.password_hash) and not each.disabled and each.id != mine
-        for each in store.accounts.all()
+        other.role == "researcher" and bool(other.password_hash) and not other.disabled and other.id != account.id
+        for other in store.accounts.all()
     )
 
 
 def issue_token(store: Store, name: str, *, by: Account | None = None) -> str:
-    """A Bearer token for the HTTP API, good for a year; it is told once. Raises BadInput for an unknown or closed account."""
+    """Return a Bearer token for the HTTP API, valid for a year. Raises BadInput for an unknown or closed account."""
     account = find_open_account(store, name)
     store.audit.add(audit_name(by), "new token", account=account.id)
     return store.tokens.issue("api", account.id, API_SECONDS)
 
 
 def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = None) -> None:
-    """End one. Raises BadInput for an unknown account or token."""
+    """Revoke the token with this mark. Raises BadInput for an unknown account or token."""
     account = store.accounts.by_name(name)
     if account is None:
         raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
@@ -105,14 +111,17 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
 
 
 def export_personal_data(store: Store, account: Account) -> Iterator[str]:
-    """What is a person's own, as JSON lines. Raises `Refused` where a project's rules keep it."""
+    """Return a person's data as JSON lines. Raises Refused if a project's rules forbid it."""
     if account.role == "labeler":
         check_projects_allow(store, account, "download")
     return (json.dumps(row, ensure_ascii=False) + "\n" for row in store.personal_data.rows(account.id))
 
 
 def erase_personal_data(store: Store, account: Account, *, by: Account | None = None) -> None:
-    """Erase what is a person's own. Raises `Refused` where a project's rules keep it from its own labelers, or for the last researcher."""
+    """Erase a person's data.
+
+    Raises Refused for the last researcher, and if a project's rules forbid its labelers to erase their own data.
+    """
     with store.transaction():
         if by is not None and by.id == account.id and account.role == "labeler":
             check_projects_allow(store, account, "erase")
@@ -124,14 +133,14 @@ def erase_personal_data(store: Store, account: Account, *, by: Account | None = 
 
 
 def check_projects_allow(store: Store, account: Account, wanted: str) -> None:
-    """Raise `Refused`, naming the project, where the rules of one for which this labeler worked do not allow what is `wanted`."""
-    kept = store.personal_data.project_forbidding(account.id, wanted)
-    if kept is not None:
-        raise Refusal(f"yours_no_{wanted}", project=kept)
+    """Raise Refused with the project's name if a project of this labeler forbids what is `wanted`."""
+    project = store.personal_data.project_forbidding(account.id, wanted)
+    if project is not None:
+        raise Refusal(f"yours_no_{wanted}", project=project)
 
 
 def find_open_account(store: Store, name: str) -> Account:
-    """The account of that name. Raises BadInput where there is none that is open."""
+    """Return the account of that name. Raises BadInput if there is none, or if it is closed."""
     account = store.accounts.by_name(name)
     if account is None or account.disabled:
         raise BadInput(f"there is no open account {name!r}", "See: preference-loop account list", field="name")
@@ -139,5 +148,5 @@ def find_open_account(store: Store, name: str) -> Account:
 
 
 def audit_name(by: Account | None) -> str:
-    """Who does it, as the audit list has it: a number, so that an erasure need not touch the list."""
+    """Return the actor's name for the audit list: a number, so that an erasure leaves the list alone."""
     return f"account {by.id}" if by else "command line"

@@ -1,4 +1,4 @@
-"""What a person may have back: /label/you says so, /label/mine hands it out, /label/erase erases it."""
+"""Personal data of the signed-in account: /label/you explains, /label/mine downloads, /label/erase erases."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from labeling.http.requests import detect_language, get_account, read_form
 from labeling.http.responses import http_error_response, notice_response, problem_response
 from labeling.texts.translate import say
 
-Deed = Callable[[Request, Account], Awaitable[Response]]
+Act = Callable[[Request, Account], Awaitable[Response]]
 
 
 def routes(store: Store) -> list[Route]:
-    """The three, for whoever the gate let in; each acts on the asking account alone."""
+    """Return the three routes. Each acts on the signed-in account alone."""
 
     async def show(request: Request, account: Account) -> Response:
         return HTMLResponse(my_data_page(detect_language(request), account.name))
 
-    async def hand_out(request: Request, account: Account) -> Response:
+    async def download(request: Request, account: Account) -> Response:
         lines = await asyncio.to_thread(management.export_personal_data, store, account)
         headers = {"content-disposition": 'attachment; filename="mine.jsonl"'}
         return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
@@ -44,17 +44,17 @@ def routes(store: Store) -> list[Route]:
         await asyncio.to_thread(management.erase_personal_data, store, account, by=account)
         return notice_response(request, 200, "yours_erased")
 
-    deeds = (("you", "GET", show), ("mine", "GET", hand_out), ("erase", "POST", erase))
-    return [Route(f"/label/{name}", _for_whom_asks(deed), methods=[method]) for name, method, deed in deeds]
+    acts = (("you", "GET", show), ("mine", "GET", download), ("erase", "POST", erase))
+    return [Route(f"/label/{name}", _for_account(act), methods=[method]) for name, method, act in acts]
 
 
-def _for_whom_asks(deed: Deed) -> Callable[[Request], Awaitable[Response]]:
+def _for_account(act: Act) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         account = get_account(request)
         if account is None:
             return notice_response(request, 401, "forbidden")
         try:
-            return await deed(request, account)
+            return await act(request, account)
         except HTTPException as problem:
             return http_error_response(problem, request)
         except BadInput as problem:

@@ -23,6 +23,7 @@ from labeling.texts.translate import Refusal
 
 if TYPE_CHECKING:
     import httpx
+    from joserfc.jwk import KeySetSerialization
 
 SCOPE = "openid profile email"
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
@@ -31,7 +32,7 @@ PENDING_SECONDS, MOST_PENDING, TIMEOUT, LEEWAY = 600.0, 1000, 10.0, 60
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The file's fields. `name` is the text of the button; with `new_accounts` everybody whom the provider knows becomes a labeler."""
+    """The fields of the file. `name` is on the button. With `new_accounts` everybody becomes a labeler."""
 
     issuer: str
     client_id: str
@@ -143,7 +144,7 @@ class OidcClient:
         except Exception as problem:  # anything that the provider sent: neither trusted nor shown
             raise Refusal("oidc_answer", kind=type(problem).__name__) from problem
 
-    def verify(self, id_token: str, keys: dict[str, Any], nonce: str) -> dict[str, Any]:
+    def verify(self, id_token: str, keys: KeySetSerialization, nonce: str) -> dict[str, Any]:
         """Return the claims of an id token that the provider signed for this client and this sign-in (Core 3.1.3.7).
 
         Raises Refused, and joserfc's errors.
@@ -210,7 +211,10 @@ def sign_in_identity(store: Store, provider: Provider, claims: dict[str, Any], i
 
 
 def account_for_invitation(store: Store, provider: Provider, claims: dict[str, Any], token: str) -> Account:
-    """Return the account of an invitation, or a new one. Raises Refused without an invitation, unless the provider suffices."""
+    """Return the account of an invitation, or a new one.
+
+    Raises Refused without an invitation, unless the provider alone suffices.
+    """
     invitation = store.invitations.find(token) if token else None
     if invitation is None and not provider.new_accounts:
         raise Refusal("oidc_unknown")

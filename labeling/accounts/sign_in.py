@@ -1,10 +1,10 @@
-"""Signing in and out, and the first link: what the gate answers itself, before anybody is known."""
+"""Sign-in, sign-out, the first link and invitations: the routes that the gate answers for unknown callers."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,10 +13,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data.errors import Refused
 from data.store import Store
 from data.tables.invitations import Invitation
-from labeling.accounts import accounts, management
+from labeling.accounts import accounts, management, sign_in_pages
 from labeling.accounts.oidc import PENDING_SECONDS, OidcClient, sign_in_identity
 from labeling.accounts.rate_limit import RateLimit
-from labeling.accounts.sign_in_pages import first_page, invite_page, provider_link, sign_in_page
+from labeling.accounts.sign_in_pages import first_page, invite_page, sign_in_page
 from labeling.http.requests import client_address, detect_language, is_own_path, read_form, root_path
 from labeling.http.responses import notice_response
 from labeling.texts.translate import Refusal, say
@@ -24,21 +24,28 @@ from labeling.texts.translate import Refusal, say
 COOKIE, STATE = "preference_loop", "preference_loop_oidc"
 HOME = {"labeler": "/label/", "researcher": "/train/"}
 NAME_ATTEMPTS, ADDRESS_ATTEMPTS = 5, 20
-"""Failures within the rate_limit's window; many people may share one address."""
+"""Failures within the window of the rate limit. Many people may share one address."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class SignInRoutes:
-    """The pages in front of the app; every write to the store happens off the event loop."""
+    """The pages in front of the app. Every write to the store happens off the event loop."""
 
     def __init__(self, store: Store, rate_limit: RateLimit, oidc: OidcClient | None = None) -> None:
         self.store = store
         self.rate_limit = rate_limit
         self.oidc = oidc
 
-    def routes(self) -> dict[tuple[str, str], Handler]:
-        """What it answers."""
+    @property
+    def client(self) -> OidcClient:
+        """The provider's client. The routes that use it exist only with a provider. Raises LookupError without one."""
+        if self.oidc is None:
+            raise LookupError("no OpenID Connect provider")
+        return self.oidc
+
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        """Return the handler of every method and path."""
         provider = {("GET", "/oidc"): self.go_to_provider, ("GET", "/oidc/back"): self.come_back} if self.oidc else {}
         return provider | {
             ("GET", "/"): self.home,
@@ -52,18 +59,20 @@ class SignInRoutes:
         }
 
     async def home(self, request: Request) -> Response:
-        """To the page of one's role."""
+        """Redirect to the page of the caller's role."""
         token = request.cookies.get(COOKIE)
         account = self.store.tokens.find(token, "session") if token else None
         return RedirectResponse(root_path(request) + (HOME[account.role] if account else "/login"), 303)
 
     async def ask_sign_in(self, request: Request) -> Response:
-        """The sign-in form."""
+        """Show the sign-in form."""
         after = request.query_params.get("next", "")
-        return HTMLResponse(sign_in_page(detect_language(request), after=after, other=self.other(request, next=after)))
+        return HTMLResponse(
+            sign_in_page(detect_language(request), after=after, other=self.provider_link(request, next=after))
+        )
 
     async def sign_in(self, request: Request) -> Response:
-        """Check name and password off the loop; too many failures of a name or an address have to wait."""
+        """Check name and password off the loop. After too many failures a name or an address has to wait."""
         form = await read_form(request)
         name, after = form.get("name", ""), form.get("next", "")
         by_name, by_address = f"name {name.casefold()[:100]}", f"address {client_address(request)}"
@@ -78,7 +87,7 @@ class SignInRoutes:
                 429,
                 {"retry-after": str(wait)},
             )
-        # Counted before the slow check, or a thousand attempts at once would all come before the first failure.
+        # Count before the slow check; otherwise a thousand parallel attempts would all precede the first failure.
         self.rate_limit.record_failure(by_name, by_address)
         token = await asyncio.to_thread(accounts.sign_in, self.store, name, form.get("password", ""))
         if token is None:
@@ -97,14 +106,14 @@ class SignInRoutes:
         return response
 
     async def ask_first(self, request: Request) -> Response:
-        """The form behind the first link, while it is good."""
+        """Show the form of the first link while it is valid."""
         token = request.query_params.get("token", "")
         if not accounts.is_first_link_valid(self.store, token):
             return notice_response(request, 410, "first_gone")
         return HTMLResponse(first_page(detect_language(request), token))
 
     async def first(self, request: Request) -> Response:
-        """Make the first researcher and sign in; the link is gone afterwards."""
+        """Create the first researcher and sign in. The link works once."""
         form = await read_form(request)
         token, name = form.get("token", ""), form.get("name", "")
         try:
@@ -117,7 +126,7 @@ class SignInRoutes:
         return start_session(request, session, "/train/") if session else notice_response(request, 410, "first_gone")
 
     async def ask_invited(self, request: Request) -> Response:
-        """The form behind an invitation, while it is good."""
+        """Show the form of an invitation while it is valid."""
         token = request.query_params.get("token", "")
         invitation = self.store.invitations.find(token)
         if invitation is None:
@@ -126,13 +135,13 @@ class SignInRoutes:
             invite_page(
                 detect_language(request),
                 token,
-                known=self.known(invitation),
-                other=self.other(request, invitation=token),
+                known=self.account_name(invitation),
+                other=self.provider_link(request, invitation=token),
             )
         )
 
     async def invited(self, request: Request) -> Response:
-        """Make the account, or set the new password, and sign in; the link is gone afterwards."""
+        """Create the account or set the new password, and sign in. The link works once."""
         form = await read_form(request)
         token, name = form.get("token", ""), form.get("name", "")
         try:
@@ -141,7 +150,7 @@ class SignInRoutes:
             )
         except Refusal as refused:
             invitation = self.store.invitations.find(token)
-            known = invitation and self.known(invitation)
+            known = self.account_name(invitation) if invitation else None
             page = invite_page(
                 detect_language(request), token, name=name, known=known, error=refused.text_in(detect_language(request))
             )
@@ -153,11 +162,11 @@ class SignInRoutes:
         )
 
     async def go_to_provider(self, request: Request) -> Response:
-        """To the provider's own sign-in; a cookie binds what comes back to this browser."""
+        """Redirect to the provider's sign-in. A cookie binds the answer to this browser."""
         query, root = request.query_params, root_path(request)
         back = f"{request.url.scheme}://{request.url.netloc}{root}/oidc/back"
         try:
-            state, address = await self.oidc.start(
+            state, address = await self.client.start(
                 back, after=query.get("next", ""), invitation=query.get("invitation", "")
             )
         except Refused as refused:
@@ -169,14 +178,14 @@ class SignInRoutes:
         return response
 
     async def come_back(self, request: Request) -> Response:
-        """From the provider: check what it says, then let the account in."""
+        """Verify the provider's answer and sign the account in."""
         query, state = request.query_params, request.cookies.get(STATE, "")
         try:
             if not state or not secrets.compare_digest(state.encode(), query.get("state", "").encode()):
                 raise Refusal("oidc_elsewhere")
-            claims, pending = await self.oidc.complete(state, query.get("code", ""))
+            claims, pending = await self.client.complete(state, query.get("code", ""))
             token, account = await asyncio.to_thread(
-                sign_in_identity, self.store, self.oidc.provider, claims, pending.invitation
+                sign_in_identity, self.store, self.client.provider, claims, pending.invitation
             )
         except Refused as refused:
             return notice_response(request, 403, "oidc_failed", why=refused)
@@ -184,17 +193,21 @@ class SignInRoutes:
         response.delete_cookie(STATE, path=root_path(request) or "/", httponly=True, samesite="lax")
         return response
 
-    def other(self, request: Request, **query: str) -> str:
-        """The link to the provider's sign-in, where there is one."""
-        return provider_link(detect_language(request), self.oidc.provider.name, urlencode(query)) if self.oidc else ""
+    def provider_link(self, request: Request, **query: str) -> str:
+        """Return the link to the provider's sign-in, or nothing without a provider."""
+        return (
+            sign_in_pages.provider_link(detect_language(request), self.oidc.provider.name, urlencode(query))
+            if self.oidc
+            else ""
+        )
 
-    def known(self, invitation: Invitation) -> str | None:
-        """The name of the account whose password the link sets."""
+    def account_name(self, invitation: Invitation) -> str | None:
+        """Return the name of the account whose password the invitation sets."""
         return self.store.accounts.get(invitation.account_id).name if invitation.account_id else None
 
 
 def start_session(request: Request, token: str, path: str) -> Response:
-    """Set the session cookie and go to `path`."""
+    """Set the session cookie and redirect to `path`."""
     root = root_path(request)
     response = RedirectResponse(root + path, 303)
     secure = request.url.scheme == "https"

@@ -1,4 +1,4 @@
-"""The pages in front of the app, as plain HTML without scripts: sign in, first account, refusals."""
+"""HTML of the pages in front of the app, without scripts: sign-in, first account, invitation, personal data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from labeling.texts.translate import say
 
 
 def sign_in_page(language: str, *, after: str = "", name: str = "", error: str = "", other: str = "") -> str:
-    """The form of /login; `after` is the path to go to once signed in, `other` a link to another way."""
+    """Return the form of /login. `after` is the path to open once signed in, `other` a link to another way."""
     fields = _hidden("next", after) + _name(language, name) + _password(language, "current-password", "")
     title, lead = say(language, "app"), say(language, "sign_in_lead") + other
     return _form(language, action="login", title=title, lead=lead, fields=fields, button="sign_in", error=error)
 
 
 def first_page(language: str, token: str, *, name: str = "", error: str = "", rule: bool = True) -> str:
-    """The form of /first: name and password of the first researcher; without the `rule` where the error says it."""
+    """Return the form of /first: name and password of the first researcher.
+
+    Without `rule` the error states the rule of the password.
+    """
     hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>" if rule else ""
     fields = _hidden("token", token) + _name(language, name) + _password(language, "new-password", hint)
     return _form(
@@ -34,7 +37,10 @@ def first_page(language: str, token: str, *, name: str = "", error: str = "", ru
 def invite_page(
     language: str, token: str, *, name: str = "", known: str | None = None, error: str = "", other: str = ""
 ) -> str:
-    """The form of /invite: name and password, or a new password alone for the account `known`; `other` is a link to another way."""
+    """Return the form of /invite: name and password, or only a new password for the account `known`.
+
+    `other` is a link to another way.
+    """
     hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>"
     fields = (
         _hidden("token", token) + ("" if known else _name(language, name)) + _password(language, "new-password", hint)
@@ -54,18 +60,20 @@ def invite_page(
 
 
 def provider_link(language: str, provider: str, query: str) -> str:
-    """A link to the sign-in at a provider of that name."""
+    """Return a link to the sign-in at the provider of that name."""
     return f"<br><a href='oidc?{escape(query)}'>{escape(say(language, 'oidc_link', name=provider))}</a>"
 
 
 def my_data_page(language: str, name: str, *, error: str = "") -> str:
-    """What a person may have back or have erased."""
+    """Return the page on which a person downloads or erases their data."""
     alert = f"<p role=alert>{escape(error)}</p>" if error else ""
     label = f"<label for=name>{say(language, 'yours_confirm')}</label>"
     field = f"{label}<input id=name name=name autocomplete=off placeholder='{escape(name)}' required>"
     body = (
-        f"<p>{say(language, 'yours_lead')}</p>{alert}<p><a href='mine' download>{say(language, 'yours_download')}</a></p><hr>"
-        f"<form method=post action='erase'><p>{say(language, 'yours_erase_lead')}</p>{field}<button>{say(language, 'yours_erase')}</button></form>"
+        f"<p>{say(language, 'yours_lead')}</p>{alert}"
+        f"<p><a href='mine' download>{say(language, 'yours_download')}</a></p><hr>"
+        f"<form method=post action='erase'><p>{say(language, 'yours_erase_lead')}</p>{field}"
+        f"<button>{say(language, 'yours_erase')}</button></form>"
         f"<p><a href='./'>{say(language, 'yours_back')}</a></p>"
     )
     return render_page(language, say(language, "yours"), body)

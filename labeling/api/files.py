@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.background import BackgroundTask
@@ -21,8 +21,8 @@ from labeling.api.models import ExportQuery, ImportQuery, ImportReply
 from labeling.api.route import Researcher
 from labeling.http.bodies import receive_file
 
-FILE_BODY = {"requestBody": {"content": {"application/octet-stream": {}}}}
-ROWS = {
+FILE_BODY: dict[str, Any] = {"requestBody": {"content": {"application/octet-stream": {}}}}
+ROWS: dict[str, Any] = {
     "description": "One row a line. X-Rows counts them; X-Omitted names the omitted rows and the reasons.",
     "content": {"application/jsonl": {}},
 }

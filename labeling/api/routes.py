@@ -1,4 +1,4 @@
-"""The HTTP API: `/api/v1` with a Bearer token, for programs. Its calls are the methods of `Session`, with the same fields.
+"""The HTTP API: `/api/v1` with a Bearer token, for programs. Its calls are the methods of `Session`.
 
 The gate authorises every request before it comes here. The labelers' page has requests of its own in `labeling.page`.
 """
@@ -74,7 +74,12 @@ def _add_session_routes(router: APIRouter, store: Store, group_commit: GroupComm
     @router.post("/skip", response_model=NoFields)
     async def skip(account: Caller, body: SkipBody) -> JSONResponse:
         """Let the item go, with a reason."""
-        return await act(account, lambda session: session.skip(body.assignment, body.reason) or {})
+
+        def let_go(session: Session) -> dict[str, Any]:
+            session.skip(body.assignment, body.reason)
+            return {}
+
+        return await act(account, let_go)
 
     @router.post("/undo", response_model=UndoReply)
     async def undo(account: Caller, body: NoFields = NoFields()) -> JSONResponse:

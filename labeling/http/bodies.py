@@ -18,11 +18,11 @@ JSON_LIMIT = 256 * 1024
 FILE_LIMIT = 1024**3
 """Largest file in bytes that a request may carry. Larger files are copied into the `import` folder by hand."""
 JSON_TYPES = ("application/json", "text/json", "")
-"""A body without a content type counts as JSON. Forms and multipart bodies are refused, because other sites can post them."""
+"""A body without a content type counts as JSON. Forms are refused, because other sites can post them."""
 
 
 async def read_json_bytes(request: Request) -> bytes:
-    """Return the raw JSON body. Raises HTTPException 413 for a body over the limit and 415 for another content type."""
+    """Return the raw JSON body. Raises HTTPException 413 over the limit, 415 for another content type."""
     raw = await read_bytes(request, JSON_LIMIT)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in JSON_TYPES:
         raise HTTPException(415, "the body must be JSON: send content-type: application/json")
@@ -30,7 +30,7 @@ async def read_json_bytes(request: Request) -> bytes:
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Return the body as a JSON object; an empty body is an empty object. Raises BadInput, HTTPException 413 and 415."""
+    """Return the body as a JSON object; an empty body is an empty one. Raises BadInput, HTTPException 413 and 415."""
     raw = await read_json_bytes(request)
     try:
         body = json.loads(raw or b"{}")

@@ -1,4 +1,4 @@
-"""A page that states one thing and links to the sign-in."""
+"""A page with one message and a link to the sign-in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from labeling.texts.translate import say
 
 
 def note_page(language: str, key: str, sign_in: str, **values: object) -> str:
-    """A page that says one thing and links to the `sign_in`."""
-    body = f"<p role=alert>{escape(say(language, key, **values))}</p><a href='{escape(sign_in)}'>{say(language, 'sign_in')}</a>"
+    """Return a page with one message and a link to `sign_in`."""
+    link = f"<a href='{escape(sign_in)}'>{say(language, 'sign_in')}</a>"
+    body = f"<p role=alert>{escape(say(language, key, **values))}</p>{link}"
     return render_page(language, say(language, "app"), body)

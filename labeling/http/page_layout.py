@@ -1,4 +1,4 @@
-"""The frame of the plain pages: sign-in, rating, writing, one's own data. They work without scripts."""
+"""Layout of the plain pages: sign-in, rating, writing, personal data. They work without scripts."""
 
 from __future__ import annotations
 
@@ -12,29 +12,34 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink); }
 body { font: 16px/1.5 system-ui, "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
-main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); }
+main { border: 1px solid var(--line); border-radius: 10px; }
 h1 { margin: 0 0 .25rem; font-size: 1.25rem; } p { margin: 0 0 1.25rem; color: var(--soft); }
-label { display: block; margin: 1rem 0 .25rem; font-weight: 600; } small { color: var(--soft); } a { color: var(--accent); }
+label { display: block; margin: 1rem 0 .25rem; font-weight: 600; }
+small { color: var(--soft); } a { color: var(--accent); }
 input { width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; background: var(--paper); }
 input { border: 1px solid var(--line); border-radius: 6px; }
 button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600; cursor: pointer; }
 button { color: var(--on); background: var(--accent); border: 0; border-radius: 6px; }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; } [role=alert] { color: var(--bad); font-weight: 600; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+[role=alert] { color: var(--bad); font-weight: 600; }
 """
 READING = """
 main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
 h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 6px; max-height: 40vh; }
-.text { overflow-y: auto; background: var(--paper); }
-.line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; color: var(--soft); margin: .75rem 0; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); }
+.text { border-radius: 6px; max-height: 40vh; overflow-y: auto; background: var(--paper); }
+.line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; }
+.line { color: var(--soft); margin: .75rem 0; }
 """
-"""For pages on which texts are read: a wider sheet, boxes that scroll, lines of small print."""
+"""Style of pages with long texts: a wider sheet, boxes that scroll, lines of small print."""
 
 
 def render_page(language: str, title: str, body: str, *, style: str = "", script: str = "") -> str:
-    """A whole page. `body`, `style` (CSS) and `script` go in as they are; the title, a text of ours, is the heading too."""
+    """Return a whole page. `body`, `style` (CSS), `script` and `title` must already be safe HTML."""
     return (
-        f"<!doctype html><html lang={language}><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
+        f"<!doctype html><html lang={language}><head><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width,initial-scale=1'>"
         f"<title>{title}</title><link rel=icon href=data:,><style>{STYLE}{style}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main>{f'<script>{script}</script>' if script else ''}</body></html>"
     )

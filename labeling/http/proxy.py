@@ -1,8 +1,8 @@
-"""The outermost layer: what a request says about where it comes from is made true before anything reads it.
+"""Proxy headers: the outermost layer, which settles where a request comes from before another layer reads it.
 
-Forwarded headers are removed unless a proxy of ours sets them; then its own, the last of each, replace what the
-connection shows. A Host that nobody gave this server is refused, so that a web page elsewhere cannot reach a server on
-this machine under a name of its own (DNS rebinding). Below `--root-path` every path begins with it, stripped by the proxy or not.
+It removes forwarded headers, unless our own proxy sets them; then the last value of each replaces what the connection
+shows. It refuses an unknown Host, so that a web page elsewhere cannot reach a server on this machine under a name of
+its own (DNS rebinding). Below `--root-path` every path begins with it, whether the proxy strips it or not.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ FORWARDED = (
     "x-forwarded-server",
 )
 HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
-TAKEN = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz")
+OWN_PREFIXES = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz")
 
 
 class ProxyHeaders:
-    """Wraps the gate. `loopback_only`: the server listens on this machine alone, without a proxy, so its Host can only be a loopback name."""
+    """The layer around the gate.
+
+    `loopback_only`: only this machine can connect, so the Host must be a loopback name.
+    """
 
     def __init__(
         self, app: ASGIApp, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False
@@ -42,23 +45,28 @@ class ProxyHeaders:
         self.loopback_only = loopback_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its true client, scheme, Host and path."""
         if scope["type"] in ("http", "websocket"):
-            scope = settled(scope, behind_proxy=self.behind_proxy) | below(
-                scope["path"], scope.get("raw_path"), self.root_path
-            )
+            scope = {
+                **trust_proxy(scope, behind_proxy=self.behind_proxy),
+                **prefix_path(scope["path"], scope.get("raw_path"), self.root_path),
+            }
             if scope["type"] == "http" and not self.knows(Headers(scope=scope).get("host", "")):
                 await notice_response(Request(scope), 421, "unknown_host")(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
     def knows(self, host: str) -> bool:
-        """Whether this server may be called by that Host."""
+        """Return True if this server answers to that Host."""
         match = HOST.fullmatch(host)
         return match is not None and (not self.loopback_only or is_loopback(match["name"]))
 
 
-def settled(scope: Scope, *, behind_proxy: bool) -> Scope:
-    """A copy of the scope without forwarded headers; from our own proxy's, the last of each, come client, scheme and Host."""
+def trust_proxy(scope: Scope, *, behind_proxy: bool) -> Scope:
+    """Return a copy of the scope without forwarded headers.
+
+    `behind_proxy`: the last value of each gives client, scheme and Host.
+    """
     scope = dict(scope, headers=list(scope["headers"]))
     given, headers = Headers(scope=scope), MutableHeaders(scope=scope)
     if behind_proxy:
@@ -74,15 +82,15 @@ def settled(scope: Scope, *, behind_proxy: bool) -> Scope:
     return scope
 
 
-def below(path: str, raw: bytes | None, root: str) -> dict:
-    """The path with the root before it, whether the proxy strips the root or passes it on."""
+def prefix_path(path: str, raw: bytes | None, root: str) -> dict:
+    """Return the path with the root in front, whether the proxy strips the root or not."""
     if not root or path == root or path.startswith(root + "/"):
         return {"root_path": root}
     return {"root_path": root, "path": root + path, "raw_path": None if raw is None else root.encode() + raw}
 
 
 def check_root_path(root: str) -> str:
-    """The root path as it is used: empty, or `/name` without a slash at its end. Raises BadInput."""
+    """Return the root path: empty, or `/name` without a slash at the end. Raises BadInput."""
     root = root.rstrip("/")
     if root and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root):
         raise BadInput(
@@ -90,13 +98,13 @@ def check_root_path(root: str) -> str:
             "Begin with a slash; use letters, digits and '-'.",
             field="root_path",
         )
-    if root.startswith(TAKEN):
+    if root.startswith(OWN_PREFIXES):
         raise BadInput(
-            f"the root path {root!r} begins like a page of the app itself", "Take another name.", field="root_path"
+            f"the root path {root!r} begins like a page of the app itself", "Choose another name.", field="root_path"
         )
     return root
 
 
 def _last(headers: Headers, name: str) -> str:
-    """The value that the nearest proxy added; those before it may come from anybody."""
+    """Return the value that the nearest proxy added. Anybody may have sent those before it."""
     return ",".join(headers.getlist(name)).rpartition(",")[2].strip()

@@ -1,4 +1,4 @@
-"""What the doors read from a request."""
+"""Values of a request: account, language, paths, address, form."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from labeling.texts.translate import TEXTS, language_of
 FORM_LIMIT = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
 LANGUAGE = "language"
-"""The cookie of the language that somebody chose on the page."""
+"""The cookie with the language that a person chose on the page."""
 
 
 def get_account(request: Request) -> Account | None:
-    """The account that the gate let in with this request."""
+    """Return the account that the gate let in with this request."""
     return getattr(request.state, "user", None)
 
 
@@ -32,7 +32,7 @@ def require_account(request: Request) -> Account:
 
 
 def is_cross_site(method: str, headers: Headers) -> bool:
-    """Whether a request that may change something comes from another site (Sec-Fetch-Site, else Origin against Host)."""
+    """Return True for a writing request from another site (Sec-Fetch-Site, else Origin against Host)."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return False
     site = headers.get("sec-fetch-site")
@@ -43,33 +43,36 @@ def is_cross_site(method: str, headers: Headers) -> bool:
 
 
 def is_own_path(path: str) -> bool:
-    """Whether `path` leads to one of this app's pages and nowhere else."""
+    """Return True if `path` leads to a page of this app and nowhere else."""
     return path.startswith(("/label", "/train")) and "\\" not in path and "//" not in path and path.isprintable()
 
 
 def root_path(request: Request) -> str:
-    """What stands before every path of this app: empty, or the root path below which a proxy serves it."""
+    """Return the prefix of every path: empty, or the root path below which a proxy serves the app."""
     return request.scope.get("root_path", "")
 
 
 def path_below_root(request: Request) -> str:
-    """The path below the root."""
+    """Return the path without the root."""
     return request.scope["path"].removeprefix(root_path(request)) or "/"
 
 
 def detect_language(request: Request) -> str:
-    """The language to answer this request in: the one chosen on the page, else the browser's."""
+    """Return the language of the answer: the one chosen on the page, else the browser's."""
     chosen = request.cookies.get(LANGUAGE)
     return chosen if chosen in TEXTS else language_of(request.headers.get("accept-language", ""))
 
 
 def client_address(request: Request) -> str:
-    """Where the request comes from, as the server saw it or its proxy says."""
+    """Return the address of the caller as the server or its proxy sees it."""
     return request.client.host if request.client else ""
 
 
 async def read_form(request: Request, limit: int = FORM_LIMIT) -> dict[str, str]:
-    """The fields of a posted form, as text. Raises HTTPException 413 beyond `limit` bytes and 415 for another kind of body."""
+    """Return the fields of a posted form as text.
+
+    Raises HTTPException 413 beyond `limit` bytes and 415 for another content type.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise HTTPException(415, f"the body is not a form: send content-type: {FORM}")
     raw = await read_bytes(request, limit)

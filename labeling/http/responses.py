@@ -1,4 +1,4 @@
-"""What the doors answer to a request that cannot be met: a status, one JSON line with its remedy, or a short page."""
+"""Responses to a request that fails: a status, and one JSON line with its remedy or a short page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMEDIES = {
 
 
 def status_of(problem: BadInput) -> int:
-    """409 where the rules do not admit it, 503 where trying again helps, 507 where the store cannot be written, else 400."""
+    """Return 409 for a refusal, 503 if a retry helps, 507 if the store cannot be written, else 400."""
     if isinstance(problem, Refused):
         return 409
     if isinstance(problem, Busy):
@@ -31,7 +31,7 @@ def status_of(problem: BadInput) -> int:
 
 
 def error_response(request: Request, problem: BadInput) -> Response:
-    """The contract's error shape; a refusal in the reader's language, a busy store with the time to wait."""
+    """Return the contract's error shape. A refusal is in the reader's language; a busy store adds Retry-After."""
     document = problem.as_json()
     if isinstance(problem, Refusal):
         document["error"] = problem.text_in(detect_language(request))
@@ -40,7 +40,7 @@ def error_response(request: Request, problem: BadInput) -> Response:
 
 
 def http_error_response(problem: HTTPException, request: Request | None = None) -> Response:
-    """A body that is too long or of another type, in the contract's error shape; a short page where a person sent a form that is too long."""
+    """Return an HTTP error in the contract's shape. A person who sent too long a form gets a short page."""
     if problem.status_code == 413 and request and "text/html" in request.headers.get("accept", ""):
         return notice_response(request, 413, "too_large")
     return JSONResponse(
@@ -50,7 +50,10 @@ def http_error_response(problem: HTTPException, request: Request | None = None) 
 
 
 def notice_response(request: Request, status: int, key: str, **values: object) -> Response:
-    """A short page for people in their language, a JSON error for programs; a value that is a refusal is told in the same language."""
+    """Return a short page in the reader's language, or a JSON error for programs.
+
+    A value that is an error is shown in the same language.
+    """
     page = "text/html" in request.headers.get("accept", "")
     language = detect_language(request) if page else "en"
     values = {
@@ -62,7 +65,7 @@ def notice_response(request: Request, status: int, key: str, **values: object) -
 
 
 def problem_response(request: Request, problem: BadInput) -> Response:
-    """What the doors themselves say where the store is busy or cannot be written."""
+    """Return the answer of the gate's own pages if the store is busy or cannot be written."""
     if "text/html" not in request.headers.get("accept", ""):
         return error_response(request, problem)
     if isinstance(problem, Refusal):

@@ -1,4 +1,4 @@
-"""The socket that the server listens on, and its address as people read it."""
+"""The socket of the server, and its address as text."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from data.errors import BadInput
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The listening socket, or BadInput where the port is taken or the address is not ours."""
+    """Return the listening socket. Raises BadInput if the port is taken or the address is not ours."""
     try:
-        door = socket.create_server(
+        listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
         )
     except (OSError, OverflowError) as problem:
         taken = getattr(problem, "errno", None) == errno.EADDRINUSE
-        what = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
+        text = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
         raise BadInput(
-            what,
+            text,
             "Give a free one with --port.",
             field="port" if taken or isinstance(problem, OverflowError) else "host",
         ) from None
-    # Accepted connections inherit this. Without it an answer's body waits 40 ms for the acknowledgement of its head: asyncio sees only to
-    # sockets that were made with the protocol's number, and these are not.
-    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return door
+    # Accepted connections inherit this. Without it a response body waits 40 ms for the acknowledgement of its head:
+    # asyncio sets it only on sockets made with the protocol's number, and these are not.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def url_host(host: str) -> str:
-    """The host as it stands in an address."""
+    """Return the host as a URL shows it."""
     return f"[{host}]" if ":" in host else host
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` (a name or an address) is this machine only."""
+    """Return True if `host` (a name or an address) is this machine only."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -64,7 +64,7 @@ def post_json(
 
 @cache
 def _client() -> httpx.Client:
-    """Return the client of this process: no redirects, and a new connection for each request, as many as threads ask."""
+    """Return the client of this process. It refuses redirects and opens a new connection for each request."""
     import httpx
 
     return httpx.Client(follow_redirects=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))

@@ -1,4 +1,4 @@
-"""The whole site as one ASGI app: the gate around everything, /label and /train as pages, /api/v1 for programs."""
+"""The whole site as one ASGI app: the gate around the pages /label and /train and the API /api/v1."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def compose_site(
     loopback_only: bool = False,
     oidc: OidcClient | None = None,
 ) -> ProxyHeaders:
-    """Mount the pages; with a CORS middleware of ours gradio's own, which admits every origin, stands down."""
+    """Return the site. It adds a CORS middleware that admits no origin, so gradio adds none that admits every origin."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -73,7 +73,7 @@ def compose_site(
 
 
 def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
-    """Which of the framework's calls these pages need beside the plain one; the gate keeps the others shut."""
+    """Return the framework's calls that these pages need beside the plain one. The gate closes all others."""
     parts = list(blocks.blocks.values())
     calls = ("upload", "upload_progress") if any(isinstance(part, UPLOADS) for part in parts) else ()
     calls += ("file=",) if any(isinstance(part, FILES) for part in parts) else ()
@@ -82,9 +82,18 @@ def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
 
 
 def mount(
-    app: fastapi.FastAPI, store: Store, blocks: gr.Blocks, path: str, *, roles: tuple[str, ...], **look: Any
+    app: fastapi.FastAPI,
+    store: Store,
+    blocks: gr.Blocks,
+    path: str,
+    *,
+    roles: tuple[str, ...],
+    **style: str | gr.themes.ThemeClass,
 ) -> None:
-    """One site of pages for some roles, without anything that gradio adds on its own; each of its handlers asks again who calls."""
+    """Mount pages for some roles, without the routes and links that gradio adds.
+
+    Every handler checks the caller's role again.
+    """
     blocks.queue(api_open=False)
     for handler in blocks.fns.values():
         handler.fn = handler.fn and require_role(store, handler.fn, roles)
@@ -98,7 +107,7 @@ def mount(
         enable_monitoring=False,
         max_file_size="1mb",
         ssr_mode=False,
-        **look,
+        **style,
     )
 
 
@@ -109,7 +118,7 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
     """
 
     @wraps(handler)
-    def authorised(*given: Any) -> Any:
+    def authorised(*given: Any) -> Any:  # noqa: ANN401 - the arguments and result of any handler
         request = LocalContext.request.get(None)
         caller = get_account(request.request) if request and request.request else None
         account = store.accounts.by_name(caller.name) if caller else None

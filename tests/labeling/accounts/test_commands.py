@@ -127,7 +127,7 @@ def test_simulated_labelers_answer_and_their_agreement_is_measured(call, store):
 def test_fewer_labels_than_asked_are_said(call, store):
     fill(store)
     status, out, _ = call("simulate", "--labels", "50", "--labelers", "2")
-    assert (status, out) == (0, "40 simulated labels of 50: no more pairs wait for them\n")
+    assert (status, out) == (0, "40 simulated labels of 50: no more pairs are open\n")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_numbers_that_make_no_sense_are_one_line_and_nothing_is_recorded(call, s
 
 def test_prompts_that_the_rubric_does_not_know_are_refused(call, store):
     fill(store, facts=False)
-    assert "the rubric knows nothing about the prompt 'Thank Mina for book" in refused(
+    assert "the rubric does not cover the prompt 'Thank Mina for book" in refused(
         call("simulate", "--labels", "5", "--labelers", "2")
     )
     assert store.comparisons.events() == []
