@@ -1,20 +1,18 @@
-"""The file formats that data comes and goes in: each a few pure functions, row -> shape and shape -> row.
+"""Row and file formats of imports and exports: pure functions, row -> shape and shape -> row.
 
-`read_row` finds a row's format by its keys, or takes the one that is named. Nothing here knows the store.
+`read_row` detects the format of a row by its keys, or takes the named format. No module here knows the store.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from typing import Any
 
 from data.formats.rows import all_columns, alpaca, arena, hh, pandalm, sharegpt, trl
 from data.formats.rows.conversation import read_answer, read_prompt_value
 from data.formats.rows.fields import BadRow, read_field, read_optional_text
-from data.formats.shapes import CompletionShape, PairShape, PreferenceShape
+from data.formats.shapes import CompletionShape, InstructionShape, PairShape, PreferenceShape, PromptShape
 
-Reader = Callable[[dict], Any]
+Shape = PromptShape | InstructionShape | PreferenceShape | PairShape | CompletionShape
 
 AUTO = "auto"
 MODULES = {
@@ -25,9 +23,11 @@ MODULES = {
     "alpaca": alpaca,
     "hh": hh,
     "trl": trl,
-}  # looked at in this order
+}
+"""Format -> module, in the order in which `detect_format` tries them."""
 FORMATS = tuple(MODULES)
-ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}  # what export writes, import reads by name
+ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}
+"""Names of export formats -> the import format that reads them."""
 READERS = {
     "prompts": "read_prompt",
     "instructions": "read_instruction",
@@ -45,41 +45,41 @@ KEYS = {
 
 
 STARTS = ("instruction", "messages", "conversations", "prompt", "chosen")
-"""Keys of which one makes a row one of a format."""
+"""Keys that start a row of a known format."""
 
 
 def detect_format(row: dict) -> str:
-    """The name of the row's format, by its keys."""
+    """Return the name of the row's format, by its keys."""
     return next((name for name, module in MODULES.items() if module.matches(row)), "trl")
 
 
-def read_row(row: dict, what: str, form: str = AUTO) -> Any:
-    """The shape of one row of `what`. Raises BadRow with the reason."""
+def read_row(row: dict, what: str, form: str = AUTO) -> Shape:
+    """Return the shape of one row of `what`. Raises BadRow with the reason."""
     if what == "completions":
         return read_completion(row)
     name = detect_format(row) if form == AUTO else ALIASES.get(form, form)
     if form == AUTO and not MODULES[name].matches(row):
-        _refuse_strange(row)
+        _refuse_unknown(row)
     reader = getattr(MODULES[name], READERS[what], None)
     if reader is None:
-        raise BadRow(f"the {name} format holds no {what}: rows need {KEYS[what]}")
+        raise BadRow(f"the {name} format has no {what}: each row needs {KEYS[what]}")
     shape = reader(row)
     if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
         raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
     if isinstance(shape, PairShape):
-        _check(shape, what)
+        _check_pair(shape, what)
     return shape
 
 
 def read_completion(row: dict) -> CompletionShape:
-    """An answer of another model: its prompt, `response` (or `completion`, `output`) and `model`."""
-    asked = alpaca.read_prompt(row) if "instruction" in row else read_prompt_value(read_field(row, "prompt"), "prompt")
+    """Read a completion of another model: its prompt, `response` (or `completion`, `output`) and `model`."""
+    prompt = alpaca.read_prompt(row) if "instruction" in row else read_prompt_value(read_field(row, "prompt"), "prompt")
     key = next((key for key in ("response", "completion", "output") if key in row), "response")
-    return CompletionShape(asked, read_answer(read_field(row, key), key), read_optional_text(row, "model"))
+    return CompletionShape(prompt, read_answer(read_field(row, key), key), read_optional_text(row, "model"))
 
 
-def _refuse_strange(row: dict) -> None:
-    """Name the known key that a key of a row of no format is nearest to. Raises BadRow; the format's own reader says what else is missing."""
+def _refuse_unknown(row: dict) -> None:
+    """Raise BadRow if a key of the row resembles a known key; it names both."""
     for key in row:
         near = difflib.get_close_matches(str(key).casefold(), STARTS, 1, 0.75)
         if near and near[0] not in row:
@@ -87,7 +87,7 @@ def _refuse_strange(row: dict) -> None:
 
 
 def guess_content(row: dict) -> str:
-    """What a file most likely holds, by one of its rows: preferences, completions, instructions or prompts."""
+    """Guess the content of a file by one of its rows: preferences, completions, instructions or prompts."""
     if {"chosen", "rejected"} <= row.keys() or detect_format(row) in ("full", "arena", "pandalm"):
         return "preferences"
     if {"response", "model"} & row.keys():
@@ -98,8 +98,8 @@ def guess_content(row: dict) -> str:
     return "instructions" if {"output", "completion", "instances"} & row.keys() or answered else "prompts"
 
 
-def _check(shape: PairShape, what: str) -> None:
+def _check_pair(shape: PairShape, what: str) -> None:
     if shape.answers[0][0] == shape.answers[1][0]:
         raise BadRow("the two answers are the same text")
     if what == "preferences" and not shape.votes:
-        raise BadRow("nobody has said which answer is better: such rows come in as pairs to be judged (--as pairs)")
+        raise BadRow("the row has no vote on the better answer: import such rows as pairs to label (--as pairs)")

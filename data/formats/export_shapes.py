@@ -1,4 +1,4 @@
-"""The formats that rows are exported in: what makes a row of a shape, and which columns it has."""
+"""Export formats: the function that makes a row of a shape, and the columns of each format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSTRUCTIONS: dict[str, Callable[[InstructionShape], dict]] = {
     "trl-conversational": trl.write_instruction_messages,
 }
 FULL = "full"
-"""Every column as it is kept, ties included."""
+"""Every column of the store, ties included."""
 EVENTS = "full"
 FORMATS = {"preferences": (*PREFERENCES, FULL), "instructions": tuple(INSTRUCTIONS), "events": (EVENTS,)}
 
@@ -68,14 +68,14 @@ INSTRUCTION_COLUMNS = {
     "written_at": "text",
     "guideline_version": "integer",
 }
-"""What an exported instruction row says of itself; the last three of one that a person wrote."""
+"""Metadata columns of an instruction row; the last three are filled if a person wrote it."""
 
 
 def list_columns(what: str, form: str) -> dict[str, str]:
-    """The columns of rows in a format, and the kind of value in each (`data.formats.tables`)."""
+    """Return the columns of rows in a format, and the kind of value in each (`data.formats.tables`)."""
     return COLUMNS[what, form] | (PREFERENCE_COLUMNS if what == "preferences" else INSTRUCTION_COLUMNS)
 
 
 def make_pseudonym(id: int) -> str:
-    """The pseudonym of a labeler: the same in every export of a home, and nothing of the name in it."""
+    """Return the pseudonym of a labeler, the same in every export of a home."""
     return f"labeler-{id}"

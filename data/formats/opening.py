@@ -1,4 +1,4 @@
-"""The bytes of a file, unpacked where it is gzipped, and one clear line where they cannot be had."""
+"""The bytes of a file, unpacked if it is gzipped. A file that cannot be read raises BadInput in one line."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from data.errors import BadInput
 
-BROKEN = (EOFError, OSError, zlib.error)  # how a cut or damaged gzip file and an unreadable disk show themselves
+BROKEN = (EOFError, OSError, zlib.error)
+"""Errors of a cut or damaged gzip file and of an unreadable disk."""
 
 
 class Meter:
-    """How much of some files has been read, by their bytes as they lie on the disk, while they are read one after the other."""
+    """The progress of reading some files one after the other, by their bytes on disk."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._all = sum(path.stat().st_size for path in paths if path.is_file())
-        self._before, self._stream = 0, None
+        self._before = 0
+        self._stream: BufferedIOBase | None = None
 
     @contextmanager
-    def watching(self, stream: IO[bytes]) -> Iterator[None]:
-        """Count what is read of this file."""
+    def watching(self, stream: BufferedIOBase) -> Iterator[None]:
+        """Count the bytes that are read of this file."""
         self._stream = stream
         try:
             yield
@@ -32,16 +34,19 @@ class Meter:
 
     @property
     def share(self) -> float | None:
-        """Between 0 and 1; None where nothing was watched."""
+        """Return the share read, between 0 and 1; None if nothing was read yet."""
         read = self._before + (self._stream.tell() if self._stream else 0)
         return min(1.0, read / self._all) if read else None
 
 
 @contextmanager
-def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where they are gzipped; `meter` is told how far. Raises BadInput for what is no readable regular file."""
+def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[BufferedIOBase]:
+    """Open a file for reading bytes, unpacked if it is gzipped; `meter` counts them.
+
+    Raises BadInput for anything but a readable regular file.
+    """
     if path.is_dir():
-        raise BadInput("this is a folder, a file is needed", "Name a file inside it.", file=str(path))
+        raise BadInput("this is a folder, not a file", "Name a file inside it.", file=str(path))
     if not path.exists():
         raise BadInput("there is no such file", "Check the path.", file=str(path))
     if not path.is_file():
@@ -59,7 +64,7 @@ def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[IO[bytes]]:
 
 
 def make_read_error(path: Path, error: Exception, line: int | None = None) -> BadInput:
-    """The one line for a file that stops being readable on the way."""
+    """Return the error for a file that stops being readable on the way."""
     if isinstance(error, EOFError):
         return BadInput("the gzip file ends in the middle", "Fetch or pack it again.", file=str(path), line=line)
     if isinstance(error, (gzip.BadGzipFile, zlib.error)):

@@ -1,8 +1,8 @@
-"""Rows out of a file that a person hands over: JSON Lines, a JSON array or JSON values, CSV or Parquet, gzipped or not.
+"""Rows of a file: JSON Lines, a JSON array, JSON values, CSV or Parquet, gzipped or not.
 
-What a file is, is found out by looking and never by its name. Rows are streamed with the line they begin on, and a row
-that is not a JSON object comes back with its problem, so that the caller can count the good ones. What spoils the
-whole file (missing, empty, cut gzip, cut JSON) raises `BadInput`.
+The kind of a file is detected by its content, never by its name. Rows are streamed with the line they begin on. A row
+that is not a JSON object comes with its problem. A file that cannot be read as a whole (missing, empty, cut) raises
+`BadInput`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ KNOWN = frozenset(
         "response2",
     )
 )
-"""Names by which a table's head line is told from a text."""
-HEAD = 1 << 16  # bytes looked at to find out what a file is
+"""Column names that mark a table's head line."""
+HEAD = 1 << 16  # bytes that detection reads
 BOM = b"\xef\xbb\xbf"
 OTHER_KINDS = {
     b"PK\x03\x04": "a ZIP archive",
@@ -56,7 +56,7 @@ OTHER_KINDS = {
 
 
 class Row(NamedTuple):
-    """One row: the line it begins on (from 1), its object, and why it is none (empty for a good row)."""
+    """One row: the line it begins on (from 1), its object, and its problem (empty for a good row)."""
 
     line: int
     value: dict
@@ -64,19 +64,23 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path, meter: Meter | None = None) -> Iterator[Row]:
-    """The rows of a file, streamed; `meter` is told how far. Raises BadInput when the file as a whole cannot be read, or not on from some line."""
+    """Yield the rows of a file; `meter` counts the bytes.
+
+    Raises BadInput if the file cannot be read as rows, or not from some line on.
+    """
     kind = detect_kind(path)
     if kind == "text":
         raise BadInput(
-            f"neither JSON nor CSV nor Parquet: it begins with {_beginning(path)!r}",
-            "Give one JSON object per line, one JSON array, or a table whose first line names the columns; plain prompts go in a file named .txt.",
+            f"this is neither JSON nor CSV nor Parquet: it begins with {_beginning(path)!r}",
+            "Give one JSON object per line, one JSON array, or a table with column names in its first line. "
+            "Put plain prompts in a file named .txt.",
             file=str(path),
         )
     yield from KINDS[kind](path, meter)
 
 
 def read_lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, str, str]]:
-    """(line number, text, problem) for each line that is not blank."""
+    """Yield (line number, text, problem) for each line that is not blank."""
     for number, raw in _raw_lines(path, meter):
         try:
             text = raw.decode("utf-8").strip()
@@ -88,9 +92,9 @@ def read_lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, st
 
 
 def detect_kind(path: Path) -> str:
-    """'lines' (JSON Lines), 'values' (an array, or objects over several lines), 'table' (CSV), 'parquet' or 'text'.
+    """Return 'lines' (JSON Lines), 'values' (an array, or objects over lines), 'table' (CSV), 'parquet' or 'text'.
 
-    Raises BadInput for what is not a readable, non-empty file of UTF-8 text.
+    Raises BadInput for anything but a readable, non-empty file of UTF-8 text or Parquet.
     """
     head = _head(path)
     for magic, name in OTHER_KINDS.items():
@@ -113,20 +117,23 @@ def detect_kind(path: Path) -> str:
 
 
 def _delimiter(path: Path, head: str) -> str | None:
-    """What parts the cells of a table; a file named .txt is one only where its first line has a name that we know."""
-    found = sheets.detect_delimiter(head, KNOWN)
+    """Return the delimiter of a table.
+
+    A file named .txt is a table only if its first line holds a name in KNOWN.
+    """
+    delimiter = sheets.detect_delimiter(head, KNOWN)
     plain = path.name.removesuffix(".gz").endswith(".txt")
     return (
         None
-        if found
+        if delimiter
         and plain
-        and not KNOWN & {name.strip(' "').casefold() for name in head.partition("\n")[0].split(found)}
-        else found
+        and not KNOWN & {name.strip(' "').casefold() for name in head.partition("\n")[0].split(delimiter)}
+        else delimiter
     )
 
 
 def _objects_kind(text: str) -> str:
-    """Whether text that begins with { holds an object per line or objects that stretch over lines."""
+    """Return 'lines' for text with one object per line, 'values' for objects over several lines."""
     first, *others = [line for line in text.split("\n") if line.strip()]
     try:
         json.loads(first)
@@ -164,7 +171,7 @@ def _table(path: Path, meter: Meter | None) -> Iterator[Row]:
 
 
 def _parquet(path: Path, meter: Meter | None) -> Iterator[Row]:
-    with open_bytes(path):  # says what is wrong with a path; another library reads it, whose place no meter knows
+    with open_bytes(path):  # checks the path; pyarrow reads the file, so the meter does not see it
         yield from (Row(*row) for row in read_parquet_rows(path))
 
 
@@ -178,12 +185,12 @@ def _object(line: int, value: object) -> Row:
 
 
 def _raw_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines without their ends; blank ones left out."""
+    """Yield numbered lines without their ends, blank ones left out."""
     return ((number, raw.rstrip(b"\r\n")) for number, raw in _physical_lines(path, meter) if raw.strip())
 
 
 def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines with their ends, the byte order mark taken off."""
+    """Yield numbered lines with their ends, without the byte order mark."""
     with open_bytes(path, meter) as stream:
         number = 0
         while True:
@@ -202,7 +209,7 @@ def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, byte
 
 
 def _head(path: Path) -> bytes:
-    """What the file begins with; of one that is cut off before that, what there is. Raises BadInput where there is nothing."""
+    """Return the first bytes of the file, or all of a shorter one. Raises BadInput if none can be read."""
     head = b""
     with open_bytes(path) as stream:
         try:

@@ -1,4 +1,4 @@
-"""What every format is read into and written from: prompts, instructions, preferences, completions, before they have ids."""
+"""Shapes: prompts, instructions, preferences, pairs and completions of any format, before they have ids."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from data.tables.instructions import instruction_prompt
 
 MARGINS = (1, 2, 3)  # slightly, clearly, significantly better
-CLEARLY = 2  # what a row says that states no margin on this scale
+CLEARLY = 2  # the margin of a row without one on this scale
 
 
 @dataclass(frozen=True, slots=True)
 class PromptShape:
-    """A prompt: what a person reads, and its turns as {role, content} when it is more than one user's text."""
+    """A prompt: its text, and its turns as {role, content} if it has more than one user's text."""
 
     text: str
     messages: list[dict] | None = None
@@ -22,7 +22,7 @@ class PromptShape:
 
 @dataclass(frozen=True, slots=True)
 class InstructionShape:
-    """One Alpaca triple. `defects` lists what is known to be wrong with the output."""
+    """One Alpaca triple. `defects` lists the known defects of the output."""
 
     instruction: str
     input: str
@@ -34,17 +34,17 @@ class InstructionShape:
 
     @property
     def prompt(self) -> PromptShape:
-        """The prompt that the triple asks: the instruction, then its input as a paragraph of its own."""
+        """Return the prompt of the triple: the instruction, then its input as a paragraph."""
         return PromptShape(instruction_prompt(self.instruction, self.input), self.messages, self.family)
 
 
 Answer = tuple[str, str | None]
-"""A text, and the model that wrote it where the file says so."""
+"""A text, and the model that wrote it if the file names one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one labeler (as the file calls them) said of two answers: the winner is 0 or 1, None for a tie."""
+    """The vote of one labeler (by the name in the file) on two answers: the winner 0 or 1, None for a tie."""
 
     winner: int | None
     margin: int = CLEARLY
@@ -54,7 +54,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class PairShape:
-    """Two answers to a prompt and what people said of them: several votes, one, or none yet."""
+    """Two answers to a prompt with the votes on them: several, one or none."""
 
     prompt: PromptShape
     answers: tuple[Answer, Answer]
@@ -64,9 +64,9 @@ class PairShape:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceShape:
-    """One answer preferred over another. `margin` 1 to 3; `source` is 'simulated' for labels that no person gave.
+    """One answer preferred over another. `margin` is 1 to 3; `source` is 'simulated' for simulated labels.
 
-    `labeler` is what the file calls the one who said it.
+    `labeler` is the labeler's name in the file.
     """
 
     prompt: PromptShape
@@ -80,14 +80,14 @@ class PreferenceShape:
 
     @property
     def pair(self) -> PairShape:
-        """The same as two answers and a vote for the first."""
+        """Return the same as two answers with a vote for the first."""
         answers = ((self.chosen, self.chosen_model), (self.rejected, self.rejected_model))
         return PairShape(self.prompt, answers, (Vote(0, self.margin, self.labeler),), self.source)
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionShape:
-    """An answer that a model elsewhere gave."""
+    """A completion of a model elsewhere."""
 
     prompt: PromptShape
     text: str

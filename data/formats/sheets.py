@@ -1,4 +1,7 @@
-"""CSV: a head line with names, then a row for each record, whose cells may hold line breaks (RFC 4180). Comma, tab or semicolon."""
+"""CSV: a head line with names, then a row per record; cells may hold line breaks (RFC 4180).
+
+The delimiter is a comma, a tab or a semicolon.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,22 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from data.formats.values import LONGEST
 
 DELIMITERS = ",\t;"
 NAME = re.compile(r"\w[\w .:/()-]{0,59}")
 STRUCTURED = re.compile(r"messages|conversations?(_[ab])?|facts|defects|margin|winner_\w+|annotator\d+")
-"""Columns whose values are lists, objects or numbers, which a cell holds as JSON."""
+"""Columns whose cells hold lists, objects or numbers as JSON."""
 
 Record = tuple[int, dict, str]
-"""Line on which it begins, its cells by name (None where empty), and what is wrong with it."""
+"""The line on which it begins, its cells by name (None if empty), and its problem."""
 
 
 def detect_delimiter(head: str, known: frozenset[str]) -> str | None:
-    """What parts the cells of text that begins a table: its first record holds a `known` name, or names as many as the second has cells.
+    """Return the delimiter of text that begins a table; None for text that is no table.
 
-    None for text that is no table.
+    The first record must hold a `known` name, or as many names as the second record has cells.
     """
     for delimiter in DELIMITERS:
         first, second = (*_cells(head, delimiter), [], [])[:2]
@@ -36,7 +38,10 @@ def detect_delimiter(head: str, known: frozenset[str]) -> str | None:
 
 
 def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
-    """Every record below the head. `lines` keep their ends; bytes that are not UTF-8 are in them as lone surrogates."""
+    """Yield every record below the head.
+
+    `lines` keep their ends and hold bytes that are not UTF-8 as lone surrogates.
+    """
     csv.field_size_limit(LONGEST)  # of the whole process; the default would refuse a cell above 128 KiB
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     names: list[str] | None = None
@@ -66,12 +71,12 @@ def _record(names: list[str], cells: list[str]) -> tuple[dict, str]:
 
 
 def find_undecodable(text: str) -> str:
-    """What is wrong with text that was decoded with `surrogateescape`; empty where nothing is."""
-    found = next((mark for mark in text if "\udc80" <= mark <= "\udcff"), "") if not text.isascii() else ""
-    return f"not UTF-8 text (byte 0x{ord(found) - 0xDC00:02x}); save the file as CSV in UTF-8" if found else ""
+    """Return the problem of text that was decoded with `surrogateescape`; empty if there is none."""
+    escaped = next((mark for mark in text if "\udc80" <= mark <= "\udcff"), "") if not text.isascii() else ""
+    return f"not UTF-8 text (byte 0x{ord(escaped) - 0xDC00:02x}); save the file as CSV in UTF-8" if escaped else ""
 
 
-def _value(name: str, cell: str) -> Any:
+def _value(name: str, cell: str) -> object:
     if not cell:
         return None
     if STRUCTURED.fullmatch(name):
@@ -93,13 +98,13 @@ def _broken(error: str) -> str:
 
 
 def _cells(head: str, delimiter: str) -> list[list[str]]:
-    """The first two records of what was looked at, as far as they can be read."""
-    found: list[list[str]] = []
+    """Return the first two records of the head, as far as they can be read."""
+    records: list[list[str]] = []
     try:
         for cells in csv.reader(head.splitlines(keepends=True), delimiter=delimiter):
-            found += [cells] if cells else []
-            if len(found) == 2:
+            records += [cells] if cells else []
+            if len(records) == 2:
                 break
     except csv.Error:
         pass
-    return found
+    return records

@@ -1,7 +1,7 @@
-"""Rows into files of every kind, a few at a time: JSON Lines, a JSON array, CSV, Parquet; what a file's name ends in says which.
+"""Writers of row files, a few rows at a time: JSON Lines, a JSON array, CSV, Parquet; the name's ending decides.
 
-All but Parquet (which packs itself) are gzipped where the name ends in .gz. Texts are written as they are, byte for byte, also where
-a spreadsheet would take one that begins with = + - or @ for a formula: a changed text would be another answer (docs/formats.md).
+All but Parquet are gzipped if the name ends in .gz. Texts are written byte for byte, also if a spreadsheet would read
+one that begins with = + - or @ as a formula: a changed text would be another answer (docs/formats.md).
 """
 
 from __future__ import annotations
@@ -12,25 +12,28 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from data.errors import BadInput
 
 Columns = Mapping[str, str]
-"""Name -> kind of value: text, integer, number, texts, integers, messages, json (anything else, written as JSON text)."""
-Write = Callable[[dict], None]
+"""Name -> kind of value: text, integer, number, texts, integers, messages, or json (anything else, as JSON text)."""
+Write = Callable[[dict], object]
 
 KINDS = ("jsonl", "csv", "parquet")
-BATCH = 4096  # rows in one row group's share of memory
+BATCH = 4096  # rows of a Parquet row group
 
 
 @contextmanager
 def open_table(path: Path, name: str, columns: Columns) -> Iterator[Write]:
-    """A function that writes one row to `path`; `name` says the kind of file. CSV and Parquet have these columns, in this order."""
+    """Return a function that writes one row to `path`; `name` decides the kind of file.
+
+    CSV and Parquet have these columns, in this order. Raises BadInput for Parquet with .gz.
+    """
     ending = name.removesuffix(".gz").rpartition(".")[2]
     if ending == "parquet":
         if name.endswith(".gz"):
-            raise BadInput("Parquet is packed already", "Leave .gz away.", file=name)
+            raise BadInput("Parquet is compressed already", "Leave out .gz.", file=name)
         with _parquet(path, columns) as write:
             yield write
         return
@@ -71,13 +74,13 @@ def _csv(stream: IO[str], columns: Columns) -> Iterator[Write]:
     yield write
 
 
-def _cell(value: Any, plain: bool) -> Any:
+def _cell(value: object, plain: bool) -> object:
     return value if plain or value is None else json.dumps(value, ensure_ascii=False)
 
 
 @contextmanager
 def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
-    import pyarrow as pa  # takes a second, which only those who ask for Parquet wait
+    import pyarrow as pa  # takes a second, so only Parquet exports load it
     import pyarrow.parquet as pq
 
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -93,7 +96,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     batch: list[dict] = []
 
-    def flush(writer: Any) -> None:
+    def flush(writer: pq.ParquetWriter) -> None:
         cells = {name: [_cell(row.get(name), kind != "json") for row in batch] for name, kind in columns.items()}
         arrays = [pa.array(cells[field.name], field.type) for field in schema]
         writer.write_batch(pa.record_batch(arrays, schema=schema))
@@ -112,7 +115,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
 
 
 def format_json_line(row: dict) -> str:
-    """One line; escaped to ASCII where a rejected row holds what UTF-8 cannot say."""
+    """Return one line of JSON, escaped to ASCII if a rejected row holds text that UTF-8 cannot encode."""
     text = json.dumps(row, ensure_ascii=False)
     return text if text.isascii() or _encodes(text) else json.dumps(row)
 

@@ -1,4 +1,4 @@
-"""JSON values out of a stream without holding the file: the elements of one array, or values one after another."""
+"""JSON values of a stream without the whole file in memory: the elements of an array, or values in sequence."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from data.errors import BadInput
 from data.formats.opening import BROKEN, make_read_error
 
-LONGEST = 16 << 20  # characters (or bytes) in one row; more is a broken file, not a row
+LONGEST = 16 << 20  # characters or bytes of one row; a longer one is a broken file
 CHUNK = 1 << 16
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def read_json_values(stream: IO[bytes], path: Path) -> Iterator[tuple[int, object]]:
-    """(line it begins on, value) for each element of a JSON array, or for each of several values in a row.
+def read_json_values(stream: BufferedIOBase, path: Path) -> Iterator[tuple[int, object]]:
+    """Yield (line it begins on, value) for each element of a JSON array, or for each of several values.
 
-    Raises BadInput where the text stops being JSON, with the line; nothing after that can be trusted.
+    Raises BadInput with the line at which the text stops being JSON.
     """
     window = _Window(stream, path)
     if window.next_character() == "[":
@@ -48,9 +48,9 @@ def _elements(window: _Window) -> Iterator[tuple[int, object]]:
 
 
 class _Window:
-    """The part of the text that is held: characters from `position` on are still to be read."""
+    """The part of the text in memory: characters from `position` on are unread."""
 
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
+    def __init__(self, stream: BufferedIOBase, path: Path) -> None:
         self.stream, self.path = stream, path
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self.scan = json.JSONDecoder().raw_decode
@@ -58,21 +58,22 @@ class _Window:
         self.line, self.counted = 1, 0  # line ends are counted up to here
 
     def next_character(self) -> str:
-        """The next character that is not white space; empty at the end of the file."""
+        """Return the next character that is not white space; empty at the end of the file."""
         while True:
-            self.position = SPACE.match(self.text, self.position).end()
+            if space := SPACE.match(self.text, self.position):
+                self.position = space.end()
             if self.position < len(self.text) or self.ended:
                 return self.text[self.position : self.position + 1]
             self._more(CHUNK)
 
     def skip(self) -> None:
-        """Go past one character."""
+        """Advance past one character."""
         self.position += 1
 
     def value(self) -> tuple[int, object]:
-        """The value that begins at the next character, and the line of its first character."""
+        """Return the value at the next character, and the line of its first character."""
         self.next_character()
-        wanted = CHUNK
+        size = CHUNK
         while True:
             try:
                 value, end = self.scan(self.text, self.position)
@@ -89,15 +90,15 @@ class _Window:
                     line = self._line_at(self.position)
                     self.position = end
                     return line, value
-            self._more(wanted)
-            wanted *= 2
+            self._more(size)
+            size *= 2
 
-    def wrong(self, what: str, position: int | None = None) -> BadInput:
-        """The error for this place; without a reason, that the file ends too early."""
+    def wrong(self, reason: str, position: int | None = None) -> BadInput:
+        """Return the error for this position; without a reason, that the file ends too early."""
         line = self._line_at(self.position if position is None else position)
-        if not what:
+        if not reason:
             return BadInput("the JSON ends in the middle", "Fetch the whole file.", file=str(self.path), line=line)
-        return BadInput(f"not valid JSON: {what}", "Correct the file.", file=str(self.path), line=line)
+        return BadInput(f"not valid JSON: {reason}", "Correct the file.", file=str(self.path), line=line)
 
     def _undecodable(self, error: json.JSONDecodeError) -> BadInput:
         cut = error.pos >= len(self.text.rstrip()) or error.msg.startswith("Unterminated string")
@@ -113,7 +114,7 @@ class _Window:
         return self.line
 
     def _more(self, size: int) -> None:
-        """Forget what is behind the position and read on."""
+        """Drop the text before the position and read on."""
         self._line_at(self.position)
         try:
             raw = self.stream.read(size)

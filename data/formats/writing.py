@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place under another name, synced, then renamed."""
+"""Atomic files: each is written next to its place under another name, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from data.errors import BadInput
 from data.formats.tables import Columns, Write, open_table
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""No room is left on the disk, or of what one may use of it."""
+"""Error numbers of a full disk and of a used-up quota."""
 
 
 @contextmanager
 def atomic_file(out: Path, *, force: bool = False) -> Iterator[Path]:
-    """A path to write to, which becomes `out` when the block ends well and is gone when it does not.
+    """Yield a path to write to. It becomes `out` if the block succeeds, and is deleted if it fails.
 
-    Raises BadInput where `out` exists (without `force`) or cannot be written.
+    Raises BadInput if `out` exists (without `force`) or cannot be written.
     """
     _free(out, force)
     try:
@@ -44,10 +44,13 @@ def atomic_file(out: Path, *, force: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
-    """The same for a folder: files put into the one yielded appear together under `out`."""
+    """Yield a folder to write to. It becomes `out` if the block succeeds, and is deleted if it fails.
+
+    Raises BadInput as `atomic_file`, and if `out` is a file.
+    """
     _free(out, force)
     if out.exists() and not out.is_dir():
-        raise BadInput("a file has this name already", "Name a folder.", file=str(out))
+        raise BadInput("a file has this name", "Name a folder.", file=str(out))
     try:
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
@@ -68,7 +71,7 @@ def atomic_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 def write_rows(out: Path, rows: Iterable[dict], *, columns: Columns | None = None, force: bool = False) -> int:
-    """The rows as a file of the kind that its name says (`data.formats.tables`); the number of them."""
+    """Write the rows to a file of the kind that its name says (`data.formats.tables`); return their number."""
     count = 0
     with atomic_file(out, force=force) as part:
         with open_table(part, out.name, columns or {}) as write:
@@ -89,9 +92,9 @@ def write_splits(
     readme: Callable[[Mapping[str, int]], str],
     force: bool,
 ) -> dict:
-    """The rows as a folder with a file for each `split` ("train" where a row has none) and a README -> {file name: rows}.
+    """Write a folder with a file for each `split` ("train" for rows without one) and a README.
 
-    `readme` is given the number of rows of each file once they are written.
+    Returns {split: rows}; `readme` gets the same numbers. Raises BadInput if there are no rows.
     """
     counts: dict[str, int] = {}
     with atomic_folder(out, force=force) as part:
@@ -112,13 +115,13 @@ def write_splits(
 
 def _free(out: Path, force: bool) -> None:
     if out.exists() and not force:
-        raise BadInput("this exists already", "Name another file, or replace it with --force.", file=str(out))
+        raise BadInput("this file or folder exists", "Use another name, or replace it with --force.", file=str(out))
     if not out.parent.is_dir():
-        raise BadInput(f"there is no folder {str(out.parent)!r}", "Make it, or name another place.", file=str(out))
+        raise BadInput(f"there is no folder {str(out.parent)!r}", "Create it, or choose another one.", file=str(out))
 
 
 def make_write_error(out: Path, error: OSError) -> BadInput:
-    """Why `out` could not be written, and what to do."""
+    """Return the error for an `out` that cannot be written, with its remedy."""
     if error.errno in FULL:
         return BadInput("cannot be written: the disk is full", "Free some space.", file=str(out))
     return BadInput(
@@ -135,7 +138,7 @@ def _sync(path: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's mask: temporary files are private, what replaces them must be as any new file."""
+    """Return the mask of the process. Temporary files are private; their replacements have the usual mode."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -140,7 +140,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(store, policy, tm
     with pytest.raises(BadInput, match="'x' is not the id of a policy"):
         export_policy(store, "x", tmp_path / "out")
     (tmp_path / "taken").mkdir()
-    with pytest.raises(BadInput, match="this exists already"):
+    with pytest.raises(BadInput, match="this file or folder exists"):
         export_policy(store, found.public, tmp_path / "taken")
     (store.home / found.adapter / "adapter_config.json").unlink()
     with pytest.raises(BadInput, match="has no adapter"):

@@ -1,4 +1,4 @@
-"""Every column of a comparison, as export writes it: two texts as they stood, and the label of the left one (1, 0.5, 0)."""
+"""The format with every column of a comparison: two texts as shown, and the label of the left one (1, 0.5, 0)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ WINNERS = {1: 0, 0: 1, 0.5: None}
 
 
 def matches(row: dict) -> bool:
-    """Whether a row is in this format."""
+    """Return whether a row is in this format."""
     return {"a_text", "b_text", "label"} <= row.keys()
 
 
 def read_prompt(row: dict) -> PromptShape:
-    """The prompt, as messages where it has them."""
+    """Return the prompt, as messages if the row has them."""
     return read_prompt_value(row.get("messages") or read_field(row, "prompt"), "prompt")
 
 
 def read_preference(row: dict) -> PairShape:
-    """The two answers and what was said of them."""
-    about = read_metadata(row)
+    """Return the two answers and the vote."""
+    metadata = read_metadata(row)
     label = row["label"] if "label" in row else read_field(row, "label")
     if not isinstance(label, (int, float)) or label not in WINNERS:
         raise BadRow(f"'label' must be 1, 0.5 or 0, not {str(label)[:40]!r}", "label")
-    vote = Vote(WINNERS[label], about["margin"], about["labeler"])
-    answers = tuple((read_text(row, f"{side}_text"), read_optional_text(row, f"{side}_model")) for side in "ab")
-    return PairShape(read_prompt(row), answers, (vote,), about["source"])
+    vote = Vote(WINNERS[label], metadata["margin"], metadata["labeler"])
+    first, second = ((read_text(row, f"{side}_text"), read_optional_text(row, f"{side}_model")) for side in "ab")
+    return PairShape(read_prompt(row), (first, second), (vote,), metadata["source"])

@@ -1,6 +1,6 @@
-"""The Alpaca format: instruction, input, output, text; with chosen and rejected beside them it holds preferences.
+"""The Alpaca format: instruction, input, output, text; with `chosen` and `rejected` it holds preferences.
 
-`text` is never read: it is made again from the three by the template of the Stanford Alpaca project.
+`text` is never read. Export writes it from the other three by the template of the Stanford Alpaca project.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ TEMPLATE_WITH_INPUT = (
 
 
 def matches(row: dict) -> bool:
-    """Whether a row is in this format."""
+    """Return whether a row is in this format."""
     return "instruction" in row
 
 
 def read_prompt(row: dict) -> PromptShape:
-    """The prompt of an Alpaca row."""
+    """Return the prompt of an Alpaca row."""
     row = _first_instance(row)
-    instruction, more = read_text(row, "instruction"), _input(row)
-    return InstructionShape(instruction, more, "", family=read_optional_text(row, "family")).prompt
+    instruction, input = read_text(row, "instruction"), _input(row)
+    return InstructionShape(instruction, input, "", family=read_optional_text(row, "family")).prompt
 
 
 def read_instruction(row: dict) -> InstructionShape:
-    """The triple of an Alpaca row, with the family and the marked defects of the starter's rows."""
+    """Return the triple of a row, with the family and the marked defects of the starter's rows."""
     row = _first_instance(row)
     return InstructionShape(
         read_text(row, "instruction"),
@@ -46,27 +46,30 @@ def read_instruction(row: dict) -> InstructionShape:
 
 
 def read_preference(row: dict) -> PreferenceShape:
-    """An Alpaca row with `chosen` and `rejected`; its `output` is not read."""
+    """Return the preference of a row with `chosen` and `rejected`; its `output` is not read."""
     return PreferenceShape(read_prompt(row), read_text(row, "chosen"), read_text(row, "rejected"), **read_metadata(row))
 
 
 def write_instruction(shape: InstructionShape) -> dict:
-    """The row of an instruction, `text` made by the template."""
+    """Return the row of an instruction, with `text` from the template."""
     triple = {"instruction": shape.instruction, "input": shape.input, "output": shape.output}
     template = TEMPLATE_WITH_INPUT if shape.input else TEMPLATE
     return triple | {"text": template.format(**triple)}
 
 
 def write_preference(shape: PreferenceShape) -> dict:
-    """The row of a preference; the prompt stands whole in `instruction`, the chosen answer also in `output`."""
+    """Return the row of a preference: the whole prompt in `instruction`, the chosen answer also in `output`.
+
+    Raises BadRow for a conversation of several turns.
+    """
     if len(as_messages(shape.prompt)) > 1:
-        raise BadRow("a conversation has no place in the Alpaca format")
+        raise BadRow("the Alpaca format cannot hold a conversation of several turns")
     triple = {"instruction": shape.prompt.text, "input": "", "output": shape.chosen}
     return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
 
 
 def _first_instance(row: dict) -> dict:
-    """Self-Instruct's task files keep input and output in `instances`, of which the first is taken."""
+    """Return the row with input and output of its first `instances` entry, as in Self-Instruct's task files."""
     instances = row.get("instances")
     if isinstance(instances, list) and instances and isinstance(instances[0], dict):
         return row | {key: instances[0].get(key, "") for key in ("input", "output")}
@@ -74,13 +77,13 @@ def _first_instance(row: dict) -> dict:
 
 
 def _input(row: dict) -> str:
-    """The input; what Alpaca files write where there is none is taken as none."""
-    found = read_text(row, "input", blank=True)
-    return "" if found.strip().lower() in ("", "<noinput>") else found
+    """Return the input; the placeholders that Alpaca files write for no input become empty."""
+    value = read_text(row, "input", blank=True)
+    return "" if value.strip().lower() in ("", "<noinput>") else value
 
 
 def _defects(row: dict) -> tuple[str, ...]:
-    found = row.get("defects") or []
-    if not isinstance(found, list):
+    defects = row.get("defects") or []
+    if not isinstance(defects, list):
         raise BadRow("'defects' must be a list of names", "defects")
-    return tuple(check_text(item, "defects") for item in found)
+    return tuple(check_text(item, "defects") for item in defects)

@@ -1,4 +1,4 @@
-"""Prompts that are conversations: lists of {role, content}, the way chat templates take them."""
+"""Prompts that are conversations: lists of {role, content}, as chat templates take them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROLES = ("system", "user", "assistant")
 
 
 def read_messages(value: object, key: str) -> list[dict]:
-    """A list of messages with nothing in them but a known role and its text."""
+    """Return a list of messages that hold only a known role and its text. Raises BadRow."""
     if not isinstance(value, list) or not value:
         raise BadRow(f"{key!r} must be a list of messages", key)
     return [_message(item, f"{key}[{number}]") for number, item in enumerate(value)]
@@ -25,28 +25,31 @@ def _message(item: object, where: str) -> dict:
 
 
 def read_prompt_value(value: object, key: str) -> PromptShape:
-    """A prompt given as text or as messages."""
+    """Return a prompt given as text or as messages. Raises BadRow."""
     if isinstance(value, list):
         return make_prompt(read_messages(value, key), key)
     return PromptShape(check_text(value, key))
 
 
 def make_prompt(messages: list[dict], key: str) -> PromptShape:
-    """A conversation that awaits an answer. One user's message alone is the same prompt as its plain text."""
+    """Return a conversation that ends with a user's message as a prompt.
+
+    A single user's message is the same prompt as its plain text. Raises BadRow for any other end.
+    """
     if not messages or messages[-1]["role"] != "user":
-        raise BadRow(f"{key!r} must end with a user's message, so that there is something to answer", key)
+        raise BadRow(f"{key!r} must end with a user's message", key)
     if len(messages) == 1:
         return PromptShape(messages[0]["content"])
     return PromptShape(conversation_text(messages), messages)
 
 
 def as_messages(prompt: PromptShape) -> list[dict]:
-    """The prompt as messages, whichever way it was given."""
+    """Return the prompt as messages, also if it was given as text."""
     return prompt.messages or [{"role": "user", "content": prompt.text}]
 
 
 def read_answer(value: object, key: str) -> str:
-    """An answer given as text or as a list with one assistant's message."""
+    """Return an answer given as text or as a list with one assistant's message. Raises BadRow."""
     if not isinstance(value, list):
         return check_text(value, key)
     messages = read_messages(value, key)

@@ -1,4 +1,4 @@
-"""Single fields out of an imported row, each checked, each refusal naming the field and what to do."""
+"""Fields of an imported row, each checked. A refusal names the field and the remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 
 class BadRow(ValueError):
-    """One row that cannot be used: the reason, in words for the one who made the file."""
+    """A row that cannot be used, with the reason in words for the author of the file."""
 
     def __init__(self, reason: str, field: str | None = None) -> None:
         super().__init__(reason)
@@ -15,7 +15,7 @@ class BadRow(ValueError):
 
 
 def read_field(row: dict, key: str) -> object:
-    """row[key]; where it is missing, the nearest key that the row does have is named."""
+    """Return row[key]. Raises BadRow that names the most similar key of the row."""
     if key in row:
         return row[key]
     near = difflib.get_close_matches(key, [other for other in row if isinstance(other, str)], 1, 0.6)
@@ -26,14 +26,14 @@ def read_field(row: dict, key: str) -> object:
 
 
 def read_text(row: dict, key: str, *, blank: bool = False) -> str:
-    """A text field, kept as it is. With `blank` it may be absent or empty."""
+    """Return a text field unchanged. With `blank` it may be absent or empty."""
     if blank and row.get(key) is None:
         return ""
     return check_text(read_field(row, key), key, blank=blank)
 
 
 def check_text(value: object, key: str, *, blank: bool = False) -> str:
-    """`value`, when it is text that can be stored and shown."""
+    """Return `value` if it is text that the store can hold. Raises BadRow."""
     if value is None:
         raise BadRow(f"{key!r} is empty", key)
     if not isinstance(value, str):
@@ -45,10 +45,10 @@ def check_text(value: object, key: str, *, blank: bool = False) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise BadRow(f"{key!r} contains half of a surrogate pair, which is no character", key) from None
+        raise BadRow(f"{key!r} contains half of a surrogate pair, which is not a character", key) from None
     return value
 
 
 def read_optional_text(row: dict, key: str) -> str | None:
-    """A text field that may be absent or null."""
+    """Return a text field that may be absent or null."""
     return None if row.get(key) is None else check_text(row[key], key)

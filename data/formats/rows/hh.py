@@ -1,6 +1,6 @@
-"""The HH format of Anthropic's helpful and harmless data: two whole transcripts, equal up to the last answer.
+r"""The HH format of Anthropic's helpful and harmless data: two transcripts that differ in the last answer only.
 
-"\\n\\nHuman: question\\n\\nAssistant: answer"
+A transcript is "\n\nHuman: question\n\nAssistant: answer".
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ SPEAKER = {role: name for name, role in ROLE.items()}
 
 
 def matches(row: dict) -> bool:
-    """Whether a row is in this format."""
+    """Return whether a row is in this format."""
     return all(isinstance(row.get(key), str) and row[key].startswith(HUMAN) for key in ("chosen", "rejected"))
 
 
 def read_preference(row: dict) -> PreferenceShape:
-    """The prompt is what both transcripts share up to their last common "Assistant:", the answers what follows."""
+    """Return both answers and their prompt.
+
+    The prompt is what both transcripts share up to their last common "Assistant:"; the answers follow it.
+    """
     chosen, rejected = read_text(row, "chosen"), read_text(row, "rejected")
     shared = os.path.commonprefix([chosen, rejected])
     end = shared.rfind(ASSISTANT)
@@ -34,40 +37,41 @@ def read_preference(row: dict) -> PreferenceShape:
             f"'chosen' and 'rejected' must both begin with {HUMAN!r} and share a turn before {ASSISTANT!r}", "chosen"
         )
     end += len(ASSISTANT)
-    answers = {key: _answer(row[key][end:], key) for key in ("chosen", "rejected")}
-    return PreferenceShape(read_transcript(shared[: end - len(ASSISTANT)]), **answers, **read_metadata(row))
+    prompt = read_transcript(shared[: end - len(ASSISTANT)])
+    answers = [_answer(row[key][end:], key) for key in ("chosen", "rejected")]
+    return PreferenceShape(prompt, answers[0], answers[1], **read_metadata(row))
 
 
 def write_preference(shape: PreferenceShape) -> dict:
-    """Both transcripts. Raises BadRow for what the format cannot say: a system message, a text with a marker in it."""
+    """Return both transcripts. Raises BadRow for a system message and for a text that contains a marker."""
     prompt = "".join(_turn(message["role"], message["content"]) for message in as_messages(shape.prompt))
     return {key: prompt + _turn("assistant", getattr(shape, key)) for key in ("chosen", "rejected")}
 
 
 def read_transcript(transcript: str) -> PromptShape:
-    """The prompt written as a transcript that ends with a human's turn."""
+    """Return the prompt of a transcript that ends with a human's turn."""
     parts = MARKER.split(transcript)[1:]  # name, text, name, text, ...
     messages = [
-        {"role": ROLE[name], "content": check_text(_unspaced(said), f"{name}'s turn")}
-        for name, said in zip(parts[::2], parts[1::2], strict=True)
+        {"role": ROLE[name], "content": check_text(_unspaced(text), f"{name}'s turn")}
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
     ]
     return make_prompt(messages, "chosen")
 
 
-def _answer(said: str, key: str) -> str:
-    if MARKER.search(said):
+def _answer(text: str, key: str) -> str:
+    if MARKER.search(text):
         raise BadRow("the transcripts differ before their last answer: only the last one may", key)
-    return check_text(_unspaced(said), key)
+    return check_text(_unspaced(text), key)
 
 
-def _unspaced(said: str) -> str:
-    """The one space after the colon is the format's, any other white space the speaker's."""
-    return said.removeprefix(" ")
+def _unspaced(text: str) -> str:
+    """Return the text without the one space that the format puts after the colon."""
+    return text.removeprefix(" ")
 
 
-def _turn(role: str, said: str) -> str:
+def _turn(role: str, text: str) -> str:
     if role not in SPEAKER:
-        raise BadRow(f"a {role} message has no place in the HH format")
-    if MARKER.search(f"{said}\n\n"):
+        raise BadRow(f"a {role} message cannot be written in the HH format")
+    if MARKER.search(f"{text}\n\n"):
         raise BadRow("a text contains a speaker's name as the HH format writes it")
-    return f"\n\n{SPEAKER[role]}: {said}"
+    return f"\n\n{SPEAKER[role]}: {text}"

@@ -1,6 +1,8 @@
-"""What a preference row may state beside its texts: margin, origin, labeler, models. Every format shares these keys."""
+"""Metadata of a preference row: margin, source, labeler, models. Every format shares these keys."""
 
 from __future__ import annotations
+
+from typing import TypedDict
 
 from data.formats.rows.fields import check_text, read_optional_text
 from data.formats.shapes import CLEARLY, MARGINS
@@ -8,15 +10,25 @@ from data.formats.shapes import CLEARLY, MARGINS
 LONGEST_NAME = 80
 
 
-def read_metadata(row: dict) -> dict:
-    """Keyword arguments for `PreferenceShape`. A label that a file marks as simulated stays simulated.
+class Metadata(TypedDict):
+    """The arguments of `PreferenceShape` that are not its texts."""
 
-    A margin other than 1, 2 or 3 belongs to another scale and says nothing on this one.
+    margin: int
+    labeler: str
+    source: str
+    chosen_model: str | None
+    rejected_model: str | None
+
+
+def read_metadata(row: dict) -> Metadata:
+    """Return keyword arguments for `PreferenceShape`. Simulated labels stay simulated.
+
+    A margin other than 1, 2 or 3 is on another scale and is ignored.
     """
     margin = row.get("margin")
-    known = isinstance(margin, (int, float)) and not isinstance(margin, bool) and margin in MARGINS
+    on_scale = isinstance(margin, (int, float)) and not isinstance(margin, bool) and margin in MARGINS
     return {
-        "margin": int(margin) if known else CLEARLY,
+        "margin": int(margin or CLEARLY) if on_scale else CLEARLY,
         "labeler": read_labeler(row, "labeler"),
         "source": read_source(row),
         "chosen_model": read_optional_text(row, "chosen_model"),
@@ -25,10 +37,10 @@ def read_metadata(row: dict) -> dict:
 
 
 def read_labeler(row: dict, key: str) -> str:
-    """What the file calls the one who said it; empty where it does not."""
+    """Return the labeler's name in the file; empty if the row has none."""
     return check_text(str(row.get(key) or ""), key, blank=True)[:LONGEST_NAME].strip()
 
 
 def read_source(row: dict) -> str:
-    """Where the label comes from: simulated ones stay simulated, whatever file they are in."""
+    """Return 'simulated' for labels that the file marks so, else 'import'."""
     return "simulated" if row.get("source") == "simulated" else "import"

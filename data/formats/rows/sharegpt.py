@@ -1,4 +1,7 @@
-"""ShareGPT chats: `conversations`, a list of {from, value}; with `chosen` and `rejected` beside it, preferences (as LLaMA-Factory writes them)."""
+"""ShareGPT chats: `conversations`, a list of {from, value}.
+
+With `chosen` and `rejected`, as LLaMA-Factory writes them, a row holds a preference.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"} | {
     role: role for role in ROLES
 }
-"""What these files call the ones who speak, and what we do."""
+"""Names of the speakers in these files -> roles of messages."""
 
 
 def matches(row: dict) -> bool:
-    """Whether a row is in this format."""
+    """Return whether a row is in this format."""
     return "conversations" in row
 
 
 def read_prompt(row: dict) -> PromptShape:
-    """All turns up to the last human's; an answer at the end is not read."""
+    """Return all turns up to the last human's; an answer at the end is not read."""
     messages = _turns(row)
     return make_prompt(messages[:-1] if messages[-1]["role"] == "assistant" else messages, "conversations")
 
 
 def read_instruction(row: dict) -> InstructionShape:
-    """The last answer is the one to imitate; all turns before it are its prompt."""
+    """Return the last answer as the output, and all turns before it as the prompt."""
     *before, last = _turns(row)
     if last["role"] != "assistant":
         raise BadRow("'conversations' must end with the assistant's (gpt) turn", "conversations")
-    asked = make_prompt(before, "conversations")
-    return InstructionShape(asked.text, "", last["content"], asked.messages, read_optional_text(row, "family"))
+    prompt = make_prompt(before, "conversations")
+    return InstructionShape(prompt.text, "", last["content"], prompt.messages, read_optional_text(row, "family"))
 
 
 def read_preference(row: dict) -> PreferenceShape:
-    """A conversation that awaits an answer, and two answers to it, each one turn."""
-    answers = {key: _answer(read_field(row, key), key) for key in ("chosen", "rejected")}
-    return PreferenceShape(make_prompt(_turns(row), "conversations"), **answers, **read_metadata(row))
+    """Return a conversation that ends with a question, and two answers to it of one turn each."""
+    chosen, rejected = (_answer(read_field(row, key), key) for key in ("chosen", "rejected"))
+    return PreferenceShape(make_prompt(_turns(row), "conversations"), chosen, rejected, **read_metadata(row))
 
 
 def _turns(row: dict) -> list[dict]:
@@ -61,7 +64,7 @@ def _answer(value: object, key: str) -> str:
 
 
 def _turn(item: object, where: str) -> object:
-    """A turn as a message; what is one already stays."""
+    """Return a turn as a message; a message stays as it is."""
     if not isinstance(item, dict) or {"role", "content"} <= item.keys():
         return item
     if not {"from", "value"} <= item.keys():

@@ -96,15 +96,15 @@ def test_each_annotator_of_a_pair_has_a_vote_and_the_key_names_the_models():
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (BATTLE | {"winner": "model_c"}, 'the winner "model_c" is none of model_a'),
+        (BATTLE | {"winner": "model_c"}, 'the winner "model_c" is unknown; use one of model_a'),
         (BATTLE | {"conversation_b": talk("Name a day.", "Monday.")}, "differ before their last answer"),
         (BATTLE | {"conversation_b": talk("하늘은 무슨 색?")}, "must end with the assistant's answer"),
         (BATTLE | {"conversation_b": BATTLE["conversation_a"]}, "the two answers are the same text"),
         (RELEASE | {"winner_model_b": 1}, "'model_a' and 'model_b' are both marked"),
-        (RELEASE | {"response_b": '["a", "b"]'}, "'prompt' has 1 turns and 'response_b' 2"),
+        (RELEASE | {"response_b": '["a", "b"]'}, "'prompt' has 1 turns and 'response_b' has 2"),
         (PANDA | {"annotator2": 3}, "'annotator2' must be 1, 2 or 0"),
         (PANDA | {"response1": True}, "'response1' must be text, not true"),
-        ({**BATTLE, "winner": None}, "nobody has said which answer is better.*--as pairs"),
+        ({**BATTLE, "winner": None}, "the row has no vote on the better answer.*--as pairs"),
         ({"prompt": "a", "a_text": "b", "b_text": "c", "label": 2}, "'label' must be 1, 0.5 or 0"),
     ],
 )

@@ -205,7 +205,7 @@ def test_hh_refuses_to_write_what_it_could_not_read():
     system = PreferenceShape(
         PromptShape("system: s\n\nuser: u", [{"role": "system", "content": "s"}, TURNS[0]]), "a", "b"
     )
-    with pytest.raises(BadRow, match="a system message has no place"):
+    with pytest.raises(BadRow, match="a system message cannot be written in the HH format"):
         hh.write_preference(system)
     with pytest.raises(BadRow, match="a speaker's name"):
         hh.write_preference(PreferenceShape(ASKED, "Blue.\n\nHuman: and?", "No."))
@@ -218,7 +218,7 @@ def test_an_implicit_row_whose_prompt_holds_the_template_is_refused():
 
 
 def test_a_format_that_holds_no_such_thing_is_named():
-    with pytest.raises(BadRow, match="the hh format holds no prompts"):
+    with pytest.raises(BadRow, match="the hh format has no prompts"):
         read_row({"prompt": "a"}, "prompts", "hh")
 
 

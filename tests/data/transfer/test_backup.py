@@ -53,7 +53,7 @@ def test_nothing_is_left_beside_the_backup(full, tmp_path):
     target.mkdir()
     back_up(full, target / "all.tar")
     assert [path.name for path in target.iterdir()] == ["all.tar"]
-    with pytest.raises(BadInput, match="this exists already"):
+    with pytest.raises(BadInput, match="this file or folder exists"):
         back_up(full, target / "all.tar")
     back_up(full, target / "all.tar", force=True)
 
