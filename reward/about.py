@@ -1,10 +1,10 @@
-"""reward.json: the base of a reward model, its fingerprint, and the units of its scores."""
+"""reward.json: a reward model's base, the fingerprint of that base, and the unit of its scores."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -17,10 +17,10 @@ ABOUT = "reward.json"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What stands in reward.json. `base` names the base model; `fingerprint` tells whether it is still the same.
+    """The content of reward.json. `base` names the base model, `fingerprint` holds the hashes that must not change.
 
-    `members` is how many reward models the folder holds; 1 where it is one itself. `cut_points` are the limits between
-    a tie and the grades of preference in log-odds, where they were learned.
+    `members` is the number of reward models in the folder, 1 unless it is an ensemble. `cut_points` are the limits
+    between a tie and the grades of preference in log-odds, if they were learned.
     """
 
     base: str
@@ -32,14 +32,14 @@ class About:
     cut_points: Sequence[float] = ()
 
 
-def in_units_of(reference: torch.Tensor, about: About) -> About:
-    """The same with the offset and scale that give these raw scores (N,) mean 0 and standard deviation 1."""
+def reference_units(reference: torch.Tensor) -> tuple[float, float]:
+    """Return the offset and scale that give these raw scores (N,) mean 0 and standard deviation 1."""
     scale = float(reference.std(correction=0)) if len(reference) > 1 else 1.0
-    return replace(about, offset=float(reference.mean()), scale=scale or 1.0)
+    return float(reference.mean()), scale or 1.0
 
 
-def about_base(base: Base) -> About:
-    """What a reward model just trained on `base` has to remember of it."""
+def describe_base(base: Base) -> About:
+    """Return what a reward model trained on `base` records about it."""
     return About(base.name, base.fingerprint, base.tokenizer.chat_template)
 
 
@@ -55,7 +55,7 @@ def write_about(path: str | Path, about: About) -> None:
 
 
 def read_about(path: Path) -> About:
-    """What stands in a folder's reward.json. Raises BadInput where there is none."""
+    """Read a folder's reward.json. Raises BadInput if there is none."""
     if not (path / ABOUT).is_file():
         raise BadInput(
             error=f"{str(path)!r} holds no reward model (no {ABOUT})",
@@ -65,8 +65,9 @@ def read_about(path: Path) -> About:
 
 
 def check_fingerprint(name: str, about: About, base: Base) -> None:
-    found = base.fingerprint
-    changed = [part for part, value in about.fingerprint.items() if found[part] != value]
+    """Raise BadInput if the base, its tokenizer or its template differ from those of the training."""
+    hashes = base.fingerprint
+    changed = [part for part, value in about.fingerprint.items() if hashes[part] != value]
     if changed:
         raise BadInput(
             error=f"reward model {name!r} was trained with another {' and another '.join(changed)} than {base.name!r} has",

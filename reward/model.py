@@ -1,143 +1,184 @@
-"""A reward model: a LoRA adapter on the shared base and one vector that reads a score off the answer's last token.
+"""Reward models: one or more LoRA adapters on the shared base, each with a vector that reads a score off the last token.
 
-Its folder is a PEFT adapter of a sequence-classification model (TRL's RewardTrainer made it, `PeftModel` reads it),
-with the tokenizer and `reward.json` beside it: base, fingerprint, offset and scale. What is scored always ends in an
-end token, as in training. Scores are (raw - offset) / scale; without reference samples offset is 0 and scale 1.
-The folder of an ensemble holds its members' folders instead of an adapter: see `reward.ensemble`.
+Every scored answer ends in an end token, as in training. Scores are (raw - offset) / scale; a model that was never
+calibrated has offset 0 and scale 1. All members share one base, so each row is encoded and padded once.
+
+Folder: a PEFT adapter of a sequence-classification model, the tokenizer, and `reward.json` (base, fingerprint, offset,
+scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json` each.
+
+Units: Bradley-Terry fixes a score up to a constant, and its size says how sure a member is. The mean over several
+members therefore takes both out of each member, by its offset and scale on the reference samples. The mean times the
+members' mean scale is in log-odds again, and is the ensemble's raw score.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from data.errors import BadInput
-from reward.about import About, check_fingerprint, in_units_of, read_about, save_about
-from reward.base.adapters import HEAD, read_adapter
+from reward.about import About, check_fingerprint, read_about, reference_units, save_about, write_about
 from reward.base.frozen_base import Base
+from reward.member import Member, load_alone, load_members, member_folder, save_member
 
 ROWS_AT_ONCE = 64
 Prompts = Sequence[str | Sequence[dict[str, str]]]
+Ids = Sequence[Sequence[int]]
 
 
 class RewardModel:
-    """Scores answers. `role` is the adapter's name on `base`, `head` a vector (D,)."""
+    """Score answers by the mean of the members. The deviation over the members is 0 for one member."""
 
-    def __init__(self, base: Base, role: str, head: torch.Tensor, about: About) -> None:
+    def __init__(self, base: Base, members: Sequence[Member], about: About) -> None:
         self.base = base
-        self.role = role
-        self.head = head.detach().float().to(base.device)
-        self.about = about
+        self.members = tuple(replace(m, head=m.head.detach().float().to(base.device)) for m in members)
+        self.about = replace(about, members=len(members))
 
     @classmethod
     def load(
         cls, path: str | Path, base: Base | str | None = None, device: str | torch.device | None = None
     ) -> RewardModel:
-        """Load from a folder, onto `base`, onto a base of its own read from the folder `base`, or from where it was trained.
-        A base of its own is put on `device`.
+        """Load from a folder, onto `base`, onto the base in the folder `base`, or onto the base it was trained on.
 
-        An ensemble's folder gives a `reward.ensemble.RewardEnsemble`. Raises BadInput where the folder is not a reward
-        model, or where the base, the tokenizer or the template is not the one it was trained with.
+        A base that is loaded here is put on `device`. Raises BadInput if the folder is not a reward model, or if the
+        base, the tokenizer or the template is not the one it was trained with.
         """
         path = Path(path)
         about = read_about(path)
         if not isinstance(base, Base):
             base = Base.load(base or about.base, device=device, chat_template=about.chat_template)
         check_fingerprint(path.name, about, base)
-        if about.members > 1:
-            from reward.ensemble import (
-                RewardEnsemble,  # a RewardModel itself: it can only be imported once this class is there
-            )
+        members = [load_alone(base, path)] if about.members == 1 else load_members(base, path, about.members)
+        return cls(base, members, about)
 
-            return RewardEnsemble.of_folder(path, base, about)
-        return cls.of_adapter(path, base, about, f"reward:{path.name}")
+    @property
+    def first_member(self) -> RewardModel:
+        """The first member as a reward model of its own, on the same adapter."""
+        return self.alone(0)
 
-    @classmethod
-    def of_adapter(cls, path: Path, base: Base, about: About, name: str) -> RewardModel:
-        """Load the one adapter in the folder as a role that is called `name`, with a number where that is taken."""
-        role = _free_name(name, base.adapters)
-        base.add_adapter(role, path)
-        return cls(base, role, read_adapter(path)[1][HEAD].flatten(), about)
+    @property
+    def tokenizer_hash(self) -> str:
+        """The hash of the tokenizer whose token ids `score` reads as completions."""
+        return self.base.fingerprint["tokenizer"]
 
-    def score(self, prompts: Prompts, completions: Sequence[str] | Sequence[Sequence[int]]) -> list[float]:
-        """One score per (prompt, completion), higher is better; completions are texts or lists of token ids."""
+    def alone(self, number: int) -> RewardModel:
+        """Return member `number` as a reward model of its own, on the same adapter; the only member is the model itself."""
+        if len(self.members) == 1:
+            return self
+        member = self.members[number]
+        about = replace(self.about, offset=member.offset, scale=member.scale, cut_points=member.cut_points)
+        return RewardModel(self.base, [replace(member, offset=0.0, scale=1.0)], about)
+
+    def score(self, prompts: Prompts, completions: Sequence[str] | Ids) -> list[float]:
+        """Return one score per (prompt, completion), higher is better; completions are texts or lists of token ids."""
         return self.score_ids(*self.encode(prompts, completions)).tolist()
 
-    def encode(
-        self, prompts: Prompts, completions: Sequence[str] | Sequence[Sequence[int]]
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        """Ids of the prompts and of the completions, which are texts or ids already."""
+    def encode(self, prompts: Prompts, completions: Sequence[str] | Ids) -> tuple[list[list[int]], list[list[int]]]:
+        """Return the ids of the prompts and of the completions, which are texts or ids already."""
         ids = [self.base.encode_completion(c) if isinstance(c, str) else list(c) for c in completions]
         return [self.base.encode_prompt(prompt) for prompt in prompts], ids
 
-    def score_ids(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Scores (N,) float32 on the CPU for token ids; an end token is appended where it is missing."""
+    def score_ids(self, prompt_ids: Ids, completion_ids: Ids) -> torch.Tensor:
+        """Return scores (N,) float32 on the CPU for token ids; a missing end token is appended."""
         return (self.raw_scores(prompt_ids, completion_ids) - self.about.offset) / self.about.scale
 
-    @torch.no_grad()
-    def raw_scores(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Scores (N,) as the head gives them: differences are log-odds of being preferred."""
-        rows = ended_rows(self.base, prompt_ids, completion_ids)
-        scores = torch.empty(len(rows))
-        with self.base.role(self.role):
-            for numbers, ids, mask in batches(self.base, rows):
-                scores[numbers] = self.last_token_scores(ids, mask)
-        return scores
+    def score_with_deviation(self, prompt_ids: Ids, completion_ids: Ids) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scores and deviations, (N,) each and in one unit: the members' mean and their spread around it."""
+        members = self._standardised(self._member_scores(prompt_ids, completion_ids))
+        size = self._unit / self.about.scale
+        return size * members.mean(0) - self.about.offset / self.about.scale, size * members.std(0, correction=0)
 
-    def calibrate(self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]) -> None:
-        """Fix offset and scale so that these reference samples have mean 0 and standard deviation 1."""
-        self.about = in_units_of(self.raw_scores(prompt_ids, completion_ids).double(), self.about)
+    def raw_scores(self, prompt_ids: Ids, completion_ids: Ids) -> torch.Tensor:
+        """Return scores (N,) whose differences are the log-odds of being preferred."""
+        return self._unit * self._standardised(self._member_scores(prompt_ids, completion_ids)).mean(0)
+
+    def calibrate(self, prompt_ids: Ids, completion_ids: Ids) -> None:
+        """Set offset and scale so that these reference samples get mean 0 and deviation 1, and so do several members."""
+        scores = self._member_scores(prompt_ids, completion_ids).double()
+        if len(self.members) > 1:
+            units = [reference_units(row) for row in scores]
+            self.members = tuple(
+                replace(member, offset=offset, scale=scale)
+                for member, (offset, scale) in zip(self.members, units, strict=True)
+            )
+        offset, scale = reference_units(self._unit * self._standardised(scores).mean(0))
+        self.about = replace(self.about, offset=offset, scale=scale)
 
     def save(self, path: str | Path) -> None:
         """Write the folder that `load` reads."""
-        self.save_adapter(path)
+        if len(self.members) == 1:
+            save_member(self.base, self.members[0], path)
+        else:
+            for number, member in enumerate(self.members):
+                save_member(self.base, member, member_folder(path, number))
+                write_about(member_folder(path, number), self.alone(number).about)
         save_about(path, self.base, self.about)
 
-    def save_adapter(self, path: str | Path) -> None:
-        """Write the adapter with its head, as PEFT keeps that of a sequence-classification model."""
-        config = copy.copy(self.base.model.peft_config[self.role])
-        config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
-        self.base.save_adapter(self.role, path, config=config, extra={HEAD: self.head[None]})
+    @property
+    def _unit(self) -> float:
+        return sum(member.scale for member in self.members) / len(self.members)
 
-    def last_token_scores(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Raw scores (B,) on the CPU for padded rows (B, T), under the base's active role."""
-        hidden = self.base.hidden(ids, mask)
-        last = mask.sum(dim=1) - 1
-        return (hidden[torch.arange(len(ids), device=hidden.device), last].float() @ self.head).cpu()
+    def _standardised(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the members' scores (K, N) with the offset and scale of each member taken out."""
+        offsets = torch.tensor([member.offset for member in self.members], dtype=scores.dtype)
+        scales = torch.tensor([member.scale for member in self.members], dtype=scores.dtype)
+        return (scores - offsets[:, None]) / scales[:, None]
+
+    @torch.no_grad()
+    def _member_scores(self, prompt_ids: Ids, completion_ids: Ids) -> torch.Tensor:
+        """Return every member's raw scores (K, N) float32 on the CPU."""
+        rows = _ended_rows(self.base, prompt_ids, completion_ids)
+        scores = torch.empty(len(self.members), len(rows))
+        for numbers, ids, mask in _batches(self.base, rows):
+            for index, member in enumerate(self.members):
+                scores[index, numbers] = member.read_scores(self.base, ids, mask)
+        return scores
 
 
-def ended_rows(
-    base: Base, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]
-) -> list[list[int]]:
-    """Prompts with their answers, each closed by an end token. Raises BadInput where one is longer than the context."""
-    rows = [[*prompt, *base.encoding.ended(answer)] for prompt, answer in zip(prompt_ids, completion_ids, strict=True)]
-    _check_lengths(rows, base.context)
+class LowerConfidenceBound:
+    """An ensemble's mean score minus `uncertainty` times its deviation.
+
+    Coste, Anwar, Kirk and Krueger, "Reward Model Ensembles Help Mitigate Overoptimization" (2023), call this
+    uncertainty-weighted optimization.
+    """
+
+    def __init__(self, model: RewardModel, uncertainty: float) -> None:
+        self.model, self.uncertainty = model, uncertainty
+
+    @property
+    def first_member(self) -> RewardModel:
+        """The ensemble's first member as a reward model of its own."""
+        return self.model.first_member
+
+    @property
+    def tokenizer_hash(self) -> str:
+        """The hash of the tokenizer whose token ids `score` reads as completions."""
+        return self.model.tokenizer_hash
+
+    def score(self, prompts: Prompts, completions: Sequence[str] | Ids) -> list[float]:
+        """Return one number per (prompt, completion); completions are texts or lists of token ids."""
+        scores, deviations = self.model.score_with_deviation(*self.model.encode(prompts, completions))
+        return (scores - self.uncertainty * deviations).tolist()
+
+
+def _ended_rows(base: Base, prompt_ids: Ids, completion_ids: Ids) -> list[list[int]]:
+    """Return each prompt with its answer and an end token. Raises BadInput if a row is longer than the context."""
+    rows = [[*prompt, *base.encoding.append_end(ids)] for prompt, ids in zip(prompt_ids, completion_ids, strict=True)]
+    longest = max(map(len, rows), default=0)
+    if longest > base.context:
+        raise BadInput(
+            error=f"a prompt with its answer is {longest} tokens long, the model's context is {base.context}",
+            remedy="Sample shorter answers, or use a base model with a longer context.",
+        )
     return rows
 
 
-def batches(base: Base, rows: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-    """Rows of like length together: their numbers, and their ids and mask (B, T) on the base's device."""
+def _batches(base: Base, rows: Ids) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    """Yield rows of similar length: their numbers, and their ids and mask (B, T) on the base's device."""
     by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
     for start in range(0, len(rows), ROWS_AT_ONCE):
         numbers = by_length[start : start + ROWS_AT_ONCE]
         yield numbers, *base.collate([rows[number] for number in numbers])
-
-
-def _check_lengths(rows: Sequence[Sequence[int]], context: int) -> None:
-    longest = max(map(len, rows), default=0)
-    if longest > context:
-        raise BadInput(
-            error=f"a prompt with its answer is {longest} tokens long, the model's context is {context}",
-            remedy="Sample shorter answers, or use a base model with a longer context.",
-        )
-
-
-def _free_name(name: str, taken: Sequence[str]) -> str:
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}#{number}"
-    return free

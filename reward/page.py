@@ -80,7 +80,7 @@ class RewardPage:
         updates: Updates = {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
         if seen.split(" ")[0] == str(len(models)):
             return updates
-        return {**updates, self.cards: view.cards(models), self.choice: self.offer(models)}
+        return {**updates, self.cards: view.cards_html(models), self.choice: self.offer(models)}
 
     def offer(self, models: Sequence[RewardModel]) -> gr.Dropdown:
         """Return the reward models to choose from, the newest chosen."""
@@ -94,12 +94,12 @@ class RewardPage:
         model = self.store.reward_models.get(chosen)
         # Reports hold pseudonyms.
         names = {make_pseudonym(account.id): account.name for account in self.store.accounts.all()}
-        rows = view.groups(model, names)
+        rows = view.group_rows(model, names)
         title = f"<h2>{view.esc(_text('worst', model=chosen))}</h2>"
         return {
-            self.closer: view.closer(model),
+            self.closer: view.details_html(model),
             self.groups: gr.Dataframe(rows, visible=bool(rows)),
-            self.worst: f"{title}{view.worst(model, names)}" if rows else "",
+            self.worst: f"{title}{view.disagreements_html(model, names)}" if rows else "",
         }
 
     def submit(self, given: Mapping[Block, Any]) -> str:
@@ -109,8 +109,8 @@ class RewardPage:
         try:
             run = self.enqueue(settings, current_account().name)
         except BadInput as problem:
-            return view.said(problem)
-        return view.said(_text("queued", run=run.public))
+            return view.message_html(problem)
+        return view.message_html(_text("queued", run=run.public))
 
 
 def setting_field(setting: Described, models: Sequence[str], **about: Any) -> Component:  # noqa: ANN401 gradio's own

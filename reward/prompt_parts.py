@@ -17,13 +17,13 @@ ALL = "0-1"
 _PART = re.compile(r"(\d*\.?\d+)-(\d*\.?\d+)")
 
 
-def place_of(prompt: str) -> float:
+def position_of(prompt: str) -> float:
     """A number in [0, 1) from the normalised text; digits 8 to 15 of the hash whose first 8 decide the split."""
     digest = hashlib.sha256(normalise(prompt).encode("utf-8", "surrogatepass")).hexdigest()
     return int(digest[8:16], 16) / 16**8
 
 
-def read_part(text: str) -> tuple[float, float]:
+def parse_part(text: str) -> tuple[float, float]:
     """Where a part begins and ends. Raises BadInput for a text that is none."""
     found = _PART.fullmatch(text.strip())
     low, high = map(float, found.groups()) if found else (1.0, 0.0)
@@ -34,16 +34,16 @@ def read_part(text: str) -> tuple[float, float]:
     return low, high
 
 
-def within(prompt: str, part: str) -> bool:
+def is_in_part(prompt: str, part: str) -> bool:
     """Whether a prompt belongs to a part."""
-    low, high = read_part(part)
-    return low <= place_of(prompt) < high
+    low, high = parse_part(part)
+    return low <= position_of(prompt) < high
 
 
-def trained_on(store: Store, model: RewardModel) -> set[str]:
+def trained_comparison_ids(store: Store, model: RewardModel) -> set[str]:
     """Ids of the comparisons that a reward model learned from; none where its snapshot is not in this home."""
     if model.snapshot_id is None:
         return set()
     part = model.config.get("part", ALL)
     rows = store.snapshots.rows(model.snapshot_id)
-    return {row["comparison_id"] for row in rows if row["split"] == "train" and within(row["prompt"], part)}
+    return {row["comparison_id"] for row in rows if row["split"] == "train" and is_in_part(row["prompt"], part)}

@@ -1,4 +1,4 @@
-"""The one protocol of rewards: `score(prompts, completions) -> rewards`."""
+"""The protocol of rewards: `score(prompts, completions) -> rewards`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ RewardFunction = Callable[[Sequence[Prompt], Sequence[str]], Sequence[float]]
 
 
 class Rewarder(Protocol):
-    """Anything that scores answers: a `reward.RewardModel`, an ensemble, an endpoint."""
+    """Anything that scores answers: a `reward.RewardModel`, an endpoint, an object of your own.
+
+    An object with a `tokenizer_hash`, as reward models have, also reads token ids of that tokenizer as completions.
+    """
 
     def score(self, prompts: Sequence[Prompt], completions: Sequence[str]) -> Sequence[float]:
-        """One number for each pair of prompt and completion; higher is better."""
+        """Return one number for each pair of prompt and completion; higher is better."""
         ...

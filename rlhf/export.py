@@ -21,7 +21,7 @@ from reward.about import ABOUT
 from reward.base.encoding import PLAIN_TEMPLATE
 from reward.base.loading import LOCAL, load_causal
 from reward.base.locate import locate
-from reward.ensemble import RewardEnsemble, member_folder
+from reward.member import member_folder
 from reward.model import RewardModel
 from reward.training.classifier import as_classifier
 from rlhf.models.policy_loading import adapter_folder
@@ -64,9 +64,9 @@ def export_reward_model(
     adapter = store.home / found.adapter
     model = RewardModel.load(adapter, found.base)  # refuses a base that is not the one it was trained with
     base, about = model.base, model.about
-    if isinstance(model, RewardEnsemble):
+    if len(model.members) > 1:
         return _export_ensemble(model, adapter, out, found, merge=merge, force=force)
-    base.drop_adapter(model.role)
+    base.drop_adapter(model.members[0].role)
     with atomic_folder(out, force=force) as part:
         _save_tokenizer(base.tokenizer, part, about.chat_template)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
@@ -78,7 +78,7 @@ def export_reward_model(
 
 
 def _export_ensemble(
-    model: RewardEnsemble, adapter: Path, out: Path, found: RewardRecord, *, merge: bool, force: bool
+    model: RewardModel, adapter: Path, out: Path, found: RewardRecord, *, merge: bool, force: bool
 ) -> dict:
     count = len(model.members)
     if merge:

@@ -88,7 +88,7 @@ labeling.api
 labeling.project_commands labeling.commands
 reward.prompt_parts reward.settings reward.protocol
 reward.base
-reward.about reward.ensemble reward.model
+reward.about reward.member reward.model
 reward.report
 reward.training
 reward.page

@@ -70,24 +70,24 @@ class Encoding:
             "template": _hash(self.tokenizer.chat_template or PLAIN_TEMPLATE),
         }
 
-    def prompt(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
+    def encode_prompt(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
         """Ids of a prompt, text or [{role, content}], up to where the answer starts.
 
         Raises BadInput for several turns without a chat template and for a prompt that fills the context.
         """
-        return self._checked(self.template(prompt), prompt)
+        return self._checked(self.encode_template(prompt), prompt)
 
-    def template(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
+    def encode_template(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
         """The same, however long it is."""
         if self.tokenizer.chat_template:
             return self._chat(prompt)
         return self._leading() + self._literal(PLAIN_TEMPLATE.format(prompt=_single_turn(prompt)))
 
-    def completion(self, text: str) -> list[int]:
+    def encode_completion(self, text: str) -> list[int]:
         """Ids of a finished answer: its text without any control token, then the end token."""
         return [*self._literal(text), self.eos_id]
 
-    def text(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         """The text of an answer up to its first end token, without control tokens."""
         return self.tokenizer.decode(self.answer_ids(ids), skip_special_tokens=True)
 
@@ -96,7 +96,7 @@ class Encoding:
         end = next((place for place, token in enumerate(ids) if token in self.eos_ids), len(ids))
         return list(ids[:end])
 
-    def ended(self, ids: Sequence[int]) -> list[int]:
+    def append_end(self, ids: Sequence[int]) -> list[int]:
         """The same ids, with an end token appended if none closes them."""
         return list(ids) if ids and ids[-1] in self.eos_ids else [*ids, self.eos_id]
 

@@ -20,9 +20,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from data.errors import BadInput
 from reward.base.adapters import HEAD, as_causal, default_lora, read_adapter, write_adapter
 from reward.base.encoding import Encoding
-from reward.base.fast_lora import quicken
 from reward.base.loading import load_causal, weights_hash
 from reward.base.locate import locate
+from reward.base.patches.lora_forward import patch_forward, set_active_adapters
 
 
 class Base:
@@ -110,15 +110,15 @@ class Base:
 
     def encode_prompt(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
         """Prompt ids by the chat template, or by the plain one; see `Encoding.prompt`."""
-        return self.encoding.prompt(prompt)
+        return self.encoding.encode_prompt(prompt)
 
     def encode_completion(self, text: str) -> list[int]:
         """Ids of an answer's text with the end token appended."""
-        return self.encoding.completion(text)
+        return self.encoding.encode_completion(text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, cut at its first end token."""
-        return self.encoding.text(ids)
+        return self.encoding.decode(ids)
 
     def collate(self, rows: Sequence[Sequence[int]], side: str = "right") -> tuple[torch.Tensor, torch.Tensor]:
         """Pad ragged rows on `side`: ids and mask (B, T), on the model's device."""
@@ -145,7 +145,7 @@ class Base:
         self._trainable[name] = trainable
         self._layers = [layer for layer in self._causal.modules() if isinstance(layer, LoraLayer)]
         for layer in self._layers:
-            quicken(layer)
+            patch_forward(layer)
         self._peft.eval()
         self._activate(self._role)
         if weights is not None:
@@ -238,7 +238,7 @@ class Base:
         self._role = name
         active = [] if name is None else [name]
         for layer in self._layers:
-            layer._active_adapter = active  # the public setter walks all adapters and changes requires_grad
+            set_active_adapters(layer, active)
         for adapter, trainable in self._trainable.items():
             for matrix in self.parameters(adapter):
                 matrix.requires_grad_(trainable)

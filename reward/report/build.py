@@ -18,16 +18,16 @@ import numpy as np
 from reward.report.calibration import calibration_report, columns, cross_entropy, sigmoid
 from reward.report.groups import by_labeler, by_margin, by_winner_side, correlations, leanings
 from reward.report.learning_curve import highest_accuracy
-from reward.report.scored import SAME, FitPair, Judged, above, accuracy, by_score, share_by_prompt
+from reward.report.scored import SAME, FitPair, ScoredComparison, above, accuracy, by_score, share_by_prompt
 
 HISTOGRAM_BINS, WORST = 30, 20
 
 
 def build_report(
-    judged: Sequence[Judged],
+    judged: Sequence[ScoredComparison],
     fit_pairs: Sequence[FitPair] = (),
     agreement: dict[str, Any] | None = None,
-    validation: Sequence[Judged] = (),
+    validation: Sequence[ScoredComparison] = (),
 ) -> dict[str, Any]:
     """Every figure of a reward model as JSON.
 
@@ -82,7 +82,7 @@ def highest_reachable(report: dict[str, Any]) -> float:
     return highest_accuracy(report["agreement"]["ci"][1]) if report["reachable"] else 1.0
 
 
-def _accuracies(judged: Sequence[Judged], decided: Sequence[Judged]) -> dict[str, Any]:
+def _accuracies(judged: Sequence[ScoredComparison], decided: Sequence[ScoredComparison]) -> dict[str, Any]:
     known = [each for each in decided if each.a_gold is not None and each.b_gold is not None]
     share, interval = accuracy(decided)
     share_half, interval_half = accuracy(judged)
@@ -108,7 +108,7 @@ def _fit(pairs: Sequence[FitPair]) -> dict[str, Any]:
     return {"fit_accuracy": share, "fit_ci": interval, "fit_pairs": len(pairs)}
 
 
-def _histogram(decided: Sequence[Judged]) -> dict[str, list[float]]:
+def _histogram(decided: Sequence[ScoredComparison]) -> dict[str, list[float]]:
     """Raw scores of the preferred and of the other answers, in shared bins."""
     chosen, rejected = zip(*(by_score(e) if e.label == 1.0 else by_score(e)[::-1] for e in decided), strict=True)
     edges = np.histogram_bin_edges([*chosen, *rejected], bins=HISTOGRAM_BINS)
@@ -116,14 +116,14 @@ def _histogram(decided: Sequence[Judged]) -> dict[str, list[float]]:
     return {"edges": edges.tolist(), "chosen": counts[0], "rejected": counts[1]}
 
 
-def _worst(decided: Sequence[Judged]) -> list[dict[str, Any]]:
+def _worst(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
     """The comparisons where the model is surest of the other side, as texts."""
     wrong = [(e.b_score - e.a_score) * (1 if e.label == 1.0 else -1) for e in decided]
     order = sorted(range(len(decided)), key=lambda number: -wrong[number])[:WORST]
     return [_disagreement(decided[number], wrong[number]) for number in order if wrong[number] > SAME]
 
 
-def _disagreement(each: Judged, difference: float) -> dict[str, Any]:
+def _disagreement(each: ScoredComparison, difference: float) -> dict[str, Any]:
     a, b = (each.a_text, each.a_score), (each.b_text, each.b_score)
     (preferred, its_score), (other, other_score) = (a, b) if each.label == 1.0 else (b, a)
     return {

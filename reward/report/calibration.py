@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from reward.report.scored import SAME, SEED, Judged, share_by_prompt
+from reward.report.scored import SAME, SEED, ScoredComparison, share_by_prompt
 
 BINS = 10
 """Of equal width from 0.5 to 1."""
@@ -28,7 +28,7 @@ COLDEST, HOTTEST = 1e-3, 1e3
 CALIBRATED_DRAWS = 500
 
 
-def calibration_report(test: Sequence[Judged], validation: Sequence[Judged] = ()) -> dict[str, Any]:
+def calibration_report(test: Sequence[ScoredComparison], validation: Sequence[ScoredComparison] = ()) -> dict[str, Any]:
     """Reliability, ECE and loss of the test comparisons before and after temperature scaling, as the report's keys.
 
     The temperature is never fitted on what it is judged by: see `scaled`.
@@ -57,7 +57,7 @@ def calibration_report(test: Sequence[Judged], validation: Sequence[Judged] = ()
     }
 
 
-def columns(rows: Sequence[Judged]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def columns(rows: Sequence[ScoredComparison]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score differences a - b, labels and prompt ids of comparisons, (N,) each."""
     return (
         np.array([each.difference for each in rows], float),
@@ -96,7 +96,9 @@ def fit_temperature(difference: np.ndarray, label: np.ndarray) -> float | None:
     return 1 / math.sqrt(low * high)
 
 
-def scaled(test: Sequence[Judged], validation: Sequence[Judged] = ()) -> tuple[np.ndarray | None, float | None, str]:
+def scaled(
+    test: Sequence[ScoredComparison], validation: Sequence[ScoredComparison] = ()
+) -> tuple[np.ndarray | None, float | None, str]:
     """The test differences over a temperature, that temperature, and on what it was fitted; None twice where none can be.
 
     On the comparisons of validation prompts where there are at least 20. Else by cross-fitting: the test prompts are dealt

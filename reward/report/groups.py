@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reward.report.scored import SAME, Judged, above, accuracy, right, share_by_prompt
+from reward.report.scored import SAME, ScoredComparison, above, accuracy, right, share_by_prompt
 
 MARGINS = {1: "slightly", 2: "clearly", 3: "significantly"}
 LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
@@ -16,7 +16,7 @@ LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
 Feature = Callable[[str], float]
 
 
-def group(rows: Sequence[Judged]) -> dict[str, Any]:
+def group(rows: Sequence[ScoredComparison]) -> dict[str, Any]:
     """How many comparisons and prompts, and the accuracy on them with its interval."""
     share, interval = accuracy(rows)
     return {
@@ -27,7 +27,7 @@ def group(rows: Sequence[Judged]) -> dict[str, Any]:
     }
 
 
-def by_margin(rows: Sequence[Judged]) -> list[dict[str, Any]]:
+def by_margin(rows: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
     """A group for each strength of preference that occurs, from slight to significant; ties belong to none."""
     found = sorted({each.margin for each in rows if each.label != 0.5})
     return [
@@ -36,14 +36,14 @@ def by_margin(rows: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def by_labeler(decided: Sequence[Judged]) -> list[dict[str, Any]]:
+def by_labeler(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
     """A group for each labeler, by pseudonym; the one with most comparisons first."""
     names = sorted({each.labeler for each in decided if each.labeler})
     groups = [{"labeler": name, **group([each for each in decided if each.labeler == name])} for name in names]
     return sorted(groups, key=lambda one: -one["comparisons"])
 
 
-def by_winner_side(decided: Sequence[Judged]) -> list[dict[str, Any]]:
+def by_winner_side(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
     """A group for each side on which the preferred answer stood."""
     sides = (("left", 1.0), ("right", 0.0))
     return [{"side": side, **group([each for each in decided if each.label == label])} for side, label in sides]
@@ -54,7 +54,7 @@ def uses_list(text: str) -> float:
     return float(bool(LIST_LINE.search(text)))
 
 
-def correlations(judged: Sequence[Judged]) -> dict[str, float | None]:
+def correlations(judged: Sequence[ScoredComparison]) -> dict[str, float | None]:
     """Correlation of score and length (characters), of score and list use over distinct answers, of score and side as shown.
 
     None where one of the two does not vary. `_within_prompt` takes each prompt's mean out of both first: longer answers
@@ -78,7 +78,7 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def leanings(decided: Sequence[Judged]) -> list[dict[str, Any]]:
+def leanings(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
     """How often labelers and model prefer the longer answer, the one with a list, the left one, where the two differ in that."""
     features = (
         ("longer", lambda e: (len(e.a_text), len(e.b_text))),
@@ -87,7 +87,9 @@ def leanings(decided: Sequence[Judged]) -> list[dict[str, Any]]:
     return [_leaning(name, values, decided) for name, values in (*features, ("left", lambda e: (1.0, 0.0)))]
 
 
-def _leaning(name: str, values: Callable[[Judged], tuple[float, float]], decided: Sequence[Judged]) -> dict[str, Any]:
+def _leaning(
+    name: str, values: Callable[[ScoredComparison], tuple[float, float]], decided: Sequence[ScoredComparison]
+) -> dict[str, Any]:
     rows = [each for each in decided if abs(values(each)[0] - values(each)[1]) >= SAME]
     prompts = [each.prompt_id for each in rows]
     more = np.array([values(each)[0] > values(each)[1] for each in rows], bool)

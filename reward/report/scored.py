@@ -14,7 +14,7 @@ SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredComparison:
     """A labeled comparison of a test prompt and what the model says: raw scores, whose difference are log-odds.
 
     a stood left. `label` is 1 where a is better, 0.5 for a tie, 0; `margin` 3, 2, 1 or 0; gold is None where no rubric
@@ -61,19 +61,19 @@ def above(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(np.abs(difference) < SAME, 0.5, (difference > 0).astype(float))
 
 
-def right(rows: Sequence[Judged], values: Callable[[Judged], tuple[float, float]]) -> np.ndarray:
+def right(rows: Sequence[ScoredComparison], values: Callable[[ScoredComparison], tuple[float, float]]) -> np.ndarray:
     """For each comparison 1, 0.5 or 0: whether the two values of (a, b) are ordered as it was labeled."""
     pairs = np.array([values(each) for each in rows], dtype=float).reshape(-1, 2)
     return ordered(pairs[:, 0], pairs[:, 1], np.array([each.label for each in rows]))
 
 
-def by_score(each: Judged) -> tuple[float, float]:
+def by_score(each: ScoredComparison) -> tuple[float, float]:
     """The model's two scores."""
     return each.a_score, each.b_score
 
 
 def accuracy(
-    rows: Sequence[Judged], values: Callable[[Judged], tuple[float, float]] = by_score
+    rows: Sequence[ScoredComparison], values: Callable[[ScoredComparison], tuple[float, float]] = by_score
 ) -> tuple[float, list[float]] | tuple[None, None]:
     """Share of the comparisons that the values order as labeled, and its interval; (None, None) for none."""
     return share_by_prompt(right(rows, values), [each.prompt_id for each in rows])

@@ -24,46 +24,46 @@ HEADERS = ["Comparisons", "of which", "Number", "Prompts", "Accuracy (%)", "95 %
 LEANINGS = {"longer": "the longer answer", "list": "the one with a list", "left": "the left one"}
 
 
-def cards(models: list[RewardModel]) -> str:
+def cards_html(models: list[RewardModel]) -> str:
     """A card per reward model, newest first; without one, what to do."""
     if not models:
         return (
             "<div class=empty>No reward model yet. Compare some pairs on the <a href='../label/'>Label</a> page, "
             "then train one with the form below.</div>"
         )
-    return "".join(card(model) for model in reversed(models))
+    return "".join(card_html(model) for model in reversed(models))
 
 
-def card(model: RewardModel) -> str:
+def card_html(model: RewardModel) -> str:
     """Accuracy with its interval beside what it has to be read against."""
     report = model.report
     agreement = report.get("agreement") or {}
     beside = {
-        "Accuracy on test prompts": share(report.get("accuracy"), report.get("ci")),
-        "With ties at half": share(report.get("accuracy_ties_half"), report.get("ci_ties_half"))
+        "Accuracy on test prompts": percent(report.get("accuracy"), report.get("ci")),
+        "With ties at half": percent(report.get("accuracy_ties_half"), report.get("ci_ties_half"))
         if report.get("ties")
         else None,
-        "Ceiling: the rubric on the same labels": share(report.get("ceiling")),
-        "Longer answer preferred": share(report.get("length_baseline")),
-        "Labelers agree with each other": share(agreement.get("rate"), agreement.get("ci")),
-        "So the best model is right on": reach(report.get("reachable")),
-        "Skill": share(report.get("skill")),
-        "Pairs differing in task fit alone": share(report.get("fit_accuracy"), report.get("fit_ci")),
-        "Loss (a coin has 0.693)": number(report.get("loss"), 3),
-        "Calibration error (ECE)": calibration(report),
-        "Test comparisons": number(report.get("test_comparisons"), 0),
-        "Trained on (comparisons)": number(report.get("trained_on"), 0),
-        "Training (seconds)": number(report.get("seconds"), 0),
+        "Ceiling: the rubric on the same labels": percent(report.get("ceiling")),
+        "Longer answer preferred": percent(report.get("length_baseline")),
+        "Labelers agree with each other": percent(agreement.get("rate"), agreement.get("ci")),
+        "So the best model is right on": percent_range(report.get("reachable")),
+        "Skill": percent(report.get("skill")),
+        "Pairs differing in task fit alone": percent(report.get("fit_accuracy"), report.get("fit_ci")),
+        "Loss (a coin has 0.693)": number_text(report.get("loss"), 3),
+        "Calibration error (ECE)": calibration_text(report),
+        "Test comparisons": number_text(report.get("test_comparisons"), 0),
+        "Trained on (comparisons)": number_text(report.get("trained_on"), 0),
+        "Training (seconds)": number_text(report.get("seconds"), 0),
         "Data": model.snapshot_id and f"s{model.snapshot_id}",
     }
     note = f"<p class=soft>{esc(report['note'])}</p>" if report.get("note") else ""
     return (
         f"<div class=card><b>{esc(model.public)}</b> <span class=soft>{esc(model.name)}, "
-        f"{esc(model.created_at[:16].replace('T', ' '))}</span>{facts(beside)}{note}</div>"
+        f"{esc(model.created_at[:16].replace('T', ' '))}</span>{facts_html(beside)}{note}</div>"
     )
 
 
-def worst(model: RewardModel, names: Mapping[str, str]) -> str:
+def disagreements_html(model: RewardModel, names: Mapping[str, str]) -> str:
     """The comparisons where it is surest of the other side, prompt above, both answers side by side; `names` by pseudonym."""
     found = model.report.get("worst") or []
     if not found:
@@ -71,15 +71,15 @@ def worst(model: RewardModel, names: Mapping[str, str]) -> str:
     return "".join(_disagreement(each, names) for each in found)
 
 
-def closer(model: RewardModel) -> str:
+def details_html(model: RewardModel) -> str:
     """Its plots, what it leans to, and the whole report to download."""
     report = model.report
     if not plots.plots(report):
         return "<div class=empty>No comparison of a test prompt yet: label more pairs on the <a href='../label/'>Label</a> page.</div>"
-    return f"{plots.plots(report)}{leanings(report)}<p>{download(model)}</p>"
+    return f"{plots.plots(report)}{bias_html(report)}<p>{download_link(model)}</p>"
 
 
-def groups(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
+def group_rows(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
     """Rows under HEADERS: accuracy with interval per strength of preference, per side of the winner and per labeler; `names` by pseudonym."""
     report = model.report
     named = [("strength of preference", MARGINS.get(one["margin"], "?"), one) for one in report.get("by_margin") or []]
@@ -88,7 +88,7 @@ def groups(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
     return [[kind, name, *_group(one)] for kind, name, one in named]
 
 
-def leanings(report: Mapping[str, Any]) -> str:
+def bias_html(report: Mapping[str, Any]) -> str:
     """How often labelers and model prefer the longer, the listed, the left answer, and how the score correlates with each."""
     found = report.get("leanings") or []
     if not found:
@@ -102,13 +102,13 @@ def leanings(report: Mapping[str, Any]) -> str:
     return f"<h2>What it leans to</h2><p class=soft>{lead}</p><div class=scroll><table class=leans><tr>{head}</tr>{body}</table></div>"
 
 
-def download(model: RewardModel) -> str:
+def download_link(model: RewardModel) -> str:
     """A link that saves the report as JSON."""
     data = base64.b64encode(json.dumps(model.report, ensure_ascii=False, indent=1).encode()).decode()
     return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>Download the report (JSON)</a>"
 
 
-def share(value: float | None, interval: Any = None) -> str | None:
+def percent(value: float | None, interval: Any = None) -> str | None:
     """71 %, with its interval 71 % (66-75); None stays None."""
     if value is None:
         return None
@@ -116,12 +116,12 @@ def share(value: float | None, interval: Any = None) -> str | None:
     return f"{text} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else text
 
 
-def reach(bounds: list[float] | None) -> str | None:
+def percent_range(bounds: list[float] | None) -> str | None:
     """74-84 %; None stays None."""
     return None if bounds is None else f"{100 * bounds[0]:.0f}–{100 * bounds[1]:.0f} %"
 
 
-def calibration(report: Mapping[str, Any]) -> str | None:
+def calibration_text(report: Mapping[str, Any]) -> str | None:
     """ECE in points, and after temperature scaling; None where it is not known."""
     if report.get("ece") is None:
         return None
@@ -129,12 +129,12 @@ def calibration(report: Mapping[str, Any]) -> str | None:
     return f"{100 * report['ece']:.1f} points{after}"
 
 
-def number(value: float | None, digits: int) -> str | None:
+def number_text(value: float | None, digits: int) -> str | None:
     """A number with so many decimals; None stays None."""
     return None if value is None else f"{value:,.{digits}f}"
 
 
-def facts(pairs: Mapping[str, Any]) -> str:
+def facts_html(pairs: Mapping[str, Any]) -> str:
     """Short facts in a row, each under its name; unknown ones are left out."""
     shown = "".join(
         f"<div><span class=k>{esc(name)}</span><br>{esc(value)}</div>"
@@ -144,13 +144,13 @@ def facts(pairs: Mapping[str, Any]) -> str:
     return f"<div class=facts>{shown}</div>"
 
 
-def said(what: str | BadInput) -> str:
+def message_html(what: str | BadInput) -> str:
     """What just happened, or why it did not, for eyes and screen readers."""
-    colour, text = ("bad", refused(what)) if isinstance(what, BadInput) else ("good", esc(what))
+    colour, text = ("bad", error_html(what)) if isinstance(what, BadInput) else ("good", esc(what))
     return f"<div class='said {colour}' role=status aria-live=polite>{text}</div>"
 
 
-def refused(problem: BadInput) -> str:
+def error_html(problem: BadInput) -> str:
     """What cannot be done and what to do instead, as HTML: a page stands where the command line has a command."""
     field = problem.field if problem.field and problem.field not in problem.error else None
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
@@ -181,12 +181,12 @@ def _group(one: Mapping[str, Any]) -> Iterator[float | None]:
 
 def _leaning(one: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     name = {"longer": "length", "list": "list", "left": "side"}[one["prefers"]]
-    within = number(report.get(f"{name}_correlation_within_prompt"), 2)
-    correlation = number(report.get(f"{name}_correlation"), 2) or "–"
+    within = number_text(report.get(f"{name}_correlation_within_prompt"), 2)
+    correlation = number_text(report.get(f"{name}_correlation"), 2) or "–"
     return [
         LEANINGS[one["prefers"]],
-        share(one["labelers"], one["labelers_ci"]) or "–",
-        share(one["model"], one["model_ci"]) or "–",
+        percent(one["labelers"], one["labelers_ci"]) or "–",
+        percent(one["model"], one["model_ci"]) or "–",
         f"{one['comparisons']:,}",
         f"{correlation}, within prompts {within}" if within else correlation,
     ]

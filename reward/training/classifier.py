@@ -35,7 +35,7 @@ def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTraine
     return model if start is None else _merged(model, start)
 
 
-def give_back(base: Base, classifier: PeftModel) -> None:
+def remove_adapter(base: Base, classifier: PeftModel) -> None:
     """Take the trained adapter out of the base's layers again; they are frozen and in eval mode as before."""
     classifier.unload()
     base.causal.eval().requires_grad_(False)

@@ -17,11 +17,11 @@ from reward.base.adapters import Weights, read_adapter, stack
 from reward.base.frozen_base import Base
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
-from reward.training.classifier import as_classifier, give_back, lora_for_scoring, scoring_pad
+from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad
 from reward.training.likelihood import likelihood
 from reward.training.packing import Planner
-from reward.training.prompt_groups import Element, elements, training_set
-from reward.training.rows import Encoded
+from reward.training.prompt_groups import PromptGroup, as_dataset, group_by_prompt
+from reward.training.rows import EncodedComparison
 from reward.training.trainer import PreferenceTrainer, collator, trainer_config
 
 
@@ -48,7 +48,7 @@ def fit(
     settings: RewardSettings,
     base: Base,
     start: Start,
-    rows: Sequence[Encoded],
+    rows: Sequence[EncodedComparison],
     progress: Progress | None = None,
 ) -> Fitted:
     """Train on the rows, with checkpoints in `folder`, from the last one there; the base is as before afterwards.
@@ -65,31 +65,31 @@ def fit(
     if start.adapter is not None:
         config, weights = stack(read_adapter(start.adapter), (config, weights))
     points = trainer.model.likelihood.cut_points()
-    give_back(base, trainer.model)
+    remove_adapter(base, trainer.model)
     return Fitted(config, weights, points)
 
 
 def build_trainer(
-    folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]
+    folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[EncodedComparison]
 ) -> PreferenceTrainer:
     """TRL's trainer on the base as a sequence-classification model, fed the rows' own ids."""
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
     classifier = as_classifier(base, settings.seed, start.adapter)
-    found = elements(rows)
+    found = group_by_prompt(rows)
     trunk = getattr(classifier, classifier.base_model_prefix)
     return PreferenceTrainer(
         likelihood=likelihood(settings.likelihood, [grade for element in found for grade in element.grade]),
         model=classifier,
-        args=_arguments(folder, settings, elements_per_step(settings.batch_size, found)),
+        args=_arguments(folder, settings, groups_per_step(settings.batch_size, found)),
         data_collator=collator(Planner.of(trunk, scoring_pad(base), max(found, key=lambda element: element.tokens))),
-        train_dataset=training_set(found),
+        train_dataset=as_dataset(found),
         processing_class=tokenizer,
         peft_config=lora_for_scoring(settings.rank),
     )
 
 
-def elements_per_step(pairs: int, found: Sequence[Element]) -> int:
+def groups_per_step(pairs: int, found: Sequence[PromptGroup]) -> int:
     """How many elements hold so many comparisons on average, at least 1."""
     return max(1, round(pairs * len(found) / sum(len(element.grade) for element in found)))
 

@@ -37,7 +37,7 @@ def limits(points: torch.Tensor, ties: bool) -> torch.Tensor:
     return torch.cat([-ends, -points.flip(0), zero, points, ends])
 
 
-def mean_of_elements(loss: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
+def mean_of_groups(loss: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
     """Mean over batch elements of the mean of `loss` (P,) over the comparisons of each; `element` (P,) counts from 0.
 
     So the K(K-1)/2 comparisons of a ranking weigh as much as one (Ouyang et al. 2022, section 3.5).

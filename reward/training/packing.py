@@ -14,7 +14,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from reward.training.prompt_groups import Element
+from reward.training.prompt_groups import PromptGroup
 
 Layout = dict[str, torch.Tensor]
 """`input_ids`, with `attention_mask` and `position_ids` where packed, and `ends` (2, N): row and column of every answer's last token."""
@@ -39,7 +39,7 @@ class Planner:
     per_pair: int
 
     @classmethod
-    def of(cls, trunk: PreTrainedModel, pad_id: int, longest: Element) -> Planner:
+    def of(cls, trunk: PreTrainedModel, pad_id: int, longest: PromptGroup) -> Planner:
         """For a model, which is asked with its longest element whether it can pack."""
         config = trunk.config.get_text_config()
         weights = sum(matrix.numel() for matrix in trunk.parameters()) - trunk.get_input_embeddings().weight.numel()
@@ -82,7 +82,7 @@ def last_hidden(trunk: PreTrainedModel, batch: Mapping[str, Any]) -> torch.Tenso
 
 
 @torch.no_grad()
-def can_pack(trunk: PreTrainedModel, element: Element, pad_id: int) -> bool:
+def can_pack(trunk: PreTrainedModel, element: PromptGroup, pad_id: int) -> bool:
     """Whether the model gives the answers of `element` packed the hidden states that they have alone.
 
     One that cannot take such masks or positions (recurrent layers, a window shorter than the row) does not, or raises.

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from datasets import Dataset
 
-from reward.training.rows import Encoded
+from reward.training.rows import EncodedComparison
 
 
 @dataclass(slots=True)
-class Element:
+class PromptGroup:
     """A prompt and its answers as ids, and comparisons: places of two answers, signed grade (0 a tie), weight (mean 1)."""
 
     prompt: list[int]
@@ -32,14 +32,14 @@ def grade(label: float, margin: int) -> int:
     return 0 if label == 0.5 else (margin if label == 1.0 else -margin)
 
 
-def elements(rows: Sequence[Encoded]) -> list[Element]:
+def group_by_prompt(rows: Sequence[EncodedComparison]) -> list[PromptGroup]:
     """The rows as elements in the order of their first row: a ranking of K answers, or several people's labels of a pair, is one."""
     mean = sum(each.row.weight for each in rows) / len(rows)
     roots = _roots(rows)
-    found: dict[tuple[int, str], Element] = {}
+    found: dict[tuple[int, str], PromptGroup] = {}
     places: dict[tuple[int, str], int] = {}
     for each in rows:
-        element = found.setdefault(roots[_answers(each)[0]], Element(each.prompt))
+        element = found.setdefault(roots[_answers(each)[0]], PromptGroup(each.prompt))
         pair = [_place(element, places, key, ids) for key, ids in zip(_answers(each), (each.a, each.b), strict=True)]
         element.first.append(pair[0])
         element.second.append(pair[1])
@@ -48,24 +48,24 @@ def elements(rows: Sequence[Encoded]) -> list[Element]:
     return list(found.values())
 
 
-def training_set(found: Sequence[Element]) -> Dataset:
+def as_dataset(found: Sequence[PromptGroup]) -> Dataset:
     """The elements as the columns that PreferenceTrainer reads."""
     columns = ("prompt", "answers", "first", "second", "grade", "weight")
     return Dataset.from_dict({name: [getattr(element, name) for element in found] for name in columns})
 
 
-def _answers(each: Encoded) -> tuple[tuple[int, str], tuple[int, str]]:
+def _answers(each: EncodedComparison) -> tuple[tuple[int, str], tuple[int, str]]:
     return (each.row.prompt_id, each.row.a_id), (each.row.prompt_id, each.row.b_id)
 
 
-def _place(element: Element, places: dict[tuple[int, str], int], key: tuple[int, str], ids: list[int]) -> int:
+def _place(element: PromptGroup, places: dict[tuple[int, str], int], key: tuple[int, str], ids: list[int]) -> int:
     if key not in places:
         places[key] = len(element.answers)
         element.answers.append(ids)
     return places[key]
 
 
-def _roots(rows: Sequence[Encoded]) -> dict[tuple[int, str], tuple[int, str]]:
+def _roots(rows: Sequence[EncodedComparison]) -> dict[tuple[int, str], tuple[int, str]]:
     """Every answer's representative: the same for all that comparisons connect (union-find)."""
     parent: dict[tuple[int, str], tuple[int, str]] = {}
 

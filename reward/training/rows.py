@@ -13,7 +13,7 @@ from data.views.frozen_rows import frozen_rows
 from data.views.preferences import PreferenceRow, freeze_row, parse_sources, preference_rows, snapshot_filters, thaw_row
 from labeling.quality.overview import weigh
 from reward.base.frozen_base import Base
-from reward.prompt_parts import ALL, within
+from reward.prompt_parts import ALL, is_in_part
 
 KEPT_PART = 4
 """A prompt that is cut keeps at least the context divided by this."""
@@ -48,7 +48,7 @@ def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> t
 
     snapshot, found = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
     _refuse_mixture(snapshot, [row["source"] for row in found], settings.labels)
-    rows = [thaw_row(row) for row in found if row["split"] != "train" or within(row["prompt"], settings.part)]
+    rows = [thaw_row(row) for row in found if row["split"] != "train" or is_in_part(row["prompt"], settings.part)]
     if not any(row.split == "train" for row in rows):
         where = "" if settings.part == ALL else f" of the part {settings.part}"
         raise BadInput(
@@ -68,7 +68,7 @@ def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedComparison:
     """A comparison as ids: the prompt's, and those of both answers with their end tokens."""
 
     row: PreferenceRow
@@ -88,10 +88,10 @@ class RowEncoder:
         self.base = base
         self.truncated = {"comparisons": 0, "prompts": 0, "answers": 0}
 
-    def encode(self, rows: Sequence[PreferenceRow]) -> list[Encoded]:
+    def encode(self, rows: Sequence[PreferenceRow]) -> list[EncodedComparison]:
         """The rows in their order, each of them within the context; all rows of a prompt must come together."""
-        prompts = {row.prompt_id: self.base.encoding.template(row.messages or row.prompt) for row in rows}
-        whole = [Encoded(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
+        prompts = {row.prompt_id: self.base.encoding.encode_template(row.messages or row.prompt) for row in rows}
+        whole = [EncodedComparison(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
         longest: dict[int, int] = {}
         for each in whole:
             longest[each.row.prompt_id] = max(longest.get(each.row.prompt_id, 0), len(each.a), len(each.b))
@@ -103,7 +103,7 @@ class RowEncoder:
     def answer(self, ids: list[int] | None, text: str) -> list[int]:
         """The stored ids where they are of this tokenizer, else the text's."""
         if ids and max(ids) < self.base.encoding.rows and self.base.decode(ids) == text:
-            return self.base.encoding.ended(ids)
+            return self.base.encoding.append_end(ids)
         return self.base.encode_completion(text)
 
     def _answers(self, row: PreferenceRow) -> tuple[list[int], list[int]]:
@@ -113,12 +113,12 @@ class RowEncoder:
         """The end of a prompt that stands before an answer of so many tokens."""
         return prompt[-max(self.base.context - answer, self.base.context // KEPT_PART) :]
 
-    def _fit(self, each: Encoded, prompt: list[int]) -> Encoded:
+    def _fit(self, each: EncodedComparison, prompt: list[int]) -> EncodedComparison:
         room = self.base.context - len(prompt)
         a, b = (ids if len(ids) <= room else [*ids[: room - 1], ids[-1]] for ids in (each.a, each.b))
-        return Encoded(each.row, prompt, a, b)
+        return EncodedComparison(each.row, prompt, a, b)
 
-    def _count(self, whole: Sequence[Encoded], fitting: Sequence[Encoded]) -> None:
+    def _count(self, whole: Sequence[EncodedComparison], fitting: Sequence[EncodedComparison]) -> None:
         cut = [(one, two) for one, two in zip(whole, fitting, strict=True) if one != two]
         self.truncated["comparisons"] += len(cut)
         self.truncated["prompts"] += len({one.row.prompt_id for one, two in cut if one.prompt != two.prompt})

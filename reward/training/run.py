@@ -16,18 +16,18 @@ from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
 from data.views.preferences import PreferenceRow
 from labeling.quality.agreement import measure_agreement
-from reward.about import about_base, read_about, save_about, write_about
+from reward.about import describe_base, read_about, save_about, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
-from reward.ensemble import RewardEnsemble, member_folder
+from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import build_report, highest_reachable
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
 from reward.training.fit import Fitted, Start, fit
-from reward.training.rows import Encoded, RowEncoder, run_rows
-from reward.training.score_test import judge, judge_labeled
+from reward.training.rows import EncodedComparison, RowEncoder, run_rows
+from reward.training.score_test import score_comparisons, score_labeled
 from reward.training.subsets import Subsets
 from reward.training.trainer import CURVES
 
@@ -90,7 +90,7 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
 
 
 def _train(
-    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded]
+    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[EncodedComparison]
 ) -> RewardModel:
     """Train every member to the end, or save and raise Cancelled; returns the reward model in the run's folder."""
     for member in range(settings.members):
@@ -101,7 +101,7 @@ def _train(
         shutil.copytree(
             _finished(context, member), folder if alone else member_folder(folder, member), dirs_exist_ok=True
         )
-    save_about(folder, base, read_about(folder) if alone else replace(about_base(base), members=settings.members))
+    save_about(folder, base, read_about(folder) if alone else replace(describe_base(base), members=settings.members))
     model = RewardModel.load(folder, base)
     model.calibrate(*_reference(rows))
     model.save(folder)
@@ -109,7 +109,12 @@ def _train(
 
 
 def _train_member(
-    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[Encoded], member: int
+    context: RunContext,
+    settings: RewardSettings,
+    base: Base,
+    start: Start,
+    rows: Sequence[EncodedComparison],
+    member: int,
 ) -> None:
     """Train one member where it is not finished yet: the first by the run's seed, the others by seeds of their own."""
     done = _finished(context, member)
@@ -120,13 +125,18 @@ def _train_member(
     progress = Progress(context, CURVES, "training", member, settings.members)
     fitted = fit(checkpoints, own, base, start, rows, progress)
     write_adapter(part, fitted.config, fitted.weights)
-    write_about(part, replace(about_base(base), cut_points=fitted.cut_points))
+    write_about(part, replace(describe_base(base), cut_points=fitted.cut_points))
     part.rename(done)
     shutil.rmtree(checkpoints)
 
 
 def _fit_part(
-    settings: RewardSettings, base: Base, start: Start, folder: Path, rows: Sequence[Encoded], progress: Progress
+    settings: RewardSettings,
+    base: Base,
+    start: Start,
+    folder: Path,
+    rows: Sequence[EncodedComparison],
+    progress: Progress,
 ) -> Fitted:
     return fit(folder, settings, base, start, rows, progress)
 
@@ -135,31 +145,37 @@ def _finished(context: RunContext, member: int) -> Path:
     return context.checkpoints() / f"member-{member}" / "adapter"
 
 
-def _reference(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
+def _reference(rows: Sequence[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
     """The first answers to training prompts, both of each comparison."""
     first = rows[: REFERENCE_SAMPLES // 2]
     return [each.prompt for each in first for _ in range(2)], [ids for each in first for ids in (each.a, each.b)]
 
 
 def _report(
-    context: RunContext, model: RewardModel, encoder: RowEncoder, rows: Sequence[PreferenceRow], test: Sequence[Encoded]
+    context: RunContext,
+    model: RewardModel,
+    encoder: RowEncoder,
+    rows: Sequence[PreferenceRow],
+    test: Sequence[EncodedComparison],
 ) -> dict[str, Any]:
     validation = encoder.encode([row for row in rows if row.split == "validation"])
     context.progress(1, 1, f"scoring {len(test)} test comparisons")
     report = build_report(
-        *judge(context.store, model, encoder, test), agreement_of(context.store, rows), judge_labeled(model, validation)
+        *score_comparisons(context.store, model, encoder, test),
+        agreement_of(context.store, rows),
+        score_labeled(model, validation),
     )
     context.progress(1, 1, "done")
     return report | _of_members(model, test)
 
 
-def _of_members(model: RewardModel, test: Sequence[Encoded]) -> dict[str, Any]:
+def _of_members(model: RewardModel, test: Sequence[EncodedComparison]) -> dict[str, Any]:
     """Points that the likelihood learned; for an ensemble its size, and the mean score and deviation of the test answers."""
-    members = model.members if isinstance(model, RewardEnsemble) else [model]
-    points = [list(member.about.cut_points) for member in members]
+    members = model.members
+    points = [list(member.cut_points) for member in members]
     found: dict[str, Any] = {"cut_points": points} if any(points) else {}
     if len(members) > 1 and test:
-        scores, deviations = model.judge(*_answers(test))
+        scores, deviations = model.score_with_deviation(*_answers(test))
         found |= {
             "members": len(members),
             "mean_score": float(scores.mean()),
@@ -168,7 +184,7 @@ def _of_members(model: RewardModel, test: Sequence[Encoded]) -> dict[str, Any]:
     return found
 
 
-def _answers(rows: Sequence[Encoded]) -> tuple[list[list[int]], list[list[int]]]:
+def _answers(rows: Sequence[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
     """Prompts and answers of the rows as ids, each answer once."""
     answers = {
         id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))

@@ -10,8 +10,8 @@ from data.records import Completion
 from data.starter.rubric import gold_parts
 from data.store import Store
 from reward.model import RewardModel
-from reward.report.scored import SAME, FitPair, Judged
-from reward.training.rows import Encoded, RowEncoder
+from reward.report.scored import SAME, FitPair, ScoredComparison
+from reward.training.rows import EncodedComparison, RowEncoder
 
 MORE_PER_PROMPT = 4
 """Answers of a test prompt, beyond the labeled ones, among which pairs that differ in task fit alone are looked for."""
@@ -31,16 +31,16 @@ class Answer:
         return None if self.parts is None else sum(self.parts.values())
 
 
-def judge(
-    store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[Encoded]
-) -> tuple[list[Judged], list[FitPair]]:
+def score_comparisons(
+    store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[EncodedComparison]
+) -> tuple[list[ScoredComparison], list[FitPair]]:
     """The test comparisons with scores and gold, and the pairs of their answers that differ in task fit alone."""
     answers = _scored(store, model, encoder, rows)
     judged = [_judged(each, answers[each.row.a_id], answers[each.row.b_id]) for each in rows]
     return judged, fit_pairs(list(answers.values()))
 
 
-def judge_labeled(model: RewardModel, rows: Sequence[Encoded]) -> list[Judged]:
+def score_labeled(model: RewardModel, rows: Sequence[EncodedComparison]) -> list[ScoredComparison]:
     """The comparisons with the model's scores alone: neither gold nor other answers."""
     answers = {
         id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))
@@ -70,7 +70,9 @@ def fit_pairs(answers: Sequence[Answer]) -> list[FitPair]:
     return found
 
 
-def _scored(store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[Encoded]) -> dict[str, Answer]:
+def _scored(
+    store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[EncodedComparison]
+) -> dict[str, Answer]:
     """Labeled answers and a few more of the same prompts, each scored once."""
     prompts = {each.row.prompt_id: each.prompt for each in rows}
     labeled = {id: ids for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))}
@@ -95,7 +97,9 @@ def _parts(facts: dict | None, answer: Completion) -> dict[str, float] | None:
     return gold_parts(facts, answer.text, answer.ended) if facts else None
 
 
-def _judged(each: Encoded, a: Answer, b: Answer) -> Judged:
+def _judged(each: EncodedComparison, a: Answer, b: Answer) -> ScoredComparison:
     row = each.row
     texts = row.prompt_id, row.prompt, row.a_text, row.b_text
-    return Judged(*texts, a.score, b.score, row.label, row.margin, a.gold, b.gold, row.labeler, row.comparison_id)
+    return ScoredComparison(
+        *texts, a.score, b.score, row.label, row.margin, a.gold, b.gold, row.labeler, row.comparison_id
+    )

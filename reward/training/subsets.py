@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 
 from data.run_context import RunContext
-from reward.about import about_base, write_about
+from reward.about import describe_base, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
-from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel
 from reward.report.learning_curve import Point, curve_report, nested_subsets
 from reward.report.scored import by_score, right
 from reward.training.callback import Progress
 from reward.training.fit import Fitted
-from reward.training.rows import Encoded
-from reward.training.score_test import judge_labeled
+from reward.training.rows import EncodedComparison
+from reward.training.score_test import score_labeled
 
-Fit = Callable[[Path, Sequence[Encoded], Progress], Fitted]
+Fit = Callable[[Path, Sequence[EncodedComparison], Progress], Fitted]
 """Trains one reward model on the rows, with its checkpoints in the folder."""
 
 
@@ -33,7 +32,7 @@ class Subsets:
 
     context: RunContext
     base: Base
-    rows: Sequence[Encoded]
+    rows: Sequence[EncodedComparison]
 
     def train(self, fit: Fit) -> None:
         """Train on every subset that is not finished yet, while the base carries no adapter. Raises Cancelled after a checkpoint."""
@@ -46,29 +45,28 @@ class Subsets:
                     checkpoints, subset, Progress(self.context, {}, note)
                 )  # curves are those of the model that is published
                 write_adapter(part, fitted.config, fitted.weights)
-                write_about(part, about_base(self.base))
+                write_about(part, describe_base(self.base))
                 part.rename(done)
                 shutil.rmtree(checkpoints)
 
-    def curve(self, whole: RewardModel, test: Sequence[Encoded], ceiling: float) -> dict[str, Any]:
+    def curve(self, whole: RewardModel, test: Sequence[EncodedComparison], ceiling: float) -> dict[str, Any]:
         """The curve as JSON, by the decided ones of the test comparisons; of an ensemble its first member stands for all labels."""
         decided = [each for each in test if each.row.label != 0.5]
         points = [Point(len(subset), self._outcomes(subset, decided)) for subset in self._subsets()]
-        first = whole.members[0] if isinstance(whole, RewardEnsemble) else whole
-        points.append(Point(len(self.rows), right(judge_labeled(first, decided), by_score)))
+        points.append(Point(len(self.rows), right(score_labeled(whole.first_member, decided), by_score)))
         return curve_report(points, [each.row.prompt_id for each in decided], ceiling)
 
-    def _subsets(self) -> list[list[Encoded]]:
+    def _subsets(self) -> list[list[EncodedComparison]]:
         return [
             [self.rows[number] for number in subset]
             for subset in nested_subsets([each.row.prompt_id for each in self.rows])
         ]
 
-    def _finished(self, subset: Sequence[Encoded]) -> Path:
+    def _finished(self, subset: Sequence[EncodedComparison]) -> Path:
         return self.context.checkpoints() / f"curve-{len(subset)}" / "adapter"
 
-    def _outcomes(self, subset: Sequence[Encoded], decided: Sequence[Encoded]) -> np.ndarray:
+    def _outcomes(self, subset: Sequence[EncodedComparison], decided: Sequence[EncodedComparison]) -> np.ndarray:
         model = RewardModel.load(self._finished(subset), self.base)
-        outcomes = right(judge_labeled(model, decided), by_score)
-        self.base.drop_adapter(model.role)
+        outcomes = right(score_labeled(model, decided), by_score)
+        self.base.drop_adapter(model.members[0].role)
         return outcomes

@@ -13,8 +13,8 @@ from peft.tuners.lora import LoraLayer
 from torch.utils.data import Sampler
 from trl import RewardConfig, RewardTrainer
 
-from reward.base.fast_lora import quicken
-from reward.training.losses import centring, mean_of_elements
+from reward.base.patches.lora_forward import patch_forward
+from reward.training.losses import centring, mean_of_groups
 from reward.training.packing import Planner, last_hidden
 
 COLUMNS = ["prompt", "answers", "first", "second", "grade", "weight"]
@@ -37,7 +37,7 @@ class PreferenceTrainer(RewardTrainer):
         self.model.likelihood = likelihood.to(self.model.device)
         for layer in self.model.modules():
             if isinstance(layer, LoraLayer):
-                quicken(layer)
+                patch_forward(layer)
 
     def compute_loss(
         self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
@@ -53,7 +53,7 @@ class PreferenceTrainer(RewardTrainer):
         loss = inputs["weight"] * loss
         if self.args.center_rewards_coefficient:
             loss = loss + self.args.center_rewards_coefficient * centring(first, second)
-        loss = mean_of_elements(loss, inputs["element"])
+        loss = mean_of_groups(loss, inputs["group"])
         return (loss, {"scores": scores}) if return_outputs else loss
 
     def scores(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -131,7 +131,7 @@ def collator(plan: Planner) -> Callable[[Sequence[Mapping[str, Any]]], dict[str,
         }
         labels = {name: [value for row in rows for value in row[name]] for name in ("grade", "weight")}
         element = [at for at, row in enumerate(rows) for _ in row["grade"]]
-        comparisons = {name: torch.tensor(values) for name, values in {**places, **labels, "element": element}.items()}
+        comparisons = {name: torch.tensor(values) for name, values in {**places, **labels, "group": element}.items()}
         return plan([row["prompt"] for row in rows], [row["answers"] for row in rows]) | comparisons
 
     return collate

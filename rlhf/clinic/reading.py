@@ -42,9 +42,9 @@ class EncodedRow:
 
 def encode_row(base: Base, instruction: str, input: str, output: str) -> EncodedRow:
     """Encode a row for this base; cut the prompt at its start and the answer at its end to fit the context."""
-    bare = base.encoding.template("")
+    bare = base.encoding.encode_template("")
     answer = base.encode_completion(output)[: base.context - max(len(bare), base.context // 4)]
-    prompt = base.encoding.template(instruction_prompt(instruction, input))
+    prompt = base.encoding.encode_template(instruction_prompt(instruction, input))
     return EncodedRow(prompt[-(base.context - len(answer)) :], bare, answer)
 
 

@@ -110,7 +110,7 @@ def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Coun
         if row.label == 0.5:
             left_out["ties"] += 1
             continue
-        prompt = base.encoding.template(row.messages or row.prompt)
+        prompt = base.encoding.encode_template(row.messages or row.prompt)
         a, b = answer_ids(base, row.a_token_ids, row.a_text), answer_ids(base, row.b_token_ids, row.b_text)
         if len(prompt) + max(len(a), len(b)) > base.context:
             left_out["longer than the context"] += 1

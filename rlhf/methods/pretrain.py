@@ -35,8 +35,8 @@ from data.settings import as_dict
 from data.starter.corpus import DOCUMENT
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
-from reward.base.cpu_attention import attend_on_a_cpu
 from reward.base.machine import library_versions, peak_mb
+from reward.base.patches.cpu_attention import choose_cpu_attention
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
 from rlhf.methods.pretraining_text import TextSource, read_text
@@ -187,7 +187,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
 
 def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> Trainer:
     """Return transformers' Trainer with Muon for the matrices; it saves checkpoints to `folder`."""
-    attend_on_a_cpu(model, settings.context)
+    choose_cpu_attention(model, settings.context)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=settings.max_steps,

@@ -146,7 +146,7 @@ def _draw(
     wanted = []
     for prompt in prompts:
         try:
-            ids = sampler.base.encoding.template(prompt.messages or prompt.text)
+            ids = sampler.base.encoding.encode_template(prompt.messages or prompt.text)
         except BadInput:  # several turns, for a base without a chat template
             continue
         if len(ids) + settings.max_new_tokens < sampler.base.context:

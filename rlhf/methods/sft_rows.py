@@ -51,7 +51,7 @@ def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[st
     """
     data = []
     for prompt, output in zip(prompts, outputs, strict=True):
-        asked, answer = base.encoding.template(prompt), base.encode_completion(output)
+        asked, answer = base.encoding.encode_template(prompt), base.encode_completion(output)
         data.append({"input_ids": asked + answer, "labels": [IGNORED] * len(asked) + answer})
     fitting = [row for row in data if len(row["input_ids"]) <= base.context]
     if not fitting:

@@ -19,9 +19,9 @@ from peft.utils import get_peft_model_state_dict
 from data.records import Policy
 from data.run_context import RunContext
 from reward.base.adapters import read_adapter, stack, write_adapter
-from reward.base.fast_lora import quicken
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
+from reward.base.patches.lora_forward import patch_forward
 
 
 def merge_parent(base: Base, folder: Path | None) -> torch.nn.Module:
@@ -35,10 +35,10 @@ def merge_parent(base: Base, folder: Path | None) -> torch.nn.Module:
 
 
 def patch_lora_layers(model: torch.nn.Module) -> None:
-    """Let every LoRA layer compute in one matrix product where it can; see `reward.base.fast_lora`."""
+    """Let every LoRA layer compute in one matrix product where it can; see `reward.base.patches.lora_forward`."""
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
-            quicken(layer)
+            patch_forward(layer)
 
 
 def save_trained_adapter(model: PeftModel, folder: Path, parent: Path | None) -> Path:

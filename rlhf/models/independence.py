@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data.records import Policy, RewardModel
 from data.store import Store
-from reward.prompt_parts import ALL, trained_on, within
+from reward.prompt_parts import ALL, is_in_part, trained_comparison_ids
 
 
 def explain_dependence(store: Store, judge: RewardModel, policy: Policy) -> str | None:
@@ -13,7 +13,7 @@ def explain_dependence(store: Store, judge: RewardModel, policy: Policy) -> str 
     It is not where it drove the training of the policy or of one that this descends from, or chose as its guard which checkpoint was
     kept, or learned from comparisons that trained one of these, directly (DPO) or by way of another reward model, or their guard.
     """
-    own = trained_on(store, judge)
+    own = trained_comparison_ids(store, judge)
     for ancestor in _line(store, policy):
         if ancestor.reward_model_id == judge.id:
             return f"{judge.public} drove {ancestor.public}"
@@ -22,7 +22,7 @@ def explain_dependence(store: Store, judge: RewardModel, policy: Policy) -> str 
             return f"{judge.public} chose the kept checkpoint of {ancestor.public}"
         if shared := own & _learned_from(store, ancestor):
             return f"{len(shared):,} comparisons trained both {judge.public} and {ancestor.public}"
-        if guard and (shared := own & trained_on(store, guard)):
+        if guard and (shared := own & trained_comparison_ids(store, guard)):
             return f"{len(shared):,} comparisons trained both {judge.public} and {guard.public}, which chose the kept checkpoint of {ancestor.public}"
     return None
 
@@ -44,9 +44,9 @@ def _guard(store: Store, policy: Policy) -> RewardModel | None:
 def _learned_from(store: Store, policy: Policy) -> set[str]:
     """Ids of the comparisons that made a policy what its parent is not."""
     if policy.reward_model_id is not None:
-        return trained_on(store, store.reward_models.get(policy.reward_model_id))
+        return trained_comparison_ids(store, store.reward_models.get(policy.reward_model_id))
     if policy.kind != "dpo" or policy.snapshot_id is None:
         return set()
     part = policy.config.get("part", ALL)
     rows = store.snapshots.rows(policy.snapshot_id)
-    return {row["comparison_id"] for row in rows if row["split"] == "train" and within(row["prompt"], part)}
+    return {row["comparison_id"] for row in rows if row["split"] == "train" and is_in_part(row["prompt"], part)}

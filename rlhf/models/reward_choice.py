@@ -1,20 +1,24 @@
-"""Which reward a run is driven by, and how it is loaded: a reward model of the home, or an entry of its list of reward sources."""
+"""The reward that drives a run: a reward model of the home, or an entry of its list of reward sources."""
 
 from __future__ import annotations
+
+from typing import cast
 
 from data.errors import BadInput
 from data.records import Policy
 from data.records import RewardModel as RewardRecord
 from data.store import Store
 from reward.base.frozen_base import Base
-from reward.ensemble import Cautious, RewardEnsemble
-from reward.model import RewardModel
+from reward.model import LowerConfidenceBound, RewardModel
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.models.reward_sources import load_source, missing_members, reward_record
 
 
 def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
-    """The reward model called `wanted` ("r3"), or the newest one; None for a reward source. Raises BadInput where there is none."""
+    """Return the reward model `wanted` ("r3"), the newest one if empty, None for a reward source.
+
+    Raises BadInput if there is no such reward.
+    """
     if wanted:
         return reward_record(store, wanted)
     models = store.reward_models.all()
@@ -24,7 +28,7 @@ def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
 
 
 def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder | RewardFunction:
-    """A reward source; or a reward model, on the policy's base where both share it: an adapter and a head; else with a base of its own."""
+    """Load a reward source, or a reward model: on the policy's base if both share it, else on a base of its own."""
     record = reward_record(store, name)
     if record is None:
         return load_source(store.home, name)
@@ -33,10 +37,13 @@ def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder
     )
 
 
-def careful(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder | RewardFunction:
-    """The reward less the price of its members' disagreement. Raises BadInput where a price is named and there are no members."""
+def with_uncertainty_penalty(reward: Rewarder | RewardFunction, uncertainty: float) -> Rewarder | RewardFunction:
+    """Return the reward minus `uncertainty` times its members' deviation; 0 returns the reward itself.
+
+    Raises BadInput if the reward is not an ensemble.
+    """
     if not uncertainty:
         return reward
-    if not isinstance(reward, RewardEnsemble):
+    if len(getattr(reward, "members", ())) < 2:
         raise missing_members(uncertainty)
-    return Cautious(reward, uncertainty)
+    return LowerConfidenceBound(cast(RewardModel, reward), uncertainty)

@@ -11,7 +11,7 @@ from data.ids import POLICY, public_id
 from data.records import Policy
 from data.store import Store
 from labeling.accounts.current import current_account
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
 from rlhf.pages.components import (

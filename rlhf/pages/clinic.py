@@ -12,7 +12,7 @@ from data.records import Snapshot
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages import clinic_view
 from rlhf.pages.clinic_fields import COLOURS, Forms, add_contest, add_recipe, add_sizes
 from rlhf.pages.clinic_map import draw_examined

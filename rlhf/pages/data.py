@@ -13,7 +13,7 @@ from data.transfer.inserting import IN_PROJECTS
 from data.transfer.previewing import Preview, preview
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
     SEND_PLACE,

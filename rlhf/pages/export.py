@@ -22,7 +22,7 @@ from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_datas
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.http.requests import get_account
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
 from rlhf.pages.components import (
     QUIET,

@@ -12,7 +12,7 @@ from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.quality.cached_overview import CachedOverview, OverviewState
 from labeling.quality.overview import KINDS, Overview, weigh
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages import labels_view as view
 from rlhf.pages.components import (
     QUIET,

@@ -9,7 +9,7 @@ import gradio as gr
 from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
     SEND_PLACE,

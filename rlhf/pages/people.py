@@ -14,7 +14,7 @@ from data.tables.accounts import ROLES
 from labeling.accounts import management
 from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
     SEND_PLACE,

@@ -9,7 +9,7 @@ from data.ids import POLICY, public_id
 from data.store import Store
 from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
     SEND_PLACE,

@@ -12,7 +12,7 @@ from data.store import Store
 from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
     SEND_PLACE,

@@ -14,8 +14,7 @@ from data.settings import Described, describe
 from data.store import Store
 from labeling.accounts.current import current_account
 from reward.page import field_value, setting_field
-from reward.report.view import policy_names, refused
-from reward.report.view import said as message_html
+from reward.report.view import error_html, message_html, policy_names
 from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
@@ -92,7 +91,7 @@ class RunForm:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine."""
         missing = self.missing()
         if missing:
-            return f"<p class=bad>{esc(text('runs.missing'))} {refused(missing)}</p>"
+            return f"<p class=bad>{esc(text('runs.missing'))} {error_html(missing)}</p>"
         runs = self.store.runs.all()
         seconds, peak = typical_seconds(runs, self.kind.name), peak_memory_mb(runs, self.kind.name)
         if not seconds:

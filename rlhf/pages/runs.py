@@ -12,7 +12,7 @@ from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from labeling.accounts.current import current_account
-from reward.report.view import said as message_html
+from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
 from rlhf.pages.components import (

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from reward.base.frozen_base import Base
+from reward.base.patches.module_forward import replaced_forward
 
 log = logging.getLogger(__name__)
 Row = tuple[int, ...]
@@ -70,14 +71,8 @@ class FrozenTrunk:
     @contextmanager
     def _resumed(self, states: Tensor) -> Iterator[None]:
         """Inside the block each layer of the trunk answers with what the last of them once gave."""
-        trunk = self._layers[: self.depth]
-        for layer in trunk:
-            layer.forward = lambda *_, **__: states
-        try:
+        with replaced_forward(self._layers[: self.depth], lambda *_, **__: states):
             yield
-        finally:
-            for layer in trunk:
-                del layer.forward
 
 
 def decoder_layers(base: Base) -> list[nn.Module]:

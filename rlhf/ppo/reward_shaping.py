@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
-from reward.ensemble import Cautious
-from reward.model import RewardModel
 from reward.protocol import Prompt, Rewarder, RewardFunction
 from rlhf.ppo import arithmetic
 from rlhf.sampling.sampler import Rollout
@@ -44,11 +42,9 @@ class Scorer:
     ) -> None:
         self._base, self._score, self._penalty = base, _scoring_function(reward), missing_eos_penalty
         self._clip, self._length_penalty, self._length_free = clip, length_penalty, length_free
-        self._is_reward_model = isinstance(reward, RewardModel | Cautious)
-        self._reads_ids = (
-            isinstance(reward, RewardModel | Cautious)
-            and reward.base.fingerprint["tokenizer"] == base.fingerprint["tokenizer"]
-        )
+        tokenizer = getattr(reward, "tokenizer_hash", None)  # only this application's reward models read token ids
+        self._is_reward_model = tokenizer is not None
+        self._reads_ids = tokenizer == base.fingerprint["tokenizer"]
         self.unit = RewardUnit()
 
     def raw_scores(self, prompts: Sequence[Prompt], answers: Sequence[list[int]]) -> Tensor:

@@ -15,7 +15,6 @@ from peft import LoraConfig
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
-from reward.ensemble import Cautious, RewardEnsemble
 from reward.model import RewardModel
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.ppo.actor_critic import ActorCritic
@@ -55,7 +54,7 @@ def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str 
     """
     if kind == "joint":
         return None
-    role = POLICY if kind == "adapter" else shared_reward_model(reward, base).role
+    role = POLICY if kind == "adapter" else shared_reward_model(reward, base).members[0].role
     base.add_adapter(VALUE, config=copy.deepcopy(base.model.peft_config[role]), trainable=True)
     if kind == "reward":
         with torch.no_grad():
@@ -74,9 +73,9 @@ def shared_reward_model(reward: Rewarder | RewardFunction, base: Base) -> Reward
 
 
 def _judge(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
-    judge = reward.ensemble if isinstance(reward, Cautious) else reward
-    judge = judge.members[0] if isinstance(judge, RewardEnsemble) else judge
-    return judge if isinstance(judge, RewardModel) and judge.base is base else None
+    """Return the reward's first member if it is an adapter on this base; a reward of another kind has no members."""
+    judge: RewardModel | None = getattr(reward, "first_member", None)
+    return judge if judge is not None and judge.base is base else None
 
 
 @torch.no_grad()
@@ -89,5 +88,5 @@ def initialize_values(actor: ActorCritic, kind: str, reward: Rewarder | RewardFu
     if kind == "reward":
         judge = shared_reward_model(reward, actor.base)
         unit = judge.about.scale * scorer.unit.scale
-        actor.value_head.weight.copy_(judge.head[None] / unit)
+        actor.value_head.weight.copy_(judge.members[0].head[None] / unit)
         actor.value_head.bias.fill_(-judge.about.offset / unit - scorer.unit.offset / scorer.unit.scale)

@@ -25,7 +25,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from rlhf.common import distributed
 from rlhf.models.policy_loading import adapter_folder
-from rlhf.models.reward_choice import careful, choose_reward, load_reward
+from rlhf.models.reward_choice import choose_reward, load_reward, with_uncertainty_penalty
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.config import PPOConfig
@@ -92,7 +92,9 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     )
     trainer = PPOTrainer(
         base,
-        careful(load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty),
+        with_uncertainty_penalty(
+            load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty
+        ),
         args,
         train_dataset=rows,
         eval_dataset=fixed,

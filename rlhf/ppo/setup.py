@@ -12,8 +12,8 @@ from peft import LoraConfig
 from transformers import TrainerCallback, set_seed
 
 from data.errors import BadInput
-from reward.base.cpu_attention import attend_on_a_cpu
 from reward.base.frozen_base import Base
+from reward.base.patches.cpu_attention import choose_cpu_attention
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.checkpoint import PPOState
@@ -89,7 +89,7 @@ def build(
     critic = resolve_critic(args.critic, reward, base)
     args = args.resolve(len(prompts), bool(eval_dataset), critic)
     if args.bf16:
-        attend_on_a_cpu(base.causal, max(map(len, prompts + fixed_prompts)) + args.max_new_tokens)
+        choose_cpu_attention(base.causal, max(map(len, prompts + fixed_prompts)) + args.max_new_tokens)
     actor = ActorCritic(base, args.temperature, args.bf16, add_critic(base, critic, reward))
     collector = RolloutCollector(actor, reference, scorer, args)
     state = PPOState(args.kl_coef, scorer.unit, watcher and watcher.state)

@@ -15,7 +15,7 @@ from data.store import Store
 from data.views.frozen_rows import snapshot_rows
 from data.views.preferences import PEOPLE, preference_rows
 from reward.base.locate import locate
-from reward.prompt_parts import ALL, read_part, trained_on
+from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
 from rlhf.methods.pretraining_text import read_text
 from rlhf.models.contests import choose_contests
@@ -122,7 +122,7 @@ def check_guard(store: Store, settings: Any) -> None:
     judge = _judge(store, settings)
     if watcher is None or judge is None:  # nobody knows what a source has learned from
         return
-    shared = trained_on(store, watcher) & trained_on(store, judge)
+    shared = trained_comparison_ids(store, watcher) & trained_comparison_ids(store, judge)
     if shared or watcher.id == judge.id:
         raise BadInput(
             f"{watcher.public} cannot watch {judge.public}: {len(shared)} comparisons were trained on in both",
@@ -141,7 +141,7 @@ def check_labels(store: Store, settings: Any) -> None:
 
     Simulated ones count only if the settings admit them.
     """
-    read_part(getattr(settings, "part", ALL))
+    parse_part(getattr(settings, "part", ALL))
     if getattr(settings, "snapshot", ""):
         snapshot_rows(store, settings.snapshot, "preferences")
     else:

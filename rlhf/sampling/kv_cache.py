@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
-from reward.base.cpu_attention import attended_in
+from reward.base.patches.cpu_attention import attention_dtype
 
 BLOCK = 32
 """Tokens of room that a buffer gains at a time: it is copied once in so many tokens."""
@@ -29,7 +29,7 @@ class SlotLayer(DynamicLayer):
         """Write the states of new tokens behind the others; all keys and values."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        used, new = self.get_seq_length(), [states.to(attended_in(states)) for states in (key_states, value_states)]
+        used, new = self.get_seq_length(), [states.to(attention_dtype(states)) for states in (key_states, value_states)]
         end = used + key_states.shape[-2]
         if not self.buffers or end > self.buffers[0].shape[-2]:
             held = (self.keys, self.values)

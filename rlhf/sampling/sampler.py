@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
-from reward.base.cpu_attention import without_products
 from reward.base.frozen_base import Base
+from reward.base.patches.cpu_attention import with_fused_attention
+from reward.base.patches.module_forward import replaced_forward
 from rlhf.sampling.decoding import AnswerTable, decode
 
 
@@ -86,7 +87,7 @@ def in_bfloat16(base: Base) -> Iterator[None]:
         if isinstance(module, nn.Linear | Conv1D) and _is_plain(module) and module.weight.dtype == torch.float32
     ]
     kept, head = [layer.weight.data for layer in layers], base.causal.get_output_embeddings()
-    whole, own, device, dtype = head.forward, vars(head).get("forward"), base.device.type, base.causal.dtype
+    whole, device, dtype = head.forward, base.device.type, base.causal.dtype
 
     def in_full(states: Tensor) -> Tensor:
         with torch.autocast(device, enabled=False):
@@ -95,15 +96,15 @@ def in_bfloat16(base: Base) -> Iterator[None]:
     try:
         for layer in layers:
             layer.weight.data = layer.weight.data.bfloat16()
-        head.forward = in_full
-        with without_products(base.causal), torch.autocast(device, torch.bfloat16):
+        with (
+            replaced_forward([head], in_full),
+            with_fused_attention(base.causal),
+            torch.autocast(device, torch.bfloat16),
+        ):
             yield
     finally:
         for layer, weight in zip(layers, kept, strict=True):
             layer.weight.data = weight
-        vars(head).pop("forward", None)
-        if own is not None:
-            head.forward = own
 
 
 def _can_merge(layer: LoraLayer, base: Base) -> bool:

@@ -9,8 +9,9 @@ import tempfile
 import torch
 from peft import LoraConfig
 
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.trainer import PPOTrainer
@@ -48,7 +49,9 @@ def lora(case: Case, base: Base) -> LoraConfig:
 def reward_model(base: Base, config: LoraConfig) -> RewardModel:
     """A reward model as it stands after training would: an adapter on the same base, and a head."""
     base.add_adapter("reward", config=config)
-    return RewardModel(base, "reward", torch.randn(base.hidden_size) / base.hidden_size**0.5, about_base(base))
+    return RewardModel(
+        base, [Member("reward", torch.randn(base.hidden_size) / base.hidden_size**0.5)], describe_base(base)
+    )
 
 
 def main() -> None:

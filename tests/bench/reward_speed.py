@@ -30,10 +30,10 @@ from reward.base.frozen_base import Base
 from reward.base.locate import locate
 from reward.base.machine import keep_freed_memory
 from reward.settings import RewardSettings
-from reward.training.classifier import HEAD_SPREAD, give_back, lora_for_scoring, scoring_pad
+from reward.training.classifier import HEAD_SPREAD, lora_for_scoring, remove_adapter, scoring_pad
 from reward.training.fit import Start, build_trainer
 from reward.training.packing import last_hidden, separate
-from reward.training.rows import Encoded, RowEncoder
+from reward.training.rows import EncodedComparison, RowEncoder
 from reward.training.trainer import trainer_config
 
 FOLDER = "REWARD_BENCH_DATA"
@@ -67,18 +67,28 @@ def compare(home: Path, settings: RewardSettings, base: str, rows: Sequence[Pref
     return found | {"ratio": round(found["ours"]["pairs_per_second"] / found["theirs"]["pairs_per_second"], 2)}
 
 
-def ours(home: Path, settings: RewardSettings, source: str, train: Sequence[Encoded], test: Sequence[Encoded]) -> dict:
+def ours(
+    home: Path,
+    settings: RewardSettings,
+    source: str,
+    train: Sequence[EncodedComparison],
+    test: Sequence[EncodedComparison],
+) -> dict:
     """This project's trainer."""
     base = Base.load(source)
     trainer = build_trainer(home, settings, base, Start(source, None, None), train)
     result = timed(trainer, len(train))
     result["accuracy"] = accuracy(trainer.model, scoring_pad(base), test)
-    give_back(base, trainer.model)
+    remove_adapter(base, trainer.model)
     return result
 
 
 def theirs(
-    home: Path, settings: RewardSettings, source: str, train: Sequence[Encoded], test: Sequence[Encoded]
+    home: Path,
+    settings: RewardSettings,
+    source: str,
+    train: Sequence[EncodedComparison],
+    test: Sequence[EncodedComparison],
 ) -> dict:
     """Plain RewardTrainer with its own loss, sampler and collator, on ready token ids."""
     base = Base.load(source)
@@ -120,7 +130,7 @@ def timed(trainer: RewardTrainer, pairs: int) -> dict:
 
 
 @torch.no_grad()
-def accuracy(model: torch.nn.Module, pad: int, rows: Sequence[Encoded]) -> float:
+def accuracy(model: torch.nn.Module, pad: int, rows: Sequence[EncodedComparison]) -> float:
     """Share of comparisons that the scores order as labeled."""
     classifier = model.eval().get_base_model()
     trunk = getattr(classifier, classifier.base_model_prefix)
@@ -188,7 +198,7 @@ def _rows(found: Sequence[tuple[str, str, str, float]]) -> list[PreferenceRow]:
     ]
 
 
-def _chosen(each: Encoded) -> dict[str, list[int]]:
+def _chosen(each: EncodedComparison) -> dict[str, list[int]]:
     better, worse = (each.a, each.b) if each.row.label == 1.0 else (each.b, each.a)
     return {"chosen_ids": each.prompt + better, "rejected_ids": each.prompt + worse}
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from data.errors import BadInput
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
-from reward.ensemble import Cautious, RewardEnsemble, member_folder
-from reward.model import RewardModel
+from reward.member import Member, member_folder
+from reward.model import LowerConfidenceBound, RewardModel
 from tests.support.tiny_model import make_tiny_model
 
 PROMPTS = ["Write a note to Mina.", "Name two animals.", "What is 12 plus 7?", "Hi"]
@@ -20,7 +20,7 @@ ANSWERS = ["Dear Mina, thank you so much.", "no.", "The answer is 19. I hope thi
 MEMBERS = 3
 
 
-def ensemble(base: Base) -> RewardEnsemble:
+def ensemble(base: Base) -> RewardModel:
     """Members with random adapters, and heads of different sizes: their raw scores are in different units."""
     members = []
     for number in range(MEMBERS):
@@ -29,8 +29,8 @@ def ensemble(base: Base) -> RewardEnsemble:
         for matrix in base.parameters(f"m{number}"):
             matrix.data.normal_(std=0.3)
         head = 10.0**number * torch.randn(base.hidden_size) / base.hidden_size
-        members.append(RewardModel(base, f"m{number}", head, about_base(base)))
-    return RewardEnsemble(members, about_base(base))
+        members.append(Member(f"m{number}", head))
+    return RewardModel(base, members, describe_base(base))
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def made(model):
     return found
 
 
-def members_alone(found: RewardEnsemble, prompts, answers) -> np.ndarray:
+def members_alone(found: RewardModel, prompts, answers) -> np.ndarray:
     """(K, N) raw scores, each member by itself and each answer in a batch of its own."""
     return np.array(
         [
             [m.raw_scores(*m.encode([p], [a])).item() for p, a in zip(prompts, answers, strict=True)]
-            for m in found.members
+            for m in map(found.alone, range(len(found.members)))
         ]
     )
 
@@ -63,7 +63,7 @@ def test_score_and_deviation_are_those_of_the_standardised_members(made):
     mean = z.mean(0)
     # the mean of the members is put to deviation 1 once more, and the deviation is told in that unit
     again = mean.std()
-    scores, deviations = made.judge(*made.encode(PROMPTS, ANSWERS))
+    scores, deviations = made.score_with_deviation(*made.encode(PROMPTS, ANSWERS))
     assert scores.numpy() == pytest.approx((mean - mean.mean()) / again, rel=1e-5, abs=1e-4)
     assert deviations.numpy() == pytest.approx(z.std(0) / again, rel=1e-5, abs=1e-4)
     assert made.score(PROMPTS, ANSWERS) == pytest.approx(scores.tolist(), rel=1e-5, abs=1e-5)
@@ -71,21 +71,21 @@ def test_score_and_deviation_are_those_of_the_standardised_members(made):
 
 def test_a_member_with_a_hundred_times_the_scores_has_no_louder_voice(made):
     before = made.score(PROMPTS, ANSWERS)
-    made.members[0].head *= 100
+    made.members[0].head.mul_(100)
     made.calibrate(*made.encode(PROMPTS, ANSWERS))
     assert made.score(PROMPTS, ANSWERS) == pytest.approx(before, rel=1e-5, abs=1e-4)
 
 
 def test_raw_scores_of_equal_members_are_the_members_own_log_odds(model):
     base = Base.load(model)
-    one = ensemble(base).members[0]
-    twin = RewardEnsemble([one, one], about_base(base))
+    one = ensemble(base).first_member
+    twin = RewardModel(base, [*one.members, *one.members], describe_base(base))
     ids = one.encode(PROMPTS, ANSWERS)
     assert twin.raw_scores(*ids).tolist() == pytest.approx(one.raw_scores(*ids).tolist())
     twin.calibrate(*ids)
     gaps = [np.diff(each.raw_scores(*ids).numpy()) for each in (twin, one)]
     assert gaps[0] == pytest.approx(gaps[1], rel=1e-4)
-    assert twin.judge(*ids)[1].tolist() == pytest.approx([0.0] * 4, abs=1e-6)
+    assert twin.score_with_deviation(*ids)[1].tolist() == pytest.approx([0.0] * 4, abs=1e-6)
 
 
 def test_each_row_is_padded_once_and_seen_once_by_each_member(made, monkeypatch):
@@ -100,9 +100,9 @@ def test_each_row_is_padded_once_and_seen_once_by_each_member(made, monkeypatch)
 
 
 def test_caution_takes_the_deviation_off_at_its_price(made):
-    scores, deviations = made.judge(*made.encode(PROMPTS, ANSWERS))
-    assert Cautious(made, 0.0).score(PROMPTS, ANSWERS) == pytest.approx(scores.tolist())
-    assert Cautious(made, 2.0).score(PROMPTS, ANSWERS) == pytest.approx(
+    scores, deviations = made.score_with_deviation(*made.encode(PROMPTS, ANSWERS))
+    assert LowerConfidenceBound(made, 0.0).score(PROMPTS, ANSWERS) == pytest.approx(scores.tolist())
+    assert LowerConfidenceBound(made, 2.0).score(PROMPTS, ANSWERS) == pytest.approx(
         (scores - 2 * deviations).tolist(), rel=1e-5, abs=1e-5
     )
 
@@ -112,20 +112,24 @@ def test_a_reloaded_ensemble_gives_the_same_scores_as_roles_of_the_base_it_is_lo
     base = Base.load(model)
     base.add_adapter("policy", trainable=True)
     again = RewardModel.load(tmp_path / "r3", base)
-    assert isinstance(again, RewardEnsemble)
+    assert len(again.members) == MEMBERS
     assert base.adapters == ("policy", "reward:r3#0", "reward:r3#1", "reward:r3#2")
     with base.role("policy"):
         assert again.score(PROMPTS, ANSWERS) == pytest.approx(made.score(PROMPTS, ANSWERS), rel=1e-5, abs=1e-6)
     assert all(matrix.requires_grad for matrix in base.parameters("policy"))
-    assert again.judge(*again.encode(PROMPTS, ANSWERS))[1].equal(made.judge(*made.encode(PROMPTS, ANSWERS))[1])
+    assert again.score_with_deviation(*again.encode(PROMPTS, ANSWERS))[1].equal(
+        made.score_with_deviation(*made.encode(PROMPTS, ANSWERS))[1]
+    )
 
 
 def test_a_member_s_folder_is_a_reward_model_of_its_own(made, tmp_path):
     made.save(tmp_path / "r3")
     assert json.loads((tmp_path / "r3" / "reward.json").read_text())["members"] == MEMBERS
-    for number, member in enumerate(made.members):
+    for number in range(MEMBERS):
         alone = RewardModel.load(member_folder(tmp_path / "r3", number))
-        assert alone.score(PROMPTS, ANSWERS) == pytest.approx(member.score(PROMPTS, ANSWERS), rel=1e-5, abs=1e-6)
+        assert alone.score(PROMPTS, ANSWERS) == pytest.approx(
+            made.alone(number).score(PROMPTS, ANSWERS), rel=1e-5, abs=1e-6
+        )
 
 
 def test_an_ensemble_without_one_of_its_members_is_refused(made, tmp_path):

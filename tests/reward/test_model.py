@@ -10,8 +10,9 @@ from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 
 from data.errors import BadInput
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.member import Member
 from reward.model import RewardModel
 from reward.training.classifier import scoring_pad
 from tests.support.tiny_model import make_tiny_model, make_tiny_tokenizer
@@ -28,7 +29,7 @@ def random_reward(folder, seed=0):
     torch.manual_seed(seed)
     for matrix in base.parameters("reward"):
         matrix.data.normal_(std=0.3)
-    return RewardModel(base, "reward", torch.randn(base.hidden_size) / base.hidden_size, about_base(base))
+    return RewardModel(base, [Member("reward", torch.randn(base.hidden_size) / base.hidden_size)], describe_base(base))
 
 
 @pytest.mark.parametrize("pad", [True, False])

@@ -14,10 +14,10 @@ from data.errors import BadInput
 from labeling.accounts.current import acting_as
 from reward.page import RewardPage
 from reward.report import view
-from reward.report.build import Judged, build_report
+from reward.report.build import ScoredComparison, build_report
 
 ROWS = [
-    Judged(n, f"prompt <b>{n}</b>", "kind <i>answer</i>", "no", score, 0.0, 1.0, 1 + n % 3)
+    ScoredComparison(n, f"prompt <b>{n}</b>", "kind <i>answer</i>", "no", score, 0.0, 1.0, 1 + n % 3)
     for n, score in enumerate((1.5, 0.7, -2.0, 3.0))
 ]
 
@@ -37,19 +37,19 @@ def page_of(store, enqueue=None):
 
 
 def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
-    card = view.card(models[0])
+    card = view.card_html(models[0])
     assert "75 % (" in card
     assert "Longer answer preferred" in card
 
 
 def test_a_model_without_test_labels_says_so_and_shows_no_accuracy(models):
-    card = view.card(models[1])
+    card = view.card_html(models[1])
     assert "accuracy is not known" in card
     assert "Accuracy on test prompts" not in card
 
 
 def test_texts_of_people_and_models_hold_no_markup(models):
-    shown = view.worst(models[0], {})
+    shown = view.disagreements_html(models[0], {})
     assert "&lt;b&gt;2&lt;/b&gt;" in shown
     assert "<i>" not in shown
 
@@ -61,7 +61,7 @@ def test_a_setting_with_choices_is_a_list_of_them(store):
 
 
 def test_without_reward_models_the_page_says_which_step_fills_it():
-    assert "/label/" in view.cards([])
+    assert "/label/" in view.cards_html([])
 
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
@@ -89,7 +89,7 @@ def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store,
 
 
 def test_the_table_holds_every_group_with_its_interval(models):
-    rows = {(kind, name): rest for kind, name, *rest in view.groups(models[0], {})}
+    rows = {(kind, name): rest for kind, name, *rest in view.group_rows(models[0], {})}
     assert [name for kind, name in rows if kind == "strength of preference"] == ["slightly", "clearly", "significantly"]
     number, prompts, accuracy, low, high = rows["better answer stood", "left"]
     assert (number, prompts, accuracy) == (4, 4, 75.0)
@@ -99,12 +99,12 @@ def test_the_table_holds_every_group_with_its_interval(models):
 def test_labelers_of_a_report_have_their_names_on_the_page(models):
     one = {"comparisons": 3, "prompts": 2, "accuracy": 0.5, "ci": [0.1, 0.9]}
     report = {"by_labeler": [{"labeler": "labeler-7", **one}, {"labeler": "labeler-8", **one}]}
-    rows = view.groups(replace(models[0], report=report), {"labeler-7": "mina"})
+    rows = view.group_rows(replace(models[0], report=report), {"labeler-7": "mina"})
     assert [(kind, name) for kind, name, *_ in rows] == [("labeler", "mina"), ("labeler", "labeler-8")]
 
 
 def test_the_report_downloads_as_the_json_that_is_stored(models):
-    data = re.search(r"base64,([^']+)", view.download(models[0]))[1]
+    data = re.search(r"base64,([^']+)", view.download_link(models[0]))[1]
     assert json.loads(base64.b64decode(data)) == models[0].report
 
 
@@ -145,13 +145,14 @@ def test_a_page_links_to_a_page_where_the_command_line_has_a_command():
         "there is no <reward model> yet", "Train one first: preference-loop train reward", field="reward"
     )
     assert (
-        view.refused(problem) == "there is no &lt;reward model&gt; yet. Train one first: <a href='#reward'>Reward</a>"
+        view.error_html(problem)
+        == "there is no &lt;reward model&gt; yet. Train one first: <a href='#reward'>Reward</a>"
     )
     assert (
-        view.refused(BadInput("no prompts", "Import some: preference-loop import FILE --as prompts"))
+        view.error_html(BadInput("no prompts", "Import some: preference-loop import FILE --as prompts"))
         == "no prompts. Import some with the command import"
     )
-    assert "<a href='#runs'>Runs</a>" in view.refused(
+    assert "<a href='#runs'>Runs</a>" in view.error_html(
         BadInput("no pair waits", "Sample answers first: preference-loop sample --policy P --prompts N")
     )
 
@@ -161,11 +162,11 @@ def test_a_command_that_no_page_stands_for_stays_a_command():
         "run1 left no checkpoint", "Start another one: preference-loop sample --endpoint URL --model NAME"
     )
     assert (
-        view.refused(problem)
+        view.error_html(problem)
         == "run1 left no checkpoint. Start another one: preference-loop sample --endpoint URL --model NAME"
     )
 
 
 def test_a_refusal_names_the_field_where_the_error_does_not():
-    shown = view.refused(BadInput("-1 is too small", "Give 1 or more.", field="epochs"))
+    shown = view.error_html(BadInput("-1 is too small", "Give 1 or more.", field="epochs"))
     assert shown == "-1 is too small (field &#x27;epochs&#x27;). Give 1 or more."

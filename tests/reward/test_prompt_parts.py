@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from data.errors import BadInput
 from data.run_context import RunContext
 from data.splits import split_of
-from reward.prompt_parts import place_of, read_part, within
+from reward.prompt_parts import is_in_part, parse_part, position_of
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
 from rlhf.runs.preflight import check_labels
@@ -19,15 +19,15 @@ TEXTS = [f"Write note {number}." for number in range(4000)]
 
 @given(st.text())
 def test_a_prompt_belongs_to_exactly_one_of_two_halves_however_it_is_typed(text):
-    assert within(text, "0-1")
-    assert within(text, "0-0.5") != within(text, "0.5-1")
-    assert place_of(text) == place_of(f"  {text}\n")
+    assert is_in_part(text, "0-1")
+    assert is_in_part(text, "0-0.5") != is_in_part(text, "0.5-1")
+    assert position_of(text) == position_of(f"  {text}\n")
 
 
 def test_a_quarter_is_a_quarter_of_every_split():
     for split in ("train", "validation", "test"):
         mine = [text for text in TEXTS if split_of(text) == split]
-        share = sum(within(text, "0.25-0.5") for text in mine) / len(mine)
+        share = sum(is_in_part(text, "0.25-0.5") for text in mine) / len(mine)
         # a binomial share of n = 400 at the least has deviation sqrt(3 / 16 / 400) = 0.022; four of them
         assert share == pytest.approx(0.25, abs=0.087)
 
@@ -35,7 +35,7 @@ def test_a_quarter_is_a_quarter_of_every_split():
 @pytest.mark.parametrize("text", ["", "half", "0.5", "0.5-0.5", "0.7-0.2", "0-2", "-1-1", "0-1-2", "nan-1"])
 def test_what_is_no_part_is_refused(text):
     with pytest.raises(BadInput, match="is no part of the prompts"):
-        read_part(text)
+        parse_part(text)
 
 
 def preference(number: int, text: str) -> dict:
@@ -75,7 +75,7 @@ def test_a_run_trains_on_its_part_and_is_measured_on_all_test_rows(store):
     run = store.runs.get(store.runs.enqueue("reward", {}, "test").id)
     _, rows = run_rows(RunContext(store, run), RewardSettings(snapshot=snapshot.public, part="0.5-1"))
     kept = {split: {row.prompt for row in rows if row.split == split} for split in ("train", "test")}
-    assert kept["train"] == {text for text in TEXTS[:60] if split_of(text) == "train" and place_of(text) >= 0.5}
+    assert kept["train"] == {text for text in TEXTS[:60] if split_of(text) == "train" and position_of(text) >= 0.5}
     assert kept["test"] == {text for text in TEXTS[:60] if split_of(text) == "test"}
 
 

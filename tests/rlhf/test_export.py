@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 import app
 from data.errors import BadInput
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
-from reward.ensemble import RewardEnsemble
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.export import export_policy, export_reward_model
 from rlhf.pages.export import draw_models, newest_policy
@@ -114,7 +114,7 @@ def test_a_reward_model_scores_the_same_in_transformers(store, folder, tmp_path)
     base.add_adapter("judge")
     perturb(base, "judge")
     torch.manual_seed(5)
-    ours = RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+    ours = RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
     ours.save(store.home / "new")
     found = store.reward_models.publish(store.home / "new", name="r", base=str(folder))
     asked, answered = base.encode_prompt(PROMPT), base.encode_completion(ANSWER)
@@ -156,10 +156,8 @@ def test_an_ensemble_is_written_member_by_member_and_never_merged(store, tmp_pat
     for number in range(2):
         base.add_adapter(f"m{number}")
         perturb(base, f"m{number}")
-        members.append(
-            RewardModel(base, f"m{number}", torch.linspace(-1, 1 + number, base.hidden_size), about_base(base))
-        )
-    ensemble = RewardEnsemble(members, about_base(base))
+        members.append(Member(f"m{number}", torch.linspace(-1, 1 + number, base.hidden_size)))
+    ensemble = RewardModel(base, members, describe_base(base))
     ensemble.save(store.home / "made")
     found = store.reward_models.publish(store.home / "made", name="two", base=str(model))
     export_reward_model(store, found.public, tmp_path / "out")

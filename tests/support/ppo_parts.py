@@ -9,8 +9,9 @@ import torch
 from peft import LoraConfig
 from transformers import TrainerCallback
 
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo.actor_critic import ActorCritic, answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
@@ -110,7 +111,7 @@ def random_judge(base: Base) -> RewardModel:
     torch.manual_seed(11)
     for matrix in base.parameters("judge"):
         matrix.data.normal_(std=0.2)
-    return RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+    return RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
 
 
 @torch.no_grad()

@@ -48,13 +48,16 @@ def make_judged_home(folder: Path, model: Path) -> Store:
     """A bare base as the only policy, and a reward model on the same base."""
     import torch
 
-    from reward.about import about_base
+    from reward.about import describe_base
     from reward.base.frozen_base import Base
+    from reward.member import Member
     from reward.model import RewardModel
 
     store = make_tiny_home(folder, model, people=False)
     base = Base.load(model)
     base.add_adapter("judge")
-    RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "made")
+    RewardModel(base, [Member("judge", torch.linspace(-1, 1, base.hidden_size))], describe_base(base)).save(
+        store.home / "made"
+    )
     store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
     return store

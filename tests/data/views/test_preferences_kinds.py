@@ -49,14 +49,16 @@ def test_a_ranking_of_four_yields_its_six_pairs_which_weigh_as_three_comparisons
 
 
 def test_a_ranking_is_one_batch_element_of_its_answers(store, mina, ranking):
-    from reward.training.prompt_groups import elements
-    from reward.training.rows import Encoded
+    from reward.training.prompt_groups import group_by_prompt
+    from reward.training.rows import EncodedComparison
 
     session = Session(store, mina, rankings=True)
     item = session.next()
     session.submit(RankingAnswer("answer-1", item.assignment, (1, 2, 3, 4)))
-    encoded = [Encoded(row, [1], [int(row.a_text[-1])], [int(row.b_text[-1])]) for row in preference_rows(store)]
-    (element,) = elements(encoded)
+    encoded = [
+        EncodedComparison(row, [1], [int(row.a_text[-1])], [int(row.b_text[-1])]) for row in preference_rows(store)
+    ]
+    (element,) = group_by_prompt(encoded)
     assert sorted(element.answers) == [[0], [1], [2], [3]]
     assert len(element.grade) == 6
 

@@ -122,7 +122,7 @@ def test_masks_come_from_lengths(base):
 
 def test_decoding_stops_at_the_first_end_token(base):
     end = base.encoding.eos_id
-    ids = base.encoding.completion("Sure.")[:-1]
+    ids = base.encoding.encode_completion("Sure.")[:-1]
     assert base.decode([*ids, end, *ids]) == "Sure."
 
 

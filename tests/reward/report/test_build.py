@@ -12,11 +12,11 @@ import pytest
 
 from data.intervals import wilson_interval
 from reward.report.build import build_report, highest_reachable, skill
-from reward.report.scored import FitPair, Judged, ordered, share_by_prompt
+from reward.report.scored import FitPair, ScoredComparison, ordered, share_by_prompt
 
 
 def judged(prompt_id, a_score, b_score, label, *, margin=2, gold=(None, None), texts=("aa", "b")):
-    return Judged(prompt_id, f"prompt {prompt_id}", *texts, a_score, b_score, label, margin, *gold)
+    return ScoredComparison(prompt_id, f"prompt {prompt_id}", *texts, a_score, b_score, label, margin, *gold)
 
 
 def test_equal_scores_count_half_and_order_counts_by_the_label():

@@ -18,13 +18,13 @@ from reward.report.calibration import (
     scaled,
     sigmoid,
 )
-from reward.report.scored import Judged
+from reward.report.scored import ScoredComparison
 
 LN3, LN9 = math.log(3), math.log(9)  # sigmoid(ln 3) = 3/4, sigmoid(ln 9) = 9/10
 
 
 def judged(prompt_id, difference, label):
-    return Judged(prompt_id, "p", "a", "b", difference, 0.0, label, 2)
+    return ScoredComparison(prompt_id, "p", "a", "b", difference, 0.0, label, 2)
 
 
 def comparisons(difference, right, wrong, first_prompt=0):

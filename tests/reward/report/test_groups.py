@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from reward.report.groups import by_labeler, by_margin, by_winner_side, correlations, leanings, uses_list
-from reward.report.scored import Judged
+from reward.report.scored import ScoredComparison
 
 LIST, PLAIN = "Three tips:\n- one\n- two", "Tips: one and two"
 
 
 def judged(prompt_id, scores, label, *, margin=2, texts=("aa", "b"), labeler=""):
-    return Judged(prompt_id, "p", *texts, *scores, label, margin, labeler=labeler)
+    return ScoredComparison(prompt_id, "p", *texts, *scores, label, margin, labeler=labeler)
 
 
 def test_each_strength_of_preference_has_its_accuracy_and_ties_have_none():

@@ -16,7 +16,7 @@ from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from reward.report.scored import FitPair
 from reward.settings import RewardSettings
-from reward.training.classifier import as_classifier, give_back, lora_for_scoring
+from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter
 from reward.training.fit import Start, build_trainer, fit
 from reward.training.rows import RowEncoder
 from reward.training.run import run, starting_point
@@ -32,7 +32,7 @@ def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):
     for name, matrix in classifier.named_parameters():
         if "lora_" in name:
             matrix.data.normal_()
-    give_back(base, classifier)
+    remove_adapter(base, classifier)
     assert torch.equal(base.hidden(*batch), before)
     assert not any(module.training for module in base.causal.modules())
     assert not any(matrix.requires_grad for matrix in base.causal.parameters())
@@ -118,7 +118,7 @@ def test_every_likelihood_trains_and_moves_its_points(labeled, base_folder, tmp_
     start = Start(str(base_folder), None, None)
     before = build_trainer(tmp_path / "before", settings, base, start, rows).model
     points = before.likelihood.cut_points()
-    give_back(base, before)
+    remove_adapter(base, before)
     after = fit(tmp_path / "after", settings, base, start, rows).cut_points
     assert len(points) == (1 if name == "rao-kupper" else 3)
     assert all(one != two for one, two in zip(points, after, strict=True))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reward.training.likelihood import BradleyTerry, CutPoints, likelihood
-from reward.training.losses import between, bradley_terry, centring, limits, mean_of_elements
+from reward.training.losses import between, bradley_terry, centring, limits, mean_of_groups
 
 DIFFERENCES = np.array([-30.0, -4.0, -0.3, 0.0, 0.7, 2.5, 30.0])
 
@@ -60,7 +60,7 @@ def test_the_chances_of_all_outcomes_sum_to_one(ties):
 
 def test_a_ranking_of_four_weighs_as_much_as_one_comparison():
     loss = torch.tensor([6.0, 1.0, 2.0, 3.0, 4.0, 5.0, 9.0])
-    assert mean_of_elements(loss, torch.tensor([0, 1, 1, 1, 1, 1, 1])).item() == pytest.approx((6 + 24 / 6) / 2)
+    assert mean_of_groups(loss, torch.tensor([0, 1, 1, 1, 1, 1, 1])).item() == pytest.approx((6 + 24 / 6) / 2)
 
 
 def test_centring_is_the_squared_sum():

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from reward.training.packing import Planner, can_pack, last_hidden, packed, separate
-from reward.training.prompt_groups import Element
+from reward.training.prompt_groups import PromptGroup
 from tests.support.tiny_model import make_tiny_model
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14, 15, 16]]
@@ -16,7 +16,7 @@ ANSWERS = [
     [[26, 1], [27, 28, 29, 30, 31, 32, 1], [33, 34, 1]],
     [[35, 36, 37, 1], [38, 1]],
 ]
-LONG = Element(list(range(5, 25)), [[30, 31, 32, 1], [33, 34, 35, 36, 37, 1]])
+LONG = PromptGroup(list(range(5, 25)), [[30, 31, 32, 1], [33, 34, 35, 36, 37, 1]])
 SIZES = {
     "vocab_size": 64,
     "hidden_size": 16,

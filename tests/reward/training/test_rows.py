@@ -8,10 +8,10 @@ import pytest
 
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
-from reward.training.fit import elements_per_step
+from reward.training.fit import groups_per_step
 from reward.training.packing import Planner
-from reward.training.prompt_groups import elements, grade
-from reward.training.rows import Encoded, RowEncoder
+from reward.training.prompt_groups import grade, group_by_prompt
+from reward.training.rows import EncodedComparison, RowEncoder
 from reward.training.trainer import BucketSampler, collator
 from tests.support.tiny_model import make_tiny_model
 
@@ -43,7 +43,7 @@ def row(a="a", b="b", *, prompt_id=1, prompt="Name two animals.", label=1.0, mar
 
 
 def encoded(a, b, **about):
-    return Encoded(row(a, b, **about), [5, 6], [ord(a), 1], [ord(b), 1])
+    return EncodedComparison(row(a, b, **about), [5, 6], [ord(a), 1], [ord(b), 1])
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_long_prompt_loses_its_beginning_as_much_as_its_longest_answer_needs(e
     rows = [row("yes", "no", prompt="0123456789" * 5), row("yes", "x y z x y z", prompt="0123456789" * 5)]
     found = encoder.encode(rows)
     longest = len(base.encode_completion("x y z x y z"))
-    whole = base.encoding.template("0123456789" * 5)
+    whole = base.encoding.encode_template("0123456789" * 5)
     assert [each.prompt for each in found] == [whole[-(CONTEXT - longest) :]] * 2
     assert found[1].b == base.encode_completion("x y z x y z")
     assert encoder.truncated == {"comparisons": 2, "prompts": 1, "answers": 0}
@@ -75,7 +75,7 @@ def test_a_long_prompt_loses_its_beginning_as_much_as_its_longest_answer_needs(e
 def test_a_long_answer_loses_its_end_but_not_its_end_token_once_the_prompt_is_down_to_a_quarter(encoder, base):
     (each,) = encoder.encode([row("0123456789" * 5, "no", prompt="abcdefghij" * 5)])
     whole = base.encode_completion("0123456789" * 5)
-    assert each.prompt == base.encoding.template("abcdefghij" * 5)[-CONTEXT // 4 :]
+    assert each.prompt == base.encoding.encode_template("abcdefghij" * 5)[-CONTEXT // 4 :]
     assert each.a == [*whole[: CONTEXT - CONTEXT // 4 - 1], base.encoding.eos_id]
     assert each.b == base.encode_completion("no")
     assert encoder.truncated == {"comparisons": 1, "prompts": 1, "answers": 1}
@@ -97,7 +97,7 @@ def test_ids_of_another_tokenizer_are_replaced_by_the_text_s(encoder, base):
 
 
 def test_a_ranking_of_four_is_one_element_that_holds_each_answer_once():
-    (element,) = elements([encoded(a, b) for a, b in combinations("wxyz", 2)])
+    (element,) = group_by_prompt([encoded(a, b) for a, b in combinations("wxyz", 2)])
     assert element.answers == [[ord(name), 1] for name in "wxyz"]
     assert list(zip(element.first, element.second, strict=True)) == list(combinations(range(4), 2))
     assert element.tokens == 2 + 4 * 2
@@ -105,13 +105,13 @@ def test_a_ranking_of_four_is_one_element_that_holds_each_answer_once():
 
 def test_only_answers_that_comparisons_connect_share_an_element():
     rows = [encoded("w", "x"), encoded("y", "z"), encoded("w", "x", prompt_id=2), encoded("v", "y"), encoded("x", "w")]
-    assert [len(element.answers) for element in elements(rows)] == [2, 3, 2]
-    assert [element.grade for element in elements(rows)] == [[2, 2], [2, 2], [2]]
-    assert (elements(rows)[0].first, elements(rows)[0].second) == ([0, 1], [1, 0])
+    assert [len(element.answers) for element in group_by_prompt(rows)] == [2, 3, 2]
+    assert [element.grade for element in group_by_prompt(rows)] == [[2, 2], [2, 2], [2]]
+    assert (group_by_prompt(rows)[0].first, group_by_prompt(rows)[0].second) == ([0, 1], [1, 0])
 
 
 def test_elements_that_a_later_comparison_joins_are_one():
-    (element,) = elements([encoded("w", "x"), encoded("y", "z"), encoded("x", "z")])
+    (element,) = group_by_prompt([encoded("w", "x"), encoded("y", "z"), encoded("x", "z")])
     assert len(element.answers) == 4
 
 
@@ -120,15 +120,17 @@ def test_grades_are_signed_margins_and_zero_for_a_tie():
 
 
 def test_weights_average_one_over_the_comparisons():
-    found = elements(
+    found = group_by_prompt(
         [encoded("w", "x", weight=3.0), encoded("w", "y", weight=1.0), encoded("w", "x", prompt_id=2, weight=0.5)]
     )
     assert [element.weight for element in found] == [[2.0, pytest.approx(2 / 3)], [pytest.approx(1 / 3)]]
 
 
 def test_a_step_holds_as_many_rankings_as_make_its_pairs():
-    rankings = elements([encoded(a, b, prompt_id=number) for number in range(9) for a, b in combinations("wxyz", 2)])
-    assert [elements_per_step(pairs, rankings) for pairs in (1, 12, 16)] == [1, 2, 3]
+    rankings = group_by_prompt(
+        [encoded(a, b, prompt_id=number) for number in range(9) for a, b in combinations("wxyz", 2)]
+    )
+    assert [groups_per_step(pairs, rankings) for pairs in (1, 12, 16)] == [1, 2, 3]
 
 
 def test_batches_hold_similar_lengths_and_every_row_once():
@@ -159,4 +161,4 @@ def test_a_batch_finds_its_answers_even_where_the_pad_id_is_text():
     assert batch["ends"].tolist() == [[0, 1, 2, 3, 4], [1, 2, 1, 1, 1]]
     assert (batch["first"].tolist(), batch["second"].tolist()) == ([0, 4, 2], [1, 3, 3])
     assert (batch["grade"].tolist(), batch["weight"].tolist()) == ([2, 0, -1], [1.5, 1.0, 0.5])
-    assert batch["element"].tolist() == [0, 1, 1]
+    assert batch["group"].tolist() == [0, 1, 1]

@@ -15,7 +15,6 @@ from data.settings import parse_settings
 from data.views.preferences import preference_rows
 from reward.about import read_about
 from reward.base.adapters import read_adapter
-from reward.ensemble import RewardEnsemble
 from reward.model import RewardModel
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
@@ -115,8 +114,8 @@ def test_an_ensemble_s_members_differ_and_score_as_one_with_a_deviation(labeled)
     assert not any(torch.equal(one[name], two[name]) for name in one)
     assert read_about(folder).members == result.report["members"] == 2
     model = RewardModel.load(folder)
-    assert isinstance(model, RewardEnsemble)
-    scores, deviations = model.judge(*model.encode(["Write a note to Mina."] * 2, [GOOD, BAD]))
+    assert len(model.members) == 2
+    scores, deviations = model.score_with_deviation(*model.encode(["Write a note to Mina."] * 2, [GOOD, BAD]))
     assert scores[0] > scores[1]
     assert deviations.min() > 0
     assert result.report["mean_deviation"] > 0

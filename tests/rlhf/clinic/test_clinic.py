@@ -49,7 +49,7 @@ def test_ifd_is_the_loss_after_the_instruction_over_the_loss_after_an_empty_one(
     for row, losses in zip(rows, reading.losses, strict=True):
         after, alone = (
             losses_by_hand(base, row.prompt, row.answer),
-            losses_by_hand(base, base.encoding.template(""), row.answer),
+            losses_by_hand(base, base.encoding.encode_template(""), row.answer),
         )
         found = dict(zip(LOSSES, losses, strict=True))
         assert found["ifd"] == pytest.approx(np.mean(after) / np.mean(alone), rel=1e-4)

@@ -12,8 +12,9 @@ from data import Store
 from data.errors import BadInput
 from data.run_context import RunContext
 from data.settings import as_dict, parse_settings
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.evaluation.compare import compare
 from rlhf.evaluation.evaluate import (
@@ -59,7 +60,9 @@ def ring(store: Store, base: Path) -> Store:
         store.policies.add(
             name=f"adapter {number}", kind="ppo", base=str(base), adapter=f"policies/p{number}", parent_id=1
         )
-    RewardModel(model, "made-2", torch.randn(model.hidden_size), about_base(model)).save(store.home / "rewards" / "r1")
+    RewardModel(model, [Member("made-2", torch.randn(model.hidden_size))], describe_base(model)).save(
+        store.home / "rewards" / "r1"
+    )
     store.reward_models.add(name="random", base=str(base), adapter="rewards/r1")
     store.prompts.add_many({"text": f"Name {n} cats.", "source": "test", "facts": {"n": n}} for n in range(100))
     return store

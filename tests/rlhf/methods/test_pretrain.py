@@ -23,8 +23,9 @@ from data.settings import as_dict, parse_settings
 from data.splits import split_of
 from data.starter import corpus
 from data.transfer.backup import back_up, restore
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.common.muon import MuonAdamW
 from rlhf.export import export_policy, export_reward_model
@@ -244,7 +245,9 @@ class TestPlace:
             base.add_adapter(name)
         base.save_adapter("tuned", store.home / "tuned")
         store.policies.publish(store.home / "tuned", name="tuned", kind="sft", base=policy.base, parent_id=policy.id)
-        RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)).save(store.home / "judge")
+        RewardModel(base, [Member("judge", torch.linspace(-1, 1, base.hidden_size))], describe_base(base)).save(
+            store.home / "judge"
+        )
         store.reward_models.publish(store.home / "judge", name="judge", base=policy.base)
         return store
 

@@ -119,7 +119,7 @@ def test_bug_12_a_reward_model_with_another_tokenizer_reads_the_text_not_the_pol
         row = other.encode_prompt(prompt) + other.tokenizer(text)["input_ids"] + [other.encoding.eos_id]
         with other.role("judge"), torch.no_grad():
             state = other.causal(torch.tensor([row]), output_hidden_states=True).hidden_states[-1][0, -1]
-        assert score == pytest.approx((state.double() @ judge.head.double()).item(), rel=1e-5, abs=1e-4)
+        assert score == pytest.approx((state.double() @ judge.members[0].head.double()).item(), rel=1e-5, abs=1e-4)
     assert answers[0] != other.encode_completion("Sure. The answer is 19.")
 
 

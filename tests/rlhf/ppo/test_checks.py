@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from reward.about import about_base
+from reward.about import describe_base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatter_tokens
@@ -36,7 +37,7 @@ def test_check_01_padding_a_row_changes_neither_logps_values_nor_score(base):
     for one, other in zip(together, alone, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     base.add_adapter("judge")
-    judge = RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+    judge = RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
     scores = [judge.score_ids([q], [a])[0] for q, a in ROWS]
     assert torch.allclose(judge.score_ids(QUESTIONS, ANSWERS), torch.stack(scores), atol=1e-5)
 

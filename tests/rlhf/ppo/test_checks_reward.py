@@ -12,7 +12,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file
 
 from reward.base.frozen_base import Base
-from reward.report.build import Judged, build_report
+from reward.report.build import ScoredComparison, build_report
 from rlhf.ppo.checkpoint import HEAD
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.sampler import banned_ids, generate
@@ -65,7 +65,7 @@ def test_check_28_a_rollouts_score_is_that_of_the_sequence_a_reward_model_is_tra
         row = torch.tensor([base.encode_prompt(prompt) + answer])
         with base.role("judge"), torch.no_grad():
             state = base.causal(row, output_hidden_states=True).hidden_states[-1][0, -1]
-        assert score == pytest.approx((state.double() @ judge.head.double()).item(), rel=1e-5, abs=1e-4)
+        assert score == pytest.approx((state.double() @ judge.members[0].head.double()).item(), rel=1e-5, abs=1e-4)
     text = Scorer(base, judge, 0.0).raw_scores(["Hi."], [base.encode_completion("Sure.")])
     assert text.item() == pytest.approx(judge.score(["Hi."], ["Sure."])[0], rel=1e-5, abs=1e-5)
 
@@ -96,7 +96,9 @@ def test_check_33_what_a_run_saves_is_read_back_as_it_was(llama, tmp_path):
 
 def test_check_34_a_reward_model_without_an_opinion_is_right_half_the_time_at_a_loss_of_ln_2():
     """Where a strict comparison counts equal scores as wrong it says 0, where argmax decides it says 1."""
-    rows = [Judged(number, "p", "a", "b", 1.5, 1.5, label, 2) for number, label in enumerate([1.0, 0.0, 1.0, 1.0])]
+    rows = [
+        ScoredComparison(number, "p", "a", "b", 1.5, 1.5, label, 2) for number, label in enumerate([1.0, 0.0, 1.0, 1.0])
+    ]
     report = build_report(rows)
     assert report["accuracy"] == 0.5
     assert report["loss"] == pytest.approx(math.log(2))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from peft import LoraConfig
 
-from reward.about import about_base
+from reward.about import describe_base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo.actor_critic import answer_batch
 from rlhf.ppo.rollout import compute_token_stats
@@ -102,7 +103,7 @@ def test_check_29_a_fresh_adapter_starts_at_zero_kl_too(base, tmp_path):
 def test_check_30_one_step_moves_policy_and_critic_and_nothing_else(base, tmp_path):
     start = starting_adapter(base, tmp_path)
     base.add_adapter("judge")
-    judge = RewardModel(base, "judge", torch.randn(base.hidden_size), about_base(base))
+    judge = RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
     trainer = ppo_trainer(base, ppo_config(tmp_path, warmup_steps=0, critic="joint"), reward=judge, start=start)
     watched = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     passes = Passes(trainer)

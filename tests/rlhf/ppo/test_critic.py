@@ -8,6 +8,7 @@ import torch
 from data.errors import BadInput
 from reward.about import About
 from reward.base.frozen_base import Base
+from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo.roles import VALUE, add_critic, resolve_critic
 from rlhf.ppo.rollout import compute_token_stats
@@ -36,7 +37,9 @@ def judge_on(base: Base) -> RewardModel:
     base.add_adapter("judge")
     shake(base, "judge", std=0.05)
     return RewardModel(
-        base, "judge", torch.randn(base.hidden_size), About(base.name, base.fingerprint, offset=2.0, scale=3.0)
+        base,
+        [Member("judge", torch.randn(base.hidden_size))],
+        About(base.name, base.fingerprint, offset=2.0, scale=3.0),
     )
 
 
@@ -108,7 +111,7 @@ def test_values_that_start_from_the_reward_model_are_standardised_scores(base, t
     judge = judge_on(base)
     trainer = begun(base, tmp_path, reward=judge, critic="reward", missing_eos_penalty=0.0, max_new_tokens=6)
     prompts, answers = trainer.validation.prompts, trainer.validation.reference.answers.ids
-    rows = [prompt + base.encoding.ended(answer) for prompt, answer in zip(prompts, answers, strict=True)]
+    rows = [prompt + base.encoding.append_end(answer) for prompt, answer in zip(prompts, answers, strict=True)]
     with base.role(VALUE), torch.no_grad():
         states = torch.stack([base.hidden(*base.collate([row]))[0, -1] for row in rows])
         values = trainer.model.value_head(states)[:, 0]

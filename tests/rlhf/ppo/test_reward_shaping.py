@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from data.errors import BadInput
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
-from reward.ensemble import Cautious, RewardEnsemble
-from reward.model import RewardModel
+from reward.member import Member
+from reward.model import LowerConfidenceBound, RewardModel
 from rlhf.ppo.reward_shaping import Scorer
 from tests.support.tiny_model import make_tiny_model
 
@@ -27,7 +27,7 @@ def judge(base: Base, role: str = "judge") -> RewardModel:
     torch.manual_seed(len(role))
     for matrix in base.parameters(role):
         matrix.data.normal_(std=0.3)
-    return RewardModel(base, role, torch.randn(base.hidden_size), about_base(base))
+    return RewardModel(base, [Member(role, torch.randn(base.hidden_size))], describe_base(base))
 
 
 def test_a_judge_of_the_same_tokenizer_reads_the_sampled_ids_and_another_one_the_text(folders):
@@ -35,7 +35,7 @@ def test_a_judge_of_the_same_tokenizer_reads_the_sampled_ids_and_another_one_the
     # bytes of "thank" one by one: no tokenizer would cut its text so
     ids = [policy.tokenizer.convert_tokens_to_ids(letter) for letter in "thank"]
     answers = [[*ids, min(policy.eos_ids)]] * 2
-    assert policy.encode_completion("thank") != answers[0] == policy.encoding.ended(ids)
+    assert policy.encode_completion("thank") != answers[0] == policy.encoding.append_end(ids)
     own, foreign = judge(policy), judge(other)
     assert Scorer(policy, own, 0.0).raw_scores(PROMPTS, answers).tolist() == own.score(PROMPTS, answers)
     assert Scorer(policy, foreign, 0.0).raw_scores(PROMPTS, answers).tolist() == pytest.approx(
@@ -45,10 +45,11 @@ def test_a_judge_of_the_same_tokenizer_reads_the_sampled_ids_and_another_one_the
 
 def test_a_cautious_ensemble_reads_the_sampled_ids_too(folders):
     policy = Base.load(folders[0])
-    ensemble = RewardEnsemble([judge(policy, "first"), judge(policy, "second")], about_base(policy))
+    members = [*judge(policy, "first").members, *judge(policy, "second").members]
+    ensemble = RewardModel(policy, members, describe_base(policy))
     ids = [policy.tokenizer.convert_tokens_to_ids(letter) for letter in "thank"]
-    scores, deviations = ensemble.judge(*ensemble.encode(PROMPTS, [ids, ids]))
-    found = Scorer(policy, Cautious(ensemble, 0.5), 0.0).raw_scores(PROMPTS, [ids, ids])
+    scores, deviations = ensemble.score_with_deviation(*ensemble.encode(PROMPTS, [ids, ids]))
+    found = Scorer(policy, LowerConfidenceBound(ensemble, 0.5), 0.0).raw_scores(PROMPTS, [ids, ids])
     assert found.tolist() == pytest.approx((scores - 0.5 * deviations).tolist(), rel=1e-5, abs=1e-5)
     assert deviations.min() > 0
 

@@ -12,11 +12,11 @@ from data.errors import BadInput
 from data.run_context import RunContext
 from data.settings import parse_settings
 from data.store import Store
-from reward.about import about_base
+from reward.about import describe_base
 from reward.base.frozen_base import Base
-from reward.ensemble import RewardEnsemble
+from reward.member import Member
 from reward.model import RewardModel
-from reward.prompt_parts import place_of, trained_on
+from reward.prompt_parts import position_of, trained_comparison_ids
 from rlhf.common import locks
 from rlhf.models.reward_sources import add_sources, read_sources
 from rlhf.ppo.run import run
@@ -72,7 +72,9 @@ def test_a_reward_model_on_a_base_of_its_own_reads_the_texts(home, tmp_path):
     base = Base.load(other)
     base.add_adapter("judge")
     name = publish(
-        home, RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)), str(other)
+        home,
+        RewardModel(base, [Member("judge", torch.linspace(-1, 1, base.hidden_size))], describe_base(base)),
+        str(other),
     )
     _, result = done(home, reward=name)
     assert home.policies.get(result.produced[0]).reward_model_id == 2
@@ -83,7 +85,9 @@ def test_every_base_is_loaded_onto_the_device_that_is_trained_on(home, tmp_path,
     base = Base.load(other)
     base.add_adapter("judge")
     name = publish(
-        home, RewardModel(base, "judge", torch.linspace(-1, 1, base.hidden_size), about_base(base)), str(other)
+        home,
+        RewardModel(base, [Member("judge", torch.linspace(-1, 1, base.hidden_size))], describe_base(base)),
+        str(other),
     )
     loaded, load = {}, Base.load.__func__
 
@@ -102,8 +106,8 @@ def test_an_ensemble_drives_with_a_price_on_its_disagreement(home, tmp_path):
     for number in range(2):
         base.add_adapter(f"m{number}")
         torch.manual_seed(number)
-        members.append(RewardModel(base, f"m{number}", torch.randn(base.hidden_size), about_base(base)))
-    name = publish(home, RewardEnsemble(members, about_base(base)), str(tmp_path / "model"))
+        members.append(Member(f"m{number}", torch.randn(base.hidden_size)))
+    name = publish(home, RewardModel(base, members, describe_base(base)), str(tmp_path / "model"))
     _, result = done(home, reward=name, uncertainty=1.0)
     assert home.policies.get(result.produced[0]).config["uncertainty"] == 1.0
     with pytest.raises(BadInput, match="uncertainty=1 is the price of what an ensemble's members disagree on"):
@@ -145,18 +149,18 @@ def learned(home):
 
 
 def test_what_a_reward_model_learned_from_is_its_part_of_the_training_rows(learned):
-    low, high, whole = (trained_on(learned, learned.reward_models.get(name)) for name in ("r2", "r3", "r4"))
-    assert low == {f"c{number}" for number, text in enumerate(PROMPTS) if number and place_of(text) < 0.5}
+    low, high, whole = (trained_comparison_ids(learned, learned.reward_models.get(name)) for name in ("r2", "r3", "r4"))
+    assert low == {f"c{number}" for number, text in enumerate(PROMPTS) if number and position_of(text) < 0.5}
     assert (low | high, low & high) == (whole, set())
     assert whole == {f"c{number}" for number in range(1, 40)}
-    assert trained_on(learned, learned.reward_models.get("r1")) == set()
+    assert trained_comparison_ids(learned, learned.reward_models.get("r1")) == set()
 
 
 def test_a_guard_that_has_seen_the_reward_s_labels_is_refused(learned):
     check_guard(learned, PPOSettings(reward="r2", guard="r3"))
     check_guard(learned, PPOSettings(reward="short", guard="r4"))
     check_guard(learned, PPOSettings(reward="r2"))
-    shared = len(trained_on(learned, learned.reward_models.get("r3")))
+    shared = len(trained_comparison_ids(learned, learned.reward_models.get("r3")))
     with pytest.raises(BadInput, match=f"r3 cannot watch r4: {shared} comparisons were trained on in both"):
         check_guard(learned, PPOSettings(guard="r3"))  # the newest one drives
     with pytest.raises(BadInput, match="r1 cannot watch r1"):

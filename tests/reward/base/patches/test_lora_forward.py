@@ -10,7 +10,7 @@ from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear
 from torch import nn
 
-from reward.base.fast_lora import quicken
+from reward.base.patches.lora_forward import patch_forward
 
 
 def pair(dtype=torch.float64, bias=True, **options) -> tuple[nn.Module, nn.Module]:
@@ -28,7 +28,7 @@ def pair(dtype=torch.float64, bias=True, **options) -> tuple[nn.Module, nn.Modul
     ours = copy.deepcopy(theirs)
     for layer in ours.modules():
         if isinstance(layer, Linear):
-            quicken(layer)
+            patch_forward(layer)
     return theirs, ours
 
 

@@ -22,7 +22,7 @@ SHORT = 128
 """Tokens up to which plain products are faster than the fused attention."""
 
 
-def attend_on_a_cpu(model: PreTrainedModel, longest: int) -> None:
+def choose_cpu_attention(model: PreTrainedModel, longest: int) -> None:
     """Have a model that uses torch's fused attention attend as above wherever it stands on a CPU; one with another attention keeps that.
 
     `longest` is the length in tokens of the longest row that it will be trained on.
@@ -32,7 +32,7 @@ def attend_on_a_cpu(model: PreTrainedModel, longest: int) -> None:
 
 
 @contextmanager
-def without_products(model: PreTrainedModel) -> Iterator[None]:
+def with_fused_attention(model: PreTrainedModel) -> Iterator[None]:
     """For sampling, where rows of any length are read and padded on the left."""
     if model.config._attn_implementation != PRODUCTS:
         yield
@@ -44,7 +44,7 @@ def without_products(model: PreTrainedModel) -> Iterator[None]:
         model.set_attn_implementation(PRODUCTS)
 
 
-def attended_in(states: Tensor) -> torch.dtype:
+def attention_dtype(states: Tensor) -> torch.dtype:
     """The precision in which attention reads kept keys and values: float32 under autocast on a CPU, autocast's elsewhere, else their own."""
     device = states.device.type
     if not torch.is_autocast_enabled(device):

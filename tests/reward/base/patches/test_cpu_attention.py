@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import AttentionInterface
 
-from reward.base.cpu_attention import FUSED, PRODUCTS, _by_products, attend_on_a_cpu, without_products
+from reward.base.patches.cpu_attention import FUSED, PRODUCTS, _by_products, choose_cpu_attention, with_fused_attention
 from tests.support.ppo_parts import tiny_base
 
 KINDS = ["llama", "qwen2", "gpt2"]  # transformers attends in Gemma 2 without torch's fused attention
@@ -33,7 +33,7 @@ def test_without_mixed_precision_loss_and_gradients_are_to_the_bit_those_of_torc
     mask = (torch.arange(30) < torch.tensor([[30], [21]])).long() if padded else None
     loss, theirs = gradients(causal, mask)
     for longest, name in ((30, PRODUCTS), (1000, FUSED)):
-        attend_on_a_cpu(causal, longest)
+        choose_cpu_attention(causal, longest)
         assert causal.config._attn_implementation == name
         ours = gradients(causal, mask)
         assert ours[0] == loss
@@ -73,7 +73,7 @@ def test_short_rows_are_about_as_accurate_as_under_torchs_own_mixed_precision(ca
 
     exact = gradients(causal)
     theirs = error()
-    attend_on_a_cpu(causal, 30)
+    choose_cpu_attention(causal, 30)
     assert error() < 1.5 * theirs
 
 
@@ -93,7 +93,7 @@ def test_what_all_keys_add_to_the_scores_costs_no_digits():
 def test_a_row_gets_the_same_whatever_stands_beside_it(tmp_path):
     """Up to what padding does to roundings: the way to attend is chosen for all rows at once."""
     model = tiny_base("llama", tmp_path).causal
-    attend_on_a_cpu(model, 60)
+    choose_cpu_attention(model, 60)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         alone = model(IDS[:1], use_cache=False).logits
         padded = model(torch.nn.functional.pad(IDS, (0, 30)), use_cache=False).logits[:1, :30]
@@ -109,7 +109,7 @@ def fused_calls(model, monkeypatch, longest=30, **given):
         return fused(*given, **options)
 
     monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", watched)
-    attend_on_a_cpu(model, longest)
+    choose_cpu_attention(model, longest)
     with torch.autocast("cpu", torch.bfloat16):
         model(IDS, **given)
     return set(seen)
@@ -122,9 +122,9 @@ def test_where_a_row_is_long_all_are_attended_to_in_float32(tmp_path, monkeypatc
 def test_where_all_rows_are_short_they_do_without_the_fused_attention_but_for_sampling(tmp_path, monkeypatch):
     model = tiny_base("llama", tmp_path).causal
     assert fused_calls(model, monkeypatch, longest=128) == set()
-    with without_products(model):
+    with with_fused_attention(model):
         assert model.config._attn_implementation == FUSED
-    with pytest.raises(RuntimeError), without_products(model):
+    with pytest.raises(RuntimeError), with_fused_attention(model):
         raise RuntimeError
     assert model.config._attn_implementation == PRODUCTS
 
@@ -146,7 +146,7 @@ def test_elsewhere_than_on_a_cpu_attention_stays_in_mixed_precision(name, monkey
     """`meta` stands for another device: where a model stands is asked when it attends, not when it was made."""
     seen = []
     monkeypatch.setattr(
-        "reward.base.cpu_attention.sdpa_attention_forward",
+        "reward.base.patches.cpu_attention.sdpa_attention_forward",
         lambda module, query, *rest, **options: seen.append(query.dtype) or (query, None),
     )
     states = torch.zeros(1, 2, 3, 4, device="meta", dtype=torch.bfloat16)
@@ -159,9 +159,9 @@ def test_elsewhere_than_on_a_cpu_attention_stays_in_mixed_precision(name, monkey
 def test_a_model_with_another_attention_keeps_it_and_a_saved_one_does_not_name_ours(tmp_path):
     model = tiny_base("llama", tmp_path).causal
     model.set_attn_implementation("eager")
-    attend_on_a_cpu(model, 30)
+    choose_cpu_attention(model, 30)
     assert model.config._attn_implementation == "eager"
     model.set_attn_implementation("sdpa")
-    attend_on_a_cpu(model, 30)
+    choose_cpu_attention(model, 30)
     model.save_pretrained(tmp_path / "saved")
     assert PRODUCTS not in (tmp_path / "saved" / "config.json").read_text()

@@ -46,7 +46,12 @@ class MergedLinear(Function):
         return grad_x, None, None, grad_down, grad_up, None
 
 
-def quicken(layer: LoraLayer) -> None:
+def set_active_adapters(layer: LoraLayer, names: list[str]) -> None:
+    """Activate these adapters of a layer; PEFT's own setter also changes `requires_grad` of all adapters."""
+    layer._active_adapter = names
+
+
+def patch_forward(layer: LoraLayer) -> None:
     """Let a LoRA layer on a plain linear one compute as above wherever one plain adapter is active; elsewhere PEFT's way stays."""
     if type(layer) is Linear and type(layer.base_layer) is nn.Linear:
         layer.forward = partial(_forward, layer)

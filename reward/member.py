@@ -1,0 +1,79 @@
+"""Members: the adapters and heads that a reward model scores by, each in a PEFT folder of its own."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from reward.about import read_about
+from reward.base.adapters import HEAD, read_adapter
+from reward.base.frozen_base import Base
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An adapter on the shared base, named `role`, and a vector `head` (D,) that reads a raw score off a hidden state.
+
+    `offset` and `scale` bring raw scores to mean 0 and deviation 1 on the reference samples before members are averaged.
+    `cut_points` are the limits between the grades of preference, in log-odds, if they were learned.
+    """
+
+    role: str
+    head: torch.Tensor
+    offset: float = 0.0
+    scale: float = 1.0
+    cut_points: tuple[float, ...] = ()
+
+    def read_scores(self, base: Base, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU: the head's product with the last token."""
+        with base.role(self.role):
+            hidden = base.hidden(ids, mask)
+        last = mask.sum(dim=1) - 1
+        return (hidden[torch.arange(len(ids), device=hidden.device), last].float() @ self.head).cpu()
+
+
+def member_folder(path: str | Path, number: int) -> Path:
+    """Return the folder of member `number` in the folder `path` of an ensemble."""
+    return Path(path) / f"member-{number}"
+
+
+def load_alone(base: Base, path: Path) -> Member:
+    """Load the only member of a reward model. Nothing is averaged: it keeps offset 0 and scale 1."""
+    about = read_about(path)
+    return _load(base, path, f"reward:{path.name}", cut_points=tuple(about.cut_points))
+
+
+def load_members(base: Base, path: Path, count: int) -> list[Member]:
+    """Load the members of an ensemble; member k of the folder r3 gets the role `reward:r3#k`."""
+    members = []
+    for number in range(count):
+        folder = member_folder(path, number)
+        about = read_about(folder)
+        units = {"offset": about.offset, "scale": about.scale, "cut_points": tuple(about.cut_points)}
+        members.append(_load(base, folder, f"reward:{path.name}#{number}", **units))
+    return members
+
+
+def save_member(base: Base, member: Member, path: str | Path) -> None:
+    """Write the adapter and its head as PEFT saves a sequence-classification model."""
+    config = copy.copy(base.model.peft_config[member.role])
+    config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
+    base.save_adapter(member.role, path, config=config, extra={HEAD: member.head[None]})
+
+
+def _load(base: Base, folder: Path, name: str, **units: object) -> Member:
+    """Load the adapter under a role called `name`, numbered if the name is taken."""
+    role = _free_name(name, base.adapters)
+    base.add_adapter(role, folder)
+    return Member(role, read_adapter(folder)[1][HEAD].flatten(), **units)
+
+
+def _free_name(name: str, taken: tuple[str, ...]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}#{number}"
+    return free
