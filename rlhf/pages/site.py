@@ -40,7 +40,7 @@ def compose_site(
     loopback_only: bool = False,
     oidc: OidcClient | None = None,
 ) -> ProxyHeaders:
-    """Return the site. It adds a CORS middleware that admits no origin, so gradio adds none that admits every origin."""
+    """Return the site. Its CORS middleware admits no origin, so gradio adds none that admits every origin."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -75,7 +75,7 @@ def compose_site(
 def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
     """Return the framework's calls that these pages need beside the plain one. The gate closes all others."""
     parts = list(blocks.blocks.values())
-    calls = ("upload", "upload_progress") if any(isinstance(part, UPLOADS) for part in parts) else ()
+    calls: tuple[str, ...] = ("upload", "upload_progress") if any(isinstance(part, UPLOADS) for part in parts) else ()
     calls += ("file=",) if any(isinstance(part, FILES) for part in parts) else ()
     calls += ("queue/",) if any(handler.queue is not False for handler in blocks.fns.values()) else ()
     return calls + (("heartbeat/",) if blocks.config["connect_heartbeat"] else ())
@@ -88,7 +88,8 @@ def mount(
     path: str,
     *,
     roles: tuple[str, ...],
-    **style: str | gr.themes.ThemeClass,
+    theme: gr.themes.ThemeClass,
+    head: str,
 ) -> None:
     """Mount pages for some roles, without the routes and links that gradio adds.
 
@@ -107,7 +108,8 @@ def mount(
         enable_monitoring=False,
         max_file_size="1mb",
         ssr_mode=False,
-        **style,
+        theme=theme,
+        head=head,
     )
 
 
@@ -119,12 +121,13 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
 
     @wraps(handler)
     def authorised(*given: Any) -> Any:  # noqa: ANN401 - the arguments and result of any handler
-        request = LocalContext.request.get(None)
-        caller = get_account(request.request) if request and request.request else None
+        gradio_request = LocalContext.request.get(None)
+        request = gradio_request.request if gradio_request else None
+        caller = get_account(request) if request else None
         account = store.accounts.by_name(caller.name) if caller else None
-        if account is None or account.disabled or account.role not in roles:
+        if request is None or account is None or account.disabled or account.role not in roles:
             raise gr.Error("Your account may not do this.")
-        language = language_of(request.request.headers.get("accept-language", ""))
+        language = language_of(request.headers.get("accept-language", ""))
         with acting_as(account), writing_in(language):
             return handler(*given)
 

@@ -1,4 +1,4 @@
-"""Signing in at an OpenID Connect provider: a small real one on this machine, which signs, checks PKCE, and can be told to misbehave."""
+"""Sign-in at an OpenID Connect provider: a small real one on this machine, which signs and checks PKCE."""
 
 from __future__ import annotations
 

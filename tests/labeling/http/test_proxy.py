@@ -1,4 +1,4 @@
-"""The entrance: whom a request comes from, by which name and below which path, is what our own proxy says or the connection shows."""
+"""Proxy headers: which forwarded headers count, which Host is refused, and paths below a root."""
 
 from __future__ import annotations
 
