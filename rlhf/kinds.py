@@ -1,6 +1,6 @@
-"""The kinds of run: what each is called, where its settings and its code live, and what it needs to start.
+"""The kinds of run: name, title, settings, code, and the checks before it starts.
 
-Settings and code are named by "module:name" and looked up when needed: settings never import torch, code does.
+Settings and code are named by "module:name" and imported when needed: settings never import torch, code does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from data.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of run. `needs` lists the checks of `rlhf.runs.preflight` that must hold before it is queued; `shared`: several processes can do it."""
+    """One kind of run.
+
+    `needs` lists the checks of `rlhf.runs.preflight` that must hold before it is queued.
+    `shared`: it can run in several processes.
+    """
 
     name: str
     title: str
@@ -32,11 +36,12 @@ class Kind:
         return _find(self.settings)
 
     def runner(self) -> Callable[[Any, Any], Any]:
-        """The function `run(context, settings) -> RunResult`; importing it may import torch."""
+        """Return the function `run(context, settings) -> RunResult`; this may import torch."""
         return _find(self.run)
 
 
-def _find(name: str) -> Any:
+def _find(name: str) -> Any:  # noqa: ANN401 (a class of settings or a function)
+    """Import what "module:name" refers to."""
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)
 
@@ -118,7 +123,8 @@ _ALL = (
     Kind(
         "embed",
         "Examine rows",
-        "A map of the instruction rows: vectors, near-duplicates, clusters, and how much each instruction helps to foresee its answer.",
+        "A map of the instruction rows: vectors, near-duplicates, clusters, "
+        "and how much each instruction helps to predict its answer.",
         "rlhf.clinic.settings:EmbedSettings",
         "rlhf.clinic.embed:run",
         ("rows", "policy"),
@@ -134,7 +140,8 @@ _ALL = (
     Kind(
         "quantity",
         "How many rows",
-        "Policies trained for the same steps on more and more rows: the win rate against the start, and where it flattens.",
+        "Policies trained for the same steps on more and more rows: "
+        "the win rate against the start, and the point at which it flattens.",
         "rlhf.clinic.settings:QuantitySettings",
         "rlhf.clinic.trials:run_quantity",
         ("rows", "policy", "judge"),
@@ -153,14 +160,14 @@ TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n"
 
 
 def start_command(kind: str) -> str:
-    """The command that starts a run of that kind."""
+    """Return the command that starts a run of that kind."""
     if kind in TRAININGS:
         return f"train {kind}"
     return "sample --endpoint URL --model NAME" if kind == "endpoint" else kind
 
 
 def find_kind(name: str) -> Kind:
-    """The kind of that name, or BadInput naming the nearest."""
+    """Return the kind of that name. Raises BadInput, with the nearest name, if there is none."""
     if name in KINDS:
         return KINDS[name]
     near = get_close_matches(name, KINDS, n=1)

@@ -1,7 +1,7 @@
-"""Checkpoints that are whole or not there: written as a draft, renamed when all is written, and only then do older ones go.
+"""Atomic checkpoints: a checkpoint is written as a draft, renamed when complete, and only then are older ones deleted.
 
-transformers writes into the checkpoint's own folder and deletes an older one before whoever inherits has added anything; a process
-killed in between would leave one that looks like a checkpoint and is none.
+transformers writes into the checkpoint's own folder and deletes older ones before a subclass has added its files. A
+process killed in between would leave a folder that looks like a checkpoint and is not complete.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class DraftingTrainer(Trainer):
     _draft: Path | None = None
 
     def _complete_checkpoint(self, checkpoint: Path) -> None:
-        """Add to a checkpoint what transformers does not know of."""
+        """Add the files that transformers does not write to a checkpoint."""
         raise NotImplementedError
 
-    def _get_output_dir(self, trial: Any) -> str:
+    def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401 (of transformers)
         return str(self._draft or super()._get_output_dir(trial))
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        folder = Path(self.args.output_dir)
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:  # noqa: ANN401 (of transformers)
+        folder = Path(str(self.args.output_dir))
         draft = _fresh(folder) if self.args.should_save else folder / DRAFT
         self.accelerator.wait_for_everyone()
         self._draft = draft
@@ -38,36 +38,37 @@ class DraftingTrainer(Trainer):
         self._draft = None
         self.accelerator.wait_for_everyone()  # each process has written its random state
         if self.args.should_save:
-            made = draft / f"checkpoint-{self.state.global_step}"
-            self._complete_checkpoint(made)
-            _settle(made, folder, self.args.save_total_limit)
+            checkpoint = draft / f"checkpoint-{self.state.global_step}"
+            self._complete_checkpoint(checkpoint)
+            _publish(checkpoint, folder, self.args.save_total_limit)
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first."""
+    """Return the checkpoints in a folder, oldest first."""
     return sorted(folder.glob("checkpoint-*"), key=lambda checkpoint: int(checkpoint.name.rpartition("-")[2]))
 
 
 def _fresh(folder: Path) -> Path:
-    """An empty folder to write in; what a killed process left there is gone."""
+    """Create an empty draft folder, without what a killed process left there."""
     shutil.rmtree(folder / DRAFT, ignore_errors=True)
     (folder / DRAFT).mkdir(parents=True)
     return folder / DRAFT
 
 
-def _settle(made: Path, folder: Path, limit: int | None) -> None:
-    place = folder / made.name
-    _delete(place)  # one of the same number, where somebody resumed from an older one
-    os.replace(made, place)
+def _publish(checkpoint: Path, folder: Path, limit: int | None) -> None:
+    """Move a complete checkpoint into the run's folder, then delete all but the newest `limit`."""
+    place = folder / checkpoint.name
+    _delete(place)  # one of the same number, if the run was resumed from an older one
+    os.replace(checkpoint, place)
     for old in checkpoints(folder)[:-limit] if limit else ():
         _delete(old)
     _delete(folder / DRAFT)
 
 
 def _delete(checkpoint: Path) -> None:
-    """Out of its name first: a process killed meanwhile leaves no half of it there."""
+    """Rename a checkpoint, then delete it: a process killed meanwhile leaves no half of it under its name."""
     if checkpoint.exists():
-        gone = checkpoint.with_name("deleted")
-        shutil.rmtree(gone, ignore_errors=True)
-        os.replace(checkpoint, gone)
-        shutil.rmtree(gone)
+        trash = checkpoint.with_name("deleted")
+        shutil.rmtree(trash, ignore_errors=True)
+        os.replace(checkpoint, trash)
+        shutil.rmtree(trash)

@@ -1,7 +1,7 @@
-"""What the processes of one run tell each other. In a run of one process every function gives back what it was given.
+"""Communication between the processes of one run. In a run of one process every function returns its input.
 
-Each process works on its share of a rollout and then holds the whole: what follows (whitening, KL, the order of training, which
-policy is the best, when to stop) is the same arithmetic on the same numbers everywhere, and nobody needs to be asked again.
+Each process works on its shard of a rollout and then holds the whole. All that follows (whitening, KL, order of
+training, the best policy, when to stop) is the same arithmetic on the same numbers in each process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import torch.distributed as dist
+from torch import Tensor
 
 from data.errors import BadInput
 
@@ -17,57 +18,61 @@ T = TypeVar("T")
 
 
 def world_size() -> int:
-    """How many processes work on this run."""
+    """Return the number of processes of this run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is; 0 is the main one."""
+    """Return the number of this process; 0 is the main one."""
     return dist.get_rank() if world_size() > 1 else 0
 
 
 def barrier() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes arrive here."""
     if world_size() > 1:
         dist.barrier()
 
 
 def shard(count: int) -> range:
-    """The rows of `count` that this process works on: neighbours, so that all shares in order of rank are the whole."""
+    """Return the rows of `count` that this process works on; the shards in order of rank are the whole."""
     return range(count * rank() // world_size(), count * (rank() + 1) // world_size())
 
 
 def all_gather(value: T) -> list[T]:
-    """The values of all processes in order of rank, in each of them. All must ask, at the same place in the program."""
+    """Return the values of all processes in order of rank. All processes must call it at the same place."""
     if world_size() == 1:
         return [value]
-    found: list[T] = [value] * world_size()
-    dist.all_gather_object(found, value)
-    return found
+    values: list[T] = [value] * world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def gather_results(work: Callable[[], T]) -> list[T]:
-    """What `work` returns in each process, in each of them. A BadInput in one is raised in all, so that none waits for ever."""
-    problem, done = None, None
+    """Return what `work` returns in every process, in order of rank.
+
+    Raises a BadInput of one process in all of them, so that none waits for ever.
+    """
+    problem: BadInput | None = None
+    results: list[T] = []
     try:
-        done = work()
-    except BadInput as found:
-        problem = found
-    outcomes = all_gather((problem and problem.as_json(), done))
+        results = [work()]
+    except BadInput as raised:
+        problem = raised
+    outcomes = all_gather((problem and problem.as_json(), results))
     if problem:
         raise problem
     for other, _ in outcomes:
         if other:
             raise BadInput(**other)
-    return [one for _, one in outcomes]
+    return [result for _, gathered in outcomes for result in gathered]
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether it holds in at least one process."""
+    """Return whether `flag` is set in at least one process."""
     return any(all_gather(flag))
 
 
-def sum_over_ranks(numbers: Mapping[str, float]) -> dict[str, float]:
-    """The sum over all processes, number by number."""
+def sum_over_ranks(numbers: Mapping[str, float | Tensor]) -> dict[str, float]:
+    """Return the sum over all processes, number by number."""
     parts = all_gather({name: float(number) for name, number in numbers.items()})
     return {name: sum(part[name] for part in parts) for name in numbers}

@@ -1,4 +1,4 @@
-"""How long a run still takes, and how long one like it took before: said only where there is something to say."""
+"""Estimates of a run's remaining and usual time and memory; None if there is no basis for one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from statistics import median
 from data.records import Run
 
 EARLY = 5.0
-"""Seconds of work below which a rate means nothing."""
+"""Seconds of work below which a rate is not reliable."""
 
 
 def seconds_between(start: str, end: str) -> float:
-    """Seconds from one stored moment to another."""
+    """Return the seconds from one stored time to another."""
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def remaining_seconds(run: Run, now: str) -> float | None:
-    """Seconds left at the average rate so far, start-up included, so it errs towards too long; None where unknown."""
+    """Return the seconds left at the average rate so far, or None. Start-up counts, so the estimate errs long."""
     if run.state != "running" or not run.started_at or not 0 < run.done < run.total:
         return None
     worked = seconds_between(run.started_at, now)
@@ -26,18 +26,19 @@ def remaining_seconds(run: Run, now: str) -> float | None:
 
 
 def elapsed_seconds(run: Run, now: str) -> float | None:
-    """Seconds from the start to the end, or to now; None where it never started."""
+    """Return the seconds from the start to the end, or to now; None if it never started."""
     return seconds_between(run.started_at, run.ended_at or now) if run.started_at else None
 
 
 def typical_seconds(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
-    """The median seconds of this machine's last finished runs of a kind; None without any."""
-    times = [elapsed_seconds(run, "") for run in _finished(runs, kind)[:last] if run.started_at]
-    return median(times) if times else None
+    """Return the median seconds of this machine's last finished runs of a kind; None without any."""
+    times = [elapsed_seconds(run, "") for run in _finished(runs, kind)[:last]]
+    known = [seconds for seconds in times if seconds is not None]
+    return median(known) if known else None
 
 
 def peak_memory_mb(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:
-    """The most memory, in MB, that one of them took, of those whose reports tell; None without any."""
+    """Return the peak memory in MB of the last finished runs of a kind, or None if no report has one."""
     return max((run.report["peak_mb"] for run in _finished(runs, kind)[:last] if "peak_mb" in run.report), default=None)
 
 
@@ -46,7 +47,7 @@ def _finished(runs: Sequence[Run], kind: str) -> list[Run]:
 
 
 def format_duration(seconds: float) -> str:
-    """Rounded as far as it is trustworthy: 8 s, 3 min, 2.5 h."""
+    """Format seconds with the precision of an estimate: 8 s, 3 min, 2.5 h."""
     if seconds < 60:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:

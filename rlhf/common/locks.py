@@ -1,4 +1,4 @@
-"""One server and one supervisor per home: advisory file locks that the kernel drops with the process."""
+"""Locks of a home for one server and one supervisor: advisory file locks that the kernel releases with the process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SUPERVISOR = "supervisor.lock"
 
 
 def acquire_lock(path: Path, patience: float = 1.0) -> IO[str] | None:
-    """The open file that carries the exclusive lock, or None where somebody else has it.
+    """Return the open file that carries the exclusive lock, or None if another process has it.
 
-    Tries for `patience` seconds, since `held` takes the lock for an instant. Closing the file lets go.
+    Tries for `patience` seconds, since `is_locked` takes the lock for an instant. Closing the file releases it.
     """
     file = path.open("a")
     deadline = time.monotonic() + patience
@@ -30,7 +30,7 @@ def acquire_lock(path: Path, patience: float = 1.0) -> IO[str] | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock."""
+    """Return whether a living process holds the lock."""
     if not path.exists():
         return False
     with path.open("a") as file:

@@ -1,8 +1,8 @@
 """Muon for the matrices, AdamW for the rest, as one optimizer.
 
 On the starter's shape Muon reaches a given loss in about two thirds of AdamW's steps (docs/benchmarks.md).
-Muon: Jordan et al. 2024, as in torch.optim.Muon, with its step scaled to AdamW's root mean square so that both
-share one learning rate.
+Muon: Jordan et al. 2024, as in torch.optim.Muon, with its step scaled to AdamW's root mean square. Both share one
+learning rate.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Two optimizers that share their parameter groups with this one, so that a scheduler sees and sets every rate."""
+    """Two optimizers that share their parameter groups with this one, so that a scheduler sets every rate."""
 
-    def __init__(self, model: nn.Module, learning_rate: float) -> None:
+    def __init__(self, model: PreTrainedModel, learning_rate: float) -> None:
         matrices, rest = _matrices_and_rest(model)
         self._parts = (
             torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
@@ -24,13 +25,13 @@ class MuonAdamW(torch.optim.Optimizer):
         )
         super().__init__([group for part in self._parts for group in part.param_groups], {})
 
-    def step(self, closure: None = None) -> None:
-        """One step of both parts."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # transformers passes no closure
+        """Take one step of both parts."""
         for part in self._parts:
             part.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of both parts, in order."""
+        """Return the states of both parts, in order."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -40,8 +41,8 @@ class MuonAdamW(torch.optim.Optimizer):
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
 
-def _matrices_and_rest(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Weights of hidden linear layers, and everything else (embeddings, head, norms, biases)."""
+def _matrices_and_rest(model: PreTrainedModel) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the weights of hidden linear layers, and everything else (embeddings, head, norms, biases)."""
     outside = {
         id(parameter)
         for module in (model.get_input_embeddings(), model.get_output_embeddings())

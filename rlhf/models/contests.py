@@ -1,8 +1,9 @@
-"""Contests: which policies a comparison sets against each other."""
+"""Contests: the pairs of policies that a comparison sets against each other."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
 from data.errors import BadInput
 from data.ids import POLICY, parse_id
@@ -10,10 +11,24 @@ from data.records import Policy
 from data.store import Store
 
 
-def choose_contests(store: Store, settings: Any) -> list[tuple[Policy, Policy]]:
-    """(policy, the one it is compared with): the named policies, or the newest; each with `against`, or with its parent.
+class ContestSettings(Protocol):
+    """The settings that name the policies of a comparison."""
 
-    Raises BadInput for an unknown policy, and for one without a parent where `against` is empty.
+    @property
+    def policies(self) -> Sequence[str]:
+        """The policies to compare; empty: the newest one."""
+        ...
+
+    @property
+    def against(self) -> str:
+        """The policy that each is compared with; empty: its parent."""
+        ...
+
+
+def choose_contests(store: Store, settings: ContestSettings) -> list[tuple[Policy, Policy]]:
+    """Return (policy, opponent) pairs: the named policies, or the newest, each with `against` or with its parent.
+
+    Raises BadInput for an unknown policy, and for one without a parent if `against` is empty.
     """
     policies = [store.policies.get(parse_id(name, POLICY)) for name in settings.policies] or store.policies.all()[-1:]
     if not policies:

@@ -1,4 +1,4 @@
-"""From a policy's row to a role that can answer: bases are loaded once per process, each policy is an adapter on one.
+"""Loading of policies: bases are loaded once per process, and each policy is an adapter on one.
 
 Importable without torch, which comes with the first base.
 """
@@ -15,19 +15,19 @@ from data.store import Store
 
 
 class Bases:
-    """The bases of this process by their source (a folder, a hub id, or "starter"): asked for twice, loaded once."""
+    """A cache of this process's bases by their source: a folder, a hub id, or "starter"."""
 
     def __init__(self, device: str | None = None) -> None:
         self._device = device
         self._loaded: dict[tuple[str, str | None], reward.Base] = {}
 
     def get(self, source: str, chat_template: str | None = None) -> reward.Base:
-        """The base of that source, with its own chat template or another one. Raises BadInput where it cannot be loaded."""
+        """Return the base of that source, with its own chat template or another. Raises BadInput if it cannot load."""
         own = self._load(source, None)
         return own if chat_template in (None, own.tokenizer.chat_template) else self._load(source, chat_template)
 
     def of(self, policy: Policy) -> reward.Base:
-        """The base a policy is an adapter on, with the template that was kept with the policy."""
+        """Return the base a policy is an adapter on, with the chat template stored with the policy."""
         return self.get(policy.base, policy.versions.get("chat_template"))
 
     def _load(self, source: str, chat_template: str | None) -> reward.Base:
@@ -38,9 +38,9 @@ class Bases:
 
 
 def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:
-    """The role under which a policy answers on `bases.of(policy)`: its public id; None for a bare base.
+    """Return the role of a policy on `bases.of(policy)`: its public id, or None for a bare base.
 
-    Raises BadInput for an unknown policy, or one whose folder is gone.
+    Raises BadInput for an unknown policy, or one whose folder is missing.
     """
     policy = store.policies.get(policy_id)
     base = bases.of(policy)
@@ -52,7 +52,7 @@ def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:
 
 
 def adapter_folder(store: Store, policy: Policy) -> Path:
-    """Where a policy's adapter lies: under the home, or at an absolute path. Raises BadInput where it is gone."""
+    """Return the folder of a policy's adapter. Raises BadInput if it is missing."""
     folder = store.home / (policy.adapter or "")
     if not (folder / "adapter_config.json").is_file():
         raise BadInput(
@@ -63,7 +63,7 @@ def adapter_folder(store: Store, policy: Policy) -> Path:
 
 
 def choose_policy(store: Store, wanted: str) -> Policy:
-    """The policy called `wanted` ("p4"), or the newest one where it is empty. Raises BadInput where there is none."""
+    """Return the policy called `wanted` ("p4"), or the newest one if it is empty. Raises BadInput if there is none."""
     if wanted:
         return store.policies.get(parse_id(wanted, POLICY))
     policies = store.policies.all()
@@ -75,11 +75,11 @@ def choose_policy(store: Store, wanted: str) -> Policy:
 
 
 def choose_policies(store: Store, wanted: str, against: str) -> list[Policy]:
-    """The policy that answers, by `choose_policy`, and the one it is compared with where one is named.
+    """Return the policy that answers, by `choose_policy`, and the one it is compared with if one is named.
 
-    Raises BadInput where one is unknown or compared with itself.
+    Raises BadInput if one is unknown or compared with itself.
     """
-    speakers = [choose_policy(store, name) for name in ([wanted, against] if against else [wanted])]
-    if len({policy.id for policy in speakers}) < len(speakers):
-        raise BadInput(f"{speakers[0].public} cannot be compared with itself", "Name another policy.", field="against")
-    return speakers
+    policies = [choose_policy(store, name) for name in ([wanted, against] if against else [wanted])]
+    if len({policy.id for policy in policies}) < len(policies):
+        raise BadInput(f"{policies[0].public} cannot be compared with itself", "Name another policy.", field="against")
+    return policies

@@ -1,9 +1,9 @@
-"""Rewards that are no reward model of this home: Python functions and HTTP endpoints, by names from a list.
+"""Reward sources: Python functions and HTTP endpoints that give rewards, by name from the home's list.
 
-The list is given on the command line where the app or a run is started (`--reward-source NAME=...`) and kept in the home;
-pages and settings only ever name an entry. A function is `module:function` or `FILE.py:function`, called with prompts (texts, or
-messages) and completions (texts); it returns a number for each. An endpoint is asked by POST with the same as JSON,
-{"prompts": [...], "completions": [...]}, and answers {"rewards": [...]}; a key for it comes from an environment variable.
+Only the command line adds entries (`--reward-source NAME=...`); pages and settings only name them. A function is
+`module:function` or `FILE.py:function`: it receives prompts (texts, or messages) and completions (texts), and returns a
+number for each. An endpoint receives the same by POST as JSON, {"prompts": [...], "completions": [...]}, and answers
+{"rewards": [...]}. Its key comes from an environment variable.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from rlhf.common.http_json import NotJson, RequestFailed, post_json
 FILE = "reward-sources.json"
 FIELD = "reward-source"
 KEY = "PREFERENCE_LOOP_REWARD_KEY"
-SOURCE_HELP = "a reward for PPO, kept with the home: module:function, FILE.py:function or https://...; NAME= takes it off; may be given again"
+SOURCE_HELP = (
+    "a reward for PPO, stored in the home: module:function, FILE.py:function or https://...; "
+    "NAME= removes it; may be repeated"
+)
 _NAME = re.compile(r"(?!r\d+$)[A-Za-z][\w-]*")
 _FUNCTION = re.compile(r".+:[^\W\d]\w*")
 
@@ -35,7 +38,7 @@ Prompts = Sequence[str | list[dict[str, str]]]
 
 
 def add_sources(home: Path, given: Sequence[str]) -> None:
-    """Add entries "NAME=SPEC" to the home's list; "NAME=" takes one off. Raises BadInput, and changes nothing, for a wrong one."""
+    """Add entries NAME=SPEC to the home's list; NAME= removes one. Raises BadInput and adds none if one is wrong."""
     if not given:
         return
     listed = read_sources(home) | dict(_entry(text) for text in given)
@@ -47,13 +50,13 @@ def add_sources(home: Path, given: Sequence[str]) -> None:
 
 
 def read_sources(home: Path) -> dict[str, str]:
-    """The home's list: what stands behind each name."""
+    """Return the home's list, from names to specifications."""
     file = home / FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def reward_record(store: Store, name: str) -> RewardModel | None:
-    """The reward model of that name (r3); None for a name of the list. Raises BadInput where it is neither."""
+    """Return the reward model of that name (r3); None for a reward source. Raises BadInput if it is neither."""
     if name.removeprefix(REWARD_MODEL).isdigit():
         return store.reward_models.get(parse_id(name, REWARD_MODEL))
     check_source(store.home, name)
@@ -61,23 +64,23 @@ def reward_record(store: Store, name: str) -> RewardModel | None:
 
 
 def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:
-    """The function or endpoint of that name. Raises BadInput where the list has none, or the function cannot be imported."""
+    """Return the function or endpoint of that name. Raises BadInput if it is unknown or cannot be imported."""
     spec = check_source(home, name)
     return RewardEndpoint(spec, key=os.environ.get(KEY, "")).score if _is_url(spec) else _function(name, spec)
 
 
 def check_source(home: Path, name: str) -> str:
-    """What stands behind a name. Raises BadInput, with the names that are known, for another one."""
+    """Return the specification of a name. Raises BadInput, with the known names, for an unknown one."""
     listed = read_sources(home)
     if name not in listed:
-        known = f"Named when the app was started: {', '.join(listed)}. " if listed else ""
+        known = f"Known reward sources: {', '.join(listed)}. " if listed else ""
         remedy = f"{known}Name a reward model (r1), or start the app with --{FIELD} {name}=module:function"
         raise BadInput(f"there is no reward called {name!r}", remedy, field="reward")
     return listed[name]
 
 
 class RewardEndpoint:
-    """A reward that a server gives. While it is busy or cannot be reached it is asked again after `pauses`."""
+    """A reward from a server. Requests are repeated after `pauses` (seconds) while it is busy or unreachable."""
 
     def __init__(
         self, url: str, *, key: str = "", timeout: float = 120.0, pauses: Sequence[float] = (1.0, 5.0)
@@ -85,7 +88,7 @@ class RewardEndpoint:
         self.url, self.key, self.timeout, self.pauses = url, key, timeout, pauses
 
     def score(self, prompts: Prompts, completions: Sequence[str]) -> list[float]:
-        """One number for each pair. Raises BadInput where the server cannot be reached, refuses, or answers something else."""
+        """Return one number for each pair. Raises BadInput if the server is unreachable, refuses, or gives none."""
         body = {"prompts": list(prompts), "completions": list(completions)}
         try:
             rewards = post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=self.pauses)["rewards"]
@@ -95,33 +98,33 @@ class RewardEndpoint:
         except RequestFailed as problem:
             error = f"{self.url} gave no rewards: it {problem}"
             raise BadInput(
-                error, f"See that the server runs, its log, and {KEY} where it asks for a key", field="reward"
+                error, f"Check that the server runs, its log, and {KEY} if it requires a key", field="reward"
             ) from None
         except (ValueError, TypeError, KeyError) as problem:
-            raise self._other(f"holds no list of numbers called rewards ({problem})") from problem
+            raise self._other(f"has no list of numbers called rewards ({problem})") from problem
 
-    def _other(self, said: str) -> BadInput:
-        return BadInput(f"the answer of {self.url} {said}", 'Let it answer {"rewards": [0.5, ...]}', field="reward")
+    def _other(self, fault: str) -> BadInput:
+        return BadInput(f"the answer of {self.url} {fault}", 'Let it answer {"rewards": [0.5, ...]}', field="reward")
 
 
 def _entry(text: str) -> tuple[str, str]:
     name, sign, spec = (part.strip() for part in text.partition("="))
     if not sign or not _NAME.fullmatch(name):
         raise BadInput(
-            f"{text!r} names no reward source",
-            "Write NAME=module:function or NAME=https://..., a name unlike r1.",
+            f"{text!r} is not a reward source",
+            "Write NAME=module:function or NAME=https://...; the name must not look like r1.",
             field=FIELD,
         )
     return name, _checked(spec) if spec else ""
 
 
 def _checked(spec: str) -> str:
-    """The spec, a file's path made absolute."""
+    """Check a specification and return it, with a file's path made absolute."""
     if _is_url(spec):
         return spec
     if not _FUNCTION.fullmatch(spec):
         raise BadInput(
-            f"{spec!r} is no reward source",
+            f"{spec!r} is not a reward source",
             "Give module:function, FILE.py:function or an address that begins with http",
             field=FIELD,
         )
@@ -139,13 +142,14 @@ def _is_url(spec: str) -> bool:
 
 
 def _function(name: str, spec: str) -> Callable[..., Any]:
+    """Import a function. Raises BadInput if that fails."""
     place, _, function = spec.rpartition(":")
     try:
         return getattr(_module(place), function)
-    except Exception as problem:  # whatever somebody else's module raises while it is imported
+    except Exception as problem:  # a user's module may raise anything
         error = f"the reward {name!r} ({spec}) cannot be imported: {type(problem).__name__}: {problem}"
         raise BadInput(
-            error, "See that it is installed where the app runs, or give its file: FILE.py:function", field="reward"
+            error, "Install it in the app's environment, or give its file: FILE.py:function", field="reward"
         ) from problem
 
 
@@ -153,12 +157,14 @@ def _module(place: str) -> ModuleType:
     if not place.endswith(".py"):
         return import_module(place)
     spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{place} cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def missing_members(price: float) -> BadInput:
-    """What is said of a price on the disagreement of members that a reward does not have."""
+    """Return the error of an uncertainty penalty on a reward without members."""
     error = f"uncertainty={price:g} is the price of what an ensemble's members disagree on, and this reward has none"
     return BadInput(error, "Train an ensemble: preference-loop train reward --set members=4", field="uncertainty")

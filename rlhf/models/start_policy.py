@@ -1,4 +1,4 @@
-"""Which policy a training starts from. Importable without torch."""
+"""The starting policy of a training. Importable without torch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BEST_OF_N = "best-of-n"
 
 
 def choose_start(store: Store, wanted: str) -> Policy:
-    """The policy to train from: the one called `wanted`, or the newest one that has weights of its own.
+    """Return the policy to train from: the one called `wanted`, or the newest one that has its own weights.
 
-    Raises BadInput where there is none, and for best-of-n, which is a way to answer with another policy's weights.
+    Raises BadInput if there is none, and for best-of-n, which answers with another policy's weights.
     """
     if wanted:
         policy = store.policies.get(parse_id(wanted, POLICY))
@@ -32,7 +32,7 @@ def choose_start(store: Store, wanted: str) -> Policy:
 
 
 def choose_first_policy(store: Store, wanted: str) -> Policy:
-    """The policy asked for, or the first one of the home."""
+    """Return the policy called `wanted`, or the first one of the home."""
     if wanted:
         return choose_start(store, wanted)
     policies = store.policies.all()

@@ -1,7 +1,7 @@
-"""The policy and its critic as one module: log-probabilities and values of answers' tokens, computed at those tokens only.
+"""The policy and its critic as one module: log-probabilities and values, computed at answer tokens only.
 
-A row is prompt + answer, padded on the right. The state before answer token t is the hidden state of the token in front of it;
-both the token's log-probability and the value V(state) are read there, so the first value is V(prompt).
+A row is prompt + answer, padded on the right. The state before answer token t is the hidden state of the token in front
+of it. The token's log-probability and the value V(state) are both read there, so the first value is V(prompt).
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from rlhf.sampling.sampler import banned_ids, token_logps
 
 
 class AnswerBatch(NamedTuple):
-    """Rows for one forward pass. `rows`, `columns` (N,) point at the state before each answer token, row by row; `actions` (N,) are those tokens."""
+    """Rows for one forward pass.
+
+    `rows`, `columns` (N,) point at the state before each answer token, row by row; `actions` (N,) are those tokens.
+    """
 
     ids: Tensor
     mask: Tensor
@@ -28,7 +31,7 @@ class AnswerBatch(NamedTuple):
 
 
 def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> AnswerBatch:
-    """Right-padded rows of prompt + answer. An answer's last token is acted, never read: it is left out of `ids`."""
+    """Return right-padded rows of prompt + answer, without the last answer token: it is acted but never read."""
     ids, mask = base.collate([prompt + answer[:-1] for prompt, answer in zip(prompts, answers, strict=True)])
     rows = [row for row, answer in enumerate(answers) for _ in answer]
     columns = [len(prompt) - 1 + t for prompt, answer in zip(prompts, answers, strict=True) for t in range(len(answer))]
@@ -37,21 +40,21 @@ def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[lis
 
 
 def answer_mask(answers: Sequence[list[int]]) -> Tensor:
-    """(B, T) bool from the answers' lengths: True on their tokens. Ids are not looked at, so pad == eos changes nothing."""
+    """Return (B, T) bool, True on answer tokens, from the lengths alone: pad == eos is harmless."""
     lengths = torch.tensor([len(answer) for answer in answers])
     return torch.arange(int(lengths.max())) < lengths[:, None]
 
 
 def scatter_tokens(flat: Tensor, mask: Tensor) -> Tensor:
-    """Token values (N,), row by row, at their places in (B, T); 0 elsewhere."""
+    """Scatter token values (N,), row by row, to their places in (B, T); 0 elsewhere."""
     return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask.to(flat.device), flat)
 
 
 class ActorCritic(nn.Module):
-    """The active role of a base, and a linear value head on its last hidden state, or on that of the role `critic` where one is named.
+    """The active role of a base, and a linear value head on its last hidden state or on that of the role `critic`.
 
-    The head starts at 0. The module never enters train mode: any dropout would make the ratio of new to old differ from 1.
-    Raises BadInput for a base whose logits are not those that `Base.logits` makes.
+    The head starts at 0. The module never enters train mode: dropout would make the ratio of new to old differ from 1.
+    Raises BadInput for a base whose logits differ from those of `Base.logits`.
     """
 
     def __init__(self, base: Base, temperature: float, bf16: bool, critic: str | None = None) -> None:
@@ -67,15 +70,15 @@ class ActorCritic(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> ActorCritic:
-        """Stay in eval mode, whatever the training loop asks for."""
+        """Stay in eval mode, whatever the training loop requests."""
         return super().train(False)
 
     def forward(
         self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, valued: bool = True
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Log-probabilities, values and, where no gradient is recorded, entropies of the answer tokens: (N,) float32 each.
+        """Return log-probabilities, values and, if no gradient is recorded, entropies of the answer tokens.
 
-        `valued` False spares the critic's own pass, where nobody looks at values: they are 0.
+        Each is (N,) float32. `valued` False skips the critic's own pass; values are 0 then.
         """
         states = self._states(ids, mask)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
@@ -92,20 +95,19 @@ class ActorCritic(nn.Module):
             return chosen, self.value_head(states.float())[:, 0], entropies
 
     def critic_state(self) -> dict[str, Tensor]:
-        """Copies of the tensors that only the critic has: its head, and its adapter where it has one of its own."""
+        """Return copies of the tensors that only the critic has: its head, and its own adapter if it has one."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self._critic_tensors().items()}
 
     @torch.no_grad()
     def load_critic_state(self, tensors: dict[str, Tensor]) -> None:
-        """Overwrite them in place with what `critic_state` gave."""
+        """Overwrite the critic's tensors in place with those that `critic_state` returned."""
         for name, own in self._critic_tensors().items():
             own.copy_(tensors[name])
 
     def _critic_tensors(self) -> dict[str, Tensor]:
         adapter = [] if self.critic is None else self.base.parameters(self.critic)
-        return dict(self.value_head.named_parameters()) | {
-            f"adapter.{number}": matrix for number, matrix in enumerate(adapter)
-        }
+        tensors: dict[str, Tensor] = dict(self.value_head.named_parameters())
+        return tensors | {f"adapter.{number}": matrix for number, matrix in enumerate(adapter)}
 
     def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
@@ -113,5 +115,5 @@ class ActorCritic(nn.Module):
 
 
 def entropy(logps: Tensor) -> Tensor:
-    """Entropy in nats of log-probabilities (..., V); impossible tokens count 0."""
+    """Return the entropy (...) in nats of log-probabilities (..., V); impossible tokens count 0."""
     return -(logps.exp() * logps.masked_fill(logps == float("-inf"), 0.0)).sum(-1)

@@ -1,17 +1,16 @@
 """The arithmetic of PPO as pure functions of (B, T) float tensors; no model, no configuration.
 
-`mask` is True on real response tokens. What stands elsewhere may be NaN or infinite: it changes neither a result nor a gradient,
-which is why masked entries are replaced (`where`) before any arithmetic instead of being multiplied by zero afterwards.
+`mask` is True on real response tokens. Other entries may be NaN or infinite and change neither a result nor a gradient:
+they are replaced (`torch.where`) before any arithmetic instead of multiplied by zero afterwards.
 
 Sources: Schulman et al. 2017 (arXiv 1707.06347) for the clipped loss, Schulman et al. 2016 (1506.02438) for GAE,
-Ziegler et al. 2019 (1909.08593) for the KL controller, Schulman 2020 (joschu.net/blog/kl-approx.html) for the estimators,
-Ye et al. 2020 (1912.09729) for the dual clip.
+Ziegler et al. 2019 (1909.08593) for the KL controller, Schulman 2020 (joschu.net/blog/kl-approx.html) for the
+estimators, Ye et al. 2020 (1912.09729) for the dual clip.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,14 +23,14 @@ def _real(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `x` (B, T) over the real tokens, a scalar; 0 where there is none."""
+    """Return the mean of `x` (B, T) over the real tokens, a scalar; 0 if there is none."""
     return _real(x, mask).sum() / mask.sum().clamp(min=1)
 
 
 def whiten(x: Tensor, mask: Tensor, center: bool = True) -> Tensor:
-    """`x` (B, T) scaled to unit population variance over the real tokens (variance + 1e-8), 0 elsewhere.
+    """Scale `x` (B, T) to unit population variance over the real tokens (variance + 1e-8); 0 elsewhere.
 
-    `center=True` also moves the mean to 0; `center=False` keeps the mean where it was, so that a reward keeps its sign.
+    `center=True` also moves the mean to 0; `center=False` keeps the mean, so a reward keeps its sign.
     """
     mean = masked_mean(x, mask)
     centred = _real(x, mask) - mean
@@ -40,10 +39,10 @@ def whiten(x: Tensor, mask: Tensor, center: bool = True) -> Tensor:
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
-    """Generalised advantage estimates and returns, (B, T) each, 0 outside the mask.
+    """Return generalised advantage estimates and returns, (B, T) each, 0 outside the mask.
 
-    delta_t = r_t + gamma V_next - V_t and A_t = delta_t + gamma lam A_next, where "next" is the next real token: gaps in the mask
-    cost no factor, and after the last real token both are 0. Returns are advantages + values, un-whitened.
+    delta_t = r_t + gamma V_next - V_t and A_t = delta_t + gamma lam A_next. "next" is the next real token: gaps in the
+    mask cost no factor, and after the last real token both are 0. Returns are advantages + values, un-whitened.
     """
     rewards, values = _real(rewards, mask), _real(values, mask)
     next_value = next_advantage = torch.zeros_like(values[:, 0])
@@ -59,23 +58,26 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
 
 
 def clipped_scores(scores: Tensor, limit: float | None) -> Tensor:
-    """Scores (B,) kept within +-`limit`; None keeps them as they are."""
+    """Clip scores (B,) to +-`limit`; None leaves them as they are."""
     return scores if limit is None else scores.clamp(-limit, limit)
 
 
 def length_penalty(lengths: Tensor, per_token: float, free: int) -> Tensor:
-    """What an answer's length costs, (B,) >= 0: `per_token` for each token beyond the first `free`; `lengths` (B,) in tokens."""
+    """Return the penalty (B,) >= 0: `per_token` for each token beyond the first `free`; `lengths` (B,) in tokens."""
     return per_token * (lengths - free).clamp(min=0)
 
 
 def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, coefficient: float) -> Tensor:
-    """Rewards (B, T): -coefficient x `kl` (B, T) on every real token, and the answer's score (B,) on the last real one, the end token."""
+    """Return rewards (B, T): -coefficient x `kl` (B, T) on real tokens, plus the score (B,) on the last real one."""
     last = mask & (mask.flip(1).cumsum(1).flip(1) == 1)
     return torch.where(last, scores[:, None], 0.0) - coefficient * _real(kl, mask)
 
 
-def kl_estimate(logp: Tensor, ref_logp: Tensor, kind: Literal["k1", "k2", "k3"]) -> Tensor:
-    """Per-token estimate of KL(policy || reference) from d = logp - ref_logp: k1 = d, k2 = d^2 / 2, k3 = exp(-d) - 1 + d."""
+def kl_estimate(logp: Tensor, ref_logp: Tensor, kind: str) -> Tensor:
+    """Estimate KL(policy || reference) per token from d = logp - ref_logp.
+
+    k1 = d, k2 = d^2 / 2, k3 = exp(-d) - 1 + d. Raises ValueError for another kind.
+    """
     d = logp - ref_logp
     if kind == "k1":
         return d
@@ -89,10 +91,10 @@ def kl_estimate(logp: Tensor, ref_logp: Tensor, kind: Literal["k1", "k2", "k3"])
 def policy_loss(
     logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, clip: float, dual_clip: float | None = None
 ) -> tuple[Tensor, Stats]:
-    """Masked mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(logp - old_logp); all inputs (B, T).
+    """Return the masked mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(logp - old_logp); all inputs (B, T).
 
-    `dual_clip` (> 1) bounds the loss of a token with A < 0 at -A dual_clip: a ratio that ran away gives no gradient there.
-    Stats: `clip_fraction` (share of real tokens where the clipped branch was taken), `approx_kl` (k3 of old against new), `ratio`,
+    `dual_clip` (> 1) bounds the loss of a token with A < 0 at -A dual_clip: a runaway ratio gives no gradient there.
+    Stats: `clip_fraction` (share of real tokens on the clipped branch), `approx_kl` (k3 of old against new), `ratio`,
     and with a dual clip `dual_clip_fraction`, the share of real tokens at that bound.
     """
     log_ratio = _real(logp, mask) - _real(old_logp, mask)
@@ -114,9 +116,10 @@ def policy_loss(
 def value_loss(
     values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float | None
 ) -> tuple[Tensor, Stats]:
-    """Half the masked mean of max(unclipped^2, clipped^2), where the clipped error lets a value move at most `clip` from `old_values`.
+    """Return half the masked mean of max(unclipped^2, clipped^2); all inputs (B, T).
 
-    `clip` None: half the mean of unclipped^2. Stats: `value_clip_fraction`, the share of real tokens where the clipped branch was taken.
+    The clipped error lets a value move at most `clip` from `old_values`; None: half the mean of unclipped^2.
+    Stats: `value_clip_fraction`, the share of real tokens on the clipped branch.
     """
     values, old_values, returns = _real(values, mask), _real(old_values, mask), _real(returns, mask)
     free = (values - returns).square()
@@ -127,7 +130,10 @@ def value_loss(
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
-    """1 - Var(returns - values) / Var(returns) over the real tokens: 1 is a perfect critic, 0 one that knows the mean only."""
+    """Return 1 - Var(returns - values) / Var(returns) over the real tokens.
+
+    A perfect critic has 1, one that predicts the mean only has 0.
+    """
 
     def variance(x: Tensor) -> Tensor:
         return masked_mean((_real(x, mask) - masked_mean(x, mask)).square(), mask)
@@ -136,16 +142,16 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
 
 
 def adapt_kl_coefficient(coefficient: float, sequence_kl: float, n: int, target: float, horizon: float) -> float:
-    """Return c (1 + clip(kl / target - 1, +-0.2) n / horizon), the KL coefficient after `n` episodes of mean KL `sequence_kl`."""
+    """Return c (1 + clip(kl / target - 1, +-0.2) n / horizon), the coefficient after `n` episodes of that mean KL."""
     error = min(max(sequence_kl / target - 1, -0.2), 0.2)
     return coefficient * (1 + error * n / horizon)
 
 
 @dataclass
 class AdaptiveKL:
-    """A KL coefficient that steers the KL of whole answers (nats, summed over tokens, not their mean) to `target`.
+    """A KL coefficient that steers the KL of whole answers (nats, summed over tokens) to `target`.
 
-    `coefficient` starts at `init`; `horizon` is the number of episodes over which a constant error of 20 % changes it by 20 %.
+    `coefficient` starts at `init`. Over `horizon` episodes a constant error of 20 % changes it by 20 %.
     """
 
     init: float

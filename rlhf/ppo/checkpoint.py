@@ -35,7 +35,7 @@ Identity = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class BestPolicy:
-    """The best policy so far: its update, mean reward, KL (nats per answer), objective (reward - price x KL), weights."""
+    """The best policy so far. KL is in nats per answer; `objective` is reward less KL at the starting coefficient."""
 
     update: int
     reward: float
@@ -115,7 +115,7 @@ def save_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Iden
 
 
 def load_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
-    """Fill the critic and `state`. Raises BadInput for an incomplete checkpoint, and if `identity` differs from its own."""
+    """Fill the critic and `state`. Raises BadInput for an incomplete checkpoint, or if its identity differs."""
     if not (folder / STATE).is_file():
         raise BadInput(
             f"{str(folder)!r} is not a complete checkpoint: it has no {STATE}",

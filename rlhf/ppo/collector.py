@@ -1,4 +1,4 @@
-"""Rollouts of all processes of a run: each process answers and scores its share of the prompts, then all hold the whole."""
+"""Rollouts of all processes: each answers and scores its shard of the prompts, then all hold the whole."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RolloutCollector:
         self._banned = banned_ids(actor.base)
 
     def collect(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
-        """Answer `prompts` (the ids of `rows`), score the answers, and read them as the active role and as the reference.
+        """Answer `prompts` (the ids of `rows`), score the answers, read them as active role and as reference.
 
         Raises BadInput for a policy whose weights are no longer finite.
         """

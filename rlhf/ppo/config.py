@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
+from typing import Any
 
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
@@ -25,21 +26,23 @@ ABOVE |= {"cliprange_value": 0, "dual_clip": 1, "target_kl": 0}
 AT_MOST = {"gamma": 1, "lam": 1, "cliprange": 1}
 
 
-def _knob(default: object, help: str, **about: object) -> object:
-    """A field with its help; `about`: choices. Ranges stand above, since command-line parsers take metadata for their own."""
+def _knob(default: object, help: str, **about: object) -> Any:  # noqa: ANN401 (fits a field of any type, as `field`)
+    """Declare a field with its help; `about`: choices. Parsers would read ranges as their own metadata."""
     return field(default=default, metadata={"help": help, **about})
 
 
 @dataclass
 class PPOConfig(TrainingArguments):
-    """TrainingArguments for PPO.
+    """TrainingArguments for PPO; PPO's own settings are frozen after construction.
 
-    Words: an *update* is one rollout of `rollout_batch_size` answers and the training on it; a *minibatch* is what one optimizer step
-    sees (`per_device_train_batch_size` x `gradient_accumulation_steps` x processes) and divides the rollout. `max_steps` counts
-    optimizer steps as in transformers: `steps_per_update` of them make an update. Logging, saving and evaluation happen at the end
-    of updates only; `save_updates` and `eval_updates` take the place of `save_steps` and `eval_steps`.
+    An *update* is one rollout of `rollout_batch_size` answers and the training on it. A *minibatch* holds the answers
+    of one optimizer step (`per_device_train_batch_size` x `gradient_accumulation_steps` x processes) and divides the
+    rollout. `max_steps` counts optimizer steps as in transformers; `steps_per_update` of them make an update. Logging,
+    saving and evaluation happen at the end of updates only: `save_updates` and `eval_updates` replace `save_steps` and
+    `eval_steps`.
 
-    Overridden defaults: learning rate 1.5e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts, nothing reported.
+    Overridden defaults: learning rate 1.5e-3, Adam epsilon 1e-5, 5 % warmup, batch 16 x 2, one pass over the prompts,
+    no reports.
     """
 
     learning_rate: float = _knob(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
@@ -47,22 +50,22 @@ class PPOConfig(TrainingArguments):
     warmup_steps: float = _knob(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
     per_device_train_batch_size: int = _knob(16, "Answers in one forward and backward pass.")
     gradient_accumulation_steps: int = _knob(2, "Passes in one optimizer step.")
-    num_train_epochs: float = _knob(1.0, "Passes over the prompts, where max_steps is not given.")
-    save_total_limit: int | None = _knob(2, "Checkpoints kept; two, so that a crash while saving leaves a whole one.")
+    num_train_epochs: float = _knob(1.0, "Passes over the prompts, if max_steps is not given.")
+    save_total_limit: int | None = _knob(
+        2, "Checkpoints kept; two, so that a crash while saving leaves a complete one."
+    )
     ddp_find_unused_parameters: bool | None = _knob(False, "Every trainable tensor takes part in every pass.")
-    report_to: None | str | list[str] = _knob("none", "Where metrics are sent; nowhere.")
+    report_to: None | str | list[str] = _knob("none", "Services that receive metrics; none.")
 
     rollout_batch_size: int = _knob(128, "Answers sampled for one update, one for each prompt.")
     num_ppo_epochs: int = _knob(2, "Passes over a rollout.")
-    max_new_tokens: int = _knob(80, "Where an answer is cut.")
+    max_new_tokens: int = _knob(80, "Tokens after which an answer is cut.")
     temperature: float = _knob(1.0, "Of sampling and of every log-probability alike.")
     top_p: float = _knob(1.0, "Only 1.0: the full softmax is sampled and trained.")
 
     missing_eos_penalty: float = _knob(1.0, "Subtracted from the standardised score of an answer without an end.")
     standardize_reward: bool = _knob(True, "Scores in standard deviations of the reference's answers, mean 0.")
-    center_reward: bool = _knob(
-        False, "Where they are not standardised: the reference's answers have mean 0 all the same."
-    )
+    center_reward: bool = _knob(False, "Without standardisation: give the reference's answers mean 0 all the same.")
     reward_clip: float | None = _knob(
         None, "Bound of the standardised score on either side, before penalties. None: no bound."
     )
@@ -80,8 +83,9 @@ class PPOConfig(TrainingArguments):
 
     critic: str = _knob(
         "auto",
-        "joint: a value head on the policy's trunk. adapter: an adapter `value` of its own. reward: one that starts as the reward model. "
-        "auto: reward where a reward model on the policy's base judges, else joint.",
+        "joint: a value head on the policy's trunk. adapter: an adapter `value` of its own. "
+        "reward: one that starts as the reward model. "
+        "auto: reward if the reward is a reward model on the policy's base, else joint.",
         choices=("auto", "joint", "adapter", "reward"),
     )
     gamma: float = _knob(1.0, "Discount.")
@@ -92,47 +96,52 @@ class PPOConfig(TrainingArguments):
     dual_clip: float | None = _knob(
         None, "Ratio beyond which a negative advantage trains no further (3 in Ye et al. 2020). None: no bound."
     )
-    cliprange_value: float | None = _knob(0.2, "How far a value may move from the rollout's. None: as far as it likes.")
+    cliprange_value: float | None = _knob(0.2, "Most that a value may move from the rollout's. None: no bound.")
     vf_coef: float = _knob(0.5, "Weight of the value loss.")
     target_kl: float | None = _knob(
         None,
-        "Approximate KL (nats per token) of a minibatch against the rollout's policy that ends the update. None: no such end.",
+        "Approximate KL (nats per token, old against new policy) of a minibatch that ends the update. None: no end.",
     )
 
-    eval_updates: int = _knob(4, "Updates between two looks at the validation prompts.")
+    eval_updates: int = _knob(4, "Updates between two validations.")
     save_updates: int = _knob(1, "Updates between two checkpoints.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._n_gpu = min(
-            self.n_gpu, 1
-        )  # more are for more processes: DataParallel would cut the lists of answer tokens apart
-        own = PPOConfig.__annotations__  # as written here: command-line parsers put classes in place of a field's type
-        for each in (each for each in fields(self) if each.name in own):
-            _check(each, own[each.name], getattr(self, each.name))
+        self._n_gpu = min(self.n_gpu, 1)  # DataParallel would split the lists of answer tokens; use more processes
+        own = PPOConfig.__annotations__  # as written here: command-line parsers replace a field's type by a class
+        for setting in fields(self):
+            if setting.name in own:
+                _check(setting, own[setting.name], getattr(self, setting.name))
+        self._check_combinations()
+        self.logging_steps = self.steps_per_update
+        self.save_steps = self.steps_per_update * self.save_updates
+        self.eval_steps = self.steps_per_update * self.eval_updates
+        self._frozen = True
+
+    def _check_combinations(self) -> None:
+        """Raise BadInput for settings that cannot work, alone or together."""
         if self.top_p != 1:
             raise BadInput(
-                f"top_p={self.top_p} cannot be trained on: a token that the new policy or the reference cuts off has probability 0 there",
+                f"top_p={self.top_p} cannot be trained on: a token cut off by policy or reference has probability 0",
                 "Leave top_p at 1.0; lower temperature for safer answers",
                 field="top_p",
             )
         if self.gradient_checkpointing:
             raise BadInput(
-                "gradient_checkpointing=True works in train mode only, PPO keeps dropout and with it train mode off",
+                "gradient_checkpointing=True works in train mode only, which PPO never enters: it keeps dropout off",
                 "Lower per_device_train_batch_size instead",
                 field="gradient_checkpointing",
             )
         if self.rollout_batch_size % self.minibatch_size:
             raise BadInput(
-                f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of {self.minibatch_size} "
-                f"({self.per_device_train_batch_size} x {self.gradient_accumulation_steps} x {self.world_size} processes)",
-                "Change rollout_batch_size, per_device_train_batch_size, gradient_accumulation_steps or the number of processes",
+                f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of "
+                f"{self.minibatch_size} ({self.per_device_train_batch_size} x {self.gradient_accumulation_steps} x "
+                f"{self.world_size} processes)",
+                "Change rollout_batch_size, per_device_train_batch_size, gradient_accumulation_steps or the number of "
+                "processes",
                 field="rollout_batch_size",
             )
-        self.logging_steps = self.steps_per_update
-        self.save_steps = self.steps_per_update * self.save_updates
-        self.eval_steps = self.steps_per_update * self.eval_updates
-        self._frozen = True
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse to change one of PPO's own settings after construction; transformers may write its own."""
@@ -176,7 +185,10 @@ class PPOConfig(TrainingArguments):
         return self.num_ppo_epochs * (self.rollout_batch_size // self.minibatch_size)
 
     def updates(self, prompts: int) -> int:
-        """Updates of a run over that many prompts: as `max_steps` says, rounded up, else `num_train_epochs` passes, at least one."""
+        """Return the number of updates of a run over that many prompts, at least one.
+
+        `max_steps` sets it, rounded up to whole updates; else it is `num_train_epochs` passes over the prompts.
+        """
         if self.max_steps > 0:
             return -(-self.max_steps // self.steps_per_update)
         return max(1, int(self.num_train_epochs * prompts / self.rollout_batch_size))
@@ -186,16 +198,17 @@ _OWN = PPOConfig.__annotations__.keys() - {setting.name for setting in fields(Tr
 """The settings that PPO adds to TrainingArguments."""
 
 
-def _check(each: Field, annotation: str, value: object) -> None:
-    """Raises BadInput for a value that is none of its field's choices, not a number of its kind, or out of its range."""
-    name, choices = each.name, each.metadata.get("choices")
+def _check(setting: Field, annotation: str, value: object) -> None:
+    """Raise BadInput for a value that is not one of its field's choices, not a number, or out of range."""
+    name, choices = setting.name, setting.metadata.get("choices")
     if choices and value not in choices:
-        raise BadInput(f"{name}={value!r} is none of the choices", f"Take one of {', '.join(choices)}", field=name)
+        raise BadInput(f"{name}={value!r} is not one of the choices", f"Take one of {', '.join(choices)}", field=name)
     if not any(name in limits for limits in (AT_LEAST, ABOVE, AT_MOST)) or (value is None and "None" in annotation):
         return
-    kind, called = (int, "a whole number") if annotation == "int" else (int | float, "a number")
-    if not isinstance(value, kind) or not math.isfinite(value):
-        raise BadInput(f"{name}={value!r} is not {called}", "Give one", field=name)
+    whole = annotation == "int"
+    if not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+        kind = "a whole number" if whole else "a number"
+        raise BadInput(f"{name}={value!r} is not {kind}", f"Give {kind}", field=name)
     if value < AT_LEAST.get(name, value) or value > AT_MOST.get(name, value) or value <= ABOVE.get(name, -math.inf):
         raise BadInput(f"{name}={value!r} is out of range", f"Give a number {_range(name)}", field=name)
 

@@ -5,11 +5,11 @@ scores the policy's answers to the fixed prompts beside the driving reward. It c
 less the price of KL), and ends the run when it falls while the driving reward rises.
 
 The rule. Both rewards are in standard deviations of the reference's answers. Let k be the best policy so far, d_i the
-guard's score of the answer to fixed prompt i now less that at k, N their number, and se = std(d) / sqrt(N) with N - 1 in
-the variance. Prompts are paired and answered with the same noise, so a prompt's difficulty cancels. A reading is an alarm
-if mean(d) < -2.5 se and the driving reward's mean is above that at k. Two alarms in a row end the run. One alarm at 2 se
-would end too many runs: k has the best of all readings so far, so it is a lucky one, and an equally good policy reads
-worse. docs/ppo.md has the figures.
+guard's score of the answer to fixed prompt i now less that at k, N their number, and se = std(d) / sqrt(N) with N - 1
+in the variance. Prompts are paired and answered with the same noise, so a prompt's difficulty cancels. A reading is an
+alarm if mean(d) < -2.5 se and the driving reward's mean is above that at k. Two alarms in a row end the run. One alarm
+at 2 se would end too many runs: k has the best of all readings so far, so it is a lucky one, and an equally good policy
+reads worse. docs/ppo.md has the figures.
 """
 
 from __future__ import annotations

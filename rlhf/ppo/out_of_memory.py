@@ -1,4 +1,4 @@
-"""A want of memory, told in the words of the settings that help."""
+"""Out-of-memory errors, turned into a message that names the settings to lower."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ import torch
 from data.errors import BadInput
 from rlhf.ppo.config import PPOConfig
 
-SAYINGS = ("not enough memory", "can't allocate memory")  # torch's allocator on a CPU raises a plain RuntimeError
+MESSAGES = ("not enough memory", "can't allocate memory")  # torch's allocator on a CPU raises a plain RuntimeError
 
 
 @contextmanager
 def explain_out_of_memory(args: PPOConfig) -> Iterator[None]:
-    """Inside the block a want of memory is raised as BadInput that names the sizes to lower."""
+    """Raise an out-of-memory error inside the block as BadInput that names the sizes to lower."""
     try:
         yield
     except (RuntimeError, MemoryError) as problem:
         if not isinstance(problem, torch.OutOfMemoryError | MemoryError) and not any(
-            saying in str(problem) for saying in SAYINGS
+            message in str(problem) for message in MESSAGES
         ):
             raise
         size, accumulated = args.per_device_train_batch_size, args.gradient_accumulation_steps
-        error = f"out of memory with {args.rollout_batch_size} answers of up to {args.max_new_tokens} tokens, {size} in a pass"
+        error = (
+            f"out of memory with {args.rollout_batch_size} answers of up to {args.max_new_tokens} tokens, "
+            f"{size} in a pass"
+        )
         remedy = (
-            f"Lower per_device_train_batch_size ({size}) and raise gradient_accumulation_steps ({accumulated}) as much, "
-            f"or lower rollout_batch_size ({args.rollout_batch_size}) or max_new_tokens ({args.max_new_tokens}); the last checkpoint is whole"
+            f"Lower per_device_train_batch_size ({size}) and raise gradient_accumulation_steps ({accumulated}) "
+            f"by the same factor, or lower rollout_batch_size ({args.rollout_batch_size}) or max_new_tokens "
+            f"({args.max_new_tokens}). The last checkpoint is complete"
         )
         raise BadInput(error, remedy, field="per_device_train_batch_size") from problem

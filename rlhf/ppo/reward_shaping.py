@@ -1,4 +1,4 @@
-"""The reward that PPO maximises: scores in units of the reference policy, less penalties for a missing end and for length."""
+"""The reward that PPO maximises: scores in units of the reference, less penalties for a missing end and for length."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RewardUnit:
 
 
 class Scorer:
-    """Scores answers given as token ids. A reward model on the policy's tokenizer reads these ids, any other reward the text.
+    """Scores answers given as token ids. A reward model on the policy's tokenizer reads ids, other rewards the text.
 
     `fit` sets `unit` by the reference policy's answers: 0 then is their mean, 1 a standard deviation above it.
     """
@@ -101,7 +101,7 @@ class Scorer:
 
 
 def _scoring_function(reward: Rewarder | RewardFunction) -> RewardFunction:
-    """Return the function of prompts and completions. Raises BadInput for a network, which reads tensors and no texts."""
+    """Return the function of prompts and completions. Raises BadInput for a network, which cannot read texts."""
     score = getattr(reward, "score", reward)
     if isinstance(score, nn.Module) or not callable(score):
         raise BadInput(

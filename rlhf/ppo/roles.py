@@ -1,14 +1,16 @@
-"""The adapters of a PPO run on its one base: the policy, the reference it starts as, and where values come from.
+"""The adapters of a PPO run on its one base: the policy, the reference it starts as, and the critic.
 
-joint     a value head on the policy's last hidden state: one pass gives both, and the value loss moves the policy's trunk as well
-adapter   an adapter `value` of the policy's shape, fresh, with its own head: the two losses share no parameter
-reward    the same, started from the reward model's adapter and head: values begin in the unit of the scores they predict
+A critic is of one of three kinds:
+joint     a value head on the policy's last hidden state: one pass gives both, the value loss also trains its trunk
+adapter   a fresh adapter `value` of the policy's shape with its own head: the two losses share no parameter
+reward    the same, started from the reward model's adapter and head: values begin in the unit of the scores
 """
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import cast
 
 import torch
 from peft import LoraConfig
@@ -24,9 +26,9 @@ POLICY, REFERENCE, VALUE = "policy", "reference", "value"
 
 
 def add_policy(base: Base, start: str | Path | None, config: LoraConfig | None) -> str | None:
-    """Add the policy, from the folder `start` or as a fresh LoRA by `config`, and its reference; returns the reference's role.
+    """Add the policy, from the folder `start` or as a fresh LoRA by `config`, and its reference.
 
-    That of a fresh one is None, the bare base. Raises BadInput where both are given.
+    Returns the reference's role; for a fresh policy None, the bare base. Raises BadInput if both are given.
     """
     if start is not None and config is not None:
         raise BadInput(
@@ -41,21 +43,21 @@ def add_policy(base: Base, start: str | Path | None, config: LoraConfig | None) 
 
 
 def resolve_critic(kind: str, reward: Rewarder | RewardFunction, base: Base) -> str:
-    """`kind` itself; for `auto` reward where a reward model on the policy's base judges, else joint."""
+    """Return `kind`; for auto: reward if the reward is a reward model on the policy's base, else joint."""
     if kind != "auto":
         return kind
     return "joint" if _judge(reward, base) is None else "reward"
 
 
 def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str | None:
-    """Add the adapter that `kind` asks for beside the policy; returns its role, None for a joint critic.
+    """Add the adapter of a critic of that kind; return its role, None for a joint critic.
 
-    Raises BadInput for a critic that is to start from a reward that is no reward model on this base.
+    Raises BadInput for the kind reward if the reward is not a reward model on this base.
     """
     if kind == "joint":
         return None
     role = POLICY if kind == "adapter" else shared_reward_model(reward, base).members[0].role
-    base.add_adapter(VALUE, config=copy.deepcopy(base.model.peft_config[role]), trainable=True)
+    base.add_adapter(VALUE, config=copy.deepcopy(cast(LoraConfig, base.model.peft_config[role])), trainable=True)
     if kind == "reward":
         with torch.no_grad():
             for own, theirs in zip(base.parameters(VALUE), base.parameters(role), strict=True):
@@ -64,10 +66,16 @@ def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str 
 
 
 def shared_reward_model(reward: Rewarder | RewardFunction, base: Base) -> RewardModel:
-    """The reward model whose adapter a critic starts from: the reward itself, of an ensemble the first member. Raises BadInput."""
+    """Return the reward model whose adapter a critic starts from: the reward itself, or an ensemble's first member.
+
+    Raises BadInput if the reward is not a reward model on this base.
+    """
     judge = _judge(reward, base)
     if judge is None:
-        error = f"critic='reward' starts from a reward model on the policy's base, and the reward is a {type(reward).__name__} without one"
+        error = (
+            "critic='reward' starts from a reward model on the policy's base, "
+            f"and the reward is a {type(reward).__name__} without one"
+        )
         raise BadInput(error, "Give such a reward model, or take critic='adapter'", field="critic")
     return judge
 
@@ -80,10 +88,10 @@ def _judge(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
 
 @torch.no_grad()
 def initialize_values(actor: ActorCritic, kind: str, reward: Rewarder | RewardFunction, scorer: Scorer) -> None:
-    """Let a critic that starts as the reward model value a state by that model's score of it, as `scorer` standardises it.
+    """Set the head of a critic of kind reward to the reward model's score of a state in the unit of `scorer`.
 
-    The model says (h . w - offset) / scale, the scorer takes its own offset off that and divides by its own scale: both are linear
-    in h. Clips and penalties are not. A critic of another kind starts at 0 as it is.
+    The model's score is (h . w - offset) / scale; the scorer subtracts its own offset and divides by its own scale.
+    Both are linear in h; clips and penalties are not and are left out. Other critics keep their head at 0.
     """
     if kind == "reward":
         judge = shared_reward_model(reward, actor.base)

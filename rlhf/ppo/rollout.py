@@ -1,6 +1,6 @@
-"""One rollout: answers sampled for prompts, judged, and turned into advantages and returns.
+"""One rollout: answers sampled for prompts, scored, and turned into advantages and returns.
 
-Noise and order come from counters (seed, update, ...), so a rollout is a function of the weights and these numbers alone.
+Noise and order come from counters (seed, update, ...): a rollout is a function of the weights and these numbers alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle: a counter of its own each,
 
 
 class TokenStats(NamedTuple):
-    """What one role says about answers, (B, T) each: log-probabilities of their tokens, values, entropies."""
+    """Statistics of answer tokens under one role, (B, T) each: log-probabilities, values, entropies."""
 
     logps: Tensor
     values: Tensor
@@ -33,7 +33,7 @@ class TokenStats(NamedTuple):
 
 
 class ScoredRollout(NamedTuple):
-    """Sampled answers to prompts, with their scores (B,), the policy's look at them, and k1 KL (B, T) in nats per token."""
+    """Sampled answers: scores (B,), the sampling policy's `old` statistics, k1 KL (B, T) in nats per token."""
 
     prompts: list[list[int]]
     answers: Rollout
@@ -44,7 +44,7 @@ class ScoredRollout(NamedTuple):
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each prompt and answer together."""
+        """Tokens of each prompt and its answer together."""
         return [len(prompt) + len(answer) for prompt, answer in zip(self.prompts, self.answers.ids, strict=True)]
 
 
@@ -60,19 +60,19 @@ class Experience(NamedTuple):
     returns: Tensor
 
     def select(self, rows: list[int], device: torch.device) -> Experience:
-        """These rows, cut to the longest answer among them."""
+        """Return these rows on `device`, cut to the longest answer among them."""
         width = max(len(self.answers[row]) for row in rows)
         tensors = (table[rows, :width].to(device) for table in self[2:])
         return Experience([self.prompts[row] for row in rows], [self.answers[row] for row in rows], *tensors)
 
 
 def permutation(seed: int, key: int, purpose: int, number: int, count: int) -> np.ndarray:
-    """A permutation of range(count) that depends on these numbers only."""
+    """Return a permutation of range(count) that depends on these numbers only."""
     return np.random.Generator(np.random.Philox(key=[seed, key], counter=[0, number, 0, purpose])).permutation(count)
 
 
 def choose_prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
-    """Which of `count` prompts update number `update` answers: pass after pass, each pass shuffled anew."""
+    """Return the rows, of `count` prompts, that update number `update` answers: pass after pass, each shuffled anew."""
     places = range(update * size, (update + 1) * size)
     passes = {place // count: None for place in places}
     orders = {number: permutation(seed, 0, PROMPTS, number, count) for number in passes}
@@ -80,9 +80,13 @@ def choose_prompt_rows(seed: int, update: int, size: int, count: int) -> list[in
 
 
 def minibatch_plan(args: PPOConfig, update: int, lengths: Sequence[int]) -> list[list[int]]:
-    """Rows of every forward pass of an update, in order: each PPO epoch shuffled into minibatches, each minibatch sorted by
-    length before it is cut into passes, so that little is padded. Several processes take the passes of a minibatch in turn."""
-    plan, size = [], args.per_device_train_batch_size
+    """Return the rows of every forward pass of an update, in order.
+
+    Each PPO epoch is shuffled into minibatches. Each minibatch is sorted by length and then cut into passes, so that
+    little is padded. Several processes take the passes of a minibatch in turn.
+    """
+    size = args.per_device_train_batch_size
+    plan: list[list[int]] = []
     for epoch in range(args.num_ppo_epochs):
         order = permutation(args.seed, update, MINIBATCHES, epoch, len(lengths)).tolist()
         for start in range(0, len(order), args.minibatch_size):
@@ -91,10 +95,10 @@ def minibatch_plan(args: PPOConfig, update: int, lengths: Sequence[int]) -> list
     return plan
 
 
-def join_shards(parts: Sequence[Any]) -> Any:
-    """The shares of several processes, one after the other, as the whole: lists and (B,) tensors joined, (B, T) ones widened first.
+def join_shards(parts: Sequence[Any]) -> Any:  # noqa: ANN401 (lists, tensors, and nested tuples of them)
+    """Join the shards of several processes in order of rank; a single shard is returned as it is.
 
-    Tuples are joined field by field; one share alone is the whole already.
+    Lists and (B,) tensors are concatenated, (B, T) ones padded to one width first, tuples joined field by field.
     """
     first = parts[0]
     if len(parts) == 1 or first is None:
@@ -104,35 +108,40 @@ def join_shards(parts: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         width = max(part.shape[-1] for part in parts)
         return torch.cat([pad(part, (0, width - part.shape[1])) if part.dim() == 2 else part for part in parts])
-    fields = [join_shards(each) for each in zip(*parts, strict=True)]
+    fields = [join_shards(shards) for shards in zip(*parts, strict=True)]
     return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
 
 
-def encode_prompts(base: Base, rows: Sequence[dict[str, Any]], called: str) -> list[list[int]]:
-    """The ids of every row's prompt. Raises BadInput where there is none, and for a row without prompt or without room for an answer."""
+def encode_prompts(base: Base, rows: Sequence[dict[str, Any]], dataset: str) -> list[list[int]]:
+    """Return the ids of every row's prompt.
+
+    Raises BadInput, naming `dataset`, if there are fewer rows than processes, and as `encode_prompt`.
+    """
     if len(rows) < distributed.world_size():
         raise BadInput(
-            f"{called} has {len(rows)} rows for {distributed.world_size()} process(es)",
+            f"{dataset} has {len(rows)} rows for {distributed.world_size()} process(es)",
             "Give at least one for each",
-            field=called,
+            field=dataset,
         )
-    return [encode_prompt(base, row, f"row {number} of {called}", called) for number, row in enumerate(rows)]
+    return [encode_prompt(base, row, f"row {number} of {dataset}", dataset) for number, row in enumerate(rows)]
 
 
-def encode_prompt(base: Base, row: dict[str, Any], which: str, called: str) -> list[int]:
-    """The ids of a row's prompt. Raises BadInput, naming `which` row, where it has none or leaves no room for an answer."""
+def encode_prompt(base: Base, row: dict[str, Any], which: str, dataset: str) -> list[int]:
+    """Return the ids of a row's prompt. Raises BadInput, naming `which` row, if it has none or is too long."""
     if "prompt" not in row:
-        raise BadInput(f"{which} has no 'prompt' but {sorted(row)}", "Name the column of the prompts so", field=called)
+        raise BadInput(
+            f"{which} has no 'prompt' but {sorted(row)}", "Rename the column of the prompts to 'prompt'", field=dataset
+        )
     if not row["prompt"]:
         raise BadInput(
-            f"{which} has the prompt {row['prompt']!r}", "Give it a text or messages, or leave it out", field=called
+            f"{which} has the prompt {row['prompt']!r}", "Give it a text or messages, or leave it out", field=dataset
         )
     ids = base.encode_prompt(row["prompt"])
     if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
         raise BadInput(
             f"{which} has a prompt of {len(ids)} tokens, a context of {base.context} leaves no room for an answer",
             "Shorten or leave out the prompt, or take a base with a longer context",
-            field=called,
+            field=dataset,
         )
     return ids
 
@@ -141,14 +150,14 @@ def encode_prompt(base: Base, row: dict[str, Any], which: str, called: str) -> l
 def compute_token_stats(
     model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int, valued: bool = True
 ) -> TokenStats:
-    """Examine answers under the active role, rows of like length together, `size` at a time; not `valued`: without the critic."""
+    """Read answers under the active role, `size` rows of similar length at a time; without values unless `valued`."""
     mask = answer_mask(answers)
     tables = TokenStats(*(torch.zeros(mask.shape) for _ in TokenStats._fields))
     order = sorted(range(len(answers)), key=lambda row: len(prompts[row]) + len(answers[row]))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        seen = model(*answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows]), valued)
-        for table, flat in zip(tables, seen, strict=True):
+        batch = answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows])
+        for table, flat in zip(tables, model(*batch, valued), strict=True):
             table[rows] = scatter_tokens(flat.cpu(), mask[rows])
     return tables
 
@@ -156,7 +165,7 @@ def compute_token_stats(
 def score_rollout(
     model: ActorCritic, reference: str | None, prompts: list[list[int]], answers: Rollout, scores: Tensor, size: int
 ) -> ScoredRollout:
-    """Look at answers as the active role and as the reference."""
+    """Read answers as the active role and as the reference; return them with `scores` and the KL between the two."""
     old = compute_token_stats(model, prompts, answers.ids, size)
     with model.base.role(reference):
         ref = compute_token_stats(model, prompts, answers.ids, size, valued=False)
@@ -165,37 +174,39 @@ def score_rollout(
     )
 
 
-def rollout_metrics(seen: ScoredRollout, estimator: str = "k1") -> dict[str, float]:
-    """Means over answers: reward, KL in nats per answer, length in tokens, share with an end; entropy in nats per token.
+def rollout_metrics(rollout: ScoredRollout, estimator: str = "k1") -> dict[str, float]:
+    """Return means over answers: reward, KL in nats per answer, length in tokens, share with an end.
 
-    `kl_charged` stands beside KL where another estimator than k1 is what the policy pays for.
+    `entropy` is in nats per token. `kl_charged` is added if another estimator than k1 is charged.
     """
-    charged = {} if estimator == "k1" else {"kl_charged": kl_per_token(seen, estimator).sum(1).mean().item()}
+    charged = {} if estimator == "k1" else {"kl_charged": kl_per_token(rollout, estimator).sum(1).mean().item()}
     return charged | {
-        "reward": seen.scores.mean().item(),
-        "kl": seen.kl.sum(1).mean().item(),
-        "entropy": arithmetic.masked_mean(seen.old.entropies, seen.mask).item(),
-        "length": seen.mask.sum(1).float().mean().item(),
-        "ended": sum(seen.answers.ended) / len(seen.answers.ended),
+        "reward": rollout.scores.mean().item(),
+        "kl": rollout.kl.sum(1).mean().item(),
+        "entropy": arithmetic.masked_mean(rollout.old.entropies, rollout.mask).item(),
+        "length": rollout.mask.sum(1).float().mean().item(),
+        "ended": sum(rollout.answers.ended) / len(rollout.answers.ended),
     }
 
 
-def penalized_rewards(seen: ScoredRollout, args: PPOConfig, coefficient: float) -> Tensor:
-    """Rewards (B, T): the score at the end token, less the price of KL at each."""
-    return arithmetic.token_rewards(seen.scores, kl_per_token(seen, args.kl_estimator), seen.mask, coefficient)
+def penalized_rewards(rollout: ScoredRollout, args: PPOConfig, coefficient: float) -> Tensor:
+    """Return rewards (B, T): the score at the end token, less the price of KL at each token."""
+    return arithmetic.token_rewards(rollout.scores, kl_per_token(rollout, args.kl_estimator), rollout.mask, coefficient)
 
 
-def kl_per_token(seen: ScoredRollout, estimator: str) -> Tensor:
-    """KL (B, T) in nats per token by that estimator: each is a function of k1 alone, and 0 where k1 is."""
-    return arithmetic.kl_estimate(seen.kl, torch.zeros_like(seen.kl), estimator)
+def kl_per_token(rollout: ScoredRollout, estimator: str) -> Tensor:
+    """Return KL (B, T) in nats per token by that estimator, a function of k1 alone."""
+    return arithmetic.kl_estimate(rollout.kl, torch.zeros_like(rollout.kl), estimator)
 
 
-def make_experience(seen: ScoredRollout, rewards: Tensor, args: PPOConfig) -> Experience:
-    """Advantages by GAE over the answers' tokens, whitened over the whole rollout after the returns were taken."""
-    rewards = arithmetic.whiten(rewards, seen.mask, center=False) if args.whiten_rewards else rewards
-    advantages, returns = arithmetic.gae(rewards, seen.old.values, seen.mask, args.gamma, args.lam)
-    advantages = arithmetic.whiten(advantages, seen.mask) if args.whiten_advantages else advantages
-    return Experience(seen.prompts, seen.answers.ids, seen.mask, seen.old.logps, seen.old.values, advantages, returns)
+def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) -> Experience:
+    """Compute returns and advantages by GAE over answer tokens, then whiten the advantages over the rollout."""
+    rewards = arithmetic.whiten(rewards, rollout.mask, center=False) if args.whiten_rewards else rewards
+    advantages, returns = arithmetic.gae(rewards, rollout.old.values, rollout.mask, args.gamma, args.lam)
+    advantages = arithmetic.whiten(advantages, rollout.mask) if args.whiten_advantages else advantages
+    return Experience(
+        rollout.prompts, rollout.answers.ids, rollout.mask, rollout.old.logps, rollout.old.values, advantages, returns
+    )
 
 
 Sample = dict[str, Any]
@@ -212,16 +223,16 @@ class ScoredAnswers(NamedTuple):
 def comparison_samples(
     base: Base, rows: Sequence[dict[str, Any]], reference: ScoredAnswers, policy: ScoredAnswers
 ) -> list[dict[str, Any]]:
-    """The prompts of `rows` with both policies' answers and scores: samples for people to read."""
+    """Return the prompts of `rows` with both policies' answers and scores."""
     return [
         {
             "prompt": row["prompt"],
-            "reference": base.decode(theirs),
-            "policy": base.decode(ours),
-            "reference_reward": their,
-            "reward": our,
+            "reference": base.decode(reference_ids),
+            "policy": base.decode(policy_ids),
+            "reference_reward": reference_score,
+            "reward": policy_score,
         }
-        for row, theirs, ours, their, our in zip(
+        for row, reference_ids, policy_ids, reference_score, policy_score in zip(
             rows, reference.ids, policy.ids, reference.scores.tolist(), policy.scores.tolist(), strict=True
         )
     ]

@@ -8,10 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from data.errors import BadInput
 from data.records import Policy, Prompt
@@ -36,19 +36,20 @@ from rlhf.ppo.trainer import PPOTrainer
 from rlhf.sampling.pairing import training_prompts
 
 MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
-SHOWN = 4  # samples kept of each look at the validation prompts
+SHOWN = 4  # samples recorded of each validation
+Row = dict[str, Any]
 
 
 class _Report(TrainerCallback):
-    """Curves by update, samples beside the reference's, progress; a cancelled run stops at the end of its update, which is saved."""
+    """Records curves by update, samples and progress; stops a cancelled run after its update, which is saved."""
 
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self.trainer: PPOTrainer | None = None
         self.cancelled = False
 
-    def on_step_end(self, args: PPOConfig, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        per_update = args.steps_per_update
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        per_update = _steps_per_update(args)
         self.context.progress(
             state.global_step,
             state.max_steps,
@@ -62,38 +63,51 @@ class _Report(TrainerCallback):
             self.cancelled = control.should_save = control.should_training_stop = True
 
     def on_log(
-        self, args: PPOConfig, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
     ) -> None:
-        self.context.metric(
-            state.global_step // args.steps_per_update,
-            **{name: float(value) for name, value in logs.items() if name != "epoch"},
-        )
+        metrics = {name: float(value) for name, value in (logs or {}).items() if name != "epoch"}
+        self.context.metric(state.global_step // _steps_per_update(args), **metrics)
 
-    def on_evaluate(self, args: PPOConfig, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        assert self.trainer is not None
         for sample in self.trainer.samples[:SHOWN]:
-            self.context.sample(state.global_step // args.steps_per_update, **sample)
+            self.context.sample(state.global_step // _steps_per_update(args), **sample)
+
+
+def _steps_per_update(args: TrainingArguments) -> int:
+    return cast(PPOConfig, args).steps_per_update
 
 
 def run(context: RunContext, settings: PPOSettings) -> RunResult:
-    """Train and add the best policy to the store. Raises BadInput for settings that do not fit, Cancelled after saving."""
+    """Train and add the best policy to the store.
+
+    Raises BadInput for settings that do not fit, Cancelled after the last checkpoint.
+    """
     started = time.monotonic()
     store = context.store
-    parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
+    parent, reward_model = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     args = make_config(settings, context.checkpoints())
     base = Base.load(parent.base, device=args.device, chat_template=parent.versions.get("chat_template"))
-    report, left_out = _Report(context), Counter()
-    rows = fitting_rows(base, training_rows(store, settings.prompts), left_out)
+    report = _Report(context)
+    skipped: Counter[str] = Counter()
+    rows = fitting_rows(base, training_rows(store, settings.prompts), skipped)
     if not rows:
         raise BadInput(
-            f"nothing is left to train on: {', '.join(left_out)}", "Import shorter prompts.", field="prompts"
+            f"no prompt is left to train on: {', '.join(skipped)}", "Import shorter prompts.", field="prompts"
         )
     fixed = fitting_rows(
-        base, as_rows(store.prompts.all(split="validation", limit=settings.validation_prompts)), left_out
+        base, as_rows(store.prompts.all(split="validation", limit=settings.validation_prompts)), skipped
     )
     trainer = PPOTrainer(
         base,
         with_uncertainty_penalty(
-            load_reward(store, judge.public if judge else settings.reward, base, parent), settings.uncertainty
+            load_reward(store, reward_model.public if reward_model else settings.reward, base, parent),
+            settings.uncertainty,
         ),
         args,
         train_dataset=rows,
@@ -106,25 +120,29 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     report.trainer = trainer
     if fixed and all(row["source"] == SOURCE for row in fixed):
         trainer.watch = rubric_scores
-    distributed.barrier()  # the main process has brought what the run goes on from
-    found = last_checkpoint(context.checkpoints())
-    trainer.train(resume_from_checkpoint=found and str(found))
+    distributed.barrier()  # until the main process has copied the checkpoint to resume from
+    checkpoint = last_checkpoint(context.checkpoints())
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if report.cancelled:
         raise Cancelled
     if distributed.rank():
         return RunResult()
-    policy = _publish(context, settings, trainer, parent, judge)
-    told = _figures(trainer) | ({"skipped": dict(left_out)} if left_out else {})
-    return RunResult([policy.public], told | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+    policy = _publish(context, settings, trainer, parent, reward_model)
+    report_fields = _figures(trainer) | ({"skipped": dict(skipped)} if skipped else {})
+    report_fields |= {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    return RunResult([policy.public], report_fields)
 
 
 def make_config(settings: PPOSettings, folder: Path) -> PPOConfig:
-    """The trainer's configuration: the same minibatch in any number of processes. Raises BadInput for sizes that do not divide."""
-    size, accumulated = split_minibatch(
-        int(os.environ.get("WORLD_SIZE", 1))
-    )  # torch's name for the number of processes; none is connected yet
-    arguments = PPOConfig(
+    """Return the trainer's configuration, with the same minibatch in any number of processes.
+
+    Raises BadInput for sizes that do not divide.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # torch's variable; the processes are not connected yet
+    size, accumulated = split_minibatch(processes)
+    return PPOConfig(
         str(folder),
+        max_steps=settings.max_steps * settings.epochs * (settings.batch_size // MINIBATCH),
         per_device_train_batch_size=size,
         gradient_accumulation_steps=accumulated,
         learning_rate=settings.learning_rate,
@@ -139,16 +157,14 @@ def make_config(settings: PPOSettings, folder: Path) -> PPOConfig:
         critic=settings.critic,
         eval_updates=settings.validate_every,
         bf16=settings.bf16,
-        use_cpu=not torch.cuda.is_available(),  # transformers takes bf16 on a CPU only where this is said
+        use_cpu=not torch.cuda.is_available(),  # transformers accepts bf16 on a CPU only with this
         seed=settings.seed,
         disable_tqdm=True,
     )
-    arguments.max_steps = settings.max_steps * arguments.steps_per_update
-    return arguments
 
 
 def split_minibatch(processes: int) -> tuple[int, int]:
-    """How each of so many processes cuts its share of a minibatch: answers in a forward pass, and passes. Raises BadInput for an uneven one."""
+    """Return answers in a forward pass, and passes in an optimizer step, of each process. Raises BadInput if uneven."""
     own, rest = divmod(MINIBATCH, processes)
     if rest:
         raise BadInput(
@@ -159,39 +175,40 @@ def split_minibatch(processes: int) -> tuple[int, int]:
     return size, own // size
 
 
-def training_rows(store: Store, source: str) -> list[dict[str, Any]]:
-    """The trainer's rows of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
+def training_rows(store: Store, source: str) -> list[Row]:
+    """Return rows of the train split, all or of one source. Raises BadInput if there is none, and for another split."""
     return as_rows(training_prompts(store, source))
 
 
-def as_rows(prompts: list[Prompt]) -> list[dict[str, Any]]:
-    """The trainer's rows: `prompt` as text or messages, and source and facts for whoever watches."""
+def as_rows(prompts: list[Prompt]) -> list[Row]:
+    """Return the trainer's rows: `prompt` as text or messages, and source and facts for the rubric."""
     return [
         {"prompt": prompt.messages or prompt.text, "source": prompt.source, "facts": prompt.facts} for prompt in prompts
     ]
 
 
-def rubric_scores(rows: Sequence[dict[str, Any]], texts: Sequence[str], ended: Sequence[bool]) -> list[float]:
-    """What the rubric says of answers to the starter's prompts: a curve beside the reward's, by which over-optimisation is seen."""
+def rubric_scores(rows: Sequence[Row], texts: Sequence[str], ended: Sequence[bool]) -> list[float]:
+    """Return the rubric scores of answers to the starter's prompts, a curve that shows over-optimisation."""
     return [rubric.gold(row["facts"], text, end) for row, text, end in zip(rows, texts, ended, strict=True)]
 
 
-def fitting_rows(base: Base, rows: list[dict[str, Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
-    """The rows whose prompt the base can answer; the others are counted, with the reason of the first."""
-    kept, first = [], None
+def fitting_rows(base: Base, rows: list[Row], skipped: Counter[str]) -> list[Row]:
+    """Return the rows whose prompt the base can answer; count the others in `skipped`, with the reason of the first."""
+    fitting: list[Row] = []
+    first: BadInput | None = None
     for row in rows:
         try:
             encode_prompt(base, row, "a row", "prompts")
-            kept.append(row)
+            fitting.append(row)
         except BadInput as problem:
             first = first or problem
     if first:
-        left_out[f"prompts that do not fit the base, such as: {first}"] += len(rows) - len(kept)
-    return kept
+        skipped[f"prompts that do not fit the base, such as: {first}"] += len(rows) - len(fitting)
+    return fitting
 
 
 def _publish(
-    context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, judge: RewardRecord | None
+    context: RunContext, settings: PPOSettings, trainer: PPOTrainer, parent: Policy, reward_model: RewardRecord | None
 ) -> Policy:
     folder = context.folder / "policy"
     trainer.base.save_adapter(POLICY, folder)
@@ -201,8 +218,8 @@ def _publish(
         kind="ppo",
         base=parent.base,
         parent_id=parent.id,
-        reward_model_id=judge and judge.id,
-        snapshot_id=judge and judge.snapshot_id,
+        reward_model_id=reward_model and reward_model.id,
+        snapshot_id=reward_model and reward_model.snapshot_id,
         run_id=context.run.id,
         seed=settings.seed,
         config=as_dict(settings),
@@ -214,23 +231,21 @@ def _publish(
 
 
 def _figures(trainer: PPOTrainer) -> dict[str, Any]:
-    """Why the run ended, KL of the kept policy on validation prompts, after how many updates it was kept, KL and reward of every rollout.
+    """Return the report: why the run ended, the best policy's update, reward and KL, and both of every rollout.
 
-    `gold_per_look`, where the rubric watched: updates, and mean gold of the answers to the validation prompts after them.
+    `gold_per_look`, if the rubric scored: updates, and the mean rubric score of the validation after them.
+    `guard`: the guard's mean at the best policy.
     """
-    looks = [
-        (log["step"] // trainer.args.steps_per_update, log["eval_gold"])
-        for log in trainer.state.log_history
-        if "eval_gold" in log
-    ]
-    rollouts = [log for log in trainer.state.log_history if "rollout_seconds" in log]
-    best = trainer.best
-    guard = {"guard": trainer.guard.state.kept.mean} if trainer.guard else {}
+    history, best = trainer.state.log_history, trainer.best
+    assert best is not None  # the start is always within the budget
+    rollouts = [log for log in history if "rollout_seconds" in log]
+    gold = [(log["step"] // trainer.args.steps_per_update, log["eval_gold"]) for log in history if "eval_gold" in log]
+    guard = trainer.guard.state.kept if trainer.guard else None
     return (
-        guard
-        | ({"gold_per_look": looks} if looks else {})
+        ({} if guard is None else {"guard": guard.mean})
+        | ({"gold_per_look": gold} if gold else {})
         | {
-            "end": trainer.end or "all updates are done",
+            "end": trainer.end_reason or "all updates are done",
             "kl": best.kl,
             "reward": best.reward,
             "checkpoint": best.update,

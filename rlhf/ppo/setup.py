@@ -71,7 +71,7 @@ def build(
             "a guard scores answers to fixed prompts, and there are none", "Give eval_dataset", field="guard"
         )
     set_seed(args.seed)
-    base = model if isinstance(model, Base) else Base.load(model, device=str(args.device))
+    base = model if isinstance(model, Base) else Base.load(model, device=args.device)
     reference = add_policy(base, start, peft_config)
     scorer = Scorer(
         base,
@@ -92,6 +92,6 @@ def build(
         choose_cpu_attention(base.causal, max(map(len, prompts + fixed_prompts)) + args.max_new_tokens)
     actor = ActorCritic(base, args.temperature, args.bf16, add_critic(base, critic, reward))
     collector = RolloutCollector(actor, reference, scorer, args)
-    state = PPOState(args.kl_coef, scorer.unit, watcher and watcher.state)
+    state = PPOState(args.kl_coef, scorer.unit, None if watcher is None else watcher.state)
     validation = Validation(collector, fixed_rows, fixed_prompts, watcher, state)
     return PPOSetup(args, base, reference, actor, scorer, collector, watcher, prompts, validation, state)

@@ -49,9 +49,9 @@ class PPOTrainer(DraftingTrainer):
     With `eval_dataset` the best policy is chosen on its prompts, else on the rollouts. Other options go to
     `transformers.Trainer`. `args` stays as it was given; `self.args` is the resolved copy.
 
-    After `train()` the adapter holds the best policy; `best.update` is its update. `end` gives the reason of a run that
-    ended before its last update. `watch`, if set, receives rows, texts and ended flags of the answers to the fixed
-    prompts; its mean is logged as `eval_gold` and changes no decision. `guard` is a second reward: see `rlhf.ppo.guard`.
+    After `train()` the adapter holds the best policy; `best.update` is its update. `end_reason` explains an early
+    end. `watch`, if set, receives rows, texts and ended flags of the answers to the fixed
+    prompts; its mean is logged as `eval_gold` and changes no decision. `guard`, a second reward: see `rlhf.ppo.guard`.
     """
 
     args: PPOConfig
@@ -73,7 +73,7 @@ class PPOTrainer(DraftingTrainer):
         self.base, self.reference, self.reward = setup.base, setup.reference, reward
         self.scorer, self.collector, self.guard = setup.scorer, setup.collector, setup.guard
         self.prompts, self.validation, self.ppo_state = setup.prompts, setup.validation, setup.state
-        self.end = ""
+        self.train_rows, self.end_reason = train_dataset, ""
         self.watch: Watch | None = None
         super().__init__(setup.actor, setup.args, train_dataset=train_dataset, eval_dataset=eval_dataset, **others)
 
@@ -167,13 +167,13 @@ class PPOTrainer(DraftingTrainer):
     def _collect(self, update: int) -> ScoredRollout:
         rows = choose_prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self.prompts))
         return self.collector.collect(
-            [self.train_dataset[row] for row in rows], [self.prompts[row] for row in rows], update
+            [self.train_rows[row] for row in rows], [self.prompts[row] for row in rows], update
         )
 
     def _end_over_budget(self) -> None:
         """Validate this policy once more, then end the run; `train` undoes its last steps."""
         self.log(dict(self._metrics))
-        self.end = f"the KL budget of {self.args.kl_budget:g} nats is spent: {self._metrics['kl']:.2f}"
+        self.end_reason = f"the KL budget of {self.args.kl_budget:g} nats is spent: {self._metrics['kl']:.2f}"
         if self.eval_dataset and self.updates_done % self.args.eval_updates:  # else it was validated just now
             self.evaluate()
         self.control.should_training_stop = True
@@ -200,7 +200,7 @@ class PPOTrainer(DraftingTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Return the clipped policy and value loss of one pass, weighted by its share of the optimizer step's tokens."""
+        """Return the clipped policy and value loss of a pass, weighted by its share of the optimizer step's tokens."""
         data = self._experience.select(inputs["rows"], self.base.device)
         loss, stats = compute_losses(model, self.base, data, self.args)
         share = int(data.mask.sum()) / inputs["window"]
@@ -213,7 +213,7 @@ class PPOTrainer(DraftingTrainer):
     def evaluate(
         self, eval_dataset: object = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Answer the fixed prompts with their fixed noise; return reward, KL, objective and what guard and watch say."""
+        """Answer the fixed prompts with their fixed noise; return reward, KL, objective, guard and gold."""
         if self.validation.reference is None:
             self._answer_as_reference()
         measured = self.validation.measure(self.updates_done, self.watch)
@@ -221,7 +221,7 @@ class PPOTrainer(DraftingTrainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         if self.guard and self.guard.reason and self.state.global_step < self.state.max_steps:
-            self.end, self.control.should_training_stop = self.guard.reason, True
+            self.end_reason, self.control.should_training_stop = self.guard.reason, True
         return metrics
 
     # ---- logs and checkpoints
@@ -239,7 +239,7 @@ class PPOTrainer(DraftingTrainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         if self.args.should_save:
-            self.base.save_adapter(POLICY, output_dir or self.args.output_dir)
+            self.base.save_adapter(POLICY, str(output_dir or self.args.output_dir))
 
     def _complete_checkpoint(self, checkpoint: Path) -> None:
         save_state(checkpoint, self.collector.actor, self.ppo_state, self._identity())

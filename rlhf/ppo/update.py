@@ -42,8 +42,8 @@ class UpdateStats:
     target_kl: float | None
     steps: int = 0
     stopped: bool = False
-    _sums: dict[str, float] = field(default_factory=dict)
-    _kl: float = 0.0
+    _sums: dict[str, Tensor | float] = field(default_factory=dict)
+    _kl: Tensor | float = 0.0
 
     def add(self, stats: arithmetic.Stats, share: float) -> None:
         """Account for a pass that is `share` of its minibatch's tokens."""
@@ -59,7 +59,7 @@ class UpdateStats:
         return not self.stopped
 
     def means(self) -> dict[str, float]:
-        """Return means over the minibatches that were computed; with a target also `optimizer_steps`, the steps taken."""
+        """Return means over the computed minibatches; with a target also `optimizer_steps`, the steps taken."""
         computed = self.steps + self.stopped
         means = {name: number / computed for name, number in distributed.sum_over_ranks(self._sums).items()}
         return means if self.target_kl is None else means | {"optimizer_steps": self.steps}

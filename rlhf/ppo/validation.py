@@ -28,7 +28,10 @@ class ReferenceAnswers(NamedTuple):
 
 @dataclass
 class Validation:
-    """The fixed prompts of a run: `rows`, and their ids `prompts`. It updates `state.best` and, through `guard`, the guard's state."""
+    """The fixed prompts of a run: `rows`, and their ids `prompts`.
+
+    It alone updates `state.best` and, through `guard`, the guard's state.
+    """
 
     collector: RolloutCollector
     rows: list[PromptRow]
@@ -39,19 +42,20 @@ class Validation:
     samples: list[Sample] = field(default_factory=list)
 
     def answer_as_reference(self) -> None:
-        """Let the reference answer: its answers give reward and guard their unit, and the start is the first best policy."""
+        """Let the reference answer: this fixes the units, and makes the start the first best policy."""
         collector, args = self.collector, self.collector.args
         with collector.actor.base.role(collector.reference):
             answers, raw = collector.sample_and_score(self.rows, self.prompts, FIXED_PROMPTS)
         if args.standardize_reward or args.center_reward:
             collector.scorer.fit(raw, scale=args.standardize_reward)
         self.reference = ReferenceAnswers(answers, raw)
-        guard_scores = self.guard and self.guard.begin([row["prompt"] for row in self.rows], answers)
+        texts = [row["prompt"] for row in self.rows]
+        guard_scores = None if self.guard is None else self.guard.begin(texts, answers)
         reward = collector.scorer.shape(raw, answers).mean().item()
         self.consider(0, reward, kl=0.0, guard_scores=guard_scores)
 
     def measure(self, update: int, watch: Watch | None = None) -> dict[str, float]:
-        """Answer as the policy after `update` updates; return the metrics, and keep its weights if it is the best so far.
+        """Answer as the policy after `update` updates; return the metrics and keep its weights if it is the best.
 
         Requires `answer_as_reference`. Adds `objective`, `guard` (the guard's mean) and `gold` (the mean of `watch`).
         """
@@ -60,7 +64,8 @@ class Validation:
         with base.role(POLICY):
             rollout = collector.collect(self.rows, self.prompts, FIXED_PROMPTS)
         metrics = rollout_metrics(rollout)
-        guard_scores = self.guard and self.guard.scores([row["prompt"] for row in self.rows], rollout.answers)
+        texts = [row["prompt"] for row in self.rows]
+        guard_scores = None if self.guard is None else self.guard.scores(texts, rollout.answers)
         metrics["objective"] = self.consider(update, metrics["reward"], metrics["kl"], guard_scores)
         if guard_scores is not None:
             metrics["guard"] = guard_scores.mean().item()

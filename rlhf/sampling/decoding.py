@@ -1,6 +1,6 @@
-"""Decoding many prompts with one batch of rows: rows whose answer is over are given to prompts that wait, or leave the batch.
+"""Decoding of many prompts with one batch: rows with a complete answer go to waiting prompts, or leave the batch.
 
-Rows never see each other and their noise is their own, so it does not matter which of them stand together when.
+Rows never attend to each other and each has its own noise, so the composition of a batch changes no answer.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from torch import Tensor
 from transformers.cache_utils import Cache
 
 from reward.base.frozen_base import Base
-from rlhf.sampling.kv_cache import can_refill, new_cache
+from rlhf.sampling.kv_cache import can_refill, new_cache, reorder_rows, slot_layers
 
-REFILL = 0.25  # waiting prompts take over once this share of the rows is free: reading them must pay for a forward pass of its own
-COMPACT_BELOW = 0.8  # with none waiting, ended rows leave once fewer than this share still runs: a smaller batch must pay for the copy
+REFILL = 0.25
+"""Share of free rows at which waiting prompts take them over: reading prompts costs a forward pass of its own."""
+COMPACT_BELOW = 0.8
+"""Share of running rows below which ended rows leave, if no prompt waits: a smaller batch costs a copy."""
 
 Draw = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(logits (B, V), uniform numbers (B,)) -> (chosen ids (B,), their log-probabilities (B,))."""
 
 
 class AnswerTable:
-    """All answers: N rows of ids and log-probabilities, how long each is, and whether it ended. The last column is for waste."""
+    """All answers: N rows of ids and log-probabilities, lengths, ended flags. A last column takes discarded tokens."""
 
     def __init__(self, noise: Tensor, room: Tensor, ends: Tensor) -> None:
         count, width = noise.shape
@@ -34,11 +36,11 @@ class AnswerTable:
         self.ended = torch.zeros(count, dtype=torch.bool, device=noise.device)
 
     def numbers(self, rows: Tensor) -> Tensor:
-        """The uniform number of each row's next token."""
+        """Return the uniform number of each row's next token."""
         return self.noise[rows, self.counts[rows].clamp(max=self.noise.shape[1] - 1)]
 
     def write(self, rows: Tensor, running: Tensor, chosen: Tensor, logps: Tensor) -> Tensor:
-        """Append to those rows that run; which of them still run."""
+        """Append a token to the running rows; return which rows still run."""
         column = torch.where(running, self.counts[rows], self.noise.shape[1])
         self.ids[rows, column], self.logps[rows, column] = chosen, logps.float()
         self.counts[rows] += running
@@ -49,7 +51,7 @@ class AnswerTable:
 
 @dataclass(slots=True)
 class Batch:
-    """The rows at work: whose answer each is, its newest token (B, 1) and that one's position, the used slots (B, T), its cache."""
+    """The rows in decoding: answer numbers, newest tokens (B, 1) and their positions, used slots (B, T), cache."""
 
     rows: Tensor
     ids: Tensor
@@ -59,43 +61,42 @@ class Batch:
     cache: Cache
 
     def keep(self, kept: Tensor) -> None:
-        """Only these rows."""
+        """Drop all but these rows."""
         self.rows, self.ids, self.positions, self.mask, self.running = (
             tensor[kept] for tensor in (self.rows, self.ids, self.positions, self.mask, self.running)
         )
-        self.cache.reorder_cache(kept)
+        reorder_rows(self.cache, kept)
         self.trim()
 
     def take_over(self, free: Tensor, other: Batch) -> None:
-        """Let the `free` rows go on as those of the other batch, which was read just now and is no longer than this one."""
+        """Overwrite the `free` rows with those of a newly read batch, which is no longer than this one."""
         width = other.mask.shape[1]
         self.mask[free] = False
         self.mask[free, -width:] = other.mask
         for name in ("rows", "ids", "positions", "running"):
             getattr(self, name)[free] = getattr(other, name)
-        for layer, new in zip(self.cache.layers, other.cache.layers, strict=True):
+        for layer, new in zip(slot_layers(self.cache), slot_layers(other.cache), strict=True):
             layer.overwrite_rows(free, new)
         self.trim()
 
     def trim(self) -> None:
-        """Forget the leading slots that no running row uses."""
+        """Drop the leading slots that no running row uses."""
         unused = (
             int(self.mask[self.running].any(0).int().argmax()) if can_refill(self.cache) and self.running.any() else 0
         )
         if unused:
             self.mask = self.mask[:, unused:]
-            for layer in self.cache.layers:
+            for layer in slot_layers(self.cache):
                 layer.drop_leading(unused)
 
 
 def decode(base: Base, prompts: Sequence[list[int]], table: AnswerTable, draw: Draw, size: int) -> None:
     """Answer all prompts under the active role into `table`, at most `size` rows at a time.
 
-    The longest prompts come first: one that takes over a row is then never longer than what the batch has read already.
+    The longest prompts come first, so a prompt that takes over a row is never longer than what the batch has read.
     """
-    waiting = sorted(
-        range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row])
-    )  # taken from its end; equal ones adjoin
+    # taken from the end; equal prompts are adjacent
+    waiting = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row]))
     batch = None
     while waiting or batch is not None:
         if batch is None:
@@ -128,7 +129,7 @@ def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: Answ
     logits = _forward(base, ids, mask, positions, cache)
     shared = torch.tensor(row_of, device=ids.device)
     if len(places) < len(rows):
-        cache.reorder_cache(shared)
+        reorder_rows(cache, shared)
     running = torch.ones(len(rows), dtype=torch.bool, device=ids.device)
     batch = Batch(torch.tensor(rows, device=ids.device), ids[shared], positions[shared], mask[shared], running, cache)
     _draw(batch, logits[shared], table, draw)
@@ -136,15 +137,15 @@ def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: Answ
 
 
 def _step(base: Base, batch: Batch, table: AnswerTable, draw: Draw) -> None:
-    """One token for every row."""
+    """Draw one token for every row."""
     batch.mask = torch.cat([batch.mask, torch.ones_like(batch.mask[:, :1])], dim=1)
     logits = _forward(base, batch.ids, batch.mask, batch.positions, batch.cache)
     _draw(batch, logits, table, draw)
 
 
 def _forward(base: Base, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
-    """Logits (B, V) behind the last token."""
-    reply = base.causal(
+    """Return the logits (B, V) of the next token."""
+    output = base.causal(
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions,
@@ -152,7 +153,7 @@ def _forward(base: Base, ids: Tensor, mask: Tensor, positions: Tensor, cache: Ca
         use_cache=True,
         logits_to_keep=1,
     )
-    return reply.logits[:, -1]
+    return output.logits[:, -1]
 
 
 def _draw(batch: Batch, logits: Tensor, table: AnswerTable, draw: Draw) -> None:

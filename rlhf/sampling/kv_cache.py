@@ -1,32 +1,34 @@
-"""The key-value cache of decoding: buffers with room ahead, whose rows are taken over by the next prompt once an answer is over.
+"""The key-value cache of decoding: buffers with spare room, whose rows the next prompt takes over after an answer.
 
-transformers' own cache copies all that it holds at every token. Attention itself, its masks and windows, stay transformers' affair.
+transformers' own cache copies all its content at every token. Attention, its masks and windows stay in transformers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
-from torch import Tensor
+from torch import LongTensor, Tensor
 from transformers import DynamicCache, PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
 from reward.base.patches.cpu_attention import attention_dtype
 
 BLOCK = 32
-"""Tokens of room that a buffer gains at a time: it is copied once in so many tokens."""
+"""Tokens of room that a buffer gains at a time, and so the tokens between two copies of it."""
 
 
 class SlotLayer(DynamicLayer):
-    """One layer's keys and values, (B, heads, T, D) each: views of buffers that have room for the tokens to come.
+    """One layer's keys and values, (B, heads, T, D) each: views of buffers with room for further tokens.
 
-    All tokens are kept where the layer sees a window only; its mask hides them.
+    A layer with a window also holds all tokens; its mask hides them.
     """
 
     buffers: tuple[Tensor, ...] = ()
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Write the states of new tokens behind the others; all keys and values."""
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Append the states of new tokens; return all keys and values."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         used, new = self.get_seq_length(), [states.to(attention_dtype(states)) for states in (key_states, value_states)]
@@ -34,36 +36,41 @@ class SlotLayer(DynamicLayer):
         if not self.buffers or end > self.buffers[0].shape[-2]:
             held = (self.keys, self.values)
             self.buffers = tuple(
-                _roomier(old if used else None, states, end + BLOCK) for old, states in zip(held, new, strict=True)
+                _enlarge(old if used else None, states, end + BLOCK) for old, states in zip(held, new, strict=True)
             )
         for buffer, states in zip(self.buffers, new, strict=True):
             buffer[:, :, used:end] = states
-        self._show(end)
-        return self.keys, self.values
+        return self._show(end)
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Keep these rows, in this order; a row may be asked for more than once."""
+        """Keep these rows, in this order; a row may occur more than once."""
         self.buffers = tuple(buffer.index_select(0, beam_idx) for buffer in self.buffers)
         self._show(self.get_seq_length())
 
     def drop_leading(self, tokens: int) -> None:
-        """Forget the first slots, which no row uses."""
+        """Drop the first slots, which no row uses."""
         self.buffers, used = tuple(buffer[:, :, tokens:] for buffer in self.buffers), self.get_seq_length() - tokens
         self._show(used)
 
     def overwrite_rows(self, rows: Tensor, other: SlotLayer) -> None:
-        """Let these rows be those of `other`, at most as long as this one, ending at the same slot."""
+        """Overwrite these rows with those of `other`, which is at most as long and ends at the same slot."""
         used = self.get_seq_length()
-        start = used - other.get_seq_length()
-        for buffer, states in zip(self.buffers, (other.keys, other.values), strict=True):
-            buffer[rows, :, start:used] = states
+        length = other.get_seq_length()
+        for buffer, states in zip(self.buffers, other.buffers, strict=True):
+            buffer[rows, :, used - length : used] = states[:, :, :length]
 
-    def _show(self, used: int) -> None:
-        self.keys, self.values = (buffer[:, :, :used] for buffer in self.buffers)
+    def _show(self, used: int) -> tuple[Tensor, Tensor]:
+        """Set keys and values to the first slots of the buffers."""
+        keys, values = (buffer[:, :, :used] for buffer in self.buffers)
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 def new_cache(config: PreTrainedConfig) -> Cache:
-    """An empty cache for that model: `Slots` where each of its layers is plain attention, full or in a window, else transformers' own."""
+    """Return an empty cache for that model.
+
+    It consists of `SlotLayer` if every layer is plain attention, full or in a window; else it is transformers' own.
+    """
     cache = DynamicCache(config=config)
     if {type(layer) for layer in cache.layers} <= {DynamicLayer, DynamicSlidingWindowLayer}:
         cache.layers = [SlotLayer() for _ in cache.layers]
@@ -71,12 +78,22 @@ def new_cache(config: PreTrainedConfig) -> Cache:
 
 
 def can_refill(cache: Cache) -> bool:
-    """Whether rows can be taken over."""
+    """Return whether waiting prompts can take over rows of this cache."""
     return all(isinstance(layer, SlotLayer) for layer in cache.layers)
 
 
-def _roomier(old: Tensor | None, like: Tensor, length: int) -> Tensor:
-    """A buffer of that length beginning with what there was; the rest is written before it is read."""
+def slot_layers(cache: Cache) -> list[SlotLayer]:
+    """Return the layers of a cache that `can_refill`."""
+    return [layer for layer in cache.layers if isinstance(layer, SlotLayer)]
+
+
+def reorder_rows(cache: Cache, rows: Tensor) -> None:
+    """Keep these rows (int64) of a cache of any kind, in this order."""
+    cache.reorder_cache(cast(LongTensor, rows))
+
+
+def _enlarge(old: Tensor | None, like: Tensor, length: int) -> Tensor:
+    """Return a buffer of that length that begins with `old`; the rest is written before it is read."""
     buffer = like.new_empty(*like.shape[:2], length, like.shape[-1])
     if old is not None:
         buffer[:, :, : old.shape[-2]] = old

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible endpoint: prompts go out, texts come back. The key comes from an environment variable."""
+"""A client of OpenAI-compatible endpoints: prompts in, texts out. The key comes from an environment variable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATTEMPTS = 4
 
 
 class Reply(NamedTuple):
-    """One answer. `ended`: the model ended it itself, it was not cut at the limit."""
+    """One answer. `ended`: the model ended it; it was not cut at the limit."""
 
     text: str
     ended: bool
@@ -28,9 +28,9 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIEndpoint:
-    """Where a model answers: `url` ends in /chat/completions or /completions, the first is added where it ends in neither.
+    """A model's address: `url` ends in /chat/completions, which is the default, or in /completions.
 
-    `timeout` seconds for one reply; `pause` seconds before the first repetition, doubled before each further one.
+    `timeout` is in seconds for one reply. `pause` is in seconds before the first repetition and doubles each time.
     """
 
     url: str
@@ -41,7 +41,7 @@ class OpenAIEndpoint:
 
     @classmethod
     def of(cls, url: str, model: str, **limits: float) -> OpenAIEndpoint:
-        """With the key from the environment. Raises BadInput for what is no http address, or carries a password."""
+        """Create an endpoint with the key from the environment. Raises BadInput unless `url` is a bare http address."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput(
@@ -54,17 +54,17 @@ class OpenAIEndpoint:
             remedy = f"Give the bare address; the key is read from the environment variable {KEY}."
             raise BadInput(f"the address of {hidden} carries more than a path", remedy, field="endpoint")
         if not model:
-            raise BadInput("the endpoint's model is not named", "Name it with --model.", field="model")
+            raise BadInput("the endpoint's model has no name", "Name it with --model.", field="model")
         url = url.rstrip("/")
         return cls(url if url.endswith(PLAIN) else url + CHAT, model, os.environ.get(KEY, ""), **limits)
 
     def answer(
         self, prompt: Prompt, numbers: Sequence[int], *, temperature: float, max_tokens: int, seed: int
     ) -> list[Reply]:
-        """One reply for each number, in their order; the seed sent depends on `seed`, the prompt and the number.
+        """Return one reply for each number, in their order.
 
-        An endpoint that gives fewer than it was asked for is asked again for the rest. Raises BadInput for an endpoint that cannot be
-        reached, refuses, or answers with something else.
+        The seed sent depends on `seed`, the prompt and the number. If the endpoint gives too few replies, further
+        requests follow for the rest. Raises BadInput if it is unreachable, refuses, or gives no replies.
         """
         replies: list[Reply] = []
         while len(replies) < len(numbers):
@@ -77,17 +77,17 @@ class OpenAIEndpoint:
                 "max_tokens": max_tokens,
                 "seed": drawn,
             }
-            replies += self._read(self._ask({**body, **self._question(prompt)}))[:wanted]
+            replies += self._read(self._request({**body, **self._question(prompt)}))[:wanted]
         return replies
 
     def _question(self, prompt: Prompt) -> dict[str, Any]:
-        """The prompt as a conversation, or as it stands where the endpoint only goes on writing."""
+        """Return the prompt as a conversation, or as text for an endpoint that only continues a text."""
         if self.url.endswith(CHAT):
             return {"messages": prompt.messages or [{"role": "user", "content": prompt.text}]}
         return {"prompt": prompt.text}
 
-    def _ask(self, body: dict[str, Any]) -> Any:
-        """The endpoint's document."""
+    def _request(self, body: dict[str, Any]) -> Any:  # noqa: ANN401 (any JSON document)
+        """Send a request; return the JSON document of the reply."""
         pauses = [self.pause * 2**number for number in range(ATTEMPTS - 1)]
         try:
             return post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=pauses)
@@ -95,10 +95,10 @@ class OpenAIEndpoint:
             raise self._refusal(str(problem), "Is it an OpenAI-compatible endpoint?") from None
         except RequestFailed as problem:
             raise self._refusal(
-                str(problem), f"Look at the address, the model's name and {KEY}; then sample again."
+                str(problem), f"Check the address, the model's name and {KEY}; then sample again."
             ) from None
 
-    def _read(self, document: Any) -> list[Reply]:
+    def _read(self, document: Any) -> list[Reply]:  # noqa: ANN401 (any JSON document)
         try:
             choices = [_reply(choice) for choice in document["choices"]]
         except (KeyError, TypeError, AttributeError):
@@ -106,7 +106,7 @@ class OpenAIEndpoint:
                 f"answered with something else: {json.dumps(document)[:100]}", "Is it an OpenAI-compatible endpoint?"
             ) from None
         if not choices:
-            raise self._refusal("gave no answer", "Look at what its log says.")
+            raise self._refusal("gave no answer", "Check the endpoint's log.")
         return choices
 
     def _refusal(self, problem: str, remedy: str) -> BadInput:

@@ -1,4 +1,4 @@
-"""Which prompts are answered next, which of their answers meet, and what a sampling run says it did. No model in sight."""
+"""Choice of prompts to answer, pairs of answers, and the counts that a sampling run reports; no model involved."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from data.errors import BadInput
 from data.records import Prompt
@@ -20,7 +21,7 @@ RANKING = "ranking"
 
 @dataclass(slots=True)
 class SamplingCounts:
-    """What a sampling run did, as its report says it."""
+    """Counts of a sampling run for its report."""
 
     prompts: int = 0
     completions: int = 0
@@ -32,7 +33,7 @@ class SamplingCounts:
     skipped: Counter = field(default_factory=Counter)
 
     def report(self, **about: object) -> dict:
-        """`equal` counts pairs that are not shown, and prompts with too few different answers to rank.
+        """Return the report. `equal` counts pairs not shown, and prompts with too few different answers to rank.
 
         `splits` counts prompts by split, `skipped` by reason.
         """
@@ -55,17 +56,14 @@ class SamplingCounts:
 
 
 def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int) -> list[Prompt]:
-    """`count` prompts of a split: the least `answered` first (counts by prompt id), in an order drawn by `seed`.
-
-    Fewer where there are fewer.
-    """
+    """Return at most `count` prompts of a split: the least `answered` first (by prompt id), shuffled by `seed`."""
     prompts = store.prompts.all(split=split)
     random.Random(seed).shuffle(prompts)
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 
 
 def training_prompts(store: Store, source: str) -> list[Prompt]:
-    """Prompts of the train split, all or of one source. Raises BadInput where there is none, and for another split."""
+    """Return prompts of the train split, all or of one source. Raises BadInput if none, and for another split."""
     if source in ("validation", "test"):
         raise BadInput(
             f"no run trains on {source} prompts",
@@ -84,14 +82,14 @@ def training_prompts(store: Store, source: str) -> list[Prompt]:
 
 
 def pair_indices(count: int, how: str) -> list[tuple[int, int]]:
-    """Which of `count` answers meet. disjoint: 0-1, 2-3, ..., an odd one out stays alone; all: every two."""
+    """Return pairs of `count` answers. disjoint: 0-1, 2-3, ..., without an odd last one; all: every pair."""
     if how == "all":
         return list(combinations(range(count), 2))
     return [(first, first + 1) for first in range(0, count - 1, 2)]
 
 
 def check_pairs(per_prompt: int, how: str) -> None:
-    """Raises BadInput for so few answers that none of a prompt's meet, or for a ranking that nobody could make."""
+    """Raise BadInput for a number of answers that makes no pairs, or no ranking."""
     if how == RANKING and not FEWEST <= per_prompt <= MOST:
         raise BadInput(f"per_prompt={per_prompt} makes no ranking", f"Give {FEWEST} to {MOST}.", field="per_prompt")
     if per_prompt < 2:
@@ -100,7 +98,7 @@ def check_pairs(per_prompt: int, how: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPairing:
-    """How the answers to a prompt are put before labelers: `how` they meet, in which project, and with which priority."""
+    """Adds the answers to a prompt to a labeling project: as pairs or rankings (`how`), and with a priority."""
 
     store: Store
     tally: SamplingCounts
@@ -110,24 +108,24 @@ class AnswerPairing:
     priority: int = 0
 
     def add_items(self, prompt_id: int, ids: Sequence[str]) -> None:
-        """Let the answers of a prompt meet in pairs, or in one ranking."""
-        about = {"run_id": self.run_id, "project_id": self.project_id, "priority": self.priority}
+        """Add pairs, or one ranking, of the answers to a prompt."""
+        about: dict[str, Any] = {"run_id": self.run_id, "project_id": self.project_id, "priority": self.priority}
         if self.how == RANKING:
-            asked = self.store.rankings.add_task(prompt_id, ids, **about)
-            self.tally.rankings += asked is not None
-            self.tally.equal += asked is None
+            task = self.store.rankings.add_task(prompt_id, ids, **about)
+            self.tally.rankings += task is not None
+            self.tally.equal += task is None
             return
         for first, second in pair_indices(len(ids), self.how):
             self.tally.add_pair(self.store.pairs.add(prompt_id, ids[first], ids[second], **about).shown)
 
 
 def find_project_id(store: Store, name: str) -> int:
-    """The labeling project of that name, Standard where there is none given. Raises BadInput."""
+    """Return the id of the labeling project of that name; Standard for an empty name. Raises BadInput."""
     return store.projects.by_name(name).id if name else STANDARD
 
 
 def prompts_per_split(store: Store, settings: SampleSettings) -> dict[str, int]:
-    """How many prompts of which split a sampling run answers. Raises BadInput naming the field for what makes no sense."""
+    """Return how many prompts of each split a sampling run answers. Raises BadInput for settings that do not fit."""
     if not settings.against:
         check_pairs(settings.per_prompt, settings.pairs)
     elif settings.split not in ("", "test"):
@@ -140,10 +138,13 @@ def prompts_per_split(store: Store, settings: SampleSettings) -> dict[str, int]:
 
 
 def split_prompt_counts(store: Store, prompts: int, split: str, test_share: float) -> dict[str, int]:
-    """How many prompts of which split are meant; a store without test prompts lacks their share. Raises BadInput for a split without any."""
-    measure = round(prompts * test_share) if not split and store.prompts.count("test") else 0
-    wanted = {name: count for name, count in ((split or "train", prompts - measure), ("test", measure)) if count}
-    for name in wanted:
+    """Return how many prompts of each split to answer; none of test if the store has none.
+
+    Raises BadInput for a split without prompts.
+    """
+    of_test = round(prompts * test_share) if not split and store.prompts.count("test") else 0
+    counts = {name: count for name, count in ((split or "train", prompts - of_test), ("test", of_test)) if count}
+    for name in counts:
         if not store.prompts.count(name):
             raise BadInput(f"there are no prompts in the {name} split", "Import some with `import FILE --as prompts`.")
-    return wanted
+    return counts

@@ -1,7 +1,7 @@
 """Answers of a policy, and their log-probabilities under any policy on the same base.
 
-Every draw has its own stream of noise, keyed by (seed, policy, prompt, number): an answer depends neither on the batch it is
-drawn in nor on what else is drawn, and two policies never share their noise.
+Every draw has its own stream of noise, keyed by (seed, policy, prompt, number): an answer depends neither on its batch
+nor on other draws, and two policies never share their noise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, token_log
 
 
 class SampledAnswer(NamedTuple):
-    """`ids` are the sampled token ids, with the end id where `ended`; `text` is what a person reads."""
+    """A sampled answer: `ids` are its token ids, with the end id if `ended`; `text` is for people to read."""
 
     text: str
     ids: list[int]
@@ -28,7 +28,7 @@ class SampledAnswer(NamedTuple):
 
 
 class DrawRequest(NamedTuple):
-    """One draw to make: the prompt's id in the store, its token ids, and which draw of that prompt it is."""
+    """One draw to make: the prompt's id in the store, its token ids, and the number of the draw for that prompt."""
 
     prompt_id: int
     prompt_ids: list[int]
@@ -37,7 +37,7 @@ class DrawRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SamplingLimits:
-    """How answers are drawn and cut."""
+    """Limits of sampling: answer length in tokens, rows in a batch, temperature."""
 
     max_new_tokens: int
     batch_size: int
@@ -54,23 +54,23 @@ class AnswerSampler:
 
     @classmethod
     def load(cls, store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
-        """Raises BadInput where the base or the adapter cannot be loaded."""
+        """Load a policy. Raises BadInput if the base or the adapter cannot be loaded."""
         role = load_policy(store, bases, policy.id)
         return cls(policy, bases.of(policy), role)
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """The prompt's token ids as this base's template frames it."""
+        """Return the prompt's token ids in this base's chat template."""
         return self.base.encode_prompt(prompt.messages or prompt.text)
 
     def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
-        """The wanted answers, in the order given."""
+        """Draw the wanted answers, in the order given."""
         noise = draw_uniforms(
-            seed, self.policy.id, [(one.prompt_id, one.number) for one in wanted], limits.max_new_tokens
+            seed, self.policy.id, [(request.prompt_id, request.number) for request in wanted], limits.max_new_tokens
         )
         with self.base.role(self.role):
             rollout = generate(
                 self.base,
-                [one.prompt_ids for one in wanted],
+                [request.prompt_ids for request in wanted],
                 noise,
                 max_new_tokens=limits.max_new_tokens,
                 temperature=limits.temperature,
@@ -84,7 +84,7 @@ class AnswerSampler:
 
     @torch.no_grad()
     def logps(self, prompts: Sequence[list[int]], answers: Sequence[list[int]], batch_size: int = 64) -> list[float]:
-        """The sum over each answer's tokens of log p(token | prompt, tokens before) at T=1, in nats, in the order given."""
+        """Return the log-probability of each answer given its prompt, in nats at temperature 1, in the order given."""
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]) + len(answers[i]))
         sums = [0.0] * len(order)
         with self.base.role(self.role):
@@ -97,12 +97,13 @@ class AnswerSampler:
 
 
 def _sum_logps(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
-    """Only the positions that predict an answer's token meet the output layer."""
+    """Return sums (B,) of log-probabilities; only positions that predict an answer's token pass the output layer."""
     ids, mask = base.collate([[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)])
     hidden = base.hidden(ids, mask)
-    rows, columns = [], []
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        rows += [row] * len(answer)
+    rows: list[int] = []
+    columns: list[int] = []
+    for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        rows += [number] * len(answer)
         columns += range(len(prompt), len(prompt) + len(answer))
     row, column = torch.tensor(rows), torch.tensor(columns)
     logps = token_logps(base.logits(hidden[row, column - 1]), 1.0, banned_ids(base))

@@ -1,14 +1,14 @@
 """Sampling answers: token ids in, token ids out.
 
-A sample is a function of (weights, prompt, uniform numbers) and of nothing else: each token is read off the full softmax with one
-uniform number, and the numbers come from a counter (seed, update, prompt, sample, token). Batch, order and process never matter.
+A sample is a function of weights, prompt and uniform numbers alone. One number selects a token from the full softmax.
+The numbers come from a counter (seed, update, prompt, sample, token): batch, order and process change no sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from rlhf.sampling.decoding import AnswerTable, decode
 
 
 class Rollout(NamedTuple):
-    """Sampled answers. `ids` hold the end token where one was drawn (`ended`); `logps` are those of the very distribution drawn from."""
+    """Sampled answers. `ids` include a drawn end token (`ended`); `logps` are of the sampled distribution."""
 
     ids: list[list[int]]
     logps: list[list[float]]
@@ -34,9 +34,9 @@ class Rollout(NamedTuple):
 def draw_uniforms(
     seed: int, update: int, indices: Sequence[int] | Sequence[tuple[int, int]], length: int
 ) -> np.ndarray:
-    """Numbers in [0, 1) for `length` tokens of each row, (B, length) float64, from Philox keyed by (seed, update).
+    """Return numbers in [0, 1) for `length` tokens of each row, (B, length) float64: Philox keyed by (seed, update).
 
-    `indices` names the rows: a prompt's index, or (prompt index, sample index). A longer row begins with the shorter one.
+    `indices` names the rows: a prompt's index, or (prompt index, sample index). Longer rows begin with shorter ones.
     """
     rows = [(index, 0) if isinstance(index, (int, np.integer)) else index for index in indices]
     streams = (np.random.Philox(key=[seed, update], counter=[0, sample, prompt, 0]) for prompt, sample in rows)
@@ -45,13 +45,13 @@ def draw_uniforms(
 
 
 def banned_ids(base: Base) -> list[int]:
-    """Ids that no answer may contain: special tokens other than an end of answer, and rows of the embedding without a token."""
+    """Return ids that no answer may contain: special tokens but ends of answers, embedding rows without a token."""
     nameless = range(len(base.tokenizer), base.encoding.rows)
     return sorted((base.encoding.special_ids | set(nameless)) - base.eos_ids)
 
 
 def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:
-    """Log-probabilities (..., V) in float32 of the sampled distribution: temperature applied, `banned` ids impossible, nothing cut off."""
+    """Return log-probabilities (..., V), float32, of the full softmax at that temperature; `banned` ids have none."""
     logits = logits.float() if temperature == 1 else logits.float() / temperature
     if len(banned):
         ids = banned if isinstance(banned, Tensor) else torch.tensor(list(banned), device=logits.device)
@@ -61,24 +61,26 @@ def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Te
 
 @contextmanager
 def merged_adapter(base: Base) -> Iterator[None]:
-    """The active LoRA adapter folded into the weights while sampling; afterwards the weights are the same bits as before."""
-    layers = [module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)]
-    kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+    """Merge the active LoRA adapter into the weights inside the block; afterwards they have their former bits."""
+    layers: list[Any] = [
+        module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)
+    ]
+    weights = [layer.get_base_layer().weight.detach().clone() for layer in layers]
     try:
         for layer in layers:
             layer.merge(adapter_names=layer.active_adapters)
         yield
     finally:
-        for layer, weight in zip(layers, kept, strict=True):
+        for layer, weight in zip(layers, weights, strict=True):
             layer.merged_adapters.clear()
             layer.get_base_layer().weight.data.copy_(weight)
 
 
 @contextmanager
 def in_bfloat16(base: Base) -> Iterator[None]:
-    """Autocast as in a training pass, logits in float32, for many short passes: the layers' weights are rounded once.
+    """Autocast as in a training pass, with logits in float32, for many short passes: weights are rounded only once.
 
-    Afterwards they are those from before.
+    Afterwards the weights are the former ones.
     """
     modules = [module for name, module in base.causal.base_model.named_modules() if ".lora_" not in name]
     layers = [
@@ -86,7 +88,8 @@ def in_bfloat16(base: Base) -> Iterator[None]:
         for module in modules
         if isinstance(module, nn.Linear | Conv1D) and _is_plain(module) and module.weight.dtype == torch.float32
     ]
-    kept, head = [layer.weight.data for layer in layers], base.causal.get_output_embeddings()
+    head: Any
+    weights, head = [layer.weight.data for layer in layers], base.causal.get_output_embeddings()
     whole, device, dtype = head.forward, base.device.type, base.causal.dtype
 
     def in_full(states: Tensor) -> Tensor:
@@ -103,12 +106,12 @@ def in_bfloat16(base: Base) -> Iterator[None]:
         ):
             yield
     finally:
-        for layer, weight in zip(layers, kept, strict=True):
+        for layer, weight in zip(layers, weights, strict=True):
             layer.weight.data = weight
 
 
 def _can_merge(layer: LoraLayer, base: Base) -> bool:
-    """Not a quantised weight, and not one that is the embedding as well."""
+    """Return whether a layer's weight is neither quantised nor shared with the embedding."""
     inner = layer.get_base_layer()
     return (
         bool(layer.active_adapters)
@@ -118,7 +121,7 @@ def _can_merge(layer: LoraLayer, base: Base) -> bool:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether its weight holds floats; a quantised one is of a class of its own, and may say that it does."""
+    """Return whether the weight holds floats; a quantised one has its own class and may report a float type."""
     weight = getattr(module, "weight", None)
     return type(weight) is nn.Parameter and weight.is_floating_point()
 
@@ -135,10 +138,11 @@ def generate(
     batch_size: int = 256,
     bf16: bool = False,
 ) -> Rollout:
-    """One answer of the active role for each prompt, until an end token or `max_new_tokens` (or the end of the context).
+    """Sample an answer of the active role for each prompt, until an end token, `max_new_tokens` or the context ends.
 
-    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, in the returned `logps` as well. `bf16`: as under autocast,
-    but for the logits. The model's own generation config is not consulted. Raises BadInput for a prompt that leaves no room for an answer.
+    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, also in the returned `logps`. `bf16`: as
+    under autocast, except for the logits. The model's own generation config is ignored. Raises BadInput for a prompt
+    that leaves no room for an answer.
     """
     _check(base, prompt_ids, temperature)
     impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)
@@ -152,8 +156,9 @@ def generate(
     with merged_adapter(base), in_bfloat16(base) if bf16 else nullcontext():
         decode(base, prompt_ids, table, draw, batch_size)
     ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
-    cut = [[row[:length] for row, length in zip(rows, lengths, strict=True)] for rows in (ids, logps)]
-    return Rollout(*cut, table.ended.tolist())
+    cut_ids = [row[:length] for row, length in zip(ids, lengths, strict=True)]
+    cut_logps = [row[:length] for row, length in zip(logps, lengths, strict=True)]
+    return Rollout(cut_ids, cut_logps, table.ended.tolist())
 
 
 def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> AnswerTable:
@@ -164,20 +169,18 @@ def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> AnswerTab
 
 def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
     if not temperature > 0:
-        raise BadInput(
-            f"temperature {temperature} cannot be sampled at", "Give a temperature above 0", field="temperature"
-        )
+        raise BadInput(f"temperature {temperature} is not above 0", "Give a temperature above 0", field="temperature")
     for ids in prompt_ids:
         if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
             raise BadInput(
-                f"a prompt of {len(ids)} tokens does not fit a context of {base.context} tokens with room for an answer",
+                f"a prompt of {len(ids)} tokens leaves no room for an answer in a context of {base.context} tokens",
                 "Shorten the prompt or take a base with a longer context",
                 field="prompt",
             )
 
 
 def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:
-    """The first token (B,) at which the cumulated probability exceeds the row's number; never one of probability 0."""
+    """Return the first token (B,) whose cumulated probability exceeds the row's number; never one of probability 0."""
     cumulated = logps.double().exp().cumsum(-1)
     wanted = numbers.clamp(max=1 - 2**-40) * cumulated[:, -1]  # below the sum even after rounding
     return torch.searchsorted(cumulated, wanted[:, None], right=True)[:, 0]

@@ -93,12 +93,12 @@ def test_the_list_grows_and_shrinks_and_stays_with_the_home(folder):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("length", "'length' names no reward source"),
-        ("r3=math:fsum", "'r3=math:fsum' names no reward source"),
-        ("a/b=math:fsum", "names no reward source"),
-        ("x=math", "'math' is no reward source"),
-        ("x=math:3", "'math:3' is no reward source"),
-        ("x=ftp://host/", "'ftp://host/' is no reward source"),
+        ("length", "'length' is not a reward source"),
+        ("r3=math:fsum", "'r3=math:fsum' is not a reward source"),
+        ("a/b=math:fsum", "is not a reward source"),
+        ("x=math", "'math' is not a reward source"),
+        ("x=math:3", "'math:3' is not a reward source"),
+        ("x=ftp://host/", "'ftp://host/' is not a reward source"),
         ("x=nowhere.py:length", "there is no such file"),
     ],
 )
@@ -136,9 +136,9 @@ def test_a_function_that_cannot_be_imported_is_named(folder, monkeypatch, spec, 
     ("status", "text", "says"),
     [
         (200, "fine", "is not JSON"),
-        (200, '{"scores": [1, 2]}', "holds no list of numbers called rewards"),
-        (200, "[1, 2]", "holds no list of numbers called rewards"),
-        (200, '{"rewards": [1, null]}', "holds no list of numbers called rewards"),
+        (200, '{"scores": [1, 2]}', "has no list of numbers called rewards"),
+        (200, "[1, 2]", "has no list of numbers called rewards"),
+        (200, '{"rewards": [1, null]}', "has no list of numbers called rewards"),
         (404, "", "gave no rewards: it answered 404: Not Found"),
     ],
 )

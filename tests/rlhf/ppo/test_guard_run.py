@@ -55,7 +55,9 @@ def test_a_run_whose_guard_falls_twice_while_the_reward_rises_ends_and_keeps_the
     assert guard_curve(made) == pytest.approx(GUARD[1:4], rel=1e-5, abs=1e-5)  # the start's look is not an update's
     assert made.updates_done == 3
     assert (made.best.update, made.best.objective) == (1, pytest.approx(1.0, abs=1e-5))
-    assert made.end.startswith("since update 1 the guard fell by 5.00 (standard error 0.00) while the reward rose by ")
+    assert made.end_reason.startswith(
+        "since update 1 the guard fell by 5.00 (standard error 0.00) while the reward rose by "
+    )
 
 
 def test_a_guard_that_falls_with_the_reward_ends_nothing_but_still_chooses(tmp_path):
@@ -68,7 +70,7 @@ def test_a_guard_that_falls_with_the_reward_ends_nothing_but_still_chooses(tmp_p
     )
     made.train()
     assert guard_curve(made) == pytest.approx(GUARD[1:], rel=1e-5, abs=1e-5)
-    assert (made.updates_done, made.best.update, made.end) == (5, 4, "")
+    assert (made.updates_done, made.best.update, made.end_reason) == (5, 4, "")
 
 
 def test_a_guard_needs_fixed_prompts(tmp_path):
@@ -99,7 +101,7 @@ def test_a_resumed_run_s_guard_is_that_of_a_run_never_stopped(tmp_path):
         made = trainer(tmp_path, fewer_letters, **options)
         made.train(resume_from_checkpoint=checkpoint and str(tmp_path / "ppo" / checkpoint))
         kept = json.loads((tmp_path / "ppo" / "checkpoint-12" / STATE).read_text())["guard"]
-        found.append((kept, guard_curve(made), made.best.numbers(), made.end))
+        found.append((kept, guard_curve(made), made.best.numbers(), made.end_reason))
     assert found[0] == found[1]
     assert len(found[0][0]["kept"]["guard"]) == len(HELD_OUT)
 

@@ -63,15 +63,15 @@ def real(table: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
         ({"kl_target": 0.0}, "above 0"),
         ({"temperature": 0.0}, "above 0"),
         ({"gamma": 1.5}, "at least 0 and of at most 1"),
-        ({"lam": float("nan")}, "Give one"),
+        ({"lam": float("nan")}, "Give a"),
         ({"reward_clip": 0.0}, "above 0"),
         ({"length_penalty": -1.0}, "at least 0"),
         ({"dual_clip": 1.0}, "above 1"),
         ({"target_kl": 0.0}, "above 0"),
         ({"cliprange_value": -0.2}, "above 0"),
         ({"num_ppo_epochs": 0}, "at least 1"),
-        ({"max_new_tokens": 2.5}, "Give one"),
-        ({"vf_coef": None}, "Give one"),
+        ({"max_new_tokens": 2.5}, "Give a"),
+        ({"vf_coef": None}, "Give a"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_its_name_and_the_remedy(tmp_path, options, remedy):

@@ -130,7 +130,7 @@ def test_prompts_that_the_base_cannot_answer_are_left_out_and_counted(home):
     ((reason, left_out),) = run(made, settings_of(made)).report["skipped"].items()
     assert (left_out, "prompts that do not fit the base, such as: " in reason, "tokens" in reason) == (2, True, True)
     alone = context(home, prompts="mine")
-    with pytest.raises(BadInput, match="nothing is left to train on: prompts that do not fit the base") as refused:
+    with pytest.raises(BadInput, match="no prompt is left to train on: prompts that do not fit the base") as refused:
         run(alone, settings_of(alone))
     assert refused.value.field == "prompts"
 
