@@ -1,4 +1,5 @@
-"""Chromium for the tests: where it is and how it starts, and what a person does there first. The fixtures stand in `conftest.py`."""
+"""Chromium for the tests: where it is and how it starts, and what a person does there first. The fixtures stand in
+`conftest.py`."""
 
 from __future__ import annotations
 

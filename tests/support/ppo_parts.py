@@ -116,7 +116,8 @@ def random_judge(base: Base) -> RewardModel:
 
 @torch.no_grad()
 def exact_logps(base: Base, role: str | None, prompt: list[int], answer: list[int]) -> np.ndarray:
-    """Log-probabilities (T, V) of an answer's tokens by the library's own pass over one unpadded row, normalised in float64."""
+    """Log-probabilities (T, V) of an answer's tokens by the library's own pass over one unpadded row, normalised in
+    float64."""
     with base.role(role):
         logits = base.causal(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].double()
     logits[:, banned_ids(base)] = -torch.inf

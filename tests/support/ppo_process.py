@@ -1,6 +1,8 @@
-"""A whole PPO run as a program: `python -m tests.support.ppo_process FOLDER '{"updates": 2, ...}'`, alone or under `accelerate launch`.
+"""A whole PPO run as a program: `python -m tests.support.ppo_process FOLDER '{"updates": 2, ...}'`, alone or under
+`accelerate launch`.
 
-It leaves FOLDER/ppo with its checkpoints and, at its end, FOLDER/end.safetensors and FOLDER/end.json. `resume` goes on from the last
+It leaves FOLDER/ppo with its checkpoints and, at its end, FOLDER/end.safetensors and FOLDER/end.json. `resume` goes on
+from the last
 whole checkpoint. `kill` names a moment at which the process kills itself, as `kill -9` would.
 """
 
@@ -57,7 +59,8 @@ class Reward:
 
 
 def die_while_saving(number: int) -> None:
-    """Let the process die in the middle of writing its `number`-th file by torch.save: optimizer, schedule and random state in turn."""
+    """Let the process die in the middle of writing its `number`-th file by torch.save: optimizer, schedule and random
+    state in turn."""
     whole, calls = torch.save, []
 
     def save(tensors, path, *args, **options):

@@ -16,7 +16,8 @@ NAMES = ("Mina", "Theo", "Ana", "Jun", "Lea")
 
 
 def make_tiny_home(home: Path, model: Path, *, pairs: int = 0, people: bool = True) -> Store:
-    """A store with 40 prompts of all splits, one bare base policy on `model`, and `pairs` pairs that wait; without `people` nobody can sign in."""
+    """A store with 40 prompts of all splits, one bare base policy on `model`, and `pairs` pairs that wait; without
+    `people` nobody can sign in."""
     store = Store(home)
     store.prompts.add_many(
         {"text": f"Write a short thank-you note to {name} for the {thing}.", "source": "test"}

@@ -1,4 +1,5 @@
-"""Rewards from elsewhere: functions and endpoints, only from the list, and a clear word where one does not do its part."""
+"""Rewards from elsewhere: functions and endpoints, only from the list, and a clear word where one does not do its
+part."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ PROMPTS, TEXTS = ["Hi", [{"role": "user", "content": "Bye"}]], ["Hello.", "no"]
 def server(
     answer: Callable[[dict], tuple[int, str]], keys: list | None = None, moved: str = ""
 ) -> Iterator[tuple[str, list[dict]]]:
-    """A real server on this machine; yields its address and what it was asked. What it is told to be allowed by goes to `keys`."""
+    """A real server on this machine; yields its address and what it was asked. What it is told to be allowed by goes
+    to `keys`."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

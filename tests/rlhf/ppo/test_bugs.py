@@ -1,4 +1,5 @@
-"""What went wrong in other PPO trainers while answers were sampled and scored, one test each. docs/ppo-checks.md lists the reports by number."""
+"""What went wrong in other PPO trainers while answers were sampled and scored, one test each. docs/ppo-checks.md lists
+the reports by number."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def base(tmp_path) -> Base:
 
 
 def test_bug_01_the_score_lies_on_the_last_token_of_ended_and_of_cut_answers(base, tmp_path):
-    """With lambda = 0 and values of 0 a return is the token's own reward: 2 on the last token, which is never padding, 0 elsewhere."""
+    """With lambda = 0 and values of 0 a return is the token's own reward: 2 on the last token, which is never padding,
+    0 elsewhere."""
     options = {"gamma": 1.0, "lam": 0.0, "max_new_tokens": 60, "standardize_reward": False, "missing_eos_penalty": 0.0}
     data = begun(base, tmp_path, reward=lambda prompts, answers: [2.0] * len(answers), **options)._experience
     assert {answer[-1] in base.eos_ids for answer in data.answers} == {True, False}
@@ -94,7 +96,8 @@ def test_bug_11_an_adapter_saved_for_inference_is_trained_all_the_same(base, tmp
     ids=str,
 )
 def test_bug_08_a_configuration_that_would_move_the_base_or_the_start_is_refused_by_name(tmp_path, options):
-    """Biases would be trained for every role, PiSSA takes its start out of the weights, a random start is at once away from the reference."""
+    """Biases would be trained for every role, PiSSA takes its start out of the weights, a random start is at once away
+    from the reference."""
     base = tiny_base("gpt2", tmp_path)
     before = {name: p.clone() for name, p in base.causal.named_parameters()}
     (word,) = options
@@ -124,7 +127,8 @@ def test_bug_12_a_reward_model_with_another_tokenizer_reads_the_text_not_the_pol
 
 
 def test_bug_20_35_the_mean_of_k1_is_the_exact_kl_and_single_tokens_may_be_negative(base, tmp_path):
-    """First tokens of one prompt, 512 times: the exact KL is a sum over the vocabulary, k1 may miss it by 3 standard errors.
+    """First tokens of one prompt, 512 times: the exact KL is a sum over the vocabulary, k1 may miss it by 3 standard
+    errors.
 
     A top-k, a shortest length or padding in the sum would push the mean away, a clamp at 0 would push it up.
     """
@@ -163,7 +167,8 @@ class Forced(LogitsProcessor):
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_bug_27_merged_sampling_draws_from_the_distribution_of_transformers_generate(kind, tmp_path):
-    """Merged weights, batch and cache against the library's loop on unmerged weights, row by row; and samples differ, nothing is greedy."""
+    """Merged weights, batch and cache against the library's loop on unmerged weights, row by row; and samples differ,
+    nothing is greedy."""
     base = tiny_base(kind, tmp_path)
     base.add_adapter("policy", starting_adapter(base, tmp_path))
     prompts = [base.encode_prompt("Hi."), base.encode_prompt("Name two animals."), base.encode_prompt("Hi.")]

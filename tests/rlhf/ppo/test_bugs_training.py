@@ -1,4 +1,5 @@
-"""What went wrong in other PPO trainers while they trained, one test each. docs/ppo-checks.md lists the reports by number."""
+"""What went wrong in other PPO trainers while they trained, one test each. docs/ppo-checks.md lists the reports by
+number."""
 
 from __future__ import annotations
 
@@ -127,7 +128,8 @@ def test_bug_24_beyond_the_clip_there_is_no_gradient_and_within_it_there_is(rati
 
 
 def test_bug_25_kl_is_charged_in_the_reward_alone(base, tmp_path):
-    """Advantages of 0 and values that are their returns leave no gradient at all, though the policy is far from its reference."""
+    """Advantages of 0 and values that are their returns leave no gradient at all, though the policy is far from its
+    reference."""
     trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path))
     shake(base, "policy")
     with base.role("policy"):
@@ -161,7 +163,8 @@ class Rates(TrainerCallback):
 
 
 def test_bug_31_the_schedule_drives_the_optimizer_that_moves_the_weights(base, tmp_path):
-    """2 steps of warmup and 6 down to 0: 0, 1/2, 1, 5/6, ... of the peak; the first step moves nothing, the second does."""
+    """2 steps of warmup and 6 down to 0: 0, 1/2, 1, 5/6, ... of the peak; the first step moves nothing, the second
+    does."""
     trainer = ppo_trainer(base, ppo_config(tmp_path, updates=2, warmup_steps=2, learning_rate=6e-3))
     passes, rates = Passes(trainer), Rates()
     trainer.add_callback(passes)
@@ -200,7 +203,8 @@ def test_bug_33_every_kind_and_precision_trains_is_saved_and_is_read_by_peft(kin
 
 
 def test_bug_34_several_gpus_without_a_launcher_are_one_and_not_data_parallel(tmp_path, monkeypatch):
-    """transformers would wrap the model in DataParallel, which cuts every tensor by its first axis: rows here, answer tokens there."""
+    """transformers would wrap the model in DataParallel, which cuts every tensor by its first axis: rows here, answer
+    tokens there."""
     find = TrainingArguments._setup_devices.func
 
     def finds_two(config: PPOConfig) -> torch.device:

@@ -1,4 +1,5 @@
-"""Known traps of PPO on language models, one test each: rows, sampling, masks and advantages. docs/ppo-checks.md lists them by number."""
+"""Known traps of PPO on language models, one test each: rows, sampling, masks and advantages. docs/ppo-checks.md lists
+them by number."""
 
 from __future__ import annotations
 
@@ -169,7 +170,8 @@ def toy(values, kl, score, mask=(True, True, True)):
 
 def test_check_09_the_score_stands_at_the_end_token_and_no_value_follows_it():
     # gamma 1, lambda 0.5, values 1 2 3, KL 0.1 a token at price 2: rewards -0.2, -0.2, 4 - 0.2
-    # deltas: -0.2 + 2 - 1 = 0.8; -0.2 + 3 - 2 = 0.8; 3.8 + 0 - 3 = 0.8; advantages 0.8 + 0.5 (0.8 + 0.5 0.8) = 1.4, 1.2, 0.8
+    # deltas: -0.2 + 2 - 1 = 0.8; -0.2 + 3 - 2 = 0.8; 3.8 + 0 - 3 = 0.8; advantages 0.8 + 0.5 (0.8 + 0.5 0.8) = 1.4,
+    # 1.2, 0.8
     seen = toy([1.0, 2.0, 3.0], [0.1, 0.1, 0.1], 4.0)
     rewards = arithmetic.token_rewards(seen.scores, seen.kl, seen.mask, 2.0)
     assert torch.allclose(rewards, torch.tensor([[-0.2, -0.2, 3.8]]))

@@ -1,4 +1,5 @@
-"""Known traps of PPO on language models, one test each: the critic and the reward. docs/ppo-checks.md lists them by number."""
+"""Known traps of PPO on language models, one test each: the critic and the reward. docs/ppo-checks.md lists them by
+number."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from tests.support.tiny_model import make_tiny_model
 
 
 def test_check_15_a_reward_that_is_bad_everywhere_stays_bad(llama, tmp_path):
-    """Centring by the rollout's own mean would make it 0. The value head starts at 0 and KL is 0: returns are the score itself."""
+    """Centring by the rollout's own mean would make it 0. The value head starts at 0 and KL is 0: returns are the
+    score itself."""
     trainer = begun(llama, tmp_path, reward=lambda prompts, answers: [-2.0] * len(answers), gamma=1.0, lam=1.0, **PLAIN)
     assert torch.equal(trainer._experience.returns, torch.where(trainer._experience.mask, -2.0, 0.0))
 
@@ -57,7 +59,8 @@ def test_check_27_every_configured_end_token_ends_an_answer_and_the_penalty_is_s
 
 
 def test_check_28_a_rollouts_score_is_that_of_the_sequence_a_reward_model_is_trained_on(base):
-    """Prompt by the template, the sampled ids, one end token: the last hidden state of a plain pass, times the head. Bug 13 too."""
+    """Prompt by the template, the sampled ids, one end token: the last hidden state of a plain pass, times the head.
+    Bug 13 too."""
     judge, end = random_judge(base), base.encoding.eos_id
     prompts, answers = ["Hi.", "Name two animals."], [[40, 41, 42, end], [50, 51]]
     found = Scorer(base, judge, 0.0).raw_scores(prompts, answers)

@@ -1,4 +1,5 @@
-"""Known traps of PPO on language models, one test each: numerics, roles, seeds. docs/ppo-checks.md lists them by number."""
+"""Known traps of PPO on language models, one test each: numerics, roles, seeds. docs/ppo-checks.md lists them by
+number."""
 
 from __future__ import annotations
 
@@ -165,7 +166,8 @@ def test_check_36_a_rollout_does_not_depend_on_how_it_is_cut_into_passes(llama, 
 
 
 def test_check_37_kl_length_entropy_and_endings_stand_beside_the_reward(llama, tmp_path):
-    """Each against a plain pass over single unpadded rows in float64. Entropy is never below 0 (bug 6): padding is not in it."""
+    """Each against a plain pass over single unpadded rows in float64. Entropy is never below 0 (bug 6): padding is not
+    in it."""
     trainer = begun(llama, tmp_path, start=starting_adapter(llama, tmp_path), max_new_tokens=120)
     shake(llama, "policy", 0.05)
     with llama.role("policy"):

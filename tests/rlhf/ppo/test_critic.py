@@ -1,4 +1,5 @@
-"""The critic by its setting: a head on the policy's trunk, an adapter of its own, or one that starts as the reward model."""
+"""The critic by its setting: a head on the policy's trunk, an adapter of its own, or one that starts as the reward
+model."""
 
 from __future__ import annotations
 
@@ -107,7 +108,8 @@ def test_training_moves_policy_and_critic_and_nothing_else(base, tmp_path, criti
 
 
 def test_values_that_start_from_the_reward_model_are_standardised_scores(base, tmp_path):
-    """Read at an answer's end token, where the reward model reads: the value there is the very number that PPO adds to its reward."""
+    """Read at an answer's end token, where the reward model reads: the value there is the very number that PPO adds to
+    its reward."""
     judge = judge_on(base)
     trainer = begun(base, tmp_path, reward=judge, critic="reward", missing_eos_penalty=0.0, max_new_tokens=6)
     prompts, answers = trainer.validation.prompts, trainer.validation.reference.answers.ids

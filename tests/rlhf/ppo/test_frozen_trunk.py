@@ -1,4 +1,5 @@
-"""The frozen trunk is computed once: the same numbers as without, and only where nothing below the adapters can change."""
+"""The frozen trunk is computed once: the same numbers as without, and only where nothing below the adapters can
+change."""
 
 from __future__ import annotations
 

@@ -90,7 +90,8 @@ def test_a_watcher_goes_on_from_what_a_checkpoint_kept():
 
 
 def ended_at(means: list[float], chance: np.random.Generator) -> int | None:
-    """The look at which a run of a rising reward ends, where the guard's true mean takes this course over 64 prompts."""
+    """The look at which a run of a rising reward ends, where the guard's true mean takes this course over 64
+    prompts."""
     watcher, best, easy = AlarmCounter(), -math.inf, chance.normal(size=64) * 0.5**0.5
     for number, mean in enumerate(means):
         look = GuardReading(number, float(number), tuple(mean + easy + chance.normal(size=64) * 0.5**0.5))

@@ -1,4 +1,5 @@
-"""The guard in a run: it chooses the policy that is kept, ends the run, and goes on from a checkpoint as if nothing had been."""
+"""The guard in a run: it chooses the policy that is kept, ends the run, and goes on from a checkpoint as if nothing
+had been."""
 
 from __future__ import annotations
 

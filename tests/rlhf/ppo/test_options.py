@@ -1,4 +1,5 @@
-"""Every setting of PPO that others' trainers know does here what it says, all the way through an update; what cannot work is refused by name."""
+"""Every setting of PPO that others' trainers know does here what it says, all the way through an update; what cannot
+work is refused by name."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def base(tmp_path) -> Base:
 
 
 def moved(base: Base, folder, **options):
-    """A trainer whose policy has left its reference, with a rollout in hand; returns of whole answers: gamma = lambda = 1."""
+    """A trainer whose policy has left its reference, with a rollout in hand; returns of whole answers: gamma = lambda
+    = 1."""
     trainer = ppo_trainer(
         base, ppo_config(folder, gamma=1.0, lam=1.0, standardize_reward=False, missing_eos_penalty=0.0, **options)
     )
@@ -104,7 +106,8 @@ def test_nothing_is_reported_anywhere_unless_asked(tmp_path):
 
 @pytest.mark.parametrize("kind", ["k1", "k2", "k3"])
 def test_the_estimator_named_is_the_one_that_is_charged(base, tmp_path, kind):
-    """Every answer's return at its first token is its score less 0.5 x the sum of the estimator, from one unpadded pass of the library."""
+    """Every answer's return at its first token is its score less 0.5 x the sum of the estimator, from one unpadded
+    pass of the library."""
     trainer = moved(base, tmp_path, kl_estimator=kind, kl_coef=0.5)
     data, formulas = (
         trainer._experience,
@@ -193,7 +196,8 @@ def loss_of(trainer, **changes):
 
 
 def test_a_dual_clip_bounds_what_a_token_of_negative_advantage_costs(base, tmp_path):
-    """Old log-probabilities 2 below the present ones: the ratio is e^2 = 7.39, beyond 3 times an advantage of -1, within 8 times it."""
+    """Old log-probabilities 2 below the present ones: the ratio is e^2 = 7.39, beyond 3 times an advantage of -1,
+    within 8 times it."""
     found = {}
     for bound in (None, 3.0, 8.0):
         trainer = begun(tiny_base("llama", tmp_path), tmp_path, dual_clip=bound, vf_coef=0.0)
@@ -206,7 +210,8 @@ def test_a_dual_clip_bounds_what_a_token_of_negative_advantage_costs(base, tmp_p
 
 
 def test_without_value_clipping_a_value_may_move_as_far_as_it_likes(tmp_path):
-    """Values are 0 at the start. Old values far away at 10 and returns at 0: free error 0, clipped (9.8 - 0)^2; half of it is 48.02."""
+    """Values are 0 at the start. Old values far away at 10 and returns at 0: free error 0, clipped (9.8 - 0)^2; half
+    of it is 48.02."""
     found = []
     for clip in (0.2, None):
         trainer = begun(tiny_base("llama", tmp_path), tmp_path, cliprange_value=clip, vf_coef=1.0)
@@ -218,7 +223,8 @@ def test_without_value_clipping_a_value_may_move_as_far_as_it_likes(tmp_path):
 
 
 def test_an_update_ends_when_its_policy_is_too_far_from_the_rollouts(base, tmp_path):
-    """Four steps an update. The first is taken from the very policy, KL 0; the second sees what it did, and neither it nor a later one is taken."""
+    """Four steps an update. The first is taken from the very policy, KL 0; the second sees what it did, and neither it
+    nor a later one is taken."""
     options = {
         "updates": 2,
         "warmup_steps": 0,
@@ -300,7 +306,8 @@ def test_prompts_that_are_missing_are_named(base, tmp_path, rows, error):
 
 
 class Packed(torch.nn.Parameter):
-    """Stands for the parameters of quantised layers, which are classes of their own and may say that they hold floats."""
+    """Stands for the parameters of quantised layers, which are classes of their own and may say that they hold
+    floats."""
 
 
 def test_quantised_layers_are_sampled_with_their_adapters_active(base, tmp_path):

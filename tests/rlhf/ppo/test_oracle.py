@@ -1,8 +1,11 @@
 """Whole PPO steps against those of another trainer, TRL 1.12's PPOTrainer: the same model, prompts, answers and scores.
 
-TRL 1.12 is no dependency: `tests/oracle/trl112.safetensors` holds what it computed (`tests/oracle/record.py` made it). Where the
-variable PREFERENCE_LOOP_TRL112 names a folder with trl 1.12.0 it is run again instead. What it is known to do differently is done
-here, in the test: the score and one value more stand behind the end token where there is padding, the variance that whitens
+TRL 1.12 is no dependency: `tests/oracle/trl112.safetensors` holds what it computed (`tests/oracle/record.py` made it).
+Where the
+variable PREFERENCE_LOOP_TRL112 names a folder with trl 1.12.0 it is run again instead. What it is known to do
+differently is done
+here, in the test: the score and one value more stand behind the end token where there is padding, the variance that
+whitens
 has Bessel's correction, gradients are not clipped, and control tokens may be sampled.
 """
 
@@ -69,7 +72,8 @@ def prompts_of(base: Base, update: Table) -> list[list[int]]:
 
 
 def as_trl(kl: Tensor, scores: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Advantages, whitened ones and returns (B, T) with one token more where there is padding, and with Bessel's correction.
+    """Advantages, whitened ones and returns (B, T) with one token more where there is padding, and with Bessel's
+    correction.
 
     `mask` (B, T) is that of the answers; KL behind an answer is 0, `values` has one behind the end.
     """
@@ -163,9 +167,11 @@ class Last(TrainerCallback):
 
 
 def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
-    """Sampled answers and scores are handed to our trainer; log-probabilities, KL, losses, gradients and Adam are its own.
+    """Sampled answers and scores are handed to our trainer; log-probabilities, KL, losses, gradients and Adam are its
+    own.
 
-    Without a value loss and with values of 0 a separate critic, as there, and one on the policy's trunk, as here, are the same.
+    Without a value loss and with values of 0 a separate critic, as there, and one on the policy's trunk, as here, are
+    the same.
     """
     base = Base.load(make_base(tmp_path / "base"))
     updates = [part(recorded, f"policy.{number}") for number in range(2)]

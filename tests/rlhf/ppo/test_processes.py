@@ -1,4 +1,5 @@
-"""PPO in several processes is PPO in one: two of them under `accelerate launch`, on CPUs, talking by gloo on this machine."""
+"""PPO in several processes is PPO in one: two of them under `accelerate launch`, on CPUs, talking by gloo on this
+machine."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def test_check_14_two_processes_make_the_updates_of_one_with_the_same_global_batch(tmp_path):
-    """A minibatch of 4: one pass of 4 in one process, two passes of 1 in each of two. Five fixed prompts: shares of 2 and 3."""
+    """A minibatch of 4: one pass of 4 in one process, two passes of 1 in each of two. Five fixed prompts: shares of 2
+    and 3."""
     one, two = tmp_path / "one", tmp_path / "two"
     starting_adapter(tiny_base("llama", one), one)
     shutil.copytree(one, two)
@@ -155,12 +157,15 @@ def test_a_run_shared_by_two_processes_is_cancelled_at_the_end_of_an_update_and_
 def test_what_one_process_finds_wrong_ends_them_all(tmp_path):
     """Two processes; the second one's reward is at fault, and both raise it instead of waiting for each other."""
     program = (
-        "import torch.distributed as dist\nfrom data.errors import BadInput\nfrom rlhf.common import distributed as ranks\n"
+        "import torch.distributed as dist\nfrom data.errors import BadInput\n"
+        "from rlhf.common import distributed as ranks\n"
         "dist.init_process_group('gloo')\n"
         "def work():\n"
-        "    if ranks.rank() == 1:\n        raise BadInput('the reward of two is nan', 'Return numbers', field='reward')\n"
+        "    if ranks.rank() == 1:\n"
+        "        raise BadInput('the reward gave nan', 'Return numbers', field='reward')\n"
         "    return 1\n"
-        "assert ranks.gather_results(ranks.rank) == [0, 1] and list(ranks.shard(5)) == [[0, 1], [2, 3, 4]][ranks.rank()]\n"
+        "assert ranks.gather_results(ranks.rank) == [0, 1]\n"
+        "assert list(ranks.shard(5)) == [[0, 1], [2, 3, 4]][ranks.rank()]\n"
         "assert ranks.any_rank(ranks.rank() == 1) and ranks.sum_over_ranks({'a': ranks.rank() + 1}) == {'a': 3}\n"
         "try:\n    ranks.gather_results(work)\nexcept BadInput as problem:\n    print(problem)\n"
     )
@@ -176,7 +181,7 @@ def test_what_one_process_finds_wrong_ends_them_all(tmp_path):
         for rank in range(2)
     ]
     said = [process.communicate(timeout=300)[0].strip() for process in started]
-    assert said == ["the reward of two is nan (field 'reward'). Return numbers"] * 2
+    assert said == ["the reward gave nan (field 'reward'). Return numbers"] * 2
 
 
 def free_port() -> int:

@@ -1,4 +1,5 @@
-"""Every pure function of `rlhf.ppo.arithmetic` beside a float64 reference in numpy that is written here, token by token, from the paper's formula."""
+"""Every pure function of `rlhf.ppo.arithmetic` beside a float64 reference in numpy that is written here, token by
+token, from the paper's formula."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ def test_whitening_forgets_unit_and_offset(data, unit, offset):
 
 
 def gae_backwards(rewards, values, mask, gamma, lam):
-    """Schulman 2016, equation 16, as the recursion A_t = delta_t + gamma lam A_(t+1) over the real tokens of each row."""
+    """Schulman 2016, equation 16, as the recursion A_t = delta_t + gamma lam A_(t+1) over the real tokens of each
+    row."""
     advantages = np.zeros(mask.shape)
     for row in range(len(mask)):
         following_value = following_advantage = 0.0
@@ -109,7 +111,8 @@ def test_gae(data, gamma, lam):
 @COMMON
 @given(tables(2), UNIT)
 def test_gae_with_lambda_one_does_not_ask_the_critic_for_returns(data, gamma):
-    """At lambda 1 the deltas telescope: the return is the discounted sum of rewards to come, whatever the values are."""
+    """At lambda 1 the deltas telescope: the return is the discounted sum of rewards to come, whatever the values
+    are."""
     rewards, values, mask = data
     _, returns = arithmetic.gae(t(rewards), t(values), t(mask), gamma, 1.0)
     for row in range(len(mask)):

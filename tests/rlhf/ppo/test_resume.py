@@ -84,7 +84,8 @@ def test_check_36_a_run_stopped_after_any_update_and_resumed_is_one_that_was_nev
 
 
 def test_the_learning_rate_depends_on_the_update_not_on_where_a_run_stopped(start, tmp_path):
-    """Linear from 1e-2 to 0 over 8 steps without warmup; the rate logged after step n is the one before its scheduler moved: see the list."""
+    """Linear from 1e-2 to 0 over 8 steps without warmup; the rate logged after step n is the one before its scheduler
+    moved: see the list."""
     whole = run(start, tmp_path / "whole", warmup_steps=0, save_total_limit=None)
     stopped = tmp_path / "stopped"
     shutil.copytree(whole / "ppo" / "checkpoint-4", stopped / "ppo" / "checkpoint-4")

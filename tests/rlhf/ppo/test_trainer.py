@@ -128,7 +128,8 @@ def test_prompts_are_answered_once_in_each_pass_over_them():
 
 
 def test_check_22_max_grad_norm_is_honoured(tmp_path):
-    """Adam divides by the gradient's size plus epsilon: a gradient cut to 1e-12 is lost in epsilon 1e-5 and moves next to nothing."""
+    """Adam divides by the gradient's size plus epsilon: a gradient cut to 1e-12 is lost in epsilon 1e-5 and moves next
+    to nothing."""
     moved = []
     for limit in (1e-12, 1.0):
         base = tiny_base("llama", tmp_path)

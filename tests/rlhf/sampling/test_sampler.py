@@ -149,7 +149,8 @@ def test_a_model_whose_pad_is_its_end_token_gives_the_same_answers(tmp_path):
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gemma", "gemma2"])
 @pytest.mark.parametrize("batch_size", [2, 8])
 def test_greedy_answers_are_those_of_transformers_generate(kind, batch_size, tmp_path):
-    """Token for token, with answers of uneven length, in rows that are taken over and rows that leave; gemma2 looks back 8 tokens only."""
+    """Token for token, with answers of uneven length, in rows that are taken over and rows that leave; gemma2 looks
+    back 8 tokens only."""
     folder = make_tiny_model(kind, tmp_path)
     edit(folder / "generation_config.json", eos_token_id=list(range(0, 320, 16)))  # one id in sixteen ends an answer
     edit(folder / "config.json", **({"sliding_window": 8} if kind == "gemma2" else {}))
@@ -181,7 +182,8 @@ def edit(path, **values):
 
 
 def forwards(base, noise, **options):
-    """Shapes (rows, tokens) of the forward passes for answers to one prompt; at 0 the first id is drawn, the end token."""
+    """Shapes (rows, tokens) of the forward passes for answers to one prompt; at 0 the first id is drawn, the end
+    token."""
     shapes = []
     hook = base.causal.register_forward_pre_hook(
         lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
