@@ -1,1 +1,1 @@
-"""Choosing rows, as maths on given vectors, texts and scores: nothing here knows a model or a store."""
+"""Selection of rows, as mathematics on vectors, texts and scores, without models or the store."""

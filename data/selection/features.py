@@ -1,4 +1,4 @@
-"""What can be said of an instruction row by reading its text alone: lengths, repetition, endings, copying, refusals, language."""
+"""Features of an instruction row from its text alone: lengths, repetition, endings, copying, refusals, language."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ SCRIPTS = (
 )
 ENGLISH = frozenset(
     WORD.findall(
-        "the of and to a in is you that it for on are with as i be this have from or by not but what your can will an my"
+        "the of and to a in is you that it for on are with as i be this have from or by "
+        "not but what your can will an my"
     )
 )
 NAMES = (
@@ -54,25 +55,28 @@ NAMES = (
 
 
 def compute_features(instruction: str, input: str, output: str) -> np.ndarray:
-    """The columns NAMES of one row, (20,). Lengths are log(1 + words); shares lie in 0..1, and are 1 where there is nothing to share."""
+    """Return the columns NAMES of one row, (20,).
+
+    Lengths are log(1 + words). Shares lie in 0..1, and are 1 if there is nothing to share.
+    """
     prompt = f"{instruction} {input}".strip()
-    asked, words = WORD.findall(prompt.lower()), WORD.findall(output.lower())
-    spoken = sentences(output)
-    said, triples = set(words), list(zip(words, words[1:], words[2:], strict=False))
-    per_sentence = [len(sentence.split()) for sentence in spoken] or [0]
+    prompt_words, words = WORD.findall(prompt.lower()), WORD.findall(output.lower())
+    parts = sentences(output)
+    used, triples = set(words), list(zip(words, words[1:], words[2:], strict=False))
+    per_sentence = [len(sentence.split()) for sentence in parts] or [0]
     return np.array(
         [
             np.log1p(len(words)),
-            np.log1p(len(asked)),
-            len(words) / (1 + len(asked)),
-            repeated(spoken),
+            np.log1p(len(prompt_words)),
+            len(words) / (1 + len(prompt_words)),
+            repeated(parts),
             repeated(triples),
-            _share(said, words),
+            _share(used, words),
             output.rstrip().endswith(PROPER_ENDS),
-            len(spoken),
-            _used(set(asked), said),
-            _used({word for word in asked if len(word) > 3}, said),
-            _used(names(prompt), said),
+            len(parts),
+            _used(set(prompt_words), used),
+            _used({word for word in prompt_words if len(word) > 3}, used),
+            _used(names(prompt), used),
             np.mean([len(word) for word in words] or [0]),
             np.mean(per_sentence),
             per_sentence[0],
@@ -88,17 +92,20 @@ def compute_features(instruction: str, input: str, output: str) -> np.ndarray:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences, in lower case, without the numbers of a list."""
+    """Return the sentences in lower case, without the numbers of a list."""
     return [part for part in SENTENCE_END.split(text.lower().strip()) if part and not LIST_NUMBER.fullmatch(part)]
 
 
 def repeated(parts: list) -> float:
-    """The share of parts that stood there before; 0 for none."""
+    """Return the share of parts that occurred before; 0 for no parts."""
     return 1 - len(set(parts)) / len(parts) if parts else 0.0
 
 
 def longest_repeat(words: Sequence[str]) -> int:
-    """The most words in a row that stand there twice; 0 where no word does. What such a run begins with stands there twice too: halving finds it."""
+    """Return the length of the longest run of words that occurs twice; 0 if no word does.
+
+    Every prefix of such a run occurs twice too, so bisection finds the length.
+    """
     few, many = 0, max(0, len(words) - 1)
     while few < many:
         length = (few + many + 1) // 2
@@ -108,17 +115,20 @@ def longest_repeat(words: Sequence[str]) -> int:
 
 
 def names(text: str) -> set[str]:
-    """Words with a capital that do not begin a sentence, in lower case."""
+    """Return capitalised words that do not begin a sentence, in lower case."""
     return {word.lower() for word in re.findall(r"(?<!^)(?<![.!?] )\b[A-Z]\w+", text)}
 
 
 def refuses(text: str) -> bool:
-    """Whether it says that it will not or cannot do what was asked."""
+    """Return whether the text refuses the request."""
     return REFUSAL.search(text) is not None
 
 
 def detect_language(text: str) -> str:
-    """A guess: ko, ja, zh, ru or ar where a fifth of the letters is of that script, en by its commonest words, else other."""
+    """Guess the language: ko, ja, zh, ru or ar if a fifth of the letters has that script, en by common words.
+
+    Returns other for the rest.
+    """
     letters = [letter for letter in text if letter.isalpha()]
     for name, low, high in SCRIPTS:
         if letters and sum(low <= letter <= high for letter in letters) >= 0.2 * len(letters):
@@ -127,8 +137,8 @@ def detect_language(text: str) -> str:
     return "en" if words and sum(word in ENGLISH for word in words) >= 0.1 * len(words) else "other"
 
 
-def _used(wanted: set[str], said: set[str]) -> float:
-    return len(wanted & said) / len(wanted) if wanted else 1.0
+def _used(wanted: set[str], used: set[str]) -> float:
+    return len(wanted & used) / len(wanted) if wanted else 1.0
 
 
 def _share(distinct: set, every: list) -> float:

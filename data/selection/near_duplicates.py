@@ -1,7 +1,8 @@
-"""Near-duplicates: texts that share most of their word triples, found by MinHash and banding (Broder 1997; Leskovec et al., 3.4).
+"""Near-duplicates: texts that share most word triples, by MinHash and banding (Broder 1997; Leskovec et al., 3.4).
 
-Each text is the set of its runs of three words. Two sets agree in one MinHash with a chance equal to their Jaccard similarity; texts whose
-hashes agree in a whole band are looked at, and are near-duplicates where the sets themselves are similar enough: no estimate decides.
+Each text is the set of its runs of three words. Two sets agree in one MinHash with a probability equal to their
+Jaccard similarity. Texts whose hashes agree in a whole band are candidates; the exact similarity of their sets
+decides.
 """
 
 from __future__ import annotations
@@ -18,46 +19,49 @@ RUN = 3
 BANDS, IN_BAND = 20, 6
 """At a similarity of 0.8 a pair shares a band with 99.8 %, at 0.5 with 27 %."""
 SURE = 0.15
-"""A candidate pair whose estimated similarity lies this far below what is asked (four standard errors) is not looked at closer."""
+"""A candidate pair whose estimated similarity is this far below the bound (four standard errors) is not compared."""
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 TOKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]|\w+")
 """A word; in scripts without spaces a character."""
 
 
 def shingles(text: str) -> np.ndarray:
-    """The distinct hashes (uint32, sorted) of a text's runs of three words; of the whole text where it has fewer words, or none."""
+    """Return the distinct hashes (uint32, sorted) of a text's runs of three words; a shorter text is one run."""
     words = TOKEN.findall(normalise(text))
     runs = {" ".join(words[at : at + RUN]) for at in range(max(1, len(words) - RUN + 1))}
     return np.unique(np.fromiter((zlib.crc32(run.encode("utf-8", "surrogatepass")) for run in runs), dtype=np.uint32))
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """Shared over all elements of two sorted sets without repetitions."""
+    """Return the Jaccard similarity of two sorted sets without repetitions."""
     shared = len(np.intersect1d(a, b, assume_unique=True))
     return shared / (len(a) + len(b) - shared)
 
 
 def minhash(sets: Sequence[np.ndarray], seed: int = 0, hashes: int = BANDS * IN_BAND) -> np.ndarray:
-    """MinHash signatures (N, hashes) uint32 of sets of uint32, none of them empty, by multiply-shift hashing (Dietzfelbinger et al. 1997)."""
+    """Return MinHash signatures (N, hashes) uint32 of non-empty sets of uint32.
+
+    Uses multiply-shift hashing (Dietzfelbinger et al. 1997).
+    """
     generator = np.random.default_rng(seed)
     factors = generator.integers(0, 2**64, hashes, dtype=np.uint64) | np.uint64(1)
     offsets = generator.integers(0, 2**64, hashes, dtype=np.uint64)
     starts = np.cumsum([0, *map(len, sets[:-1])])
     elements = np.concatenate(list(sets)).astype(np.uint64)
-    found = np.empty((len(sets), hashes), dtype=np.uint32)
+    signatures = np.empty((len(sets), hashes), dtype=np.uint32)
     for column, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
-        mixed = elements * factor  # wraps at 2**64, as the method wants
+        mixed = elements * factor  # wraps at 2**64, as the method requires
         mixed += offset
         mixed >>= np.uint64(32)
-        found[:, column] = np.minimum.reduceat(mixed, starts)
-    return found
+        signatures[:, column] = np.minimum.reduceat(mixed, starts)
+    return signatures
 
 
 def find_near_duplicates(texts: Sequence[str], similarity: float = 0.8, seed: int = 0) -> np.ndarray:
-    """For each text the position of the first text of its group (itself where it is the first), (N,).
+    """Return for each text the position of the first text of its group (itself if it is the first), (N,).
 
-    Texts that are equal once normalised are one group; so are those whose Jaccard similarity is at least `similarity`, and what hangs
-    together through others. A pair that shares no band is not seen: see BANDS.
+    Texts that are equal once normalised are one group. So are texts with a Jaccard similarity of at least
+    `similarity`, directly or through others. A pair that shares no band is missed: see BANDS.
     """
     parent = np.arange(len(texts))
     first: dict[str, int] = {}
@@ -74,7 +78,10 @@ def find_near_duplicates(texts: Sequence[str], similarity: float = 0.8, seed: in
 
 
 def _unite(groups: np.ndarray, sets: Sequence[np.ndarray], signatures: np.ndarray, similarity: float) -> None:
-    """Write each row's group, the position of its first row, into `groups`; a bucket's rows are compared with those that stand for groups in it."""
+    """Write the first row of each row's group into `groups`.
+
+    The rows of a bucket are compared with one row of each group in it.
+    """
     for band in range(BANDS):
         for bucket in _buckets(signatures[:, band * IN_BAND : (band + 1) * IN_BAND]):
             while len(bucket) > 1:
@@ -94,7 +101,10 @@ def _unite(groups: np.ndarray, sets: Sequence[np.ndarray], signatures: np.ndarra
 
 
 def _buckets(band: np.ndarray) -> Iterator[np.ndarray]:
-    """Positions that are equal in a whole band (N, hashes), two or more each; a chance meeting does no harm, what meets is looked at."""
+    """Yield positions, two or more, that are equal in a whole band (N, hashes).
+
+    A hash collision does no harm, since the candidates are compared.
+    """
     keys = np.zeros(len(band), dtype=np.uint64)
     for column in band.T:
         keys = keys * MIXER + column

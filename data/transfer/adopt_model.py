@@ -1,4 +1,7 @@
-"""Models made elsewhere, recorded as policies: a PEFT adapter is copied into the home, a whole model is named where it lies."""
+"""Models made elsewhere, recorded as policies.
+
+A PEFT adapter is copied into the home; a whole model stays in its folder.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ def _adopt_adapter(store: Store, folder: Path) -> dict:
 def _adopt_model(store: Store, folder: Path) -> dict:
     architectures = _json(folder / MODEL_CONFIG).get("architectures") or []
     if not any(name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for name in architectures):
-        raise BadInput("the model is no causal language model", "Give one that generates text.", file=str(folder))
+        raise BadInput(
+            "the model is not a causal language model", "Give a model that generates text.", file=str(folder)
+        )
     if not any(folder.glob("*.safetensors")):
         raise BadInput("the folder holds no *.safetensors weights", "Save the model as safetensors.", file=str(folder))
     known = next(
@@ -68,7 +73,7 @@ def _adopt_model(store: Store, folder: Path) -> dict:
 
 
 def _lora_base(folder: Path) -> str:
-    """The base that a LoRA folder names: a folder made absolute, or a hub id."""
+    """Return the base that a LoRA folder names: an absolute folder or a hub id. Raises BadInput."""
     config = _json(folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
         raise BadInput(
@@ -84,12 +89,12 @@ def _lora_base(folder: Path) -> str:
 
 def _json(path: Path) -> dict:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot be read: {error}", "Save the model again.", file=str(path)) from None
-    if not isinstance(found, dict):
-        raise BadInput("this is no JSON object", "Save the model again.", file=str(path))
-    return found
+    if not isinstance(document, dict):
+        raise BadInput("this is not a JSON object", "Save the model again.", file=str(path))
+    return document
 
 
 def _result(id: str, *, new: bool) -> dict:

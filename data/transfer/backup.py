@@ -1,7 +1,7 @@
 """Backup and restore: one tar file with a consistent copy of both databases and the folders of all models.
 
-A backup may be taken while the home is in use: SQLite copies a database at one moment (VACUUM INTO), and a model's
-folder stands before its row is committed. The databases are copied first, so every row's folder is in the file.
+A backup may run while the home is in use. SQLite copies each database at one moment (VACUUM INTO), and a model's
+folder exists before its row is committed. The databases are copied first, so the file holds every row's folder.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from sqlite_utils.utils import sqlite3
 
@@ -27,12 +28,12 @@ FOLDERS = ("policies", "rewards")
 
 
 def back_up(store: Store, out: Path | str, *, force: bool = False) -> dict:
-    """Write the home to `out` (gzipped where the name ends in .gz or .tgz) -> {files, members}.
+    """Write the home to `out` (gzipped if the name ends in .gz or .tgz) -> {files, members}.
 
-    Raises BadInput where `out` exists (without `force`) or cannot be written.
+    Raises BadInput if `out` exists (without `force`) or cannot be written.
     """
     out = Path(out).expanduser()
-    mode = "w:gz" if out.name.endswith((".gz", ".tgz")) else "w"
+    mode: Literal["w:gz", "w"] = "w:gz" if out.name.endswith((".gz", ".tgz")) else "w"
     with atomic_file(out, force=force) as part, TemporaryDirectory(prefix=".backup.", dir=out.parent) as copies:
         members = [*_copies(store, Path(copies)), *_folders(store)]
         with tarfile.open(part, mode) as archive:
@@ -44,7 +45,7 @@ def back_up(store: Store, out: Path | str, *, force: bool = False) -> dict:
 def restore(home: Path | str, file: Path | str) -> dict:
     """Unpack a backup into `home`, all or nothing -> {files}.
 
-    Raises BadInput where the home is in use or not empty, or the file is no whole backup.
+    Raises BadInput if the home is in use or not empty, or if the file is not a whole backup.
     """
     home, file = Path(home).expanduser(), Path(file).expanduser()
     _refuse_home(home)
@@ -58,7 +59,7 @@ def restore(home: Path | str, file: Path | str) -> dict:
 
 
 def _copies(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
-    """The manifest, which tells a backup from other tar files, and the databases, each as it is at one moment."""
+    """Yield the manifest, which identifies a backup, and a consistent copy of each database."""
     about = folder / MANIFEST
     about.write_text(json.dumps({"version": 1, "created_at": now()}) + "\n")
     yield about, MANIFEST
@@ -70,12 +71,12 @@ def _copies(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _folders(store: Store) -> Iterator[tuple[Path, str]]:
-    """The models' folders: those in their usual place, and whatever else under the home a model is kept in."""
+    """Yield the models' folders: the usual ones, and any other folder in the home that holds a model."""
     yield from ((store.home / name, name) for name in FOLDERS if (store.home / name).is_dir())
     home = store.home.resolve()
     models = [*store.policies.all(), *store.reward_models.all()]
-    kept = {home / place for model in models for place in (model.base, model.adapter) if place}
-    for folder in sorted(kept):
+    places = {home / place for model in models for place in (model.base, model.adapter) if place}
+    for folder in sorted(places):
         if folder.is_dir() and folder.is_relative_to(home):
             name = folder.relative_to(home)
             if name.parts[0] not in FOLDERS:
@@ -105,7 +106,9 @@ def _unpack(file: Path, folder: Path) -> None:
         with tarfile.open(file) as archive:
             first = archive.next()
             if first is None or first.name != MANIFEST:
-                raise BadInput("this is no backup of this program", "Give a file that `backup` wrote.", file=str(file))
+                raise BadInput(
+                    "this is not a backup of Preference Loop", "Give a file that `backup` wrote.", file=str(file)
+                )
             archive.extractall(folder, filter="data")
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise BadInput(
@@ -114,7 +117,7 @@ def _unpack(file: Path, folder: Path) -> None:
 
 
 def _check(database: Path, file: Path) -> None:
-    """Refuse a backup whose database is missing or not sound."""
+    """Raise BadInput if the database of a backup is missing or damaged."""
     connections = Connections(database, synchronous="full")
     try:
         sound = database.is_file() and connections.database().conn.execute("PRAGMA quick_check").fetchone() == ("ok",)

@@ -1,7 +1,7 @@
-"""The data card of an exported folder: README.md as the Hugging Face hub reads it, with what a person asks before using the data.
+"""The data card of an exported folder: README.md as the Hugging Face hub reads it.
 
-https://huggingface.co/docs/hub/datasets-cards: a YAML header (configs, features, sizes), then text. The licence is left to whoever
-publishes. What floors above know of labels (how far labelers agree) is named in `AGREEMENT` where the application is put together.
+https://huggingface.co/docs/hub/datasets-cards: a YAML header (configs, features, sizes), then text. The publisher
+adds the licence. The labeling layer measures agreement; its function is named by text, since imports go down only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from data.clock import now
 from data.store import Store
 
 AGREEMENT = "labeling.quality.agreement:measure_agreement"
-"""'agreement' -> "module:function"(store, source) with `rate`, `low`, `high`, `pairs`; `rate` None where no pair was judged twice."""
+"""The function (store, source) -> `rate`, `low`, `high`, `pairs`; `rate` is None if no pair was labeled twice."""
 
 SIZES = (
     (1_000, "n<1K"),
@@ -27,35 +27,37 @@ SIZES = (
 )
 TYPES = {"text": "string", "integer": "int64", "number": "float64", "json": "string"}
 MADE = {
-    "person": "by people in pairwise comparisons: two answers to a prompt side by side, sides drawn at random, models not named",
+    "person": "by people in pairwise comparisons: two answers to a prompt in random order, without model names",
     "import": "elsewhere, and imported from a file",
-    "simulated": "by simulated labelers: no person said this",
-    "adjudication": "by a researcher who decided what labelers disagreed on",
+    "simulated": "by simulated labelers, not by people",
+    "adjudication": "by a researcher who decided pairs on which labelers disagreed",
 }
 WHAT = {
     "preferences": "Preferences between two answers to a prompt.",
     "instructions": "Instructions with answers to imitate.",
-    "events": "What labelers were shown and what they said, event by event; what was corrected or taken back is there with what came of it.",
+    "events": "Every verdict of the labelers, event by event, including corrected and withdrawn ones.",
 }
-AGREE = "How far labelers agree, in all that the home holds (a tie against a winner counts half):"
+AGREE = "Agreement between labelers over all labels of this home (a tie against a winner counts half):"
 MARGIN = (
-    "`margin`: 3 significantly better, 2 clearly, 1 slightly, 0 a tie. `weight`: what the row counts for in training."
+    "`margin`: 3 significantly better, 2 clearly, 1 slightly, 0 a tie. `weight`: the weight of the row in training."
 )
-LABELER = "`labeler`: a pseudonym, the same in every export of one home, unless names were asked for."
+LABELER = "`labeler`: a pseudonym, the same in every export of one home, unless the export asked for names."
 
 
 class DataCard:
     """Counts rows as they pass (`watched`), and writes the card (`text`)."""
 
-    def __init__(self, store: Store, name: str, told: Mapping[str, Any], kind: str, columns: Mapping[str, str]) -> None:
-        self.store, self.name, self.told, self.kind, self.columns = store, name, told, kind, columns
+    def __init__(
+        self, store: Store, name: str, filters: Mapping[str, Any], kind: str, columns: Mapping[str, str]
+    ) -> None:
+        self.store, self.name, self.filters, self.kind, self.columns = store, name, filters, kind, columns
         self.sources: Counter[str] = Counter()
         self.labelers: set[str] = set()
         self.versions: Counter[tuple[str, int]] = Counter()
         self.margins: Counter[int] = Counter()
 
     def watched(self, rows: Iterable[dict]) -> Iterator[dict]:
-        """The same rows."""
+        """Yield the same rows and count them."""
         for row in rows:
             self.sources[row.get("source") or ""] += 1
             if "labeler" in row:
@@ -67,11 +69,11 @@ class DataCard:
             yield row
 
     def text(self, counts: Mapping[str, int], omitted: Mapping[str, int]) -> str:
-        """The card of a folder with so many rows in each split, and so many left out for each reason."""
+        """Return the card of a folder, by the number of rows in each split and of omitted rows for each reason."""
         parts = (
             self._header(counts),
             f"# {self.name}",
-            WHAT[self.told["what"]],
+            WHAT[self.filters["what"]],
             self._counts(counts, omitted),
             self._making(),
             self._fields(),
@@ -87,10 +89,10 @@ class DataCard:
         ]
         features = (
             [line for name, kind in self.columns.items() for line in _feature(name, kind)]
-            if self.told["what"] != "events"
+            if self.filters["what"] != "events"
             else []
         )
-        tags = ["preference", "human-feedback"] if self.told["what"] != "instructions" else ["instruction-tuning"]
+        tags = ["preference", "human-feedback"] if self.filters["what"] != "instructions" else ["instruction-tuning"]
         return "\n".join(
             [
                 "---",
@@ -117,14 +119,17 @@ class DataCard:
     def _counts(self, counts: Mapping[str, int], omitted: Mapping[str, int]) -> str:
         rows = "\n".join(f"| {split} | {count:,} |" for split, count in counts.items())
         left_out = "".join(f"\n- left out, {reason}: {count:,}" for reason, count in omitted.items())
-        filters = "".join(f"\n- {name}: {value}" for name, value in self.told.items())
-        said = f"\n- labelers: {len(self.labelers):,}" if self.labelers else ""
+        chosen = "".join(f"\n- {name}: {value}" for name, value in self.filters.items())
+        labelers = f"\n- labelers: {len(self.labelers):,}" if self.labelers else ""
         margins = ", ".join(f"{margin}: {count:,}" for margin, count in sorted(self.margins.items(), reverse=True))
         graded = f"\n- margins: {margins}" if margins else ""
-        return f"## What is here\n\n| split | rows |\n| --- | --- |\n{rows}\n\nChosen on {now()[:10]}:\n{filters}{said}{graded}{left_out}"
+        return (
+            f"## Contents\n\n| split | rows |\n| --- | --- |\n{rows}\n\n"
+            f"Exported on {now()[:10]}:\n{chosen}{labelers}{graded}{left_out}"
+        )
 
     def _making(self) -> str:
-        if self.told["what"] == "instructions":
+        if self.filters["what"] == "instructions":
             sources = "".join(f"\n- {source}: {count:,} rows" for source, count in self.sources.most_common())
             return f"## Where the rows come from\n{sources}"
         made = "".join(
@@ -138,12 +143,11 @@ class DataCard:
         lines = []
         for source in [name for name in ("person", "import", "simulated") if self.sources[name]]:
             module, _, function = AGREEMENT.partition(":")
-            found = getattr(import_module(module), function)(self.store, source)
-            if found.rate is not None:
-                interval = f"95 %: {found.low:.1%} to {found.high:.1%}"
-                lines.append(
-                    f"- {source}: {found.rate:.1%} ({interval}) on {found.pairs:,} pairs judged by two or more"
-                )
+            measured = getattr(import_module(module), function)(self.store, source)
+            if measured.rate is not None:
+                interval = f"95 %: {measured.low:.1%} to {measured.high:.1%}"
+                pairs = f"{measured.pairs:,} pairs with two or more labelers"
+                lines.append(f"- {source}: {measured.rate:.1%} ({interval}) on {pairs}")
         return "\n".join(["", AGREE, "", *lines, ""]) if lines else ""
 
     def _guidelines(self) -> str:
@@ -160,14 +164,14 @@ class DataCard:
 
     def _fields(self) -> str:
         parts = (
-            [MARGIN, LABELER, "`comparison` names the event that a row comes from."]
-            if self.told["what"] == "preferences"
+            [MARGIN, LABELER, "`comparison` is the id of the event behind a row."]
+            if self.filters["what"] == "preferences"
             else []
         )
         return "\n\n".join(
             [
                 "## Fields",
-                "`split` was drawn once from the hash of the prompt: nothing was trained on test prompts.",
+                "`split` comes from the hash of the prompt, once and for all: no model trains on test prompts.",
                 *parts,
             ]
         )

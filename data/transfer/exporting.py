@@ -1,8 +1,8 @@
-"""Export: the store's rows as files that other tools read, each traceable to its event and marked with its source.
+"""Export: rows of the store as files for other tools, each with its event and its source.
 
-Rows are streamed: a million need no more memory than a thousand. A file or folder appears whole or not at all. Labelers bear
-pseudonyms unless their names are asked for. Policies and reward models are written by the floor that knows models:
-`MODEL_EXPORTERS` names its functions, filled in where the application is put together.
+Rows are streamed, so memory does not grow with their number. A file or folder appears whole or not at all. Labelers
+have pseudonyms unless the request asks for names. The layer that knows models writes them: `MODEL_EXPORTERS` names
+its functions by text, since imports go down only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data.errors import BadInput
 from data.formats.export_shapes import FORMATS, FULL, INSTRUCTIONS, PREFERENCES, list_columns, make_pseudonym
@@ -30,6 +30,8 @@ from data.views.preferences import PEOPLE, PreferenceRow, count_excluded, snapsh
 MODEL_EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 """'policy' and 'reward-model' -> "module:function"(store, id, out, *, merge, force) -> {rows, omitted, files}."""
 
+ShapeType = TypeVar("ShapeType", InstructionShape, PreferenceShape)
+
 LABELS = {"person": PEOPLE, "simulated": ("simulated",), "all": "all"}
 MODELS = ("policy", "reward-model")
 WHAT = (*FORMATS, *MODELS)
@@ -38,10 +40,10 @@ FILES = tuple(f"{kind}{packed}" for kind in KINDS for packed in ("", ".gz") if (
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What is to be exported: `form` is one of the formats of `what` (its first where None), `labels` one of LABELS.
+    """What to export: `form` is a format of `what` (None: its first one), `labels` one of LABELS.
 
-    `project` keeps one labeling project's; `names` gives labelers' names in place of pseudonyms. Raises BadInput for a wish
-    that cannot be met.
+    `project` limits the rows to one labeling project; `names` writes labelers' names instead of pseudonyms. Raises
+    BadInput for a combination that does not exist.
     """
 
     what: str
@@ -54,41 +56,43 @@ class ExportRequest:
         if self.shape not in FORMATS[self.what]:
             raise BadInput(
                 f"{self.what} cannot be written as {self.form!r}",
-                f"Take one of {', '.join(FORMATS[self.what])}.",
+                f"Use one of {', '.join(FORMATS[self.what])}.",
                 field="format",
             )
         if self.project and self.what == "instructions":
-            raise BadInput("instructions belong to no project", "Leave the project away.", field="project")
+            raise BadInput("instructions belong to no project", "Leave out the project.", field="project")
 
     @property
     def shape(self) -> str:
-        """The format."""
+        """Return the name of the format."""
         return self.form or FORMATS[self.what][0]
 
     def rows(self, store: Store, omitted: Counter[str]) -> Iterator[dict]:
-        """The rows; what is left out is counted by its reason."""
+        """Yield the rows; `omitted` counts the others by their reason."""
         project = store.projects.by_name(self.project) if self.project else None
         if self.what == "preferences":
-            found = stream_rows(store, source=LABELS[self.labels])
+            label_filters = stream_rows(store, source=LABELS[self.labels])
             omitted.update(count_excluded(store, LABELS[self.labels]))
-            return _preferences((row for row in found if project is None or row.project == project.name), self, omitted)
+            return _preferences(
+                (row for row in label_filters if project is None or row.project == project.name), self, omitted
+            )
         if self.what == "instructions":
             return _instructions(store, self.shape, omitted)
-        return stream_events(store, project_id=project and project.id, names=self.names)
+        return stream_events(store, project_id=project.id if project else None, names=self.names)
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns of a table of these rows."""
+        """Return the columns of a table of these rows."""
         return EVENT_COLUMNS if self.what == "events" else list_columns(self.what, self.shape)
 
     def chosen(self, store: Store) -> dict[str, Any]:
-        """What researchers decided about the labels, for the audit list: see `data.views.preferences.filters`."""
-        found = snapshot_filters(store, LABELS[self.labels]) if self.what == "preferences" else {}
-        return {name: value for name, value in found.items() if name != "labels"}
+        """Return the researchers' decisions about the labels, for the audit list."""
+        label_filters = snapshot_filters(store, LABELS[self.labels]) if self.what == "preferences" else {}
+        return {name: value for name, value in label_filters.items() if name != "labels"}
 
     @property
-    def told(self) -> dict[str, Any]:
-        """The wish for the audit list and the card."""
+    def description(self) -> dict[str, Any]:
+        """Return the request, for the audit list and the card."""
         chosen = {"project": self.project, "names": self.names or None}
         return {"what": self.what, "format": self.shape, "labels": self.labels} | {
             name: value for name, value in chosen.items() if value
@@ -96,41 +100,42 @@ class ExportRequest:
 
 
 def export_rows(
-    store: Store, out: Path | str, wish: ExportRequest, *, force: bool = False, by: str = "command line"
+    store: Store, out: Path | str, request: ExportRequest, *, force: bool = False, by: str = "command line"
 ) -> dict:
-    """Write one file -> {rows, omitted: {reason: n}, files}. Its name says its kind: .jsonl, .json (an array), .csv, .parquet, .gz.
+    """Write one file -> {rows, omitted: {reason: n}, files}.
 
-    Raises BadInput where there is nothing to write, or `out` exists (without `force`). `by` is who does it, for the audit list.
+    Its name decides its kind: .jsonl, .json (an array), .csv, .parquet, .gz. `by` is the actor in the audit list.
+    Raises BadInput if there are no rows, or if `out` exists (without `force`).
     """
-    out, omitted = Path(out).expanduser(), Counter()
-    count = write_rows(out, wish.rows(store, omitted), columns=wish.columns, force=force)
-    store.audit.add(by, "export", file=out.name, rows=count, **wish.told, **wish.chosen(store))
+    out, omitted = Path(out).expanduser(), Counter[str]()
+    count = write_rows(out, request.rows(store, omitted), columns=request.columns, force=force)
+    store.audit.add(by, "export", file=out.name, rows=count, **request.description, **request.chosen(store))
     return {"rows": count, "omitted": dict(omitted), "files": [str(out)]}
 
 
 def export_dataset(
     store: Store,
     out: Path | str,
-    wish: ExportRequest,
+    request: ExportRequest,
     kind: str = KINDS[0],
     *,
     force: bool = False,
     by: str = "command line",
 ) -> dict:
-    """Write a folder as the Hugging Face hub wants it, with a file for each split and a data card -> as `export_rows`.
+    """Write a folder for the Hugging Face hub, with a file per split and a data card -> as `export_rows`.
 
-    `kind` is one of FILES. Raises BadInput likewise.
+    `kind` is one of FILES. Raises BadInput as `export_rows`.
     """
     if kind not in FILES:
-        raise BadInput(f"{kind!r} is no kind of file", f"Take one of {', '.join(FILES)}.", field="files")
-    out, omitted = Path(out).expanduser(), Counter()
-    card = DataCard(store, out.name, wish.told, kind, wish.columns)
-    rows = card.watched(wish.rows(store, omitted))
+        raise BadInput(f"{kind!r} is not a kind of file", f"Use one of {', '.join(FILES)}.", field="files")
+    out, omitted = Path(out).expanduser(), Counter[str]()
+    card = DataCard(store, out.name, request.description, kind, request.columns)
+    rows = card.watched(request.rows(store, omitted))
     counts = write_splits(
-        out, rows, kind, columns=wish.columns, readme=lambda counts: card.text(counts, omitted), force=force
+        out, rows, kind, columns=request.columns, readme=lambda counts: card.text(counts, omitted), force=force
     )
     count = sum(counts.values())
-    store.audit.add(by, "export", file=out.name, rows=count, **wish.told, **wish.chosen(store))
+    store.audit.add(by, "export", file=out.name, rows=count, **request.description, **request.chosen(store))
     return {"rows": count, "omitted": dict(omitted), "files": [str(path) for path in sorted(out.iterdir())]}
 
 
@@ -142,23 +147,25 @@ def export_model(
     return getattr(import_module(module), function)(store, id, Path(out).expanduser(), merge=merge, force=force)
 
 
-def _preferences(rows: Iterable[PreferenceRow], wish: ExportRequest, omitted: Counter[str]) -> Iterator[dict]:
+def _preferences(rows: Iterable[PreferenceRow], request: ExportRequest, omitted: Counter[str]) -> Iterator[dict]:
     for row in rows:
-        about = _about(row, wish.names)
-        if wish.shape == FULL:
+        about = _about(row, request.names)
+        if request.shape == FULL:
             yield {name: getattr(row, name) for name in list_columns("preferences", FULL) if name not in about} | about
         elif row.label == 0.5:
             omitted["tie"] += 1
         else:
-            shape = PreferenceShape(PromptShape(row.prompt, row.messages), row.chosen, row.rejected, row.margin)
-            yield from _written(PREFERENCES[wish.shape], shape, about, omitted)
+            shape = PreferenceShape(
+                PromptShape(row.prompt, row.messages), row.chosen or "", row.rejected or "", row.margin
+            )
+            yield from _written(PREFERENCES[request.shape], shape, about, omitted)
 
 
 def _instructions(store: Store, form: str, omitted: Counter[str]) -> Iterator[dict]:
     origins = store.demonstrations.origins()
     for row in store.instructions.stream():
         shape = _instruction_shape(store, row)
-        about = {"source": row.source, "defects": row.defects, "split": row.split}
+        about: dict[str, object] = {"source": row.source, "defects": row.defects, "split": row.split}
         if origin := origins.get(row.id):
             written = {
                 "author": make_pseudonym(origin.author_id),
@@ -169,8 +176,10 @@ def _instructions(store: Store, form: str, omitted: Counter[str]) -> Iterator[di
         yield from _written(INSTRUCTIONS[form], shape, about, omitted)
 
 
-def _written(write: Callable[[Any], dict], shape: Any, about: dict, omitted: Counter[str]) -> Iterator[dict]:
-    """The row, or none where the format cannot say it, which is counted."""
+def _written(
+    write: Callable[[ShapeType], dict], shape: ShapeType, about: dict, omitted: Counter[str]
+) -> Iterator[dict]:
+    """Yield the row, or nothing if the format cannot hold it; `omitted` counts these."""
     try:
         yield write(shape) | about
     except BadRow as bad:
@@ -183,7 +192,7 @@ def _instruction_shape(store: Store, row: Instruction) -> InstructionShape:
 
 
 def _about(row: PreferenceRow, names: bool) -> dict:
-    """What leads from an exported row back to its event; the labeler by pseudonym, unless names are wanted."""
+    """Return the columns that link an exported row to its event."""
     return {
         "margin": row.margin,
         "source": row.source,

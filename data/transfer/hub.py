@@ -1,24 +1,27 @@
-"""A folder to the Hugging Face hub, as a private data set: who made it decides when others may see it."""
+"""Uploads to the Hugging Face hub, always as a private data set. The author decides when to publish it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from data.errors import BadInput
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 PLACE = "https://huggingface.co/datasets/"
 
 
-def make_client() -> Any:
-    """The hub's client: the one place where this floor meets the network."""
-    from huggingface_hub import HfApi  # takes a second, which only those who publish wait
+def make_client() -> HfApi:
+    """Return the hub's client: the only access of this layer to the network."""
+    from huggingface_hub import HfApi  # takes a second, so only uploads load it
 
     return HfApi()
 
 
 def refuse_offline() -> None:
-    """Raise BadInput where the environment forbids the network, before anything is written."""
+    """Raise BadInput if the environment forbids the network, before anything is written."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -30,7 +33,10 @@ def refuse_offline() -> None:
 
 
 def push_folder(folder: Path, repo: str) -> str:
-    """Upload the folder to REPO (made private where it is new); its address. Raises BadInput, one line, for whatever the hub refuses."""
+    """Upload the folder to `repo`, private if it is new; return its address.
+
+    Raises BadInput in one line for every refusal of the hub.
+    """
     import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
@@ -41,7 +47,7 @@ def push_folder(folder: Path, repo: str) -> str:
             folder_path=str(folder), repo_id=repo, repo_type="dataset", commit_message="Export of Preference Loop"
         )
     except HFValidationError as error:
-        raise _refused(f"{repo!r} is no name of a data set ({_line(error)})", "Name it as owner/name.") from error
+        raise _refused(f"{repo!r} is not a name of a data set ({_line(error)})", "Name it as owner/name.") from error
     except (HfHubHTTPError, LocalTokenNotFoundError) as error:
         raise _refused(
             f"the hub refused {repo!r}: {_line(error)}", f"Sign in with: hf auth login. The files are in {folder}."
@@ -62,7 +68,7 @@ def _line(error: Exception) -> str:
 
 
 def is_downloaded(name: str) -> bool:
-    """Whether a model of that name lies in the hub's cache on this machine; nothing is asked of the network."""
+    """Return whether the hub's cache on this machine holds this model. Uses no network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

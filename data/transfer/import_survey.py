@@ -1,4 +1,4 @@
-"""A file before it is imported: every row with its shape or the reason why it has none, and what all of them are."""
+"""Survey of files before their import: each row with its shape or the reason of its refusal, and totals."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from data.ids import content_hash
 from data.transfer.import_target import ImportRow
 
 MOST_LABELERS = 200
-"""Where files name more labelers than this (an open arena does), they are one account: the list of people stays readable."""
+"""Files with more labelers than this (such as an open arena) get one account, so the list of people stays short."""
 
 
 class ImportFile(NamedTuple):
-    """A file and what it is called where that is not its own name (an upload)."""
+    """A file and its name; an upload has another name than its path."""
 
     path: Path
     name: str
 
     @classmethod
     def at(cls, path: Path | str, name: str | None = None) -> ImportFile:
-        """The file; its name is told without .gz."""
+        """Return the file at a path; its name omits .gz."""
         path = Path(path).expanduser()
         return cls(path, (name or path.name).removesuffix(".gz").encode("utf-8", "replace").decode())
 
 
 class CheckedRow(NamedTuple):
-    """A row of the file: its shape and hash, or the reason why it has none."""
+    """A row of the file: its shape and hash, or the reason of its refusal."""
 
     file: ImportFile
     line: int
@@ -46,7 +46,7 @@ class CheckedRow(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """What one reading of the files found."""
+    """The totals of one reading of the files."""
 
     good: int = 0
     bad: int = 0
@@ -70,11 +70,11 @@ class Survey:
 
     @property
     def apart(self) -> bool:
-        """Whether the files' labelers are few enough to get an account each."""
+        """Return whether the labelers are few enough for an account each."""
         return len(self.labelers) <= MOST_LABELERS
 
     def refusal(self, what: str, files: Sequence[ImportFile]) -> BadInput:
-        """The first bad row, how many rows are good, and the way on."""
+        """Return the error for the first bad row, with the number of good rows and the remedy."""
         bad = self.first_bad
         if bad is None:
             return BadInput("there are no rows in the file", f"Each row needs {KEYS[what]}.", file=str(files[0].path))
@@ -86,7 +86,7 @@ class Survey:
 
 
 def check_rows(file: ImportFile, what: str, form: str, meter: Meter | None = None) -> Iterator[CheckedRow]:
-    """Every row with its shape or the reason why it has none; `meter` is told how far."""
+    """Yield every row with its shape or the reason of its refusal; `meter` counts the bytes."""
     for line, row, problem in _until_broken(_rows(file.path, what, meter)):
         if problem:
             yield CheckedRow(file, line, row, reason=problem)
@@ -106,18 +106,18 @@ def _kind(what: str) -> str:
 
 
 def _comparison(row: dict) -> str | None:
-    """The comparison or ranking that a row says it is from, as export writes it: the home it came from knows it already."""
+    """Return the comparison or ranking that an exported row names; its home has that event already."""
     named = row.get("said_in") or row.get("comparison")
     return named if isinstance(named, str) else None
 
 
-def _until_broken(found: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, dict, str]]:
-    """The rows up to the place from which on the file cannot be read (it is cut off), which is a bad row as any other.
+def _until_broken(rows: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, dict, str]]:
+    """Yield the rows up to the place where the file stops being readable; that place is a bad row.
 
-    Raises BadInput for what is no file of rows from its beginning: that has no line.
+    Raises BadInput for a file that cannot be read at all, which has no line.
     """
     try:
-        yield from found
+        yield from rows
     except BadInput as broken:
         if broken.line is None:
             raise
@@ -125,7 +125,7 @@ def _until_broken(found: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int,
 
 
 def _rows(path: Path, what: str, meter: Meter | None) -> Iterator[tuple[int, dict, str]]:
-    """Rows of JSON; of a plain text file named .txt, one prompt a line."""
+    """Return the rows of a file; of plain text in a file named .txt, one prompt a line."""
     plain = what == "prompts" and path.name.removesuffix(".gz").endswith(".txt")
     if plain and detect_kind(path) == "text":
         return ((line, {"prompt": text}, problem) for line, text, problem in read_lines(path, meter))

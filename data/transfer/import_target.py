@@ -1,4 +1,4 @@
-"""A row on its way into the store: where it goes, how much is written at once, and what brings it there."""
+"""The target of an import: the store, the import's number, and commits that leave time for other writers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from data.formats.shapes import PromptShape
 from data.ids import canonical_json
@@ -19,8 +19,11 @@ from data.tables.prompts import COLUMNS, prompt_row
 OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
 
 
+Result = TypeVar("Result")
+
+
 class ImportRow(NamedTuple):
-    """A shape, the hash of the row that it was read from, and the event of which the row says that it is from there."""
+    """A shape, the hash of its row, and the event that the row names as its origin."""
 
     shape: Any
     hash: str
@@ -29,9 +32,9 @@ class ImportRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportTarget:
-    """Where rows go: the store, the number of the import, the name of the file at hand, how many at once, into which labeling project.
+    """The target of rows: store, import number, file name, pace of commits, labeling project.
 
-    `apart`: the file's labelers are kept apart.
+    `apart` gives each labeler of the file an account.
     """
 
     store: Store
@@ -41,8 +44,8 @@ class ImportTarget:
     apart: bool = True
     project_id: int = STANDARD_PROJECT[0]
 
-    def write(self, verb: Callable[..., Any], *rows: Any, **about: Any) -> Any:
-        """Do one commit, and rest for as long as it took: whoever else wants to write finds the file free half of the time."""
+    def write(self, verb: Callable[..., Result], *rows: object, **about: object) -> Result:
+        """Commit once, then rest as long as the commit took, so other writers get half of the time."""
         began = time.monotonic()
         result = verb(*rows, **about)
         took = time.monotonic() - began
@@ -51,7 +54,7 @@ class ImportTarget:
         return result
 
     def prompt_ids(self, shapes: Sequence[PromptShape]) -> list[int]:
-        """The ids of prompts, in order; those that are not there are added."""
+        """Return the ids of prompts, in order; add missing prompts."""
         rows = [prompt_row(**make_prompt_values(shape, self.source)) for shape in shapes]
         self.add_prompts(rows)
         ids = {
@@ -60,30 +63,30 @@ class ImportTarget:
         return [ids[row[0]] for row in rows]
 
     def add_prompts(self, rows: Sequence[tuple]) -> int:
-        """Write prompts; how many were new."""
+        """Write prompts; return how many were new."""
         return self.write(
             self.store.insert_many, "prompts", (*COLUMNS, "import_id"), [(*row, self.import_id) for row in rows]
         )
 
     def completion(self, prompt_id: int, text: str, model: str | None, number: int = 0) -> dict[str, Any]:
-        """An answer as `Completions.add_many` takes it; without a model it is the file's."""
+        """Return an answer as `Completions.add_many` takes it; without a model it has the file's name."""
         name = model or PurePath(self.source).stem
         return {"prompt_id": prompt_id, "text": text, "model_name": name, "number": number, "import_id": self.import_id}
 
     def author(self, name: str, *, simulated: bool) -> Account:
-        """The account that stands for the file, or for one labeler of it; nobody can log in as it."""
+        """Return the account of the file, or of one labeler in it; nobody can sign in to it."""
         return self.store.accounts.by_name(name) or self.store.accounts.add(name, "labeler", simulated=simulated)
 
 
 class Inserter(Protocol):
-    """Rows of one kind on their way into the store."""
+    """Writes rows of one kind into the store."""
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
-        """Write a chunk in commits of its own; how many of the rows were new."""
+        """Write a chunk in its own commits; return how many rows were new."""
 
 
 def make_prompt_values(shape: PromptShape, source: str) -> dict[str, Any]:
-    """A prompt as `data.tables.prompts.prompt_row` takes it."""
+    """Return a prompt as the arguments of `data.tables.prompts.prompt_row`."""
     return {
         "text": shape.text,
         "messages": shape.messages,

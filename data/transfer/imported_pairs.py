@@ -1,4 +1,4 @@
-"""Imported pairs and what their files say of them: answers, pairs, and a comparison for each vote."""
+"""Imported pairs and votes: answers, pairs, and a comparison for each vote."""
 
 from __future__ import annotations
 
@@ -33,33 +33,37 @@ KNOWN_EVENTS = (
 
 
 class Pairs:
-    """Two answers to a prompt, for the labelers to judge; what the file says of them is not read."""
+    """Two answers to a prompt for the labelers; votes in the file are ignored."""
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
-        """Write the answers and the pairs."""
+        """Write the answers and the pairs; return the number of new pairs."""
         last = into.store.value("SELECT coalesce(max(id), 0) FROM pairs")
         return len(
-            {pair for pair, _, _ in _add_pairs([_judged(good) for good in chunk], into, purpose="train") if pair > last}
+            {
+                pair
+                for pair, _, _ in _add_pairs([_pair_of(good) for good in chunk], into, purpose="train")
+                if pair > last
+            }
         )
 
 
 class Preferences:
-    """Comparisons said by the file: one for each vote. Their pairs are shown to nobody."""
+    """Comparisons of a file, one for each vote. Labelers never see their pairs."""
 
     def __init__(self) -> None:
         self._authors: dict[str, Account] = {}
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
-        """Write what is not there yet: answers, pairs, comparisons. A row is new where one of its votes is."""
+        """Write new answers, pairs and comparisons. A row is new if one of its votes is."""
         votes = [
-            (good, vote, _vote_hash(good, number)) for good in chunk for number, vote in enumerate(_judged(good).votes)
+            (good, vote, _vote_hash(good, number)) for good in chunk for number, vote in enumerate(_pair_of(good).votes)
         ]
         fresh = _not_recorded(votes, into.store)
         goods = list({good.hash: good for good, _, _ in fresh}.values())
         pairs = dict(
             zip(
                 (good.hash for good in goods),
-                _add_pairs([_judged(good) for good in goods], into, purpose="import"),
+                _add_pairs([_pair_of(good) for good in goods], into, purpose="import"),
                 strict=True,
             )
         )
@@ -78,7 +82,7 @@ class Preferences:
         return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
 
     def _author(self, good: ImportRow, vote: Vote, into: ImportTarget) -> Account:
-        simulated = _judged(good).source == SIMULATED
+        simulated = _pair_of(good).source == SIMULATED
         who = f"{SIMULATED} {vote.labeler}".rstrip() if simulated else vote.labeler if into.apart else ""
         name = f"file:{into.source}" + (f" ({who})" if who else "")
         if name not in self._authors:
@@ -86,17 +90,17 @@ class Preferences:
         return self._authors[name]
 
 
-def _judged(good: ImportRow) -> PairShape:
+def _pair_of(good: ImportRow) -> PairShape:
     return good.shape.pair if isinstance(good.shape, PreferenceShape) else good.shape
 
 
 def _vote_hash(good: ImportRow, number: int) -> str:
-    """A row's only vote has the row's hash, several have one each."""
-    return good.hash if len(_judged(good).votes) == 1 else content_hash(good.hash, number)
+    """Return the row's hash for its only vote; of several votes each has its own hash."""
+    return good.hash if len(_pair_of(good).votes) == 1 else content_hash(good.hash, number)
 
 
 def _not_recorded(votes: Sequence[tuple[ImportRow, Vote, str]], store: Store) -> list[tuple[ImportRow, Vote, str]]:
-    """Those votes whose row was never imported and is no export of a comparison of this store."""
+    """Return the votes whose row is new and whose comparison this store does not have."""
 
     def known(query: str, values: list) -> set[str]:
         return {row["known"] for row in store.rows(query, [canonical_json(values)])}
@@ -107,7 +111,7 @@ def _not_recorded(votes: Sequence[tuple[ImportRow, Vote, str]], store: Store) ->
 
 
 def _add_pairs(shapes: Sequence[PairShape], into: ImportTarget, *, purpose: str) -> list[tuple[int, str, str]]:
-    """(pair, first answer, second answer) for each shape."""
+    """Write pairs; return (pair, first answer, second answer) for each shape."""
     ids = into.prompt_ids([shape.prompt for shape in shapes])
     answers = [
         into.completion(prompt_id, *answer)
@@ -121,9 +125,9 @@ def _add_pairs(shapes: Sequence[PairShape], into: ImportTarget, *, purpose: str)
     return list(zip(pairs, first, second, strict=True))
 
 
-def _event(hash: str, vote: Vote, told: tuple[int, str, str], author: Account, into: ImportTarget) -> NewComparison:
-    """The comparison of one vote. Its side comes from the hash, so that position says nothing."""
-    pair_id, *answers = told
+def _event(hash: str, vote: Vote, pair: tuple[int, str, str], author: Account, into: ImportTarget) -> NewComparison:
+    """Return the comparison of one vote. Its side comes from the hash, so position carries no information."""
+    pair_id, *answers = pair
     first_left = int(hash[-1], 16) % 2 == 0
     left, right = answers if first_left else answers[::-1]
     id, simulated = hash[:32], author.simulated
@@ -149,18 +153,18 @@ def _verdict(vote: Vote, first_left: bool) -> str:
 
 
 def _assignment(event: NewComparison) -> tuple:
-    """A simulated labeler, as every one, has a pair once, by an assignment."""
+    """Return an assignment for a simulated labeler, who has each pair once, as every labeler."""
     held = {"expires_at": now(), "created_at": now()}
     return tuple({**event, **held}[name] for name in ASSIGNMENT)
 
 
 def _assigned(events: Sequence[NewComparison], into: ImportTarget) -> set[str]:
     wanted = [event["assignment_id"] for event in events if event["assignment_id"]]
-    found = (
+    rows = (
         into.store.rows(
             "SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [canonical_json(wanted)]
         )
         if wanted
         else []
     )
-    return {row["id"] for row in found}
+    return {row["id"] for row in rows}

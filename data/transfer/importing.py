@@ -1,9 +1,8 @@
-"""Import: the rows of files into the store, all or nothing, and nothing twice.
+"""Import: rows of files into the store, all or nothing, and no row twice.
 
-The files are read through once before anything is written, so that a bad line is named with the number of good ones. The
-rows are then written by chunks, which nobody sees, and count from one small commit on. Labelers never wait for more than a
-chunk, memory holds no more than a chunk, and what an import that breaks off leaves behind counts nowhere and is taken out
-by the next one (`data.tables.imports`).
+The files are surveyed before anything is written, so an error names the bad line and the number of good rows. The
+rows are then written in chunks that count only after one last small commit. Labelers wait for a chunk at most, and
+memory holds one chunk. The next import removes the rest of an import that broke off (`data.tables.imports`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from data.transfer.progress_bar import Progress, ignore_progress
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be imported and how: see `import_files`."""
+    """The files to import and the way to do it: see `import_files`."""
 
     files: tuple[ImportFile, ...]
     what: str
@@ -49,7 +48,7 @@ def import_file(
     by: str = "command line",
     project: str = "",
 ) -> dict:
-    """`import_files` for one file; `name` stands for its own where that is not it (an upload)."""
+    """Import one file: `import_files`. `name` replaces its own name (an upload)."""
     return import_files(store, [ImportFile.at(path, name)], what, form=form, skip_bad=skip_bad, by=by, project=project)
 
 
@@ -64,11 +63,12 @@ def import_files(
     progress: Progress = ignore_progress,
     project: str = "",
 ) -> dict:
-    """Import prompts, instructions, preferences, pairs or completions -> {read, added, duplicate, rejected[, rejected_file]}.
+    """Import prompts, instructions, preferences, pairs or completions.
 
-    Several files are one import: all or nothing. `by` is who does it; `progress` is told of every chunk; `project` names the labeling
-    project that pairs and comparisons go to, Standard where it is empty. Raises BadInput that names the file and the line; with
-    `skip_bad` bad rows go to FILE.rejected.jsonl with their line and reason instead.
+    Returns {read, added, duplicate, rejected[, rejected_file]}. Several files are one import: all or nothing. `by` is
+    the actor in the audit list; `progress` is called for every chunk; `project` names the labeling project of pairs
+    and comparisons (empty: Standard). Raises BadInput that names the file and the line. With `skip_bad`, bad rows go
+    to FILE.rejected.jsonl with their line and reason instead.
     """
     plan = Plan(tuple(files), what, form, progress, find_project_id(store, what, project))
     with store.imports.exclusive():
@@ -84,7 +84,7 @@ def import_files(
         except BaseException:
             store.imports.remove(id)
             raise
-        result = {
+        result: dict[str, int | str] = {
             "read": survey.good + survey.bad,
             "added": added,
             "duplicate": survey.good - added,
@@ -102,16 +102,22 @@ def import_files(
 
 
 def find_project_id(store: Store, what: str, name: str) -> int:
-    """The labeling project that rows of a kind go to, Standard without a name. Raises BadInput for one that is not there, or rows of none."""
+    """Return the labeling project for rows of a kind, Standard without a name.
+
+    Raises BadInput for an unknown project, and for rows that belong to no project.
+    """
     if not name:
         return STANDARD_PROJECT[0]
     if what not in IN_PROJECTS:
-        raise BadInput(f"{what} belong to no labeling project", "Leave the project away.", field="project")
+        raise BadInput(f"{what} belong to no labeling project", "Leave out the project.", field="project")
     return store.projects.by_name(name).id
 
 
 def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
-    """Read the files again and write them, all but the last commit. Raises BadInput where they are not what was surveyed."""
+    """Read the files again and write them, without the last commit; return the number of new rows.
+
+    Raises BadInput if a file changed since the survey.
+    """
     again, added, pace = Survey(), 0, Pace()
     inserter: Inserter = INSERTERS[plan.what]()
     for file in plan.files:
@@ -128,7 +134,7 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
 
 
 def _survey(plan: Plan) -> Survey:
-    """Read as `_written` will, as many calls deep: that decides whether a row is nested too deeply."""
+    """Survey the files at the call depth of `_written`, which decides whether a row is nested too deeply."""
     survey, meter = Survey(), Meter([file.path for file in plan.files])
     for file in plan.files:
         for _ in _chunks(_good(file, plan, survey, meter), Pace()):
@@ -149,7 +155,7 @@ def _chunks(goods: Iterator[ImportRow], pace: Pace) -> Iterator[list[ImportRow]]
 
 
 def _write_rejected(store: Store, plan: Plan) -> list[Path]:
-    """The bad rows beside each file, or in the home where nothing can be written beside it."""
+    """Write the bad rows next to each file, or into the home if that folder is read-only."""
     written = []
     for file in plan.files:
         bad = (checked for checked in check_rows(file, plan.what, plan.form) if checked.reason)
@@ -163,10 +169,10 @@ def _write_rejected(store: Store, plan: Plan) -> list[Path]:
 
 
 def _reasons(first: CheckedRow, others: Iterator[CheckedRow]) -> Iterator[dict]:
-    for one in chain((first,), others):
-        yield {"line": one.line, "reason": one.reason, "row": one.row}
+    for checked in chain((first,), others):
+        yield {"line": checked.line, "reason": checked.reason, "row": checked.row}
 
 
 def _writable(folder: Path) -> bool:
-    """Whether files may be put there; root may do what the folder's mode forbids, and does not."""
+    """Return whether the folder's mode allows writing, also for root."""
     return access(folder, W_OK) and bool(folder.stat().st_mode & 0o222)

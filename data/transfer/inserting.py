@@ -1,4 +1,7 @@
-"""Imported shapes into the store, a chunk at a time. What is written bears the import's number and counts once that is done."""
+"""Inserters: each writes imported shapes into the store, a chunk at a time.
+
+Written rows have the import's number and count once the import is complete.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,17 @@ from data.transfer.occurrence_counts import Occurrences
 KNOWN_COMPLETIONS = "SELECT id FROM completions WHERE id IN (SELECT value FROM json_each(?))"
 UNPAIRED = """
 SELECT rowid, id, prompt_id, text FROM completions AS c WHERE id IN (SELECT value FROM json_each(?))
-AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = c.prompt_id AND c.id IN (p.first_id, p.second_id)) ORDER BY rowid
+AND NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = c.prompt_id AND c.id IN (p.first_id, p.second_id))
+ORDER BY rowid
 """
 EARLIER = "SELECT id, text FROM completions WHERE prompt_id = ? AND rowid < ? ORDER BY rowid DESC LIMIT 16"
 
 
 class Prompts:
-    """Prompts are the same where their normalised texts are."""
+    """Prompts are equal if their normalised texts are."""
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
-        """Write the prompts."""
+        """Write the prompts; return how many were new."""
         return into.add_prompts([prompt_row(**make_prompt_values(good.shape, into.source)) for good in chunk])
 
 
@@ -33,7 +37,7 @@ class Instructions:
     """Instruction rows, each with its prompt."""
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
-        """Write the prompts, which know their turns and their family, and the rows."""
+        """Write the prompts, with their turns and family, and the rows; return how many were new."""
         into.add_prompts([prompt_row(**make_prompt_values(good.shape.prompt, into.source)) for good in chunk])
         prepared = into.store.instructions.prepare(
             {
@@ -50,13 +54,13 @@ class Instructions:
 
 
 class Completions:
-    """Answers of models elsewhere. Each waits in a pair with an earlier one for its prompt."""
+    """Completions of models elsewhere, each in a pair with an earlier one for its prompt."""
 
     def __init__(self) -> None:
         self._seen = Occurrences()
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
-        """Write the completions and their pairs."""
+        """Write the completions and their pairs; return how many completions were new."""
         shapes: list[CompletionShape] = [good.shape for good in chunk]
         ids = into.prompt_ids([shape.prompt for shape in shapes])
         rows = [self._row(prompt_id, shape, into) for prompt_id, shape in zip(ids, shapes, strict=True)]
@@ -77,7 +81,7 @@ class Completions:
 
 
 IN_PROJECTS = ("preferences", "pairs", "completions")
-"""Kinds of rows of which pairs are made, which belong to a labeling project."""
+"""Kinds of rows that become pairs of a labeling project."""
 INSERTERS: dict[str, Callable[[], Inserter]] = {
     "prompts": Prompts,
     "instructions": Instructions,
@@ -88,14 +92,15 @@ INSERTERS: dict[str, Callable[[], Inserter]] = {
 
 
 def _partners(ids: Sequence[str], store: Store) -> list[tuple[int, str, str]]:
-    """Each answer that is in no pair with an earlier answer to its prompt, of another text where there is one, drawn by its id.
+    """Pair each answer without a pair with an earlier answer to its prompt, chosen by its id.
 
-    So every answer is in a pair, any two models meet, and the pairs of a prompt hang together.
+    Prefers an answer with another text. Every answer is in a pair, any two models can meet, and the pairs of a prompt
+    are connected.
     """
     drawn = []
     for row in store.rows(UNPAIRED, [canonical_json(ids)]):
         earlier = store.rows(EARLIER, [row["prompt_id"], row["rowid"]])
-        choices = [one for one in earlier if one["text"] != row["text"]] or earlier
+        choices = [other for other in earlier if other["text"] != row["text"]] or earlier
         if choices:
             drawn.append((row["prompt_id"], row["id"], choices[int(row["id"][:8], 16) % len(choices)]["id"]))
     return drawn

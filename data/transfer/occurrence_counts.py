@@ -1,4 +1,4 @@
-"""How often something was met so far, for more things than memory should hold: counted in a private file that SQLite deletes."""
+"""Counts of contents that do not fit into memory, in a private file that SQLite deletes."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class Occurrences:
         self._database.execute("CREATE TABLE seen (hash TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
 
     def before(self, *parts: object) -> int:
-        """How often this content was met before now."""
+        """Count this content; return how often it occurred before."""
         return self._database.execute(COUNT, [content_hash(*parts)]).fetchone()[0] - 1

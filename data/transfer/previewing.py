@@ -1,4 +1,4 @@
-"""What is in files before they are imported: counts, the first rows as they would be kept, and what is there already. Nothing is written."""
+"""Preview of files before an import: counts, first rows as stored, and duplicates. Nothing is written."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from data.formats import AUTO, detect_format, guess_content
+from data.formats import AUTO, Shape, detect_format, guess_content
 from data.formats.opening import Meter
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
 from data.ids import canonical_json, content_hash
@@ -23,9 +23,9 @@ from data.transfer.progress_bar import Progress, ignore_progress
 
 SHOWN = 5
 COMPARED = 5000
-"""Rows among which near-duplicates are looked for, which takes a second; of a larger file its first ones."""
+"""Rows that are searched for near-duplicates, in one second; of a larger file the first ones."""
 AT_ONCE = 250
-KNOWN = {  # which of these identities the store has
+KNOWN = {
     "prompts": "SELECT hash FROM prompts WHERE hash IN (SELECT value FROM json_each(?))",
     "instructions": "SELECT hash FROM instructions WHERE hash IN (SELECT value FROM json_each(?))",
     "preferences": "SELECT source_hash FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?))",
@@ -33,10 +33,11 @@ KNOWN = {  # which of these identities the store has
 
 
 class Preview(NamedTuple):
-    """What a person sees before an import. `first_bad` is one line, None where every row is good.
+    """The preview of an import. `first_bad` is one line, None if every row is good.
 
-    `shown`: the first good rows as they would be kept; `wrong`: the first bad ones as {file, line, reason}. `duplicate`: good rows that an
-    earlier one or the store has already; `near`: others, among the first `COMPARED`, that nearly repeat an earlier one.
+    `shown` holds the first good rows as stored; `wrong` the first bad ones as {file, line, reason}. `duplicate`
+    counts good rows that an earlier row or the store has; `near` counts others, among the first `COMPARED`, that
+    nearly repeat an earlier one.
     """
 
     what: str
@@ -59,14 +60,16 @@ def preview(
     store: Store | None = None,
     progress: Progress = ignore_progress,
 ) -> Preview:
-    """What is in the files; without `what` it is guessed from the first row, without a store only the files are looked at for duplicates.
+    """Preview the files.
 
-    Raises BadInput where a file cannot be read as rows at all.
+    Without `what` the first row decides it. Without a store only the files are searched for duplicates. Raises
+    BadInput if a file cannot be read as rows.
     """
     what = what or guess_content(
         next((checked.row for file in files for checked in islice(check_rows(file, "prompts", AUTO), 1)), {})
     )
-    survey, formats, shown, wrong, meter = Survey(), Counter(), [], [], Meter([file.path for file in files])
+    survey, meter = Survey(), Meter([file.path for file in files])
+    formats, shown, wrong = Counter[str](), list[dict](), list[dict]()
     twice = _Twice(what, store)
     for file in files:
         for checked in check_rows(file, what, form, meter):
@@ -80,14 +83,14 @@ def preview(
             elif len(wrong) < SHOWN:
                 wrong.append({"file": file.name, "line": checked.line, "reason": checked.reason})
     first_bad = str(survey.refusal(what, files)) if survey.bad or not survey.good else None
-    told = survey.votes if what == "preferences" else 0, len(survey.labelers - {""})
+    votes = survey.votes if what == "preferences" else 0, len(survey.labelers - {""})
     return Preview(
-        what, dict(formats), survey.good, survey.bad, *told, twice.count(), twice.near(), first_bad, shown, wrong
+        what, dict(formats), survey.good, survey.bad, *votes, twice.count(), twice.near(), first_bad, shown, wrong
     )
 
 
 class _Twice:
-    """Counts rows that are there already: earlier in the files, or in the store."""
+    """Counts duplicates: rows that occur earlier in the files, or in the store."""
 
     def __init__(self, what: str, store: Store | None) -> None:
         self._what, self._store = what, store
@@ -96,7 +99,7 @@ class _Twice:
         self._texts: list[str] = []
 
     def add(self, good: ImportRow) -> None:
-        """Look at one row."""
+        """Check one row."""
         identity = _identity(good, self._what)
         if self._seen.before(identity):
             self._duplicate += 1
@@ -108,12 +111,12 @@ class _Twice:
             self._texts.append(_text(good.shape))
 
     def count(self) -> int:
-        """Rows that were there already."""
+        """Return the number of duplicates."""
         self._ask()
         return self._duplicate
 
     def near(self) -> int:
-        """Rows that nearly repeat an earlier one of the files."""
+        """Return the number of rows that nearly repeat an earlier one of the files."""
         firsts = find_near_duplicates(self._texts)
         return sum(int(first) != place for place, first in enumerate(firsts))
 
@@ -124,7 +127,7 @@ class _Twice:
 
 
 def _identity(good: ImportRow, what: str) -> str:
-    """What makes two rows one when they are imported."""
+    """Return the key by which an import treats two rows as equal."""
     shape = good.shape
     if isinstance(shape, PromptShape):
         return prompt_hash(shape.text)
@@ -135,8 +138,8 @@ def _identity(good: ImportRow, what: str) -> str:
     return good.hash
 
 
-def _text(shape: Any) -> str:
-    """What of a row is compared with others for likeness."""
+def _text(shape: Shape) -> str:
+    """Return the text of a row that is compared with others."""
     if isinstance(shape, PromptShape):
         return shape.text
     if isinstance(shape, InstructionShape):
@@ -147,7 +150,7 @@ def _text(shape: Any) -> str:
     return "\n".join([judged.prompt.text, *(text for text, _ in judged.answers)])
 
 
-def _kept(shape: Any) -> dict:
-    """A shape's texts by name, without what it does not say."""
+def _kept(shape: Shape) -> dict:
+    """Return a shape's texts by name, without empty ones."""
     judged = shape.pair if isinstance(shape, PreferenceShape) else shape
     return {name: value for name, value in asdict(judged).items() if value not in (None, "", (), [])}

@@ -1,4 +1,4 @@
-"""How far files are read: what whoever looks is told, and a bar on a terminal, one line that is written over."""
+"""Progress of reading files: a callback, and a bar on a terminal that rewrites one line."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from typing import TextIO
 
 Progress = Callable[[str, int, float | None], None]
-"""(what is done, rows so far, share of all between 0 and 1 or None where nobody knows) -> nothing."""
+"""(stage, rows so far, share between 0 and 1 or None if unknown) -> nothing."""
 WIDTH, EVERY = 24, 0.1  # characters, seconds between two lines
 
 
 def ignore_progress(stage: str, done: int, share: float | None) -> None:
-    """Where nobody looks."""
+    """Do nothing."""
 
 
 class ProgressBar:
-    """`bar(stage, done, share)` draws. Use as a context, which ends the line."""
+    """`bar(stage, done, share)` draws. Use it as a context, which clears the line."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream, self._drawn = stream, 0.0
@@ -32,7 +32,7 @@ class ProgressBar:
             self._stream.flush()
 
     def __call__(self, stage: str, done: int, share: float | None) -> None:
-        """Draw, ten times a second at most, and at the end."""
+        """Draw at most ten times a second, and at the end."""
         moment = time.monotonic()
         if not self._shown or (share != 1 and moment - self._drawn < EVERY):
             return
@@ -42,7 +42,7 @@ class ProgressBar:
 
 
 def format_line(stage: str, done: int, share: float | None) -> str:
-    """What is drawn: a bar where the share is known, and the count."""
+    """Return the line: a bar if the share is known, and the count."""
     if share is None:
         return f"{done:,} rows {stage}"
     filled = int(WIDTH * share)

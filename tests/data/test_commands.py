@@ -93,7 +93,7 @@ def test_simulated_labels_of_a_file_go_to_the_project_that_is_named(call, given,
         (
             "prompts",
             [],
-            {"error": "prompts belong to no labeling project", "remedy": "Leave the project away.", "field": "project"},
+            {"error": "prompts belong to no labeling project", "remedy": "Leave out the project.", "field": "project"},
         ),
     ],
 )

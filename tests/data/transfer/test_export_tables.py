@@ -249,7 +249,7 @@ def test_the_card_tells_agreement_guideline_and_what_was_left_out(store, add_pai
     export_dataset(store, tmp_path / "dataset", ExportRequest("preferences"))
     card = (tmp_path / "dataset" / "README.md").read_text()
     assert "- person: 50.0% (" in card  # agreed, differed, half
-    assert "on 3 pairs judged by two or more" in card
+    assert "on 3 pairs with two or more labelers" in card
     assert "- left out, tie: 1" in card
     assert f"### Guideline of Standard, version 1 (5 rows)\n\n> {store.projects.guideline(1).text}" in card
     assert "mina" not in card
