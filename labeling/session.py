@@ -90,7 +90,10 @@ class Session:
 
         An answer to an undone item replaces the withdrawal without naming it.
         """
-        (check_ranking if isinstance(answer, RankingAnswer) else check_answer)(answer)
+        if isinstance(answer, RankingAnswer):
+            check_ranking(answer)
+        else:
+            check_answer(answer)
         with self.store.transaction():
             earlier = self.events.find(answer.id)
             if earlier:
@@ -109,7 +112,7 @@ class Session:
         if kind not in SKIPS:
             raise Refusal("skip_kind", kind=kind)
         with self.store.transaction():
-            mine = self._own_assignment(assignment)
+            mine = self.find_assignment(assignment)
             if self.events.is_skipped(mine.id):
                 return
             if not getattr(self.project(assignment).form, kind):
@@ -124,10 +127,10 @@ class Session:
         """Withdraw the labeler's latest answer and return its item. While that item is open, undo returns it again."""
         with self.store.transaction():
             running = self.queue.running_lease()
-            if self._is_reopened(running):
+            if running and self._is_reopened(running):
                 return self.items.build_item(self.queue.hand_out(running))
             last = self.events.latest_answer(self.labeler.id, rankings=self.rankings)
-            if last is None:
+            if last is None or last.assignment_id is None:
                 raise Refusal("nothing_to_undo")
             if running:
                 self.queue.end_lease(running)
@@ -160,7 +163,7 @@ class Session:
 
     def draft(self, assignment: str) -> dict[str, Any]:
         """Return this labeler's draft for the item."""
-        return self.store.drafts.get(self._own_assignment(assignment).id)
+        return self.store.drafts.get(self.find_assignment(assignment).id)
 
     def save_draft(self, assignment: str, **content: object) -> None:
         """Replace the draft for the item (rationale, edit, edited, verdict, aspects, places)."""
@@ -179,15 +182,15 @@ class Session:
 
     def past_answer(self, assignment: str) -> PastAnswer:
         """Return the labeler's own answer to an item; a correction supersedes its id."""
-        return self.items.past_answer(self._own_assignment(assignment))
+        return self.items.past_answer(self.find_assignment(assignment))
 
     def project(self, assignment: str) -> Project:
         """Return the project of an item."""
-        return self.store.projects.get(self._own_assignment(assignment).project_id)
+        return self.store.projects.get(self.find_assignment(assignment).project_id)
 
     def guideline(self, assignment: str) -> str:
         """Return the guideline version with which the item was shown, as Markdown."""
-        mine = self._own_assignment(assignment)
+        mine = self.find_assignment(assignment)
         return self.store.projects.guideline(mine.project_id, mine.guideline_version).text
 
     def progress(self) -> Progress:
@@ -208,14 +211,15 @@ class Session:
             pairs, seconds = self.queue.held_by_others()
         return Empty("others_hold", pairs, max(1, -int(-seconds // 60))) if pairs else Empty("all_done")
 
-    def _own_assignment(self, assignment: str) -> Assignment:
+    def find_assignment(self, assignment: str) -> Assignment:
+        """Return the labeler's own assignment with this id. Raises `Refused` if it belongs to another labeler."""
         mine = self.queue.find(assignment) if re.fullmatch(r"[A-Za-z0-9-]{1,64}", assignment) else None
         if mine is None:
             raise Refusal("not_yours")
         return mine
 
     def _own_unskipped(self, assignment: str) -> Assignment:
-        mine = self._own_assignment(assignment)
+        mine = self.find_assignment(assignment)
         if self.events.is_skipped(mine.id):
             raise Refusal("already_skipped")
         return mine
@@ -241,7 +245,7 @@ class Session:
             raise Refusal("id_taken")
         if earlier.verdict != answer.verdict:
             raise Refusal("already_answered")
-        if not self.items.is_recorded(answer, earlier, self._own_assignment(answer.assignment)):
+        if not self.items.is_recorded(answer, earlier, self.find_assignment(answer.assignment)):
             raise Refusal("id_taken")
         return make_receipt(earlier)
 
@@ -263,4 +267,4 @@ def replaced_event(answer: Answer | RankingAnswer, latest: Event | None) -> str 
 
 def make_receipt(event: Event) -> Receipt:
     """Return the receipt of a recorded event."""
-    return Receipt(event.id, event.assignment_id, event.verdict, event.late, event.created_at)
+    return Receipt(event.id, event.assignment_id or "", event.verdict, event.late, event.created_at)

@@ -20,6 +20,7 @@ import numpy as np
 from data.errors import BadInput
 from data.records import Account, Completion, Prompt
 from data.store import Store
+from labeling.queue.items import shown_ids
 from labeling.queue.leases import OVERLAP, Queue
 from labeling.session import Answer, Session
 
@@ -117,8 +118,8 @@ def answer_next(session: Session, gold: RubricScores, beta: float, rng: random.R
     item = session.next()
     if item is None:
         return False
-    assignment = session.queue.find(item.assignment)
-    verdict = perceive(beta * (gold(assignment.left_id) - gold(assignment.right_id)), rng)
+    left, right = shown_ids(session.find_assignment(item.assignment))
+    verdict = perceive(beta * (gold(left) - gold(right)), rng)
     session.submit(Answer(secrets.token_hex(16), item.assignment, verdict))
     return True
 

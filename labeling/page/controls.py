@@ -59,8 +59,8 @@ def header(language: str, account: Account, progress: Progress, item: ItemView |
 
 def _languages(language: str) -> str:
     buttons = "".join(
-        f"<button type=button id=to_{code} data-act=language data-value={code} lang={code} {_pressed(code == language)}>"
-        f"{say(code, 'language_sign')}</button>"
+        f"<button type=button id=to_{code} data-act=language data-value={code} lang={code} "
+        f"{_pressed(code == language)}>{say(code, 'language_sign')}</button>"
         for code in TEXTS
     )
     return f'<span class=languages role=group aria-label="{say(language, "language")}">{buttons}</span>'
@@ -104,7 +104,8 @@ def _others(language: str, item: ItemView, view: str) -> Sequence[str]:
     buttons = []
     if form.both_bad:
         act = ("all_bad", "rank", "all_bad") if item.kind == "ranking" else ("both_bad", "say", "both_bad")
-        buttons.append(button(language, *act, key="0", more=_pressed(not is_open and item.past.verdict == act[0])))
+        is_pressed = item.past is not None and item.past.verdict == act[0]
+        buttons.append(button(language, *act, key="0", more=_pressed(is_pressed)))
     if is_open and form.skip:
         buttons.append(button(language, "skip", "panel", "reasons", key="s"))
     if is_open and form.flag:

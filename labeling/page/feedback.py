@@ -19,7 +19,7 @@ commit."""
 
 
 class RawAgreement(NamedTuple):
-    """`rate` and `pairs` of `labeling.quality.agreement.Agreement`, without the interval, which costs most of the time."""
+    """`rate` and `pairs` of `labeling.quality.agreement.Agreement`, without the costly interval."""
 
     rate: float | None
     pairs: int

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.tables.assignments import Assignment
 from data.tables.projects import Project
+from labeling.queue.items import shown_ids
 from labeling.session import Item, PastAnswer, RankingItem, Session
 
 
@@ -36,7 +37,7 @@ class ItemView:
 
 def view_item(session: Session, item: Item | RankingItem, past: PastAnswer | None = None) -> ItemView:
     """Return the view of an item that this session handed out, or of a past one."""
-    assignment = session.queue.find(item.assignment)
+    assignment = session.find_assignment(item.assignment)
     kind = "ranking" if isinstance(item, RankingItem) else "pair"
     return ItemView(
         assignment=item.assignment,
@@ -53,8 +54,8 @@ def view_item(session: Session, item: Item | RankingItem, past: PastAnswer | Non
 
 def turns(session: Session, assignment: Assignment, text: str) -> tuple[tuple[str, str], ...]:
     """Return the prompt as the turns of a conversation; a plain prompt is a single turn of the user."""
-    shown = assignment.positions[0] if assignment.positions else assignment.left_id
-    messages = session.store.prompts.get(session.store.completions.get(shown).prompt_id).messages
+    completion = session.store.completions.get(shown_ids(assignment)[0])
+    messages = session.store.prompts.get(completion.prompt_id).messages
     return tuple((turn["role"], turn["content"]) for turn in messages) if messages else (("user", text),)
 
 

@@ -45,7 +45,8 @@ SCRIPT_TEXTS = (
 FRAME = (
     "<div id=desk><header id=header></header><div id=screen></div><div id=form></div>"
     "<div id=line><p id=status role=status aria-live=polite></p><button type=button id=try_again class=first "
-    "data-act=retry data-key=enter aria-keyshortcuts=Enter hidden><kbd aria-hidden=true>⏎</kbd><span></span></button><span id=hold></span></div>"
+    "data-act=retry data-key=enter aria-keyshortcuts=Enter hidden><kbd aria-hidden=true>⏎</kbd><span></span></button>"
+    "<span id=hold></span></div>"
     "<div id=controls></div><div id=panels></div></div>"
 )
 

@@ -105,10 +105,11 @@ def effects(language: str, progress: Progress, effect: Effect) -> Sequence[str]:
     """Return lines on the labeler's own verdicts, agreement if known, and the newest reward model."""
     agreement = effect.agreement
     lines = [say(language, "effect_yours", total=progress.total, today=progress.today)]
-    if agreement is not None and agreement.rate is None:
-        lines.append(say(language, "effect_no_agreement"))
-    elif agreement is not None:
-        lines.append(say(language, "effect_agreement", rate=round(agreement.rate * 100), pairs=agreement.pairs))
+    if agreement is not None:
+        if agreement.rate is None:
+            lines.append(say(language, "effect_no_agreement"))
+        else:
+            lines.append(say(language, "effect_agreement", rate=round(agreement.rate * 100), pairs=agreement.pairs))
     if effect.accuracy is None:
         return [*lines, say(language, "effect_no_model")]
     return [*lines, say(language, "effect_model", rate=round(effect.accuracy * 100))]

@@ -70,7 +70,7 @@ def labeler_figures(
     firsts: Mapping[int, str],
     skips: Mapping[int, int],
 ) -> list[LabelerFigures]:
-    """Return the figures of everybody in these current events, most comparisons first, then of labelers who only ranked.
+    """Return the figures of every labeler in these current events, most comparisons first, then of pure rankers.
 
     `votes`: of these events and of rankings. `ranked`: rankings per labeler. `firsts`: the first completion of every
     gold pair. `skips`: items that each labeler skipped.

@@ -139,14 +139,14 @@ def build_groups(store: Store, events: np.ndarray, whole: ReportAndPairs) -> lis
     """
     names = {project.id: project.name for project in store.projects.all()}
     versions = events["project"].astype(np.int64) * VERSIONS + events["version"]
-    groups = [Group("project", names[id], *rest) for id, *rest in _by(events, events["project"], whole)]
+    groups = [Group("project", names[id], report, pairs) for id, report, pairs in _by(events, events["project"], whole)]
     groups += [
-        Group("guideline", f"{names[id // VERSIONS]}, version {id % VERSIONS}", *rest)
-        for id, *rest in _by(events, versions, whole)
+        Group("guideline", f"{names[id // VERSIONS]}, version {id % VERSIONS}", report, pairs)
+        for id, report, pairs in _by(events, versions, whole)
     ]
     return groups + [
-        Group("batch", public_id(RUN, id) if id else "imported or by hand", *rest)
-        for id, *rest in _by(events, events["run"], whole)
+        Group("batch", public_id(RUN, id) if id else "imported or by hand", report, pairs)
+        for id, report, pairs in _by(events, events["run"], whole)
     ]
 
 
@@ -188,6 +188,10 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
     stored = []
     for id, count in comparisons.items():
         at = place.get(id)
-        fitted = (None, None) if at is None else (float(model.discrimination[at]), float(model.error[at]))
-        stored.append(LabelerWeight(id, weights[id], *fitted, count))
+        discrimination, error = (None, None) if at is None else (model.discrimination[at], model.error[at])
+        stored.append(LabelerWeight(id, weights[id], _number(discrimination), _number(error), count))
     return store.labeler_weights.add("+".join(sources), int(model.votes.sum()), stored, by=by)
+
+
+def _number(value: np.floating | None) -> float | None:
+    return None if value is None else float(value)

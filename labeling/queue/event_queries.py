@@ -21,7 +21,8 @@ class EventQueries:
 
     def find(self, id: str) -> Event | None:
         """Return the event with this id, None if there is none."""
-        sql = "SELECT 'comparisons' FROM comparisons WHERE id = ?1 UNION ALL SELECT 'rankings' FROM rankings WHERE id = ?1"
+        sql = """SELECT 'comparisons' FROM comparisons WHERE id = ?1
+            UNION ALL SELECT 'rankings' FROM rankings WHERE id = ?1"""
         table = self.store.value(sql, [id])
         return self._get(table, id) if table else None
 
@@ -31,7 +32,8 @@ class EventQueries:
         None if it was never answered.
         """
         table, key = ("rankings", "task_id") if assignment.task_id else ("comparisons", "pair_id")
-        sql = f"SELECT c.id FROM {table} AS c WHERE c.{key} = ? AND c.assignment_id = ? AND {NOT_SUPERSEDED.format(table=table)}"
+        sql = f"""SELECT c.id FROM {table} AS c WHERE c.{key} = ? AND c.assignment_id = ?
+            AND {NOT_SUPERSEDED.format(table=table)}"""
         return self._get(table, self.store.value(sql, [getattr(assignment, key), assignment.id]))
 
     def latest_answer(self, labeler_id: int, *, rankings: bool = False) -> Event | None:
@@ -64,8 +66,8 @@ class EventQueries:
         self.store.insert("skips", {"assignment_id": assignment, "kind": kind, "reason": reason, "created_at": now()})
 
     def _newest(self, table: str, labeler_id: int) -> str | None:
-        sql = f"""SELECT c.id FROM {table} AS c WHERE c.labeler_id = ? AND c.assignment_id IS NOT NULL AND c.verdict != '{WITHDRAWN}'
-            AND {NOT_SUPERSEDED.format(table=table)} ORDER BY c.rowid DESC LIMIT 1"""
+        sql = f"""SELECT c.id FROM {table} AS c WHERE c.labeler_id = ? AND c.assignment_id IS NOT NULL
+            AND c.verdict != '{WITHDRAWN}' AND {NOT_SUPERSEDED.format(table=table)} ORDER BY c.rowid DESC LIMIT 1"""
         return self.store.value(sql, [labeler_id])
 
     def _get(self, table: str, id: str | None) -> Event | None:

@@ -10,13 +10,14 @@ from data.tables.assignments import Assignment, assignment_from_row
 from data.tables.rankings import Ranking
 from data.tables.verdicts import WITHDRAWN
 from labeling.queue.event_queries import Event, EventQueries
-from labeling.queue.items import Answer, Item, PastAnswer, RankingAnswer, RankingItem
+from labeling.queue.items import Answer, Item, PastAnswer, RankingAnswer, RankingItem, shown_ids
 from labeling.queue.validation import edited_side
 from labeling.texts.translate import Refusal
 
 ANSWERED = """SELECT a.* FROM assignments AS a WHERE a.labeler_id = :me AND a.done = 1
     AND NOT EXISTS (SELECT 1 FROM skips AS s WHERE s.assignment_id = a.id)
-    AND (:before IS NULL OR (a.created_at, a.id) < (SELECT b.created_at, b.id FROM assignments AS b WHERE b.id = :before))
+    AND (:before IS NULL
+        OR (a.created_at, a.id) < (SELECT b.created_at, b.id FROM assignments AS b WHERE b.id = :before))
     ORDER BY a.created_at DESC, a.id DESC LIMIT :limit"""
 
 
@@ -34,7 +35,7 @@ class History:
             return RankingItem(
                 assignment.id, prompt.text, tuple(completion.text for completion in completions), assignment.expires_at
             )
-        left, right = self.store.completions.get(assignment.left_id), self.store.completions.get(assignment.right_id)
+        left, right = (self.store.completions.get(id) for id in shown_ids(assignment))
         prompt = self.store.prompts.get(left.prompt_id)
         return Item(assignment.id, prompt.text, left.text, right.text, assignment.expires_at)
 
@@ -55,7 +56,7 @@ class History:
     def draft_of(self, event: Event, assignment: Assignment) -> dict[str, Any]:
         """Return the content of an event as a draft."""
         if isinstance(event, Ranking):
-            places = [event.places[id] for id in assignment.positions] if event.places else []
+            places = [event.places[id] for id in shown_ids(assignment)] if event.places else []
             return {"rationale": self.store.rankings.rationale(event.id) or "", "places": places}
         edit = self.store.comparisons.edit(event.id)
         return {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from data.tables.assignments import Assignment
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -115,3 +117,12 @@ class PastAnswer:
     edit: str | None = None
     edited: str | None = None
     places: tuple[int, ...] = ()
+
+
+def shown_ids(assignment: Assignment) -> tuple[str, ...]:
+    """Return the completion ids in the order shown: a ranking's positions, or left and right."""
+    if assignment.positions is not None:
+        return assignment.positions
+    if assignment.left_id is None or assignment.right_id is None:
+        raise ValueError(f"the assignment {assignment.id!r} has neither positions nor sides")
+    return assignment.left_id, assignment.right_id

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from data.clock import now
 from data.ids import canonical_json
@@ -31,7 +32,9 @@ MOST_ABANDONED = 50
 MINE = "SELECT a.* FROM assignments AS a WHERE a.labeler_id = :me"
 GOLD = """SELECT g.pair_id FROM gold AS g JOIN pairs AS p ON p.id = g.pair_id WHERE p.project_id = :project
     AND NOT EXISTS (SELECT 1 FROM assignments AS mine WHERE mine.pair_id = g.pair_id AND mine.labeler_id = :me)"""
-REPEATABLE = """SELECT * FROM (SELECT * FROM assignments WHERE labeler_id = :me ORDER BY created_at DESC LIMIT :within OFFSET :after) AS a
+REPEATABLE = """SELECT * FROM (
+        SELECT * FROM assignments WHERE labeler_id = :me ORDER BY created_at DESC LIMIT :within OFFSET :after
+    ) AS a
     WHERE a.project_id = :project AND a.pair_id IS NOT NULL AND a.done AND NOT a.gold AND a.repeats IS NULL
     AND NOT EXISTS (SELECT 1 FROM assignments AS again WHERE again.repeats = a.id)
     AND EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)
@@ -135,7 +138,7 @@ class Queue:
         return any(selection.exists() for project in self.projects() for selection in self.selections(project))
 
     def held_by_others(self) -> tuple[int, float]:
-        """Return how many items new to this labeler are leased to others, and the seconds until the first lease ends."""
+        """Count the unseen items that are leased to others, and return the seconds until the first lease ends."""
         unseen = " AND ".join(
             UNSEEN.format(column=column, key=column).replace("q.", "a.") for column in ("pair_id", "task_id")
         )
@@ -167,22 +170,21 @@ class Queue:
             return self._assign_pair(project, id)
         positions = list(self.store.rankings.task(id).completion_ids)
         self.rng.shuffle(positions)
-        return self._insert(project, task_id=id, positions=tuple(positions))
+        return self._insert(project, {"task_id": id, "positions": tuple(positions)})
 
     def _assign_pair(self, project: Project, id: int, *, gold: bool = False) -> Assignment:
         pair = self.store.pairs.get(id)
         swapped = self.rng.random() >= 0.5
         left, right = (pair.second_id, pair.first_id) if swapped else (pair.first_id, pair.second_id)
-        return self._insert(project, pair_id=id, left_id=left, right_id=right, gold=gold)
+        return self._insert(project, {"pair_id": id, "left_id": left, "right_id": right, "gold": gold})
 
     def _repeat(self, project: Project, first: Assignment) -> Assignment:
-        return self._insert(
-            project, pair_id=first.pair_id, left_id=first.right_id, right_id=first.left_id, repeats=first.id
-        )
+        sides = {"left_id": first.right_id, "right_id": first.left_id}
+        return self._insert(project, {"pair_id": first.pair_id, **sides, "repeats": first.id})
 
-    def _insert(self, project: Project, **what: object) -> Assignment:
+    def _insert(self, project: Project, item: Mapping[str, Any]) -> Assignment:
         times = self._lease_times()
-        nothing = {
+        empty: dict[str, Any] = {
             "pair_id": None,
             "task_id": None,
             "left_id": None,
@@ -200,7 +202,7 @@ class Queue:
             shown_at=times["now"],
             expires_at=times["bound"],
             created_at=times["now"],
-            **(nothing | what),
+            **{**empty, **item},
         )
         row = asdict(created) | {
             "gold": int(created.gold),
@@ -211,9 +213,10 @@ class Queue:
         return created
 
     def _abandoned(self) -> Assignment | None:
-        """Return an expired, unanswered assignment of the labeler that is still needed, in a project that is still theirs."""
+        """Return an expired, unanswered assignment that is still needed, in a project that is still the labeler's."""
         open_to = {project.id for project in self.projects()}
-        sql = f"{MINE} AND a.done = 0 AND (a.task_id IS NULL OR :rankings) ORDER BY a.expires_at DESC LIMIT {MOST_ABANDONED}"
+        unanswered = f"{MINE} AND a.done = 0 AND (a.task_id IS NULL OR :rankings)"
+        sql = f"{unanswered} ORDER BY a.expires_at DESC LIMIT {MOST_ABANDONED}"
         assignments = (assignment_from_row(row) for row in self._rows(sql, rankings=RANKING in self.kinds))
         return next((own for own in assignments if own.project_id in open_to and self._is_free(own)), None)
 

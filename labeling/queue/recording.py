@@ -11,7 +11,7 @@ from data.store import Store
 from data.tables.assignments import Assignment
 from data.tables.verdicts import WITHDRAWN
 from labeling.queue.event_queries import Event
-from labeling.queue.items import Answer, RankingAnswer
+from labeling.queue.items import Answer, RankingAnswer, shown_ids
 from labeling.queue.leases import Queue
 from labeling.queue.validation import edited_side
 from labeling.texts.translate import Refusal
@@ -34,7 +34,7 @@ class Recorder:
         if answer.active_seconds is not None:
             self.store.active_time.record(answer.id, answer.active_seconds)
         if isinstance(answer, RankingAnswer):
-            places = {} if answer.all_bad else dict(zip(assignment.positions, answer.places, strict=True))
+            places = {} if answer.all_bad else dict(zip(shown_ids(assignment), answer.places, strict=True))
             self.store.rankings.record(**fields, places=places)
             return self.store.rankings.get(answer.id)
         self.store.comparisons.record(**fields, aspects=answer.aspects or {}, edit=self._edit(answer, assignment))
@@ -50,7 +50,7 @@ class Recorder:
     ) -> dict[str, Any]:
         """Return the fields of an event: those of its item, and those that comparisons and rankings share."""
         if assignment.task_id:
-            item = {"task_id": assignment.task_id, "positions": assignment.positions}
+            item: dict[str, Any] = {"task_id": assignment.task_id, "positions": assignment.positions}
         else:
             item = {"pair_id": assignment.pair_id, "left_id": assignment.left_id, "right_id": assignment.right_id}
         return item | {
@@ -77,7 +77,7 @@ class Recorder:
         """Return the edited completion's id and its new text. Raises `Refused` if the text equals a shown answer."""
         if answer.edit is None:
             return None
-        ids = {"left": assignment.left_id, "right": assignment.right_id}
-        if answer.edit in [self.store.completions.get(id).text for id in ids.values()]:
+        left, right = shown_ids(assignment)
+        if answer.edit in [self.store.completions.get(id).text for id in (left, right)]:
             raise Refusal("edit_same")
-        return ids[edited_side(answer)], answer.edit
+        return left if edited_side(answer) == "left" else right, answer.edit

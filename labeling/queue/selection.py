@@ -87,12 +87,14 @@ class QueueSelection:
 
     def waiting(self) -> list[int]:
         """Return the id of every item that this labeler could get now."""
-        sql = f"SELECT q.{self.kind.key} AS id FROM {self.kind.table} AS q WHERE q.project_id = :project AND {self.free} ORDER BY 1"
+        items = f"SELECT q.{self.kind.key} AS id FROM {self.kind.table} AS q WHERE q.project_id = :project"
+        sql = f"{items} AND {self.free} ORDER BY 1"
         return [row["id"] for row in self._rows(sql)]
 
-    def is_needed(self, id: int) -> bool:
+    def is_needed(self, id: int | None) -> bool:
         """Return whether one more labeler may get this item."""
-        sql = f"SELECT 1 FROM {self.kind.table} AS q WHERE q.{self.kind.key} = :id AND q.project_id = :project AND {self.needed}"
+        items = f"SELECT 1 FROM {self.kind.table} AS q WHERE q.{self.kind.key} = :id AND q.project_id = :project"
+        sql = f"{items} AND {self.needed}"
         return bool(self._rows(sql, id=id))
 
     def exists(self) -> bool:
@@ -107,7 +109,8 @@ class QueueSelection:
         """Yield the highest few priorities of the items of a level."""
         below = 2**62
         for _ in range(STEPS):
-            sql = f"SELECT max(priority) AS top FROM {self.kind.table} AS q WHERE {self._at('level')} AND priority < :below"
+            items = f"FROM {self.kind.table} AS q WHERE {self._at('level')}"
+            sql = f"SELECT max(priority) AS top {items} AND priority < :below"
             below = self._rows(sql, level=level, below=below)[0]["top"]
             if below is None:
                 return
@@ -167,7 +170,8 @@ class QueueSelection:
         """Return the first free item of all levels: slow if this labeler has seen almost every item."""
         key, table = self.kind.key, self.kind.table
         for level in self.levels:
-            sql = f"SELECT q.{key} AS id FROM {table} AS q WHERE {self._at('level')} AND {self.free} ORDER BY q.priority DESC, q.{key} LIMIT 1"
+            free = f"FROM {table} AS q WHERE {self._at('level')} AND {self.free}"
+            sql = f"SELECT q.{key} AS id {free} ORDER BY q.priority DESC, q.{key} LIMIT 1"
             rows = self._rows(sql, level=level)
             if rows:
                 return rows[0]["id"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from html import escape
+from typing import Literal, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -105,9 +106,9 @@ def record_answer(store: Store, account: Account, form: dict[str, str]) -> None:
 
 def record_review(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a review. Raises BadInput for invalid fields, and if the store refuses the review."""
-    store.demonstrations.review(
-        _id(form), form.get("demonstration", ""), account.id, form.get("verdict", ""), form.get("reason", "")
-    )
+    # The store refuses any other verdict.
+    verdict = cast("Literal['accepted', 'sent_back']", form.get("verdict", ""))
+    store.demonstrations.review(_id(form), form.get("demonstration", ""), account.id, verdict, form.get("reason", ""))
 
 
 def draw_write(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
@@ -133,7 +134,8 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         form = f"<p>{say(language, reason)}</p>"
     else:
         form = (
-            f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>{notice}"
+            f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>"
+            f"{notice}"
             f"<form method=post action=write><input type=hidden name=prompt value={prompt.id}>"
             f"{_new_id(given if problem else {})}"
             f'<input type=hidden name=supersedes value="{escape(old)}">'
@@ -148,7 +150,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
 
 
 def draw_review(store: Store, account: Account, language: str, given: dict[str, str], problem: str = "") -> str:
-    """Return the page with the oldest unreviewed answer by another labeler, and the buttons to accept or send it back."""
+    """Return the page with the oldest unreviewed answer by another labeler, and buttons to accept or return it."""
     waiting = store.demonstrations.next_to_review(account.id)
     if waiting is None:
         form = f"<p>{say(language, 'nothing_to_review')}</p>"
@@ -165,7 +167,8 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
             f"<label for=reason>{say(language, 'review_reason')}</label>"
             f"<textarea id=reason name=reason maxlength={LONGEST_REASON}>\n{escape(reason)}</textarea>"
             f"<div class=choice><button id=accept name=verdict value=accepted>{say(language, 'accept')}</button>"
-            f"<button id=send_back class=plain name=verdict value=sent_back>{say(language, 'send_back')}</button></div></form>"
+            f"<button id=send_back class=plain name=verdict value=sent_back>{say(language, 'send_back')}</button>"
+            f"</div></form>"
         )
     counts = store.demonstrations.counts(account.id)
     links = {"write": say(language, "to_write"), "./": say(language, "compare")}

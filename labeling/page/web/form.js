@@ -1,8 +1,8 @@
-// The answer to a pair before it is sent: verdict, aspects, rationale, an edit; kept on the server as a draft while it is written.
+// The unsent answer to a pair: verdict, aspects, rationale, edit. The server stores it as a draft while the labeler writes.
 (() => {
   const fresh = () => ({ verdict: "", editing: false, edits: {}, id: loop.id() });
-  let said = fresh(), dirty = 0;
-  // Corrections that were begun and not sent, by the key of their item: the server keeps no drafts of them, this page does.
+  let answer = fresh(), dirty = 0;
+  // Unsent corrections by the key of their item. The server stores no drafts of corrections, so this page does.
   const begun = {};
 
   const field = (name) => loop.find(`#${name}`);
@@ -12,34 +12,34 @@
   const winner = (verdict) => (verdict.startsWith("right") ? "right" : verdict.startsWith("left") ? "left" : "");
   const edited = () => {
     const box = field("edit");
-    if (!said.editing || !box) return {};
+    if (!answer.editing || !box) return {};
     const text = box.value.trim();
     return text && text !== loop.now.item.texts[box.dataset.side].trim() ? { edit: text, edited: box.dataset.side } : {};
   };
 
-  // What still has to be said before the answer can go: the first gap, or nothing.
+  // Return the first missing part of the answer, or null.
   const gap = () => {
-    if (!said.verdict) return ["gap_verdict", loop.find("#verdicts button")];
-    if (said.verdict !== "both_bad" && left()) return ["gap_aspect", left().querySelector("input")];
+    if (!answer.verdict) return ["gap_verdict", loop.find("#verdicts button")];
+    if (answer.verdict !== "both_bad" && left()) return ["gap_aspect", left().querySelector("input")];
     if (field("rationale")?.required && !rationale()) return ["gap_rationale", field("rationale")];
     return null;
   };
   const mark = () => {
     for (const button of loop.all("#desk [data-act=say]")) {
-      const chosen = button.dataset.value === (said.verdict || loop.now.item?.verdict);
+      const chosen = button.dataset.value === (answer.verdict || loop.now.item?.verdict);
       button.setAttribute("aria-pressed", chosen);
     }
     const send = field("send");
-    if (send) send.hidden = !said.verdict && !loop.now.item?.past;
+    if (send) send.hidden = !answer.verdict && !loop.now.item?.past;
     const editor = field("editor");
-    if (editor) editor.hidden = !said.editing || !winner(said.verdict);
+    if (editor) editor.hidden = !answer.editing || !winner(answer.verdict);
   };
   const openEditor = () => {
-    const box = field("edit"), side = winner(said.verdict);
+    const box = field("edit"), side = winner(answer.verdict);
     if (!side) return loop.line(loop.says("edit_first"));
     if (box.dataset.side !== side) {
-      if (box.dataset.side) said.edits[box.dataset.side] = box.value;
-      Object.assign(box, { value: said.edits[side] ?? loop.now.item.texts[side] }).dataset.side = side;
+      if (box.dataset.side) answer.edits[box.dataset.side] = box.value;
+      Object.assign(box, { value: answer.edits[side] ?? loop.now.item.texts[side] }).dataset.side = side;
     }
     mark();
     box.focus();
@@ -47,12 +47,12 @@
     box.scrollTop = 0;
   };
 
-  // A verdict is the whole answer where nothing else is asked or begun: then it goes at once.
+  // If nothing else is required or started, the verdict is the whole answer and is sent at once.
   loop.acts.say = (verdict) => {
-    said.verdict = verdict;
+    answer.verdict = verdict;
     mark();
     touched();
-    if (said.editing) return openEditor();
+    if (answer.editing) return openEditor();
     const missing = gap();
     if (!missing) return send();
     loop.line(loop.says(missing[0]));
@@ -63,7 +63,7 @@
     if (missing) { loop.line(loop.says(missing[0]), true); return missing[1]?.focus(); }
     const { assignment, past } = loop.now.item;
     loop.act("answer", {
-      answer: { id: said.id, assignment, verdict: said.verdict, rationale: rationale(), aspects: aspects(), ...edited(),
+      answer: { id: answer.id, assignment, verdict: answer.verdict, rationale: rationale(), aspects: aspects(), ...edited(),
         active_seconds: loop.spent(), ...(past ? { supersedes: past } : {}) },
     });
   };
@@ -71,23 +71,23 @@
     if (loop.isBusy()) return;
     if (loop.now.item?.kind === "ranking") return loop.rank();
     if (loop.now.item?.kind !== "pair") return;
-    said.verdict ||= loop.now.item.verdict ?? "";
+    answer.verdict ||= loop.now.item.verdict ?? "";
     send();
   };
   loop.acts.reason = () => field("rationale")?.focus();
   loop.acts.edit = () => {
-    said.editing = !said.editing;
-    if (said.editing) return openEditor();
+    answer.editing = !answer.editing;
+    if (answer.editing) return openEditor();
     mark();
     touched();
   };
 
-  // Drafts: sent at most a second after the first unsent change, so that they are on the server within two.
+  // A draft is sent at most a second after the first unsent change, so it is on the server within two.
   let timer = null;
   const content = () => {
     const text = field("rationale")?.value ?? "";
-    const begun = said.editing && field("edit") ? { edit: field("edit").value, edited: field("edit").dataset.side ?? "" } : {};
-    const placed = loop.now.item.kind === "ranking" ? { places: loop.places() } : { verdict: said.verdict, aspects: aspects() };
+    const begun = answer.editing && field("edit") ? { edit: field("edit").value, edited: field("edit").dataset.side ?? "" } : {};
+    const placed = loop.now.item.kind === "ranking" ? { places: loop.places() } : { verdict: answer.verdict, aspects: aspects() };
     return { rationale: text, ...placed, ...begun };
   };
   const keep = async () => {
@@ -108,12 +108,12 @@
     if (loop.now.item?.past) begun[loop.now.item.key] = content();
   };
   document.addEventListener("input", (event) => { if (event.target.closest?.("#form")) touched(); });
-  // Sent beside whatever leaves the item: the server keeps a draft in either order.
+  // Sent together with the action that leaves the item; the server accepts both orders.
   loop.flush = () => { if (dirty) { clearTimeout(timer); keep(); } };
   document.addEventListener("visibilitychange", () => { if (document.hidden) loop.flush(); });
   addEventListener("beforeunload", (event) => { if (dirty && !loop.isBusy() && loop.now.item?.kind === "pair" && (rationale() || edited().edit)) { keep(); event.preventDefault(); } });
 
-  // Aspects by key: the digit that stands in front of a choice, and on to the next one.
+  // Aspects by key: a digit makes the choice and moves to the next aspect.
   loop.aspectKey = (event) => {
     const set = event.target.closest?.("fieldset[data-aspect]");
     const box = set && /^[123]$/.test(loop.key(event)) && set.querySelectorAll("input")[loop.key(event) - 1];
@@ -133,7 +133,7 @@
       dirty = 0;
       const again = begun[reply.item.key];
       const draft = reply.item.draft = again ?? reply.item.draft ?? {};
-      said = { ...fresh(), verdict: draft.verdict ?? "", editing: Boolean(draft.edit) };
+      answer = { ...fresh(), verdict: draft.verdict ?? "", editing: Boolean(draft.edit) };
       if (again && field("rationale")) field("rationale").value = again.rationale;
       if (again) for (const box of loop.all("#form input[type=radio]")) box.checked = again.aspects?.[box.name] === box.value;
       if (draft.edit && field("edit")) Object.assign(field("edit"), { value: draft.edit }).dataset.side = draft.edited;

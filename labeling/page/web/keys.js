@@ -1,7 +1,7 @@
-// Keys and buttons. Which key does what is written on the buttons by the server: data-key, data-act, data-value.
+// Keys and buttons. The server writes the key, action and value on each button: data-key, data-act, data-value.
 
-// A Latin letter is the one that is printed on the key, whatever the layout; with another alphabet under the hand, Hangul say,
-// the place of the key decides. Digits are taken by place too, since some layouts put them behind Shift.
+// A Latin letter counts as printed on the key, in any layout. With another alphabet, such as Hangul, the position of the key
+// decides. Digits count by position too, because some layouts need Shift for them.
 loop.key = (event) => {
   const key = event.key.toLowerCase();
   if (/^[a-z0-9?]$/.test(key)) return key;
@@ -11,7 +11,7 @@ loop.key = (event) => {
   return { arrowleft: "left", arrowright: "right", enter: "enter", escape: "esc" }[key] ?? "";
 };
 
-// The open panel has its keys first.
+// The keys of the open panel take precedence.
 loop.button = (key) => {
   const fits = (place) => loop.all(`${place} [data-key~="${key}"]`).find((button) => button.offsetParent && !button.disabled);
   const open = document.documentElement.dataset.panel;
@@ -26,7 +26,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("#desk [data-act]");
   if (!button) return;
   loop.press(button);
-  // Else the space bar, meant to scroll, would press it again on the next item.
+  // Otherwise the space bar, meant to scroll, would press the button again on the next item.
   if (event.detail) button.blur();
 });
 document.addEventListener("keydown", (event) => {
@@ -52,7 +52,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// Panels: help, guideline, history, reasons. One is open at a time; Escape closes it and gives the focus back.
+// Panels: help, guideline, history, reasons. One panel is open at a time; Escape closes it and restores the focus.
 let opener = null;
 loop.panel = (name) => {
   const root = document.documentElement, before = root.dataset.panel || "";
@@ -71,7 +71,7 @@ loop.acts.panel = async (name) => {
 };
 loop.acts.close = () => loop.panel("");
 
-// How texts are shown is each person's affair and stays in this browser; differences are shown for one item only.
+// The display mode is a personal setting of this browser. Differences are shown for one item only.
 let differences = false;
 loop.view = (next = false) => (differences && !next ? "differences" : loop.stored((store) => store.getItem("view")) || "");
 loop.acts.view = (value) => { loop.stored((store) => store.setItem("view", value)); differences = false; loop.again(); };
@@ -88,23 +88,23 @@ loop.acts.language = (value) => {
   document.cookie = `language=${value}; path=/; max-age=31536000; samesite=lax`;
   loop.again();
 };
-// A skip is not undone: the answer before it is taken back when undo is pressed once more.
+// A skip cannot be undone. A second press of undo withdraws the answer before it.
 let over = "";
 loop.acts.undo = () => { loop.flush(); loop.act("undo", { over }); };
 loop.listeners.push((reply) => { over = reply.skipped ?? ""; });
 loop.acts.skip = (reason) => loop.act("skip", { assignment: loop.now.item.assignment, reason });
 loop.acts.flag = (reason) => loop.act("flag", { assignment: loop.now.item.assignment, reason });
 loop.acts.words = (verb, button) => {
-  const said = button.closest(".panel").querySelector("input[type=text]").value.trim();
-  if (said) loop.acts[verb](said);
+  const reason = button.closest(".panel").querySelector("input[type=text]").value.trim();
+  if (reason) loop.acts[verb](reason);
 };
 
-// Walking back through one's own answers, the newest first, and forward again to the open item.
+// Navigation through the labeler's own answers, from the newest back, and forward to the open item.
 let trail = [];
 const walk = async (verb, body) => {
   loop.panel("");
   loop.flush();
-  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch((problem) => { loop.line(problem.told ?? loop.says("server_gone"), true); });
+  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch((problem) => { loop.line(problem.reason ?? loop.says("server_gone"), true); });
   if (reply) loop.show(reply);
   return reply;
 };

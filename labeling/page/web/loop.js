@@ -1,5 +1,5 @@
-// The labeler's page: what is on the screen, and how the server is asked. The files beside this one add keys, time, drafts and rankings.
-// The server writes every region as finished HTML in the reader's language; here regions are put in place and acts are sent.
+// The labeler's page: the screen and the requests. The other files add keys, time, drafts and rankings.
+// The server renders every region as HTML in the reader's language. This file puts regions in place and sends actions.
 const loop = { now: {}, acts: {}, listeners: [] };
 
 loop.find = (selector) => document.querySelector(selector);
@@ -14,11 +14,11 @@ loop.line = (text, bad = false) => {
   const status = loop.find("#status");
   if (!status) return;
   status.classList.toggle("bad", bad);
-  // The same words once more would not be read out again.
+  // A screen reader would not read the same text again.
   status.textContent = status.textContent === text && text ? `${text}\u00A0` : text;
 };
 
-// One request. Without a session the page, asked for again, leads to the sign-in, and that leads back here.
+// Send one request. Without a session, reloading the page leads to the sign-in and back here.
 loop.base = location.pathname.replace(/\/*$/, "/");
 loop.unkept = [500, 502, 503, 504, 507];
 loop.ask = async (verb, body = {}) => {
@@ -29,13 +29,13 @@ loop.ask = async (verb, body = {}) => {
     return new Promise(() => {});
   }
   const reply = await answer.json().catch(() => (loop.unkept.includes(answer.status) ? {} : { error: loop.says("server_failed") }));
-  // What was sent is not acknowledged; the server's line, where it has one, tells why.
-  if (loop.unkept.includes(answer.status)) throw Object.assign(new Error("try again"), { status: answer.status, told: reply.line?.text ?? reply.error });
+  // The request is not acknowledged; the server's status line, if any, gives the reason.
+  if (loop.unkept.includes(answer.status)) throw Object.assign(new Error("try again"), { status: answer.status, reason: reply.line?.text ?? reply.error });
   return reply.error ? { line: { text: reply.error, bad: true } } : reply;
 };
 
 const fields = (region) => Object.fromEntries([...region.querySelectorAll("textarea, input[type=radio]")].map((each) => [each.id || each.name + each.value, each]));
-// What a person wrote, and the caret in it, stands also in the same field sent anew.
+// Restore the text and the caret in a field that the server rendered again.
 const refill = (region, written) => {
   for (const [name, field] of Object.entries(fields(region))) {
     const old = written[name];
@@ -47,7 +47,7 @@ const refill = (region, written) => {
   }
 };
 
-// Regions that stayed as they were keep their nodes, and with them the focus. Fields do too while their item stays, and never beyond it.
+// Unchanged regions keep their nodes and so the focus. Fields keep their content while their item stays, never longer.
 loop.place = (reply, fresh = false) => {
   for (const [name, html] of Object.entries(reply.regions ?? {})) {
     const region = loop.find(`#${name}`), written = region && fields(region);
@@ -70,24 +70,24 @@ loop.show = (reply) => {
   if (fresh) {
     loop.find("#screen").scrollTop = 0;
   }
-  for (const told of loop.listeners) told(reply, fresh);
+  for (const listener of loop.listeners) listener(reply, fresh);
   if (reply.line) loop.line(reply.line.text, reply.line.bad);
 };
 
-// What a person said is kept in this browser until the server has acknowledged it, and is sent again with the same id.
+// An action stays in this browser until the server acknowledges it; a retry has the same id, so it is idempotent.
 loop.outbox = {
   prefix: () => `kept-${loop.now.account}-`,
-  get: () => loop.outbox.deed ?? loop.stored((store) => {
+  get: () => loop.outbox.pending ?? loop.stored((store) => {
     const name = Object.keys(store).find((each) => each.startsWith(loop.outbox.prefix()));
     return name ? JSON.parse(store.getItem(name)) : null;
   }),
-  put: (deed) => {
-    loop.outbox.deed = deed;
-    loop.stored((store) => store.setItem(loop.outbox.prefix() + deed.id, JSON.stringify(deed)));
+  put: (pending) => {
+    loop.outbox.pending = pending;
+    loop.stored((store) => store.setItem(loop.outbox.prefix() + pending.id, JSON.stringify(pending)));
   },
-  clear: (deed) => {
-    loop.outbox.deed = null;
-    loop.stored((store) => store.removeItem(loop.outbox.prefix() + deed.id));
+  clear: (pending) => {
+    loop.outbox.pending = null;
+    loop.stored((store) => store.removeItem(loop.outbox.prefix() + pending.id));
   },
 };
 const tabs = new BroadcastChannel("labeling");
@@ -101,7 +101,8 @@ loop.act = (verb, body) => {
   loop.outbox.put({ id: loop.id(), verb, body: { view: loop.view(true), ...body } });
   loop.deliver();
 };
-// A server that is away, or a disk that is full, is waited for. One that fails at this very act is asked a few times; then the person decides.
+// Retry without end if the server is down or its disk is full. If this action causes a server error, retry a few times;
+// then the labeler decides.
 const PAUSES = [2, 4, 8, 16, 30], TRIES = 5;
 let failed = 0;
 loop.pause = (tries) => 1000 * PAUSES[Math.min(tries, PAUSES.length) - 1];
@@ -118,28 +119,28 @@ loop.acts.retry = () => {
   loop.deliver(1);
 };
 loop.deliver = async (tries = 0) => {
-  const deed = loop.outbox.get();
-  if (!deed) return loop.busy(false);
+  const pending = loop.outbox.get();
+  if (!pending) return loop.busy(false);
   let reply;
   try {
-    reply = await loop.ask(deed.verb, deed.body);
+    reply = await loop.ask(pending.verb, pending.body);
   } catch (problem) {
     failed = problem.status === 500 ? failed + 1 : 0;
     if (failed === TRIES) return loop.stalled(true);
-    const why = problem.told ?? (problem.status === 500 ? loop.says("server_fault") : "");
+    const why = problem.reason ?? (problem.status === 500 ? loop.says("server_fault") : "");
     loop.line(why ? `${why} ${loop.says("kept_on")}` : loop.says("kept_here"), true);
     setTimeout(() => loop.deliver(tries + 1), loop.pause(tries + 1));
     return;
   }
   failed = 0;
-  loop.outbox.clear(deed);
+  loop.outbox.clear(pending);
   loop.busy(false);
   if (tries && reply.line && !reply.line.bad) reply.line.text = `${loop.says("server_back")} ${reply.line.text}`;
   loop.show(reply);
   tabs.postMessage(loop.now.account);
 };
 
-// Only looking: nothing is lost where it fails.
+// Load the current item. A failure loses nothing.
 loop.look = async (line = "", tries = 1) => {
   if (loop.isBusy()) return;
   try {
@@ -147,7 +148,7 @@ loop.look = async (line = "", tries = 1) => {
     if (line) loop.line(line);
     if (loop.outbox.get()) { loop.busy(true); loop.deliver(1); }
   } catch (problem) {
-    loop.line(problem.told ?? loop.says(problem.status === 500 ? "server_fault" : "server_gone"), true);
+    loop.line(problem.reason ?? loop.says(problem.status === 500 ? "server_fault" : "server_gone"), true);
     setTimeout(() => loop.look(loop.says("server_back"), tries + 1), loop.pause(tries));
   }
 };
@@ -155,7 +156,7 @@ tabs.onmessage = ({ data }) => {
   if (data === loop.now.account && !loop.now.item?.past) loop.look(loop.says("other_tab"));
 };
 
-// Start: the first request is on its way while the page's frame is still being built.
+// Start: send the first request while Gradio still builds the frame.
 loop.start = () => {
   const first = loop.ask("look", { view: loop.view() }).catch(() => null);
   const ready = async () => {

@@ -1,4 +1,4 @@
-// Ranking several answers: cards move by drag and by key; one card laid on another is a tie.
+// Rankings: cards move by drag and by key; a card dropped on another one is a tie.
 (() => {
   let rows = [], chosen = null, warned = false, started = "", id = "";
   const cards = () => rows.flat();
@@ -11,7 +11,7 @@
     const from = rows[row(card)];
     from.splice(from.indexOf(card), 1);
   };
-  // Before the row that now has this index, as a row of its own.
+  // Insert the card as a row of its own before the row with this index.
   const put = (card, index) => {
     const alone = rows[row(card)].length === 1, from = row(card);
     take(card);
@@ -88,7 +88,7 @@
     return true;
   };
 
-  // Drag by any pointer. Over the middle of another card: a tie; above or below its middle: a place of its own.
+  // Drag with any pointer. The middle of another card makes a tie; its upper or lower part makes a place of its own.
   let drag = null;
   const target = (y) => {
     for (const item of loop.all("#ranks .place")) {
@@ -136,7 +136,7 @@
   document.addEventListener("pointerup", drop);
   document.addEventListener("pointercancel", drop);
 
-  // The place of each answer, in the order in which they were shown.
+  // Return the place of each answer, in the order shown.
   loop.places = () => cards().sort((a, b) => a - b).map((card) => row(card) + 1);
   const answer = (verdict) => {
     const { assignment, past } = loop.now.item;

@@ -1,14 +1,14 @@
-// Time: what a person spends on an item while the page is seen and used, how long the item is still held, and the sign of life that holds it.
+// Time: the active time on an item while the page is visible and in use, the countdown of the lease, and its heartbeat.
 (() => {
-  const IDLE = 60_000, GIVEN_UP = 300_000, SIGN_OF_LIFE = 60_000;
-  let spent = 0, ticked = performance.now(), moved = ticked, ends = Infinity, beaten = ticked, told = false;
+  const IDLE = 60_000, GIVEN_UP = 300_000, HEARTBEAT = 60_000;
+  let spent = 0, ticked = performance.now(), moved = ticked, ends = Infinity, lastBeat = ticked, warned = false;
 
   for (const sign of ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchstart"]) {
     addEventListener(sign, () => { moved = performance.now(); }, { passive: true, capture: true });
   }
   const seen = () => document.visibilityState === "visible";
 
-  // A step longer than two seconds means that the machine slept or the tab was put aside.
+  // A step longer than two seconds means that the machine slept or the tab was in the background.
   const tick = () => {
     const moment = performance.now();
     if (seen() && moment - moved < IDLE) spent += Math.min(moment - ticked, 2000);
@@ -24,20 +24,20 @@
     const text = left > 0 ? held.dataset.held.replace("{t}", shown) : held.dataset.over;
     if (held.textContent !== text) held.textContent = text;
     held.classList.toggle("soon", left <= 60);
-    if (left <= 0 && !told) { told = true; loop.line(loop.says("held_over"), true); }
+    if (left <= 0 && !warned) { warned = true; loop.line(loop.says("held_over"), true); }
   };
 
-  const live = async () => {
+  const sendHeartbeat = async () => {
     const item = loop.now.item;
     if (!item?.assignment || item.past || !seen() || loop.isBusy()) return;
     const moment = performance.now();
-    if (moment - moved > GIVEN_UP || moment - beaten < SIGN_OF_LIFE) return;
-    beaten = moment;
+    if (moment - moved > GIVEN_UP || moment - lastBeat < HEARTBEAT) return;
+    lastBeat = moment;
     const reply = await loop.ask("beat", { assignment: item.assignment }).catch(() => null);
     if (reply?.line) loop.line(reply.line.text, true);
     if (reply?.left && loop.now.item?.assignment === item.assignment) {
       ends = performance.now() + reply.left * 1000;
-      told = false;
+      warned = false;
     }
   };
 
@@ -48,13 +48,13 @@
       ticked = performance.now();
     }
     ends = reply.item.left === undefined ? Infinity : performance.now() + reply.item.left * 1000;
-    beaten = performance.now();
-    told = false;
+    lastBeat = performance.now();
+    warned = false;
     count();
   });
   addEventListener("pagehide", () => { tick(); if (loop.now.item?.assignment) sessionStorage.setItem(key(), spent); });
-  document.addEventListener("visibilitychange", () => { tick(); if (seen()) { moved = performance.now(); count(); live(); } });
-  setInterval(() => { tick(); count(); live(); }, 1000);
-  // With nothing to judge the page looks by itself whether something has come.
+  document.addEventListener("visibilitychange", () => { tick(); if (seen()) { moved = performance.now(); count(); sendHeartbeat(); } });
+  setInterval(() => { tick(); count(); sendHeartbeat(); }, 1000);
+  // Without an item, the page checks for new items automatically.
   setInterval(() => { if (loop.now.item?.kind === "empty" && seen()) loop.look(); }, 20_000);
 })();

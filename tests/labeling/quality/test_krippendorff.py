@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import permutations
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -36,6 +37,14 @@ def published() -> np.ndarray:
 @pytest.mark.parametrize(("level", "value"), [("nominal", 0.743), ("ordinal", 0.815)])
 def test_the_published_example_gives_the_published_alpha(level, value):
     assert alpha(published(), ONE, level) == pytest.approx(value, abs=5e-4)
+
+
+@pytest.mark.parametrize("level", ["nominal", "ordinal"])
+@pytest.mark.parametrize("seed", range(3))
+def test_alpha_is_that_of_the_library(level, seed):
+    counts = np.random.default_rng(seed).integers(0, 4, (30, 7))
+    expected = krippendorff.alpha(value_counts=counts, level_of_measurement=level)
+    assert alpha(counts, np.ones(30, np.int64), level) == pytest.approx(expected)
 
 
 def test_perfect_agreement_is_one_and_the_opposite_is_below_zero():
