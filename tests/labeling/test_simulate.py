@@ -109,7 +109,7 @@ def test_without_pairs_the_remedy_is_to_sample(store):
 
 def test_a_prompt_without_facts_is_refused_before_anything_is_recorded(store, add_pairs):
     add_pairs(7)
-    with pytest.raises(BadInput, match="rubric knows nothing about the prompt"):
+    with pytest.raises(BadInput, match="rubric does not cover the prompt"):
         simulate(store, labels=5, labelers=3, seed=0, score=rubric)
     assert nothing_recorded(store)
 
