@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.errors import BadInput
-from labeling.commands import rubric
+from labeling.commands import rubric_score
 from labeling.quality.agreement import measure_agreement
 from labeling.simulate import expected_agreement, fit_beta, perceive, simulate
 
@@ -110,7 +110,7 @@ def test_without_pairs_the_remedy_is_to_sample(store):
 def test_a_prompt_without_facts_is_refused_before_anything_is_recorded(store, add_pairs):
     add_pairs(7)
     with pytest.raises(BadInput, match="rubric does not cover the prompt"):
-        simulate(store, labels=5, labelers=3, seed=0, score=rubric)
+        simulate(store, labels=5, labelers=3, seed=0, score=rubric_score)
     assert nothing_recorded(store)
 
 
