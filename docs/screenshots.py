@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from data.store import Store
 from labeling.accounts import accounts
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APP = (sys.executable, "app.py")
 OUT = ROOT / "docs" / "images"
 PASSWORD = "only for these pictures"
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 PICTURES = {"label": "/label/", "loop": "/train/#loop"}
 READY = {"label": ".answer", "loop": ".station"}
 """What stands on a page once it has looked at the store."""
@@ -41,6 +41,7 @@ def main() -> None:
             [*APP, "serve", "--port", "0", "--home", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         try:
+            assert server.stdout
             address = server.stdout.readline().strip().rstrip("/")
             if len(sys.argv) == 1:
                 fill(store)

@@ -1,4 +1,4 @@
-"""The Reward page: every reward model with the figures that put its accuracy into perspective, and a form to train one."""
+"""The Reward page: every reward model with the baselines of its accuracy, and a form to train one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Updates = dict[Block, object]
 """New values of components by component; every other output of the event stays as it is."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SEND_PLACE = "(...given) => [location.hash, ...given.slice(1)]"
-"""JavaScript before a refresh: it puts the address's #page into the first input, so that hidden pages are skipped."""
+"""JavaScript before a refresh: it puts the address's #page into the first input. The server skips hidden pages."""
 LISTED = ("from",)
 """Settings that name a policy: the page fills their lists."""
 

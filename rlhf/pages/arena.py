@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -56,7 +57,9 @@ class ArenaPage:
         self._wire(looks)
 
     def _add_choices(self) -> None:
-        free = {"allow_custom_value": True}  # gradio checks values against the choices of the first refresh only
+        free: dict[str, Any] = {
+            "allow_custom_value": True
+        }  # gradio checks values against the choices of the first refresh only
         with gr.Row(elem_classes="fields"):
             self.against = gr.Dropdown([], label=text("arena.against"), min_width=220, elem_id="arena-against", **free)
             self.judge = gr.Dropdown(
@@ -112,7 +115,7 @@ class ArenaPage:
                 self.ranking: "",
             }
         ranks = gr.Dataframe(value=view.ranks, visible=bool(view.ranks))
-        drawn = {self.table: view.rows, self.notes: view.notes, self.plot: view.plot}
+        drawn: Updates = {self.table: view.rows, self.notes: view.notes, self.plot: view.plot}
         return {**drawn, self.ranks: ranks, self.ranking: view.ranking}
 
     def queue_comparison(self, against: str, judge: str, chosen: Sequence[str] | None) -> str:

@@ -174,7 +174,7 @@ class ClinicPage:
         due = clinic_view.due_step(self.store)
         starter = bool(self.store.instructions.all(split="train", source="starter", limit=1))
         buttons = {"examine": self.examine, "choose": self.curate, "check": self.run_ab}
-        accents = {
+        accents: Updates = {
             button: gr.Button(variant="primary" if step == due else "secondary") for step, button in buttons.items()
         }
         return {**accents, self.simulate: gr.Button(visible=starter)}

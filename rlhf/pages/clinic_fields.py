@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 from gradio.components import Component
 
@@ -46,5 +48,5 @@ def add_sizes() -> Fields:
         return {"counts": gr.Textbox("250,500,1000,2000,4000", max_lines=1, **_labels("sizes"))}
 
 
-def _labels(field: str) -> dict[str, str]:
+def _labels(field: str) -> dict[str, Any]:
     return {"label": text(f"clinic.field_{field}"), "info": text(f"clinic.field_{field}_info")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -50,6 +50,6 @@ def hidden(elem_id: str | None = None) -> gr.Textbox:
     return gr.Textbox(visible="hidden", elem_id=elem_id)
 
 
-def choices(page: str, names: Sequence[str]) -> list[tuple[str, str]]:
+def choices(page: str, names: Iterable[str]) -> list[tuple[str, str]]:
     """Return (label, value) of a list of choices; the labels are the texts `PAGE.choice_NAME`."""
     return [(text(f"{page}.choice_{name}"), name) for name in names]

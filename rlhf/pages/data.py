@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from data.errors import BadInput
@@ -32,6 +34,7 @@ from rlhf.pages.data_view import (
     KINDS,
     ROW_KINDS,
     SHOWN,
+    RowKind,
     draw_counts,
     draw_outcome,
     draw_preview,
@@ -61,11 +64,11 @@ class DataPage:
             self.file = gr.Dropdown([], label=text("data.file"), elem_id="data-files", min_width=280, filterable=False)
             kinds = choices("data", KINDS)
             self.what = gr.Dropdown(
-                kinds, value=DETECT, label=text("data.what"), elem_id="data-what", min_width=200, filterable=False
+                kinds, value=DETECT, label=text("data.what"), elem_id="data-what", min_width=270, filterable=False
             )
             self.look = gr.Button(text("data.preview"), elem_id="data-look", scale=0, min_width=120)
         self.progress, self.preview = html("data-reading"), html("data-preview")
-        closed = {"visible": False}
+        closed: dict[str, Any] = {"visible": False}
         with gr.Row(elem_classes="line"):
             self.project = gr.Dropdown(
                 [], label=text("data.project"), elem_id="data-project", min_width=220, filterable=False, **closed
@@ -172,8 +175,9 @@ class DataPage:
         with self.readings.of(current_account(), file.name) as progress:
             kind = preview([ImportFile.at(file)], progress=progress).what if what == DETECT else what
             into = project if kind in IN_PROJECTS else ""
-            about = {"by": audit_name(current_account()), "project": into, "progress": progress}
-            return import_files(self.store, [ImportFile.at(file)], kind, skip_bad=skip, **about)
+            by = audit_name(current_account())
+            files = [ImportFile.at(file)]
+            return import_files(self.store, files, kind, skip_bad=skip, by=by, project=into, progress=progress)
 
     def show(self, kind: str, source: str, split: str, find: str) -> Updates:
         """Draw the newest rows that match."""
@@ -183,7 +187,8 @@ class DataPage:
         """Draw the rows before the last one that was shown."""
         before = int(last) if last.isdecimal() else 0
         query = {"source": source or "", "split": split or "", "find": find or ""}
-        entries = self.store.catalogue.page(kind, **query, before=before, limit=SHOWN)
+        listed: RowKind = "prompts" if kind == "prompts" else "instructions"
+        entries = self.store.catalogue.page(listed, **query, before=before, limit=SHOWN)
         unfiltered = not (source or split or (find or "").strip() or before)
         return {
             self.rows: draw_rows(entries, kind, unfiltered),

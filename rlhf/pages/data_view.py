@@ -16,7 +16,8 @@ from rlhf.pages.texts import text
 from rlhf.pages.upload import FOLDER
 
 DETECT = "auto"
-ROW_KINDS: tuple[Literal["instructions", "prompts"], ...] = ("instructions", "prompts")
+RowKind = Literal["instructions", "prompts"]
+ROW_KINDS: tuple[RowKind, ...] = ("instructions", "prompts")
 """Kinds of rows that the page lists."""
 KINDS = (DETECT, "prompts", "instructions", "preferences", "pairs", "completions")
 """Kinds of rows that a file may hold."""

@@ -138,7 +138,7 @@ class LabelsPage:
             self.matrix: view.draw_matrix(overview),
             self.labelers: gr.Dataframe(shown, visible=bool(rows)),
             self.notes: notes if rows else empty(text("labels.no_labels"), LABEL_PAGE, text("link.label")),
-            self.who: gr.Dropdown(choices=[row[0] for row in rows]),
+            self.who: gr.Dropdown(choices=[str(row[0]) for row in rows]),
         }
 
     def _others(self, overview: Overview) -> int:

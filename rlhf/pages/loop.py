@@ -53,10 +53,10 @@ STARTS_AT = {
 
 
 class Station(NamedTuple):
-    """A station of the loop: `key` names it, `detail` explains the count."""
+    """A station of the loop: `key` names it, `detail` explains the number."""
 
     key: str
-    count: int
+    number: int
     detail: str
     link: str
 
@@ -153,7 +153,7 @@ def _arrow(path: str, verb: str, x: int, y: int) -> str:
 
 def _station(station: Station, place: tuple[int, int], verb: str, due: bool) -> str:
     (x, y), name = place, text(f"loop.{station.key}")
-    box = f"<span>{esc(name)}</span><b>{station.count:,}</b><small>{esc(station.detail)}</small>"
+    box = f"<span>{esc(name)}</span><b>{station.number:,}</b><small>{esc(station.detail)}</small>"
     return (
         f"<a class='station{' due' if due else ''}' style='left:{x}%;top:{y}%' href='{station.link}'>{box}</a>"
         f"<span class=verb>↓ {esc(text(f'loop.{verb}_verb'))}</span>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -59,7 +59,7 @@ class PeoplePage:
         self.status = html("people-told")
         self.table = html("people-table")
         with gr.Row(elem_classes="fields"):
-            free = {"allow_custom_value": True, "min_width": 200}
+            free: dict[str, Any] = {"allow_custom_value": True, "min_width": 200}
             self.name = gr.Dropdown([], label=text("people.account"), elem_id="person", **free)
             self.token = gr.Dropdown([], label=text("people.token"), elem_id="person-token", **free)
             self.confirm = gr.Textbox(
@@ -207,6 +207,7 @@ def state(presence: Presence, person: Account) -> str:
 def address(request: gr.Request) -> str:
     """Return the app's address as this browser reaches it, without a slash at the end."""
     inner = request.request
+    assert inner, "gradio calls handlers of a page with its request"
     root = inner.scope.get("root_path", "").removesuffix("/train")
     return f"{inner.url.scheme}://{inner.url.netloc}{root}"
 

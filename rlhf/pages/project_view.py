@@ -103,12 +103,14 @@ def draw_flags(store: Store, project: Project) -> str:
     flags = store.assignments.flags(project.id, FLAGS)
     if not flags:
         return empty(text("projects.no_flags", name=project.name))
-    lines = "".join(
-        f"<p><bdi>{esc(escape_control_characters(flag['reason']))}</bdi> <span class=soft><bdi>{esc(flag['labeler'])}</bdi>:"
-        f" <bdi>{esc(escape_control_characters(flag['prompt'][:200]))}</bdi></span></p>"
-        for flag in flags
-    )
+    lines = "".join(_flag(flag["labeler"], flag["reason"], flag["prompt"][:200]) for flag in flags)
     return f"<h2>{esc(text('projects.flags'))}</h2><div class=card>{lines}</div>"
+
+
+def _flag(labeler: str, reason: str, prompt: str) -> str:
+    reason, prompt = (esc(escape_control_characters(value)) for value in (reason, prompt))
+    about = f"<span class=soft><bdi>{esc(labeler)}</bdi>: <bdi>{prompt}</bdi></span>"
+    return f"<p><bdi>{reason}</bdi> {about}</p>"
 
 
 def _changes(given: Mapping[str, Any]) -> Changes:

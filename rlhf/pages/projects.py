@@ -105,7 +105,7 @@ class ProjectsPage:
         people = [person.name for person in self.store.accounts.all() if not person.disabled]
         values: Updates = {self.fields[key]: value for key, value in field_values(self.store, project).items()}
         members = gr.Dropdown(choices=people, value=self.store.projects.members(project.id))
-        about = {self.judge: gr.Dropdown(choices=people), self.flags: draw_flags(self.store, project)}
+        about: Updates = {self.judge: gr.Dropdown(choices=people), self.flags: draw_flags(self.store, project)}
         return {**values, self.fields["people"]: members, **about}
 
     def create(self, name: str) -> Updates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
@@ -49,7 +50,7 @@ class RunsPage:
         )
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
-            unseen = {"visible": False, "scale": 0}
+            unseen: dict[str, Any] = {"visible": False, "scale": 0}
             self.cancel = gr.Button(text("runs.cancel"), min_width=140, elem_id="cancel-run", **unseen)
             self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
@@ -82,13 +83,13 @@ class RunsPage:
         """Return the list and the chosen run: the running one, or the newest, if none is chosen."""
         runs = self.store.runs.all()
         marks = " ".join(f"{run.id}{run.state}" for run in runs)
-        table = {} if marks == listed else {self.listed: marks, self.table: run_view.run_rows(runs)}
+        table: Updates = {} if marks == listed else {self.listed: marks, self.table: run_view.run_rows(runs)}
         run = self._run(chosen, runs)
         return {**table, **(self.draw_nothing() if run is None else self.draw_run(run, seen))}
 
     def draw_nothing(self) -> Updates:
         """Return the page without a run."""
-        buttons = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
+        buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
         return {self.seen: "none", self.head: empty(text("runs.none")), **buttons}
 
     def draw_run(self, run: Run, seen: str) -> Updates:
@@ -96,7 +97,7 @@ class RunsPage:
         mark = f"{run.id} {run.state} {run.done} {run.cancel_requested}"
         if mark == seen and run.state != "running":
             return {}
-        moving = {self.head: run_view.draw_head(run), self.log: run_view.draw_log(self._folder(run))}
+        moving: Updates = {self.head: run_view.draw_head(run), self.log: run_view.draw_log(self._folder(run))}
         if mark == seen:
             return moving
         return {

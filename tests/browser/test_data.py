@@ -40,7 +40,7 @@ def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path, wi
     expect(page.locator("#data-told")).to_contain_text("by leaving bad rows out")
     page.locator("#data-skip input").check()
     page.locator("#data-import").click()
-    expect(page.locator("#data-told")).to_contain_text("2 rows added, 0 were there already, 1 rejected.")
+    expect(page.locator("#data-told")).to_contain_text("2 rows added, 0 already stored, 1 rejected.")
     expect(page.locator("#data-counts")).to_contain_text(file.name)
     page.locator("#data-rows summary", has_text="미나").first.click()
     expect(page.locator("#data-rows details[open] .log")).to_have_text("미나야, 고마워!")

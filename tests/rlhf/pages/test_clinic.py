@@ -1,4 +1,4 @@
-"""What the clinic's page draws: texts never become markup, each state says what fills it, figures are those of the reports."""
+"""The Clinic page: texts never become markup, each empty state names its step, figures are those of the reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Data page: files come from one folder only, are looked at before anything is written, and every row can be read as text."""
+"""The Data page: files come from one folder, are previewed before an import, and every row can be read as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the researcher's pages draw: texts never become markup, families stand together, counts are those of the store."""
+"""The researcher's pages: texts never become markup, families stand together, counts are those of the store."""
 
 from __future__ import annotations
 

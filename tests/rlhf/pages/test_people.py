@@ -1,4 +1,4 @@
-"""The People page: what a researcher presses there happens, and only with the right name typed where it cannot be undone."""
+"""The People page: every action happens, and an erasure only after the right name was typed."""
 
 from __future__ import annotations
 
