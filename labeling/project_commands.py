@@ -76,13 +76,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
         verbs,
         common,
         "gold",
-        "make gold items of a person's verdicts",
+        "make gold items of a person's answers, or ordinary pairs of gold items",
         cmd_gold,
-        lambda shown: f"{shown['gold']} gold items.",
-    )
-    gold.add_argument(
-        "--as-judged-by", dest="person", required=True, metavar="PERSON", help="the account whose verdicts are right"
-    )
+        lambda shown: f"{shown['unset']} no longer gold." if "unset" in shown else f"{shown['gold']} gold items.",
+    ).add_mutually_exclusive_group(required=True)
+    gold.add_argument("--as-judged-by", dest="person", metavar="PERSON", help="the person whose answers are right")
+    gold.add_argument("--unset", nargs="+", type=int, metavar="PAIR", help="pair numbers, as exports show them")
 
 
 def add_project_command(
@@ -200,10 +199,27 @@ def cmd_fill(args: argparse.Namespace) -> dict:
 
 
 def cmd_gold(args: argparse.Namespace) -> dict:
-    """Make gold items of the pairs that a person judged; {gold}."""
+    """Return {gold}, the number of pairs that a person's answers made gold, or {unset}, the number that are gold no longer."""
     store = open_store(args)
+    project = store.projects.by_name(args.project)
+    if args.unset:
+        return {"unset": unset_gold(store, project, args.unset)}
     (person,) = find_accounts(store, [args.person])
-    return {"gold": store.gold.set_from_comparisons(store.projects.by_name(args.project).id, person)}
+    return {"gold": store.gold.set_from_comparisons(project.id, person)}
+
+
+def unset_gold(store: Store, project: Project, pair_ids: list[int]) -> int:
+    """Make gold items of the project ordinary pairs, all or none. Raises BadInput for a pair that is no gold item of it."""
+    items = {item.pair_id for item in store.gold.all(project.id)}
+    with store.transaction():
+        for pair_id in pair_ids:
+            if pair_id not in items:
+                known = ", ".join(map(str, sorted(items)[:10])) or "none"
+                raise BadInput(
+                    f"pair {pair_id} is not a gold item of {project.name}", f"Its gold items: {known}.", field="unset"
+                )
+            store.gold.unset(pair_id)
+    return len(pair_ids)
 
 
 def find_accounts(store: Store, names: list[str]) -> list[Account]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from data.clock import now
 from data.errors import BadInput
-from data.records import Account, Comparison
+from data.records import Account
 from data.sqlite.table import Table
 
 OUTCOMES = ("winner", "tie", "both_bad")
@@ -22,12 +22,6 @@ class GoldItem:
     note: str
     set_by: str
     created_at: str
-
-    def met_by(self, comparison: Comparison) -> bool:
-        """Whether the comparison says what is right; by how much does not count."""
-        if self.outcome == "winner":
-            return comparison.winner_id == self.winner_id
-        return comparison.verdict == self.outcome
 
 
 JUDGED = """
@@ -73,8 +67,14 @@ class Gold(Table):
         return len(found)
 
     def unset(self, pair_id: int) -> None:
-        """Make it an ordinary pair again; what was said of it while it was gold stays out of training."""
-        self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id])
+        """Make a gold item an ordinary pair again. Raises BadInput if it is none.
+
+        Answers given while the pair was gold stay out of training.
+        """
+        if not self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id]):
+            raise BadInput(
+                f"pair {pair_id} is not a gold item", "See: preference-loop projects show NAME", field="pair"
+            )
 
     def get(self, pair_id: int) -> GoldItem | None:
         """What is right about a pair, None for an ordinary one."""

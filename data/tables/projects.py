@@ -127,12 +127,6 @@ class Projects(Table):
             raise BadInput(f"project {id} has no guideline" + (f" of version {version}" if version else ""))
         return Guideline(**row)
 
-    def rewrite_guideline(self, id: int, text: str) -> Guideline:
-        """Write the guideline's next version; the same text again is the same version. Raises BadInput."""
-        with self._store.transaction():
-            self.change(id, guideline=text)
-            return self.guideline(id)
-
     def add_members(self, id: int, accounts: Sequence[Account]) -> None:
         """Give people to a project; those it has already stay."""
         with self._store.transaction():

@@ -111,15 +111,6 @@ class Runs(Table):
         """Whether the process of a running run still works."""
         return run.pid is not None and is_process_alive(Identity(run.pid, run.pid_started, run.boot_id))
 
-    def mark_lost(self, id: int) -> bool:
-        """Mark a running run `lost` where its process is gone; whether it was."""
-        with self._store.transaction():
-            run = self.get(id)
-            if run.state != "running" or self.is_alive(run):
-                return False
-            self.finish(id, "lost", error=f"process {run.pid} ended without a word")
-            return True
-
     def _run(self, id: int, **process: Any) -> Run:
         self._move(id, "running", started_at=now(), heartbeat_at=now(), **process)
         return self.get(id)

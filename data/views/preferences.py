@@ -9,7 +9,7 @@ are set aside are left out. Each row carries its prompt's split, and rows for tr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -99,30 +99,6 @@ def stream_rows(
         raise _nothing(store, wanted)
     for row in chain((first,), found):
         yield _row(row, weights or {})
-
-
-def training_rows(
-    store: Store, *, source: Source = PEOPLE, split: str = "train", weights: Mapping[int, float] | None = None
-) -> list[PreferenceRow]:
-    """The rows a run may learn from (`split` 'train', or 'validation' to choose by). Raises BadInput for 'test', or for none."""
-    if split == "test":
-        raise BadInput("no run trains on test prompts", "Take the split train or validation.", field="split")
-    rows = preference_rows(store, source=source, split=split, weights=weights)
-    if not rows:
-        raise BadInput(
-            f"none of the comparisons is on a {split} prompt", "Sample and label more prompts.", field="labels"
-        )
-    return rows
-
-
-def refuse_test_rows(rows: Iterable[Any], where: str = "these rows") -> None:
-    """Raise BadInput where any of the rows (records or mappings with `split`) is of a test prompt; `where` says whose they are."""
-    splits = [row["split"] if isinstance(row, Mapping) else row.split for row in rows]
-    if "test" in splits:
-        raise BadInput(
-            f"{splits.count('test')} of {len(splits)} rows are of test prompts in {where}: no run trains on those",
-            "Leave the test split out.",
-        )
 
 
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import RewardConfig
 
 from data.run_context import Cancelled
+from data.views.frozen_rows import TrainingRows
 from reward.base.adapters import Weights, read_adapter, stack
 from reward.base.frozen_base import Base
 from reward.settings import RewardSettings
@@ -48,7 +49,7 @@ def fit(
     settings: RewardSettings,
     base: Base,
     start: Start,
-    rows: Sequence[EncodedComparison],
+    rows: TrainingRows[EncodedComparison],
     progress: Progress | None = None,
 ) -> Fitted:
     """Train on the rows, with checkpoints in `folder`, from the last one there; the base is as before afterwards.
@@ -70,7 +71,7 @@ def fit(
 
 
 def build_trainer(
-    folder: Path, settings: RewardSettings, base: Base, start: Start, rows: Sequence[EncodedComparison]
+    folder: Path, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
 ) -> PreferenceTrainer:
     """TRL's trainer on the base as a sequence-classification model, fed the rows' own ids."""
     tokenizer = copy.deepcopy(base.tokenizer)

@@ -9,8 +9,8 @@ from typing import Protocol
 from data.errors import BadInput
 from data.records import Snapshot
 from data.run_context import RunContext
-from data.views.frozen_rows import frozen_rows
-from data.views.preferences import PreferenceRow, freeze_row, parse_sources, preference_rows, snapshot_filters, thaw_row
+from data.views.frozen_rows import HeldOutRows, TrainingRows, freeze_preferences
+from data.views.preferences import PreferenceRow, freeze_row, parse_sources, preference_rows, snapshot_filters
 from labeling.quality.overview import weigh
 from reward.base.frozen_base import Base
 from reward.prompt_parts import ALL, is_in_part
@@ -27,8 +27,10 @@ class Labels(Protocol):
     part: str
 
 
-def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> tuple[Snapshot, list[PreferenceRow]]:
-    """The snapshot this run trains on and its rows of all splits, those to train on only of the run's part of the prompts.
+def run_rows(
+    context: RunContext, settings: Labels, weights: str = "equal"
+) -> tuple[Snapshot, TrainingRows[PreferenceRow], HeldOutRows]:
+    """Return the run's snapshot, the rows to train on in the run's part of the prompts, and the rows held out.
 
     With `weights` 'reliability' the rows are frozen with their labelers' weights as they are worked out now; a snapshot that
     is named has its own.
@@ -46,15 +48,16 @@ def run_rows(context: RunContext, settings: Labels, weights: str = "equal") -> t
             by_labeler, chosen["weighting"] = made.by_labeler(), made.id  # written with the rows that have them
         return [freeze_row(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
 
-    snapshot, found = frozen_rows(context, "preferences", settings.snapshot, current, chosen)
-    _refuse_mixture(snapshot, [row["source"] for row in found], settings.labels)
-    rows = [thaw_row(row) for row in found if row["split"] != "train" or is_in_part(row["prompt"], settings.part)]
-    if not any(row.split == "train" for row in rows):
+    snapshot, training, held_out = freeze_preferences(context, settings.snapshot, current, chosen)
+    sources = [row.source for rows in (training, held_out.validation, held_out.test) for row in rows]
+    _refuse_mixture(snapshot, sources, settings.labels)
+    training = training.matching(lambda row: is_in_part(row.prompt, settings.part))
+    if not training:
         where = "" if settings.part == ALL else f" of the part {settings.part}"
         raise BadInput(
             f"none of the comparisons is of a training prompt{where}", "Sample and label more prompts.", field="labels"
         )
-    return snapshot, rows
+    return snapshot, training, held_out
 
 
 def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> None:

@@ -14,6 +14,7 @@ from data.records import Policy
 from data.run_context import RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
+from data.views.frozen_rows import HeldOutRows, TrainingRows
 from data.views.preferences import PreferenceRow
 from labeling.quality.agreement import measure_agreement
 from reward.about import describe_base, read_about, save_about, write_about
@@ -43,17 +44,17 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     Raises BadInput where there is nothing to train on, and Cancelled after a checkpoint was saved.
     """
     began = time.monotonic()
-    snapshot, rows = run_rows(context, settings, settings.weights)
+    snapshot, training, held_out = run_rows(context, settings, settings.weights)
     start = starting_point(context.store, settings)
     base = Base.load(start.source, chat_template=start.template)
     encoder = RowEncoder(base)
-    train_rows = encoder.encode([row for row in rows if row.split == "train"])
-    test_rows = encoder.encode([row for row in rows if row.split == "test"])
+    train_rows = training.map(encoder.encode)
+    test_rows = encoder.encode(held_out.test)
     subsets = Subsets(context, base, train_rows)
     if settings.curve and test_rows:
         subsets.train(partial(_fit_part, settings, base, start))
     model = _train(context, settings, base, start, train_rows)
-    report = _report(context, model, encoder, rows, test_rows)
+    report = _report(context, model, encoder, training, held_out, test_rows)
     if settings.curve and report["accuracy"] is not None:
         report["learning_curve"] = subsets.curve(model, test_rows, highest_reachable(report))
     report |= {
@@ -90,7 +91,7 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
 
 
 def _train(
-    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: Sequence[EncodedComparison]
+    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
 ) -> RewardModel:
     """Train every member to the end, or save and raise Cancelled; returns the reward model in the run's folder."""
     for member in range(settings.members):
@@ -113,7 +114,7 @@ def _train_member(
     settings: RewardSettings,
     base: Base,
     start: Start,
-    rows: Sequence[EncodedComparison],
+    rows: TrainingRows[EncodedComparison],
     member: int,
 ) -> None:
     """Train one member where it is not finished yet: the first by the run's seed, the others by seeds of their own."""
@@ -135,7 +136,7 @@ def _fit_part(
     base: Base,
     start: Start,
     folder: Path,
-    rows: Sequence[EncodedComparison],
+    rows: TrainingRows[EncodedComparison],
     progress: Progress,
 ) -> Fitted:
     return fit(folder, settings, base, start, rows, progress)
@@ -145,9 +146,9 @@ def _finished(context: RunContext, member: int) -> Path:
     return context.checkpoints() / f"member-{member}" / "adapter"
 
 
-def _reference(rows: Sequence[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
+def _reference(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
     """The first answers to training prompts, both of each comparison."""
-    first = rows[: REFERENCE_SAMPLES // 2]
+    first = rows.take(range(min(len(rows), REFERENCE_SAMPLES // 2)))
     return [each.prompt for each in first for _ in range(2)], [ids for each in first for ids in (each.a, each.b)]
 
 
@@ -155,10 +156,12 @@ def _report(
     context: RunContext,
     model: RewardModel,
     encoder: RowEncoder,
-    rows: Sequence[PreferenceRow],
+    training: TrainingRows[PreferenceRow],
+    held_out: HeldOutRows,
     test: Sequence[EncodedComparison],
 ) -> dict[str, Any]:
-    validation = encoder.encode([row for row in rows if row.split == "validation"])
+    validation = encoder.encode(held_out.validation)
+    rows = [*training, *held_out.validation, *held_out.test]
     context.progress(1, 1, f"scoring {len(test)} test comparisons")
     report = build_report(
         *score_comparisons(context.store, model, encoder, test),

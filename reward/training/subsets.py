@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from data.run_context import RunContext
+from data.views.frozen_rows import TrainingRows
 from reward.about import describe_base, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
@@ -22,7 +23,7 @@ from reward.training.fit import Fitted
 from reward.training.rows import EncodedComparison
 from reward.training.score_test import score_labeled
 
-Fit = Callable[[Path, Sequence[EncodedComparison], Progress], Fitted]
+Fit = Callable[[Path, TrainingRows[EncodedComparison], Progress], Fitted]
 """Trains one reward model on the rows, with its checkpoints in the folder."""
 
 
@@ -32,7 +33,7 @@ class Subsets:
 
     context: RunContext
     base: Base
-    rows: Sequence[EncodedComparison]
+    rows: TrainingRows[EncodedComparison]
 
     def train(self, fit: Fit) -> None:
         """Train on every subset that is not finished yet, while the base carries no adapter. Raises Cancelled after a checkpoint."""
@@ -56,16 +57,13 @@ class Subsets:
         points.append(Point(len(self.rows), right(score_labeled(whole.first_member, decided), by_score)))
         return curve_report(points, [each.row.prompt_id for each in decided], ceiling)
 
-    def _subsets(self) -> list[list[EncodedComparison]]:
-        return [
-            [self.rows[number] for number in subset]
-            for subset in nested_subsets([each.row.prompt_id for each in self.rows])
-        ]
+    def _subsets(self) -> list[TrainingRows[EncodedComparison]]:
+        return [self.rows.take(numbers) for numbers in nested_subsets([each.row.prompt_id for each in self.rows])]
 
-    def _finished(self, subset: Sequence[EncodedComparison]) -> Path:
+    def _finished(self, subset: TrainingRows[EncodedComparison]) -> Path:
         return self.context.checkpoints() / f"curve-{len(subset)}" / "adapter"
 
-    def _outcomes(self, subset: Sequence[EncodedComparison], decided: Sequence[EncodedComparison]) -> np.ndarray:
+    def _outcomes(self, subset: TrainingRows[EncodedComparison], decided: Sequence[EncodedComparison]) -> np.ndarray:
         model = RewardModel.load(self._finished(subset), self.base)
         outcomes = right(score_labeled(model, decided), by_score)
         self.base.drop_adapter(model.members[0].role)

@@ -10,7 +10,7 @@ from typing import Any
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.store import Store
-from data.views.frozen_rows import snapshot_rows
+from data.views.frozen_rows import load_instructions
 from rlhf.clinic.examination import find_examination
 
 
@@ -23,7 +23,7 @@ def check_rows(store: Store, settings: Any) -> None:
         )
     for name in ("snapshot", "a", "b"):
         if getattr(settings, name, ""):
-            snapshot_rows(store, getattr(settings, name), "instructions")
+            load_instructions(store, getattr(settings, name))
     if hasattr(settings, "a") and settings.a == settings.b:
         raise BadInput("A and B are the same rows", "Name two different snapshots.", field="b")
 

@@ -21,7 +21,7 @@ from data.run_context import RunContext, RunResult
 from data.settings import as_dict
 from data.starter import rubric
 from data.store import Store
-from data.views.frozen_rows import snapshot_rows
+from data.views.frozen_rows import InstructionRow, TrainingRows, load_instructions
 from rlhf.clinic.plateau import plateau_start
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
 from rlhf.common.metrics import win_outcomes
@@ -133,8 +133,8 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
     )
 
 
-def _instruction_rows(store: Store, snapshot: str) -> list[dict]:
-    return snapshot_rows(store, snapshot, "instructions") if snapshot else load_train_rows(store)
+def _instruction_rows(store: Store, snapshot: str) -> TrainingRows[InstructionRow]:
+    return load_instructions(store, snapshot) if snapshot else load_train_rows(store)
 
 
 def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any]) -> Snapshot:
@@ -184,7 +184,7 @@ def _there(store: Store, told: SFTSettings, start: Policy, snapshot: Snapshot) -
 def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy:
     """Train one policy on a freshly loaded base, since training merges the start into it."""
     store = stage.store
-    rows = snapshot_rows(store, snapshot.public, "instructions")
+    rows = load_instructions(store, snapshot.id)
     base = Bases().of(start)
     data, _ = tokenize_rows(store, base, rows)
     adapter = train(stage, told, base, data, adapter_folder(store, start) if start.adapter else None)

@@ -20,6 +20,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
+from data.views.frozen_rows import TrainingRows
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
@@ -71,12 +72,11 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent = choose_start(store, settings.from_)
-    snapshot, rows = run_rows(context, settings)
+    snapshot, training, held_out_rows = run_rows(context, settings)
     base = Bases().of(parent)
     left_out: Counter = Counter()
-    learned, held_out = (
-        encode_comparisons(base, [row for row in rows if row.split == split], left_out) for split in ("train", "test")
-    )
+    learned = training.map(lambda rows: encode_comparisons(base, rows, left_out))
+    held_out = encode_comparisons(base, held_out_rows.test, left_out)
     if not learned:
         raise BadInput(
             "no comparison of a training prompt was decided and fits the base", "Label more pairs.", field="labels"
@@ -134,7 +134,7 @@ def build_trainer(
     settings: DPOSettings,
     base: Base,
     parent: Path | None,
-    learned: Sequence[EncodedComparison],
+    learned: TrainingRows[EncodedComparison],
     watched: Sequence[EncodedComparison] = (),
 ) -> PairTrainer:
     """Return TRL's trainer of a fresh LoRA on the base with the parent merged in; it saves to `folder`."""

@@ -20,7 +20,7 @@ from trl import SFTConfig, SFTTrainer
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
-from data.views.frozen_rows import frozen_rows
+from data.views.frozen_rows import freeze_instructions
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
@@ -53,8 +53,8 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent = choose_first_policy(store, settings.from_)
-    snapshot, rows = frozen_rows(
-        context, "instructions", settings.snapshot, lambda: load_train_rows(store), {"split": "train"}
+    snapshot, rows = freeze_instructions(
+        context, settings.snapshot, lambda: list(load_train_rows(store)), {"split": "train"}
     )
     base = Bases().of(parent)
     data, too_long = tokenize_rows(store, base, rows)

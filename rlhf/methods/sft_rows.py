@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from datasets import Dataset
@@ -10,6 +10,7 @@ from datasets import Dataset
 from data.errors import BadInput
 from data.store import Store
 from data.tables.instructions import instruction_prompt
+from data.views.frozen_rows import InstructionRow, TrainingRows
 from reward.base.frozen_base import Base
 
 IGNORED = -100
@@ -17,7 +18,7 @@ IGNORED = -100
 Messages = list[dict[str, str]]
 
 
-def load_train_rows(store: Store) -> list[dict]:
+def load_train_rows(store: Store) -> TrainingRows[InstructionRow]:
     """Return every instruction row of the train split. Raises BadInput if there is none."""
     rows = [
         {"instruction": row.instruction, "input": row.input, "output": row.output}
@@ -29,17 +30,17 @@ def load_train_rows(store: Store) -> list[dict]:
             "Import some: preference-loop import FILE --as instructions",
             field="snapshot",
         )
-    return rows
+    return TrainingRows(rows, "this home")
 
 
-def row_prompts(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[str | Messages]:
+def row_prompts(store: Store, rows: Iterable[InstructionRow]) -> list[str | Messages]:
     """Return the prompt of each row: its text, or the turns of its imported conversation."""
     chats = {prompt.text: prompt.messages for prompt in store.prompts.all() if prompt.messages}
     texts = [instruction_prompt(row["instruction"], row["input"]) for row in rows]
     return [chats.get(text, text) for text in texts]
 
 
-def tokenize_rows(store: Store, base: Base, rows: Sequence[Mapping[str, Any]]) -> tuple[Dataset, int]:
+def tokenize_rows(store: Store, base: Base, rows: TrainingRows[InstructionRow]) -> tuple[Dataset, int]:
     """Tokenize instruction rows, each with its imported prompt; see `tokenize`."""
     return tokenize(base, row_prompts(store, rows), [row["output"] for row in rows])
 

@@ -12,7 +12,7 @@ from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy, RewardModel
 from data.starter import BASE, SOURCE
 from data.store import Store
-from data.views.frozen_rows import snapshot_rows
+from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, preference_rows
 from reward.base.locate import locate
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
@@ -143,7 +143,7 @@ def check_labels(store: Store, settings: Any) -> None:
     """
     parse_part(getattr(settings, "part", ALL))
     if getattr(settings, "snapshot", ""):
-        snapshot_rows(store, settings.snapshot, "preferences")
+        load_preferences(store, settings.snapshot)
     else:
         preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
 
@@ -151,7 +151,7 @@ def check_labels(store: Store, settings: Any) -> None:
 def check_instructions(store: Store, settings: Any) -> None:
     """Check that there is an instruction row to imitate."""
     if getattr(settings, "snapshot", ""):
-        snapshot_rows(store, settings.snapshot, "instructions")
+        load_instructions(store, settings.snapshot)
     elif not store.instructions.count():
         raise BadInput(
             "this home has no instruction rows", "Import some: preference-loop import FILE --as instructions"

@@ -88,6 +88,14 @@ def test_gold_is_what_a_person_said(store, run, add_pairs):
     assert run("projects", "gold", "Standard", "--as-judged-by", "rae")[1] == {"gold": 3}
     assert {each.outcome for each in store.gold.all()} == {"winner", "tie", "both_bad"}
     assert {(each.note, each.set_by) for each in store.gold.all()} == {("clear", "Rae")}
+    first, second, third = (each.pair_id for each in store.gold.all())
+    assert run("projects", "gold", "Standard", "--unset", str(first), str(third))[1] == {"unset": 2}
+    assert [each.pair_id for each in store.gold.all()] == [second]
+    code, refused = run("projects", "gold", "Standard", "--unset", str(second), str(first))
+    assert (code, refused["field"]) == (2, "unset")
+    assert refused["error"] == f"pair {first} is not a gold item of Standard"
+    assert refused["remedy"] == f"Its gold items: {second}."
+    assert [each.pair_id for each in store.gold.all()] == [second]
 
 
 @pytest.mark.parametrize(

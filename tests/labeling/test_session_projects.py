@@ -99,7 +99,7 @@ def test_an_answer_keeps_the_guideline_that_was_shown(store, people, add_pairs):
     add_pairs(1)
     session = Session(store, people[0])
     item = session.next()
-    store.projects.rewrite_guideline(STANDARD, "Prefer the true one.")
+    store.projects.change(STANDARD, guideline="Prefer the true one.")
     assert session.guideline(item.assignment) != "Prefer the true one."
     receipt = session.submit(said(item))
     assert store.comparisons.get(receipt.id).guideline_version == 1

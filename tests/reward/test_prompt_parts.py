@@ -73,10 +73,11 @@ def test_a_run_trains_on_its_part_and_is_measured_on_all_test_rows(store):
     frozen = [preference(number, text) for number, text in enumerate(TEXTS[:60])]
     snapshot = store.snapshots.freeze("preferences", frozen, {})
     run = store.runs.get(store.runs.enqueue("reward", {}, "test").id)
-    _, rows = run_rows(RunContext(store, run), RewardSettings(snapshot=snapshot.public, part="0.5-1"))
-    kept = {split: {row.prompt for row in rows if row.split == split} for split in ("train", "test")}
-    assert kept["train"] == {text for text in TEXTS[:60] if split_of(text) == "train" and position_of(text) >= 0.5}
-    assert kept["test"] == {text for text in TEXTS[:60] if split_of(text) == "test"}
+    _, training, held_out = run_rows(RunContext(store, run), RewardSettings(snapshot=snapshot.public, part="0.5-1"))
+    assert {row.prompt for row in training} == {
+        text for text in TEXTS[:60] if split_of(text) == "train" and position_of(text) >= 0.5
+    }
+    assert {row.prompt for row in held_out.test} == {text for text in TEXTS[:60] if split_of(text) == "test"}
 
 
 def test_a_part_without_comparisons_and_a_text_that_is_no_part_are_refused(store):

@@ -59,8 +59,8 @@ def test_a_closed_project_is_nobodys(store, people):
 
 def test_a_guideline_gets_a_version_for_each_change(store):
     project = store.projects.add("Notes", "Prefer the kind one.")
-    assert store.projects.rewrite_guideline(project.id, "Prefer the kind one.").version == 1
-    assert store.projects.rewrite_guideline(project.id, "Prefer the true one.").version == 2
+    assert store.projects.change(project.id, guideline="Prefer the kind one.").guideline_version == 1
+    assert store.projects.change(project.id, guideline="Prefer the true one.").guideline_version == 2
     assert store.projects.guideline(project.id, 1).text == "Prefer the kind one."
     assert store.projects.get(project.id).guideline_version == 2
     with pytest.raises(sqlite3.IntegrityError, match="written once"):
@@ -128,25 +128,16 @@ def test_a_moved_pair_waits_in_its_new_project(store, add_pairs):
     assert (store.projects.counts(project.id)["pairs"], store.projects.counts(STANDARD)["pairs"]) == (2, 1)
 
 
-def test_a_gold_item_is_met_by_its_winner_whatever_the_margin(store, add_pairs, people):
+def test_a_gold_item_has_a_winner_of_its_pair_until_it_is_unset(store, add_pairs):
     (pair,) = add_pairs(1)
     gold = store.gold.set(pair.id, pair.first_id, by="Rae")
-    about = {
-        "pair_id": pair.id,
-        "labeler_id": people[0].id,
-        "left_id": pair.first_id,
-        "right_id": pair.second_id,
-        "source": "import",
-    }
-    store.comparisons.record(id="right", verdict="left_slightly", **about)
-    store.comparisons.record(id="wrong", verdict="tie", **about)
-    assert gold.met_by(store.comparisons.get("right"))
-    assert not gold.met_by(store.comparisons.get("wrong"))
     assert store.gold.all() == [gold] == [store.gold.get(pair.id)]
     with pytest.raises(BadInput, match="cannot be the winner"):
         store.gold.set(pair.id, "another", by="Rae")
     store.gold.unset(pair.id)
     assert store.gold.get(pair.id) is None
+    with pytest.raises(BadInput, match="is not a gold item"):
+        store.gold.unset(pair.id)
 
 
 def test_a_ranking_task_is_found_again_and_asks_for_a_text_once(store, answers):

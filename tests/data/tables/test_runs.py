@@ -91,18 +91,16 @@ def test_a_queued_run_is_cancelled_at_once_and_a_running_one_is_asked(store):
         store.runs.request_cancel(queued.id)
 
 
-def test_a_run_whose_process_is_gone_is_lost(store):
+def test_a_run_knows_when_its_process_is_gone(store):
     child = subprocess.Popen(["sleep", "60"])
     run = store.runs.enqueue("ppo", {}, "Mina")
     store.runs.start(run.id, *identify_process(child.pid))
-    assert not store.runs.mark_lost(run.id)
+    assert store.runs.is_alive(store.runs.get(run.id))
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and not collected: a zombie does not work
-    assert store.runs.mark_lost(run.id)
+    assert not store.runs.is_alive(store.runs.get(run.id))
     child.wait()
-    lost = store.runs.get(run.id)
-    assert (lost.state, lost.error) == ("lost", f"process {child.pid} ended without a word")
-    assert not store.runs.mark_lost(run.id)
+    assert not store.runs.is_alive(store.runs.get(run.id))
 
 
 def test_a_process_is_told_from_another_with_its_number_and_from_one_before_the_restart():

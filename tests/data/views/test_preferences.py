@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from data.errors import BadInput
 from data.splits import split_of
+from data.views.frozen_rows import TrainingRows, load_instructions, load_preferences, split_preferences
 from data.views.head_to_head import head_to_head, mean_outcomes
-from data.views.preferences import PreferenceRow, freeze_row, preference_rows, refuse_test_rows, thaw_row, training_rows
+from data.views.preferences import PreferenceRow, freeze_row, preference_rows, thaw_row
 
 TEXTS = {
     split: [text for text in (f"Prompt {n}" for n in range(200)) if split_of(text) == split]
@@ -147,34 +148,47 @@ def test_weights_are_those_of_the_labelers(store, ring):
     assert [row.weight for row in preference_rows(store, weights={mina.id: 0.25})] == [0.25, 1.0]
 
 
-def test_rows_for_training_hold_nothing_of_the_test_split(store, ring):
+def test_training_rows_hold_nothing_of_the_test_split(store, ring):
     for split in TEXTS:
         for nth in range(3):
             ring("left", split=split, nth=nth)
-    assert {row.split for row in preference_rows(store)} == {"train", "validation", "test"}
-    assert [row.split for row in training_rows(store)] == ["train"] * 3
-    assert [row.split for row in training_rows(store, split="validation")] == ["validation"] * 3
+    rows = preference_rows(store)
+    training, held_out = split_preferences(rows)
+    assert [row.split for row in training] == ["train"] * 3
+    assert [row.split for row in held_out.validation] == ["validation"] * 3
+    assert [row.split for row in held_out.test] == ["test"] * 3
     assert [row.split for row in preference_rows(store, split="test")] == ["test"] * 3
-    with pytest.raises(BadInput, match="no run trains on test prompts"):
-        training_rows(store, split="test")
     with pytest.raises(BadInput, match="'dev' is not a split"):
         preference_rows(store, split="dev")
+    for split in ("train", "validation"):
+        with pytest.raises(BadInput, match=rf"1 of \d rows are of test prompts in {split}"):
+            split_preferences([*rows, replace(held_out.test[0], split=split)], split)
 
 
-def test_labels_on_test_prompts_alone_are_too_few_to_train(store, ring):
-    ring("left", split="test")
-    with pytest.raises(BadInput, match="none of the comparisons is on a train prompt"):
-        training_rows(store)
-
-
-def test_rows_of_test_prompts_are_refused_wherever_they_come_from(store, ring):
+def test_training_rows_refuse_test_prompts_and_keep_their_type(store, ring):
     ring("left")
-    refuse_test_rows(preference_rows(store))
+    ring("left", nth=1)
+    training = TrainingRows(preference_rows(store))
+    assert list(training.take([1])) == [training[1]]
+    assert list(training.matching(lambda row: row.prompt == training[0].prompt)) == [training[0]]
+    lengths = training.map(lambda rows: [len(row.prompt) for row in rows])
+    assert isinstance(lengths, TrainingRows)
+    assert list(lengths) == [len(row.prompt) for row in training]
     ring("left", split="test")
-    with pytest.raises(BadInput, match="1 of 2 rows are of test prompts"):
-        refuse_test_rows(preference_rows(store))
-    with pytest.raises(BadInput, match="1 of 1"):
-        refuse_test_rows([{"split": "test"}])
+    with pytest.raises(BadInput, match="1 of 3 rows are of test prompts in these rows: no run trains on those"):
+        TrainingRows(preference_rows(store))
+    with pytest.raises(BadInput, match="1 of 1 rows"):
+        TrainingRows([{"instruction": TEXTS["test"][0], "input": "", "output": "No."}])
+    with pytest.raises(TypeError, match="int is no row of a snapshot"):
+        TrainingRows([1])
+
+
+def test_a_snapshot_of_another_kind_is_refused(store, ring):
+    ring("left")
+    snapshot = store.snapshots.freeze("preferences", [freeze_row(row) for row in preference_rows(store)], {})
+    assert len(load_preferences(store, snapshot.public)[0]) == 1
+    with pytest.raises(BadInput, match="snapshot s1 holds preferences"):
+        load_instructions(store, snapshot.public)
 
 
 def test_a_conversation_s_messages_come_with_the_row(store):

@@ -50,8 +50,10 @@ def worked(store, add_pairs):
 def test_what_triggers_keep_is_what_a_rebuild_makes(worked):
     before = derived(worked)
     assert {row["judged"] for row in before[0]} >= {0, 1, 2}
-    rebuild(worked)
+    rows = rebuild(worked)
     assert derived(worked) == before
+    assert (rows["queue"], rows["assignments"]) == (20, worked.value("SELECT count(*) FROM assignments"))
+    assert set(rows) == {"queue", "tallies", "comparison_counts", "disputes", "assignments", "ranking_tasks"}
 
 
 def test_a_home_of_the_first_version_is_brought_up_to_date(tmp_path, worked):

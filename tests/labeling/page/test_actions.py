@@ -243,7 +243,7 @@ def test_a_conversation_is_shown_turn_by_turn_and_both_sides_pass_one_renderer(s
 
 def test_the_guideline_is_formatted_and_its_version_named(store, add_pairs, ask):
     add_pairs(1)
-    store.projects.rewrite_guideline(1, "Be **kind** <script>x</script>, see [this](https://guide.test/).")
+    store.projects.change(1, guideline="Be **kind** <script>x</script>, see [this](https://guide.test/).")
     shown = ask("look")
     assert "Guideline, version 2" in shown["regions"]["panels"]
     text = ask("guide", {"assignment": shown["item"]["assignment"]})["regions"]["guide-text"]

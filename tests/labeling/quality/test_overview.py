@@ -358,7 +358,8 @@ def test_who_is_set_aside_is_not_weighed_and_without_comparisons_nothing_is_kept
 def test_reward_training_freezes_rows_with_their_labelers_weights_and_names_the_version(store, tmp_path):
     labeled = fill(store, make_tiny_model("llama", tmp_path / "model"))
     settings = RewardSettings(weights="reliability")
-    snapshot, rows = run_rows(context_of(labeled, settings), settings, settings.weights)
+    snapshot, training, held_out = run_rows(context_of(labeled, settings), settings, settings.weights)
+    rows = [*training, *held_out.validation, *held_out.test]
     assert snapshot.filters["weighting"] == store.labeler_weights.newest().id
     assert {row.weight for row in rows} == {1.0}  # one labeler, who is the mean
     (author,) = {row.labeler_id for row in rows}

@@ -37,7 +37,7 @@ def prompt(store):
 
 def test_an_accepted_answer_is_an_instruction_row_with_author_time_and_guideline(store, people, prompt, tmp_path):
     ana, ben = people
-    store.projects.rewrite_guideline(1, "Be kind.")
+    store.projects.change(1, guideline="Be kind.")
     assert store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
     assert store.instructions.count() == 0
     assert store.demonstrations.review(OTHER, ID, ben.id, "accepted")
@@ -146,7 +146,7 @@ def test_a_better_answer_written_while_comparing_waits_for_its_review_too(store,
 def test_an_answer_is_read_only_by_people_of_its_project(store, people, prompt):
     ana, ben = people
     team = store.projects.add("Team", "Be brief.", everyone=False)
-    store.projects.rewrite_guideline(team.id, "Be very brief.")
+    store.projects.change(team.id, guideline="Be very brief.")
     store.projects.add_members(team.id, [ana])
     edited(store, ana, prompt, project_id=team.id, guideline_version=1)
     assert (store.demonstrations.next_to_review(ben.id), store.demonstrations.counts(ben.id)["to_review"]) == (None, 0)

@@ -10,7 +10,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from data.settings import parse_settings
-from data.views.preferences import training_rows
+from data.views.frozen_rows import split_preferences
+from data.views.preferences import preference_rows
 from reward.base.adapters import read_adapter, stack, write_adapter
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
@@ -47,7 +48,7 @@ def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
     policy = labeled.policies.add(name="sft", kind="sft", base=str(base_folder), adapter=str(tmp_path / "sft"))
     settings = parse_settings(RewardSettings, [f"from={policy.public}", "max_steps=4", "batch_size=8", "rank=4"])
     start = starting_point(labeled, settings)
-    rows = RowEncoder(base).encode(_rows(labeled))
+    rows = _rows(labeled).map(RowEncoder(base).encode)
     trainer = build_trainer(tmp_path / "run", settings, base, start, rows)
     trainer.train()
     expected = _classifier_scores(trainer, rows)
@@ -58,7 +59,7 @@ def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
 
 
 def _rows(store):
-    return training_rows(store)
+    return split_preferences(preference_rows(store))[0]
 
 
 @torch.no_grad()
@@ -69,7 +70,7 @@ def _classifier_scores(trainer, rows, side="a"):
 
 def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
     base = Base.load(base_folder)
-    (each, *_) = RowEncoder(base).encode(_rows(labeled))
+    (each, *_) = _rows(labeled).map(RowEncoder(base).encode)
     assert each.prompt == base.encode_prompt(each.row.prompt)
     assert each.a == each.row.a_token_ids
     assert each.a[-1] in base.eos_ids
@@ -77,7 +78,7 @@ def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_fo
 
 def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folder, tmp_path):
     base = Base.load(base_folder)
-    rows = RowEncoder(base).encode(_rows(labeled))
+    rows = _rows(labeled).map(RowEncoder(base).encode)
     settings = parse_settings(RewardSettings, ["max_steps=4", "batch_size=8", "rank=4", "learning_rate=0.01"])
     trainer = build_trainer(tmp_path / "run", settings, base, Start(str(base_folder), None, None), rows)
     trainer.train()
@@ -91,7 +92,7 @@ def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folde
 
 def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_folder, tmp_path):
     base = Base.load(base_folder)
-    rows = RowEncoder(base).encode(_rows(labeled))[:6]
+    rows = _rows(labeled).map(RowEncoder(base).encode).take(range(6))
     rows[1] = replace(rows[1], row=replace(rows[1].row, weight=3.0))
     rows.append(replace(rows[0], row=replace(rows[0].row, label=0.0, margin=3)))
     settings = RewardSettings(batch_size=7, rank=2, likelihood="bradley-terry", label_smoothing=0.1, centring=0.05)
@@ -113,7 +114,7 @@ def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_fo
 @pytest.mark.parametrize("name", ["rao-kupper", "graded"])
 def test_every_likelihood_trains_and_moves_its_points(labeled, base_folder, tmp_path, name):
     base = Base.load(base_folder)
-    rows = RowEncoder(base).encode(_rows(labeled))
+    rows = _rows(labeled).map(RowEncoder(base).encode)
     settings = RewardSettings(batch_size=8, max_steps=2, rank=2, likelihood=name)
     start = Start(str(base_folder), None, None)
     before = build_trainer(tmp_path / "before", settings, base, start, rows).model

@@ -166,7 +166,8 @@ def test_a_snapshot_that_mixes_people_s_with_simulated_labels_is_refused_unless_
     with pytest.raises(BadInput, match=f"snapshot {mixed.public} mixes 40 simulated labels with 20 of people"):
         run_rows(context_of(labeled, settings), settings)
     asked = settings.model_copy(update={"labels": "all"})
-    assert len(run_rows(context_of(labeled, asked), asked)[1]) == 60
+    _, training, held_out = run_rows(context_of(labeled, asked), asked)
+    assert len(training) + len(held_out.validation) + len(held_out.test) == 60
 
 
 def test_a_snapshot_trains_on_its_training_rows_and_is_measured_on_its_test_rows(labeled):

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from data.errors import BadInput
 from data.run_context import RunContext
-from data.views.frozen_rows import snapshot_rows
+from data.views.frozen_rows import load_instructions
 from reward.base.frozen_base import Base
 from rlhf.clinic import curate, embed
 from rlhf.clinic.checks import CHECKS
@@ -204,7 +204,7 @@ def test_rows_are_looked_at_chosen_and_their_lineage_is_kept(home, model):
 
     done = curate.run(started(store, "curate"), CurateSettings(rows=6, min_quality=2.5, name="six"))
     snapshot = store.snapshots.get(done.produced[0])
-    rows = snapshot_rows(store, snapshot.public, "instructions")
+    rows = load_instructions(store, snapshot.public)
     assert (snapshot.name, len(rows), snapshot.filters["examination"]) == ("six", 6, context.run.public)
     assert all(store.instructions.get(row["id"]).defects == [] for row in rows)
     assert snapshot.filters["quality"]["rated_rows"] == len(store.ratings.current("person"))
