@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
-    """This moment."""
+    """Return this moment."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def later(seconds: float) -> str:
-    """The moment `seconds` from this one (before it, where negative)."""
+    """Return the moment `seconds` from this one (before it, if negative)."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="microseconds")

@@ -26,7 +26,7 @@ class BadInput(Exception):
         return f"{what}. {self.remedy}".rstrip() if self.remedy else what
 
     def as_json(self) -> dict:
-        """The contract's error shape: {error, file, line, field, remedy}."""
+        """Return the contract's error shape: {error, file, line, field, remedy}."""
         return {name: getattr(self, name) for name in ("error", "file", "line", "field", "remedy")}
 
 
@@ -35,7 +35,10 @@ class Refused(BadInput):
 
 
 class StoreTrouble(BadInput):
-    """The store could not be read or written: a full disk, a damaged file. What was acknowledged is kept, this was not."""
+    """The store could not be read or written: a full disk, a damaged file.
+
+    Acknowledged rows survive; this one does not.
+    """
 
 
 class Busy(StoreTrouble):

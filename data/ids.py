@@ -41,10 +41,16 @@ def content_hash(*parts: Any) -> str:
 def sampled_id(
     prompt_id: int, policy_id: int, sampling: dict, seed: int | None, number: int, token_ids: Sequence[int]
 ) -> str:
-    """A sampled completion's id: everything that tells it from another one, so that equal texts of two policies stay two."""
+    """Return a sampled completion's id.
+
+    Everything that tells it from another one, so that equal texts of two policies stay two.
+    """
     return content_hash("sampled", prompt_id, policy_id, sampling, seed, number, list(token_ids))[:32]
 
 
 def imported_id(prompt_id: int, model_name: str, text: str, occurrence: int) -> str:
-    """An imported completion's id: its prompt, its model's name, its text, and which occurrence of these it is."""
+    """Return an imported completion's id.
+
+    Its prompt, its model's name, its text, and which occurrence of these it is.
+    """
     return content_hash("imported", prompt_id, model_name, text, occurrence)[:32]

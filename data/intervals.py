@@ -19,7 +19,7 @@ class Interval(NamedTuple):
 
 
 def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
-    """The score interval for `k` successes in `n` trials (Wilson 1927); (0, 1) for no trial."""
+    """Return the score interval for `k` successes in `n` trials (Wilson 1927); (0, 1) for no trial."""
     if n == 0:
         return Interval(0.0, 1.0)
     share = k / n
@@ -30,7 +30,9 @@ def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
 
 
 def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
-    """The percentile interval of the mean over resamples of `values`, which are one per prompt; (nan, nan) for none.
+    """Return the percentile interval of the mean over resamples of `values`, which are one per prompt.
+
+    (nan, nan) for none.
 
     The same values and seed give the same interval.
     """
@@ -41,7 +43,9 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
 
 
 def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
-    """Bootstrap samples of `size` things: (size,) numbers from 0, one sample at a time, so that memory stays that of the things.
+    """Bootstrap samples of `size` things.
+
+    (size,) numbers from 0, one sample at a time, so that memory stays that of the things.
 
     The same arguments give the same samples.
     """
@@ -50,7 +54,7 @@ def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[
 
 
 def percentile_interval(found: Sequence[float] | np.ndarray) -> Interval:
-    """What holds the middle 95 % of the values that resampling found."""
+    """Return what holds the middle 95 % of the values that resampling found."""
     low, high = np.percentile(found, [2.5, 97.5])
     return Interval(float(low), float(high))
 
@@ -71,8 +75,9 @@ def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int =
 def bootstrap_ratio(
     sums: Sequence[float], sizes: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS
 ) -> Interval:
-    """The percentile interval of a mean over things that come in units: `sums` over a unit's things, `sizes` how many they are, `counts` how
-    often such a unit occurs.
+    """Return the percentile interval of a mean over things that come in units.
+
+    `sums` over a unit's things, `sizes` how many they are, `counts` how often such a unit occurs.
 
     Whole units are resampled, since the things of one are not independent. (nan, nan) for no unit.
     """

@@ -1,7 +1,7 @@
-"""What the store hands out: frozen records, one for each noun, in the field's words.
+"""Frozen records that the store returns, one for each noun.
 
-Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are integers of this store (`data.ids.public`
-writes those that people meet); ids of completions and comparisons are text.
+Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are integers of this store
+(`data.ids.public` writes those that people meet); ids of completions and comparisons are text.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Run(_Public):
 
     @property
     def over(self) -> bool:
-        """Whether it has come to its end, good or bad."""
+        """Return whether the run has ended, done or not."""
         return self.state not in ("queued", "running")
 
 
@@ -206,7 +206,7 @@ class Snapshot(_Public):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a judge (the rubric, simulated labelers, a reward model) found about a policy, alone or against another."""
+    """The result of judging a policy, alone or against another, by the rubric, simulated labelers or a reward model."""
 
     id: int
     policy_id: int

@@ -1,4 +1,7 @@
-"""What a run's own process has in hand: its row, its folder, and the way to report, to be seen alive, and to be stopped."""
+"""The context of a run's own process.
+
+Its row, its folder, and the way to report, to be seen alive, and to be stopped.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from data.records import Run
 from data.store import Store
 
 TRAINER_STATE_FILE = "trainer_state.json"
-"""What transformers writes last into a checkpoint: without it the process was killed, or the disk full, before it was whole."""
+"""What transformers writes last into a checkpoint.
+
+Without it the process was killed, or the disk full, before it was whole.
+"""
 PROGRESS_SECONDS = 0.5
 CANCEL_POLL_SECONDS = 1.0
 
@@ -26,7 +32,7 @@ class Cancelled(Exception):
 
 @dataclass
 class RunResult:
-    """What a run made (public ids) and what it has to say."""
+    """The public ids that a run produced, and its report."""
 
     produced: list[str] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +53,10 @@ class RunContext:
             signal.signal(signal.SIGTERM, self._terminate)
 
     def checkpoints(self) -> Path:
-        """Where this run keeps its checkpoints. One that resumes another run finds a copy of that run's there, of those that are whole."""
+        """Return the folder of this run's checkpoints.
+
+        One that resumes another run finds a copy of that run's there, of those that are whole.
+        """
         folder = self.folder / "checkpoint"
         if self.run.resumes is not None and not folder.exists():
             before = self.store.home / "runs" / str(self.run.resumes) / "checkpoint"
@@ -71,7 +80,10 @@ class RunContext:
         self.store.metrics.sample(self.run.id, step, fields)
 
     def cancelled(self) -> bool:
-        """Whether somebody wants it to stop (SIGTERM, or the row, which is asked at most once a second). Once True, always."""
+        """Return whether somebody asked the run to stop (SIGTERM, or the row, which is asked at most once a second).
+
+        Once True, always.
+        """
         if not self._stop and time.monotonic() - self._asked_at >= CANCEL_POLL_SECONDS:
             self._asked_at = time.monotonic()
             self._stop = self.store.runs.get(self.run.id).cancel_requested

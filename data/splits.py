@@ -25,7 +25,10 @@ def normalise(text: str) -> str:
 
 
 def split_of(text: str) -> Split:
-    """The split: the first 8 hex digits of the sha256 of the normalised text, modulo 100; under 75 train, under 85 validation."""
+    """Return the split: the first 8 hex digits of the sha256 of the normalised text, modulo 100.
+
+    Under 75 train, under 85 validation.
+    """
     digest = hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()
     place = int(digest[:8], 16) % 100
     if place < 75:

@@ -1,8 +1,10 @@
-"""The store of one home folder: `feedback.db` for what people and models said, `metrics.db` for curves of running training.
+"""The store of one home folder: `feedback.db` for what people and models said.
 
-`Store` opens and migrates; the verbs stand with their nouns (`store.prompts.add`, `store.comparisons.record`). Identity
-is content: prompts, completions, snapshots and imported rows are found again by a hash, so writing twice is writing once.
-What a caller saw acknowledged survives kill -9 and power loss.
+`metrics.db` for curves of running training.
+
+`Store` opens and migrates; the verbs stand with their nouns (`store.prompts.add`, `store.comparisons.record`).
+Identity is content: prompts, completions, snapshots and imported rows are found again by a hash, so writing twice
+is writing once. What a caller saw acknowledged survives kill -9 and power loss.
 """
 
 from __future__ import annotations

@@ -199,7 +199,10 @@ def cmd_fill(args: argparse.Namespace) -> dict:
 
 
 def cmd_gold(args: argparse.Namespace) -> dict:
-    """Return {gold}, the number of pairs that a person's answers made gold, or {unset}, the number that are gold no longer."""
+    """Return {gold}, the number of pairs that a person's answers made gold, or {unset}.
+
+    The number that are gold no longer.
+    """
     store = open_store(args)
     project = store.projects.by_name(args.project)
     if args.unset:
@@ -209,7 +212,10 @@ def cmd_gold(args: argparse.Namespace) -> dict:
 
 
 def unset_gold(store: Store, project: Project, pair_ids: list[int]) -> int:
-    """Make gold items of the project ordinary pairs, all or none. Raises BadInput for a pair that is no gold item of it."""
+    """Make gold items of the project ordinary pairs, all or none.
+
+    Raises BadInput for a pair that is no gold item of it.
+    """
     items = {item.pair_id for item in store.gold.all(project.id)}
     with store.transaction():
         for pair_id in pair_ids:

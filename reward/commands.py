@@ -1,4 +1,7 @@
-"""The commands of this floor: none of its own. `train reward` is a kind of run, with `reward.settings` as its settings."""
+"""The commands of this floor: none of its own.
+
+`train reward` is a kind of run, with `reward.settings` as its settings.
+"""
 
 from __future__ import annotations
 

@@ -15,10 +15,12 @@ from reward.base.frozen_base import Base
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An adapter on the shared base, named `role`, and a vector `head` (D,) that reads a raw score off a hidden state.
+    """An adapter on the shared base, named `role`.
 
-    `offset` and `scale` bring raw scores to mean 0 and deviation 1 on the reference samples before members are averaged.
-    `cut_points` are the limits between the grades of preference, in log-odds, if they were learned.
+    A vector `head` (D,) that reads a raw score off a hidden state.
+
+    `offset` and `scale` bring raw scores to mean 0 and deviation 1 on the reference samples before members are
+    averaged. `cut_points` are the limits between the grades of preference, in log-odds, if they were learned.
     """
 
     role: str
@@ -28,7 +30,10 @@ class Member:
     cut_points: tuple[float, ...] = ()
 
     def read_scores(self, base: Base, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU: the head's product with the last token."""
+        """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU.
+
+        The head's product with the last token.
+        """
         with base.role(self.role):
             hidden = base.hidden(ids, mask)
         last = mask.sum(dim=1) - 1

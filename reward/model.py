@@ -1,14 +1,17 @@
-"""Reward models: one or more LoRA adapters on the shared base, each with a vector that reads a score off the last token.
+"""Reward models: one or more LoRA adapters on the shared base.
+
+Each with a vector that reads a score off the last token.
 
 Every scored answer ends in an end token, as in training. Scores are (raw - offset) / scale; a model that was never
 calibrated has offset 0 and scale 1. All members share one base, so each row is encoded and padded once.
 
-Folder: a PEFT adapter of a sequence-classification model, the tokenizer, and `reward.json` (base, fingerprint, offset,
-scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json` each.
+Folder: a PEFT adapter of a sequence-classification model, the tokenizer, and `reward.json` (base, fingerprint,
+offset, scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json`
+each.
 
 Units: Bradley-Terry fixes a score up to a constant, and its size says how sure a member is. The mean over several
-members therefore takes both out of each member, by its offset and scale on the reference samples. The mean times the
-members' mean scale is in log-odds again, and is the ensemble's raw score.
+members therefore takes both out of each member, by its offset and scale on the reference samples. The mean times
+the members' mean scale is in log-odds again, and is the ensemble's raw score.
 """
 
 from __future__ import annotations
@@ -65,7 +68,10 @@ class RewardModel:
         return self.base.fingerprint["tokenizer"]
 
     def alone(self, number: int) -> RewardModel:
-        """Return member `number` as a reward model of its own, on the same adapter; the only member is the model itself."""
+        """Return member `number` as a reward model of its own, on the same adapter.
+
+        The only member is the model itself.
+        """
         if len(self.members) == 1:
             return self
         member = self.members[number]
@@ -96,7 +102,10 @@ class RewardModel:
         return self._unit * self._standardised(self._member_scores(prompt_ids, completion_ids)).mean(0)
 
     def calibrate(self, prompt_ids: Ids, completion_ids: Ids) -> None:
-        """Set offset and scale so that these reference samples get mean 0 and deviation 1, and so do several members."""
+        """Set offset and scale so that these reference samples get mean 0 and deviation 1.
+
+        So do several members.
+        """
         scores = self._member_scores(prompt_ids, completion_ids).double()
         if len(self.members) > 1:
             units = [reference_units(row) for row in scores]

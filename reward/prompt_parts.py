@@ -1,6 +1,7 @@
 """Parts of the training prompts, so that two reward models can learn from labels that have no prompt in common.
 
-A part is written "0-0.5": every prompt has a place in [0, 1) by the hash of its text, and belongs to the part that holds its place.
+A part is written "0-0.5": every prompt has a place in [0, 1) by the hash of its text, and belongs to the part that
+holds its place.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ _PART = re.compile(r"(\d*\.?\d+)-(\d*\.?\d+)")
 
 
 def position_of(prompt: str) -> float:
-    """A number in [0, 1) from the normalised text; digits 8 to 15 of the hash whose first 8 decide the split."""
+    """Return a number in [0, 1) from the normalised text.
+
+    Digits 8 to 15 of the hash whose first 8 decide the split.
+    """
     digest = hashlib.sha256(normalise(prompt).encode("utf-8", "surrogatepass")).hexdigest()
     return int(digest[8:16], 16) / 16**8
 
 
 def parse_part(text: str) -> tuple[float, float]:
-    """Where a part begins and ends. Raises BadInput for a text that is none."""
+    """Return the limits of a part. Raises BadInput for an invalid text."""
     found = _PART.fullmatch(text.strip())
     low, high = map(float, found.groups()) if found else (1.0, 0.0)
     if not 0 <= low < high <= 1:
@@ -35,7 +39,7 @@ def parse_part(text: str) -> tuple[float, float]:
 
 
 def is_in_part(prompt: str, part: str) -> bool:
-    """Whether a prompt belongs to a part."""
+    """Return whether a prompt belongs to a part."""
     low, high = parse_part(part)
     return low <= position_of(prompt) < high
 

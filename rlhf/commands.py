@@ -195,7 +195,7 @@ def _wait(store: Store, run: Run) -> Run:
     try:
         return follow(store, run.id, _progress_line())
     except KeyboardInterrupt:
-        print(f"\n{run.public} goes on; see it with: preference-loop runs show {run.public}", file=sys.stderr)
+        print(f"\n{run.public} continues; see it with: preference-loop runs show {run.public}", file=sys.stderr)
         return store.runs.get(run.id)
 
 

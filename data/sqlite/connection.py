@@ -1,7 +1,9 @@
-"""How a SQLite file of ours is opened: one connection a thread, the settings that keep acknowledged rows, errors in words.
+"""Connections to a SQLite file of the home.
 
-The Python process must load a single copy of SQLite (two copies defeat each other's file locks), so everything takes
-`sqlite3` from sqlite-utils, which prefers the newer one that pysqlite3 brings.
+One connection a thread, the settings that keep acknowledged rows, errors in words.
+
+The Python process must load a single copy of SQLite (two copies defeat each other's file locks), so everything
+takes `sqlite3` from sqlite-utils, which prefers the newer one that pysqlite3 brings.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ REMEDIES = {
     "image is malformed": "Restore a backup.",
     "readonly database": WRITABLE,
     "unable to open": WRITABLE,
-    "disk is full": "Free some space; everything acknowledged so far is kept.",
-    "disk i/o error": "Free some space or check the disk; everything acknowledged so far is kept.",
+    "disk is full": "Free some space; acknowledged rows are safe.",
+    "disk i/o error": "Free some space or check the disk; acknowledged rows are safe.",
     "database is locked": f"Another program has held the file for {WAIT_SECONDS} s: close it and try again.",
 }
 
@@ -46,7 +48,7 @@ class KnownTables(Database):
     sealed = True
 
     def table(self, table_name: str, **kwargs: Any) -> Any:
-        """The table; ValueError for one that does not exist."""
+        """Return the table; ValueError for one that does not exist."""
         if self.sealed and table_name not in self.table_names():
             raise ValueError(f"there is no table {table_name!r}")
         return super().table(table_name, **kwargs)
@@ -62,7 +64,7 @@ class Connections:
         self._all: weakref.WeakSet[KnownTables] = weakref.WeakSet()
 
     def database(self) -> KnownTables:
-        """This thread's database. Raises BadInput where the file cannot be opened or is something else."""
+        """Return this thread's database. Raises BadInput if the file cannot be opened or is something else."""
         if not hasattr(self._local, "database"):
             with explain_open_errors(self.path):
                 self._local.database = self._open()
@@ -137,7 +139,7 @@ def _ended(database: Database) -> Iterator[None]:
 
 @contextmanager
 def allow_new_tables(database: KnownTables) -> Iterator[KnownTables]:
-    """Where migrations make their tables."""
+    """The database that migrations change."""
     database.sealed = False
     try:
         yield database

@@ -13,7 +13,7 @@ MESSAGES = re.compile(
 
 
 def is_disk_full(problem: BaseException | None) -> bool:
-    """Whether an exception, or one that it came from, tells of a write for which there was no room."""
+    """Return whether an exception, or one of its causes, reports a full disk."""
     while problem is not None:
         if getattr(problem, "errno", None) in ERROR_NUMBERS or MESSAGES.search(str(problem)):
             return True

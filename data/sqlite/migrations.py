@@ -1,4 +1,7 @@
-"""Named, additive changes of `feedback.db`, each applied once, in its own transaction; one is never edited once it has landed."""
+"""Named, additive changes of `feedback.db`, each applied once, in its own transaction.
+
+One is never edited once it has landed.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def m001_first_schema(db: Database) -> None:
 
 @migrations()
 def m002_projects(db: Database) -> None:
-    """Labeling projects with their forms, people, gold items and repeats; rankings; drafts; aspects and edits; the queue's counters."""
+    """Labeling projects with their forms, people, gold items and repeats; rankings; drafts; aspects and edits.
+
+    The queue's counters.
+    """
     guard = "comparisons_of_their_assignment"
     db.execute("CREATE TABLE kept AS SELECT * FROM assignments")
     db.execute(f"DROP TRIGGER {guard}")
@@ -51,13 +57,16 @@ def m002_projects(db: Database) -> None:
 
 @migrations()
 def m003_counted_comparisons(db: Database) -> None:
-    """Current comparisons that say something about their answers, each with whether its pair is or was gold."""
+    """Return current comparisons that say something about their answers.
+
+    Each with whether its pair is or was gold.
+    """
     db.execute(projects.COUNTED)
 
 
 @migrations()
 def m020_quality(db: Database) -> None:
-    """Adjudications, labelers set aside, weights of labelers, and the pairs on which people disagree."""
+    """Adjudications, excluded labelers, weights of labelers, and the pairs on which people disagree."""
     add_quality(db, _statements, _freeze)
 
 
@@ -74,7 +83,7 @@ def m010_people(db: Database) -> None:
 
 @migrations()
 def m030_imports_that_count_at_once(db: Database) -> None:
-    """What an import writes bears its number, and counts from the moment at which the import is done."""
+    """Return what an import writes bears its number, and counts from the moment at which the import is done."""
     columns = [f"ALTER TABLE {table} ADD COLUMN import_id INTEGER REFERENCES imports (id)" for table in imports.TABLES]
     first, *others = _statements(imports.IMPORTS)
     for statement in (first, *columns, *others, imports.GUARD):
@@ -83,7 +92,7 @@ def m030_imports_that_count_at_once(db: Database) -> None:
 
 @migrations()
 def m050_ratings(db: Database) -> None:
-    """What instruction rows are worth to learn from, as people say."""
+    """Return what instruction rows are worth to learn from, as people say."""
     for statement in _statements(ratings.RATINGS):
         db.execute(statement)
     _freeze(db, ratings.FROZEN)
@@ -100,14 +109,14 @@ def m060_written_answers(db: Database) -> None:
 
 @migrations()
 def m070_active_time(db: Database) -> None:
-    """How long somebody was at work on an answer."""
+    """Add the active seconds of answers."""
     db.execute(active_time.TABLE)
     _freeze(db, active_time.FROZEN)
 
 
 @migrations()
 def m080_running_counts(db: Database) -> None:
-    """Counts of current comparisons, and the indexes by which pages count the rest."""
+    """Return counts of current comparisons, and the indexes by which pages count the rest."""
     for statement in (*_statements(counts.COUNTS), counts.COUNTED, *counts.TRIGGERS):
         db.execute(statement)
 

@@ -33,7 +33,10 @@ class Sql:
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:
-        """What this thread commits inside may be lost with the power until a commit after it: for rows that do not count before that one."""
+        """Return what this thread commits inside may be lost with the power until a commit after it.
+
+        For rows that do not count before that one.
+        """
         self.db.conn.execute("PRAGMA synchronous=normal")
         try:
             yield
@@ -63,7 +66,7 @@ class Sql:
         return next(iter(self.rows(sql, parameters)), None)
 
     def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         found = self.db.conn.execute(sql, parameters).fetchone()
         return found[0] if found else None
 

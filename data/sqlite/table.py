@@ -1,4 +1,4 @@
-"""What every noun of the store shares: the file it speaks to. A noun owns its tables; nobody else names them."""
+"""The base of every table class. A table class owns its tables; no other module names them."""
 
 from __future__ import annotations
 

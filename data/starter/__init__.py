@@ -1,6 +1,9 @@
-"""The embedded default: a small base, an instruction-tuned adapter, prompts and instruction rows, and the rubric.
+"""The embedded default: a small base, an instruction-tuned adapter, prompts and instruction rows.
 
-`register` gives them to a store; `gold` is the rubric's score of an answer. The files are made by `python -m rlhf.starter`.
+The rubric.
+
+`register` gives them to a store; `gold` is the rubric's score of an answer. The files are made by `python -m
+rlhf.starter`.
 """
 
 from __future__ import annotations
@@ -61,7 +64,10 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 
 
 def register(store: Store) -> None:
-    """Add the starter's prompts, instruction rows and two policies (base, sft) to a store; once, however often it is called."""
+    """Add the starter's prompts, instruction rows and two policies (base, sft) to a store.
+
+    Once, however often it is called.
+    """
     if any(policy.base == SOURCE for policy in store.policies.all()):
         return
     if not (BASE / "model.safetensors").is_file():

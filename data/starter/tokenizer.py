@@ -28,7 +28,10 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """A byte-level BPE over `texts`. A word has one spelling in tokens wherever it stands: every text begins with a space."""
+    """Return a byte-level BPE over `texts`.
+
+    A word has one spelling in tokens wherever it stands: every text begins with a space.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Prepend(" ")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

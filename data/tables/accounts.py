@@ -14,7 +14,7 @@ ROLES = ("labeler", "researcher")
 
 
 class Accounts(Table):
-    """Who may come in, and who said what. Names are equal without regard to case."""
+    """Accounts: who may sign in, and whose labels are whose. Names are equal without regard to case."""
 
     def add(self, name: str, role: str, password_hash: str | None = None, simulated: bool = False) -> Account:
         """Add an account. Raises BadInput for an empty or taken name or an unknown role."""
@@ -30,14 +30,14 @@ class Accounts(Table):
         return self.get(id)
 
     def get(self, id: int) -> Account:
-        """The account. Raises BadInput where there is none."""
+        """Return the account. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM accounts WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no account {id}")
         return account_from_row(row)
 
     def by_name(self, name: str) -> Account | None:
-        """The account of that name, or None."""
+        """Return the account of that name, or None."""
         row = self._store.maybe("SELECT * FROM accounts WHERE name = ?", [name.strip()])
         return None if row is None else account_from_row(row)
 
@@ -46,12 +46,15 @@ class Accounts(Table):
         return [account_from_row(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
 
     def answer_counts(self) -> dict[int, int]:
-        """How many answers of each account hold; accounts without one are left out."""
+        """Count the current comparisons of each account; accounts without one are left out."""
         rows = self._store.rows("SELECT labeler_id, sum(answers) AS n FROM tallies GROUP BY labeler_id")
         return {row["labeler_id"]: row["n"] for row in rows}
 
     def disable(self, name: str) -> Account:
-        """Shut an account out, end its sessions and tokens, and let others have what it holds. Raises BadInput for an unknown name."""
+        """Shut an account out, end its sessions and tokens, and let others have what it holds.
+
+        Raises BadInput for an unknown name.
+        """
         with self._store.transaction():
             account = self._named(name)
             self._store.execute("UPDATE accounts SET disabled = 1 WHERE id = ?", [account.id])
@@ -84,6 +87,6 @@ class Accounts(Table):
 
 
 def account_from_row(row: Mapping[str, Any]) -> Account:
-    """A row of the table as the record."""
+    """Return a row of the table as the record."""
     kept = {name: row[name] for name in Account.__dataclass_fields__}
     return Account(**{**kept, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

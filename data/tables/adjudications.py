@@ -27,7 +27,7 @@ OPEN_COUNT = """SELECT (SELECT count(*) FROM disputes) - (SELECT count(*) FROM
 
 @dataclass(frozen=True, slots=True)
 class Adjudication:
-    """What was decided about a pair. `votes_seen`: the labelers' verdicts were asked for before."""
+    """A verdict on a disputed pair. `votes_seen`: the adjudicator saw the labelers' verdicts first."""
 
     id: str
     pair_id: int
@@ -46,7 +46,7 @@ class Adjudication:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an adjudicator says. `id` is made by the client; the sides are as they were shown."""
+    """A new adjudication. The client generates `id`; the sides are those on the screen."""
 
     id: str
     pair_id: int
@@ -61,20 +61,23 @@ class Adjudications(Table):
     """Disputed pairs and what was decided about them."""
 
     def open_count(self, project_id: int | None = None) -> int:
-        """How many disputed pairs wait; gold items do not, their verdict is known."""
+        """Count the waiting disputed pairs, without gold items."""
         if project_id is None:
             return self._store.value(OPEN_COUNT)
         return self._store.value(f"SELECT count(*) {OPEN}", [project_id])
 
     def open_pairs(self, project_id: int | None = None, limit: int = 50) -> list[int]:
-        """The disputed pairs that wait, oldest first."""
+        """Return the disputed pairs that wait, oldest first."""
         return [
             row["pair_id"]
             for row in self._store.rows(f"SELECT x.pair_id {OPEN} ORDER BY x.pair_id LIMIT ?2", [project_id, limit])
         ]
 
     def decide(self, decision: Decision) -> bool:
-        """Append a verdict; False where this id is there already. Raises BadInput for an unknown verdict, Refused where it was decided already."""
+        """Append a verdict; False where this id is there already.
+
+        Raises BadInput for an unknown verdict, Refused where it was decided already.
+        """
         if decision.verdict not in VERDICTS:
             raise BadInput(
                 f"{decision.verdict!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict"
@@ -88,7 +91,10 @@ class Adjudications(Table):
         return True
 
     def withdraw(self, id: str, adjudicator_id: int) -> Adjudication:
-        """Take one's own verdict back; its pair waits again. Raises Refused where it is not one's own or holds no more."""
+        """Take one's own verdict back; its pair waits again.
+
+        Raises Refused if it is not one's own or holds no more.
+        """
         with self._store.transaction():
             row = self._store.maybe(
                 "SELECT * FROM current_adjudications WHERE id = ? AND adjudicator_id = ?", [id, adjudicator_id]
@@ -102,12 +108,12 @@ class Adjudications(Table):
         return old
 
     def of_pair(self, pair_id: int) -> Adjudication | None:
-        """What holds for a pair."""
+        """Return what holds for a pair."""
         row = self._store.maybe("SELECT * FROM current_adjudications WHERE pair_id = ?", [pair_id])
         return _adjudication(row) if row else None
 
     def current(self, limit: int = 1_000_000) -> list[Adjudication]:
-        """What holds, newest first."""
+        """Return what holds, newest first."""
         return [
             _adjudication(row)
             for row in self._store.rows(

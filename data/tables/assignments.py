@@ -1,4 +1,7 @@
-"""Assignments: an item in the hands of a labeler, what was shown, and until when it is held. Drafts of answers to them."""
+"""Assignments: an item in the hands of a labeler, what was shown, and until when it is held.
+
+Drafts of answers to them.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,12 @@ DRAFT_FIELDS = {"rationale": str, "edit": str, "edited": str, "verdict": str, "a
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A pair (`left_id`, `right_id`) or a ranking (`task_id`, `positions`: completions as first shown) in the hands of a labeler.
+    """A pair (`left_id`, `right_id`) or a ranking (`task_id`) that a labeler holds.
 
-    `gold`: its verdict was known when it was handed out. `repeats`: the assignment that this one repeats, sides swapped.
-    `done`: answered or skipped. `guideline_version`: the one shown last.
+    `positions`: completions as first shown.
+
+    `gold`: its verdict was known when it was handed out. `repeats`: the assignment that this one repeats, sides
+    swapped. `done`: answered or skipped. `guideline_version`: the one shown last.
     """
 
     id: str
@@ -46,10 +51,10 @@ class Assignment:
 
 
 class Assignments(Table):
-    """Who was handed what."""
+    """Assignments and their leases."""
 
     def get(self, id: str) -> Assignment:
-        """The assignment. Raises BadInput where there is none."""
+        """Return the assignment. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM assignments WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no assignment {id!r}")
@@ -61,7 +66,10 @@ class Assignments(Table):
         return [assignment_from_row(row) for row in self._store.rows(sql, [labeler_id, project_id])]
 
     def flags(self, project_id: int, limit: int) -> list[dict[str, Any]]:
-        """{assignment, reason, labeler, prompt, created_at} of what labelers found amiss in a project, newest first."""
+        """Return {assignment, reason, labeler, prompt, created_at} of what labelers found amiss in a project.
+
+        Newest first.
+        """
         return self._store.rows(FLAGS, [project_id, limit])
 
 
@@ -75,10 +83,13 @@ WHERE s.kind = 'flag' AND a.project_id = ? ORDER BY s.rowid DESC LIMIT ?
 
 
 class Drafts(Table):
-    """What a labeler has begun to say about an assignment; one for each, gone when the answer is there."""
+    """Drafts: the unsent answer to an assignment; it ends with the answer."""
 
     def save(self, assignment_id: str, content: Mapping[str, Any]) -> None:
-        """Keep the draft in place of the one before; an empty one is no draft. Raises BadInput for a field that no draft has."""
+        """Keep the draft in place of the one before; an empty one is no draft.
+
+        Raises BadInput for a field that no draft has.
+        """
         for name, value in content.items():
             if name not in DRAFT_FIELDS or not isinstance(value, DRAFT_FIELDS[name]):
                 raise BadInput(
@@ -91,7 +102,7 @@ class Drafts(Table):
         return None
 
     def get(self, assignment_id: str) -> dict[str, Any]:
-        """The draft, empty where there is none."""
+        """Return the draft, empty if there is none."""
         text = self._store.value("SELECT content FROM drafts WHERE assignment_id = ?", [assignment_id])
         return json.loads(text) if text else {}
 
@@ -101,7 +112,7 @@ class Drafts(Table):
 
 
 def assignment_from_row(row: Mapping[str, Any]) -> Assignment:
-    """The record of a row of the table."""
+    """Return the record of a row of the table."""
     positions = row["positions"] and tuple(json.loads(row["positions"]))
     kept = {name: row[name] for name in Assignment.__dataclass_fields__}
     return Assignment(**{**kept, "positions": positions, "gold": bool(row["gold"]), "done": bool(row["done"])})

@@ -1,4 +1,4 @@
-"""Who did what: an append-only list of acts that change others' work (accounts, imports, exports, erasures)."""
+"""The audit list: an append-only list of acts that change others' work (accounts, imports, exports, erasures)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Audit(Table):
         self._store.insert("audit", row)
 
     def all(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest acts, newest first."""
+        """Return the newest acts, newest first."""
         rows = self._store.rows("SELECT * FROM audit ORDER BY id DESC LIMIT ?", [limit])
         return [{**row, "detail": json.loads(row["detail"])} for row in rows]

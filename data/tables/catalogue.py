@@ -1,4 +1,7 @@
-"""What is on the shelf: prompts and instruction rows counted by source and split, and looked through a page at a time."""
+"""The catalogue: prompts and instruction rows, counted by source and split.
+
+Looked through a page at a time.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class Catalogue(Table):
     def page(
         self, kind: Kind, *, source: str = "", split: str = "", find: str = "", before: int = 0, limit: int = 20
     ) -> list[Entry]:
-        """The newest rows first, those with an id below `before` where it is given; what is empty is no condition. `find` is a part of a text."""
+        """Return the newest rows first, those with an id below `before` if given; what is empty is no condition.
+
+        `find` is a part of a text.
+        """
         own = OWN[kind]
         where = {
             "source": f"{own}.source = :source",

@@ -1,4 +1,6 @@
-"""Comparisons as columns of numbers: what statistics over all of them read, a million rows in seconds and new ones at once.
+"""Comparisons as columns of numbers.
+
+What statistics over all of them read, a million rows in seconds and new ones at once.
 
 A ranking says how each two of its answers compare; so it stands beside them, a row for each two.
 """
@@ -56,7 +58,10 @@ WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM
 """
 
 OF_TASK = 64
-"""A task of at most nine answers has at most 36 pairs of them: they are numbered from -OF_TASK times its id downwards."""
+"""A task of at most nine answers has at most 36 pairs of them.
+
+They are numbered from -OF_TASK times its id downwards.
+"""
 RANKED = f"""
 SELECT -row_number() OVER (), -{OF_TASK} * r.task_id - dense_rank() OVER (PARTITION BY r.task_id ORDER BY min(r.a_id, r.b_id), max(r.a_id, r.b_id)),
     r.labeler_id,
@@ -93,10 +98,12 @@ class ComparisonColumns(Table):
         self._known: tuple[int, np.ndarray] = (-1, np.zeros(0, ROW))
 
     def cached(self) -> np.ndarray:
-        """`comparisons()`, kept from call to call: only what was said since is read. Thread-safe; not to be written into.
+        """`comparisons()`, kept from call to call: only what was recorded since is read.
 
-        An import's events are written before they count: after one everything is read again. What a transaction reads is not
-        kept, since it may be rolled back.
+        Thread-safe; not to be written into.
+
+        An import's events are written before they count: after one everything is read again. What a transaction
+        reads is not kept, since it may be rolled back.
         """
         if self._store.db.conn.in_transaction:
             return self.comparisons()
@@ -113,36 +120,45 @@ class ComparisonColumns(Table):
         return np.fromiter(self._store.db.conn.execute(READ, [after]), dtype=ROW)
 
     def rankings(self) -> np.ndarray:
-        """Each two answers of every ranking that holds, as an array of `ROW`: as if compared, by no event of their own.
+        """Each two answers of every ranking that holds, as an array of `ROW`.
 
-        Two answers of a task have one number as their pair, below 0, whoever ranked them (see `units`); rowids are below 0 too.
+        As if compared, by no event of their own.
+
+        Two answers of a task have one number as their pair, below 0, whoever ranked them (see `units`); rowids are
+        below 0 too.
         """
         return np.fromiter(self._store.db.conn.execute(RANKED), dtype=ROW)
 
     def ranking_counts(self, sources: Sequence[str]) -> dict[int, int]:
-        """How many rankings of each labeler hold, of these sources."""
+        """Count the current rankings of each labeler, of these sources."""
         return {row["labeler_id"]: row["n"] for row in self._store.rows(RANKINGS, [json.dumps(sources)])}
 
     def change_counters(self) -> dict[str, Any]:
-        """What changes with these columns and with the figures on them; where `imports` does, events came before the `last` one."""
+        """Return what changes with these columns and with the figures on them.
+
+        Where `imports` does, events came before the `last` one.
+        """
         return self._store.one(MARK)
 
     def known_signs(self) -> dict[int, int]:
-        """Pairs whose order is known, from gold items and adjudications: 1 the first answer is better, 0 neither, -1 the second."""
+        """Pairs whose order is known, from gold items and adjudications.
+
+        1 the first answer is better, 0 neither, -1 the second.
+        """
         return {row["pair_id"]: row["sign"] for row in self._store.rows(KNOWN)}
 
     def skip_counts(self, sources: Sequence[str]) -> dict[int, int]:
-        """How many items each labeler let go, of the sources' labelers."""
+        """Count the items that each labeler of the sources skipped."""
         simulated = [int(source == "simulated") for source in sources]
         rows = self._store.rows(SKIPS, {"simulated": json.dumps(simulated)})
         return {row["labeler_id"]: row["n"] for row in rows}
 
 
 def unit_ids(pair: np.ndarray) -> np.ndarray:
-    """What was judged at once: a compared pair by itself, or a ranking's whole task, as minus its number."""
+    """Return what was judged at once: a compared pair by itself, or a ranking's whole task, as minus its number."""
     return np.where(pair < 0, -(-pair // OF_TASK), pair)
 
 
 def current_mask(events: np.ndarray) -> np.ndarray:
-    """A mask of the events that hold: neither superseded by one of these nor withdrawals."""
+    """Return a mask of the events that hold: neither superseded by one of these nor withdrawals."""
     return (events["kind"] != WITHDRAWN) & ~np.isin(events["rowid"], events["replaces"][events["replaces"] > 0])

@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 class NewComparison(TypedDict):
-    """What `record` takes. `id` is made by the client; the winner and the margin follow from the verdict."""
+    """A new comparison. The client generates `id`; the winner and the margin follow from the verdict."""
 
     id: str
     pair_id: int
@@ -73,7 +73,7 @@ class Edit:
 
 
 class Comparisons(Table):
-    """What people (and, marked as such, simulated labelers and imported files) said about pairs."""
+    """Comparisons of people and, marked, of simulated labelers and imported files."""
 
     def record(self, **event: Unpack[NewComparison]) -> bool:
         """Append one event; False where this id, or this imported row, is there already: submitting twice is once.
@@ -98,37 +98,42 @@ class Comparisons(Table):
         return True
 
     def prepare(self, events: Iterable[NewComparison]) -> list[tuple]:
-        """What `record_many` takes of imported events: everything that needs no lock is done here. Raises BadInput."""
+        """Return what `record_many` takes of imported events: everything that needs no lock is done here.
+
+        Raises BadInput.
+        """
         rows = [_row(event) for event in events]
         return [tuple(row[name] for name in COLUMNS) for row in rows]
 
     def record_many(self, prepared: Sequence[tuple]) -> int:
-        """Append prepared events in one short commit; how many were added: those whose id or source row is there are not.
+        """Append prepared events in one short commit.
+
+        How many were added: those whose id or source row is there are not.
 
         Labelers wait for nothing but this. Rationales of imported rows are not kept.
         """
         return self._store.insert_many("comparisons", COLUMNS, prepared)
 
     def get(self, id: str) -> Comparison:
-        """The event. Raises BadInput where there is none."""
+        """Return the event. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM comparisons WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no comparison {id!r}")
         return _comparison(row)
 
     def rationale(self, id: str) -> str | None:
-        """Why, in the labeler's words; None where nothing was said or it was erased."""
+        """Return the labeler's rationale; None if there is none or it was erased."""
         return self._store.value("SELECT text FROM rationales WHERE comparison_id = ?", [id])
 
     def aspects(self, id: str) -> dict[str, str]:
-        """The choice for each aspect: left, tie or right."""
+        """Return the choice for each aspect: left, tie or right."""
         rows = self._store.rows(
             "SELECT aspect, choice FROM comparison_aspects WHERE comparison_id = ? ORDER BY aspect", [id]
         )
         return {row["aspect"]: row["choice"] for row in rows}
 
     def edit(self, id: str) -> Edit | None:
-        """The better answer that the labeler wrote; None where none was written or it was erased."""
+        """Return the better answer that the labeler wrote; None if none was written or it was erased."""
         sql = "SELECT e.*, c.text FROM edits AS e JOIN completions AS c ON c.id = e.completion_id WHERE e.comparison_id = ?"
         row = self._store.maybe(sql, [id])
         return Edit(**row) if row else None
@@ -136,7 +141,10 @@ class Comparisons(Table):
     def current(
         self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None
     ) -> list[Comparison]:
-        """What holds now: neither superseded nor withdrawn, in the order of the events; those that fit what is given."""
+        """Return what holds now: neither superseded nor withdrawn, in the order of the events.
+
+        Those that fit what is given.
+        """
         wanted = {"labeler_id": labeler_id, "pair_id": pair_id, "source": source}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
         sql = f"SELECT * FROM current_comparisons WHERE 1{where} ORDER BY created_at, id"
@@ -150,9 +158,9 @@ class Comparisons(Table):
         ]
 
     def count(self, source: str | None = None, since: str = "") -> int:
-        """How many hold now, in all or from one source; those made after the moment `since` where it is given.
+        """Count the current comparisons, in all or of one source, after the moment `since` if given.
 
-        Kept by the hour (`data.sqlite.schema.counts`): only the comparisons of one hour are looked at one by one.
+        Kept by the hour (`data.sqlite.schema.counts`): only the comparisons of one hour are read one by one.
         """
         hours = self._store.value(HOURS, [source, since])
         return hours + (self._store.value(WITHIN_HOUR, [source, since]) if since else 0)

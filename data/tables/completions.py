@@ -1,4 +1,7 @@
-"""Completions: identity is the hash of everything that tells two apart, so two policies that write the same text stay two."""
+"""Completions: identity is the hash of everything that tells two apart.
+
+So two policies that write the same text stay two.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +49,14 @@ class Completions(Table):
         return [row[0] for row in rows]
 
     def get(self, id: str) -> Completion:
-        """The completion. Raises BadInput where there is none."""
+        """Return the completion. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM completions WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no completion {id!r}")
         return _completion(row)
 
     def of_policy(self, policy_id: int, split: str | None = None) -> list[Completion]:
-        """A policy's completions, by prompt and number; those of one split's prompts where it is given."""
+        """Return a policy's completions, by prompt and number; those of one split's prompts if given."""
         sql = (
             "SELECT completions.* FROM completions JOIN prompts ON prompts.id = completions.prompt_id"
             " WHERE policy_id = :policy AND (:split IS NULL OR prompts.split = :split) ORDER BY prompt_id, number, completions.id"
@@ -61,27 +64,33 @@ class Completions(Table):
         return [_completion(row) for row in self._store.rows(sql, {"policy": policy_id, "split": split})]
 
     def of_prompt(self, prompt_id: int) -> list[Completion]:
-        """A prompt's completions, in the order in which they came."""
+        """Return a prompt's completions, in the order in which they came."""
         sql = "SELECT * FROM completions WHERE prompt_id = ? ORDER BY rowid"
         return [_completion(row) for row in self._store.rows(sql, [prompt_id])]
 
     def of_run(self, run_id: int) -> list[Completion]:
-        """What a run sampled, in the order in which it did."""
+        """Return what a run sampled, in the order in which it did."""
         sql = "SELECT * FROM completions WHERE run_id = ? ORDER BY rowid"
         return [_completion(row) for row in self._store.rows(sql, [run_id])]
 
     def recent_prompts(self, policy_id: int, limit: int) -> list[int]:
-        """The prompts of a policy's newest completions, `limit` of these at most, newest first, each once."""
+        """Return the prompts of a policy's newest completions, `limit` of these at most, newest first.
+
+        Each once.
+        """
         sql = "SELECT prompt_id FROM completions WHERE policy_id = ? ORDER BY rowid DESC LIMIT ?"
         return list(dict.fromkeys(row["prompt_id"] for row in self._store.rows(sql, [policy_id, limit])))
 
     def counts_of_model(self, model_name: str) -> Counter[int]:
-        """How many answers of a model elsewhere each prompt has, by the prompt's id; policies of the same name do not count."""
+        """Count the answers of a remote model, by prompt id.
+
+        Policies of the same name do not count.
+        """
         sql = "SELECT prompt_id, count(*) AS answers FROM completions WHERE policy_id IS NULL AND model_name = ? GROUP BY prompt_id"
         return Counter({row["prompt_id"]: row["answers"] for row in self._store.rows(sql, [model_name])})
 
     def count(self) -> int:
-        """How many there are."""
+        """Count the completions."""
         return self._store.value("SELECT count(*) FROM completions")
 
 

@@ -1,4 +1,7 @@
-"""Demonstrations: answers that people write to prompts. A second person accepts one, which makes it an instruction row, or sends it back."""
+"""Demonstrations: answers that people write to prompts.
+
+A second person accepts one, which makes it an instruction row, or sends it back.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ Verdict = Literal["accepted", "sent_back"]
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """An answer that a person wrote. `comparison_id`: it is an answer made better while comparing; `supersedes`: it was sent back as that one."""
+    """An answer that a person wrote.
+
+    `comparison_id`: it is an answer made better while comparing; `supersedes`: it was sent back as that one.
+    """
 
     id: str
     prompt_id: int
@@ -46,13 +52,14 @@ class SentBack:
 
 
 class Demonstrations(Table):
-    """What people wrote, and what others said of it. Events: nothing is changed, what is written anew supersedes."""
+    """Written answers and their reviews. Events: a new version supersedes, nothing changes."""
 
     def write(self, id: str, prompt_id: int, author_id: int, text: str, supersedes: str | None = None) -> bool:
         """Record an answer; False where this id is there already: submitting twice is once.
 
-        Raises BadInput for a text that is empty, too long or cannot be kept, Refused for an id with another content, a prompt that never
-        trains, a `supersedes` that is not one's own answer to this prompt that was sent back, or a project that is closed or not one's own.
+        Raises BadInput for a text that is empty, too long or cannot be stored, Refused for an id with another
+        content, a prompt that never trains, a `supersedes` that is not one's own answer to this prompt that was
+        sent back, or a project that is closed or not one's own.
         """
         text = validate_text(text, LONGEST, "text")
         with self._store.transaction():
@@ -79,7 +86,10 @@ class Demonstrations(Table):
         return True
 
     def add_edit(self, comparison: Mapping[str, Any], prompt_id: int, text: str) -> None:
-        """An answer that a labeler made better waits for its review like one that was written; those to prompts that never train do not."""
+        """Return an answer that a labeler made better waits for its review like one that was written.
+
+        Those to prompts that never train do not.
+        """
         if Prompts(self._store).get(prompt_id).split == "train":
             kept = {name: comparison[name] for name in ("project_id", "guideline_version")}
             row = {
@@ -91,10 +101,12 @@ class Demonstrations(Table):
             self._insert(row | kept, text)
 
     def review(self, id: str, demonstration_id: str, reviewer_id: int, verdict: Verdict, reason: str = "") -> bool:
-        """Say what is to become of an answer; False where this id is there already. An accepted one is an instruction row from this commit on.
+        """Say what is to become of an answer; False where this id is there already.
 
-        Raises BadInput for an unknown verdict or a missing reason, Refused for one's own answer, one that has its review, or one of a
-        project that is closed or that the reviewer is not in.
+        An accepted one is an instruction row from this commit on.
+
+        Raises BadInput for an unknown verdict or a missing reason, Refused for one's own answer, one that has its
+        review, or one of a project that is closed or that the reviewer is not in.
         """
         if verdict not in ("accepted", "sent_back"):
             raise BadInput(f"{verdict!r} is no verdict", "Take accepted or sent_back.", field="verdict")
@@ -133,13 +145,15 @@ class Demonstrations(Table):
         return True
 
     def may_write(self, author_id: int) -> bool:
-        """Whether prompts are offered to this person: what is written to them is of the Standard project."""
+        """Return whether this person may write answers: those of the Standard project may."""
         return STANDARD_PROJECT[0] in self._projects(author_id)
 
     def next_prompt(self, author_id: int, after: int = 0) -> Prompt | None:
-        """The next prompt that trains and has no answer by a person, nor an instruction row; `after`: the one that comes behind this prompt.
+        """Return the next prompt that trains and has no answer by a person, nor an instruction row.
 
-        None where nothing is left, and for whom `may_write` is false.
+        `after`: the one that comes behind this prompt.
+
+        None if nothing is left, and for whom `may_write` is false.
         """
         if not self.may_write(author_id):
             return None
@@ -151,7 +165,10 @@ class Demonstrations(Table):
         return None if found is None else Prompts(self._store).get(found)
 
     def next_sent_back(self, author_id: int) -> SentBack | None:
-        """The oldest of this person's answers, in a project that is open and still theirs, that was sent back and is not written anew."""
+        """Return the oldest of this person's answers, in a project that is open and still theirs.
+
+        That was sent back and is not written anew.
+        """
         sql = """SELECT d.*, t.text, coalesce(w.text, '') AS reason FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
             JOIN demonstration_texts AS t ON t.demonstration_id = d.id LEFT JOIN review_reasons AS w ON w.review_id = r.id
             WHERE r.verdict = 'sent_back' AND d.author_id = ?
@@ -161,7 +178,10 @@ class Demonstrations(Table):
         return None if row is None else SentBack(_demonstration(row), row["reason"])
 
     def next_to_review(self, reviewer_id: int) -> Demonstration | None:
-        """The oldest answer by somebody else, in a project that is open and the reviewer's, that waits for its review."""
+        """Return the oldest answer by somebody else, in a project that is open and the reviewer's.
+
+        That waits for its review.
+        """
         sql = "SELECT * FROM open_demonstrations WHERE author_id != ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1"
         row = self._store.maybe(sql, [reviewer_id, canonical_json(self._projects(reviewer_id))])
         return None if row is None else _demonstration(row)
@@ -214,14 +234,14 @@ SELECT (SELECT count(*) FROM demonstrations WHERE author_id = ?1) AS written,
 
 
 def validate_text(text: str, most: int, field: str) -> str:
-    """The text with line ends as \\n (a browser sends \\r\\n), if it can be kept. Raises BadInput for an empty, too long or unstorable one."""
+    """The text with line ends as \\n (a browser sends \\r\\n), if it can be stored. Raises BadInput for an empty, too long or unstorable one."""
     text = text.replace("\r\n", "\n")
     if not text.strip():
         raise BadInput(f"the {field} is empty", "Write it.", field=field)
     if len(text) > most:
         raise BadInput(f"the {field} has {len(text)} characters", f"Write at most {most}.", field=field)
     if "\x00" in text or not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
-        raise BadInput(f"the {field} holds a character that cannot be kept", "Take it out.", field=field)
+        raise BadInput(f"the {field} holds a character that cannot be stored", "Take it out.", field=field)
     return text
 
 

@@ -29,13 +29,13 @@ class Evaluations(Table):
         return _evaluation(self._store.one("SELECT * FROM evaluations WHERE id = ?", [id]))
 
     def latest(self, policy_id: int, against_id: int | None, judge: str) -> Evaluation | None:
-        """The newest report of that judge on those two, or None."""
+        """Return the newest report of that judge on those two, or None."""
         sql = "SELECT * FROM evaluations WHERE policy_id = ? AND against_id IS ? AND judge = ? ORDER BY id DESC"
         row = self._store.maybe(sql, [policy_id, against_id, judge])
         return None if row is None else _evaluation(row)
 
     def all(self, policy_id: int | None = None) -> list[Evaluation]:
-        """Reports, oldest first; of one policy where it is given."""
+        """Return reports, oldest first; of one policy if given."""
         sql = "SELECT * FROM evaluations WHERE ?1 IS NULL OR policy_id = ?1 ORDER BY id"
         return [_evaluation(row) for row in self._store.rows(sql, [policy_id])]
 

@@ -1,4 +1,7 @@
-"""Labelers set aside: their comparisons stay and are counted, but no preference export and no training takes them until taken in again."""
+"""Labelers excluded: their comparisons stay and are counted.
+
+But no preference export and no training takes them until taken in again.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +31,19 @@ class ExcludedLabelers(Table):
     """Append-only: setting aside and taking in are rows, the last one holds."""
 
     def all(self) -> list[ExcludedLabeler]:
-        """Who is set aside now, by name."""
+        """Return the labelers excluded now, by name."""
         sql = "SELECT s.labeler_id, a.name, s.reason, s.actor, s.created_at FROM labelers_aside AS s JOIN accounts AS a ON a.id = s.labeler_id"
         return [ExcludedLabeler(**row) for row in self._store.rows(f"{sql} ORDER BY a.name")]
 
     def exclude(self, name: str, reason: str, *, by: str) -> None:
-        """Leave the labeler's comparisons out from now on. Raises BadInput for an unknown name, an empty reason, or one who is aside."""
+        """Leave the labeler's comparisons out from now on.
+
+        Raises BadInput for an unknown name, an empty reason, or one who is aside.
+        """
         reason = reason.strip()
         if not 0 < len(reason) <= REASON_LENGTH:
             raise BadInput(
-                "a labeler is set aside for a reason", f"Write one of 1 to {REASON_LENGTH} characters.", field="reason"
+                "an exclusion needs a reason", f"Write one of 1 to {REASON_LENGTH} characters.", field="reason"
             )
         self._write(name, 1, reason, by)
 
@@ -53,7 +59,7 @@ class ExcludedLabelers(Table):
             if (self._store.value("SELECT 1 FROM labelers_aside WHERE labeler_id = ?", [id]) is not None) == bool(
                 aside
             ):
-                raise BadInput(f"{name} is {'set aside already' if aside else 'not set aside'}", field="name")
+                raise BadInput(f"{name} is {'excluded already' if aside else 'not excluded'}", field="name")
             self._store.insert(
                 "set_asides", {"labeler_id": id, "aside": aside, "reason": reason, "actor": by, "created_at": now()}
             )

@@ -21,9 +21,12 @@ GRADED = tuple(verdict for verdict in VERDICTS if verdict not in ("tie", "both_b
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a project asks. `scale` graded: three steps for each side; plain: A or B. `aspects`: a choice of side or tie for each.
+    """The verdict form of a project.
 
-    `edit`: the labeler may make one of the answers better, which becomes a third. `markdown`: answers are shown formatted.
+    `scale` graded: three steps for each side; plain: A or B. `aspects`: a choice of side or tie for each.
+
+    `edit`: the labeler may make one of the answers better, which becomes a third. `markdown`: answers are shown
+    formatted.
     """
 
     scale: str = "graded"
@@ -50,7 +53,7 @@ class Form:
 
     @property
     def verdicts(self) -> tuple[str, ...]:
-        """What may be said about a pair, in the order of the screen."""
+        """Return the verdicts that the form allows, in the order of the screen."""
         taken = {
             *(GRADED if self.scale == "graded" else PLAIN),
             *(["tie"] if self.tie else []),
@@ -88,7 +91,10 @@ def _read(text: str) -> Form:
 
 
 def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
-    """`scale=plain`, `tie=off`, `aspects=helpful,honest` and so on, over the fields of `start`. Raises BadInput that names the field."""
+    """`scale=plain`, `tie=off`, `aspects=helpful,honest` and so on, over the fields of `start`.
+
+    Raises BadInput that names the field.
+    """
     values = asdict(start or Form())
     for pair in pairs:
         name, equals, text = pair.partition("=")

@@ -1,4 +1,7 @@
-"""Gold items: pairs whose verdict a researcher knows. They go to every labeler, silently, and never train unless asked for."""
+"""Gold items: pairs whose verdict a researcher knows.
+
+They go to every labeler, silently, and never train unless asked for.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class Gold(Table):
     """The gold items."""
 
     def set(self, pair_id: int, winner_id: str | None, *, by: str, outcome: str = "winner", note: str = "") -> GoldItem:
-        """Say what is right about a pair, in place of what was said before. Raises BadInput where it is no outcome of the pair."""
+        """Say what is right about a pair, in place of what was recorded before.
+
+        Raises BadInput if it is no outcome of the pair.
+        """
         pair = self._store.maybe("SELECT first_id, second_id, shown FROM pairs WHERE id = ?", [pair_id])
         if pair is None:
             raise BadInput(f"there is no pair {pair_id}", field="pair")
@@ -58,7 +64,10 @@ class Gold(Table):
         return GoldItem(**row)
 
     def set_from_comparisons(self, project_id: int, account: Account) -> int:
-        """Make gold what one person says now about pairs of the project; how many pairs. Repeats and withdrawn answers say nothing."""
+        """Make gold what one person says now about pairs of the project; how many pairs.
+
+        Repeats and withdrawn answers say nothing.
+        """
         with self._store.transaction():
             found = self._store.rows(JUDGED, [project_id, account.id])
             for row in found:
@@ -77,7 +86,7 @@ class Gold(Table):
             )
 
     def get(self, pair_id: int) -> GoldItem | None:
-        """What is right about a pair, None for an ordinary one."""
+        """Return what is right about a pair, None for an ordinary one."""
         row = self._store.maybe("SELECT * FROM gold WHERE pair_id = ?", [pair_id])
         return GoldItem(**row) if row else None
 

@@ -1,7 +1,10 @@
-"""Imports: rows are written by chunks, each bearing its import's number, and all of them count from one small write on.
+"""Imports: rows are written by chunks, each bearing its import's number.
 
-Until then they are there for nobody (`DONE` leaves them out). One import writes at a time, under a file lock that ends with
-its process: whoever holds it next knows that an import without an end broke off, and takes its rows out again.
+All of them count from one small write on.
+
+Until then they are there for nobody (`DONE` leaves them out). One import writes at a time, under a file lock that
+ends with its process: whoever holds it next knows that an import without an end broke off, and takes its rows out
+again.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ UNREFERENCED = {  # what of an import that broke off nobody else uses by now
 
 
 def import_done(table: str = "") -> str:
-    """The condition that keeps the rows of imports that are done, and those of no import."""
+    """Return the condition that keeps the rows of imports that are done, and those of no import."""
     name = f"{table}.import_id" if table else "import_id"
     return f"({name} IS NULL OR {name} NOT IN (SELECT id FROM imports WHERE done_at IS NULL))"
 
@@ -51,7 +54,7 @@ IMPORT_DONE = import_done()
 
 
 class Pace:
-    """How many rows to write at once, by how long the last commits took."""
+    """The number of rows per commit, adapted to the time of the last commits."""
 
     def __init__(self) -> None:
         self.size = CHUNK
@@ -71,7 +74,7 @@ REVEAL = """UPDATE pairs SET shown = 1 WHERE id IN (SELECT value FROM json_each(
 
 
 class Imports(Table):
-    """Who brought in which files, and which of these are not done."""
+    """Imports: their files, accounts and completion."""
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -89,12 +92,15 @@ class Imports(Table):
             yield
 
     def repair(self) -> None:
-        """Take out what broke off, and go on with what was interrupted when it counted already, unless an import runs."""
+        """Take out what broke off, and go on with what was interrupted when it counted already.
+
+        Unless an import runs.
+        """
         with suppress(BadInput), self.exclusive():
             pass
 
     def begin(self, actor: str, what: str, files: Sequence[str]) -> int:
-        """A new import's number; its rows do not count before `end`."""
+        """Return a new import's number; its rows do not count before `end`."""
         row = {"actor": actor, "what": what, "files": canonical_json(list(files)), "created_at": now()}
         return self._store.insert("imports", row)
 
@@ -142,7 +148,7 @@ class Imports(Table):
         ]
 
     def _rowids(self, database: Database, table: str, id: int) -> Iterator[list[int]]:
-        """The import's rows of a table, a chunk at a time; between two chunks others get their turn."""
+        """Return the import's rows of a table, a chunk at a time; between two chunks others get their turn."""
         query = f"SELECT rowid FROM {table} WHERE import_id = ? AND rowid > ? ORDER BY rowid LIMIT {CHUNK}"
         some = [0]
         while some := [row[0] for row in database.conn.execute(query, [id, some[-1]])]:

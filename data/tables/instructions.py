@@ -25,7 +25,7 @@ JOINED = "SELECT instructions.*, prompts.split FROM instructions JOIN prompts ON
 
 
 def instruction_prompt(instruction: str, input: str = "") -> str:
-    """The prompt's text: the instruction, and below it the input where there is one."""
+    """Return the prompt's text: the instruction, and below it the input where there is one."""
     return f"{instruction}\n\n{input}" if input else instruction
 
 
@@ -46,7 +46,10 @@ class Instructions(Table):
         return self.write(self.prepare(rows))
 
     def prepare(self, rows: Iterable[Mapping[str, Any]]) -> Prepared:
-        """What `write` takes of rows with the keys of `add`: everything that needs no lock is done here. Raises BadInput."""
+        """Return what `write` takes of rows with the keys of `add`: everything that needs no lock is done here.
+
+        Raises BadInput.
+        """
         rows = list(rows)
         prompts = [_prompt_row(**row) for row in rows]
         return prompts, [_values(prompt[0], **row) for prompt, row in zip(prompts, rows, strict=True)]
@@ -60,7 +63,7 @@ class Instructions(Table):
         return added, len(values) - added
 
     def get(self, id: int) -> Instruction:
-        """The row. Raises BadInput where there is none."""
+        """Return the row. Raises BadInput if there is none."""
         row = self._store.maybe(f"{JOINED} WHERE instructions.id = ?", [id])
         if row is None:
             raise BadInput(f"there is no instruction {id}")
@@ -82,12 +85,12 @@ class Instructions(Table):
         return map(_instruction, self._store.stream(sql, wanted))
 
     def count(self) -> int:
-        """How many there are."""
+        """Count the instruction rows."""
         return self._store.value(f"SELECT count(*) FROM instructions WHERE {IMPORT_DONE}")
 
 
 def instruction_hash(instruction: str, input: str, output: str) -> str:
-    """A row's identity: the hash of its three texts."""
+    """Return a row's identity: the hash of its three texts."""
     return content_hash("instruction", instruction, input, output)
 
 

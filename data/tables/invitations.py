@@ -17,7 +17,7 @@ INVITATION_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What an open link is good for: an account of this `role`, or a new password for the account `account_id`."""
+    """The purpose of an open link: an account of this `role`, or a new password for the account `account_id`."""
 
     role: str
     account_id: int | None
@@ -25,10 +25,13 @@ class Invitation:
 
 
 class Invitations(Table):
-    """The open links; their tokens are told once and never stored."""
+    """The open links; their tokens are shown once and never stored."""
 
     def add(self, role: str, *, by: int | None = None, account_id: int | None = None) -> str:
-        """A new link's token, good for a week. Raises BadInput for an unknown role. Ended ones are swept away."""
+        """Return a new link's token, good for a week.
+
+        Raises BadInput for an unknown role. Ended ones are swept away.
+        """
         if role not in ROLES:
             raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
         token = secrets.token_urlsafe(32)
@@ -39,7 +42,7 @@ class Invitations(Table):
         return token
 
     def find(self, token: str) -> Invitation | None:
-        """What the link is good for; None where it was used or is too old. Nothing is used up."""
+        """Return what the link is good for; None if it was used or is too old. Nothing is used up."""
         sql = "SELECT role, account_id, expires_at FROM invitations WHERE hash = ? AND expires_at > ?"
         row = self._store.maybe(sql, [hash_token(token), now()])
         return None if row is None else Invitation(**row)
@@ -52,7 +55,7 @@ class Invitations(Table):
         )
 
     def open_count(self) -> int:
-        """How many links are open."""
+        """Count the open links."""
         return self._store.value("SELECT count(*) FROM invitations WHERE expires_at > ?", [now()])
 
     def link_identity(self, issuer: str, subject: str, account_id: int) -> None:
@@ -61,7 +64,7 @@ class Invitations(Table):
         self._store.insert_or_ignore("identities", row)
 
     def account_of_identity(self, issuer: str, subject: str) -> Account | None:
-        """The account that this person at that provider is."""
+        """Return the account that this person at that provider is."""
         sql = "SELECT accounts.* FROM identities JOIN accounts ON accounts.id = account_id WHERE issuer = ? AND subject = ?"
         row = self._store.maybe(sql, [issuer, subject])
         return None if row is None else account_from_row(row)

@@ -1,4 +1,7 @@
-"""Weightings: what each labeler's comparisons count for in training, as it was worked out at one time; never changed, so runs can name one."""
+"""Weightings: what each labeler's comparisons count for in training, as it was worked out at one time.
+
+Never changed, so runs can name one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from data.sqlite.table import Table
 
 @dataclass(frozen=True, slots=True)
 class LabelerWeight:
-    """`weight` 1 is the mean over comparisons. `discrimination` with its standard `error`; None for one who shares no pair."""
+    """`weight` 1 is the mean over comparisons.
+
+    `discrimination` with its standard `error`; None for one who shares no pair.
+    """
 
     labeler_id: int
     weight: float
@@ -33,7 +39,7 @@ class Weighting:
     weights: tuple[LabelerWeight, ...]
 
     def by_labeler(self) -> dict[int, float]:
-        """What `data.views.preferences` takes as `weights`."""
+        """Return what `data.views.preferences` takes as `weights`."""
         return {one.labeler_id: one.weight for one in self.weights}
 
 
@@ -50,7 +56,7 @@ class LabelerWeights(Table):
             return self.get(id)
 
     def get(self, id: int) -> Weighting:
-        """The version. Raises BadInput where there is none."""
+        """Return the version. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM weightings WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no weighting {id}")
@@ -58,6 +64,6 @@ class LabelerWeights(Table):
         return Weighting(**row, weights=tuple(LabelerWeight(**one) for one in self._store.rows(sql, [id])))
 
     def newest(self) -> Weighting | None:
-        """The last version, None where there is none."""
+        """Return the last version, None if there is none."""
         id = self._store.value("SELECT max(id) FROM weightings")
         return self.get(id) if id else None

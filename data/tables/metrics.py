@@ -1,4 +1,6 @@
-"""Curves and sample texts of runs, in a file of their own, so that training never waits on a label or the other way round.
+"""Curves and sample texts of runs, in a file of their own.
+
+Training never waits on a label or the other way round.
 
 Losing the last moment of it in a power cut costs nothing that anybody was promised: synchronous=NORMAL.
 """
@@ -32,7 +34,7 @@ SCHEMA = (
 
 
 class Metrics:
-    """What running training reports. A step written again (after a resume) replaces its old value."""
+    """Metrics of running training. A step written again (after a resume) replaces its old value."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
@@ -56,7 +58,7 @@ class Metrics:
         return [(step, math.nan if value is None else value) for step, value in rows]
 
     def keys(self, run_id: int) -> list[str]:
-        """What the run reports, by name."""
+        """Return what the run reports, by name."""
         rows = self._db.conn.execute("SELECT DISTINCT key FROM metrics WHERE run_id = ? ORDER BY key", [run_id])
         return [row[0] for row in rows]
 
@@ -67,7 +69,7 @@ class Metrics:
             database.conn.execute("INSERT INTO samples (run_id, step, row) VALUES (?, ?, ?)", values)
 
     def samples(self, run_id: int, last: int = 20) -> list[dict[str, Any]]:
-        """The newest samples, newest first, each with its `step`."""
+        """Return the newest samples, newest first, each with its `step`."""
         sql = "SELECT step, row FROM samples WHERE run_id = ? ORDER BY id DESC LIMIT ?"
         return [{"step": step, **json.loads(row)} for step, row in self._db.conn.execute(sql, [run_id, last])]
 

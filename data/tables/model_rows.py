@@ -1,4 +1,4 @@
-"""What policies and reward models share: a row, and a folder under the home that appears together with it."""
+"""The base of policies and reward models: a row, and a folder that appears together with it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ class ModelTable(Table):
     parsed: ClassVar[tuple[str, ...]]
 
     def folder(self, id: int) -> Path:
-        """Where its files stand (or will)."""
+        """Return the folder of the model's files."""
         return self._store.home / self.folder_name / public_id(self.prefix, id)
 
     def publish(self, folder: Path, **columns: Any) -> Any:
-        """Add a row and move the finished `folder`, from the same disk, to its place: both or neither. The keys are `add`'s."""
+        """Add a row and move the finished `folder`, from the same disk, to its place: both or neither.
+
+        The keys are `add`'s.
+        """
         with self._store.transaction():
             model = self.add(**columns, adapter="")
             self._move_in(folder, model.id)
@@ -42,7 +45,7 @@ class ModelTable(Table):
             return self.get(model.id)
 
     def get(self, id: int | str) -> Any:
-        """The record, by number or public id. Raises BadInput where there is none."""
+        """Return the record, by number or public id. Raises BadInput if there is none."""
         row = self._store.maybe(f"SELECT * FROM {self.table} WHERE id = ?", [parse_id(id, self.prefix)])
         if row is None:
             raise BadInput(f"there is no {self.noun} {public_id(self.prefix, parse_id(id, self.prefix))}")
@@ -53,7 +56,7 @@ class ModelTable(Table):
         return [self._record(row) for row in self._store.rows(f"SELECT * FROM {self.table} ORDER BY id")]
 
     def count(self) -> int:
-        """How many there are."""
+        """Count the models."""
         return self._store.value(f"SELECT count(*) FROM {self.table}")
 
     def _add(self, columns: Mapping[str, Any]) -> Any:
@@ -74,11 +77,14 @@ class ModelTable(Table):
         return self.record(**{**row, **parsed, "base": self._base_now(row["base"])})
 
     def _written_base(self, base: str) -> str:
-        """A base inside the home is written down relative to it, so that the home may be moved or restored elsewhere."""
+        """Return a base inside the home is written down relative to it.
+
+        The home may be moved or restored elsewhere.
+        """
         home, place = self._store.home.resolve(), Path(base)
         inside = place.is_absolute() and place.resolve().is_relative_to(home)
         return f"{INSIDE}{place.resolve().relative_to(home)}" if inside else base
 
     def _base_now(self, base: str) -> str:
-        """The absolute place of such a base; hub ids, "starter" and folders elsewhere stay as they are."""
+        """Return the absolute place of such a base; hub ids, "starter" and folders elsewhere stay as they are."""
         return str(self._store.home.resolve() / base.removeprefix(INSIDE)) if base.startswith(INSIDE) else base

@@ -22,7 +22,7 @@ UNJUDGED = "judged = 0 AND simulated = 0"
 
 
 class Pairs(Table):
-    """What people are asked to compare."""
+    """Pairs of completions for comparison."""
 
     def add(
         self,
@@ -38,8 +38,8 @@ class Pairs(Table):
         """Pair two completions of a prompt, or find their pair; the higher `priority` is shown first.
 
         `purpose`: 'train', 'compare' (of policies, on test prompts), or 'import' (comes with its comparison, is not
-        shown). Equal texts are not shown. A pair that is there keeps its project. Raises BadInput where the two are not both of that
-        prompt, or are one.
+        shown). Equal texts are not shown. A pair that is there keeps its project. Raises BadInput if the two are
+        not both of that prompt, or are one.
         """
         (id,) = self.add_many(
             [(prompt_id, a_id, b_id)], purpose=purpose, priority=priority, run_id=run_id, project_id=project_id
@@ -69,7 +69,7 @@ class Pairs(Table):
             return [self._id(*one) for one in ordered]
 
     def get(self, id: int) -> Pair:
-        """The pair. Raises BadInput where there is none."""
+        """Return the pair. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM pairs WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no pair {id}")
@@ -81,11 +81,14 @@ class Pairs(Table):
         return [_pair(row) for row in self._store.rows(sql, [purpose])]
 
     def count(self) -> int:
-        """How many there are, shown or not."""
+        """Count all pairs, shown or not."""
         return self._store.value("SELECT count(*) FROM pairs")
 
     def waiting_count(self, purpose: str | None = None) -> int:
-        """How many are to be shown and were judged by nobody yet, simulated labelers included; of one purpose where it is given."""
+        """Count the visible pairs that nobody judged, simulated labelers included.
+
+        Of one purpose if given.
+        """
         if purpose is None:
             return self._store.value(f"SELECT count(*) FROM queue WHERE {UNJUDGED}")
         sql = f"SELECT count(*) FROM pairs JOIN queue ON queue.pair_id = pairs.id WHERE purpose = ? AND {UNJUDGED}"

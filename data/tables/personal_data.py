@@ -1,7 +1,8 @@
-"""What is a person's own: everything that stands under their account, to be handed to them or erased.
+"""Personal data: everything under a person's account, for download or erasure.
 
-An erasure empties what they wrote (rationales, drafts, the authorship of edits, written answers, reasons for sending back) and their
-name; the events stay, since training runs and exports refer to them, under the pseudonym `erased-ID`. A project may allow its labelers less.
+An erasure empties what they wrote (rationales, drafts, the authorship of edits, written answers, reasons for
+sending back) and their name; the events stay, since training runs and exports refer to them, under the pseudonym
+`erased-ID`. A project may allow its labelers less.
 """
 
 from __future__ import annotations
@@ -53,13 +54,19 @@ class PersonalData(Table):
     """One person's own data, by the id of their account."""
 
     def rows(self, account_id: int) -> Iterator[dict[str, Any]]:
-        """Everything under the account, each row with its `kind`. Gold is not told: it would say which items are checks."""
+        """Everything under the account, each row with its `kind`.
+
+        Gold is not told: it would say which items are checks.
+        """
         for kind, sql in KINDS.items():
             for row in self._store.rows(sql, [account_id]):
                 yield {"kind": kind, **{name: value for name, value in row.items() if name != "gold"}}
 
     def erase(self, account_id: int) -> None:
-        """Empty what the person wrote and close the account under a pseudonym; open leases return. There is no way back."""
+        """Empty what the person wrote and close the account under a pseudonym; open leases return.
+
+        There is no way back.
+        """
         self._store.db.conn.execute("PRAGMA secure_delete=on")  # or the texts would stay in the file's free space
         with self._store.transaction():
             for sql in ERASED:
@@ -69,11 +76,17 @@ class PersonalData(Table):
             )
 
     def truncate_log(self) -> None:
-        """After the erasure's commit: move it from the write-ahead log, which still holds the old pages, to the file."""
+        """After the erasure's commit: move it from the write-ahead log.
+
+        Still holds the old pages, to the file.
+        """
         self._store.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def allow(self, project_id: int, allowed: str) -> None:
-        """What labelers of a project may do with what is theirs: 'nothing', 'download', or 'erase' (and download). Raises BadInput."""
+        """Return what labelers of a project may do with what is theirs.
+
+        'nothing', 'download', or 'erase' (and download). Raises BadInput.
+        """
         if allowed not in ALLOWED:
             raise BadInput(f"{allowed!r} is no rule", f"Take one of {', '.join(ALLOWED)}.", field="allowed")
         self._store.execute(
@@ -82,7 +95,7 @@ class PersonalData(Table):
         )
 
     def allowed(self, project_id: int) -> str:
-        """The rule of a project."""
+        """Return the rule of a project."""
         return self._store.value("SELECT allowed FROM own_data WHERE project_id = ?", [project_id]) or "erase"
 
     def project_forbidding(self, account_id: int, wanted: str) -> str | None:

@@ -11,7 +11,7 @@ from data.tables.model_rows import ModelTable
 
 
 class NewPolicy(TypedDict):
-    """What `add` takes. `kind`: base, sft, ppo, dpo, rejection, best-of-n, imported; `adapter` None: the bare base."""
+    """A new policy. `kind`: base, sft, ppo, dpo, rejection, best-of-n, imported; `adapter` None: the bare base."""
 
     name: str
     kind: str
@@ -37,7 +37,9 @@ class Policies(ModelTable):
         return self._add(columns)
 
     def publish_base(self, folder: Path, **columns: Any) -> Policy:
-        """Add a bare base of one's own and move its finished `folder`, from the same disk, to its place: both or neither.
+        """Add a bare base of one's own and move its finished `folder`, from the same disk, to its place.
+
+        Both or neither.
 
         The keys are `add`'s without `base` and `adapter`.
         """

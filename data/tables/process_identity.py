@@ -1,4 +1,4 @@
-"""Which process works on a run, told so that a pid used again, or a restart of the machine, is not taken for it."""
+"""The identity of a run's process: it survives neither a reused pid nor a restart of the machine."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Identity(NamedTuple):
 
 
 def identify_process(pid: int | None = None) -> Identity:
-    """The identity of a living process, this one by default. Raises psutil.NoSuchProcess."""
+    """Return the identity of a living process, this one by default. Raises psutil.NoSuchProcess."""
     pid = os.getpid() if pid is None else pid
     return Identity(pid, psutil.Process(pid).create_time(), read_boot_id())
 
 
 def read_boot_id() -> str:
-    """What tells one boot of the machine from another."""
+    """Return what tells one boot of the machine from another."""
     return BOOT_ID.read_text().strip() if BOOT_ID.exists() else str(int(psutil.boot_time()))
 
 
 def is_process_alive(process: Identity) -> bool:
-    """Whether that very process still works; one that ended and waits to be collected does not."""
+    """Return whether that very process is alive; a zombie is not."""
     if process.boot_id != read_boot_id():
         return False
     try:

@@ -38,7 +38,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Guideline:
-    """One version of what labelers are told, as Markdown."""
+    """One version of the guideline, as Markdown."""
 
     project_id: int
     version: int
@@ -47,7 +47,7 @@ class Guideline:
 
 
 class Settings(TypedDict):
-    """What of a project can be set beside its guideline."""
+    """The settings of a project beside its guideline."""
 
     name: NotRequired[str]
     form: NotRequired[Form]
@@ -59,16 +59,22 @@ class Settings(TypedDict):
 
 
 class Changes(Settings):
-    """What of a project can be changed."""
+    """The changeable settings of a project."""
 
     guideline: NotRequired[str]
 
 
 class Projects(Table):
-    """The projects, their guidelines and their people. Project 1, Standard, has every pair and labeler that no other was given."""
+    """The projects, their guidelines and their people.
+
+    Project 1, Standard, has every pair and labeler that no other was given.
+    """
 
     def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Settings]) -> Project:
-        """A new project. Raises BadInput for a name that is malformed or taken, or a setting out of range."""
+        """Return a new project.
+
+        Raises BadInput for a name that is malformed or taken, or a setting out of range.
+        """
         row = _row({"name": name, **settings})
         text = _guideline(guideline)
         with self._store.transaction():
@@ -78,14 +84,14 @@ class Projects(Table):
             return self.get(id)
 
     def get(self, id: int) -> Project:
-        """The project. Raises BadInput where there is none."""
+        """Return the project. Raises BadInput if there is none."""
         row = self._store.maybe(f"{PROJECT} WHERE p.id = ?", [id])
         if row is None:
             raise BadInput(f"there is no project {id}")
         return _project(row)
 
     def by_name(self, name: str) -> Project:
-        """The project of that name, in any case. Raises BadInput where there is none."""
+        """Return the project of that name, in any case. Raises BadInput if there is none."""
         row = self._store.maybe(f"{PROJECT} WHERE p.name = ? COLLATE NOCASE", [name.strip()])
         if row is None:
             names = ", ".join(project.name for project in self.all())
@@ -97,9 +103,12 @@ class Projects(Table):
         return [_project(row) for row in self._store.rows(f"{PROJECT} ORDER BY p.id")]
 
     def change(self, id: int, **changes: Unpack[Changes]) -> Project:
-        """Change some of a project. Raises BadInput for an unknown project, a taken name, or a setting out of range.
+        """Change some of a project.
 
-        Another guideline or form is a new version, which every answer names: it tells by which form an answer was given too.
+        Raises BadInput for an unknown project, a taken name, or a setting out of range.
+
+        Another guideline or form is a new version, which every answer names: it tells by which form an answer was
+        given too.
         """
         text = _guideline(changes.pop("guideline")) if "guideline" in changes else None
         row = _row(changes)
@@ -120,7 +129,7 @@ class Projects(Table):
             return self.get(id)
 
     def guideline(self, id: int, version: int | None = None) -> Guideline:
-        """The project's guideline of a version, the newest by default. Raises BadInput where there is none."""
+        """Return the project's guideline of a version, the newest by default. Raises BadInput if there is none."""
         sql = "SELECT * FROM guidelines WHERE project_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1"
         row = self._store.maybe(sql, [id, version])
         if row is None:
@@ -142,12 +151,14 @@ class Projects(Table):
                 self._store.execute("DELETE FROM members WHERE project_id = ? AND account_id = ?", [id, account.id])
 
     def members(self, id: int) -> list[str]:
-        """The names of those who were given to it, in the order of the alphabet."""
+        """Return the names of those who were given to it, in the order of the alphabet."""
         sql = "SELECT a.name FROM members AS m JOIN accounts AS a ON a.id = m.account_id WHERE m.project_id = ? ORDER BY a.name"
         return [row["name"] for row in self._store.rows(sql, [id])]
 
     def open_for(self, account: Account) -> list[Project]:
-        """The open projects whose items this account may be handed: a researcher all, others those they were given and those for everyone.
+        """Return the open projects whose items this account may be handed.
+
+        A researcher all, others those they were given and those for everyone.
 
         The ones for few come first, so that the Standard project fills what time is left.
         """
@@ -156,11 +167,14 @@ class Projects(Table):
         return [_project(row) for row in self._store.rows(sql, [account.id, int(account.role == "researcher")])]
 
     def counts(self, id: int) -> dict[str, int]:
-        """{pairs, judged, rankings, ranked, gold, answers, labelers}: items to show, items with an answer by a person, answers, who gave them."""
+        """{pairs, judged, rankings, ranked, gold, answers, labelers}.
+
+        Items to show, items with an answer by a person, answers, who gave them.
+        """
         return self._store.one(COUNTS, [id])
 
     def move_pairs(self, id: int, pair_ids: Sequence[int]) -> int:
-        """Put pairs into the project; how many moved. What was said about them before keeps the project of its time."""
+        """Put pairs into the project; how many moved. Their earlier comparisons stay with the former project."""
         sql = "UPDATE pairs SET project_id = ?1 WHERE id = ?2 AND project_id != ?1"
         with self._store.transaction():
             self.get(id)
@@ -175,7 +189,9 @@ class Projects(Table):
         source: str | None = None,
         limit: int | None = None,
     ) -> int:
-        """Move into the project what another one shows and nobody has judged: all of it, a run's, or that of a source's prompts.
+        """Move into the project what another one shows and nobody has judged.
+
+        All of it, a run's, or that of a source's prompts.
 
         At most `limit` pairs, the oldest first, and the ranking tasks of the same origin; how many moved.
         """

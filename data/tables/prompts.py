@@ -1,4 +1,7 @@
-"""Prompts: identity is the hash of the normalised text, so importing a file twice adds nothing; the split goes with it."""
+"""Prompts: identity is the hash of the normalised text, so importing a file twice adds nothing.
+
+The split goes with it.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,17 @@ COLUMNS = ("hash", "text", "messages", "split", "source", "family", "facts", "cr
 
 
 def conversation_text(messages: Sequence[Mapping[str, str]]) -> str:
-    """What a person reads of a conversation: a single user turn as it is, otherwise the turns in order with their roles."""
+    """Return what a person reads of a conversation.
+
+    A single user turn as it is, otherwise the turns in order with their roles.
+    """
     if len(messages) == 1 and messages[0]["role"] == "user":
         return messages[0]["content"]
     return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in messages)
 
 
 def prompt_hash(text: str) -> str:
-    """A prompt's identity: the hash of its normalised text."""
+    """Return a prompt's identity: the hash of its normalised text."""
     return content_hash("prompt", normalise(text))
 
 
@@ -37,7 +43,7 @@ def prompt_row(
     family: str | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> tuple:
-    """The values of COLUMNS for one prompt. Raises BadInput for an empty text."""
+    """Return the values of COLUMNS for one prompt. Raises BadInput for an empty text."""
     if not text.strip():
         raise BadInput(f"the prompt {text!r} is empty", "Give it a text.", field="prompt")
     return (
@@ -62,7 +68,9 @@ class Prompts(Table):
         return _prompt(self._store.one("SELECT * FROM prompts WHERE hash = ?", [row[0]]))
 
     def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-        """Add prompts (`text`, `source`, and `messages`, `family`, `facts` where known) in one commit -> (added, duplicate).
+        """Add prompts in one commit -> (added, duplicate).
+
+        A row has `text`, `source`, and optionally `messages`, `family` and `facts`.
 
         Nothing is written before every row is found good; a BadInput leaves the store as it was.
         """
@@ -71,14 +79,14 @@ class Prompts(Table):
         return added, len(prepared) - added
 
     def get(self, id: int) -> Prompt:
-        """The prompt. Raises BadInput where there is none."""
+        """Return the prompt. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM prompts WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no prompt {id}")
         return _prompt(row)
 
     def find(self, text: str) -> Prompt | None:
-        """The prompt of that text, up to what `normalise` levels out; None where there is none."""
+        """Return the prompt of that text, up to what `normalise` levels out; None if there is none."""
         row = self._store.maybe("SELECT * FROM prompts WHERE hash = ?", [prompt_hash(text)])
         return None if row is None else _prompt(row)
 
@@ -96,7 +104,7 @@ class Prompts(Table):
         return [_prompt(row) for row in self._store.rows(sql, {**wanted, "limit": -1 if limit is None else limit})]
 
     def count(self, split: str | None = None) -> int:
-        """How many there are, in all or in a split."""
+        """Count the prompts, in all or in a split."""
         return self._store.value(
             f"SELECT count(*) FROM prompts WHERE {IMPORT_DONE} AND (?1 IS NULL OR split = ?1)", [split]
         )

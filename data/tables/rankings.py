@@ -30,7 +30,10 @@ class RankingTask:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One event. `places` maps a completion to its place, 1 the best, equal places being ties; empty unless `verdict` is 'ranked'.
+    """One event.
+
+    `places` maps a completion to its place, 1 the best, equal places being ties; empty unless `verdict` is
+    'ranked'.
 
     `unchanged`: sent as it was first shown. `verdict`: 'ranked', 'all_bad' or 'withdrawn'.
     """
@@ -52,7 +55,7 @@ class Ranking:
 
 
 class NewRanking(TypedDict):
-    """What `record` takes. `positions` are the completions as first shown; `places` maps each of them to its place."""
+    """A new ranking. `positions` are the completions as first shown; `places` maps each of them to its place."""
 
     id: str
     assignment_id: str
@@ -83,9 +86,11 @@ class Rankings(Table):
         priority: int = 0,
         run_id: int | None = None,
     ) -> RankingTask | None:
-        """Ask for an order of these answers of a prompt, or find the task that does. Answers of equal text are asked for once.
+        """Ask for an order of these answers of a prompt, or find the task that does.
 
-        None where fewer than three texts differ. Raises BadInput for more than nine, or for answers to another prompt.
+        Answers of equal text are asked for once.
+
+        None if fewer than three texts differ. Raises BadInput for more than nine, or for answers to another prompt.
         """
         ids = self._distinct(prompt_id, completion_ids)
         if len(ids) > MOST:
@@ -114,7 +119,7 @@ class Rankings(Table):
             return self.task(self._store.value("SELECT id FROM ranking_tasks WHERE hash = ?", [hash]))
 
     def task(self, id: int) -> RankingTask:
-        """The task. Raises BadInput where there is none."""
+        """Return the task. Raises BadInput if there is none."""
         row = self._store.maybe(
             "SELECT id, prompt_id, project_id, purpose, shown, priority FROM ranking_tasks WHERE id = ?", [id]
         )
@@ -128,7 +133,10 @@ class Rankings(Table):
         )
 
     def record(self, **event: Unpack[NewRanking]) -> bool:
-        """Append one event; False where this id is there already. Raises BadInput for places that do not fit the task, Refused as comparisons do."""
+        """Append one event; False where this id is there already.
+
+        Raises BadInput for places that do not fit the task, Refused as comparisons do.
+        """
         row = {"late": 0, "supersedes": None, "seconds": None} | {
             name: event[name] for name in event if name in COLUMNS
         }
@@ -146,7 +154,7 @@ class Rankings(Table):
         return True
 
     def get(self, id: str) -> Ranking:
-        """The event. Raises BadInput where there is none."""
+        """Return the event. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM rankings WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no ranking {id!r}")
@@ -155,14 +163,14 @@ class Rankings(Table):
     def current(
         self, *, labeler_id: int | None = None, task_id: int | None = None, source: str | None = None
     ) -> list[Ranking]:
-        """What holds now, in the order of the events; those that fit what is given."""
+        """Return what holds now, in the order of the events; those that fit what is given."""
         wanted = {"labeler_id": labeler_id, "task_id": task_id, "source": source}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
         rows = self._store.rows(f"SELECT * FROM current_rankings WHERE 1{where} ORDER BY created_at, id", wanted)
         return [self._ranking(row) for row in rows]
 
     def count(self) -> int:
-        """How many hold now."""
+        """Count the current rankings."""
         return self._store.value("SELECT count(*) FROM current_rankings")
 
     def events(self) -> list[Ranking]:
@@ -170,7 +178,7 @@ class Rankings(Table):
         return [self._ranking(row) for row in self._store.rows("SELECT * FROM rankings ORDER BY rowid")]
 
     def rationale(self, id: str) -> str | None:
-        """Why, in the labeler's words; None where nothing was said or it was erased."""
+        """Return the labeler's rationale; None if there is none or it was erased."""
         return self._store.value("SELECT text FROM ranking_rationales WHERE ranking_id = ?", [id])
 
     def _distinct(self, prompt_id: int, completion_ids: Sequence[str]) -> list[str]:
@@ -222,7 +230,10 @@ COLUMNS = (
 
 
 def _checked(event: NewRanking) -> dict[str, int]:
-    """The places, without gaps: 1, 1, 3 and 1, 1, 2 are the same order. Raises BadInput where they do not fit."""
+    """Return the places, without gaps: 1, 1, 3 and 1, 1, 2 are the same order.
+
+    Raises BadInput if they do not fit.
+    """
     places = dict(event.get("places") or {})
     if event["verdict"] != "ranked":
         return {}

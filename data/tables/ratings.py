@@ -1,4 +1,7 @@
-"""Ratings of instruction rows for what they are worth to learn from, 0 to 5. Events: a correction is a row that supersedes."""
+"""Ratings of instruction rows for what they are worth to learn from, 0 to 5.
+
+Events: a correction is a row that supersedes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from data.tables.imports import import_done
 RUBRIC_VERSION = 1
 """Of the rubric in labeling/texts/rating.py; a rating says by which one it was given."""
 SHARED = "0"
-"""Rows whose hash ends in this digit, one in 16, are rated by two people: so their agreement can be told."""
+"""Rows whose hash ends in this digit, one in 16, are rated by two people: their agreement follows from these."""
 Source = Literal["person", "simulated", "all"]
 
 
@@ -32,13 +35,15 @@ class Rating:
 
 
 class Ratings(Table):
-    """Who said what a row is worth."""
+    """Ratings of instruction rows."""
 
     def add(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
-        """Record a rating, on the disk when this returns. The same one again changes nothing; another score of one's own row supersedes.
+        """Record a rating, on the disk when this returns.
 
-        Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains, an id that was used, or
-        where `may_rate` is false.
+        The same one again changes nothing; another score of one's own row supersedes.
+
+        Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains, an id
+        that was used, or where `may_rate` is false.
         """
         if score is not None and score not in range(6):
             raise BadInput(f"{score} is not a rating", "Give a whole number from 0 to 5.", field="score")
@@ -63,23 +68,31 @@ class Ratings(Table):
             return _rating(found)
 
     def current(self, source: Source = "all") -> list[Rating]:
-        """The ratings that stand, oldest first, of people, of simulated raters or of all; those without a score are left out."""
+        """Return the ratings that stand, oldest first, of people, of simulated raters or of all.
+
+        Those without a score are left out.
+        """
         sql = "SELECT * FROM current_ratings WHERE score IS NOT NULL AND (?1 = 'all' OR source = ?1) ORDER BY number"
         return [_rating(row) for row in self._store.rows(sql, [source])]
 
     def may_rate(self, labeler_id: int) -> bool:
-        """Whether rows are shown to this rater: instruction rows are of the Standard project. Simulated raters are let in by whoever starts them."""
+        """Return whether this rater may rate: instruction rows belong to the Standard project.
+
+        Simulated raters are let in by whoever starts them.
+        """
         account = self._store.accounts.get(labeler_id)
         return account.simulated or any(
             project.id == STANDARD_PROJECT[0] for project in self._store.projects.open_for(account)
         )
 
     def next_row(self, labeler_id: int) -> int | None:
-        """The next row for this rater: of the train split, rated by nobody yet (rows with SHARED: by one), in an order by hash that all share.
+        """Return the next unrated row of the train split for this rater, in a shared order by hash.
 
-        People and simulated raters do not use up each other's rows: a row that only simulated raters rated still waits for a person.
-        None where nothing is left, and for whom `may_rate` is false. Rows are not held: two people at one row at once make it one
-        that two have rated.
+        Rows with SHARED may have one rating.
+
+        People and simulated raters do not use up each other's rows: a row that only simulated raters rated still
+        waits for a person. None if nothing is left, and for whom `may_rate` is false. Rows are not held: two people
+        at one row at once make it one that two have rated.
         """
         if not self.may_rate(labeler_id):
             return None
@@ -92,21 +105,21 @@ class Ratings(Table):
         return self._store.value(sql, [labeler_id, self._source(labeler_id)])
 
     def newest(self, labeler_id: int) -> Rating | None:
-        """This person's newest rating."""
+        """Return this person's newest rating."""
         row = self._store.maybe(
             "SELECT * FROM current_ratings WHERE labeler_id = ? ORDER BY number DESC LIMIT 1", [labeler_id]
         )
         return None if row is None else _rating(row)
 
     def counts(self) -> dict[str, int]:
-        """How many scores stand, by source."""
+        """Count the current scores, by source."""
         rows = self._store.rows(
             "SELECT source, count(*) AS n FROM current_ratings WHERE score IS NOT NULL GROUP BY source"
         )
         return {"person": 0, "simulated": 0} | {row["source"]: row["n"] for row in rows}
 
     def count_by(self, labeler_id: int) -> int:
-        """How many rows this person has rated or passed over."""
+        """Count the rows that this person rated or skipped."""
         return self._store.value("SELECT count(*) FROM current_ratings WHERE labeler_id = ?", [labeler_id])
 
     def _insert(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:

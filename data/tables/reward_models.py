@@ -10,7 +10,7 @@ from data.tables.model_rows import ModelTable
 
 
 class NewRewardModel(TypedDict):
-    """What `add` takes."""
+    """A new reward model."""
 
     name: str
     base: str

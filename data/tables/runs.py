@@ -31,24 +31,27 @@ class Runs(Table):
     """The queue, what is running, and the history."""
 
     def enqueue(self, kind: str, settings: Mapping[str, Any], created_by: str, resumes: int | None = None) -> Run:
-        """Queue a job. `resumes`: the run whose checkpoint it goes on from."""
+        """Queue a job. `resumes`: the run whose checkpoint it continues."""
         row = {"kind": kind, "settings": canonical_json(dict(settings)), "created_by": created_by, "resumes": resumes}
         return self.get(self._store.insert("runs", row | {"created_at": now()}))
 
     def get(self, id: int) -> Run:
-        """The run. Raises BadInput where there is none."""
+        """Return the run. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM runs WHERE id = ?", [id])
         if row is None:
             raise BadInput(f"there is no run{id}", "See the list: preference-loop runs")
         return _run(row)
 
     def all(self, state: str | None = None) -> list[Run]:
-        """Runs, newest first; of one state where it is given."""
+        """Return runs, newest first; of one state if given."""
         sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
         return [_run(row) for row in self._store.rows(sql, [state])]
 
     def request_cancel(self, id: int) -> Run:
-        """Ask a run to stop: a queued one is cancelled at once, a running one saves first. BadInput for one that is over."""
+        """Ask a run to stop: a queued one is cancelled at once, a running one saves first.
+
+        BadInput for one that is over.
+        """
         with self._store.transaction():
             run = self.get(id)
             if run.over:
@@ -63,8 +66,10 @@ class Runs(Table):
         boot_id: str | None = None,
         beside: Sequence[str] = (),
     ) -> Run | None:
-        """Take the oldest queued run and set it running; None where nothing is queued, or a run is running: one at a time.
-        Runs of the kinds in `beside` do not count: they leave the machine to others.
+        """Take the oldest queued run and set it running.
+
+        None if nothing is queued, or a run is running: one at a time. Runs of the kinds in `beside` do not count:
+        they leave the machine to others.
 
         Who claims to start another process leaves that process out and names it by `start`.
         """
@@ -90,7 +95,7 @@ class Runs(Table):
         self._set(id, heartbeat_at=now())
 
     def progress(self, id: int, done: int, total: int, note: str = "") -> None:
-        """How far it is: `done` of `total` steps, and what it does; a sign of life as well."""
+        """Record progress, `done` of `total` steps, with a note; it counts as a heartbeat."""
         self._set(id, done=done, total=total, note=note, heartbeat_at=now())
 
     def finish(
@@ -101,14 +106,17 @@ class Runs(Table):
         produced: Sequence[str] = (),
         report: Mapping[str, Any] | None = None,
     ) -> Run:
-        """Bring a run to its end: `state` done, failed, cancelled or lost. Raises BadInput for a move that is not legal."""
+        """Bring a run to its end: `state` done, failed, cancelled or lost.
+
+        Raises BadInput for a move that is not legal.
+        """
         end = {"error": error, "produced": canonical_json(list(produced)), "report": canonical_json(dict(report or {}))}
         with self._store.transaction():
             self._move(id, state, ended_at=now(), **end)
             return self.get(id)
 
     def is_alive(self, run: Run) -> bool:
-        """Whether the process of a running run still works."""
+        """Return whether the process of a running run is alive."""
         return run.pid is not None and is_process_alive(Identity(run.pid, run.pid_started, run.boot_id))
 
     def _run(self, id: int, **process: Any) -> Run:

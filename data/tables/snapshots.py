@@ -19,7 +19,10 @@ class Snapshots(Table):
     def freeze(
         self, kind: str, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any], name: str | None = None
     ) -> Snapshot:
-        """Keep the rows of a kind ('preferences', 'instructions', 'prompts', 'text'), or find the snapshot that has them."""
+        """Keep the rows of a kind ('preferences', 'instructions', 'prompts', 'text').
+
+        Or find the snapshot that has them.
+        """
         written = [canonical_json(dict(row)) for row in rows]
         hash = content_hash(kind, written)
         row = {
@@ -37,7 +40,7 @@ class Snapshots(Table):
             return self._one("hash", hash)
 
     def get(self, id: int | str) -> Snapshot:
-        """The snapshot, by number or public id. Raises BadInput where there is none."""
+        """Return the snapshot, by number or public id. Raises BadInput if there is none."""
         return self._one("id", parse_id(id, SNAPSHOT))
 
     def all(self) -> list[Snapshot]:
@@ -45,7 +48,7 @@ class Snapshots(Table):
         return [_snapshot(row) for row in self._store.rows("SELECT * FROM snapshots ORDER BY id")]
 
     def rows(self, id: int | str) -> list[dict[str, Any]]:
-        """The rows as they were frozen, in order. Raises BadInput where there is no such snapshot."""
+        """Return the rows as they were frozen, in order. Raises BadInput if there is no such snapshot."""
         snapshot = self.get(id)
         sql = "SELECT row FROM snapshot_rows WHERE snapshot_id = ? ORDER BY position"
         return [json.loads(row["row"]) for row in self._store.rows(sql, [snapshot.id])]

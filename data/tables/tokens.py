@@ -1,4 +1,4 @@
-"""Secrets that open a door: sessions, API tokens, the one-time first link. Only their hashes are kept."""
+"""Secrets that open a door: sessions, API tokens, the one-time first link. Only their hashes are stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class Tokens(Table):
     """Tokens with an end."""
 
     def issue(self, kind: str, account_id: int | None, seconds: float | None) -> str:
-        """Make a token of a kind ('session', 'api', 'first-link'); it is told once and never stored. Expired ones are swept away.
+        """Make a token of a kind ('session', 'api', 'first-link'); it is shown once and never stored.
+
+        Expired ones are swept away.
 
         `account_id` None: a first link, opened before there is an account; `seconds` None: it does not expire.
         """
@@ -54,7 +56,7 @@ class Tokens(Table):
         return None if row is None else account_from_row(row)
 
     def is_valid(self, token: str, kind: str) -> bool:
-        """Whether such a token is open; nothing is used up."""
+        """Return whether such a token is valid, without using it."""
         sql = "SELECT 1 FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
         return self._store.value(sql, [hash_token(token), kind, now()]) is not None
 
@@ -68,7 +70,7 @@ class Tokens(Table):
         self._store.execute("DELETE FROM tokens WHERE hash = ?", [hash_token(token)])
 
     def all(self, account_id: int, kind: str) -> list[TokenInfo]:
-        """The open tokens of an account, oldest first, without their secrets."""
+        """Return the open tokens of an account, oldest first, without their secrets."""
         sql = (
             "SELECT substr(hash, 1, 8) AS mark, created_at, expires_at FROM tokens WHERE account_id = ? AND kind = ?"
             " AND (expires_at IS NULL OR expires_at > ?) ORDER BY created_at"
@@ -85,5 +87,5 @@ class Tokens(Table):
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token."""
+    """Return what is stored of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -18,7 +18,10 @@ RANKING_MARGIN = 2  # a ranking does not say by how much one answer is better
 
 
 def outcome(verdict: str) -> tuple[str | None, int]:
-    """The winning side ('left', 'right' or None) and the margin: significantly 3, clearly 2, slightly 1, no winner 0."""
+    """Return the winning side ('left', 'right' or None) and the margin.
+
+    Significantly 3, clearly 2, slightly 1, no winner 0.
+    """
     side, _, strength = verdict.partition("_")
     if side not in ("left", "right"):
         return None, 0

@@ -40,7 +40,7 @@ FILES = tuple(f"{kind}{packed}" for kind in KINDS for packed in ("", ".gz") if (
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What to export: `form` is a format of `what` (None: its first one), `labels` one of LABELS.
+    """A request to export: `form` is a format of `what` (None: its first one), `labels` one of LABELS.
 
     `project` limits the rows to one labeling project; `names` writes labelers' names instead of pseudonyms. Raises
     BadInput for a combination that does not exist.

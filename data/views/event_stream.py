@@ -1,7 +1,10 @@
-"""Everything that was recorded about labeling, as rows of one stream: what was shown, to whom, what they said, superseded or not.
+"""Everything that was recorded about labeling, as rows of one stream.
 
-Prompts and answers come first, those that somebody met; then what was said. Assignments come last: those of all that was read
-before them are then there, even while people label. Labelers bear pseudonyms unless their names are asked for.
+What was shown, to whom, what they said, superseded or not.
+
+Prompts and answers come first, those that somebody met; then what was recorded. Assignments come last: those of all
+that was read before them are then there, even while people label. Labelers bear pseudonyms unless their names are
+asked for.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ EVENTS = {
     f" shown_at, expires_at, created_at FROM assignments AS a WHERE {OURS.format(table='a')} AND {import_done('a')} ORDER BY rowid",
 }
 SAID = ("comparison", "ranking")
-"""What a labeler who is set aside said is marked, since no export of preferences and no training takes it."""
+"""Rows of an excluded labeler are marked, since no export of preferences and no training takes it."""
 JSON = ("messages", "token_ids", "sampling", "aspects", "places", "positions")
 INTEGERS = (
     "prompt_id",
@@ -108,7 +111,10 @@ COLUMNS = {name: kind for kind, names in KINDS.items() for name in names}
 
 
 def stream_events(store: Store, *, project_id: int | None = None, names: bool = False) -> Iterator[dict[str, Any]]:
-    """The events, each with what it is under `event` and where it comes from under `source`; those of one project where it is given."""
+    """Return the events, each with what it is under `event` and where it comes from under `source`.
+
+    Those of one project if given.
+    """
     aside = {one.labeler_id for one in store.excluded_labelers.all()}
     people = {
         account.id: (account.name if names else make_pseudonym(account.id), account.simulated)

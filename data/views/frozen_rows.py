@@ -1,7 +1,7 @@
 """Rows of snapshots, split once into those to train on and those to measure by.
 
-`TrainingRows` is the only type that trainers accept. It never holds a row of a test prompt, whatever the row's own `split` says:
-the split is computed again from the prompt's text.
+`TrainingRows` is the only type that trainers accept. It never holds a row of a test prompt, whatever the row's own
+`split` says: the split is computed again from the prompt's text.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ class HeldOutRows:
 def split_preferences(
     rows: Sequence[PreferenceRow], origin: str = "these rows"
 ) -> tuple[TrainingRows[PreferenceRow], HeldOutRows]:
-    """Split comparisons into those to train on and those held out. Raises BadInput if a test prompt hides in another split."""
+    """Split comparisons into those to train on and those held out.
+
+    Raises BadInput if a test prompt hides in another split.
+    """
     validation = tuple(row for row in rows if row.split == "validation")
     training = TrainingRows((row for row in rows if row.split == "train"), origin)
     _refuse_test_prompts(validation, origin)
@@ -89,7 +92,10 @@ def load_preferences(store: Store, id: str | int) -> tuple[TrainingRows[Preferen
 
 
 def load_instructions(store: Store, id: str | int) -> TrainingRows[InstructionRow]:
-    """Read a snapshot of instruction rows. Raises BadInput if one is of a test prompt or the snapshot is of another kind."""
+    """Read a snapshot of instruction rows.
+
+    Raises BadInput if one is of a test prompt or the snapshot is of another kind.
+    """
     rows, origin = _snapshot_rows(store, id, "instructions")
     return TrainingRows(rows, origin)
 

@@ -1,4 +1,4 @@
-"""Where two policies met: comparisons of an answer of one with an answer of the other, on test prompts alone."""
+"""Head to head: comparisons between answers of two policies, on test prompts alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times, sum(s
 
 
 class HeadToHead(NamedTuple):
-    """Two policies on one prompt: they were compared `times` times, and `won` is how often the first was preferred, a tie as half."""
+    """Two policies on one prompt: they were compared `times` times.
+
+    `won` is how often the first was preferred, a tie as half.
+    """
 
     prompt_id: int
     first: int
@@ -39,10 +42,13 @@ class HeadToHead(NamedTuple):
 
 
 def head_to_head(store: Store, source: str, between: tuple[int | None, int | None] = (None, None)) -> list[HeadToHead]:
-    """What people ('person') or simulated labelers ('simulated') say where two policies met: any two, or these.
+    """Return what people ('person') or simulated labelers ('simulated') say where two policies met.
 
-    Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts, which nobody is
-    shown, counts as one tie where there is a verdict on another pair of the two policies. Both-bad says nothing and is left out.
+    Any two, or these.
+
+    Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts,
+    which nobody is shown, counts as one tie where there is a verdict on another pair of the two policies. Both-bad
+    says nothing and is left out.
     """
     rows = store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})
     judged = {frozenset((row["first"], row["second"])) for row in rows if row["said"]}
@@ -51,7 +57,10 @@ def head_to_head(store: Store, source: str, between: tuple[int | None, int | Non
 
 
 def mean_outcomes(met: Iterable[HeadToHead], policy_id: int, against_id: int) -> dict[int, float]:
-    """For each prompt on which the two met, how the policy fared: the mean over its comparisons of 1 won, 0.5 tie, 0 lost."""
+    """For each prompt on which the two met, how the policy fared.
+
+    The mean over its comparisons of 1 won, 0.5 tie, 0 lost.
+    """
     won: dict[int, float] = defaultdict(float)
     times: dict[int, int] = defaultdict(int)
     for one in met:

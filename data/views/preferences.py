@@ -1,9 +1,10 @@
 """From events to training rows, in one place: one row per current comparison, never per pair.
 
-Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad, withdrawn and skipped
-never become one. Labels of people and imported ones by default; simulated ones and gold items only where asked for by name.
-What a researcher decided about a pair stands in place of its comparisons (source 'adjudication'), and labelers who
-are set aside are left out. Each row carries its prompt's split, and rows for training hold none of the test split.
+Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad,
+withdrawn and skipped never become one. Labels of people and imported ones by default; simulated ones and gold items
+only where asked for by name. What a researcher decided about a pair stands in place of its comparisons (source
+'adjudication'), and labelers who are excluded are left out. Each row carries its prompt's split, and rows for
+training hold none of the test split.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from data.views.preference_sql import STATEMENTS
 PEOPLE = ("person", "import")
 SOURCES = ("person", "import", "simulated")
 GOLD = "gold"
-"""Named beside sources, it admits what was said of gold items."""
+"""Named beside sources, it admits comparisons of gold items."""
 Source = Sequence[str] | Literal["all"] | str
 
 LEFT_OUT = """
 SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources))
-        AND c.labeler_id IN (SELECT labeler_id FROM labelers_aside)) AS "labeler set aside",
+        AND c.labeler_id IN (SELECT labeler_id FROM labelers_aside)) AS "labeler excluded",
     (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources)) AND c.source != 'simulated'
         AND c.pair_id IN (SELECT pair_id FROM current_adjudications)
         AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside)) AS "pair adjudicated"
@@ -37,9 +38,12 @@ SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
-    """One current comparison as training sees it: a stood left, b right; `label` 1 where a is better, 0.5 for a tie, 0.
+    """One current comparison as training sees it: a stood left, b right.
 
-    `kind`: 'comparison', or what else it follows from: 'adjudication', 'ranking', 'edit'. Rows of one ranking or one answer have one `said_in`.
+    `label` 1 where a is better, 0.5 for a tie, 0.
+
+    `kind`: 'comparison', or what else it follows from: 'adjudication', 'ranking', 'edit'. Rows of one ranking or
+    one answer have one `said_in`.
     """
 
     comparison_id: str
@@ -78,10 +82,12 @@ class PreferenceRow:
 def preference_rows(
     store: Store, *, source: Source = PEOPLE, split: str | None = None, weights: Mapping[int, float] | None = None
 ) -> list[PreferenceRow]:
-    """The rows of the sources ('person', 'import', 'simulated'; one, several, or 'all'), in the order of the events.
+    """Return the rows of one, several or all sources, in the order of the events.
 
-    `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput, naming
-    the setting that admits simulated labels, where the sources have no row in any split.
+    Sources are 'person', 'import' and 'simulated'.
+
+    `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput,
+    naming the setting that admits simulated labels, where the sources have no row in any split.
     """
     if split is not None and split not in SPLITS:
         raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
@@ -91,7 +97,10 @@ def preference_rows(
 def stream_rows(
     store: Store, *, source: Source = PEOPLE, weights: Mapping[int, float] | None = None
 ) -> Iterator[PreferenceRow]:
-    """`preference_rows` of every split, one at a time: a million rows need no more memory than one. Raises as that does."""
+    """`preference_rows` of every split, one at a time: a million rows need no more memory than one.
+
+    Raises as that does.
+    """
     wanted, gold = parse_sources(source)
     found = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
     first = next(found, None)
@@ -102,23 +111,29 @@ def stream_rows(
 
 
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:
-    """The row as a snapshot keeps it, for good: who judged is a number and a pseudonym, since a name may be changed or erased later."""
+    """Return the row as a snapshot keeps it, for good.
+
+    Who judged is a number and a pseudonym, since a name may be changed or erased later.
+    """
     return asdict(row) | {"labeler": make_pseudonym(row.labeler_id)}
 
 
 def thaw_row(row: Mapping[str, Any]) -> PreferenceRow:
-    """The row of a snapshot. Earlier versions froze labelers' names: these rows too bear pseudonyms."""
+    """Return the row of a snapshot. Earlier versions froze labelers' names: these rows too bear pseudonyms."""
     return PreferenceRow(**{**row, "labeler": make_pseudonym(row["labeler_id"])})
 
 
 def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
-    """How many current comparisons researchers' decisions keep from becoming rows, by reason; reasons that occur."""
+    """Count the current comparisons that researchers' decisions exclude, by reason."""
     found = store.one(LEFT_OUT, {"sources": json.dumps(parse_sources(source)[0])})
     return {reason: count for reason, count in found.items() if count}
 
 
 def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
-    """How rows are chosen now, as a snapshot keeps it: whose labels, who is set aside (by number), and whether pairs were adjudicated."""
+    """Return the present selection of rows for a snapshot.
+
+    Whose labels, who is excluded (by number), and whether pairs were adjudicated.
+    """
     aside = sorted(one.labeler_id for one in store.excluded_labelers.all())
     decided = store.value("SELECT count(*) FROM current_adjudications")
     written = source if isinstance(source, str) else "+".join(source)
@@ -131,7 +146,7 @@ def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any
 
 
 def parse_sources(source: Source) -> tuple[list[str], bool]:
-    """The sources that are meant, and whether gold items count. Raises BadInput for a name that is none."""
+    """Return the sources that are meant, and whether gold items count. Raises BadInput for a name that is none."""
     given = source.split("+") if isinstance(source, str) else list(source)
     names = [name for each in given for name in (SOURCES if each == "all" else (each,))]
     for name in names:
@@ -154,7 +169,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
         )
     if count_excluded(store, sources):
         return BadInput(
-            "every comparison is of a labeler who is set aside", "Take one in again on the Labels page.", field="labels"
+            "every comparison is of an excluded labeler", "Take one in again on the Labels page.", field="labels"
         )
     return BadInput(
         "there are no comparisons to learn from",

@@ -21,7 +21,8 @@ REBUILT = ("queue", "tallies", "comparison_counts", "disputes", "assignments", "
 def rebuild(store: Store) -> dict[str, int]:
     """Compute the derived tables again, in one transaction, and return the number of rows of each.
 
-    Derived are `queue`, `tallies`, `comparison_counts`, `disputes`, the column `assignments.done` and the counters of `ranking_tasks`.
+    Derived are `queue`, `tallies`, `comparison_counts`, `disputes`, the column `assignments.done` and the counters
+    of `ranking_tasks`.
     """
     with store.transaction():
         for statement in (

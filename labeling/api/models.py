@@ -31,7 +31,7 @@ def _one_of(values: Iterable[str]) -> Callable[[str], str]:
 
 
 class ImportQuery(Body):
-    """How to read an imported file."""
+    """Options for reading an imported file."""
 
     kind: Annotated[str, AfterValidator(_one_of(KEYS))] = Field(alias="as", json_schema_extra={"enum": list(KEYS)})
     format: Annotated[str, AfterValidator(_one_of(READABLE))] = Field(AUTO, json_schema_extra={"enum": list(READABLE)})
@@ -41,7 +41,7 @@ class ImportQuery(Body):
 
 
 class ExportQuery(Body):
-    """What to export, and how to write it."""
+    """Options of an export."""
 
     what: Annotated[str, AfterValidator(_one_of(EXPORT_FORMATS))] = Field(
         json_schema_extra={"enum": list(EXPORT_FORMATS)}

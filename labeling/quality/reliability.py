@@ -1,4 +1,4 @@
-"""How reliable each labeler is: a Bradley-Terry model with two effects of the labeler, fitted by EM.
+"""Reliability of labelers: a Bradley-Terry model with two effects of the labeler, fitted by EM.
 
 A pair has an unknown strength d of its first answer over its second, d ~ N(0, 1). Labeler j prefers the first one with
 

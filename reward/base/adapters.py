@@ -26,7 +26,7 @@ def default_lora(rank: int = DEFAULT_RANK) -> LoraConfig:
 
 
 def read_adapter(folder: Path | str) -> tuple[LoraConfig, Weights]:
-    """Configuration and tensors of a LoRA folder. Raises BadInput for anything else."""
+    """Return configuration and tensors of a LoRA folder. Raises BadInput for anything else."""
     folder = Path(folder)
     if not (folder / "adapter_config.json").is_file():
         raise BadInput(error=f"no adapter in {str(folder)!r} (no adapter_config.json)", remedy="Give a PEFT folder.")
@@ -52,7 +52,9 @@ def write_adapter(folder: Path | str, config: LoraConfig, weights: Weights) -> N
 
 
 def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
-    """A copy of the LoRA for a causal LM: a reward adapter's head is not part of it, dropout is off. `path` is where it is loaded from.
+    """Return a copy of the LoRA for a causal LM: a reward adapter's head is not part of it, dropout is off.
+
+    `path` is where it is loaded from.
 
     Raises BadInput for what is more than LoRA matrices, and for a fresh adapter that does not start at 0.
     """
@@ -82,7 +84,7 @@ def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
 def stack(first: tuple[LoraConfig, Weights], second: tuple[LoraConfig, Weights]) -> tuple[LoraConfig, Weights]:
     """One adapter that does what both do together: B1 A1 s1 + B2 A2 s2 = [s1 B1, s2 B2] [A1; A2].
 
-    Modules that only one of them changes keep zeros for the other; the second's configuration and head are kept.
+    Modules that only one of them changes keep zeros for the other; the second's configuration and head remain.
     """
     for config, _ in (first, second):
         if config.rank_pattern or config.alpha_pattern or config.use_dora:

@@ -78,7 +78,7 @@ class Encoding:
         return self._checked(self.encode_template(prompt), prompt)
 
     def encode_template(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
-        """The same, however long it is."""
+        """Return the same, however long it is."""
         if self.tokenizer.chat_template:
             return self._chat(prompt)
         return self._leading() + self._literal(PLAIN_TEMPLATE.format(prompt=_single_turn(prompt)))
@@ -88,16 +88,16 @@ class Encoding:
         return [*self._literal(text), self.eos_id]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of an answer up to its first end token, without control tokens."""
+        """Return the text of an answer up to its first end token, without control tokens."""
         return self.tokenizer.decode(self.answer_ids(ids), skip_special_tokens=True)
 
     def answer_ids(self, ids: Sequence[int]) -> list[int]:
-        """The ids before the first end token."""
+        """Return the ids before the first end token."""
         end = next((place for place, token in enumerate(ids) if token in self.eos_ids), len(ids))
         return list(ids[:end])
 
     def append_end(self, ids: Sequence[int]) -> list[int]:
-        """The same ids, with an end token appended if none closes them."""
+        """Return the same ids, with an end token appended if none closes them."""
         return list(ids) if ids and ids[-1] in self.eos_ids else [*ids, self.eos_id]
 
     def collate(self, rows: Sequence[Sequence[int]], side: str = "right") -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,7 +121,7 @@ class Encoding:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
     def _leading(self) -> list[int]:
-        """The start token, for tokenizers that put one before every text."""
+        """Return the start token, for tokenizers that put one before every text."""
         start = self.tokenizer.bos_token_id
         return [start] if start is not None and self.tokenizer("a")["input_ids"][:1] == [start] else []
 

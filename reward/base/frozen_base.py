@@ -75,7 +75,7 @@ class Base:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Return the device of the weights."""
         return self._causal.device
 
     @property
@@ -164,11 +164,11 @@ class Base:
         self._activate(self._role)
 
     def parameters(self, name: str) -> list[torch.nn.Parameter]:
-        """The LoRA matrices of one adapter, in a fixed order."""
+        """Return the LoRA matrices of one adapter, in a fixed order."""
         return [matrix for layer in self._layers for matrix in _matrices(layer, name)]
 
     def adapter_state(self, name: str) -> dict[str, torch.Tensor]:
-        """The tensors of one adapter under PEFT's file names."""
+        """Return the tensors of one adapter under PEFT's file names."""
         return get_peft_model_state_dict(self._peft, adapter_name=name, save_embedding_layers=False)
 
     def save_adapter(
@@ -225,7 +225,10 @@ class Base:
 
     @torch.no_grad()
     def check_logits(self) -> None:
-        """Raises BadInput for a model that makes its logits otherwise than `logits` does, by a multiplier of a name of its own, say."""
+        """Return raises BadInput for a model that makes its logits otherwise than `logits` does.
+
+        By a multiplier of a name of its own, say.
+        """
         ids = torch.tensor([[min(self.eos_ids)] * 2], device=self.device)
         with self.role(None):
             own = self._causal(input_ids=ids, use_cache=False).logits.float()

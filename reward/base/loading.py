@@ -18,7 +18,7 @@ Loaded = TypeVar("Loaded")
 
 
 def load_causal(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model (eval mode, frozen) and its tokenizer. Raises BadInput where the folder holds no such model."""
+    """Return the model (eval mode, frozen) and its tokenizer. Raises BadInput if the folder holds no such model."""
     name = locate(source)
     transformers_logging.disable_progress_bar()
     model = _load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True)
@@ -27,7 +27,10 @@ def load_causal(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel
 
 
 def weights_hash(model: PreTrainedModel) -> str:
-    """A hash of every tensor's name, shape and first numbers, rounded to bfloat16 so that it survives a dtype."""
+    """Return a hash of every tensor's name, shape and first numbers.
+
+    Rounded to bfloat16 so that it survives a dtype.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         head = tensor.flatten()[:8].to("cpu", torch.bfloat16).float()

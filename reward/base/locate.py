@@ -1,4 +1,4 @@
-"""Where base models lie. Importable without torch."""
+"""Folders of base models. Importable without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from data.starter import BASE, SOURCE
 
 
 def locate(source: str | Path) -> str:
-    """The folder of a base model, or the id of a hub model that was downloaded before. Raises BadInput."""
+    """Return the folder of a base model, or the id of a hub model that was downloaded before. Raises BadInput."""
     if source == SOURCE:
         return str(_folder(BASE, "Build it with `python -m rlhf.starter`."))
     path = Path(source).expanduser()

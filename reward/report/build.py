@@ -1,9 +1,9 @@
-"""How good a reward model is on test prompts: pure arithmetic on scores, labels and, where known, gold.
+"""Accuracy of a reward model on test prompts: pure arithmetic on scores, labels and, where known, gold.
 
-A comparison that people called a tie orders nothing: it counts half in `accuracy_ties_half` and in the loss, and not at
-all in the other accuracies. Equal scores count half everywhere. Intervals are 95 % percentile bootstraps over prompts,
-since comparisons of one prompt are not independent. Where there is no test label every figure is None and `note` says so.
-docs/reward.md lists the keys.
+A comparison that people called a tie orders nothing: it counts half in `accuracy_ties_half` and in the loss, and
+not at all in the other accuracies. Equal scores count half everywhere. Intervals are 95 % percentile bootstraps
+over prompts, since comparisons of one prompt are not independent. Where there is no test label every figure is None
+and `note` says so. docs/reward.md lists the keys.
 """
 
 from __future__ import annotations
@@ -69,14 +69,20 @@ def skill(accuracy: float | None, ceiling: float | None) -> float | None:
 
 
 def reachable(agreement: dict[str, Any] | None) -> list[float] | None:
-    """Between which accuracies the best possible model lies, as labelers agree with each other; None where that is not known."""
+    """Between which accuracies the best possible model lies, as labelers agree with each other.
+
+    None if that is not known.
+    """
     if not agreement or agreement.get("rate") is None:
         return None
     return [agreement["rate"], highest_accuracy(agreement["rate"])]
 
 
 def highest_reachable(report: dict[str, Any]) -> float:
-    """What bounds a forecast: gold's own accuracy, else the most that labelers' agreement allows at its upper limit, else 1."""
+    """Return what bounds a forecast: gold's own accuracy.
+
+    Else the most that labelers' agreement allows at its upper limit, else 1.
+    """
     if report["ceiling"] is not None:
         return report["ceiling"]
     return highest_accuracy(report["agreement"]["ci"][1]) if report["reachable"] else 1.0
@@ -117,7 +123,7 @@ def _histogram(decided: Sequence[ScoredComparison]) -> dict[str, list[float]]:
 
 
 def _worst(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
-    """The comparisons where the model is surest of the other side, as texts."""
+    """Return the comparisons where the model is surest of the other side, as texts."""
     wrong = [(e.b_score - e.a_score) * (1 if e.label == 1.0 else -1) for e in decided]
     order = sorted(range(len(decided)), key=lambda number: -wrong[number])[:WORST]
     return [_disagreement(decided[number], wrong[number]) for number in order if wrong[number] > SAME]

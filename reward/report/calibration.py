@@ -1,4 +1,4 @@
-"""Whether a reward model is as sure as it may be: reliability, ECE and temperature scaling, on log-odds and labels.
+"""Calibration of a reward model: reliability, ECE and temperature scaling, on log-odds and labels.
 
 The model says that a is preferred with probability sigmoid(d), d the score of a minus that of b. Each comparison is
 looked at from the side that the model prefers, so that its confidence c = sigmoid(|d|) lies between 0.5 and 1, and
@@ -67,7 +67,10 @@ def columns(rows: Sequence[ScoredComparison]) -> tuple[np.ndarray, np.ndarray, n
 
 
 def cross_entropy(difference: np.ndarray, label: np.ndarray) -> float:
-    """Mean loss of Bradley-Terry in nats; ln 2 is that of a model which says nothing. A tie (0.5) counts half each way."""
+    """Mean loss of Bradley-Terry in nats; ln 2 is that of a model which says nothing.
+
+    A tie (0.5) counts half each way.
+    """
     return float((label * np.logaddexp(0, -difference) + (1 - label) * np.logaddexp(0, difference)).mean())
 
 
@@ -77,10 +80,12 @@ def sigmoid(log_odds: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(difference: np.ndarray, label: np.ndarray) -> float | None:
-    """The T > 0 that minimises the cross-entropy of difference / T; None where there is none between 0.001 and 1000.
+    """Return the T > 0 that minimises the cross-entropy of difference / T.
 
-    There is none where the model orders no better than a coin (the minimum lies at infinity), or where it makes no mistake
-    at all (at 0). In 1/T the loss is convex: its slope, mean of (sigmoid(d/T) - label) d, is bisected.
+    None if there is none between 0.001 and 1000.
+
+    There is none where the model orders no better than a coin (the minimum lies at infinity), or where it makes no
+    mistake at all (at 0). In 1/T the loss is convex: its slope, mean of (sigmoid(d/T) - label) d, is bisected.
     """
     difference, label = np.asarray(difference, float), np.asarray(label, float)
 
@@ -99,10 +104,13 @@ def fit_temperature(difference: np.ndarray, label: np.ndarray) -> float | None:
 def scaled(
     test: Sequence[ScoredComparison], validation: Sequence[ScoredComparison] = ()
 ) -> tuple[np.ndarray | None, float | None, str]:
-    """The test differences over a temperature, that temperature, and on what it was fitted; None twice where none can be.
+    """Return the test differences over a temperature, that temperature, and on what it was fitted.
 
-    On the comparisons of validation prompts where there are at least 20. Else by cross-fitting: the test prompts are dealt
-    into 5 folds, and each fold is divided by the temperature of the other four; the one returned is the folds' geometric mean.
+    None twice where none can be.
+
+    On the comparisons of validation prompts where there are at least 20. Else by cross-fitting: the test prompts
+    are dealt into 5 folds, and each fold is divided by the temperature of the other four; the one returned is the
+    folds' geometric mean.
     """
     difference, label, prompts = columns(test)
     if len(validation) >= FEWEST:
@@ -118,13 +126,19 @@ def scaled(
 
 
 def folds(prompts: np.ndarray) -> np.ndarray:
-    """The fold (0 to 4) of each comparison: those of one prompt share it, and folds have as many prompts, but for one."""
+    """Return the fold (0 to 4) of each comparison.
+
+    Those of one prompt share it, and folds have as many prompts, but for one.
+    """
     distinct, place = np.unique(prompts, return_inverse=True)
     return (np.random.default_rng(SEED).permutation(len(distinct)) % FOLDS)[place]
 
 
 def reliability(difference: np.ndarray, label: np.ndarray, prompts: np.ndarray) -> list[dict[str, Any]]:
-    """One entry per bin of confidence with any comparison: its edges, mean confidence, mean outcome with interval, number."""
+    """One entry per bin of confidence with any comparison.
+
+    Its edges, mean confidence, mean outcome with interval, number.
+    """
     confidence = sigmoid(np.abs(difference))
     outcome = np.where(np.abs(difference) < SAME, 0.5, np.where(difference > 0, label, 1 - label))
     place = _bin_of(confidence)
@@ -132,14 +146,19 @@ def reliability(difference: np.ndarray, label: np.ndarray, prompts: np.ndarray) 
 
 
 def expected_calibration_error(bins: Sequence[dict[str, Any]]) -> float:
-    """ECE: the mean of |observed - predicted| over the bins, each with the weight of its comparisons (Guo et al., 2017)."""
+    """ECE: the mean of |observed - predicted| over the bins.
+
+    Each with the weight of its comparisons (Guo et al., 2017).
+    """
     weights = np.array([each["comparisons"] for each in bins], float)
     gaps = np.array([abs(each["observed"] - each["predicted"]) for each in bins])
     return float((weights * gaps).sum() / weights.sum())
 
 
 def ece_if_calibrated(difference: np.ndarray) -> float:
-    """The mean ECE of a perfectly calibrated model with these differences: what so few comparisons show by chance alone.
+    """Return the mean ECE of a perfectly calibrated model with these differences.
+
+    What so few comparisons show by chance alone.
 
     Labels are drawn with the model's own probabilities, 500 times.
     """

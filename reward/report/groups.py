@@ -17,7 +17,7 @@ Feature = Callable[[str], float]
 
 
 def group(rows: Sequence[ScoredComparison]) -> dict[str, Any]:
-    """How many comparisons and prompts, and the accuracy on them with its interval."""
+    """Comparisons, prompts, and the accuracy with its interval."""
     share, interval = accuracy(rows)
     return {
         "comparisons": len(rows),
@@ -28,7 +28,10 @@ def group(rows: Sequence[ScoredComparison]) -> dict[str, Any]:
 
 
 def by_margin(rows: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
-    """A group for each strength of preference that occurs, from slight to significant; ties belong to none."""
+    """Return a group for each strength of preference that occurs, from slight to significant.
+
+    Ties belong to none.
+    """
     found = sorted({each.margin for each in rows if each.label != 0.5})
     return [
         {"margin": m, "name": MARGINS.get(m, str(m)), **group([e for e in rows if e.margin == m and e.label != 0.5])}
@@ -37,28 +40,33 @@ def by_margin(rows: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
 
 
 def by_labeler(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
-    """A group for each labeler, by pseudonym; the one with most comparisons first."""
+    """Return a group for each labeler, by pseudonym; the one with most comparisons first."""
     names = sorted({each.labeler for each in decided if each.labeler})
     groups = [{"labeler": name, **group([each for each in decided if each.labeler == name])} for name in names]
     return sorted(groups, key=lambda one: -one["comparisons"])
 
 
 def by_winner_side(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
-    """A group for each side on which the preferred answer stood."""
+    """Return a group for each side on which the preferred answer stood."""
     sides = (("left", 1.0), ("right", 0.0))
     return [{"side": side, **group([each for each in decided if each.label == label])} for side, label in sides]
 
 
 def uses_list(text: str) -> float:
-    """1 for an answer with a line that starts with a dash, a star, a bullet or a number with a dot or bracket; else 0."""
+    """1 for an answer with a line that starts with a dash, a star, a bullet or a number with a dot or bracket.
+
+    Else 0.
+    """
     return float(bool(LIST_LINE.search(text)))
 
 
 def correlations(judged: Sequence[ScoredComparison]) -> dict[str, float | None]:
-    """Correlation of score and length (characters), of score and list use over distinct answers, of score and side as shown.
+    """Correlation of score and length (characters), of score and list use over distinct answers.
 
-    None where one of the two does not vary. `_within_prompt` takes each prompt's mean out of both first: longer answers
-    to prompts that ask for more are not a leaning.
+    Of score and side as shown.
+
+    None if one of the two does not vary. `_within_prompt` takes each prompt's mean out of both first: longer
+    answers to prompts that ask for more are not a leaning.
     """
     answers = {(e.prompt_id, t): s for e in judged for t, s in ((e.a_text, e.a_score), (e.b_text, e.b_score))}
     prompts, scores = np.array([prompt for prompt, _ in answers]), np.array(list(answers.values()), float)
@@ -79,7 +87,10 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
 
 
 def leanings(decided: Sequence[ScoredComparison]) -> list[dict[str, Any]]:
-    """How often labelers and model prefer the longer answer, the one with a list, the left one, where the two differ in that."""
+    """Return how often labelers and model prefer the longer answer, the one with a list, the left one.
+
+    Where the two differ in that.
+    """
     features = (
         ("longer", lambda e: (len(e.a_text), len(e.b_text))),
         ("list", lambda e: (uses_list(e.a_text), uses_list(e.b_text))),

@@ -31,7 +31,10 @@ RATES = np.geomspace(0.05, 2, 40)
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A training on `labels` comparisons, and for each test comparison whether the model orders it as labeled (1, 0.5, 0)."""
+    """A training on `labels` comparisons.
+
+    For each test comparison whether the model orders it as labeled (1, 0.5, 0).
+    """
 
     labels: int
     outcomes: np.ndarray
@@ -47,12 +50,14 @@ class PowerLaw:
     unit: float
 
     def at(self, labels: float) -> np.ndarray:
-        """The accuracy of each fit with so many labels, (D,)."""
+        """Return the accuracy of each fit with so many labels, (D,)."""
         return self.a - self.b * (labels / self.unit) ** -self.c
 
 
 def nested_subsets(prompts: Sequence[int], shares: Sequence[float] = SHARES, seed: int = SEED) -> list[list[int]]:
-    """For each share the numbers of the rows of as few prompts, in one random order, as hold at least that share of the rows.
+    """For each share the numbers of the rows of as few prompts, in one random order.
+
+    As hold at least that share of the rows.
 
     `prompts` gives each row's prompt. A smaller subset lies in every larger one, and no prompt is split.
     """
@@ -65,17 +70,20 @@ def nested_subsets(prompts: Sequence[int], shares: Sequence[float] = SHARES, see
 
 
 def highest_accuracy(agreement: float) -> float:
-    """The accuracy that no model can pass where two labelers agree with this rate: (1 + sqrt(2 rate - 1)) / 2.
+    """Return the accuracy that no model can pass where two labelers agree with this rate.
 
-    Labelers prefer the favoured answer of a comparison with some probability q >= 1/2. Two of them agree with probability
-    q^2 + (1-q)^2 = 1 - 2q + 2q^2, the best model is right with q. Over comparisons (Jensen): rate >= 1 - 2m + 2m^2 for the
-    mean m of q, hence m <= (1 + sqrt(2 rate - 1)) / 2. And m >= rate: the best accuracy lies between the two.
+    (1 + sqrt(2 rate - 1)) / 2.
+
+    Labelers prefer the favoured answer of a comparison with some probability q >= 1/2. Two of them agree with
+    probability q^2 + (1-q)^2 = 1 - 2q + 2q^2, the best model is right with q. Over comparisons (Jensen): rate >= 1
+    - 2m + 2m^2 for the mean m of q, hence m <= (1 + sqrt(2 rate - 1)) / 2. And m >= rate: the best accuracy lies
+    between the two.
     """
     return (1 + math.sqrt(max(0.0, 2 * agreement - 1))) / 2
 
 
 def curve_report(points: Sequence[Point], prompts: Sequence[int], ceiling: float = 1.0) -> dict[str, Any]:
-    """The curve as JSON: points with intervals, the fit, and the forecast or in `note` why there is none.
+    """Return the curve as JSON: points with intervals, the fit, and the forecast or in `note` why there is none.
 
     `prompts` are those of the test comparisons, whose outcomes each point holds; `ceiling` bounds a.
     """
@@ -103,7 +111,10 @@ def curve_report(points: Sequence[Point], prompts: Sequence[int], ceiling: float
 
 
 def bootstrapped(points: Sequence[Point], prompts: Sequence[int]) -> np.ndarray:
-    """Accuracy of every point in each bootstrap sample of the test prompts, the same sample for all points: (draws, points)."""
+    """Accuracy of every point in each bootstrap sample of the test prompts, the same sample for all points.
+
+    (draws, points).
+    """
     counts = totals(np.zeros(len(prompts)), prompts)[1]
     sums = np.stack([totals(point.outcomes, prompts)[0] for point in points], axis=1)
     return np.array(
@@ -114,14 +125,14 @@ def bootstrapped(points: Sequence[Point], prompts: Sequence[int]) -> np.ndarray:
 def cannot_tell(points: Sequence[Point], prompts: Sequence[int], drawn: np.ndarray) -> str | None:
     """Why nothing can be foretold from these points, or None. `drawn` are their bootstrapped accuracies."""
     if len({point.labels for point in points}) < FEWEST_POINTS:
-        return f"what more labels bring cannot be told: a forecast needs {FEWEST_POINTS} sizes of the training set"
+        return f"no forecast of more labels: a forecast needs {FEWEST_POINTS} sizes of the training set"
     tested = len(set(prompts))
     if tested < FEWEST_PROMPTS:
-        return f"what more labels bring cannot be told: {tested} test prompts have labels, a forecast needs {FEWEST_PROMPTS}"
+        return f"no forecast of more labels: {tested} test prompts have labels, a forecast needs {FEWEST_PROMPTS}"
     low, high = percentile_interval(drawn[:, -1] - drawn[:, 0])
     if low <= 0:
         return (
-            "what more labels bring cannot be told: from "
+            "no forecast of more labels: from "
             f"{points[0].labels:,} to {points[-1].labels:,} labels accuracy changed by {100 * low:+.1f} to {100 * high:+.1f} points (95 %), "
             "which may be no rise at all"
         )
@@ -129,7 +140,10 @@ def cannot_tell(points: Sequence[Point], prompts: Sequence[int], drawn: np.ndarr
 
 
 def fit_power_law(labels: np.ndarray, accuracy: np.ndarray, ceiling: float = 1.0) -> PowerLaw:
-    """Least squares of accuracy (D, P) on labels (P,) under b >= 0 and a <= ceiling, for each c of a grid; the best c is kept."""
+    """Least squares of accuracy (D, P) on labels (P,) under b >= 0 and a <= ceiling, for each c of a grid.
+
+    The best c wins.
+    """
     unit = float(labels.max())
     tried = [_fit_given_rate((labels / unit) ** -rate, accuracy, ceiling) for rate in RATES]
     a, b, error = (np.stack(values, axis=1) for values in zip(*tried, strict=True))
@@ -139,9 +153,10 @@ def fit_power_law(labels: np.ndarray, accuracy: np.ndarray, ceiling: float = 1.0
 
 
 def _fit_given_rate(x: np.ndarray, y: np.ndarray, ceiling: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """a, b and the squared error of y = a - b x, (D,) each.
+    """Return a, b and the squared error of y = a - b x, (D,) each.
 
-    The minimum of a convex function over two bounds is the free one where that is allowed, else the best on a bound.
+    The minimum of a convex function over two bounds is the free one where that is allowed, else the best on a
+    bound.
     """
     mean_x, mean_y = x.mean(), y.mean(axis=1)
     slope = -((x - mean_x) * (y - mean_y[:, None])).mean(axis=1) / x.var()
@@ -156,7 +171,10 @@ def _fit_given_rate(x: np.ndarray, y: np.ndarray, ceiling: float) -> tuple[np.nd
 
 
 def _forecast(one: PowerLaw, many: PowerLaw, more: int) -> dict[str, Any]:
-    """What so many more labels bring: accuracy and gain with intervals; None where that is too far to be told."""
+    """Return what so many more labels bring: accuracy and gain with intervals.
+
+    None beyond the range of a forecast.
+    """
     labels = one.unit + more
     if labels > FARTHEST * one.unit:
         return {"more": more, "labels": int(labels), "accuracy": None, "ci": None, "gain": None, "gain_ci": None}

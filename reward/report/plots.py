@@ -44,7 +44,7 @@ def by_margin(report: Report) -> str:
 
 
 def reliability(report: Report) -> str:
-    """How often labelers agree with the side the model prefers, against how sure it is: before and after scaling."""
+    """Draw the share of labelers who agree with the model against its confidence, before and after scaling."""
     bins = report.get("calibration") or []
     if not bins:
         return ""
@@ -120,20 +120,23 @@ def curve(report: Report) -> str:
 
 
 def figure(title: str, lead: str, body: str) -> str:
-    """A plot under its title and one soft line."""
+    """Return a plot under its title and one soft line."""
     return (
         f"<figure><figcaption><b>{escape(title)}</b><span class=soft>{escape(lead)}</span></figcaption>{body}</figure>"
     )
 
 
 def legend(keys: list[tuple[str, str]], marks: Mapping[str, str] = DOTS) -> str:
-    """The names of the series, each after its own mark."""
+    """Return the names of the series, each after its own mark."""
     names = (f"<span><i style='color:{STYLES[part][0]}'>{marks[part]}</i> {escape(name)}</span>" for part, name in keys)
     return f"<div class=key>{''.join(names)}</div>"
 
 
 def _beside(chart: Chart, report: Report) -> None:
-    """What an accuracy is read against: a coin, and gold's own accuracy or between which the best model lies."""
+    """Return what an accuracy is read against.
+
+    A coin, and gold's own accuracy or between which the best model lies.
+    """
     chart.level(0.5, "quiet", "a coin")
     if report.get("ceiling") is not None:
         chart.level(report["ceiling"], "quiet", "rubric on the same labels")
@@ -160,7 +163,7 @@ def _outlook(found: Mapping[str, Any]) -> str:
         for one in found["forecast"]
         if one["accuracy"] is not None
     ]
-    untold = [f"+{one['more']:,} is too far to be told" for one in found["forecast"] if one["accuracy"] is None]
+    untold = [f"+{one['more']:,} is beyond the range of a forecast" for one in found["forecast"] if one["accuracy"] is None]
     return f"Forecast of more labels: {'; '.join([*told, *untold])}."
 
 

@@ -42,7 +42,10 @@ class ScoredComparison:
 
 @dataclass(frozen=True, slots=True)
 class FitPair:
-    """Two answers to one prompt that differ in task fit alone, by the model's scores of the fitting and the other one."""
+    """Two answers to one prompt that differ in task fit alone.
+
+    By the model's scores of the fitting and the other one.
+    """
 
     prompt_id: int
     fitting: float
@@ -50,7 +53,10 @@ class FitPair:
 
 
 def ordered(first: np.ndarray, second: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """1 where (first, second) is ordered as `label` (1 or 0) says, 0.5 where they are equal or the label is 0.5, else 0."""
+    """1 where (first, second) is ordered as `label` (1 or 0) says.
+
+    0.5 where they are equal or the label is 0.5, else 0.
+    """
     label = np.asarray(label, float)
     return np.where(label == 0.5, 0.5, np.where(label == 1.0, above(first, second), 1 - above(first, second)))
 
@@ -68,7 +74,7 @@ def right(rows: Sequence[ScoredComparison], values: Callable[[ScoredComparison],
 
 
 def by_score(each: ScoredComparison) -> tuple[float, float]:
-    """The model's two scores."""
+    """Return the model's two scores."""
     return each.a_score, each.b_score
 
 
@@ -80,10 +86,12 @@ def accuracy(
 
 
 def share_by_prompt(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[float, list[float]] | tuple[None, None]:
-    """The mean of `outcomes` (0 to 1) and its 95 % interval over resampled prompts; (None, None) for nothing.
+    """Return the mean of `outcomes` (0 to 1) and its 95 % interval over resampled prompts.
 
-    Where all prompts have the same share (there is one, or all are right) resampling sees no spread: the interval is
-    Wilson's then, with prompts as trials.
+    (None, None) for nothing.
+
+    Where all prompts have the same share (there is one, or all are right) resampling sees no spread: the interval
+    is Wilson's then, with prompts as trials.
     """
     if len(outcomes) == 0:
         return None, None

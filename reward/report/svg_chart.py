@@ -44,12 +44,12 @@ class Chart:
         return self
 
     def u(self, x: float) -> float:
-        """The picture's horizontal place of a value."""
+        """Return the picture's horizontal place of a value."""
         low, high = self.x_range
         return LEFT + (self.warp(x) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
     def v(self, y: float) -> float:
-        """The picture's vertical place of a value; what lies outside stands on the edge."""
+        """Return the picture's vertical place of a value; what lies outside stands on the edge."""
         low, high = self.y_range
         return HEIGHT - BOTTOM - (min(max(y, low), high) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
@@ -63,19 +63,22 @@ class Chart:
         return self
 
     def level(self, y: float, part: str, text: str) -> Chart:
-        """A horizontal line across the plot with a word on it."""
+        """Return a horizontal line across the plot with a word on it."""
         self.line([(self._unwarped(end), y) for end in self.x_range], part)
         self._text(WIDTH - RIGHT - 3, self.v(y) - 4, text, "end")
         return self
 
     def band(self, low: float, high: float, text: str) -> Chart:
-        """A shaded strip between two heights with a word on it."""
+        """Return a shaded strip between two heights with a word on it."""
         self._box(LEFT, self.v(high), WIDTH - LEFT - RIGHT, self.v(low) - self.v(high), 0.12)
         self._text(LEFT + 5, self.v(high) + 12, text, "start")
         return self
 
     def dot(self, x: float, y: float, interval: Sequence[float] | None, part: str, hint: str = "") -> Chart:
-        """A filled round dot (main) or a hollow square one with its interval as a bar; `hint` shows under the pointer."""
+        """Return a filled round dot (main) or a hollow square one with its interval as a bar.
+
+        `hint` shows under the pointer.
+        """
         colour, u, v = STYLES[part][0], self.u(x), self.v(y)
         bar = (
             interval
@@ -89,12 +92,12 @@ class Chart:
         return self
 
     def word(self, x: float, y: float, text: str) -> Chart:
-        """A word to the right of a point."""
+        """Return a word to the right of a point."""
         self._text(self.u(x) + 8, self.v(y) - 5, text, "start")
         return self
 
     def steps(self, edges: Sequence[float], counts: Sequence[float], part: str) -> Chart:
-        """A histogram's outline."""
+        """Return a histogram's outline."""
         corners = [
             (edge, count)
             for low, high, count in zip(edges, edges[1:], counts, strict=False)
@@ -103,7 +106,7 @@ class Chart:
         return self.line([(edges[0], 0), *corners, (edges[-1], 0)], part)
 
     def svg(self, described: str) -> str:
-        """The picture; `described` says in words what it shows."""
+        """Return the picture; `described` says in words what it shows."""
         style = "width:100%;height:auto;display:block;font-size:11.5px;fill:var(--soft)"
         frame = f"<path d='M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}' fill=none stroke='var(--edge)' />"
         body = "".join(self.marks)
@@ -125,7 +128,10 @@ class Chart:
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str]]:
-    """At most so many round numbers (1, 2 or 5 times a power of ten apart) from low to high, written with no needless digit."""
+    """At most so many round numbers (1, 2 or 5 times a power of ten apart) from low to high.
+
+    Written with no needless digit.
+    """
     size = 10 ** math.floor(math.log10((high - low) / most))
     step = next(size * factor for factor in (1, 2, 5, 10, 20) if (high - low) / (size * factor) <= most - 1)
     numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)

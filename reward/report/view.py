@@ -25,7 +25,7 @@ LEANINGS = {"longer": "the longer answer", "list": "the one with a list", "left"
 
 
 def cards_html(models: list[RewardModel]) -> str:
-    """A card per reward model, newest first; without one, what to do."""
+    """Return a card per reward model, newest first; without one, what to do."""
     if not models:
         return (
             "<div class=empty>No reward model yet. Compare some pairs on the <a href='../label/'>Label</a> page, "
@@ -64,7 +64,10 @@ def card_html(model: RewardModel) -> str:
 
 
 def disagreements_html(model: RewardModel, names: Mapping[str, str]) -> str:
-    """The comparisons where it is surest of the other side, prompt above, both answers side by side; `names` by pseudonym."""
+    """Return the comparisons where it is surest of the other side, prompt above, both answers side by side.
+
+    `names` by pseudonym.
+    """
     found = model.report.get("worst") or []
     if not found:
         return "<div class=empty>No test comparison on which this model and the labeler disagree.</div>"
@@ -80,7 +83,10 @@ def details_html(model: RewardModel) -> str:
 
 
 def group_rows(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
-    """Rows under HEADERS: accuracy with interval per strength of preference, per side of the winner and per labeler; `names` by pseudonym."""
+    """Rows under HEADERS: accuracy with interval per strength of preference.
+
+    Per side of the winner and per labeler; `names` by pseudonym.
+    """
     report = model.report
     named = [("strength of preference", MARGINS.get(one["margin"], "?"), one) for one in report.get("by_margin") or []]
     named += [("better answer stood", one["side"], one) for one in report.get("by_winner_side") or []]
@@ -89,7 +95,10 @@ def group_rows(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
 
 
 def bias_html(report: Mapping[str, Any]) -> str:
-    """How often labelers and model prefer the longer, the listed, the left answer, and how the score correlates with each."""
+    """Return how often labelers and model prefer the longer, the listed, the left answer.
+
+    How the score correlates with each.
+    """
     found = report.get("leanings") or []
     if not found:
         return ""
@@ -103,7 +112,7 @@ def bias_html(report: Mapping[str, Any]) -> str:
 
 
 def download_link(model: RewardModel) -> str:
-    """A link that saves the report as JSON."""
+    """Return a link that saves the report as JSON."""
     data = base64.b64encode(json.dumps(model.report, ensure_ascii=False, indent=1).encode()).decode()
     return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>Download the report (JSON)</a>"
 
@@ -130,7 +139,7 @@ def calibration_text(report: Mapping[str, Any]) -> str | None:
 
 
 def number_text(value: float | None, digits: int) -> str | None:
-    """A number with so many decimals; None stays None."""
+    """Return a number with so many decimals; None stays None."""
     return None if value is None else f"{value:,.{digits}f}"
 
 
@@ -145,13 +154,16 @@ def facts_html(pairs: Mapping[str, Any]) -> str:
 
 
 def message_html(what: str | BadInput) -> str:
-    """What just happened, or why it did not, for eyes and screen readers."""
+    """Return what just happened, or why it did not, for eyes and screen readers."""
     colour, text = ("bad", error_html(what)) if isinstance(what, BadInput) else ("good", esc(what))
     return f"<div class='said {colour}' role=status aria-live=polite>{text}</div>"
 
 
 def error_html(problem: BadInput) -> str:
-    """What cannot be done and what to do instead, as HTML: a page stands where the command line has a command."""
+    """Return what cannot be done and what to do instead, as HTML.
+
+    A page stands where the command line has a command.
+    """
     field = problem.field if problem.field and problem.field not in problem.error else None
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
     remedy = IMPORT.sub(" with the command import", COMMAND.sub(_page, esc(problem.remedy)))
@@ -164,7 +176,7 @@ def _page(command: re.Match[str]) -> str:
 
 
 def policy_names(store: Store) -> list[str]:
-    """What a field for a policy offers: nothing, then the policies, newest first."""
+    """Return what a field for a policy offers: nothing, then the policies, newest first."""
     return ["", *(policy.public for policy in reversed(store.policies.all()))]
 
 

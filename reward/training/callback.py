@@ -1,4 +1,4 @@
-"""How a transformers Trainer tells a run how far it is, and hears that it should stop."""
+"""The callback between a transformers Trainer and its run: progress, metrics and cancellation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from data.run_context import RunContext
 
 
 class Progress(TrainerCallback):
-    """Writes steps and numbers of the logs to the run; a cancelled run saves its checkpoint and stops, and `stopped` says so.
+    """Writes steps and numbers of the logs to the run.
 
-    `curves`: which numbers of a log are kept, and under which names; without it all of them as they are. `note` tells what is
-    being done. Of `members` trainings in one run this is number `member`: their steps and curves stand one behind the other.
+    A cancelled run saves its checkpoint and stops, and `stopped` says so.
+
+    `curves`: the numbers of a log to store, with their names; without it all of them as they are. `note`
+    tells what is being done. Of `members` trainings in one run this is number `member`: their steps and curves
+    stand one behind the other.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Progress(TrainerCallback):
         logs: dict | None = None,
         **_: object,
     ) -> None:
-        """The numbers of a log become points of curves."""
+        """Return the numbers of a log become points of curves."""
         numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, (int, float))}
         if self.curves is not None:
             numbers = {self.curves[key]: value for key, value in numbers.items() if key in self.curves}

@@ -18,7 +18,7 @@ HEAD_SPREAD = 0.02
 
 
 def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTrainedModel:
-    """The base's own layers under a fresh score head drawn by `seed`: no second copy of the weights.
+    """Return the base's own layers under a fresh score head drawn by `seed`: no second copy of the weights.
 
     With `start`, an adapter's folder, they are copied and the adapter is merged into the copy.
     """
@@ -42,7 +42,10 @@ def remove_adapter(base: Base, classifier: PeftModel) -> None:
 
 
 def scoring_pad(base: Base) -> int:
-    """A pad id that is no end token: the classifier reads its score at the last token that is not this id."""
+    """Return a pad id that is no end token.
+
+    The classifier reads its score at the last token that is not this id.
+    """
     return next(i for i in (base.pad_id, 0, *range(1, base.encoding.rows)) if i not in base.eos_ids)
 
 

@@ -28,7 +28,7 @@ from reward.training.trainer import PreferenceTrainer, collator, trainer_config
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the reward model starts from: a base, and the adapter folder of a policy that is merged into its copy."""
+    """The start of a training: a base, and the adapter folder of a policy that is merged into its copy."""
 
     source: str
     adapter: Path | None
@@ -91,7 +91,7 @@ def build_trainer(
 
 
 def groups_per_step(pairs: int, found: Sequence[PromptGroup]) -> int:
-    """How many elements hold so many comparisons on average, at least 1."""
+    """Return the number of elements that hold so many comparisons on average, at least 1."""
     return max(1, round(pairs * len(found) / sum(len(element.grade) for element in found)))
 
 

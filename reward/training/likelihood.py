@@ -1,4 +1,4 @@
-"""What a label says about the difference of two scores: the likelihoods that a reward model can be trained by."""
+"""Likelihoods of a label given the difference of two scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class BradleyTerry(torch.nn.Module):
 class CutPoints(torch.nn.Module):
     """Grades as intervals of the latent preference, whose symmetric limits are learned with the scores.
 
-    With `graded` every grade that occurs is an outcome (proportional odds), without only win, tie and loss (Rao-Kupper).
+    With `graded` every grade that occurs is an outcome (proportional odds), without only win, tie and loss
+    (Rao-Kupper).
     """
 
     def __init__(self, grades: Sequence[int], graded: bool) -> None:
@@ -47,11 +48,11 @@ class CutPoints(torch.nn.Module):
         return between(difference, ends[outcome], ends[outcome + 1])
 
     def points(self) -> torch.Tensor:
-        """The positive limits between the levels, in log-odds, increasing (C,)."""
+        """Return the positive limits between the levels, in log-odds, increasing (C,)."""
         return torch.nn.functional.softplus(PACE * self.raw).cumsum(0)
 
     def cut_points(self) -> list[float]:
-        """The same as plain numbers."""
+        """Return the same as plain numbers."""
         return self.points().tolist()
 
     def _size(self, grade: torch.Tensor) -> torch.Tensor:
@@ -59,7 +60,7 @@ class CutPoints(torch.nn.Module):
 
 
 def likelihood(name: str, grades: Sequence[int]) -> BradleyTerry | CutPoints:
-    """The one called bradley-terry, rao-kupper or graded, for training data with these signed grades.
+    """Return the one called bradley-terry, rao-kupper or graded, for training data with these signed grades.
 
     Where the labels leave no point to learn (no ties, or one grade alone) the others are Bradley-Terry too.
     """
@@ -68,7 +69,10 @@ def likelihood(name: str, grades: Sequence[int]) -> BradleyTerry | CutPoints:
 
 
 def _start(sizes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Most likely points while all scores are equal: P(|e| < c) = tanh(c / 2) is the share of labels below the level."""
+    """Most likely points while all scores are equal.
+
+    P(|e| < c) = tanh(c / 2) is the share of labels below the level.
+    """
     below = [(sizes <= level).float().mean().item() for level in levels[:-1]]
     points = [0.0, *(2 * math.atanh(share) for share in below)]
     gaps = [after - before for before, after in zip(points, points[1:], strict=False)]

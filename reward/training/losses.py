@@ -29,9 +29,10 @@ def between(difference: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) 
 
 
 def limits(points: torch.Tensor, ties: bool) -> torch.Tensor:
-    """The ends of all outcomes in order, from -inf to inf, for the positive increasing `points` (C,).
+    """Return the ends of all outcomes in order, from -inf to inf, for the positive increasing `points` (C,).
 
-    Outcome k lies between limits k and k + 1. With `ties` the middle one, around 0, is a tie; else 0 is a limit too.
+    Outcome k lies between limits k and k + 1. With `ties` the middle one, around 0, is a tie; else 0 is a limit
+    too.
     """
     ends, zero = points.new_tensor([torch.inf]), points.new_zeros(0 if ties else 1)
     return torch.cat([-ends, -points.flip(0), zero, points, ends])

@@ -1,7 +1,9 @@
-"""How the answers of a batch lie in the rows that the model reads: packed behind their prompt, or each behind a copy of it.
+"""Packing: the layout of a batch's answers in rows.
 
-Packed, a row is [prompt, answer, answer, ...]: an answer sees the prompt and itself, and its positions go on from the
-prompt's end, so that its score is the one it has alone, and the prompt is encoded once.
+Packed behind their prompt, or each behind a copy of it.
+
+Packed, a row is [prompt, answer, answer, ...]: an answer sees the prompt and itself, and its positions go on from
+the prompt's end, so that its score is the one it has alone, and the prompt is encoded once.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from transformers import PreTrainedModel
 from reward.training.prompt_groups import PromptGroup
 
 Layout = dict[str, torch.Tensor]
-"""`input_ids`, with `attention_mask` and `position_ids` where packed, and `ends` (2, N): row and column of every answer's last token."""
+"""`input_ids`, with `attention_mask` and `position_ids` where packed, and `ends` (2, N).
+
+Row and column of every answer's last token.
+"""
 Prompts = Sequence[Sequence[int]]
 Answers = Sequence[Sequence[Sequence[int]]]
 READ = ("input_ids", "attention_mask", "position_ids")
@@ -46,11 +51,11 @@ class Planner:
         return cls(pad_id, can_pack(trunk, longest, pad_id), weights, config.num_hidden_layers * config.hidden_size)
 
     def __call__(self, prompts: Prompts, answers: Answers) -> Layout:
-        """The batch as `packed` or as `separate`."""
+        """Return the batch as `packed` or as `separate`."""
         return (packed if self.prefers_packed(prompts, answers) else separate)(prompts, answers, self.pad_id)
 
     def prefers_packed(self, prompts: Prompts, answers: Answers) -> bool:
-        """Whether the packed rows, padding included, take fewer multiplications."""
+        """Return whether the packed rows, padding included, take fewer multiplications."""
         together = max(len(prompt) + sum(map(len, texts)) for prompt, texts in zip(prompts, answers, strict=True))
         alone = max(len(prompt) + max(map(len, texts)) for prompt, texts in zip(prompts, answers, strict=True))
         cost = len(prompts) * together * (self.per_token + 2 * self.per_pair * together)
@@ -83,7 +88,7 @@ def last_hidden(trunk: PreTrainedModel, batch: Mapping[str, Any]) -> torch.Tenso
 
 @torch.no_grad()
 def can_pack(trunk: PreTrainedModel, element: PromptGroup, pad_id: int) -> bool:
-    """Whether the model gives the answers of `element` packed the hidden states that they have alone.
+    """Return whether packed answers of `element` have the same hidden states as alone.
 
     One that cannot take such masks or positions (recurrent layers, a window shorter than the row) does not, or raises.
     """
@@ -116,7 +121,10 @@ def _row(prompt: Sequence[int], texts: Sequence[Sequence[int]]) -> dict[str, lis
 
 
 def _visible(parts: torch.Tensor) -> torch.Tensor:
-    """Who sees whom (B, T, T) for the parts (B, T) of the tokens: 0 the prompt, 1.. the answers, PADDING (sees itself)."""
+    """Return the attention mask (B, T, T) for the parts (B, T) of the tokens.
+
+    0 the prompt, 1.. the answers, PADDING (sees itself).
+    """
     same = parts[:, :, None] == parts[:, None, :]
     of_prompt = (parts == 0)[:, None, :] & (parts != PADDING)[:, :, None]
     return (same | of_prompt).tril()

@@ -1,4 +1,7 @@
-"""Batch elements: the answers to one prompt that comparisons connect, each of them once, and what was said about them."""
+"""Batch elements: the answers to one prompt that comparisons connect, each of them once.
+
+What was recorded about them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from reward.training.rows import EncodedComparison
 
 @dataclass(slots=True)
 class PromptGroup:
-    """A prompt and its answers as ids, and comparisons: places of two answers, signed grade (0 a tie), weight (mean 1)."""
+    """A prompt and its answers as ids, and comparisons.
+
+    Places of two answers, signed grade (0 a tie), weight (mean 1).
+    """
 
     prompt: list[int]
     answers: list[list[int]] = field(default_factory=list)
@@ -28,12 +34,15 @@ class PromptGroup:
 
 
 def grade(label: float, margin: int) -> int:
-    """How much better the first answer is: 3, 2, 1, 0 for a tie, and negative where the second is."""
+    """Return the margin of the first answer: 3, 2, 1, 0 for a tie, negative if the second is better."""
     return 0 if label == 0.5 else (margin if label == 1.0 else -margin)
 
 
 def group_by_prompt(rows: Sequence[EncodedComparison]) -> list[PromptGroup]:
-    """The rows as elements in the order of their first row: a ranking of K answers, or several people's labels of a pair, is one."""
+    """Return the rows as elements in the order of their first row.
+
+    A ranking of K answers, or several people's labels of a pair, is one.
+    """
     mean = sum(each.row.weight for each in rows) / len(rows)
     roots = _roots(rows)
     found: dict[tuple[int, str], PromptGroup] = {}
@@ -49,7 +58,7 @@ def group_by_prompt(rows: Sequence[EncodedComparison]) -> list[PromptGroup]:
 
 
 def as_dataset(found: Sequence[PromptGroup]) -> Dataset:
-    """The elements as the columns that PreferenceTrainer reads."""
+    """Return the elements as the columns that PreferenceTrainer reads."""
     columns = ("prompt", "answers", "first", "second", "grade", "weight")
     return Dataset.from_dict({name: [getattr(element, name) for element in found] for name in columns})
 

@@ -32,11 +32,12 @@ def run_rows(
 ) -> tuple[Snapshot, TrainingRows[PreferenceRow], HeldOutRows]:
     """Return the run's snapshot, the rows to train on in the run's part of the prompts, and the rows held out.
 
-    With `weights` 'reliability' the rows are frozen with their labelers' weights as they are worked out now; a snapshot that
-    is named has its own.
+    With `weights` 'reliability' the rows are frozen with their labelers' weights as they are worked out now; a
+    snapshot that is named has its own.
 
-    A run that goes on keeps the snapshot it began with. Raises BadInput where no comparison is of a training prompt,
-    one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones unasked.
+    A resumed run uses the snapshot it began with. Raises BadInput if no comparison is of a training prompt,
+    one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones
+    unasked.
     """
 
     chosen = snapshot_filters(context.store, settings.labels)
@@ -92,7 +93,10 @@ class RowEncoder:
         self.truncated = {"comparisons": 0, "prompts": 0, "answers": 0}
 
     def encode(self, rows: Sequence[PreferenceRow]) -> list[EncodedComparison]:
-        """The rows in their order, each of them within the context; all rows of a prompt must come together."""
+        """Return the rows in their order, each of them within the context.
+
+        All rows of a prompt must come together.
+        """
         prompts = {row.prompt_id: self.base.encoding.encode_template(row.messages or row.prompt) for row in rows}
         whole = [EncodedComparison(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
         longest: dict[int, int] = {}
@@ -104,7 +108,7 @@ class RowEncoder:
         return fitting
 
     def answer(self, ids: list[int] | None, text: str) -> list[int]:
-        """The stored ids where they are of this tokenizer, else the text's."""
+        """Return the stored ids where they are of this tokenizer, else the text's."""
         if ids and max(ids) < self.base.encoding.rows and self.base.decode(ids) == text:
             return self.base.encoding.append_end(ids)
         return self.base.encode_completion(text)
@@ -113,7 +117,7 @@ class RowEncoder:
         return self.answer(row.a_token_ids, row.a_text), self.answer(row.b_token_ids, row.b_text)
 
     def _kept(self, prompt: list[int], answer: int) -> list[int]:
-        """The end of a prompt that stands before an answer of so many tokens."""
+        """Return the end of a prompt that stands before an answer of so many tokens."""
         return prompt[-max(self.base.context - answer, self.base.context // KEPT_PART) :]
 
     def _fit(self, each: EncodedComparison, prompt: list[int]) -> EncodedComparison:

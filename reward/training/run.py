@@ -1,4 +1,7 @@
-"""A run that trains a reward model: freeze the comparisons, train a LoRA on the base, score the test prompts, publish."""
+"""A run that trains a reward model.
+
+Freeze the comparisons, train a LoRA on the base, score the test prompts, publish.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,10 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
 
 
 def starting_point(store: Store, settings: RewardSettings) -> Start:
-    """The base, and the policy's adapter where `from` names a policy. Raises BadInput for a policy without its folder."""
+    """Return the base, and the policy's adapter where `from` names a policy.
+
+    Raises BadInput for a policy without its folder.
+    """
     policies: list[Policy] = store.policies.all()
     if settings.from_:
         policy = store.policies.get(settings.from_)
@@ -147,7 +153,7 @@ def _finished(context: RunContext, member: int) -> Path:
 
 
 def _reference(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
-    """The first answers to training prompts, both of each comparison."""
+    """Return the first answers to training prompts, both of each comparison."""
     first = rows.take(range(min(len(rows), REFERENCE_SAMPLES // 2)))
     return [each.prompt for each in first for _ in range(2)], [ids for each in first for ids in (each.a, each.b)]
 
@@ -173,7 +179,10 @@ def _report(
 
 
 def _of_members(model: RewardModel, test: Sequence[EncodedComparison]) -> dict[str, Any]:
-    """Points that the likelihood learned; for an ensemble its size, and the mean score and deviation of the test answers."""
+    """Points that the likelihood learned.
+
+    For an ensemble its size, and the mean score and deviation of the test answers.
+    """
     members = model.members
     points = [list(member.cut_points) for member in members]
     found: dict[str, Any] = {"cut_points": points} if any(points) else {}
@@ -197,7 +206,9 @@ def _answers(rows: Sequence[EncodedComparison]) -> tuple[list[list[int]], list[l
 
 
 def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
-    """How often labelers of the same source agree with each other: of the run's sources the one where they share the most pairs.
+    """Return the agreement of labelers of the same source.
+
+    Of the run's sources the one where they share the most pairs.
 
     Simulated labelers speak for people only where the run has no other label.
     """

@@ -1,4 +1,4 @@
-"""What a reward model says about the labeled test comparisons, with the rubric's gold where it knows the prompt."""
+"""Scores of labeled test comparisons, with the rubric score if the rubric knows the prompt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ MORE_PER_PROMPT = 4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A scored answer: the model's raw score and the rubric's weighted parts, None where it does not know the prompt."""
+    """A scored answer: the model's raw score and the rubric's weighted parts.
+
+    None if it does not know the prompt.
+    """
 
     prompt_id: int
     score: float
@@ -34,14 +37,17 @@ class Answer:
 def score_comparisons(
     store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[EncodedComparison]
 ) -> tuple[list[ScoredComparison], list[FitPair]]:
-    """The test comparisons with scores and gold, and the pairs of their answers that differ in task fit alone."""
+    """Return the test comparisons with scores and gold.
+
+    The pairs of their answers that differ in task fit alone.
+    """
     answers = _scored(store, model, encoder, rows)
     judged = [_judged(each, answers[each.row.a_id], answers[each.row.b_id]) for each in rows]
     return judged, fit_pairs(list(answers.values()))
 
 
 def score_labeled(model: RewardModel, rows: Sequence[EncodedComparison]) -> list[ScoredComparison]:
-    """The comparisons with the model's scores alone: neither gold nor other answers."""
+    """Return the comparisons with the model's scores alone: neither gold nor other answers."""
     answers = {
         id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))
     }

@@ -36,7 +36,10 @@ class Subsets:
     rows: TrainingRows[EncodedComparison]
 
     def train(self, fit: Fit) -> None:
-        """Train on every subset that is not finished yet, while the base carries no adapter. Raises Cancelled after a checkpoint."""
+        """Train on every subset that is not finished yet, while the base carries no adapter.
+
+        Raises Cancelled after a checkpoint.
+        """
         for subset in self._subsets():
             done = self._finished(subset)
             if not done.is_dir():
@@ -51,7 +54,10 @@ class Subsets:
                 shutil.rmtree(checkpoints)
 
     def curve(self, whole: RewardModel, test: Sequence[EncodedComparison], ceiling: float) -> dict[str, Any]:
-        """The curve as JSON, by the decided ones of the test comparisons; of an ensemble its first member stands for all labels."""
+        """Return the curve as JSON, by the decided ones of the test comparisons.
+
+        Of an ensemble its first member stands for all labels.
+        """
         decided = [each for each in test if each.row.label != 0.5]
         points = [Point(len(subset), self._outcomes(subset, decided)) for subset in self._subsets()]
         points.append(Point(len(self.rows), right(score_labeled(whole.first_member, decided), by_score)))

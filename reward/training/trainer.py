@@ -22,7 +22,7 @@ BUCKET = 8
 """Batches that are sorted by length together: enough to save padding, few enough to keep the order random."""
 LIKELIHOOD = "likelihood.pt"
 CURVES = {name: name for name in ("loss", "accuracy", "margin", "grad_norm", "learning_rate")}
-"""What is kept of the trainer's logs."""
+"""The numbers of the trainer's logs that the run stores."""
 
 
 class PreferenceTrainer(RewardTrainer):
@@ -42,7 +42,10 @@ class PreferenceTrainer(RewardTrainer):
     def compute_loss(
         self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
-        """Mean over elements of the mean over their comparisons; logs accuracy (equal scores half, ties left out) and margin."""
+        """Mean over elements of the mean over their comparisons.
+
+        Logs accuracy (equal scores half, ties left out) and margin.
+        """
         scores = self.scores(inputs)
         first, second, grade = scores[inputs["first"]], scores[inputs["second"]], inputs["grade"]
         self._log(first - second, grade)

@@ -71,7 +71,7 @@ def find_examination(store: Store, wanted: str = "") -> int:
         if run.kind == "embed" and run.state == "done" and examination_path(store, run.id).is_file()
     ]
     if not found:
-        raise BadInput("the rows have not been looked at yet", "Run: preference-loop curate embed", field="embedded")
+        raise BadInput("the rows have not been examined yet", "Run: preference-loop curate embed", field="embedded")
     return max(found)
 
 

@@ -43,7 +43,7 @@ class CurateSettings(Settings):
 
 
 class TrialSettings(Settings):
-    """What all trainings and judgements of a trial share: only the rows differ."""
+    """Settings that all trainings of a trial share: only the rows differ."""
 
     from_: StartPolicy = option("", "policy that every training starts from; empty: the first one")
     steps: int = option(150, "steps of each training, for any number of rows", unit="steps", main=True, min=1)

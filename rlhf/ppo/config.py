@@ -79,7 +79,7 @@ class PPOConfig(TrainingArguments):
         3.0, "KL per answer (nats) above which the coefficient rises; it never sinks below kl_coef. None: it is fixed."
     )
     kl_horizon: float = _knob(256.0, "Episodes over which a KL far from the target changes the coefficient by a fifth.")
-    kl_budget: float = _knob(6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is kept.")
+    kl_budget: float = _knob(6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is a candidate.")
 
     critic: str = _knob(
         "auto",

@@ -64,7 +64,7 @@ def is_alarm(now: GuardReading, kept: GuardReading) -> bool:
 
 @dataclass
 class GuardState:
-    """What a checkpoint holds of a guard: its reading of the best policy, alarms in a row, the unit of its scores."""
+    """The state of a guard in a checkpoint: its reading of the best policy, alarms in a row, the unit of its scores."""
 
     kept: GuardReading | None = None
     alarms: int = 0

@@ -112,7 +112,7 @@ class Supervisor:
                 how = f" ({_exit_words(code)})" if code is not None else ""
                 log = self.home / "runs" / str(run.id) / "log.txt"
                 self.store.runs.finish(
-                    run.id, "lost", error=f"its process ended without a word{how}; the last lines are in {log}"
+                    run.id, "lost", error=f"its process ended without reporting a result{how}; the last lines are in {log}"
                 )
         self.children.pop(run.id, None)
         self.cancelled_at.pop(run.id, None)

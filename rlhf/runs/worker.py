@@ -167,7 +167,7 @@ def _no_space(store: Store, run: Run) -> str:
         if has_checkpoint(store, run)
         else "start the run again"
     )
-    return f"the disk is full; what was stored before is kept. Free some space, then {again}"
+    return f"the disk is full; rows stored before are safe. Free some space, then {again}"
 
 
 def _send_heartbeats(store: Store, run_id: int) -> None:

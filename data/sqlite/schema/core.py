@@ -1,4 +1,6 @@
-"""The first schema of `feedback.db`: prompts, models and the pairs made of their answers; `data.sqlite.migrations` applies it.
+"""The first schema of `feedback.db`: prompts, models and the pairs made of their answers.
+
+`data.sqlite.migrations` applies it.
 
 Never edited: later changes are migrations.
 """

@@ -1,7 +1,7 @@
 """Running counts of what holds, so that no page counts a million rows; triggers keep them with each event.
 
-`comparison_counts` has the current comparisons of each source by the hour (UTC) in which they were made, those of an import apart,
-since they count for nobody before it is done. Never edited: later changes are migrations.
+`comparison_counts` has the current comparisons of each source by the hour (UTC) in which they were made, those of
+an import apart, since they count for nobody before it is done. Never edited: later changes are migrations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""Answers that people write to prompts, and what a second person says of them. Never edited: later changes are migrations.
+"""Answers that people write to prompts, and what a second person records about them.
 
-A demonstration is written to a prompt, or is an answer that a labeler made better while comparing (`comparison_id`). Its text and the
-reviewer's reason stand in side tables that an erasure may empty. Accepting one makes an instruction row that names it.
+Never edited: later changes are migrations.
+
+A demonstration is written to a prompt, or is an answer that a labeler made better while comparing
+(`comparison_id`). Its text and the reviewer's reason stand in side tables that an erasure may empty. Accepting one
+makes an instruction row that names it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
-"""Imports: rows that come by chunks and count together. `data.sqlite.migrations` applies it; never edited, later changes are migrations.
+"""Imports: rows that come by chunks and count together.
 
-A row with an `import_id` whose import has no `done_at` is not there yet for anyone: the view leaves it out, and lists of
-prompts and instructions do. Setting `done_at` is the one small write that makes all of them count. Pairs for the labelers
-then enter the queue by chunks, and `revealed_at` says that all have: what a crash interrupts there, the next start goes on with.
+`data.sqlite.migrations` applies it; never edited, later changes are migrations.
+
+A row with an `import_id` whose import has no `done_at` is not there yet for anyone: the view leaves it out, and
+lists of prompts and instructions do. Setting `done_at` is the one small write that makes all of them count. Pairs
+for the labelers then enter the queue by chunks, and `revealed_at` says that all have: what a crash interrupts
+there, the next start continues with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The first schema's second half: people, what they said, and the triggers that keep it as it was said.
+"""The first schema's second half: people, their verdicts, and the triggers that protect them.
 
 Events (`comparisons`, `skips`, `audit`) are append-only, and what they are about is written once; `FROZEN` says which
 statements triggers refuse. Undo and correction add a row that supersedes. What a person wrote about an answer stands in

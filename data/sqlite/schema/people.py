@@ -1,4 +1,4 @@
-"""How people come in and what they may have back: one-time links, identities at a provider, rules on one's own data.
+"""The schema of sign-in and personal data: one-time links, identities at a provider, rules on one's own data.
 
 Never edited: later changes are migrations.
 """

@@ -1,8 +1,11 @@
-"""Labeling projects: what people are asked, who is asked, and the tables by which the next item is found at once.
+"""Labeling projects: what people are asked, who is asked.
 
-`assignments` is made anew, since SQLite cannot loosen a constraint: an assignment may now be of a ranking, and a planned repeat
-is a second one of its pair. `queue`, `tallies` and `assignments.done` are derived: triggers keep them in the transaction of
-the event, and `data.views.rebuild_derived.rebuild` makes them again from the events. Never edited: later changes are migrations.
+The tables by which the next item is found at once.
+
+`assignments` is made anew, since SQLite cannot loosen a constraint: an assignment may now be of a ranking, and a
+planned repeat is a second one of its pair. `queue`, `tallies` and `assignments.done` are derived: triggers keep
+them in the transaction of the event, and `data.views.rebuild_derived.rebuild` makes them again from the events.
+Never edited: later changes are migrations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What researchers say about labels: verdicts on disputed pairs, labelers set aside, weights; `disputes` is derived.
+"""The schema of label quality: verdicts on disputed pairs, excluded labelers, weights. `disputes` is derived.
 
 Nothing here changes what a labeler said. Never edited: later changes are migrations.
 """
@@ -91,7 +91,10 @@ FROZEN = dict.fromkeys(("adjudications", "set_asides", "weightings", "labeler_we
 
 
 def apply(db: Database, statements: Callable[[str], list[str]], freeze: Callable[[Database, dict], None]) -> None:
-    """Make the tables, their triggers, and the disputes of what was said so far; the helpers are those of `data.sqlite.migrations`."""
+    """Make the tables, their triggers, and the disputes of what was recorded so far.
+
+    The helpers are those of `data.sqlite.migrations`.
+    """
     for statement in (*statements(TABLES), *TRIGGERS):
         db.execute(statement)
     freeze(db, FROZEN)

@@ -1,4 +1,7 @@
-"""Ratings: what people say an instruction row is worth to learn from. `data.sqlite.migrations` applies it; never edited, later changes are migrations."""
+"""Ratings: what people say an instruction row is worth to learn from.
+
+`data.sqlite.migrations` applies it; never edited, later changes are migrations.
+"""
 
 from __future__ import annotations
 

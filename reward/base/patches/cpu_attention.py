@@ -1,8 +1,9 @@
 """Attention under mixed precision on a CPU, where torch's own fused attention is at its worst.
 
-With gradients it takes seven times as long in bfloat16 as in float32 (torch 2.13, docs/benchmarks.md), while products of matrices take
-half as long. Where all rows are short they are therefore attended to by plain products, which spends memory on the weights (B, H, T, T),
-and otherwise by the fused attention in float32. The way is chosen once, for all rows: what a row gets never depends on those beside it.
+With gradients it takes seven times as long in bfloat16 as in float32 (torch 2.13, docs/benchmarks.md), while
+products of matrices take half as long. Where all rows are short they are therefore attended to by plain products,
+which spends memory on the weights (B, H, T, T), and otherwise by the fused attention in float32. The way is chosen
+once, for all rows: what a row gets never depends on those beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ SHORT = 128
 
 
 def choose_cpu_attention(model: PreTrainedModel, longest: int) -> None:
-    """Have a model that uses torch's fused attention attend as above wherever it stands on a CPU; one with another attention keeps that.
+    """Have a model that uses torch's fused attention attend as above wherever it stands on a CPU.
+
+    One with another attention keeps that.
 
     `longest` is the length in tokens of the longest row that it will be trained on.
     """
@@ -45,7 +48,10 @@ def with_fused_attention(model: PreTrainedModel) -> Iterator[None]:
 
 
 def attention_dtype(states: Tensor) -> torch.dtype:
-    """The precision in which attention reads kept keys and values: float32 under autocast on a CPU, autocast's elsewhere, else their own."""
+    """Return the precision in which attention reads kept keys and values.
+
+    Float32 under autocast on a CPU, autocast's elsewhere, else their own.
+    """
     device = states.device.type
     if not torch.is_autocast_enabled(device):
         return states.dtype
@@ -55,7 +61,10 @@ def attention_dtype(states: Tensor) -> torch.dtype:
 def _fused(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """transformers' signature: query (B, H, T, D), key and value (B, G, S, D); states (B, T, H, D) in the precision of the query."""
+    """Return transformers' signature: query (B, H, T, D), key and value (B, G, S, D).
+
+    States (B, T, H, D) in the precision of the query.
+    """
     if query.device.type != "cpu":  # asked here, since a trainer may move the model later
         return sdpa_attention_forward(module, query, key, value, mask, **options)
     with torch.autocast("cpu", enabled=False):
@@ -66,7 +75,10 @@ def _fused(
 def _products(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """The same signature. What is not a whole row that sees the tokens before it, and nothing else, is left to the fused attention."""
+    """Return the same signature.
+
+    What is not a whole row that sees the tokens before it, and nothing else, is left to the fused attention.
+    """
     mixed = query.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     if mixed and query.shape[2] == key.shape[2] and mask is None and _causal(module, options):
         return _by_products(query, key, value, options.get("scaling")), None
@@ -82,7 +94,8 @@ def _causal(module: nn.Module, options: dict[str, Any]) -> bool:
 def _by_products(query: Tensor, key: Tensor, value: Tensor, scaling: float | None) -> Tensor:
     """softmax(q k' s) v over the tokens up to each, (B, T, H, D).
 
-    The scores stay in float32: what all keys add to them, a bias say, falls out of the softmax, and would cost their digits in bfloat16.
+    The scores stay in float32: what all keys add to them, a bias say, falls out of the softmax, and would cost
+    their digits in bfloat16.
     """
     groups = query.shape[1] // key.shape[1]
     later = torch.full((query.shape[2], key.shape[2]), float("-inf")).triu(1)

@@ -1,8 +1,9 @@
 """A LoRA layer in one matrix product: y = x (W + s B A)', with gradients for A, B and x only.
 
-PEFT computes x W' + s (x A') B' and keeps what lies between; for small ranks its time is not the arithmetic but four passes over
-activations. Here the product s B A is added to W anew in every forward pass, which costs r multiplications per weight, not per token.
-Backward is that of the sum: W itself never gets a gradient, and W + s B A is not kept, for (W + s B A)'s part is had from A and B.
+PEFT computes x W' + s (x A') B' and keeps what lies between; for small ranks its time is not the arithmetic but
+four passes over activations. Here the product s B A is added to W anew in every forward pass, which costs r
+multiplications per weight, not per token. Backward is that of the sum: W itself never gets a gradient, and W + s B
+A is not kept, for (W + s B A)'s part is had from A and B.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ def set_active_adapters(layer: LoraLayer, names: list[str]) -> None:
 
 
 def patch_forward(layer: LoraLayer) -> None:
-    """Let a LoRA layer on a plain linear one compute as above wherever one plain adapter is active; elsewhere PEFT's way stays."""
+    """Let a LoRA layer on a plain linear one compute as above wherever one plain adapter is active.
+
+    Elsewhere PEFT's way stays.
+    """
     if type(layer) is Linear and type(layer.base_layer) is nn.Linear:
         layer.forward = partial(_forward, layer)
 

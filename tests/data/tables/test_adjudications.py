@@ -178,9 +178,9 @@ def test_a_labeler_set_aside_is_left_out_by_a_filter_that_is_recorded(store, add
     store.excluded_labelers.exclude("Mina", " answers at random ", by="rae")
     assert [row.labeler for row in preference_rows(store)] == ["jun"]
     assert snapshot_filters(store, "person+import") == {"labels": "person+import", "set_aside": [people["mina"].id]}
-    assert count_excluded(store) == {"labeler set aside": 1}
+    assert count_excluded(store) == {"labeler excluded": 1}
     assert export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences"), by="rae")["omitted"] == {
-        "labeler set aside": 1
+        "labeler excluded": 1
     }
     export, aside = store.audit.all(2)
     assert export["detail"]["set_aside"] == [people["mina"].id]
@@ -210,12 +210,12 @@ def test_setting_aside_needs_a_known_labeler_and_a_reason(store, people):
         store.excluded_labelers.exclude("mina", "  ", by="rae")
     with pytest.raises(BadInput, match="no labeler 'nobody'"):
         store.excluded_labelers.exclude("nobody", "x", by="rae")
-    with pytest.raises(BadInput, match="not set aside"):
+    with pytest.raises(BadInput, match="not excluded"):
         store.excluded_labelers.include("mina", by="rae")
 
 
 def test_where_everybody_is_set_aside_the_refusal_says_so(store, add_pairs, say):
     say(add_pairs(1)[0], "mina", "left")
     store.excluded_labelers.exclude("mina", "away", by="rae")
-    with pytest.raises(BadInput, match="set aside"):
+    with pytest.raises(BadInput, match="excluded"):
         preference_rows(store)

@@ -110,7 +110,7 @@ def test_a_rising_curve_gives_a_forecast_with_intervals():
 def test_a_curve_that_may_be_flat_gives_none_and_says_so():
     found = curve_report(points_of((0.70, 0.69, 0.71, 0.70)), range(400))
     assert (found["fit"], found["forecast"]) == (None, [])
-    assert "cannot be told" in found["note"]
+    assert "no forecast" in found["note"]
     assert len(found["points"]) == 4
 
 
