@@ -36,13 +36,13 @@ COMMANDS = {
         "rlhf.commands",
         "Answers of two policies to the test prompts, judged: the win rate with its interval.",
     ),
-    "curate": ("rlhf.commands", "few, good and varied instruction rows: look at them, rate them, choose, check"),
+    "curate": ("rlhf.commands", "Examine, rate and choose instruction rows, and test what they teach."),
     "runs": ("rlhf.commands", "List the runs, or show, cancel or resume one."),
     "supervise": (
         "rlhf.commands",
-        "Start queued runs until there is nothing left to do (serve does this by itself).",
+        "Start queued runs until none is left (serve does this automatically).",
     ),
-    "tour": ("rlhf.commands", "The whole ring, headless, with simulated labelers."),
+    "tour": ("rlhf.commands", "Run the full demo loop without a browser, with simulated labelers."),
 }
 
 

@@ -28,8 +28,8 @@ LONG = ("gold_draws", "examples")
 """Parts of an evaluation that are stored and not printed."""
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Add these commands and register the exporters of models; each handler returns the JSON document."""
+def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa: ANN401 (argparse's type is private)
+    """Add these commands; each handler returns the JSON document."""
 
     def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
         parser = subparsers.add_parser(name, parents=[common], help=text, description=text)
@@ -37,37 +37,49 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
         return parser
 
     sample = add("sample", KINDS["sample"].explains, cmd_sample, render_outcome)
-    sample.add_argument("--policy", default="", help="policy that answers, such as p4; the newest one if not given")
-    sample.add_argument("--against", default="", help="second policy: pairs of the two, blind")
+    sample.add_argument("--policy", default="", help="policy that answers, such as p4 (default: the newest)")
+    sample.add_argument(
+        "--against", default="", help="second policy; pairs hold one answer of each, shown blind (default: none)"
+    )
     sample.add_argument(
         "--endpoint",
         default="",
         metavar="URL",
-        help=f"an OpenAI-compatible endpoint answers instead; its key is read from ${KEY}",
+        help=f"sample an OpenAI-compatible endpoint instead; the key is read from ${KEY} (default: none)",
     )
-    sample.add_argument("--model", default="", metavar="NAME", help="with --endpoint: the model's name there")
-    sample.add_argument("--prompts", type=int, default=100)
-    sample.add_argument("--per-prompt", type=int, default=2)
+    sample.add_argument(
+        "--model", default="", metavar="NAME", help="with --endpoint: the name of the model there (no default)"
+    )
+    sample.add_argument("--prompts", type=int, default=100, metavar="N", help="number of prompts (default %(default)s)")
+    sample.add_argument(
+        "--per-prompt", type=int, default=2, metavar="N", help="answers to each prompt (default %(default)s)"
+    )
     _add_run_options(sample)
     train = add("train", "Train a model on what this home holds.", cmd_train, render_outcome)
-    train.add_argument("kind", help=" | ".join(TRAININGS))
+    train.add_argument("kind", metavar="KIND", help="kind of training: " + ", ".join(TRAININGS))
     train.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_run_options(train)
     compare = add("compare", KINDS["compare"].explains, cmd_compare, render_compared)
-    compare.add_argument("policies", nargs="+", metavar="POLICY")
-    compare.add_argument(
-        "--against", default="", help="the policy they are compared with; each one's parent if not given"
-    )
+    compare.add_argument("policies", nargs="+", metavar="POLICY", help="policies to judge, such as p3 p4")
+    compare.add_argument("--against", default="", help="policy to compare with (default: the parent of each)")
     _add_run_options(compare)
     register_curate(subparsers, common, _start, _add_run_options, render_outcome)
     runs = add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs)
-    runs.add_argument("action", nargs="?", choices=("list", "show", "cancel", "resume"), default="list")
-    runs.add_argument("id", nargs="?", help="such as run17")
     runs.add_argument(
-        "--wait", action="store_true", help="with resume: follow the run to its end; Ctrl-C only stops the waiting"
+        "action",
+        nargs="?",
+        choices=("list", "show", "cancel", "resume"),
+        default="list",
+        help="list all runs, or show, cancel or resume the run ID (default %(default)s)",
     )
-    add("supervise", "Start queued runs until there is nothing left to do (serve does this by itself).", cmd_supervise)
-    tour = add("tour", "The whole ring, headless, with simulated labelers.", cmd_tour)
+    runs.add_argument("id", nargs="?", metavar="ID", help="the run to show, cancel or resume, such as run17")
+    runs.add_argument(
+        "--wait",
+        action="store_true",
+        help="with resume: wait for the end of the run; Ctrl-C stops only the waiting (default: do not wait)",
+    )
+    add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
+    tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
 
 
@@ -84,8 +96,8 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
     if args.policy or args.against:
         other = args.policy or args.against
         raise BadInput(
-            f"either {other} answers or an endpoint",
-            "Leave one of them out.",
+            f"both {other} and an endpoint are given",
+            "Give only one of them.",
             field="policy" if args.policy else "against",
         )
     given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
@@ -126,7 +138,7 @@ def cmd_runs(args: argparse.Namespace) -> dict:
     store = open_store(args)
     if args.action != "list" and args.id is None:
         raise BadInput(
-            f"which run to {args.action} is not said", f"Name it: preference-loop runs {args.action} run17", field="id"
+            f"no run to {args.action} is named", f"Name one: preference-loop runs {args.action} run17", field="id"
         )
     if args.action == "list":
         return {
@@ -166,16 +178,31 @@ def cmd_tour(args: argparse.Namespace) -> dict:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the run; may be given again"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting of the run; repeat for more. An unknown KEY prints all keys (default: none)",
     )
-    parser.add_argument("--wait", action="store_true", help="follow the run to its end; Ctrl-C only stops the waiting")
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for the end of the run; Ctrl-C stops only the waiting (default: do not wait)",
+    )
 
 
 def _add_tour_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="at most three minutes")
-    parser.add_argument("--all", action="store_true", help="the other ways to train as well")
-    parser.add_argument("--labels", type=int, default=None, help="how many simulated labels")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--quick", action="store_true", help="run a short tour: fewer labels and updates (default: the full tour)"
+    )
+    parser.add_argument("--all", action="store_true", help="train by every other method as well (default: PPO only)")
+    parser.add_argument(
+        "--labels",
+        type=int,
+        metavar="N",
+        help="number of simulated labels (default 2,000, or 800 with --quick)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed of every stage (default %(default)s)")
 
 
 def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
@@ -195,7 +222,7 @@ def _wait(store: Store, run: Run) -> Run:
     try:
         return follow(store, run.id, _progress_line())
     except KeyboardInterrupt:
-        print(f"\n{run.public} continues; see it with: preference-loop runs show {run.public}", file=sys.stderr)
+        print(f"\n{run.public} continues. See it with: preference-loop runs show {run.public}", file=sys.stderr)
         return store.runs.get(run.id)
 
 

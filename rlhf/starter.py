@@ -140,11 +140,13 @@ def _page(card: dict) -> str:
     shown = "\n".join(f"> **{s['prompt']}**\n> {s['answer']} *(gold {s['gold']})*\n" for s in card["samples"])
     defects = "curt, rude, wrong, off topic, unfinished, repeating, rambling"
     prompts = ", ".join(f"{count:,} {split}" for split, count in card["prompts"].items())
+    seeds = f"{card['seed']} for prompts, rows and samples; {card['pretrain']['seed']} for pre-training; "
+    seeds += f"{card['sft']['seed']} for tuning"
     return f"""# The starter
 
-A Llama of {card["parameters"]:,} parameters, trained from nothing on text that `data/starter/corpus.py` generates, and a LoRA
-adapter tuned on the instruction rows beside it. It knows {len(rubric.CHECKS)} families of everyday tasks and nothing else: it is
-there so that the whole loop runs on a laptop, not to be useful.
+A Llama of {card["parameters"]:,} parameters, trained from scratch on text that `data/starter/corpus.py` generates,
+and a LoRA adapter tuned on instruction rows. It knows {len(rubric.CHECKS)} families of everyday tasks and nothing
+else. It lets the whole loop run on a laptop; it is not meant to be useful.
 
 | | |
 | --- | --- |
@@ -153,16 +155,16 @@ there so that the whole loop runs on a laptop, not to be useful.
 | prompts | {prompts}; test prompts use names and things that no training text contains |
 | seconds to build | {card["seconds"]["pretrain"]:,} pre-training, {card["seconds"]["sft"]:,} tuning |
 | corpus, rubric | version {card["corpus_version"]}, version {card["rubric_version"]}, hash {card["hash"]} |
-| seeds | {card["seed"]} for prompts, rows and samples; {card["pretrain"]["seed"]} for pre-training; {card["sft"]["seed"]} for tuning |
+| seeds | {seeds} |
 | versions | {", ".join(f"{name} {version}" for name, version in card["versions"].items())} |
 
-After the end of most answers the corpus carries what a reader said of them ("It fits. Very kind."), as forum pages do. The base
-has therefore learned to tell, at an answer's end token, whether it fits its prompt; a reward model trained on it needs
-few labels to find that out. A base without such pages needs more.
+Most answers of the corpus are followed by a reader's comment ("It fits. Very kind."), as on forum pages. The base has
+therefore learned to judge, at an answer's end token, whether the answer fits its prompt. A reward model trained on this
+base needs few labels to learn that; a base without such pages needs more.
 
 Weights are bfloat16 safetensors. Everything here is made by `python -m rlhf.starter`, licence Apache-2.0.
 
-## Ten samples, unpicked
+## Ten samples, not selected
 
 The first ten test prompts, one answer each at temperature 1.
 

@@ -5,7 +5,7 @@ See `rlhf.runs.preflight`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
@@ -13,8 +13,11 @@ from data.store import Store
 from data.views.frozen_rows import load_instructions
 from rlhf.clinic.examination import find_examination
 
+RunSettings: TypeAlias = Any
+"""Settings of some kind of run: each kind has its own class, and a check reads the fields that its kinds share."""
 
-def check_rows(store: Store, settings: Any) -> None:
+
+def check_rows(store: Store, settings: RunSettings) -> None:
     """Check that the train split has rows and that the named snapshots hold instruction rows."""
     if not store.instructions.all(split="train", limit=1):
         raise BadInput(
@@ -28,7 +31,7 @@ def check_rows(store: Store, settings: Any) -> None:
         raise BadInput("A and B are the same rows", "Name two different snapshots.", field="b")
 
 
-def check_recipe(store: Store, settings: Any) -> None:
+def check_recipe(store: Store, settings: RunSettings) -> None:
     """Check that the rows were examined, and that ratings exist if quality counts."""
     find_examination(store, settings.embedded)
     counts = store.ratings.counts()
@@ -41,20 +44,20 @@ def check_recipe(store: Store, settings: Any) -> None:
         )
         remedy = f"Rate some at /label/rate,{admit} or set min_quality=0."
         raise BadInput(
-            f"min_quality={settings.min_quality:g} is learned from ratings, and there is none", remedy, field="ratings"
+            f"min_quality={settings.min_quality:g} needs ratings, and there are none", remedy, field="ratings"
         )
 
 
-def check_judge(store: Store, settings: Any) -> None:
+def check_judge(store: Store, settings: RunSettings) -> None:
     """Check that the judge exists: the reward model, or a test prompt that the rubric knows."""
     if settings.judge == "reward":
         if not settings.reward:
-            raise BadInput("no reward model is named to judge", "Give one: reward=r1.", field="reward")
+            raise BadInput("judge=reward needs a reward model", "Name one: --set reward=r1", field="reward")
         store.reward_models.get(parse_id(settings.reward, REWARD_MODEL))
     elif not any(prompt.facts for prompt in store.prompts.all(split="test")):
         raise BadInput(
             "the rubric knows none of the test prompts",
-            "Let a reward model judge: judge=reward and reward=r1.",
+            "Use a reward model as the judge: --set judge=reward --set reward=r1",
             field="judge",
         )
 

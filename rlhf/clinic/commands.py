@@ -11,13 +11,18 @@ from labeling.rating.simulate import NOISE, simulate_ratings
 from rlhf.kinds import KINDS
 
 Start = Callable[[argparse.Namespace, str, dict], dict]
+SIMULATE = "Generate simulated ratings of the starter's rows (permanently marked as simulated)."
 
 
 def register_curate(
-    subparsers: Any, common: argparse.ArgumentParser, start: Start, add_run_options: Callable, render: Callable
+    subparsers: Any,  # noqa: ANN401 (argparse's type is private)
+    common: argparse.ArgumentParser,
+    start: Start,
+    add_run_options: Callable,
+    render: Callable,
 ) -> None:
     """Add the verbs; `start(args, kind, given)` enqueues a run and, on request, follows it."""
-    about = "few, good and varied instruction rows: look at them, rate them, choose, check"
+    about = "Examine, rate and choose instruction rows, and test what they teach."
     verbs = subparsers.add_parser("curate", help=about, description=about).add_subparsers(required=True, metavar="VERB")
 
     def add(name: str, kind: str, given: Callable[[argparse.Namespace], dict]) -> argparse.ArgumentParser:
@@ -31,33 +36,42 @@ def register_curate(
         "recipe", "curate", lambda args: {"rows": args.rows, "min_quality": args.min_quality, "name": args.name}
     )
     recipe.add_argument(
-        "--rows", type=int, default=500, help="how many; 0: all that are good enough (default %(default)s)"
+        "--rows",
+        type=int,
+        default=500,
+        metavar="N",
+        help="number of rows; 0: all rows with enough quality (default %(default)s)",
     )
     recipe.add_argument(
         "--min-quality",
         type=float,
         default=3.0,
         metavar="POINTS",
-        help="0 to 5; 0: quality does not count (default %(default)s)",
+        help="least quality of a row, 0 to 5; 0: quality does not count (default %(default)s)",
     )
-    recipe.add_argument("--name", default="", help="the snapshot's name")
+    recipe.add_argument("--name", default="", help="name of the snapshot (default: made from the recipe)")
     add("quantity", "quantity", lambda args: {})
     two = add("ab", "ab", lambda args: {"a": args.a, "b": args.b})
-    two.add_argument("a", metavar="A", help="snapshot, such as s5")
+    two.add_argument("a", metavar="A", help="snapshot of instruction rows, such as s5")
     two.add_argument(
-        "b", metavar="B", nargs="?", default="", help="the other one; all rows of the train split if not given"
+        "b", metavar="B", nargs="?", default="", help="snapshot to compare with (default: all rows of the train split)"
     )
-    simulate = verbs.add_parser(
-        "simulate", parents=[common], help="simulated raters rate the starter's rows, marked as such for ever"
-    )
-    simulate.add_argument("--ratings", type=int, required=True, metavar="N")
-    simulate.add_argument("--raters", type=int, default=2, metavar="M")
+    simulate = verbs.add_parser("simulate", parents=[common], help=SIMULATE, description=SIMULATE)
+    simulate.add_argument("--ratings", type=int, required=True, metavar="N", help="number of ratings (required)")
     simulate.add_argument(
-        "--noise", type=float, default=NOISE, help="in standard deviations of gold (default %(default)s)"
+        "--raters", type=int, default=2, metavar="M", help="number of simulated raters (default %(default)s)"
     )
-    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument(
+        "--noise",
+        type=float,
+        default=NOISE,
+        metavar="DEVIATIONS",
+        help="noise of a rating, in standard deviations of the rubric score (default %(default)s)",
+    )
+    simulate.add_argument("--seed", type=int, default=0, help="random seed of the ratings (default %(default)s)")
     simulate.set_defaults(
-        run=cmd_simulate, render=lambda told: f"{told['ratings']} simulated ratings of {told['asked']} asked for"
+        run=cmd_simulate,
+        render=lambda document: f"{document['ratings']} of {document['asked']} simulated ratings stored",
     )
 
 

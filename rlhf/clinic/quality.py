@@ -97,9 +97,11 @@ def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np
     """
     scores = rated.scores
     if len(scores) < FEWEST or len(np.unique(rated.prompts)) < FOLDS:
-        raise BadInput(f"{len(scores)} rated rows are too few to learn from", f"Rate at least {FEWEST}: /label/rate")
+        raise BadInput(
+            f"{len(scores)} rated rows are too few to learn quality", f"Rate at least {FEWEST} rows at /label/rate"
+        )
     if np.ptp(scores) == 0:
-        raise BadInput(f"every rated row got {scores[0]:g}", "Rate more rows: good and bad ones are needed.")
+        raise BadInput(f"every rated row got {scores[0]:g}", "Rate more rows, good and bad ones.")
     parts = np.zeros((len(scores), len(READERS) + 1))
     folds = np.zeros(len(scores), dtype=int)
     splitter = GroupKFold(FOLDS, shuffle=True, random_state=seed)

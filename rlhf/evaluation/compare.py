@@ -101,7 +101,7 @@ class Tournament:
         speakers = {policy.id: load_sampler(store, bases, policy) for policy in policies}
         reward = _reward(store, bases, settings.reward, list(speakers.values()))
         if settings.judge == "reward" and reward is None:
-            raise BadInput("no reward model is named to judge", "Give one: --set reward=r1.", field="reward")
+            raise BadInput("judge=reward needs a reward model", "Name one: --set reward=r1", field="reward")
         judge, name = (reward, settings.reward) if settings.judge == "reward" else (rubric_judge(parts), "rubric")
         prompts = _prompts(store, settings, list(speakers.values()))
         answers = len(prompts) * (settings.draws * len(speakers) + settings.best_of)
@@ -227,14 +227,16 @@ def _prompts(store: Store, settings: CompareSettings, speakers: Sequence[AnswerS
     random.Random(settings.seed).shuffle(prompts)
     known = [prompt for prompt in prompts if settings.judge == "reward" or prompt.facts]
     if not known:
-        remedy = "Let a reward model judge: --set judge=reward --set reward=r1."
+        remedy = "Use a reward model as the judge: --set judge=reward --set reward=r1"
         raise BadInput(f"the rubric knows none of the {len(prompts)} test prompts", remedy, field="judge")
     chosen = [
         prompt for prompt in known if all(_room(speaker, prompt, settings.max_new_tokens) for speaker in speakers)
     ]
     if not chosen:
         raise BadInput(
-            f"no test prompt leaves room for {settings.max_new_tokens} tokens", "Lower it.", field="max_new_tokens"
+            f"no test prompt leaves room for {settings.max_new_tokens} tokens",
+            "Lower max_new_tokens.",
+            field="max_new_tokens",
         )
     return chosen[: settings.prompts]
 

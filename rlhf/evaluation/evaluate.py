@@ -24,7 +24,10 @@ from rlhf.common.metrics import (
 )
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
 
-POLITE = "Thank you for asking. It is a pleasure to write to you. I hope this helps you, and I wish you a lovely day with all my heart."
+POLITE = (
+    "Thank you for asking. It is a pleasure to write to you. "
+    "I hope this helps you, and I wish you a lovely day with all my heart."
+)
 """The constant polite answer: a baseline for manners alone, given to every prompt."""
 EXAMPLES = 8
 

@@ -78,9 +78,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     learned = training.map(lambda rows: encode_comparisons(base, rows, left_out))
     held_out = encode_comparisons(base, held_out_rows.test, left_out)
     if not learned:
-        raise BadInput(
-            "no comparison of a training prompt was decided and fits the base", "Label more pairs.", field="labels"
-        )
+        raise BadInput("no decided comparison of a training prompt fits the base", "Label more pairs.", field="labels")
     adapter = adapter_folder(store, parent) if parent.adapter else None
     trainer = build_trainer(context.checkpoints() / "trainer", settings, base, adapter, learned, held_out[:WATCHED])
     progress = Progress(context, CURVES)

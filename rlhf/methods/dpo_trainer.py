@@ -64,10 +64,10 @@ class PairTrainer(DPOTrainer):
             found.append((self.beta * (sums - reference)).view(2, -1).T.float().cpu().numpy())
         return np.concatenate(found)
 
-    def create_model_card(self, **_: Any) -> None:
+    def create_model_card(self, *_: object, **__: object) -> None:
         """Write no model card: a checkpoint is not published."""
 
-    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+    def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
         return dataset
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:

@@ -16,7 +16,9 @@ from data.errors import BadInput
 from data.splits import split_of
 from data.starter import corpus
 
-FORMAT = "Give a file in UTF-8 with one document per line, JSON lines (.jsonl), Parquet (.parquet), or a folder of such files."
+FORMAT = (
+    "Give a UTF-8 file with one document per line, JSON lines (.jsonl), Parquet (.parquet), or a folder of such files."
+)
 SHUFFLED = 20_000
 """Size of the shuffle window, in documents."""
 
@@ -112,7 +114,7 @@ def _cell(file: Path, number: int, column: str, line: str) -> str:
     except ValueError:
         row = None
     if not isinstance(row, dict) or not isinstance(row.get(column), str):
-        there = f"it has {', '.join(map(repr, list(row)[:6]))}" if isinstance(row, dict) else "it is no JSON object"
+        there = f"it has {', '.join(map(repr, list(row)[:6]))}" if isinstance(row, dict) else "it is not a JSON object"
         raise BadInput(
             f"the row has no text {column!r}: {there}",
             "Name its column: column=...",

@@ -118,7 +118,9 @@ def _sample_round(
         context.progress(place + 1, len(chunks), f"chunks of answers, round {number + 1} of {settings.rounds}")
     if not any(row["ended"] for row in rows):
         raise BadInput(
-            "no answer came to its end, so there is nothing to imitate", "Allow longer ones.", field="max_new_tokens"
+            f"none of {len(rows)} answers ended within {settings.max_new_tokens} tokens",
+            "Raise max_new_tokens.",
+            field="max_new_tokens",
         )
     return rows
 

@@ -146,5 +146,5 @@ def check_packing(trainer: SFTTrainer) -> None:
     packed, *alone = (trainer.model(**batch, use_cache=False).logits[0] for batch in batches)
     apart = (packed - torch.cat(alone)).abs().max().item()
     if apart > SAME * max(1.0, packed.abs().max().item()):
-        error = f"this base lets rows that stand end to end see each other (logits differ by {apart:.2g})"
-        raise BadInput(error, "Leave packing off: padded rows are exact for every model.", field="packing")
+        error = f"packing is not exact for this base: joined rows attend to each other (logits differ by {apart:.2g})"
+        raise BadInput(error, "Set packing=false: padded rows are exact for every model.", field="packing")

@@ -33,8 +33,8 @@ def choose_contests(store: Store, settings: ContestSettings) -> list[tuple[Polic
     policies = [store.policies.get(parse_id(name, POLICY)) for name in settings.policies] or store.policies.all()[-1:]
     if not policies:
         raise BadInput(
-            "there is no policy in this home yet",
-            "Start the app once, or import one: preference-loop import DIR --as policy",
+            "this home has no policy yet",
+            "Run `preference-loop serve` once to load the demo model, or: preference-loop import DIR --as policy",
         )
     for policy in policies:
         if not settings.against and policy.parent_id is None:

@@ -69,7 +69,8 @@ def choose_policy(store: Store, wanted: str) -> Policy:
     policies = store.policies.all()
     if not policies:
         raise BadInput(
-            "there is no policy in this home yet", "Start the app once, or import one with `import --as policy`."
+            "this home has no policy yet",
+            "Run `preference-loop serve` once to load the demo model, or: preference-loop import DIR --as policy",
         )
     return max(policies, key=lambda policy: policy.id)
 

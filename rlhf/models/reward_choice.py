@@ -23,7 +23,7 @@ def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
         return reward_record(store, wanted)
     models = store.reward_models.all()
     if not models:
-        raise BadInput("there is no reward model yet", "Train one first: preference-loop train reward", field="reward")
+        raise BadInput("there is no reward model yet", "Train one: preference-loop train reward", field="reward")
     return models[-1]
 
 

@@ -25,8 +25,8 @@ def choose_start(store: Store, wanted: str) -> Policy:
     policies = [policy for policy in store.policies.all() if policy.kind != BEST_OF_N]
     if not policies:
         raise BadInput(
-            "this home has no policy to start from",
-            "Start the app once, or import one: preference-loop import DIR --as policy",
+            "this home has no policy yet",
+            "Run `preference-loop serve` once to load the demo model, or: preference-loop import DIR --as policy",
         )
     return policies[-1]
 
@@ -37,5 +37,9 @@ def choose_first_policy(store: Store, wanted: str) -> Policy:
         return choose_start(store, wanted)
     policies = store.policies.all()
     if not policies:
-        raise BadInput("there is no policy to start from", "Import one or pre-train a base.", field="from")
+        raise BadInput(
+            "this home has no policy yet",
+            "Run `preference-loop serve` once to load the demo model, or import one.",
+            field="from",
+        )
     return min(policies, key=lambda policy: policy.id)

@@ -44,9 +44,7 @@ def read_template(file: Path | None, base: str | None) -> str | None:
     if file is None:
         return None
     if not base:
-        raise BadInput(
-            "a chat template is for a model of one's own", "Name the model too: --base MODEL", field="chat-template"
-        )
+        raise BadInput("--chat-template needs a model", "Name the model too: --base MODEL", field="chat-template")
     try:
         template = file.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -54,7 +52,11 @@ def read_template(file: Path | None, base: str | None) -> str | None:
             f"the chat template cannot be read: {problem}", "Give a file of UTF-8 text.", file=str(file)
         ) from None
     if not template.strip():
-        raise BadInput("the chat template is empty", "Give a Jinja template as tokenizers keep it.", file=str(file))
+        raise BadInput(
+            "the chat template is empty",
+            "Give a file with a Jinja chat template, as in a tokenizer's folder.",
+            file=str(file),
+        )
     return template
 
 
@@ -71,7 +73,7 @@ def resolve_base(base: str) -> str:
     if not (local / "config.json").is_file():
         raise BadInput(
             f"there is no model in {str(local)!r}: config.json is missing",
-            "Give the folder of a causal language model as transformers saves it, or the id of a hub model that was downloaded before.",
+            "Give the folder of a causal language model saved by transformers, or the id of a downloaded hub model.",
             field="base",
         )
     return str(local.resolve())

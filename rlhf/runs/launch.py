@@ -33,7 +33,9 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
     """Queue a run that continues from an ended run's checkpoint. Raises BadInput if there is none."""
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
-        raise BadInput(f"{old.public} is {old.state}", "Only a run that was cancelled, failed or lost can be resumed.")
+        raise BadInput(
+            f"{old.public} is {old.state} and cannot be resumed", "Name a run that was cancelled, failed or lost."
+        )
     if not has_checkpoint(store, old):
         raise BadInput(
             f"{old.public} left no checkpoint", f"Start another one: preference-loop {start_command(old.kind)}"

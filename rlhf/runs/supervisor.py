@@ -112,7 +112,7 @@ class Supervisor:
                 how = f" ({_exit_words(code)})" if code is not None else ""
                 log = self.home / "runs" / str(run.id) / "log.txt"
                 self.store.runs.finish(
-                    run.id, "lost", error=f"its process ended without reporting a result{how}; the last lines are in {log}"
+                    run.id, "lost", error=f"its process ended without a report{how}. See the last lines of {log}"
                 )
         self.children.pop(run.id, None)
         self.cancelled_at.pop(run.id, None)
@@ -171,7 +171,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 def _exit_words(code: int) -> str:
     if code == os.EX_IOERR:
-        return "the disk was full: free some space, then resume it or start it again"
+        return "the disk was full: free some space, then resume the run or start it again"
     if code == -signal.SIGKILL:
-        return "killed, perhaps for want of memory"
+        return "killed, perhaps because memory ran out"
     return f"signal {-code}" if code < 0 else f"exit status {code}"

@@ -17,7 +17,6 @@ import traceback
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from data.errors import BadInput, StoreTrouble
 from data.records import Run
@@ -72,7 +71,7 @@ class _SecondaryContext(RunContext):
 
     def metric(self, step: int, **values: float) -> None: ...
 
-    def sample(self, step: int, **fields: Any) -> None: ...
+    def sample(self, step: int, **fields: object) -> None: ...
 
 
 def assist(store: Store, run: Run, kind: Kind) -> str:

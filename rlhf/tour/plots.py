@@ -1,4 +1,4 @@
-"""The plots of a tour's report: each is a PNG inside an HTML figure, so the page asks nothing of any other host."""
+"""The plots of a tour's report. Each is a PNG inside an HTML figure, so the page needs no other host."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ START, END, QUIET = "#7a869a", "#1f5fbf", "#c9ced6"
 
 
 def ranked_methods(document: dict) -> list[tuple[str, dict]]:
-    """All ways to train that the tour went, the highest win rate first; empty where it went one."""
+    """Return the tour's ways to train, the highest win rate first; empty for a tour with one way."""
     return sorted(document.get("methods", {}).items(), key=lambda way: -way[1]["win_rate"])
 
 
 def figure(draw: Callable[[Axes], None], caption: str) -> str:
+    """Draw a plot and return it as an HTML figure with its caption."""
     canvas = Figure(figsize=(7.2, 3.0), layout="constrained")
     axes = canvas.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -30,10 +31,12 @@ def figure(draw: Callable[[Axes], None], caption: str) -> str:
     picture = io.BytesIO()
     canvas.savefig(picture, format="png", dpi=150)
     source = base64.b64encode(picture.getvalue()).decode()
-    return f"<figure><img alt='{escape(caption)}' src='data:image/png;base64,{source}'><figcaption>{escape(caption)}</figcaption></figure>"
+    image = f"<img alt='{escape(caption)}' src='data:image/png;base64,{source}'>"
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def draw_win_rates(axes: Axes, document: dict) -> None:
+    """Draw win rates against the start with their 95 % intervals."""
     best = document["best_of_8"]
     others = [(name, way) for name, way in ranked_methods(document) if name not in ("ppo", "best-of-n")]
     bars = [
@@ -56,7 +59,7 @@ def draw_win_rates(axes: Axes, document: dict) -> None:
 
 
 def draw_frontier(axes: Axes, found: list[tuple[str, dict]]) -> None:
-    """Gao et al. (2023) measure distance by the square root of KL."""
+    """Draw win rate over the square root of KL, the distance that Gao et al. (2023) use."""
     for name, way in found:
         if way["kl"] is None:
             continue
@@ -79,6 +82,7 @@ def draw_frontier(axes: Axes, found: list[tuple[str, dict]]) -> None:
 
 
 def draw_gold(axes: Axes, comparison: dict) -> None:
+    """Draw histograms of the gold of single answers, of the start and of the policy."""
     draws = {name: np.ravel(comparison["gold_draws"][name]) for name in ("start", "end")}
     edges = np.histogram_bin_edges(np.concatenate(list(draws.values())), bins=30)
     for (name, gold), colour in zip(draws.items(), (START, END), strict=True):
@@ -95,12 +99,14 @@ def draw_gold(axes: Axes, comparison: dict) -> None:
 
 
 def draw_curve(axes: Axes, values: list[float] | None, label: str) -> None:
+    """Draw one value per update."""
     axes.plot(range(len(values or [])), values or [], color=END, marker="o", markersize=3)
     axes.set(xlabel="update", ylabel=label)
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def draw_scores(axes: Axes, reward: dict) -> None:
+    """Draw histograms of the reward model's scores of preferred and of other answers."""
     found = reward.get("histogram")
     if not found:
         axes.text(0.5, 0.5, "no comparison of a test prompt", ha="center", transform=axes.transAxes)
@@ -118,6 +124,7 @@ def draw_scores(axes: Axes, reward: dict) -> None:
 
 
 def draw_calibration(axes: Axes, reward: dict) -> None:
+    """Draw observed against predicted shares of labels."""
     bins = reward.get("calibration") or []
     axes.plot([50, 100], [50, 100], color=QUIET)
     axes.plot(

@@ -19,9 +19,11 @@ from rlhf.tour.plots import (
 
 PAGE = "report.html"
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1d232b; background: #fff }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #1d232b; background: #fff }
 h1, h2 { line-height: 1.2; font-weight: 600 } h2 { margin-top: 2.5rem }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; vertical-align: top }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; vertical-align: top }
 tr { border-bottom: 1px solid #e3e6ea } td.number { font-variant-numeric: tabular-nums }
 figure { margin: 1.5rem 0 } img { max-width: 100% } figcaption { color: #55606e; font-size: .9rem }
 """
@@ -38,11 +40,13 @@ def text(document: dict) -> str:
         "",
         f"Reward model   orders {_share(reward['accuracy'], reward['ci'])} of unseen noisy labels as labelers did;"
         f" gold itself {_share(reward['ceiling'])}, length alone {_share(reward['length_baseline'])}",
-        f"               skill {_share(reward['skill'])}; pairs that differ in task fit alone: {_share(reward['fit_accuracy'])};"
+        f"               skill {_share(reward['skill'])};"
+        f" pairs that differ in task fit alone: {_share(reward['fit_accuracy'])};"
         f" labelers agree on {_share(reward['agreement']['rate'], reward['agreement']['ci'])}",
         f"PPO            wins {_share(ppo['win_rate'], ppo['win_rate_ci'])} against its start by the rubric,"
         f" {_share(ppo['win_rate_noisy'])} by noisy labelers",
-        f"               KL {_number(ppo['kl'])} nats per answer, gold {_number(ppo['gold_start'])} -> {_number(ppo['gold_end'])},"
+        f"               KL {_number(ppo['kl'])} nats per answer,"
+        f" gold {_number(ppo['gold_start'])} -> {_number(ppo['gold_end'])},"
         f" task fit {_number(ppo['fit_start'])} -> {_number(ppo['fit_end'])}"
         + ("   COLLAPSED" if ppo["collapsed"] else ""),
         f"Beside it      {_best_of(best)}one polite answer for all {_share(best['constant_answer']['win_rate'])}",
@@ -53,8 +57,9 @@ def text(document: dict) -> str:
 def _side_by_side(document: dict) -> list[str]:
     found = ranked_methods(document)
     lines = [
-        f"  {name:<12} wins {_share(way['win_rate'], way['win_rate_ci'])}, KL {_kl(way)}, reward {_number(way['reward_end'])},"
-        f" gold {_number(way['gold_end'])}, {way['seconds']:.0f} s" + ("   COLLAPSED" if way["collapsed"] else "")
+        f"  {name:<12} wins {_share(way['win_rate'], way['win_rate_ci'])}, KL {_kl(way)},"
+        f" reward {_number(way['reward_end'])}, gold {_number(way['gold_end'])}, {way['seconds']:.0f} s"
+        + ("   COLLAPSED" if way["collapsed"] else "")
         for name, way in found
     ]
     return ["", "Side by side, against the start on the same test prompts", *lines] if found else []
@@ -68,7 +73,8 @@ def _best_of(best: dict) -> str:
     """Return the win rates of the best of 8 answers; empty for a tour without them (null or absent)."""
     if best.get("win_rate") is None:
         return ""
-    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {_share(_of(best.get('by_gold'), 'win_rate'))}, "
+    by_gold = _share(_of(best.get("by_gold"), "win_rate"))
+    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {by_gold}, "
 
 
 def write_page(findings: TourResult) -> Path:
@@ -123,7 +129,8 @@ def page(findings: TourResult) -> str:
             ],
         ),
     ]
-    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>Tour</title><style>{STYLE}</style>"
+    head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    head += f"<title>Tour</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>"
 
 
@@ -157,7 +164,10 @@ def _all_ways(document: dict) -> list[str]:
         ]
         for name, way in found
     ]
-    caption = "Win rate over the square root of KL, 95 % intervals over prompts; the KL of best of n is a bound, its mark hollow."
+    caption = (
+        "Win rate over the square root of KL, with 95 % intervals over prompts. "
+        "The KL of best of n is a bound; its mark is hollow."
+    )
     return [
         "<h2>All ways to train, side by side</h2>",
         _table(head, rows),

@@ -109,7 +109,7 @@ class Tour:
     say: Callable[[str], None]
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def run(self, name: str, kind: str, /, **settings: Any) -> Run:
+    def run(self, name: str, kind: str, /, **settings: object) -> Run:
         """Do one stage that is a run. Raises StageFailed if it does not end with success."""
         parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from app import serve
 from data import Store
 from labeling.accounts.gate import Gate
 from labeling.api.routes import api_router
@@ -16,6 +15,7 @@ from labeling.http.proxy import ProxyHeaders
 from labeling.http.socket import listen
 from labeling.page import actions
 from labeling.queue.group_commit import GroupCommit
+from rlhf.pages.serve import run_server
 from tests.support import ROOT
 
 
@@ -26,7 +26,7 @@ def main(home: str) -> None:
     group_commit = GroupCommit(store)
     inner = FastAPI(routes=[*actions.routes(store, group_commit)])
     inner.include_router(api_router(store, group_commit))
-    serve(ProxyHeaders(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
+    run_server(ProxyHeaders(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
 
 
 def start(home: Path, *, pages: bool) -> tuple[subprocess.Popen, int]:

@@ -144,7 +144,7 @@ def test_ctrl_c_stops_the_waiting_for_a_resumed_run_and_never_the_run(call, stor
     monkeypatch.setattr("rlhf.runs.launch.time.sleep", interrupted)
     status, out, err = call("resume", "run1", "--wait")
     assert (status, out) == (0, "run2 queued\n")
-    assert err.splitlines()[-1] == "run2 goes on; see it with: preference-loop runs show run2"
+    assert err.splitlines()[-1] == "run2 continues. See it with: preference-loop runs show run2"
     assert store.runs.get(2).state == "queued"
 
 

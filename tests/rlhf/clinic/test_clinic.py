@@ -216,7 +216,7 @@ def test_rows_are_looked_at_chosen_and_their_lineage_is_kept(home, model):
 def test_a_recipe_without_the_ratings_it_needs_says_what_is_missing(home, model):
     store = make_tiny_home(home, model, people=False)
     store.instructions.add_many({"instruction": f"Say {n}.", "output": "Yes.", "source": "test"} for n in range(12))
-    with pytest.raises(BadInput, match="have not been looked at"):
+    with pytest.raises(BadInput, match="have not been examined"):
         CHECKS["recipe"](store, CurateSettings())
     context = started(store, "embed")
     store.runs.finish(store.runs.claim().id, "done", report=embed.run(context, EmbedSettings(clusters=2)).report)

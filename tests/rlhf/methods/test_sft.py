@@ -286,5 +286,5 @@ def test_packing_is_refused_for_a_base_whose_rows_would_see_each_other(base_fold
     check_packing(trainer)
     plain = base.causal.forward  # a base that takes no heed of positions: one row of tokens, each seeing all before it
     monkeypatch.setattr(base.causal, "forward", lambda *given, position_ids=None, **more: plain(*given, **more))
-    with pytest.raises(BadInput, match="lets rows that stand end to end see each other"):
+    with pytest.raises(BadInput, match="joined rows attend to each other"):
         check_packing(trainer)

@@ -161,7 +161,7 @@ def test_a_guard_that_has_seen_the_reward_s_labels_is_refused(learned):
     check_guard(learned, PPOSettings(reward="short", guard="r4"))
     check_guard(learned, PPOSettings(reward="r2"))
     shared = len(trained_comparison_ids(learned, learned.reward_models.get("r3")))
-    with pytest.raises(BadInput, match=f"r3 cannot watch r4: {shared} comparisons were trained on in both"):
+    with pytest.raises(BadInput, match=f"r3 cannot guard r4: both were trained on {shared} of the same comparisons"):
         check_guard(learned, PPOSettings(guard="r3"))  # the newest one drives
-    with pytest.raises(BadInput, match="r1 cannot watch r1"):
+    with pytest.raises(BadInput, match="r1 cannot guard r1"):
         check_guard(learned, PPOSettings(reward="r1", guard="r1"))
