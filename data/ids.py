@@ -28,12 +28,12 @@ def parse_id(text: str | int, prefix: str) -> int:
     return int(match[1])
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: Any) -> str:  # noqa: ANN401 (any JSON value)
     """JSON in one canonical form: equal values give equal text, and so equal hashes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def content_hash(*parts: Any) -> str:
+def content_hash(*parts: Any) -> str:  # noqa: ANN401 (the values of columns and fields have many types)
     """64 hex digits of the sha256 of the parts' canonical JSON."""
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
 

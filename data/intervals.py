@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 DRAWS, BLOCK = 2000, 100
+Floats = Sequence[float] | np.ndarray
+Counts = Sequence[int] | np.ndarray
 
 
 class Interval(NamedTuple):
@@ -29,17 +31,17 @@ def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
     return Interval(max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
 
 
-def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
+def bootstrap_mean(values: Floats, seed: int = 0) -> Interval:
     """Return the percentile interval of the mean over resamples of `values`, which are one per prompt.
 
     (nan, nan) for none.
 
     The same values and seed give the same interval.
     """
-    values = np.asarray(values, dtype=np.float64)
-    if values.size == 0:
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.size == 0:
         return Interval(math.nan, math.nan)
-    return percentile_interval([values[drawn].mean() for drawn in bootstrap_indices(values.size, seed)])
+    return percentile_interval([numbers[drawn].mean() for drawn in bootstrap_indices(numbers.size, seed)])
 
 
 def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
@@ -53,18 +55,19 @@ def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[
     return (generator.integers(0, size, size) for _ in range(draws))
 
 
-def percentile_interval(found: Sequence[float] | np.ndarray) -> Interval:
+def percentile_interval(found: Floats) -> Interval:
     """Return what holds the middle 95 % of the values that resampling found."""
     low, high = np.percentile(found, [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
-def bootstrap_share(values: Sequence[float], seed: int = 0) -> Interval:
+def bootstrap_share(values: Floats, seed: int = 0) -> Interval:
     """`bootstrap_mean` of very many values, most of them equal ones: wins, ties and losses by prompt."""
-    return bootstrap_counts(*np.unique(np.asarray(values, dtype=np.float64), return_counts=True), seed)
+    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    return bootstrap_counts(distinct, counts, seed)
 
 
-def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS) -> Interval:
+def bootstrap_counts(values: Floats, counts: Counts, seed: int = 0, draws: int = DRAWS) -> Interval:
     """`bootstrap_mean` of values that occur `counts` times each: its cost does not grow with how often they occur.
 
     A resample of n units is one multinomial draw over the distinct values. (nan, nan) for no unit.
@@ -72,22 +75,20 @@ def bootstrap_counts(values: Sequence[float], counts: Sequence[int], seed: int =
     return bootstrap_ratio(values, np.ones(len(values)), counts, seed, draws)
 
 
-def bootstrap_ratio(
-    sums: Sequence[float], sizes: Sequence[float], counts: Sequence[int], seed: int = 0, draws: int = DRAWS
-) -> Interval:
+def bootstrap_ratio(sums: Floats, sizes: Floats, counts: Counts, seed: int = 0, draws: int = DRAWS) -> Interval:
     """Return the percentile interval of a mean over things that come in units.
 
     `sums` over a unit's things, `sizes` how many they are, `counts` how often such a unit occurs.
 
     Whole units are resampled, since the things of one are not independent. (nan, nan) for no unit.
     """
-    sums, sizes = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
-    counts = np.asarray(counts, dtype=np.int64)
-    n = int(counts.sum())
+    totals, numbers = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    times = np.asarray(counts, dtype=np.int64)
+    n = int(times.sum())
     if n == 0:
         return Interval(math.nan, math.nan)
     return percentile_interval(
-        np.concatenate([(drawn @ sums) / (drawn @ sizes) for drawn in multinomial_draws(n, counts / n, seed, draws)])
+        np.concatenate([(drawn @ totals) / (drawn @ numbers) for drawn in multinomial_draws(n, times / n, seed, draws)])
     )
 
 

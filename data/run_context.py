@@ -75,7 +75,7 @@ class RunContext:
         """Add one step's values to the run's curves."""
         self.store.metrics.log(self.run.id, step, values)
 
-    def sample(self, step: int, **fields: Any) -> None:
+    def sample(self, step: int, **fields: Any) -> None:  # noqa: ANN401 (the values of columns and fields have many types)
         """Show a sample of what is being learned."""
         self.store.metrics.sample(self.run.id, step, fields)
 

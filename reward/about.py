@@ -70,6 +70,7 @@ def check_fingerprint(name: str, about: About, base: Base) -> None:
     changed = [part for part, value in about.fingerprint.items() if hashes[part] != value]
     if changed:
         raise BadInput(
-            error=f"reward model {name!r} was trained with another {' and another '.join(changed)} than {base.name!r} has",
+            error=f"reward model {name!r} was trained with another {' and another '.join(changed)} "
+            f"than {base.name!r} has",
             remedy=f"Use it with {about.base!r} as it was, or train a new reward model.",
         )

@@ -9,5 +9,5 @@ import argparse
 from typing import Any
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:
+def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa: ANN401 (the type in argparse is private)
     """Add nothing: every floor is asked."""

@@ -47,7 +47,7 @@ class KnownTables(Database):
 
     sealed = True
 
-    def table(self, table_name: str, **kwargs: Any) -> Any:
+    def table(self, table_name: str, **kwargs: Any) -> Any:  # noqa: ANN401 (the type in sqlite-utils is not public)
         """Return the table; ValueError for one that does not exist."""
         if self.sealed and table_name not in self.table_names():
             raise ValueError(f"there is no table {table_name!r}")
@@ -139,7 +139,7 @@ def _ended(database: Database) -> Iterator[None]:
 
 @contextmanager
 def allow_new_tables(database: KnownTables) -> Iterator[KnownTables]:
-    """The database that migrations change."""
+    """Let migrations create tables within the block."""
     database.sealed = False
     try:
         yield database

@@ -5,6 +5,8 @@ One is never edited once it has landed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlite_utils import Database, Migrations
 
 from data.clock import now
@@ -14,7 +16,10 @@ from data.sqlite.schema.quality import apply as add_quality
 migrations = Migrations("preference-loop")
 
 STANDARD_PROJECT = (1, "Standard")
-STANDARD_GUIDELINE = "Which answer would you rather have received? Judge the whole answer: does it do what was asked, is it true, is it polite."
+STANDARD_GUIDELINE = (
+    "Which answer would you rather have received? "
+    "Judge the whole answer: does it do what was asked, is it true, is it polite."
+)
 
 
 @migrations()
@@ -125,7 +130,7 @@ NAMES = {migration.name for migration in migrations.pending(Database(memory=True
 """Every change that this version knows."""
 
 
-def _freeze(db: Database, frozen: dict[str, tuple[str, ...]]) -> None:
+def _freeze(db: Database, frozen: Mapping[str, tuple[str, ...]]) -> None:
     """Triggers that refuse these statements on these tables."""
     for table, verbs in frozen.items():
         for verb in verbs:

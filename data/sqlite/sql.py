@@ -65,7 +65,7 @@ class Sql:
         """Return the first row of a query, or None."""
         return next(iter(self.rows(sql, parameters)), None)
 
-    def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:
+    def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:  # noqa: ANN401 (any JSON value)
         """Return the first column of the first row, or None."""
         found = self.db.conn.execute(sql, parameters).fetchone()
         return found[0] if found else None
@@ -73,7 +73,10 @@ class Sql:
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
         """Write one row and return its rowid. Raises sqlite3.IntegrityError if a constraint refuses it."""
         with self.transaction() as database:
-            return database.conn.execute(_insert(table, list(values), False), list(values.values())).lastrowid
+            rowid = database.conn.execute(_insert(table, list(values), False), list(values.values())).lastrowid
+            if rowid is None:
+                raise LookupError(f"SQLite gave no rowid for a new row of {table}")
+            return rowid
 
     def insert_or_ignore(self, table: str, values: Mapping[str, Any]) -> int | None:
         """Write one row and return its rowid, or None if a unique key exists already."""

@@ -234,7 +234,7 @@ SELECT (SELECT count(*) FROM demonstrations WHERE author_id = ?1) AS written,
 
 
 def validate_text(text: str, most: int, field: str) -> str:
-    """The text with line ends as \\n (a browser sends \\r\\n), if it can be stored. Raises BadInput for an empty, too long or unstorable one."""
+    """Return the text with Unix line ends. Raises BadInput if it is empty, too long or cannot be stored."""
     text = text.replace("\r\n", "\n")
     if not text.strip():
         raise BadInput(f"the {field} is empty", "Write it.", field=field)

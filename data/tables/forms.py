@@ -110,7 +110,7 @@ def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
 SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401 (any JSON value)
     if value not in choices:
         raise BadInput(f"{value!r} is no {name}", f"Take one of {', '.join(choices)}.", field=name)
 

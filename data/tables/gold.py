@@ -61,7 +61,7 @@ class Gold(Table):
         with self._store.transaction():
             self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id])
             self._store.insert("gold", row)
-        return GoldItem(**row)
+        return GoldItem(pair_id, outcome, winner_id, note, by, row["created_at"])
 
     def set_from_comparisons(self, project_id: int, account: Account) -> int:
         """Make gold what one person says now about pairs of the project; how many pairs.

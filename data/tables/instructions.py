@@ -32,7 +32,7 @@ def instruction_prompt(instruction: str, input: str = "") -> str:
 class Instructions(Table):
     """Answers to imitate, for supervised fine-tuning."""
 
-    def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:
+    def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:  # noqa: ANN401 (the values of columns and fields have many types)
         """Add a row, or find it; `about`: `defects` (names), and its prompt's `family` and `facts`."""
         self.add_many([{"instruction": instruction, "output": output, "input": input, "source": source, **about}])
         row = self._store.one(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
@@ -111,7 +111,7 @@ def _prompt_row(
     return prompt_row(instruction_prompt(instruction, input), source=source, family=family, facts=facts)
 
 
-def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:
+def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:  # noqa: ANN401 (the values of columns and fields have many types)
     defects = canonical_json(list(about.get("defects", ())))
     return (
         prompt_hash,

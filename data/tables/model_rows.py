@@ -31,20 +31,20 @@ class ModelTable(Table):
         """Return the folder of the model's files."""
         return self._store.home / self.folder_name / public_id(self.prefix, id)
 
-    def publish(self, folder: Path, **columns: Any) -> Any:
+    def publish(self, folder: Path, **columns: Any) -> Any:  # noqa: ANN401 (the values of columns and fields have many types)
         """Add a row and move the finished `folder`, from the same disk, to its place: both or neither.
 
         The keys are `add`'s.
         """
         with self._store.transaction():
-            model = self.add(**columns, adapter="")
+            model = self.add(**columns, adapter="")  # type: ignore[attr-defined]  # every subclass has its own `add`
             self._move_in(folder, model.id)
             self._store.execute(
                 f"UPDATE {self.table} SET adapter = ? WHERE id = ?", [f"{self.folder_name}/{model.public}", model.id]
             )
             return self.get(model.id)
 
-    def get(self, id: int | str) -> Any:
+    def get(self, id: int | str) -> Any:  # noqa: ANN401 (the values of columns and fields have many types)
         """Return the record, by number or public id. Raises BadInput if there is none."""
         row = self._store.maybe(f"SELECT * FROM {self.table} WHERE id = ?", [parse_id(id, self.prefix)])
         if row is None:
@@ -59,7 +59,7 @@ class ModelTable(Table):
         """Count the models."""
         return self._store.value(f"SELECT count(*) FROM {self.table}")
 
-    def _add(self, columns: Mapping[str, Any]) -> Any:
+    def _add(self, columns: Mapping[str, Any]) -> Any:  # noqa: ANN401 (the values of columns and fields have many types)
         written = {name: canonical_json(value) if name in self.parsed else value for name, value in columns.items()}
         written["base"] = self._written_base(columns["base"])
         return self.get(self._store.insert(self.table, written | {"created_at": now()}))
@@ -72,7 +72,7 @@ class ModelTable(Table):
         shutil.rmtree(place, ignore_errors=True)
         folder.rename(place)
 
-    def _record(self, row: Mapping[str, Any]) -> Any:
+    def _record(self, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 (the values of columns and fields have many types)
         parsed = {name: json.loads(row[name]) for name in self.parsed}
         return self.record(**{**row, **parsed, "base": self._base_now(row["base"])})
 

@@ -61,7 +61,7 @@ class Pairs(Table):
         Those of an import (`import_id`) are shown once it is done (`Imports.reveal`).
         """
         moment = now()
-        ordered = [(prompt_id, *sorted((a_id, b_id))) for prompt_id, a_id, b_id in pairs]
+        ordered = [(prompt_id, min(a_id, b_id), max(a_id, b_id)) for prompt_id, a_id, b_id in pairs]
         with self._store.transaction() as database:
             database.conn.executemany(
                 INSERT, [(*one, purpose, priority, run_id, moment, import_id, project_id) for one in ordered]

@@ -99,7 +99,7 @@ class PersonalData(Table):
         return self._store.value("SELECT allowed FROM own_data WHERE project_id = ?", [project_id]) or "erase"
 
     def project_forbidding(self, account_id: int, wanted: str) -> str | None:
-        """The name of a project for which this person has worked and which does not allow what is `wanted`; None where all do."""
+        """Return a project of this person's work that does not allow `wanted`; None if all allow it."""
         sql = "SELECT DISTINCT p.id, p.name FROM assignments AS a JOIN projects AS p ON p.id = a.project_id WHERE a.labeler_id = ? ORDER BY p.id"
         rows = self._store.rows(sql, [account_id])
         return next(

@@ -36,7 +36,7 @@ class Policies(ModelTable):
         """Write down a policy."""
         return self._add(columns)
 
-    def publish_base(self, folder: Path, **columns: Any) -> Policy:
+    def publish_base(self, folder: Path, **columns: Any) -> Policy:  # noqa: ANN401 (the values of columns and fields have many types)
         """Add a bare base of one's own and move its finished `folder`, from the same disk, to its place.
 
         Both or neither.

@@ -61,7 +61,7 @@ def prompt_row(
 class Prompts(Table):
     """The tasks that models are asked to do."""
 
-    def add(self, text: str, *, messages: list[dict] | None = None, source: str, **about: Any) -> Prompt:
+    def add(self, text: str, *, messages: list[dict] | None = None, source: str, **about: Any) -> Prompt:  # noqa: ANN401 (the values of columns and fields have many types)
         """Add a prompt, or find the one of that text; `about`: `family`, `facts`. Raises BadInput for an empty text."""
         row = prompt_row(text, messages=messages, source=source, **about)
         self._store.insert_many("prompts", COLUMNS, [row])

@@ -48,7 +48,7 @@ class Ratings(Table):
         if score is not None and score not in range(6):
             raise BadInput(f"{score} is not a rating", "Give a whole number from 0 to 5.", field="score")
         with self._store.transaction():
-            row = self._store.instructions.get(instruction_id)
+            row = self._store.instructions.get(instruction_id)  # type: ignore[attr-defined]  # a Store at run time
             if row.split != "train":
                 raise Refused(
                     f"row {instruction_id} is of the {row.split} split and never trains",
@@ -80,9 +80,10 @@ class Ratings(Table):
 
         Simulated raters are let in by whoever starts them.
         """
-        account = self._store.accounts.get(labeler_id)
+        account = self._store.accounts.get(labeler_id)  # type: ignore[attr-defined]  # a Store at run time
         return account.simulated or any(
-            project.id == STANDARD_PROJECT[0] for project in self._store.projects.open_for(account)
+            project.id == STANDARD_PROJECT[0]
+            for project in self._store.projects.open_for(account)  # type: ignore[attr-defined]  # a Store at run time
         )
 
     def next_row(self, labeler_id: int) -> int | None:
@@ -138,7 +139,7 @@ class Ratings(Table):
         return _rating(row | about)
 
     def _source(self, labeler_id: int) -> str:
-        return "simulated" if self._store.accounts.get(labeler_id).simulated else "person"
+        return "simulated" if self._store.accounts.get(labeler_id).simulated else "person"  # type: ignore[attr-defined]  # a Store at run time
 
 
 def _rating(row: Mapping[str, Any]) -> Rating:

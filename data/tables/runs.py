@@ -117,19 +117,21 @@ class Runs(Table):
 
     def is_alive(self, run: Run) -> bool:
         """Return whether the process of a running run is alive."""
-        return run.pid is not None and is_process_alive(Identity(run.pid, run.pid_started, run.boot_id))
+        if run.pid is None or run.pid_started is None or run.boot_id is None:
+            return False
+        return is_process_alive(Identity(run.pid, run.pid_started, run.boot_id))
 
-    def _run(self, id: int, **process: Any) -> Run:
+    def _run(self, id: int, **process: Any) -> Run:  # noqa: ANN401 (the values of columns and fields have many types)
         self._move(id, "running", started_at=now(), heartbeat_at=now(), **process)
         return self.get(id)
 
-    def _move(self, id: int, state: str, **values: Any) -> None:
+    def _move(self, id: int, state: str, **values: Any) -> None:  # noqa: ANN401 (the values of columns and fields have many types)
         old = self.get(id).state
         if old not in ALLOWED_BEFORE[state]:
             raise BadInput(f"run{id} is {old} and cannot become {state}")
         self._set(id, state=state, **values)
 
-    def _set(self, id: int, **values: Any) -> None:
+    def _set(self, id: int, **values: Any) -> None:  # noqa: ANN401 (the values of columns and fields have many types)
         columns = ", ".join(f"{name} = :{name}" for name in values)
         self._store.execute(f"UPDATE runs SET {columns} WHERE id = :id", {"id": id, **values})
 

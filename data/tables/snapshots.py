@@ -53,7 +53,7 @@ class Snapshots(Table):
         sql = "SELECT row FROM snapshot_rows WHERE snapshot_id = ? ORDER BY position"
         return [json.loads(row["row"]) for row in self._store.rows(sql, [snapshot.id])]
 
-    def _one(self, column: str, value: Any) -> Snapshot:
+    def _one(self, column: str, value: Any) -> Snapshot:  # noqa: ANN401 (any JSON value)
         row = self._store.maybe(f"SELECT * FROM snapshots WHERE {column} = ?", [value])
         if row is None:
             raise BadInput(f"there is no snapshot {value}")

@@ -129,7 +129,7 @@ def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
     return {reason: count for reason, count in found.items() if count}
 
 
-def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:
+def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (the values of columns and fields have many types)
     """Return the present selection of rows for a snapshot.
 
     Whose labels, who is excluded (by number), and whether pairs were adjudicated.

@@ -45,5 +45,5 @@ def _load(kind: type[Loaded], name: str, **options: object) -> Loaded:
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise BadInput(
             error=f"cannot load a language model from {name!r}: {reason[:200]}",
-            remedy="Give a folder with config.json, the tokenizer and *.safetensors weights, or download the model first.",
+            remedy="Give a folder with config.json, the tokenizer and *.safetensors weights, or download the model.",
         ) from problem

@@ -141,7 +141,8 @@ def _beside(chart: Chart, report: Report) -> None:
     if report.get("ceiling") is not None:
         chart.level(report["ceiling"], "quiet", "rubric on the same labels")
     elif report.get("reachable"):
-        chart.band(*report["reachable"], "the best possible")
+        low, high = report["reachable"]
+        chart.band(low, high, "the best possible")
 
 
 def _scaling(report: Report) -> str:
@@ -163,7 +164,9 @@ def _outlook(found: Mapping[str, Any]) -> str:
         for one in found["forecast"]
         if one["accuracy"] is not None
     ]
-    untold = [f"+{one['more']:,} is beyond the range of a forecast" for one in found["forecast"] if one["accuracy"] is None]
+    untold = [
+        f"+{one['more']:,} is beyond the range of a forecast" for one in found["forecast"] if one["accuracy"] is None
+    ]
     return f"Forecast of more labels: {'; '.join([*told, *untold])}."
 
 
@@ -180,7 +183,7 @@ def _floor(intervals: list[Any], floor: float = FLOOR) -> float:
     return math.floor(10 * lowest) / 10
 
 
-def _percent(share: float, interval: Any) -> str:
+def _percent(share: float, interval: Any) -> str:  # noqa: ANN401 (JSON of a report)
     return f"{100 * share:.0f} %" + (f" ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else "")
 
 

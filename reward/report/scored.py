@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.intervals import bootstrap_indices, percentile_interval, wilson_interval
+from data.intervals import Counts, Floats, bootstrap_indices, percentile_interval, wilson_interval
 
 SAME = 1e-9
 SEED = 0
@@ -85,7 +85,7 @@ def accuracy(
     return share_by_prompt(right(rows, values), [each.prompt_id for each in rows])
 
 
-def share_by_prompt(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[float, list[float]] | tuple[None, None]:
+def share_by_prompt(outcomes: Floats, prompts: Counts) -> tuple[float, list[float]] | tuple[None, None]:
     """Return the mean of `outcomes` (0 to 1) and its 95 % interval over resampled prompts.
 
     (None, None) for nothing.
@@ -104,7 +104,7 @@ def share_by_prompt(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[
     )
 
 
-def totals(outcomes: Sequence[float], prompts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def totals(outcomes: Floats, prompts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the outcomes of each prompt and how many it has, (P,) each, prompts in rising order of their ids."""
     _, place = np.unique(np.asarray(prompts), return_inverse=True)
     return np.bincount(place, weights=outcomes), np.bincount(place)

@@ -117,7 +117,7 @@ def download_link(model: RewardModel) -> str:
     return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>Download the report (JSON)</a>"
 
 
-def percent(value: float | None, interval: Any = None) -> str | None:
+def percent(value: float | None, interval: Any = None) -> str | None:  # noqa: ANN401 (JSON of a report)
     """71 %, with its interval 71 % (66-75); None stays None."""
     if value is None:
         return None
@@ -180,7 +180,7 @@ def policy_names(store: Store) -> list[str]:
     return ["", *(policy.public for policy in reversed(store.policies.all()))]
 
 
-def esc(value: Any) -> str:
+def esc(value: Any) -> str:  # noqa: ANN401 (any JSON value)
     """Text, never markup."""
     return escape(str(value), quote=True)
 

@@ -39,7 +39,6 @@ def run_rows(
     one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones
     unasked.
     """
-
     chosen = snapshot_filters(context.store, settings.labels)
 
     def current() -> list[dict]:

@@ -32,7 +32,7 @@ class PreferenceTrainer(RewardTrainer):
     the arguments' `label_smoothing_factor` and `center_rewards_coefficient`.
     """
 
-    def __init__(self, *, likelihood: torch.nn.Module, **trainer: Any) -> None:
+    def __init__(self, *, likelihood: torch.nn.Module, **trainer: Any) -> None:  # noqa: ANN401 (passed through)
         super().__init__(**trainer)
         self.model.likelihood = likelihood.to(self.model.device)
         for layer in self.model.modules():
@@ -40,7 +40,11 @@ class PreferenceTrainer(RewardTrainer):
                 patch_forward(layer)
 
     def compute_loss(
-        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        **_: Any,  # noqa: ANN401 (passed through)
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Mean over elements of the mean over their comparisons.
 
@@ -65,10 +69,10 @@ class PreferenceTrainer(RewardTrainer):
         trunk = getattr(classifier, classifier.base_model_prefix)
         return classifier.score(last_hidden(trunk, batch)).squeeze(-1).float()
 
-    def create_model_card(self, **_: Any) -> None:
+    def create_model_card(self, **_: Any) -> None:  # noqa: ANN401 (passed through)
         """None: a checkpoint is not a model to be published."""
 
-    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:  # noqa: ANN401 (passed through)
         return dataset
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -140,7 +144,7 @@ def collator(plan: Planner) -> Callable[[Sequence[Mapping[str, Any]]], dict[str,
     return collate
 
 
-def trainer_config(folder: Path, **changes: Any) -> RewardConfig:
+def trainer_config(folder: Path, **changes: Any) -> RewardConfig:  # noqa: ANN401 (passed through)
     """RewardConfig for one small device: no telemetry, no reporting, no evaluation, float32."""
     fixed = {
         "output_dir": str(folder),

@@ -65,7 +65,7 @@ class Stage(RunContext):
 def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
     """Measure the win rate against the start by number of rows, and find the plateau."""
     store = context.store
-    rows = _instruction_rows(store, settings.snapshot)
+    rows = list(_instruction_rows(store, settings.snapshot))
     random.Random(settings.seed).shuffle(rows)
     counts = [*sorted({count for count in settings.counts if count < len(rows)}), len(rows)]
     origin = {

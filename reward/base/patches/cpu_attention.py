@@ -59,7 +59,12 @@ def attention_dtype(states: Tensor) -> torch.dtype:
 
 
 def _fused(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    **options: Any,  # noqa: ANN401 (passed through)
 ) -> tuple[Tensor, None]:
     """Return transformers' signature: query (B, H, T, D), key and value (B, G, S, D).
 
@@ -73,7 +78,12 @@ def _fused(
 
 
 def _products(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    **options: Any,  # noqa: ANN401 (passed through)
 ) -> tuple[Tensor, None]:
     """Return the same signature.
 

@@ -22,7 +22,13 @@ class MergedLinear(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
+        ctx: Any,  # noqa: ANN401 (torch gives it no type)
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        down: Tensor,
+        up: Tensor,
+        scale: float,  # noqa: ANN401 (torch gives it no type)
     ) -> Tensor:
         """Under autocast the sum is made in the weights' precision and rounded once."""
         device = x.device.type
@@ -33,7 +39,7 @@ class MergedLinear(Function):
         return nn.functional.linear(x, merged, None if bias is None else bias.to(x.dtype))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 (torch gives it no type)
         """With g = dL/dy: dL/dx = g W + s (g B) A, dL/dA = s (g B)' x, dL/dB = s g' (x A')."""
         x, weight, down, up = ctx.saved_tensors
         rows, out = x.flatten(0, -2), grad.flatten(0, -2)
@@ -61,7 +67,7 @@ def patch_forward(layer: LoraLayer) -> None:
         layer.forward = partial(_forward, layer)
 
 
-def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 (passed through)
     if layer.merged and not (args or kwargs or layer.disable_adapters):
         return layer.base_layer(x)
     active = [name for name in layer._active_adapter if name in layer.lora_A]

@@ -92,11 +92,12 @@ def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folde
 
 def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_folder, tmp_path):
     base = Base.load(base_folder)
-    rows = _rows(labeled).map(RowEncoder(base).encode).take(range(6))
+    training = _rows(labeled).map(RowEncoder(base).encode).take(range(6))
+    rows = list(training)
     rows[1] = replace(rows[1], row=replace(rows[1].row, weight=3.0))
     rows.append(replace(rows[0], row=replace(rows[0].row, label=0.0, margin=3)))
     settings = RewardSettings(batch_size=7, rank=2, likelihood="bradley-terry", label_smoothing=0.1, centring=0.05)
-    trainer = build_trainer(tmp_path, settings, base, Start(str(base_folder), None, None), rows)
+    trainer = build_trainer(tmp_path, settings, base, Start(str(base_folder), None, None), training.map(lambda _: rows))
     (batch,) = trainer.get_train_dataloader()
     loss = trainer.compute_loss(trainer.model, dict(batch))
     assert batch["input_ids"].shape[0] == 6

@@ -127,7 +127,7 @@ def test_a_row_unlike_any_rated_one_is_no_better_than_those_at_the_edge():
     """Scores rise with the one column up to 2.6; a row a thousand times as far out is read as one at three deviations."""
     given = rated()
     quality, _ = fit_quality_model(given)
-    edge = given.looks.columns.mean(axis=0) + 3 * given.looks.columns.std(axis=0)
+    edge = given.features.columns.mean(axis=0) + 3 * given.features.columns.std(axis=0)
     far = np.vstack([edge, 1000 * edge])
     assert quality.readers.columns.predict(far)[0] == pytest.approx(quality.readers.columns.predict(far)[1])
 
