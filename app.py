@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         return complain(problem, "--json" in argv)
     show(document, args)
-    return STATUS.get(document.get("status"), 0)
+    return STATUS.get(str(document.get("status")), 0)
 
 
 def show(document: dict, args: argparse.Namespace) -> None:

@@ -248,7 +248,7 @@ def test_without_an_account_the_one_line_is_the_first_link_and_ctrl_c_ends_it_cl
     make_tiny_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"), people=False, pairs=1).close()
     with serving(tmp_path / "home") as server:
         assert "/first?token=" in server.address
-        assert httpx.get(f"{server.root}/healthz").json() == {"status": "ok"}
+        assert httpx.get(f"{server.root}/healthz").json() == {"status": "ok", "version": __version__}
         assert httpx.get(server.address).status_code == 200
     assert server.process.returncode == 0
     assert Store(tmp_path / "home").runs.all() == []

@@ -22,6 +22,7 @@ from data.errors import BadInput
 from data.formats.writing import atomic_file, atomic_folder
 from data.sqlite.connection import Connections
 from data.store import FILE, Store
+from data.version import __version__
 
 MANIFEST = "preference-loop-backup.json"
 FOLDERS = ("policies", "rewards")
@@ -61,7 +62,7 @@ def restore(home: Path | str, file: Path | str) -> dict:
 def _copies(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the manifest, which identifies a backup, and a consistent copy of each database."""
     about = folder / MANIFEST
-    about.write_text(json.dumps({"version": 1, "created_at": now()}) + "\n")
+    about.write_text(json.dumps({"version": 1, "created_at": now(), "application": __version__}) + "\n")
     yield about, MANIFEST
     for source in (store.path, store.metrics.path):
         connections = Connections(source, synchronous="normal")

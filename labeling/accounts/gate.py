@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
+from data.version import __version__
 from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
 from labeling.accounts.rate_limit import RateLimit
@@ -157,8 +158,8 @@ class Gate:
         return self.store.tokens.find(token, kind) if token else None
 
     async def health(self, request: Request) -> Response:
-        """Answer everybody that the server runs, and nothing else."""
-        return JSONResponse({"status": "ok"})
+        """Answer everybody that the server runs, with its version."""
+        return JSONResponse({"status": "ok", "version": __version__})
 
     async def no_icon(self, request: Request) -> Response:
         """Answer a browser that asks for an icon."""

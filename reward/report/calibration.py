@@ -1,7 +1,7 @@
 """Calibration of a reward model: reliability, ECE and temperature scaling, on log-odds and labels.
 
 The model says that a is preferred with probability sigmoid(d), d the score of a minus that of b. Each comparison is
-looked at from the side that the model prefers, so that its confidence c = sigmoid(|d|) lies between 0.5 and 1, and
+seen from the side that the model prefers, so that its confidence c = sigmoid(|d|) lies between 0.5 and 1, and
 the outcome is 1 where the labeler preferred that side too, 0.5 for a tie, 0. A model is calibrated where the mean
 outcome of the comparisons with confidence c is c.
 

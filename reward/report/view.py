@@ -19,7 +19,7 @@ PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "R
 IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
 COMMAND = re.compile(r"preference-loop (train reward|train|sample|runs)\b(?! --endpoint)[^.;,]*")
 """Commands in a remedy that a page stands for; an endpoint is asked from the command line alone."""
-HEADERS = ["Comparisons", "of which", "Number", "Prompts", "Accuracy (%)", "95 % from", "to"]
+HEADERS = ["Comparisons", "by", "Number", "Prompts", "Accuracy (%)", "95 % from", "to"]
 """Of the table of groups."""
 LEANINGS = {"longer": "the longer answer", "list": "the one with a list", "left": "the left one"}
 

@@ -26,7 +26,7 @@ CURVES = {name: name for name in ("loss", "accuracy", "margin", "grad_norm", "le
 
 
 class PreferenceTrainer(RewardTrainer):
-    """RewardTrainer whose rows are elements of `reward.training.prompt_groups` and whose loss is a likelihood of `reward.training.likelihood`.
+    """RewardTrainer on prompt groups, with a likelihood of `reward.training.likelihood` as its loss.
 
     The likelihood is a module on the model, so that its points are trained with it. Label smoothing and centring are
     the arguments' `label_smoothing_factor` and `center_rewards_coefficient`.

@@ -60,7 +60,7 @@ def sign_in(client, name, password=PASSWORD, **more):
 
 
 def test_health_is_open_and_says_nothing_else(client):
-    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/healthz").json() == {"status": "ok", "version": __version__}
 
 
 @pytest.mark.parametrize("path", ["/label", "/label/", "/train/runs", "/label/gradio_api/info", "/api/v1/next"])
