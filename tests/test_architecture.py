@@ -231,3 +231,9 @@ def looks(client) -> list[dict]:
             for place in places
         ]
     return calls
+
+
+def test_the_picture_of_the_architecture_is_that_of_the_imports():
+    from docs.architecture import PICTURE, picture
+
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run: make architecture"

@@ -113,7 +113,7 @@ def test_docstrings_do_not_open_with_a_relative_clause(path):
     assert [(line, text.splitlines()[0]) for line, text in docstrings(path) if RELATIVE.match(text)] == []
 
 
-@pytest.mark.parametrize(("place", "line"), commands(), ids=lambda value: value[:60])
+@pytest.mark.parametrize(("place", "line"), list(commands()), ids=lambda value: value[:60])
 def test_every_printed_command_parses(place, line):
     argv = shlex.split(line.split(" > ")[0])
     name = argv[0] if argv[0] in app.COMMANDS else "serve"

@@ -14,6 +14,7 @@ from typing import Any
 
 from data.clock import now
 from data.store import Store
+from data.version import __version__
 
 AGREEMENT = "labeling.quality.agreement:measure_agreement"
 """The function (store, source) -> `rate`, `low`, `high`, `pairs`; `rate` is None if no pair was labeled twice."""
@@ -73,7 +74,7 @@ class DataCard:
         parts = (
             self._header(counts),
             f"# {self.name}",
-            WHAT[self.filters["what"]],
+            f"{WHAT[self.filters['what']]} Written by preference-loop {__version__}.",
             self._counts(counts, omitted),
             self._making(),
             self._fields(),

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from data.errors import BadInput
+from data.version import __version__
 from labeling.accounts import accounts
 from labeling.accounts.gate import Gate
 from labeling.accounts.rate_limit import WINDOW, RateLimit
