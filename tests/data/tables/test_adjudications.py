@@ -206,7 +206,7 @@ def test_setting_a_labeler_aside_settles_the_disputes_that_were_theirs_alone(sto
 
 
 def test_setting_aside_needs_a_known_labeler_and_a_reason(store, people):
-    with pytest.raises(BadInput, match="for a reason"):
+    with pytest.raises(BadInput, match="needs a reason"):
         store.excluded_labelers.exclude("mina", "  ", by="rae")
     with pytest.raises(BadInput, match="no labeler 'nobody'"):
         store.excluded_labelers.exclude("nobody", "x", by="rae")

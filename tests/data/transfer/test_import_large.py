@@ -121,11 +121,11 @@ KILLED = """
 import os, signal, sys
 from data import Store
 from data.transfer.importing import import_files
-from data.transfer.import_survey import File
+from data.transfer.import_survey import ImportFile
 def die(stage, done, total):
     if stage == "written" and done >= 500:
         os.kill(os.getpid(), signal.SIGKILL)
-import_files(Store(sys.argv[1]), [File.at(sys.argv[2])], sys.argv[3], progress=die)
+import_files(Store(sys.argv[1]), [ImportFile.at(sys.argv[2])], sys.argv[3], progress=die)
 """
 
 

@@ -220,7 +220,7 @@ def test_a_recipe_without_the_ratings_it_needs_says_what_is_missing(home, model)
         CHECKS["recipe"](store, CurateSettings())
     context = started(store, "embed")
     store.runs.finish(store.runs.claim().id, "done", report=embed.run(context, EmbedSettings(clusters=2)).report)
-    with pytest.raises(BadInput, match="there is none"):
+    with pytest.raises(BadInput, match="there are none"):
         CHECKS["recipe"](store, CurateSettings())
     random = curate.run(started(store, "curate"), CurateSettings(rows=3, min_quality=0, pick="random"))
     assert store.snapshots.get(random.produced[0]).row_count == 3

@@ -165,7 +165,7 @@ def test_a_reward_model_judges_prompts_that_the_rubric_does_not_know(store: Stor
     [
         ({"policies": "p1"}, "p1 has no parent"),
         ({"policies": "p9"}, "there is no policy p9"),
-        ({"policies": "p3", "judge": "reward"}, "no reward model is named"),
+        ({"policies": "p3", "judge": "reward"}, "judge=reward needs a reward model"),
         ({"policies": "p3", "reward": "r7"}, "there is no reward model r7"),
         ({"policies": "p3", "max_new_tokens": 160}, "leaves room for 160 tokens"),
     ],

@@ -139,7 +139,7 @@ def test_json_lines_parquet_and_folders_hold_the_documents_of_a_column(tmp_path)
     ("name", "content", "problem"),
     [
         ("a.jsonl", b'{"text": "one"}\n{"body": "two"}\n', "no text 'text': it has 'body'.*line 2"),
-        ("a.jsonl", b"[1]\n", "it is no JSON object"),
+        ("a.jsonl", b"[1]\n", "it is not a JSON object"),
         ("a.parquet", b"PAR1", "cannot be read"),
         ("b.txt", b"", "no text to train on"),
     ],
