@@ -36,7 +36,7 @@ READS = (
     "rlhf/clinic/reading.py",
     "rlhf/clinic/embed.py",
     "data/selection/features.py",
-    "data/selection/near.py",
+    "data/selection/near_duplicates.py",
     "data/sqlite/migrations.py",
 )
 """Code on which it depends what a look at the rows finds, and the store's shape."""
