@@ -12,7 +12,6 @@ from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
 from data.formats.tables import KINDS
 from data.store import Store
-from data.tables.adjudications import rebuild_disputes
 from data.transfer.adopt_model import adopt_policy
 from data.transfer.backup import back_up, restore
 from data.transfer.exporting import (
@@ -192,7 +191,6 @@ def cmd_store_rebuild(args: argparse.Namespace) -> dict:
     """Recreate the derived tables from the events."""
     store = open_store(args)
     rebuild(store)
-    rebuild_disputes(store)
     return {"rebuilt": list(DERIVED)}
 
 
