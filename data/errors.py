@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class BadInput(Exception):
-    """Input that cannot be used. One line: what, where, and what to do about it.
+    """Input that cannot be used. One line: the problem, its place, and the remedy.
 
     `error` quotes the offending value; `remedy` is an imperative sentence.
     """

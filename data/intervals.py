@@ -32,9 +32,7 @@ def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
 
 
 def bootstrap_mean(values: Floats, seed: int = 0) -> Interval:
-    """Return the percentile interval of the mean over resamples of `values`, which are one per prompt.
-
-    (nan, nan) for none.
+    """Return the percentile interval of the mean over resamples of `values`, one per prompt; (nan, nan) for none.
 
     The same values and seed give the same interval.
     """
@@ -45,9 +43,7 @@ def bootstrap_mean(values: Floats, seed: int = 0) -> Interval:
 
 
 def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
-    """Bootstrap samples of `size` things.
-
-    (size,) numbers from 0, one sample at a time, so that memory stays that of the things.
+    """Yield bootstrap samples of `size` units: (size,) numbers from 0, one sample at a time.
 
     The same arguments give the same samples.
     """
@@ -55,20 +51,20 @@ def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[
     return (generator.integers(0, size, size) for _ in range(draws))
 
 
-def percentile_interval(found: Floats) -> Interval:
-    """Return what holds the middle 95 % of the values that resampling found."""
-    low, high = np.percentile(found, [2.5, 97.5])
+def percentile_interval(values: Floats) -> Interval:
+    """Return the interval between the 2.5th and the 97.5th percentile of resampled statistics."""
+    low, high = np.percentile(values, [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
 def bootstrap_share(values: Floats, seed: int = 0) -> Interval:
-    """`bootstrap_mean` of very many values, most of them equal ones: wins, ties and losses by prompt."""
+    """Return `bootstrap_mean` of very many values, most of them equal: wins, ties and losses by prompt."""
     distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
     return bootstrap_counts(distinct, counts, seed)
 
 
 def bootstrap_counts(values: Floats, counts: Counts, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """`bootstrap_mean` of values that occur `counts` times each: its cost does not grow with how often they occur.
+    """Return `bootstrap_mean` of values that occur `counts` times each, at a cost that does not grow with the counts.
 
     A resample of n units is one multinomial draw over the distinct values. (nan, nan) for no unit.
     """
@@ -76,11 +72,10 @@ def bootstrap_counts(values: Floats, counts: Counts, seed: int = 0, draws: int =
 
 
 def bootstrap_ratio(sums: Floats, sizes: Floats, counts: Counts, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """Return the percentile interval of a mean over things that come in units.
+    """Return the percentile interval of a mean over values that come in units; (nan, nan) for no unit.
 
-    `sums` over a unit's things, `sizes` how many they are, `counts` how often such a unit occurs.
-
-    Whole units are resampled, since the things of one are not independent. (nan, nan) for no unit.
+    (U,) each: `sums` and `sizes` are the sum and number of a unit's values, `counts` the number of such units.
+    Whole units are resampled, since the values of one are not independent.
     """
     totals, numbers = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     times = np.asarray(counts, dtype=np.int64)

@@ -52,7 +52,7 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer. `token_ids` are the ids as sampled (with the end id, where `ended`); None for an imported text."""
+    """An answer. `token_ids` are the ids as sampled (with the end id if `ended`); None for an imported text."""
 
     id: str
     prompt_id: int

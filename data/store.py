@@ -60,7 +60,7 @@ FILE = "feedback.db"
 class Store(Sql):
     """Opens (makes, migrates) the store in a home folder.
 
-    Thread-safe: every thread has a connection of its own. Raises BadInput where the folder cannot be made or written,
+    Thread-safe: every thread has a connection of its own. Raises BadInput if the folder cannot be made or written,
     the file is something else or belongs to a newer version, or SQLite is too old.
     """
 

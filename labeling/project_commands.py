@@ -15,7 +15,8 @@ from data.ids import RUN, parse_id
 from data.records import Account
 from data.store import Store
 from data.tables.forms import parse_form
-from data.tables.projects import GUIDELINE_LENGTH, Project
+from data.tables.project_settings import GUIDELINE_LENGTH
+from data.tables.projects import Project
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
 Render = Callable[[dict[str, Any]], str]

@@ -67,8 +67,8 @@ class Sql:
 
     def value(self, sql: str, parameters: Sequence | Mapping = ()) -> Any:  # noqa: ANN401 (any JSON value)
         """Return the first column of the first row, or None."""
-        found = self.db.conn.execute(sql, parameters).fetchone()
-        return found[0] if found else None
+        row = self.db.conn.execute(sql, parameters).fetchone()
+        return row[0] if row else None
 
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
         """Write one row and return its rowid. Raises sqlite3.IntegrityError if a constraint refuses it."""

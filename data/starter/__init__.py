@@ -44,7 +44,7 @@ __all__ = [
 
 
 def read_rows(path: Path) -> Iterator[dict]:
-    """Rows of one of the shipped files. Raises BadInput where it is missing."""
+    """Yield the rows of one of the shipped files. Raises BadInput if it is missing."""
     if not path.is_file():
         raise BadInput("the starter has not been built", "Run: python -m rlhf.starter", file=str(path))
     with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -52,7 +52,7 @@ def read_rows(path: Path) -> Iterator[dict]:
 
 
 def source_hash() -> str:
-    """Hash of the files that make the corpus and judge answers: it stands in the card and in every report."""
+    """Return the hash of the files that make the corpus and judge answers. The card and every report name it."""
     parts = ("words.py", "families.py", "manners.py", "corpus.py", "rubric.py")
     return hashlib.sha256(b"".join((FOLDER / part).read_bytes() for part in parts)).hexdigest()[:16]
 

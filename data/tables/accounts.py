@@ -65,7 +65,7 @@ class Accounts(Table):
             return self.get(account.id)
 
     def enable(self, name: str) -> Account:
-        """Let a closed account in again; whoever it is signs in anew. Raises BadInput for an unknown name."""
+        """Enable a disabled account; its owner signs in again. Raises BadInput for an unknown name."""
         with self._store.transaction():
             account = self._named(name)
             self._store.execute("UPDATE accounts SET disabled = 0 WHERE id = ?", [account.id])
@@ -88,5 +88,5 @@ class Accounts(Table):
 
 def account_from_row(row: Mapping[str, Any]) -> Account:
     """Return a row of the table as the record."""
-    kept = {name: row[name] for name in Account.__dataclass_fields__}
-    return Account(**{**kept, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})
+    fields = {name: row[name] for name in Account.__dataclass_fields__}
+    return Account(**{**fields, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

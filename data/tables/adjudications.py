@@ -1,4 +1,4 @@
-"""Adjudications: a researcher's verdict on a pair on which people disagree, which stands in place of their comparisons.
+"""Adjudications: a researcher's verdict on a pair on which people disagree, which replaces their comparisons.
 
 Append-only like comparisons: taking one back adds a row. `disputes`, the pairs that wait, is derived: triggers keep it
 with each comparison, `rebuild_disputes` makes it anew.
@@ -74,9 +74,9 @@ class Adjudications(Table):
         ]
 
     def decide(self, decision: Decision) -> bool:
-        """Append a verdict; False where this id is there already.
+        """Append a verdict; return False if this id exists already.
 
-        Raises BadInput for an unknown verdict, Refused where it was decided already.
+        Raises BadInput for an unknown verdict, Refused if the pair has a verdict already.
         """
         if decision.verdict not in VERDICTS:
             raise BadInput(
@@ -147,11 +147,11 @@ class Adjudications(Table):
 
 def rebuild_disputes(store: Sql, labelers: Sequence[int] = ()) -> None:
     """Make `disputes` again from the events: all of it, or for the pairs that these labelers judged."""
-    named = ", ".join(str(int(one)) for one in labelers)
-    some = f"pair_id IN (SELECT pair_id FROM comparisons WHERE labeler_id IN ({named}))" if labelers else "1"
+    numbers = ", ".join(str(int(labeler)) for labeler in labelers)
+    condition = f"pair_id IN (SELECT pair_id FROM comparisons WHERE labeler_id IN ({numbers}))" if labelers else "1"
     with store.transaction():
-        store.execute(f"DELETE FROM disputes WHERE {some}")
-        store.execute(DISPUTED.format(pairs=some if some == "1" else f"one.{some}"))
+        store.execute(f"DELETE FROM disputes WHERE {condition}")
+        store.execute(DISPUTED.format(pairs=condition if condition == "1" else f"one.{condition}"))
 
 
 def _adjudication(row: dict) -> Adjudication:

@@ -114,5 +114,5 @@ class Drafts(Table):
 def assignment_from_row(row: Mapping[str, Any]) -> Assignment:
     """Return the record of a row of the table."""
     positions = row["positions"] and tuple(json.loads(row["positions"]))
-    kept = {name: row[name] for name in Assignment.__dataclass_fields__}
-    return Assignment(**{**kept, "positions": positions, "gold": bool(row["gold"]), "done": bool(row["done"])})
+    fields = {name: row[name] for name in Assignment.__dataclass_fields__}
+    return Assignment(**{**fields, "positions": positions, "gold": bool(row["gold"]), "done": bool(row["done"])})

@@ -2,7 +2,7 @@
 
 What statistics over all of them read, a million rows in seconds and new ones at once.
 
-A ranking says how each two of its answers compare; so it stands beside them, a row for each two.
+A ranking says how each two of its answers compare; so it yields one row per two answers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROW = np.dtype(
         ("project", "i4"),
         ("version", "i4"),  # of the guideline
         ("run", "i4"),  # that made the pair, its batch; 0 for none
-        ("seconds", "f4"),  # at work on it, else from the showing to the answer; nan where neither was measured
+        ("seconds", "f4"),  # at work on it, else from the showing to the answer; nan if neither was measured
         ("replaces", "i8"),  # rowid of the event that this one supersedes; 0 for none
     ]
 )
@@ -136,7 +136,7 @@ class ComparisonColumns(Table):
     def change_counters(self) -> dict[str, Any]:
         """Return what changes with these columns and with the figures on them.
 
-        Where `imports` does, events came before the `last` one.
+        If `imports` changes, events came before the `last` one.
         """
         return self._store.one(MARK)
 

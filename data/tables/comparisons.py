@@ -76,11 +76,11 @@ class Comparisons(Table):
     """Comparisons of people and, marked, of simulated labelers and imported files."""
 
     def record(self, **event: Unpack[NewComparison]) -> bool:
-        """Append one event; False where this id, or this imported row, is there already: submitting twice is once.
+        """Append one event; return False if this id, or this imported row, exists already.
 
-        Who may answer what is the session's affair. Raises BadInput for an unknown verdict, Refused where the id is
-        another answer's, the assignment has its first answer, or what it supersedes is superseded already.
-        An edit becomes a completion of its own, by the labeler.
+        Idempotent: the client generates the id. The session checks who may answer. An edit becomes a completion of its own,
+        by the labeler. Raises BadInput for an unknown verdict. Raises Refused if the id belongs to another answer, the
+        assignment has its first answer, or the superseded event is superseded already.
         """
         row = _row(event)
         with self._store.transaction():
@@ -93,8 +93,8 @@ class Comparisons(Table):
             if event.get("aspects"):
                 aspects = [(row["id"], aspect, choice) for aspect, choice in event["aspects"].items()]
                 self._store.insert_many("comparison_aspects", ("comparison_id", "aspect", "choice"), aspects)
-            if event.get("edit"):
-                self._add_edit(row, *event["edit"])
+            if edit := event.get("edit"):
+                self._add_edit(row, *edit)
         return True
 
     def prepare(self, events: Iterable[NewComparison]) -> list[tuple]:
@@ -178,11 +178,13 @@ class Comparisons(Table):
     def _add_edit(self, row: Mapping[str, Any], edited_id: str, text: str) -> None:
         name = f"edit by labeler {row['labeler_id']}"
         prompt_id = self._store.value("SELECT prompt_id FROM pairs WHERE id = ?", [row["pair_id"]])
-        (made,) = Completions(self._store).add_many([{"prompt_id": prompt_id, "model_name": name, "text": text}])
+        (completion_id,) = Completions(self._store).add_many(
+            [{"prompt_id": prompt_id, "model_name": name, "text": text}]
+        )
         ids = {
             "comparison_id": row["id"],
             "edited_id": edited_id,
-            "completion_id": made,
+            "completion_id": completion_id,
             "labeler_id": row["labeler_id"],
         }
         self._store.insert("edits", ids)
@@ -191,8 +193,8 @@ class Comparisons(Table):
     def _refuse_second_answer(self, row: Mapping[str, Any]) -> None:
         if row["supersedes"] is not None:
             old = self._store.maybe("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
-            taken = self._store.value("SELECT id FROM comparisons WHERE supersedes = ?", [row["supersedes"]])
-            if old is None or taken or old["pair_id"] != row["pair_id"]:
+            successor = self._store.value("SELECT id FROM comparisons WHERE supersedes = ?", [row["supersedes"]])
+            if old is None or successor or old["pair_id"] != row["pair_id"]:
                 raise Refused(
                     f"the answer {row['supersedes']!r} is not the current one for this pair", field="supersedes"
                 )
@@ -220,13 +222,13 @@ def _row(event: NewComparison) -> dict[str, Any]:
         "seconds": None,
         "import_id": None,
     }
-    row = {**defaults, "project_id": STANDARD_PROJECT[0], "guideline_version": 1, **event}
-    for beside in ("rationale", "aspects", "edit"):
-        row.pop(beside, None)
+    row: dict[str, Any] = {**defaults, "project_id": STANDARD_PROJECT[0], "guideline_version": 1, **event}
+    for side_table in ("rationale", "aspects", "edit"):
+        row.pop(side_table, None)
     winner = {"left": row["left_id"], "right": row["right_id"], None: None}[side]
     return row | {"late": int(row["late"]), "winner_id": winner, "margin": margin, "created_at": now()}
 
 
 def _comparison(row: Mapping[str, Any]) -> Comparison:
-    kept = {name: row[name] for name in Comparison.__dataclass_fields__}
-    return Comparison(**{**kept, "late": bool(row["late"])})
+    fields = {name: row[name] for name in Comparison.__dataclass_fields__}
+    return Comparison(**{**fields, "late": bool(row["late"])})

@@ -44,7 +44,10 @@ class Completions(Table):
         `ended` (sampled) or `model_name` (imported; `number` is then the occurrence). A given `id` is not believed.
         """
         names = dict(self._store.db.conn.execute("SELECT id, name FROM policies").fetchall())
-        rows = [_values(one if isinstance(one, Mapping) else asdict(one), names, run_id) for one in completions]
+        rows = [
+            _values(completion if isinstance(completion, Mapping) else asdict(completion), names, run_id)
+            for completion in completions
+        ]
         self._store.insert_many("completions", COLUMNS, rows)
         return [row[0] for row in rows]
 

@@ -55,7 +55,7 @@ class Demonstrations(Table):
     """Written answers and their reviews. Events: a new version supersedes, nothing changes."""
 
     def write(self, id: str, prompt_id: int, author_id: int, text: str, supersedes: str | None = None) -> bool:
-        """Record an answer; False where this id is there already: submitting twice is once.
+        """Record an answer; return False if this id exists already (the client generates it).
 
         Raises BadInput for a text that is empty, too long or cannot be stored, Refused for an id with another
         content, a prompt that never trains, a `supersedes` that is not one's own answer to this prompt that was
@@ -64,9 +64,9 @@ class Demonstrations(Table):
         text = validate_text(text, LONGEST, "text")
         with self._store.transaction():
             sql = "SELECT d.*, t.text FROM demonstrations AS d LEFT JOIN demonstration_texts AS t ON t.demonstration_id = d.id WHERE d.id = ?"
-            found = self._store.maybe(sql, [id])
-            if found:
-                if (found["prompt_id"], found["author_id"], found["text"]) != (prompt_id, author_id, text):
+            old = self._store.maybe(sql, [id])
+            if old:
+                if (old["prompt_id"], old["author_id"], old["text"]) != (prompt_id, author_id, text):
                     raise Refused(f"the answer {id!r} was recorded with other content", "Send a new id.", field="id")
                 return False
             if Prompts(self._store).get(prompt_id).split != "train":
@@ -91,17 +91,17 @@ class Demonstrations(Table):
         Those to prompts that never train do not.
         """
         if Prompts(self._store).get(prompt_id).split == "train":
-            kept = {name: comparison[name] for name in ("project_id", "guideline_version")}
+            project = {name: comparison[name] for name in ("project_id", "guideline_version")}
             row = {
                 "id": comparison["id"],
                 "prompt_id": prompt_id,
                 "author_id": comparison["labeler_id"],
                 "comparison_id": comparison["id"],
             }
-            self._insert(row | kept, text)
+            self._insert(row | project, text)
 
     def review(self, id: str, demonstration_id: str, reviewer_id: int, verdict: Verdict, reason: str = "") -> bool:
-        """Say what is to become of an answer; False where this id is there already.
+        """Accept an answer or send it back; return False if this id exists already.
 
         An accepted one is an instruction row from this commit on.
 
@@ -161,8 +161,8 @@ class Demonstrations(Table):
             AND NOT EXISTS (SELECT 1 FROM demonstrations AS d WHERE d.prompt_id = p.id)
             AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = p.id)
             AND p.hash > coalesce((SELECT hash FROM prompts WHERE id = ?), '') ORDER BY p.hash LIMIT 1"""
-        found = self._store.value(sql, [after])
-        return None if found is None else Prompts(self._store).get(found)
+        prompt_id = self._store.value(sql, [after])
+        return None if prompt_id is None else Prompts(self._store).get(prompt_id)
 
     def next_sent_back(self, author_id: int) -> SentBack | None:
         """Return the oldest of this person's answers, in a project that is open and still theirs.
@@ -212,12 +212,12 @@ class Demonstrations(Table):
             return STANDARD_PROJECT[0]
         sql = """SELECT d.project_id FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id WHERE d.id = ?1 AND d.prompt_id = ?2
             AND d.author_id = ?3 AND r.verdict = 'sent_back' AND NOT EXISTS (SELECT 1 FROM demonstrations WHERE supersedes = ?1)"""
-        found = self._store.value(sql, [superseded, prompt_id, author_id])
-        if found is None:
+        project_id = self._store.value(sql, [superseded, prompt_id, author_id])
+        if project_id is None:
             raise Refused(
                 f"the answer {superseded!r} is not yours to write anew", "Look at the page again.", field="supersedes"
             )
-        return found
+        return project_id
 
     def _projects(self, account_id: int) -> list[int]:
         return [project.id for project in Projects(self._store).open_for(Accounts(self._store).get(account_id))]

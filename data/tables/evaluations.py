@@ -1,4 +1,4 @@
-"""Evaluations: what a judge found about a policy, alone or against another; a new one stands beside the old."""
+"""Evaluations: what a judge found about a policy, alone or against another; a new one never replaces an old one."""
 
 from __future__ import annotations
 

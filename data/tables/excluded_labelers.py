@@ -1,6 +1,6 @@
 """Labelers excluded: their comparisons stay and are counted.
 
-But no preference export and no training takes them until taken in again.
+But no preference export and no training uses them until the labeler is included again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ExcludedLabeler:
 
 
 class ExcludedLabelers(Table):
-    """Append-only: setting aside and taking in are rows, the last one holds."""
+    """Append-only: excluding and including are rows; the last one holds."""
 
     def all(self) -> list[ExcludedLabeler]:
         """Return the labelers excluded now, by name."""
@@ -38,7 +38,7 @@ class ExcludedLabelers(Table):
     def exclude(self, name: str, reason: str, *, by: str) -> None:
         """Leave the labeler's comparisons out from now on.
 
-        Raises BadInput for an unknown name, an empty reason, or one who is aside.
+        Raises BadInput for an unknown name, an empty reason, or one who is excluded already.
         """
         reason = reason.strip()
         if not 0 < len(reason) <= REASON_LENGTH:
@@ -48,20 +48,22 @@ class ExcludedLabelers(Table):
         self._write(name, 1, reason, by)
 
     def include(self, name: str, reason: str = "", *, by: str) -> None:
-        """Let the labeler's comparisons count again. Raises BadInput for an unknown name, or one who is not aside."""
+        """Let the labeler's comparisons count again. Raises BadInput for an unknown name, or one who is not excluded."""
         self._write(name, 0, reason.strip()[:REASON_LENGTH], by)
 
-    def _write(self, name: str, aside: int, reason: str, by: str) -> None:
+    def _write(self, name: str, excluded: int, reason: str, by: str) -> None:
         with self._store.transaction():
             id = self._store.value("SELECT id FROM accounts WHERE name = ?", [name])
             if id is None:
                 raise BadInput(f"there is no labeler {name!r}", "See: preference-loop account list", field="name")
             if (self._store.value("SELECT 1 FROM labelers_aside WHERE labeler_id = ?", [id]) is not None) == bool(
-                aside
+                excluded
             ):
-                raise BadInput(f"{name} is {'excluded already' if aside else 'not excluded'}", field="name")
+                raise BadInput(f"{name} is {'excluded already' if excluded else 'not excluded'}", field="name")
             self._store.insert(
-                "set_asides", {"labeler_id": id, "aside": aside, "reason": reason, "actor": by, "created_at": now()}
+                "set_asides", {"labeler_id": id, "aside": excluded, "reason": reason, "actor": by, "created_at": now()}
             )
             rebuild_disputes(self._store, [id])
-            Audit(self._store).add(by, "set labeler aside" if aside else "take labeler in", labeler=id, reason=reason)
+            Audit(self._store).add(
+                by, "set labeler aside" if excluded else "take labeler in", labeler=id, reason=reason
+            )

@@ -42,24 +42,24 @@ class Form:
     def __post_init__(self) -> None:
         _check_choice("scale", self.scale, SCALES)
         _check_choice("rationale", self.rationale, RATIONALES)
-        for each in fields(self):
-            if each.type == "bool" and not isinstance(getattr(self, each.name), bool):
+        for field in fields(self):
+            if field.type == "bool" and not isinstance(getattr(self, field.name), bool):
                 raise BadInput(
-                    f"{each.name} is {getattr(self, each.name)!r}, not true or false",
+                    f"{field.name} is {getattr(self, field.name)!r}, not true or false",
                     "Give true or false.",
-                    field=each.name,
+                    field=field.name,
                 )
         _check_aspects(self.aspects)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
         """Return the verdicts that the form allows, in the order of the screen."""
-        taken = {
+        allowed = {
             *(GRADED if self.scale == "graded" else PLAIN),
             *(["tie"] if self.tie else []),
             *(["both_bad"] if self.both_bad else []),
         }
-        return tuple(verdict for verdict in VERDICTS if verdict in taken)
+        return tuple(verdict for verdict in VERDICTS if verdict in allowed)
 
     def written(self) -> str:
         """As the store keeps it: what is as by default is not named."""
@@ -74,7 +74,7 @@ class Form:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Form:
         """From names and values. Raises BadInput that names the field."""
-        known = {each.name for each in fields(cls)}
+        known = {field.name for field in fields(cls)}
         for name in values:
             if name not in known:
                 raise BadInput(f"a form has no {name!r}", f"Take one of {', '.join(sorted(known))}.", field=name)

@@ -50,18 +50,19 @@ class Gold(Table):
             raise BadInput(
                 f"{winner_id!r} cannot be the winner of pair {pair_id}", "Name one of its two answers.", field="winner"
             )
+        created_at = now()
         row = {
             "pair_id": pair_id,
             "outcome": outcome,
             "winner_id": winner_id,
             "note": note,
             "set_by": by,
-            "created_at": now(),
+            "created_at": created_at,
         }
         with self._store.transaction():
             self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id])
             self._store.insert("gold", row)
-        return GoldItem(pair_id, outcome, winner_id, note, by, row["created_at"])
+        return GoldItem(pair_id, outcome, winner_id, note, by, created_at)
 
     def set_from_comparisons(self, project_id: int, account: Account) -> int:
         """Make gold what one person says now about pairs of the project; how many pairs.
@@ -69,11 +70,11 @@ class Gold(Table):
         Repeats and withdrawn answers say nothing.
         """
         with self._store.transaction():
-            found = self._store.rows(JUDGED, [project_id, account.id])
-            for row in found:
+            answers = self._store.rows(JUDGED, [project_id, account.id])
+            for row in answers:
                 outcome = "winner" if row["winner_id"] else row["verdict"]
                 self.set(row["pair_id"], row["winner_id"], by=account.name, outcome=outcome, note=row["note"] or "")
-        return len(found)
+        return len(answers)
 
     def unset(self, pair_id: int) -> None:
         """Make a gold item an ordinary pair again. Raises BadInput if it is none.

@@ -78,7 +78,7 @@ class Imports(Table):
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Be the one who imports; what broke off earlier is mended first. Raises BadInput where another import runs."""
+        """Hold the import lock, after repairing interrupted imports. Raises BadInput if another import runs."""
         with open(self._store.home / LOCK, "w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,8 +111,8 @@ class Imports(Table):
     def reveal(self, id: int) -> None:
         """Let the pairs of an import that is done into the labelers' queue, by chunks."""
         shown = self._store.value("SELECT 1 FROM pairs WHERE import_id = ? AND purpose != 'import' LIMIT 1", [id])
-        for some in self._rowids(self._store.db, "pairs", id) if shown else ():
-            self._store.execute(REVEAL, [canonical_json(some)])
+        for rowids in self._rowids(self._store.db, "pairs", id) if shown else ():
+            self._store.execute(REVEAL, [canonical_json(rowids)])
         self._store.execute("UPDATE imports SET revealed_at = ? WHERE id = ?", [now(), id])
 
     def remove(self, id: int) -> None:
@@ -125,11 +125,11 @@ class Imports(Table):
         # UNREFERENCED asks by indexed columns what a foreign key would look for in whole tables, once for each row.
         with without_foreign_keys(connections.database()) as database:
             for table, condition in UNREFERENCED.items():
-                for some in self._rowids(database, table, id):
+                for rowids in self._rowids(database, table, id):
                     with immediate_transaction(database):
                         database.conn.execute(
                             f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?)) AND {condition}",
-                            [canonical_json(some)],
+                            [canonical_json(rowids)],
                         )
         connections.close()
         with self._store.transaction():
@@ -150,8 +150,8 @@ class Imports(Table):
     def _rowids(self, database: Database, table: str, id: int) -> Iterator[list[int]]:
         """Return the import's rows of a table, a chunk at a time; between two chunks others get their turn."""
         query = f"SELECT rowid FROM {table} WHERE import_id = ? AND rowid > ? ORDER BY rowid LIMIT {CHUNK}"
-        some = [0]
-        while some := [row[0] for row in database.conn.execute(query, [id, some[-1]])]:
+        rowids = [0]
+        while rowids := [row[0] for row in database.conn.execute(query, [id, rowids[-1]])]:
             began = time.monotonic()
-            yield some
+            yield rowids
             time.sleep(max(PAUSE, time.monotonic() - began))

@@ -25,7 +25,7 @@ JOINED = "SELECT instructions.*, prompts.split FROM instructions JOIN prompts ON
 
 
 def instruction_prompt(instruction: str, input: str = "") -> str:
-    """Return the prompt's text: the instruction, and below it the input where there is one."""
+    """Return the prompt's text: the instruction, and below it the input if there is one."""
     return f"{instruction}\n\n{input}" if input else instruction
 
 
@@ -126,5 +126,5 @@ def _values(prompt_hash: str, *, instruction: str, output: str, source: str, inp
 
 
 def _instruction(row: Mapping[str, Any]) -> Instruction:
-    kept = {name: row[name] for name in ("id", "prompt_id", "instruction", "input", "output", "source", "split")}
-    return Instruction(**kept, defects=json.loads(row["defects"]))
+    fields = {name: row[name] for name in ("id", "prompt_id", "instruction", "input", "output", "source", "split")}
+    return Instruction(**fields, defects=json.loads(row["defects"]))

@@ -40,7 +40,7 @@ class Weighting:
 
     def by_labeler(self) -> dict[int, float]:
         """Return what `data.views.preferences` takes as `weights`."""
-        return {one.labeler_id: one.weight for one in self.weights}
+        return {labeler.labeler_id: labeler.weight for labeler in self.weights}
 
 
 class LabelerWeights(Table):
@@ -51,7 +51,7 @@ class LabelerWeights(Table):
         columns = ("weighting_id", "labeler_id", "weight", "discrimination", "error", "comparisons")
         with self._store.transaction():
             id = self._store.insert("weightings", {"labels": labels, "votes": votes, "actor": by, "created_at": now()})
-            rows = [(id, one.labeler_id, one.weight, one.discrimination, one.error, one.comparisons) for one in weights]
+            rows = [(id, w.labeler_id, w.weight, w.discrimination, w.error, w.comparisons) for w in weights]
             self._store.insert_many("labeler_weights", columns, rows)
             return self.get(id)
 
@@ -61,7 +61,7 @@ class LabelerWeights(Table):
         if row is None:
             raise BadInput(f"there is no weighting {id}")
         sql = "SELECT labeler_id, weight, discrimination, error, comparisons FROM labeler_weights WHERE weighting_id = ? ORDER BY labeler_id"
-        return Weighting(**row, weights=tuple(LabelerWeight(**one) for one in self._store.rows(sql, [id])))
+        return Weighting(**row, weights=tuple(LabelerWeight(**weight) for weight in self._store.rows(sql, [id])))
 
     def newest(self) -> Weighting | None:
         """Return the last version, None if there is none."""

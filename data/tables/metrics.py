@@ -52,7 +52,7 @@ class Metrics:
             database.conn.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", rows)
 
     def series(self, run_id: int, key: str) -> list[tuple[int, float]]:
-        """(step, value) in the order of steps; NaN where no number came out."""
+        """Return (step, value) in the order of steps; NaN if the value was not a number."""
         sql = "SELECT step, value FROM metrics WHERE run_id = ? AND key = ? ORDER BY step"
         rows = self._db.conn.execute(sql, [run_id, key])
         return [(step, math.nan if value is None else value) for step, value in rows]

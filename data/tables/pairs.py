@@ -64,9 +64,9 @@ class Pairs(Table):
         ordered = [(prompt_id, min(a_id, b_id), max(a_id, b_id)) for prompt_id, a_id, b_id in pairs]
         with self._store.transaction() as database:
             database.conn.executemany(
-                INSERT, [(*one, purpose, priority, run_id, moment, import_id, project_id) for one in ordered]
+                INSERT, [(*pair, purpose, priority, run_id, moment, import_id, project_id) for pair in ordered]
             )
-            return [self._id(*one) for one in ordered]
+            return [self._id(*pair) for pair in ordered]
 
     def get(self, id: int) -> Pair:
         """Return the pair. Raises BadInput if there is none."""
@@ -103,5 +103,5 @@ class Pairs(Table):
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:
-    kept = {name: row[name] for name in Pair.__dataclass_fields__}
-    return Pair(**{**kept, "shown": bool(row["shown"])})
+    fields = {name: row[name] for name in Pair.__dataclass_fields__}
+    return Pair(**{**fields, "shown": bool(row["shown"])})

@@ -35,8 +35,8 @@ def is_process_alive(process: Identity) -> bool:
     if process.boot_id != read_boot_id():
         return False
     try:
-        found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.pid_started) < 1.0
-        return same and found.status() != psutil.STATUS_ZOMBIE
+        running = psutil.Process(process.pid)
+        same = abs(running.create_time() - process.pid_started) < 1.0
+        return same and running.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

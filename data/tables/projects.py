@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Any, Unpack
 
 from data.clock import now
 from data.errors import BadInput
@@ -12,8 +12,8 @@ from data.records import Account
 from data.sqlite.migrations import STANDARD_GUIDELINE, STANDARD_PROJECT
 from data.sqlite.table import Table
 from data.tables.forms import Form
+from data.tables.project_settings import Changes, Settings, checked_guideline, settings_row
 
-NAME_LENGTH, GUIDELINE_LENGTH, MOST_OVERLAP = 60, 100_000, 50.0
 PROJECT = """SELECT p.*, (SELECT max(version) FROM guidelines AS g WHERE g.project_id = p.id) AS guideline_version FROM projects AS p"""
 
 
@@ -46,24 +46,6 @@ class Guideline:
     created_at: str
 
 
-class Settings(TypedDict):
-    """The settings of a project beside its guideline."""
-
-    name: NotRequired[str]
-    form: NotRequired[Form]
-    overlap: NotRequired[float]
-    gold_rate: NotRequired[float]
-    repeat_rate: NotRequired[float]
-    everyone: NotRequired[bool]
-    closed: NotRequired[bool]
-
-
-class Changes(Settings):
-    """The changeable settings of a project."""
-
-    guideline: NotRequired[str]
-
-
 class Projects(Table):
     """The projects, their guidelines and their people.
 
@@ -75,8 +57,8 @@ class Projects(Table):
 
         Raises BadInput for a name that is malformed or taken, or a setting out of range.
         """
-        row = _row({"name": name, **settings})
-        text = _guideline(guideline)
+        row = settings_row({"name": name, **settings})
+        text = checked_guideline(guideline)
         with self._store.transaction():
             self._refuse_taken(row["name"], 0)
             id = self._store.insert("projects", row | {"created_at": now()})
@@ -110,8 +92,8 @@ class Projects(Table):
         Another guideline or form is a new version, which every answer names: it tells by which form an answer was
         given too.
         """
-        text = _guideline(changes.pop("guideline")) if "guideline" in changes else None
-        row = _row(changes)
+        text = checked_guideline(changes.pop("guideline")) if "guideline" in changes else None
+        row = settings_row(changes)
         with self._store.transaction():
             form, newest = self.get(id).form.written(), self.guideline(id)
             if text not in (None, newest.text) or row.get("form", form) != form:
@@ -225,34 +207,6 @@ SELECT (SELECT count(*) FROM queue WHERE project_id = ?1) AS pairs,
     (SELECT coalesce(sum(answers), 0) FROM tallies WHERE project_id = ?1) AS answers,
     (SELECT count(*) FROM tallies WHERE project_id = ?1 AND answers > 0) AS labelers
 """
-
-
-def _row(changes: Mapping[str, Any]) -> dict[str, Any]:
-    row = dict(changes)
-    if "name" in row:
-        row["name"] = row["name"].strip()
-        if not (0 < len(row["name"]) <= NAME_LENGTH and row["name"].isprintable()):
-            raise BadInput(
-                f"{row['name'][:80]!r} is no name of a project",
-                f"Give 1 to {NAME_LENGTH} printable characters.",
-                field="name",
-            )
-    if "form" in row:
-        row["form"] = row["form"].written()
-    for name, low, high in (("overlap", 1.0, MOST_OVERLAP), ("gold_rate", 0.0, 0.5), ("repeat_rate", 0.0, 0.5)):
-        if name in row and not low <= row[name] <= high:
-            raise BadInput(f"{name} {row[name]} is out of range", f"Give {low:g} to {high:g}.", field=name)
-    return {name: int(value) if isinstance(value, bool) else value for name, value in row.items()}
-
-
-def _guideline(text: str) -> str:
-    if not text.strip():
-        raise BadInput("the guideline is empty", "Say how to judge.", field="guideline")
-    if len(text) > GUIDELINE_LENGTH:
-        raise BadInput(
-            f"the guideline has {len(text)} characters", f"Write at most {GUIDELINE_LENGTH}.", field="guideline"
-        )
-    return text.strip()
 
 
 def _project(row: Mapping[str, Any]) -> Project:

@@ -1,4 +1,4 @@
-"""Rankings of 3 to 9 answers of a prompt: the task, and what people said of it, as append-only events."""
+"""Rankings of 3 to 9 answers of a prompt: the tasks, and the orders that people gave, as append-only events."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Rankings(Table):
                 self._store.insert_many(
                     "ranking_answers",
                     ("task_id", "completion_id", "prompt_id"),
-                    [(id, each, prompt_id) for each in ids],
+                    [(id, completion_id, prompt_id) for completion_id in ids],
                 )
             return self.task(self._store.value("SELECT id FROM ranking_tasks WHERE hash = ?", [hash]))
 
@@ -129,17 +129,16 @@ class Rankings(Table):
             "SELECT completion_id FROM ranking_answers WHERE task_id = ? ORDER BY completion_id", [id]
         )
         return RankingTask(
-            **{**row, "shown": bool(row["shown"])}, completion_ids=tuple(each["completion_id"] for each in answers)
+            **{**row, "shown": bool(row["shown"])}, completion_ids=tuple(answer["completion_id"] for answer in answers)
         )
 
     def record(self, **event: Unpack[NewRanking]) -> bool:
-        """Append one event; False where this id is there already.
+        """Append one event; return False if this id exists already.
 
         Raises BadInput for places that do not fit the task, Refused as comparisons do.
         """
-        row = {"late": 0, "supersedes": None, "seconds": None} | {
-            name: event[name] for name in event if name in COLUMNS
-        }
+        defaults: dict[str, Any] = {"late": 0, "supersedes": None, "seconds": None}
+        row = defaults | {name: value for name, value in event.items() if name in COLUMNS}
         places = _checked(event)
         row |= {"late": int(row["late"]), "unchanged": int(_unchanged(event["positions"], places)), "created_at": now()}
         with self._store.transaction():
@@ -147,7 +146,9 @@ class Rankings(Table):
                 return False
             self._refuse_second_answer(row)
             self._store.insert("rankings", row)
-            shown = [(row["id"], each, places[each], event["positions"].index(each) + 1) for each in places]
+            shown = [
+                (row["id"], answer, place, event["positions"].index(answer) + 1) for answer, place in places.items()
+            ]
             self._store.insert_many("ranking_places", ("ranking_id", "completion_id", "place", "position"), shown)
             if event.get("rationale"):
                 self._store.insert("ranking_rationales", {"ranking_id": row["id"], "text": event["rationale"]})
@@ -211,22 +212,10 @@ class Rankings(Table):
             "SELECT completion_id, place FROM ranking_places WHERE ranking_id = ? ORDER BY place, position", [row["id"]]
         )
         flags = {name: bool(row[name]) for name in ("unchanged", "late")}
-        return Ranking(**{**row, **flags}, places={each["completion_id"]: each["place"] for each in places})
+        return Ranking(**{**row, **flags}, places={answer["completion_id"]: answer["place"] for answer in places})
 
 
-COLUMNS = (
-    "id",
-    "assignment_id",
-    "task_id",
-    "labeler_id",
-    "verdict",
-    "late",
-    "supersedes",
-    "source",
-    "project_id",
-    "guideline_version",
-    "seconds",
-)
+COLUMNS = frozenset(NewRanking.__annotations__) - {"positions", "places", "rationale"}
 
 
 def _checked(event: NewRanking) -> dict[str, int]:
@@ -251,4 +240,4 @@ def _checked(event: NewRanking) -> dict[str, int]:
 
 
 def _unchanged(positions: Sequence[str], places: Mapping[str, int]) -> bool:
-    return bool(places) and [places[each] for each in positions] == list(range(1, len(positions) + 1))
+    return bool(places) and [places[answer] for answer in positions] == list(range(1, len(positions) + 1))

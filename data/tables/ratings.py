@@ -43,7 +43,7 @@ class Ratings(Table):
         The same one again changes nothing; another score of one's own row supersedes.
 
         Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains, an id
-        that was used, or where `may_rate` is false.
+        that was used, or if `may_rate` is false.
         """
         if score is not None and score not in range(6):
             raise BadInput(f"{score} is not a rating", "Give a whole number from 0 to 5.", field="score")
@@ -54,8 +54,8 @@ class Ratings(Table):
                     f"row {instruction_id} is of the {row.split} split and never trains",
                     "Rate the rows that are shown.",
                 )
-            found = self._store.maybe("SELECT * FROM ratings WHERE id = ?", [id])
-            if found is None:
+            old = self._store.maybe("SELECT * FROM ratings WHERE id = ?", [id])
+            if old is None:
                 if not self.may_rate(labeler_id):
                     raise Refused(
                         "rating is for people of the Standard project, while it is open",
@@ -63,9 +63,9 @@ class Ratings(Table):
                         field="project",
                     )
                 return self._insert(id, instruction_id, labeler_id, score)
-            if (found["instruction_id"], found["labeler_id"], found["score"]) != (instruction_id, labeler_id, score):
+            if (old["instruction_id"], old["labeler_id"], old["score"]) != (instruction_id, labeler_id, score):
                 raise Refused(f"the rating {id!r} says something else already", "Send a new id.")
-            return _rating(found)
+            return _rating(old)
 
     def current(self, source: Source = "all") -> list[Rating]:
         """Return the ratings that stand, oldest first, of people, of simulated raters or of all.
@@ -78,7 +78,7 @@ class Ratings(Table):
     def may_rate(self, labeler_id: int) -> bool:
         """Return whether this rater may rate: instruction rows belong to the Standard project.
 
-        Simulated raters are let in by whoever starts them.
+        The program that starts simulated raters admits them.
         """
         account = self._store.accounts.get(labeler_id)  # type: ignore[attr-defined]  # a Store at run time
         return account.simulated or any(

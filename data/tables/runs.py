@@ -2,7 +2,7 @@
 
     queued -> running -> done | failed | cancelled | lost          queued -> cancelled
 
-A `running` row names its process (pid, create time, boot); where that process is gone the run is `lost`.
+A `running` row names its process (pid, create time, boot); if that process is gone, the run is `lost`.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Tokens(Table):
         return token
 
     def find(self, token: str, kind: str | None = None) -> Account | None:
-        """Whose token it is; None where it is unknown, of another kind, expired, or its account is disabled."""
+        """Return the owner of a token; None if it is unknown, of another kind, expired, or its account is disabled."""
         sql = (
             "SELECT accounts.* FROM tokens JOIN accounts ON accounts.id = account_id WHERE hash = :hash AND NOT disabled"
             " AND (expires_at IS NULL OR expires_at > :now) AND (:kind IS NULL OR kind = :kind)"
@@ -78,7 +78,7 @@ class Tokens(Table):
         return [TokenInfo(**row) for row in self._store.rows(sql, [account_id, kind, now()])]
 
     def revoke_by_mark(self, account_id: int, kind: str, mark: str) -> None:
-        """End the account's token with that mark. Raises BadInput where there is none."""
+        """End the account's token with that mark. Raises BadInput if there is none."""
         sql = "DELETE FROM tokens WHERE account_id = ? AND kind = ? AND substr(hash, 1, 8) = ?"
         if not self._store.execute(sql, [account_id, kind, mark]):
             raise BadInput(

@@ -115,7 +115,7 @@ def stream_events(store: Store, *, project_id: int | None = None, names: bool = 
 
     Those of one project if given.
     """
-    aside = {one.labeler_id for one in store.excluded_labelers.all()}
+    excluded = {labeler.labeler_id for labeler in store.excluded_labelers.all()}
     people = {
         account.id: (account.name if names else make_pseudonym(account.id), account.simulated)
         for account in store.accounts.all()
@@ -123,11 +123,11 @@ def stream_events(store: Store, *, project_id: int | None = None, names: bool = 
     for kind, query in EVENTS.items():
         for row in store.stream(query, {"project": project_id}):
             if kind in SAID:
-                row["set_aside"] = int(row["labeler_id"] in aside)
-            yield _told(kind, row, people)
+                row["set_aside"] = int(row["labeler_id"] in excluded)
+            yield _event(kind, row, people)
 
 
-def _told(kind: str, row: dict[str, Any], people: dict[int, tuple[str, bool]]) -> dict[str, Any]:
+def _event(kind: str, row: dict[str, Any], people: dict[int, tuple[str, bool]]) -> dict[str, Any]:
     for name in JSON:
         if row.get(name):
             row[name] = json.loads(row[name])

@@ -42,29 +42,29 @@ class HeadToHead(NamedTuple):
 
 
 def head_to_head(store: Store, source: str, between: tuple[int | None, int | None] = (None, None)) -> list[HeadToHead]:
-    """Return what people ('person') or simulated labelers ('simulated') say where two policies met.
+    """Return what people ('person') or simulated labelers ('simulated') say when they compare two policies.
 
     Any two, or these.
 
     Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts,
-    which nobody is shown, counts as one tie where there is a verdict on another pair of the two policies. Both-bad
+    which nobody is shown, counts as one tie if there is a verdict on another pair of the two policies. Both-bad
     says nothing and is left out.
     """
     rows = store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})
     judged = {frozenset((row["first"], row["second"])) for row in rows if row["said"]}
-    met = [HeadToHead(*(row[name] for name in HeadToHead._fields)) for row in rows]
-    return [one for one in met if frozenset((one.first, one.second)) in judged]
+    contests = [HeadToHead(*(row[name] for name in HeadToHead._fields)) for row in rows]
+    return [pair for pair in contests if frozenset((pair.first, pair.second)) in judged]
 
 
-def mean_outcomes(met: Iterable[HeadToHead], policy_id: int, against_id: int) -> dict[int, float]:
+def mean_outcomes(contests: Iterable[HeadToHead], policy_id: int, against_id: int) -> dict[int, float]:
     """For each prompt on which the two met, how the policy fared.
 
     The mean over its comparisons of 1 won, 0.5 tie, 0 lost.
     """
     won: dict[int, float] = defaultdict(float)
     times: dict[int, int] = defaultdict(int)
-    for one in met:
-        if {one.first, one.second} == {policy_id, against_id}:
-            won[one.prompt_id] += one.won if one.first == policy_id else one.times - one.won
-            times[one.prompt_id] += one.times
+    for contest in contests:
+        if {contest.first, contest.second} == {policy_id, against_id}:
+            won[contest.prompt_id] += contest.won if contest.first == policy_id else contest.times - contest.won
+            times[contest.prompt_id] += contest.times
     return {prompt: won[prompt] / times[prompt] for prompt in won}

@@ -3,12 +3,12 @@
 By comparing them, by ranking several, by making one better.
 
 A planned repeat measures the labeler and says nothing about the answers. A gold item's is one only
-where it is asked for. A ranking says one thing about each two of its answers; how clearly, it does not say, so it
+if asked for. A ranking says one thing about each two of its answers; how clearly, it does not say, so it
 counts as clearly. All its statements together weigh as the K - 1 comparisons that would order K answers. An edit is
 better than the answer that it was made from, at the least slightly; and better than the other answer too, unless
 that one was preferred to the edited one: then by as much as the comparison says. An edit's statements together
-weigh as one comparison. A researcher's verdict on a pair stands in place of the comparisons of its two answers;
-rankings that hold both stay. Nothing is taken from a labeler who is excluded.
+weigh as one comparison. A researcher's verdict on a pair replaces the comparisons of its two answers;
+rankings that hold both stay. Excluded labelers contribute nothing.
 """
 
 from __future__ import annotations

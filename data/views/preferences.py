@@ -2,7 +2,7 @@
 
 Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad,
 withdrawn and skipped never become one. Labels of people and imported ones by default; simulated ones and gold items
-only where asked for by name. What a researcher decided about a pair stands in place of its comparisons (source
+only if asked for by name. A researcher's verdict on a pair replaces its comparisons (source
 'adjudication'), and labelers who are excluded are left out. Each row carries its prompt's split, and rows for
 training hold none of the test split.
 """
@@ -40,7 +40,7 @@ SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT 
 class PreferenceRow:
     """One current comparison as training sees it: a stood left, b right.
 
-    `label` 1 where a is better, 0.5 for a tie, 0.
+    `label` 1 if a is better, 0.5 for a tie, 0.
 
     `kind`: 'comparison', or what else it follows from: 'adjudication', 'ranking', 'edit'. Rows of one ranking or
     one answer have one `said_in`.
@@ -86,8 +86,8 @@ def preference_rows(
 
     Sources are 'person', 'import' and 'simulated'.
 
-    `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 where it is silent. Raises BadInput,
-    naming the setting that admits simulated labels, where the sources have no row in any split.
+    `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 by default. Raises BadInput,
+    naming the setting that admits simulated labels, if the sources have no row in any split.
     """
     if split is not None and split not in SPLITS:
         raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
@@ -102,11 +102,11 @@ def stream_rows(
     Raises as that does.
     """
     wanted, gold = parse_sources(source)
-    found = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
-    first = next(found, None)
+    statements = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
+    first = next(statements, None)
     if first is None:
         raise _nothing(store, wanted)
-    for row in chain((first,), found):
+    for row in chain((first,), statements):
         yield _row(row, weights or {})
 
 
@@ -125,8 +125,8 @@ def thaw_row(row: Mapping[str, Any]) -> PreferenceRow:
 
 def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
     """Count the current comparisons that researchers' decisions exclude, by reason."""
-    found = store.one(LEFT_OUT, {"sources": json.dumps(parse_sources(source)[0])})
-    return {reason: count for reason, count in found.items() if count}
+    counts = store.one(LEFT_OUT, {"sources": json.dumps(parse_sources(source)[0])})
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (the values of columns and fields have many types)
@@ -134,12 +134,12 @@ def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any
 
     Whose labels, who is excluded (by number), and whether pairs were adjudicated.
     """
-    aside = sorted(one.labeler_id for one in store.excluded_labelers.all())
+    excluded = sorted(labeler.labeler_id for labeler in store.excluded_labelers.all())
     decided = store.value("SELECT count(*) FROM current_adjudications")
     written = source if isinstance(source, str) else "+".join(source)
     return {
         "labels": written,
-        **({"set_aside": aside} if aside else {}),
+        **({"set_aside": excluded} if excluded else {}),
         **({"adjudicated": decided} if decided else {}),
         **more,
     }
@@ -148,7 +148,7 @@ def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any
 def parse_sources(source: Source) -> tuple[list[str], bool]:
     """Return the sources that are meant, and whether gold items count. Raises BadInput for a name that is none."""
     given = source.split("+") if isinstance(source, str) else list(source)
-    names = [name for each in given for name in (SOURCES if each == "all" else (each,))]
+    names = [name for part in given for name in (SOURCES if part == "all" else (part,))]
     for name in names:
         if name not in (*SOURCES, GOLD):
             raise BadInput(
@@ -169,7 +169,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
         )
     if count_excluded(store, sources):
         return BadInput(
-            "every comparison is of an excluded labeler", "Take one in again on the Labels page.", field="labels"
+            "every comparison is of an excluded labeler", "Include one again on the Labels page.", field="labels"
         )
     return BadInput(
         "there are no comparisons to learn from",

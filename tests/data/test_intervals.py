@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data import intervals
-from data.intervals import bootstrap_counts, bootstrap_mean, wilson_interval
+from data.intervals import bootstrap_counts, bootstrap_mean, bootstrap_share, wilson_interval
 
 
 def test_wilson_agrees_with_the_worked_example():
@@ -53,3 +53,11 @@ def test_resamples_come_in_blocks_and_are_those_of_one_call():
     blocks = list(intervals.multinomial_draws(50, shares, 7, 250))
     assert [len(block) for block in blocks] == [100, 100, 50]
     assert (np.concatenate(blocks) == np.random.default_rng(7).multinomial(50, shares, size=250)).all()
+
+
+def test_shares_are_weighted_by_how_often_each_outcome_occurs():
+    low, high = bootstrap_share([1.0] * 300 + [0.0] * 100)
+    reach = 1.96 * math.sqrt(0.75 * 0.25 / 400)  # normal interval of a share of 0.75 in 400 prompts
+    assert (low, high) == pytest.approx((0.75 - reach, 0.75 + reach), abs=0.01)
+    assert bootstrap_share([0.5, 1.0, 0.5, 0.0, 0.5]) == bootstrap_counts([0.0, 0.5, 1.0], [1, 3, 1])
+    assert all(math.isnan(end) for end in bootstrap_share([]))
