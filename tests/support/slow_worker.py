@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import Settings
 from data.store import Store
 from rlhf.kinds import Kind
 from rlhf.runs.worker import EXIT, work
 
 
-@dataclass(frozen=True, slots=True)
-class CountSettings:
+class CountSettings(Settings):
     """How far, and how long each number takes."""
 
     total: int = 20
@@ -29,7 +28,7 @@ class CountSettings:
 
 
 def count(context: RunContext, settings: CountSettings) -> RunResult:
-    """Counts; `fail_at` raises there, `stubborn` never looks at a cancellation."""
+    """Count to `total`; raise at `fail_at`; `stubborn` never looks at a cancellation."""
     for number in range(settings.total):
         if number == settings.fail_at:
             raise ValueError(f"cannot count past {number}")
@@ -40,7 +39,7 @@ def count(context: RunContext, settings: CountSettings) -> RunResult:
     return RunResult(produced=[], report={"counted": settings.total})
 
 
-COUNT = Kind("count", "Count", "Counts.", "tests.support.slow_worker:CountSettings", "tests.support.slow_worker:count")
+COUNT = Kind("count", "Count", "Count to a number.", "tests.support.slow_worker:CountSettings", "tests.support.slow_worker:count")
 
 
 def command(run_id: int, home: Path) -> list[str]:

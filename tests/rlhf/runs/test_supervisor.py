@@ -183,7 +183,7 @@ def test_a_full_disk_is_waited_out_and_the_end_of_a_run_is_told_then(store, monk
         return finish(runs, *args, **kwargs)
 
     monkeypatch.setattr(Runs, "finish", full_at_first)
-    monkeypatch.setattr(supervisor_module, "ROOM", 0.01)
+    monkeypatch.setattr(supervisor_module, "DISK_RETRY_SECONDS", 0.01)
     supervise(store.home, lambda run_id, home: [sys.executable, "-c", f"raise SystemExit({os.EX_IOERR})"], poll=0.01)
     ended = store.runs.get(run.id)
     assert (ended.state, len(asked)) == ("lost", 3)

@@ -134,7 +134,7 @@ def test_a_full_disk_is_one_line_with_a_remedy(
     store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     assert breaking(store, monkeypatch, problem) == "failed"
-    said = "the disk is full; what was stored before is kept. Free some space, then"
+    said = "the disk is full; rows stored before are safe. Free some space, then"
     assert store.runs.get(1).error == f"{said} start the run again"
     breaking(store, monkeypatch, problem, "checkpoint-50")
     assert store.runs.get(2).error == f"{said} go on from its checkpoint: preference-loop runs resume run2"
