@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preference Loop: people compare answers, the comparisons train a reward model, it drives PPO, the new policy answers.
 
 This file parses arguments, loads the one layer that owns the command, and turns errors into exit codes.

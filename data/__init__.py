@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The data layer: `Store` opens one home folder and owns everything in it. SQLite is imported on first use only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Helpers that the commands of all layers share."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Points in time as the store writes them: ISO 8601, UTC, microseconds, so that text order is time order."""
 
 from __future__ import annotations

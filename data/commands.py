@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of the data layer: import, export, backup, restore, store. Each handler returns the JSON document."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors that a person can mend: every floor raises these, only `app.py` turns them into exit codes."""
 
 from __future__ import annotations

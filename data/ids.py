@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ids: public ones as people read them (`p4`, `r3`, `run17`) and content hashes that make writes idempotent."""
 
 from __future__ import annotations

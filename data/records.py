@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frozen records that the store returns, one for each noun.
 
 Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are integers of this store

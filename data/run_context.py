@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The context of a run's own process.
 
 Its row, its folder, and the way to report, to be seen alive, and to be stopped.

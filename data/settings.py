@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of runs: frozen pydantic models, read from `key=value` or from JSON, all or nothing.
 
 The options that several kinds of run share (`Seed`, `Rank`, ...) are defined here, once, with their bounds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every prompt's split, once and for ever, from its normalised text alone.
 
 75 % train, 10 % validation, 15 % test. Nothing trains on test prompts; accuracy, win rates and comparisons of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The store of one home folder: `feedback.db` for what people and models said.
 
 `metrics.db` for curves of running training.

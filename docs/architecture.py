@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the architecture picture from the imports: `python -m docs.architecture` writes docs/images/architecture.svg.
 
 One band per layer, one box per package with its number of files, the highest package first. A curve joins two packages

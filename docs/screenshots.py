@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The README's pictures, taken from the running app: `python -m docs.screenshots [HOME]` writes docs/images/*.png.
 
 Without HOME it fills a fresh one in a temporary folder: some simulated labels and a short reward run, about a minute.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of the labeling layer: accounts, projects, quality of labels, simulated labelers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`preference-loop projects`: labeling projects, their people, pairs, guidelines and gold items."""
 
 from __future__ import annotations

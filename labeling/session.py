@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A labeler's session: the only way to record comparisons, for people, programs and simulated labelers.
 
 An answer names its assignment, so the item answered is the item shown. The session accepts it if the assignment belongs

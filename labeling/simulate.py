@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated labelers: they answer through `Session`, and every answer is permanently flagged as simulated.
 
 A labeler compares two answers whose rubric scores differ by d = score(left) - score(right) and perceives z = beta d + e

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reward models: the shared frozen base, training, scoring and reports. Torch is imported on first use only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """reward.json: a reward model's base, the fingerprint of that base, and the unit of its scores."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands of this floor: none of its own.
 
 `train reward` is a kind of run, with `reward.settings` as its settings.

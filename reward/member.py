@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Members: the adapters and heads that a reward model scores by, each in a PEFT folder of its own."""
 
 from __future__ import annotations

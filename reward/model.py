@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reward models: one or more LoRA adapters on the shared base.
 
 Each with a vector that reads a score off the last token.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Reward page: every reward model with the baselines of its accuracy, and a form to train one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of the training prompts, so that two reward models can learn from labels that have no prompt in common.
 
 A part is written "0-0.5": every prompt has a place in [0, 1) by the hash of its text, and belongs to the part that

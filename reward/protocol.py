@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol of rewards: `score(prompts, completions) -> rewards`."""
 
 from __future__ import annotations

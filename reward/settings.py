@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of a run that trains a reward model; importable without torch."""
 
 from __future__ import annotations

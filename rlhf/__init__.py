@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies: how they are trained, sampled and compared. Torch is imported on first use of a trainer only."""
 
 from __future__ import annotations

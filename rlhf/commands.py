@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands on models: sample, train, compare, curate, runs, supervise, tour.
 
 Each command enqueues a run and follows it with --wait.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export policies and reward models as Hugging Face folders: a PEFT adapter, or a merged model.
 
 Every folder carries the tokenizer and the chat template, so another program prompts the model in the same way.

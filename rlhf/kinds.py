@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of run: name, title, settings, code, and the checks before it starts.
 
 Settings and code are named by "module:name" and imported when needed: settings never import torch, code does.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of the kinds of run that have no package of their own; importable without torch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the starter: `python -m rlhf.starter [--tiny] [--out FOLDER] [--home FOLDER]`.
 
 It generates prompts and instruction rows. It trains the base like `train pretrain` and the adapter like `train sft`,

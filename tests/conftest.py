@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures that every test shares: a home of its own, no network, a real store, one seed."""
 
 from __future__ import annotations

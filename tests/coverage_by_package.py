@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Report branch coverage per package: `python -m tests.coverage_by_package .coverage.json`."""
 
 from __future__ import annotations

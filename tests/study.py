@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tests.study NAME`: one figure over many seeds, one JSON line per seed, resumable.
 
 Lines are appended to docs/results/NAME.jsonl (or to a folder of your choice, $STUDY_DIR); a seed that stands there already is

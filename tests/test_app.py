@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: every bad input is one line and exit status 2, and leaves the home as it was."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The house keeps its floors: imports go down only, and the process that serves pages never loads torch."""
 
 from __future__ import annotations

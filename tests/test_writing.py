@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prose and documents follow the house style: no banned paraphrase, short sentences, commands that parse."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Row and file formats of imports and exports: pure functions, row -> shape and shape -> row.
 
 `read_row` detects the format of a row by its keys, or takes the named format. No module here knows the store.

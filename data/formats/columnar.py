@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parquet files, read a few rows at a time. Rows are numbered from 1, since such a file has no lines."""
 
 from __future__ import annotations

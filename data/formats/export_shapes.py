@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export formats: the function that makes a row of a shape, and the columns of each format."""
 
 from __future__ import annotations

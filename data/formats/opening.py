@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bytes of a file, unpacked if it is gzipped. A file that cannot be read raises BadInput in one line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of a file: JSON Lines, a JSON array, JSON values, CSV or Parquet, gzipped or not.
 
 The kind of a file is detected by its content, never by its name. Rows are streamed with the line they begin on. A row

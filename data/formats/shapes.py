@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shapes: prompts, instructions, preferences, pairs and completions of any format, before they have ids."""
 
 from __future__ import annotations

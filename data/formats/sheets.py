@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CSV: a head line with names, then a row per record; cells may hold line breaks (RFC 4180).
 
 The delimiter is a comma, a tab or a semicolon.

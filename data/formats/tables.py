@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writers of row files, a few rows at a time: JSON Lines, a JSON array, CSV, Parquet; the name's ending decides.
 
 All but Parquet are gzipped if the name ends in .gz. Texts are written byte for byte, also if a spreadsheet would read

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON values of a stream without the whole file in memory: the elements of an array, or values in sequence."""
 
 from __future__ import annotations

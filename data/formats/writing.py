@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic files: each is written next to its place under another name, synced, then renamed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Diverse subsets: k-centre by farthest-point traversal, and the coverage of any subset.
 
 Greedy farthest-point traversal (Gonzalez 1985) covers every row within twice the smallest radius of k centres. Its

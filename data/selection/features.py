@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of an instruction row from its text alone: lengths, repetition, endings, copying, refusals, language."""
 
 from __future__ import annotations

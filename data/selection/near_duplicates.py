@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Near-duplicates: texts that share most word triples, by MinHash and banding (Broder 1997; Leskovec et al., 3.4).
 
 Each text is the set of its runs of three words. Two sets agree in one MinHash with a probability equal to their

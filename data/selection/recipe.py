@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choice of training rows: by quality, without near-duplicates, and as diverse as possible."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections to a SQLite file of the home.
 
 One connection a thread, the settings that keep acknowledged rows, errors in words.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A full disk, by whichever library met it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Named, additive changes of `feedback.db`, each applied once, in its own transaction.
 
 One is never edited once it has landed.

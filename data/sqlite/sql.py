@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The statements that nouns are made of: a file, this thread's connection to it, and reading and writing rows."""
 
 from __future__ import annotations

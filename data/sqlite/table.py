@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base of every table class. A table class owns its tables; no other module names them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The embedded default: a small base, an instruction-tuned adapter, prompts and instruction rows.
 
 The rubric.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The starter's tokenizer: byte-level BPE with single digits, four control tokens and a chat template."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accounts: people, simulated labelers, and authors of imported comparisons. Never deleted, only disabled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Active seconds of answers: page visible and used, measured by the page.
 
 Written once, beside the event.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Adjudications: a researcher's verdict on a pair on which people disagree, which replaces their comparisons.
 
 Append-only like comparisons: taking one back adds a row. `disputes`, the pairs that wait, is derived: triggers keep it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Assignments: an item in the hands of a labeler, what was shown, and until when it is held.
 
 Drafts of answers to them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit list: an append-only list of acts that change others' work (accounts, imports, exports, erasures)."""
 
 from __future__ import annotations

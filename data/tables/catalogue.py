@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The catalogue: prompts and instruction rows, counted by source and split.
 
 Looked through a page at a time.

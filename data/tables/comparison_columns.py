@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparisons as columns of numbers.
 
 What statistics over all of them read, a million rows in seconds and new ones at once.

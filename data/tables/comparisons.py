@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparisons: append-only events. A correction is a row that supersedes one, an undo supersedes it as 'withdrawn'."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completions: identity is the hash of everything that tells two apart.
 
 So two policies that write the same text stay two.

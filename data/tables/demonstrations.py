@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Demonstrations: answers that people write to prompts.
 
 A second person accepts one, which makes it an instruction row, or sends it back.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluations: what a judge found about a policy, alone or against another; a new one never replaces an old one."""
 
 from __future__ import annotations

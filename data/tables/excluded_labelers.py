@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelers excluded: their comparisons stay and are counted.
 
 But no preference export and no training uses them until the labeler is included again.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The verdict form of a labeling project: what its labelers may say about a pair, and what they must."""
 
 from __future__ import annotations

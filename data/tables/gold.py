@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gold items: pairs whose verdict a researcher knows.
 
 They go to every labeler, silently, and never train unless asked for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports: rows are written by chunks, each bearing its import's number.
 
 All of them count from one small write on.

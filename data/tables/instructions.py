@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instruction rows: a task with an answer to imitate. Each belongs to the prompt its instruction and input make."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One-time links by which people come in or choose a new password, and the identities that a provider vouches for."""
 
 from __future__ import annotations

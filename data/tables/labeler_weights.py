@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weightings: what each labeler's comparisons count for in training, as it was worked out at one time.
 
 Never changed, so runs can name one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Curves and sample texts of runs, in a file of their own.
 
 Training never waits on a label or the other way round.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base of policies and reward models: a row, and a folder that appears together with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of completions of one prompt, waiting to be compared. Two equal texts are a pair that nobody is shown."""
 
 from __future__ import annotations

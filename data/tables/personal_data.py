@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Personal data: everything under a person's account, for download or erasure.
 
 An erasure empties what they wrote (rationales, drafts, the authorship of edits, written answers, reasons for

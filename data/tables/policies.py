@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies: an adapter on a base each, with its parents, its data, its settings, its seed and library versions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The identity of a run's process: it survives neither a reused pid nor a restart of the machine."""
 
 from __future__ import annotations

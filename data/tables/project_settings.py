@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of a labeling project: their types, their ranges and the columns that store them."""
 
 from __future__ import annotations

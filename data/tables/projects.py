@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labeling projects: what is asked about which pairs, by which guideline, of whom, and of how many."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompts: identity is the hash of the normalised text, so importing a file twice adds nothing.
 
 The split goes with it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rankings of 3 to 9 answers of a prompt: the tasks, and the orders that people gave, as append-only events."""
 
 from __future__ import annotations

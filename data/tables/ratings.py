@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ratings of instruction rows for what they are worth to learn from, 0 to 5.
 
 Events: a correction is a row that supersedes.

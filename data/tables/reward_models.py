@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reward models: an adapter and a head on a base each, with the report of the training."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs: jobs as rows, and the only place that moves one from state to state.
 
     queued -> running -> done | failed | cancelled | lost          queued -> cancelled

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Snapshots: the rows a run trained on, frozen with their weights; the same content is the same snapshot."""
 
 from __future__ import annotations

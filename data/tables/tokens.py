@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Secrets that open a door: sessions, API tokens, the one-time first link. Only their hashes are stored."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The verdicts, in the order in which they lie under the hand, and what each says: which side won, by what margin."""
 
 from __future__ import annotations

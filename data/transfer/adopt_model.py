@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models made elsewhere, recorded as policies.
 
 A PEFT adapter is copied into the home; a whole model stays in its folder.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backup and restore: one tar file with a consistent copy of both databases and the folders of all models.
 
 A backup may run while the home is in use. SQLite copies each database at one moment (VACUUM INTO), and a model's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The data card of an exported folder: README.md as the Hugging Face hub reads it.
 
 https://huggingface.co/docs/hub/datasets-cards: a YAML header (configs, features, sizes), then text. The publisher

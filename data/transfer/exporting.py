@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export: rows of the store as files for other tools, each with its event and its source.
 
 Rows are streamed, so memory does not grow with their number. A file or folder appears whole or not at all. Labelers

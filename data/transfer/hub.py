@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uploads to the Hugging Face hub, always as a private data set. The author decides when to publish it."""
 
 from __future__ import annotations

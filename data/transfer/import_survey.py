@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Survey of files before their import: each row with its shape or the reason of its refusal, and totals."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The target of an import: the store, the import's number, and commits that leave time for other writers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imported pairs and votes: answers, pairs, and a comparison for each vote."""
 
 from __future__ import annotations

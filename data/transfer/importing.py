@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import: rows of files into the store, all or nothing, and no row twice.
 
 The files are surveyed before anything is written, so an error names the bad line and the number of good rows. The

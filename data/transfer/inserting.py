@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inserters: each writes imported shapes into the store, a chunk at a time.
 
 Written rows have the import's number and count once the import is complete.

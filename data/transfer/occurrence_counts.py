@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts of contents that do not fit into memory, in a private file that SQLite deletes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preview of files before an import: counts, first rows as stored, and duplicates. Nothing is written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress of reading files: a callback, and a bar on a terminal that rewrites one line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything that was recorded about labeling, as rows of one stream.
 
 What was shown, to whom, what they said, superseded or not.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of snapshots, split once into those to train on and those to measure by.
 
 `TrainingRows` is the only type that trainers accept. It never holds a row of a test prompt, whatever the row's own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Head to head: comparisons between answers of two policies, on test prompts alone."""
 
 from __future__ import annotations

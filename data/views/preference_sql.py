@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preference rows in SQL: comparisons, rankings and edits.
 
 By comparing them, by ranking several, by making one better.

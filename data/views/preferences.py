@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From events to training rows, in one place: one row per current comparison, never per pair.
 
 Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad,

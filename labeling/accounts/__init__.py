@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accounts: sign-in, roles, the gate in front of every route, and personal data."""

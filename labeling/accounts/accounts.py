@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accounts: names, passwords, roles, sign-in and the one-time first link.
 
 Passwords are stored as scrypt hashes (RFC 7914; n=2^14, r=8, p=5, about 16 MB each). The store issues tokens and keeps

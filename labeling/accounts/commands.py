@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`account`: create accounts, invite people, issue tokens, and hand out or erase personal data."""
 
 from __future__ import annotations

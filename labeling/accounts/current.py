@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The account that acts in the current context. Handlers ask for it here; whoever authorises a request sets it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gate: one ASGI layer around the whole app. Every request passes through it.
 
 It identifies the caller (session cookie, or Bearer token for the HTTP API) and stores the account in

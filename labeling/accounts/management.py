@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Management of people: invitations, passwords, tokens, closing, personal data. Every act is in the audit list."""
 
 from __future__ import annotations

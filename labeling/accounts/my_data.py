@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Personal data of the signed-in account: /label/you explains, /label/mine downloads, /label/erase erases."""
 
 from __future__ import annotations

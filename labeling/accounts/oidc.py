@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sign-in at an OpenID Connect provider: off unless the server starts with `--oidc FILE`.
 
 The authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0, 3.1; RFC 7636). Issuer and subject

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Presence: when this server last saw each account. It is in memory, so it is empty after a restart."""
 
 from __future__ import annotations

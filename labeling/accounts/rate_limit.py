@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rate limit: failed attempts per key, so that nobody can try thousands of passwords."""
 
 from __future__ import annotations

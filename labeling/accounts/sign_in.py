@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sign-in, sign-out, the first link and invitations: the routes that the gate answers for unknown callers."""
 
 from __future__ import annotations

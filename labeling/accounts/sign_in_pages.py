@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTML of the pages in front of the app, without scripts: sign-in, first account, invitation, personal data."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of the HTTP API, for researchers: import a body, export to one. Both use a file in the home's cache."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Queries and replies of the HTTP API. OpenAPI is generated from them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The route class of the HTTP API: limits of bodies, who may call, and one shape for every error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP API: `/api/v1` with a Bearer token, for programs. Its calls are the methods of `Session`.
 
 The gate authorises every request before it comes here. The labelers' page has requests of its own in `labeling.page`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Request bodies: read up to a limit in bytes, as files or as JSON."""
 
 from __future__ import annotations

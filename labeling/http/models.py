@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pydantic models of the answers that programs and pages send. A value has its JSON type; none is converted."""
 
 from __future__ import annotations

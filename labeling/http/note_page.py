@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A page with one message and a link to the sign-in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layout of the plain pages: sign-in, rating, writing, personal data. They work without scripts."""
 
 from __future__ import annotations

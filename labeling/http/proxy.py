@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proxy headers: the outermost layer, which settles where a request comes from before another layer reads it.
 
 It removes forwarded headers, unless our own proxy sets them; then the last value of each replaces what the connection

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of a request: account, language, paths, address, form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Responses to a request that fails: a status, and one JSON line with its remedy or a short page."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The socket of the server, and its address as text."""
 
 from __future__ import annotations

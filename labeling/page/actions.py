@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Actions of the labeler's page: each runs as the signed-in labeler and returns everything that the page shows next.
 
 A key press is one POST behind the gate and one commit; Gradio's event path takes two requests, a stream and several

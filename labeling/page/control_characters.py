@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Control characters: hidden characters and marks of direction appear as their code point and have no effect."""
 
 from __future__ import annotations

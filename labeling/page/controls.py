@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Buttons of the labeler's page: each one carries its key, its action and its value.
 
 The scripts know no key themselves.

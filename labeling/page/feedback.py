@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results of the labels so far that labelers may see: no gold items, no names, no single verdicts."""
 
 from __future__ import annotations

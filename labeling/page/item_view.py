@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Item views: an item's texts with the project's form, the draft, and the labeler's own past answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model texts as safe HTML: Markdown, and LaTeX as MathML, without scripts, requests, overlays or ids.
 
 Raw HTML in Markdown is disabled, so a tag in an answer appears as text. Pictures become their description and links

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labeler's page: one item on one screen, operated by keyboard.
 
 Gradio mounts the page and its empty frame. The server renders the regions (`actions.py`), and the scripts in `web/` put

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests of the labeler's page, and the replies that render every region of it."""
 
 from __future__ import annotations

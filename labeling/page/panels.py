@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Panels of the labeler's page: guideline, latest verdicts, keyboard shortcuts, reasons for skips and flags."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labeler's screen as HTML: the prompt or conversation, the answers, or the reason for an empty queue.
 
 Texts are escaped, formatted or highlighted only here, and reach the page as finished values. Gradio templates are not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Word differences between two answers, shown on request."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Agreement between labelers: the ceiling for every model that learns from their labels.
 
 Two labelers agree on a pair with 1 if they prefer the same answer or both call it a tie, 0 if they prefer different

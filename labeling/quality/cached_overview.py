@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cached figures on the labels: a page gets them at once, and only events that are new are read.
 
 Comparisons are cached by the store; rankings are few and are read again each time.

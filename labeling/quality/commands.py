@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`preference-loop labels`: agreement, figures of each labeler, weights, and the exclusion of labelers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Krippendorff's alpha: agreement beyond chance, for any number of labelers and with missing answers.
 
 Source of the formulas: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section D. Units with

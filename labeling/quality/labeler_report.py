@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures on each labeler's work: every share comes with its 95 % interval and the number of cases behind it."""
 
 from __future__ import annotations

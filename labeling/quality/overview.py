@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The overview of the labels of one kind of source, as the Labels page and `preference-loop labels` show it."""
 
 from __future__ import annotations

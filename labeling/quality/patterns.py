@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Vote patterns: pairs with the same counts of grades, given once with how many there are.
 
 A million pairs have a few dozen patterns, so figures and their resamples cost little. The pairs of one ranking are not

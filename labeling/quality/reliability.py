@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reliability of labelers: a Bradley-Terry model with two effects of the labeler, fitted by EM.
 
 A pair has an unknown strength d of its first answer over its second, d ~ N(0, 1). Labeler j prefers the first one with

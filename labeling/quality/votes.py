@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Votes: which labeler graded which pair how. A labeler has at most one vote on a pair.
 
 A grade runs from -3 (the pair's second answer is much better) over 0 (a tie) to 3 (the first one is much better).

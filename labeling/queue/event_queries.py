@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Queries on the events of one assignment or one labeler: the latest event, skips, counts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Group commit: labelers' actions run in order on one thread, and actions that wait together share one commit.
 
 Many writing threads would queue inside SQLite, which makes them sleep and retry. Here they queue in order, and one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Items as their labeler sees them: new ones, and past ones with the labeler's own current answer."""
 
 from __future__ import annotations

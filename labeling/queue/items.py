@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Items for labelers, their answers, and receipts."""
 
 from __future__ import annotations

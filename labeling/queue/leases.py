@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leases: who may answer which item until when, including gold items and planned repeats.
 
 An *assignment* gives one item to one labeler, with the sides (or the order) drawn for it. An item and a labeler have at

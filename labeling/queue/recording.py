@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recording of answers: the event with its sides, time and project, inside the session's transaction."""
 
 from __future__ import annotations

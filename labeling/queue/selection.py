@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Queue selection: the next pair or ranking task of a project for a labeler.
 
 Unfinished items come first, then items of higher priority. Among equals the search starts at a random place, so that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validation of answers: well-formed, and asked for by the project's form. Each refusal names the fault in one line."""
 
 from __future__ import annotations

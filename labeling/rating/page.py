@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page /label/rate: one instruction row and six points, by keyboard; a plain form that works without scripts.
 
 The form contains the row and an id generated for this showing. So submissions are idempotent, and the recorded rating

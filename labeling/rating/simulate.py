@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated raters for rows with a rubric score; their ratings are permanently flagged as simulated.
 
 A rater perceives the rubric score plus normal noise of deviation `noise` (in standard deviations of the score over the

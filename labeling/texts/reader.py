@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The language of whoever reads the page that is being written; English outside of a request."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts of all pages: one JSON catalogue per language beside this file, with the same blanks in every language.
 
 `say(language, key, **values)` fills one text. Keys are flat and sorted. Keys of the researcher's pages start with

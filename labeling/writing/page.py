@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages /label/write and /label/review: plain forms that work without scripts.
 
 A form contains the prompt or answer on the screen and an id generated for this showing, so submissions are idempotent.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LoRA adapters as folders in PEFT's format, and as one adapter stacked from two."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text to token ids and back, for one tokenizer and one model: templates, end tokens, padding.
 
 What people type is never read as a control token. With a chat template this is transformers' own

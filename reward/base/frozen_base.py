@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One frozen causal language model, and every role that is played on it as a named LoRA adapter.
 
 Policies, references, reward models and critics of a process share one `Base`: its weights are never trained, its

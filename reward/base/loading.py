@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a causal language model and its tokenizer from disk: safetensors only, no remote code, no network."""
 
 from __future__ import annotations

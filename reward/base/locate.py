@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of base models. Importable without torch."""
 
 from __future__ import annotations

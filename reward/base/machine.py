@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The machine a run works on: its memory, what of it was taken, and the libraries used, for reports and lineage."""
 
 from __future__ import annotations

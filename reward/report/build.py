@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy of a reward model on test prompts: pure arithmetic on scores, labels and, where known, gold.
 
 A comparison that people called a tie orders nothing: it counts half in `accuracy_ties_half` and in the loss, and

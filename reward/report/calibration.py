@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration of a reward model: reliability, ECE and temperature scaling, on log-odds and labels.
 
 The model says that a is preferred with probability sigmoid(d), d the score of a minus that of b. Each comparison is

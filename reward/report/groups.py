@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reward model's figures by group (how sure the labeler was, who it was, which side won) and by what it leans to."""
 
 from __future__ import annotations

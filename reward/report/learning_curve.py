@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The learning curve of a reward model: how its accuracy grew with the labels, and what more of them would bring.
 
 Each point is one training on a subset of the training comparisons, judged by the same test comparisons. The fit is

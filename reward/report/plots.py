@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plots of a reward model's report: each a figure with a title that says what it shows; empty text without data."""
 
 from __future__ import annotations

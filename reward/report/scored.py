@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labeled comparisons with a model's scores, and how a share of them is given with its interval: numpy alone."""
 
 from __future__ import annotations

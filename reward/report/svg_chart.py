@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small plot as SVG text: axes with ticks and units, lines, dots with intervals, steps and bands.
 
 Colours are the page's own, so that it follows light and dark; every series also differs in shape or dash.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reward model's report as HTML and as the rows of its table; `reward.report.plots` draws its plots."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training of reward models, from preference rows to a saved model."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The callback between a transformers Trainer and its run: progress, metrics and cancellation."""
 
 from __future__ import annotations

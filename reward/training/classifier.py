@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base as TRL's RewardTrainer wants it: a sequence-classification model with one output, on the same layers."""
 
 from __future__ import annotations

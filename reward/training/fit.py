@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One LoRA reward adapter from comparisons: the trainer on the shared base, from the start or from its checkpoint."""
 
 from __future__ import annotations

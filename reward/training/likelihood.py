@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Likelihoods of a label given the difference of two scores."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses of score differences: pure functions on (P,) float tensors, one entry per comparison.
 
 A comparison says on which side of some points a latent preference d + e fell, where d is the difference of the two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing: the layout of a batch's answers in rows.
 
 Packed behind their prompt, or each behind a copy of it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batch elements: the answers to one prompt that comparisons connect, each of them once.
 
 What was recorded about them.

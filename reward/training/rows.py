@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The comparisons of a run: frozen as a snapshot, split by prompt, and written as the token ids that were sampled."""
 
 from __future__ import annotations

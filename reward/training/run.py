@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run that trains a reward model.
 
 Freeze the comparisons, train a LoRA on the base, score the test prompts, publish.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores of labeled test comparisons, with the rubric score if the rubric knows the prompt."""
 
 from __future__ import annotations

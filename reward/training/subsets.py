@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trainings behind a learning curve: one reward model per nested subset of the labels, judged and thrown away."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRL's RewardTrainer on elements (a prompt, its answers, comparisons of them), with batches of similar length."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preflight checks of the clinic's runs: each passes or raises BadInput with the next step.
 
 See `rlhf.runs.preflight`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`preference-loop curate`: the clinic on the command line. Every verb but `simulate` enqueues a run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run kind `curate`: learn quality from ratings, choose rows by a recipe, freeze them as a snapshot.
 
 The snapshot carries its recipe and figures; the same settings and ratings give the same rows.

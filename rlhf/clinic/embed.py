@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run kind `embed`: vectors, losses, columns, near-duplicates, clusters and the map of all train rows."""
 
 from __future__ import annotations

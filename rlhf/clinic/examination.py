@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An examination: the result of an embed run, one file in the run's folder; importable without torch.
 
 An embed run can rebuild it from the store at any time, so backups leave it out.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy of the quality model: against held-out ratings, and against the rows' marked defects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plateau of a curve of win rates: the smallest number of rows that no larger number beats significantly."""
 
 from __future__ import annotations

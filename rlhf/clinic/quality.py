@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small model of quality that predicts a row's rating from few ratings.
 
 It combines three predictors: extremely randomised trees on the columns and the answer's vector; a ridge regression on

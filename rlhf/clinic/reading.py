@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model's readings of instruction rows: a vector of each instruction and answer, and the answer's losses.
 
 IFD, instruction-following difficulty (Li et al. 2023, "From Quantity to Quality"): the answer's mean loss after its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of the data clinic's runs; importable without torch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trials of instruction rows: policies that differ only in their rows, judged on the same test prompts.
 
 `quantity` trains on nested subsets and judges each against the start; `ab` trains on two snapshots and judges one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic checkpoints: a checkpoint is written as a draft, renamed when complete, and only then are older ones deleted.
 
 transformers writes into the checkpoint's own folder and deletes older ones before a subclass has added its files. A

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Communication between the processes of one run. In a run of one process every function returns its input.
 
 Each process works on its shard of a rollout and then holds the whole. All that follows (whitening, KL, order of

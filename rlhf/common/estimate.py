@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates of a run's remaining and usual time and memory; None if there is no basis for one."""
 
 from __future__ import annotations

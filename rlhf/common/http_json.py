@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON sent to a server by POST, and the JSON that it answers.
 
 A key goes only to the address that it belongs to: redirects are refused, and no message shows the key.

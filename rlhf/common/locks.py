@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Locks of a home for one server and one supervisor: advisory file locks that the kernel releases with the process."""
 
 from __future__ import annotations

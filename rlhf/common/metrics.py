@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of a policy: win rate, interval, distinct-n and collapse, as pure functions of scores and token ids.
 
 `mine` and `theirs` are scores shaped (draws, prompts): one answer of each policy per prompt and draw.

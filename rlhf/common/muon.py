@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Muon for the matrices, AdamW for the rest, as one optimizer.
 
 On the starter's shape Muon reaches a given loss in about two thirds of AdamW's steps (docs/benchmarks.md).

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation: win rates, comparisons of policies, Elo ratings."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All policies side by side against one of them: win rates, KL, reward, cost. Importable without torch."""
 
 from __future__ import annotations

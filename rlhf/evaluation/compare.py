@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run kind `compare`: judge policies against others on test prompts and store evaluations.
 
 All contests of a run share prompts, judge, seed and the draws of a common opponent.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elo ratings of policies from all comparisons among them, by the model of Bradley and Terry (1952)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Judge a policy against another on test prompts: answers, scores, win rate, KL and baselines.
 
 The judge is the rubric or a reward model. It gives each answer a score (`gold`) and, if it can, how well the answer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load a policy ready to answer: by its own weights, or by best-of-n over its parent's answers."""
 
 from __future__ import annotations

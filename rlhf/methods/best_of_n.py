@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Best-of-n: a policy draws n answers, and its answer is the one with the highest reward.
 
 It has its parent's weights and a reward of its own, and can be sampled and compared like any other policy. Its KL

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Direct preference optimisation (Rafailov et al. 2023): a LoRA policy from comparisons, by TRL's DPOTrainer.
 
 The reference is the policy it starts from: that adapter is merged into the weights, and switching the fresh LoRA off

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRL's DPOTrainer on ready token ids, with batches of similar length, on one small device."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pre-training: a causal language model from raw text, new with its own tokenizer, or continued.
 
 Documents are an endless stream. Without packing a document is a row; rows are sorted by length within a window, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text for pre-training: the generated corpus, or files read on demand. Importable without torch.
 
 Plain text has one document per line; JSON lines and Parquet have one per row, in a named column. No file is read

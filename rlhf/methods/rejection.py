@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rejection sampling: a fresh LoRA imitates the best of n answers to each prompt, by a reward.
 
 Several rounds are expert iteration: each samples from the newest policy and trains from the start again, so errors do

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run kind `sample`: draw answers of a policy to stored prompts, and make pairs for the labelers.
 
 Every answer is stored with its token ids, settings, seed and number. Sampling a prompt again continues the numbering,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Supervised fine-tuning: a LoRA adapter that imitates instruction rows, trained by TRL's SFTTrainer.
 
 Rows are token ids with labels. A prompt is encoded exactly as in sampling, and the loss counts only the answer and

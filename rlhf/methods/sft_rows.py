@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows for supervised fine-tuning: their token ids, and which of them count in the loss."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Contests: the pairs of policies that a comparison sets against each other."""
 
 from __future__ import annotations

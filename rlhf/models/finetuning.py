@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The common part of all fine-tuning: the parent merged into the weights, a fresh LoRA on them, one adapter at the end.
 
 During training the parent's adapter is part of the weights: without the fresh LoRA the model is the parent, which makes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Independence of a reward model from a policy: one that trained the policy cannot evaluate it.
 
 Importable without torch.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loading of policies: bases are loaded once per process, and each policy is an adapter on one.
 
 Importable without torch, which comes with the first base.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reward that drives a run: a reward model of the home, or an entry of its list of reward sources."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reward sources: Python functions and HTTP endpoints that give rewards, by name from the home's list.
 
 Only the command line adds entries (`--reward-source NAME=...`); pages and settings only name them. A function is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The starting policy of a training. Importable without torch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The researcher's pages. Importing them turns off gradio's own requests: its search for updates and its statistics."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Arena page: every policy against one of them on the same test prompts, by a judge and by people."""
 
 from __future__ import annotations

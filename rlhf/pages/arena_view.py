@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A comparison on the Arena page: rows, notes, plot and ranking, as plain values and HTML. Without gradio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Clinic page: examine and rate the instruction rows, choose a snapshot by a recipe, and check that it helps."""
 
 from __future__ import annotations

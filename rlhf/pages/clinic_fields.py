@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields of the Clinic page's forms, by the key of the setting that each fills."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The map of the instruction rows as SVG, and a table of its clusters. Without gradio."""
 
 from __future__ import annotations

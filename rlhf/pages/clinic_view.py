@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports of the data clinic as HTML: steps, quality, snapshots with data cards, trials, curve. Without gradio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of gradio that the researcher's pages share: events, updates, and the components that most of them have."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Data page: preview and import files, and browse prompts and instruction rows by source, split and text."""
 
 from __future__ import annotations

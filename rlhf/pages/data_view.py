@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Previews, counts and rows on the Data page, as HTML. Without gradio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Disputed pairs: labelers prefer different answers; a researcher decides, and sees their votes only on request."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A disputed pair as HTML: sides that depend on the pair alone, answers without names, votes apart. Without gradio."""
 
 from __future__ import annotations

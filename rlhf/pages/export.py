@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Export page: files of rows or events to download, and the command that exports a model."""
 
 from __future__ import annotations

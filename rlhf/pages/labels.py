@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Labels page: agreement, each labeler's figures, exclusions and weights, and the disputed pairs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the Labels page and their downloads as CSV. Numbers stay numbers: the columns sort. Without gradio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Agreement on the Labels page in words and as a matrix of labelers, as HTML. Without gradio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Loop page: the loop with its live counts, and the suggested next step."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts of the loop's stations, read from the store."""
 
 from __future__ import annotations

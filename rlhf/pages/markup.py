@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTML fragments that the researcher's pages share. Each escapes every text that it is given. Without gradio."""
 
 from __future__ import annotations

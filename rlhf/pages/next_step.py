@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The suggested next step with its reason: a pure function of the loop's counts. It states only what they show."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The People page: accounts, invitation links and API tokens. Every action names the account that it changes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Policies page: the family tree with win rates, and each policy's answers beside its parent's."""
 
 from __future__ import annotations

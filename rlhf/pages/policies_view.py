@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of the family tree, lineage and answers on the Policies page, as plain values and HTML. Without gradio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields in which the Projects page shows and changes a labeling project."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A labeling project on the Projects page: its row, fields and flags; and how the fields are saved. Without gradio."""
 
 from __future__ import annotations

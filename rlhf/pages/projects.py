@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Projects page: labeling projects with their pairs, people, guideline and form. Only the fields hold state."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The form that starts a run of one kind: its main settings, the others folded up, and what such a run needs."""
 
 from __future__ import annotations

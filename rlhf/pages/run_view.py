@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run as plain values and HTML: its row, head, curves, samples and log. Without gradio."""
 
 from __future__ import annotations

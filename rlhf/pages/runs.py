@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Runs page: start a run, see the queue and the history, follow a run while it works, cancel it, resume it."""
 
 from __future__ import annotations

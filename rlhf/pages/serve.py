@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The `serve` command: one server per home. It prints its address when it answers; runs continue without it."""
 
 from __future__ import annotations

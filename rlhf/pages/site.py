@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole site as one ASGI app: the gate around the pages /label and /train and the API /api/v1."""
 
 from __future__ import annotations

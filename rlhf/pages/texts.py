@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts of the researcher's pages: keys `train.PAGE.what` of the catalogue, in the reader's language."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The theme of the researcher's pages: one accent colour marks the next step; type and spacing give the order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The site /train: the researcher's pages behind one side bar, in the order in which data moves."""
 
 from __future__ import annotations

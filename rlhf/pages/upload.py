@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The home's `import` folder, and the route by which a browser uploads a file to it.
 
 A page never opens a path that somebody typed: it offers the regular files of this one folder and follows no link.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress of files that the server reads: one for each account, for as long as the call that reads it."""
 
 from __future__ import annotations

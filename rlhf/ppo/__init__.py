@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PPO: pure functions of (B, T) float tensors, the trainer, its settings and its run.
 
 The functions of `rlhf.ppo.arithmetic` are this package's public names. Torch is imported on first use only.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The policy and its critic as one module: log-probabilities and values, computed at answer tokens only.
 
 A row is prompt + answer, padded on the right. The state before answer token t is the hidden state of the token in front

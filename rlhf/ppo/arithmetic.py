@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic of PPO as pure functions of (B, T) float tensors; no model, no configuration.
 
 `mask` is True on real response tokens. Other entries may be NaN or infinite and change neither a result nor a gradient:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state of a PPO run beside policy, optimizer and schedule, in memory and in a checkpoint folder.
 
 `PPOState` and the critic are all of it. `ppo_state.json` is the last file of a checkpoint to be written: a folder

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rollouts of all processes: each answers and scores its shard of the prompts, then all hold the whole."""
 
 from __future__ import annotations

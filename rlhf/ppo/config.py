@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of `PPOTrainer`: transformers' TrainingArguments and what PPO adds. Sizes are checked here, once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cache of the frozen trunk, the layers below the first adapted one: their hidden states are computed once per row.
 
 Policy, reference and critic read the same rows: once each when a rollout is scored, then in every PPO epoch. If their

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The guard against over-optimisation: a second reward model, trained on other labels and never trained against.
 
 A policy that exploits the faults of its reward model gains by that model and not by one with other faults. The guard

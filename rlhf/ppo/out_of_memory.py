@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Out-of-memory errors, turned into a message that names the settings to lower."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reward that PPO maximises: scores in units of the reference, less penalties for a missing end and for length."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The adapters of a PPO run on its one base: the policy, the reference it starts as, and the critic.
 
 A critic is of one of three kinds:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One rollout: answers sampled for prompts, scored, and turned into advantages and returns.
 
 Noise and order come from counters (seed, update, ...): a rollout is a function of the weights and these numbers alone.

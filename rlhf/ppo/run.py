@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A PPO run: from a policy and a reward model in the store to a new policy in the store."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of a PPO run; importable without torch."""
 
 from __future__ import annotations

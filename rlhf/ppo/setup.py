@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of a PPO run, built and wired in one place: `build` turns a trainer's arguments into a `PPOSetup`."""
 
 from __future__ import annotations

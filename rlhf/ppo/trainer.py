@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PPO on a LoRA policy as a transformers Trainer, which brings gradient clipping, schedules, callbacks and checkpoints.
 
 The data loader only counts: it yields the number of a forward pass, and the first pass of an update makes its rollout.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training on one rollout: the loss of a forward pass, and the statistics of an update's optimizer steps."""
 
 from __future__ import annotations

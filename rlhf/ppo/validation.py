@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validation: answers to the fixed prompts, always with the same noise, and the choice of the best policy by them."""
 
 from __future__ import annotations

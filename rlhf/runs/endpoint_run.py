@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run kind `endpoint`: sample answers of a model behind an endpoint, and pair them for the labelers.
 
 It runs in the process of the command, so the API key is never stored or passed on. Each prompt's answers and pairs

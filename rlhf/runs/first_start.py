@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first start of a home: register the starter and the user's base, and sample the first pairs."""
 
 from __future__ import annotations

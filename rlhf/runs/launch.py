@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Queue a run and follow it: the one path for commands and pages."""
 
 from __future__ import annotations

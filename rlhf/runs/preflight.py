@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preflight checks: each passes or raises BadInput with the next step, before a run is queued."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The supervisor: one small process per home that starts queued runs, cancels runs and detects lost ones.
 
 A run is a row in the store and a process group. The worker writes its own end (done, failed, cancelled); the

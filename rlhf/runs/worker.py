@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run's own process: `python -m rlhf.runs.worker RUN --home DIR`.
 
 It writes the run's end: done, failed or cancelled. Its output goes to runs/RUN/log.txt.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding of many prompts with one batch: rows with a complete answer go to waiting prompts, or leave the batch.
 
 Rows never attend to each other and each has its own noise, so the composition of a batch changes no answer.

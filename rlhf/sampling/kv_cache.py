@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The key-value cache of decoding: buffers with spare room, whose rows the next prompt takes over after an answer.
 
 transformers' own cache copies all its content at every token. Attention, its masks and windows stay in transformers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client of OpenAI-compatible endpoints: prompts in, texts out. The key comes from an environment variable."""
 
 from __future__ import annotations

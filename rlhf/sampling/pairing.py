@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choice of prompts to answer, pairs of answers, and the counts that a sampling run reports; no model involved."""
 
 from __future__ import annotations

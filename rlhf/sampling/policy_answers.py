@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of a policy, and their log-probabilities under any policy on the same base.
 
 Every draw has its own stream of noise, keyed by (seed, policy, prompt, number): an answer depends neither on its batch

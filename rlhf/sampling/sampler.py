@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampling answers: token ids in, token ids out.
 
 A sample is a function of weights, prompt and uniform numbers alone. One number selects a token from the full softmax.

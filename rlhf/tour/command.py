@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `tour`: run the loop in a fresh home and report it in the terminal, as a page and as JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The document that a tour returns: the figures of its contract, from the reports of its stages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plots of a tour's report. Each is a PNG inside an HTML figure, so the page needs no other host."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tour's report for people: lines for the terminal, and one page with plots that needs no other host."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tour: the whole loop with simulated labelers in a fresh home, from sampling to a comparison."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stages of a tour. Each stage with a model is a run in its own process, timed and measured."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tests.bench [NAME]`: the short figures, or one, as one JSON line each; none takes a target for its result.
 
 Without a name all that end within half an hour on two cores, the largest at a smaller size; with a name that figure at its full size.

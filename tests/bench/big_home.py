@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`big_home`: with a million comparisons on 200,000 pairs, how long each page of the real server takes to open, and the next pair to come.
 
 Opening a page is what its handlers do when it is turned to: every look at the store that names the page, one after another.

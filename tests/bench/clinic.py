@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The data clinic's figures: quality against planted truth and public data, near-duplicates, k-centre, and curated rows against others."""
 
 from __future__ import annotations

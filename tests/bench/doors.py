@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labelers' doors without the pages, as a process that is up at once: `python -m tests.bench.doors HOME`."""
 
 from __future__ import annotations

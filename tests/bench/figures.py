@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each short figure is measured; every function gets an empty folder and gives plain values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Large files: 100,000 comparisons come in while a labeler goes on, 1,000,000 go out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`kill9`: the server is killed at random moments while labelers answer as fast as they can; nothing that they saw acknowledged may be lost.
 
 The doors alone are started (`tests.bench.doors`), since the pages only make the start slower. What was under way when the server died

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a verdict's key to the next pair on the screen, in Chromium: what a labeler waits for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelers as HTTP clients for the benchmarks of serving: one keep-alive connection each, the session's cookie, no browser."""
 
 from __future__ import annotations

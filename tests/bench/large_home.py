@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A home as large as one gets: by default 200,000 pairs and a million comparisons by fifty people.
 
     python -m tests.bench.large_home HOME [--pairs 200000] [--comparisons 1000000] [--labelers 50]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PPO against TRL 1.12's PPOTrainer: episodes per second, memory and operations, each side in a process of its own, update by update in turn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reward of a known rule against episodes, ours and TRL 1.12's, the same small model and KL price on both sides.
 
 The rule: the share of an answer's words whose number is even. Chance is one half; the policy, a random Llama, starts there.

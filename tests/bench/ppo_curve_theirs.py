@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One learning curve of TRL 1.12: `python -m tests.bench.ppo_curve_theirs BASE SEED`, TRL 1.12 first on PYTHONPATH."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our PPOTrainer on the shared world, one process: `python -m tests.bench.ppo_ours BASE CASE`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRL 1.12's PPOTrainer on the shared world, one process: `python -m tests.bench.ppo_theirs BASE CASE`, TRL 1.12 first on PYTHONPATH."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What both sides of the PPO figures share: a random Llama of 7M parameters, its words, prompts, and a step that waits for its turn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training a reward model against plain TRL RewardTrainer, on public preference data that is not part of the project.
 
 Both sides train the same LoRA with the same learning rate, schedule, precision and pairs per step on the same token ids,

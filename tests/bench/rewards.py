@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Skill of reward models by the number of labels they were trained on, with test labels enough to tell."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampling against `transformers.generate`: the same prompts, the same rows at once, answers of uneven length, in turn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`serve_load`: many labelers at once on the real server, while a run writes its metrics.
 
 Three loads, one after another on the same home: 100 labelers at one label per 2 s, 1,000 at one per 30 s, and 100 that answer as fast as

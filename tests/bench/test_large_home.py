@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The large home of the benchmarks is what the store's own calls write, and what pages count on it does not grow with it."""
 
 from __future__ import annotations

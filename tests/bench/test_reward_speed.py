@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bench of reward-model training reads its public data rightly, and says in one line what it lacks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Studies carry on where they were broken off; the figure of labels per second counts what it says; which figures `make bench` measures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pre-training and SFT in tokens per second, against plain transformers' Trainer and TRL's SFTTrainer, in turn.
 
 Both sides train the same model on the same documents or rows in the same precision, as many to a step, without gradient checkpointing;

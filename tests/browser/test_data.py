@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Data page in a real browser: a file is uploaded, looked at, imported without its bad row, and read."""
 
 from __future__ import annotations

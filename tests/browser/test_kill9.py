@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The server is killed with -9 under load.
 
 What a labeler saw acknowledged is there, once, and what was held comes back.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labeler's page in a real browser.
 
 Keys, mouse, a phone, Korean, two tabs, a cut network, a restart, hostile answers.

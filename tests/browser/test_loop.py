@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person's way through the app in a real browser.
 
 Sign in, rank ten pairs by key, see a training run finish, download.

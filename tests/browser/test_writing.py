@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing and reviewing in a real browser.
 
 Written, sent back, written anew, accepted, and there as an instruction row.

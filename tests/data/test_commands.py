@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """import, export, backup, restore and store on the command line: JSON out, one line and status 2 for bad input."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals that stand beside rates and means."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings are read by the declared type of each field, all or nothing, and every refusal says what to write instead."""
 
 from __future__ import annotations

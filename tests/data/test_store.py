@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One connection a thread, BEGIN IMMEDIATE, migrations under a lock, errors in words: how the store opens and writes."""
 
 from __future__ import annotations

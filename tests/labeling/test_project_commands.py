@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`preference-loop projects`: what it prints, what it changes, what it refuses."""
 
 from __future__ import annotations

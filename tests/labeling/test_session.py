@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The session: what a labeler may say, once, about what was on the screen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a session does with hostile or broken input: one line, and nothing lost, doubled or half-written."""
 
 from __future__ import annotations

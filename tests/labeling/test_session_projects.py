@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The session in projects: what their forms ask, their overlap, gold, repeats, holds, drafts, history, rankings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated labelers: marked, as noisy as asked, and never allowed where the formula does not reach."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tiny Llama whose weights come from numpy by name, so that two programs build the same one without exchanging it."""
 
 from __future__ import annotations

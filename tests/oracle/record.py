@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record PPO steps of TRL 1.12: PYTHONPATH=FOLDER:. python -m tests.oracle.record OUT, where FOLDER has trl 1.12.0.
 
     pip install --no-deps --target FOLDER trl==1.12.0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An ensemble of reward models: its mean, its deviation and its folder, against members that are scored one by one."""
 
 from __future__ import annotations

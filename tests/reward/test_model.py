@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reward model's folder: the same scores after reloading, from either library, and only with its own base."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page Reward: its cards, its table and its form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of the training prompts: by hash, without overlap, and independent of the split."""
 
 from __future__ import annotations

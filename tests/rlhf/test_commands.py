@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`runs list|show|cancel|resume` from the command line to the store, exit status included."""
 
 from __future__ import annotations

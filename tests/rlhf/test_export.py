@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exported policies and reward models load in transformers and PEFT, and answer as they do here."""
 
 from __future__ import annotations

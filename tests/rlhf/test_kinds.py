@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every kind of run names code that exists."""
 
 from __future__ import annotations

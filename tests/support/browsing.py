@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chromium for the tests: where it is and how it starts, and what a person does there first. The fixtures stand in
 `conftest.py`."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A store of good and bad notes with one label each, on which a tiny reward model learns in seconds."""
 
 from __future__ import annotations

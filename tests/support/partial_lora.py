@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LoRA in the upper decoder layers only, so that the layers below are a frozen trunk."""
 
 from __future__ import annotations

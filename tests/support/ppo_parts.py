@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of PPO share: a tiny base with a starting adapter, a rule for a reward, and a trainer made of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole PPO run as a program: `python -m tests.support.ppo_process FOLDER '{"updates": 2, ...}'`, alone or under
 `accelerate launch`.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The app as a person starts it: `preference-loop serve` in a process of its own, and a signed-in HTTP client."""
 
 from __future__ import annotations

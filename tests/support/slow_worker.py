@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A worker without torch for the supervisor's tests: `python tests/support/slow_worker.py RUN HOME`.
 
 The same `rlhf.runs.worker.work` as a real run's, with a kind that counts to `total` and stops between two numbers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A home to click through: prompts, a tiny random base as the only policy, readable answers in pairs, two accounts.
 
 The parts are real (store, model folder, accounts); only the answers are written here instead of sampled.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random two-layer models with a small byte-level BPE tokenizer, made from a config in the test: no download."""
 
 from __future__ import annotations

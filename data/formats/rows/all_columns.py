@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The format with every column of a comparison: two texts as shown, and the label of the left one (1, 0.5, 0)."""
 
 from __future__ import annotations

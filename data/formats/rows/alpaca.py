@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Alpaca format: instruction, input, output, text; with `chosen` and `rejected` it holds preferences.
 
 `text` is never read. Export writes it from the other three by the template of the Stanford Alpaca project.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chatbot Arena's battles: two models answer, and a visitor votes.
 
 The cleaned battles (FastChat, serve/monitor/clean_battle_data.py) hold `conversation_a` and `conversation_b` as

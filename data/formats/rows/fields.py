@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fields of an imported row, each checked. A refusal names the field and the remedy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The HH format of Anthropic's helpful and harmless data: two transcripts that differ in the last answer only.
 
 A transcript is "\n\nHuman: question\n\nAssistant: answer".

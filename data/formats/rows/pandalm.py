@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PandaLM's test set: an instruction, answers of two models, and each annotator's vote: 1, 2, or 0 for a tie."""
 
 from __future__ import annotations

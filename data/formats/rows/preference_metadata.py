@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metadata of a preference row: margin, source, labeler, models. Every format shares these keys."""
 
 from __future__ import annotations

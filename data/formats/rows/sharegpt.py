@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ShareGPT chats: `conversations`, a list of {from, value}.
 
 With `chosen` and `rejected`, as LLaMA-Factory writes them, a row holds a preference.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRL's dataset shapes: explicit (prompt, chosen, rejected) or implicit (the prompt inside both answers).
 
 Each is standard (texts) or conversational (messages): https://huggingface.co/docs/trl/dataset_formats. In the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of active seconds per comparison or ranking."""
 
 from __future__ import annotations

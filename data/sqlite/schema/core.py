@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first schema of `feedback.db`: prompts, models and the pairs made of their answers.
 
 `data.sqlite.migrations` applies it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running counts of what holds, so that no page counts a million rows; triggers keep them with each event.
 
 `comparison_counts` has the current comparisons of each source by the hour (UTC) in which they were made, those of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers that people write to prompts, and what a second person records about them.
 
 Never edited: later changes are migrations.

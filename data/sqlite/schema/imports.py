@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports: rows that come by chunks and count together.
 
 `data.sqlite.migrations` applies it; never edited, later changes are migrations.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first schema's second half: people, their verdicts, and the triggers that protect them.
 
 Events (`comparisons`, `skips`, `audit`) are append-only, and what they are about is written once; `FROZEN` says which

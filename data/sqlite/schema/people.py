@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The schema of sign-in and personal data: one-time links, identities at a provider, rules on one's own data.
 
 Never edited: later changes are migrations.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labeling projects: what people are asked, who is asked.
 
 The tables by which the next item is found at once.

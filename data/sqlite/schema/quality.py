@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The schema of label quality: verdicts on disputed pairs, excluded labelers, weights. `disputes` is derived.
 
 Nothing here changes what a labeler said. Never edited: later changes are migrations.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ratings: what people say an instruction row is worth to learn from.
 
 `data.sqlite.migrations` applies it; never edited, later changes are migrations.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attention under mixed precision on a CPU, where torch's own fused attention is at its worst.
 
 With gradients it takes seven times as long in bfloat16 as in float32 (torch 2.13, docs/benchmarks.md), while

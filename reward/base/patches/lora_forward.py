@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A LoRA layer in one matrix product: y = x (W + s B A)', with gradients for A, B and x only.
 
 PEFT computes x W' + s (x A') B' and keeps what lies between; for small ranks its time is not the arithmetic but

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Another `forward` for some modules of a model, inside a block. Relies on torch calling `forward` as an attribute."""
 
 from __future__ import annotations

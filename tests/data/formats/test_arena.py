@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files in which people judged two answers: battles with a winner, and several annotators' votes on one pair."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of every kind come out as numbered rows, and broken ones as one clear line."""
 
 from __future__ import annotations

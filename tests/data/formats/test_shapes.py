@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each format's rows become the same shapes, and the shapes become the same rows again."""
 
 from __future__ import annotations

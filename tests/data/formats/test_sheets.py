@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CSV and Parquet files come out as rows that know where they stand, their texts unchanged, and bad ones say what is wrong."""
 
 from __future__ import annotations

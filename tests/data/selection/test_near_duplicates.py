@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MinHash signatures against the library datasketch: both estimate the Jaccard similarity of the same sets."""
 
 from __future__ import annotations

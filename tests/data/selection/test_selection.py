@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choosing rows: farthest-point traversal against doing it by hand, MinHash against exact sets, columns against counting."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The starter: its corpus keeps its promises, its rubric knows good from bad, and its build runs at a tiny size."""
 
 from __future__ import annotations

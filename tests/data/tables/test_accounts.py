@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accounts and tokens: who may come in. A token is told once, only its hash is kept, and it ends."""
 
 from __future__ import annotations

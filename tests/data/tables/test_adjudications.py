@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Researchers' decisions about labels: what they change in rows and exports, and that nothing of what was said is lost."""
 
 from __future__ import annotations

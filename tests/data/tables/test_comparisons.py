@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparisons are append-only events, recorded once, about the completions and the sides that were on the screen."""
 
 from __future__ import annotations

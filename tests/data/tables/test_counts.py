@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts that triggers keep are those of the events."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies, reward models, evaluations: rows whose files appear together with them, with their lineage."""
 
 from __future__ import annotations

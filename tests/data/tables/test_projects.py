@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labeling projects, gold items, drafts and rankings as the store keeps them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prompts, instructions, completions, pairs, snapshots: identity is content, so writing twice is writing once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs move from state to state in one place; a context reports from inside a run; curves stand in a file of their own."""
 
 from __future__ import annotations

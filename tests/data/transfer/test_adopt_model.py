@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model folders made elsewhere become policies, once; what is no model is refused in words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A backup taken in use restores everything; a restore refuses a home that holds anything."""
 
 from __future__ import annotations

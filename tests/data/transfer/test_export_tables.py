@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports as tables and as folders for the hub: read back byte for byte, in little memory, and naming nobody."""
 
 from __future__ import annotations

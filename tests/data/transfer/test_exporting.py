@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports are whole, marked with their source, and read back by the tools they are for."""
 
 from __future__ import annotations

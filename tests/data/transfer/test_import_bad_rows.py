@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever file a person hands over: its good rows come in or none do, every bad one is named with line and reason, nothing is half-written."""
 
 from __future__ import annotations

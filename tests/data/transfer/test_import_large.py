@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A large import holds nobody up, and one that breaks off in the middle leaves nothing that counts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports are all or nothing, add nothing twice, and name the line that is wrong."""
 
 from __future__ import annotations

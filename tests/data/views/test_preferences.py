@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From events to training rows, and from events to win rates: what counts, on which prompts, from whom."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rankings and edits become training rows; gold items only where asked, planned repeats never."""
 
 from __future__ import annotations

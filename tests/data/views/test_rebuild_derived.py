@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The derived tables of labeling are what the events say, and older homes get them by migrating."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every route and every handler that the app registers answers as the tables in docs/security.md say."""
 
 from __future__ import annotations

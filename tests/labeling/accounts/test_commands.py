@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`account` and `simulate` from the command line to the store: what is printed, what is kept, and the exit status."""
 
 from __future__ import annotations

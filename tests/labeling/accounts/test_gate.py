@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gate: who comes in where, and what a request must look like. Real app behind it, real store, no browser."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People: they come in by a link of their own, leave at once, and get what is theirs back or erased."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sign-in at an OpenID Connect provider: a small real one on this machine, which signs and checks PKCE."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP API: the session's verbs with the same fields, through the gate."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proxy headers: which forwarded headers count, which Host is refused, and paths below a root."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page's requests: an act and what is shown next in one answer, for the one who asks, in their language."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Formatted texts: they look like what was written, and hold nothing that acts, loads, covers or takes another's id."""
 
 from __future__ import annotations

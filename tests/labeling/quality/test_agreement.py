@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Agreement between votes: against the definition written out, by groups, and with its intervals."""
 
 from __future__ import annotations

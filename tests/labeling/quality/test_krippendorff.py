@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Krippendorff's alpha against the values that he published, and against the definition written out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of the Labels page and of `preference-loop labels`, worked out by hand on a few comparisons."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model of labelers recovers those whose reliability is known, and knows what it does not know."""
 
 from __future__ import annotations

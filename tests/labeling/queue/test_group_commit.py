@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The group_commit.
 
 Acts in order, one commit for those that wait together, and nothing acknowledged that is not kept.

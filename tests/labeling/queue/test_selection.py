@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The queue: who gets which pair, in what order, and why there may be none."""
 
 from __future__ import annotations

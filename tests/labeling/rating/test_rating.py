@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rating instruction rows: recorded once, corrected by superseding, never of test prompts.
 
 The page, and simulated raters.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The catalogues.
 
 The same blanks in every language, sorted keys, a fallback to English, no unknown and no unused key.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers that people write.
 
 Recorded once, read by a second person, and only then instruction rows that know where they come from.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shared base: encoding without injection, padding without harm, adapters without side effects."""
 
 from __future__ import annotations

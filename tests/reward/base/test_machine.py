@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports say how much memory a run took and which libraries it used."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic of a reward model's report, on numbers that can be checked by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reliability, ECE and temperature scaling on log-odds whose probabilities can be read off."""
 
 from __future__ import annotations

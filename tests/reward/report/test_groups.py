@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy by group, and what a reward model leans to, on answers whose features can be seen."""
 
 from __future__ import annotations

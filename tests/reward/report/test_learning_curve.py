@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The learning curve: nested subsets, the power law, and a forecast that is silent where nothing can be told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One training of a reward model, on the shared base: what it is fed, its loss, what it leaves behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses of score differences against numpy, and the limits between grades that are learned with them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers packed behind their prompt have the scores that they have alone; models that cannot do it are found out."""
 
 from __future__ import annotations

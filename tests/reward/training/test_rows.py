@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From comparisons to batch elements: ids, cuts at the context, answers that comparisons connect, batches."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole run that trains a reward model: real store, real TRL trainer, random two-layer base."""
 
 from __future__ import annotations

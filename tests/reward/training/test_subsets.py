@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The learning curve of a real run: real store and trainer, a random two-layer base, a few steps each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The data clinic on a tiny model: what reading finds against a hand computation, quality from ratings, recipes that keep their lineage."""
 
 from __future__ import annotations

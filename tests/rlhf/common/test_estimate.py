@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Remaining time is honest: from the run's own rate, and silent where there is none."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All policies side by side: what is shown is what was found, a partial judge is named, and verdicts become strengths."""
 
 from __future__ import annotations

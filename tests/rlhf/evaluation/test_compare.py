@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparing policies: a run on a tiny random base, with a judge whose gold can be worked out on the page."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Strengths of policies against the Bradley-Terry fit of the library choix."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words used in figures mean what the design says, on numbers small enough to do by hand."""
 
 from __future__ import annotations

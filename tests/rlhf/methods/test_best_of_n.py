@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Best of n: the bound on its KL against enumerated distributions, the choice itself, and the policy in the store."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DPO: the loss by hand, the start as reference, sampled ids, test prompts that only measure, and a stopped run that goes on exactly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pre-training: the loss falls, a stopped run goes on exactly, and the base lives under the home and moves with it."""
 
 from __future__ import annotations

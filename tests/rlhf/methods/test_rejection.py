@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rejection sampling: what is imitated is the best that was sampled, on train prompts, round by round, and exactly so after a stop."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sampling run on a tiny random base: what it stores, which pairs it makes, whom it asks first, what it refuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Supervised fine-tuning: the answer alone is learned, the parent's adapter is kept, a stopped run goes on exactly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rewards from elsewhere: functions and endpoints, only from the list, and a clear word where one does not do its
 part."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Clinic page: texts never become markup, each empty state names its step, figures are those of the reports."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Data page: files come from one folder, are previewed before an import, and every row can be read as text."""
 
 from __future__ import annotations

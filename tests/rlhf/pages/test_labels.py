@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Labels page: its figures and texts, the disputed pairs, and the audit of a researcher's actions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The suggested next step follows the loop, and its reason states only what the counts show."""
 
 from __future__ import annotations

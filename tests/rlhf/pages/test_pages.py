@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The researcher's pages: texts never become markup, families stand together, counts are those of the store."""
 
 from __future__ import annotations

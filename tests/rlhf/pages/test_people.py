@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The People page: every action happens, and an erasure only after the right name was typed."""
 
 from __future__ import annotations

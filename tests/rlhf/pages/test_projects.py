@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The researcher's page of labeling projects: what it shows, saves and refuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts of the researcher's pages: every key that a page names is in the English catalogue."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pure functions of PPO against values worked out by hand and against numpy in float64."""
 
 from __future__ import annotations

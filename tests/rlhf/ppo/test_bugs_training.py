@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What went wrong in other PPO trainers while they trained, one test each. docs/ppo-checks.md lists the reports by
 number."""
 

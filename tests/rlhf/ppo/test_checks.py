@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Known traps of PPO on language models, one test each: rows, sampling, masks and advantages. docs/ppo-checks.md lists
 them by number."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/ppo-checks.md lists every check and every report once, and the tests it names exist and carry the number."""
 
 from __future__ import annotations

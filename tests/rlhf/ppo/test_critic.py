@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The critic by its setting: a head on the policy's trunk, an adapter of its own, or one that starts as the reward
 model."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frozen trunk is computed once: the same numbers as without, and only where nothing below the adapters can
 change."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The guard's rule, worked out by hand: when a fall is more than noise, and when a run is over-optimising."""
 
 from __future__ import annotations

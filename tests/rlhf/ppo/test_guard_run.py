@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The guard in a run: it chooses the policy that is kept, ends the run, and goes on from a checkpoint as if nothing
 had been."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting of PPO that others' trainers know does here what it says, all the way through an update; what cannot
 work is refused by name."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole PPO steps against those of another trainer, TRL 1.12's PPOTrainer: the same model, prompts, answers and scores.
 
 TRL 1.12 is no dependency: `tests/oracle/trl112.safetensors` holds what it computed (`tests/oracle/record.py` made it).

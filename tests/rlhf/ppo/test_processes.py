@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PPO in several processes is PPO in one: two of them under `accelerate launch`, on CPUs, talking by gloo on this
 machine."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every pure function of `rlhf.ppo.arithmetic` beside a float64 reference in numpy that is written here, token by
 token, from the paper's formula."""
 

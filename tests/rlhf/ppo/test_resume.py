@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run that was stopped, or killed, and resumed ends with the very bits of one that was never stopped."""
 
 from __future__ import annotations

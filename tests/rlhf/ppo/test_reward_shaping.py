@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What judges may do wrong is told before a weight moves, and who reads ids reads the sampled ones."""
 
 from __future__ import annotations

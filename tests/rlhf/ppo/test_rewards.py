@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the reward of a PPO run may come from, and who may watch it: from the settings to the run's report."""
 
 from __future__ import annotations

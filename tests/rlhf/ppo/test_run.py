@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A PPO run from the store to the store: train prompts in, the best policy out, cancelled and resumed in between."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configuration is frozen, the parts are wired apart from the trainer, and a checkpoint holds exactly the state."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The PPO trainer as a whole: it learns, stops, keeps the best, and refuses what cannot work."""
 
 from __future__ import annotations

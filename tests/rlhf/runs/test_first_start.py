@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a first start puts into a home: the starter, a base of one's own, and that base's chat template."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run needs is looked at before it is queued: a refusal is one line, names the value and the remedy, and leaves no run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The supervisor with real processes: whatever dies, a run ends with a true word in its row."""
 
 from __future__ import annotations

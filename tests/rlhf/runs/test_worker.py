@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run's own process, as the supervisor starts it: its log holds what the run says, and nothing that libraries say to each other."""
 
 from __future__ import annotations

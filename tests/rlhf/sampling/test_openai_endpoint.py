@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampling from an endpoint, against a real HTTP server that speaks the protocol: what is sent, kept, refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampling: a function of weights, prompt and noise alone, from the full softmax, ending where an end is drawn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole tour on a tiny random base, every stage in this process; its report; and one stage in a process of its own."""
 
 from __future__ import annotations

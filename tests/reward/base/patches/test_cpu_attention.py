@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Under mixed precision on a CPU short rows are attended to by plain products, longer ones in float32; else attention is the model's own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A LoRA layer in one matrix product: the same numbers and gradients as PEFT's, and PEFT's own way where it has to stay."""
 
 from __future__ import annotations

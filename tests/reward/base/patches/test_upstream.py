@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Canaries: each test fails as soon as a new version of torch, transformers or PEFT changes what a patch relies on."""
 
 from __future__ import annotations
