@@ -14,6 +14,7 @@ from data.cli import open_store
 from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Account
+from data.sqlite.migrations import STANDARD_GUIDELINE
 from data.store import Store
 from data.tables.forms import parse_form
 from data.tables.project_settings import GUIDELINE_LENGTH
@@ -149,9 +150,9 @@ def cmd_show(args: argparse.Namespace) -> dict:
 def cmd_add(args: argparse.Namespace) -> dict:
     """Create a project. Raises BadInput for an invalid setting."""
     store = open_store(args)
-    guideline = {"guideline": read_guideline(args.guideline)} if args.guideline else {}
+    guideline = read_guideline(args.guideline) if args.guideline else STANDARD_GUIDELINE
     with store.transaction():
-        project = store.projects.add(args.project, **guideline, form=parse_form(args.form), **changes(args))
+        project = store.projects.add(args.project, guideline, form=parse_form(args.form), **changes(args))
         store.audit.add(ACTOR, "project added", project=project.name)
     return with_people(store, project)
 
