@@ -1,35 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands on models: sample, train, compare, curate, runs, supervise, tour.
 
-Each command enqueues a run and follows it with --wait.
+`sample`, `train`, `compare` and `curate` queue a run and return; with --wait they follow it to its end.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
-from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
-from data.ids import RUN, parse_id
-from data.records import Run
-from data.store import Store
 from rlhf.clinic.commands import register_curate
 from rlhf.kinds import KINDS, TRAININGS
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
-from rlhf.runs import supervisor
+from rlhf.runs.commands import (
+    BY,
+    add_runs_arguments,
+    cmd_runs,
+    cmd_supervise,
+    render_outcome,
+    render_runs,
+    wait_for,
+)
 from rlhf.runs.endpoint_run import sample_endpoint
-from rlhf.runs.launch import follow, launch, resume, run_document
+from rlhf.runs.launch import launch, run_document
 from rlhf.sampling.openai_endpoint import KEY
 
-BY = "command line"
-LONG = ("gold_draws", "examples")
+LONG_FIELDS = ("gold_draws", "examples")
 """Parts of an evaluation that are stored and not printed."""
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa: ANN401 (argparse's type is private)
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     """Add these commands; each handler returns the JSON document."""
 
     def add(name: str, text: str, run: Callable, render: Callable | None = None) -> argparse.ArgumentParser:
@@ -65,20 +67,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
     compare.add_argument("--against", default="", help="policy to compare with (default: the parent of each)")
     _add_run_options(compare)
     register_curate(subparsers, common, _start, _add_run_options, render_outcome)
-    runs = add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs)
-    runs.add_argument(
-        "action",
-        nargs="?",
-        choices=("list", "show", "cancel", "resume"),
-        default="list",
-        help="list all runs, or show, cancel or resume the run ID (default %(default)s)",
-    )
-    runs.add_argument("id", nargs="?", metavar="ID", help="the run to show, cancel or resume, such as run17")
-    runs.add_argument(
-        "--wait",
-        action="store_true",
-        help="with resume: wait for the end of the run; Ctrl-C stops only the waiting (default: do not wait)",
-    )
+    add_runs_arguments(add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs))
     add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
     tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
@@ -93,13 +82,13 @@ def cmd_sample(args: argparse.Namespace) -> dict:
 
 
 def _sample_endpoint(args: argparse.Namespace) -> dict:
-    """Sample from an endpoint in this process, which alone knows the API key."""
+    """Sample from an endpoint in this process, so that no other process gets the API key."""
     if args.policy or args.against:
-        other = args.policy or args.against
+        option = "policy" if args.policy else "against"
         raise BadInput(
-            f"both {other} and an endpoint are given",
+            f"--{option} {args.policy or args.against} and an endpoint exclude each other",
             "Give only one of them.",
-            field="policy" if args.policy else "against",
+            field=option,
         )
     given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
     return run_document(
@@ -120,53 +109,18 @@ def cmd_compare(args: argparse.Namespace) -> dict:
 
 def render_compared(document: dict) -> str:
     """Return one line about the run, and with --wait a line per policy."""
-    return "\n".join([render_outcome(document), *map(_compared, document.get("evaluations", []))])
+    return "\n".join([render_outcome(document), *map(_evaluation_line, document.get("evaluations", []))])
 
 
-def _compared(found: dict) -> str:
-    rate, low, high = (f"{100 * share:.1f}" for share in (found["win_rate"], *found["win_rate_ci"]))
-    far = "unknown" if found["kl"] is None else f"{'at most ' if found.get('kl_bound') else ''}{found['kl']:.2f} nats"
-    reward = f", reward {found['reward_start']:.2f} -> {found['reward_end']:.2f}" if "reward_end" in found else ""
-    partial = f"  (not independent: {found['judge_partial']})" if found.get("judge_partial") else ""
+def _evaluation_line(report: dict) -> str:
+    rate, low, high = (f"{100 * share:.1f}" for share in (report["win_rate"], *report["win_rate_ci"]))
+    kl = "unknown" if report["kl"] is None else f"{'at most ' if report.get('kl_bound') else ''}{report['kl']:.2f} nats"
+    reward = f", reward {report['reward_start']:.2f} -> {report['reward_end']:.2f}" if "reward_end" in report else ""
+    partial = f"  (not independent: {report['judge_partial']})" if report.get("judge_partial") else ""
     return (
-        f"  {found['policy']} wins {rate} % ({low} to {high}) against {found['against']} by {found['judge']},"
-        f" KL {far}{reward}, {found['length_end']:.0f} tokens, distinct-2 {found['distinct_2_end']:.2f}{partial}"
+        f"  {report['policy']} wins {rate} % ({low} to {high}) against {report['against']} by {report['judge']},"
+        f" KL {kl}{reward}, {report['length_end']:.0f} tokens, distinct-2 {report['distinct_2_end']:.2f}{partial}"
     )
-
-
-def cmd_runs(args: argparse.Namespace) -> dict:
-    """List the runs, or show, cancel or resume one."""
-    store = open_store(args)
-    if args.action != "list" and args.id is None:
-        raise BadInput(
-            f"no run to {args.action} is named", f"Name one: preference-loop runs {args.action} run17", field="id"
-        )
-    if args.action == "list":
-        return {
-            "runs": [run_document(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.all()]
-        }
-    run_id = parse_id(args.id, RUN)
-    if args.action == "resume":
-        run = resume(store, run_id, by=BY)
-        return run_document(_wait(store, run) if args.wait else run)
-    if args.action == "cancel":
-        store.runs.request_cancel(run_id)
-        supervisor.ensure(store.home)
-    run = store.runs.get(run_id)
-    detail = {
-        "kind": run.kind,
-        "settings": run.settings,
-        "report": run.report,
-        "done": run.done,
-        "total": run.total,
-        "note": run.note,
-    }
-    return {"runs": [run_document(run) | detail]}
-
-
-def cmd_supervise(args: argparse.Namespace) -> None:
-    """Watch this home until nothing is queued or running and no server holds it."""
-    supervisor.supervise(open_store(args).home)
 
 
 def cmd_tour(args: argparse.Namespace) -> dict:
@@ -207,53 +161,14 @@ def _add_tour_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
+    """Queue a run with the given settings and those of --set; with --wait follow it to its end."""
     store = open_store(args)
     settings = [f"{key}={value}" for key, value in given.items() if value != ""] + args.set
     run = launch(store, kind, settings, by=BY)
     if args.wait:
-        run = _wait(store, run)
-    shown = [
-        {name: value for name, value in one.items() if name not in LONG} for one in run.report.get("evaluations", [])
+        run = wait_for(store, run)
+    evaluations = [
+        {name: value for name, value in report.items() if name not in LONG_FIELDS}
+        for report in run.report.get("evaluations", [])
     ]
-    return run_document(run) | ({"evaluations": shown} if shown else {})
-
-
-def _wait(store: Store, run: Run) -> Run:
-    """Follow the run; Ctrl-C stops the waiting, never the run."""
-    try:
-        return follow(store, run.id, _progress_line())
-    except KeyboardInterrupt:
-        print(f"\n{run.public} continues. See it with: preference-loop runs show {run.public}", file=sys.stderr)
-        return store.runs.get(run.id)
-
-
-def _progress_line() -> Callable[[Run], None]:
-    """Return a watcher that prints the run's progress to stderr whenever it changes."""
-    last = [""]
-
-    def show(run: Run) -> None:
-        share = f" {run.done}/{run.total}" if run.total else ""
-        line = f"{run.public} {run.kind} {run.state}{share} {run.note}".rstrip()
-        if line != last[0]:
-            print(line, file=sys.stderr, flush=True)
-            last[0] = line
-
-    return show
-
-
-def render_outcome(document: dict) -> str:
-    """Return one line about a run."""
-    made = f": {', '.join(document['produced'])}" if document["produced"] else ""
-    why = f": {document['error']}" if document.get("error") else ""
-    return f"{document['run']} {document['status']}{made}{why}"
-
-
-def render_runs(document: dict) -> str:
-    """Return a line per run; for one run its settings as well."""
-    if "runs" not in document:
-        return render_outcome(document)
-    lines = [f"{render_outcome(run)}  ({run['kind']})" for run in document["runs"]]
-    if len(document["runs"]) == 1 and "settings" in document["runs"][0]:
-        run = document["runs"][0]
-        lines += [f"  {key} = {value}" for key, value in run["settings"].items()]
-    return "\n".join(lines) or "no runs yet"
+    return run_document(run) | ({"evaluations": evaluations} if evaluations else {})

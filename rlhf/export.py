@@ -10,7 +10,6 @@ import json
 import shutil
 from pathlib import Path
 
-import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -42,6 +41,7 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
     """
     policy = choose_start(store, str(policy_id))
     adapter = adapter_folder(store, policy) if policy.adapter else None
+    tokenizer: PreTrainedTokenizerBase
     with atomic_folder(out, force=force) as part:
         if adapter and not merge:
             _copy_adapter(adapter, part, policy.base)
@@ -99,7 +99,7 @@ def _merged(model: PreTrainedModel, adapter: Path | None) -> PreTrainedModel:
     """Return the model with the adapter added to its weights, in float32: bfloat16 rounds small updates away."""
     if adapter is None:
         return model
-    return PeftModel.from_pretrained(model.to(torch.float32), str(adapter)).merge_and_unload()
+    return PeftModel.from_pretrained(model.float(), str(adapter)).merge_and_unload()
 
 
 def _copy_adapter(adapter: Path, out: Path, base: str) -> None:

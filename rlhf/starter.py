@@ -109,10 +109,15 @@ def _samples(store: Store, out: Path) -> list[dict]:
         Prompt(number, row["prompt"], None, "test", "starter", row["family"], row["facts"])
         for number, row in enumerate(rows)
     ]
-    answers = sampler.draw([DrawRequest(p.id, sampler.encode(p), 0) for p in prompts], SamplingLimits(80, 16), SEED)
+    requests = [DrawRequest(prompt.id, sampler.encode(prompt), 0) for prompt in prompts]
+    answers = sampler.draw(requests, SamplingLimits(max_new_tokens=80, batch_size=16), SEED)
     return [
-        {"prompt": p.text, "answer": a.text, "gold": round(starter.gold(p.facts, a.text, a.ended), 2)}
-        for p, a in zip(prompts, answers, strict=True)
+        {
+            "prompt": row["prompt"],
+            "answer": answer.text,
+            "gold": round(starter.gold(row["facts"], answer.text, answer.ended), 2),
+        }
+        for row, answer in zip(rows, answers, strict=True)
     ]
 
 

@@ -201,7 +201,7 @@ def test_an_unknown_source_of_prompts_queues_nothing(capsys, unwatched):
 @pytest.mark.parametrize("action", ["show", "cancel", "resume"])
 def test_an_action_on_no_run_is_one_line(capsys, unwatched, action):
     assert app.main(["runs", action, "--home", str(unwatched.home)]) == 2
-    assert f"no run to {action} is named" in one_line(capsys)
+    assert f"runs {action} needs a run" in one_line(capsys)
 
 
 def test_a_run_is_listed_shown_and_cancelled(capsys, unwatched):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
 
 from data.cli import open_store
 from labeling.rating.simulate import NOISE, simulate_ratings
@@ -16,7 +15,7 @@ SIMULATE = "Generate simulated ratings of the starter's rows (permanently marked
 
 
 def register_curate(
-    subparsers: Any,  # noqa: ANN401 (argparse's type is private)
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
     common: argparse.ArgumentParser,
     start: Start,
     add_run_options: Callable,

@@ -20,6 +20,7 @@ from data.selection.centres import coverage
 from data.selection.recipe import Selection, choose_rows
 from data.settings import as_dict
 from data.store import Store
+from data.tables.ratings import Source as RatingSource
 from rlhf.clinic.examination import Examination, examination_path, find_examination
 from rlhf.clinic.findings import rater_agreement_by_source, score_against_defects, score_against_ratings
 from rlhf.clinic.quality import READERS, QualityFeatures, RatedRows, fit_quality_model
@@ -96,7 +97,7 @@ def default_name(settings: CurateSettings, rows: int) -> str:
 
 
 def rated_rows(
-    store: Store, source: str, examination: Examination, rows: Sequence[Instruction]
+    store: Store, source: RatingSource, examination: Examination, rows: Sequence[Instruction]
 ) -> tuple[RatedRows, list[list[SourcedScore]], str]:
     """Return the examined rows with ratings, every score by row, and a hash of the ratings for lineage."""
     ratings = store.ratings.current(source)
@@ -104,13 +105,13 @@ def rated_rows(
     scores: dict[int, list[SourcedScore]] = defaultdict(list)
     for rating in ratings:
         if rating.instruction_id in places:
+            assert rating.score is not None, "current ratings have a score"
             scores[places[rating.instruction_id]].append((rating.source, rating.score))
-    found = sorted(scores)
-    means = np.array([np.mean([score for _, score in scores[place]]) for place in found], dtype=float)
-    rated = RatedRows(
-        quality_features(examination, rows).at(found), means, np.array([rows[place].prompt_id for place in found])
-    )
-    return rated, [scores[place] for place in found], content_hash([rating.id for rating in ratings])[:16]
+    rated_places = sorted(scores)
+    means = np.array([np.mean([score for _, score in scores[place]]) for place in rated_places], dtype=float)
+    features = quality_features(examination, rows).at(np.array(rated_places, dtype=int))
+    rated = RatedRows(features, means, np.array([rows[place].prompt_id for place in rated_places]))
+    return rated, [scores[place] for place in rated_places], content_hash([rating.id for rating in ratings])[:16]
 
 
 def quality_features(examination: Examination, rows: Sequence[Instruction]) -> QualityFeatures:
@@ -188,11 +189,14 @@ def _share(clusters: np.ndarray) -> dict[str, int]:
 def _best_and_worst(points: np.ndarray, rows: Sequence[Instruction]) -> dict:
     order = np.argsort(-points, kind="stable")
 
-    def told(places: Sequence[int]) -> list[dict]:
-        shown = [(rows[at], round(float(points[at]), 2)) for at in places]
-        return [
-            {"id": row.id, "points": worth, "task": f"{row.instruction} {row.input}".strip(), "answer": row.output}
-            for row, worth in shown
-        ]
+    def described(place: int) -> dict[str, str | float]:
+        row = rows[place]
+        return {
+            "id": row.id,
+            "points": round(float(points[place]), 2),
+            "task": f"{row.instruction} {row.input}".strip(),
+            "answer": row.output,
+        }
 
-    return {"best": told(order[:SHOWN]), "worst": told(order[::-1][:SHOWN])}
+    places: list[int] = order.tolist()
+    return {"best": list(map(described, places[:SHOWN])), "worst": list(map(described, places[::-1][:SHOWN]))}

@@ -26,7 +26,7 @@ from data.views.frozen_rows import InstructionRow, TrainingRows, load_instructio
 from rlhf.clinic.plateau import plateau_start
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
 from rlhf.common.metrics import win_outcomes
-from rlhf.evaluation.compare import Tournament
+from rlhf.evaluation.tournament import Tournament
 from rlhf.methods.sft import train
 from rlhf.methods.sft_rows import load_train_rows, tokenize_rows
 from rlhf.models.finetuning import publish_policy
@@ -52,7 +52,9 @@ class Stage(RunContext):
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Report steps of all trainings as one sequence."""
-        self.whole.progress(self.number * total + done, self.of * total + 1, self.note)  # the judging is still to come
+        self.whole.progress(
+            self.number * total + done, self.of * total + 1, self.note
+        )  # one step more: the judging follows
 
     def metric(self, step: int, **values: float) -> None:
         """Add the loss to the run's curves under this training's name."""
@@ -88,13 +90,13 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         }
         for count, policy, report in zip(counts, policies, reports, strict=True)
     ]
-    found = {
+    report = {
         "against": start.public,
         "steps": settings.steps,
         "curve": curve,
         "flat_from": plateau_start(outcomes, settings.seed),
     }
-    return RunResult(_made(context, policies), found)
+    return RunResult(_trained_here(context, policies), report)
 
 
 def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
@@ -102,7 +104,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
     store = context.store
     named = {"A": settings.a, "B": settings.b}
     sets = {
-        name: store.snapshots.get(id) if id else _frozen(store, _instruction_rows(store, ""), {"split": "train"})
+        name: store.snapshots.get(id) if id else _frozen(store, list(_instruction_rows(store, "")), {"split": "train"})
         for name, id in named.items()
     }
     first, second = _train_all(context, settings, choose_first_policy(store, settings.from_), sets)
@@ -117,7 +119,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
         }
         for (name, frozen), policy in zip(sets.items(), (first, second), strict=True)
     }
-    kept = (
+    copied = (
         "win_rate",
         "win_rate_ci",
         "win_rate_noisy",
@@ -129,8 +131,8 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
         "examples",
     )
     return RunResult(
-        _made(context, [first, second]),
-        {"steps": settings.steps, **sides, **{key: report[key] for key in kept if key in report}},
+        _trained_here(context, [first, second]),
+        {"steps": settings.steps, **sides, **{key: report[key] for key in copied if key in report}},
     )
 
 
@@ -143,7 +145,7 @@ def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[st
     return store.snapshots.freeze("instructions", rows, filters, name)
 
 
-def _made(context: RunContext, policies: Sequence[Policy]) -> list[str]:
+def _trained_here(context: RunContext, policies: Sequence[Policy]) -> list[str]:
     """Return the policies that this run trained."""
     return [policy.public for policy in policies if policy.run_id == context.run.id]
 
@@ -154,13 +156,13 @@ def _train_all(
     """Return a policy for each set of rows, in order; reuse policies that exist."""
     trained = []
     for number, (name, snapshot) in enumerate(sets.items()):
-        told = _told(settings, start, snapshot)
-        there = _there(context.store, told, start, snapshot)
-        trained.append(there or _train(Stage(context, number, len(sets), name), told, start, snapshot))
+        sft = _sft_settings(settings, start, snapshot)
+        earlier = _find_trained(context.store, sft, start, snapshot)
+        trained.append(earlier or _train(Stage(context, number, len(sets), name), sft, start, snapshot))
     return trained
 
 
-def _told(settings: TrialSettings, start: Policy, snapshot: Snapshot) -> SFTSettings:
+def _sft_settings(settings: TrialSettings, start: Policy, snapshot: Snapshot) -> SFTSettings:
     return SFTSettings(
         from_=start.public,
         snapshot=snapshot.public,
@@ -172,30 +174,34 @@ def _told(settings: TrialSettings, start: Policy, snapshot: Snapshot) -> SFTSett
     )
 
 
-def _there(store: Store, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy | None:
+def _find_trained(store: Store, settings: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy | None:
     """Return the policy that was trained on these rows with these settings before, or None."""
-    known = [
+    same_rows = [
         policy
         for policy in store.policies.children(start.id)
         if policy.kind == "sft" and policy.snapshot_id == snapshot.id
     ]
-    return next((policy for policy in known if as_dict(told).items() <= policy.config.items()), None)
+    return next((policy for policy in same_rows if as_dict(settings).items() <= policy.config.items()), None)
 
 
-def _train(stage: Stage, told: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy:
+def _train(stage: Stage, settings: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy:
     """Train one policy on a freshly loaded base, since training merges the start into it."""
     store = stage.store
     rows = load_instructions(store, snapshot.id)
     base = Bases().of(start)
     data, _ = tokenize_rows(store, base, rows)
-    adapter = train(stage, told, base, data, adapter_folder(store, start) if start.adapter else None)
-    config = as_dict(told) | {"rows": len(data), "trial": stage.note}
-    return publish_policy(stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=told.seed, config=config)
+    adapter = train(stage, settings, base, data, adapter_folder(store, start) if start.adapter else None)
+    config = as_dict(settings) | {"rows": len(data), "trial": stage.note}
+    return publish_policy(
+        stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=settings.seed, config=config
+    )
 
 
-def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[Policy, Policy]]) -> list[dict]:
+def _judge(
+    context: RunContext, settings: TrialSettings, contests: Sequence[tuple[Policy, Policy]]
+) -> list[dict[str, Any]]:
     """Judge each contest and store its report as an evaluation."""
-    told = CompareSettings(
+    compare = CompareSettings(
         judge=settings.judge,
         reward=settings.reward,
         prompts=settings.prompts,
@@ -204,11 +210,8 @@ def _judge(context: RunContext, settings: TrialSettings, pairs: Sequence[tuple[P
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
     )
-    table = Tournament.load(context, told, rubric.gold_parts, [policy for pair in pairs for policy in pair])
-    reports = [table.contest(mine, against) for mine, against in pairs]
-    for (mine, against), report in zip(pairs, reports, strict=True):
-        context.store.evaluations.add(mine.id, against.id, table.judge_name, report, context.run.id)
-    return reports
+    policies = [policy for contest in contests for policy in contest]
+    return Tournament.load(context, compare, rubric.gold_parts, policies).judge_contests(contests)
 
 
 def _outcomes(report: Mapping[str, Any]) -> np.ndarray:

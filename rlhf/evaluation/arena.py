@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All policies side by side against one of them: win rates, KL, reward, cost. Importable without torch."""
+"""The arena: every policy against one of them, with win rates, KL, reward and cost. Importable without torch."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from statistics import fmean
 
 from data.ids import RUN, public_id
@@ -63,7 +63,7 @@ class PolicyRow:
 
     @property
     def measured_on(self) -> tuple[int | None, int | None]:
-        """Return the prompts and seed; rows with equal values share their test prompts."""
+        """Number of prompts and seed; rows with equal values share their test prompts."""
         return self.prompts, self.seed
 
 
@@ -79,72 +79,72 @@ def policy_rows(store: Store, against: Policy, judge: str, people: Sequence[Head
     last. `people` holds the comparisons by people.
     """
     newest = {
-        one.policy_id: one for one in store.evaluations.all() if one.against_id == against.id and one.judge == judge
+        evaluation.policy_id: evaluation
+        for evaluation in store.evaluations.all()
+        if evaluation.against_id == against.id and evaluation.judge == judge
     }
-    found = [
+    rows = [
         _policy_row(store, policy, against, newest.get(policy.id), people)
         for policy in store.policies.all()
         if policy.id != against.id
     ]
-    return sorted(found, key=lambda line: -1.0 if line.win_rate is None else line.win_rate, reverse=True)
+    return sorted(rows, key=lambda row: -1.0 if row.win_rate is None else row.win_rate, reverse=True)
 
 
 def _policy_row(
-    store: Store, policy: Policy, against: Policy, judged: Evaluation | None, people: Sequence[HeadToHead]
+    store: Store, policy: Policy, against: Policy, evaluation: Evaluation | None, people: Sequence[HeadToHead]
 ) -> PolicyRow:
-    found = {"policy": policy.public, "name": policy.name, "kind": KIND_NAMES.get(policy.kind, policy.kind)}
-    return PolicyRow(
-        **found,
-        **_by_people(mean_outcomes(people, policy.id, against.id)),
-        **_cost(store, policy),
-        **(_figures(judged) if judged else {}),
-    )
+    row = PolicyRow(policy=policy.public, name=policy.name, kind=KIND_NAMES.get(policy.kind, policy.kind))
+    row = _with_people(row, mean_outcomes(people, policy.id, against.id))
+    row = _with_cost(row, store, policy)
+    return _with_evaluation(row, evaluation) if evaluation else row
 
 
-def _by_people(found: Mapping[int, float]) -> dict:
-    if not found:
-        return {}
-    shares = list(found.values())
+def _with_people(row: PolicyRow, outcomes: Mapping[int, float]) -> PolicyRow:
+    """Add the win rate by people; `outcomes` are mean outcomes by prompt id."""
+    if not outcomes:
+        return row
+    shares = list(outcomes.values())
     low, high = bootstrap_share(shares)
-    return {"people": fmean(shares), "people_low": low, "people_high": high, "people_prompts": len(shares)}
+    return replace(row, people=fmean(shares), people_low=low, people_high=high, people_prompts=len(shares))
 
 
-def _cost(store: Store, policy: Policy) -> dict:
-    if policy.run_id is None:
-        return {}
-    run = store.runs.get(policy.run_id)
-    return (
-        {"seconds": elapsed_seconds(run, run.ended_at or ""), "peak_mb": run.report.get("peak_mb")} if run.over else {}
+def _with_cost(row: PolicyRow, store: Store, policy: Policy) -> PolicyRow:
+    """Add time and memory of the run that made the policy, if it has ended."""
+    run = store.runs.get(policy.run_id) if policy.run_id is not None else None
+    if run is None or not run.over:
+        return row
+    return replace(row, seconds=elapsed_seconds(run, run.ended_at or ""), peak_mb=run.report.get("peak_mb"))
+
+
+def _with_evaluation(row: PolicyRow, evaluation: Evaluation) -> PolicyRow:
+    report = evaluation.report
+    low, high = report.get("win_rate_ci") or (None, None)
+    return replace(
+        row,
+        win_rate=report.get("win_rate"),
+        win_low=low,
+        win_high=high,
+        simulated=report.get("win_rate_noisy"),
+        kl=report.get("kl"),
+        kl_bound=bool(report.get("kl_bound")),
+        reward=report.get("reward_end"),
+        reward_model=report.get("reward_model"),
+        gold=report.get("gold_end"),
+        length=report.get("length_end"),
+        distinct_2=report.get("distinct_2_end"),
+        judge=evaluation.judge,
+        partial=report.get("judge_partial"),
+        prompts=report.get("prompts"),
+        seed=report.get("seed"),
+        run=public_id(RUN, evaluation.run_id) if evaluation.run_id else None,
     )
 
 
-def _figures(judged: Evaluation) -> dict:
-    report = judged.report
-    low, high = report.get("win_rate_ci") or (None, None)
-    return {
-        "win_rate": report.get("win_rate"),
-        "win_low": low,
-        "win_high": high,
-        "simulated": report.get("win_rate_noisy"),
-        "kl": report.get("kl"),
-        "kl_bound": bool(report.get("kl_bound")),
-        "reward": report.get("reward_end"),
-        "reward_model": report.get("reward_model"),
-        "gold": report.get("gold_end"),
-        "length": report.get("length_end"),
-        "distinct_2": report.get("distinct_2_end"),
-        "judge": judged.judge,
-        "partial": report.get("judge_partial"),
-        "prompts": report.get("prompts"),
-        "seed": report.get("seed"),
-        "run": judged.run_id and public_id(RUN, judged.run_id),
-    }
-
-
-def as_csv(found: list[PolicyRow]) -> str:
+def as_csv(rows: Sequence[PolicyRow]) -> str:
     """Return the rows as CSV with every column."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(PolicyRow)])
     writer.writeheader()
-    writer.writerows(asdict(line) for line in found)
+    writer.writerows(asdict(row) for row in rows)
     return text.getvalue()

@@ -14,9 +14,11 @@ from data.views.head_to_head import HeadToHead
 ELO = 400 / math.log(10)
 """Points per unit of log-odds: 400 points are odds of ten to one."""
 DRAWS = 300
+"""Bootstrap samples of the prompts."""
 PRIOR = 0.5
 """Wins and losses added against an average opponent, so that an unbeaten policy has a finite strength."""
 STEPS = 200
+"""Number of minorise-maximise steps."""
 
 
 class EloRating(NamedTuple):
@@ -29,38 +31,40 @@ class EloRating(NamedTuple):
     comparisons: int
 
 
-def elo_ratings(meetings: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[EloRating]:
+def elo_ratings(comparisons: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[EloRating]:
     """Rate the policies that a chain of comparisons links to `reference`, the strongest first.
 
     Policies without such a chain cannot be placed on its scale.
     """
-    linked = sorted(_linked(meetings, reference))
+    linked = sorted(_linked(comparisons, reference))
     if len(linked) < 2:
         return []
     place = {policy: number for number, policy in enumerate(linked)}
-    wins = _wins([one for one in meetings if one.first in place], place)
+    wins = _wins([comparison for comparison in comparisons if comparison.first in place], place)
     weights = np.random.default_rng(seed).multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=DRAWS)
     points = ELO * bradley_terry_strengths(
         np.concatenate([wins.sum(axis=0)[None], np.tensordot(weights, wins, axes=1)])
     )
     points -= points[:, [place[reference]]]
     low, high = np.percentile(points[1:], [2.5, 97.5], axis=0)
-    met = (wins + wins.transpose(0, 2, 1)).sum(axis=(0, 2))
-    found = [
-        EloRating(policy, float(points[0, n]), float(low[n]), float(high[n]), int(met[n]))
+    counts = (wins + wins.transpose(0, 2, 1)).sum(axis=(0, 2))
+    ratings = [
+        EloRating(policy, float(points[0, n]), float(low[n]), float(high[n]), int(counts[n]))
         for policy, n in place.items()
     ]
-    return sorted(found, key=lambda one: one.points, reverse=True)
+    return sorted(ratings, key=lambda rating: rating.points, reverse=True)
 
 
-def _wins(meetings: Sequence[HeadToHead], place: dict[int, int]) -> np.ndarray:
+def _wins(comparisons: Sequence[HeadToHead], place: dict[int, int]) -> np.ndarray:
     """Return how often each policy beat each other one on each prompt, (prompts, n, n)."""
-    prompts = {prompt: number for number, prompt in enumerate(sorted({one.prompt_id for one in meetings}))}
+    prompts = {
+        prompt: number for number, prompt in enumerate(sorted({comparison.prompt_id for comparison in comparisons}))
+    }
     wins = np.zeros((len(prompts), len(place), len(place)))
-    for one in meetings:
-        first, second, prompt = place[one.first], place[one.second], prompts[one.prompt_id]
-        wins[prompt, first, second] += one.won
-        wins[prompt, second, first] += one.times - one.won
+    for pair in comparisons:
+        first, second, prompt = place[pair.first], place[pair.second], prompts[pair.prompt_id]
+        wins[prompt, first, second] += pair.won
+        wins[prompt, second, first] += pair.times - pair.won
     return wins
 
 
@@ -72,18 +76,19 @@ def bradley_terry_strengths(wins: np.ndarray) -> np.ndarray:
     games = wins + wins.transpose(0, 2, 1)
     strength = np.ones(wins.shape[:2])
     for _ in range(STEPS):
-        met = (games / (strength[:, :, None] + strength[:, None, :])).sum(axis=2) + 2 * PRIOR / (strength + 1)
-        strength = (wins.sum(axis=2) + PRIOR) / met
+        weight = (games / (strength[:, :, None] + strength[:, None, :])).sum(axis=2) + 2 * PRIOR / (strength + 1)
+        strength = (wins.sum(axis=2) + PRIOR) / weight
     logs = np.log(strength)
     return logs - logs.mean(axis=1, keepdims=True)
 
 
-def _linked(meetings: Sequence[HeadToHead], start: int) -> set[int]:
-    found = {start}
+def _linked(comparisons: Sequence[HeadToHead], start: int) -> set[int]:
+    """Return the policies that a chain of comparisons links to `start`, itself included."""
+    linked = {start}
     while True:
-        more = {
-            policy for one in meetings if {one.first, one.second} & found for policy in (one.first, one.second)
-        } - found
-        if not more:
-            return found
-        found |= more
+        opponents = {
+            policy for pair in comparisons if {pair.first, pair.second} & linked for policy in (pair.first, pair.second)
+        }
+        if opponents <= linked:
+            return linked
+        linked |= opponents

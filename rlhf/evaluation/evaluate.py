@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge a policy against another on test prompts: answers, scores, win rate, KL and baselines.
 
-The judge is the rubric or a reward model. It gives each answer a score (`gold`) and, if it can, how well the answer
-fits its prompt (`fit`).
+Scores and answers are arrays (draws, prompts): each policy answers each prompt once per draw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +21,7 @@ from rlhf.common.metrics import (
     win_outcomes,
     within_prompt_std,
 )
+from rlhf.evaluation.judges import Judge
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
 
 POLITE = (
@@ -33,15 +32,6 @@ POLITE = (
 EXAMPLES = 8
 
 
-class JudgeScore(NamedTuple):
-    """A judge's score of one answer; `fit` is None if the judge does not measure it."""
-
-    gold: float
-    fit: float | None
-
-
-RubricParts = Callable[[dict, str, bool], dict[str, float]]
-Judge = Callable[[Sequence[Prompt], Sequence[SampledAnswer]], list[JudgeScore]]
 ProgressCallback = Callable[[int], None]
 
 
@@ -78,21 +68,8 @@ class JudgedAnswers:
         }
 
 
-def rubric_judge(parts: RubricParts) -> Judge:
-    """Return a judge by a rubric: `parts(facts, text, ended)` are weighted parts, and gold is their sum."""
-
-    def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[JudgeScore]:
-        scored = [
-            parts(prompt.facts or {}, answer.text, answer.ended)
-            for prompt, answer in zip(prompts, answers, strict=True)
-        ]
-        return [JudgeScore(float(sum(some.values())), some.get("fit")) for some in scored]
-
-    return judge
-
-
 def draw_and_judge(
-    speaker: AnswerSampler,
+    sampler: AnswerSampler,
     questions: Sequence[EncodedPrompt],
     numbers: range,
     judge: Judge,
@@ -105,15 +82,17 @@ def draw_and_judge(
 
     `on_progress` gets the number of new answers and may raise to stop.
     """
-    ordered = sorted(range(len(questions)), key=lambda place: len(questions[place].ids))
-    rows: list[list[SampledAnswer | None]] = [[None] * len(questions) for _ in numbers]
-    places = [(place, draw) for place in ordered for draw in range(len(numbers))]
+    by_length = sorted(range(len(questions)), key=lambda column: len(questions[column].ids))
+    places = [(draw, column) for column in by_length for draw in range(len(numbers))]
+    answers: dict[tuple[int, int], SampledAnswer] = {}
     for start in range(0, len(places), limits.batch_size):
         batch = places[start : start + limits.batch_size]
-        wanted = [DrawRequest(questions[place].prompt.id, questions[place].ids, numbers[draw]) for place, draw in batch]
-        for (place, draw), answer in zip(batch, speaker.draw(wanted, limits, seed), strict=True):
-            rows[draw][place] = answer
+        requests = [
+            DrawRequest(questions[column].prompt.id, questions[column].ids, numbers[draw]) for draw, column in batch
+        ]
+        answers.update(zip(batch, sampler.draw(requests, limits, seed), strict=True))
         on_progress(len(batch))
+    rows = [[answers[draw, column] for column in range(len(questions))] for draw in range(len(numbers))]
     return judge_answers(rows, [question.prompt for question in questions], judge)
 
 

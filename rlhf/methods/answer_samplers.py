@@ -25,30 +25,29 @@ class BestOfN(AnswerSampler):
     prompt: Callable[[int], Prompt]
     count: int
 
-    def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
-        """Draw the wanted answers in the order given; the first of equal scores wins."""
-        answers, scores = self.draw_scored(wanted, limits, seed)
+    def draw(self, requests: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
+        """Draw the requested answers, in the order given. The first of equal scores wins."""
+        answers, scores = self.draw_scored(requests, limits, seed)
         best = scores.argmax(axis=1)
         return [row[place] for row, place in zip(answers, best, strict=True)]
 
     def draw_scored(
-        self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int
+        self, requests: Sequence[DrawRequest], limits: SamplingLimits, seed: int
     ) -> tuple[list[list[SampledAnswer]], np.ndarray]:
         """Draw all n answers for each request, and return them with their scores (requests, n)."""
-        each = range(self.count)
-        many = [
-            DrawRequest(one.prompt_id, one.prompt_ids, one.number * self.count + place)
-            for one in wanted
-            for place in each
+        single_draws = [
+            DrawRequest(request.prompt_id, request.prompt_ids, request.number * self.count + offset)
+            for request in requests
+            for offset in range(self.count)
         ]
-        answers = AnswerSampler.draw(self, many, limits, seed)
-        scores = scores_of(self.scorer, [self.prompt(one.prompt_id) for one in many], answers)
-        rows = [answers[start : start + self.count] for start in range(0, len(many), self.count)]
-        return rows, scores.reshape(len(wanted), self.count)
+        answers = AnswerSampler.draw(self, single_draws, limits, seed)
+        scores = scores_of(self.scorer, [self.prompt(draw.prompt_id) for draw in single_draws], answers)
+        rows = [answers[start : start + self.count] for start in range(0, len(single_draws), self.count)]
+        return rows, scores.reshape(len(requests), self.count)
 
 
 def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> np.ndarray:
-    """Return the reward's own number for each answer, (answers,)."""
+    """Return the raw reward of each answer, (answers,)."""
     return scorer.raw_scores(
         [prompt.messages or prompt.text for prompt in prompts], [answer.ids for answer in answers]
     ).numpy()
@@ -59,9 +58,9 @@ def load_sampler(store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
 
     Raises BadInput if the base, the adapter or the reward cannot be loaded.
     """
-    speaker = AnswerSampler.load(store, bases, policy)
+    sampler = AnswerSampler.load(store, bases, policy)
     if policy.kind != BEST_OF_N:
-        return speaker
-    reward = load_reward(store, policy.config["reward"], speaker.base, policy)
-    scorer = Scorer(speaker.base, reward, missing_eos_penalty=0.0)
-    return BestOfN(policy, speaker.base, speaker.role, scorer, store.prompts.get, policy.config["n"])
+        return sampler
+    reward = load_reward(store, policy.config["reward"], sampler.base, policy)
+    scorer = Scorer(sampler.base, reward, missing_eos_penalty=0.0)
+    return BestOfN(policy, sampler.base, sampler.role, scorer, store.prompts.get, policy.config["n"])

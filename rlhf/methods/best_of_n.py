@@ -33,25 +33,23 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     name = judge.public if judge else settings.reward
-    about = {
-        "name": f"best of {settings.n} of {parent.public} by {name}",
-        "kind": BEST_OF_N,
-        "base": parent.base,
-        "adapter": parent.adapter,
-        "parent_id": parent.id,
-        "reward_model_id": judge and judge.id,
-        "snapshot_id": judge and judge.snapshot_id,
-        "run_id": context.run.id,
-        "seed": settings.seed,
-        "config": as_dict(settings) | {"reward": name},
-        "versions": library_versions() | {"chat_template": parent.versions.get("chat_template")},
-    }
-    speaker = AnswerSampler.load(store, Bases(), parent)
-    scorer = Scorer(speaker.base, load_reward(store, name, speaker.base, parent), missing_eos_penalty=0.0)
-    scores = _measure(
-        context, settings, BestOfN(parent, speaker.base, speaker.role, scorer, store.prompts.get, settings.n)
+    sampler = AnswerSampler.load(store, Bases(), parent)
+    scorer = Scorer(sampler.base, load_reward(store, name, sampler.base, parent), missing_eos_penalty=0.0)
+    best_of_n = BestOfN(parent, sampler.base, sampler.role, scorer, store.prompts.get, settings.n)
+    scores = _measure(context, settings, best_of_n)
+    policy = store.policies.add(
+        name=f"best of {settings.n} of {parent.public} by {name}",
+        kind=BEST_OF_N,
+        base=parent.base,
+        adapter=parent.adapter,
+        parent_id=parent.id,
+        reward_model_id=judge.id if judge else None,
+        snapshot_id=judge.snapshot_id if judge else None,
+        run_id=context.run.id,
+        seed=settings.seed,
+        config=as_dict(settings) | {"reward": name},
+        versions=library_versions() | {"chat_template": parent.versions.get("chat_template")},
     )
-    policy = store.policies.add(**about)
     report = {"n": settings.n, "kl_bound": best_of_n_kl(settings.n)}
     if len(scores):
         report |= {
@@ -62,23 +60,20 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
     return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
 
 
-def _measure(context: RunContext, settings: BestOfNSettings, speaker: BestOfN) -> np.ndarray:
+def _measure(context: RunContext, settings: BestOfNSettings, sampler: BestOfN) -> np.ndarray:
     """Return the scores (prompts, n) of n answers to validation prompts; add the curve over n to the run."""
     prompts = context.store.prompts.all(split="validation", limit=settings.validation_prompts)
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
-    found: list[np.ndarray] = []
+    parts: list[np.ndarray] = []
     size = max(1, settings.batch_size // settings.n)
     for start in range(0, len(prompts), size):
         if context.cancelled():
             raise Cancelled
-        batch = prompts[start : start + size]
-        found.append(
-            speaker.draw_scored([DrawRequest(one.id, speaker.encode(one), 0) for one in batch], limits, settings.seed)[
-                1
-            ]
-        )
+        requests = [DrawRequest(prompt.id, sampler.encode(prompt), 0) for prompt in prompts[start : start + size]]
+        _, batch_scores = sampler.draw_scored(requests, limits, settings.seed)
+        parts.append(batch_scores)
         context.progress(min(start + size, len(prompts)), len(prompts), "prompts")
-    scores = np.concatenate(found) if found else np.empty((0, settings.n))
-    for count in range(1, settings.n + 1) if found else ():
+    scores = np.concatenate(parts) if parts else np.empty((0, settings.n))
+    for count in range(1, settings.n + 1) if parts else ():
         context.metric(count, best_of=expected_best(scores, count))
     return scores

@@ -29,7 +29,7 @@ from reward.report.scored import above, share_by_prompt
 from reward.training.callback import Progress
 from reward.training.rows import run_rows
 from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
-from rlhf.models.finetuning import merge_parent, publish_policy, save_trained_adapter
+from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_start
 from rlhf.settings import DPOSettings
@@ -88,7 +88,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     if progress.stopped:
         raise Cancelled
     report = held_out_report(trainer, held_out) | {"trained_on": len(learned), "left_out": dict(left_out)}
-    folder = save_trained_adapter(trainer.model, context.folder / "adapter", adapter)
+    folder = save_trained_adapter(lora_model(trainer), context.folder / "adapter", adapter)
     policy = publish_policy(
         context,
         folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,19 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import Sampler
+from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.training.trainer import BucketSampler
-from rlhf.models.finetuning import patch_lora_layers
+from rlhf.models.finetuning import lora_model, patch_lora_layers
 from rlhf.settings import DPOSettings
 
-LOOKS = 10
+EVALUATIONS = 10
 """Number of evaluations on held-out comparisons during a training."""
-Columns = Mapping[str, list[int]]
+TokenColumns = dict[str, list[int]]
+"""A row as TRL reads it: prompt_ids, chosen_ids, rejected_ids."""
 
 
 class PairTrainer(DPOTrainer):
@@ -32,38 +34,38 @@ class PairTrainer(DPOTrainer):
     @classmethod
     def build(
         cls,
-        model: torch.nn.Module,
+        model: PreTrainedModel,
         base: Base,
         config: DPOConfig,
         rank: int,
-        learned: Sequence[Columns],
-        watched: Sequence[Columns] = (),
+        training: Sequence[TokenColumns],
+        held_out: Sequence[TokenColumns] = (),
     ) -> PairTrainer:
         """Return a trainer of a fresh LoRA of that rank on `model`, with the base's tokenizer."""
         trainer = cls(
             model,
             args=config,
-            train_dataset=Dataset.from_list(list(learned)),
-            eval_dataset=Dataset.from_list(list(watched)) if watched else None,
+            train_dataset=Dataset.from_list(list(training)),
+            eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
             processing_class=copy.deepcopy(base.tokenizer),  # the trainer may set its pad token
             peft_config=default_lora(rank),
         )
-        patch_lora_layers(trainer.model)
+        patch_lora_layers(lora_model(trainer))
         return trainer
 
     @torch.no_grad()
-    def implicit_rewards(self, rows: Sequence[Columns]) -> np.ndarray:
+    def implicit_rewards(self, rows: Sequence[TokenColumns]) -> np.ndarray:
         """Return beta (logp - ref_logp) of the chosen and the rejected answer, (rows, 2)."""
-        self.model.eval()
-        size, found = self.args.per_device_eval_batch_size, []
+        model = lora_model(self).eval()
+        size, rewards = self.args.per_device_eval_batch_size, []
         for start in range(0, len(rows), size):
             batch = self._prepare_inputs(self.data_collator(list(rows[start : start + size])))
             labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
-            seen = {name: batch[name] for name in ("input_ids", "attention_mask")}
-            sums = self.model(**seen, labels=labels, fused_lm_head=True, use_cache=False).log_probs.sum(dim=1)
-            reference = torch.cat(self.compute_ref_log_probs(self.model, batch))
-            found.append((self.beta * (sums - reference)).view(2, -1).T.float().cpu().numpy())
-        return np.concatenate(found)
+            inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+            sums = model(**inputs, labels=labels, fused_lm_head=True, use_cache=False).log_probs.sum(dim=1)
+            reference = torch.cat(self.compute_ref_log_probs(model, batch))
+            rewards.append((self.beta * (sums - reference)).view(2, -1).T.float().cpu().numpy())
+        return np.concatenate(rewards)
 
     def create_model_card(self, *_: object, **__: object) -> None:
         """Write no model card: a checkpoint is not published."""
@@ -73,6 +75,7 @@ class PairTrainer(DPOTrainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
         rows = self.train_dataset
+        assert isinstance(rows, Dataset), "`build` gives the trainer a Dataset"
         columns = zip(rows["prompt_ids"], rows["chosen_ids"], rows["rejected_ids"], strict=True)
         lengths = [len(prompt) + max(len(chosen), len(rejected)) for prompt, chosen, rejected in columns]
         return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
@@ -95,7 +98,7 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool
         warmup_steps=min(10, steps // 5),
         seed=settings.seed,
         eval_strategy="steps" if watching else "no",
-        eval_steps=max(1, steps // LOOKS),
+        eval_steps=max(1, steps // EVALUATIONS),
         logging_steps=max(1, min(10, steps // 20)),
         save_steps=50,
         save_total_limit=1,

@@ -64,7 +64,7 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     rows = PretrainingRows(text, tokenizer, settings.model_copy(update={"context": context_length}))
     train(context, settings, model, rows)
     loss = held_out_loss(model, rows)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.bfloat16().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     policy = store.policies.publish_base(
         folder,
@@ -171,7 +171,11 @@ def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
 
 
 class _MuonTrainer(Trainer):
+    """A Trainer that trains matrices by Muon and the rest by AdamW."""
+
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create the optimizer of all weights."""
+        assert isinstance(self.model, PreTrainedModel), "`build_trainer` gives the trainer a model"
         self.optimizer = MuonAdamW(self.model, self.args.learning_rate)
         return self.optimizer
 

@@ -14,8 +14,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+import numpy as np
 from datasets import Dataset
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -29,21 +30,35 @@ from reward.training.callback import Progress
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.methods.sft import build_trainer
-from rlhf.models.finetuning import merge_parent, publish_policy, save_trained_adapter
+from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.reward_choice import choose_reward, load_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.pairing import training_prompts
-from rlhf.sampling.policy_answers import DrawRequest, SamplingLimits
+from rlhf.sampling.policy_answers import DrawRequest, SampledAnswer, SamplingLimits
 from rlhf.settings import RejectionSettings
 
 CURVES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
 SHOWN = 4
-APART = 2**32
+FIRST_NUMBER = 2**32
 """First answer number of a run: beyond those of any sampling run, so imitated answers are never labeled ones."""
+NEWEST = "newest"
+"""Role of the adapter that the previous round trained."""
 CHUNK = 4
 """Batches of answers between two checks for cancellation; a finished chunk is saved."""
+
+
+class ChosenAnswer(TypedDict):
+    """The best answer to a prompt: its score is `reward`, and `mean` is the mean score of all n answers."""
+
+    prompt_id: int
+    prompt_ids: list[int]
+    ids: list[int]
+    output: str
+    ended: bool
+    reward: float
+    mean: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +87,16 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
         judge.public if judge else settings.reward,
         prompts,
     )
-    newest, rounds = start.adapter, []
+    newest, rounds = start.adapter, list[dict[str, Any]]()
     for number in range(settings.rounds):
         rows = _sample_round(context, settings, start, number, newest)
         snapshot = _freeze_round(context, rows, number)
         rounds.append({"snapshot": snapshot.public} | _round_figures(context, rows, number))
         newest, base = _imitate(context, settings, start, number, rows)
-    finished = newest.rename(context.folder / "adapter")
+    assert newest is not None, "settings ask for at least one round"
     policy = publish_policy(
         context,
-        finished,
+        newest.rename(context.folder / "adapter"),
         "rejection",
         parent,
         base,
@@ -96,7 +111,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
 
 def _sample_round(
     context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, newest: Path | None
-) -> list[dict[str, Any]]:
+) -> list[ChosenAnswer]:
     """Return the best of n answers of the newest policy to each of the round's prompts.
 
     Saved chunks are not drawn again.
@@ -107,7 +122,7 @@ def _sample_round(
     size = max(1, CHUNK * settings.batch_size // settings.n)
     chunks = [prompts[first : first + size] for first in range(0, len(prompts), size)]
     sampler: BestOfN | None = None
-    rows: list[dict[str, Any]] = []
+    rows: list[ChosenAnswer] = []
     for place, chunk in enumerate(chunks):
         file = folder / f"{place}.json"
         if not file.is_file():
@@ -135,46 +150,43 @@ def _load_sampler(
     context: RunContext, settings: RejectionSettings, start: RejectionStart, newest: Path | None
 ) -> BestOfN:
     base = Bases().of(start.parent)
-    role = "newest" if newest else None
     if newest:
-        base.add_adapter(role, newest)
+        base.add_adapter(NEWEST, newest)
     scorer = Scorer(base, load_reward(context.store, start.reward, base, start.parent), missing_eos_penalty=0.0)
-    return BestOfN(start.parent, base, role, scorer, context.store.prompts.get, settings.n)
+    return BestOfN(start.parent, base, NEWEST if newest else None, scorer, context.store.prompts.get, settings.n)
 
 
-def _draw(
-    sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int
-) -> list[dict[str, Any]]:
+def _draw(sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int) -> list[ChosenAnswer]:
     """Return a row per prompt with room for an answer: the best answer, its score, and the mean score of n."""
-    wanted = []
+    requests = []
     for prompt in prompts:
         try:
             ids = sampler.base.encoding.encode_template(prompt.messages or prompt.text)
         except BadInput:  # several turns, for a base without a chat template
             continue
         if len(ids) + settings.max_new_tokens < sampler.base.context:
-            wanted.append(DrawRequest(prompt.id, ids, APART + number))
-    answers, scores = sampler.draw_scored(
-        wanted, SamplingLimits(settings.max_new_tokens, settings.batch_size), settings.seed
-    )
-    rows = []
-    for one, drawn, row in zip(wanted, answers, scores, strict=True):
-        best = drawn[row.argmax()]
-        rows.append(
-            {
-                "prompt_id": one.prompt_id,
-                "prompt_ids": one.prompt_ids,
-                "ids": best.ids,
-                "output": best.text,
-                "ended": best.ended,
-                "reward": float(row.max()),
-                "mean": float(row.mean()),
-            }
-        )
-    return rows
+            requests.append(DrawRequest(prompt.id, ids, FIRST_NUMBER + number))
+    limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
+    answers, scores = sampler.draw_scored(requests, limits, settings.seed)
+    return [
+        _chosen(request, drawn[row.argmax()], row)
+        for request, drawn, row in zip(requests, answers, scores, strict=True)
+    ]
 
 
-def _freeze_round(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> Snapshot:
+def _chosen(request: DrawRequest, answer: SampledAnswer, scores: np.ndarray) -> ChosenAnswer:
+    return {
+        "prompt_id": request.prompt_id,
+        "prompt_ids": request.prompt_ids,
+        "ids": answer.ids,
+        "output": answer.text,
+        "ended": answer.ended,
+        "reward": float(scores.max()),
+        "mean": float(scores.mean()),
+    }
+
+
+def _freeze_round(context: RunContext, rows: Sequence[ChosenAnswer], number: int) -> Snapshot:
     """Freeze the round's answers as a snapshot of instruction rows."""
     kept = [
         {
@@ -189,7 +201,7 @@ def _freeze_round(context: RunContext, rows: Sequence[dict[str, Any]], number: i
     return context.store.snapshots.freeze("instructions", kept, {"run": context.run.public, "round": number + 1})
 
 
-def _round_figures(context: RunContext, rows: Sequence[dict[str, Any]], number: int) -> dict[str, float]:
+def _round_figures(context: RunContext, rows: Sequence[ChosenAnswer], number: int) -> dict[str, float]:
     """Return a round's figures: mean reward of all and of the chosen answers, and chosen ones without an end."""
     figures = {
         "reward": math.fsum(row["mean"] for row in rows) / len(rows),
@@ -207,7 +219,7 @@ def _round_figures(context: RunContext, rows: Sequence[dict[str, Any]], number: 
 
 
 def _imitate(
-    context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, rows: Sequence[dict[str, Any]]
+    context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, rows: Sequence[ChosenAnswer]
 ) -> tuple[Path, Base]:
     """Return the folder of the round's adapter, parent included, and its base.
 
@@ -223,11 +235,11 @@ def _imitate(
     trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
-    save_trained_adapter(trainer.model, folder / "draft", start.adapter).rename(done)
+    save_trained_adapter(lora_model(trainer), folder / "draft", start.adapter).rename(done)
     return done, base
 
 
-def _dataset(rows: Sequence[dict[str, Any]]) -> Dataset:
+def _dataset(rows: Sequence[ChosenAnswer]) -> Dataset:
     return Dataset.from_list(
         [
             {"input_ids": row["prompt_ids"] + row["ids"], "labels": [-100] * len(row["prompt_ids"]) + row["ids"]}
@@ -241,7 +253,7 @@ def _round(context: RunContext, number: int) -> Path:
     return context.checkpoints() / f"round-{number}"
 
 
-def _write(file: Path, rows: list[dict[str, Any]]) -> None:
+def _write(file: Path, rows: list[ChosenAnswer]) -> None:
     """Write the file atomically."""
     draft = file.with_suffix(".part")
     draft.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")

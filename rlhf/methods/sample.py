@@ -32,12 +32,12 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 
     Raises BadInput for impossible settings, for an unknown policy, and if no prompt fits the base.
     """
-    wanted = prompts_per_split(context.store, settings)
+    counts = prompts_per_split(context.store, settings)
     find_project_id(context.store, settings.project)
     sampling = SamplingRun.load(context, settings)
     prompts = [
         prompt
-        for split, count in wanted.items()
+        for split, count in counts.items()
         for prompt in choose_prompts(context.store, split, count, sampling.answered[0], settings.seed)
     ]
     encoded = sampling.encode(prompts)
@@ -48,8 +48,12 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
         sampling.sample(chunk)
         context.progress(sampling.tally.prompts, len(encoded), "prompts")
     return RunResult(
-        produced=[], report=sampling.tally.report(policies=[one.policy.public for one in sampling.samplers])
+        produced=[], report=sampling.tally.report(policies=[sampler.policy.public for sampler in sampling.samplers])
     )
+
+
+PromptIds = tuple[Prompt, list[list[int]]]
+"""A prompt, and its token ids for each sampler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class SamplingRun:
     context: RunContext
     settings: SampleSettings
     samplers: list[AnswerSampler]
-    answered: list[Counter]
+    answered: list[Counter[int]]
     tally: SamplingCounts
 
     @classmethod
@@ -69,25 +73,23 @@ class SamplingRun:
         policies = choose_policies(store, settings.from_, settings.against)
         samplers = [load_sampler(store, bases, policy) for policy in policies]
         for base in {sampler.base for sampler in samplers}:
-            base.causal.register_forward_pre_hook(
-                lambda *_: _stop_if_cancelled(context)
-            )  # a batch of a slow model takes minutes
-        answers = (store.completions.of_policy(policy.id) for policy in policies)
-        return cls(
-            context, settings, samplers, [Counter(one.prompt_id for one in some) for some in answers], SamplingCounts()
-        )
+            # a batch of a slow model takes minutes, so each forward pass checks
+            base.causal.register_forward_pre_hook(lambda *_: _stop_if_cancelled(context))
+        answered = [Counter(row.prompt_id for row in store.completions.of_policy(policy.id)) for policy in policies]
+        return cls(context, settings, samplers, answered, SamplingCounts())
 
     @property
     def answers_per_prompt(self) -> int:
         """Return the number of answers of each policy to a prompt."""
         return 1 if self.settings.against else self.settings.per_prompt
 
-    def encode(self, prompts: Sequence[Prompt]) -> list[tuple[Prompt, list[list[int]]]]:
+    def encode(self, prompts: Sequence[Prompt]) -> list[PromptIds]:
         """Encode each prompt for each sampler, and count prompts that do not fit.
 
         Raises BadInput if none fits.
         """
-        encoded, problem = [], None
+        encoded: list[PromptIds] = []
+        problem: BadInput | None = None
         for prompt in prompts:
             try:
                 encoded.append((prompt, [sampler.encode(prompt) for sampler in self.samplers]))
@@ -98,33 +100,35 @@ class SamplingRun:
             raise problem
         return encoded
 
-    def sample(self, chunk: list) -> None:
+    def sample(self, chunk: Sequence[PromptIds]) -> None:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""
         store, run_id, tally = self.context.store, self.context.run.id, self.tally
         drawn = [self._draw(chunk, side) for side in range(len(self.samplers))]
         project_id = find_project_id(store, self.settings.project)
-        meeting = AnswerPairing(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
+        pairing = AnswerPairing(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
         with store.transaction():
             ids = [store.completions.add_many(rows, run_id) for rows in drawn]
             for place, (prompt, _) in enumerate(chunk):
                 if len(ids) == 2:
-                    about = {
-                        "purpose": "compare",
-                        "run_id": run_id,
-                        "project_id": project_id,
-                        "priority": self.settings.priority,
-                    }
-                    tally.add_pair(store.pairs.add(prompt.id, ids[0][place], ids[1][place], **about).shown)
-                else:
-                    meeting.add_items(
-                        prompt.id, ids[0][place * self.answers_per_prompt : (place + 1) * self.answers_per_prompt]
+                    pair = store.pairs.add(
+                        prompt.id,
+                        ids[0][place],
+                        ids[1][place],
+                        purpose="compare",
+                        run_id=run_id,
+                        project_id=project_id,
+                        priority=self.settings.priority,
                     )
+                    tally.add_pair(pair.shown)
+                else:
+                    first = place * self.answers_per_prompt
+                    pairing.add_items(prompt.id, ids[0][first : first + self.answers_per_prompt])
         tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
-    def _draw(self, chunk: list, side: int) -> list[dict]:
+    def _draw(self, chunk: Sequence[PromptIds], side: int) -> list[dict]:
         """Draw one policy's answers to the chunk's prompts, numbered from the first unused number."""
         sampler, settings, first = self.samplers[side], self.settings, self.answered[side]
-        wanted = [
+        requests = [
             DrawRequest(prompt.id, ids[side], number)
             for prompt, ids in chunk
             for number in range(first[prompt.id], first[prompt.id] + self.answers_per_prompt)
@@ -134,14 +138,14 @@ class SamplingRun:
         about = {"policy_id": sampler.policy.id, "sampling": sampling, "seed": settings.seed}
         return [
             {
-                "prompt_id": one.prompt_id,
-                "number": one.number,
+                "prompt_id": request.prompt_id,
+                "number": request.number,
                 "text": answer.text,
                 "token_ids": answer.ids,
                 "ended": answer.ended,
             }
             | about
-            for one, answer in zip(wanted, sampler.draw(wanted, limits, settings.seed), strict=True)
+            for request, answer in zip(requests, sampler.draw(requests, limits, settings.seed), strict=True)
         ]
 
 
@@ -150,7 +154,7 @@ def _stop_if_cancelled(context: RunContext) -> None:
         raise Cancelled
 
 
-def _chunks(encoded: list, least: int, most: int) -> Iterator[list]:
+def _chunks(encoded: Sequence[PromptIds], least: int, most: int) -> Iterator[list[PromptIds]]:
     """Yield prompts of similar length in chunks that take about SPAN seconds.
 
     A chunk has at least `least` prompts (one batch: on an accelerator a smaller one takes as long) and at most

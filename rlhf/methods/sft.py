@@ -15,6 +15,7 @@ from typing import Protocol
 
 import torch
 from datasets import Dataset
+from transformers import PreTrainedModel
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
@@ -27,14 +28,14 @@ from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import describe_row, load_train_rows, tokenize_rows
-from rlhf.models.finetuning import merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
+from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import SFTSettings
 
-SHOWN = 3
+SHOWN_ROWS = 3
 """Number of rows that the run's page shows as text and as tokens."""
-SAME = 1e-3
+LOGIT_TOLERANCE = 1e-3
 """Largest relative difference of logits with packing; rounding is a hundredth of it."""
 
 
@@ -59,7 +60,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     )
     base = Bases().of(parent)
     data, too_long = tokenize_rows(store, base, rows)
-    for row in data.select(range(min(SHOWN, len(data)))):
+    for row in data.select(range(min(SHOWN_ROWS, len(data)))):
         context.sample(0, **describe_row(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
     adapter = train(context, settings, base, data, parent_adapter)
@@ -99,11 +100,11 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if progress.stopped:
         raise Cancelled
-    return save_trained_adapter(trainer.model, context.folder / "adapter", parent)
+    return save_trained_adapter(lora_model(trainer), context.folder / "adapter", parent)
 
 
 def build_trainer(
-    folder: Path, settings: Tuning, model: torch.nn.Module, base: Base, data: Dataset, *, packing: bool = False
+    folder: Path, settings: Tuning, model: PreTrainedModel, base: Base, data: Dataset, *, packing: bool = False
 ) -> SFTTrainer:
     """Return TRL's trainer of a fresh LoRA on `model` with the rows' own ids and labels; it saves to `folder`.
 
@@ -134,18 +135,21 @@ def build_trainer(
     trainer = SFTTrainer(
         model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank)
     )
-    patch_lora_layers(trainer.model)
+    patch_lora_layers(lora_model(trainer))
     return trainer
 
 
 @torch.no_grad()
 def check_packing(trainer: SFTTrainer) -> None:
     """Raise BadInput if joined rows attend to each other: their logits differ from those of each row alone."""
-    rows = [trainer.train_dataset[number] for number in range(min(3, len(trainer.train_dataset)))]
-    together = [rows, *([row] for row in rows)]
-    batches = (trainer._prepare_inputs(trainer.data_collator(some)) for some in together)
-    packed, *alone = (trainer.model(**batch, use_cache=False).logits[0] for batch in batches)
-    apart = (packed - torch.cat(alone)).abs().max().item()
-    if apart > SAME * max(1.0, packed.abs().max().item()):
-        error = f"packing is not exact for this base: joined rows attend to each other (logits differ by {apart:.2g})"
+    model, data = lora_model(trainer), trainer.train_dataset
+    assert isinstance(data, Dataset), "`build_trainer` gives the trainer a Dataset"
+    rows = [data[number] for number in range(min(3, len(data)))]
+    batches = (trainer._prepare_inputs(trainer.data_collator(joined)) for joined in (rows, *([row] for row in rows)))
+    packed, *alone = (model(**batch, use_cache=False).logits[0] for batch in batches)
+    difference = (packed - torch.cat(alone)).abs().max().item()
+    if difference > LOGIT_TOLERANCE * max(1.0, packed.abs().max().item()):
+        error = (
+            f"packing is not exact for this base: joined rows attend to each other (logits differ by {difference:.2g})"
+        )
         raise BadInput(error, "Set packing=false: padded rows are exact for every model.", field="packing")

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
+from torch import nn
+from transformers import PreTrainedModel, Trainer
 
 from data.records import Policy
 from data.run_context import RunContext
@@ -25,21 +26,28 @@ from reward.base.machine import library_versions
 from reward.base.patches.lora_forward import patch_forward
 
 
-def merge_parent(base: Base, folder: Path | None) -> torch.nn.Module:
+def merge_parent(base: Base, folder: Path | None) -> PreTrainedModel:
     """Return the causal LM with a parent's adapter merged into its weights; the base has no other role afterwards."""
     if folder is None:
         return base.causal
     base.add_adapter("parent", folder)
     # by name: no role is active on a base, so none would be merged
-    merge: Callable[..., torch.nn.Module] = base.model.merge_and_unload  # type: ignore[assignment]  # PEFT forwards it
+    merge: Callable[..., PreTrainedModel] = base.model.merge_and_unload  # type: ignore[assignment]  # PEFT forwards it
     return merge(adapter_names=["parent"])
 
 
-def patch_lora_layers(model: torch.nn.Module) -> None:
+def patch_lora_layers(model: nn.Module) -> None:
     """Let every LoRA layer compute in one matrix product if it can; see `reward.base.patches.lora_forward`."""
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
             patch_forward(layer)
+
+
+def lora_model(trainer: Trainer) -> PeftModel:
+    """Return the LoRA model of a trainer that was built with a `peft_config`."""
+    model = trainer.model
+    assert isinstance(model, PeftModel), f"the trainer's model is a {type(model).__name__}, not a LoRA model"
+    return model
 
 
 def save_trained_adapter(model: PeftModel, folder: Path, parent: Path | None) -> Path:

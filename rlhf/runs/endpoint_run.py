@@ -133,12 +133,13 @@ class EndpointRun:
         return range(before, before + self.settings.per_prompt)
 
     def _replies(self, prompt: Prompt) -> list[Reply]:
-        limits = {
-            "temperature": self.settings.temperature,
-            "max_tokens": self.settings.max_new_tokens,
-            "seed": self.settings.seed,
-        }
-        return self.endpoint.answer(prompt, self._numbers(prompt), **limits)
+        return self.endpoint.answer(
+            prompt,
+            self._numbers(prompt),
+            temperature=self.settings.temperature,
+            max_tokens=self.settings.max_new_tokens,
+            seed=self.settings.seed,
+        )
 
     def _keep(self, prompt: Prompt, replies: Sequence[Reply]) -> None:
         """Store one prompt's answers and pairs in one commit; count and skip a prompt with an empty answer."""

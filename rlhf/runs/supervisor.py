@@ -64,10 +64,10 @@ class Supervisor:
             self.check_run(run)
         at_work = {run.id for run in running}
         self.children = {id: child for id, child in self.children.items() if id in at_work or child.poll() is None}
-        run = self.store.runs.claim(beside=PARALLEL_KINDS)
-        if run is not None:
-            self.start(run)
-        return bool(running or run)
+        claimed = self.store.runs.claim(beside=PARALLEL_KINDS)
+        if claimed is not None:
+            self.start(claimed)
+        return bool(running or claimed)
 
     def start(self, run: Run) -> None:
         """Start the run's process in its own group, with its output in runs/17/log.txt."""
@@ -97,6 +97,7 @@ class Supervisor:
 
     def cancel(self, run: Run) -> None:
         """Send SIGTERM to the group once, and SIGKILL after the grace period."""
+        assert run.pid is not None, "a living run has a process"
         now = time.monotonic()
         if run.id not in self.cancelled_at:
             self.cancelled_at[run.id] = now

@@ -63,15 +63,15 @@ class AnswerSampler:
         """Return the prompt's token ids in this base's chat template."""
         return self.base.encode_prompt(prompt.messages or prompt.text)
 
-    def draw(self, wanted: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
-        """Draw the wanted answers, in the order given."""
+    def draw(self, requests: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
+        """Draw the requested answers, in the order given."""
         noise = draw_uniforms(
-            seed, self.policy.id, [(request.prompt_id, request.number) for request in wanted], limits.max_new_tokens
+            seed, self.policy.id, [(request.prompt_id, request.number) for request in requests], limits.max_new_tokens
         )
         with self.base.role(self.role):
             rollout = generate(
                 self.base,
-                [request.prompt_ids for request in wanted],
+                [request.prompt_ids for request in requests],
                 noise,
                 max_new_tokens=limits.max_new_tokens,
                 temperature=limits.temperature,

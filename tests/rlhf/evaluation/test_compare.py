@@ -25,8 +25,8 @@ from rlhf.evaluation.evaluate import (
     draw_and_judge,
     judge_answers,
     mean_kl,
-    rubric_judge,
 )
+from rlhf.evaluation.judges import rubric_judge
 from rlhf.models.policy_loading import Bases
 from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer, SamplingLimits
 from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate

@@ -311,7 +311,7 @@ def test_a_failure_is_one_document_on_stdout_and_status_1(
         (["--endpoint", "http://me:word@host/v1"], "the address of http://host carries more"),
         (["--endpoint", "http://127.0.0.1:1/v1"], "--model"),
         (["--model", "big"], "'' is not the address"),
-        (["--endpoint", "http://127.0.0.1:1/v1", "--policy", "p1"], "both p1 and an endpoint are given"),
+        (["--endpoint", "http://127.0.0.1:1/v1", "--policy", "p1"], "--policy p1 and an endpoint exclude each other"),
         (["--endpoint", "http://127.0.0.1:1/v1", "--model", "big", "--per-prompt", "1"], "per_prompt=1"),
         (["--endpoint", "http://127.0.0.1:1/v1", "--model", "big", "--set", "split=tset"], "split='tset'"),
     ],
