@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -19,7 +18,9 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}
 Loaded = TypeVar("Loaded")
 
 
-def load_causal(source: str | Path, dtype: torch.dtype | Literal["auto"]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_causal(
+    source: str | Path, dtype: torch.dtype | Literal["auto"]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return the model (eval mode, frozen) and its tokenizer. Raises BadInput if the folder holds no such model."""
     name = locate(source)
     transformers_logging.disable_progress_bar()
