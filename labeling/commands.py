@@ -9,8 +9,8 @@ import data.starter
 from data.cli import open_store
 from data.errors import BadInput
 from data.records import Completion, Prompt
-from labeling import project_commands
 from labeling.accounts.commands import register_account
+from labeling.projects.commands import register_projects
 from labeling.quality.agreement import measure_agreement
 from labeling.quality.commands import register_labels
 from labeling.queue.leases import OVERLAP
@@ -20,7 +20,7 @@ from labeling.simulate import AGREEMENT, simulate
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     """Add `account`, `projects`, `labels` and `simulate`."""
     register_account(subparsers, common)
-    project_commands.register(subparsers, common)
+    register_projects(subparsers, common)
     register_labels(subparsers, common)
     command = subparsers.add_parser(
         "simulate", parents=[common], help="record answers of simulated labelers, marked as simulated"

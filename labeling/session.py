@@ -33,15 +33,8 @@ from labeling.queue.items import RankingAnswer as RankingAnswer
 from labeling.queue.items import RankingItem as RankingItem
 from labeling.queue.items import Receipt as Receipt
 from labeling.queue.leases import Queue
-from labeling.queue.recording import Recorder
-from labeling.queue.validation import (
-    check_answer,
-    check_draft,
-    check_form,
-    check_ranking,
-    check_ranking_form,
-    check_reason,
-)
+from labeling.queue.recording import Recorder, find_replaced_event, make_receipt
+from labeling.queue.validation import check_asked, check_draft, check_reason, check_well_formed
 from labeling.texts.translate import Refusal
 
 SKIPS = ("skip", "flag")
@@ -91,18 +84,15 @@ class Session:
 
         An answer to an undone item replaces the withdrawal without naming it.
         """
-        if isinstance(answer, RankingAnswer):
-            check_ranking(answer)
-        else:
-            check_answer(answer)
+        check_well_formed(answer)
         with self.store.transaction():
             earlier = self.events.find(answer.id)
             if earlier:
                 return self._receipt_again(answer, earlier)
             assignment = self._own_unskipped(answer.assignment)
-            self._check_asked(answer, assignment)
+            check_asked(answer, assignment, self.store.projects.get(assignment.project_id).form)
             latest = self.events.latest_event(assignment)
-            recorded = self.recorder.record(answer, assignment, replaced_event(answer, latest), latest)
+            recorded = self.recorder.record(answer, assignment, find_replaced_event(answer, latest), latest)
             self.store.drafts.delete(assignment.id)
             return make_receipt(recorded)
 
@@ -113,16 +103,16 @@ class Session:
         if kind not in SKIPS:
             raise Refusal("skip_kind", kind=kind)
         with self.store.transaction():
-            mine = self.find_assignment(assignment)
-            if self.events.is_skipped(mine.id):
+            own_assignment = self.find_assignment(assignment)
+            if self.events.is_skipped(own_assignment.id):
                 return
             if not getattr(self.project(assignment).form, kind):
                 raise Refusal(f"{kind}_not_asked")
-            latest = self.events.latest_event(mine)
+            latest = self.events.latest_event(own_assignment)
             if latest and latest.verdict != WITHDRAWN:
                 raise Refusal("already_answered")
-            self.events.record_skip(mine.id, reason, kind)
-            self.store.drafts.delete(mine.id)
+            self.events.record_skip(own_assignment.id, reason, kind)
+            self.store.drafts.delete(own_assignment.id)
 
     def undo(self) -> Item | RankingItem:
         """Withdraw the labeler's latest answer and return its item. While that item is open, undo returns it again."""
@@ -154,10 +144,10 @@ class Session:
         Raises `Refused` if the item belongs to another labeler, is answered, or was leased to others.
         """
         with self.store.transaction():
-            mine = self._own_unskipped(assignment)
-            if mine.done:
+            own_assignment = self._own_unskipped(assignment)
+            if own_assignment.done:
                 raise Refusal("already_answered")
-            renewed = self.queue.renew(mine)
+            renewed = self.queue.renew(own_assignment)
             if renewed is None:
                 raise Refusal("hold_ended")
             return renewed.expires_at
@@ -170,9 +160,9 @@ class Session:
         """Replace the draft for the item (rationale, edit, edited, verdict, aspects, places)."""
         check_draft(content)
         with self.store.transaction():
-            mine = self._own_unskipped(assignment)
-            if not mine.done:
-                self.store.drafts.save(mine.id, content)
+            own_assignment = self._own_unskipped(assignment)
+            if not own_assignment.done:
+                self.store.drafts.save(own_assignment.id, content)
 
     def history(self, limit: int = 20, before: str | None = None) -> list[PastAnswer]:
         """Return the labeler's own answers, the newest item first.
@@ -191,8 +181,8 @@ class Session:
 
     def guideline(self, assignment: str) -> str:
         """Return the guideline version with which the item was shown, as Markdown."""
-        mine = self.find_assignment(assignment)
-        return self.store.projects.guideline(mine.project_id, mine.guideline_version).text
+        own_assignment = self.find_assignment(assignment)
+        return self.store.projects.guideline(own_assignment.project_id, own_assignment.guideline_version).text
 
     def progress(self) -> Progress:
         """Count the labeler's own answers today (since local midnight) and in total; withdrawn ones do not count."""
@@ -214,32 +204,21 @@ class Session:
 
     def find_assignment(self, assignment: str) -> Assignment:
         """Return the labeler's own assignment with this id. Raises `Refused` if it belongs to another labeler."""
-        mine = self.queue.find(assignment) if re.fullmatch(r"[A-Za-z0-9-]{1,64}", assignment) else None
-        if mine is None:
+        own_assignment = self.queue.find(assignment) if re.fullmatch(r"[A-Za-z0-9-]{1,64}", assignment) else None
+        if own_assignment is None:
             raise Refusal("not_yours")
-        return mine
+        return own_assignment
 
     def _own_unskipped(self, assignment: str) -> Assignment:
-        mine = self.find_assignment(assignment)
-        if self.events.is_skipped(mine.id):
+        own_assignment = self.find_assignment(assignment)
+        if self.events.is_skipped(own_assignment.id):
             raise Refusal("already_skipped")
-        return mine
+        return own_assignment
 
     def _is_reopened(self, running: Assignment | None) -> bool:
         """Return whether the answer to the open item was withdrawn."""
         latest = self.events.latest_event(running) if running else None
         return latest is not None and latest.verdict == WITHDRAWN
-
-    def _check_asked(self, answer: Answer | RankingAnswer, assignment: Assignment) -> None:
-        form = self.store.projects.get(assignment.project_id).form
-        if isinstance(answer, RankingAnswer):
-            if assignment.positions is None:
-                raise Refusal("not_a_ranking")
-            check_ranking_form(form, answer, len(assignment.positions))
-        else:
-            if assignment.positions is not None:
-                raise Refusal("not_a_pair")
-            check_form(form, answer)
 
     def _receipt_again(self, answer: Answer | RankingAnswer, earlier: Event) -> Receipt:
         if (earlier.labeler_id, earlier.assignment_id) != (self.labeler.id, answer.assignment):
@@ -249,23 +228,3 @@ class Session:
         if not self.items.is_recorded(answer, earlier, self.find_assignment(answer.assignment)):
             raise Refusal("id_taken")
         return make_receipt(earlier)
-
-
-def replaced_event(answer: Answer | RankingAnswer, latest: Event | None) -> str | None:
-    """Return the id of the event that `answer` replaces, None for a first answer.
-
-    `latest` is the assignment's latest event.
-
-    An answer replaces a withdrawal without naming it, and a current answer only by naming it. So the second of two
-    clicks on an undone item is refused.
-    """
-    if latest is None and answer.supersedes is None:
-        return None
-    if latest and answer.supersedes in (latest.id, None if latest.verdict == WITHDRAWN else latest.id):
-        return latest.id
-    raise Refusal("not_current" if answer.supersedes else "already_answered")
-
-
-def make_receipt(event: Event) -> Receipt:
-    """Return the receipt of a recorded event."""
-    return Receipt(event.id, event.assignment_id or "", event.verdict, event.late, event.created_at)

@@ -86,7 +86,7 @@ labeling.accounts
 labeling.simulate
 labeling.page labeling.rating labeling.writing
 labeling.api
-labeling.project_commands labeling.commands
+labeling.projects labeling.commands
 reward.prompt_parts reward.settings reward.protocol
 reward.base
 reward.about reward.member reward.model

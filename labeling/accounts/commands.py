@@ -21,7 +21,12 @@ from labeling.accounts import accounts, management
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
 Render = Callable[[dict[str, Any]], str]
-WORDS = {"name": "name of the account", "token": "mark of the token, as `tokens` lists it", "project": "name or number"}
+AddVerb = Callable[..., argparse.ArgumentParser]
+ARGUMENTS = {
+    "name": "name of the account",
+    "token": "mark of the token, as `tokens` lists it",
+    "project": "name or number of the project",
+}
 LINK = "Give this link to one person; it is valid for a week. Put the app's address in front:\n{link}"
 
 
@@ -33,71 +38,54 @@ def register_account(
         "account", help="manage accounts, invitations, tokens and personal data"
     ).add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, text: str, run: Command, render: Render, *words: str) -> argparse.ArgumentParser:
+    def add(name: str, text: str, run: Command, render: Render | str, *arguments: str) -> argparse.ArgumentParser:
         parser = verbs.add_parser(name, parents=[common], help=text)
-        for word in words:
-            parser.add_argument(word, help=WORDS[word])
-        parser.set_defaults(run=run, render=render)
+        for argument in arguments:
+            parser.add_argument(argument, help=ARGUMENTS[argument])
+        parser.set_defaults(run=run, render=render.format_map if isinstance(render, str) else render)
         return parser
 
-    add = verb(
-        "add",
-        "create an account; asks for the password",
-        cmd_add,
-        "{name} may now sign in as {role}.".format_map,
-        "name",
+    _add_accounts(add)
+    _add_tokens(add)
+    _add_personal_data(add)
+
+
+def _add_accounts(add: AddVerb) -> None:
+    create = add(
+        "add", "create an account; asks for the password", cmd_add, "{name} may now sign in as {role}.", "name"
     )
-    add.add_argument("--role", default="labeler", help="labeler or researcher (default %(default)s)")
-    add.add_argument(
+    _add_role(create)
+    create.add_argument(
         "--password-stdin", action="store_true", help="read the password from the first line of standard input"
     )
-    invite = verb("invite", "create a one-time link for a new account", cmd_invite, LINK.format_map)
-    invite.add_argument("--role", default="labeler", help="labeler or researcher (default %(default)s)")
-    verb("password", "create a one-time link for a new password", cmd_password, LINK.format_map, "name")
-    verb("list", "list all accounts", cmd_list, render_list)
-    verb(
-        "disable",
-        "close an account, end its sessions, release its leases",
-        cmd_disable,
-        "{name} is closed.".format_map,
-        "name",
-    )
-    verb("enable", "open a closed account again", cmd_enable, "{name} may sign in again.".format_map, "name")
-    verb(
-        "token",
-        "issue a Bearer token for the HTTP API, valid for a year, shown once",
-        cmd_token,
-        "{token}".format_map,
-        "name",
-    )
-    verb("tokens", "list the open tokens of an account", cmd_tokens, render_tokens, "name")
-    verb(
-        "revoke",
-        "revoke a token by its mark",
-        cmd_revoke,
-        "The token {revoked} of {name} is revoked.".format_map,
-        "name",
-        "token",
-    )
-    out = verb(
-        "download",
-        "write all data of a person as JSON lines",
-        cmd_download,
-        "{rows} rows are in {files[0]}.".format_map,
-        "name",
-    )
-    out.add_argument("out", type=Path, metavar="OUT", help="the file to write; it must not exist")
-    erased = "Erased. The events stay under the name {erased}."
-    verb(
-        "erase", "erase what a person wrote, and the name; this cannot be undone", cmd_erase, erased.format_map, "name"
-    )
-    rule = verb(
-        "own-data",
-        "set what labelers of a project may do with their own data",
-        cmd_own_data,
-        "{project}: {allowed}.".format_map,
-        "project",
-    )
+    _add_role(add("invite", "create a one-time link for a new account", cmd_invite, LINK))
+    add("password", "create a one-time link for a new password", cmd_password, LINK, "name")
+    add("list", "list all accounts", cmd_list, render_list)
+    closing = "close an account, end its sessions, release its leases"
+    add("disable", closing, cmd_disable, "{name} is closed.", "name")
+    add("enable", "open a closed account again", cmd_enable, "{name} may sign in again.", "name")
+
+
+def _add_role(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--role", default="labeler", help="labeler or researcher (default %(default)s)")
+
+
+def _add_tokens(add: AddVerb) -> None:
+    issuing = "issue a Bearer token for the HTTP API, valid for a year, shown once"
+    add("token", issuing, cmd_token, "{token}", "name")
+    add("tokens", "list the open tokens of an account", cmd_tokens, render_tokens, "name")
+    revoked = "The token {revoked} of {name} is revoked."
+    add("revoke", "revoke a token by its mark", cmd_revoke, revoked, "name", "token")
+
+
+def _add_personal_data(add: AddVerb) -> None:
+    written = "{rows} rows are in {files[0]}."
+    download = add("download", "write all data of a person as JSON lines", cmd_download, written, "name")
+    download.add_argument("out", type=Path, metavar="OUT", help="the file to write; it must not exist")
+    erasing = "erase what a person wrote, and the name; this cannot be undone"
+    add("erase", erasing, cmd_erase, "Erased. The events stay under the name {erased}.", "name")
+    setting = "set what labelers of a project may do with their own data"
+    rule = add("own-data", setting, cmd_own_data, "{project}: {allowed}.", "project")
     rule.add_argument("allowed", help="one of " + ", ".join(ALLOWED))
 
 

@@ -22,7 +22,7 @@ from data.records import Account
 from data.store import Store
 from data.tables.assignments import Assignment, assignment_from_row
 from data.tables.projects import Project
-from labeling.queue.selection import PAIR, RANKING, RUNNING, UNSEEN, QueueSelection
+from labeling.queue.selection import PAIR, RANKING, RUNNING, UNSEEN, ItemKind, QueueSelection
 
 LEASE_SECONDS = 600
 OVERLAP = 1.0
@@ -86,9 +86,7 @@ class Queue:
     def selections(self, project: Project) -> Iterator[QueueSelection]:
         """Yield the project's selection of each kind of item that the client can show."""
         for kind in self.kinds:
-            yield QueueSelection(
-                self.store, kind, project, self.labeler, self.overlap or project.overlap, self._lease_times
-            )
+            yield self._selection(project, kind)
 
     def running_lease(self) -> Assignment | None:
         """Return the labeler's lease that has not ended, None if there is none."""
@@ -107,12 +105,12 @@ class Queue:
     def hand_out(self, assignment: Assignment) -> Assignment:
         """Hand out an assignment (again), with the current guideline and a full lease."""
         version = self.store.projects.get(assignment.project_id).guideline_version
-        shown = replace(
+        renewed = replace(
             assignment, shown_at=self.clock(), expires_at=self._lease_times()["bound"], guideline_version=version
         )
         sql = "UPDATE assignments SET shown_at = ?, expires_at = ?, guideline_version = ? WHERE id = ?"
-        self.store.execute(sql, [shown.shown_at, shown.expires_at, version, shown.id])
-        return shown
+        self.store.execute(sql, [renewed.shown_at, renewed.expires_at, version, renewed.id])
+        return renewed
 
     def renew(self, assignment: Assignment) -> Assignment | None:
         """Extend the lease to its full time from now.
@@ -185,15 +183,7 @@ class Queue:
 
     def _insert(self, project: Project, item: Mapping[str, Any]) -> Assignment:
         times = self._lease_times()
-        empty: dict[str, Any] = {
-            "pair_id": None,
-            "task_id": None,
-            "left_id": None,
-            "right_id": None,
-            "positions": None,
-            "gold": False,
-            "repeats": None,
-        }
+        empty: dict[str, Any] = dict.fromkeys(("pair_id", "task_id", "left_id", "right_id", "positions", "repeats"))
         created = Assignment(
             id=secrets.token_hex(16),
             labeler_id=self.labeler.id,
@@ -203,7 +193,7 @@ class Queue:
             shown_at=times["now"],
             expires_at=times["bound"],
             created_at=times["now"],
-            **{**empty, **item},
+            **{**empty, "gold": False, **item},
         )
         row = asdict(created) | {
             "gold": int(created.gold),
@@ -219,7 +209,7 @@ class Queue:
         unanswered = f"{MINE} AND a.done = 0 AND (a.task_id IS NULL OR :rankings)"
         sql = f"{unanswered} ORDER BY a.expires_at DESC LIMIT {MOST_ABANDONED}"
         assignments = (assignment_from_row(row) for row in self._rows(sql, rankings=RANKING in self.kinds))
-        return next((own for own in assignments if own.project_id in open_to and self._is_free(own)), None)
+        return next((lease for lease in assignments if lease.project_id in open_to and self._is_free(lease)), None)
 
     def _is_free(self, assignment: Assignment) -> bool:
         """Return whether the item of an ended lease can be leased again within the overlap."""
@@ -227,10 +217,11 @@ class Queue:
             return True
         project = self.store.projects.get(assignment.project_id)
         kind = PAIR if assignment.task_id is None else RANKING
-        selection = QueueSelection(
-            self.store, kind, project, self.labeler, self.overlap or project.overlap, self._lease_times
-        )
-        return selection.is_needed(assignment.pair_id or assignment.task_id)
+        return self._selection(project, kind).is_needed(assignment.pair_id or assignment.task_id)
+
+    def _selection(self, project: Project, kind: ItemKind) -> QueueSelection:
+        overlap = self.overlap or project.overlap
+        return QueueSelection(self.store, kind, project, self.labeler, overlap, self._lease_times)
 
     def _set_end(self, assignment: Assignment, moment: str) -> Assignment:
         self.store.execute("UPDATE assignments SET expires_at = ? WHERE id = ?", [moment, assignment.id])

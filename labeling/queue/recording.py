@@ -12,7 +12,7 @@ from data.store import Store
 from data.tables.assignments import Assignment
 from data.tables.verdicts import WITHDRAWN
 from labeling.queue.event_queries import Event
-from labeling.queue.items import Answer, RankingAnswer, shown_ids
+from labeling.queue.items import Answer, RankingAnswer, Receipt, shown_ids
 from labeling.queue.leases import Queue
 from labeling.queue.validation import edited_side
 from labeling.texts.translate import Refusal
@@ -82,3 +82,21 @@ class Recorder:
         if answer.edit in [self.store.completions.get(id).text for id in (left, right)]:
             raise Refusal("edit_same")
         return left if edited_side(answer) == "left" else right, answer.edit
+
+
+def find_replaced_event(answer: Answer | RankingAnswer, latest: Event | None) -> str | None:
+    """Return the id of the event that `answer` replaces, None for a first answer. Raises `Refused`.
+
+    `latest` is the assignment's latest event. An answer replaces a withdrawal without naming it, and a current answer
+    only by naming it. So the second of two clicks on an undone item is refused.
+    """
+    if latest is None and answer.supersedes is None:
+        return None
+    if latest and answer.supersedes in (latest.id, None if latest.verdict == WITHDRAWN else latest.id):
+        return latest.id
+    raise Refusal("not_current" if answer.supersedes else "already_answered")
+
+
+def make_receipt(event: Event) -> Receipt:
+    """Return the receipt of a recorded event."""
+    return Receipt(event.id, event.assignment_id or "", event.verdict, event.late, event.created_at)

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from data.ids import canonical_json
+from data.tables.assignments import Assignment
 from data.tables.forms import Form
 from data.tables.verdicts import VERDICTS, outcome
 from labeling.queue.items import Answer, RankingAnswer
@@ -17,6 +18,26 @@ REASON_LENGTH, EDIT_LENGTH, DRAFT_LENGTH, SHOWN_LENGTH = 2000, 20_000, 40_000, 4
 LONGEST_WORK = 24 * 3600
 CHOICES = ("left", "tie", "right")
 LINES = "\n\r\t"
+
+
+def check_well_formed(answer: Answer | RankingAnswer) -> None:
+    """Refuse a malformed answer, whatever its item is."""
+    if isinstance(answer, RankingAnswer):
+        check_ranking(answer)
+    else:
+        check_answer(answer)
+
+
+def check_asked(answer: Answer | RankingAnswer, assignment: Assignment, form: Form) -> None:
+    """Refuse an answer of the other kind of item, and what the project's form does not ask for."""
+    if isinstance(answer, RankingAnswer):
+        if assignment.positions is None:
+            raise Refusal("not_a_ranking")
+        check_ranking_form(form, answer, len(assignment.positions))
+    else:
+        if assignment.positions is not None:
+            raise Refusal("not_a_pair")
+        check_form(form, answer)
 
 
 def check_answer(answer: Answer) -> None:
