@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The session: what a labeler may say, once, about what was on the screen."""
+"""The session: items, answers and receipts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from data.errors import Refused
-from labeling.queue.leases import LEASE_SECONDS
 from labeling.session import Answer, Session
-
-
-@pytest.fixture
-def people(store):
-    return [store.accounts.add(name, "labeler") for name in ("Mina", "Jun")]
-
-
-def answer(item, verdict="left", number=0, **more):
-    return Answer(f"answer-{item.assignment[:8]}-{number}", item.assignment, verdict, **more)
+from tests.support.answers import answer_to
 
 
 def test_an_item_shows_prompt_and_both_answers_and_nothing_else(store, people, add_pairs):
@@ -49,7 +40,7 @@ def test_a_verdict_is_kept_with_the_sides_and_the_winning_completion(store, peop
     add_pairs(1)
     session = Session(store, people[0])
     item = session.next()
-    receipt = session.submit(answer(item, verdict))
+    receipt = session.submit(answer_to(item, verdict))
     kept = store.comparisons.get(receipt.id)
     texts = {"left": store.completions.get(kept.left_id).text, "right": store.completions.get(kept.right_id).text}
     assert texts == {"left": item.left, "right": item.right}
@@ -63,50 +54,13 @@ def test_a_verdict_is_kept_with_the_sides_and_the_winning_completion(store, peop
     )
 
 
-def test_the_open_item_is_shown_again_with_its_lease_renewed(store, people, add_pairs, clock):
-    add_pairs(3)
-    session = Session(store, people[0], clock=clock)
-    first = session.next()
-    clock.move(60)
-    again = Session(store, people[0], clock=clock).next()
-    assert (again.assignment, again.left, again.right) == (first.assignment, first.left, first.right)
-    assert again.expires_at > first.expires_at
-    assert store.value("SELECT count(*) FROM assignments") == 1
-
-
-def test_a_leased_pair_is_not_given_to_another(store, people, add_pairs):
-    add_pairs(1)
-    assert Session(store, people[0]).next()
-    assert Session(store, people[1]).next() is None
-
-
-def test_an_expired_lease_goes_to_another_and_the_late_answer_is_kept_and_marked(store, people, add_pairs, clock):
-    add_pairs(1)
-    slow, quick = (Session(store, person, clock=clock) for person in people)
-    item = slow.next()
-    clock.move(LEASE_SECONDS + 1)
-    other = quick.next()
-    assert other.prompt == item.prompt
-    assert not quick.submit(answer(other)).late
-    assert slow.submit(answer(item, "right")).late
-    assert len(store.comparisons.current()) == 2
-
-
-def test_a_labeler_who_let_a_lease_run_out_gets_the_pair_again_while_it_is_needed(store, people, add_pairs, clock):
-    add_pairs(1)
-    session = Session(store, people[0], clock=clock)
-    item = session.next()
-    clock.move(LEASE_SECONDS + 1)
-    assert session.next().assignment == item.assignment
-
-
 def test_nobody_meets_a_pair_twice(store, people, add_pairs):
     add_pairs(5)
     session = Session(store, people[0], overlap=2)
     seen = []
     while item := session.next():
         seen.append(item.prompt)
-        session.submit(answer(item))
+        session.submit(answer_to(item))
     assert len(seen) == len(set(seen)) == 5
 
 
@@ -121,7 +75,7 @@ def test_submitting_twice_is_submitting_once(store, people, add_pairs):
     add_pairs(2)
     session = Session(store, people[0])
     item = session.next()
-    assert session.submit(answer(item)) == session.submit(answer(item))
+    assert session.submit(answer_to(item)) == session.submit(answer_to(item))
     assert len(store.comparisons.events()) == 1
 
 
@@ -131,7 +85,7 @@ def test_many_clicks_at_once_record_one_answer(store, people, add_pairs):
 
     def click(number):
         try:
-            return Session(store, people[0]).submit(answer(item, number=number % 2)).id
+            return Session(store, people[0]).submit(answer_to(item, number=number % 2)).id
         except Refused:
             return None
 
@@ -146,7 +100,7 @@ def test_many_labelers_at_once_get_different_pairs(store, add_pairs):
 
     def work(name):
         session = Session(store, name)
-        return [session.submit(answer(session.next())).id for _ in range(3)]
+        return [session.submit(answer_to(session.next())).id for _ in range(3)]
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, names))
@@ -157,18 +111,18 @@ def test_a_second_opinion_on_the_same_item_is_refused(store, people, add_pairs):
     add_pairs(1)
     session = Session(store, people[0])
     item = session.next()
-    session.submit(answer(item, "left"))
+    session.submit(answer_to(item, "left"))
     with pytest.raises(Refused, match="already answered this item"):
-        session.submit(answer(item, "right", number=1))
+        session.submit(answer_to(item, "right", number=1))
     with pytest.raises(Refused, match="already answered this item"):
-        session.submit(answer(item, "right"))
+        session.submit(answer_to(item, "right"))
 
 
 def test_an_item_of_somebody_else_is_refused(store, people, add_pairs):
     add_pairs(1)
     item = Session(store, people[0]).next()
     with pytest.raises(Refused, match="not assigned to you"):
-        Session(store, people[1]).submit(answer(item))
+        Session(store, people[1]).submit(answer_to(item))
     with pytest.raises(Refused, match="not assigned to you"):
         Session(store, people[1]).skip(item.assignment, "no")
     assert store.comparisons.events() == []
@@ -178,9 +132,9 @@ def test_an_id_that_another_answer_has_is_refused(store, people, add_pairs):
     add_pairs(2)
     session = Session(store, people[0])
     first = session.next()
-    session.submit(answer(first))
+    session.submit(answer_to(first))
     with pytest.raises(Refused, match="already used"):
-        session.submit(Answer(answer(first).id, session.next().assignment, "left"))
+        session.submit(Answer(answer_to(first).id, session.next().assignment, "left"))
 
 
 @pytest.mark.parametrize(
@@ -205,119 +159,15 @@ def test_a_malformed_answer_is_refused_with_its_value(store, people, add_pairs, 
 def test_a_rationale_is_kept_beside_the_event(store, people, add_pairs):
     add_pairs(1)
     session = Session(store, people[0])
-    receipt = session.submit(answer(session.next(), rationale="kinder"))
+    receipt = session.submit(answer_to(session.next(), rationale="kinder"))
     assert store.comparisons.rationale(receipt.id) == "kinder"
-
-
-def test_undo_withdraws_the_last_answer_and_hands_the_item_back(store, people, add_pairs):
-    add_pairs(2)
-    session = Session(store, people[0])
-    item = session.next()
-    first = session.submit(answer(item))
-    session.next()
-    assert session.undo().assignment == item.assignment
-    assert store.comparisons.current() == []
-    second = session.submit(answer(item, "right", number=1))
-    events = store.comparisons.events()
-    assert [event.verdict for event in events] == ["left", "withdrawn", "right"]
-    assert [event.supersedes for event in events] == [None, first.id, events[1].id]
-    assert [event.id for event in store.comparisons.current()] == [second.id]
-
-
-def test_undoing_twice_gives_the_same_item_and_withdraws_one_answer(store, people, add_pairs):
-    add_pairs(2)
-    session = Session(store, people[0])
-    for _ in range(2):
-        session.submit(answer(session.next()))
-    assert session.undo().assignment == session.undo().assignment
-    assert len(store.comparisons.current()) == 1
-
-
-def test_two_clicks_on_an_undone_item_record_one_answer(store, people, add_pairs):
-    add_pairs(1)
-    session = Session(store, people[0])
-    item = session.next()
-    session.submit(answer(item))
-    session.undo()
-    session.submit(answer(item, "right", number=1))
-    with pytest.raises(Refused, match="already answered this item"):
-        session.submit(answer(item, "tie", number=2))
-    assert [row.verdict for row in store.comparisons.current()] == ["right"]
-
-
-def test_undo_leaves_one_open_lease_and_the_other_item_comes_back(store, people, add_pairs):
-    add_pairs(2)
-    session = Session(store, people[0])
-    first = session.next()
-    session.submit(answer(first))
-    second = session.next()
-    session.undo()
-    assert store.value("SELECT count(*) FROM assignments WHERE expires_at > ? AND NOT done", [session.clock()]) == 1
-    session.submit(answer(first, "tie", number=1))
-    assert session.next().assignment == second.assignment
-
-
-def test_undo_with_nothing_said_is_refused(store, people):
-    with pytest.raises(Refused, match="nothing to undo"):
-        Session(store, people[0]).undo()
-
-
-def test_ones_current_answer_is_replaced_by_naming_it(store, people, add_pairs):
-    add_pairs(1)
-    session = Session(store, people[0])
-    item = session.next()
-    first = session.submit(answer(item))
-    session.submit(answer(item, "right", number=1, supersedes=first.id))
-    with pytest.raises(Refused, match="latest verdict"):
-        session.submit(answer(item, "tie", number=2, supersedes=first.id))
-    assert [row.verdict for row in store.comparisons.current()] == ["right"]
-
-
-def test_superseding_an_answer_to_another_item_is_refused(store, people, add_pairs):
-    add_pairs(2)
-    session = Session(store, people[0])
-    first = session.submit(answer(session.next()))
-    with pytest.raises(Refused, match="latest verdict"):
-        session.submit(answer(session.next(), supersedes=first.id))
-
-
-def test_a_skipped_pair_goes_to_another_and_never_back(store, people, add_pairs):
-    add_pairs(1)
-    session = Session(store, people[0])
-    item = session.next()
-    session.skip(item.assignment, "cannot tell")
-    session.skip(item.assignment, "cannot tell")
-    assert session.next() is None
-    assert Session(store, people[1]).next().prompt == item.prompt
-    with pytest.raises(Refused, match="already skipped this item"):
-        session.submit(answer(item))
-
-
-def test_a_skip_needs_a_reason_and_an_open_item(store, people, add_pairs):
-    add_pairs(1)
-    session = Session(store, people[0])
-    item = session.next()
-    with pytest.raises(Refused, match="The reason is empty"):
-        session.skip(item.assignment, " ")
-    session.submit(answer(item))
-    with pytest.raises(Refused, match="already answered this item"):
-        session.skip(item.assignment, "too late")
-
-
-def test_an_undone_item_can_be_skipped(store, people, add_pairs):
-    add_pairs(1)
-    session = Session(store, people[0])
-    session.submit(answer(session.next()))
-    session.skip(session.undo().assignment, "cannot tell")
-    assert session.next() is None
-    assert Session(store, people[1]).next()
 
 
 def test_progress_counts_what_holds_today_and_in_all(store, people, add_pairs):
     add_pairs(3)
     session = Session(store, people[0])
     for _ in range(3):
-        session.submit(answer(session.next()))
+        session.submit(answer_to(session.next()))
     session.undo()
     assert (session.progress().today, session.progress().total) == (2, 2)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
@@ -339,6 +189,6 @@ def test_sides_are_drawn_evenly(store, people, add_pairs):
     lefts = Counter()
     while item := session.next():
         lefts[item.left.split()[0]] += 1
-        session.submit(answer(item))
+        session.submit(answer_to(item))
     # binomial(200, 1/2) has a standard deviation of 7.1: four of them either way
     assert abs(lefts["plain"] - 100) < 29

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`preference-loop labels` from the command line to the store."""
+
+from __future__ import annotations
+
+import json
+
+import app
+
+
+def test_the_command_tells_the_figures_as_json(store, add_pairs, said, mina, jun, capsys):
+    for pair in add_pairs(2):
+        said(pair, mina, "left")
+        said(pair, jun, "left")
+
+    def command(*words):
+        return app.main(["labels", *words, "--home", str(store.home)])
+
+    assert command("agreement", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rate"], told["pairs"], told["between"][0]["labelers"]) == (1.0, 2, ["mina", "jun"])
+    assert command("quality", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["labelers"][0]["agreement"]["of"] == 2
+    for words in (
+        ["agreement"],
+        ["quality"],
+        ["weigh"],
+        ["set-aside", "jun", "--reason", "asleep"],
+        ["take-in", "jun"],
+    ):
+        assert command(*words) == 0
+    assert "100% (34% to 100%) of 2 pairs" in capsys.readouterr().out
+    assert command("set-aside", "nobody", "--reason", "x") == 2
