@@ -30,8 +30,8 @@ class Study:
 
 
 def ppo_curve(home: Path, *, seed: int) -> dict:
-    """See tests.bench.ppo_curve, which loads torch: only where it is asked for."""
-    from tests.bench.ppo_curve import ours
+    """See tests.bench.ppo.curve, which loads torch: only where it is asked for."""
+    from tests.bench.ppo.curve import ours
 
     return ours(home, seed=seed)
 

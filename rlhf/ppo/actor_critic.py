@@ -32,7 +32,7 @@ class AnswerBatch(NamedTuple):
 
 
 def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> AnswerBatch:
-    """Return right-padded rows of prompt + answer, without the last answer token: it is acted but never read."""
+    """Return right-padded rows of prompt + answer, without the last answer token, which no later token depends on."""
     ids, mask = base.collate([prompt + answer[:-1] for prompt, answer in zip(prompts, answers, strict=True)])
     rows = [row for row, answer in enumerate(answers) for _ in answer]
     columns = [len(prompt) - 1 + t for prompt, answer in zip(prompts, answers, strict=True) for t in range(len(answer))]
@@ -41,7 +41,7 @@ def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[lis
 
 
 def answer_mask(answers: Sequence[list[int]]) -> Tensor:
-    """Return (B, T) bool, True on answer tokens, from the lengths alone: pad == eos is harmless."""
+    """Return (B, T) bool, True on answer tokens. Only lengths count: the pad token may be the end token."""
     lengths = torch.tensor([len(answer) for answer in answers])
     return torch.arange(int(lengths.max())) < lengths[:, None]
 
@@ -71,32 +71,32 @@ class ActorCritic(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> ActorCritic:
-        """Stay in eval mode, whatever the training loop requests."""
+        """Stay in eval mode, even if the training loop requests train mode."""
         return super().train(False)
 
     def forward(
-        self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, valued: bool = True
+        self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, with_values: bool = True
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return log-probabilities, values and, if no gradient is recorded, entropies of the answer tokens.
 
-        Each is (N,) float32. `valued` False skips the critic's own pass; values are 0 then.
+        Each is (N,) float32. Without `with_values` the critic's own pass is skipped and values are 0.
         """
         states = self._states(ids, mask)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
             logits = self.base.logits(states.to(self.base.causal.dtype))
             logps = token_logps(logits, self.temperature, self.banned)
-            chosen = logps.gather(-1, actions[:, None])[:, 0]
+            action_logps = logps.gather(-1, actions[:, None])[:, 0]
             entropies = None if torch.is_grad_enabled() else entropy(logps)
-        if not valued:
-            return chosen, torch.zeros_like(chosen), entropies
+        if not with_values:
+            return action_logps, torch.zeros_like(action_logps), entropies
         if self.critic is not None:
             with self.base.role(self.critic):
                 states = self._states(ids, mask)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
-            return chosen, self.value_head(states.float())[:, 0], entropies
+            return action_logps, self.value_head(states.float())[:, 0], entropies
 
     def critic_state(self) -> dict[str, Tensor]:
-        """Return copies of the tensors that only the critic has: its head, and its own adapter if it has one."""
+        """Return copies of the critic's own tensors: its head, and its adapter if it has one."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self._critic_tensors().items()}
 
     @torch.no_grad()

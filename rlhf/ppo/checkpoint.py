@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a PPO run beside policy, optimizer and schedule, in memory and in a checkpoint folder.
+"""The state of a PPO run, in memory and in a checkpoint folder.
 
-`PPOState` and the critic are all of it. `ppo_state.json` is the last file of a checkpoint to be written: a folder
-without it is no checkpoint. See `rlhf.common.atomic_checkpoints`.
+A checkpoint holds policy, critic, optimizer, schedule and `PPOState`, and nothing else. `ppo_state.json` is its last
+file: a folder without it is no checkpoint. See `rlhf.common.atomic_checkpoints`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEAD = "value_head.safetensors"
 RESUME = "resume_from_checkpoint"
 
 Identity = dict[str, object]
-"""What a run must share with the one that wrote a checkpoint, by name."""
+"""Settings and fingerprints that a checkpoint shares with the run that resumes from it, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class BestPolicy:
 
 @dataclass
 class PPOState:
-    """Exactly what a checkpoint holds beside policy, critic, optimizer and schedule.
+    """The numbers of a run. A checkpoint holds exactly these besides policy, critic, optimizer and schedule.
 
     `reward_unit` and `guard` are shared with the scorer and the guard, which update them in place.
     """
@@ -72,7 +72,7 @@ class PPOState:
         }
 
     def restore(self, numbers: dict[str, Any], best_weights: dict[str, Tensor] | None) -> None:
-        """Take over what `numbers` once returned, in place."""
+        """Restore the state that `numbers` returned, in place."""
         self.kl_coef = numbers["kl_coef"]
         self.reward_unit.offset, self.reward_unit.scale = numbers["offset"], numbers["scale"]
         if self.guard is not None:
@@ -99,14 +99,14 @@ def load_adapter(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
 
 
 def run_identity(args: PPOConfig, base: Base, guard: bool) -> Identity:
-    """Return what a run must share with the one that wrote a checkpoint to resume from it."""
+    """Return the settings and fingerprints that a checkpoint must share with the run that resumes from it."""
     names = ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "critic")
     sizes: Identity = {name: getattr(args, name) for name in names}
     return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 
 
 def save_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
-    """Write the critic, the best policy and the numbers; the file that completes the checkpoint comes last."""
+    """Write the critic, the best policy and the numbers. The file that completes the checkpoint is the last."""
     save_file(actor.critic_state(), folder / HEAD)
     if state.best is not None:
         save_file(state.best.weights, folder / BEST)
@@ -116,7 +116,7 @@ def save_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Iden
 
 
 def load_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
-    """Fill the critic and `state`. Raises BadInput for an incomplete checkpoint, or if its identity differs."""
+    """Fill the critic and `state` from a checkpoint. Raises BadInput if it is incomplete or its identity differs."""
     if not (folder / STATE).is_file():
         raise BadInput(
             f"{str(folder)!r} is not a complete checkpoint: it has no {STATE}",

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rollouts of all processes: each answers and scores its shard of the prompts, then all hold the whole."""
+"""The rollout collector. Each process answers and scores its shard of the prompts; then all share the whole rollout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from rlhf.common import distributed
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.out_of_memory import explain_out_of_memory
+from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.ppo.rollout import ScoredRollout, join_shards, score_rollout
 from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
@@ -20,19 +21,18 @@ from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
 FIXED_PROMPTS = 2**32
 """The key of the noise that always answers the fixed prompts; no update has this number."""
 
-PromptRow = dict[str, Any]
 T = TypeVar("T")
 
 
 class RolloutCollector:
-    """Answers prompts as the active role and scores the answers. `key` is the update, which selects the noise."""
+    """Answer prompts as the active role and score the answers. `key` is the update, which selects the noise."""
 
     def __init__(self, actor: ActorCritic, reference: str | None, scorer: Scorer, args: PPOConfig) -> None:
         self.actor, self.reference, self.scorer, self.args = actor, reference, scorer, args
         self._banned = banned_ids(actor.base)
 
     def collect(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
-        """Answer `prompts` (the ids of `rows`), score the answers, read them as active role and as reference.
+        """Answer `prompts` (the ids of `rows`), score the answers, and compute statistics and KL to the reference.
 
         Raises BadInput for a policy whose weights are no longer finite.
         """
@@ -49,7 +49,7 @@ class RolloutCollector:
     def sample(self, prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
         """Answer prompts in this process.
 
-        The noise depends on the run's seed, `key` and a prompt's place (from `first` on), not on batches.
+        The noise depends on the run's seed, `key` and the prompt's number (the first has `first`), not on batches.
         """
         noise = draw_uniforms(self.args.seed, key, range(first, first + len(prompts)), self.args.max_new_tokens)
         return generate(
@@ -63,11 +63,11 @@ class RolloutCollector:
         )
 
     def _gather(self, work: Callable[[], T]) -> list[T]:
-        def explained_work() -> T:
+        def explained() -> T:
             with explain_out_of_memory(self.args):
                 return work()
 
-        return distributed.gather_results(explained_work)
+        return distributed.gather_results(explained)
 
     def _collect_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
         answers, raw = self._score_shard(rows, prompts, key)

@@ -27,7 +27,7 @@ ABOVE |= {"cliprange_value": 0, "dual_clip": 1, "target_kl": 0}
 AT_MOST = {"gamma": 1, "lam": 1, "cliprange": 1}
 
 
-def _knob(default: object, help: str, **about: object) -> Any:  # noqa: ANN401 (fits a field of any type, as `field`)
+def _setting(default: object, help: str, **about: object) -> Any:  # noqa: ANN401 (fits a field of any type, as `field`)
     """Declare a field with its help; `about`: choices. Parsers would read ranges as their own metadata."""
     return field(default=default, metadata={"help": help, **about})
 
@@ -46,66 +46,72 @@ class PPOConfig(TrainingArguments):
     no reports.
     """
 
-    learning_rate: float = _knob(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
-    adam_epsilon: float = _knob(1e-5, "Adam's epsilon; 1e-8 makes PPO's early steps too large.")
-    warmup_steps: float = _knob(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
-    per_device_train_batch_size: int = _knob(16, "Answers in one forward and backward pass.")
-    gradient_accumulation_steps: int = _knob(2, "Passes in one optimizer step.")
-    num_train_epochs: float = _knob(1.0, "Passes over the prompts, if max_steps is not given.")
-    save_total_limit: int | None = _knob(
-        2, "Checkpoints kept; two, so that a crash while saving leaves a complete one."
+    learning_rate: float = _setting(1.5e-3, "Peak learning rate; of LoRA matrices and of the value head.")
+    adam_epsilon: float = _setting(1e-5, "Adam's epsilon; 1e-8 makes PPO's early steps too large.")
+    warmup_steps: float = _setting(0.05, "Share (below 1) or number of optimizer steps of linear warmup.")
+    per_device_train_batch_size: int = _setting(16, "Answers in one forward and backward pass.")
+    gradient_accumulation_steps: int = _setting(2, "Passes in one optimizer step.")
+    num_train_epochs: float = _setting(1.0, "Passes over the prompts, if max_steps is not given.")
+    save_total_limit: int | None = _setting(
+        2, "Checkpoints to keep. With two, a crash while saving leaves a complete one."
     )
-    ddp_find_unused_parameters: bool | None = _knob(False, "Every trainable tensor takes part in every pass.")
-    report_to: None | str | list[str] = _knob("none", "Services that receive metrics; none.")
+    ddp_find_unused_parameters: bool | None = _setting(False, "Every trainable tensor takes part in every pass.")
+    report_to: None | str | list[str] = _setting("none", "Services that receive metrics; none.")
 
-    rollout_batch_size: int = _knob(128, "Answers sampled for one update, one for each prompt.")
-    num_ppo_epochs: int = _knob(2, "Passes over a rollout.")
-    max_new_tokens: int = _knob(80, "Tokens after which an answer is cut.")
-    temperature: float = _knob(1.0, "Of sampling and of every log-probability alike.")
-    top_p: float = _knob(1.0, "Only 1.0: the full softmax is sampled and trained.")
+    rollout_batch_size: int = _setting(128, "Answers sampled for one update, one for each prompt.")
+    num_ppo_epochs: int = _setting(2, "Passes over a rollout.")
+    max_new_tokens: int = _setting(80, "Tokens after which an answer is cut.")
+    temperature: float = _setting(1.0, "Temperature of sampling and of every log-probability.")
+    top_p: float = _setting(1.0, "Only 1.0: the full softmax is sampled and trained.")
 
-    missing_eos_penalty: float = _knob(1.0, "Subtracted from the standardised score of an answer without an end.")
-    standardize_reward: bool = _knob(True, "Scores in standard deviations of the reference's answers, mean 0.")
-    center_reward: bool = _knob(False, "Without standardisation: give the reference's answers mean 0 all the same.")
-    reward_clip: float | None = _knob(
+    missing_eos_penalty: float = _setting(1.0, "Subtracted from the standardised score of an answer without an end.")
+    standardize_reward: bool = _setting(True, "Scores in standard deviations of the reference's answers, mean 0.")
+    center_reward: bool = _setting(False, "Without standardisation: shift the mean of the reference's answers to 0.")
+    reward_clip: float | None = _setting(
         None, "Bound of the standardised score on either side, before penalties. None: no bound."
     )
-    length_penalty: float = _knob(0.0, "Subtracted from the score for each token of an answer beyond length_free.")
-    length_free: int = _knob(0, "Tokens of an answer that cost no length penalty.")
-    kl_estimator: str = _knob(
+    length_penalty: float = _setting(0.0, "Subtracted from the score for each token of an answer beyond length_free.")
+    length_free: int = _setting(0, "Tokens of an answer that cost no length penalty.")
+    kl_estimator: str = _setting(
         "k1", "Estimator of the KL that is charged per token; the reported one is k1.", choices=("k1", "k2", "k3")
     )
-    kl_coef: float = _knob(0.05, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
-    kl_target: float | None = _knob(
-        3.0, "KL per answer (nats) above which the coefficient rises; it never sinks below kl_coef. None: it is fixed."
+    kl_coef: float = _setting(0.05, "Price of a nat of KL at the start; the price at which checkpoints are compared.")
+    kl_target: float | None = _setting(
+        3.0, "KL per answer (nats) above which the coefficient rises; it never falls below kl_coef. None: it is fixed."
     )
-    kl_horizon: float = _knob(256.0, "Episodes over which a KL far from the target changes the coefficient by a fifth.")
-    kl_budget: float = _knob(6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is a candidate.")
+    kl_horizon: float = _setting(
+        256.0, "Episodes over which a KL far from the target changes the coefficient by a fifth."
+    )
+    kl_budget: float = _setting(
+        6.0, "KL per answer (nats) at which the run stops; no checkpoint above it is a candidate."
+    )
 
-    critic: str = _knob(
+    critic: str = _setting(
         "auto",
         "joint: a value head on the policy's trunk. adapter: an adapter `value` of its own. "
         "reward: one that starts as the reward model. "
         "auto: reward if the reward is a reward model on the policy's base, else joint.",
         choices=("auto", "joint", "adapter", "reward"),
     )
-    gamma: float = _knob(1.0, "Discount.")
-    lam: float = _knob(0.95, "GAE's lambda.")
-    whiten_rewards: bool = _knob(False, "Scale the rewards of a rollout's tokens to variance 1, their mean kept.")
-    whiten_advantages: bool = _knob(True, "Scale the advantages of a rollout to mean 0 and variance 1.")
-    cliprange: float = _knob(0.2, "Clip range of the probability ratio.")
-    dual_clip: float | None = _knob(
+    gamma: float = _setting(1.0, "Discount.")
+    lam: float = _setting(0.95, "GAE's lambda.")
+    whiten_rewards: bool = _setting(False, "Scale the rewards of a rollout's tokens to variance 1, their mean kept.")
+    whiten_advantages: bool = _setting(True, "Scale the advantages of a rollout to mean 0 and variance 1.")
+    cliprange: float = _setting(0.2, "Clip range of the probability ratio.")
+    dual_clip: float | None = _setting(
         None, "Ratio beyond which a negative advantage trains no further (3 in Ye et al. 2020). None: no bound."
     )
-    cliprange_value: float | None = _knob(0.2, "Most that a value may move from the rollout's. None: no bound.")
-    vf_coef: float = _knob(0.5, "Weight of the value loss.")
-    target_kl: float | None = _knob(
+    cliprange_value: float | None = _setting(
+        0.2, "Bound of a value's distance from the rollout's value. None: no bound."
+    )
+    vf_coef: float = _setting(0.5, "Weight of the value loss.")
+    target_kl: float | None = _setting(
         None,
         "Approximate KL (nats per token, old against new policy) of a minibatch that ends the update. None: no end.",
     )
 
-    eval_updates: int = _knob(4, "Updates between two validations.")
-    save_updates: int = _knob(1, "Updates between two checkpoints.")
+    eval_updates: int = _setting(4, "Updates between two validations.")
+    save_updates: int = _setting(1, "Updates between two checkpoints.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,10 +157,10 @@ class PPOConfig(TrainingArguments):
         super().__setattr__(name, value)
 
     def resolve(self, prompts: int, evaluated: bool, critic: str) -> PPOConfig:
-        """Return the copy that a trainer works with; this one stays as it is.
+        """Return the copy that a trainer works with. This object does not change.
 
-        `max_steps` becomes that of whole updates over so many prompts, `eval_strategy` follows from `evaluated`
-        (are there validation prompts?), and `critic` replaces "auto".
+        `max_steps` is rounded up to whole updates over that many prompts. `evaluated` (there are validation prompts)
+        sets `eval_strategy`, and `critic` replaces "auto".
         """
         resolved = copy.copy(self)
         strategy = IntervalStrategy.STEPS if evaluated else IntervalStrategy.NO
@@ -165,8 +171,8 @@ class PPOConfig(TrainingArguments):
     def next_kl_coef(self, coefficient: float, sequence_kl: float) -> float:
         """Return the KL coefficient after a rollout of mean KL `sequence_kl` (nats per answer).
 
-        It never sinks below `kl_coef`. KL is small near the start, and a price that had sunk there would let it jump
-        past the target at once.
+        It never falls below `kl_coef`: KL is small near the start, and a lower price there would let it overshoot the
+        target.
         """
         if self.kl_target is None:
             return coefficient

@@ -24,7 +24,7 @@ Row = tuple[int, ...]
 
 
 class FrozenTrunk:
-    """`Base.hidden` for right-padded rows, faster from the second pass on. It caches one rollout's rows until `clear`.
+    """Compute `Base.hidden` of right-padded rows, faster from the second pass on. Caches rows until `clear`.
 
     `depth` is the number of layers that are skipped: 0 if a trainable adapter begins in the first one.
     """
@@ -60,10 +60,10 @@ class FrozenTrunk:
 
     @contextmanager
     def _recorded(self, rows: list[Row]) -> Iterator[None]:
-        def keep(layer: nn.Module, inputs: object, states: Tensor) -> None:
+        def record(layer: nn.Module, inputs: object, states: Tensor) -> None:
             self._states.update((row, states[place, : len(row)].detach()) for place, row in enumerate(rows))
 
-        hook = self._layers[self.depth - 1].register_forward_hook(keep)
+        hook = self._layers[self.depth - 1].register_forward_hook(record)
         try:
             yield
         finally:

@@ -2,15 +2,15 @@
 """The guard against over-optimisation: a second reward model, trained on other labels and never trained against.
 
 A policy that exploits the faults of its reward model gains by that model and not by one with other faults. The guard
-scores the policy's answers to the fixed prompts beside the driving reward. It chooses the best policy (by its own mean
-less the price of KL), and ends the run when it falls while the driving reward rises.
+scores the same answers to the fixed prompts as the driving reward. It chooses the best policy (by its own mean less
+the price of KL), and ends the run when it falls while the driving reward rises.
 
 The rule. Both rewards are in standard deviations of the reference's answers. Let k be the best policy so far, d_i the
 guard's score of the answer to fixed prompt i now less that at k, N their number, and se = std(d) / sqrt(N) with N - 1
 in the variance. Prompts are paired and answered with the same noise, so a prompt's difficulty cancels. A reading is an
 alarm if mean(d) < -2.5 se and the driving reward's mean is above that at k. Two alarms in a row end the run. One alarm
-at 2 se would end too many runs: k has the best of all readings so far, so it is a lucky one, and an equally good policy
-reads worse. docs/ppo.md has the figures.
+at 2 se would end too many runs: k is the maximum of all readings so far, so its error is likely positive, and an
+equally good policy reads lower. docs/ppo.md has the figures.
 """
 
 from __future__ import annotations
@@ -57,49 +57,49 @@ def paired_change(now: Sequence[float], before: Sequence[float]) -> tuple[float,
     return mean, math.sqrt(variance / count)
 
 
-def is_alarm(now: GuardReading, kept: GuardReading) -> bool:
+def is_alarm(now: GuardReading, best: GuardReading) -> bool:
     """Return whether the guard fell by more than its noise since the best policy while the driving reward rose."""
-    mean, error = paired_change(now.guard, kept.guard)
-    return mean < -ERRORS * error and now.reward > kept.reward
+    mean, error = paired_change(now.guard, best.guard)
+    return mean < -ERRORS * error and now.reward > best.reward
 
 
 @dataclass
 class GuardState:
     """The state of a guard in a checkpoint: its reading of the best policy, alarms in a row, the unit of its scores."""
 
-    kept: GuardReading | None = None
+    best: GuardReading | None = None
     alarms: int = 0
     unit: RewardUnit = field(default_factory=RewardUnit)
 
     def numbers(self) -> dict[str, Any]:
         """Return the state in JSON's types."""
         return {
-            "kept": self.kept and asdict(self.kept),
+            "kept": self.best and asdict(self.best),
             "alarms": self.alarms,
             "offset": self.unit.offset,
             "scale": self.unit.scale,
         }
 
     def restore(self, numbers: dict[str, Any]) -> None:
-        """Take over what `numbers` once returned, in place."""
-        kept = numbers["kept"]
-        self.kept = kept and GuardReading(kept["update"], kept["reward"], tuple(kept["guard"]))
+        """Restore the state that `numbers` returned, in place."""
+        best = numbers["kept"]
+        self.best = best and GuardReading(best["update"], best["reward"], tuple(best["guard"]))
         self.alarms = numbers["alarms"]
         self.unit.offset, self.unit.scale = numbers["offset"], numbers["scale"]
 
 
 class AlarmCounter:
-    """Counts alarms in a row over the readings of a run. `reason` explains why the run should end; else it is empty."""
+    """Count the alarms in a row over the readings of a run. `reason` explains why the run should end, or is empty."""
 
     def __init__(self, state: GuardState | None = None) -> None:
         self.state = state or GuardState()
         self.reason = ""
 
-    def observe(self, reading: GuardReading, kept: bool) -> None:
-        """Take in the next reading; `kept` marks the best policy so far, with which later readings are compared."""
-        best = self.state.kept
-        if kept or best is None:
-            self.state.kept, self.state.alarms = reading, 0
+    def observe(self, reading: GuardReading, is_best: bool) -> None:
+        """Account for the next reading. `is_best` marks the best policy so far; later readings are compared with it."""
+        best = self.state.best
+        if is_best or best is None:
+            self.state.best, self.state.alarms = reading, 0
             return
         self.state.alarms = self.state.alarms + 1 if is_alarm(reading, best) else 0
         if self.state.alarms >= ALARMS:
@@ -107,14 +107,14 @@ class AlarmCounter:
 
 
 class Guard(AlarmCounter):
-    """An alarm counter with the second reward, whose scores are in deviations of the reference's answers."""
+    """Score answers by the second reward, in deviations of the reference's answers, and count alarms."""
 
     def __init__(self, scorer: Scorer) -> None:
         super().__init__(GuardState(unit=scorer.unit))
         self.scorer = scorer
 
     def begin(self, prompts: Sequence[Prompt], answers: Rollout) -> Tensor:
-        """Fix the unit by the reference's answers; return their scores (B,)."""
+        """Set the unit from the reference's answers, and return their scores (B,)."""
         raw = self._raw_scores(prompts, answers)
         self.scorer.fit(raw)
         return self.scorer.standardize(raw, answers.ended)
@@ -133,10 +133,11 @@ class Guard(AlarmCounter):
         )
 
 
-def _explain(now: GuardReading, kept: GuardReading) -> str:
-    mean, error = paired_change(now.guard, kept.guard)
-    rise = now.reward - kept.reward
+def _explain(now: GuardReading, best: GuardReading) -> str:
+    """Return the reason for the end of the run, with the guard's fall and the reward's rise."""
+    mean, error = paired_change(now.guard, best.guard)
+    rise = now.reward - best.reward
     return (
-        f"since update {kept.update} the guard fell by {-mean:.2f} (standard error {error:.2f}) "
+        f"since update {best.update} the guard fell by {-mean:.2f} (standard error {error:.2f}) "
         f"while the reward rose by {rise:.2f}"
     )

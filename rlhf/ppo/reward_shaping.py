@@ -26,9 +26,9 @@ class RewardUnit:
 
 
 class Scorer:
-    """Scores answers given as token ids. A reward model on the policy's tokenizer reads ids, other rewards the text.
+    """Score answers given as token ids. Reward models on the policy's tokenizer read ids; other rewards read the text.
 
-    `fit` sets `unit` by the reference policy's answers: 0 then is their mean, 1 a standard deviation above it.
+    `fit` sets `unit` from the reference policy's answers: 0 is their mean, 1 is a standard deviation above it.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Scorer:
         self.unit = RewardUnit()
 
     def raw_scores(self, prompts: Sequence[Prompt], answers: Sequence[list[int]]) -> Tensor:
-        """Return the reward's own numbers, (B,) float32.
+        """Return the reward's own scores, (B,) float32.
 
         Raises BadInput if the reward raises, or if a number is missing, NaN or infinite.
         """
@@ -94,7 +94,7 @@ class Scorer:
         return scores - self._penalty * unended
 
     def shape(self, raw: Tensor, answers: Rollout) -> Tensor:
-        """Return what PPO maximises, (B,): the standardized scores of these answers less the price of their length."""
+        """Return the reward (B,) that PPO maximises: standardized scores less the penalty for length."""
         lengths = torch.tensor([len(ids) for ids in answers.ids], dtype=raw.dtype)
         return self.standardize(raw, answers.ended) - arithmetic.length_penalty(
             lengths, self._length_penalty, self._length_free

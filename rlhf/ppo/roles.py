@@ -47,7 +47,7 @@ def resolve_critic(kind: str, reward: Rewarder | RewardFunction, base: Base) -> 
     """Return `kind`; for auto: reward if the reward is a reward model on the policy's base, else joint."""
     if kind != "auto":
         return kind
-    return "joint" if _judge(reward, base) is None else "reward"
+    return "joint" if _find_shared_model(reward, base) is None else "reward"
 
 
 def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str | None:
@@ -71,20 +71,20 @@ def shared_reward_model(reward: Rewarder | RewardFunction, base: Base) -> Reward
 
     Raises BadInput if the reward is not a reward model on this base.
     """
-    judge = _judge(reward, base)
-    if judge is None:
+    model = _find_shared_model(reward, base)
+    if model is None:
         error = (
             "critic='reward' starts from a reward model on the policy's base, "
             f"and the reward is a {type(reward).__name__} without one"
         )
         raise BadInput(error, "Give such a reward model, or take critic='adapter'", field="critic")
-    return judge
+    return model
 
 
-def _judge(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
+def _find_shared_model(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
     """Return the reward's first member if it is an adapter on this base; a reward of another kind has no members."""
-    judge: RewardModel | None = getattr(reward, "first_member", None)
-    return judge if judge is not None and judge.base is base else None
+    model: RewardModel | None = getattr(reward, "first_member", None)
+    return model if model is not None and model.base is base else None
 
 
 @torch.no_grad()
@@ -95,7 +95,7 @@ def initialize_values(actor: ActorCritic, kind: str, reward: Rewarder | RewardFu
     Both are linear in h; clips and penalties are not and are left out. Other critics keep their head at 0.
     """
     if kind == "reward":
-        judge = shared_reward_model(reward, actor.base)
-        unit = judge.about.scale * scorer.unit.scale
-        actor.value_head.weight.copy_(judge.members[0].head[None] / unit)
-        actor.value_head.bias.fill_(-judge.about.offset / unit - scorer.unit.offset / scorer.unit.scale)
+        model = shared_reward_model(reward, actor.base)
+        unit = model.about.scale * scorer.unit.scale
+        actor.value_head.weight.copy_(model.members[0].head[None] / unit)
+        actor.value_head.bias.fill_(-model.about.offset / unit - scorer.unit.offset / scorer.unit.scale)

@@ -14,15 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from data.errors import BadInput
 from reward.base.frozen_base import Base
-from rlhf.common import distributed
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatter_tokens
 from rlhf.ppo.config import PPOConfig
 from rlhf.sampling.sampler import Rollout
 
-PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle: a counter of its own each, apart from the noise of sampling (0)
+PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle; each has its own counter. 0 is the noise of sampling
 
 
 class TokenStats(NamedTuple):
@@ -73,7 +71,7 @@ def permutation(seed: int, key: int, purpose: int, number: int, count: int) -> n
 
 
 def choose_prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
-    """Return the rows, of `count` prompts, that update number `update` answers: pass after pass, each shuffled anew."""
+    """Return the rows, of `count` prompts, that an update answers: pass after pass, each with its own shuffle."""
     places = range(update * size, (update + 1) * size)
     passes = {place // count: None for place in places}
     orders = {number: permutation(seed, 0, PROMPTS, number, count) for number in passes}
@@ -113,52 +111,18 @@ def join_shards(parts: Sequence[Any]) -> Any:  # noqa: ANN401 (lists, tensors, a
     return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
 
 
-def encode_prompts(base: Base, rows: Sequence[dict[str, Any]], dataset: str) -> list[list[int]]:
-    """Return the ids of every row's prompt.
-
-    Raises BadInput, naming `dataset`, if there are fewer rows than processes, and as `encode_prompt`.
-    """
-    if len(rows) < distributed.world_size():
-        raise BadInput(
-            f"{dataset} has {len(rows)} rows for {distributed.world_size()} process(es)",
-            "Give at least one for each",
-            field=dataset,
-        )
-    return [encode_prompt(base, row, f"row {number} of {dataset}", dataset) for number, row in enumerate(rows)]
-
-
-def encode_prompt(base: Base, row: dict[str, Any], which: str, dataset: str) -> list[int]:
-    """Return the ids of a row's prompt. Raises BadInput, naming `which` row, if it has none or is too long."""
-    if "prompt" not in row:
-        raise BadInput(
-            f"{which} has no 'prompt' but {sorted(row)}", "Rename the column of the prompts to 'prompt'", field=dataset
-        )
-    if not row["prompt"]:
-        raise BadInput(
-            f"{which} has the prompt {row['prompt']!r}", "Give it a text or messages, or leave it out", field=dataset
-        )
-    ids = base.encode_prompt(row["prompt"])
-    if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
-        raise BadInput(
-            f"{which} has a prompt of {len(ids)} tokens, a context of {base.context} leaves no room for an answer",
-            "Shorten or leave out the prompt, or take a base with a longer context",
-            field=dataset,
-        )
-    return ids
-
-
 @torch.no_grad()
 def compute_token_stats(
-    model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int, valued: bool = True
+    model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int, with_values: bool = True
 ) -> TokenStats:
-    """Read answers under the active role, `size` rows of similar length at a time; without values unless `valued`."""
+    """Return the statistics of answers under the active role, from passes of `size` rows of similar length."""
     mask = answer_mask(answers)
     tables = TokenStats(*(torch.zeros(mask.shape) for _ in TokenStats._fields))
     order = sorted(range(len(answers)), key=lambda row: len(prompts[row]) + len(answers[row]))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         batch = answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows])
-        for table, flat in zip(tables, model(*batch, valued), strict=True):
+        for table, flat in zip(tables, model(*batch, with_values), strict=True):
             table[rows] = scatter_tokens(flat.cpu(), mask[rows])
     return tables
 
@@ -166,10 +130,10 @@ def compute_token_stats(
 def score_rollout(
     model: ActorCritic, reference: str | None, prompts: list[list[int]], answers: Rollout, scores: Tensor, size: int
 ) -> ScoredRollout:
-    """Read answers as the active role and as the reference; return them with `scores` and the KL between the two."""
+    """Return the answers with `scores`, their statistics under the active role, and the KL to the reference."""
     old = compute_token_stats(model, prompts, answers.ids, size)
     with model.base.role(reference):
-        ref = compute_token_stats(model, prompts, answers.ids, size, valued=False)
+        ref = compute_token_stats(model, prompts, answers.ids, size, with_values=False)
     return ScoredRollout(
         prompts, answers, scores, old, arithmetic.kl_estimate(old.logps, ref.logps, "k1"), answer_mask(answers.ids)
     )

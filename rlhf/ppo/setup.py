@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a PPO run, built and wired in one place: `build` turns a trainer's arguments into a `PPOSetup`."""
+"""The parts of a PPO run. `build` makes and connects all of them, apart from the trainer that drives them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from reward.base.patches.cpu_attention import choose_cpu_attention
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.checkpoint import PPOState
-from rlhf.ppo.collector import PromptRow, RolloutCollector
+from rlhf.ppo.collector import RolloutCollector
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.guard import Guard
+from rlhf.ppo.prompt_rows import PromptRow, encode_prompts
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.ppo.roles import add_critic, add_policy, resolve_critic
-from rlhf.ppo.rollout import encode_prompts
 from rlhf.ppo.validation import Validation
 
 
@@ -63,13 +63,13 @@ def build(
     peft_config: LoraConfig | None = None,
     guard: Rewarder | RewardFunction | None = None,
 ) -> PPOSetup:
-    """Load the base, add its roles and wire what trains them; see `PPOTrainer` for the arguments.
+    """Load the base, add its adapters and connect the parts that train them. `PPOTrainer` explains the arguments.
 
     Seeds the process by `args.seed`, since fresh adapters are random. Raises BadInput for arguments that do not fit.
     """
     if guard is not None and not eval_dataset:
         raise BadInput(
-            "a guard scores answers to fixed prompts, and there are none", "Give eval_dataset", field="guard"
+            "a guard scores answers to the validation prompts, and there are none", "Give eval_dataset", field="guard"
         )
     set_seed(args.seed)
     base = model if isinstance(model, Base) else Base.load(model, device=args.device)
@@ -82,7 +82,7 @@ def build(
         length_penalty=args.length_penalty,
         length_free=args.length_free,
     )
-    watcher = None if guard is None else Guard(Scorer(base, guard, args.missing_eos_penalty))
+    observer = None if guard is None else Guard(Scorer(base, guard, args.missing_eos_penalty))
     prompts = encode_prompts(base, train_dataset, "train_dataset")
     fixed_count = min(args.rollout_batch_size, len(prompts))
     fixed_rows = list(eval_dataset or (train_dataset[row] for row in range(fixed_count)))
@@ -93,6 +93,6 @@ def build(
         choose_cpu_attention(base.causal, max(map(len, prompts + fixed_prompts)) + args.max_new_tokens)
     actor = ActorCritic(base, args.temperature, args.bf16, add_critic(base, critic, reward))
     collector = RolloutCollector(actor, reference, scorer, args)
-    state = PPOState(args.kl_coef, scorer.unit, None if watcher is None else watcher.state)
-    validation = Validation(collector, fixed_rows, fixed_prompts, watcher, state)
-    return PPOSetup(args, base, reference, actor, scorer, collector, watcher, prompts, validation, state)
+    state = PPOState(args.kl_coef, scorer.unit, None if observer is None else observer.state)
+    validation = Validation(collector, fixed_rows, fixed_prompts, observer, state)
+    return PPOSetup(args, base, reference, actor, scorer, collector, observer, prompts, validation, state)

@@ -24,9 +24,9 @@ from reward.protocol import Rewarder, RewardFunction
 from rlhf.common.atomic_checkpoints import DraftingTrainer
 from rlhf.ppo import arithmetic
 from rlhf.ppo.checkpoint import BestPolicy, Identity, load_adapter, load_state, run_identity, save_state
-from rlhf.ppo.collector import PromptRow
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.out_of_memory import explain_out_of_memory
+from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.roles import POLICY, initialize_values
 from rlhf.ppo.rollout import (
     ScoredRollout,
@@ -48,11 +48,11 @@ class PPOTrainer(DraftingTrainer):
     Datasets are sequences of rows with a `prompt`: text, or messages. The policy starts as the adapter in the folder
     `start`, or as a fresh LoRA by `peft_config` (None: on all linear layers). The starting policy is the reference.
     With `eval_dataset` the best policy is chosen on its prompts, else on the rollouts. Other options go to
-    `transformers.Trainer`. `args` stays as it was given; `self.args` is the resolved copy.
+    `transformers.Trainer`. `args` never changes; `self.args` is the resolved copy.
 
-    After `train()` the adapter holds the best policy; `best.update` is its update. `end_reason` explains an early
-    end. `watch`, if set, receives rows, texts and ended flags of the answers to the fixed
-    prompts; its mean is logged as `eval_gold` and changes no decision. `guard`, a second reward: see `rlhf.ppo.guard`.
+    After `train()` the adapter holds the best policy; `best.update` is its update. `end_reason` explains an early end.
+    `watch`, if set, receives rows, texts and ended flags of the answers to the fixed prompts. Its mean is logged as
+    `eval_gold` and changes no decision. `guard` is a second reward: see `rlhf.ppo.guard`.
     """
 
     args: PPOConfig
@@ -92,7 +92,7 @@ class PPOTrainer(DraftingTrainer):
 
     @property
     def samples(self) -> list[Sample]:
-        """Answers of the last validation beside the reference's."""
+        """The answers of the last validation, each with the reference's answer."""
         return self.validation.samples
 
     def train(
@@ -110,8 +110,8 @@ class PPOTrainer(DraftingTrainer):
         with self.base.role(POLICY), explain_out_of_memory(self.args):
             output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
             if not self.eval_dataset and self.state.global_step == self.state.max_steps:
-                last = rollout_metrics(self._collect(self.updates_done))  # else the last update could never be the best
-                self.validation.consider(self.updates_done, last["reward"], last["kl"])
+                final = rollout_metrics(self._collect(self.updates_done))  # lets the last update be the best
+                self.validation.consider(self.updates_done, final["reward"], final["kl"])
         if self.best is not None:
             load_adapter(self.base, POLICY, self.best.weights)
         return output
@@ -175,7 +175,7 @@ class PPOTrainer(DraftingTrainer):
         """Validate this policy once more, then end the run; `train` undoes its last steps."""
         self.log(dict(self._metrics))
         self.end_reason = f"the KL budget of {self.args.kl_budget:g} nats is spent: {self._metrics['kl']:.2f}"
-        if self.eval_dataset and self.updates_done % self.args.eval_updates:  # else it was validated just now
+        if self.eval_dataset and self.updates_done % self.args.eval_updates:  # otherwise it was validated a moment ago
             self.evaluate()
         self.control.should_training_stop = True
 

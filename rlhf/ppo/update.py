@@ -34,7 +34,7 @@ def compute_losses(model: nn.Module, base: Base, data: Experience, args: PPOConf
 
 @dataclass
 class UpdateStats:
-    """Statistics of an update, and whether its remaining steps are skipped.
+    """The statistics of an update; `stopped` skips its remaining steps.
 
     A minibatch whose approximate KL between the rollout's policy and the present one exceeds `target_kl` (nats per
     token, k3, over all processes) ends the update: its step and all later ones are skipped. None: no step is skipped.
@@ -47,7 +47,7 @@ class UpdateStats:
     _kl: Tensor | float = 0.0
 
     def add(self, stats: arithmetic.Stats, share: float) -> None:
-        """Account for a pass that is `share` of its minibatch's tokens."""
+        """Add the statistics of a pass that has `share` of its minibatch's tokens."""
         for name, number in stats.items():
             self._sums[name] = self._sums.get(name, 0.0) + number * share
         self._kl += stats["approx_kl"] * share

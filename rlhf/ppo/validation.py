@@ -10,8 +10,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from rlhf.ppo.checkpoint import BestPolicy, PPOState, copy_adapter
-from rlhf.ppo.collector import FIXED_PROMPTS, PromptRow, RolloutCollector
+from rlhf.ppo.collector import FIXED_PROMPTS, RolloutCollector
 from rlhf.ppo.guard import Guard, GuardReading
+from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.roles import POLICY
 from rlhf.ppo.rollout import Sample, ScoredAnswers, comparison_samples, rollout_metrics
 from rlhf.sampling.sampler import Rollout
@@ -31,7 +32,7 @@ class ReferenceAnswers(NamedTuple):
 class Validation:
     """The fixed prompts of a run: `rows`, and their ids `prompts`.
 
-    It alone updates `state.best` and, through `guard`, the guard's state.
+    Only this class updates `state.best` and, through `guard`, the guard's state.
     """
 
     collector: RolloutCollector
@@ -43,7 +44,7 @@ class Validation:
     samples: list[Sample] = field(default_factory=list)
 
     def answer_as_reference(self) -> None:
-        """Let the reference answer: this fixes the units, and makes the start the first best policy."""
+        """Answer the fixed prompts as the reference, set the rewards' units, and take the start as the best policy."""
         collector, args = self.collector, self.collector.args
         with collector.actor.base.role(collector.reference):
             answers, raw = collector.sample_and_score(self.rows, self.prompts, FIXED_PROMPTS)
@@ -56,7 +57,7 @@ class Validation:
         self.consider(0, reward, kl=0.0, guard_scores=guard_scores)
 
     def measure(self, update: int, watch: Watch | None = None) -> dict[str, float]:
-        """Answer as the policy after `update` updates; return the metrics and keep its weights if it is the best.
+        """Answer as the policy after `update` updates; return the metrics, and store its weights if it is the best.
 
         Requires `answer_as_reference`. Adds `objective`, `guard` (the guard's mean) and `gold` (the mean of `watch`).
         """
@@ -84,15 +85,15 @@ class Validation:
     def consider(self, update: int, reward: float, kl: float, guard_scores: Tensor | None = None) -> float:
         """Return the objective: reward, or with a guard its mean, less KL at the starting coefficient.
 
-        Keep the current weights as the best policy if KL is within the budget and no objective was higher so far.
+        Stores the current weights as the best policy if KL is within the budget and no objective was higher so far.
         `guard_scores` (B,) are the guard's scores of the fixed prompts' answers.
         """
         args, best = self.collector.args, self.state.best
         objective = (reward if guard_scores is None else guard_scores.mean().item()) - args.kl_coef * kl
-        better = kl <= args.kl_budget and (best is None or objective > best.objective)
-        if better:
+        is_best = kl <= args.kl_budget and (best is None or objective > best.objective)
+        if is_best:
             weights = copy_adapter(self.collector.actor.base, POLICY)
             self.state.best = BestPolicy(update, reward, kl, objective, weights)
         if self.guard is not None and guard_scores is not None:
-            self.guard.observe(GuardReading(update, reward, tuple(guard_scores.tolist())), better)
+            self.guard.observe(GuardReading(update, reward, tuple(guard_scores.tolist())), is_best)
         return objective

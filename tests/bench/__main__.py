@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument(
         "--home",
         type=Path,
-        help="a home made by tests.bench.large_home: big_home and export_large take it and fill none",
+        help="a home made by tests.bench.serve.large_home: big_home and export_large take it and fill none",
     )
     args = parser.parse_args()
     for name, measure in chosen(args.only, args.home).items():

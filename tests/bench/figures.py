@@ -15,13 +15,13 @@ from pathlib import Path
 
 from data import Store
 from labeling.session import Answer, Session
-from tests.bench.big_home import big_home
 from tests.bench.clinic import clinic_quality, k_centre_speed, near_duplicates_speed
 from tests.bench.files import export_large, import_large
-from tests.bench.kill9 import kill9
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
-from tests.bench.serve_load import serve_load
+from tests.bench.serve.big_home import big_home
+from tests.bench.serve.kill9 import kill9
+from tests.bench.serve.serve_load import serve_load
 from tests.support import ROOT
 
 PAIRS = 600
@@ -96,15 +96,15 @@ def labels_per_second(home: Path) -> dict:
 
 
 def ppo(folder: Path) -> dict:
-    """See tests.bench.ppo, which loads torch: only where it is asked for."""
-    from tests.bench.ppo import ppo_against_trl
+    """See tests.bench.ppo.against_trl, which loads torch: only where it is asked for."""
+    from tests.bench.ppo.against_trl import ppo_against_trl
 
     return ppo_against_trl(folder)
 
 
 def ppo_curve(folder: Path) -> dict:
-    """See tests.bench.ppo_curve, likewise."""
-    from tests.bench.ppo_curve import curves
+    """See tests.bench.ppo.curve, likewise."""
+    from tests.bench.ppo.curve import curves
 
     return curves(folder)
 
@@ -117,8 +117,8 @@ def reward_speed(home: Path, *, seed: int = 0) -> dict:
 
 
 def label_page(home: Path) -> dict:
-    """See tests.bench.label_page, which needs a browser: only where it is asked for."""
-    from tests.bench import label_page as figure
+    """See tests.bench.serve.label_page, which needs a browser: only where it is asked for."""
+    from tests.bench.serve import label_page as figure
 
     return figure.label_page(home)
 

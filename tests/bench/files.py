@@ -16,7 +16,7 @@ from pathlib import Path
 from data import Store
 from data.starter.words import BACKS, FRONTS
 from labeling.session import Answer, Session
-from tests.bench.large_home import fill
+from tests.bench.serve.large_home import fill
 from tests.support import ROOT
 
 ROWS, EXPORTED, WAITING, PAUSE = 100_000, 1_000_000, 20_000, 0.01

@@ -6,7 +6,7 @@ What a labeler saw acknowledged is there, once, and what was held comes back.
 
 from __future__ import annotations
 
-from tests.bench.kill9 import kill9
+from tests.bench.serve.kill9 import kill9
 
 
 def test_three_kills_under_load_lose_nothing_acknowledged_and_record_nothing_twice(home):

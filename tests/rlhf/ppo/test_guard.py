@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from rlhf.ppo.guard import AlarmCounter, GuardReading, is_alarm, paired_change
 
-KEPT = GuardReading(4, 1.0, (1.0, 2.0, 3.0, 4.0))
+BEST = GuardReading(4, 1.0, (1.0, 2.0, 3.0, 4.0))
 numbers = st.floats(-10, 10)
 
 
 def fell(update: int = 6, reward: float = 1.5, by: tuple[float, ...] = (1.0, 1.2, 0.8, 1.0)) -> GuardReading:
-    return GuardReading(update, reward, tuple(before - less for before, less in zip(KEPT.guard, by, strict=True)))
+    return GuardReading(update, reward, tuple(before - less for before, less in zip(BEST.guard, by, strict=True)))
 
 
 def test_the_error_is_that_of_the_paired_difference():
     # differences -1, -1.2, -0.8, -1: mean -1, squares of what is left 0 + 0.04 + 0.04 + 0 = 0.08, variance 0.08 / 3
-    mean, error = paired_change(fell().guard, KEPT.guard)
+    mean, error = paired_change(fell().guard, BEST.guard)
     assert mean == pytest.approx(-1.0)
     assert error == pytest.approx(math.sqrt(0.08 / 3 / 4))  # 0.0816
 
@@ -38,20 +38,20 @@ def test_what_makes_a_prompt_easy_drops_out(pairs, shift):
 
 
 def test_a_fall_beyond_its_noise_while_the_reward_rises_is_an_alarm():
-    assert is_alarm(fell(), KEPT)
+    assert is_alarm(fell(), BEST)
     # differences -1, 1.2, -0.8, -0.2: mean -0.2, error sqrt((0.64 + 1.96 + 0.36 + 0) / 3 / 4) = 0.497: within the noise
-    assert not is_alarm(fell(by=(1.0, -1.2, 0.8, 0.2)), KEPT)
+    assert not is_alarm(fell(by=(1.0, -1.2, 0.8, 0.2)), BEST)
 
 
 def test_the_border_lies_at_two_and_a_half_errors():
     # differences -m - 1, -m + 1, -m - 1, -m + 1: error sqrt(4 / 3 / 4) = 0.57735, border 1.44338
-    assert not is_alarm(fell(by=(2.44, 0.44, 2.44, 0.44)), KEPT)
-    assert is_alarm(fell(by=(2.45, 0.45, 2.45, 0.45)), KEPT)
+    assert not is_alarm(fell(by=(2.44, 0.44, 2.44, 0.44)), BEST)
+    assert is_alarm(fell(by=(2.45, 0.45, 2.45, 0.45)), BEST)
 
 
 def test_where_both_fall_it_is_not_over_optimisation():
-    assert not is_alarm(fell(reward=1.0), KEPT)
-    assert not is_alarm(fell(reward=0.4), KEPT)
+    assert not is_alarm(fell(reward=1.0), BEST)
+    assert not is_alarm(fell(reward=0.4), BEST)
 
 
 def test_one_prompt_alone_never_alarms():
@@ -59,46 +59,46 @@ def test_one_prompt_alone_never_alarms():
 
 
 def test_two_alarms_in_a_row_end_the_run_and_say_why():
-    watcher = AlarmCounter()
-    watcher.observe(KEPT, kept=True)
-    watcher.observe(fell(6), kept=False)
-    assert watcher.reason == ""
-    watcher.observe(fell(8), kept=False)
-    assert watcher.reason == "since update 4 the guard fell by 1.00 (standard error 0.08) while the reward rose by 0.50"
+    counter = AlarmCounter()
+    counter.observe(BEST, is_best=True)
+    counter.observe(fell(6), is_best=False)
+    assert counter.reason == ""
+    counter.observe(fell(8), is_best=False)
+    assert counter.reason == "since update 4 the guard fell by 1.00 (standard error 0.08) while the reward rose by 0.50"
 
 
 def test_a_quiet_look_or_a_better_policy_between_two_alarms_starts_the_count_anew():
-    for between, kept in (
-        (GuardReading(8, 1.5, KEPT.guard), False),
+    for between, between_is_best in (
+        (GuardReading(8, 1.5, BEST.guard), False),
         (GuardReading(8, 1.5, (5.0, 6.0, 7.0, 8.0)), True),
     ):
-        watcher = AlarmCounter()
-        for look, better in ((KEPT, True), (fell(6), False), (between, kept), (fell(10), False)):
-            watcher.observe(look, kept=better)
-        assert watcher.reason == ""
+        counter = AlarmCounter()
+        for reading, best in ((BEST, True), (fell(6), False), (between, between_is_best), (fell(10), False)):
+            counter.observe(reading, is_best=best)
+        assert counter.reason == ""
 
 
-def test_a_watcher_goes_on_from_what_a_checkpoint_kept():
+def test_a_counter_goes_on_from_what_a_checkpoint_kept():
     whole, first = AlarmCounter(), AlarmCounter()
-    for watcher in (whole, first):
-        watcher.observe(KEPT, kept=True)
-        watcher.observe(fell(6), kept=False)
+    for counter in (whole, first):
+        counter.observe(BEST, is_best=True)
+        counter.observe(fell(6), is_best=False)
     resumed = AlarmCounter()
     resumed.state.restore(json.loads(json.dumps(first.state.numbers())))
-    for watcher in (whole, resumed):
-        watcher.observe(fell(8), kept=False)
+    for counter in (whole, resumed):
+        counter.observe(fell(8), is_best=False)
     assert resumed.reason == whole.reason != ""
 
 
 def ended_at(means: list[float], chance: np.random.Generator) -> int | None:
     """The look at which a run of a rising reward ends, where the guard's true mean takes this course over 64
     prompts."""
-    watcher, best, easy = AlarmCounter(), -math.inf, chance.normal(size=64) * 0.5**0.5
+    counter, best, easy = AlarmCounter(), -math.inf, chance.normal(size=64) * 0.5**0.5
     for number, mean in enumerate(means):
-        look = GuardReading(number, float(number), tuple(mean + easy + chance.normal(size=64) * 0.5**0.5))
-        watcher.observe(look, kept=look.mean > best)
-        best = max(best, look.mean)
-        if watcher.reason:
+        reading = GuardReading(number, float(number), tuple(mean + easy + chance.normal(size=64) * 0.5**0.5))
+        counter.observe(reading, is_best=reading.mean > best)
+        best = max(best, reading.mean)
+        if counter.reason:
             return number
     return None
 

@@ -16,7 +16,9 @@ from data.splits import split_of
 from data.starter import rubric
 from reward.base.adapters import read_adapter
 from rlhf.kinds import find_kind
-from rlhf.ppo.run import as_rows, make_config, rubric_scores, run, training_rows
+from rlhf.ppo.prompt_rows import as_rows, training_rows
+from rlhf.ppo.run import make_config, run
+from rlhf.ppo.run_record import rubric_scores
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.launch import launch
 from tests.support.tiny_home import make_judged_home

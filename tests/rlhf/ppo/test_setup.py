@@ -53,7 +53,7 @@ def test_scorer_and_guard_share_their_unit_with_the_state(tmp_path):
     assert setup.state.reward_unit is setup.scorer.unit
     assert setup.state.guard is setup.guard.state
     assert setup.state.guard.unit.offset == setup.scorer.unit.offset != 0.0
-    assert setup.state.best.update == setup.state.guard.kept.update == 0
+    assert setup.state.best.update == setup.state.guard.best.update == 0
 
 
 def test_a_checkpoint_holds_the_state_and_nothing_else(tmp_path):

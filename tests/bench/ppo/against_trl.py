@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.bench.figures import ROOT
-from tests.bench.ppo_world import EPISODES, Case, save_base
+from tests.bench.ppo.world import EPISODES, Case, save_base
 
 TRL = Path(os.environ.get("TRL_1_12") or Path.home() / ".cache" / "preference-loop" / "trl-1.12")
 CASES = [
@@ -26,7 +26,7 @@ CASES = [
     )
 ] + [Case("ours", critic="reward")]  # the app's own choice, which trains a critic of full size as theirs does
 ROUNDS = 2
-IMPORTS = "import torch, transformers, peft, trl; from tests.bench.ppo_world import resident_mb; print(resident_mb())"
+IMPORTS = "import torch, transformers, peft, trl; from tests.bench.ppo.world import resident_mb; print(resident_mb())"
 
 
 def trl_folder() -> Path:
@@ -49,7 +49,7 @@ class Side:
             "HF_HUB_OFFLINE": "1",
             "PYTHONPATH": os.pathsep.join(paths),
         }
-        command = [sys.executable, "-m", f"tests.bench.ppo_{case.who}", str(base), json.dumps(asdict(case))]
+        command = [sys.executable, "-m", f"tests.bench.ppo.{case.who}", str(base), json.dumps(asdict(case))]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One learning curve of TRL 1.12: `python -m tests.bench.ppo_curve_theirs BASE SEED`, TRL 1.12 first on PYTHONPATH."""
+"""One learning curve of TRL 1.12: `python -m tests.bench.ppo.curve_theirs BASE SEED`, TRL 1.12 first on PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, TrainerCallback
 from transformers.modeling_outputs import BaseModelOutput
 
-from tests.bench.ppo_curve import ANSWER, RATES, SHAPE, SHARED, UPDATES
-from tests.bench.ppo_theirs import config, trainer
-from tests.bench.ppo_world import ASK, EPISODES, Case, prompts
+from tests.bench.ppo.curve import ANSWER, RATES, SHAPE, SHARED, UPDATES
+from tests.bench.ppo.theirs import config, trainer
+from tests.bench.ppo.world import ASK, EPISODES, Case, prompts
 
 
 class Rule(nn.Module):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TRL 1.12's PPOTrainer on the shared world, one process: `python -m tests.bench.ppo_theirs BASE CASE`, TRL 1.12 first on PYTHONPATH."""
+"""TRL 1.12's PPOTrainer on the shared world, one process: `python -m tests.bench.ppo.theirs BASE CASE`, TRL 1.12 first on PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
-from tests.bench.ppo_world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
+from tests.bench.ppo.world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
 
 MANY = 10**6
 MICRO = 16  # answers in one pass of the tuned one, as many as ours has

@@ -15,9 +15,9 @@ import httpx
 
 from data import Store
 from labeling.accounts.sign_in import COOKIE
-from tests.bench.doors import start
-from tests.bench.labelers import Labeler
-from tests.bench.large_home import fill
+from tests.bench.serve.labelers import Labeler
+from tests.bench.serve.large_home import fill
+from tests.bench.serve.start_server import start
 
 TURNS = 100
 

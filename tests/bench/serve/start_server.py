@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The labelers' doors without the pages, as a process that is up at once: `python -m tests.bench.doors HOME`."""
+"""The labelers' doors without the pages, as a process that is up at once: `python -m tests.bench.serve.start_server HOME`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def main(home: str) -> None:
 def start(home: Path, *, pages: bool) -> tuple[subprocess.Popen, int]:
     """The app with its pages, or the doors alone, in a process of its own; its port."""
     command = (
-        ["app.py", "serve", "--home", str(home), "--port", "0"] if pages else ["-m", "tests.bench.doors", str(home)]
+        ["app.py", "serve", "--home", str(home), "--port", "0"]
+        if pages
+        else ["-m", "tests.bench.serve.start_server", str(home)]
     )
     server = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     address = server.stdout.readline()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A home as large as one gets: by default 200,000 pairs and a million comparisons by fifty people.
 
-    python -m tests.bench.large_home HOME [--pairs 200000] [--comparisons 1000000] [--labelers 50]
+    python -m tests.bench.serve.large_home HOME [--pairs 200000] [--comparisons 1000000] [--labelers 50]
 
 Rows are those that the store's own calls write, derived tables included (a test compares). They come in one commit, in which the
 triggers and indexes of the tables wait until the rows are there: a row that fires a trigger opens a savepoint, and what that costs

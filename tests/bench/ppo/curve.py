@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from tests.bench.figures import ROOT
-from tests.bench.ppo import trl_folder
-from tests.bench.ppo_world import EPISODES, PAD, Case, prompts, save_base
+from tests.bench.ppo.against_trl import trl_folder
+from tests.bench.ppo.world import EPISODES, PAD, Case, prompts, save_base
 
 SHAPE = {
     "layers": 2,
@@ -44,7 +44,7 @@ def ours(folder: Path, *, seed: int) -> dict:
 
     from reward.base.frozen_base import Base
     from rlhf.ppo.trainer import PPOTrainer
-    from tests.bench.ppo_ours import config, lora
+    from tests.bench.ppo.ours import config, lora
 
     base, case = Base.load(save_base(folder / "base", **SHAPE)), Case("ours")
     given = {"kl_target": None, "standardize_reward": False, "missing_eos_penalty": 0.0, "max_new_tokens": ANSWER}
@@ -60,7 +60,7 @@ def theirs(folder: Path, *, seed: int) -> dict:
     """The same of TRL 1.12, tuned, in a process of its own."""
     base = save_base(folder / "base", **SHAPE)
     quiet = {"PYTHONPATH": str(trl_folder()), "TRL_EXPERIMENTAL_SILENCE": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "tests.bench.ppo_curve_theirs", str(base), str(seed)]
+    command = [sys.executable, "-m", "tests.bench.ppo.curve_theirs", str(base), str(seed)]
     done = subprocess.run(
         command,
         cwd=ROOT,

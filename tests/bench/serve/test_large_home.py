@@ -15,7 +15,7 @@ from labeling.page import actions, feedback
 from labeling.session import Answer, Session
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.policies_view import draw_answers
-from tests.bench.large_home import fill
+from tests.bench.serve.large_home import fill
 
 NEW = {"created_at", "shown_at", "expires_at", "hour"}
 """Columns that say when: those of the home are spread over weeks."""

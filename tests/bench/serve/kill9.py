@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`kill9`: the server is killed at random moments while labelers answer as fast as they can; nothing that they saw acknowledged may be lost.
 
-The doors alone are started (`tests.bench.doors`), since the pages only make the start slower. What was under way when the server died
+The doors alone are started (`tests.bench.serve.start_server`), since the pages only make the start slower. What was under way when the server died
 is sent again with the same id. At the end the store is read by itself.
 """
 
@@ -17,8 +17,8 @@ from pathlib import Path
 from data import Store
 from labeling.queue.leases import LEASE_SECONDS
 from labeling.session import Session
-from tests.bench.doors import start
-from tests.bench.labelers import Gone, Labeler, fill, hire
+from tests.bench.serve.labelers import Gone, Labeler, fill, hire
+from tests.bench.serve.start_server import start
 
 LABELERS = 8
 PAIRS = 300

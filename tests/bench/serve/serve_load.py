@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from data import Store
-from tests.bench.doors import ROOT, start
-from tests.bench.labelers import Gone, Labeler, fill
+from tests.bench.serve.labelers import Gone, Labeler, fill
+from tests.bench.serve.start_server import ROOT, start
 
 SECONDS = 20.0
 LOADS = {"100_every_2s": (100, 2.0), "1000_every_30s": (1000, 30.0), "100_closed_loop": (100, 0.0)}

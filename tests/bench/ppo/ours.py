@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our PPOTrainer on the shared world, one process: `python -m tests.bench.ppo_ours BASE CASE`."""
+"""Our PPOTrainer on the shared world, one process: `python -m tests.bench.ppo.ours BASE CASE`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.trainer import PPOTrainer
-from tests.bench.ppo_world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
+from tests.bench.ppo.world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
 from tests.support.partial_lora import lora_from
 
 MICRO = 16
