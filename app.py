@@ -31,11 +31,11 @@ COMMANDS = {
     "projects": ("labeling.commands", "manage labeling projects: forms, guidelines, people, items"),
     "labels": ("labeling.commands", "measure and manage the quality of labels"),
     "simulate": ("labeling.commands", "record answers of simulated labelers, marked as simulated"),
-    "sample": ("rlhf.commands", "Completions of a policy for prompts, and pairs from them for the labelers."),
+    "sample": ("rlhf.commands", "Sample completions of a policy, and make pairs of them for the labelers."),
     "train": ("rlhf.commands", "Train a model on what this home holds."),
     "compare": (
         "rlhf.commands",
-        "Answers of two policies to the test prompts, judged: the win rate with its interval.",
+        "Compare policies on test prompts: win rate with its interval, KL and reward.",
     ),
     "curate": ("rlhf.commands", "Examine, rate and choose instruction rows, and test what they teach."),
     "runs": ("rlhf.commands", "List the runs, or show, cancel or resume one."),

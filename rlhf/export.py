@@ -50,7 +50,7 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
             model, tokenizer = load_causal(policy.base, "auto")
             _merged(model, adapter).save_pretrained(part)
         _save_tokenizer(tokenizer, part, policy.versions.get("chat_template"))
-    return _written(out, policy.public)
+    return _export_document(out, policy.public)
 
 
 def export_reward_model(
@@ -58,15 +58,15 @@ def export_reward_model(
 ) -> dict:
     """Write a reward model to `out` as a sequence classifier with one label: an adapter, or merged.
 
-    Its logit is the raw score at the answer's end token; reward.json holds offset and scale. An ensemble is a folder
-    with an adapter for each member. Raises BadInput if it should be merged.
+    Its logit is the raw score at the answer's end token; reward.json holds offset and scale. An ensemble becomes a
+    folder with an adapter for each member. Raises BadInput for an ensemble with `merge`.
     """
-    found = store.reward_models.get(reward_model_id)
-    adapter = store.home / found.adapter
-    model = RewardModel.load(adapter, found.base)  # refuses a base that is not the one it was trained with
+    record = store.reward_models.get(reward_model_id)
+    adapter = store.home / record.adapter
+    model = RewardModel.load(adapter, record.base)  # raises for another base than that of its training
     base, about = model.base, model.about
     if len(model.members) > 1:
-        return _export_ensemble(model, adapter, out, found, merge=merge, force=force)
+        return _export_ensemble(model, adapter, out, record, merge=merge, force=force)
     base.drop_adapter(model.members[0].role)
     with atomic_folder(out, force=force) as part:
         _save_tokenizer(base.tokenizer, part, about.chat_template)
@@ -74,25 +74,25 @@ def export_reward_model(
         if merge:
             _merged(as_classifier(base, seed=0), adapter).save_pretrained(part)
         else:
-            _copy_adapter(adapter, part, found.base)
-    return _written(out, found.public)
+            _copy_adapter(adapter, part, record.base)
+    return _export_document(out, record.public)
 
 
 def _export_ensemble(
-    model: RewardModel, adapter: Path, out: Path, found: RewardRecord, *, merge: bool, force: bool
+    model: RewardModel, adapter: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
 ) -> dict:
     count = len(model.members)
     if merge:
-        error = f"{found.public} is {count} reward models, which do not merge into one"
-        raise BadInput(error, "Export it without --merge: each member's folder is an adapter", field="merge")
+        error = f"{record.public} has {count} members, which cannot be merged into one model"
+        raise BadInput(error, "Export it without --merge: each member becomes an adapter.", field="merge")
     with atomic_folder(out, force=force) as part:
         _save_tokenizer(model.base.tokenizer, part, model.about.chat_template)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
         for number in range(count):
             member_folder(part, number).mkdir()
-            _copy_adapter(member_folder(adapter, number), member_folder(part, number), found.base)
+            _copy_adapter(member_folder(adapter, number), member_folder(part, number), record.base)
             shutil.copyfile(member_folder(adapter, number) / ABOUT, member_folder(part, number) / ABOUT)
-    return _written(out, found.public)
+    return _export_document(out, record.public)
 
 
 def _merged(model: PreTrainedModel, adapter: Path | None) -> PreTrainedModel:
@@ -112,15 +112,15 @@ def _copy_adapter(adapter: Path, out: Path, base: str) -> None:
 
 
 def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, out: Path, template: str | None) -> None:
-    start = "{{ bos_token }}" if _leads(tokenizer) else ""
+    start = "{{ bos_token }}" if _starts_with_bos(tokenizer) else ""
     tokenizer.chat_template = template or tokenizer.chat_template or start + PLAIN_CHAT_TEMPLATE
     tokenizer.save_pretrained(out)
 
 
-def _leads(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Return whether the tokenizer starts every text with a start token, so the plain template must too."""
+def _starts_with_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether the tokenizer puts a start token before a text; then the plain template must do so too."""
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
-def _written(out: Path, name: str) -> dict:
+def _export_document(out: Path, name: str) -> dict:
     return {"rows": 1, "omitted": {}, "files": [str(path) for path in sorted(out.iterdir())], "exported": name}

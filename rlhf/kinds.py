@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of run: name, title, settings, code, and the checks before it starts.
+"""The kinds of run: name, title, settings, code, and the checks before a run is queued.
 
-Settings and code are named by "module:name" and imported when needed: settings never import torch, code does.
+Settings and code are named by "module:name" and imported when needed. Settings never import torch; code may.
 """
 
 from __future__ import annotations
@@ -10,18 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from data.errors import BadInput
 from data.settings import Settings
+
+if TYPE_CHECKING:
+    from data.run_context import RunContext, RunResult
+
+    Runner: TypeAlias = Callable[[RunContext, Settings], RunResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of run.
 
-    `needs` lists the checks of `rlhf.runs.preflight` that must hold before it is queued.
-    `shared`: it can run in several processes.
+    `explains` is one sentence for command help and the run form. `needs` lists the checks of `rlhf.runs.preflight`
+    that must pass before it is queued. `shared`: it can run in several processes.
     """
 
     name: str
@@ -34,15 +39,18 @@ class Kind:
 
     def settings_class(self) -> type[Settings]:
         """Return the class of settings, importable without torch."""
-        return _find(self.settings)
+        settings = _import_name(self.settings)
+        assert isinstance(settings, type)
+        assert issubclass(settings, Settings)
+        return settings
 
-    def runner(self) -> Callable[[Any, Any], Any]:
+    def runner(self) -> Runner:
         """Return the function `run(context, settings) -> RunResult`; this may import torch."""
-        return _find(self.run)
+        return cast("Runner", _import_name(self.run))  # a test checks the signature of every kind
 
 
-def _find(name: str) -> Any:  # noqa: ANN401 (a class of settings or a function)
-    """Import what "module:name" refers to."""
+def _import_name(name: str) -> object:
+    """Import the class or function called "module:name"."""
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)
 
@@ -51,15 +59,15 @@ _ALL = (
     Kind(
         "sample",
         "Sample",
-        "Completions of a policy for prompts, and pairs from them for the labelers.",
+        "Sample completions of a policy, and make pairs of them for the labelers.",
         "rlhf.settings:SampleSettings",
         "rlhf.methods.sample:run",
-        ("prompts", "pairs", "speakers"),
+        ("prompts", "pairs", "answering policies"),
     ),
     Kind(
         "reward",
         "Reward model",
-        "A reward model that orders answers as the stored comparisons do.",
+        "Train a reward model that ranks completions as the stored comparisons do.",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
         ("labels",),
@@ -67,7 +75,7 @@ _ALL = (
     Kind(
         "ppo",
         "PPO",
-        "A new policy that the reward model likes better, kept near the one it starts from.",
+        "Train a policy towards a higher reward while it stays near the policy it starts from.",
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "uncertainty"),
@@ -76,7 +84,7 @@ _ALL = (
     Kind(
         "dpo",
         "DPO",
-        "A new policy straight from the comparisons, without a reward model.",
+        "Train a policy on comparisons directly, without a reward model.",
         "rlhf.settings:DPOSettings",
         "rlhf.methods.dpo:run",
         ("start", "labels"),
@@ -84,7 +92,7 @@ _ALL = (
     Kind(
         "rejection",
         "Rejection sampling",
-        "A policy that imitates the best of several answers of its own, round by round.",
+        "Train a policy to imitate the best of n of its own completions, in rounds.",
         "rlhf.settings:RejectionSettings",
         "rlhf.methods.rejection:run",
         ("prompts", "start", "reward"),
@@ -92,7 +100,7 @@ _ALL = (
     Kind(
         "best-of-n",
         "Best of n",
-        "A policy that draws n answers and gives the one a reward model likes best. Nothing is trained.",
+        "Make a policy that answers with the best of n completions of another policy. Nothing is trained.",
         "rlhf.settings:BestOfNSettings",
         "rlhf.methods.best_of_n:run",
         ("start", "reward"),
@@ -100,7 +108,7 @@ _ALL = (
     Kind(
         "sft",
         "Supervised fine-tuning",
-        "A policy that imitates the instruction rows.",
+        "Train a policy to imitate instruction rows.",
         "rlhf.settings:SFTSettings",
         "rlhf.methods.sft:run",
         ("instructions", "policy"),
@@ -108,7 +116,7 @@ _ALL = (
     Kind(
         "pretrain",
         "Pre-training",
-        "A small base model of its own, from raw text.",
+        "Train a base model from raw text: a new one, or an existing one further.",
         "rlhf.settings:PretrainSettings",
         "rlhf.methods.pretrain:run",
         ("text",),
@@ -116,7 +124,7 @@ _ALL = (
     Kind(
         "compare",
         "Compare",
-        "Answers of two policies to the test prompts, judged: the win rate with its interval.",
+        "Compare policies on test prompts: win rate with its interval, KL and reward.",
         "rlhf.settings:CompareSettings",
         "rlhf.evaluation.compare:run",
         ("prompts", "contests"),
@@ -124,7 +132,7 @@ _ALL = (
     Kind(
         "embed",
         "Examine rows",
-        "A map of the instruction rows: vectors, near-duplicates, clusters, "
+        "Map the instruction rows: vectors, near-duplicates, clusters, "
         "and how much each instruction helps to predict its answer.",
         "rlhf.clinic.settings:EmbedSettings",
         "rlhf.clinic.embed:run",
@@ -133,7 +141,7 @@ _ALL = (
     Kind(
         "curate",
         "Curate",
-        "A snapshot of few, good and varied instruction rows, by a recipe.",
+        "Choose good and diverse instruction rows, and freeze them as a snapshot.",
         "rlhf.clinic.settings:CurateSettings",
         "rlhf.clinic.curate:run",
         ("rows", "recipe"),
@@ -141,8 +149,8 @@ _ALL = (
     Kind(
         "quantity",
         "How many rows",
-        "Policies trained for the same steps on more and more rows: "
-        "the win rate against the start, and the point at which it flattens.",
+        "Train policies for the same steps on more and more rows. "
+        "Report the win rate against the start, and the number of rows at which it stops rising.",
         "rlhf.clinic.settings:QuantitySettings",
         "rlhf.clinic.trials:run_quantity",
         ("rows", "policy", "judge"),
@@ -150,7 +158,7 @@ _ALL = (
     Kind(
         "ab",
         "A against B",
-        "Policies trained for the same steps on two snapshots of instruction rows, judged against each other.",
+        "Train two policies for the same steps on two snapshots of instruction rows, and compare them.",
         "rlhf.clinic.settings:ABSettings",
         "rlhf.clinic.trials:run_ab",
         ("rows", "policy", "judge"),
@@ -168,7 +176,7 @@ def start_command(kind: str) -> str:
 
 
 def find_kind(name: str) -> Kind:
-    """Return the kind of that name. Raises BadInput, with the nearest name, if there is none."""
+    """Return the kind of that name. Raises BadInput with the nearest name if there is none."""
     if name in KINDS:
         return KINDS[name]
     near = get_close_matches(name, KINDS, n=1)

@@ -54,7 +54,7 @@ class SampleSettings(Settings):
         1.0, "1 samples the policy unchanged; lower values give more similar completions", main=True, min=1e-4, max=10.0
     )
     split: SplitName = option(
-        "", "split of the prompts; empty: train and a share of test, or test if two policies are compared"
+        "", "split of the prompts; empty: train and a share of test, or only test if `against` is given"
     )
     test_share: TestShare = 0.15
     pairs: PairRule = "disjoint"
@@ -70,7 +70,7 @@ class CompareSettings(Settings):
 
     policies: tuple[str, ...] = option((), "policies to judge, separated by commas; empty: the newest one", main=True)
     against: str = option("", "policy to compare with; empty: the parent of each", main=True)
-    reward: RewardName = option("", "reward model for best of n and for judge=reward; empty: the newest one")
+    reward: RewardName = option("", "reward model for the reward figures, best of n and judge=reward; empty: none")
     judge: Literal["rubric", "reward"] = option(
         "rubric", "rubric: the documented rubric, for prompts it covers; reward: the reward model", main=True
     )
@@ -99,11 +99,11 @@ class PretrainSettings(Settings):
     )
     from_: str = option(
         "",
-        "policy to train further, all weights; give a tenth of the learning rate. Empty: a new base model",
+        "policy whose weights to train further, at a tenth of the learning rate; empty: a new base model",
     )
     column: str = option("text", "column of JSON lines or Parquet that holds the text")
     packing: bool = option(
-        False, "fill each row of the context with documents end to end, without padding; off: one document per row"
+        False, "join documents end to end and cut them into full rows, without padding; off: one document per row"
     )
     max_steps: int = option(4200, "optimizer steps", unit="steps", main=True, min=1)
     hidden_size: int = option(192, "width of the model", main=True, min=1)
@@ -125,7 +125,7 @@ class SFTSettings(Settings):
     learning_rate: LearningRate = option(1e-3, main=True)
     rank: Rank = option(8, main=True)
     batch_size: BatchSize = 32
-    packing: bool = option(False, "put the rows of a step end to end, without padding; faster on large GPUs")
+    packing: bool = option(False, "join the rows of a step end to end, without padding; faster on large GPUs")
     max_steps: StepLimit = 0
     seed: Seed = option(0, "the same seed gives the same policy")
 
@@ -147,7 +147,7 @@ class DPOSettings(Settings):
     learning_rate: LearningRate = option(1e-3, main=True)
     epochs: Epochs = option(1.0, "passes over the comparisons", main=True)
     loss: Literal["sigmoid", "ipo"] = option(
-        "sigmoid", "sigmoid: DPO; ipo: aims at a fixed margin per token, which limits overfitting"
+        "sigmoid", "sigmoid: DPO; ipo: a fixed margin per token as the target, which limits overfitting"
     )
     label_smoothing: float = option(
         0.0, "share of labels assumed to be wrong (conservative DPO); sigmoid only", min=0.0, max=0.49

@@ -60,18 +60,18 @@ def build(size: StarterSize, out: Path, home: Path) -> dict:
     store.instructions.add_many(
         {name: row[name] for name in ("instruction", "input", "output")} | {"source": "starter"} for row in rows
     )
-    based = _run(store, "pretrain", size.pretrain)
-    _ship_base(store.home / based["folder"], out / "base")
-    tuned = _run(store, "sft", size.sft)
+    pretrain_report = _run(store, "pretrain", size.pretrain)
+    _ship_base(store.home / pretrain_report["folder"], out / "base")
+    sft_report = _run(store, "sft", size.sft)
     _ship_adapter(store.home / store.policies.all()[-1].adapter, out / "sft")
-    card = _card(size, based, tuned, rows, _samples(store, out))
+    card = _card(size, pretrain_report, sft_report, rows, _samples(store, out))
     (out / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (out / "README.md").write_text(_page(card), encoding="utf-8")
+    (out / "README.md").write_text(_readme(card), encoding="utf-8")
     return card
 
 
 def _run(store: Store, kind: str, settings: PretrainSettings | SFTSettings) -> dict:
-    """Return the report of the home's finished run of that kind, or of a run done now."""
+    """Return the report of the home's finished run of that kind; without one, do the run now."""
     done = [run for run in store.runs.all("done") if run.kind == kind]
     if done:
         return done[0].report
@@ -83,6 +83,7 @@ def _run(store: Store, kind: str, settings: PretrainSettings | SFTSettings) -> d
 
 
 def _ship_base(folder: Path, out: Path) -> None:
+    """Copy the base's folder to `out`."""
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(folder, out)
 
@@ -121,7 +122,7 @@ def _samples(store: Store, out: Path) -> list[dict]:
     ]
 
 
-def _card(size: StarterSize, based: dict, tuned: dict, rows: list[dict], samples: list[dict]) -> dict:
+def _card(size: StarterSize, pretrain_report: dict, sft_report: dict, rows: list[dict], samples: list[dict]) -> dict:
     documents = size.pretrain.max_steps * size.pretrain.batch_size
     return {
         "corpus_version": corpus.VERSION,
@@ -129,11 +130,11 @@ def _card(size: StarterSize, based: dict, tuned: dict, rows: list[dict], samples
         "hash": starter.source_hash(),
         "seed": SEED,
         "documents": documents,
-        "parameters": based["parameters"],
-        "held_out_loss": based["held_out_loss"],
+        "parameters": pretrain_report["parameters"],
+        "held_out_loss": pretrain_report["held_out_loss"],
         "pretrain": as_dict(size.pretrain),
         "sft": as_dict(size.sft),
-        "seconds": {"pretrain": based["seconds"], "sft": tuned["seconds"]},
+        "seconds": {"pretrain": pretrain_report["seconds"], "sft": sft_report["seconds"]},
         "prompts": size.prompts,
         "instructions": len(rows),
         "defective": round(sum(bool(row["defects"]) for row in rows) / len(rows), 3),
@@ -142,8 +143,8 @@ def _card(size: StarterSize, based: dict, tuned: dict, rows: list[dict], samples
     }
 
 
-def _page(card: dict) -> str:
-    shown = "\n".join(f"> **{s['prompt']}**\n> {s['answer']} *(gold {s['gold']})*\n" for s in card["samples"])
+def _readme(card: dict) -> str:
+    samples = "\n".join(f"> **{s['prompt']}**\n> {s['answer']} *(gold {s['gold']})*\n" for s in card["samples"])
     defects = "curt, rude, wrong, off topic, unfinished, repeating, rambling"
     prompts = ", ".join(f"{count:,} {split}" for split, count in card["prompts"].items())
     seeds = f"{card['seed']} for prompts, rows and samples; {card['pretrain']['seed']} for pre-training; "
@@ -174,7 +175,7 @@ Weights are bfloat16 safetensors. Everything here is made by `python -m rlhf.sta
 
 The first ten test prompts, one answer each at temperature 1.
 
-{shown}"""
+{samples}"""
 
 
 def main() -> None:
@@ -182,9 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m rlhf.starter", description="Build the starter's data and weights.")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a very small model, to try the program")
     parser.add_argument(
-        "--out", type=Path, default=starter.FOLDER, help="where the files go (default: the shipped folder)"
+        "--out", type=Path, default=starter.FOLDER, help="folder for the files (default: the shipped folder)"
     )
-    parser.add_argument("--home", type=Path, help="home of the two runs; kept, so that what is done is not done again")
+    parser.add_argument(
+        "--home", type=Path, help="home of the two runs, whose finished runs are reused (default: a temporary one)"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         card = build(TINY if args.tiny else FULL, args.out, args.home or Path(temporary))

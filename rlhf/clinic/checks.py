@@ -6,19 +6,22 @@ See `rlhf.runs.preflight`.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
+from data.settings import Settings
 from data.store import Store
 from data.views.frozen_rows import load_instructions
 from rlhf.clinic.examination import find_examination
+from rlhf.clinic.settings import ABSettings, CurateSettings, TrialSettings
 
-RunSettings: TypeAlias = Any
-"""Settings of some kind of run: each kind has its own class, and a check reads the fields that its kinds share."""
+Check = Callable[[Store, Any], None]
+"""A check of (store, settings). Each kind of run has its own class of settings, so a table of checks cannot name it."""
 
 
-def check_rows(store: Store, settings: RunSettings) -> None:
+def check_rows(store: Store, settings: Settings) -> None:
     """Check that the train split has rows and that the named snapshots hold instruction rows."""
     if not store.instructions.all(split="train", limit=1):
         raise BadInput(
@@ -26,30 +29,27 @@ def check_rows(store: Store, settings: RunSettings) -> None:
             "Import some: preference-loop import FILE --as instructions",
         )
     for name in ("snapshot", "a", "b"):
-        if getattr(settings, name, ""):
-            load_instructions(store, getattr(settings, name))
-    if hasattr(settings, "a") and settings.a == settings.b:
+        if snapshot := getattr(settings, name, ""):
+            load_instructions(store, snapshot)
+    if isinstance(settings, ABSettings) and settings.a == settings.b:
         raise BadInput("A and B are the same rows", "Name two different snapshots.", field="b")
 
 
-def check_recipe(store: Store, settings: RunSettings) -> None:
+def check_recipe(store: Store, settings: CurateSettings) -> None:
     """Check that the rows were examined, and that ratings exist if quality counts."""
     find_examination(store, settings.embedded)
     counts = store.ratings.counts()
-    there = sum(counts.values()) if settings.ratings == "all" else counts[settings.ratings]
-    if settings.min_quality and not there:
-        admit = (
-            " or admit the simulated ones with ratings=simulated,"
-            if counts["simulated"] and settings.ratings == "person"
-            else ""
-        )
-        remedy = f"Rate some at /label/rate,{admit} or set min_quality=0."
+    count = sum(counts.values()) if settings.ratings == "all" else counts[settings.ratings]
+    if settings.min_quality and not count:
+        simulated = counts["simulated"] and settings.ratings == "person"
+        alternative = " or admit the simulated ones with ratings=simulated," if simulated else ""
+        remedy = f"Rate some at /label/rate,{alternative} or set min_quality=0."
         raise BadInput(
             f"min_quality={settings.min_quality:g} needs ratings, and there are none", remedy, field="ratings"
         )
 
 
-def check_judge(store: Store, settings: RunSettings) -> None:
+def check_judge(store: Store, settings: TrialSettings) -> None:
     """Check that the judge exists: the reward model, or a test prompt that the rubric knows."""
     if settings.judge == "reward":
         if not settings.reward:
@@ -63,4 +63,4 @@ def check_judge(store: Store, settings: RunSettings) -> None:
         )
 
 
-CHECKS = {"rows": check_rows, "recipe": check_recipe, "judge": check_judge}
+CHECKS: dict[str, Check] = {"rows": check_rows, "recipe": check_recipe, "judge": check_judge}

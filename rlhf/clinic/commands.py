@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`preference-loop curate`: the clinic on the command line. Every verb but `simulate` enqueues a run."""
+"""`preference-loop curate`: the clinic on the command line. Every verb but `simulate` queues a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def register_curate(
     add_run_options: Callable,
     render: Callable,
 ) -> None:
-    """Add the verbs; `start(args, kind, given)` enqueues a run and, on request, follows it."""
+    """Add the verbs; `start(args, kind, given)` queues a run and, with --wait, follows it."""
     about = "Examine, rate and choose instruction rows, and test what they teach."
     verbs = subparsers.add_parser("curate", help=about, description=about).add_subparsers(required=True, metavar="VERB")
 
@@ -51,9 +51,9 @@ def register_curate(
     )
     recipe.add_argument("--name", default="", help="name of the snapshot (default: made from the recipe)")
     add("quantity", "quantity", lambda args: {})
-    two = add("ab", "ab", lambda args: {"a": args.a, "b": args.b})
-    two.add_argument("a", metavar="A", help="snapshot of instruction rows, such as s5")
-    two.add_argument(
+    ab = add("ab", "ab", lambda args: {"a": args.a, "b": args.b})
+    ab.add_argument("a", metavar="A", help="snapshot of instruction rows, such as s5")
+    ab.add_argument(
         "b", metavar="B", nargs="?", default="", help="snapshot to compare with (default: all rows of the train split)"
     )
     simulate = verbs.add_parser("simulate", parents=[common], help=SIMULATE, description=SIMULATE)
@@ -77,7 +77,7 @@ def register_curate(
 
 def cmd_simulate(args: argparse.Namespace) -> dict:
     """Store simulated ratings; return {ratings, asked}."""
-    given = simulate_ratings(
+    count = simulate_ratings(
         open_store(args), ratings=args.ratings, raters=args.raters, seed=args.seed, noise=args.noise
     )
-    return {"ratings": given, "asked": args.ratings}
+    return {"ratings": count, "asked": args.ratings}

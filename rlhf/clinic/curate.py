@@ -23,7 +23,7 @@ from data.store import Store
 from data.tables.ratings import Source as RatingSource
 from rlhf.clinic.examination import Examination, examination_path, find_examination
 from rlhf.clinic.findings import rater_agreement_by_source, score_against_defects, score_against_ratings
-from rlhf.clinic.quality import READERS, QualityFeatures, RatedRows, fit_quality_model
+from rlhf.clinic.quality import PREDICTORS, QualityFeatures, RatedRows, fit_quality_model
 from rlhf.clinic.settings import CurateSettings
 
 SHOWN = 20
@@ -38,7 +38,7 @@ FILE = "quality.npy"
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """The points of every row (N,), and the report on the quality model that gave them."""
+    """The predicted points of every row (N,), and the report on the quality model."""
 
     points: np.ndarray
     report: dict
@@ -63,7 +63,7 @@ def run(context: RunContext, settings: CurateSettings) -> RunResult:
     }
     report |= {
         "coverage": _coverage(examination, chosen, settings.seed),
-        "clusters": _share(examination.clusters[chosen.places]),
+        "clusters": _cluster_counts(examination.clusters[chosen.places]),
     }
     if scored:
         np.save(context.folder / FILE, scored.points.astype(np.float32))
@@ -74,10 +74,10 @@ def run(context: RunContext, settings: CurateSettings) -> RunResult:
 
 def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Instruction], report: dict) -> Snapshot:
     """Freeze the chosen rows, with their ids and the recipe that chose them, as a snapshot."""
-    kept = [{"id": row.id, "instruction": row.instruction, "input": row.input, "output": row.output} for row in rows]
-    about = {key: report[key] for key in ("examination", "rows", "left_out", "coverage")}
+    frozen = [{"id": row.id, "instruction": row.instruction, "input": row.input, "output": row.output} for row in rows]
+    figures = {key: report[key] for key in ("examination", "rows", "left_out", "coverage")}
     if "quality" in report:
-        about["quality"] = {
+        figures["quality"] = {
             key: value for key, value in report["quality"].items() if key not in ("best", "worst", "histogram")
         }
     filters = {
@@ -85,9 +85,9 @@ def freeze(store: Store, run: str, settings: CurateSettings, rows: Sequence[Inst
         "run": run,
         "recipe": as_dict(settings),
         "sources": dict(Counter(row.source for row in rows)),
-        **about,
+        **figures,
     }
-    return store.snapshots.freeze("instructions", kept, filters, settings.name or default_name(settings, len(rows)))
+    return store.snapshots.freeze("instructions", frozen, filters, settings.name or default_name(settings, len(rows)))
 
 
 def default_name(settings: CurateSettings, rows: int) -> str:
@@ -120,33 +120,37 @@ def quality_features(examination: Examination, rows: Sequence[Instruction]) -> Q
 
 
 def _rows(store: Store, examination: Examination) -> list[Instruction]:
-    there = {row.id: row for row in store.instructions.all(split="train")}
-    return [there[int(id)] for id in examination.ids]
+    """Return the examined rows, in the examination's order."""
+    by_id = {row.id: row for row in store.instructions.all(split="train")}
+    return [by_id[int(id)] for id in examination.ids]
 
 
 def _score(
     store: Store, settings: CurateSettings, examination: Examination, rows: Sequence[Instruction]
 ) -> ScoredRows | None:
-    """Predict points from the chosen ratings; return None if there are none and quality does not count."""
-    rated, scores, mark = rated_rows(store, settings.ratings, examination, rows)
+    """Predict points from the ratings of the settings' source; return None if there are none and quality is ignored.
+
+    Raises BadInput if there are none and `min_quality` needs them. Figures on defects are of rows with unrated prompts.
+    """
+    rated, scores, ratings_hash = rated_rows(store, settings.ratings, examination, rows)
     if not scores:
         if settings.min_quality:
             raise BadInput(
-                f"min_quality={settings.min_quality:g} is learned from ratings, and none is of these rows",
+                f"min_quality={settings.min_quality:g} needs ratings of the examined rows, and there are none",
                 "Rate some at /label/rate.",
             )
         return None
     model, held_out = fit_quality_model(rated, settings.seed)
     points = model.predict(quality_features(examination, rows))
-    seen = set(map(int, rated.prompts))
-    unseen = np.array([row.prompt_id not in seen for row in rows])
-    defects = [row.defects for row, new in zip(rows, unseen, strict=True) if new]
+    rated_prompts = set(map(int, rated.prompts))
+    unseen = np.array([row.prompt_id not in rated_prompts for row in rows])
+    defects = [row.defects for row, is_unseen in zip(rows, unseen, strict=True) if is_unseen]
     report = {
         "ratings": sum(map(len, scores)),
         "rated_rows": len(scores),
         "whose": settings.ratings,
-        "hash": mark,
-        "weights": dict(zip((*READERS, "constant"), np.round(model.weights, 3).tolist(), strict=True)),
+        "hash": ratings_hash,
+        "weights": dict(zip((*PREDICTORS, "constant"), np.round(model.weights, 3).tolist(), strict=True)),
         "held_out": score_against_ratings(held_out, rated.scores, USABLE),
         "agreement": rater_agreement_by_source(scores, USABLE),
         "defects": score_against_defects(points[unseen], defects, settings.min_quality or USABLE),
@@ -156,11 +160,12 @@ def _score(
 
 
 def _choose(settings: CurateSettings, examination: Examination, scored: ScoredRows | None) -> Selection:
+    """Choose rows of enough quality, diverse ones or at random."""
     points = scored.points if scored and settings.min_quality else None
     groups = examination.groups if settings.pick == "diverse" else None
-    wanted = settings.rows if settings.pick == "diverse" else 0
+    count = settings.rows if settings.pick == "diverse" else 0
     chosen = choose_rows(
-        examination.instructions, rows=wanted, quality=points, min_quality=settings.min_quality, group=groups
+        examination.instructions, rows=count, quality=points, min_quality=settings.min_quality, group=groups
     )
     if settings.pick == "diverse" or not 0 < settings.rows < len(chosen.places):
         return chosen
@@ -169,20 +174,23 @@ def _choose(settings: CurateSettings, examination: Examination, scored: ScoredRo
 
 
 def _coverage(examination: Examination, chosen: Selection, seed: int) -> dict:
-    """Return the distance of rows to the nearest chosen row, and to as many random rows.
+    """Return distances of rows to the nearest chosen row, and to the nearest of as many random rows.
 
     Each is a mean and a 95th percentile, over vectors of length 1.
     """
     count = len(examination.ids)
     random = np.random.default_rng(seed + 1).choice(count, len(chosen.places), replace=False)
-    found = {}
+    figures = {}
     for name, places in (("chosen", chosen.places), ("random", random)):
         distances = coverage(examination.instructions, places)
-        found[name] = {"mean": round(float(distances.mean()), 4), "p95": round(float(np.percentile(distances, 95)), 4)}
-    return found
+        figures[name] = {
+            "mean": round(float(distances.mean()), 4),
+            "p95": round(float(np.percentile(distances, 95)), 4),
+        }
+    return figures
 
 
-def _share(clusters: np.ndarray) -> dict[str, int]:
+def _cluster_counts(clusters: np.ndarray) -> dict[str, int]:
     return {str(cluster): int(count) for cluster, count in sorted(Counter(clusters.tolist()).items())}
 
 

@@ -34,14 +34,14 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
         )
     policy = choose_first_policy(store, settings.from_)
     reading = _read(context, settings, rows)
-    found = examine(rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed)
-    found.save(context.folder)
+    examination = examine(rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed)
+    examination.save(context.folder)
     report = {
         "rows": len(rows),
         "policy": policy.public,
         "model": settings.model or f"hidden states of {policy.public}",
-        "near_duplicates": int((found.groups != np.arange(len(rows))).sum()),
-        "ifd": round(float(np.median(found.column("ifd"))), 4),
+        "near_duplicates": int((examination.groups != np.arange(len(rows))).sum()),
+        "ifd": round(float(np.median(examination.column("ifd"))), 4),
         "languages": dict(Counter(detect_language(row.output) for row in rows).most_common()),
         "peak_mb": peak_mb(),
     }
@@ -55,41 +55,42 @@ def examine(
     texts = [f"{row.instruction} {row.input} {row.output}" for row in rows]
     columns = np.stack([compute_features(row.instruction, row.input, row.output) for row in rows])
     vectors = _unit(reading.instructions)
-    flat = PCA(min(2, *vectors.shape), random_state=seed).fit_transform(vectors)
-    kinds = KMeans(min(clusters, len(rows)), n_init=3, random_state=seed).fit_predict(vectors)
+    positions = PCA(min(2, *vectors.shape), random_state=seed).fit_transform(vectors)
+    clustering = KMeans(min(clusters, len(rows)), n_init=3, random_state=seed).fit_predict(vectors)
     return Examination(
         ids=np.array([row.id for row in rows]),
         instructions=vectors,
         answers=reading.answers,
         columns=np.hstack([columns, reading.losses]),
         names=np.array([*NAMES, *LOSSES]),
-        map=np.pad(flat, ((0, 0), (0, 2 - flat.shape[1]))).astype(np.float32),
-        clusters=kinds.astype(np.int32),
+        map=np.pad(positions, ((0, 0), (0, 2 - positions.shape[1]))).astype(np.float32),
+        clusters=clustering.astype(np.int32),
         groups=find_near_duplicates(texts, similarity, seed),
     )
 
 
 def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> RowReadings:
+    """Read the rows with the policy; take vectors from the sentence-transformers model if the settings name one."""
     bases, store = Bases(), context.store
     policy = choose_first_policy(store, settings.from_)
     base, role = bases.of(policy), load_policy(store, bases, policy.id)
 
-    def tell(done: int) -> None:
+    def on_progress(done: int) -> None:
         context.progress(done, len(rows), "rows")
         if context.cancelled():
             raise Cancelled
 
     with base.role(role):
-        reading = read_rows(
-            base, [encode_row(base, row.instruction, row.input, row.output) for row in rows], settings.batch_size, tell
-        )
+        encoded = [encode_row(base, row.instruction, row.input, row.output) for row in rows]
+        reading = read_rows(base, encoded, settings.batch_size, on_progress)
     if not settings.model:
         return reading
-    asked = sentence_vectors(
-        settings.model, [f"{row.instruction} {row.input}".strip() for row in rows], settings.batch_size
+    tasks, outputs = [f"{row.instruction} {row.input}".strip() for row in rows], [row.output for row in rows]
+    return RowReadings(
+        sentence_vectors(settings.model, tasks, settings.batch_size),
+        sentence_vectors(settings.model, outputs, settings.batch_size),
+        reading.losses,
     )
-    said = sentence_vectors(settings.model, [row.output for row in rows], settings.batch_size)
-    return RowReadings(asked, said, reading.losses)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

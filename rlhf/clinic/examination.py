@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An examination: the result of an embed run, one file in the run's folder; importable without torch.
 
-An embed run can rebuild it from the store at any time, so backups leave it out.
+An embed run can rebuild it from the store, so backups leave it out.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Examination:
     @classmethod
     def load(cls, folder: Path) -> Examination:
         """Read the file."""
-        with np.load(folder / FILE, allow_pickle=False) as kept:
-            return cls(**{field.name: kept[field.name] for field in fields(cls)})
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
 def find_examination(store: Store, wanted: str = "") -> int:
@@ -63,17 +63,17 @@ def find_examination(store: Store, wanted: str = "") -> int:
         run = store.runs.get(parse_id(wanted, RUN))
         if run.kind != "embed" or not examination_path(store, run.id).is_file():
             raise BadInput(
-                f"{run.public} holds no examination of rows", "Name an embed run that is done.", field="embedded"
+                f"{run.public} holds no examination of rows", "Name a finished run of kind embed.", field="embedded"
             )
         return run.id
-    found = [
+    run_ids = [
         run.id
         for run in store.runs.all()
         if run.kind == "embed" and run.state == "done" and examination_path(store, run.id).is_file()
     ]
-    if not found:
+    if not run_ids:
         raise BadInput("the rows have not been examined yet", "Run: preference-loop curate embed", field="embedded")
-    return max(found)
+    return max(run_ids)
 
 
 def examination_path(store: Store, run_id: int) -> Path:

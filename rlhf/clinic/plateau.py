@@ -13,8 +13,8 @@ from data.intervals import bootstrap_mean
 def plateau_start(outcomes: Mapping[int, np.ndarray], seed: int = 0) -> int:
     """Return the smallest number of rows that no larger one beats.
 
-    For every larger number, the 95 % interval of the paired difference of win rates reaches 0. `outcomes` maps each
-    number of rows to its wins on each prompt (P,), over the same prompts.
+    A larger number beats it if the 95 % interval of the paired difference of win rates lies above 0. `outcomes` maps
+    each number of rows to its wins on each prompt (P,), over the same prompts.
     """
     counts = sorted(outcomes)
     for place, count in enumerate(counts):

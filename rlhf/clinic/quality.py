@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from data.errors import BadInput
 
-READERS = ("trees", "columns", "letters")
+PREDICTORS = ("trees", "columns", "letters")
 TREES, FOLDS = 300, 5
 PENALTIES = np.logspace(0, 4, 13)
 """Ridge penalties to choose from, by leave-one-out error."""
@@ -62,33 +62,33 @@ class QualityModel:
     """The fitted predictors and their weights. Create it with `fit_quality_model`."""
 
     def __init__(self, rated: RatedRows, weights: np.ndarray, seed: int) -> None:
-        self.readers = _Readers(rated.features, rated.scores, seed)
+        self.predictors = _Predictors(rated.features, rated.scores, seed)
         self.weights = weights
 
     def predict(self, features: QualityFeatures) -> np.ndarray:
         """Predict points (N,) between 0 and 5."""
-        return _blend(self.readers.read(features), self.weights)
+        return _blend(self.predictors.points(features), self.weights)
 
 
-class _Readers:
-    """The predictors named in READERS, in that order, fitted on rows and scores."""
+class _Predictors:
+    """The predictors named in PREDICTORS, in that order, fitted on rows and scores."""
 
     def __init__(self, features: QualityFeatures, scores: np.ndarray, seed: int) -> None:
         trees = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed)
-        near = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
+        clip = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
         self.trees = trees.fit(features.both(), scores)
-        self.columns = make_pipeline(StandardScaler(), near, RidgeCV(PENALTIES)).fit(features.columns, scores)
+        self.columns = make_pipeline(StandardScaler(), clip, RidgeCV(PENALTIES)).fit(features.columns, scores)
         self.letters = make_pipeline(letters, Ridge()).fit(features.texts, scores)
 
-    def read(self, features: QualityFeatures) -> np.ndarray:
+    def points(self, features: QualityFeatures) -> np.ndarray:
         """Return each predictor's points and a constant, (N, 4)."""
-        said = (
+        predictions = (
             self.trees.predict(features.both()),
             self.columns.predict(features.columns),
             self.letters.predict(features.texts),
         )
-        return np.column_stack([*said, np.ones(len(features.texts))])
+        return np.column_stack([*predictions, np.ones(len(features.texts))])
 
 
 def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np.ndarray]:
@@ -99,15 +99,15 @@ def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np
     scores = rated.scores
     if len(scores) < FEWEST or len(np.unique(rated.prompts)) < FOLDS:
         raise BadInput(
-            f"{len(scores)} rated rows are too few to learn quality", f"Rate at least {FEWEST} rows at /label/rate"
+            f"{len(scores)} rated rows are too few to learn quality", f"Rate at least {FEWEST} rows at /label/rate."
         )
     if np.ptp(scores) == 0:
-        raise BadInput(f"every rated row got {scores[0]:g}", "Rate more rows, good and bad ones.")
-    parts = np.zeros((len(scores), len(READERS) + 1))
+        raise BadInput(f"every rated row has {scores[0]:g} points", "Rate more rows, good and bad ones.")
+    parts = np.zeros((len(scores), len(PREDICTORS) + 1))
     folds = np.zeros(len(scores), dtype=int)
     splitter = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for number, (seen, unseen) in enumerate(splitter.split(parts, groups=rated.prompts)):
-        parts[unseen] = _Readers(rated.features.at(seen), scores[seen], seed).read(rated.features.at(unseen))
+        parts[unseen] = _Predictors(rated.features.at(seen), scores[seen], seed).points(rated.features.at(unseen))
         folds[unseen] = number
     held_out = np.zeros(len(scores))
     for number in range(FOLDS):
@@ -118,8 +118,8 @@ def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np
 
 def _weights(parts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return least-squares weights: non-negative for the predictors, of either sign for the constant."""
-    found, _ = nnls(np.column_stack([parts, -parts[:, -1]]), scores)
-    return np.append(found[:-2], found[-2] - found[-1])
+    solution, _ = nnls(np.column_stack([parts, -parts[:, -1]]), scores)
+    return np.append(solution[:-2], solution[-2] - solution[-1])
 
 
 def _blend(parts: np.ndarray, weights: np.ndarray) -> np.ndarray:

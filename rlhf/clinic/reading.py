@@ -50,8 +50,10 @@ def encode_row(base: Base, instruction: str, input: str, output: str) -> Encoded
 
 
 @torch.no_grad()
-def read_rows(base: Base, rows: Sequence[EncodedRow], batch_size: int, tell: Callable[[int], None]) -> RowReadings:
-    """Read the rows with the base's active role; `tell` gets the number of rows done and may raise to stop."""
+def read_rows(
+    base: Base, rows: Sequence[EncodedRow], batch_size: int, on_progress: Callable[[int], None]
+) -> RowReadings:
+    """Read the rows with the base's active role; `on_progress` gets the number of rows done and may raise to stop."""
     order = sorted(range(len(rows)), key=lambda place: len(rows[place].prompt) + len(rows[place].answer))
     vectors = np.zeros((2, len(rows), base.hidden_size), dtype=np.float32)
     losses = np.zeros((len(rows), len(LOSSES)), dtype=np.float32)
@@ -64,7 +66,7 @@ def read_rows(base: Base, rows: Sequence[EncodedRow], batch_size: int, tell: Cal
             losses[place] = loss_summary(with_it, without)
             vectors[0, place] = states[: len(row.prompt)].mean(dim=0)
             vectors[1, place] = states[len(row.prompt) : len(row.prompt) + len(row.answer)].mean(dim=0)
-        tell(min(start + batch_size, len(order)))
+        on_progress(min(start + batch_size, len(order)))
     return RowReadings(vectors[0], vectors[1], losses)
 
 
@@ -83,14 +85,13 @@ def _losses(
     """Return each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
     ids, mask = base.collate([[*prompt, *row.answer] for prompt, row in zip(prompts, batch, strict=True)])
     hidden = base.hidden(ids, mask)
-    found = []
+    losses = []
     for number, (prompt, row) in enumerate(zip(prompts, batch, strict=True)):
-        seen = slice(len(prompt) - 1, len(prompt) + len(row.answer) - 1)
-        target = ids[number, len(prompt) : len(prompt) + len(row.answer)]
-        found.append(
-            torch.nn.functional.cross_entropy(base.logits(hidden[number, seen]), target, reduction="none").cpu().numpy()
-        )
-    return found, [states.float().cpu() for states in hidden]
+        end = len(prompt) + len(row.answer)
+        logits = base.logits(hidden[number, len(prompt) - 1 : end - 1])
+        target = ids[number, len(prompt) : end]
+        losses.append(torch.nn.functional.cross_entropy(logits, target, reduction="none").cpu().numpy())
+    return losses, [states.float().cpu() for states in hidden]
 
 
 def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.ndarray:
@@ -108,7 +109,7 @@ def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.nda
         ) from None
     try:
         model = SentenceTransformer(name, local_files_only=True, trust_remote_code=False)
-    except Exception as problem:  # the library raises whatever its parts raise
+    except Exception as problem:  # the library passes on errors of any kind
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
         error = f"cannot load the sentence-transformers model {name!r}: {reason}"
         raise BadInput(error, "Download it first, or leave model empty.", field="model") from None

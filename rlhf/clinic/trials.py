@@ -36,10 +36,10 @@ from rlhf.settings import CompareSettings, SFTSettings
 
 
 class Stage(RunContext):
-    """One of several trainings in a run: it has its own folder and checkpoints, and its share of the progress."""
+    """The context of one of several trainings in a run, with a folder, checkpoints and a share of the progress."""
 
-    def __init__(self, whole: RunContext, number: int, of: int, note: str) -> None:
-        self.whole, self.number, self.of, self.note = whole, number, of, note
+    def __init__(self, whole: RunContext, number: int, count: int, note: str) -> None:
+        self.whole, self.number, self.count, self.note = whole, number, count, note
         self.store, self.run = whole.store, whole.run
         self.folder = whole.folder / f"stage-{number}"
         self.folder.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ class Stage(RunContext):
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Report steps of all trainings as one sequence."""
         self.whole.progress(
-            self.number * total + done, self.of * total + 1, self.note
+            self.number * total + done, self.count * total + 1, self.note
         )  # one step more: the judging follows
 
     def metric(self, step: int, **values: float) -> None:

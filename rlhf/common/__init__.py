@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers that every kind of run shares."""
+"""Code that several kinds of run share: checkpoints, processes, locks, figures, HTTP."""

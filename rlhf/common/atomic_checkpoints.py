@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Atomic checkpoints: a checkpoint is written as a draft, renamed when complete, and only then are older ones deleted.
 
-transformers writes into the checkpoint's own folder and deletes older ones before a subclass has added its files. A
-process killed in between would leave a folder that looks like a checkpoint and is not complete.
+transformers writes into the checkpoint's own folder, and deletes older ones before a subclass has added its files. A
+process killed in between would leave an incomplete folder that looks like a checkpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 from transformers import Trainer
@@ -27,10 +26,10 @@ class DraftingTrainer(Trainer):
         """Add the files that transformers does not write to a checkpoint."""
         raise NotImplementedError
 
-    def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401 (of transformers)
+    def _get_output_dir(self, trial: object) -> str:
         return str(self._draft or super()._get_output_dir(trial))
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:  # noqa: ANN401 (of transformers)
+    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
         folder = Path(str(self.args.output_dir))
         draft = _fresh(folder) if self.args.should_save else folder / DRAFT
         self.accelerator.wait_for_everyone()
@@ -50,7 +49,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def _fresh(folder: Path) -> Path:
-    """Create an empty draft folder, without what a killed process left there."""
+    """Create an empty draft folder; delete files that a killed process left there."""
     shutil.rmtree(folder / DRAFT, ignore_errors=True)
     (folder / DRAFT).mkdir(parents=True)
     return folder / DRAFT

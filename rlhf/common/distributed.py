@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Communication between the processes of one run. In a run of one process every function returns its input.
 
-Each process works on its shard of a rollout and then holds the whole. All that follows (whitening, KL, order of
-training, the best policy, when to stop) is the same arithmetic on the same numbers in each process.
+Each process works on its shard of a rollout, then all processes hold the whole. The steps that follow (whitening, KL,
+order of training, choice of the best policy, stopping) are the same arithmetic on the same numbers in each process.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def all_gather(value: T) -> list[T]:
 
 
 def gather_results(work: Callable[[], T]) -> list[T]:
-    """Return what `work` returns in every process, in order of rank.
+    """Return the results of `work` of every process, in order of rank.
 
     Raises a BadInput of one process in all of them, so that none waits for ever.
     """

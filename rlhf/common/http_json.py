@@ -30,18 +30,18 @@ class NotJson(RequestFailed):
 
 def post_json(
     url: str,
-    body: Any,  # noqa: ANN401 - any JSON document
+    body: object,
     *,
     key: str = "",
     timeout: float,
     pauses: Sequence[float],
-) -> Any:  # noqa: ANN401 - any JSON document
-    """Send `body` and return the JSON answer. Wait at most `timeout` seconds for each step of the exchange.
+) -> Any:  # noqa: ANN401 (any JSON document)
+    """Send `body` as JSON and return the JSON answer. Wait at most `timeout` seconds for each step of the exchange.
 
     While the server is busy or out of reach, send again after each of `pauses` (seconds). A `key` is sent as a bearer
     token. Raises RequestFailed.
     """
-    import httpx  # 0.1 s, which commands that ask no server need not spend
+    import httpx  # takes 0.1 s, and most commands send no request
 
     headers = {b"content-type": b"application/json", b"accept": b"application/json"}
     if key:

@@ -44,8 +44,8 @@ def within_prompt_std(gold: np.ndarray) -> float:
 def distinct_n(answers: Sequence[Sequence[int]], n: int = 2) -> float:
     """Return distinct token n-grams of all answers over all their n-grams (Li et al., 2016); 1 if there is none.
 
-    Falls when an answer repeats itself and when every prompt gets the same answer. It also falls with the number
-    of answers: compare only sets of equally many.
+    It falls if answers repeat themselves or each other. It also falls with the number of answers, so compare only sets
+    of equal size.
     """
     grams = [gram for ids in answers for gram in zip(*(ids[offset:] for offset in range(n)), strict=False)]
     return len(set(grams)) / len(grams) if grams else 1.0
@@ -71,7 +71,7 @@ def expected_best(scores: np.ndarray, count: int) -> float:
 def is_collapsed(*, win_rate: float, kl: float, distinct_2: float, distinct_2_start: float, unended: float) -> bool:
     """Return whether over-optimisation destroyed a policy.
 
-    It did if the win rate is below one half, KL above 10 nats, distinct-2 below half of the start's, or more than 20 %
-    of the answers have no end.
+    True if the win rate is below one half, the KL is above 10 nats, distinct-2 is below half of the start's, or more
+    than 20 % of the answers have no end.
     """
     return win_rate < 0.5 or kl > COLLAPSE_KL or distinct_2 < distinct_2_start / 2 or unended > COLLAPSE_UNENDED

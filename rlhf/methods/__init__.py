@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to make a policy other than PPO: sampling, SFT, DPO, rejection sampling, best of n, pre-training."""
+"""Methods other than PPO: sampling, SFT, DPO, rejection sampling, best of n, pre-training."""

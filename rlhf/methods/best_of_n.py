@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Best-of-n: a policy draws n answers, and its answer is the one with the highest reward.
 
-It has its parent's weights and a reward of its own, and can be sampled and compared like any other policy. Its KL
-from the parent is at most log n - (n - 1) / n (Beirami et al. 2024; equal if no two answers are).
+It has its parent's weights and stores the name of its reward. It can be sampled and compared like any other policy. Its
+KL from the parent is at most log n - (n - 1) / n (Beirami et al. 2024), with equality if no two answers are equal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Direct preference optimisation (Rafailov et al. 2023): a LoRA policy from comparisons, by TRL's DPOTrainer.
 
-The reference is the policy it starts from: that adapter is merged into the weights, and switching the fresh LoRA off
-gives the reference. Answers are the sampled token ids. Rows of test prompts are never trained on.
+The reference is the start policy: its adapter is merged into the weights, so the model without the fresh LoRA is the
+reference. Answers are the sampled token ids. No row of a test prompt is trained on.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_start
 from rlhf.settings import DPOSettings
 
-WATCHED = 200
-"""Most held-out comparisons that the curve uses during training; they decide nothing."""
+CURVE_COMPARISONS = 200
+"""Most held-out comparisons for the curves during training; no decision depends on them."""
 CURVES = {
     "loss": "loss",
     "rewards/accuracies": "accuracy",
@@ -48,7 +48,7 @@ CURVES = {
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
 }
-"""TRL's names of the curves, and ours."""
+"""TRL's name of each curve -> its name in the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,20 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     snapshot, training, held_out_rows = run_rows(context, settings)
     base = Bases().of(parent)
     left_out: Counter = Counter()
-    learned = training.map(lambda rows: encode_comparisons(base, rows, left_out))
+    training_pairs = training.map(lambda rows: encode_comparisons(base, rows, left_out))
     held_out = encode_comparisons(base, held_out_rows.test, left_out)
-    if not learned:
+    if not training_pairs:
         raise BadInput("no decided comparison of a training prompt fits the base", "Label more pairs.", field="labels")
     adapter = adapter_folder(store, parent) if parent.adapter else None
-    trainer = build_trainer(context.checkpoints() / "trainer", settings, base, adapter, learned, held_out[:WATCHED])
+    trainer = build_trainer(
+        context.checkpoints() / "trainer", settings, base, adapter, training_pairs, held_out[:CURVE_COMPARISONS]
+    )
     progress = Progress(context, CURVES)
     trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
-    report = held_out_report(trainer, held_out) | {"trained_on": len(learned), "left_out": dict(left_out)}
+    report = held_out_report(trainer, held_out) | {"trained_on": len(training_pairs), "left_out": dict(left_out)}
     folder = save_trained_adapter(lora_model(trainer), context.folder / "adapter", adapter)
     policy = publish_policy(
         context,
@@ -104,7 +106,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
 
 def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[EncodedComparison]:
     """Return the decided comparisons that fit the base's context; count the others by reason in `left_out`."""
-    kept = []
+    encoded = []
     for row in rows:
         if row.label == 0.5:
             left_out["ties"] += 1
@@ -114,8 +116,8 @@ def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Coun
         if len(prompt) + max(len(a), len(b)) > base.context:
             left_out["longer than the context"] += 1
             continue
-        kept.append(EncodedComparison(row.prompt_id, prompt, *((a, b) if row.label == 1.0 else (b, a))))
-    return kept
+        encoded.append(EncodedComparison(row.prompt_id, prompt, *((a, b) if row.label == 1.0 else (b, a))))
+    return encoded
 
 
 def answer_ids(base: Base, ids: list[int] | None, text: str) -> list[int]:
@@ -133,19 +135,19 @@ def build_trainer(
     settings: DPOSettings,
     base: Base,
     parent: Path | None,
-    learned: TrainingRows[EncodedComparison],
-    watched: Sequence[EncodedComparison] = (),
+    training_pairs: TrainingRows[EncodedComparison],
+    held_out: Sequence[EncodedComparison] = (),
 ) -> PairTrainer:
     """Return TRL's trainer of a fresh LoRA on the base with the parent merged in; it saves to `folder`."""
     torch.manual_seed(settings.seed)
-    config = dpo_config(folder, settings, len(learned), watching=bool(watched))
+    config = dpo_config(folder, settings, len(training_pairs), watching=bool(held_out))
     return PairTrainer.build(
         merge_parent(base, parent),
         base,
         config,
         settings.rank,
-        [one.columns() for one in learned],
-        [one.columns() for one in watched],
+        [pair.columns() for pair in training_pairs],
+        [pair.columns() for pair in held_out],
     )
 
 
@@ -154,9 +156,10 @@ def held_out_report(trainer: PairTrainer, held_out: Sequence[EncodedComparison])
 
     A reward is beta (logp - ref_logp), in nats times beta; figures are None without a test comparison.
     """
-    known = {"test_comparisons": len(held_out), "test_prompts": len({one.prompt_id for one in held_out})}
+    prompt_ids = [pair.prompt_id for pair in held_out]
+    counts = {"test_comparisons": len(held_out), "test_prompts": len(set(prompt_ids))}
     if not held_out:
-        return {"accuracy": None, "ci": None, "margin": None, **known}
-    rewards = trainer.implicit_rewards([one.columns() for one in held_out])
-    share, interval = share_by_prompt(above(rewards[:, 0], rewards[:, 1]), [one.prompt_id for one in held_out])
-    return {"accuracy": share, "ci": interval, "margin": float(np.mean(rewards[:, 0] - rewards[:, 1])), **known}
+        return {"accuracy": None, "ci": None, "margin": None, **counts}
+    rewards = trainer.implicit_rewards([pair.columns() for pair in held_out])
+    share, interval = share_by_prompt(above(rewards[:, 0], rewards[:, 1]), prompt_ids)
+    return {"accuracy": share, "ci": interval, "margin": float(np.mean(rewards[:, 0] - rewards[:, 1])), **counts}

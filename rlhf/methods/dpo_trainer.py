@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TRL's DPOTrainer on ready token ids, with batches of similar length, on one small device."""
+"""TRL's DPOTrainer on token ids, with batches of similar length, on one small device."""
 
 from __future__ import annotations
 

@@ -47,9 +47,12 @@ from rlhf.settings import PretrainSettings
 
 READ_AT_ONCE = 1_000
 """Number of documents that are tokenized together."""
-WINDOW = 64  # batches sorted by length together
-TOKENIZER_DOCUMENTS = 100_000  # at most, and at most 50 times what a run reads
-HELD_OUT = 1_000  # documents at most
+WINDOW = 64
+"""Number of batches that are sorted by length together."""
+TOKENIZER_DOCUMENTS = 100_000
+"""Most documents that train the tokenizer; also at most 50 times the documents of the run."""
+HELD_OUT = 1_000
+"""Most documents for the held-out loss."""
 
 
 def run(context: RunContext, settings: PretrainSettings) -> RunResult:
@@ -92,10 +95,9 @@ def new_model(
     settings: PretrainSettings, text: TextSource, folder: Path
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a random Llama of the requested shape, and a tokenizer trained on the text."""
-    heard = itertools.islice(
-        text.documents(settings.seed), min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
-    )
-    save_tokenizer(train_tokenizer(heard, settings.vocab_size), folder, settings.context)
+    count = min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
+    documents = itertools.islice(text.documents(settings.seed), count)
+    save_tokenizer(train_tokenizer(documents, settings.vocab_size), folder, settings.context)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     torch.manual_seed(settings.seed)
     return LlamaForCausalLM(llama_config(settings, tokenizer)), tokenizer
@@ -125,9 +127,9 @@ class PretrainingRows(IterableDataset):
             yield from ({"input_ids": row} for batch in batches for row in batch)
 
     def of(self, texts: Iterator[str]) -> Iterator[list[int]]:
-        """Return rows of these documents; without packing each is cut at the context, with packing nothing is lost."""
+        """Return rows of these documents. Without packing, each is cut at the context; packing keeps every token."""
         documents = (
-            ids for some in batches_of(texts, READ_AT_ONCE) for ids in tokenize_documents(self.tokenizer, some)
+            ids for batch in batches_of(texts, READ_AT_ONCE) for ids in tokenize_documents(self.tokenizer, batch)
         )
         length = self.settings.context
         return pack(documents, length) if self.settings.packing else (ids[:length] for ids in documents)
@@ -135,29 +137,29 @@ class PretrainingRows(IterableDataset):
 
 def pack(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
     """Cut rows of `length` ids from the joined documents; the last row holds the rest."""
-    held: list[int] = []
+    waiting: list[int] = []
     for ids in documents:
-        held += ids
-        while len(held) >= length:
-            yield held[:length]
-            held = held[length:]
-    if len(held) > 1:  # a single id predicts nothing
-        yield held
+        waiting += ids
+        while len(waiting) >= length:
+            yield waiting[:length]
+            waiting = waiting[length:]
+    if len(waiting) > 1:  # a single id predicts nothing
+        yield waiting
 
 
 def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
     """Yield lists of `size` items; the last one may be shorter."""
-    while some := list(itertools.islice(items, size)):
-        yield some
+    while batch := list(itertools.islice(items, size)):
+        yield batch
 
 
 def tokenize_documents(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     """Return the ids of each document with an end mark: the tokenizer's document mark, else its end of text."""
-    marked = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
+    end_mark = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
     rows = tokenizer([text.removesuffix(DOCUMENT) for text in texts], return_attention_mask=False, verbose=False)[
         "input_ids"
     ]
-    return [[*row, marked] for row in rows]
+    return [[*row, end_mark] for row in rows]
 
 
 def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -165,8 +167,9 @@ def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
     longest = max(len(row["input_ids"]) for row in rows)
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     labels = torch.full((len(rows), longest), -100)
-    for at, row in enumerate(rows):
-        ids[at, : len(row["input_ids"])] = labels[at, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
+    for number, row in enumerate(rows):
+        length = len(row["input_ids"])
+        ids[number, :length] = labels[number, :length] = torch.tensor(row["input_ids"])
     return {"input_ids": ids, "labels": labels}
 
 

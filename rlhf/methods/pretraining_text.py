@@ -26,7 +26,7 @@ SHUFFLED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """Endless training documents by seed, and documents that are never trained on, by another seed."""
+    """Endless training documents, and held-out documents; each is a function of a seed."""
 
     documents: Callable[[int], Iterator[str]]
     held_out: Callable[[int], Iterator[str]]
@@ -60,16 +60,16 @@ def read_text(text: str, column: str = "text") -> TextSource:
 
 def shuffle_window(documents: Iterable[str], rng: random.Random) -> Iterator[str]:
     """Yield all documents once, each drawn from a window of SHUFFLED documents."""
-    held: list[str] = []
+    window: list[str] = []
     for document in documents:
-        if len(held) < SHUFFLED:
-            held.append(document)
+        if len(window) < SHUFFLED:
+            window.append(document)
             continue
         place = rng.randrange(SHUFFLED)
-        yield held[place]
-        held[place] = document
-    rng.shuffle(held)
-    yield from held
+        yield window[place]
+        window[place] = document
+    rng.shuffle(window)
+    yield from window
 
 
 def _marked(documents: Iterable[str]) -> Iterator[str]:
@@ -115,9 +115,9 @@ def _cell(file: Path, number: int, column: str, line: str) -> str:
     except ValueError:
         row = None
     if not isinstance(row, dict) or not isinstance(row.get(column), str):
-        there = f"it has {', '.join(map(repr, list(row)[:6]))}" if isinstance(row, dict) else "it is not a JSON object"
+        actual = f"it has {', '.join(map(repr, list(row)[:6]))}" if isinstance(row, dict) else "it is not a JSON object"
         raise BadInput(
-            f"the row has no text {column!r}: {there}",
+            f"the row has no text {column!r}: {actual}",
             "Name its column: column=...",
             file=str(file),
             line=number,
@@ -127,7 +127,7 @@ def _cell(file: Path, number: int, column: str, line: str) -> str:
 
 
 def _parquet(file: Path, column: str) -> Iterator[str]:
-    import pyarrow.parquet as parquet  # only for those who have such a file
+    import pyarrow.parquet as parquet  # slow to import, and only Parquet files need it
     from pyarrow import ArrowException
 
     try:

@@ -40,7 +40,8 @@ from rlhf.sampling.policy_answers import DrawRequest, SampledAnswer, SamplingLim
 from rlhf.settings import RejectionSettings
 
 CURVES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
-SHOWN = 4
+SHOWN_ANSWERS = 4
+"""Number of answers per round on the run's page."""
 FIRST_NUMBER = 2**32
 """First answer number of a run: beyond those of any sampling run, so imitated answers are never labeled ones."""
 NEWEST = "newest"
@@ -63,7 +64,7 @@ class ChosenAnswer(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class RejectionStart:
-    """Inputs of every round: the parent, its adapter's folder, the reward's name, the shuffled prompts."""
+    """Inputs of every round: the parent, its adapter's folder, the name of the reward, the shuffled prompts."""
 
     parent: Policy
     adapter: Path | None
@@ -188,7 +189,7 @@ def _chosen(request: DrawRequest, answer: SampledAnswer, scores: np.ndarray) -> 
 
 def _freeze_round(context: RunContext, rows: Sequence[ChosenAnswer], number: int) -> Snapshot:
     """Freeze the round's answers as a snapshot of instruction rows."""
-    kept = [
+    instruction_rows = [
         {
             "instruction": context.store.prompts.get(row["prompt_id"]).text,
             "input": "",
@@ -198,7 +199,9 @@ def _freeze_round(context: RunContext, rows: Sequence[ChosenAnswer], number: int
         for row in rows
         if row["ended"]
     ]
-    return context.store.snapshots.freeze("instructions", kept, {"run": context.run.public, "round": number + 1})
+    return context.store.snapshots.freeze(
+        "instructions", instruction_rows, {"run": context.run.public, "round": number + 1}
+    )
 
 
 def _round_figures(context: RunContext, rows: Sequence[ChosenAnswer], number: int) -> dict[str, float]:
@@ -208,7 +211,7 @@ def _round_figures(context: RunContext, rows: Sequence[ChosenAnswer], number: in
         "best_reward": math.fsum(row["reward"] for row in rows) / len(rows),
     }
     context.metric(number + 1, sampled_reward=figures["reward"], best_reward=figures["best_reward"])
-    for row in rows[:SHOWN]:
+    for row in rows[:SHOWN_ANSWERS]:
         context.sample(
             number + 1,
             prompt=context.store.prompts.get(row["prompt_id"]).text,

@@ -22,7 +22,7 @@ from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLim
 from rlhf.settings import SampleSettings
 
 CHUNK = 4
-"""Most batches between two commits: a finished row makes room only within its chunk."""
+"""Most batches between two commits. Waiting prompts take over finished rows only within a chunk."""
 SPAN = 8.0
 """Target seconds between two commits, which is also the interval of progress reports."""
 
@@ -165,5 +165,5 @@ def _chunks(encoded: Sequence[PromptIds], least: int, most: int) -> Iterator[lis
         began = monotonic()
         yield waiting[:size]
         del waiting[:size]
-        took = max(monotonic() - began, 1e-3)
-        size = max(least, min(most, int(size * SPAN / took)))
+        seconds = max(monotonic() - began, 1e-3)
+        size = max(least, min(most, int(size * SPAN / seconds)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for supervised fine-tuning: their token ids, and which of them count in the loss."""
+"""Rows for supervised fine-tuning: their token ids, and the labels that count in the loss."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[st
     """
     data = []
     for prompt, output in zip(prompts, outputs, strict=True):
-        asked, answer = base.encoding.encode_template(prompt), base.encode_completion(output)
-        data.append({"input_ids": asked + answer, "labels": [IGNORED] * len(asked) + answer})
+        prompt_ids, answer_ids = base.encoding.encode_template(prompt), base.encode_completion(output)
+        data.append({"input_ids": prompt_ids + answer_ids, "labels": [IGNORED] * len(prompt_ids) + answer_ids})
     fitting = [row for row in data if len(row["input_ids"]) <= base.context]
     if not fitting:
         raise BadInput(
@@ -65,15 +65,15 @@ def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[st
 
 
 def describe_row(base: Base, row: Mapping[str, list[int]]) -> dict[str, Any]:
-    """Return a row's prompt and answer as text, and `tokens`: (piece, whether it counts in the loss)."""
+    """Return a row's prompt and answer as text, and `tokens`: (piece, True if it counts in the loss)."""
     counted = [label != IGNORED for label in row["labels"]]
-    asked, answer = (
-        [id for id, counts in zip(row["input_ids"], counted, strict=True) if counts == wanted]
-        for wanted in (False, True)
+    prompt_ids, answer_ids = (
+        [id for id, counts in zip(row["input_ids"], counted, strict=True) if counts == in_answer]
+        for in_answer in (False, True)
     )
     pieces = [base.tokenizer.decode([id]) for id in row["input_ids"]]
     return {
-        "prompt": base.tokenizer.decode(asked),
-        "text": base.decode(answer),
+        "prompt": base.tokenizer.decode(prompt_ids),
+        "text": base.decode(answer_ids),
         "tokens": list(zip(pieces, counted, strict=True)),
     }

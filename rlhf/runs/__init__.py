@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs: preflight checks, the supervisor, the worker, the launcher."""
+"""Runs: preflight checks, the launcher, the supervisor, the worker, commands on runs."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The run kind `endpoint`: sample answers of a model behind an endpoint, and pair them for the labelers.
 
-It runs in the process of the command, so the API key is never stored or passed on. Each prompt's answers and pairs
-are one commit: if the endpoint fails, finished prompts stay. Sampling again starts with the prompts that have the
-fewest answers.
+It runs in the process of the command, so the API key is never stored and no other process gets it. Each prompt's
+answers and pairs are one commit: if the endpoint fails, finished prompts stay. Sampling again starts with the prompts
+that have the fewest answers.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from rlhf.settings import PairRule, Priority, ProjectName, SplitName, TestShare
 KIND = Kind(
     "endpoint",
     "Sample an endpoint",
-    "Completions of a model behind an endpoint, and pairs from them for the labelers.",
+    "Sample completions of a model behind an endpoint, and make pairs of them for the labelers.",
     "rlhf.runs.endpoint_run:EndpointSettings",
     "rlhf.runs.endpoint_run:run",
 )
-"""No page offers this kind: only people who may start commands may name an address."""
+"""No page offers this kind: only a person at the command line may name an address."""
 
 
 class EndpointSettings(Settings):
@@ -68,16 +68,16 @@ class EndpointSettings(Settings):
 def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
     """Sample in this process and return the ended run.
 
-    Raises BadInput, and leaves no run, for settings that cannot be used.
+    Raises BadInput, and queues no run, for invalid settings.
     """
     settings = parse_settings(EndpointSettings, given)
     OpenAIEndpoint.of(settings.endpoint, settings.model)
     check_pairs(settings.per_prompt, settings.pairs)
     find_project_id(store, settings.project)
-    _chosen(store, settings, store.completions.counts_of_model(settings.model))
+    _choose_prompts(store, settings, store.completions.counts_of_model(settings.model))
     with store.transaction():
         run = store.runs.enqueue(KIND.name, as_dict(settings), by)
-        store.runs.start(run.id, *identify_process())  # in the same commit, or a supervisor would start it as well
+        store.runs.start(run.id, *identify_process())  # in the same commit, or a supervisor starts it too
     with redirect_stdout(sys.stderr):
         work(store, run, KIND)
     return store.runs.get(run.id)
@@ -89,21 +89,21 @@ def run(context: RunContext, settings: EndpointSettings) -> RunResult:
     Raises BadInput if the endpoint fails; stored answers stay.
     """
     endpoint = OpenAIEndpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
-    asking = EndpointRun(
+    sampling = EndpointRun(
         context, settings, endpoint, context.store.completions.counts_of_model(settings.model), SamplingCounts()
     )
-    prompts = _chosen(context.store, settings, asking.answered)
+    prompts = _choose_prompts(context.store, settings, sampling.answered)
     try:
         with ThreadPoolExecutor(settings.at_once) as pool:
             for start in range(0, len(prompts), settings.at_once):
                 context.progress(start, len(prompts), "prompts")
                 if context.cancelled():
                     raise Cancelled
-                asking.ask(prompts[start : start + settings.at_once], pool)
+                sampling.ask(prompts[start : start + settings.at_once], pool)
     except KeyboardInterrupt:
         raise Cancelled from None
     context.progress(len(prompts), len(prompts), "prompts")
-    return RunResult(produced=[], report=asking.tally.report(model=settings.model, endpoint=endpoint.url))
+    return RunResult(produced=[], report=sampling.tally.report(model=settings.model, endpoint=endpoint.url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +118,11 @@ class EndpointRun:
 
     def ask(self, prompts: Sequence[Prompt], pool: Executor) -> None:
         """Request these prompts in parallel; store every prompt with answers, then raise the first failure."""
-        asked = [pool.submit(self._replies, prompt) for prompt in prompts]
+        futures = [pool.submit(self._replies, prompt) for prompt in prompts]
         failures = []
-        for prompt, future in zip(prompts, asked, strict=True):
+        for prompt, future in zip(prompts, futures, strict=True):
             try:
-                self._keep(prompt, future.result())
+                self._store(prompt, future.result())
             except BadInput as problem:
                 failures.append(problem)
         if failures:
@@ -141,10 +141,10 @@ class EndpointRun:
             seed=self.settings.seed,
         )
 
-    def _keep(self, prompt: Prompt, replies: Sequence[Reply]) -> None:
+    def _store(self, prompt: Prompt, replies: Sequence[Reply]) -> None:
         """Store one prompt's answers and pairs in one commit; count and skip a prompt with an empty answer."""
         if not all(reply.text for reply in replies):
-            self.tally.skipped["prompts that were answered without a text"] += 1
+            self.tally.skipped["prompts with an empty answer"] += 1
             return
         settings, store, run_id = self.settings, self.context.store, self.context.run.id
         sampling = {
@@ -152,9 +152,10 @@ class EndpointRun:
             "temperature": settings.temperature,
             "max_new_tokens": settings.max_new_tokens,
         }
-        about = {"prompt_id": prompt.id, "model_name": settings.model, "sampling": sampling, "seed": settings.seed}
+        common = {"prompt_id": prompt.id, "model_name": settings.model, "sampling": sampling, "seed": settings.seed}
         rows = [
-            {**about, "number": at, **reply._asdict()} for at, reply in zip(self._numbers(prompt), replies, strict=True)
+            {**common, "number": number, **reply._asdict()}
+            for number, reply in zip(self._numbers(prompt), replies, strict=True)
         ]
         with store.transaction():
             ids = store.completions.add_many(rows, run_id)
@@ -164,10 +165,11 @@ class EndpointRun:
         self.tally.add([prompt], rows)
 
 
-def _chosen(store: Store, settings: EndpointSettings, answered: Counter[int]) -> list[Prompt]:
-    wanted = split_prompt_counts(store, settings.prompts, settings.split, settings.test_share)
+def _choose_prompts(store: Store, settings: EndpointSettings, answered: Counter[int]) -> list[Prompt]:
+    """Return the prompts to answer, those with the fewest answers first."""
+    counts = split_prompt_counts(store, settings.prompts, settings.split, settings.test_share)
     return [
         prompt
-        for split, count in wanted.items()
+        for split, count in counts.items()
         for prompt in choose_prompts(store, split, count, answered, settings.seed)
     ]

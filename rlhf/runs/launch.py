@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Queue a run and follow it: the one path for commands and pages."""
+"""Queue a run and follow it. Commands and pages start every run here."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from data.store import Store
 from rlhf.kinds import find_kind, start_command
 from rlhf.runs import preflight, supervisor
 
-UNFINISHED = {"draft", "deleted"}  # what a PPO run leaves that was killed while it wrote or removed a checkpoint
+UNFINISHED = {"draft", "deleted"}
+"""Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
 
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
     """Queue a run with its complete settings and make sure that a supervisor watches the home.
 
-    Raises BadInput, and queues nothing, for unreadable settings or if something that the run needs is missing.
+    Raises BadInput, and queues nothing, for invalid settings and if a preflight check fails.
     """
-    wanted = find_kind(kind)
-    parsed = parse_settings(wanted.settings_class(), settings)
-    for need in wanted.needs:
+    definition = find_kind(kind)
+    parsed = parse_settings(definition.settings_class(), settings)
+    for need in definition.needs:
         preflight.CHECKS[need](store, parsed)
-    run = store.runs.enqueue(wanted.name, as_dict(parsed), by, resumes=resumes)
+    run = store.runs.enqueue(definition.name, as_dict(parsed), by, resumes=resumes)
     supervisor.ensure(store.home)
     return run
 
@@ -50,7 +51,7 @@ def has_checkpoint(store: Store, run: Run) -> bool:
 
 
 def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float = 0.3) -> Run:
-    """Wait for the end of a run and pass its row to `watch` on every poll; return the ended row."""
+    """Wait for the end of a run; call `watch` with its row on every poll. Return the row of the ended run."""
     while True:
         run = store.runs.get(run_id)
         watch(run)
@@ -61,6 +62,6 @@ def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float 
 
 
 def run_document(run: Run) -> dict:
-    """Return the contract's document about a run: {run, status, produced}, with the error if there is one."""
-    told = {"run": run.public, "status": run.state, "produced": run.produced}
-    return {**told, "error": run.error} if run.error else told
+    """Return the JSON document of a run: {run, status, produced}, with the error if there is one."""
+    document = {"run": run.public, "status": run.state, "produced": run.produced}
+    return {**document, "error": run.error} if run.error else document

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Preflight checks: each passes or raises BadInput with the next step, before a run is queued."""
+"""Preflight checks of runs. Each passes or raises BadInput with the next step, before a run is queued."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy, RewardModel
+from data.settings import Settings
 from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
@@ -17,19 +18,33 @@ from data.views.preferences import PEOPLE, preference_rows
 from reward.base.locate import locate
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
-from rlhf.clinic.checks import RunSettings
+from rlhf.clinic.checks import Check
 from rlhf.methods.pretraining_text import read_text
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
 from rlhf.models.reward_sources import missing_members, reward_record
 from rlhf.models.start_policy import choose_first_policy, choose_start
+from rlhf.ppo.settings import PPOSettings
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
+from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
 
 NO_PROMPTS = "Run `preference-loop serve` once to load the demo prompts, or: preference-loop import FILE --as prompts"
 
 
-def check_prompts(store: Store, settings: RunSettings) -> None:
-    """Check that there are prompts; of the source that `prompts` names if it is not a number."""
+class StartsFromPolicy(Protocol):
+    """Settings that name a policy in `from_`."""
+
+    from_: str
+
+
+class ReadsReward(Protocol):
+    """Settings that name a reward in `reward`."""
+
+    reward: str
+
+
+def check_prompts(store: Store, settings: Settings) -> None:
+    """Check that there are prompts. If `prompts` is a source and no number, check that it has train prompts."""
     if not store.prompts.count():
         raise BadInput("this home has no prompts", NO_PROMPTS)
     source = getattr(settings, "prompts", "")
@@ -38,43 +53,42 @@ def check_prompts(store: Store, settings: RunSettings) -> None:
         raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
 
 
-def check_pairs(store: Store, settings: RunSettings) -> None:
-    """Check that sampling makes pairs, of splits with prompts, for an existing labeling project."""
+def check_pairs(store: Store, settings: SampleSettings) -> None:
+    """Check that the settings make pairs, the splits have prompts, and the labeling project exists."""
     prompts_per_split(store, settings)
     find_project_id(store, settings.project)
 
 
-def check_answering_policies(store: Store, settings: RunSettings) -> None:
+def check_answering_policies(store: Store, settings: SampleSettings) -> None:
     """Check that the policy that answers, and the one it is compared with, can be used."""
-    for one in choose_policies(store, settings.from_, settings.against):
-        check_usable(store, one, settings)
+    for policy in choose_policies(store, settings.from_, settings.against):
+        check_usable(store, policy, settings)
 
 
-def check_policy(store: Store, settings: RunSettings) -> None:
+def check_policy(store: Store, settings: StartsFromPolicy) -> None:
     """Check that the named policy, or the first one, can be used."""
     check_usable(store, choose_first_policy(store, settings.from_), settings)
 
 
-def check_start(store: Store, settings: RunSettings) -> None:
+def check_start(store: Store, settings: StartsFromPolicy) -> None:
     """Check that the policy to train from exists, has its own weights and can be used."""
     check_usable(store, choose_start(store, settings.from_), settings)
 
 
-def check_usable(store: Store, policy: Policy, settings: RunSettings) -> None:
-    """Check that a policy's base and adapter exist, and that answers fit if the run samples any."""
+def check_usable(store: Store, policy: Policy, settings: object) -> None:
+    """Check that a policy's base and adapter exist, and that answers fit if the settings have `max_new_tokens`."""
     locate(policy.base)
     if policy.adapter:
         adapter_folder(store, policy)
-    if hasattr(settings, "max_new_tokens"):
-        check_room(policy, settings)
+    check_room(policy, getattr(settings, "max_new_tokens", 0))
 
 
-def check_room(policy: Policy, settings: RunSettings) -> None:
-    """Check that a prompt, `max_new_tokens` and an end token fit the base's context, if that is known."""
+def check_room(policy: Policy, max_new_tokens: int) -> None:
+    """Check that a prompt, an answer and an end token fit the base's context, if its length is known."""
     context = context_length(policy.base)
-    if context and settings.max_new_tokens > context - 2:
+    if context and max_new_tokens > context - 2:
         raise BadInput(
-            f"max_new_tokens={settings.max_new_tokens} does not fit {policy.public}: "
+            f"max_new_tokens={max_new_tokens} does not fit {policy.public}: "
             f"the context of its base is {context} tokens for prompt and answer",
             f"Give at most {context - 2}, or less for long prompts.",
             field="max_new_tokens",
@@ -82,7 +96,7 @@ def check_room(policy: Policy, settings: RunSettings) -> None:
 
 
 def context_length(base: str) -> int | None:
-    """Return a base's context in tokens by its config.json; None if there is no such figure."""
+    """Return a base's context in tokens from its config.json; None if the file does not state it."""
     try:
         config = json.loads(((BASE if base == SOURCE else Path(base)) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -91,18 +105,18 @@ def context_length(base: str) -> int | None:
     return config.get("max_position_embeddings") or config.get("n_positions")
 
 
-def check_contests(store: Store, settings: RunSettings) -> None:
+def check_contests(store: Store, settings: CompareSettings) -> None:
     """Check that there are contests with room for the answers, and a judge."""
-    for pair in choose_contests(store, settings):
-        for one in pair:
-            check_usable(store, one, settings)
+    for contest in choose_contests(store, settings):
+        for policy in contest:
+            check_usable(store, policy, settings)
     if settings.reward:
         store.reward_models.get(parse_id(settings.reward, REWARD_MODEL))
     elif settings.judge == "reward":
         raise BadInput("judge=reward needs a reward model", "Name one: --set reward=r1", field="reward")
 
 
-def check_reward(store: Store, settings: RunSettings) -> None:
+def check_reward(store: Store, settings: ReadsReward) -> None:
     """Check that the reward exists, or that there is a reward model to choose."""
     if settings.reward:
         reward_record(store, settings.reward)
@@ -110,78 +124,78 @@ def check_reward(store: Store, settings: RunSettings) -> None:
         raise BadInput("there is no reward model yet", "Train one: preference-loop train reward", field="reward")
 
 
-def check_uncertainty(store: Store, settings: RunSettings) -> None:
-    """Check that a price on disagreement has an ensemble, as far as the settings show."""
+def check_uncertainty(store: Store, settings: PPOSettings) -> None:
+    """Check that the reward is an ensemble if the settings penalise its uncertainty."""
     if settings.uncertainty:
         judge = _judge(store, settings)
         if judge is None or judge.config.get("members") == 1:
             raise missing_members(settings.uncertainty)
 
 
-def check_guard(store: Store, settings: RunSettings) -> None:
+def check_guard(store: Store, settings: PPOSettings) -> None:
     """Check that the guard exists and shares no training comparison with the reward."""
     if not settings.guard:
         return
-    watcher = reward_record(store, settings.guard)
+    guard = reward_record(store, settings.guard)
     judge = _judge(store, settings)
-    if watcher is None or judge is None:  # nobody knows what a source has learned from
+    if guard is None or judge is None:  # the training data of an external reward are unknown
         return
-    shared = trained_comparison_ids(store, watcher) & trained_comparison_ids(store, judge)
-    if shared or watcher.id == judge.id:
+    shared = trained_comparison_ids(store, guard) & trained_comparison_ids(store, judge)
+    if shared or guard.id == judge.id:
         raise BadInput(
-            f"{watcher.public} cannot guard {judge.public}: both were trained on {len(shared)} of the same comparisons",
+            f"{guard.public} cannot guard {judge.public}: both were trained on {len(shared)} of the same comparisons",
             "Train two on other prompts: preference-loop train reward --set part=0-0.5, and again with part=0.5-1",
             field="guard",
         )
 
 
-def _judge(store: Store, settings: RunSettings) -> RewardModel | None:
-    """Return the reward model that drives, the newest if none is named; None for a reward source."""
+def _judge(store: Store, settings: PPOSettings) -> RewardModel | None:
+    """Return the reward model of a PPO run, the newest if none is named; None for an external reward."""
     return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
 
 
-def check_labels(store: Store, settings: RunSettings) -> None:
+def check_labels(store: Store, settings: Settings) -> None:
     """Check that there are comparisons to train on, and that `part` is a part.
 
     Simulated ones count only if the settings admit them.
     """
     parse_part(getattr(settings, "part", ALL))
-    if getattr(settings, "snapshot", ""):
-        load_preferences(store, settings.snapshot)
+    if snapshot := getattr(settings, "snapshot", ""):
+        load_preferences(store, snapshot)
     else:
         preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
 
 
-def check_instructions(store: Store, settings: RunSettings) -> None:
+def check_instructions(store: Store, settings: Settings) -> None:
     """Check that there is an instruction row to imitate."""
-    if getattr(settings, "snapshot", ""):
-        load_instructions(store, settings.snapshot)
+    if snapshot := getattr(settings, "snapshot", ""):
+        load_instructions(store, snapshot)
     elif not store.instructions.count():
         raise BadInput(
             "this home has no instruction rows", "Import some: preference-loop import FILE --as instructions"
         )
 
 
-def check_text(store: Store, settings: RunSettings) -> None:
+def check_text(store: Store, settings: PretrainSettings) -> None:
     """Check that the text is readable, and that the policy exists or the heads divide the new model's width."""
     if settings.from_:
         check_usable(store, choose_start(store, settings.from_), settings)
     elif settings.hidden_size % (2 * settings.heads):
-        near = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
+        width = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
         raise BadInput(
             f"hidden_size={settings.hidden_size} cannot be divided into heads={settings.heads} of equal, even width",
-            f"Give hidden_size={near}, or another number of heads.",
+            f"Give hidden_size={width}, or another number of heads.",
             field="heads",
         )
     read_text(settings.text, settings.column)
 
 
-CHECKS: dict[str, Callable[[Store, RunSettings], object]] = {
+CHECKS: dict[str, Check] = {
     "prompts": check_prompts,
     "pairs": check_pairs,
     "policy": check_policy,
     "start": check_start,
-    "speakers": check_answering_policies,
+    "answering policies": check_answering_policies,
     "contests": check_contests,
     "reward": check_reward,
     "guard": check_guard,

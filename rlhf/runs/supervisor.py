@@ -25,16 +25,14 @@ from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
-"""Environment of runs: this process's own, so a server that later goes offline does not affect runs.
+"""Environment of runs: a copy of this process's own, so later changes of the server's do not affect runs.
 
-Idle threads sleep: if they spin, which is the default, a second busy program slows a small model down by tens of
-times.
+Idle threads sleep. By default they spin, and then a second busy program makes a small model tens of times slower.
 """
 PARALLEL_KINDS = ("endpoint",)
-"""Kinds of run that only wait for another machine, in a command's process: they delay no queued run."""
+"""Kinds of run that wait for another machine, in a command's process: they delay no queued run."""
 GRACE = 30.0
-"""Seconds from SIGTERM, after which a run saves its checkpoint, to SIGKILL."""
-
+"""Seconds from SIGTERM, which makes a run save its checkpoint, to SIGKILL."""
 DISK_RETRY_SECONDS = 5.0
 """Seconds between two attempts while the disk is full."""
 
@@ -62,8 +60,8 @@ class Supervisor:
         running = self.store.runs.all(state="running")
         for run in running:
             self.check_run(run)
-        at_work = {run.id for run in running}
-        self.children = {id: child for id, child in self.children.items() if id in at_work or child.poll() is None}
+        running_ids = {run.id for run in running}
+        self.children = {id: child for id, child in self.children.items() if id in running_ids or child.poll() is None}
         claimed = self.store.runs.claim(beside=PARALLEL_KINDS)
         if claimed is not None:
             self.start(claimed)
@@ -87,7 +85,7 @@ class Supervisor:
         self.store.runs.start(run.id, *identify_process(child.pid))
 
     def check_run(self, run: Run) -> None:
-        """Pass on a cancellation; mark the run lost if its process is gone and wrote no end."""
+        """Cancel the run if somebody asked for it; mark it ended if its process is gone."""
         child = self.children.get(run.id)
         code = child.poll() if child else None
         if not self.store.runs.is_alive(run):
@@ -106,15 +104,15 @@ class Supervisor:
             _signal_group(run.pid, signal.SIGKILL)
 
     def mark_ended(self, run: Run, code: int | None) -> None:
-        """Write the end of a run whose process is gone, unless the process did so; then forget the process."""
+        """Write the end of a run whose process is gone, unless the process wrote it; then forget the process."""
         if self.store.runs.get(run.id).state == "running":
             if run.cancel_requested:
                 self.store.runs.finish(run.id, "cancelled", error="ended before it could save")
             else:
-                how = f" ({_exit_words(code)})" if code is not None else ""
+                reason = f" ({_describe_exit(code)})" if code is not None else ""
                 log = self.home / "runs" / str(run.id) / "log.txt"
                 self.store.runs.finish(
-                    run.id, "lost", error=f"its process ended without a report{how}. See the last lines of {log}"
+                    run.id, "lost", error=f"its process ended without a report{reason}. See the last lines of {log}"
                 )
         self.children.pop(run.id, None)
         self.cancelled_at.pop(run.id, None)
@@ -171,7 +169,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _exit_words(code: int) -> str:
+def _describe_exit(code: int) -> str:
     if code == os.EX_IOERR:
         return "the disk was full: free some space, then resume the run or start it again"
     if code == -signal.SIGKILL:

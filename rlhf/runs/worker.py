@@ -37,11 +37,11 @@ LIBRARY_WARNINGS = (
     (UserWarning, r"peft\b"),
     (UserWarning, r"torch\.utils\.data\b"),
 )
-"""Warnings of libraries about each other, by category and module: a reader of the log cannot act on them."""
+"""Warnings of libraries about each other, by category and module. A reader of the log cannot act on them."""
 ACCELERATE_CONFIG = "accelerate.yaml"
 """File in the home with the number of processes, in accelerate's format; see docs/scaling.md."""
 UNDER_LAUNCHER = "RANK" in os.environ
-"""Whether a launcher started this process; RANK is torch's name for its number."""
+"""True if accelerate's launcher started this process. torch names its number RANK."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 
@@ -59,7 +59,7 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     except Cancelled:
         return store.runs.finish(run.id, "cancelled").state
     except Exception as problem:
-        return _failed(store, run, problem)
+        return _record_failure(store, run, problem)
 
 
 class _SecondaryContext(RunContext):
@@ -140,15 +140,13 @@ def _exit_with(launcher: int) -> None:
     os._exit(EXIT["failed"])
 
 
-def _failed(store: Store, run: Run, problem: Exception) -> str:
+def _record_failure(store: Store, run: Run, problem: Exception) -> str:
+    """Write the end of a run that raised `problem`; return its state, or "unwritten" if the disk is full."""
     full = is_disk_full(problem)
-    error = (
-        _no_space(store, run)
-        if full
-        else str(problem)
-        if isinstance(problem, BadInput)
-        else f"{type(problem).__name__}: {problem}"
-    )
+    if full:
+        error = _disk_full_message(store, run)
+    else:
+        error = str(problem) if isinstance(problem, BadInput) else f"{type(problem).__name__}: {problem}"
     with suppress(OSError):  # the log may lie on the full disk
         if not isinstance(problem, BadInput):
             traceback.print_exception(problem)
@@ -161,13 +159,13 @@ def _failed(store: Store, run: Run, problem: Exception) -> str:
         return "unwritten"
 
 
-def _no_space(store: Store, run: Run) -> str:
-    again = (
-        f"go on from its checkpoint: preference-loop runs resume {run.public}"
+def _disk_full_message(store: Store, run: Run) -> str:
+    next_step = (
+        f"continue from its checkpoint: preference-loop runs resume {run.public}"
         if has_checkpoint(store, run)
         else "start the run again"
     )
-    return f"the disk is full; rows stored before are safe. Free some space, then {again}"
+    return f"the disk is full; rows stored before are safe. Free some space, then {next_step}"
 
 
 def _send_heartbeats(store: Store, run_id: int) -> None:

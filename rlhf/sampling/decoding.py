@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding of many prompts with one batch: rows with a complete answer go to waiting prompts, or leave the batch.
+"""Decoding of many prompts in one batch: a waiting prompt takes over the row of a complete answer, or the row leaves.
 
 Rows never attend to each other and each has its own noise, so the composition of a batch changes no answer.
 """
@@ -17,7 +17,7 @@ from reward.base.frozen_base import Base
 from rlhf.sampling.kv_cache import can_refill, new_cache, reorder_rows, slot_layers
 
 REFILL = 0.25
-"""Share of free rows at which waiting prompts take them over: reading prompts costs a forward pass of its own."""
+"""Share of free rows at which waiting prompts take them over: reading prompts costs a separate forward pass."""
 COMPACT_BELOW = 0.8
 """Share of running rows below which ended rows leave, if no prompt waits: a smaller batch costs a copy."""
 
@@ -61,12 +61,12 @@ class Batch:
     running: Tensor
     cache: Cache
 
-    def keep(self, kept: Tensor) -> None:
-        """Drop all but these rows."""
+    def keep(self, rows: Tensor) -> None:
+        """Keep only the rows at these indices."""
         self.rows, self.ids, self.positions, self.mask, self.running = (
-            tensor[kept] for tensor in (self.rows, self.ids, self.positions, self.mask, self.running)
+            tensor[rows] for tensor in (self.rows, self.ids, self.positions, self.mask, self.running)
         )
-        reorder_rows(self.cache, kept)
+        reorder_rows(self.cache, rows)
         self.trim()
 
     def take_over(self, free: Tensor, other: Batch) -> None:
@@ -96,7 +96,7 @@ def decode(base: Base, prompts: Sequence[list[int]], table: AnswerTable, draw: D
 
     The longest prompts come first, so a prompt that takes over a row is never longer than what the batch has read.
     """
-    # taken from the end; equal prompts are adjacent
+    # _take takes from the end; equal prompts are adjacent
     waiting = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row]))
     batch = None
     while waiting or batch is not None:
@@ -116,9 +116,10 @@ def decode(base: Base, prompts: Sequence[list[int]], table: AnswerTable, draw: D
 
 
 def _take(waiting: list[int], count: int) -> list[int]:
-    taken = waiting[-count:][::-1]
+    """Remove and return the last `count` rows, the last one first."""
+    rows = waiting[-count:][::-1]
     del waiting[-count:]
-    return taken
+    return rows
 
 
 def _read(base: Base, prompts: Sequence[list[int]], rows: list[int], table: AnswerTable, draw: Draw) -> Batch:

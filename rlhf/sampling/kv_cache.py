@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key-value cache of decoding: buffers with spare room, whose rows the next prompt takes over after an answer.
+"""The key-value cache of decoding: buffers with spare room, whose rows waiting prompts can take over.
 
 transformers' own cache copies all its content at every token. Attention, its masks and windows stay in transformers.
 """
@@ -15,13 +15,13 @@ from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLa
 from reward.base.patches.cpu_attention import attention_dtype
 
 BLOCK = 32
-"""Tokens of room that a buffer gains at a time, and so the tokens between two copies of it."""
+"""Tokens by which a buffer grows, and so the tokens between two copies of it."""
 
 
 class SlotLayer(DynamicLayer):
     """One layer's keys and values, (B, heads, T, D) each: views of buffers with room for further tokens.
 
-    A layer with a window also holds all tokens; its mask hides them.
+    A layer with a window holds all tokens too; its mask hides the old ones.
     """
 
     buffers: tuple[Tensor, ...] = ()
@@ -35,9 +35,9 @@ class SlotLayer(DynamicLayer):
         used, new = self.get_seq_length(), [states.to(attention_dtype(states)) for states in (key_states, value_states)]
         end = used + key_states.shape[-2]
         if not self.buffers or end > self.buffers[0].shape[-2]:
-            held = (self.keys, self.values)
+            previous = (self.keys, self.values)
             self.buffers = tuple(
-                _enlarge(old if used else None, states, end + BLOCK) for old, states in zip(held, new, strict=True)
+                _enlarge(old if used else None, states, end + BLOCK) for old, states in zip(previous, new, strict=True)
             )
         for buffer, states in zip(self.buffers, new, strict=True):
             buffer[:, :, used:end] = states

@@ -104,7 +104,8 @@ class OpenAIEndpoint:
             choices = [_reply(choice) for choice in document["choices"]]
         except (KeyError, TypeError, AttributeError):
             raise self._refusal(
-                f"answered with something else: {json.dumps(document)[:100]}", "Is it an OpenAI-compatible endpoint?"
+                f"answered with an unknown document: {json.dumps(document)[:100]}",
+                "Is it an OpenAI-compatible endpoint?",
             ) from None
         if not choices:
             raise self._refusal("gave no answer", "Check the endpoint's log.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choice of prompts to answer, pairs of answers, and the counts that a sampling run reports; no model involved."""
+"""Prompts to answer, pairs of answers, and the counts that a sampling run reports. Importable without torch."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Te
 @contextmanager
 def merged_adapter(base: Base) -> Iterator[None]:
     """Merge the active LoRA adapter into the weights inside the block; afterwards they have their former bits."""
-    layers: list[Any] = [
+    layers: list[Any] = [  # LoraLayer itself does not declare `merge`; its subclasses do
         module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)
     ]
     weights = [layer.get_base_layer().weight.detach().clone() for layer in layers]
@@ -79,9 +79,9 @@ def merged_adapter(base: Base) -> Iterator[None]:
 
 @contextmanager
 def in_bfloat16(base: Base) -> Iterator[None]:
-    """Autocast as in a training pass, with logits in float32, for many short passes: weights are rounded only once.
+    """Run in bfloat16 inside the block, as autocast does in training, with logits in float32.
 
-    Afterwards the weights are the former ones.
+    Weights are rounded once, not in every pass; afterwards they have their former values.
     """
     modules = [module for name, module in base.causal.base_model.named_modules() if ".lora_" not in name]
     layers = [
@@ -89,13 +89,14 @@ def in_bfloat16(base: Base) -> Iterator[None]:
         for module in modules
         if isinstance(module, nn.Linear | Conv1D) and _is_plain(module) and module.weight.dtype == torch.float32
     ]
-    head: Any
-    weights, head = [layer.weight.data for layer in layers], base.causal.get_output_embeddings()
-    whole, device, dtype = head.forward, base.device.type, base.causal.dtype
+    weights = [layer.weight.data for layer in layers]
+    head = base.causal.get_output_embeddings()
+    assert head is not None, "a causal language model has an output layer"
+    head_forward, device, dtype = head.forward, base.device.type, base.causal.dtype
 
     def in_full(states: Tensor) -> Tensor:
         with torch.autocast(device, enabled=False):
-            return whole(states.to(dtype))
+            return head_forward(states.to(dtype))
 
     try:
         for layer in layers:
@@ -141,9 +142,9 @@ def generate(
 ) -> Rollout:
     """Sample an answer of the active role for each prompt, until an end token, `max_new_tokens` or the context ends.
 
-    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, also in the returned `logps`. `bf16`: as
-    under autocast, except for the logits. The model's own generation config is ignored. Raises BadInput for a prompt
-    that leaves no room for an answer.
+    `uniforms` is (B, >= max_new_tokens). Ids in `banned` have probability 0, also in the returned `logps`. `bf16`: see
+    `in_bfloat16`. The model's own generation config is ignored. Raises BadInput for a prompt that leaves no room for an
+    answer.
     """
     _check(base, prompt_ids, temperature)
     impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)

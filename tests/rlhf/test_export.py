@@ -168,6 +168,6 @@ def test_an_ensemble_is_written_member_by_member_and_never_merged(store, tmp_pat
     assert json.loads((tmp_path / "out" / "member-1" / "adapter_config.json").read_text())[
         "base_model_name_or_path"
     ] == str(model)
-    with pytest.raises(BadInput, match="r1 is 2 reward models, which do not merge"):
+    with pytest.raises(BadInput, match="r1 has 2 members, which cannot be merged"):
         export_reward_model(store, found.public, tmp_path / "whole", merge=True)
     assert not (tmp_path / "whole").exists()

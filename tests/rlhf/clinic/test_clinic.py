@@ -46,7 +46,7 @@ def test_ifd_is_the_loss_after_the_instruction_over_the_loss_after_an_empty_one(
         encode_row(base, "Thank Mina.", "", "Dear Mina, thank you."),
         encode_row(base, "Name two animals, please.", "wild", "A fox."),
     ]
-    reading = read_rows(base, rows, batch_size=2, tell=lambda done: None)
+    reading = read_rows(base, rows, batch_size=2, on_progress=lambda done: None)
     for row, losses in zip(rows, reading.losses, strict=True):
         after, alone = (
             losses_by_hand(base, row.prompt, row.answer),
@@ -67,7 +67,7 @@ def test_vectors_are_means_of_hidden_states_whatever_stands_in_the_batch(model):
     ids, mask = base.collate([row.prompt + row.answer])
     with torch.no_grad():
         states = base.hidden(ids, mask)[0]
-    reading = read_rows(base, [other, row], batch_size=2, tell=lambda done: None)
+    reading = read_rows(base, [other, row], batch_size=2, on_progress=lambda done: None)
     np.testing.assert_allclose(reading.instructions[1], states[: len(row.prompt)].mean(0), atol=1e-5)
     np.testing.assert_allclose(reading.answers[1], states[len(row.prompt) :].mean(0), atol=1e-5)
 
@@ -130,13 +130,13 @@ def test_a_row_unlike_any_rated_one_is_no_better_than_those_at_the_edge():
     quality, _ = fit_quality_model(given)
     edge = given.features.columns.mean(axis=0) + 3 * given.features.columns.std(axis=0)
     far = np.vstack([edge, 1000 * edge])
-    assert quality.readers.columns.predict(far)[0] == pytest.approx(quality.readers.columns.predict(far)[1])
+    assert quality.predictors.columns.predict(far)[0] == pytest.approx(quality.predictors.columns.predict(far)[1])
 
 
 def test_ratings_that_are_few_or_all_alike_are_refused():
     with pytest.raises(BadInput, match="10 rated rows are too few"):
         fit_quality_model(rated(10))
-    with pytest.raises(BadInput, match="every rated row got 3"):
+    with pytest.raises(BadInput, match="every rated row has 3 points"):
         fit_quality_model(replace(rated(), scores=np.full(60, 3.0)))
 
 

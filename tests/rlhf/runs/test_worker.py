@@ -138,7 +138,7 @@ def test_a_full_disk_is_one_line_with_a_remedy(
     said = "the disk is full; rows stored before are safe. Free some space, then"
     assert store.runs.get(1).error == f"{said} start the run again"
     breaking(store, monkeypatch, problem, "checkpoint-50")
-    assert store.runs.get(2).error == f"{said} go on from its checkpoint: preference-loop runs resume run2"
+    assert store.runs.get(2).error == f"{said} continue from its checkpoint: preference-loop runs resume run2"
 
 
 def test_another_error_of_the_file_system_is_told_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

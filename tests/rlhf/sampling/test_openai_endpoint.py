@@ -169,9 +169,9 @@ def test_a_busy_endpoint_is_asked_again(server: Server) -> None:
         (401, {"error": {"message": f"no such key {SECRET}"}}, "answered 401: no such key ***"),
         (404, b"nothing here", "404: nothing here"),
         (200, b"<html>", "did not answer with JSON"),
-        (200, {"hello": 1}, 'answered with something else: {"hello": 1}'),
-        (200, [1], "answered with something else"),
-        (200, {"choices": [{"message": {"content": 5}}]}, "something else"),
+        (200, {"hello": 1}, 'answered with an unknown document: {"hello": 1}'),
+        (200, [1], "answered with an unknown document"),
+        (200, {"choices": [{"message": {"content": 5}}]}, "unknown document"),
         (200, {"choices": []}, "gave no answer"),
     ],
 )
@@ -262,7 +262,7 @@ def test_an_answer_without_a_text_makes_no_pair_and_is_counted(filled: Store, se
         {"choices": [{"message": {"content": None}, "finish_reason": "stop"}] * body["n"]},
     )
     report = sample(filled, server, prompts=3, test_share=0.0)
-    assert report["skipped"] == {"prompts that were answered without a text": 3}
+    assert report["skipped"] == {"prompts with an empty answer": 3}
     assert filled.completions.count() == filled.pairs.count() == 0
 
 
