@@ -63,6 +63,10 @@ class Metrics:
         rows = self._db.conn.execute("SELECT DISTINCT key FROM metrics WHERE run_id = ? ORDER BY key", [run_id])
         return [row[0] for row in rows]
 
+    def count(self, run_id: int) -> int:
+        """Return the number of values that the run reported."""
+        return self._db.conn.execute("SELECT count(*) FROM metrics WHERE run_id = ?", [run_id]).fetchone()[0]
+
     def sample(self, run_id: int, step: int, fields: Mapping[str, Any]) -> None:
         """Keep one sample (prompt, text, reward, ...) of a step."""
         with explain_errors(self.path), immediate_transaction(self._db) as database:

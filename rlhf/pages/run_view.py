@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as plain values and HTML: its row, head, curves, samples and log. Without gradio."""
+"""A run as plain values and HTML: its row, head, samples and log. Without gradio."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import Any
 
 from data.clock import now
 from data.records import Completion, Run
@@ -19,54 +16,6 @@ from rlhf.pages.markup import empty, esc, facts, side_by_side
 from rlhf.pages.texts import text
 
 COLUMNS = ("run", "kind", "state", "started", "took", "produced", "by")
-PLOTS = 6
-POINTS = 400
-"""Points of a curve, at most."""
-
-
-class Curve(NamedTuple):
-    """A plot with its title, the unit of its values, and its points: `frame` has the columns step, value, series."""
-
-    title: str
-    unit: str
-    frame: pd.DataFrame
-
-
-TITLED = (
-    "reward",
-    "score",
-    "kl",
-    "eval_gold",
-    "length",
-    "entropy",
-    "ended",
-    "value_loss",
-    "clip_fraction",
-    "policy_loss",
-    "loss",
-    "eval_loss",
-    "accuracy",
-    "eval_accuracy",
-    "margin",
-    "reward_chosen",
-    "best_of",
-    "best_reward",
-    "grad_norm",
-    "learning_rate",
-)
-"""Metrics whose plot has a title and a unit among the texts, in the order of the plots; others use their own name."""
-SAME_AXIS = {
-    "reward": ("eval_reward", "eval_guard"),
-    "kl": ("eval_kl",),
-    "loss": ("eval_loss",),
-    "accuracy": ("eval_accuracy",),
-    "margin": ("eval_margin",),
-    "reward_chosen": ("reward_rejected",),
-    "best_reward": ("sampled_reward",),
-}
-"""Metrics drawn into another one's plot."""
-LIMITS = {"kl": "kl_budget"}
-"""Settings drawn as a level line into a metric's plot."""
 
 
 def run_rows(runs: Sequence[Run]) -> list[list[str]]:
@@ -101,14 +50,6 @@ def draw_progress(run: Run) -> str:
         f"<div class=bar role=progressbar aria-valuenow={100 * share:.0f} aria-valuemin=0 aria-valuemax=100>"
         f"<i style='width:{100 * share:.1f}%'></i></div><span class=soft>{esc(progress)}</span>"
     )
-
-
-def curves(store: Store, run: Run) -> list[Curve]:
-    """Return at most PLOTS plots of the run's metrics; those of one axis share a plot."""
-    known = store.metrics.keys(run.id)
-    partners = {name for main, names in SAME_AXIS.items() if main in known for name in names}
-    ordered = [key for key in TITLED if key in known] + [key for key in known if key not in TITLED]
-    return [_curve(store, run, key, known) for key in [key for key in ordered if key not in partners][:PLOTS]]
 
 
 def draw_samples(store: Store, run: Run) -> str:
@@ -160,14 +101,6 @@ def _run_row(run: Run, moment: str) -> list[str]:
     return [run.public, _kind(run), run.state, started, duration, ", ".join(run.produced), run.created_by]
 
 
-def _curve(store: Store, run: Run, key: str, known: Sequence[str]) -> Curve:
-    frames = [_frame(store, run.id, name) for name in (key, *SAME_AXIS.get(key, ())) if name in known]
-    frame = pd.concat([*frames, *_limit(run, key, frames[0])])
-    if key not in TITLED:
-        return Curve(key.replace("_", " "), key, frame)
-    return Curve(text(f"runs.plot_{key}"), text(f"runs.unit_{key}"), frame)
-
-
 def _sampled(store: Store, completions: Sequence[Completion]) -> list[str]:
     """Return the newest four prompts, each with its first two answers side by side."""
     newest = list(dict.fromkeys(completion.prompt_id for completion in reversed(completions)))[:4]
@@ -190,24 +123,6 @@ def _sample(fields: Mapping[str, Any]) -> str:
     other = None if reference is None else (text("runs.reference"), str(reference))
     sample = side_by_side(str(fields.get("prompt", "")), (caption, str(answer)), other)
     return sample + draw_tokens(fields.get("tokens", ()))
-
-
-def _frame(store: Store, run_id: int, key: str) -> pd.DataFrame:
-    points = [(step, value) for step, value in store.metrics.series(run_id, key) if math.isfinite(value)]
-    every = max(1, math.ceil(len(points) / POINTS))
-    points = points[::every]
-    return pd.DataFrame(
-        {"step": [step for step, _ in points], "value": [value for _, value in points], "series": key.replace("_", " ")}
-    )
-
-
-def _limit(run: Run, key: str, frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the limit that a setting of the run gives this curve, as a level line."""
-    name = LIMITS.get(key, "")
-    if not run.settings.get(name) or frame.empty:
-        return []
-    ends = [frame["step"].min(), frame["step"].max()]
-    return [pd.DataFrame({"step": ends, "value": [float(run.settings[name])] * 2, "series": name.replace("_", " ")})]
 
 
 def _short(value: object) -> object:

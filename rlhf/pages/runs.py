@@ -29,6 +29,7 @@ from rlhf.pages.components import (
     unchanged,
 )
 from rlhf.pages.markup import columns, empty
+from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
 from rlhf.pages.texts import text
 from rlhf.runs import launch, supervisor
@@ -55,16 +56,14 @@ class RunsPage:
             self.cancel = gr.Button(text("runs.cancel"), min_width=140, elem_id="cancel-run", **unseen)
             self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
-        with gr.Row():
-            self.plots = [_plot() for _ in range(run_view.PLOTS)]
-        self.samples, self.log = html(), html()
+        self.curves, self.samples, self.log = html("run-curves"), html(), html()
         self._wire(looks)
 
     def _wire(self, looks: Looks) -> None:
         place, self.chosen = hidden(), hidden("chosen-run")
         self.seen, self.listed = hidden(), hidden()
         buttons = [self.cancel, self.resume, self.again]
-        shown = [self.listed, self.table, self.seen, self.head, *buttons, *self.plots, self.samples, self.log]
+        shown = [self.listed, self.table, self.seen, self.head, *buttons, self.curves, self.samples, self.log]
         acted = [self.status, self.chosen, *shown]
         state = [self.chosen, self.seen, self.listed]
         gr.on(looks, self.refresh, [place, *state], shown, js=SEND_PLACE, **QUIET)
@@ -91,11 +90,12 @@ class RunsPage:
     def draw_nothing(self) -> Updates:
         """Return the page without a run."""
         buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
-        return {self.seen: "none", self.head: empty(text("runs.none")), **buttons}
+        return {self.seen: "none", self.head: empty(text("runs.none")), self.curves: "", **buttons}
 
     def draw_run(self, run: Run, seen: str) -> Updates:
         """Return one run; its curves, samples and buttons only if it moved on."""
-        mark = f"{run.id} {run.state} {run.done} {run.cancel_requested}"
+        values = self.store.metrics.count(run.id)
+        mark = f"{run.id} {run.state} {run.done} {run.cancel_requested} {values}"
         if mark == seen and run.state != "running":
             return {}
         moving: Updates = {self.head: run_view.draw_head(run), self.log: run_view.draw_log(self._folder(run))}
@@ -107,15 +107,9 @@ class RunsPage:
             self.cancel: gr.Button(visible=not run.over),
             self.resume: gr.Button(visible=run.state in ("cancelled", "failed", "lost")),
             self.again: gr.Button(visible=run.kind in self.forms),
-            **self.draw_curves(run),
+            self.curves: draw_curves(self.store, run),
             self.samples: run_view.draw_samples(self.store, run),
         }
-
-    def draw_curves(self, run: Run) -> Updates:
-        """Return the run's curves in the first plots, the others hidden."""
-        drawn = [_drawn(curve) for curve in run_view.curves(self.store, run)]
-        drawn += [gr.LinePlot(visible=False)] * (run_view.PLOTS - len(drawn))
-        return dict(zip(self.plots, drawn, strict=True))
 
     def choose(self, event: gr.SelectData) -> Updates:
         """Show the run of the row that was clicked."""
@@ -181,22 +175,3 @@ class RunsPage:
 
     def _folder(self, run: Run) -> Path:
         return self.store.home / "runs" / str(run.id)
-
-
-def _plot() -> gr.LinePlot:
-    step = text("runs.axis_step")
-    return gr.LinePlot(x="step", y="value", color="series", visible=False, height=230, min_width=300, x_title=step)
-
-
-def _drawn(curve: run_view.Curve) -> gr.LinePlot:
-    several = curve.frame["series"].nunique() > 1
-    return gr.LinePlot(
-        value=curve.frame,
-        x="step",
-        y="value",
-        color="series" if several else None,
-        title=curve.title,
-        x_title=text("runs.axis_step"),
-        y_title=curve.unit,
-        visible=True,
-    )

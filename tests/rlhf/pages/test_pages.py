@@ -79,16 +79,6 @@ def test_the_log_shows_its_newest_line_first(tmp_path):
     assert html.partition(">")[2].split() == ["three", "two", "one</div>"]
 
 
-def test_curves_are_thinned_and_carry_the_budget(store):
-    run = store.runs.enqueue("ppo", {"kl_budget": 4.0}, "rae")
-    for step in range(1000):
-        store.metrics.log(run.id, step, {"kl": step / 1000})
-    (curve,) = run_view.curves(store, run)
-    kl, budget = (curve.frame[curve.frame["series"] == name] for name in ("kl", "kl budget"))
-    assert len(kl) <= run_view.POINTS
-    assert list(budget["value"]) == [4.0, 4.0]
-
-
 def test_the_pages_are_listed_in_one_place():
     head = theme.head(["loop", "garden"])
     assert "html[data-page=loop] #page-loop, html[data-page=garden] #page-garden { display: flex !important; }" in head
