@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""reward.json: a reward model's base, the fingerprint of that base, and the unit of its scores."""
+"""The file reward.json: a reward model's base, the fingerprint of that base, and the unit of its scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ABOUT = "reward.json"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The content of reward.json. `base` names the base model, `fingerprint` holds the hashes that must not change.
+    """The content of reward.json: `base` names the base model, `fingerprint` holds the hashes that must not change.
 
     `members` is the number of reward models in the folder, 1 unless it is an ensemble. `cut_points` are the limits
     between a tie and the grades of preference in log-odds, if they were learned.
@@ -66,7 +66,7 @@ def read_about(path: Path) -> About:
 
 
 def check_fingerprint(name: str, about: About, base: Base) -> None:
-    """Raise BadInput if the base, its tokenizer or its template differ from those of the training."""
+    """Raise BadInput if the base, its tokenizer or its template differ from those that the model was trained with."""
     hashes = base.fingerprint
     changed = [part for part, value in about.fingerprint.items() if hashes[part] != value]
     if changed:

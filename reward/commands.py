@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of this floor: none of its own.
-
-`train reward` is a kind of run, with `reward.settings` as its settings.
-"""
+"""The commands of the reward package: none. `train reward` is a kind of run, with settings in `reward.settings`."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 
-def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa: ANN401 (the type in argparse is private)
-    """Add nothing: every floor is asked."""
+def register(subparsers: object, common: argparse.ArgumentParser) -> None:
+    """Add nothing; the application calls this function of every package."""

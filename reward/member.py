@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Members: the adapters and heads that a reward model scores by, each in a PEFT folder of its own."""
+"""Members of a reward model: an adapter and a head each, in a PEFT folder of their own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from reward.base.frozen_base import Base
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An adapter on the shared base, named `role`.
-
-    A vector `head` (D,) that reads a raw score off a hidden state.
+    """The adapter `role` on the shared base and a vector `head` (D,) whose product with a hidden state is a raw score.
 
     `offset` and `scale` bring raw scores to mean 0 and deviation 1 on the reference samples before members are
     averaged. `cut_points` are the limits between the grades of preference, in log-odds, if they were learned.
@@ -31,10 +29,7 @@ class Member:
     cut_points: tuple[float, ...] = ()
 
     def read_scores(self, base: Base, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU.
-
-        The head's product with the last token.
-        """
+        """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU, read at each row's last token."""
         with base.role(self.role):
             hidden = base.hidden(ids, mask)
         last = mask.sum(dim=1) - 1
@@ -47,9 +42,9 @@ def member_folder(path: str | Path, number: int) -> Path:
 
 
 def load_alone(base: Base, path: Path) -> Member:
-    """Load the only member of a reward model. Nothing is averaged: it keeps offset 0 and scale 1."""
-    about = read_about(path)
-    return _load(base, path, f"reward:{path.name}", cut_points=tuple(about.cut_points))
+    """Load the only member of a reward model. It keeps offset 0 and scale 1, because nothing is averaged."""
+    role, head = _load(base, path, f"reward:{path.name}")
+    return Member(role, head, cut_points=tuple(read_about(path).cut_points))
 
 
 def load_members(base: Base, path: Path, count: int) -> list[Member]:
@@ -58,23 +53,23 @@ def load_members(base: Base, path: Path, count: int) -> list[Member]:
     for number in range(count):
         folder = member_folder(path, number)
         about = read_about(folder)
-        units = {"offset": about.offset, "scale": about.scale, "cut_points": tuple(about.cut_points)}
-        members.append(_load(base, folder, f"reward:{path.name}#{number}", **units))
+        role, head = _load(base, folder, f"reward:{path.name}#{number}")
+        members.append(Member(role, head, about.offset, about.scale, tuple(about.cut_points)))
     return members
 
 
 def save_member(base: Base, member: Member, path: str | Path) -> None:
-    """Write the adapter and its head as PEFT saves a sequence-classification model."""
-    config = copy.copy(base.model.peft_config[member.role])
+    """Write the adapter and its head in the format in which PEFT saves a sequence-classification model."""
+    config = copy.copy(base.adapter_config(member.role))
     config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
     base.save_adapter(member.role, path, config=config, extra={HEAD: member.head[None]})
 
 
-def _load(base: Base, folder: Path, name: str, **units: object) -> Member:
-    """Load the adapter under a role called `name`, numbered if the name is taken."""
+def _load(base: Base, folder: Path, name: str) -> tuple[str, torch.Tensor]:
+    """Load an adapter and return its role and head. The role is `name`, with a number if the name is taken."""
     role = _free_name(name, base.adapters)
     base.add_adapter(role, folder)
-    return Member(role, read_adapter(folder)[1][HEAD].flatten(), **units)
+    return role, read_adapter(folder)[1][HEAD].flatten()
 
 
 def _free_name(name: str, taken: tuple[str, ...]) -> str:

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reward models: one or more LoRA adapters on the shared base.
+"""Reward models: one or more members (a LoRA adapter and a score head each) on the shared base.
 
-Each with a vector that reads a score off the last token.
-
-Every scored answer ends in an end token, as in training. Scores are (raw - offset) / scale; a model that was never
-calibrated has offset 0 and scale 1. All members share one base, so each row is encoded and padded once.
+A head reads the score at the last token. Every scored answer ends in an end token, as in training. Scores are
+(raw - offset) / scale; a model that was never calibrated has offset 0 and scale 1. All members share one base, so each
+row is encoded and padded once.
 
 Folder: a PEFT adapter of a sequence-classification model, the tokenizer, and `reward.json` (base, fingerprint,
-offset, scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json`
-each.
+offset, scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json` each.
 
-Units: Bradley-Terry fixes a score up to a constant, and its size says how sure a member is. The mean over several
-members therefore takes both out of each member, by its offset and scale on the reference samples. The mean times
-the members' mean scale is in log-odds again, and is the ensemble's raw score.
+Units: Bradley-Terry fixes a score up to a constant, and its spread shows how confident a member is. The mean over
+several members therefore first standardises each member by its offset and scale on the reference samples. That mean
+times the members' mean scale is in log-odds again; it is the ensemble's raw score.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ Ids = Sequence[Sequence[int]]
 
 
 class RewardModel:
-    """Score answers by the mean of the members. The deviation over the members is 0 for one member."""
+    """Members on one base: the score is their mean, the deviation their spread, 0 for one member."""
 
     def __init__(self, base: Base, members: Sequence[Member], about: About) -> None:
         self.base = base
@@ -45,10 +43,11 @@ class RewardModel:
     def load(
         cls, path: str | Path, base: Base | str | None = None, device: str | torch.device | None = None
     ) -> RewardModel:
-        """Load from a folder, onto `base`, onto the base in the folder `base`, or onto the base it was trained on.
+        """Load a reward model from a folder.
 
-        A base that is loaded here is put on `device`. Raises BadInput if the folder is not a reward model, or if the
-        base, the tokenizer or the template is not the one it was trained with.
+        `base` is a loaded base or the source of one; None loads the base that the model was trained on. A base that
+        is loaded here moves to `device`. Raises BadInput if the folder is not a reward model, or if the base, the
+        tokenizer or the template is not the one it was trained with.
         """
         path = Path(path)
         about = read_about(path)
@@ -69,10 +68,7 @@ class RewardModel:
         return self.base.fingerprint["tokenizer"]
 
     def alone(self, number: int) -> RewardModel:
-        """Return member `number` as a reward model of its own, on the same adapter.
-
-        The only member is the model itself.
-        """
+        """Return member `number` as a reward model of its own, on the same adapter; a model of one returns itself."""
         if len(self.members) == 1:
             return self
         member = self.members[number]
@@ -84,7 +80,7 @@ class RewardModel:
         return self.score_ids(*self.encode(prompts, completions)).tolist()
 
     def encode(self, prompts: Prompts, completions: Sequence[str] | Ids) -> tuple[list[list[int]], list[list[int]]]:
-        """Return the ids of the prompts and of the completions, which are texts or ids already."""
+        """Return the ids of the prompts and of the completions. Completions may be ids already."""
         ids = [self.base.encode_completion(c) if isinstance(c, str) else list(c) for c in completions]
         return [self.base.encode_prompt(prompt) for prompt in prompts], ids
 
@@ -93,7 +89,7 @@ class RewardModel:
         return (self.raw_scores(prompt_ids, completion_ids) - self.about.offset) / self.about.scale
 
     def score_with_deviation(self, prompt_ids: Ids, completion_ids: Ids) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return scores and deviations, (N,) each and in one unit: the members' mean and their spread around it."""
+        """Return the members' mean and their deviation around it, (N,) each, both in the unit of `score`."""
         members = self._standardised(self._member_scores(prompt_ids, completion_ids))
         size = self._unit / self.about.scale
         return size * members.mean(0) - self.about.offset / self.about.scale, size * members.std(0, correction=0)
@@ -103,10 +99,7 @@ class RewardModel:
         return self._unit * self._standardised(self._member_scores(prompt_ids, completion_ids)).mean(0)
 
     def calibrate(self, prompt_ids: Ids, completion_ids: Ids) -> None:
-        """Set offset and scale so that these reference samples get mean 0 and deviation 1.
-
-        So do several members.
-        """
+        """Set offset and scale so that these reference samples get mean 0 and deviation 1; likewise each member."""
         scores = self._member_scores(prompt_ids, completion_ids).double()
         if len(self.members) > 1:
             units = [reference_units(row) for row in scores]
@@ -132,7 +125,7 @@ class RewardModel:
         return sum(member.scale for member in self.members) / len(self.members)
 
     def _standardised(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the members' scores (K, N) with the offset and scale of each member taken out."""
+        """Return the members' scores (K, N), each minus its member's offset and divided by its member's scale."""
         offsets = torch.tensor([member.offset for member in self.members], dtype=scores.dtype)
         scales = torch.tensor([member.scale for member in self.members], dtype=scores.dtype)
         return (scores - offsets[:, None]) / scales[:, None]
@@ -175,7 +168,7 @@ class LowerConfidenceBound:
 
 
 def _ended_rows(base: Base, prompt_ids: Ids, completion_ids: Ids) -> list[list[int]]:
-    """Return each prompt with its answer and an end token. Raises BadInput if a row is longer than the context."""
+    """Return each prompt with its answer and an end token. Raises BadInput if one exceeds the context."""
     rows = [[*prompt, *base.encoding.append_end(ids)] for prompt, ids in zip(prompt_ids, completion_ids, strict=True)]
     longest = max(map(len, rows), default=0)
     if longest > base.context:
@@ -187,7 +180,7 @@ def _ended_rows(base: Base, prompt_ids: Ids, completion_ids: Ids) -> list[list[i
 
 
 def _batches(base: Base, rows: Ids) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-    """Yield rows of similar length: their numbers, and their ids and mask (B, T) on the base's device."""
+    """Yield batches of rows of similar length: row numbers, ids (B, T) and mask (B, T) on the base's device."""
     by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
     for start in range(0, len(rows), ROWS_AT_ONCE):
         numbers = by_length[start : start + ROWS_AT_ONCE]

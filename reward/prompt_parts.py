@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of the training prompts, so that two reward models can learn from labels that have no prompt in common.
+"""Parts of the training prompts: two reward models trained on disjoint parts share no prompt.
 
-A part is written "0-0.5": every prompt has a place in [0, 1) by the hash of its text, and belongs to the part that
-holds its place.
+A part is written "0-0.5". The hash of a prompt's text gives it a position in [0, 1), and it belongs to the parts that
+contain this position.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _PART = re.compile(r"(\d*\.?\d+)-(\d*\.?\d+)")
 
 
 def position_of(prompt: str) -> float:
-    """Return a number in [0, 1) from the normalised text.
+    """Return a prompt's position in [0, 1): digits 8 to 15 of the hash of its normalised text.
 
-    Digits 8 to 15 of the hash whose first 8 decide the split.
+    The first 8 digits of the same hash decide the split, so that part and split are independent.
     """
     digest = hashlib.sha256(normalise(prompt).encode("utf-8", "surrogatepass")).hexdigest()
     return int(digest[8:16], 16) / 16**8
@@ -30,12 +30,10 @@ def position_of(prompt: str) -> float:
 
 def parse_part(text: str) -> tuple[float, float]:
     """Return the limits of a part. Raises BadInput for an invalid text."""
-    found = _PART.fullmatch(text.strip())
-    low, high = map(float, found.groups()) if found else (1.0, 0.0)
+    match = _PART.fullmatch(text.strip())
+    low, high = map(float, match.groups()) if match else (1.0, 0.0)
     if not 0 <= low < high <= 1:
-        raise BadInput(
-            f"part={text!r} is no part of the prompts", "Write it as 0-0.5, 0.5-1 or the like.", field="part"
-        )
+        raise BadInput(f"part={text!r} is not two limits between 0 and 1", "Write it as 0-0.5 or 0.5-1.", field="part")
     return low, high
 
 
@@ -46,7 +44,7 @@ def is_in_part(prompt: str, part: str) -> bool:
 
 
 def trained_comparison_ids(store: Store, model: RewardModel) -> set[str]:
-    """Ids of the comparisons that a reward model learned from; none where its snapshot is not in this home."""
+    """Return the ids of the comparisons that a reward model was trained on; none if it names no snapshot."""
     if model.snapshot_id is None:
         return set()
     part = model.config.get("part", ALL)

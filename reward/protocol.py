@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of rewards: `score(prompts, completions) -> rewards`."""
+"""The protocol of a reward: `score(prompts, completions) -> rewards`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 Prompt = str | list[dict[str, str]]
-
-
 RewardFunction = Callable[[Sequence[Prompt], Sequence[str]], Sequence[float]]
 
 
 class Rewarder(Protocol):
-    """Anything that scores answers: a `reward.RewardModel`, an endpoint, an object of your own.
+    """Anything that scores answers: a `reward.RewardModel`, an endpoint, or an object of your own.
 
-    An object with a `tokenizer_hash`, as reward models have, also reads token ids of that tokenizer as completions.
+    An object with a `tokenizer_hash`, such as a reward model, also accepts token ids of that tokenizer as completions.
     """
 
     def score(self, prompts: Sequence[Prompt], completions: Sequence[str]) -> Sequence[float]:

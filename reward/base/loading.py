@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -15,7 +17,6 @@ from data.errors import BadInput
 from reward.base.locate import locate
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
-Loaded = TypeVar("Loaded")
 
 
 def load_causal(
@@ -24,15 +25,19 @@ def load_causal(
     """Return the model (eval mode, frozen) and its tokenizer. Raises BadInput if the folder holds no such model."""
     name = locate(source)
     transformers_logging.disable_progress_bar()
-    model = _load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True)
-    tokenizer = _load(AutoTokenizer, name)
-    return model.eval().requires_grad_(False), tokenizer
+    with _load_errors(name):
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True, **LOCAL)
+        tokenizer = AutoTokenizer.from_pretrained(name, **LOCAL)
+    assert isinstance(model, PreTrainedModel), "the auto class returns a model"
+    assert isinstance(tokenizer, PreTrainedTokenizerBase), "the auto class returns a tokenizer"
+    model.eval().requires_grad_(False)
+    return model, tokenizer
 
 
 def weights_hash(model: PreTrainedModel) -> str:
-    """Return a hash of every tensor's name, shape and first numbers.
+    """Return a hash of every tensor's name, shape and first 8 numbers.
 
-    Rounded to bfloat16 so that it survives a dtype.
+    The numbers are rounded to bfloat16, so that the hash does not depend on the dtype of loading.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
@@ -41,9 +46,11 @@ def weights_hash(model: PreTrainedModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def _load(kind: type[Loaded], name: str, **options: object) -> Loaded:
+@contextmanager
+def _load_errors(name: str) -> Iterator[None]:
+    """Raise BadInput for whatever the libraries raise inside the block."""
     try:
-        return kind.from_pretrained(name, **LOCAL, **options)
+        yield
     except Exception as problem:  # transformers, tokenizers and safetensors raise a dozen unrelated types here
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise BadInput(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of base models. Importable without torch."""
+"""The folders of base models. Importable without torch."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine a run works on: its memory, what of it was taken, and the libraries used, for reports and lineage."""
+"""The machine of a run: its peak memory, the allocator's settings and the library versions, for reports and lineage."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import sys
 from importlib.metadata import version
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
-"""Numbers in glibc's malloc.h, and bytes.
+"""Options of glibc's mallopt with their values in bytes.
 
-The free memory to retain, and from what size on a block is the system's own, which is returned at once.
+The first is the free memory to retain. The second is the size from which a block is mapped on its own; freeing such a
+block returns it to the system at once.
 """
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
 
 
 def peak_mb() -> float:
-    """Return the most memory this process held so far, in MB.
-
-    On the GPU where torch is loaded and has one, else resident.
-    """
+    """Return the most memory this process has held, in MB: on the GPU if torch is loaded and has one, else resident."""
     torch = sys.modules.get("torch")
     if torch and torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
@@ -29,23 +27,21 @@ def peak_mb() -> float:
 
 
 def megabytes(maxrss: int) -> float:
-    """Return a process's largest resident size in MB: Linux counts it in KiB, macOS in bytes."""
+    """Convert a process's largest resident size to MB: Linux counts it in KiB, macOS in bytes."""
     return round(maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
 def keep_freed_memory() -> bool:
-    """Have this process keep freed memory, a quarter of a GiB at the end of its heap, for what it needs next.
+    """Make this process retain up to a quarter of a GiB of freed memory. Return False if its C library cannot.
 
-    False where its C library cannot.
-
-    A training pass frees and takes the same hundreds of megabytes over and over. Unasked, glibc gives it back to
-    the system each time, and a tenth to a quarter of a pass on a CPU goes into having them handed out again, page
-    by page (docs/benchmarks.md).
+    A training pass allocates and frees the same hundreds of megabytes again and again. By default glibc returns them
+    to the system each time. Mapping them again, page by page, costs a tenth to a quarter of a pass on a CPU
+    (docs/benchmarks.md).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and all(mallopt(*setting) for setting in (TRIM_THRESHOLD, MMAP_THRESHOLD))
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that training depends on."""
+    """Return the versions of Python and of the libraries that training depends on."""
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}

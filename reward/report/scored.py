@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labeled comparisons with a model's scores, and how a share of them is given with its interval: numpy alone."""
+"""Labeled comparisons with a model's scores, and shares of them with their intervals. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class ScoredComparison:
-    """A labeled comparison of a test prompt and what the model says: raw scores, whose difference are log-odds.
+    """A labeled comparison of a test prompt with the model's raw scores, whose difference is in log-odds.
 
-    a stood left. `label` is 1 where a is better, 0.5 for a tie, 0; `margin` 3, 2, 1 or 0; gold is None where no rubric
-    knows the prompt; `labeler` is a pseudonym.
+    Answer a was shown on the left. `label` is 1 if a is better, 0.5 for a tie, 0 if b is better; `margin` is 3, 2, 1 or
+    0. The gold scores are None if no rubric knows the prompt. `labeler` is a pseudonym.
     """
 
     prompt_id: int
@@ -40,13 +40,15 @@ class ScoredComparison:
         """Score of a minus score of b: the log-odds that a is preferred."""
         return self.a_score - self.b_score
 
+    @property
+    def has_gold(self) -> bool:
+        """True if the rubric knows both answers."""
+        return self.a_gold is not None and self.b_gold is not None
+
 
 @dataclass(frozen=True, slots=True)
 class FitPair:
-    """Two answers to one prompt that differ in task fit alone.
-
-    By the model's scores of the fitting and the other one.
-    """
+    """Two answers to one prompt that differ in task fit alone: the model's scores of the fitting one and the other."""
 
     prompt_id: int
     fitting: float
@@ -54,45 +56,47 @@ class FitPair:
 
 
 def ordered(first: np.ndarray, second: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """1 where (first, second) is ordered as `label` (1 or 0) says.
-
-    0.5 where they are equal or the label is 0.5, else 0.
-    """
+    """Return 1 for pairs that are ordered as `label` (1 or 0) says, 0.5 for equal values or label 0.5, else 0."""
     label = np.asarray(label, float)
     return np.where(label == 0.5, 0.5, np.where(label == 1.0, above(first, second), 1 - above(first, second)))
 
 
 def above(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """1 where first is the larger, 0.5 where they differ by less than 1e-9, else 0."""
+    """Return 1 for pairs whose first value is larger, 0.5 if both differ by less than 1e-9, else 0."""
     difference = np.asarray(first, float) - np.asarray(second, float)
     return np.where(np.abs(difference) < SAME, 0.5, (difference > 0).astype(float))
 
 
 def right(rows: Sequence[ScoredComparison], values: Callable[[ScoredComparison], tuple[float, float]]) -> np.ndarray:
-    """For each comparison 1, 0.5 or 0: whether the two values of (a, b) are ordered as it was labeled."""
-    pairs = np.array([values(each) for each in rows], dtype=float).reshape(-1, 2)
-    return ordered(pairs[:, 0], pairs[:, 1], np.array([each.label for each in rows]))
+    """Return 1, 0.5 or 0 for each comparison: 1 if the values of (a, b) are ordered as labeled; see `ordered`."""
+    pairs = np.array([values(row) for row in rows], dtype=float).reshape(-1, 2)
+    return ordered(pairs[:, 0], pairs[:, 1], np.array([row.label for row in rows]))
 
 
-def by_score(each: ScoredComparison) -> tuple[float, float]:
-    """Return the model's two scores."""
-    return each.a_score, each.b_score
+def by_score(row: ScoredComparison) -> tuple[float, float]:
+    """Return the model's scores of a and b."""
+    return row.a_score, row.b_score
+
+
+def by_gold(row: ScoredComparison) -> tuple[float, float]:
+    """Return the rubric scores of a and b, of a comparison that has both."""
+    assert row.a_gold is not None
+    assert row.b_gold is not None
+    return row.a_gold, row.b_gold
 
 
 def accuracy(
     rows: Sequence[ScoredComparison], values: Callable[[ScoredComparison], tuple[float, float]] = by_score
 ) -> tuple[float, list[float]] | tuple[None, None]:
-    """Share of the comparisons that the values order as labeled, and its interval; (None, None) for none."""
-    return share_by_prompt(right(rows, values), [each.prompt_id for each in rows])
+    """Return the share of comparisons that the values order as labeled, and its interval; (None, None) for no rows."""
+    return share_by_prompt(right(rows, values), [row.prompt_id for row in rows])
 
 
 def share_by_prompt(outcomes: Floats, prompts: Counts) -> tuple[float, list[float]] | tuple[None, None]:
-    """Return the mean of `outcomes` (0 to 1) and its 95 % interval over resampled prompts.
+    """Return the mean of `outcomes` (0 to 1) and its 95 % interval over resampled prompts; (None, None) for none.
 
-    (None, None) for nothing.
-
-    Where all prompts have the same share (there is one, or all are right) resampling sees no spread: the interval
-    is Wilson's then, with prompts as trials.
+    If all prompts have the same share (there is one prompt, or all are right), resampling shows no spread. The interval
+    is then Wilson's, with prompts as trials.
     """
     if len(outcomes) == 0:
         return None, None
@@ -106,6 +110,6 @@ def share_by_prompt(outcomes: Floats, prompts: Counts) -> tuple[float, list[floa
 
 
 def totals(outcomes: Floats, prompts: Counts) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the outcomes of each prompt and how many it has, (P,) each, prompts in rising order of their ids."""
-    _, place = np.unique(np.asarray(prompts), return_inverse=True)
-    return np.bincount(place, weights=outcomes), np.bincount(place)
+    """Return the sum and the number of each prompt's outcomes, (P,) each, prompts in the order of their ids."""
+    _, index = np.unique(np.asarray(prompts), return_inverse=True)
+    return np.bincount(index, weights=outcomes), np.bincount(index)

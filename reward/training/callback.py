@@ -11,13 +11,11 @@ from data.run_context import RunContext
 
 
 class Progress(TrainerCallback):
-    """Writes steps and numbers of the logs to the run.
+    """Write a training's steps and logged numbers to the run, and stop the training when the run is cancelled.
 
-    A cancelled run saves its checkpoint and stops, and `stopped` says so.
-
-    `curves`: the numbers of a log to store, with their names; without it all of them as they are. `note`
-    tells what is being done. Of `members` trainings in one run this is number `member`: their steps and curves
-    stand one behind the other.
+    A cancelled training saves its checkpoint first; then `stopped` is True. `curves` maps the logged numbers to store
+    to their names; None stores all of them. `note` describes the work in the progress bar. This is number `member` of
+    `members` trainings in one run: their steps and curves follow each other.
     """
 
     def __init__(
@@ -32,7 +30,7 @@ class Progress(TrainerCallback):
         self.stopped = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        """Report the step; where somebody cancelled, ask to save and stop, unless this was the last step."""
+        """Report the step. If the run was cancelled before its last step, save and stop."""
         self.context.progress(self._step(state), self.members * state.max_steps, self.note)
         if self.context.cancelled() and state.global_step < state.max_steps:
             self.stopped = control.should_save = control.should_training_stop = True
@@ -42,10 +40,10 @@ class Progress(TrainerCallback):
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
-        logs: dict | None = None,
+        logs: Mapping[str, object] | None = None,
         **_: object,
     ) -> None:
-        """Return the numbers of a log become points of curves."""
+        """Store the numbers of a log as points of the run's curves."""
         numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, (int, float))}
         if self.curves is not None:
             numbers = {self.curves[key]: value for key, value in numbers.items() if key in self.curves}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base as TRL's RewardTrainer wants it: a sequence-classification model with one output, on the same layers."""
+"""The classifier that TRL's RewardTrainer trains: one output on the base's own layers, not on a copy of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HEAD_SPREAD = 0.02
 
 
 def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTrainedModel:
-    """Return the base's own layers under a fresh score head drawn by `seed`: no second copy of the weights.
+    """Return a classifier on the base's own layers, with a fresh score head drawn by `seed`.
 
-    With `start`, an adapter's folder, they are copied and the adapter is merged into the copy.
+    If `start` names an adapter's folder, the layers are copied and the adapter is merged into the copy.
     """
     config = copy.deepcopy(base.causal.config)
     config.num_labels = 1
@@ -37,21 +37,26 @@ def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTraine
 
 
 def remove_adapter(base: Base, classifier: PeftModel) -> None:
-    """Take the trained adapter out of the base's layers again; they are frozen and in eval mode as before."""
+    """Remove the trained adapter from the base's layers, freeze them and return them to eval mode."""
     classifier.unload()
     base.causal.eval().requires_grad_(False)
 
 
-def scoring_pad(base: Base) -> int:
-    """Return a pad id that is no end token.
+def trunk_of(classifier: torch.nn.Module) -> PreTrainedModel:
+    """Return the layers of a classifier without its score head."""
+    assert isinstance(classifier, PreTrainedModel), "a classifier of this module is a transformers model"
+    trunk = classifier.base_model
+    assert isinstance(trunk, PreTrainedModel), "transformers keeps the layers as a model of their own"
+    return trunk
 
-    The classifier reads its score at the last token that is not this id.
-    """
+
+def scoring_pad(base: Base) -> int:
+    """Return a pad id that is not an end token. The classifier scores at the last token other than the pad id."""
     return next(i for i in (base.pad_id, 0, *range(1, base.encoding.rows)) if i not in base.eos_ids)
 
 
 def lora_for_scoring(rank: int) -> LoraConfig:
-    """LoRA on all linear layers, and the score head itself."""
+    """Return a LoRA on all linear layers that also trains the score head."""
     return LoraConfig(
         r=rank,
         lora_alpha=2 * rank,
@@ -67,4 +72,6 @@ def _merged(model: PreTrainedModel, start: Path) -> PreTrainedModel:
     config.task_type = config.modules_to_save = None
     wrapped = get_peft_model(model, config)
     set_peft_model_state_dict(wrapped, weights)
-    return wrapped.merge_and_unload()
+    merged = wrapped.merge_and_unload()
+    assert isinstance(merged, PreTrainedModel), "merging returns the model that was wrapped"
+    return merged

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One LoRA reward adapter from comparisons: the trainer on the shared base, from the start or from its checkpoint."""
+"""The fit of one LoRA reward adapter to comparisons on the shared base. A checkpoint resumes it exactly."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from reward.base.adapters import Weights, read_adapter, stack
 from reward.base.frozen_base import Base
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
-from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad
-from reward.training.likelihood import likelihood
+from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad, trunk_of
+from reward.training.likelihood import build_likelihood
 from reward.training.packing import Planner
 from reward.training.prompt_groups import PromptGroup, as_dataset, group_by_prompt
 from reward.training.rows import EncodedComparison
@@ -29,7 +29,7 @@ from reward.training.trainer import PreferenceTrainer, collator, trainer_config
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The start of a training: a base, and the adapter folder of a policy that is merged into its copy."""
+    """The start of a training: a base, its chat template, and the folder of a policy's adapter to merge, if any."""
 
     source: str
     adapter: Path | None
@@ -38,7 +38,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained adapter with its head, and the points its likelihood learned."""
+    """A trained adapter with its head, and the cut points that its likelihood learned."""
 
     config: LoraConfig
     weights: Weights
@@ -53,9 +53,10 @@ def fit(
     rows: TrainingRows[EncodedComparison],
     progress: Progress | None = None,
 ) -> Fitted:
-    """Train on the rows, with checkpoints in `folder`, from the last one there; the base is as before afterwards.
+    """Train on the rows, with checkpoints in `folder`, and leave the base as it was.
 
-    Raises Cancelled, after a checkpoint, where `progress` heard that the run is to stop.
+    Training resumes from the last checkpoint in `folder`. Raises Cancelled, after saving a checkpoint, if the run was
+    cancelled.
     """
     trainer = build_trainer(folder, settings, base, start, rows)
     if progress is not None:
@@ -66,34 +67,34 @@ def fit(
     config, weights = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
     if start.adapter is not None:
         config, weights = stack(read_adapter(start.adapter), (config, weights))
-    points = trainer.model.likelihood.cut_points()
+    cut_points = trainer.likelihood.cut_points()
     remove_adapter(base, trainer.model)
-    return Fitted(config, weights, points)
+    return Fitted(config, weights, cut_points)
 
 
 def build_trainer(
     folder: Path, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
 ) -> PreferenceTrainer:
-    """TRL's trainer on the base as a sequence-classification model, fed the rows' own ids."""
+    """Return TRL's trainer on the base as a classifier, with the token ids of the rows as its data."""
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
     classifier = as_classifier(base, settings.seed, start.adapter)
-    found = group_by_prompt(rows)
-    trunk = getattr(classifier, classifier.base_model_prefix)
+    groups = group_by_prompt(tuple(rows))
+    longest = max(groups, key=lambda group: group.tokens)
     return PreferenceTrainer(
-        likelihood=likelihood(settings.likelihood, [grade for element in found for grade in element.grade]),
+        likelihood=build_likelihood(settings.likelihood, [grade for group in groups for grade in group.grade]),
         model=classifier,
-        args=_arguments(folder, settings, groups_per_step(settings.batch_size, found)),
-        data_collator=collator(Planner.of(trunk, scoring_pad(base), max(found, key=lambda element: element.tokens))),
-        train_dataset=as_dataset(found),
+        args=_arguments(folder, settings, groups_per_step(settings.batch_size, groups)),
+        data_collator=collator(Planner.of(trunk_of(classifier), scoring_pad(base), longest)),
+        train_dataset=as_dataset(groups),
         processing_class=tokenizer,
         peft_config=lora_for_scoring(settings.rank),
     )
 
 
-def groups_per_step(pairs: int, found: Sequence[PromptGroup]) -> int:
-    """Return the number of elements that hold so many comparisons on average, at least 1."""
-    return max(1, round(pairs * len(found) / sum(len(element.grade) for element in found)))
+def groups_per_step(pairs: int, groups: Sequence[PromptGroup]) -> int:
+    """Return how many prompt groups hold `pairs` comparisons on average, at least 1."""
+    return max(1, round(pairs * len(groups) / sum(len(group.grade) for group in groups)))
 
 
 def _arguments(folder: Path, settings: RewardSettings, batch_size: int) -> RewardConfig:
@@ -111,5 +112,6 @@ def _arguments(folder: Path, settings: RewardSettings, batch_size: int) -> Rewar
 
 def _trained_config(trainer: PreferenceTrainer) -> LoraConfig:
     config = trainer.model.peft_config["default"]
+    assert isinstance(config, LoraConfig), "the trainer gets a LoRA"
     config.inference_mode = True
     return config

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Likelihoods of a label given the difference of two scores."""
+"""Likelihoods of a label given the difference of two scores, as torch modules that may learn cut points."""
 
 from __future__ import annotations
 
@@ -11,27 +11,37 @@ import torch
 from reward.training.losses import between, bradley_terry, limits
 
 PACE = 10.0
-"""Points move this much faster than weights: a run of a hundred steps at 1e-3 would hardly move them otherwise."""
+"""Factor between the speed of cut points and weights: a hundred steps at 1e-3 would hardly move the points."""
 
 
-class BradleyTerry(torch.nn.Module):
-    """A winner is a winner whatever its grade, a tie is half a win for each; nothing to learn."""
+class Likelihood(torch.nn.Module):
+    """The negative log-likelihood of signed grades, given score differences in log-odds."""
 
     def forward(self, difference: torch.Tensor, grade: torch.Tensor) -> torch.Tensor:
-        """-log-likelihood (P,) of signed grades, 0 a tie."""
-        return bradley_terry(difference, (grade.sign() + 1) / 2)
+        """Return -log-likelihood (P,) of signed grades, 0 a tie."""
+        raise NotImplementedError
 
     def cut_points(self) -> list[float]:
-        """None."""
+        """Return the learned limits between grades in log-odds, increasing."""
         return []
 
 
-class CutPoints(torch.nn.Module):
-    """Grades as intervals of the latent preference, whose symmetric limits are learned with the scores.
+class BradleyTerry(Likelihood):
+    """A win counts the same at every grade, a tie is half a win for each side; there is nothing to learn."""
 
-    With `graded` every grade that occurs is an outcome (proportional odds), without only win, tie and loss
+    def forward(self, difference: torch.Tensor, grade: torch.Tensor) -> torch.Tensor:
+        """Return -log-likelihood (P,) of signed grades, 0 a tie."""
+        return bradley_terry(difference, (grade.sign() + 1) / 2)
+
+
+class CutPoints(Likelihood):
+    """Grades as intervals of the latent preference; their symmetric limits are learned together with the scores.
+
+    If `graded`, every grade that occurs is an outcome (proportional odds). Otherwise the outcomes are win, tie and loss
     (Rao-Kupper).
     """
+
+    levels: torch.Tensor
 
     def __init__(self, grades: Sequence[int], graded: bool) -> None:
         super().__init__()
@@ -41,7 +51,7 @@ class CutPoints(torch.nn.Module):
         self.raw = torch.nn.Parameter(_start(sizes, self.levels))
 
     def forward(self, difference: torch.Tensor, grade: torch.Tensor) -> torch.Tensor:
-        """-log-likelihood (P,) of signed grades, 0 a tie."""
+        """Return -log-likelihood (P,) of signed grades, 0 a tie."""
         ties = bool(self.levels[0] == 0)
         rank = torch.searchsorted(self.levels, self._size(grade))
         outcome = len(self.levels) - 1 + grade.sign() * rank + (0 if ties else (grade > 0).long())
@@ -53,26 +63,28 @@ class CutPoints(torch.nn.Module):
         return torch.nn.functional.softplus(PACE * self.raw).cumsum(0)
 
     def cut_points(self) -> list[float]:
-        """Return the same as plain numbers."""
+        """Return the limits as plain numbers."""
         return self.points().tolist()
 
     def _size(self, grade: torch.Tensor) -> torch.Tensor:
         return grade.abs() if self.graded else grade.abs().clamp(max=1)
 
 
-def likelihood(name: str, grades: Sequence[int]) -> BradleyTerry | CutPoints:
-    """Return the one called bradley-terry, rao-kupper or graded, for training data with these signed grades.
+def build_likelihood(name: str, grades: Sequence[int]) -> Likelihood:
+    """Return the likelihood `name` (bradley-terry, rao-kupper, graded) for training data with these signed grades.
 
-    Where the labels leave no point to learn (no ties, or one grade alone) the others are Bradley-Terry too.
+    If the grades leave no cut point to learn (no ties, or a single grade), the result is Bradley-Terry.
     """
-    found = BradleyTerry() if name == "bradley-terry" else CutPoints(grades, graded=name == "graded")
-    return found if found.cut_points() else BradleyTerry()
+    if name == "bradley-terry":
+        return BradleyTerry()
+    with_points = CutPoints(grades, graded=name == "graded")
+    return with_points if with_points.cut_points() else BradleyTerry()
 
 
 def _start(sizes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Most likely points while all scores are equal.
+    """Return the most likely points while all scores are equal.
 
-    P(|e| < c) = tanh(c / 2) is the share of labels below the level.
+    For logistic e the share of labels below a level is P(|e| < c) = tanh(c / 2).
     """
     below = [(sizes <= level).float().mean().item() for level in levels[:-1]]
     points = [0.0, *(2 * math.atanh(share) for share in below)]

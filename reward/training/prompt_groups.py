@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batch elements: the answers to one prompt that comparisons connect, each of them once.
-
-What was recorded about them.
-"""
+"""Prompt groups, the elements of a batch: answers to one prompt that comparisons connect, each answer once."""
 
 from __future__ import annotations
 
@@ -13,12 +10,17 @@ from datasets import Dataset
 
 from reward.training.rows import EncodedComparison
 
+COLUMNS = ["prompt", "answers", "first", "second", "grade", "weight"]
+AnswerKey = tuple[int, str]
+"""A prompt's id and an answer's id."""
+
 
 @dataclass(slots=True)
 class PromptGroup:
-    """A prompt and its answers as ids, and comparisons.
+    """A prompt and its answers as ids, and the comparisons of the answers.
 
-    Places of two answers, signed grade (0 a tie), weight (mean 1).
+    Comparison i is between the answers at positions `first[i]` and `second[i]`. It has a signed grade (0 a tie) and a
+    weight (mean 1 over all groups).
     """
 
     prompt: list[int]
@@ -30,61 +32,62 @@ class PromptGroup:
 
     @property
     def tokens(self) -> int:
-        """Length of the prompt with all answers behind it."""
+        """The number of tokens of the prompt and all answers."""
         return len(self.prompt) + sum(map(len, self.answers))
 
 
 def grade(label: float, margin: int) -> int:
-    """Return the margin of the first answer: 3, 2, 1, 0 for a tie, negative if the second is better."""
+    """Return the signed margin: 1 to 3 if the first answer is better, 0 for a tie, negative if the second is better."""
     return 0 if label == 0.5 else (margin if label == 1.0 else -margin)
 
 
 def group_by_prompt(rows: Sequence[EncodedComparison]) -> list[PromptGroup]:
-    """Return the rows as elements in the order of their first row.
+    """Return the comparisons as groups, in the order of each group's first comparison.
 
-    A ranking of K answers, or several people's labels of a pair, is one.
+    A ranking of K answers is one group, and so are several people's labels of one pair.
     """
-    mean = sum(each.row.weight for each in rows) / len(rows)
+    mean_weight = sum(comparison.row.weight for comparison in rows) / len(rows)
     roots = _roots(rows)
-    found: dict[tuple[int, str], PromptGroup] = {}
-    places: dict[tuple[int, str], int] = {}
-    for each in rows:
-        element = found.setdefault(roots[_answers(each)[0]], PromptGroup(each.prompt))
-        pair = [_place(element, places, key, ids) for key, ids in zip(_answers(each), (each.a, each.b), strict=True)]
-        element.first.append(pair[0])
-        element.second.append(pair[1])
-        element.grade.append(grade(each.row.label, each.row.margin))
-        element.weight.append(each.row.weight / mean)
-    return list(found.values())
+    groups: dict[AnswerKey, PromptGroup] = {}
+    positions: dict[AnswerKey, int] = {}
+    for comparison in rows:
+        a_key, b_key = _answer_keys(comparison)
+        group = groups.setdefault(roots[a_key], PromptGroup(comparison.prompt))
+        group.first.append(_position(group, positions, a_key, comparison.a))
+        group.second.append(_position(group, positions, b_key, comparison.b))
+        group.grade.append(grade(comparison.row.label, comparison.row.margin))
+        group.weight.append(comparison.row.weight / mean_weight)
+    return list(groups.values())
 
 
-def as_dataset(found: Sequence[PromptGroup]) -> Dataset:
-    """Return the elements as the columns that PreferenceTrainer reads."""
-    columns = ("prompt", "answers", "first", "second", "grade", "weight")
-    return Dataset.from_dict({name: [getattr(element, name) for element in found] for name in columns})
+def as_dataset(groups: Sequence[PromptGroup]) -> Dataset:
+    """Return the groups as a dataset with the COLUMNS."""
+    return Dataset.from_dict({name: [getattr(group, name) for group in groups] for name in COLUMNS})
 
 
-def _answers(each: EncodedComparison) -> tuple[tuple[int, str], tuple[int, str]]:
-    return (each.row.prompt_id, each.row.a_id), (each.row.prompt_id, each.row.b_id)
+def _answer_keys(comparison: EncodedComparison) -> tuple[AnswerKey, AnswerKey]:
+    row = comparison.row
+    return (row.prompt_id, row.a_id), (row.prompt_id, row.b_id)
 
 
-def _place(element: PromptGroup, places: dict[tuple[int, str], int], key: tuple[int, str], ids: list[int]) -> int:
-    if key not in places:
-        places[key] = len(element.answers)
-        element.answers.append(ids)
-    return places[key]
+def _position(group: PromptGroup, positions: dict[AnswerKey, int], key: AnswerKey, ids: list[int]) -> int:
+    """Return an answer's position in its group, after adding it if it is new."""
+    if key not in positions:
+        positions[key] = len(group.answers)
+        group.answers.append(ids)
+    return positions[key]
 
 
-def _roots(rows: Sequence[EncodedComparison]) -> dict[tuple[int, str], tuple[int, str]]:
-    """Every answer's representative: the same for all that comparisons connect (union-find)."""
-    parent: dict[tuple[int, str], tuple[int, str]] = {}
+def _roots(rows: Sequence[EncodedComparison]) -> dict[AnswerKey, AnswerKey]:
+    """Return every answer's representative, which connected answers share (union-find)."""
+    parent: dict[AnswerKey, AnswerKey] = {}
 
-    def root(key: tuple[int, str]) -> tuple[int, str]:
+    def root(key: AnswerKey) -> AnswerKey:
         while parent.setdefault(key, key) != key:
             key = parent[key]
         return key
 
-    for each in rows:
-        a, b = map(root, _answers(each))
+    for comparison in rows:
+        a, b = map(root, _answer_keys(comparison))
         parent[b] = a
     return {key: root(key) for key in parent}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The comparisons of a run: frozen as a snapshot, split by prompt, and written as the token ids that were sampled."""
+"""The comparisons of a run: frozen as a snapshot, split by prompt, and encoded as the token ids that were sampled."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from labeling.quality.overview import weigh
 from reward.base.frozen_base import Base
 from reward.prompt_parts import ALL, is_in_part
 
-KEPT_PART = 4
-"""A prompt that is cut keeps at least the context divided by this."""
+SMALLEST_SHARE = 4
+"""A truncated prompt keeps at least the context divided by this."""
 
 
 class Labels(Protocol):
-    """The settings that say which comparisons a run learns from; see `reward.settings.RewardSettings`."""
+    """The settings that select a run's comparisons; see `reward.settings.RewardSettings`."""
 
     labels: str
     snapshot: str
@@ -31,33 +31,30 @@ class Labels(Protocol):
 def run_rows(
     context: RunContext, settings: Labels, weights: str = "equal"
 ) -> tuple[Snapshot, TrainingRows[PreferenceRow], HeldOutRows]:
-    """Return the run's snapshot, the rows to train on in the run's part of the prompts, and the rows held out.
+    """Return the run's snapshot, its training rows in the run's part of the prompts, and the held-out rows.
 
-    With `weights` 'reliability' the rows are frozen with their labelers' weights as they are worked out now; a
-    snapshot that is named has its own.
+    If `weights` is 'reliability', the rows are frozen with the labelers' weights as computed now. A snapshot that the
+    settings name has its own weights, and a resumed run uses the snapshot that it started with.
 
-    A resumed run uses the snapshot it began with. Raises BadInput if no comparison is of a training prompt,
-    one that would be trained on is of a test prompt, or a snapshot mixes people's labels with simulated ones
-    unasked.
+    Raises BadInput if there is no comparison of a training prompt, if a test prompt is among the training rows, or if
+    a snapshot mixes people's labels with simulated ones and the settings do not ask for both.
     """
-    chosen = snapshot_filters(context.store, settings.labels)
+    filters = snapshot_filters(context.store, settings.labels)
 
     def current() -> list[dict]:
         by_labeler = None
         if weights == "reliability":
-            made = weigh(context.store, parse_sources(settings.labels)[0], by=context.run.public)
-            by_labeler, chosen["weighting"] = made.by_labeler(), made.id  # written with the rows that have them
+            weighting = weigh(context.store, parse_sources(settings.labels)[0], by=context.run.public)
+            by_labeler, filters["weighting"] = weighting.by_labeler(), weighting.id  # stored with the weighted rows
         return [freeze_row(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
 
-    snapshot, training, held_out = freeze_preferences(context, settings.snapshot, current, chosen)
+    snapshot, training, held_out = freeze_preferences(context, settings.snapshot, current, filters)
     sources = [row.source for rows in (training, held_out.validation, held_out.test) for row in rows]
     _refuse_mixture(snapshot, sources, settings.labels)
     training = training.matching(lambda row: is_in_part(row.prompt, settings.part))
     if not training:
-        where = "" if settings.part == ALL else f" of the part {settings.part}"
-        raise BadInput(
-            f"none of the comparisons is of a training prompt{where}", "Sample and label more prompts.", field="labels"
-        )
+        part = "" if settings.part == ALL else f" of the part {settings.part}"
+        raise BadInput(f"no comparison is of a training prompt{part}", "Sample and label more prompts.", field="labels")
     return snapshot, training, held_out
 
 
@@ -66,14 +63,14 @@ def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> 
     if 0 < simulated < len(sources) and not {"all", "simulated"} & set(labels.split("+")):
         raise BadInput(
             f"snapshot {snapshot.public} mixes {simulated} simulated labels with {len(sources) - simulated} of people",
-            "Ask for that with labels=all, or name a snapshot of one kind.",
+            "Set labels=all to train on both, or name a snapshot of one kind.",
             field="snapshot",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedComparison:
-    """A comparison as ids: the prompt's, and those of both answers with their end tokens."""
+    """A comparison as ids: those of the prompt, and those of both answers with their end tokens."""
 
     row: PreferenceRow
     prompt: list[int]
@@ -82,10 +79,10 @@ class EncodedComparison:
 
 
 class RowEncoder:
-    """Writes comparisons as ids of one base, and cuts what is longer than its context by a fixed rule, which it counts.
+    """Encode comparisons as ids of one base, truncate them to its context, and count the truncations.
 
-    A prompt loses its beginning: as much as its longest answer needs, but it keeps a quarter of the context. An answer
-    that is still too long loses its end, but keeps its end token.
+    A prompt loses its beginning to make room for its longest answer, but keeps at least a quarter of the context. An
+    answer that is still too long loses its end, but keeps its end token.
     """
 
     def __init__(self, base: Base) -> None:
@@ -93,22 +90,20 @@ class RowEncoder:
         self.truncated = {"comparisons": 0, "prompts": 0, "answers": 0}
 
     def encode(self, rows: Sequence[PreferenceRow]) -> list[EncodedComparison]:
-        """Return the rows in their order, each of them within the context.
-
-        All rows of a prompt must come together.
-        """
+        """Return the rows in their order, each within the context. All rows of a prompt must be in one call."""
         prompts = {row.prompt_id: self.base.encoding.encode_template(row.messages or row.prompt) for row in rows}
         whole = [EncodedComparison(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
         longest: dict[int, int] = {}
-        for each in whole:
-            longest[each.row.prompt_id] = max(longest.get(each.row.prompt_id, 0), len(each.a), len(each.b))
-        kept = {id: self._kept(prompt, longest[id]) for id, prompt in prompts.items()}
-        fitting = [self._fit(each, kept[each.row.prompt_id]) for each in whole]
+        for comparison in whole:
+            id = comparison.row.prompt_id
+            longest[id] = max(longest.get(id, 0), len(comparison.a), len(comparison.b))
+        shortened = {id: self._shorten(prompt, longest[id]) for id, prompt in prompts.items()}
+        fitting = [self._fit(comparison, shortened[comparison.row.prompt_id]) for comparison in whole]
         self._count(whole, fitting)
         return fitting
 
     def answer(self, ids: list[int] | None, text: str) -> list[int]:
-        """Return the stored ids where they are of this tokenizer, else the text's."""
+        """Return the stored ids with an end token if this tokenizer decodes them to `text`, else encode the text."""
         if ids and max(ids) < self.base.encoding.rows and self.base.decode(ids) == text:
             return self.base.encoding.append_end(ids)
         return self.base.encode_completion(text)
@@ -116,20 +111,20 @@ class RowEncoder:
     def _answers(self, row: PreferenceRow) -> tuple[list[int], list[int]]:
         return self.answer(row.a_token_ids, row.a_text), self.answer(row.b_token_ids, row.b_text)
 
-    def _kept(self, prompt: list[int], answer: int) -> list[int]:
-        """Return the end of a prompt that stands before an answer of so many tokens."""
-        return prompt[-max(self.base.context - answer, self.base.context // KEPT_PART) :]
+    def _shorten(self, prompt: list[int], answer: int) -> list[int]:
+        """Return the end of a prompt that leaves room for `answer` tokens."""
+        return prompt[-max(self.base.context - answer, self.base.context // SMALLEST_SHARE) :]
 
-    def _fit(self, each: EncodedComparison, prompt: list[int]) -> EncodedComparison:
+    def _fit(self, comparison: EncodedComparison, prompt: list[int]) -> EncodedComparison:
         room = self.base.context - len(prompt)
-        a, b = (ids if len(ids) <= room else [*ids[: room - 1], ids[-1]] for ids in (each.a, each.b))
-        return EncodedComparison(each.row, prompt, a, b)
+        a, b = (ids if len(ids) <= room else [*ids[: room - 1], ids[-1]] for ids in (comparison.a, comparison.b))
+        return EncodedComparison(comparison.row, prompt, a, b)
 
     def _count(self, whole: Sequence[EncodedComparison], fitting: Sequence[EncodedComparison]) -> None:
-        cut = [(one, two) for one, two in zip(whole, fitting, strict=True) if one != two]
-        self.truncated["comparisons"] += len(cut)
-        self.truncated["prompts"] += len({one.row.prompt_id for one, two in cut if one.prompt != two.prompt})
-        answers = [(one.row.a_id, one.a, two.a) for one, two in cut] + [
-            (one.row.b_id, one.b, two.b) for one, two in cut
-        ]
-        self.truncated["answers"] += len({id for id, before, after in answers if before != after})
+        changes = [(before, after) for before, after in zip(whole, fitting, strict=True) if before != after]
+        prompts = {before.row.prompt_id for before, after in changes if before.prompt != after.prompt}
+        answers = {before.row.a_id for before, after in changes if before.a != after.a}
+        answers |= {before.row.b_id for before, after in changes if before.b != after.b}
+        self.truncated["comparisons"] += len(changes)
+        self.truncated["prompts"] += len(prompts)
+        self.truncated["answers"] += len(answers)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run that trains a reward model.
-
-Freeze the comparisons, train a LoRA on the base, score the test prompts, publish.
-"""
+"""The run that trains a reward model: freeze the comparisons, train its members, score the test prompts, publish."""
 
 from __future__ import annotations
 
@@ -28,24 +25,25 @@ from reward.base.machine import library_versions, peak_mb
 from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import build_report, highest_reachable
+from reward.report.documents import Agreement
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
 from reward.training.fit import Fitted, Start, fit
 from reward.training.rows import EncodedComparison, RowEncoder, run_rows
-from reward.training.score_test import score_comparisons, score_labeled
+from reward.training.score_test import distinct_answers, score_comparisons, score_labeled
 from reward.training.subsets import Subsets
 from reward.training.trainer import CURVES
 
 REFERENCE_SAMPLES = 512
-"""Answers of training prompts on which offset and scale are fixed."""
+"""Answers to training prompts that fix offset and scale."""
 SEEDS_APART = 1_000_003
-"""Between the seeds of two members: seeds that people choose are nearer to each other."""
+"""The distance between the seeds of two members, larger than between seeds that people choose."""
 
 
 def run(context: RunContext, settings: RewardSettings) -> RunResult:
-    """Train, judge on test prompts, publish; produced is the reward model's public id.
+    """Train, score the test prompts, publish, and return the reward model's public id with its report.
 
-    Raises BadInput where there is nothing to train on, and Cancelled after a checkpoint was saved.
+    Raises BadInput if there is nothing to train on, and Cancelled after a checkpoint was saved.
     """
     began = time.monotonic()
     snapshot, training, held_out = run_rows(context, settings, settings.weights)
@@ -56,7 +54,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     test_rows = encoder.encode(held_out.test)
     subsets = Subsets(context, base, train_rows)
     if settings.curve and test_rows:
-        subsets.train(partial(_fit_part, settings, base, start))
+        subsets.train(partial(_fit_subset, settings, base, start))
     model = _train(context, settings, base, start, train_rows)
     report = _report(context, model, encoder, training, held_out, test_rows)
     if settings.curve and report["accuracy"] is not None:
@@ -83,9 +81,9 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
 
 
 def starting_point(store: Store, settings: RewardSettings) -> Start:
-    """Return the base, and the policy's adapter where `from` names a policy.
+    """Return the base and chat template to train on, with the policy's adapter if `from` names a policy.
 
-    Raises BadInput for a policy without its folder.
+    Raises BadInput for an unknown policy.
     """
     policies: list[Policy] = store.policies.all()
     if settings.from_:
@@ -100,7 +98,7 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
 def _train(
     context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
 ) -> RewardModel:
-    """Train every member to the end, or save and raise Cancelled; returns the reward model in the run's folder."""
+    """Train every member and return the reward model in the run's folder. Raises Cancelled after a checkpoint."""
     for member in range(settings.members):
         _train_member(context, settings, base, start, rows, member)
     folder = context.folder / "reward"
@@ -124,21 +122,21 @@ def _train_member(
     rows: TrainingRows[EncodedComparison],
     member: int,
 ) -> None:
-    """Train one member where it is not finished yet: the first by the run's seed, the others by seeds of their own."""
-    done = _finished(context, member)
-    if done.is_dir():
+    """Train one member if it is not finished yet. The first has the run's seed, the others have their own seeds."""
+    finished = _finished(context, member)
+    if finished.is_dir():
         return
-    checkpoints, part = done.with_name("trainer"), done.with_name("part")
-    own = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
+    checkpoints, part = finished.with_name("trainer"), finished.with_name("part")
+    member_settings = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
     progress = Progress(context, CURVES, "training", member, settings.members)
-    fitted = fit(checkpoints, own, base, start, rows, progress)
+    fitted = fit(checkpoints, member_settings, base, start, rows, progress)
     write_adapter(part, fitted.config, fitted.weights)
     write_about(part, replace(describe_base(base), cut_points=fitted.cut_points))
-    part.rename(done)
+    part.rename(finished)
     shutil.rmtree(checkpoints)
 
 
-def _fit_part(
+def _fit_subset(
     settings: RewardSettings,
     base: Base,
     start: Start,
@@ -154,9 +152,10 @@ def _finished(context: RunContext, member: int) -> Path:
 
 
 def _reference(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the first answers to training prompts, both of each comparison."""
+    """Return the prompts and answers of the first training comparisons as ids."""
     first = rows.take(range(min(len(rows), REFERENCE_SAMPLES // 2)))
-    return [each.prompt for each in first for _ in range(2)], [ids for each in first for ids in (each.a, each.b)]
+    prompts = [comparison.prompt for comparison in first for _ in range(2)]
+    return prompts, [ids for comparison in first for ids in (comparison.a, comparison.b)]
 
 
 def _report(
@@ -176,45 +175,37 @@ def _report(
         score_labeled(model, validation),
     )
     context.progress(1, 1, "done")
-    return report | _of_members(model, test)
+    return report | _member_figures(model, test)
 
 
-def _of_members(model: RewardModel, test: Sequence[EncodedComparison]) -> dict[str, Any]:
-    """Points that the likelihood learned.
-
-    For an ensemble its size, and the mean score and deviation of the test answers.
-    """
+def _member_figures(model: RewardModel, test: Sequence[EncodedComparison]) -> dict[str, Any]:
+    """Return the learned cut points, and for an ensemble its size, mean score and mean deviation on test answers."""
     members = model.members
     points = [list(member.cut_points) for member in members]
-    found: dict[str, Any] = {"cut_points": points} if any(points) else {}
+    figures: dict[str, Any] = {"cut_points": points} if any(points) else {}
     if len(members) > 1 and test:
-        scores, deviations = model.score_with_deviation(*_answers(test))
-        found |= {
+        answers = distinct_answers(test)
+        scores, deviations = model.score_with_deviation(*zip(*answers.values(), strict=True))
+        figures |= {
             "members": len(members),
             "mean_score": float(scores.mean()),
             "mean_deviation": float(deviations.mean()),
         }
-    return found
+    return figures
 
 
-def _answers(rows: Sequence[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
-    """Prompts and answers of the rows as ids, each answer once."""
-    answers = {
-        id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))
-    }
-    prompts, texts = zip(*answers.values(), strict=True)
-    return list(prompts), list(texts)
+def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> Agreement:
+    """Return the agreement between labelers of one source: the source of the rows whose labelers share most pairs.
 
-
-def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
-    """Return the agreement of labelers of the same source.
-
-    Of the run's sources the one where they share the most pairs.
-
-    Simulated labelers speak for people only where the run has no other label.
+    Simulated labelers count only if the run has no other labels.
     """
     used = {row.source for row in rows}
-    found = {source: measure_agreement(store, source) for source in sorted(used - {"simulated"} or used, reverse=True)}
-    source = max(found, key=lambda each: found[each].units)
-    one = found[source]
-    return {"rate": one.rate, "ci": [one.low, one.high], "pairs": one.pairs, "source": source}
+    by_source = {name: measure_agreement(store, name) for name in sorted(used - {"simulated"} or used, reverse=True)}
+    source = max(by_source, key=lambda name: by_source[name].units)
+    agreement = by_source[source]
+    return {
+        "rate": agreement.rate,
+        "ci": [agreement.low, agreement.high],
+        "pairs": agreement.pairs,
+        "source": source,
+    }

@@ -15,15 +15,12 @@ from reward.report.scored import SAME, FitPair, ScoredComparison
 from reward.training.rows import EncodedComparison, RowEncoder
 
 MORE_PER_PROMPT = 4
-"""Answers of a test prompt, beyond the labeled ones, among which pairs that differ in task fit alone are looked for."""
+"""Unlabeled answers of a test prompt to score as well: they yield more pairs that differ in task fit alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A scored answer: the model's raw score and the rubric's weighted parts.
-
-    None if it does not know the prompt.
-    """
+    """A scored answer: the model's raw score, and the rubric's weighted parts, None if it does not know the prompt."""
 
     prompt_id: int
     score: float
@@ -31,81 +28,91 @@ class Answer:
 
     @property
     def gold(self) -> float | None:
-        """The rubric's score."""
+        """The rubric score."""
         return None if self.parts is None else sum(self.parts.values())
 
 
 def score_comparisons(
     store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[EncodedComparison]
 ) -> tuple[list[ScoredComparison], list[FitPair]]:
-    """Return the test comparisons with scores and gold.
-
-    The pairs of their answers that differ in task fit alone.
-    """
-    answers = _scored(store, model, encoder, rows)
-    judged = [_judged(each, answers[each.row.a_id], answers[each.row.b_id]) for each in rows]
-    return judged, fit_pairs(list(answers.values()))
+    """Return the comparisons with scores and rubric scores, and the pairs of answers that differ in task fit alone."""
+    answers = _score_answers(store, model, encoder, rows)
+    comparisons = [_scored_comparison(row, answers[row.row.a_id], answers[row.row.b_id]) for row in rows]
+    return comparisons, fit_pairs(list(answers.values()))
 
 
 def score_labeled(model: RewardModel, rows: Sequence[EncodedComparison]) -> list[ScoredComparison]:
-    """Return the comparisons with the model's scores alone: neither gold nor other answers."""
-    answers = {
-        id: (each.prompt, ids) for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))
-    }
-    if not answers:
+    """Return the comparisons with the model's scores alone, without rubric scores and other answers."""
+    if not rows:
         return []
-    scores = dict(zip(answers, model.raw_scores(*zip(*answers.values(), strict=True)).tolist(), strict=True))
+    answers = distinct_answers(rows)
+    raw_scores = model.raw_scores(*zip(*answers.values(), strict=True)).tolist()
+    scores = dict(zip(answers, raw_scores, strict=True))
     return [
-        _judged(each, *(Answer(each.row.prompt_id, scores[id], None) for id in (each.row.a_id, each.row.b_id)))
-        for each in rows
+        _scored_comparison(row, *(Answer(row.row.prompt_id, scores[id], None) for id in (row.row.a_id, row.row.b_id)))
+        for row in rows
     ]
 
 
+def distinct_answers(rows: Sequence[EncodedComparison]) -> dict[str, tuple[list[int], list[int]]]:
+    """Return the ids of prompt and answer for each answer's id."""
+    answers = {}
+    for comparison in rows:
+        answers[comparison.row.a_id] = comparison.prompt, comparison.a
+        answers[comparison.row.b_id] = comparison.prompt, comparison.b
+    return answers
+
+
 def fit_pairs(answers: Sequence[Answer]) -> list[FitPair]:
-    """All pairs of answers to one prompt whose rubric parts are equal but for `fit`."""
-    by_rest: dict[tuple, list[Answer]] = {}
+    """Return all pairs of answers to one prompt whose rubric parts differ in `fit` alone."""
+    alike: dict[tuple[object, ...], list[tuple[float, Answer]]] = {}
     for answer in answers:
         if answer.parts is not None:
             rest = tuple((name, round(value, 6)) for name, value in sorted(answer.parts.items()) if name != "fit")
-            by_rest.setdefault((answer.prompt_id, rest), []).append(answer)
-    found = []
-    for group in by_rest.values():
-        for one, two in combinations(group, 2):
-            better, worse = (one, two) if one.parts["fit"] > two.parts["fit"] else (two, one)
-            if better.parts["fit"] - worse.parts["fit"] > SAME:
-                found.append(FitPair(one.prompt_id, better.score, worse.score))
-    return found
+            alike.setdefault((answer.prompt_id, rest), []).append((answer.parts["fit"], answer))
+    pairs = []
+    for group in alike.values():
+        for (first_fit, first), (second_fit, second) in combinations(group, 2):
+            better, worse = (first, second) if first_fit > second_fit else (second, first)
+            if abs(first_fit - second_fit) > SAME:
+                pairs.append(FitPair(first.prompt_id, better.score, worse.score))
+    return pairs
 
 
-def _scored(
+def _score_answers(
     store: Store, model: RewardModel, encoder: RowEncoder, rows: Sequence[EncodedComparison]
 ) -> dict[str, Answer]:
-    """Labeled answers and a few more of the same prompts, each scored once."""
-    prompts = {each.row.prompt_id: each.prompt for each in rows}
-    labeled = {id: ids for each in rows for id, ids in ((each.row.a_id, each.a), (each.row.b_id, each.b))}
-    known = [answer for prompt_id in prompts for answer in _answers(store, prompt_id, labeled)]
-    ids = [labeled.get(answer.id) or encoder.answer(answer.token_ids, answer.text) for answer in known]
-    fitting = [i for i, a in enumerate(known) if len(prompts[a.prompt_id]) + len(ids[i]) <= encoder.base.context]
-    scores = model.raw_scores([prompts[known[i].prompt_id] for i in fitting], [ids[i] for i in fitting]).tolist()
+    """Return the labeled answers and a few more of the same prompts by id, each scored once."""
+    prompts = {comparison.row.prompt_id: comparison.prompt for comparison in rows}
+    labeled = {id: ids for id, (_, ids) in distinct_answers(rows).items()}
+    candidates = [answer for prompt_id in prompts for answer in _candidates(store, prompt_id, labeled)]
+    encoded = [
+        (answer, prompts[answer.prompt_id], labeled.get(answer.id) or encoder.answer(answer.token_ids, answer.text))
+        for answer in candidates
+    ]
+    fitting = [
+        (answer, prompt, ids) for answer, prompt, ids in encoded if len(prompt) + len(ids) <= encoder.base.context
+    ]
+    scores = model.raw_scores([prompt for _, prompt, _ in fitting], [ids for _, _, ids in fitting]).tolist()
     facts = {prompt_id: store.prompts.get(prompt_id).facts for prompt_id in prompts}
     return {
-        known[i].id: Answer(known[i].prompt_id, score, _parts(facts[known[i].prompt_id], known[i]))
-        for i, score in zip(fitting, scores, strict=True)
+        answer.id: Answer(answer.prompt_id, score, _rubric_parts(facts[answer.prompt_id], answer))
+        for (answer, _, _), score in zip(fitting, scores, strict=True)
     }
 
 
-def _answers(store: Store, prompt_id: int, labeled: dict[str, list[int]]) -> list[Completion]:
-    found = store.completions.of_prompt(prompt_id)
-    others = [answer for answer in found if answer.id not in labeled]
-    return [answer for answer in found if answer.id in labeled] + others[:MORE_PER_PROMPT]
+def _candidates(store: Store, prompt_id: int, labeled: dict[str, list[int]]) -> list[Completion]:
+    completions = store.completions.of_prompt(prompt_id)
+    others = [completion for completion in completions if completion.id not in labeled]
+    return [completion for completion in completions if completion.id in labeled] + others[:MORE_PER_PROMPT]
 
 
-def _parts(facts: dict | None, answer: Completion) -> dict[str, float] | None:
+def _rubric_parts(facts: dict | None, answer: Completion) -> dict[str, float] | None:
     return gold_parts(facts, answer.text, answer.ended) if facts else None
 
 
-def _judged(each: EncodedComparison, a: Answer, b: Answer) -> ScoredComparison:
-    row = each.row
+def _scored_comparison(comparison: EncodedComparison, a: Answer, b: Answer) -> ScoredComparison:
+    row = comparison.row
     texts = row.prompt_id, row.prompt, row.a_text, row.b_text
     return ScoredComparison(
         *texts, a.score, b.score, row.label, row.margin, a.gold, b.gold, row.labeler, row.comparison_id

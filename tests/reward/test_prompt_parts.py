@@ -35,7 +35,7 @@ def test_a_quarter_is_a_quarter_of_every_split():
 
 @pytest.mark.parametrize("text", ["", "half", "0.5", "0.5-0.5", "0.7-0.2", "0-2", "-1-1", "0-1-2", "nan-1"])
 def test_what_is_no_part_is_refused(text):
-    with pytest.raises(BadInput, match="is no part of the prompts"):
+    with pytest.raises(BadInput, match="is not two limits between 0 and 1"):
         parse_part(text)
 
 
@@ -88,5 +88,5 @@ def test_a_part_without_comparisons_and_a_text_that_is_no_part_are_refused(store
     context = RunContext(store, store.runs.get(store.runs.enqueue("reward", {}, "test").id))
     with pytest.raises(BadInput, match="of a training prompt of the part 0-0.000001"):
         run_rows(context, RewardSettings(snapshot=snapshot.public, part="0-0.000001"))
-    with pytest.raises(BadInput, match="part='half' is no part"):
+    with pytest.raises(BadInput, match="part='half' is not two limits"):
         check_labels(store, RewardSettings(snapshot=snapshot.public, part="half"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Monkey-patches of torch, transformers and PEFT: the only place that replaces or sets what belongs to a library.
+"""Monkey-patches of torch, transformers and PEFT. No other package replaces or sets attributes of a library.
 
-Every patch names what it relies on. The tests in tests/reward/base/patches called `test_upstream_...` fail with that
-name as soon as a new version of a library changes it.
+Every patch names the library detail that it relies on. The tests `test_upstream_...` in tests/reward/base/patches fail
+with that name when a new version of the library changes the detail.
 """

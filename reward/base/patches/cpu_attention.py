@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention under mixed precision on a CPU, where torch's own fused attention is at its worst.
+"""Attention under mixed precision on a CPU, where torch's fused attention is slow.
 
-With gradients it takes seven times as long in bfloat16 as in float32 (torch 2.13, docs/benchmarks.md), while
-products of matrices take half as long. Where all rows are short they are therefore attended to by plain products,
-which spends memory on the weights (B, H, T, T), and otherwise by the fused attention in float32. The way is chosen
-once, for all rows: what a row gets never depends on those beside it.
+With gradients the fused attention takes seven times as long in bfloat16 as in float32 (torch 2.13,
+docs/benchmarks.md); matrix products take half as long. If all rows are short, attention therefore uses plain products,
+at the cost of memory for the weights (B, H, T, T). Otherwise it uses the fused attention in float32. The choice is made
+once for all rows, so a row's result never depends on the other rows of its batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,11 +25,9 @@ SHORT = 128
 
 
 def choose_cpu_attention(model: PreTrainedModel, longest: int) -> None:
-    """Have a model that uses torch's fused attention attend as above wherever it stands on a CPU.
+    """Replace the fused attention of a model on a CPU, as above. A model with another attention keeps it.
 
-    One with another attention keeps that.
-
-    `longest` is the length in tokens of the longest row that it will be trained on.
+    `longest` is the length in tokens of the longest training row.
     """
     if model.config._attn_implementation in ("sdpa", FUSED, PRODUCTS):
         model.set_attn_implementation(PRODUCTS if longest <= SHORT else FUSED)
@@ -37,7 +35,7 @@ def choose_cpu_attention(model: PreTrainedModel, longest: int) -> None:
 
 @contextmanager
 def with_fused_attention(model: PreTrainedModel) -> Iterator[None]:
-    """For sampling, where rows of any length are read and padded on the left."""
+    """Use the fused attention inside the block: sampling reads rows of any length, padded on the left."""
     if model.config._attn_implementation != PRODUCTS:
         yield
         return
@@ -49,9 +47,9 @@ def with_fused_attention(model: PreTrainedModel) -> Iterator[None]:
 
 
 def attention_dtype(states: Tensor) -> torch.dtype:
-    """Return the precision in which attention reads kept keys and values.
+    """Return the precision in which attention reads cached keys and values.
 
-    Float32 under autocast on a CPU, autocast's elsewhere, else their own.
+    Under autocast it is float32 on a CPU and autocast's own on other devices. Without autocast it is that of `states`.
     """
     device = states.device.type
     if not torch.is_autocast_enabled(device):
@@ -65,13 +63,13 @@ def _fused(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None,
-    **options: Any,  # noqa: ANN401 (passed through)
+    **options: Any,  # noqa: ANN401 transformers passes options of many types through
 ) -> tuple[Tensor, None]:
-    """Return transformers' signature: query (B, H, T, D), key and value (B, G, S, D).
+    """Attend by torch's fused attention, on a CPU in float32; the signature is the one transformers calls.
 
-    States (B, T, H, D) in the precision of the query.
+    query (B, H, T, D), key and value (B, G, S, D); returns states (B, T, H, D) in the precision of the query.
     """
-    if query.device.type != "cpu":  # asked here, since a trainer may move the model later
+    if query.device.type != "cpu":  # checked per call, because a trainer may move the model later
         return sdpa_attention_forward(module, query, key, value, mask, **options)
     with torch.autocast("cpu", enabled=False):
         states, weights = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
@@ -84,11 +82,11 @@ def _products(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None,
-    **options: Any,  # noqa: ANN401 (passed through)
+    **options: Any,  # noqa: ANN401 transformers passes options of many types through
 ) -> tuple[Tensor, None]:
-    """Return the same signature.
+    """Attend by plain products if whole rows attend causally under autocast on a CPU, else by `_fused`.
 
-    What is not a whole row that sees the tokens before it, and nothing else, is left to the fused attention.
+    Shapes are those of `_fused`.
     """
     mixed = query.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     if mixed and query.shape[2] == key.shape[2] and mask is None and _causal(module, options):
@@ -96,17 +94,17 @@ def _products(
     return _fused(module, query, key, value, mask, **options)
 
 
-def _causal(module: nn.Module, options: dict[str, Any]) -> bool:
+def _causal(module: nn.Module, options: Mapping[str, object]) -> bool:
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
-    return causal and not options.get("dropout") and options.get("position_bias") is None
+    return bool(causal) and not options.get("dropout") and options.get("position_bias") is None
 
 
 def _by_products(query: Tensor, key: Tensor, value: Tensor, scaling: float | None) -> Tensor:
-    """softmax(q k' s) v over the tokens up to each, (B, T, H, D).
+    """Return softmax(q k' s) v over each token and those before it, (B, T, H, D).
 
-    The scores stay in float32: what all keys add to them, a bias say, falls out of the softmax, and would cost
-    their digits in bfloat16.
+    The scores stay in float32. A term that all keys share, such as a bias, cancels in the softmax, but in bfloat16 it
+    would cost the scores their digits.
     """
     groups = query.shape[1] // key.shape[1]
     later = torch.full((query.shape[2], key.shape[2]), float("-inf")).triu(1)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A LoRA layer in one matrix product: y = x (W + s B A)', with gradients for A, B and x only.
 
-PEFT computes x W' + s (x A') B' and keeps what lies between; for small ranks its time is not the arithmetic but
-four passes over activations. Here the product s B A is added to W anew in every forward pass, which costs r
-multiplications per weight, not per token. Backward is that of the sum: W itself never gets a gradient, and W + s B
-A is not kept, for (W + s B A)'s part is had from A and B.
+PEFT computes x W' + s (x A') B' and stores the intermediate results. For small ranks its time goes into four passes
+over activations, not into arithmetic. Here every forward pass adds s B A to W, which costs r multiplications per weight
+and none per token. The backward pass is that of the sum. W gets no gradient, and W + s B A is not stored: backward
+computes its share from A and B.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from peft.tuners.lora import Linear, LoraLayer
@@ -18,20 +18,32 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 
+class Context(Protocol):
+    """The parts of torch's context object that `MergedLinear` uses."""
+
+    scale: float
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keep tensors for the backward pass."""
+        ...
+
+
 class MergedLinear(Function):
-    """x (..., in) times (weight + scale up down)', plus bias; weight (out, in), down (r, in), up (out, r)."""
+    """Compute x (..., in) times (weight + scale up down)', plus bias; weight (out, in), down (r, in), up (out, r)."""
 
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 (torch gives it no type)
+        ctx: Context,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
         down: Tensor,
         up: Tensor,
-        scale: float,  # noqa: ANN401 (torch gives it no type)
+        scale: float,
     ) -> Tensor:
-        """Under autocast the sum is made in the weights' precision and rounded once."""
+        """Return the outputs (..., out). Under autocast the sum is computed in the weights' precision, rounded once."""
         device = x.device.type
         x = x.to(torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype)
         ctx.save_for_backward(x, weight, down, up)
@@ -40,8 +52,11 @@ class MergedLinear(Function):
         return nn.functional.linear(x, merged, None if bias is None else bias.to(x.dtype))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 (torch gives it no type)
-        """With g = dL/dy: dL/dx = g W + s (g B) A, dL/dA = s (g B)' x, dL/dB = s g' (x A')."""
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of `forward`'s inputs for g = dL/dy.
+
+        dL/dx = g W + s (g B) A, dL/dA = s (g B)' x, dL/dB = s g' (x A').
+        """
         x, weight, down, up = ctx.saved_tensors
         rows, out = x.flatten(0, -2), grad.flatten(0, -2)
         narrow = ctx.scale * (out @ up.to(x.dtype))
@@ -60,15 +75,16 @@ def set_active_adapters(layer: LoraLayer, names: list[str]) -> None:
 
 
 def patch_forward(layer: LoraLayer) -> None:
-    """Let a LoRA layer on a plain linear one compute as above wherever one plain adapter is active.
+    """Make a LoRA layer on a plain linear layer compute as above when exactly one plain adapter is active.
 
-    Elsewhere PEFT's way stays.
+    In all other cases PEFT's own forward pass runs.
     """
     if type(layer) is Linear and type(layer.base_layer) is nn.Linear:
-        layer.forward = partial(_forward, layer)
+        module: nn.Module = layer
+        module.forward = partial(_forward, layer)
 
 
-def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 (passed through)
+def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 passed through to PEFT
     if layer.merged and not (args or kwargs or layer.disable_adapters):
         return layer.base_layer(x)
     active = [name for name in layer._active_adapter if name in layer.lora_A]
@@ -81,7 +97,7 @@ def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # 
 
 
 def _plain(layer: Linear, name: str) -> bool:
-    """Neither dropout, nor DoRA and its kin, nor a bias of the adapter's own."""
+    """Return whether the adapter has no dropout, no variant such as DoRA, and no bias of its own."""
     return (
         isinstance(layer.lora_dropout[name], nn.Identity)
         and name not in layer.lora_variant

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another `forward` for some modules of a model, inside a block. Relies on torch calling `forward` as an attribute."""
+"""Replace `forward` of some modules inside a block. Relies on torch calling `forward` as an attribute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def replaced_forward(modules: Iterable[nn.Module], forward: Callable[..., Tensor]) -> Iterator[None]:
-    """Give the modules this `forward` inside the block; afterwards each one has its former `forward` again."""
+    """Give the modules this `forward` inside the block and restore each module's own afterwards."""
     patched = [(module, vars(module).get("forward")) for module in modules]
     try:
         for module, _ in patched:

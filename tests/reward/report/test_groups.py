@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from reward.report.groups import by_labeler, by_margin, by_winner_side, correlations, leanings, uses_list
+from reward.report.groups import by_labeler, by_margin, by_winner_side, correlations, feature_biases, uses_list
 from reward.report.scored import ScoredComparison
 
 LIST, PLAIN = "Three tips:\n- one\n- two", "Tips: one and two"
@@ -97,7 +97,7 @@ def test_leanings_set_the_model_beside_the_labelers_where_answers_differ_in_that
         judged(3, (0, 1), 1.0, texts=(PLAIN, LIST)),
         judged(4, (1, 0), 1.0, texts=("yes", "no!")),
     ]
-    found = {one["prefers"]: one for one in leanings(rows)}
+    found = {one["prefers"]: one for one in feature_biases(rows)}
     assert (found["list"]["comparisons"], found["list"]["labelers"], found["list"]["model"]) == (3, 0.0, 1.0)
     assert (found["longer"]["comparisons"], found["left"]["comparisons"]) == (3, 4)
     assert (found["left"]["labelers"], found["left"]["model"]) == (0.5, 0.75)

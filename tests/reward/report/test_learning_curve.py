@@ -8,11 +8,11 @@ import pytest
 
 from reward.report.learning_curve import (
     Point,
-    cannot_tell,
     curve_report,
     fit_power_law,
     highest_accuracy,
     nested_subsets,
+    no_forecast_reason,
 )
 
 SIZES = (125, 250, 500, 1000)
@@ -117,8 +117,8 @@ def test_a_curve_that_may_be_flat_gives_none_and_says_so():
 
 def test_too_few_test_prompts_or_sizes_give_none():
     few = [Point(size, np.array([1.0, 0.0])) for size in SIZES]
-    assert "2 test prompts" in cannot_tell(few, [1, 2], np.zeros((5, 4)))
-    assert "4 sizes" in cannot_tell(points_of((0.5, 0.6, 0.7, 0.8))[:3], range(400), np.zeros((5, 3)))
+    assert "2 test prompts" in no_forecast_reason(few, [1, 2], np.zeros((5, 4)))
+    assert "4 sizes" in no_forecast_reason(points_of((0.5, 0.6, 0.7, 0.8))[:3], range(400), np.zeros((5, 3)))
 
 
 def test_nothing_is_foretold_beyond_four_times_the_labels():

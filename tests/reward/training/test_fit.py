@@ -119,9 +119,9 @@ def test_every_likelihood_trains_and_moves_its_points(labeled, base_folder, tmp_
     rows = _rows(labeled).map(RowEncoder(base).encode)
     settings = RewardSettings(batch_size=8, max_steps=2, rank=2, likelihood=name)
     start = Start(str(base_folder), None, None)
-    before = build_trainer(tmp_path / "before", settings, base, start, rows).model
+    before = build_trainer(tmp_path / "before", settings, base, start, rows)
     points = before.likelihood.cut_points()
-    remove_adapter(base, before)
+    remove_adapter(base, before.model)
     after = fit(tmp_path / "after", settings, base, start, rows).cut_points
     assert len(points) == (1 if name == "rao-kupper" else 3)
     assert all(one != two for one, two in zip(points, after, strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reward.training.likelihood import BradleyTerry, CutPoints, likelihood
+from reward.training.likelihood import BradleyTerry, CutPoints, build_likelihood
 from reward.training.losses import between, bradley_terry, centring, limits, mean_of_groups
 
 DIFFERENCES = np.array([-30.0, -4.0, -0.3, 0.0, 0.7, 2.5, 30.0])
@@ -77,16 +77,16 @@ def chances(found, grades):
 
 
 def test_points_start_where_equal_scores_give_the_labels_their_shares():
-    assert chances(likelihood("graded", GRADES), [0, 1, -1, 2, -2, 3, -3]) == pytest.approx(
+    assert chances(build_likelihood("graded", GRADES), [0, 1, -1, 2, -2, 3, -3]) == pytest.approx(
         [0.2, 0.15, 0.15, 0.15, 0.15, 0.1, 0.1], abs=1e-6
     )
-    assert chances(likelihood("rao-kupper", GRADES), [0, 1, -3]) == pytest.approx([0.2, 0.4, 0.4], abs=1e-6)
-    without_ties = likelihood("graded", [grade for grade in GRADES if grade])
+    assert chances(build_likelihood("rao-kupper", GRADES), [0, 1, -3]) == pytest.approx([0.2, 0.4, 0.4], abs=1e-6)
+    without_ties = build_likelihood("graded", [grade for grade in GRADES if grade])
     assert chances(without_ties, [1, -2, 3]) == pytest.approx([3 / 16, 3 / 16, 2 / 16], abs=1e-6)
 
 
 def test_at_the_start_no_point_wants_to_move():
-    found = likelihood("graded", GRADES)
+    found = build_likelihood("graded", GRADES)
     found(torch.zeros(len(GRADES)), torch.tensor(GRADES)).mean().backward()
     assert found.raw.grad.abs().max().item() < 1e-5
 
@@ -99,7 +99,7 @@ def test_points_follow_the_labels_when_scores_are_spread():
     grade = torch.tensor(
         np.sign(latent) * ((np.abs(latent) > 0.8).astype(int) + (np.abs(latent) > 2.0)), dtype=torch.long
     )
-    found = likelihood("graded", grade.tolist())
+    found = build_likelihood("graded", grade.tolist())
     optimizer = torch.optim.Adam(found.parameters(), lr=0.01)
     for _ in range(150):
         optimizer.zero_grad()
@@ -112,7 +112,7 @@ def test_points_follow_the_labels_when_scores_are_spread():
     ("name", "grades"), [("rao-kupper", [1, -2, 3]), ("graded", [2, -2]), ("bradley-terry", GRADES), ("graded", [0, 0])]
 )
 def test_without_a_point_to_learn_it_is_bradley_terry(name, grades):
-    assert isinstance(likelihood(name, grades), BradleyTerry)
+    assert isinstance(build_likelihood(name, grades), BradleyTerry)
 
 
 def test_grades_that_do_not_occur_are_no_outcome():
