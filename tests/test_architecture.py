@@ -51,7 +51,7 @@ THIRD_PARTY = {
     },
     "reward": MODELS | {"numpy"},
     "rlhf": MODELS
-    | {"numpy", "httpx", "pydantic", "uvicorn", "matplotlib", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    | {"numpy", "httpx", "pydantic", "uvicorn", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}

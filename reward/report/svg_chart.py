@@ -24,21 +24,24 @@ Ticks = Sequence[tuple[float, str]]
 class Chart:
     """Marks on a plane whose x and y run over the given ranges; on a logarithmic x axis with `log`."""
 
-    def __init__(self, x: tuple[float, float], y: tuple[float, float], *, log: bool = False) -> None:
+    def __init__(
+        self, x: tuple[float, float], y: tuple[float, float], *, log: bool = False, width: int = WIDTH
+    ) -> None:
         self.warp: Callable[[float], float] = math.log if log else float
         self.x_range, self.y_range = (self.warp(x[0]), self.warp(x[1])), y
+        self.width = width
         self.marks: list[str] = []
 
     def axes(self, x_label: str, y_label: str, x_ticks: Ticks, y_ticks: Ticks) -> Chart:
         """Both axes with their labels (units included) and ticks; `x_ticks` may hold a second line after a newline."""
         bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
         for value, text in y_ticks:
-            self._rule(LEFT, self.v(value), WIDTH - RIGHT, self.v(value))
+            self._rule(LEFT, self.v(value), self.width - RIGHT, self.v(value))
             self._text(LEFT - 6, self.v(value) + 4, text, "end")
         for value, text in x_ticks:
             for number, line in enumerate(text.split("\n")):
                 self._text(self.u(value), bottom + 15 + 12 * number, line)
-        self._text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, x_label)
+        self._text((LEFT + self.width - RIGHT) / 2, HEIGHT - 5, x_label)
         self.marks.append(
             f"<text transform='translate(12 {middle:.0f}) rotate(-90)' text-anchor=middle>{escape(y_label)}</text>"
         )
@@ -47,7 +50,7 @@ class Chart:
     def u(self, x: float) -> float:
         """Return the picture's horizontal place of a value."""
         low, high = self.x_range
-        return LEFT + (self.warp(x) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return LEFT + (self.warp(x) - low) / (high - low) * (self.width - LEFT - RIGHT)
 
     def v(self, y: float) -> float:
         """Return the picture's vertical place of a value; what lies outside stands on the edge."""
@@ -66,12 +69,12 @@ class Chart:
     def level(self, y: float, part: str, text: str) -> Chart:
         """Return a horizontal line across the plot with a word on it."""
         self.line([(self._unwarped(end), y) for end in self.x_range], part)
-        self._text(WIDTH - RIGHT - 3, self.v(y) - 4, text, "end")
+        self._text(self.width - RIGHT - 3, self.v(y) - 4, text, "end")
         return self
 
     def band(self, low: float, high: float, text: str) -> Chart:
         """Return a shaded strip between two heights with a word on it."""
-        self._box(LEFT, self.v(high), WIDTH - LEFT - RIGHT, self.v(low) - self.v(high), 0.12)
+        self._box(LEFT, self.v(high), self.width - LEFT - RIGHT, self.v(low) - self.v(high), 0.12)
         self._text(LEFT + 5, self.v(high) + 12, text, "start")
         return self
 
@@ -109,9 +112,9 @@ class Chart:
     def svg(self, described: str) -> str:
         """Return the picture; `described` says in words what it shows."""
         style = "width:100%;height:auto;display:block;font-size:11.5px;fill:var(--soft)"
-        frame = f"<path d='M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}' fill=none stroke='var(--edge)' />"
+        frame = f"<path d='M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{self.width - RIGHT}' fill=none stroke='var(--edge)' />"
         body = "".join(self.marks)
-        return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{escape(described, quote=True)}' style='{style}'>{frame}{body}</svg>"
+        return f"<svg viewBox='0 0 {self.width} {HEIGHT}' role=img aria-label='{escape(described, quote=True)}' style='{style}'>{frame}{body}</svg>"
 
     def _unwarped(self, x: float) -> float:
         return math.exp(x) if self.warp is math.log else x

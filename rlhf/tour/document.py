@@ -22,12 +22,12 @@ class TourResult:
     comparison: dict
 
 
-def tour_document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[str, dict]) -> dict:
-    """Return the document of the contract; `found` holds the comparison report of each method.
+def tour_document(tour: Tour, labels: int, reward: dict, ppo: dict, comparisons: dict[str, dict]) -> dict:
+    """Return the document of the contract; `comparisons` holds the comparison report of each method.
 
     A tour without best of n has a `best_of_8` whose `win_rate` is None.
     """
-    mine = found["ppo"]
+    ppo_comparison = comparisons["ppo"]
     figures = (
         "win_rate",
         "win_rate_ci",
@@ -39,9 +39,9 @@ def tour_document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[
         "fit_start",
         "fit_end",
     )
-    best = next((key for key in mine if key.startswith("best_of_") and not key.endswith("_gold")), None)
-    baselines = {"by_gold": mine.get(f"{best}_gold"), "constant_answer": mine["constant_answer"]}
-    shown = {
+    best = next((key for key in ppo_comparison if key.startswith("best_of_") and not key.endswith("_gold")), None)
+    baselines = {"by_gold": ppo_comparison.get(f"{best}_gold"), "constant_answer": ppo_comparison["constant_answer"]}
+    document = {
         "seed": tour.seed,
         "starter": {"corpus": corpus.VERSION, "rubric": rubric.VERSION, "hash": starter.source_hash()},
         "labels": labels,
@@ -51,15 +51,15 @@ def tour_document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[
             for name in ("accuracy", "ci", "ceiling", "agreement", "length_baseline", "fit_accuracy", "skill")
         },
         "ppo": {
-            **{name: mine[name] for name in figures},
+            **{name: ppo_comparison[name] for name in figures},
             **{name: ppo.get(name) for name in ("kl_per_step", "reward_per_step", "gold_per_look", "checkpoint")},
-            "collapsed": mine["collapsed"],
+            "collapsed": ppo_comparison["collapsed"],
         },
-        "best_of_8": mine.get(best, {"win_rate": None}) | baselines,
+        "best_of_8": ppo_comparison.get(best, {"win_rate": None}) | baselines,
     }
-    if len(found) == 1:
-        return shown
-    beside = (
+    if len(comparisons) == 1:
+        return document
+    method_figures = (
         *figures,
         "kl_bound",
         "reward_start",
@@ -70,6 +70,9 @@ def tour_document(tour: Tour, labels: int, reward: dict, ppo: dict, found: dict[
         "distinct_2_end",
         "collapsed",
     )
-    return shown | {
-        "methods": {name: {key: report[key] for key in beside} | tour.stages[name] for name, report in found.items()}
+    return document | {
+        "methods": {
+            name: {key: report[key] for key in method_figures} | tour.stages[name]
+            for name, report in comparisons.items()
+        }
     }

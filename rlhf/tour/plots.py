@@ -1,136 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plots of a tour's report. Each is a PNG inside an HTML figure, so the page needs no other host."""
+"""The plots of a tour's report: SVG figures that follow the page's colours. Empty text without data."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable
-from html import escape
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-from matplotlib.axes import Axes  # noqa: E402 (the backend comes first: there may be no screen)
-from matplotlib.figure import Figure  # noqa: E402
+from reward.report.plots import OUTLINES, figure, legend
+from reward.report.svg_chart import WIDTH, Chart, round_ticks, share_ticks
 
-START, END, QUIET = "#7a869a", "#1f5fbf", "#c9ced6"
+WIDE = 2 * WIDTH
+"""Width of a plot with a name under each mark."""
+MOST_UPDATES_NAMED = 8
+SOLID_AND_HOLLOW = {"main": "●", "other": "□"}
 
 
 def ranked_methods(document: dict) -> list[tuple[str, dict]]:
     """Return the tour's ways to train, the highest win rate first; empty for a tour with one way."""
-    return sorted(document.get("methods", {}).items(), key=lambda way: -way[1]["win_rate"])
+    return sorted(document.get("methods", {}).items(), key=lambda method: -method[1]["win_rate"])
 
 
-def figure(draw: Callable[[Axes], None], caption: str) -> str:
-    """Draw a plot and return it as an HTML figure with its caption."""
-    canvas = Figure(figsize=(7.2, 3.0), layout="constrained")
-    axes = canvas.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    draw(axes)
-    picture = io.BytesIO()
-    canvas.savefig(picture, format="png", dpi=150)
-    source = base64.b64encode(picture.getvalue()).decode()
-    image = f"<img alt='{escape(caption)}' src='data:image/png;base64,{source}'>"
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def draw_win_rates(axes: Axes, document: dict) -> None:
-    """Draw win rates against the start with their 95 % intervals."""
+def listed_win_rates(document: dict) -> list[tuple[str, dict]]:
+    """Return what was compared with the start: a name over two lines, and its win rate with the interval."""
     best = document["best_of_8"]
-    others = [(name, way) for name, way in ranked_methods(document) if name not in ("ppo", "best-of-n")]
-    bars = [
+    other_methods = [item for item in ranked_methods(document) if item[0] not in ("ppo", "best-of-n")]
+    candidates = [
         ("PPO", document["ppo"]),
-        *others,
-        ("best of 8, reward model", best),
-        ("best of 8, gold", best.get("by_gold")),
-        ("one polite answer", best["constant_answer"]),
+        *other_methods,
+        ("best of 8 by\nreward model", best),
+        ("best of 8 by\nrubric", best.get("by_gold")),
+        ("one polite\nanswer", best["constant_answer"]),
     ]
-    known = [
-        (name, bar["win_rate"], bar["win_rate_ci"]) for name, bar in bars if bar and bar.get("win_rate") is not None
-    ]
-    for place, (_, rate, (low, high)) in enumerate(reversed(known)):
-        axes.errorbar(
-            100 * rate, place, xerr=[[100 * (rate - low)], [100 * (high - rate)]], fmt="o", color=END, capsize=4
-        )
-    axes.set_yticks(range(len(known)), [name for name, *_ in reversed(known)])
-    axes.axvline(50, color=QUIET, zorder=0)
-    axes.set(xlim=(0, 100), ylim=(-0.6, len(known) - 0.4), xlabel="win rate against the start (%)")
+    return [(name, result) for name, result in candidates if result and result.get("win_rate") is not None]
 
 
-def draw_frontier(axes: Axes, found: list[tuple[str, dict]]) -> None:
-    """Draw win rate over the square root of KL, the distance that Gao et al. (2023) use."""
-    for name, way in found:
-        if way["kl"] is None:
-            continue
-        rate, (low, high), x = way["win_rate"], way["win_rate_ci"], max(0.0, way["kl"]) ** 0.5
-        filled = "none" if way["kl_bound"] else END
-        axes.errorbar(
-            x,
-            100 * rate,
-            yerr=[[100 * (rate - low)], [100 * (high - rate)]],
-            fmt="o",
-            color=END,
-            markerfacecolor=filled,
-            capsize=4,
-        )
-        axes.annotate(name, (x, 100 * rate), xytext=(7, 5), textcoords="offset points")
-    axes.axhline(50, color=QUIET, zorder=0)
-    axes.margins(x=0.2)
-    axes.set(xlabel="square root of KL from the start (square roots of nats)", ylabel="win rate (%)")
-    axes.set_xlim(left=0)
-
-
-def draw_gold(axes: Axes, comparison: dict) -> None:
-    """Draw histograms of the gold of single answers, of the start and of the policy."""
-    draws = {name: np.ravel(comparison["gold_draws"][name]) for name in ("start", "end")}
-    edges = np.histogram_bin_edges(np.concatenate(list(draws.values())), bins=30)
-    for (name, gold), colour in zip(draws.items(), (START, END), strict=True):
-        axes.hist(
-            gold,
-            bins=edges,
-            histtype="step",
-            linewidth=2,
-            color=colour,
-            label={"start": "start", "end": "policy"}[name],
-        )
-    axes.set(xlabel="gold (rubric points)", ylabel="answers")
-    axes.legend(frameon=False)
-
-
-def draw_curve(axes: Axes, values: list[float] | None, label: str) -> None:
-    """Draw one value per update."""
-    axes.plot(range(len(values or [])), values or [], color=END, marker="o", markersize=3)
-    axes.set(xlabel="update", ylabel=label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-
-
-def draw_scores(axes: Axes, reward: dict) -> None:
-    """Draw histograms of the reward model's scores of preferred and of other answers."""
-    found = reward.get("histogram")
-    if not found:
-        axes.text(0.5, 0.5, "no comparison of a test prompt", ha="center", transform=axes.transAxes)
-        return
-    for name, colour in (("rejected", START), ("chosen", END)):
-        axes.stairs(
-            found[name],
-            found["edges"],
-            color=colour,
-            linewidth=2,
-            label={"rejected": "the other", "chosen": "preferred"}[name],
-        )
-    axes.set(xlabel="reward model's raw score (log-odds)", ylabel="answers")
-    axes.legend(frameon=False)
-
-
-def draw_calibration(axes: Axes, reward: dict) -> None:
-    """Draw observed against predicted shares of labels."""
-    bins = reward.get("calibration") or []
-    axes.plot([50, 100], [50, 100], color=QUIET)
-    axes.plot(
-        [100 * each["predicted"] for each in bins], [100 * each["observed"] for each in bins], color=END, marker="o"
+def draw_win_rates(document: dict) -> str:
+    """Draw win rates against the start with their 95 % intervals."""
+    results = listed_win_rates(document)
+    chart = Chart((-0.5, len(results) - 0.5), (0, 1), width=WIDE)
+    names = [(place, name) for place, (name, _) in enumerate(results)]
+    chart.axes("", "win rate against the start (%)", names, share_ticks(0, 1))
+    chart.level(0.5, "quiet", "no better than the start")
+    for place, (name, result) in enumerate(results):
+        rate, interval = result["win_rate"], result["win_rate_ci"]
+        chart.dot(place, rate, interval, "main", f"{name}: {100 * rate:.1f} %".replace("\n", " "))
+    return figure(
+        "Win rates against the start",
+        "On test prompts, by the rubric, with 95 % intervals over prompts.",
+        chart.svg("Win rates: " + "; ".join(f"{name} {100 * result['win_rate']:.0f} %" for name, result in results)),
     )
-    axes.set(
-        xlabel="predicted: the preferred side wins (%)", ylabel="labels with it (%)", xlim=(50, 100), ylim=(0, 100)
+
+
+def draw_frontier(methods: Sequence[tuple[str, dict]]) -> str:
+    """Draw win rate over the square root of KL, the distance that Gao et al. (2023) use."""
+    measured = [(name, method) for name, method in methods if method["kl"] is not None]
+    if not measured:
+        return ""
+    distances = [math.sqrt(max(0.0, method["kl"])) for _, method in measured]
+    right = 1.35 * max(*distances, 0.5)
+    low = min(0.5, *(method["win_rate_ci"][0] for _, method in measured))
+    low = math.floor(10 * low) / 10
+    chart = Chart((0, right), (low, 1), width=WIDE)
+    chart.axes("square root of KL from the start (√nats)", "win rate (%)", round_ticks(0, right), share_ticks(low, 1))
+    chart.level(0.5, "quiet", "no better than the start")
+    for distance, (name, method) in zip(distances, measured, strict=True):
+        part = "other" if method["kl_bound"] else "main"
+        hint = f"{name}: {100 * method['win_rate']:.1f} % at {method['kl']:.2f} nats"
+        chart.dot(distance, method["win_rate"], method["win_rate_ci"], part, hint)
+        chart.word(distance, method["win_rate"], name)
+    keys = [("main", "KL measured"), ("other", "KL at most")]
+    return figure(
+        "Win rate and distance from the start",
+        "Better methods lie higher and further left. Bars: 95 % intervals over prompts.",
+        legend(keys, SOLID_AND_HOLLOW) + chart.svg("Win rate over the square root of KL, per method"),
+    )
+
+
+def draw_rubric_scores(comparison: dict) -> str:
+    """Draw histograms of the rubric scores of single answers, of the start and of the policy."""
+    scores = {name: np.ravel(comparison["gold_draws"][name]) for name in ("start", "end")}
+    edges = np.histogram_bin_edges(np.concatenate(list(scores.values())), bins=30)
+    counts = {name: np.histogram(values, bins=edges)[0].tolist() for name, values in scores.items()}
+    low, high, most = float(edges[0]), float(edges[-1]), max(*counts["start"], *counts["end"])
+    chart = Chart((low, high), (0, most * 1.08))
+    chart.axes("rubric score (points)", "answers", round_ticks(low, high), round_ticks(0, most, 5))
+    chart.steps(edges.tolist(), counts["start"], "other").steps(edges.tolist(), counts["end"], "main")
+    return figure(
+        "Rubric scores of single answers",
+        "The further right the solid outline, the better the policy's answers.",
+        legend([("main", "policy"), ("other", "start")], OUTLINES) + chart.svg("Histogram of rubric scores"),
+    )
+
+
+def draw_curve(title: str, lead: str, y_label: str, values: Sequence[float] | None) -> str:
+    """Draw one value per update; updates count from 1."""
+    if not values:
+        return ""
+    low, high = min(0.0, *values), max(0.0, *values)
+    margin = 0.05 * (high - low) or 1.0
+    low, high = low - margin * (low < 0), high + margin
+    step = math.ceil(len(values) / MOST_UPDATES_NAMED)
+    chart = Chart((0.5, len(values) + 0.5), (low, high))
+    names = [(number, str(number)) for number in range(1, len(values) + 1, step)]
+    chart.axes("update", y_label, names, round_ticks(low, high, 5))
+    chart.line(list(enumerate(values, start=1)), "main")
+    for number, value in enumerate(values, start=1):
+        chart.dot(number, value, None, "main", f"update {number}: {value:.2f}")
+    return figure(title, lead, chart.svg(f"{title}, from {values[0]:.2f} to {values[-1]:.2f}"))
+
+
+def draw_reward(ppo: Mapping[str, Any]) -> str:
+    """Draw the mean reward of each update's answers."""
+    return draw_curve(
+        "Reward",
+        "Mean reward of each update's answers. Unit: standard deviations of the start's rewards.",
+        "reward (deviations)",
+        ppo["reward_per_step"],
+    )
+
+
+def draw_kl(ppo: Mapping[str, Any]) -> str:
+    """Draw the distance from the start at each update."""
+    return draw_curve(
+        "KL from the start", "Mean over each update's answers.", "KL (nats per answer)", ppo["kl_per_step"]
     )

@@ -1,32 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tour's report for people: lines for the terminal, and one page with plots that needs no other host."""
+"""A tour's report for people: lines for the terminal, and one page that needs no other file and no network."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
 
+from reward.report.plots import histogram, reliability
 from rlhf.tour.document import TourResult
-from rlhf.tour.plots import (
-    draw_calibration,
-    draw_curve,
-    draw_frontier,
-    draw_gold,
-    draw_scores,
-    draw_win_rates,
-    figure,
-    ranked_methods,
-)
+from rlhf.tour.plots import draw_frontier, draw_kl, draw_reward, draw_rubric_scores, draw_win_rates, ranked_methods
 
 PAGE = "report.html"
 STYLE = """
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --paper: #fff; --card: #fff; --line: #d9d9d3;
+  --edge: #8b8f94; --accent: #1f5fbf; --bad: #a3242b }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e4; --soft: #a3abb3; --paper: #16181b; --card: #1f2226;
+  --line: #3a3f45; --edge: #7a828b; --accent: #8ab4f8; --bad: #ff9a9a } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-body { color: #1d232b; background: #fff }
+body { color: var(--ink); background: var(--paper) }
 h1, h2 { line-height: 1.2; font-weight: 600 } h2 { margin-top: 2.5rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; vertical-align: top }
-tr { border-bottom: 1px solid #e3e6ea } td.number { font-variant-numeric: tabular-nums }
-figure { margin: 1.5rem 0 } img { max-width: 100% } figcaption { color: #55606e; font-size: .9rem }
+.scroll { overflow-x: auto } table { border-collapse: collapse; margin: 1rem 0 }
+th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; vertical-align: top; font-variant-numeric: tabular-nums }
+tr { border-bottom: 1px solid var(--line) } .soft { color: var(--soft) }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: .75rem }
+.plots + .plots { margin-top: .75rem } .wide { grid-template-columns: 1fr }
+figure { margin: 0; padding: .8rem .9rem .6rem; background: var(--card); border: 1px solid var(--line) }
+figure { border-radius: 8px; display: flex; flex-direction: column } figcaption { flex: 1 }
+figcaption b, figcaption span { display: block } figcaption span, .key { font-size: .85rem }
+.key { display: flex; flex-wrap: wrap; gap: 0 1.1rem; margin-top: .35rem } .key i { font-style: normal }
 """
 
 
@@ -37,49 +38,51 @@ def text(document: dict) -> str:
         f"{name} {spent['seconds']:.0f} s ({spent['peak_mb']:.0f} MB)" for name, spent in document["stages"].items()
     )
     lines = [
-        f"Round the ring with {document['labels']:,} simulated labels, seed {document['seed']}",
+        f"Tour with {document['labels']:,} simulated labels, seed {document['seed']}",
         "",
-        f"Reward model   orders {_share(reward['accuracy'], reward['ci'])} of unseen noisy labels as labelers did;"
-        f" gold itself {_share(reward['ceiling'])}, length alone {_share(reward['length_baseline'])}",
-        f"               skill {_share(reward['skill'])};"
-        f" pairs that differ in task fit alone: {_share(reward['fit_accuracy'])};"
-        f" labelers agree on {_share(reward['agreement']['rate'], reward['agreement']['ci'])}",
+        f"Reward model   orders {_share(reward['accuracy'], reward['ci'])} of unseen labels like the labelers",
+        f"               for comparison: the rubric {_share(reward['ceiling'])},"
+        f" always the longer answer {_share(reward['length_baseline'])}",
+        f"               skill {_share(reward['skill'])}; pairs that differ in task fit alone:"
+        f" {_share(reward['fit_accuracy'])}",
+        f"               two labelers agree on {_share(reward['agreement']['rate'], reward['agreement']['ci'])}",
         f"PPO            wins {_share(ppo['win_rate'], ppo['win_rate_ci'])} against its start by the rubric,"
         f" {_share(ppo['win_rate_noisy'])} by noisy labelers",
         f"               KL {_number(ppo['kl'])} nats per answer,"
-        f" gold {_number(ppo['gold_start'])} -> {_number(ppo['gold_end'])},"
+        f" rubric score {_number(ppo['gold_start'])} -> {_number(ppo['gold_end'])},"
         f" task fit {_number(ppo['fit_start'])} -> {_number(ppo['fit_end'])}"
         + ("   COLLAPSED" if ppo["collapsed"] else ""),
-        f"Beside it      {_best_of(best)}one polite answer for all {_share(best['constant_answer']['win_rate'])}",
+        f"Baselines      {_best_of(best)}one polite answer to every prompt wins"
+        f" {_share(best['constant_answer']['win_rate'])}",
     ]
-    return "\n".join([*lines, *_side_by_side(document), "", f"Stages         {stages}"])
+    return "\n".join([*lines, *_compared_methods(document), "", f"Stages         {stages}"])
 
 
-def _side_by_side(document: dict) -> list[str]:
-    found = ranked_methods(document)
+def _compared_methods(document: dict) -> list[str]:
+    methods = ranked_methods(document)
     lines = [
-        f"  {name:<12} wins {_share(way['win_rate'], way['win_rate_ci'])}, KL {_kl(way)},"
-        f" reward {_number(way['reward_end'])}, gold {_number(way['gold_end'])}, {way['seconds']:.0f} s"
-        + ("   COLLAPSED" if way["collapsed"] else "")
-        for name, way in found
+        f"  {name:<12} wins {_share(method['win_rate'], method['win_rate_ci'])}, KL {_kl(method)},"
+        f" reward {_number(method['reward_end'])}, rubric score {_number(method['gold_end'])},"
+        f" {method['seconds']:.0f} s" + ("   COLLAPSED" if method["collapsed"] else "")
+        for name, method in methods
     ]
-    return ["", "Side by side, against the start on the same test prompts", *lines] if found else []
+    return ["", "All methods, against the start on the same test prompts", *lines] if methods else []
 
 
-def _kl(way: dict) -> str:
-    return f"{'at most ' if way['kl_bound'] else ''}{_number(way['kl'])}"
+def _kl(method: dict) -> str:
+    return f"{'at most ' if method['kl_bound'] else ''}{_number(method['kl'])}"
 
 
 def _best_of(best: dict) -> str:
-    """Return the win rates of the best of 8 answers; empty for a tour without them (null or absent)."""
+    """Return the win rates of best of 8; empty for a tour without it (null or absent)."""
     if best.get("win_rate") is None:
         return ""
     by_gold = _share(_of(best.get("by_gold"), "win_rate"))
-    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by gold {by_gold}, "
+    return f"best of 8 by the reward model wins {_share(best['win_rate'])}, by the rubric {by_gold}; "
 
 
 def write_page(findings: TourResult) -> Path:
-    """Write HOME/report.html with its plots inside, and return its path."""
+    """Write HOME/report.html with its plots, and return its path."""
     path = findings.home / PAGE
     path.write_text(page(findings), encoding="utf-8")
     return path
@@ -88,40 +91,23 @@ def write_page(findings: TourResult) -> Path:
 def page(findings: TourResult) -> str:
     """Return the report as HTML that needs no other file and no network."""
     document = findings.document
+    ppo = document["ppo"]
     parts = [
-        f"<h1>Round the ring, seed {document['seed']}</h1>",
-        f"<p>{document['labels']:,} labels by simulated labelers: the rubric plus noise, never a person's opinion.</p>",
-        _table(["What", "Figure", "Meaning"], _figures(document)),
-        "<h2>Is the new policy better?</h2>",
-        figure(
-            lambda axes: draw_win_rates(axes, document),
-            "Win rate against the start on test prompts, with 95 % intervals over prompts.",
-        ),
-        figure(
-            lambda axes: draw_gold(axes, findings.comparison),
-            "Gold of single answers: how the whole distribution moved.",
-        ),
-        *_all_ways(document),
-        "<h2>How PPO got there</h2>",
-        figure(
-            lambda axes: draw_curve(axes, document["ppo"]["reward_per_step"], "reward (deviations)"),
-            "Mean reward of each update's answers by the reward model, in standard deviations of the start's answers.",
-        ),
-        figure(
-            lambda axes: draw_curve(axes, document["ppo"]["kl_per_step"], "KL (nats per answer)"),
-            "Distance from the start.",
-        ),
-        "<h2>What the reward model learned</h2>",
-        figure(
-            lambda axes: draw_scores(axes, findings.reward),
-            "Scores of preferred and of other answers in unseen comparisons.",
-        ),
-        figure(
-            lambda axes: draw_calibration(axes, findings.reward), "When it says 80 %, are 80 % of the labels with it?"
-        ),
-        "<h2>Unpicked answers</h2>",
+        f"<h1>Tour with {document['labels']:,} labels, seed {document['seed']}</h1>",
+        "<p>Simulated labelers gave the labels: the starter's rubric plus noise. No person judged these answers. "
+        "The rubric is the ground truth here, so the report can say how much the policy really improved.</p>",
+        _table(["Figure", "Value", "Meaning"], _figures(document)),
+        "<h2>Did the policy improve?</h2>",
+        _plots(draw_win_rates(document), wide=True),
+        _plots(draw_rubric_scores(findings.comparison)),
+        *_all_methods(document),
+        "<h2>PPO, update by update</h2>",
+        _plots(draw_reward(ppo), draw_kl(ppo)),
+        "<h2>The reward model on unseen comparisons</h2>",
+        _plots(histogram(findings.reward), reliability(findings.reward)),
+        "<h2>Answers to the first test prompts, not selected</h2>",
         _table(["Prompt", "Start", "Policy"], _examples(findings.comparison)),
-        "<h2>Stages</h2>",
+        "<h2>Time and memory</h2>",
         _table(
             ["Stage", "Seconds", "Peak memory"],
             [
@@ -135,45 +121,49 @@ def page(findings: TourResult) -> str:
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>"
 
 
-def _all_ways(document: dict) -> list[str]:
-    """Return a table and a plot of all ways to train; empty for a tour with one way."""
-    found = ranked_methods(document)
-    if not found:
+def _all_methods(document: dict) -> list[str]:
+    """Return a table and a plot of all ways to train; empty for a tour with one method."""
+    methods = ranked_methods(document)
+    if not methods:
         return []
     head = [
-        "Way",
+        "Method",
         "Win rate",
         "By noisy labelers",
         "KL (nats)",
         "Reward",
-        "Gold",
+        "Rubric score",
         "Task fit",
         "Tokens",
-        "Distinct 2-grams",
+        "Distinct bigrams",
         "Seconds",
         "Memory",
     ]
     rows = [
         [
             name,
-            _share(way["win_rate"], way["win_rate_ci"]),
-            _share(way["win_rate_noisy"]),
-            _kl(way),
-            *(_number(way[key]) for key in ("reward_end", "gold_end", "fit_end", "length_end", "distinct_2_end")),
-            f"{way['seconds']:.0f}",
-            f"{way['peak_mb']:,.0f} MB",
+            _share(method["win_rate"], method["win_rate_ci"]),
+            _share(method["win_rate_noisy"]),
+            _kl(method),
+            *(_number(method[key]) for key in ("reward_end", "gold_end", "fit_end", "length_end", "distinct_2_end")),
+            f"{method['seconds']:.0f}",
+            f"{method['peak_mb']:,.0f} MB",
         ]
-        for name, way in found
+        for name, method in methods
     ]
-    caption = (
-        "Win rate over the square root of KL, with 95 % intervals over prompts. "
-        "The KL of best of n is a bound; its mark is hollow."
-    )
     return [
-        "<h2>All ways to train, side by side</h2>",
+        "<h2>All methods, compared on the same prompts</h2>",
         _table(head, rows),
-        figure(lambda axes: draw_frontier(axes, found), caption),
+        _plots(draw_frontier(methods), wide=True),
     ]
+
+
+def _plots(*figures: str, wide: bool = False) -> str:
+    """Return figures side by side, or a line that says why there are none."""
+    drawn = "".join(figures)
+    if not drawn:
+        return "<p class=soft>No data: the test prompts have no comparison.</p>"
+    return f"<div class='plots{' wide' * wide}'>{drawn}</div>"
 
 
 def _figures(document: dict) -> list[list[str]]:
@@ -182,58 +172,58 @@ def _figures(document: dict) -> list[list[str]]:
         [
             "Win rate",
             _share(ppo["win_rate"], ppo["win_rate_ci"]),
-            "by the rubric without noise, answers at temperature 1, ties half",
+            "of the policy against its start, by the rubric without noise; answers at temperature 1; a tie counts half",
         ],
-        ["Win rate by noisy labelers", _share(ppo["win_rate_noisy"]), "what simulated labelers would say"],
-        ["KL", f"{_number(ppo['kl'])} nats", "per answer, from the start"],
+        ["Win rate by noisy labelers", _share(ppo["win_rate_noisy"]), "the same, by simulated labelers"],
+        ["KL", f"{_number(ppo['kl'])} nats", "mean distance of the policy from its start, per answer"],
         [
-            "Gold",
+            "Rubric score",
             f"{_number(ppo['gold_start'])} to {_number(ppo['gold_end'])}",
-            "mean score by the rubric, start to end",
+            "mean per answer, from the start to the policy",
         ],
         [
             "Task fit",
             f"{_number(ppo['fit_start'])} to {_number(ppo['fit_end'])}",
-            "the rubric's part for doing what was asked; it may not fall",
+            "the part of the score for doing what the prompt asks; if it falls, the policy only learned style",
         ],
         [
-            "Reward model",
+            "Reward model accuracy",
             _share(reward["accuracy"], reward["ci"]),
-            f"of unseen labels ordered as labelers did; gold itself {_share(reward['ceiling'])}",
+            f"unseen labels on which it agrees with the labeler; the rubric reaches {_share(reward['ceiling'])}",
         ],
         [
             "Agreement",
             _share(reward["agreement"]["rate"], reward["agreement"]["ci"]),
-            "of two labelers on the pairs that both judged",
+            "between two labelers, on the pairs that both judged",
         ],
-        ["Skill", _share(reward["skill"]), "(accuracy - 50 %) / (ceiling - 50 %)"],
+        ["Reward model skill", _share(reward["skill"]), "(accuracy − 50 %) / (accuracy of the rubric − 50 %)"],
         [
-            "Accuracy on fit alone",
+            "Accuracy on task fit alone",
             _share(reward["fit_accuracy"]),
-            "pairs that differ only in whether the answer fits its prompt",
+            "on pairs in which only one answer does what the prompt asks",
         ],
     ]
 
 
 def _examples(comparison: dict) -> list[list[str]]:
-    return [[escape(each[name]) for name in ("prompt", "start", "end")] for each in comparison["examples"]]
+    return [[escape(example[name]) for name in ("prompt", "start", "end")] for example in comparison["examples"]]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     top = "".join(f"<th>{name}</th>" for name in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class=scroll><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _of(found: dict | None, name: str) -> float | None:
-    return found[name] if found else None
+def _of(figures: dict | None, name: str) -> float | None:
+    return figures[name] if figures else None
 
 
 def _share(value: float | None, interval: list[float] | None = None) -> str:
     if value is None:
         return "unknown"
-    reach = f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
-    return f"{100 * value:.1f} %{reach}"
+    bounds = f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
+    return f"{100 * value:.1f} %{bounds}"
 
 
 def _number(value: float | None) -> str:

@@ -28,7 +28,7 @@ LABELERS = 5
 OVERLAP = 1.1
 """Labelers per pair: two for one pair in ten, so that agreement is measured."""
 SPARE = 1.03
-"""Pairs per needed pair: a few have equal texts and are not shown."""
+"""Sampled pairs per pair to label: a few have equal texts and are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ class StageFailed(Exception):
 
 
 def rubric_score(prompt: Prompt, completion: Completion) -> float:
-    """Return the rubric's gold, to which simulated labelers add noise."""
+    """Return the rubric score, to which simulated labelers add noise. Raises ValueError for a prompt without facts."""
+    if prompt.facts is None:
+        raise ValueError(f"prompt {prompt.id} has no facts, so the rubric cannot score its answers")
     return starter.gold(prompt.facts, completion.text, completion.ended)
 
 
@@ -76,9 +78,12 @@ def prepare_home(store: Store) -> None:
 
 
 def work_in_process(store: Store, run: Run) -> float:
-    """Do a queued run in its own process until it ends; return its peak memory in MB."""
+    """Execute a queued run in its own process until it ends; return its peak memory in MB."""
     supervisor = Supervisor(store.home)
-    supervisor.start(store.runs.claim())
+    claimed = store.runs.claim()
+    if claimed is None:
+        raise RuntimeError(f"{run.public} cannot start: another run of this home is running")
+    supervisor.start(claimed)
     child = supervisor.children[run.id]
     try:
         _, status, usage = os.wait4(child.pid, 0)
@@ -92,7 +97,7 @@ def work_in_process(store: Store, run: Run) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TourEnvironment:
-    """A tour's replaceable parts: how a home gets prompts and policies, the rubric, and how runs are done."""
+    """A tour's replaceable parts: what fills a new home, what scores answers, and what executes runs."""
 
     register: Callable[[Store], None] = prepare_home
     score: Callable[[Prompt, Completion], float] = rubric_score
@@ -106,49 +111,50 @@ class Tour:
     store: Store
     plan: TourPlan
     seed: int
-    world: TourEnvironment
+    environment: TourEnvironment
     say: Callable[[str], None]
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def run(self, name: str, kind: str, /, **settings: object) -> Run:
-        """Do one stage that is a run. Raises StageFailed if it does not end with success."""
+        """Execute one stage that is a run. Raises StageFailed if it does not end with success."""
         parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
-            spent["peak_mb"] = self.world.work(self.store, queued)
+            spent["peak_mb"] = self.environment.work(self.store, queued)
         run = self.store.runs.get(queued.id)
         if run.state != "done":
             raise StageFailed(run)
         return run
 
     def label(self) -> int:
-        """Do the stage of the simulated labelers; return the number of labels."""
+        """Let simulated labelers answer; return the number of labels."""
         with self._timed("label") as spent:
-            given = simulate(
+            label_count = simulate(
                 self.store,
                 labels=self.plan.labels,
                 labelers=LABELERS,
                 agreement=AGREEMENT,
                 seed=self.seed,
-                score=self.world.score,
+                score=self.environment.score,
                 overlap=OVERLAP,
             )
             spent["peak_mb"] = peak_mb()
-        return given
+        return label_count
 
     def sample(self, start: Policy) -> Run:
-        """Sample as many pairs as will be labeled, with more per prompt only if there are too few prompts."""
+        """Sample as many pairs as the tour labels: one per prompt, or more if there are too few prompts."""
         pairs = math.ceil(self.plan.labels / OVERLAP * SPARE)
         share, prompts = SampleSettings().test_share, self.store.prompts
-        each = math.ceil(max(pairs * (1 - share) / prompts.count("train"), pairs * share / prompts.count("test")))
-        wanted = {"from": start.public, "prompts": math.ceil(pairs / each), "per_prompt": 2 * each}
-        return self.run("sample", "sample", **wanted, **self.plan.sample)
+        per_prompt = math.ceil(max(pairs * (1 - share) / prompts.count("train"), pairs * share / prompts.count("test")))
+        settings = {"from": start.public, "prompts": math.ceil(pairs / per_prompt), "per_prompt": 2 * per_prompt}
+        return self.run("sample", "sample", **settings, **self.plan.sample)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[dict[str, float]]:
-        """Time a stage and print its begin and end; store what the block puts into the dictionary."""
+        """Time a stage, report its start and end, and store the figures that the block adds to the dictionary."""
         self.say(f"{name} ...")
-        began, spent = time.monotonic(), {}
+        began = time.monotonic()
+        spent: dict[str, float] = {}
         yield spent
         self.stages[name] = {"seconds": round(time.monotonic() - began, 1), **spent}
         self.say(f"{name}: {self.stages[name]['seconds']:.0f} s, {spent['peak_mb']:.0f} MB")

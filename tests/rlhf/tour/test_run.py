@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 import app
 from data import Store
@@ -23,7 +22,7 @@ from rlhf.kinds import KINDS
 from rlhf.settings import SampleSettings
 from rlhf.tour.command import render_tour
 from rlhf.tour.document import TourResult, tour_document
-from rlhf.tour.plots import draw_win_rates, ranked_methods
+from rlhf.tour.plots import listed_win_rates, ranked_methods
 from rlhf.tour.report import text, write_page
 from rlhf.tour.run import run_tour, unused_folder
 from rlhf.tour.stages import (
@@ -71,7 +70,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(base: Path) -> TourEnvironment:
+def environment(base: Path) -> TourEnvironment:
     def register(store: Store) -> None:
         store.policies.add(name="start", kind="base", base=str(base))
         store.prompts.add_many({"text": f"Name {n} cats.", "source": "test", "facts": TASK} for n in range(80))
@@ -80,8 +79,8 @@ def world(base: Path) -> TourEnvironment:
 
 
 @pytest.fixture(scope="module")
-def findings(world: TourEnvironment, tmp_path_factory: pytest.TempPathFactory) -> TourResult:
-    return run_tour(tmp_path_factory.mktemp("tour"), seed=3, plan=PLAN, world=world)
+def findings(environment: TourEnvironment, tmp_path_factory: pytest.TempPathFactory) -> TourResult:
+    return run_tour(tmp_path_factory.mktemp("tour"), seed=3, plan=PLAN, environment=environment)
 
 
 def test_the_document_has_the_shape_of_the_contract(findings: TourResult) -> None:
@@ -113,7 +112,9 @@ def test_the_document_has_the_shape_of_the_contract(findings: TourResult) -> Non
     } <= set(tour_document["ppo"])
     assert {"win_rate", "by_gold", "constant_answer"} <= set(tour_document["best_of_8"])
     assert len(tour_document["ppo"]["reward_per_step"]) == 2
-    assert tour_document["ppo"]["gold_per_look"] is None  # the starter's rubric does not know this world's prompts
+    assert (
+        tour_document["ppo"]["gold_per_look"] is None
+    )  # the starter's rubric does not know this environment's prompts
 
 
 def test_every_label_is_marked_simulated_and_some_measure_on_test_prompts(findings: TourResult) -> None:
@@ -152,7 +153,7 @@ def test_without_best_of_n_its_win_rate_is_null_and_the_reports_say_nothing_abou
     assert "best of 8" in text(findings.document)
     said = text(quick | {"stages": findings.document["stages"]})
     assert "best of" not in said
-    assert "one polite answer for all" in said
+    assert "one polite answer to every prompt" in said
     assert write_page(replace(findings, home=tmp_path, document=quick)).is_file()
 
 
@@ -169,9 +170,7 @@ def test_every_recorded_document_can_still_be_rendered(recorded: dict) -> None:
     assert f"seed {recorded['seed']}" in lines[0]
     drawn = recorded["best_of_8"].get("win_rate")
     assert any("best of 8" in line for line in lines) == (drawn is not None)
-    axes = Figure().subplots()
-    draw_win_rates(axes, recorded)
-    assert len(axes.get_yticks()) == 2 + 2 * (drawn is not None) + len(recorded.get("methods", {}))
+    assert len(listed_win_rates(recorded)) == 2 + 2 * (drawn is not None) + len(recorded.get("methods", {}))
 
 
 def test_the_terminal_report_names_the_figures(findings: TourResult) -> None:
@@ -203,8 +202,10 @@ def all_ways(tmp_path_factory: pytest.TempPathFactory) -> TourResult:
         "sft": {"max_steps": 1},
     }
     plan = replace(PLAN, labels=44, methods=methods)
-    world = TourEnvironment(register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here)
-    return run_tour(tmp_path_factory.mktemp("all"), plan=plan, world=world, all_methods=True)
+    environment = TourEnvironment(
+        register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here
+    )
+    return run_tour(tmp_path_factory.mktemp("all"), plan=plan, environment=environment, all_methods=True)
 
 
 def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_plainly(all_ways: TourResult) -> None:
@@ -222,8 +223,8 @@ def test_a_tour_of_all_ways_compares_them_on_the_same_prompts_and_shows_them_pla
     order = [re.search(rf"^  {name} ", said, re.MULTILINE).start() for name, _ in ranked_methods(all_ways.document)]
     assert order == sorted(order)
     page = write_page(all_ways).read_text(encoding="utf-8")
-    assert page.count("<img ") == 7
-    assert "All ways to train, side by side" in page
+    assert page.count("<svg ") == 7
+    assert "All methods, compared on the same prompts" in page
     assert "rejection" in page
 
 
@@ -237,9 +238,9 @@ def html(findings: TourResult) -> str:
 
 
 def test_the_page_shows_its_plots_and_asks_no_other_host(html: str) -> None:
-    assert html.count("<img ") == 6
-    assert set(re.findall(r"""(?:src|href)=['"](\w+:)""", html)) == {"data:"}
-    assert "http" not in re.sub(r"base64,[^']*", "", html)
+    assert html.count("<svg ") == 6
+    assert not re.findall(r"(?:src|href|url)[=(]", html)
+    assert "http" not in html
 
 
 def test_what_a_model_wrote_is_text_on_the_page_and_never_markup(html: str) -> None:
@@ -255,19 +256,19 @@ def test_a_home_in_use_is_left_alone(tmp_path: Path) -> None:
     assert unused_folder(tmp_path) == tmp_path / "tours" / "2"
 
 
-def test_a_stage_that_fails_ends_the_tour(store: Store, world: TourEnvironment) -> None:
+def test_a_stage_that_fails_ends_the_tour(store: Store, environment: TourEnvironment) -> None:
     def fail(store: Store, queued) -> float:
         store.runs.claim()
         store.runs.finish(queued.id, "failed", error="no memory")
         return 0.0
 
-    tour = Tour(store, PLAN, 0, TourEnvironment(world.register, world.score, fail), lambda line: None)
+    tour = Tour(store, PLAN, 0, TourEnvironment(environment.register, environment.score, fail), lambda line: None)
     with pytest.raises(StageFailed, match="no memory"):
         tour.run("sample", "sample")
 
 
-def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, world: TourEnvironment) -> None:
-    world.register(store)
+def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, environment: TourEnvironment) -> None:
+    environment.register(store)
     settings = as_dict(SampleSettings(prompts=2, max_new_tokens=4))
     queued = store.runs.enqueue("sample", settings, "test")
     assert work_in_process(store, queued) > 50
