@@ -50,8 +50,7 @@ THIRD_PARTY = {
         "nh3",
     },
     "reward": MODELS | {"numpy"},
-    "rlhf": MODELS
-    | {"numpy", "httpx", "pydantic", "uvicorn", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    "rlhf": MODELS | {"numpy", "httpx", "pydantic", "uvicorn", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
