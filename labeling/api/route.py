@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The route class of the HTTP API: limits of bodies, who may call, and one shape for every error."""
+"""The route class of the HTTP API: it limits bodies, checks the role, and gives every error one shape."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Message
 
-from data.errors import BadInput, Refused
+from data.errors import BadInput
 from data.records import Account
 from labeling.http.bodies import not_json, read_json_bytes
 from labeling.http.models import to_bad_input
-from labeling.http.requests import get_account
+from labeling.http.requests import get_account, require_account
 from labeling.http.responses import error_response, http_error_response
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -60,12 +60,9 @@ async def _with_json_body(request: Request) -> Request:
     return Request({**request.scope, "headers": headers}, receive)
 
 
-async def require_account(request: Request) -> Account:
-    """Return the account that the gate let in. Raises HTTPException 401 without one."""
-    account = get_account(request)
-    if account is None:
-        raise HTTPException(401, "sign in first")
-    return account
+async def require_caller(request: Request) -> Account:
+    """Return the account that the gate admitted, on the event loop. Raises HTTPException 401 without one."""
+    return require_account(request)
 
 
 async def require_researcher(request: Request) -> Account:
@@ -76,7 +73,7 @@ async def require_researcher(request: Request) -> Account:
     return account
 
 
-Caller = Annotated[Account, Depends(require_account)]
+Caller = Annotated[Account, Depends(require_caller)]
 Researcher = Annotated[Account, Depends(require_researcher)]
 
 
@@ -84,11 +81,8 @@ def researcher_only(work: Work) -> Callable[[Request], Awaitable[Response]]:
     """Return a plain Starlette endpoint that runs `work` for researchers and answers errors as JSON."""
 
     async def answer(request: Request) -> Response:
-        account = get_account(request)
-        if account is None or account.role != "researcher":
-            return JSONResponse(Refused("only researchers may do this", "Use a researcher's token.").as_json(), 403)
         try:
-            return await work(request, account)
+            return await work(request, await require_researcher(request))
         except HTTPException as problem:
             return http_error_response(problem)
         except BadInput as problem:

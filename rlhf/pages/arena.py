@@ -16,17 +16,7 @@ from labeling.accounts.current import current_account
 from reward.report.view import message_html
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
-from rlhf.pages.components import (
-    QUIET,
-    SEND_PLACE,
-    Looks,
-    Updates,
-    heading,
-    hidden,
-    html,
-    is_shown,
-    unchanged,
-)
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import columns
 from rlhf.pages.texts import text
 from rlhf.runs.launch import launch

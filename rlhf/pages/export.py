@@ -18,25 +18,15 @@ from starlette.routing import Route
 
 from data.errors import BadInput
 from data.formats.writing import make_write_error
+from data.records import Account
 from data.store import Store
 from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_dataset, export_rows
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from labeling.http.requests import get_account
+from labeling.api.route import researcher_only
 from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
-from rlhf.pages.components import (
-    QUIET,
-    SEND_PLACE,
-    Looks,
-    Updates,
-    choices,
-    heading,
-    hidden,
-    html,
-    is_shown,
-    unchanged,
-)
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, choices, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import empty, esc
 from rlhf.pages.texts import text
 
@@ -159,16 +149,14 @@ def download(store: Store) -> Route:
     """Return the route GET /train/exports/NAME: a file of the home's exports folder, for researchers."""
     folder = store.home / "exports"
 
-    async def send(request: Request) -> FileResponse:
-        caller, name = get_account(request), request.path_params["name"]
-        if caller is None or caller.role != "researcher":
-            raise HTTPException(403)
+    async def send(request: Request, _account: Account) -> FileResponse:
+        name = request.path_params["name"]
         file = folder / name
         if name.startswith(".") or file.parent != folder or not file.is_file():
-            raise HTTPException(404)
+            raise HTTPException(404, "there is no such file")
         return FileResponse(file, filename=name, media_type="application/octet-stream")
 
-    return Route(f"/train/{ADDRESS}{{name}}", send)
+    return Route(f"/train/{ADDRESS}{{name}}", researcher_only(send))
 
 
 def _zipped(store: Store, out: Path, request: ExportRequest, by: str) -> dict:

@@ -16,17 +16,7 @@ from labeling.accounts import management
 from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
 from reward.report.view import message_html
-from rlhf.pages.components import (
-    QUIET,
-    SEND_PLACE,
-    Looks,
-    Updates,
-    heading,
-    hidden,
-    html,
-    is_shown,
-    unchanged,
-)
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import empty, esc
 from rlhf.pages.texts import text
 

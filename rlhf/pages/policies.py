@@ -11,17 +11,7 @@ from data.store import Store
 from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from reward.report.view import message_html
-from rlhf.pages.components import (
-    QUIET,
-    SEND_PLACE,
-    Looks,
-    Updates,
-    heading,
-    hidden,
-    html,
-    is_shown,
-    unchanged,
-)
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import columns
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
 from rlhf.pages.texts import text

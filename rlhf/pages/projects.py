@@ -14,17 +14,7 @@ from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from reward.report.view import message_html
-from rlhf.pages.components import (
-    QUIET,
-    SEND_PLACE,
-    Looks,
-    Updates,
-    heading,
-    hidden,
-    html,
-    is_shown,
-    unchanged,
-)
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import columns
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version

@@ -17,17 +17,7 @@ from labeling.accounts.current import current_account
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import (
-    QUIET,
-    SEND_PLACE,
-    Looks,
-    Updates,
-    heading,
-    hidden,
-    html,
-    is_shown,
-    unchanged,
-)
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import columns, empty
 from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms

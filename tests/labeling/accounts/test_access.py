@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ WHO = ("anonymous", "labeler", "researcher")
 
 
 def table(heading: str) -> dict[str, dict[str, str]]:
-    """The rows of the table whose first column is `heading`, by their first cell."""
+    """Return the rows of the table whose first column is `heading`, by their first cell."""
     lines = iter(DOCUMENT.splitlines())
     columns = next(cells(line) for line in lines if line.startswith(f"| {heading} |"))
     next(lines)
@@ -62,8 +63,8 @@ def client(site) -> TestClient:
     return TestClient(site, follow_redirects=False)
 
 
-def shown(store: Store, who: str) -> dict[str, str]:
-    """The headers by which this kind of person is known: a new session, and a token for the API."""
+def credentials(store: Store, who: str) -> dict[str, str]:
+    """Return the headers of this kind of caller: a new session, and a token for the API."""
     if who == "anonymous":
         return {}
     id = store.accounts.by_name({"labeler": "lab", "researcher": "rae"}[who]).id
@@ -74,33 +75,33 @@ def shown(store: Store, who: str) -> dict[str, str]:
 
 
 def registered(site: ProxyHeaders) -> list[tuple[str, str]]:
-    """(method, path) of all that the gate answers itself and of all routes behind it."""
+    """Return (method, path) of every route: those of the gate, and those behind it."""
     behind = [(method, path) for route in site.app.app.routes for method, path in flat(route, "")]
     return sorted({*site.app.own_routes, *behind})
 
 
 def flat(route: BaseRoute, prefix: str) -> Iterator[tuple[str, str]]:
-    """A route, or those below it."""
+    """Yield (method, path) of a route, or of the routes below it."""
     inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
     if inner:
         below = prefix + (
             route.path if isinstance(route, Mount) else getattr(getattr(route, "include_context", None), "prefix", "")
         )
-        for each in inner:
-            yield from flat(each, below)
+        for route_below in inner:
+            yield from flat(route_below, below)
     else:
         for method in sorted((getattr(route, "methods", None) or {"GET"}) - {"HEAD"}):
             yield method, prefix + route.path
 
 
 def row_of(path: str, rows: dict) -> str | None:
-    """The row that fits: the path itself, else the longest with a star at its end."""
+    """Return the row of a path: the path itself, else the longest matching one with a star at its end."""
     fitting = [row for row in rows if row == path or (row.endswith("*") and path.startswith(row[:-1]))]
     return max(fitting, key=len, default=None)
 
 
-def told(status: int, location: str) -> str:
-    """What an answer says of access, in the words of the table."""
+def access_word(status: int, location: str) -> str:
+    """Return the word of the table for a response: sign in, no, not there or yes."""
     if status == 401 or (status == 303 and location.startswith("/login?next=")):
         return "sign in"
     return {403: "no", 404: "not there"}.get(status, "yes")
@@ -114,29 +115,29 @@ def test_the_app_registers_the_framework_routes_too(site):
 
 def test_every_route_has_its_row_and_every_row_its_route(site):
     rows = table("route")
-    found = {path: row_of(path, rows) for _, path in registered(site)}
-    assert [path for path, row in found.items() if row is None] == []
-    assert set(rows) - set(found.values()) == {"/label/gradio_api/run/*", "/train/gradio_api/run/*"} - set(
-        found.values()
+    row_by_path = {path: row_of(path, rows) for _, path in registered(site)}
+    assert [path for path, row in row_by_path.items() if row is None] == []
+    assert set(rows) - set(row_by_path.values()) == {"/label/gradio_api/run/*", "/train/gradio_api/run/*"} - set(
+        row_by_path.values()
     )
 
 
 @pytest.mark.parametrize("who", WHO)
 def test_every_route_answers_as_its_row_says(store, site, client, who):
-    rows, wrong, known = table("route"), [], shown(store, who)
+    rows, wrong, sent = table("route"), [], credentials(store, who)
     for method, path in registered(site):
         expected = rows[row_of(path, rows)][who]
         asked = re.sub(r"{[^}]*}", "predict" if "/run/" in path else "x", path)
-        answer = client.request(method, asked, headers=known | ({"accept": "text/html"} if method == "GET" else {}))
-        known = shown(store, who) if path == "/logout" else known
-        got = told(answer.status_code, answer.headers.get("location", ""))
+        answer = client.request(method, asked, headers=sent | ({"accept": "text/html"} if method == "GET" else {}))
+        sent = credentials(store, who) if path == "/logout" else sent
+        got = access_word(answer.status_code, answer.headers.get("location", ""))
         if got != expected and not (expected == "yes" and got == "not there" and "{" in path):
             wrong.append((method, asked, expected, answer.status_code))
     assert wrong == []
 
 
 def handlers(site: ProxyHeaders) -> list[tuple[str, str, object]]:
-    """(page, name, function) of every handler of every mounted page that runs on the server."""
+    """Return (page, name, function) of every handler of every mounted page that runs on the server."""
     mounts = [route for route in site.app.app.routes if isinstance(route, Mount) and hasattr(route.app, "get_blocks")]
     return [(mount.path, fn.name, fn.fn) for mount in mounts for fn in mount.app.get_blocks().fns.values() if fn.fn]
 
@@ -151,8 +152,8 @@ def test_every_page_has_its_row_of_handlers(site):
 def test_every_handler_refuses_whom_its_row_refuses(store, site, who, name):
     rows = table("handlers of")
     account = store.accounts.by_name(name) if name else None
-    asked = SimpleNamespace(request=SimpleNamespace(state=SimpleNamespace(user=account)))
-    request = LocalContext.request.set(asked)
+    gradio_request = SimpleNamespace(request=SimpleNamespace(state=SimpleNamespace(user=account)))
+    request = LocalContext.request.set(gradio_request)
     try:
         for page, _, handler in handlers(site):
             if rows[page][who] == "no":
@@ -160,6 +161,27 @@ def test_every_handler_refuses_whom_its_row_refuses(store, site, who, name):
                     handler()
     finally:
         LocalContext.request.reset(request)
+
+
+ROLE_CHECKS = {
+    "labeling/accounts/gate.py": "the gate, for every request",
+    "labeling/api/route.py": "the wrapper of API routes and uploads",
+    "rlhf/pages/site.py": "the wrapper of page handlers",
+}
+OTHER_USES = {"labeling/accounts/management.py", "labeling/page/controls.py"}
+"""Rules about the account that changes, and a link in the header; neither admits a request."""
+
+
+def test_a_role_is_checked_by_the_gate_and_by_one_wrapper():
+    compared = {
+        str(path.relative_to(ROOT))
+        for layer in ("labeling", "reward", "rlhf")
+        for path in (ROOT / layer).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(part, ast.Attribute) and part.attr == "role" for part in (node.left, *node.comparators))
+    }
+    assert compared == set(ROLE_CHECKS) | OTHER_USES
 
 
 def test_no_page_links_to_an_address_that_a_root_path_would_break():
