@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     register_projects(subparsers, common)
     register_labels(subparsers, common)
     command = subparsers.add_parser(
-        "simulate", parents=[common], help="record answers of simulated labelers, marked as simulated"
+        "simulate", parents=[common], help="Record answers of simulated labelers, marked as simulated."
     )
     command.add_argument("--labels", type=int, required=True, metavar="N", help="number of answers")
     command.add_argument(

@@ -78,16 +78,16 @@ def simulate(
             Session(store, simulated_account(store, number), overlap=overlap, rng=rng)
             for number in range(1, labelers + 1)
         ]
-    given = 0
-    while sessions and given < labels:
+    answers = 0
+    while sessions and answers < labels:
         # One commit for many answers: nobody waits for a simulated receipt, and people can write between the commits.
         with store.transaction():
             for _ in range(ROUNDS):
-                turn = sessions[: labels - given]
+                turn = sessions[: labels - answers]
                 idle = [session for session in turn if not answer_next(session, gold, beta, rng)]
-                given += len(turn) - len(idle)
+                answers += len(turn) - len(idle)
                 sessions = [session for session in sessions if session not in idle]
-    return given
+    return answers
 
 
 def check_counts(labels: int, labelers: int) -> None:

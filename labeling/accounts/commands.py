@@ -35,7 +35,7 @@ def register_account(
 ) -> None:
     """Add `account` with its subcommands."""
     verbs = subparsers.add_parser(
-        "account", help="manage accounts, invitations, tokens and personal data"
+        "account", help="Manage accounts, invitations, tokens and personal data."
     ).add_subparsers(required=True, metavar="VERB")
 
     def add(name: str, text: str, run: Command, render: Render | str, *arguments: str) -> argparse.ArgumentParser:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The account that acts in the current context. Handlers ask for it here; whoever authorises a request sets it."""
+"""The current account: the code that authorises a request sets it, and handlers read it."""
 
 from __future__ import annotations
 

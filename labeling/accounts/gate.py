@@ -37,11 +37,11 @@ ROLES = {
     "/api/v1/export": RESEARCHER,
     "/api/v1": EVERYBODY,
 }
-"""Who may enter below a prefix; the first that fits counts."""
+"""The roles that may enter below a prefix; the first prefix that matches decides."""
 PAGES = ("/label", "/train")
 CALLS = ("run/predict",)
 """The framework's calls that every page makes. The gate's argument `used` opens more."""
-SHUT = ("login", "logout", "monitoring", "openapi.json", "robots.txt", "pwa_icon", "svelte")
+CLOSED = ("login", "logout", "monitoring", "openapi.json", "robots.txt", "pwa_icon", "svelte")
 """The framework's other routes that no page needs."""
 HEADERS = {
     "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -76,7 +76,7 @@ class Gate:
         self.presence = presence or Presence()
         self.own_routes: dict[tuple[str, str], Handler] = {
             ("GET", "/healthz"): self.health,
-            ("GET", "/favicon.ico"): self.no_icon,
+            ("GET", "/favicon.ico"): self.icon,
             **SignInRoutes(store, rate_limit or RateLimit(), oidc).routes(),
         }
 
@@ -87,10 +87,10 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            answer = await self.decide_or_explain(Request(scope, receive))
+            answer = await self.decide_or_report(Request(scope, receive))
             await (answer or self.app)(scope, receive, _with_headers(send))
 
-    async def decide_or_explain(self, request: Request) -> Response | None:
+    async def decide_or_report(self, request: Request) -> Response | None:
         """Run `decide`. If the store is busy or cannot be written, the answer says why and what to do."""
         try:
             return await self.decide(request)
@@ -103,9 +103,9 @@ class Gate:
         """Return the gate's own answer, or None if the request may pass."""
         if is_cross_site(request.method, request.headers):
             return notice_response(request, 403, "foreign")
-        own = self.own_routes.get(("GET" if request.method == "HEAD" else request.method, path_below_root(request)))
-        if own:
-            return await own(request)
+        handler = self.own_routes.get(("GET" if request.method == "HEAD" else request.method, path_below_root(request)))
+        if handler:
+            return await handler(request)
         return self.admit(request)
 
     def admit(self, request: Request) -> Response | None:
@@ -117,13 +117,13 @@ class Gate:
         account = self.bearer(request) if prefix.startswith("/api") else self.session(request)
         request.scope.setdefault("state", {})["user"] = account
         if account is None:
-            return self.turn_away(request, prefix)
-        if account.role not in ROLES[prefix] or self.is_shut(prefix, path):
+            return self.ask_to_sign_in(request, prefix)
+        if account.role not in ROLES[prefix] or self.is_closed(prefix, path):
             return notice_response(request, 403, "forbidden")
         self.presence.record(account.id)
         return None
 
-    def is_shut(self, prefix: str, path: str) -> bool:
+    def is_closed(self, prefix: str, path: str) -> bool:
         """Return True for a route of the framework that this page does not use."""
         route = path.removeprefix(prefix).strip("/")
         if route.startswith("gradio_api"):
@@ -132,9 +132,9 @@ class Gate:
                 call == open_call or (open_call.endswith(("/", "=")) and call.startswith(open_call))
                 for open_call in (*CALLS, *self.used.get(prefix, ()))
             )
-        return prefix in PAGES and route.partition("/")[0] in SHUT
+        return prefix in PAGES and route.partition("/")[0] in CLOSED
 
-    def turn_away(self, request: Request, prefix: str) -> Response:
+    def ask_to_sign_in(self, request: Request, prefix: str) -> Response:
         """Send a page request to the sign-in, and back afterwards. Everything else gets 401."""
         if (
             not prefix.startswith("/api")
@@ -147,23 +147,23 @@ class Gate:
 
     def session(self, request: Request) -> Account | None:
         """Return the open account of the session cookie."""
-        return self.holder(request.cookies.get(COOKIE), "session")
+        return self.find_holder(request.cookies.get(COOKIE), "session")
 
     def bearer(self, request: Request) -> Account | None:
         """Return the open account of the API token in the Authorization header."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return self.holder(token.strip(), "api") if scheme.lower() == "bearer" else None
+        return self.find_holder(token.strip(), "api") if scheme.lower() == "bearer" else None
 
-    def holder(self, token: str | None, kind: str) -> Account | None:
+    def find_holder(self, token: str | None, kind: str) -> Account | None:
         """Return the open account that holds a token of this kind."""
         return self.store.tokens.find(token, kind) if token else None
 
     async def health(self, request: Request) -> Response:
-        """Answer everybody that the server runs, with its version."""
+        """Return the state and the version of the server, to everybody."""
         return JSONResponse({"status": "ok", "version": __version__})
 
-    async def no_icon(self, request: Request) -> Response:
-        """Answer a browser that asks for an icon."""
+    async def icon(self, request: Request) -> Response:
+        """Return no content: the app has no icon file."""
         return Response(status_code=204)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Management of people: invitations, passwords, tokens, closing, personal data. Every act is in the audit list."""
+"""Management of people: invitations, passwords, tokens, closing, personal data. The audit log records every action."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def reopen_account(store: Store, name: str, *, by: Account | None = None) -> Acc
     with store.transaction():
         opened = store.accounts.enable(name)
         if opened.name == f"erased-{opened.id}":
-            raise Refused(f"{opened.name!r} was erased", "Invite the person anew.", field="name")
+            raise Refused(f"{opened.name!r} was erased", "Invite the person again.", field="name")
         store.audit.add(audit_name(by), "open account", account=opened.id)
         return opened
 
@@ -134,7 +134,7 @@ def erase_personal_data(store: Store, account: Account, *, by: Account | None = 
 
 
 def check_projects_allow(store: Store, account: Account, wanted: str) -> None:
-    """Raise Refused with the project's name if a project of this labeler forbids what is `wanted`."""
+    """Raise Refused with the project's name if a project of this labeler forbids the action `wanted`."""
     project = store.personal_data.project_forbidding(account.id, wanted)
     if project is not None:
         raise Refusal(f"yours_no_{wanted}", project=project)
@@ -149,5 +149,5 @@ def find_open_account(store: Store, name: str) -> Account:
 
 
 def audit_name(by: Account | None) -> str:
-    """Return the actor's name for the audit list: a number, so that an erasure leaves the list alone."""
+    """Return the actor's name for the audit log: the account's number, which an erasure does not change."""
     return f"account {by.id}" if by else "command line"

@@ -50,15 +50,18 @@ def read_provider(path: Path) -> Provider:
         raise BadInput(f"the file cannot be read: {problem.strerror}", "Check the path.", file=str(path)) from None
     except ValueError:
         raise BadInput("this is not JSON", "Write one object; docs/serving.md shows it.", file=str(path)) from None
-    known = {field.name: field for field in fields(Provider)}
+    known_fields = {field.name: field for field in fields(Provider)}
     if not isinstance(given, dict):
         raise BadInput("this is not one JSON object", "docs/serving.md shows it.", file=str(path))
     for name, value in given.items():
-        if name not in known or not isinstance(value, bool if name == "new_accounts" else str):
+        if name not in known_fields or not isinstance(value, bool if name == "new_accounts" else str):
             raise BadInput(
-                f"there is no field {name!r} like {value!r}", f"Use {', '.join(known)}.", file=str(path), field=name
+                f"the field {name!r} with the value {value!r} is not valid",
+                f"Use {', '.join(known_fields)}.",
+                file=str(path),
+                field=name,
             )
-    missing = [name for name, field in known.items() if field.default is MISSING and not given.get(name)]
+    missing = [name for name, field in known_fields.items() if field.default is MISSING and not given.get(name)]
     if missing:
         raise BadInput(
             f"the field {missing[0]!r} is missing", "docs/serving.md shows the file.", file=str(path), field=missing[0]
@@ -86,7 +89,7 @@ class PendingSignIn:
 
 
 class OidcClient:
-    """A client of one provider. Pending sign-ins are in memory: after a restart people press the button again."""
+    """A client of one provider. Pending sign-ins are in memory; after a restart people sign in again."""
 
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.monotonic) -> None:
         self.provider = provider
@@ -101,7 +104,7 @@ class OidcClient:
 
         endpoints = await self.discover()
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
-        self._remember(
+        self._store_pending(
             state,
             PendingSignIn(nonce, verifier, redirect_uri, after, invitation, self.clock() + PENDING_SECONDS),
         )
@@ -171,7 +174,7 @@ class OidcClient:
     async def discover(self) -> dict[str, str]:
         """Return the provider's endpoints, fetched once. Raises Refused."""
         if not self.endpoints:
-            address = self.provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
+            address = self.provider.issuer.rstrip("/") + "/.well-known_fields/openid-configuration"
             try:
                 async with _http_client() as client:
                     document = (await client.get(address)).json()
@@ -183,7 +186,7 @@ class OidcClient:
                 raise Refusal("oidc_silent", name=self.provider.name, kind=type(problem).__name__) from problem
         return self.endpoints
 
-    def _remember(self, state: str, pending: PendingSignIn) -> None:
+    def _store_pending(self, state: str, pending: PendingSignIn) -> None:
         self.pending = {key: other for key, other in self.pending.items() if other.until > self.clock()}
         while len(self.pending) >= MOST_PENDING:
             del self.pending[next(iter(self.pending))]

@@ -10,7 +10,7 @@ ONLINE_SECONDS = 120.0
 
 
 class Presence:
-    """The last request of each account that the gate let in."""
+    """The time of the last admitted request of each account."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rate limit: failed attempts per key, so that nobody can try thousands of passwords."""
+"""Rate limit: it counts failed attempts per key, so nobody can try thousands of passwords."""
 
 from __future__ import annotations
 

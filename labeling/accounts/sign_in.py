@@ -47,25 +47,29 @@ class SignInRoutes:
 
     def routes(self) -> Mapping[tuple[str, str], Handler]:
         """Return the handler of every method and path."""
-        provider = {("GET", "/oidc"): self.go_to_provider, ("GET", "/oidc/back"): self.come_back} if self.oidc else {}
+        provider = (
+            {("GET", "/oidc"): self.start_at_provider, ("GET", "/oidc/back"): self.finish_at_provider}
+            if self.oidc
+            else {}
+        )
         return provider | {
-            ("GET", "/"): self.home,
-            ("GET", "/login"): self.ask_sign_in,
+            ("GET", "/"): self.redirect_home,
+            ("GET", "/login"): self.show_sign_in,
             ("POST", "/login"): self.sign_in,
             ("POST", "/logout"): self.sign_out,
-            ("GET", "/first"): self.ask_first,
-            ("POST", "/first"): self.first,
-            ("GET", "/invite"): self.ask_invited,
-            ("POST", "/invite"): self.invited,
+            ("GET", "/first"): self.show_first_link,
+            ("POST", "/first"): self.use_first_link,
+            ("GET", "/invite"): self.show_invitation,
+            ("POST", "/invite"): self.use_invitation,
         }
 
-    async def home(self, request: Request) -> Response:
+    async def redirect_home(self, request: Request) -> Response:
         """Redirect to the page of the caller's role."""
         token = request.cookies.get(COOKIE)
         account = self.store.tokens.find(token, "session") if token else None
         return RedirectResponse(root_path(request) + (HOME[account.role] if account else "/login"), 303)
 
-    async def ask_sign_in(self, request: Request) -> Response:
+    async def show_sign_in(self, request: Request) -> Response:
         """Show the sign-in form."""
         after = request.query_params.get("next", "")
         return HTMLResponse(
@@ -106,14 +110,14 @@ class SignInRoutes:
         response.delete_cookie(COOKIE, path=root_path(request) or "/", httponly=True, samesite="lax")
         return response
 
-    async def ask_first(self, request: Request) -> Response:
+    async def show_first_link(self, request: Request) -> Response:
         """Show the form of the first link while it is valid."""
         token = request.query_params.get("token", "")
         if not accounts.is_first_link_valid(self.store, token):
             return notice_response(request, 410, "first_gone")
         return HTMLResponse(first_page(detect_language(request), token))
 
-    async def first(self, request: Request) -> Response:
+    async def use_first_link(self, request: Request) -> Response:
         """Create the first researcher and sign in. The link works once."""
         form = await read_form(request)
         token, name = form.get("token", ""), form.get("name", "")
@@ -126,7 +130,7 @@ class SignInRoutes:
             return HTMLResponse(first_page(detect_language(request), token, name=name, error=error, rule=rule), 400)
         return start_session(request, session, "/train/") if session else notice_response(request, 410, "first_gone")
 
-    async def ask_invited(self, request: Request) -> Response:
+    async def show_invitation(self, request: Request) -> Response:
         """Show the form of an invitation while it is valid."""
         token = request.query_params.get("token", "")
         invitation = self.store.invitations.find(token)
@@ -136,12 +140,12 @@ class SignInRoutes:
             invite_page(
                 detect_language(request),
                 token,
-                known=self.account_name(invitation),
+                account_name=self.account_name(invitation),
                 other=self.provider_link(request, invitation=token),
             )
         )
 
-    async def invited(self, request: Request) -> Response:
+    async def use_invitation(self, request: Request) -> Response:
         """Create the account or set the new password, and sign in. The link works once."""
         form = await read_form(request)
         token, name = form.get("token", ""), form.get("name", "")
@@ -151,9 +155,13 @@ class SignInRoutes:
             )
         except Refusal as refused:
             invitation = self.store.invitations.find(token)
-            known = self.account_name(invitation) if invitation else None
+            account_name = self.account_name(invitation) if invitation else None
             page = invite_page(
-                detect_language(request), token, name=name, known=known, error=refused.text_in(detect_language(request))
+                detect_language(request),
+                token,
+                name=name,
+                account_name=account_name,
+                error=refused.text_in(detect_language(request)),
             )
             return HTMLResponse(page, 400)
         return (
@@ -162,7 +170,7 @@ class SignInRoutes:
             else notice_response(request, 410, "invite_gone")
         )
 
-    async def go_to_provider(self, request: Request) -> Response:
+    async def start_at_provider(self, request: Request) -> Response:
         """Redirect to the provider's sign-in. A cookie binds the answer to this browser."""
         query, root = request.query_params, root_path(request)
         back = f"{request.url.scheme}://{request.url.netloc}{root}/oidc/back"
@@ -178,7 +186,7 @@ class SignInRoutes:
         )
         return response
 
-    async def come_back(self, request: Request) -> Response:
+    async def finish_at_provider(self, request: Request) -> Response:
         """Verify the provider's answer and sign the account in."""
         query, state = request.query_params, request.cookies.get(STATE, "")
         try:

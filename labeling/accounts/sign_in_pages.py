@@ -36,19 +36,21 @@ def first_page(language: str, token: str, *, name: str = "", error: str = "", ru
 
 
 def invite_page(
-    language: str, token: str, *, name: str = "", known: str | None = None, error: str = "", other: str = ""
+    language: str, token: str, *, name: str = "", account_name: str | None = None, error: str = "", other: str = ""
 ) -> str:
-    """Return the form of /invite: name and password, or only a new password for the account `known`.
+    """Return the form of /invite: name and password, or only a new password for the account `account_name`.
 
     `other` is a link to another way.
     """
     hint = f"<small id=rule>{say(language, 'password_rule', n=PASSWORD_LENGTH)}</small>"
     fields = (
-        _hidden("token", token) + ("" if known else _name(language, name)) + _password(language, "new-password", hint)
+        _hidden("token", token)
+        + ("" if account_name else _name(language, name))
+        + _password(language, "new-password", hint)
     )
-    lead = escape(say(language, "again_lead", name=known)) if known else say(language, "invite_lead")
+    lead = escape(say(language, "again_lead", name=account_name)) if account_name else say(language, "invite_lead")
     lead += other
-    button = "again_button" if known else "first_button"
+    button = "again_button" if account_name else "first_button"
     return _form(
         language,
         action="invite",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP API: `/api/v1` with a Bearer token, for programs. Its calls are the methods of `Session`.
 
-The gate authorises every request before it comes here. The labelers' page has requests of its own in `labeling.page`.
+The gate authorises every request first. The labelers' page has its own requests in `labeling.page`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from labeling.session import Receipt, Session
 
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request cannot be read; nothing was changed."},
-    401: {"description": "No token, or one that ended."},
+    401: {"description": "The token is missing or has expired."},
     403: {"description": "The account's role may not do this."},
     409: {"description": "The rules do not allow it; nothing was changed."},
     413: {"description": "The body is too long."},
@@ -74,13 +74,13 @@ def _add_session_routes(router: APIRouter, store: Store, group_commit: GroupComm
 
     @router.post("/skip", response_model=NoFields)
     async def skip(account: Caller, body: SkipBody) -> JSONResponse:
-        """Let the item go, with a reason."""
+        """Skip the item, with a reason."""
 
-        def let_go(session: Session) -> dict[str, Any]:
+        def skip_item(session: Session) -> dict[str, Any]:
             session.skip(body.assignment, body.reason)
             return {}
 
-        return await act(account, let_go)
+        return await act(account, skip_item)
 
     @router.post("/undo", response_model=UndoReply)
     async def undo(account: Caller, body: NoFields = NoFields()) -> JSONResponse:

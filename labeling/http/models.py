@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pydantic models of the answers that programs and pages send. A value has its JSON type; none is converted."""
+"""Pydantic models of the bodies that programs and pages send. Values must have their JSON type; none is converted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise PydanticCustomError("half_character", "{found}", {"found": ascii(text[error.start])}) from None
+        raise PydanticCustomError("lone_surrogate", "{character}", {"character": ascii(text[error.start])}) from None
     return text
 
 
@@ -43,7 +43,7 @@ class NoFields(Body):
 
 
 class SkipBody(Body):
-    """Let an item go. `reason` is stored."""
+    """Skip an item. `reason` is stored."""
 
     assignment: Text
     reason: Text
@@ -106,19 +106,19 @@ def to_bad_input(errors: Iterable[Error], place: str = "field") -> BadInput:
         what = "not JSON" if kind == "json_invalid" else f"{type(value).__name__}, not an object"
         return BadInput(f"the body is {what}", "Send one JSON object.")
     name = ascii(path[0])[1:-1]
-    shown = f"{value!r:.80}"
+    quoted = f"{value!r:.80}"
     lines = {
         "missing": (f"the {place} {name!r} is missing", "See /api/v1/openapi.json."),
         "extra_forbidden": (f"there is no {place} {name!r}", "See /api/v1/openapi.json."),
-        "half_character": (f"the text holds {context.get('found')}, half of a character", "Send whole characters."),
-        "string_unicode": ("a name holds half of a character", "Send whole characters."),
-        "string_type": (f"{shown} is not a text", "Send a JSON string."),
-        "float_type": (f"{shown} is not a number", "Send a JSON number."),
-        "int_type": (f"{shown} is not a whole number", "Send a JSON number."),
-        "dict_type": (f"{shown} is not an object of texts", "Send a JSON object whose values are strings."),
-        "tuple_type": (f"{shown} is not a list of places", "Send whole numbers."),
-        "bool_parsing": (f"{shown} is not true or false", "Send true or false."),
-        "not_allowed": (f"{shown} is not a value of {name!r}", f"Use one of {context.get('allowed')}."),
+        "lone_surrogate": (f"the text contains the lone surrogate {context.get('character')}", "Remove it."),
+        "string_unicode": ("a name contains a lone surrogate", "Remove it."),
+        "string_type": (f"{quoted} is not a string", "Send a JSON string."),
+        "float_type": (f"{quoted} is not a number", "Send a JSON number."),
+        "int_type": (f"{quoted} is not a whole number", "Send a JSON number."),
+        "dict_type": (f"{quoted} is not an object of strings", "Send a JSON object whose values are strings."),
+        "tuple_type": (f"{quoted} is not a list of places", "Send whole numbers."),
+        "bool_parsing": (f"{quoted} is not true or false", "Send true or false."),
+        "not_allowed": (f"{quoted} is not a value of {name!r}", f"Use one of {context.get('allowed')}."),
     }
-    text, remedy = lines.get(kind, (f"{shown} is not a value of {name!r}: {error.get('msg')}", "Correct it."))
+    text, remedy = lines.get(kind, (f"{quoted} is not a value of {name!r}: {error.get('msg')}", "Correct it."))
     return BadInput(text, remedy, field=name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proxy headers: the outermost layer, which settles where a request comes from before another layer reads it.
+"""Proxy headers: the outermost layer. It decides the client, scheme, Host and path of a request for all other layers.
 
 It removes forwarded headers, unless our own proxy sets them; then the last value of each replaces what the connection
 shows. It refuses an unknown Host, so that a web page elsewhere cannot reach a server on this machine under a name of
@@ -52,13 +52,13 @@ class ProxyHeaders:
                 **trust_proxy(scope, behind_proxy=self.behind_proxy),
                 **prefix_path(scope["path"], scope.get("raw_path"), self.root_path),
             }
-            if scope["type"] == "http" and not self.knows(Headers(scope=scope).get("host", "")):
+            if scope["type"] == "http" and not self.accepts_host(Headers(scope=scope).get("host", "")):
                 await notice_response(Request(scope), 421, "unknown_host")(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
-    def knows(self, host: str) -> bool:
-        """Return True if this server answers to that Host."""
+    def accepts_host(self, host: str) -> bool:
+        """Return True if this server accepts that Host."""
         match = HOST.fullmatch(host)
         return match is not None and (not self.loopback_only or is_loopback(match["name"]))
 

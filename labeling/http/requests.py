@@ -20,7 +20,7 @@ LANGUAGE = "language"
 
 
 def get_account(request: Request) -> Account | None:
-    """Return the account that the gate let in with this request."""
+    """Return the account that the gate admitted with this request."""
     return getattr(request.state, "user", None)
 
 

@@ -17,12 +17,12 @@ def listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
         )
     except (OSError, OverflowError) as problem:
-        taken = getattr(problem, "errno", None) == errno.EADDRINUSE
-        text = f"port {port} is taken" if taken else f"cannot listen on {host}:{port}: {problem}"
+        is_taken = getattr(problem, "errno", None) == errno.EADDRINUSE
+        text = f"port {port} is taken" if is_taken else f"cannot listen on {host}:{port}: {problem}"
         raise BadInput(
             text,
-            "Give a free one with --port.",
-            field="port" if taken or isinstance(problem, OverflowError) else "host",
+            "Choose a free one with --port.",
+            field="port" if is_taken or isinstance(problem, OverflowError) else "host",
         ) from None
     # Accepted connections inherit this. Without it a response body waits 40 ms for the acknowledgement of its head:
     # asyncio sets it only on sockets made with the protocol's number, and these are not.

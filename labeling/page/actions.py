@@ -27,7 +27,7 @@ from labeling.page import panels
 from labeling.page.item_view import seconds_left, view_item
 from labeling.page.page_request import Body, PageRequest, Reply
 from labeling.queue.group_commit import GroupCommit
-from labeling.session import PastAnswer, Session
+from labeling.session import PastAnswer, Receipt, Session
 from labeling.texts.translate import error_text
 
 HISTORY = 20
@@ -98,10 +98,7 @@ def answer(request: PageRequest) -> Reply:
     given = parse_field(AnswerBody, request.body.get("answer"), "answer").to_answer()
     before = request.session.past_answer(given.assignment) if given.supersedes else None
     receipt = request.session.submit(given)
-    if before:
-        return _corrected(request, before)
-    recorded = request.say("recorded_late" if receipt.late else "recorded", verdict=request.say(receipt.verdict))
-    return request.next() | request.status_line(recorded, request.say("recorded_hint"))
+    return _corrected(request, before) if before else _recorded(request, receipt, request.say(receipt.verdict))
 
 
 def rank(request: PageRequest) -> Reply:
@@ -111,10 +108,13 @@ def rank(request: PageRequest) -> Reply:
     receipt = request.session.submit(given)
     if before:
         return _corrected(request, before)
-    verdict = panels.verdict(request.language, request.session.past_answer(given.assignment))
-    return request.next() | request.status_line(
-        request.say("recorded_late" if receipt.late else "recorded", verdict=verdict), request.say("recorded_hint")
-    )
+    order = panels.verdict(request.language, request.session.past_answer(given.assignment))
+    return _recorded(request, receipt, order)
+
+
+def _recorded(request: PageRequest, receipt: Receipt, verdict: str) -> Reply:
+    recorded = request.say("recorded_late" if receipt.late else "recorded", verdict=verdict)
+    return request.next() | request.status_line(recorded, request.say("recorded_hint"))
 
 
 def _corrected(request: PageRequest, before: PastAnswer) -> Reply:
@@ -150,8 +150,8 @@ def undo(request: PageRequest) -> Reply:
 
 def past(request: PageRequest) -> Reply:
     """Show an item that the labeler answered before."""
-    own = request.session.past_answer(request.text("assignment"))
-    return request.show(view_item(request.session, own.item, own)) | request.status_line("")
+    answered = request.session.past_answer(request.text("assignment"))
+    return request.show(view_item(request.session, answered.item, answered)) | request.status_line("")
 
 
 def older(request: PageRequest) -> Reply:

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Buttons of the labeler's page: each one carries its key, its action and its value.
-
-The scripts know no key themselves.
-"""
+"""Buttons of the labeler's page: each one carries its key, its action and its value; the scripts define no keys."""
 
 from __future__ import annotations
 
@@ -24,8 +21,8 @@ def button(language: str, name: str, act: str, value: str = "", *, key: str = ""
 
     `key`: the key that presses it; 'enter', 'left', 'right', 'esc' are names.
     """
-    shown = {"enter": "⏎", "left": "←", "right": "→", "esc": "esc"}.get(key, key)
-    hint = f"<kbd aria-hidden=true>{shown}</kbd>" if key else ""
+    symbol = {"enter": "⏎", "left": "←", "right": "→", "esc": "esc"}.get(key, key)
+    hint = f"<kbd aria-hidden=true>{symbol}</kbd>" if key else ""
     pressed = f'data-key="{key}" aria-keyshortcuts="{shortcut(key)}"' if key else ""
     return (
         f'<button type=button id="{id or name}" data-act="{act}" data-value="{escape(value)}" {pressed} {more}>'
@@ -33,7 +30,7 @@ def button(language: str, name: str, act: str, value: str = "", *, key: str = ""
     )
 
 
-def _pressed(is_pressed: bool) -> str:
+def _aria_pressed(is_pressed: bool) -> str:
     return f"aria-pressed={str(is_pressed).lower()}"
 
 
@@ -61,7 +58,7 @@ def header(language: str, account: Account, progress: Progress, item: ItemView |
 def _languages(language: str) -> str:
     buttons = "".join(
         f"<button type=button id=to_{code} data-act=language data-value={code} lang={code} "
-        f"{_pressed(code == language)}>{say(code, 'language_sign')}</button>"
+        f"{_aria_pressed(code == language)}>{say(code, 'language_sign')}</button>"
         for code in TEXTS
     )
     return f'<span class=languages role=group aria-label="{say(language, "language")}">{buttons}</span>'
@@ -69,18 +66,18 @@ def _languages(language: str) -> str:
 
 def controls_without_item(language: str) -> str:
     """Return the buttons of a page without an item."""
-    return f"<div id=others>{''.join(_always(language, is_open=True))}</div>"
+    return f"<div id=others>{''.join(_permanent_buttons(language, is_open=True))}</div>"
 
 
 def controls(language: str, item: ItemView, view: str) -> str:
     """Return the verdict buttons, and all other buttons below them."""
-    return _verdicts(language, item) + f"<div id=others>{''.join(_others(language, item, view))}</div>"
+    return _verdicts(language, item) + f"<div id=others>{''.join(_secondary_buttons(language, item, view))}</div>"
 
 
 def verdict_keys(form: Form) -> dict[str, str]:
     """Return the key of each verdict: digits from 1 on in the order of the screen, 0 for both bad."""
-    shown = [verdict for verdict in form.verdicts if verdict != "both_bad"]
-    return {verdict: str(number) for number, verdict in enumerate(shown, start=1)} | (
+    numbered = [verdict for verdict in form.verdicts if verdict != "both_bad"]
+    return {verdict: str(number) for number, verdict in enumerate(numbered, start=1)} | (
         {"both_bad": "0"} if form.both_bad else {}
     )
 
@@ -91,7 +88,7 @@ def _verdicts(language: str, item: ItemView) -> str:
     else:
         current = item.past.verdict if item.past else ""
         buttons = [
-            button(language, verdict, "say", verdict, key=key, more=_pressed(verdict == current))
+            button(language, verdict, "say", verdict, key=key, more=_aria_pressed(verdict == current))
             for verdict, key in verdict_keys(item.project.form).items()
             if verdict != "both_bad"
         ]
@@ -100,13 +97,13 @@ def _verdicts(language: str, item: ItemView) -> str:
     return f'<div id=verdicts class={item.kind} role=group aria-label="{label}" {count}>{"".join(buttons)}</div>'
 
 
-def _others(language: str, item: ItemView, view: str) -> Sequence[str]:
+def _secondary_buttons(language: str, item: ItemView, view: str) -> Sequence[str]:
     form, is_open = item.project.form, item.past is None
     buttons = []
     if form.both_bad:
         act = ("all_bad", "rank", "all_bad") if item.kind == "ranking" else ("both_bad", "say", "both_bad")
         is_pressed = item.past is not None and item.past.verdict == act[0]
-        buttons.append(button(language, *act, key="0", more=_pressed(is_pressed)))
+        buttons.append(button(language, *act, key="0", more=_aria_pressed(is_pressed)))
     if is_open and form.skip:
         buttons.append(button(language, "skip", "panel", "reasons", key="s"))
     if is_open and form.flag:
@@ -118,10 +115,10 @@ def _others(language: str, item: ItemView, view: str) -> Sequence[str]:
     if form.aspects and item.kind == "pair":
         buttons.append(button(language, "aspects", "aspects", key="a"))
     buttons += _views(language, item, view)
-    return [*buttons, *_always(language, is_open=is_open)]
+    return [*buttons, *_permanent_buttons(language, is_open=is_open)]
 
 
-def _always(language: str, *, is_open: bool) -> Sequence[str]:
+def _permanent_buttons(language: str, *, is_open: bool) -> Sequence[str]:
     undo = [button(language, "undo", "undo", key="u")] if is_open else []
     return [
         *undo,
@@ -134,7 +131,9 @@ def _views(language: str, item: ItemView, view: str) -> Sequence[str]:
     other = "text" if view == "formatted" else "formatted"
     buttons = [button(language, f"view_{other}", "view", other, key="m", id="view")]
     if item.kind == "pair":
-        buttons.insert(0, button(language, "differences", "differences", key="d", more=_pressed(view == "differences")))
+        buttons.insert(
+            0, button(language, "differences", "differences", key="d", more=_aria_pressed(view == "differences"))
+        )
     return buttons
 
 

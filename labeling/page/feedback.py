@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of the labels so far that labelers may see: no gold items, no names, no single verdicts."""
+"""Results of the labels that a labeler may see: agreement and accuracy, never gold items, names or single verdicts."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from labeling.session import Item, PastAnswer, RankingItem, Session
 class ItemView:
     """One item on the screen.
 
-    `turns`: the prompt as (role, text); `left`: seconds of the lease, None for a `past` item.
+    `turns`: the prompt as (role, text); `left`: remaining seconds of the lease, None for a `past` item.
     """
 
     assignment: str

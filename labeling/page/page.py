@@ -58,8 +58,8 @@ def head() -> str:
     texts = {language: {key: catalogue[key] for key in SCRIPT_TEXTS} for language, catalogue in TEXTS.items()}
     scripts = "".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     # Prefetching a host name in an answer would tell that host that somebody reads the answer.
-    quiet = '<meta http-equiv="x-dns-prefetch-control" content="off">'
-    return f"{quiet}<style>{style}</style><script>const LOOP_TEXTS = {json.dumps(texts)};\n{scripts}</script>"
+    no_prefetch = '<meta http-equiv="x-dns-prefetch-control" content="off">'
+    return f"{no_prefetch}<style>{style}</style><script>const LOOP_TEXTS = {json.dumps(texts)};\n{scripts}</script>"
 
 
 HEAD = head()

@@ -51,11 +51,11 @@ class PageRequest:
         item = self.session.next()
         if item is None:
             progress, why = self.session.progress(), self.session.why_empty()
-            shown = screen.empty(self.language, why, progress, effect(self.session.store))
+            screen_html = screen.empty(self.language, why, progress, effect(self.session.store))
             buttons = controls.controls_without_item(self.language)
             return {
                 "item": {"key": "", "assignment": "", "kind": "empty"},
-                "regions": self.regions(None, shown, controls=buttons),
+                "regions": self.regions(None, screen_html, controls=buttons),
             }
         return self.show(view_item(self.session, item))
 
@@ -63,7 +63,7 @@ class PageRequest:
         """Return an item in all regions, with the data that the scripts need."""
         view = screen.view_of(self.text("view"), item_view)
         bar = panels.past_bar(self.language, item_view.past) if item_view.past else ""
-        shown = bar + screen.screen(self.language, item_view, view)
+        screen_html = bar + screen.screen(self.language, item_view, view)
         item: dict[str, Any] = {
             "key": item_view.key,
             "assignment": item_view.assignment,
@@ -83,11 +83,13 @@ class PageRequest:
         }
         return {
             "item": item,
-            "regions": self.regions(item_view, shown, hold=controls.lease_timer(self.language, item_view), **parts),
+            "regions": self.regions(
+                item_view, screen_html, hold=controls.lease_timer(self.language, item_view), **parts
+            ),
         }
 
-    def regions(self, item_view: ItemView | None, shown: str, **parts: str) -> dict[str, str]:
+    def regions(self, item_view: ItemView | None, screen_html: str, **parts: str) -> dict[str, str]:
         """Return the page's regions by their ids; an empty screen clears form, controls and hold."""
         header = controls.header(self.language, self.session.labeler, self.session.progress(), item_view)
-        fixed = {"header": header, "screen": shown, "panels": panels.panels(self.language, item_view)}
+        fixed = {"header": header, "screen": screen_html, "panels": panels.panels(self.language, item_view)}
         return {"form": "", "controls": "", "hold": ""} | fixed | parts

@@ -52,11 +52,11 @@ def _reasons(language: str, name: str, act: str, reasons: Sequence[str]) -> str:
         for number, reason in enumerate(reasons, start=1)
     )
     words = say(language, "other_words")
-    own = (
+    free_text = (
         f'<span class=own><input type=text maxlength=500 aria-label="{words}" placeholder="{words}…">'
         f"{button(language, 'send', 'words', act, id=f'{act}_words')}</span>"
     )
-    return _panel(language, name, f"<h2>{_title(language, name)}</h2><div class=choices>{buttons}{own}</div>")
+    return _panel(language, name, f"<h2>{_title(language, name)}</h2><div class=choices>{buttons}{free_text}</div>")
 
 
 def guideline(text: str) -> str:
@@ -83,7 +83,8 @@ def verdict(language: str, past: PastAnswer) -> str:
         return say(language, past.verdict)
     places = sorted(set(past.places))
     return " › ".join(
-        "=".join("ABCDEFGHI"[number] for number, own in enumerate(past.places) if own == place) for place in places
+        "=".join("ABCDEFGHI"[number] for number, answer_place in enumerate(past.places) if answer_place == place)
+        for place in places
     )
 
 

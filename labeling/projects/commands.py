@@ -18,7 +18,7 @@ def register_projects(
 ) -> None:
     """Add `projects list|show|add|change|give|take|fill|gold`."""
     commands = subparsers.add_parser(
-        "projects", help="manage labeling projects: forms, guidelines, people, items"
+        "projects", help="Manage labeling projects: forms, guidelines, people, items."
     ).add_subparsers(required=True, metavar="VERB")
     listing = commands.add_parser("list", parents=[common], help="list all projects with their counts")
     listing.set_defaults(run=verbs.cmd_list, render=render_list)

@@ -83,11 +83,11 @@ def report_agreement(votes: Votes, seed: int = 0) -> AgreementReport:
 
 
 def mean_agreement(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, seed: int = 0) -> Agreement:
-    """Return the mean score of pairs in units, given each unit's sum of scores, its pairs and its occurrences,.
+    """Return the mean score of pairs with its 95 % interval.
 
-    C, each.
-
-    The interval is a bootstrap over units. If all units have one mean, resamples cannot vary it, so Wilson's is used.
+    Each of the C kinds of unit has a sum of scores (`sums`), a number of pairs (`sizes`) and a number of occurrences
+    (`weights`), (C,) each. The interval is a bootstrap over units. If all units have the same mean, every resample has
+    it too; then the interval is Wilson's.
     """
     occurs = weights > 0
     sums, sizes, weights = sums[occurs], sizes[occurs], weights[occurs]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cached figures on the labels: a page gets them at once, and only events that are new are read.
+"""Cached figures on the labels: a page gets the newest at once, and a refresh reads only new events.
 
 Comparisons are cached by the store; rankings are few and are read again each time.
 """
@@ -19,7 +19,7 @@ from labeling.quality.overview import KINDS, Overview, build_overview
 FOREGROUND_LIMIT = 20_000
 """Events up to which an overview is computed while the page waits; beyond, in the background."""
 PAIRS = 36
-"""Pairs of answers in the largest ranking; each is a row as a comparison is."""
+"""Pairs of answers in the largest ranking; each is a row, like a comparison."""
 REST_FACTOR = 20
 """The pause after a computation in the background, in durations of it, so that labelers do not notice the load."""
 
@@ -29,9 +29,7 @@ T = TypeVar("T")
 class CachedState(NamedTuple, Generic[T]):
     """The newest figures, None before the first, as of the change counters `mark`.
 
-    `busy` while newer ones are computed.
-
-    `since`: the time of the figures if there are newer events, else "".
+    `busy`: newer ones are being computed. `since`: the time of the figures if there are newer events, else "".
     """
 
     figures: T | None
@@ -78,7 +76,7 @@ class CachedFigures(Generic[T]):
 
 
 class OverviewState(NamedTuple):
-    """The newest overview, None before the first; `mark` changes with it; `busy` while a newer one is computed.
+    """The newest overview, None before the first; `mark` changes with it; `busy`: a newer one is being computed.
 
     `since`: the time of the figures if there are newer events that are computed in the background, else "".
     """

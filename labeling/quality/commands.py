@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 def register_labels(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
     """Add `labels agreement|quality|weigh|set-aside|take-in`."""
-    verbs = subparsers.add_parser("labels", help="measure and manage the quality of labels").add_subparsers(
+    verbs = subparsers.add_parser("labels", help="Measure and manage the quality of labels.").add_subparsers(
         required=True, metavar="VERB"
     )
 

@@ -2,7 +2,7 @@
 """Krippendorff's alpha: agreement beyond chance, for any number of labelers and with missing answers.
 
 Source of the formulas: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section D. Units with
-equal counts are given once with their number, so that a million pairs are a few dozen rows.
+equal counts are one row with their number, so a million pairs are a few dozen rows.
 
 Shapes: `counts` is (U, V), how many of a unit's labelers gave each of V ordered values; `weights` is (U,), the number
 of units with these counts. A unit with fewer than two values contains no pair and does not count.
@@ -52,9 +52,9 @@ def coincidences(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _alphas(o: np.ndarray, level: Level) -> np.ndarray:
-    """Return (D,) for coincidences (D, V, V): 1 -.
+    """Return (D,) alphas for coincidences (D, V, V): 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck.
 
-    N - 1 sum o_ck d_ck / sum n_c n_k d_ck, d the squared difference.
+    d_ck is the squared difference of values c and k; nan if the denominator is 0.
     """
     n_c = o.sum(axis=2)
     n = n_c.sum(axis=1)

@@ -85,8 +85,8 @@ def labeler_figures(
     }
     by_labeler |= {id: events[:0] for id in ranked if id not in by_labeler}
     figures = [
-        _figures(id, own, ranked.get(id, 0), shared.get(id), _gold(own, gold, firsts), skips.get(id, 0))
-        for id, own in by_labeler.items()
+        _figures(id, comparisons, ranked.get(id, 0), shared.get(id), _gold(comparisons, gold, firsts), skips.get(id, 0))
+        for id, comparisons in by_labeler.items()
     ]
     return sorted(figures, key=lambda labeler: (-labeler.comparisons, -labeler.rankings))
 
@@ -114,22 +114,24 @@ def position_bias(preferred_left: int, decided: int) -> Share:
     return _share(preferred_left, decided)
 
 
-def _figures(id: int, own: np.ndarray, ranked: int, shared: Share | None, gold: Share, skips: int) -> LabelerFigures:
-    decided = own[(own["kind"] == ORDERED) & (own["grade"] != 0)]
+def _figures(
+    id: int, comparisons: np.ndarray, ranked: int, shared: Share | None, gold: Share, skips: int
+) -> LabelerFigures:
+    decided = comparisons[(comparisons["kind"] == ORDERED) & (comparisons["grade"] != 0)]
     left = (decided["grade"] > 0) == decided["left"]
-    timed = own["seconds"][~np.isnan(own["seconds"])]
-    n = len(own)
+    timed = comparisons["seconds"][~np.isnan(comparisons["seconds"])]
+    n = len(comparisons)
     return LabelerFigures(
         id,
         n,
         ranked,
         shared or _share(0, 0),
         gold,
-        _consistency(own),
+        _consistency(comparisons),
         position_bias(int(left.sum()), len(decided)),
         float(np.median(timed)) if len(timed) else None,
-        _share(int(((own["kind"] == ORDERED) & (own["grade"] == 0)).sum()), n),
-        _share(int((own["kind"] == BOTH_BAD).sum()), n),
+        _share(int(((comparisons["kind"] == ORDERED) & (comparisons["grade"] == 0)).sum()), n),
+        _share(int((comparisons["kind"] == BOTH_BAD).sum()), n),
         _share(skips, skips + n + ranked),
     )
 
@@ -151,8 +153,8 @@ def _agreement_with_others(shared: Votes) -> dict[int, Share]:
     return {int(ids[i]): _mean(score[i : i + n], units[i : i + n]) for i, n in zip(begins, lengths, strict=True)}
 
 
-def _gold(own: np.ndarray, gold: Mapping[int, GoldItem], firsts: Mapping[int, str]) -> Share:
-    rows = [row for row in own[own["role"] == GOLD] if int(row["pair"]) in gold]
+def _gold(comparisons: np.ndarray, gold: Mapping[int, GoldItem], firsts: Mapping[int, str]) -> Share:
+    rows = [row for row in comparisons[comparisons["role"] == GOLD] if int(row["pair"]) in gold]
     correct = sum(_is_correct(row, gold[int(row["pair"])], firsts[int(row["pair"])]) for row in rows)
     return _share(correct, len(rows))
 
@@ -164,13 +166,16 @@ def _is_correct(row: np.void, item: GoldItem, first: str) -> bool:
     return bool(row["kind"] == ORDERED and np.sign(row["grade"]) == expected)
 
 
-def _consistency(own: np.ndarray) -> Share:
+def _consistency(comparisons: np.ndarray) -> Share:
     """Return the mean over repeats with a current first answer.
 
     1 for the same outcome, 0.5 if one of the two is a tie.
     """
-    repeats = own[own["role"] == REPEAT]
-    before = {int(row["pair"]): row for row in own[(own["role"] != REPEAT) & np.isin(own["pair"], repeats["pair"])]}
+    repeats = comparisons[comparisons["role"] == REPEAT]
+    before = {
+        int(row["pair"]): row
+        for row in comparisons[(comparisons["role"] != REPEAT) & np.isin(comparisons["pair"], repeats["pair"])]
+    }
     scores = [_same(before[int(row["pair"])], row) for row in repeats if int(row["pair"]) in before]
     return _mean(np.array(scores), np.arange(len(scores)))
 

@@ -38,12 +38,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`report` and `groups` omit excluded labelers; `labelers` and `labeler_pairs` have everybody.
+    """Figures of the labels of one kind of source.
 
-    `names` covers all ids.
-
-    Agreement covers comparisons and the pairs of rankings; the other figures cover comparisons only. `excluded` maps
-    labeler ids to reasons.
+    `report` and `groups` omit excluded labelers; `labelers`, `labeler_pairs` and `names` have everybody. Agreement
+    covers comparisons and the pairs of rankings; the other figures cover comparisons only. `excluded` maps labeler ids
+    to reasons.
     """
 
     comparisons: int
@@ -174,24 +173,24 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
     events = events[current_mask(events) & from_sources & ~np.isin(events["labeler"], excluded)]
     if not len(events):
         raise BadInput(
-            f"there are no comparisons ({'+'.join(sources)}) to weigh labelers by",
+            f"there are no comparisons ({'+'.join(sources)}) to fit weights on",
             "Compare some pairs first.",
             field="labels",
         )
     rows = select_votes(events)
     signs = store.comparison_columns.known_signs()
-    known = np.array([signs.get(pair, 0) for pair in rows["pair"].tolist()], np.int8)
-    model = fit(Votes(rows["pair"], rows["labeler"], rows["grade"]), rows["left"], known)
+    known_signs = np.array([signs.get(pair, 0) for pair in rows["pair"].tolist()], np.int8)
+    model = fit(Votes(rows["pair"], rows["labeler"], rows["grade"]), rows["left"], known_signs)
     ids, counts = np.unique(events["labeler"], return_counts=True)
     comparisons = dict(zip(ids.tolist(), counts.tolist(), strict=True))
     place = {int(id): number for number, id in enumerate(model.labeler) if model.votes[number]}
     weights = model.weights(comparisons)
-    stored = []
+    fitted_weights = []
     for id, count in comparisons.items():
         at = place.get(id)
         discrimination, error = (None, None) if at is None else (model.discrimination[at], model.error[at])
-        stored.append(LabelerWeight(id, weights[id], _number(discrimination), _number(error), count))
-    return store.labeler_weights.add("+".join(sources), int(model.votes.sum()), stored, by=by)
+        fitted_weights.append(LabelerWeight(id, weights[id], _number(discrimination), _number(error), count))
+    return store.labeler_weights.add("+".join(sources), int(model.votes.sum()), fitted_weights, by=by)
 
 
 def _number(value: np.floating | None) -> float | None:

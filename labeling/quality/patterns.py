@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vote patterns: pairs with the same counts of grades, given once with how many there are.
+"""Vote patterns: pairs with the same counts of grades, stored once with their number.
 
 A million pairs have a few dozen patterns, so figures and their resamples cost little. The pairs of one ranking are not
 independent. So resamples draw *units*: compared pairs, and whole ranking tasks.
@@ -26,7 +26,6 @@ class VotePatterns(NamedTuple):
     """Pairs by pattern.
 
     `counts` (U, 7): labelers per grade, from -3 on; `compared` (U,): compared pairs with the pattern.
-
     `tasks` (T, U): pairs with each pattern in a ranking task; `times` (T,): tasks with exactly these pairs.
     """
 

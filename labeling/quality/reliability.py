@@ -3,7 +3,7 @@
 
 A pair has an unknown strength d of its first answer over its second, d ~ N(0, 1). Labeler j prefers the first one with
 
-    P(j prefers the first | d) = sigmoid(a_j d + b_j s),    s = 1 where the first stands left, -1 where it stands right.
+    P(j prefers the first | d) = sigmoid(a_j d + b_j s),    s = 1 if the first is on the left, -1 if it is on the right.
 
 `a_j` is the labeler's *discrimination*: 0 is a coin, and a negative value inverts the answers. `b_j` is the labeler's
 *position bias* toward the left answer. With one labeler for all this is Bradley & Terry (1952). With pairs as persons
@@ -52,15 +52,15 @@ class Fit:
         Near d = 0 a comparison moves the log-odds of a pair by a_j, so a_j is the relative worth of a labeler's vote.
         Below 0 it is worth nothing.
         """
-        known = dict(zip(self.labeler.tolist(), np.maximum(self.discrimination, 0).tolist(), strict=True))
-        worth = {labeler: known.get(labeler, max(self.typical, 0.0)) for labeler in comparisons}
+        fitted = dict(zip(self.labeler.tolist(), np.maximum(self.discrimination, 0).tolist(), strict=True))
+        worth = {labeler: fitted.get(labeler, max(self.typical, 0.0)) for labeler in comparisons}
         mean = sum(worth[labeler] * n for labeler, n in comparisons.items()) / max(1, sum(comparisons.values()))
         return {labeler: value / mean if mean > 0 else 1.0 for labeler, value in worth.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class VoteGroups:
-    """Pairs with equal votes, given once with their number. Rows (R,) are votes, units (U,) are kinds of pairs."""
+    """Pairs with equal votes, stored once with their number. Rows (R,) are votes, units (U,) are kinds of pairs."""
 
     labeler: np.ndarray
     side: np.ndarray
@@ -109,10 +109,15 @@ def group_equal_votes(votes: Votes, labeler: np.ndarray, left: np.ndarray, gold:
     starts, sizes = find_spans(votes.pair[order])
     used = np.repeat((sizes > 1) | (gold[order][starts] != 0 if len(starts) else False), sizes)
     order = order[used]
-    labeler, left, known, grade = labeler[order], left[order].astype(np.int64), gold[order], np.sign(votes.grade[order])
+    labeler, left, known_sign, grade = (
+        labeler[order],
+        left[order].astype(np.int64),
+        gold[order],
+        np.sign(votes.grade[order]),
+    )
     starts, sizes = find_spans(votes.pair[order])
     # A random number for each kind of vote: equal sums mean equal votes, but for a chance of about 2^-64.
-    kinds = np.unique(((labeler * 2 + left) * 3 + grade + 1) * 3 + known + 1, return_inverse=True)[1]
+    kinds = np.unique(((labeler * 2 + left) * 3 + grade + 1) * 3 + known_sign + 1, return_inverse=True)[1]
     numbers = np.random.default_rng(0).integers(1, 2**63, kinds.max(initial=0) + 1, dtype=np.uint64)
     keys = np.add.reduceat(numbers[kinds], starts) if len(starts) else np.zeros(0, np.uint64)
     _, first, weight = np.unique(keys, return_index=True, return_counts=True)
@@ -122,7 +127,7 @@ def group_equal_votes(votes: Votes, labeler: np.ndarray, left: np.ndarray, gold:
         else np.zeros(0, np.int64)
     )
     unit = np.repeat(np.arange(len(first)), sizes[first])
-    signs = known[starts[first]] if len(first) else np.zeros(0, np.int8)
+    signs = known_sign[starts[first]] if len(first) else np.zeros(0, np.int8)
     return VoteGroups(
         labeler[rows], left[rows], (grade[rows] + 1) / 2, find_spans(unit).starts, unit, weight, _prior(signs)
     )

@@ -2,7 +2,7 @@
 """Votes: which labeler graded which pair how. A labeler has at most one vote on a pair.
 
 A grade runs from -3 (the pair's second answer is much better) over 0 (a tie) to 3 (the first one is much better).
-Both-bad says nothing about the order, so it is no vote. Each two answers of a ranking form a pair, and the ranking is a
+Both-bad does not order the answers, so it is no vote. Every two answers of a ranking form a pair, and the ranking is a
 vote on it.
 """
 

@@ -44,7 +44,7 @@ class GroupCommit:
         self.waiting.put((action, future))
         with self.starting:
             if self.thread is None:
-                self.thread = threading.Thread(target=self._work, name="desk", daemon=True)
+                self.thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
                 self.thread.start()
         return future
 

@@ -69,12 +69,12 @@ class History:
 
     def is_recorded(self, answer: Answer | RankingAnswer, event: Event, assignment: Assignment) -> bool:
         """Return whether `event` recorded `answer`; content that an erasure of the account deleted is not compared."""
-        named = {event.supersedes} | ({None} if self._replaces_withdrawn(event) else set())
+        accepted_ids = {event.supersedes} | ({None} if self._replaces_withdrawn(event) else set())
         recorded = self.draft_of(event, assignment)
         if self.store.accounts.get(self.labeler.id).name == f"erased-{self.labeler.id}":
             recorded = {name: recorded[name] for name in recorded if name in ("aspects", "places")}
-        sent = answer_content(answer)
-        return answer.supersedes in named and all(sent[name] == recorded[name] for name in recorded)
+        content = answer_content(answer)
+        return answer.supersedes in accepted_ids and all(content[name] == recorded[name] for name in recorded)
 
     def _replaces_withdrawn(self, event: Event) -> bool:
         """Return whether the event replaces a withdrawal, which an answer need not name."""

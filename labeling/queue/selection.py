@@ -136,20 +136,20 @@ class QueueSelection:
 
         With `window`, of that many items on each side.
         """
-        where = self._at("level") if window else "q.project_id = :project"
-        given = {"priority": priority, "level": levels[0]}
+        among = self._at("level") if window else "q.project_id = :project"
+        values = {"priority": priority, "level": levels[0]}
         ends = [
-            f"(SELECT {end}(q.{self.kind.key}) FROM {self.kind.table} AS q WHERE {where} AND q.priority = :priority)"
+            f"(SELECT {end}(q.{self.kind.key}) FROM {self.kind.table} AS q WHERE {among} AND q.priority = :priority)"
             for end in ("min", "max")
         ]
-        row = self._rows(f"SELECT {ends[0]} AS low, {ends[1]} AS high", **given)[0]
+        row = self._rows(f"SELECT {ends[0]} AS low, {ends[1]} AS high", **values)[0]
         start = rng.randint(row["low"], row["high"])
         for side in (">=", "<"):
             ids = [
                 self._first(
                     f"q.priority = :priority AND q.{self.kind.key} {side} :start",
                     window,
-                    **given | {"level": level, "start": start},
+                    **values | {"level": level, "start": start},
                 )
                 for level in levels
             ]
@@ -179,8 +179,8 @@ class QueueSelection:
         return None
 
     def _at(self, name: str) -> str:
-        shown = " AND q.shown = 1" if self.kind is RANKING else ""  # named, so that SQLite uses the partial index
-        return f"q.project_id = :project AND q.{self.counter} = :{name}{shown}"
+        condition = " AND q.shown = 1" if self.kind is RANKING else ""  # without it SQLite ignores the partial index
+        return f"q.project_id = :project AND q.{self.counter} = :{name}{condition}"
 
     def _rows(self, sql: str, **values: object) -> list[dict]:
         common = {

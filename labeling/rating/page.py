@@ -80,15 +80,15 @@ def draw(store: Store, account: Account, language: str, again: bool = False, pro
     """Return the page with the next row, or with the last one to change; without a form if there is no row."""
     may_rate = store.ratings.may_rate(account.id)
     last = store.ratings.newest(account.id) if may_rate else None
-    waiting = last.instruction_id if again and last else store.ratings.next_row(account.id)
-    row = None if waiting is None else store.instructions.get(waiting)
+    row_id = last.instruction_id if again and last else store.ratings.next_row(account.id)
+    row = None if row_id is None else store.instructions.get(row_id)
     status = ""
     if last is not None and not again:
         unsure = last.score is None
         status = say(language, "rate_last_unsure") if unsure else say(language, "rate_last", score=last.score)
     change = f"<a id=point-change href='rate?again=1'>{say(language, 'rate_change')}</a>" if status else ""
-    mine = say(language, "rate_so_far", n=store.ratings.count_by(account.id))
-    line = f"<div class=line><span role=status>{status} {change}</span><span>{mine}</span></div>"
+    rated = say(language, "rate_so_far", n=store.ratings.count_by(account.id))
+    line = f"<div class=line><span role=status>{status} {change}</span><span>{rated}</span></div>"
     alert = f"<p role=alert>{escape(problem)}</p>" if problem else ""
     reason = "no_rating" if not may_rate else "rate_nothing" if store.instructions.count() else "rate_nothing_yet"
     body = line + alert + (_form(language, row) if row else f"<p>{say(language, reason)}</p>")

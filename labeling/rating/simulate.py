@@ -22,7 +22,7 @@ from data.store import Store
 from labeling.simulate import simulated_account
 
 NOISE = 1.0
-KNOWN = 500
+SAMPLE_ROWS = 500
 """Rows that determine the line from scores to points."""
 
 
@@ -36,10 +36,10 @@ class Rater:
     noise: float = NOISE
 
     @classmethod
-    def of(cls, known: Sequence[float], noise: float = NOISE) -> Rater:
-        """Return a rater for rows whose scores are distributed as `known`."""
-        low, high = np.percentile(known, [2, 98])
-        return cls(float(low), max(float(high), float(low) + 1e-9), float(np.std(known)), noise)
+    def of(cls, scores: Sequence[float], noise: float = NOISE) -> Rater:
+        """Return a rater for rows whose scores are distributed as `scores`."""
+        low, high = np.percentile(scores, [2, 98])
+        return cls(float(low), max(float(high), float(low) + 1e-9), float(np.std(scores)), noise)
 
     def rate(self, gold: float, rng: random.Random) -> int:
         """Return the points of a row with the rubric score `gold`."""
@@ -48,16 +48,14 @@ class Rater:
 
 
 def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, noise: float = NOISE) -> int:
-    """Let the accounts sim-1, sim-2, ...
-
-    Rate rows in turn, and return the number of ratings, fewer if the rows run out.
+    """Let the accounts sim-1 to sim-N rate rows in turn; return the number of ratings, fewer if the rows run out.
 
     Raises BadInput, and records nothing, if a number is below 1 or a row is not from the starter.
     """
     for name, value in (("ratings", ratings), ("raters", raters)):
         if value < 1:
             raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
-    rows = store.instructions.all(split="train", source=SOURCE, limit=KNOWN)
+    rows = store.instructions.all(split="train", source=SOURCE, limit=SAMPLE_ROWS)
     if not rows:
         raise BadInput("no instruction row has a rubric score", "Let people rate: open /label/rate.")
     rater, rng, count = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
@@ -65,12 +63,12 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
         accounts = [simulated_account(store, number) for number in range(1, raters + 1)]
         while accounts and count < ratings:
             account = accounts[count % len(accounts)]
-            waiting = store.ratings.next_row(account.id)
-            if waiting is None:
+            row_id = store.ratings.next_row(account.id)
+            if row_id is None:
                 accounts.remove(account)
                 continue
-            score = rater.rate(_gold(store, store.instructions.get(waiting)), rng)
-            store.ratings.add(secrets.token_hex(16), waiting, account.id, score)
+            score = rater.rate(_gold(store, store.instructions.get(row_id)), rng)
+            store.ratings.add(secrets.token_hex(16), row_id, account.id, score)
             count += 1
     return count
 

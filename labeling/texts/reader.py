@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language of whoever reads the page that is being written; English outside of a request."""
+"""The reader's language in the current request; English outside of a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LANGUAGE: ContextVar[str] = ContextVar("language", default=FALLBACK)
 
 
 def reader_language() -> str:
-    """Return the language in which texts of the current request are written."""
+    """Return the language for the texts of the current request."""
     return _LANGUAGE.get()
 
 

@@ -67,9 +67,9 @@ def show_endpoint(store: Store, draw: Draw) -> Callable:
     """Return the GET endpoint; `?kept=1`: the last form was recorded, `?after=N`: show the prompt after N."""
 
     async def show(request: Request) -> Response:
-        given = dict(request.query_params)
+        query = dict(request.query_params)
         return HTMLResponse(
-            await run_in_threadpool(draw, store, require_account(request), detect_language(request), given)
+            await run_in_threadpool(draw, store, require_account(request), detect_language(request), query)
         )
 
     return show
@@ -78,7 +78,7 @@ def show_endpoint(store: Store, draw: Draw) -> Callable:
 def record_endpoint(store: Store, path: str, draw: Draw, record: Record) -> Callable:
     """Return the POST endpoint: it records the form and redirects; a refused form is shown again with the reason."""
 
-    async def take(request: Request) -> Response:
+    async def record_form(request: Request) -> Response:
         form = await read_form(request, FORM_LIMIT)
         try:
             await run_in_threadpool(record, store, require_account(request), form)
@@ -93,7 +93,7 @@ def record_endpoint(store: Store, path: str, draw: Draw, record: Record) -> Call
             )
         return RedirectResponse(f"{root_path(request)}{path}?kept=1", 303)
 
-    return take
+    return record_form
 
 
 def record_answer(store: Store, account: Account, form: dict[str, str]) -> None:

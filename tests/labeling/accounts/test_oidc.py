@@ -197,7 +197,7 @@ def test_without_the_flag_nothing_of_it_is_there(store):
         ("{", "not JSON"),
         ("[]", "one JSON object"),
         ("{}", "'issuer' is missing"),
-        ('{"colour": "red"}', "no field 'colour'"),
+        ('{"colour": "red"}', "the field 'colour' with the value 'red' is not valid"),
         ('{"issuer": "http://a.example", "client_id": "a", "client_secret": "b"}', "https://"),
     ],
 )

@@ -37,7 +37,7 @@ def test_without_a_good_token_nothing_is_said(client, store):
         ("submit", b"{", 400, None, "not JSON"),
         ("submit", b"[]", 400, None, "not an object"),
         ("submit", b'{"id": "program-1"}', 400, "assignment", "missing"),
-        ("submit", b'{"id": 7, "assignment": "a", "verdict": "left"}', 400, "id", "7 is not a text"),
+        ("submit", b'{"id": 7, "assignment": "a", "verdict": "left"}', 400, "id", "7 is not a string"),
         (
             "submit",
             b'{"id": "program-1", "assignment": "a", "verdict": "left", "color": "red"}',
@@ -50,7 +50,7 @@ def test_without_a_good_token_nothing_is_said(client, store):
             b'{"id": "program-1", "assignment": "a", "verdict": "left", "rationale": "\\ud800"}',
             400,
             "rationale",
-            "half of a character",
+            "lone surrogate",
         ),
         ("submit", b"[" * 100_000, 400, None, "not JSON"),
         ("submit", b"\xff\xfe", 400, None, "not JSON"),

@@ -93,7 +93,11 @@ def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, a
 
 @pytest.mark.parametrize(
     ("rate", "pairs", "low", "means"),
-    [(0.73, 400, 0.4, "right on 73 to 84 %"), (0.52, 400, -0.05, "more than chance"), (0.9, 20, 0.5, "Only 20 pairs")],
+    [
+        (0.73, 400, 0.4, "right on 73 to 84 %"),
+        (0.52, 400, -0.05, "more often than chance"),
+        (0.9, 20, 0.5, "Only 20 pairs"),
+    ],
 )
 def test_one_line_says_what_the_agreement_means(rate, pairs, low, means):
     # two labelers right with p agree with p^2 + (1 - p)^2: 0.73 gives p = (1 + sqrt(0.46)) / 2 = 0.839
