@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Points in time as the store writes them: ISO 8601, UTC, microseconds, so that text order is time order."""
+"""Timestamps of the store: ISO 8601 in UTC with microseconds. Their text order is their time order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
-    """Return this moment."""
+    """Return the current time."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def later(seconds: float) -> str:
-    """Return the moment `seconds` from this one (before it, if negative)."""
+    """Return the time in `seconds` from now; a negative number gives an earlier time."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="microseconds")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a person can mend: every floor raises these, only `app.py` turns them into exit codes."""
+"""Errors that a person can fix. Every layer raises them; only `app.py` turns them into exit codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass
 class BadInput(Exception):
-    """Input that cannot be used. One line: the problem, its place, and the remedy.
+    """Input that cannot be used: the problem, its place and the remedy in one line.
 
     `error` quotes the offending value; `remedy` is an imperative sentence.
     """
@@ -32,15 +32,15 @@ class BadInput(Exception):
 
 
 class Refused(BadInput):
-    """An answer or a request that the rules do not admit (not leased, not allowed, superseded)."""
+    """An answer or a request that the rules forbid (no lease, no permission, superseded)."""
 
 
 class StoreTrouble(BadInput):
     """The store could not be read or written: a full disk, a damaged file.
 
-    Acknowledged rows survive; this one does not.
+    Acknowledged rows survive; the row being written is lost.
     """
 
 
 class Busy(StoreTrouble):
-    """Another program held the store for too long; nothing was changed, and the same request may be sent again."""
+    """Another program held the store for too long. Nothing changed; the caller may repeat the request."""

@@ -16,12 +16,12 @@ NOUNS = {POLICY: "policy", REWARD_MODEL: "reward model", RUN: "run", SNAPSHOT: "
 
 
 def public_id(prefix: str, number: int) -> str:
-    """("p", 4) -> "p4"."""
+    """Return the id that people read: ("p", 4) gives "p4"."""
     return f"{prefix}{number}"
 
 
 def parse_id(text: str | int, prefix: str) -> int:
-    """("p4", "p") -> 4; a bare 4 or "4" is taken as well. Raises BadInput that quotes anything else."""
+    """Return the number of an id: ("p4", "p") gives 4, as do 4 and "4". Raises BadInput for anything else."""
     match = re.fullmatch(rf"(?:{prefix})?(\d{{1,18}})", str(text).strip())
     if match is None:
         noun = NOUNS[prefix]
@@ -30,28 +30,28 @@ def parse_id(text: str | int, prefix: str) -> int:
 
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 (any JSON value)
-    """JSON in one canonical form: equal values give equal text, and so equal hashes."""
+    """Return JSON in one canonical form: equal values give equal text and equal hashes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def content_hash(*parts: Any) -> str:  # noqa: ANN401 (the values of columns and fields have many types)
-    """64 hex digits of the sha256 of the parts' canonical JSON."""
+    """Return the sha256 of the parts' canonical JSON as 64 hex digits."""
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sampled_id(
     prompt_id: int, policy_id: int, sampling: dict, seed: int | None, number: int, token_ids: Sequence[int]
 ) -> str:
-    """Return a sampled completion's id.
+    """Return a sampled completion's id: the hash of everything that identifies it.
 
-    Everything that tells it from another one, so that equal texts of two policies stay two.
+    Equal texts of two policies have different ids.
     """
     return content_hash("sampled", prompt_id, policy_id, sampling, seed, number, list(token_ids))[:32]
 
 
 def imported_id(prompt_id: int, model_name: str, text: str, occurrence: int) -> str:
-    """Return an imported completion's id.
+    """Return an imported completion's id: the hash of its prompt, model name and text.
 
-    Its prompt, its model's name, its text, and which occurrence of these it is.
+    `occurrence` tells repeated texts apart.
     """
     return content_hash("imported", prompt_id, model_name, text, occurrence)[:32]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intervals that stand beside every rate and mean."""
+"""95 % intervals of rates and means: Wilson scores and bootstrap percentiles. Equal seeds give equal intervals."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ def bootstrap_ratio(sums: Floats, sizes: Floats, counts: Counts, seed: int = 0, 
 
 
 def multinomial_draws(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:
-    """(at most BLOCK, U) draws of n units over U shares at a time: those of one call, and the memory of a block."""
+    """Yield multinomial draws of n units over U shares in blocks (at most BLOCK, U), so memory holds one block."""
     generator = np.random.default_rng(seed)
     return (generator.multinomial(n, shares, size=min(BLOCK, draws - start)) for start in range(0, draws, BLOCK))

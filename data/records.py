@@ -2,7 +2,7 @@
 """Frozen records that the store returns, one for each noun.
 
 Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are integers of this store
-(`data.ids.public` writes those that people meet); ids of completions and comparisons are text.
+(`data.ids.public_id` writes them for people); ids of completions and comparisons are text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class _Public:
 
     @property
     def public(self) -> str:
-        """The id that people read: p4, r3, run17, s2."""
+        """Return the id that people read: p4, r3, run17, s2."""
         return public_id(self.prefix, self.id)
 
 
@@ -70,7 +70,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two completions of one prompt, in the order of their ids; which side each takes is an assignment's affair."""
+    """Two completions of one prompt, in the order of their ids. The assignment decides their sides."""
 
     id: int
     prompt_id: int
@@ -84,7 +84,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One event: who said what about which completion on which side. `margin` is 3, 2, 1, or 0 without a winner."""
+    """One event: a labeler's verdict on two completions and their sides. `margin`: 1 to 3, or 0 without a winner."""
 
     id: str
     assignment_id: str | None
@@ -120,7 +120,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Run(_Public):
-    """A job: its complete settings, where it stands, and the process that works on it."""
+    """A job: its complete settings, its state, and the process that works on it."""
 
     prefix: ClassVar[str] = RUN
     id: int
@@ -152,7 +152,7 @@ class Run(_Public):
 
 @dataclass(frozen=True, slots=True)
 class Policy(_Public):
-    """An adapter on a base, and where it comes from. `adapter` is a folder under the home; None for the bare base."""
+    """An adapter on a base, with its lineage. `adapter` is a folder under the home; None for the bare base."""
 
     prefix: ClassVar[str] = POLICY
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The context of a run's own process.
+"""The context of a run inside its own process.
 
-Its row, its folder, and the way to report, to be seen alive, and to be stopped.
+It gives access to the row and the folder, reports progress and heartbeats, and receives the request to stop.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from data.records import Run
 from data.store import Store
 
 TRAINER_STATE_FILE = "trainer_state.json"
-"""What transformers writes last into a checkpoint.
-
-Without it the process was killed, or the disk full, before it was whole.
-"""
+"""The file that transformers writes last into a checkpoint; a checkpoint without it is incomplete."""
 PROGRESS_SECONDS = 0.5
 CANCEL_POLL_SECONDS = 1.0
 
 
 class Cancelled(Exception):
-    """Training was asked to stop and has saved what it needs to go on."""
+    """Training stopped on request and has saved what a resumed run needs."""
 
 
 @dataclass
@@ -40,7 +37,7 @@ class RunResult:
 
 
 class RunContext:
-    """A run as its own code sees it; made in a process's main thread it takes SIGTERM as the wish to stop."""
+    """A run as its own code sees it. Created in the main thread, it handles SIGTERM as a request to stop."""
 
     def __init__(self, store: Store, run: Run) -> None:
         self.store = store
@@ -56,7 +53,7 @@ class RunContext:
     def checkpoints(self) -> Path:
         """Return the folder of this run's checkpoints.
 
-        One that resumes another run finds a copy of that run's there, of those that are whole.
+        A resumed run finds copies of the complete checkpoints of the run that it resumes.
         """
         folder = self.folder / "checkpoint"
         if self.run.resumes is not None and not folder.exists():
@@ -67,7 +64,7 @@ class RunContext:
         return folder
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """Say how far it is; also a sign of life. Written at most twice a second, and at the end. Prints nothing."""
+        """Record the progress, at most twice a second and at the end; it counts as a heartbeat. Prints nothing."""
         if done >= total or time.monotonic() - self._wrote_at >= PROGRESS_SECONDS:
             self._wrote_at = time.monotonic()
             self.store.runs.progress(self.run.id, done, total, note)
@@ -77,13 +74,13 @@ class RunContext:
         self.store.metrics.log(self.run.id, step, values)
 
     def sample(self, step: int, **fields: Any) -> None:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Show a sample of what is being learned."""
+        """Store a sample text of a training step."""
         self.store.metrics.sample(self.run.id, step, fields)
 
     def cancelled(self) -> bool:
-        """Return whether somebody asked the run to stop (SIGTERM, or the row, which is asked at most once a second).
+        """Return whether somebody asked the run to stop (SIGTERM or the row, read at most once a second).
 
-        Once True, always.
+        Once True, it stays True.
         """
         if not self._stop and time.monotonic() - self._asked_at >= CANCEL_POLL_SECONDS:
             self._asked_at = time.monotonic()
@@ -95,7 +92,7 @@ class RunContext:
 
 
 def _copy(before: Path, folder: Path) -> None:
-    """Under another name until all is there: a process that is killed meanwhile leaves no half of it."""
+    """Copy a folder under a temporary name, then rename it: a killed process leaves no half copy."""
     draft = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(before, draft, ignore=_not_whole)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every prompt's split, once and for ever, from its normalised text alone.
+"""The split of every prompt. It depends on the normalised text alone and never changes.
 
 75 % train, 10 % validation, 15 % test. Nothing trains on test prompts; accuracy, win rates and comparisons of
 policies use nothing else.
@@ -16,9 +16,9 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def normalise(text: str) -> str:
-    """Text without the differences that do not make another prompt: Unicode form, case, white space.
+    """Return the text in one Unicode form, in lower case, with single spaces: such differences make no other prompt.
 
-    The fold of Unicode's NFKC_Casefold (The Unicode Standard, 3.13.5), so that normalising twice is normalising once.
+    The fold of Unicode's NFKC_Casefold (The Unicode Standard, 3.13.5), so normalising is idempotent.
     """
     for form in ("NFD", "NFKC"):
         text = unicodedata.normalize(form, text).casefold()

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store of one home folder: `feedback.db` for what people and models said.
+"""The store of one home folder: `feedback.db` with all labels, answers and models, `metrics.db` with training curves.
 
-`metrics.db` for curves of running training.
-
-`Store` opens and migrates; the verbs stand with their nouns (`store.prompts.add`, `store.comparisons.record`).
-Identity is content: prompts, completions, snapshots and imported rows are found again by a hash, so writing twice
-is writing once. What a caller saw acknowledged survives kill -9 and power loss.
+`Store` opens and migrates; each table class has its verbs (`store.prompts.add`, `store.comparisons.record`).
+Identity is content: a hash identifies prompts, completions, snapshots and imported rows, so writes are idempotent.
+Acknowledged writes survive kill -9 and power loss.
 """
 
 from __future__ import annotations
@@ -59,7 +57,7 @@ FILE = "feedback.db"
 
 
 class Store(Sql):
-    """Opens (makes, migrates) the store in a home folder.
+    """The store in a home folder; the constructor creates or migrates it.
 
     Thread-safe: every thread has a connection of its own. Raises BadInput if the folder cannot be made or written,
     the file is something else or belongs to a newer version, or SQLite is too old.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to a SQLite file of the home.
 
-One connection a thread, the settings that keep acknowledged rows, errors in words.
+Every thread has its own connection. The settings protect acknowledged rows; errors name the file and the remedy.
 
 The Python process must load a single copy of SQLite (two copies defeat each other's file locks), so everything
 takes `sqlite3` from sqlite-utils, which prefers the newer one that pysqlite3 brings.
@@ -49,14 +49,14 @@ class KnownTables(Database):
     sealed = True
 
     def table(self, table_name: str, **kwargs: Any) -> Any:  # noqa: ANN401 (the type in sqlite-utils is not public)
-        """Return the table; ValueError for one that does not exist."""
+        """Return the table. Raises ValueError if it does not exist."""
         if self.sealed and table_name not in self.table_names():
             raise ValueError(f"there is no table {table_name!r}")
         return super().table(table_name, **kwargs)
 
 
 class Connections:
-    """Connections to one file, one a thread, opened when first asked for and closed with the thread or by `close`."""
+    """Connections to one file, one per thread: opened on first use, closed with the thread or by `close`."""
 
     def __init__(self, path: Path, *, synchronous: str) -> None:
         self.path = path
@@ -80,7 +80,7 @@ class Connections:
         self._local = threading.local()
 
     def _open(self) -> KnownTables:
-        # isolation_level None: transactions begin where we say BEGIN IMMEDIATE, never behind our back.
+        # isolation_level None: transactions begin where we say BEGIN IMMEDIATE, and nowhere else.
         # Only close() ever touches another thread's connection.
         connection = sqlite3.connect(
             str(self.path), timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
@@ -88,14 +88,14 @@ class Connections:
         connection.execute("PRAGMA journal_mode=wal")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA foreign_keys=on")
-        # Without this, INSERT OR REPLACE deletes events without asking the triggers.
+        # Without this, INSERT OR REPLACE deletes events without firing the triggers.
         connection.execute("PRAGMA recursive_triggers=on")
         return KnownTables(connection, strict=True)
 
 
 @contextmanager
 def explain_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's refusals that a person can mend into BadInput that names the file and the remedy."""
+    """Turn SQLite errors that a person can fix into BadInput that names the file and the remedy."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -108,7 +108,7 @@ def explain_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def explain_open_errors(path: Path) -> Iterator[None]:
-    """`explained`, and the same for the file system's refusals: a folder that cannot be made or written."""
+    """Do the same as `explain_errors`, also for a folder that cannot be created or written."""
     try:
         with explain_errors(path):
             yield
@@ -118,7 +118,7 @@ def explain_open_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def immediate_transaction(database: Database) -> Iterator[Database]:
-    """BEGIN IMMEDIATE, so that what is read inside still holds when it is written; nested: a savepoint."""
+    """Run a block in BEGIN IMMEDIATE, so no other writer can change what it reads; nested: a savepoint."""
     if not database.conn.in_transaction:
         database.conn.execute("BEGIN IMMEDIATE")
         with _ended(database):
@@ -150,7 +150,7 @@ def allow_new_tables(database: KnownTables) -> Iterator[KnownTables]:
 
 @contextmanager
 def without_foreign_keys(database: Database) -> Iterator[Database]:
-    """Without foreign keys, which a table that is made anew would offend for a moment (https://sqlite.org/lang_altertable.html#otheralter)."""
+    """Suspend foreign keys while a table is recreated (https://sqlite.org/lang_altertable.html#otheralter)."""
     database.conn.execute("PRAGMA foreign_keys=off")
     try:
         yield database
@@ -160,7 +160,7 @@ def without_foreign_keys(database: Database) -> Iterator[Database]:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold the file `path` as a lock between processes and threads: switching to WAL and migrating happen once."""
+    """Hold the file `path` as a lock between processes and threads: only one of them switches to WAL and migrates."""
     with open(path, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

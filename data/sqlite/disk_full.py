@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A full disk, by whichever library met it."""
+"""Detection of a full disk in the errors of any library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ERROR_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 MESSAGES = re.compile(
     r"no space left on device|disk is full|iostream error|\d requested and \d+ written", re.IGNORECASE
 )
-"""How safetensors, SQLite, torch and numpy say it, none of them with a code."""
+"""The wording of safetensors, SQLite, torch and numpy; none of them gives an error code."""
 
 
 def is_disk_full(problem: BaseException | None) -> bool:

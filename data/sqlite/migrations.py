@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named, additive changes of `feedback.db`, each applied once, in its own transaction.
 
-One is never edited once it has landed.
+A released migration is never edited.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STANDARD_GUIDELINE = (
 
 @migrations()
 def m001_first_schema(db: Database) -> None:
-    """Every table of the ring, the triggers that guard the events, and the project that labels belong to by default."""
+    """Create the first tables, the triggers that protect events, and the Standard project."""
     for part in (core.PROMPTS, core.MODELS, core.PAIRS, labels.PEOPLE, labels.EVENTS):
         for statement in _statements(part):
             db.execute(statement)
@@ -39,10 +39,7 @@ def m001_first_schema(db: Database) -> None:
 
 @migrations()
 def m002_projects(db: Database) -> None:
-    """Labeling projects with their forms, people, gold items and repeats; rankings; drafts; aspects and edits.
-
-    The queue's counters.
-    """
+    """Create projects with forms, members, gold items and repeats; rankings, drafts, aspects, edits, queue counters."""
     guard = "comparisons_of_their_assignment"
     db.execute("CREATE TABLE kept AS SELECT * FROM assignments")
     db.execute(f"DROP TRIGGER {guard}")
@@ -63,16 +60,13 @@ def m002_projects(db: Database) -> None:
 
 @migrations()
 def m003_counted_comparisons(db: Database) -> None:
-    """Return current comparisons that say something about their answers.
-
-    Each with whether its pair is or was gold.
-    """
+    """Create the view of current comparisons that are no repeats; it marks those whose pair is or was gold."""
     db.execute(projects.COUNTED)
 
 
 @migrations()
 def m020_quality(db: Database) -> None:
-    """Adjudications, excluded labelers, weights of labelers, and the pairs on which people disagree."""
+    """Create adjudications, excluded labelers, labeler weights and disputes."""
     add_quality(db, _statements, _freeze)
 
 
@@ -82,14 +76,14 @@ _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pa
 
 @migrations()
 def m010_people(db: Database) -> None:
-    """Invitations, identities at a provider, and what people may do with their own data."""
+    """Create invitations, identities at a provider, and the rules on personal data."""
     for statement in _statements(people.PEOPLE):
         db.execute(statement)
 
 
 @migrations()
 def m030_imports_that_count_at_once(db: Database) -> None:
-    """Return what an import writes bears its number, and counts from the moment at which the import is done."""
+    """Add the import number to imported rows; they count once their import is done."""
     columns = [f"ALTER TABLE {table} ADD COLUMN import_id INTEGER REFERENCES imports (id)" for table in imports.TABLES]
     first, *others = _statements(imports.IMPORTS)
     for statement in (first, *columns, *others, imports.GUARD):
@@ -98,7 +92,7 @@ def m030_imports_that_count_at_once(db: Database) -> None:
 
 @migrations()
 def m050_ratings(db: Database) -> None:
-    """Return what instruction rows are worth to learn from, as people say."""
+    """Create the ratings of instruction rows."""
     for statement in _statements(ratings.RATINGS):
         db.execute(statement)
     _freeze(db, ratings.FROZEN)
@@ -106,7 +100,7 @@ def m050_ratings(db: Database) -> None:
 
 @migrations()
 def m060_written_answers(db: Database) -> None:
-    """Answers that people write, their reviews, and the instruction rows made of them."""
+    """Create demonstrations and their reviews, and link instruction rows to them."""
     for statement in _statements(demonstrations.WRITTEN):
         db.execute(statement)
     db.execute(demonstrations.GUARD)
@@ -115,24 +109,24 @@ def m060_written_answers(db: Database) -> None:
 
 @migrations()
 def m070_active_time(db: Database) -> None:
-    """Add the active seconds of answers."""
+    """Create the table of active seconds per answer."""
     db.execute(active_time.TABLE)
     _freeze(db, active_time.FROZEN)
 
 
 @migrations()
 def m080_running_counts(db: Database) -> None:
-    """Return counts of current comparisons, and the indexes by which pages count the rest."""
+    """Create running counts of current comparisons, and indexes for the other counts of pages."""
     for statement in (*_statements(counts.COUNTS), counts.COUNTED, *counts.TRIGGERS):
         db.execute(statement)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
-"""Every change that this version knows."""
+"""Every migration that this version knows, in order."""
 
 
 def _freeze(db: Database, frozen: Mapping[str, tuple[str, ...]]) -> None:
-    """Triggers that refuse these statements on these tables."""
+    """Create triggers that refuse these statements on these tables."""
     for table, verbs in frozen.items():
         for verb in verbs:
             db.execute(
@@ -142,6 +136,6 @@ def _freeze(db: Database, frozen: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    """Single statements, since executescript would commit the migration's own transaction."""
+    """Split a script: executescript would commit the migration's own transaction."""
     bare = "\n".join(line.split("--")[0].rstrip() for line in script.splitlines())
     return [statement for statement in bare.split(";") if statement.strip()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statements that nouns are made of: a file, this thread's connection to it, and reading and writing rows."""
+"""Statements for the table classes: one file, a connection per thread, reading and writing rows."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Sql:
 
     @property
     def db(self) -> Database:
-        """This thread's sqlite-utils database; it refuses tables that the schema does not know."""
+        """Return this thread's sqlite-utils database; it refuses tables that the schema does not know."""
         return self._connections.database()
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
-        """All or nothing, alone among writers from the first statement (BEGIN IMMEDIATE); nested: a savepoint."""
+        """Run a block as one transaction that locks out other writers (BEGIN IMMEDIATE); nested: a savepoint."""
         with explain_errors(self.path), immediate_transaction(self.db) as database:
             yield database
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:
-        """Return what this thread commits inside may be lost with the power until a commit after it.
+        """Commit without waiting for the disk: a power loss may undo these commits until the next ordinary one.
 
-        For rows that do not count before that one.
+        Use it for rows that count only after that later commit.
         """
         self.db.conn.execute("PRAGMA synchronous=normal")
         try:
@@ -45,14 +45,14 @@ class Sql:
             self.db.conn.execute("PRAGMA synchronous=full")
 
     def stream(self, sql: str, parameters: Sequence | Mapping = ()) -> Iterator[dict[str, Any]]:
-        """`rows`, one at a time as they are asked for; all of them are of the moment at which the first one was."""
+        """Yield the rows of a query one at a time, all as of the moment of the first."""
         cursor = self.db.conn.execute(sql, parameters)
         names = [column[0] for column in cursor.description]
         for row in cursor:
             yield dict(zip(names, row, strict=True))
 
     def rows(self, sql: str, parameters: Sequence | Mapping = ()) -> list[dict[str, Any]]:
-        """Every row that a query gives, as dictionaries."""
+        """Return every row of a query as a dictionary."""
         return list(self.stream(sql, parameters))
 
     def one(self, sql: str, parameters: Sequence | Mapping = ()) -> dict[str, Any]:
@@ -86,12 +86,12 @@ class Sql:
             return cursor.lastrowid if cursor.rowcount else None
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Write the rows that no unique key has already, in one commit; how many were added."""
+        """Write the rows whose unique keys are new, in one commit; return their number."""
         with self.transaction() as database:
             return max(database.conn.executemany(_insert(table, columns, True), rows).rowcount, 0)
 
     def execute(self, sql: str, parameters: Sequence | Mapping = ()) -> int:
-        """Run one writing statement; how many rows it touched."""
+        """Run one writing statement; return the number of changed rows."""
         with self.transaction() as database:
             return database.conn.execute(sql, parameters).rowcount
 

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded default: a small base, an instruction-tuned adapter, prompts and instruction rows.
+"""The starter: a small base, an instruction-tuned adapter, prompts, instruction rows and the rubric.
 
-The rubric.
-
-`register` gives them to a store; `gold` is the rubric's score of an answer. The files are made by `python -m
-rlhf.starter`.
+`register` adds them to a store; `gold` returns the rubric score of an answer. `python -m rlhf.starter` builds the
+files.
 """
 
 from __future__ import annotations
@@ -67,7 +65,7 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 def register(store: Store) -> None:
     """Add the starter's prompts, instruction rows and two policies (base, sft) to a store.
 
-    Once, however often it is called.
+    Idempotent.
     """
     if any(policy.base == SOURCE for policy in store.policies.all()):
         return

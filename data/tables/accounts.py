@@ -15,7 +15,7 @@ ROLES = ("labeler", "researcher")
 
 
 class Accounts(Table):
-    """Accounts: who may sign in, and whose labels are whose. Names are equal without regard to case."""
+    """Accounts, for sign-in and as authors of labels. Names ignore case."""
 
     def add(self, name: str, role: str, password_hash: str | None = None, simulated: bool = False) -> Account:
         """Add an account. Raises BadInput for an empty or taken name or an unknown role."""
@@ -43,7 +43,7 @@ class Accounts(Table):
         return None if row is None else account_from_row(row)
 
     def all(self) -> list[Account]:
-        """Every account, oldest first."""
+        """Return every account, oldest first."""
         return [account_from_row(row) for row in self._store.rows("SELECT * FROM accounts ORDER BY id")]
 
     def answer_counts(self) -> dict[int, int]:
@@ -52,7 +52,7 @@ class Accounts(Table):
         return {row["labeler_id"]: row["n"] for row in rows}
 
     def disable(self, name: str) -> Account:
-        """Shut an account out, end its sessions and tokens, and let others have what it holds.
+        """Disable an account, end its sessions and tokens, and release its leases.
 
         Raises BadInput for an unknown name.
         """
@@ -88,6 +88,6 @@ class Accounts(Table):
 
 
 def account_from_row(row: Mapping[str, Any]) -> Account:
-    """Return a row of the table as the record."""
+    """Return the record of a row."""
     fields = {name: row[name] for name in Account.__dataclass_fields__}
     return Account(**{**fields, "simulated": bool(row["simulated"]), "disabled": bool(row["disabled"])})

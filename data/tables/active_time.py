@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Active seconds of answers: page visible and used, measured by the page.
-
-Written once, beside the event.
-"""
+"""Active seconds of answers: the time in which the page was visible and in use. Written once per event."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from data.sqlite.table import Table
 class ActiveTime(Table):
     """Active seconds of comparisons and rankings.
 
-    `comparisons.seconds` beside it counts from the showing on, breaks included.
+    `comparisons.seconds` also counts breaks, from the display to the answer.
     """
 
     def record(self, event_id: str, seconds: float) -> None:
@@ -20,5 +17,5 @@ class ActiveTime(Table):
         self._store.insert_or_ignore("attention", {"event_id": event_id, "seconds": seconds})
 
     def get(self, event_id: str) -> float | None:
-        """Return the event's active seconds; None if the client did not say."""
+        """Return the event's active seconds; None if the client sent none."""
         return self._store.value("SELECT seconds FROM attention WHERE event_id = ?", [event_id])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adjudications: a researcher's verdict on a pair on which people disagree, which replaces their comparisons.
 
-Append-only like comparisons: taking one back adds a row. `disputes`, the pairs that wait, is derived: triggers keep it
-with each comparison, `rebuild_disputes` makes it anew.
+Append-only like comparisons: a withdrawal adds a row. `disputes`, the pairs that wait, is derived: triggers update it
+with each comparison, and `rebuild_disputes` recreates it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPEN = """FROM disputes AS x JOIN pairs AS p ON p.id = x.pair_id
 
 OPEN_COUNT = """SELECT (SELECT count(*) FROM disputes) - (SELECT count(*) FROM
     (SELECT pair_id FROM current_adjudications UNION SELECT pair_id FROM gold) WHERE pair_id IN (SELECT pair_id FROM disputes))"""
-"""Without a look at each dispute: there may be very many, and few are decided."""
+"""Counts without reading each dispute: there may be very many, and few are decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Decision:
 
 
 class Adjudications(Table):
-    """Disputed pairs and what was decided about them."""
+    """Disputed pairs and the verdicts on them."""
 
     def open_count(self, project_id: int | None = None) -> int:
         """Count the waiting disputed pairs, without gold items."""
@@ -92,9 +92,9 @@ class Adjudications(Table):
         return True
 
     def withdraw(self, id: str, adjudicator_id: int) -> Adjudication:
-        """Take one's own verdict back; its pair waits again.
+        """Withdraw an adjudicator's own verdict; its pair waits again.
 
-        Raises Refused if it is not one's own or holds no more.
+        Raises Refused for another person's verdict, or one that is not current.
         """
         with self._store.transaction():
             row = self._store.maybe(
@@ -109,12 +109,12 @@ class Adjudications(Table):
         return old
 
     def of_pair(self, pair_id: int) -> Adjudication | None:
-        """Return what holds for a pair."""
+        """Return the current verdict on a pair, or None."""
         row = self._store.maybe("SELECT * FROM current_adjudications WHERE pair_id = ?", [pair_id])
         return _adjudication(row) if row else None
 
     def current(self, limit: int = 1_000_000) -> list[Adjudication]:
-        """Return what holds, newest first."""
+        """Return the current verdicts, newest first."""
         return [
             _adjudication(row)
             for row in self._store.rows(
@@ -147,7 +147,7 @@ class Adjudications(Table):
 
 
 def rebuild_disputes(store: Sql, labelers: Sequence[int] = ()) -> None:
-    """Make `disputes` again from the events: all of it, or for the pairs that these labelers judged."""
+    """Recreate `disputes` from the events: all of it, or the pairs that these labelers judged."""
     numbers = ", ".join(str(int(labeler)) for labeler in labelers)
     condition = f"pair_id IN (SELECT pair_id FROM comparisons WHERE labeler_id IN ({numbers}))" if labelers else "1"
     with store.transaction():

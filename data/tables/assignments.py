@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assignments: an item in the hands of a labeler, what was shown, and until when it is held.
-
-Drafts of answers to them.
-"""
+"""Assignments: an item that a labeler holds, its display, and the end of its lease. Also the drafts of answers."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ class Assignment:
 
     @property
     def kind(self) -> str:
-        """'gold', 'repeat' or 'normal'."""
+        """Return 'gold', 'repeat' or 'normal'."""
         return "gold" if self.gold else "repeat" if self.repeats else "normal"
 
 
@@ -62,15 +59,12 @@ class Assignments(Table):
         return assignment_from_row(row)
 
     def all(self, *, labeler_id: int | None = None, project_id: int | None = None) -> list[Assignment]:
-        """Those that fit what is given, oldest first."""
+        """Return the assignments of a labeler, of a project, or all, oldest first."""
         sql = "SELECT * FROM assignments WHERE (?1 IS NULL OR labeler_id = ?1) AND (?2 IS NULL OR project_id = ?2) ORDER BY created_at, id"
         return [assignment_from_row(row) for row in self._store.rows(sql, [labeler_id, project_id])]
 
     def flags(self, project_id: int, limit: int) -> list[dict[str, Any]]:
-        """Return {assignment, reason, labeler, prompt, created_at} of what labelers found amiss in a project.
-
-        Newest first.
-        """
+        """Return {assignment, reason, labeler, prompt, created_at} of a project's flagged items, newest first."""
         return self._store.rows(FLAGS, [project_id, limit])
 
 
@@ -87,7 +81,7 @@ class Drafts(Table):
     """Drafts: the unsent answer to an assignment; it ends with the answer."""
 
     def save(self, assignment_id: str, content: Mapping[str, Any]) -> None:
-        """Keep the draft in place of the one before; an empty one is no draft.
+        """Store the draft and replace the former one; an empty draft deletes it.
 
         Raises BadInput for a field that no draft has.
         """
@@ -108,7 +102,7 @@ class Drafts(Table):
         return json.loads(text) if text else {}
 
     def delete(self, assignment_id: str) -> None:
-        """Forget it."""
+        """Delete the draft."""
         self._store.execute("DELETE FROM drafts WHERE assignment_id = ?", [assignment_id])
 
 

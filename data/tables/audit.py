@@ -15,7 +15,7 @@ class Audit(Table):
     """The acts, oldest first."""
 
     def add(self, actor: str, action: str, **detail: Any) -> None:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Write down one act."""
+        """Record one act."""
         row = {"actor": actor, "action": action, "detail": canonical_json(detail), "created_at": now()}
         self._store.insert("audit", row)
 

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue: prompts and instruction rows, counted by source and split.
-
-Looked through a page at a time.
-"""
+"""The catalogue: prompts and instruction rows, counted by source and split, and listed page by page."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ SEARCHED = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row as text: the task, its answer (empty for a prompt), and where it belongs."""
+    """A row as text: the task, its answer (empty for a prompt), its source and split."""
 
     id: int
     task: str
@@ -46,7 +43,7 @@ class Catalogue(Table):
     """Reads across prompts and instruction rows; changes nothing."""
 
     def counts(self, kind: Kind) -> list[dict[str, Any]]:
-        """[{source, train, validation, test, n}], the largest source first."""
+        """Return [{source, train, validation, test, n}], the largest source first."""
         own = OWN[kind]
         splits = ", ".join(f"sum(p.split = '{split}') AS {split}" for split in ("train", "validation", "test"))
         sql = f"SELECT {own}.source, {splits}, count(*) AS n {FROM[kind]} WHERE {import_done(own)} GROUP BY {own}.source ORDER BY n DESC, {own}.source"
@@ -55,7 +52,7 @@ class Catalogue(Table):
     def page(
         self, kind: Kind, *, source: str = "", split: str = "", find: str = "", before: int = 0, limit: int = 20
     ) -> list[Entry]:
-        """Return the newest rows first, those with an id below `before` if given; what is empty is no condition.
+        """Return rows, newest first, with an id below `before`; an empty argument is no condition.
 
         `find` is a part of a text.
         """

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparisons as columns of numbers.
+"""Comparisons as columns of numbers, for statistics: a million rows in seconds, new ones at once.
 
-What statistics over all of them read, a million rows in seconds and new ones at once.
-
-A ranking says how each two of its answers compare; so it yields one row per two answers.
+A ranking orders every two of its answers, so it yields one row per two answers.
 """
 
 from __future__ import annotations
@@ -22,9 +20,9 @@ from data.tables.verdicts import RANKING_MARGIN
 SOURCES = ("person", "import", "simulated")
 """A source's number is its place here."""
 ORDERED, BOTH_BAD, WITHDRAWN = 0, 1, 2
-"""What a verdict is: an order of the two answers (ties included), none, or nothing any more."""
+"""Kinds of verdict: an order of the two answers (ties included), both bad, or withdrawn."""
 NORMAL, GOLD, REPEAT = 0, 1, 2
-"""What the item was to its labeler: see `data.tables.assignments`."""
+"""Kinds of item: see `data.tables.assignments`."""
 
 ROW = np.dtype(
     [
@@ -91,7 +89,7 @@ WHERE +l.simulated IN (SELECT value FROM json_each(:simulated)) GROUP BY a.label
 
 
 class ComparisonColumns(Table):
-    """Reads events as arrays; what holds now is for the reader to work out, by `current`."""
+    """Reads events as arrays; callers select the current ones with `current_mask`."""
 
     def __init__(self, store: Sql) -> None:
         super().__init__(store)
@@ -99,12 +97,10 @@ class ComparisonColumns(Table):
         self._known: tuple[int, np.ndarray] = (-1, np.zeros(0, ROW))
 
     def cached(self) -> np.ndarray:
-        """`comparisons()`, kept from call to call: only what was recorded since is read.
+        """Return `comparisons()` from a cache that reads only new events. Thread-safe; do not write into the array.
 
-        Thread-safe; not to be written into.
-
-        An import's events are written before they count: after one everything is read again. What a transaction
-        reads is not kept, since it may be rolled back.
+        An import's events are written before they count, so everything is read again after one. Reads inside a
+        transaction are not cached, since it may be rolled back.
         """
         if self._store.db.conn.in_transaction:
             return self.comparisons()
@@ -117,16 +113,14 @@ class ComparisonColumns(Table):
             return events
 
     def comparisons(self, after: int = 0) -> np.ndarray:
-        """Every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""
+        """Return every event after this rowid, superseded and withdrawn ones included, as an array of `ROW`."""
         return np.fromiter(self._store.db.conn.execute(READ, [after]), dtype=ROW)
 
     def rankings(self) -> np.ndarray:
-        """Each two answers of every ranking that holds, as an array of `ROW`.
+        """Return every two answers of every current ranking, like a comparison, as an array of `ROW`.
 
-        As if compared, by no event of their own.
-
-        Two answers of a task have one number as their pair, below 0, whoever ranked them (see `units`); rowids are
-        below 0 too.
+        Two answers of a task have the same negative pair number for all labelers (see `unit_ids`). Rowids are
+        negative too.
         """
         return np.fromiter(self._store.db.conn.execute(RANKED), dtype=ROW)
 
@@ -135,16 +129,16 @@ class ComparisonColumns(Table):
         return {row["labeler_id"]: row["n"] for row in self._store.rows(RANKINGS, [json.dumps(sources)])}
 
     def change_counters(self) -> dict[str, Any]:
-        """Return what changes with these columns and with the figures on them.
+        """Return counters that change whenever these columns or figures on them change.
 
-        If `imports` changes, events came before the `last` one.
+        If `imports` changes, there are new events before the `last` one.
         """
         return self._store.one(MARK)
 
     def known_signs(self) -> dict[int, int]:
-        """Pairs whose order is known, from gold items and adjudications.
+        """Return the known order of pairs, from gold items and adjudications.
 
-        1 the first answer is better, 0 neither, -1 the second.
+        1: the first answer is better, 0: neither, -1: the second.
         """
         return {row["pair_id"]: row["sign"] for row in self._store.rows(KNOWN)}
 
@@ -156,10 +150,10 @@ class ComparisonColumns(Table):
 
 
 def unit_ids(pair: np.ndarray) -> np.ndarray:
-    """Return what was judged at once: a compared pair by itself, or a ranking's whole task, as minus its number."""
+    """Return the unit of each judgement: the pair of a comparison, or minus the task number of a ranking."""
     return np.where(pair < 0, -(-pair // OF_TASK), pair)
 
 
 def current_mask(events: np.ndarray) -> np.ndarray:
-    """Return a mask of the events that hold: neither superseded by one of these nor withdrawals."""
+    """Return a mask of the current events: neither superseded by one of these nor withdrawals."""
     return (events["kind"] != WITHDRAWN) & ~np.isin(events["rowid"], events["replaces"][events["replaces"] > 0])

@@ -64,7 +64,7 @@ class NewComparison(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An answer that a labeler made better: which one, the better one as a completion, its text and its author."""
+    """An answer that a labeler improved: the original, the improved completion, its text and its author."""
 
     comparison_id: str
     edited_id: str
@@ -99,19 +99,15 @@ class Comparisons(Table):
         return True
 
     def prepare(self, events: Iterable[NewComparison]) -> list[tuple]:
-        """Return what `record_many` takes of imported events: everything that needs no lock is done here.
-
-        Raises BadInput.
-        """
+        """Return imported events ready for `record_many`. Needs no lock. Raises BadInput for an unknown verdict."""
         rows = [_row(event) for event in events]
         return [tuple(row[name] for name in COLUMNS) for row in rows]
 
     def record_many(self, prepared: Sequence[tuple]) -> int:
-        """Append prepared events in one short commit.
+        """Append prepared events in one short commit, the only step that labelers wait for.
 
-        How many were added: those whose id or source row is there are not.
-
-        Labelers wait for nothing but this. Rationales of imported rows are not kept.
+        Returns the number of new events; known ids and source rows are skipped. Rationales of imported rows are
+        dropped.
         """
         return self._store.insert_many("comparisons", COLUMNS, prepared)
 
@@ -134,7 +130,7 @@ class Comparisons(Table):
         return {row["aspect"]: row["choice"] for row in rows}
 
     def edit(self, id: str) -> Edit | None:
-        """Return the better answer that the labeler wrote; None if none was written or it was erased."""
+        """Return the labeler's improved answer; None if there is none or it was erased."""
         sql = "SELECT e.*, c.text FROM edits AS e JOIN completions AS c ON c.id = e.completion_id WHERE e.comparison_id = ?"
         row = self._store.maybe(sql, [id])
         return Edit(**row) if row else None
@@ -142,9 +138,9 @@ class Comparisons(Table):
     def current(
         self, *, labeler_id: int | None = None, pair_id: int | None = None, source: str | None = None
     ) -> list[Comparison]:
-        """Return what holds now: neither superseded nor withdrawn, in the order of the events.
+        """Return the current comparisons, neither superseded nor withdrawn, in the order of the events.
 
-        Those that fit what is given.
+        The arguments limit them.
         """
         wanted = {"labeler_id": labeler_id, "pair_id": pair_id, "source": source}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
@@ -152,7 +148,7 @@ class Comparisons(Table):
         return [_comparison(row) for row in self._store.rows(sql, wanted)]
 
     def events(self) -> list[Comparison]:
-        """Every event ever, in order, superseded and withdrawn ones included; of an import that is not done, none."""
+        """Return every event in order, with superseded and withdrawn ones, without those of unfinished imports."""
         return [
             _comparison(row)
             for row in self._store.rows(f"SELECT * FROM comparisons WHERE {IMPORT_DONE} ORDER BY rowid")
@@ -161,7 +157,7 @@ class Comparisons(Table):
     def count(self, source: str | None = None, since: str = "") -> int:
         """Count the current comparisons, in all or of one source, after the moment `since` if given.
 
-        Kept by the hour (`data.sqlite.schema.counts`): only the comparisons of one hour are read one by one.
+        Uses hourly counts (`data.sqlite.schema.counts`) and reads only the rows of one hour.
         """
         hours = self._store.value(HOURS, [source, since])
         return hours + (self._store.value(WITHIN_HOUR, [source, since]) if since else 0)

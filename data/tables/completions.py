@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completions: identity is the hash of everything that tells two apart.
-
-So two policies that write the same text stay two.
-"""
+"""Completions. Their id is a hash that includes the policy: equal texts of two policies are two completions."""
 
 from __future__ import annotations
 
@@ -39,10 +36,10 @@ class Completions(Table):
     """The answers of policies and of imported models."""
 
     def add_many(self, completions: Iterable[Completion | Mapping[str, Any]], run_id: int | None = None) -> list[str]:
-        """Add completions in one commit; their ids in the same order. One that is there already is left as it is.
+        """Add completions in one commit; return their ids in the same order. Existing ones stay unchanged.
 
         A mapping has `prompt_id`, `text`, `number` (0) and either `policy_id`, `token_ids`, `sampling`, `seed`,
-        `ended` (sampled) or `model_name` (imported; `number` is then the occurrence). A given `id` is not believed.
+        `ended` (sampled) or `model_name` (imported; `number` is then the occurrence). A given `id` is ignored.
         """
         names = dict(self._store.db.conn.execute("SELECT id, name FROM policies").fetchall())
         rows = [
@@ -68,20 +65,17 @@ class Completions(Table):
         return [_completion(row) for row in self._store.rows(sql, {"policy": policy_id, "split": split})]
 
     def of_prompt(self, prompt_id: int) -> list[Completion]:
-        """Return a prompt's completions, in the order in which they came."""
+        """Return a prompt's completions, oldest first."""
         sql = "SELECT * FROM completions WHERE prompt_id = ? ORDER BY rowid"
         return [_completion(row) for row in self._store.rows(sql, [prompt_id])]
 
     def of_run(self, run_id: int) -> list[Completion]:
-        """Return what a run sampled, in the order in which it did."""
+        """Return the completions that a run sampled, in their order."""
         sql = "SELECT * FROM completions WHERE run_id = ? ORDER BY rowid"
         return [_completion(row) for row in self._store.rows(sql, [run_id])]
 
     def recent_prompts(self, policy_id: int, limit: int) -> list[int]:
-        """Return the prompts of a policy's newest completions, `limit` of these at most, newest first.
-
-        Each once.
-        """
+        """Return the distinct prompts of a policy's newest completions, newest first, at most `limit`."""
         sql = "SELECT prompt_id FROM completions WHERE policy_id = ? ORDER BY rowid DESC LIMIT ?"
         return list(dict.fromkeys(row["prompt_id"] for row in self._store.rows(sql, [policy_id, limit])))
 

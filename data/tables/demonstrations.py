@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Demonstrations: answers that people write to prompts.
 
-A second person accepts one, which makes it an instruction row, or sends it back.
+A second person accepts an answer, which makes it an instruction row, or sends it back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Verdict = Literal["accepted", "sent_back"]
 class Demonstration:
     """An answer that a person wrote.
 
-    `comparison_id`: it is an answer made better while comparing; `supersedes`: it was sent back as that one.
+    `comparison_id`: the comparison in which it was edited. `supersedes`: the returned version that it replaces.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Demonstration:
 
 @dataclass(frozen=True, slots=True)
 class SentBack:
-    """One's own answer that was sent back, and why."""
+    """An answer that was sent back to its author, with the reason."""
 
     demonstration: Demonstration
     reason: str
@@ -87,9 +87,9 @@ class Demonstrations(Table):
         return True
 
     def add_edit(self, comparison: Mapping[str, Any], prompt_id: int, text: str) -> None:
-        """Return an answer that a labeler made better waits for its review like one that was written.
+        """Add the improved answer of a comparison to the answers that wait for review.
 
-        Those to prompts that never train do not.
+        Skips prompts that never train.
         """
         if Prompts(self._store).get(prompt_id).split == "train":
             project = {name: comparison[name] for name in ("project_id", "guideline_version")}
@@ -120,7 +120,7 @@ class Demonstrations(Table):
             if row is None:
                 raise Refused(
                     "this answer has its review already, or was taken back",
-                    "Look at the next one.",
+                    "Continue with the next one.",
                     field="demonstration",
                 )
             if row["author_id"] == reviewer_id:
@@ -128,7 +128,7 @@ class Demonstrations(Table):
             if row["project_id"] not in self._projects(reviewer_id):
                 raise Refused(
                     "this answer is of another project than yours, or of a closed one",
-                    "Look at the next one.",
+                    "Continue with the next one.",
                     field="project",
                 )
             event = {
@@ -152,9 +152,7 @@ class Demonstrations(Table):
     def next_prompt(self, author_id: int, after: int = 0) -> Prompt | None:
         """Return the next prompt that trains and has no answer by a person, nor an instruction row.
 
-        `after`: the one that comes behind this prompt.
-
-        None if nothing is left, and for whom `may_write` is false.
+        `after`: a prompt; the next one after it. None if nothing is left or `may_write` is false.
         """
         if not self.may_write(author_id):
             return None
@@ -166,9 +164,9 @@ class Demonstrations(Table):
         return None if prompt_id is None else Prompts(self._store).get(prompt_id)
 
     def next_sent_back(self, author_id: int) -> SentBack | None:
-        """Return the oldest of this person's answers, in a project that is open and still theirs.
+        """Return this person's oldest answer that was sent back and not rewritten.
 
-        That was sent back and is not written anew.
+        Its project is open and the person is still a member.
         """
         sql = """SELECT d.*, t.text, coalesce(w.text, '') AS reason FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id
             JOIN demonstration_texts AS t ON t.demonstration_id = d.id LEFT JOIN review_reasons AS w ON w.review_id = r.id
@@ -179,20 +177,17 @@ class Demonstrations(Table):
         return None if row is None else SentBack(_demonstration(row), row["reason"])
 
     def next_to_review(self, reviewer_id: int) -> Demonstration | None:
-        """Return the oldest answer by somebody else, in a project that is open and the reviewer's.
-
-        That waits for its review.
-        """
+        """Return the oldest answer of another person that waits for review, in an open project of the reviewer."""
         sql = "SELECT * FROM open_demonstrations WHERE author_id != ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1"
         row = self._store.maybe(sql, [reviewer_id, canonical_json(self._projects(reviewer_id))])
         return None if row is None else _demonstration(row)
 
     def counts(self, account_id: int) -> dict[str, int]:
-        """{written, accepted, waiting, to_review, reviewed} of and for one person."""
+        """Return {written, accepted, waiting, to_review, reviewed} of one person."""
         return self._store.one(COUNTS, [account_id, canonical_json(self._projects(account_id))])
 
     def origins(self) -> dict[int, Demonstration]:
-        """For each instruction row that a person wrote, what it was made of."""
+        """Return the demonstration behind each instruction row that a person wrote, by row id."""
         sql = "SELECT i.id AS row_id, d.*, '' AS text FROM instructions AS i JOIN demonstrations AS d ON d.id = i.demonstration_id"
         return {row["row_id"]: _demonstration(row) for row in self._store.rows(sql)}
 
@@ -208,7 +203,7 @@ class Demonstrations(Table):
         self._store.execute(sql, [accepted.id, instruction_hash(prompt.text, "", accepted.text)])
 
     def _project(self, superseded: str | None, prompt_id: int, author_id: int) -> int:
-        """Of an answer that is written: an answer written anew stays in its project, others are of the Standard one."""
+        """Return the project of a new answer: that of the answer it replaces, else Standard."""
         if superseded is None:
             return STANDARD_PROJECT[0]
         sql = """SELECT d.project_id FROM reviews AS r JOIN demonstrations AS d ON d.id = r.demonstration_id WHERE d.id = ?1 AND d.prompt_id = ?2

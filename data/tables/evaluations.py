@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluations: what a judge found about a policy, alone or against another; a new one never replaces an old one."""
+"""Evaluations of a policy, alone or against another. A new report never replaces an old one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Evaluations(Table):
         report: Mapping[str, Any],
         run_id: int | None = None,
     ) -> Evaluation:
-        """Write down a report. `judge`: 'rubric', 'simulated', or a reward model's public id."""
+        """Add a report. `judge`: 'rubric', 'simulated', or a reward model's public id."""
         row = {"policy_id": policy_id, "against_id": against_id, "judge": judge, "report": canonical_json(dict(report))}
         id = self._store.insert("evaluations", row | {"run_id": run_id, "created_at": now()})
         return _evaluation(self._store.one("SELECT * FROM evaluations WHERE id = ?", [id]))

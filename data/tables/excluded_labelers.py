@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelers excluded: their comparisons stay and are counted.
-
-But no preference export and no training uses them until the labeler is included again.
-"""
+"""Excluded labelers. Their comparisons stay, but no preference export and no training uses them."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ REASON_LENGTH = 500
 
 @dataclass(frozen=True, slots=True)
 class ExcludedLabeler:
-    """A labeler whose comparisons are left out: since when, by whom, why."""
+    """An excluded labeler, with the time, the actor and the reason."""
 
     labeler_id: int
     name: str
@@ -29,7 +26,7 @@ class ExcludedLabeler:
 
 
 class ExcludedLabelers(Table):
-    """Append-only: excluding and including are rows; the last one holds."""
+    """Append-only: excluding and including are rows; the newest row of a labeler counts."""
 
     def all(self) -> list[ExcludedLabeler]:
         """Return the labelers excluded now, by name."""
@@ -37,9 +34,9 @@ class ExcludedLabelers(Table):
         return [ExcludedLabeler(**row) for row in self._store.rows(f"{sql} ORDER BY a.name")]
 
     def exclude(self, name: str, reason: str, *, by: str) -> None:
-        """Leave the labeler's comparisons out from now on.
+        """Exclude a labeler.
 
-        Raises BadInput for an unknown name, an empty reason, or one who is excluded already.
+        Raises BadInput for an unknown name, an empty reason, or a labeler who is excluded already.
         """
         reason = reason.strip()
         if not 0 < len(reason) <= REASON_LENGTH:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict form of a labeling project: what its labelers may say about a pair, and what they must."""
+"""The verdict form of a labeling project: the verdicts and fields of its labelers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Form:
 
     `scale` graded: three steps for each side; plain: A or B. `aspects`: a choice of side or tie for each.
 
-    `edit`: the labeler may make one of the answers better, which becomes a third. `markdown`: answers are shown
-    formatted.
+    `edit`: the labeler may improve one of the answers, which adds a third one. `markdown`: the page formats
+    answers.
     """
 
     scale: str = "graded"
@@ -63,18 +63,18 @@ class Form:
         return tuple(verdict for verdict in VERDICTS if verdict in allowed)
 
     def written(self) -> str:
-        """As the store keeps it: what is as by default is not named."""
+        """Return the form as JSON for the store, without default values."""
         standard = asdict(Form())
         return canonical_json({name: value for name, value in asdict(self).items() if value != standard[name]})
 
     @classmethod
     def read(cls, text: str) -> Form:
-        """From the store. Raises BadInput, see `of`."""
+        """Parse a form from the store. Raises BadInput as `of`."""
         return _read(text)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Form:
-        """From names and values. Raises BadInput that names the field."""
+        """Return a form with these fields. Raises BadInput that names the field."""
         known = {field.name for field in fields(cls)}
         for name in values:
             if name not in known:
@@ -87,12 +87,12 @@ class Form:
 
 @lru_cache(maxsize=64)
 def _read(text: str) -> Form:
-    """Forms are few and read with every item."""
+    """Parse a form, from a cache: there are few forms, and every item reads one."""
     return Form.of(json.loads(text))
 
 
 def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
-    """`scale=plain`, `tie=off`, `aspects=helpful,honest` and so on, over the fields of `start`.
+    """Change fields of `start` by texts such as `scale=plain`, `tie=off`, `aspects=helpful,honest`.
 
     Raises BadInput that names the field.
     """

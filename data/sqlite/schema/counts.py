@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running counts of what holds, so that no page counts a million rows; triggers keep them with each event.
+"""The schema of running counts: triggers update them with each event, so no page counts a million rows.
 
 `comparison_counts` has the current comparisons of each source by the hour (UTC) in which they were made, those of
 an import apart, since they count for nobody before it is done. Never edited: later changes are migrations.
@@ -24,7 +24,7 @@ CREATE INDEX prompts_shelf ON prompts (source, split, import_id);
 COUNTED = """INSERT INTO comparison_counts (source, hour, import_id, n)
 SELECT source, substr(created_at, 1, 13), coalesce(import_id, 0), count(*) FROM comparisons AS c
 WHERE verdict != 'withdrawn' AND NOT EXISTS (SELECT 1 FROM comparisons AS later WHERE later.supersedes = c.id) GROUP BY 1, 2, 3"""
-"""All of it at once, from the events."""
+"""Fills the table from all events."""
 
 TRIGGERS = (
     """CREATE TRIGGER comparisons_hourly AFTER INSERT ON comparisons WHEN NEW.verdict != 'withdrawn'

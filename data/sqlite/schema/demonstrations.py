@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that people write to prompts, and what a second person records about them.
+"""The schema of demonstrations and of their reviews by a second person.
 
 Never edited: later changes are migrations.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports: rows that come by chunks and count together.
+"""The schema of imports: rows are written in chunks and count together.
 
 `data.sqlite.migrations` applies it; never edited, later changes are migrations.
 
@@ -12,7 +12,7 @@ there, the next start continues with.
 from __future__ import annotations
 
 TABLES = ("comparisons", "assignments", "pairs", "completions", "instructions", "prompts")
-"""Where an import writes; what refers to others stands before them."""
+"""The tables that an import writes; a table comes before those that it refers to."""
 
 IMPORTS = """
 CREATE TABLE imports (

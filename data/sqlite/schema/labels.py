@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first schema's second half: people, their verdicts, and the triggers that protect them.
+"""The second half of the first schema: people, their verdicts, and the triggers that protect these.
 
 Events (`comparisons`, `skips`, `audit`) are append-only, and what they are about is written once; `FROZEN` says which
 statements triggers refuse. Undo and correction add a row that supersedes. What a person wrote about an answer stands in

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labeling projects: what people are asked, who is asked.
+"""The schema of labeling projects, rankings and the queue.
 
-The tables by which the next item is found at once.
-
-`assignments` is made anew, since SQLite cannot loosen a constraint: an assignment may now be of a ranking, and a
-planned repeat is a second one of its pair. `queue`, `tallies` and `assignments.done` are derived: triggers keep
-them in the transaction of the event, and `data.views.rebuild_derived.rebuild` makes them again from the events.
+The migration recreates `assignments`, since SQLite cannot loosen a constraint: an assignment may now be of a ranking, and a
+planned repeat is a second one of its pair. `queue`, `tallies` and `assignments.done` are derived: triggers update
+them in the transaction of the event, and `data.views.rebuild_derived.rebuild` recreates them from the events.
 Never edited: later changes are migrations.
 """
 

@@ -92,9 +92,9 @@ FROZEN = dict.fromkeys(("adjudications", "set_asides", "weightings", "labeler_we
 
 
 def apply(db: Database, statements: Callable[[str], list[str]], freeze: Callable[[Database, dict], None]) -> None:
-    """Make the tables, their triggers, and the disputes of what was recorded so far.
+    """Create the tables and triggers, and fill `disputes` from the recorded comparisons.
 
-    The helpers are those of `data.sqlite.migrations`.
+    The helper functions are those of `data.sqlite.migrations`.
     """
     for statement in (*statements(TABLES), *TRIGGERS):
         db.execute(statement)

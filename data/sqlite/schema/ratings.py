@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ratings: what people say an instruction row is worth to learn from.
+"""The schema of ratings: scores from 0 to 5 that people give instruction rows.
 
 `data.sqlite.migrations` applies it; never edited, later changes are migrations.
 """
