@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gold items: pairs whose verdict a researcher knows.
 
-They go to every labeler, silently, and never train unless asked for.
+Every labeler gets them without a mark. Training uses them only on request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OUTCOMES = ("winner", "tie", "both_bad")
 
 @dataclass(frozen=True, slots=True)
 class GoldItem:
-    """A pair and what is right about it: `outcome` 'winner' (then `winner_id`), 'tie' or 'both_bad'."""
+    """A pair with its right verdict: `outcome` 'winner' (then `winner_id`), 'tie' or 'both_bad'."""
 
     pair_id: int
     outcome: str
@@ -38,9 +38,9 @@ class Gold(Table):
     """The gold items."""
 
     def set(self, pair_id: int, winner_id: str | None, *, by: str, outcome: str = "winner", note: str = "") -> GoldItem:
-        """Say what is right about a pair, in place of what was recorded before.
+        """Set the right verdict on a pair, replacing the former one.
 
-        Raises BadInput if it is no outcome of the pair.
+        Raises BadInput for an unknown pair, or a verdict that does not fit it.
         """
         pair = self._store.maybe("SELECT first_id, second_id, shown FROM pairs WHERE id = ?", [pair_id])
         if pair is None:
@@ -66,9 +66,9 @@ class Gold(Table):
         return GoldItem(pair_id, outcome, winner_id, note, by, created_at)
 
     def set_from_comparisons(self, project_id: int, account: Account) -> int:
-        """Make gold what one person says now about pairs of the project; how many pairs.
+        """Set gold items from the current comparisons of one person in the project; return their number.
 
-        Repeats and withdrawn answers say nothing.
+        Skips repeats and withdrawn answers.
         """
         with self._store.transaction():
             answers = self._store.rows(JUDGED, [project_id, account.id])
@@ -88,11 +88,11 @@ class Gold(Table):
             )
 
     def get(self, pair_id: int) -> GoldItem | None:
-        """Return what is right about a pair, None for an ordinary one."""
+        """Return the gold item of a pair, None for an ordinary pair."""
         row = self._store.maybe("SELECT * FROM gold WHERE pair_id = ?", [pair_id])
         return GoldItem(**row) if row else None
 
     def all(self, project_id: int | None = None) -> list[GoldItem]:
-        """Every gold item, or those of a project, oldest first."""
+        """Return every gold item, or those of a project, oldest first."""
         sql = "SELECT gold.* FROM gold JOIN pairs ON pairs.id = pair_id WHERE ?1 IS NULL OR project_id = ?1 ORDER BY gold.created_at, pair_id"
         return [GoldItem(**row) for row in self._store.rows(sql, [project_id])]

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports: rows are written by chunks, each bearing its import's number.
+"""Imports: rows are written in chunks with the number of their import, and count together after one small write.
 
-All of them count from one small write on.
-
-Until then they are there for nobody (`DONE` leaves them out). One import writes at a time, under a file lock that
+Until then no query returns them (`import_done`). One import writes at a time, under a file lock that
 ends with its process: whoever holds it next knows that an import without an end broke off, and takes its rows out
 again.
 """
@@ -93,10 +91,7 @@ class Imports(Table):
             yield
 
     def repair(self) -> None:
-        """Take out what broke off, and go on with what was interrupted when it counted already.
-
-        Unless an import runs.
-        """
+        """Delete imports that broke off, and finish those that already count. Does nothing while an import runs."""
         with suppress(BadInput), self.exclusive():
             pass
 
@@ -106,18 +101,18 @@ class Imports(Table):
         return self._store.insert("imports", row)
 
     def end(self, id: int) -> None:
-        """From here on everything that bears this number counts; pairs for the labelers wait for `reveal`."""
+        """Make all rows of the import count. Its pairs reach the labelers after `reveal`."""
         self._store.execute("UPDATE imports SET done_at = ? WHERE id = ?", [now(), id])
 
     def reveal(self, id: int) -> None:
-        """Let the pairs of an import that is done into the labelers' queue, by chunks."""
+        """Add the pairs of a finished import to the queue, in chunks."""
         shown = self._store.value("SELECT 1 FROM pairs WHERE import_id = ? AND purpose != 'import' LIMIT 1", [id])
         for rowids in self._rowids(self._store.db, "pairs", id) if shown else ():
             self._store.execute(REVEAL, [canonical_json(rowids)])
         self._store.execute("UPDATE imports SET revealed_at = ? WHERE id = ?", [now(), id])
 
     def remove(self, id: int) -> None:
-        """Take out, by chunks, an import that is not done; what others have used meanwhile stays and counts."""
+        """Delete an unfinished import in chunks. Rows that others use by now stay and count."""
         authors = [
             row["labeler_id"]
             for row in self._store.rows("SELECT DISTINCT labeler_id FROM comparisons WHERE import_id = ?", [id])
@@ -143,7 +138,7 @@ class Imports(Table):
             )
 
     def all(self) -> list[dict[str, Any]]:
-        """{id, actor, what, files, created_at, done_at, revealed_at} of every import, oldest first."""
+        """Return {id, actor, what, files, created_at, done_at, revealed_at} of every import, oldest first."""
         return [
             {**row, "files": json.loads(row["files"])} for row in self._store.rows("SELECT * FROM imports ORDER BY id")
         ]

@@ -34,7 +34,7 @@ class Instructions(Table):
     """Answers to imitate, for supervised fine-tuning."""
 
     def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Add a row, or find it; `about`: `defects` (names), and its prompt's `family` and `facts`."""
+        """Add a row, or return the existing one; `about`: `defects` (names), and its prompt's `family` and `facts`."""
         self.add_many([{"instruction": instruction, "output": output, "input": input, "source": source, **about}])
         row = self._store.one(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
         return _instruction(row)
@@ -47,9 +47,9 @@ class Instructions(Table):
         return self.write(self.prepare(rows))
 
     def prepare(self, rows: Iterable[Mapping[str, Any]]) -> Prepared:
-        """Return what `write` takes of rows with the keys of `add`: everything that needs no lock is done here.
+        """Return rows with the keys of `add` ready for `write`. Needs no lock.
 
-        Raises BadInput.
+        Raises BadInput for a bad row.
         """
         rows = list(rows)
         prompts = [_prompt_row(**row) for row in rows]
@@ -71,13 +71,13 @@ class Instructions(Table):
         return _instruction(row)
 
     def all(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> list[Instruction]:
-        """Rows in the order in which they came, those that fit what is given."""
+        """Return the rows of a split or source, or all, oldest first."""
         return list(self.stream(split, source, limit))
 
     def stream(
         self, split: str | None = None, source: str | None = None, limit: int | None = None
     ) -> Iterator[Instruction]:
-        """`list`, one at a time."""
+        """Yield the rows of `all` one at a time."""
         wanted = {"split": split, "source": source, "limit": -1 if limit is None else limit}
         sql = (
             f"{JOINED} WHERE {import_done('instructions')} AND (:split IS NULL OR prompts.split = :split)"

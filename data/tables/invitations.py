@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One-time links by which people come in or choose a new password, and the identities that a provider vouches for."""
+"""One-time links for new accounts and new passwords, and the identities of accounts at a provider."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Invitations(Table):
     def add(self, role: str, *, by: int | None = None, account_id: int | None = None) -> str:
         """Return a new link's token, good for a week.
 
-        Raises BadInput for an unknown role. Ended ones are swept away.
+        Raises BadInput for an unknown role. Deletes expired links.
         """
         if role not in ROLES:
             raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
@@ -43,13 +43,13 @@ class Invitations(Table):
         return token
 
     def find(self, token: str) -> Invitation | None:
-        """Return what the link is good for; None if it was used or is too old. Nothing is used up."""
+        """Return the purpose of a link without using it; None if it is used or expired."""
         sql = "SELECT role, account_id, expires_at FROM invitations WHERE hash = ? AND expires_at > ?"
         row = self._store.maybe(sql, [hash_token(token), now()])
         return None if row is None else Invitation(**row)
 
     def consume(self, token: str) -> bool:
-        """Use it up; True exactly once."""
+        """Use the link; return True exactly once."""
         return (
             self._store.execute("DELETE FROM invitations WHERE hash = ? AND expires_at > ?", [hash_token(token), now()])
             == 1
@@ -60,12 +60,12 @@ class Invitations(Table):
         return self._store.value("SELECT count(*) FROM invitations WHERE expires_at > ?", [now()])
 
     def link_identity(self, issuer: str, subject: str, account_id: int) -> None:
-        """From now on this person at that provider is the account; what was there stays."""
+        """Link a person at a provider to the account; an existing link stays."""
         row = {"issuer": issuer, "subject": subject, "account_id": account_id, "created_at": now()}
         self._store.insert_or_ignore("identities", row)
 
     def account_of_identity(self, issuer: str, subject: str) -> Account | None:
-        """Return the account that this person at that provider is."""
+        """Return the account that is linked to a person at a provider, or None."""
         sql = "SELECT accounts.* FROM identities JOIN accounts ON accounts.id = account_id WHERE issuer = ? AND subject = ?"
         row = self._store.maybe(sql, [issuer, subject])
         return None if row is None else account_from_row(row)

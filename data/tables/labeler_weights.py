@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weightings: what each labeler's comparisons count for in training, as it was worked out at one time.
+"""Weightings: the weight of each labeler's comparisons in training, computed at one time.
 
-Never changed, so runs can name one.
+A weighting never changes, so runs can name one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Weighting:
     weights: tuple[LabelerWeight, ...]
 
     def by_labeler(self) -> dict[int, float]:
-        """Return what `data.views.preferences` takes as `weights`."""
+        """Return the weights by labeler id, as `data.views.preferences` takes them."""
         return {labeler.labeler_id: labeler.weight for labeler in self.weights}
 
 
@@ -48,7 +48,7 @@ class LabelerWeights(Table):
     """Every version, the last one being the newest."""
 
     def add(self, labels: str, votes: int, weights: Sequence[LabelerWeight], *, by: str) -> Weighting:
-        """Keep a new version."""
+        """Add a new version."""
         columns = ("weighting_id", "labeler_id", "weight", "discrimination", "error", "comparisons")
         with self._store.transaction():
             id = self._store.insert("weightings", {"labels": labels, "votes": votes, "actor": by, "created_at": now()})

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves and sample texts of runs, in a file of their own.
+"""Curves and sample texts of runs, in their own file, so training and labeling never wait for each other.
 
-Training never waits on a label or the other way round.
-
-Losing the last moment of it in a power cut costs nothing that anybody was promised: synchronous=NORMAL.
+A power loss may lose the last seconds (synchronous=NORMAL).
 """
 
 from __future__ import annotations
@@ -59,7 +57,7 @@ class Metrics:
         return [(step, math.nan if value is None else value) for step, value in rows]
 
     def keys(self, run_id: int) -> list[str]:
-        """Return what the run reports, by name."""
+        """Return the names of the run's curves, in alphabetical order."""
         rows = self._db.conn.execute("SELECT DISTINCT key FROM metrics WHERE run_id = ? ORDER BY key", [run_id])
         return [row[0] for row in rows]
 
@@ -68,7 +66,7 @@ class Metrics:
         return self._db.conn.execute("SELECT count(*) FROM metrics WHERE run_id = ?", [run_id]).fetchone()[0]
 
     def sample(self, run_id: int, step: int, fields: Mapping[str, Any]) -> None:
-        """Keep one sample (prompt, text, reward, ...) of a step."""
+        """Store one sample (prompt, text, reward, ...) of a step."""
         with explain_errors(self.path), immediate_transaction(self._db) as database:
             values = [run_id, step, canonical_json(dict(fields))]
             database.conn.execute("INSERT INTO samples (run_id, step, row) VALUES (?, ?, ?)", values)

@@ -15,7 +15,7 @@ from data.ids import canonical_json, parse_id, public_id
 from data.sqlite.table import Table
 
 INSIDE = "home:"
-"""Begins the base of a row that lies under the home; records name it by its absolute path."""
+"""Prefix of a base under the home, in rows; records hold the absolute path."""
 
 
 class ModelTable(Table):
@@ -53,7 +53,7 @@ class ModelTable(Table):
         return self._record(row)
 
     def all(self) -> list[Any]:
-        """All of them, oldest first."""
+        """Return all models, oldest first."""
         return [self._record(row) for row in self._store.rows(f"SELECT * FROM {self.table} ORDER BY id")]
 
     def count(self) -> int:
@@ -69,7 +69,7 @@ class ModelTable(Table):
         """Move a new row's folder to its place. Call inside the row's transaction."""
         place = self.folder(id)
         place.parent.mkdir(parents=True, exist_ok=True)
-        # What stands there was left by a crash between this move and its commit: no row knows it.
+        # An existing folder was left by a crash between this move and its commit: no row knows it.
         shutil.rmtree(place, ignore_errors=True)
         folder.rename(place)
 
@@ -78,10 +78,7 @@ class ModelTable(Table):
         return self.record(**{**row, **parsed, "base": self._base_now(row["base"])})
 
     def _written_base(self, base: str) -> str:
-        """Return a base inside the home is written down relative to it.
-
-        The home may be moved or restored elsewhere.
-        """
+        """Return a base inside the home as a path relative to it, since the home may move."""
         home, place = self._store.home.resolve(), Path(base)
         inside = place.is_absolute() and place.resolve().is_relative_to(home)
         return f"{INSIDE}{place.resolve().relative_to(home)}" if inside else base

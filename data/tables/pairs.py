@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of completions of one prompt, waiting to be compared. Two equal texts are a pair that nobody is shown."""
+"""Pairs of completions of one prompt, for comparison. Pairs of equal texts are stored but never shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Pairs(Table):
         run_id: int | None = None,
         project_id: int = STANDARD_PROJECT[0],
     ) -> Pair:
-        """Pair two completions of a prompt, or find their pair; the higher `priority` is shown first.
+        """Pair two completions of a prompt, or return their pair; the higher `priority` is shown first.
 
         `purpose`: 'train', 'compare' (of policies, on test prompts), or 'import' (comes with its comparison, is not
         shown). Equal texts are not shown. A pair that is there keeps its project. Raises BadInput if the two are
@@ -57,9 +57,9 @@ class Pairs(Table):
         import_id: int | None = None,
         project_id: int = STANDARD_PROJECT[0],
     ) -> list[int]:
-        """`add` for many (prompt_id, a_id, b_id) in one commit; the pairs' ids in the same order.
+        """Add many (prompt_id, a_id, b_id) in one commit; return the pairs' ids in the same order.
 
-        Those of an import (`import_id`) are shown once it is done (`Imports.reveal`).
+        Pairs of an import (`import_id`) are shown once it is done (`Imports.reveal`).
         """
         moment = now()
         ordered = [(prompt_id, min(a_id, b_id), max(a_id, b_id)) for prompt_id, a_id, b_id in pairs]
@@ -77,7 +77,7 @@ class Pairs(Table):
         return _pair(row)
 
     def all(self, purpose: str | None = None) -> list[Pair]:
-        """Pairs in the order in which they came, all or of one purpose."""
+        """Return the pairs, all or of one purpose, oldest first."""
         sql = "SELECT * FROM pairs WHERE ?1 IS NULL OR purpose = ?1 ORDER BY id"
         return [_pair(row) for row in self._store.rows(sql, [purpose])]
 

@@ -55,9 +55,9 @@ class PersonalData(Table):
     """One person's own data, by the id of their account."""
 
     def rows(self, account_id: int) -> Iterator[dict[str, Any]]:
-        """Everything under the account, each row with its `kind`.
+        """Yield everything under the account, each row with its `kind`.
 
-        Gold is not told: it would say which items are checks.
+        Leaves out the gold marks, which would reveal the check items.
         """
         for kind, sql in KINDS.items():
             for row in self._store.rows(sql, [account_id]):
@@ -77,14 +77,11 @@ class PersonalData(Table):
             )
 
     def truncate_log(self) -> None:
-        """After the erasure's commit: move it from the write-ahead log.
-
-        Still holds the old pages, to the file.
-        """
+        """Empty the write-ahead log, which still holds the old pages. Call after the erasure's commit."""
         self._store.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def allow(self, project_id: int, allowed: str) -> None:
-        """Return what labelers of a project may do with what is theirs.
+        """Set what labelers of a project may do with their own data.
 
         'nothing', 'download', or 'erase' (and download). Raises BadInput.
         """

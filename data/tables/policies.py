@@ -34,13 +34,11 @@ class Policies(ModelTable):
     parsed = ("config", "versions")
 
     def add(self, **columns: Unpack[NewPolicy]) -> Policy:
-        """Write down a policy."""
+        """Add a policy."""
         return self._add(columns)
 
     def publish_base(self, folder: Path, **columns: Any) -> Policy:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Add a bare base of one's own and move its finished `folder`, from the same disk, to its place.
-
-        Both or neither.
+        """Add a bare base and move its finished `folder`, from the same disk, to its place: both or neither.
 
         The keys are `add`'s without `base` and `adapter`.
         """
@@ -52,7 +50,7 @@ class Policies(ModelTable):
             return self.get(policy.id)
 
     def children(self, id: int) -> list[Policy]:
-        """Those trained from it, oldest first."""
+        """Return the policies trained from it, oldest first."""
         return [
             self._record(row)
             for row in self._store.rows("SELECT * FROM policies WHERE parent_id = ? ORDER BY id", [id])

@@ -27,7 +27,7 @@ def identify_process(pid: int | None = None) -> Identity:
 
 
 def read_boot_id() -> str:
-    """Return what tells one boot of the machine from another."""
+    """Return an identifier of the machine's current boot."""
     return BOOT_ID.read_text().strip() if BOOT_ID.exists() else str(int(psutil.boot_time()))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labeling projects: what is asked about which pairs, by which guideline, of whom, and of how many."""
+"""Labeling projects: their pairs, guidelines, members and overlap."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Projects(Table):
     """
 
     def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Settings]) -> Project:
-        """Return a new project.
+        """Add a project.
 
         Raises BadInput for a name that is malformed or taken, or a setting out of range.
         """
@@ -82,16 +82,15 @@ class Projects(Table):
         return _project(row)
 
     def all(self) -> list[Project]:
-        """Every project, oldest first."""
+        """Return every project, oldest first."""
         return [_project(row) for row in self._store.rows(f"{PROJECT} ORDER BY p.id")]
 
     def change(self, id: int, **changes: Unpack[Changes]) -> Project:
-        """Change some of a project.
+        """Change the name, guideline, form or settings of a project.
 
         Raises BadInput for an unknown project, a taken name, or a setting out of range.
 
-        Another guideline or form is a new version, which every answer names: it tells by which form an answer was
-        given too.
+        A changed guideline or form becomes a new version. Every answer names its version.
         """
         text = checked_guideline(changes.pop("guideline")) if "guideline" in changes else None
         row = settings_row(changes)
@@ -120,7 +119,7 @@ class Projects(Table):
         return Guideline(**row)
 
     def add_members(self, id: int, accounts: Sequence[Account]) -> None:
-        """Give people to a project; those it has already stay."""
+        """Add members to a project; existing ones stay."""
         with self._store.transaction():
             self.get(id)
             self._store.insert_many(
@@ -128,36 +127,35 @@ class Projects(Table):
             )
 
     def remove_members(self, id: int, accounts: Sequence[Account]) -> None:
-        """Take people out of a project. What they said stays; what they hold they may still answer."""
+        """Remove members. Their answers stay, and they may still answer the items that they hold."""
         with self._store.transaction():
             for account in accounts:
                 self._store.execute("DELETE FROM members WHERE project_id = ? AND account_id = ?", [id, account.id])
 
     def members(self, id: int) -> list[str]:
-        """Return the names of those who were given to it, in the order of the alphabet."""
+        """Return the names of the members, in alphabetical order."""
         sql = "SELECT a.name FROM members AS m JOIN accounts AS a ON a.id = m.account_id WHERE m.project_id = ? ORDER BY a.name"
         return [row["name"] for row in self._store.rows(sql, [id])]
 
     def open_for(self, account: Account) -> list[Project]:
         """Return the open projects whose items this account may be handed.
 
-        A researcher all, others those they were given and those for everyone.
-
-        The ones for few come first, so that the Standard project fills what time is left.
+        A researcher gets all; others get those with their membership and those for everyone. Projects with members
+        come first.
         """
         sql = f"""{PROJECT} WHERE NOT p.closed AND (p.everyone OR ?2 OR EXISTS
             (SELECT 1 FROM members AS m WHERE m.project_id = p.id AND m.account_id = ?1)) ORDER BY p.everyone, p.id"""
         return [_project(row) for row in self._store.rows(sql, [account.id, int(account.role == "researcher")])]
 
     def counts(self, id: int) -> dict[str, int]:
-        """{pairs, judged, rankings, ranked, gold, answers, labelers}.
+        """Return {pairs, judged, rankings, ranked, gold, answers, labelers}.
 
-        Items to show, items with an answer by a person, answers, who gave them.
+        Judged and ranked items have an answer by a person.
         """
         return self._store.one(COUNTS, [id])
 
     def move_pairs(self, id: int, pair_ids: Sequence[int]) -> int:
-        """Put pairs into the project; how many moved. Their earlier comparisons stay with the former project."""
+        """Move pairs into the project; return their number. Their earlier comparisons stay with the former project."""
         sql = "UPDATE pairs SET project_id = ?1 WHERE id = ?2 AND project_id != ?1"
         with self._store.transaction():
             self.get(id)
@@ -172,11 +170,10 @@ class Projects(Table):
         source: str | None = None,
         limit: int | None = None,
     ) -> int:
-        """Move into the project what another one shows and nobody has judged.
+        """Move unjudged items of another project into this one; return their number.
 
-        All of it, a run's, or that of a source's prompts.
-
-        At most `limit` pairs, the oldest first, and the ranking tasks of the same origin; how many moved.
+        Takes all of them, those of a run, or those of a source's prompts: at most `limit` pairs, oldest first, and
+        the ranking tasks of the same origin.
         """
         values = {"id": id, "from": from_id, "run": run_id, "source": source, "limit": -1 if limit is None else limit}
         with self._store.transaction():

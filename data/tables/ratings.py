@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ratings of instruction rows for what they are worth to learn from, 0 to 5.
+"""Ratings of instruction rows: their quality as training data, 0 to 5.
 
 Events: a correction is a row that supersedes.
 """
@@ -41,7 +41,7 @@ class Ratings(Table):
     def add(self, id: str, instruction_id: int, labeler_id: int, score: int | None) -> Rating:
         """Record a rating, on the disk when this returns.
 
-        The same one again changes nothing; another score of one's own row supersedes.
+        A repeated call changes nothing; another score of the same person supersedes.
 
         Raises BadInput for a score outside 0 to 5 or an unknown row, Refused for a row that never trains, an id
         that was used, or if `may_rate` is false.
@@ -69,10 +69,7 @@ class Ratings(Table):
             return _rating(old)
 
     def current(self, source: Source = "all") -> list[Rating]:
-        """Return the ratings that stand, oldest first, of people, of simulated raters or of all.
-
-        Those without a score are left out.
-        """
+        """Return the current ratings with a score, oldest first, by people, simulated raters or all."""
         sql = "SELECT * FROM current_ratings WHERE score IS NOT NULL AND (?1 = 'all' OR source = ?1) ORDER BY number"
         return [_rating(row) for row in self._store.rows(sql, [source])]
 

@@ -25,11 +25,11 @@ class NewRewardModel(TypedDict):
 
 
 class RewardModels(ModelTable):
-    """Judges that were trained. A reward model's folder is HOME/rewards/r3."""
+    """Trained reward models. A reward model's folder is HOME/rewards/r3."""
 
     table, folder_name, prefix, noun, record = "reward_models", "rewards", REWARD_MODEL, "reward model", RewardModel
     parsed = ("config", "report", "versions")
 
     def add(self, **columns: Unpack[NewRewardModel]) -> RewardModel:
-        """Write down a reward model."""
+        """Add a reward model."""
         return self._add(columns)

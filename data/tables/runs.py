@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs: jobs as rows, and the only place that moves one from state to state.
+"""Runs: jobs as rows. Only this module changes the state of a run.
 
     queued -> running -> done | failed | cancelled | lost          queued -> cancelled
 
@@ -51,7 +51,7 @@ class Runs(Table):
     def request_cancel(self, id: int) -> Run:
         """Ask a run to stop: a queued one is cancelled at once, a running one saves first.
 
-        BadInput for one that is over.
+        Raises BadInput for a run that has ended.
         """
         with self._store.transaction():
             run = self.get(id)
@@ -67,12 +67,10 @@ class Runs(Table):
         boot_id: str | None = None,
         beside: Sequence[str] = (),
     ) -> Run | None:
-        """Take the oldest queued run and set it running.
+        """Set the oldest queued run to running and return it.
 
-        None if nothing is queued, or a run is running: one at a time. Runs of the kinds in `beside` do not count:
-        they leave the machine to others.
-
-        Who claims to start another process leaves that process out and names it by `start`.
+        Returns None if nothing is queued or another run is running. Running runs of the kinds in `beside` do not
+        count. A caller that starts another process leaves the process out and records it with `start`.
         """
         with self._store.transaction():
             in_the_way = "SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(?))"
@@ -82,7 +80,7 @@ class Runs(Table):
             return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)
 
     def start(self, id: int, pid: int, pid_started: float, boot_id: str) -> Run:
-        """Say which process works on a run, be it queued or claimed. Raises BadInput for one that is over."""
+        """Record the process of a queued or claimed run. Raises BadInput for a run that has ended."""
         process = {"pid": pid, "pid_started": pid_started, "boot_id": boot_id}
         with self._store.transaction():
             run = self.get(id)
@@ -92,7 +90,7 @@ class Runs(Table):
             return self.get(id)
 
     def heartbeat(self, id: int) -> None:
-        """Sign of life."""
+        """Record that the run is alive."""
         self._set(id, heartbeat_at=now())
 
     def progress(self, id: int, done: int, total: int, note: str = "") -> None:

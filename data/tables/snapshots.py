@@ -15,14 +15,14 @@ from data.sqlite.table import Table
 
 
 class Snapshots(Table):
-    """Frozen data sets, by which lineage goes back from a model to single labels."""
+    """Frozen data sets; they link a model to the labels that trained it."""
 
     def freeze(
         self, kind: str, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any], name: str | None = None
     ) -> Snapshot:
-        """Keep the rows of a kind ('preferences', 'instructions', 'prompts', 'text').
+        """Freeze rows of a kind ('preferences', 'instructions', 'prompts', 'text').
 
-        Or find the snapshot that has them.
+        Returns the existing snapshot if one has the same rows.
         """
         written = [canonical_json(dict(row)) for row in rows]
         hash = content_hash(kind, written)
@@ -45,7 +45,7 @@ class Snapshots(Table):
         return self._one("id", parse_id(id, SNAPSHOT))
 
     def all(self) -> list[Snapshot]:
-        """All of them, oldest first."""
+        """Return all snapshots, oldest first."""
         return [_snapshot(row) for row in self._store.rows("SELECT * FROM snapshots ORDER BY id")]
 
     def rows(self, id: int | str) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets that open a door: sessions, API tokens, the one-time first link. Only their hashes are stored."""
+"""Tokens of sessions, of the API and of the first link. The store holds only their hashes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class TokenInfo:
 
 
 class Tokens(Table):
-    """Tokens with an end."""
+    """Tokens, most of them with an expiry time."""
 
     def issue(self, kind: str, account_id: int | None, seconds: float | None) -> str:
         """Make a token of a kind ('session', 'api', 'first-link'); it is shown once and never stored.
 
-        Expired ones are swept away.
+        Deletes expired tokens.
 
         `account_id` None: a first link, opened before there is an account; `seconds` None: it does not expire.
         """
@@ -62,12 +62,12 @@ class Tokens(Table):
         return self._store.value(sql, [hash_token(token), kind, now()]) is not None
 
     def consume(self, token: str, kind: str) -> bool:
-        """Use a one-time token up; True exactly once, for one caller, and only before its end."""
+        """Use a one-time token; return True exactly once, and only before it expires."""
         sql = "DELETE FROM tokens WHERE hash = ? AND kind = ? AND (expires_at IS NULL OR expires_at > ?)"
         return self._store.execute(sql, [hash_token(token), kind, now()]) == 1
 
     def revoke(self, token: str) -> None:
-        """End a token; an unknown one is ended already."""
+        """Revoke a token; do nothing for an unknown one."""
         self._store.execute("DELETE FROM tokens WHERE hash = ?", [hash_token(token)])
 
     def all(self, account_id: int, kind: str) -> list[TokenInfo]:
@@ -88,5 +88,5 @@ class Tokens(Table):
 
 
 def hash_token(token: str) -> str:
-    """Return what is stored of a token."""
+    """Return the hash by which the store finds a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdicts, in the order in which they lie under the hand, and what each says: which side won, by what margin."""
+"""The verdicts, in the order of their keys, each with the winning side and the margin."""
 
 from __future__ import annotations
 

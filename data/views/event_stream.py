@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that was recorded about labeling, as rows of one stream.
+"""The event stream: everything recorded about labeling, with superseded events, as rows of one stream.
 
-What was shown, to whom, what they said, superseded or not.
-
-Prompts and answers come first, those that somebody met; then what was recorded. Assignments come last: those of all
-that was read before them are then there, even while people label. Labelers bear pseudonyms unless their names are
-asked for.
+Shown prompts and answers come first, then the events. Assignments come last, so every event finds its assignment
+even while people label. Labelers have pseudonyms unless the caller asks for names.
 """
 
 from __future__ import annotations
@@ -112,9 +109,9 @@ COLUMNS = {name: kind for kind, names in KINDS.items() for name in names}
 
 
 def stream_events(store: Store, *, project_id: int | None = None, names: bool = False) -> Iterator[dict[str, Any]]:
-    """Return the events, each with what it is under `event` and where it comes from under `source`.
+    """Yield the events, of one project if given, each with its kind as `event` and its origin as `source`.
 
-    Those of one project if given.
+    `names` gives the names of labelers instead of pseudonyms.
     """
     excluded = {labeler.labeler_id for labeler in store.excluded_labelers.all()}
     people = {

@@ -30,10 +30,7 @@ SELECT prompt_id, first, second, total(outcome) AS won, count(*) AS times, sum(s
 
 
 class HeadToHead(NamedTuple):
-    """Two policies on one prompt: they were compared `times` times.
-
-    `won` is how often the first was preferred, a tie as half.
-    """
+    """Two policies on one prompt: `times` comparisons, of them `won` by the first; a tie counts half."""
 
     prompt_id: int
     first: int
@@ -43,13 +40,10 @@ class HeadToHead(NamedTuple):
 
 
 def head_to_head(store: Store, source: str, between: tuple[int | None, int | None] = (None, None)) -> list[HeadToHead]:
-    """Return what people ('person') or simulated labelers ('simulated') say when they compare two policies.
+    """Return the results of any two policies, or of these, by people ('person') or simulated labelers ('simulated').
 
-    Any two, or these.
-
-    Of pairs that were made to compare policies, which are few beside those to train on. A pair of equal texts,
-    which nobody is shown, counts as one tie if there is a verdict on another pair of the two policies. Both-bad
-    says nothing and is left out.
+    Reads only pairs with the purpose 'compare'. A pair of equal texts, which is never shown, counts as one tie if
+    another pair of the two policies has a verdict. Leaves out both-bad verdicts.
     """
     rows = store.rows(MEETINGS, {"source": source, "one": between[0], "other": between[1]})
     judged = {frozenset((row["first"], row["second"])) for row in rows if row["said"]}
@@ -58,9 +52,9 @@ def head_to_head(store: Store, source: str, between: tuple[int | None, int | Non
 
 
 def mean_outcomes(contests: Iterable[HeadToHead], policy_id: int, against_id: int) -> dict[int, float]:
-    """For each prompt on which the two met, how the policy fared.
+    """Return the mean outcome of the policy on each prompt with a comparison of the two.
 
-    The mean over its comparisons of 1 won, 0.5 tie, 0 lost.
+    A win is 1, a tie 0.5, a loss 0.
     """
     won: dict[int, float] = defaultdict(float)
     times: dict[int, int] = defaultdict(int)

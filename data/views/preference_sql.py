@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Preference rows in SQL: comparisons, rankings and edits.
 
-By comparing them, by ranking several, by making one better.
-
-A planned repeat measures the labeler and says nothing about the answers. A gold item's is one only
-if asked for. A ranking says one thing about each two of its answers; how clearly, it does not say, so it
-counts as clearly. All its statements together weigh as the K - 1 comparisons that would order K answers. An edit is
+A planned repeat measures the labeler and yields no row. A gold item yields one only on request.
+A ranking yields one row for every two of its answers. It has no margins, so each row counts as clearly better. All its statements together weigh as the K - 1 comparisons that would order K answers. An edit is
 better than the answer that it was made from, at the least slightly; and better than the other answer too, unless
 that one was preferred to the edited one: then by as much as the comparison says. An edit's statements together
 weigh as one comparison. A researcher's verdict on a pair replaces the comparisons of its two answers;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From events to training rows, in one place: one row per current comparison, never per pair.
+"""Training rows from events: one row per current comparison, never per pair.
 
 Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad,
 withdrawn and skipped never become one. Labels of people and imported ones by default; simulated ones and gold items
@@ -71,12 +71,12 @@ class PreferenceRow:
 
     @property
     def chosen(self) -> str | None:
-        """The better answer's text; None for a tie."""
+        """Return the better answer's text; None for a tie."""
         return None if self.label == 0.5 else (self.a_text if self.label == 1.0 else self.b_text)
 
     @property
     def rejected(self) -> str | None:
-        """The worse answer's text; None for a tie."""
+        """Return the worse answer's text; None for a tie."""
         return None if self.label == 0.5 else (self.b_text if self.label == 1.0 else self.a_text)
 
 
@@ -98,10 +98,7 @@ def preference_rows(
 def stream_rows(
     store: Store, *, source: Source = PEOPLE, weights: Mapping[int, float] | None = None
 ) -> Iterator[PreferenceRow]:
-    """`preference_rows` of every split, one at a time: a million rows need no more memory than one.
-
-    Raises as that does.
-    """
+    """Yield the rows of `preference_rows`, of every split, one at a time. Raises as `preference_rows`."""
     wanted, gold = parse_sources(source)
     statements = store.stream(STATEMENTS, {"sources": json.dumps(wanted), "gold": gold})
     first = next(statements, None)
@@ -112,9 +109,9 @@ def stream_rows(
 
 
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:
-    """Return the row as a snapshot keeps it, for good.
+    """Return the row as a snapshot stores it.
 
-    Who judged is a number and a pseudonym, since a name may be changed or erased later.
+    It holds the labeler's number and pseudonym, since a name may change or be erased later.
     """
     return asdict(row) | {"labeler": make_pseudonym(row.labeler_id)}
 
@@ -131,9 +128,9 @@ def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
 
 
 def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (the values of columns and fields have many types)
-    """Return the present selection of rows for a snapshot.
+    """Return the filters of a snapshot of the current rows.
 
-    Whose labels, who is excluded (by number), and whether pairs were adjudicated.
+    They name the sources, the numbers of excluded labelers, and whether there are adjudications.
     """
     excluded = sorted(labeler.labeler_id for labeler in store.excluded_labelers.all())
     decided = store.value("SELECT count(*) FROM current_adjudications")

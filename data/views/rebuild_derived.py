@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The derived tables of labeling, made again from the events; triggers keep them up to date as events come in."""
+"""Rebuilding of the derived tables of labeling from the events; triggers update them as events come in."""
 
 from __future__ import annotations
 
