@@ -172,3 +172,25 @@ def page(browser: Browser) -> Iterator[Page]:
 
     with tab(browser) as opened:
         yield opened
+
+
+@pytest.fixture
+def tiny_store(home: Path, tmp_path: Path) -> Iterator[Store]:
+    """The store of `make_tiny_home` without people, and a model folder without weights."""
+    from tests.support.tiny_home import make_tiny_home
+
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    store = make_tiny_home(home, model, people=False)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def unsupervised(tiny_store: Store) -> Iterator[Store]:
+    """`tiny_store` with the supervisor's lock taken: no run starts unless the test starts it."""
+    from rlhf.common import locks
+
+    with locks.acquire_lock(tiny_store.home / locks.SUPERVISOR):
+        yield tiny_store

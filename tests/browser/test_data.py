@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Data page in a real browser: a file is uploaded, looked at, imported without its bad row, and read."""
+"""The Data page in a real browser: a person uploads a file, previews it, imports it without its bad row, and reads it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browsing import MARKS, picture, sign_in, visit
+from tests.support.browsing import MARKS, picture, sign_in, visit, wait_for_refreshes
 
 pytestmark = MARKS
 ROWS = [
@@ -45,6 +45,6 @@ def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path, wi
     expect(page.locator("#data-counts")).to_contain_text(file.name)
     page.locator("#data-rows summary", has_text="미나").first.click()
     expect(page.locator("#data-rows details[open] .log")).to_have_text("미나야, 고마워!")
-    page.wait_for_timeout(2500)  # the page has looked at the store again meanwhile
+    wait_for_refreshes(page)
     expect(page.locator("#data-rows details[open]")).to_have_count(1)
     picture(page, f"data-{width}")

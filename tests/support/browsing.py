@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chromium for the tests: where it is and how it starts, and what a person does there first. The fixtures stand in
-`conftest.py`."""
+"""Chromium for the tests: its start, its tabs, sign-in and screenshots. `conftest.py` has the fixtures."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from tests.support.serving import Server
 from tests.support.tiny_home import PASSWORD
 
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 FLAGS = (
     "--no-sandbox",
@@ -27,17 +26,17 @@ FLAGS = (
     "--no-first-run",
     "--disable-features=Translate,OptimizationHints,MediaRouter",
 )
-WAIT = 60_000
-"""Milliseconds that a page may take on a busy machine."""
-HOW = "chromium is missing; on Debian: apt-get install -y chromium"
-MARKS = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason=HOW)]
+WAIT = 600_000
+"""Milliseconds after which a test gives up on a page; a busy machine needs a tenth of it."""
+INSTALL_HINT = "chromium is missing; on Debian: apt-get install -y chromium"
+MARKS = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason=INSTALL_HINT)]
 expect.set_options(timeout=WAIT)
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    assert CHROMIUM, HOW
+    """Start a browser without a window."""
+    assert CHROMIUM, INSTALL_HINT
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         yield launched
@@ -46,20 +45,26 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def tab(browser: Browser) -> Iterator[Page]:
-    """A page in a context of its own; a request that leaves this machine fails the test."""
+    """Open a page in a new context. A request to another machine fails the test."""
     context = browser.new_context(locale="en-US", accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(WAIT)
-    elsewhere: list[str] = []
-    opened.on("request", lambda request: elsewhere.append(request.url) if leaves(request.url) else None)
+    outside_requests: list[str] = []
+    opened.on("request", lambda request: outside_requests.append(request.url) if is_outside(request.url) else None)
     yield opened
     context.close()
-    assert elsewhere == []
+    assert outside_requests == []
 
 
-def leaves(url: str) -> bool:
+def is_outside(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme not in ("data", "blob", "about") and parts.hostname != "127.0.0.1"
+
+
+def wait_for_refreshes(page: Page, count: int = 3) -> None:
+    """Wait for that many answers of the server to the page; an open page asks for news again and again."""
+    for _ in range(count):
+        page.wait_for_event("response", predicate=lambda answer: "/gradio_api/" in answer.url)
 
 
 def sign_in(page: Page, server: Server, name: str) -> None:
@@ -75,6 +80,6 @@ def visit(page: Page, server: Server, name: str) -> None:
 
 
 def picture(page: Page, name: str) -> None:
-    """A screenshot, for whoever names a folder in PICTURES."""
+    """Save a screenshot in the folder $PICTURES, if it is set."""
     if folder := os.environ.get("PICTURES"):
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of PPO share: a tiny base with a starting adapter, a rule for a reward, and a trainer made of them."""
+"""Parts of the PPO tests: a tiny base with a starting adapter, a reward by a rule, and a trainer with both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LETTERS = set("abcdefghijklmnopqrstuvwxyz ")
 
 
 def share_of_letters(prompts, completions):
-    """The rule: share of small letters and blanks in the text."""
+    """Return the share of small letters and blanks in each text."""
     return [sum(char in LETTERS for char in text) / max(1, len(text)) for text in completions]
 
 
@@ -35,7 +35,7 @@ def tiny_base(kind: str, folder: Path) -> Base:
 
 
 def starting_adapter(base: Base, folder: Path, scale: float = 0.1) -> Path:
-    """A saved adapter that moves the base's distribution clearly."""
+    """Save an adapter that changes the base's distribution clearly, and return its folder."""
     base.add_adapter("start")
     torch.manual_seed(5)
     for matrix in base.parameters("start"):
@@ -46,7 +46,7 @@ def starting_adapter(base: Base, folder: Path, scale: float = 0.1) -> Path:
 
 
 def ppo_config(folder: Path, updates: int = 1, **options) -> PPOConfig:
-    """Small, quick and quiet; `updates` in place of max_steps."""
+    """Return a small and quick configuration; `updates` replaces max_steps."""
     given = {
         "rollout_batch_size": 8,
         "per_device_train_batch_size": 4,
@@ -72,7 +72,7 @@ def ppo_trainer(
 
 
 def begun(base: Base, folder: Path, start=None, update: int = 0, reward=share_of_letters, **options) -> PPOTrainer:
-    """A trainer with the rollout of an update in hand."""
+    """Return a trainer that has sampled and scored the rollout of an update."""
     trainer = ppo_trainer(base, ppo_config(folder, **options), reward=reward, start=start)
     trainer._answer_as_reference()
     with base.role("policy"):
@@ -81,7 +81,7 @@ def begun(base: Base, folder: Path, start=None, update: int = 0, reward=share_of
 
 
 def new_logps(trainer: PPOTrainer) -> torch.Tensor:
-    """Log-probabilities of the rollout in hand under the policy as it is now, (B, T)."""
+    """Return log-probabilities (B, T) of the trainer's rollout under the current policy."""
     data = trainer._experience
     with trainer.base.role("policy"):
         flat, _, _ = trainer.model(*answer_batch(trainer.base, data.prompts, data.answers))
@@ -89,7 +89,7 @@ def new_logps(trainer: PPOTrainer) -> torch.Tensor:
 
 
 def actor(base: Base, temperature: float = 1.0, bf16: bool = False) -> ActorCritic:
-    """A policy and a critic that say something: random adapter, random head."""
+    """Return a policy with a random adapter and a critic with a random head."""
     base.add_adapter("policy", trainable=True)
     torch.manual_seed(3)
     for matrix in base.parameters("policy"):
@@ -100,14 +100,14 @@ def actor(base: Base, temperature: float = 1.0, bf16: bool = False) -> ActorCrit
 
 
 def shake(base: Base, role: str, std: float = 0.1) -> None:
-    """Move an adapter to a random place away from where it is."""
+    """Add noise to the weights of an adapter."""
     torch.manual_seed(23)
     for matrix in base.parameters(role):
         matrix.data.add_(torch.randn_like(matrix), alpha=std)
 
 
 def random_judge(base: Base) -> RewardModel:
-    """A reward model on the same base that has an opinion: random adapter, random head."""
+    """Return a reward model on the same base with a random adapter and a random head."""
     base.add_adapter("judge")
     torch.manual_seed(11)
     for matrix in base.parameters("judge"):
@@ -117,8 +117,7 @@ def random_judge(base: Base) -> RewardModel:
 
 @torch.no_grad()
 def exact_logps(base: Base, role: str | None, prompt: list[int], answer: list[int]) -> np.ndarray:
-    """Log-probabilities (T, V) of an answer's tokens by the library's own pass over one unpadded row, normalised in
-    float64."""
+    """Return log-probabilities (T, V) of an answer by the library's own pass over one unpadded row, in float64."""
     with base.role(role):
         logits = base.causal(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].double()
     logits[:, banned_ids(base)] = -torch.inf
@@ -126,12 +125,17 @@ def exact_logps(base: Base, role: str | None, prompt: list[int], answer: list[in
 
 
 def rollouts(trainer: PPOTrainer) -> list[dict]:
-    """What was logged of every update."""
+    """Return the log of every update."""
     return [log for log in trainer.state.log_history if "rollout_seconds" in log]
 
 
+def policy_weights(base: Base) -> torch.Tensor:
+    """Return the policy's weights as one vector."""
+    return torch.cat([matrix.detach().flatten() for matrix in base.parameters("policy")])
+
+
 class Passes(TrainerCallback):
-    """Remembers the trainable tensors after every optimizer step."""
+    """Stores copies of the trainable tensors after every optimizer step."""
 
     def __init__(self, trainer: PPOTrainer) -> None:
         self.trainer, self.after = trainer, []

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import httpx
 
-from tests.support import ROOT
+from tests.support import PATIENCE, ROOT
 
 APP = ROOT / "app.py"
 
@@ -34,7 +34,7 @@ class Server(NamedTuple):
 
 @contextmanager
 def serving(home: Path, *more: str) -> Iterator[Server]:
-    """Start the app on a free port; it is interrupted, and waited for, at the end."""
+    """Start the app on a free port. At the end send an interrupt and wait for its exit."""
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, str(APP), "serve", "--port", "0", "--home", str(home), *more],
@@ -50,13 +50,13 @@ def serving(home: Path, *more: str) -> Iterator[Server]:
             yield Server(process, address)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            process.wait(PATIENCE)
             process.stdout.close()
 
 
 def signed_in(server: Server, name: str, password: str) -> httpx.Client:
-    """A client that holds the session cookie of that account."""
-    client = httpx.Client(base_url=server.root, follow_redirects=True, timeout=60)
+    """Return a client with the session cookie of that account."""
+    client = httpx.Client(base_url=server.root, follow_redirects=True, timeout=PATIENCE)
     answer = client.post("/login", data={"name": name, "password": password})
     assert answer.status_code == 200, answer.text
     return client

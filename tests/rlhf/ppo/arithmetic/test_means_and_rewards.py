@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pure functions of PPO against values worked out by hand and against numpy in float64."""
+"""Means, whitening, GAE, rewards and KL estimates against values derived by hand and by numpy in float64."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from hypothesis.extra.numpy import arrays
 from rlhf.ppo import arithmetic
 
 settings.register_profile("few", max_examples=40, deadline=None)
+
+
 settings.load_profile("few")
+
+
 NAN = float("nan")
+
+
 INF = float("inf")
 
 
@@ -28,20 +34,17 @@ def bools(*rows):
 
 @st.composite
 def masked_tables(draw, count=1, prefix=False):
-    """`count` tables (B, T) float64 and one mask with at least one real token in every row; `prefix`: no gaps."""
+    """Draw `count` tables (B, T) float64 and one mask with at least one real token in every row; `prefix`: no gaps."""
     shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 6)))
     numbers = st.floats(-5, 5, allow_nan=False, width=32)
-    found = [torch.from_numpy(draw(arrays(np.float64, shape, elements=numbers))) for _ in range(count)]
+    drawn = [torch.from_numpy(draw(arrays(np.float64, shape, elements=numbers))) for _ in range(count)]
     if prefix:
         lengths = draw(arrays(np.int64, shape[0], elements=st.integers(1, shape[1])))
         mask = np.arange(shape[1]) < lengths[:, None]
     else:
         mask = draw(arrays(np.bool_, shape))
         mask[:, 0] |= ~mask.any(axis=1)
-    return *found, torch.from_numpy(mask)
-
-
-# ---- masked_mean and whiten
+    return *drawn, torch.from_numpy(mask)
 
 
 def test_masked_mean_counts_real_tokens_only():
@@ -82,11 +85,8 @@ def test_check_15_whiten_centres_and_center_false_keeps_the_mean():
     assert arithmetic.whiten(x, mask, center=False).mean().item() == pytest.approx(4.0)  # (1 + 2 + 3 + 4 + 10) / 5
 
 
-# ---- GAE
-
-
 def numpy_gae(rewards, values, mask, gamma, lam):
-    """Straight from the definition, row by row, on the real tokens only."""
+    """Compute GAE by its definition, row by row, on the real tokens only."""
     advantages = np.zeros_like(rewards)
     for row in range(len(rewards)):
         places = np.flatnonzero(mask[row])
@@ -123,9 +123,6 @@ def test_gae_with_lambda_zero_is_the_one_step_error(data):
     assert torch.allclose(advantages, torch.where(mask, rewards + 0.9 * ahead - values, 0.0), atol=1e-9)
 
 
-# ---- rewards, KL estimates
-
-
 def test_token_rewards_put_the_score_on_the_last_real_token():
     kl, mask = tables([0.5, 1.0, NAN], [2.0, NAN, NAN]), bools([1, 1, 0], [1, 0, 0])
     # minus 0.1 x KL everywhere real; + 3 at row 0's second token, + 4 at row 1's only one
@@ -150,118 +147,3 @@ def test_k1_and_k3_are_unbiased_and_k3_is_never_negative():
         assert (torch.tensor(p) * arithmetic.kl_estimate(logp, ref, kind)).sum().item() == pytest.approx(exact)
     assert (arithmetic.kl_estimate(logp, ref, "k3") >= 0).all()
     assert (arithmetic.kl_estimate(logp, ref, "k1") < 0).any()  # never clamped: that would bias the penalty upwards
-
-
-# ---- losses
-
-
-def test_policy_loss_at_ratio_one_is_minus_the_mean_advantage():
-    logp, mask = tables([-1, -2, NAN]), bools([1, 1, 0])
-    loss, stats = arithmetic.policy_loss(logp, logp, tables([3, -1, NAN]), mask, 0.2)
-    assert loss.item() == -1.0  # -(3 - 1) / 2
-    assert stats["clip_fraction"].item() == 0
-    assert stats["ratio"].item() == 1
-
-
-@pytest.mark.parametrize(
-    ("ratio", "advantage", "expected", "clipped"),
-    [
-        (1.5, 1.0, -1.2, True),  # gain capped at 1 + clip
-        (1.5, -1.0, 1.5, False),  # loss not capped
-        (0.5, 1.0, -0.5, False),
-        (0.5, -1.0, 0.8, True),  # capped at 1 - clip
-        (1.1, 1.0, -1.1, False),
-    ],
-)
-def test_policy_loss_takes_the_worse_of_free_and_clipped(ratio, advantage, expected, clipped):
-    logp = torch.tensor([[np.log(ratio)]], requires_grad=True)
-    loss, stats = arithmetic.policy_loss(logp, torch.zeros(1, 1), tables([advantage]), bools([1]), 0.2)
-    loss.backward()
-    assert loss.item() == pytest.approx(expected)
-    assert stats["clip_fraction"].item() == clipped
-    assert (logp.grad.abs().sum() == 0).item() is clipped  # outside the band no gradient
-
-
-def test_value_loss_is_half_the_worse_squared_error():
-    # old 0, new 1, return 2, clip 0.2: free (1-2)^2 = 1, clipped (0.2-2)^2 = 3.24; second token: both (1.5-2)^2 = 0.25
-    values, old, returns = tables([1, 1.5, NAN]), tables([0, 1.5, NAN]), tables([2, 2, INF])
-    loss, stats = arithmetic.value_loss(values, old, returns, bools([1, 1, 0]), 0.2)
-    assert loss.item() == pytest.approx((3.24 + 0.25) / 2 / 2)
-    assert stats["value_clip_fraction"].item() == 0.5
-
-
-@given(masked_tables(count=3))
-def test_losses_agree_with_numpy(data):
-    a, b, c, mask = data
-    keep, (x, y, z) = mask.numpy(), (t.numpy()[mask.numpy()] for t in (a, b, c))
-    ratio = np.exp(x - y)
-    assert arithmetic.policy_loss(a, b, c, mask, 0.2)[0].item() == pytest.approx(
-        np.maximum(-z * ratio, -z * ratio.clip(0.8, 1.2)).mean(), rel=1e-9
-    )
-    near = y + (x - y).clip(-0.3, 0.3)
-    assert arithmetic.value_loss(a, b, c, mask, 0.3)[0].item() == pytest.approx(
-        0.5 * np.maximum((x - z) ** 2, (near - z) ** 2).mean(), rel=1e-9
-    )
-    assert keep.any()
-
-
-# ---- what stands under the mask
-
-FUNCTIONS = {
-    "masked_mean": (1, lambda x, mask: arithmetic.masked_mean(x, mask)),
-    "whiten": (1, lambda x, mask: arithmetic.whiten(x, mask)),
-    "whiten without centring": (1, lambda x, mask: arithmetic.whiten(x, mask, center=False)),
-    "gae": (2, lambda r, v, mask: torch.stack(arithmetic.gae(r, v, mask, 0.9, 0.95))),
-    "token_rewards": (1, lambda kl, mask: arithmetic.token_rewards(torch.ones(len(kl), dtype=kl.dtype), kl, mask, 0.3)),
-    "policy_loss": (3, lambda a, b, c, mask: arithmetic.policy_loss(a, b, c, mask, 0.2)[0]),
-    "value_loss": (3, lambda a, b, c, mask: arithmetic.value_loss(a, b, c, mask, 0.2)[0]),
-    "explained_variance": (2, lambda a, b, mask: arithmetic.explained_variance(a, b, mask)),
-}
-
-
-@pytest.mark.parametrize("dirt", [NAN, INF, -INF, 1e6])
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_check_35_what_stands_under_the_mask_changes_neither_result_nor_gradient(name, dirt):
-    count, function = FUNCTIONS[name]
-    mask = bools([1, 1, 0, 1], [1, 0, 0, 0])
-    torch.manual_seed(0)
-    clean = [torch.randn(2, 4, dtype=torch.float64) for _ in range(count)]
-    results, gradients = [], []
-    for filler in (0.0, dirt):
-        inputs = [torch.where(mask, x, filler).requires_grad_() for x in clean]
-        result = function(*inputs, mask)
-        result.square().sum().backward()
-        results.append(result.detach())
-        gradients.append([x.grad if x.grad is not None else torch.zeros(2, 4) for x in inputs])
-    assert torch.equal(results[0], results[1])
-    for before, after in zip(*gradients, strict=True):
-        assert torch.equal(before, after)
-        assert not after[~mask].any()
-
-
-@pytest.mark.parametrize("name", ["whiten", "whiten without centring", "gae", "token_rewards"])
-def test_tables_are_zero_outside_the_mask(name):
-    count, function = FUNCTIONS[name]
-    mask = bools([1, 1, 0, 1], [1, 0, 0, 0])
-    assert not function(*[torch.full((2, 4), 3.0) for _ in range(count)], mask)[..., ~mask].any()
-
-
-# ---- explained variance and the controller
-
-
-def test_explained_variance_of_a_perfect_and_of_a_constant_critic():
-    returns, mask = tables([1, 2, 3, NAN]), bools([1, 1, 1, 0])
-    assert arithmetic.explained_variance(returns, returns, mask).item() == pytest.approx(1.0)
-    assert arithmetic.explained_variance(tables([5, 5, 5, 5]), returns, mask).item() == pytest.approx(0.0, abs=1e-6)
-
-
-def test_adaptive_kl_follows_the_sequence_kl_by_at_most_a_fifth():
-    kl = arithmetic.AdaptiveKL(0.2, target=6.0, horizon=100)
-    assert kl.update(6.3, 10) == pytest.approx(0.2 * (1 + 0.05 * 0.1))  # error 6.3 / 6 - 1 = 0.05
-    assert kl.update(60.0, 10) == pytest.approx(0.201 * 1.02)  # error 9, clipped to 0.2
-    assert kl.update(0.0, 10) == pytest.approx(0.201 * 1.02 * 0.98)  # error -1, clipped to -0.2
-
-
-@given(st.floats(-100, 100), st.integers(1, 64))
-def test_adaptive_kl_stays_positive(kl, n):
-    assert arithmetic.AdaptiveKL(0.1, target=2.0, horizon=64).update(kl, n) > 0
