@@ -26,7 +26,7 @@ def call(store, capsys):
 
 
 def refused(answer) -> str:
-    """The one line of a refusal."""
+    """Return the single line of a refusal."""
     status, out, err = answer
     assert (status, out) == (2, "")
     (line,) = err.splitlines()
@@ -49,7 +49,7 @@ def ended(store, state, **about):
         (["--set", "against=p1", "--set", "split=train"], "split='train'"),
     ],
 )
-def test_a_sampling_that_makes_no_sense_is_one_line_and_no_run(store, capsys, given, value):
+def test_impossible_sampling_settings_are_one_line_and_no_run(store, capsys, given, value):
     store.policies.add(name="first", kind="base", base="some/hub-id")
     store.prompts.add_many({"text": f"Say {number}.", "source": "test"} for number in range(40))
     with locks.acquire_lock(store.home / locks.SUPERVISOR):
@@ -80,11 +80,11 @@ def test_a_run_is_shown_with_its_settings_and_its_report(call, store):
 
 @pytest.mark.parametrize("action", ["show", "cancel", "resume"])
 @pytest.mark.parametrize("id", ["run99", "p1", "first"])
-def test_a_run_that_is_not_there_is_named(call, action, id):
+def test_an_unknown_run_is_refused(call, action, id):
     assert id in refused(call(action, id))
 
 
-def test_a_queued_run_is_cancelled_at_once_and_a_running_one_is_asked(call, store):
+def test_a_queued_run_is_cancelled_at_once_and_a_running_one_on_request(call, store):
     for _ in range(2):
         store.runs.enqueue("sample", {}, "tester")
     store.runs.claim()
@@ -93,7 +93,7 @@ def test_a_queued_run_is_cancelled_at_once_and_a_running_one_is_asked(call, stor
     assert store.runs.get(1).cancel_requested
 
 
-def test_a_run_that_is_over_is_not_cancelled_again(call, store):
+def test_an_ended_run_is_not_cancelled_again(call, store):
     ended(store, "done")
     assert "run1 is done already" in refused(call("cancel", "run1"))
 
@@ -138,7 +138,7 @@ def resumable(store):
 
 
 @pytest.mark.usefixtures("resumable")
-def test_ctrl_c_stops_the_waiting_for_a_resumed_run_and_never_the_run(call, store, monkeypatch):
+def test_ctrl_c_stops_the_waiting_and_not_the_resumed_run(call, store, monkeypatch):
     def interrupted(seconds):
         raise KeyboardInterrupt
 

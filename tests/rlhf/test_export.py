@@ -66,7 +66,7 @@ def test_an_adapter_is_a_peft_folder_that_names_its_real_base(store, folder, pol
         assert torch.allclose(by_itself(ids).logits, logits, atol=1e-5)
 
 
-def test_merged_it_is_a_plain_folder_that_answers_the_same(store, policy, tmp_path):
+def test_a_merged_policy_is_a_plain_folder_with_equal_logits(store, policy, tmp_path):
     found, ids, logits = policy
     export_policy(store, found.public, tmp_path / "out", merge=True)
     assert not (tmp_path / "out" / "adapter_config.json").exists()
@@ -77,7 +77,7 @@ def test_merged_it_is_a_plain_folder_that_answers_the_same(store, policy, tmp_pa
     assert tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False) == ids[0].tolist()
 
 
-def test_a_bare_base_is_written_whole(store, folder, tmp_path):
+def test_a_bare_base_is_exported_whole(store, folder, tmp_path):
     found = store.policies.add(name="base", kind="base", base=str(folder))
     export_policy(store, found.public, tmp_path / "out")
     AutoModelForCausalLM.from_pretrained(tmp_path / "out")
@@ -99,7 +99,7 @@ def test_without_a_policy_the_export_page_shows_no_command(store):
     assert draw_models(store.home, newest_policy(store)) == ""
 
 
-def test_the_plain_template_is_written_down_for_a_base_without_one(store, tmp_path):
+def test_a_base_without_a_template_is_exported_with_the_plain_one(store, tmp_path):
     folder = make_tiny_model("llama", tmp_path / "base", chat=False)
     found = store.policies.add(name="base", kind="base", base=str(folder))
     export_policy(store, found.public, tmp_path / "out")
@@ -134,7 +134,7 @@ def test_a_reward_model_scores_the_same_in_transformers(store, folder, tmp_path)
     assert torch.allclose(RewardModel.load(tmp_path / "adapter").raw_scores([asked], [answered]), expected, atol=1e-6)
 
 
-def test_what_cannot_be_exported_is_refused_and_leaves_nothing(store, policy, tmp_path):
+def test_impossible_exports_are_refused_and_leave_no_file(store, policy, tmp_path):
     found, *_ = policy
     with pytest.raises(BadInput, match="there is no policy p9"):
         export_policy(store, "p9", tmp_path / "out")
@@ -151,7 +151,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(store, policy, tm
     assert not (tmp_path / "out").exists()
 
 
-def test_an_ensemble_is_written_member_by_member_and_never_merged(store, tmp_path):
+def test_an_ensemble_is_exported_member_by_member_and_never_merged(store, tmp_path):
     model = make_tiny_model("llama", tmp_path / "base")
     base, members = Base.load(model), []
     for number in range(2):

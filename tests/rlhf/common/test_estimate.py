@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remaining time is honest: from the run's own rate, and silent where there is none."""
+"""Estimates of time and memory: from the run's own rate or finished runs, and None without a basis."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def test_a_quarter_done_in_a_minute_leaves_three_minutes(run):
     assert remaining_seconds(replace(run, done=25, total=100), LATER) == 180.0
 
 
-def test_nothing_is_said_before_the_first_step_or_in_the_first_seconds(run):
+def test_there_is_no_estimate_before_the_first_step_or_in_the_first_seconds(run):
     assert remaining_seconds(replace(run, done=0, total=100), LATER) is None
     assert remaining_seconds(replace(run, done=1, total=100), "2026-01-01T10:00:04.000000+00:00") is None
 
 
-def test_a_queued_run_took_nothing_yet(store):
+def test_a_queued_run_has_no_elapsed_time(store):
     assert elapsed_seconds(store.runs.enqueue("ppo", {}, "tester"), LATER) is None
 
 
@@ -41,7 +41,7 @@ def test_the_usual_time_is_the_median_of_finished_runs_of_the_kind(run):
     assert typical_seconds(others, "ppo") is None
 
 
-def test_the_memory_told_is_the_most_that_the_last_finished_runs_of_the_kind_took(run):
+def test_peak_memory_is_the_most_of_the_last_finished_runs_of_the_kind(run):
     ended = [
         replace(run, state="done", ended_at=LATER, report={"peak_mb": peak})
         for peak in (512.0, 700.5, 600.0, 1.0, 2.0, 9000.0)
@@ -55,7 +55,7 @@ def test_the_memory_told_is_the_most_that_the_last_finished_runs_of_the_kind_too
     assert peak_memory_mb(others, "ppo") is None
 
 
-def test_the_form_says_what_the_last_runs_took(store):
+def test_the_form_shows_the_time_and_memory_of_the_last_runs(store):
     store.prompts.add("Say hi.", source="test")
     store.policies.add(name="first", kind="base", base="some/hub-id")
     with gr.Blocks():
@@ -73,7 +73,7 @@ def test_times_are_rounded_for_people(seconds, words):
     assert format_duration(seconds) == words
 
 
-def test_the_ring_of_a_fresh_home_is_empty_and_names_a_waiting_run(store):
+def test_the_loop_counts_of_a_fresh_home_are_zero_and_name_a_waiting_run(store):
     assert count_loop(store).prompts == 0
     store.runs.enqueue("sample", {}, "tester")
     assert count_loop(store).active == "run1"

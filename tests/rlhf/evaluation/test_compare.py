@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing policies: a run on a tiny random base, with a judge whose gold can be worked out on the page."""
+"""Comparisons of policies on a tiny random base, by a judge whose gold is easy to compute."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHORT = {"max_new_tokens": 6, "prompts": 12, "best_of": 3, "batch_size": 16}
 
 
 def letters(facts: dict, text: str, ended: bool) -> dict[str, float]:
-    """A rubric for the page: half a point for each letter e, and 1 for an answer that ends."""
+    """Score half a point for each letter e, and 1 for an answer that ends."""
     return {"fit": 0.5 * text.count("e"), "finish": float(ended)}
 
 
@@ -47,7 +47,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ring(store: Store, base: Path) -> Store:
+def store_with_policies(store: Store, base: Path) -> Store:
     """p1: the bare base; p2: an adapter that changes nothing; p3: one that does; r1: a random reward model."""
     store.policies.add(name="base", kind="base", base=str(base))
     model = Base.load(base)
@@ -72,20 +72,20 @@ def ring(store: Store, base: Path) -> Store:
 def report(store: Store, **settings: object) -> dict:
     chosen = parse_settings(CompareSettings, {**SHORT, **settings})
     context = RunContext(store, store.runs.enqueue("compare", as_dict(chosen), "test"))
-    (found,) = compare(context, chosen, letters).report["evaluations"]
-    return found
+    (figures,) = compare(context, chosen, letters).report["evaluations"]
+    return figures
 
 
-def test_the_report_names_what_was_judged_and_is_kept(ring: Store) -> None:
-    found = report(ring, policies="p3", against="p1", reward="r1")
-    assert (found["policy"], found["against"], found["judge"], found["prompts"], found["draws"]) == (
+def test_the_report_names_policies_and_judge_and_is_stored(store_with_policies: Store) -> None:
+    figures = report(store_with_policies, policies="p3", against="p1", reward="r1")
+    assert (figures["policy"], figures["against"], figures["judge"], figures["prompts"], figures["draws"]) == (
         "p3",
         "p1",
         "rubric",
         12,
         2,
     )
-    assert ring.evaluations.latest(3, 1, "rubric").report == found
+    assert store_with_policies.evaluations.latest(3, 1, "rubric").report == figures
     assert {
         "win_rate",
         "win_rate_ci",
@@ -107,58 +107,58 @@ def test_the_report_names_what_was_judged_and_is_kept(ring: Store) -> None:
         "reward_start",
         "reward_end",
         "examples",
-    } <= set(found)
+    } <= set(figures)
 
 
-def test_a_policy_with_the_weights_of_its_start_has_no_kl(ring: Store) -> None:
-    assert report(ring, policies="p2", against="p1")["kl"] == pytest.approx(0.0, abs=1e-4)
+def test_a_policy_with_the_weights_of_its_start_has_no_kl(store_with_policies: Store) -> None:
+    assert report(store_with_policies, policies="p2", against="p1")["kl"] == pytest.approx(0.0, abs=1e-4)
 
 
-def test_a_changed_policy_has_positive_kl(ring: Store) -> None:
+def test_a_changed_policy_has_positive_kl(store_with_policies: Store) -> None:
     """KL is not negative; sampled, with 24 answers of a clearly different policy, it is far above 0."""
-    assert report(ring, policies="p3", against="p1")["kl"] > 0.1
+    assert report(store_with_policies, policies="p3", against="p1")["kl"] > 0.1
 
 
-def test_logps_of_sampled_answers_are_those_of_the_sampler(ring: Store) -> None:
-    speaker = AnswerSampler.load(ring, Bases(), ring.policies.get(3))
-    prompts = [speaker.encode(prompt) for prompt in ring.prompts.all(limit=5)]
-    with speaker.base.role(speaker.role):
+def test_logps_of_sampled_answers_are_those_of_the_sampler(store_with_policies: Store) -> None:
+    sampler = AnswerSampler.load(store_with_policies, Bases(), store_with_policies.policies.get(3))
+    prompts = [sampler.encode(prompt) for prompt in store_with_policies.prompts.all(limit=5)]
+    with sampler.base.role(sampler.role):
         noise = draw_uniforms(0, 0, [(n, 0) for n in range(5)], 8)
-        rollout = generate(speaker.base, prompts, noise, max_new_tokens=8, banned=banned_ids(speaker.base))
-    assert speaker.logps(prompts, rollout.ids, batch_size=2) == pytest.approx(
+        rollout = generate(sampler.base, prompts, noise, max_new_tokens=8, banned=banned_ids(sampler.base))
+    assert sampler.logps(prompts, rollout.ids, batch_size=2) == pytest.approx(
         [sum(row) for row in rollout.logps], rel=1e-5, abs=1e-3
     )
 
 
-def test_the_same_seed_gives_the_same_report_whatever_the_batch(ring: Store) -> None:
-    first, second = (report(ring, policies="p3", against="p1", batch_size=size) for size in (4, 64))
+def test_the_same_seed_gives_the_same_report_for_any_batch_size(store_with_policies: Store) -> None:
+    first, second = (report(store_with_policies, policies="p3", against="p1", batch_size=size) for size in (4, 64))
     assert first["gold_draws"] == second["gold_draws"]
     assert first["win_rate_ci"] == second["win_rate_ci"]
 
 
-def test_only_test_prompts_are_asked(ring: Store) -> None:
-    found = report(ring, policies="p3", against="p1", prompts=1000)
-    assert found["prompts"] == ring.prompts.count("test")
+def test_only_test_prompts_are_answered(store_with_policies: Store) -> None:
+    figures = report(store_with_policies, policies="p3", against="p1", prompts=1000)
+    assert figures["prompts"] == store_with_policies.prompts.count("test")
 
 
-def test_a_policy_is_compared_with_its_parent_unless_told_otherwise(ring: Store) -> None:
-    assert report(ring, policies="p3")["against"] == "p1"
-    assert report(ring, policies="p3", against="p2")["against"] == "p2"
+def test_a_policy_is_compared_with_its_parent_by_default(store_with_policies: Store) -> None:
+    assert report(store_with_policies, policies="p3")["against"] == "p1"
+    assert report(store_with_policies, policies="p3", against="p2")["against"] == "p2"
 
 
-def test_several_policies_share_the_draws_of_what_they_are_compared_with(ring: Store) -> None:
+def test_several_policies_share_the_draws_of_their_common_opponent(store_with_policies: Store) -> None:
     chosen = parse_settings(CompareSettings, {**SHORT, "policies": "p2,p3", "against": "p1"})
-    context = RunContext(ring, ring.runs.enqueue("compare", as_dict(chosen), "test"))
+    context = RunContext(store_with_policies, store_with_policies.runs.enqueue("compare", as_dict(chosen), "test"))
     first, second = compare(context, chosen, letters).report["evaluations"]
     assert first["gold_draws"]["start"] == second["gold_draws"]["start"]
     assert first["gold_draws"]["end"] != second["gold_draws"]["end"]
 
 
-def test_a_reward_model_judges_prompts_that_the_rubric_does_not_know(store: Store, ring: Store) -> None:
-    found = report(ring, policies="p3", judge="reward", reward="r1")
-    assert (found["judge"], found["fit_end"]) == ("r1", None)
-    assert found["gold_end"] == pytest.approx(found["reward_end"])
-    assert ring.evaluations.latest(3, 1, "r1") is not None
+def test_a_reward_model_judges_prompts_that_the_rubric_does_not_know(store: Store, store_with_policies: Store) -> None:
+    figures = report(store_with_policies, policies="p3", judge="reward", reward="r1")
+    assert (figures["judge"], figures["fit_end"]) == ("r1", None)
+    assert figures["gold_end"] == pytest.approx(figures["reward_end"])
+    assert store_with_policies.evaluations.latest(3, 1, "r1") is not None
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_a_reward_model_judges_prompts_that_the_rubric_does_not_know(store: Stor
         ({"policies": "p3", "max_new_tokens": 160}, "leaves room for 160 tokens"),
     ],
 )
-def test_what_cannot_be_compared_says_so(ring: Store, settings: dict, says: str) -> None:
+def test_impossible_comparisons_are_refused(store_with_policies: Store, settings: dict, says: str) -> None:
     with pytest.raises(BadInput, match=says):
-        report(ring, **settings)
+        report(store_with_policies, **settings)
 
 
 def test_prompts_without_facts_need_a_reward_model(store: Store, base: Path) -> None:
@@ -184,7 +184,7 @@ def test_prompts_without_facts_need_a_reward_model(store: Store, base: Path) -> 
         report(store, policies="p2")
 
 
-def test_best_of_n_takes_the_answer_with_the_highest_score() -> None:
+def test_best_of_n_chooses_the_answer_with_the_highest_score() -> None:
     """Golds 0 3 / 1 1 for two prompts, scores prefer the second answer of the first and the first of the second."""
     answers = [[SampledAnswer("", [], True)] * 2] * 2
     pool = judge_answers(
@@ -196,34 +196,36 @@ def test_best_of_n_takes_the_answer_with_the_highest_score() -> None:
         count_e,
     )
     start = judge_answers(answers, [None, None], count_e)
-    found = best_of_report(pool, np.array([[0.0, 1.0], [1.0, 0.0]]), start, seed=0)
-    assert (found["gold"], found["win_rate"]) == (2.0, 1.0)
+    figures = best_of_report(pool, np.array([[0.0, 1.0], [1.0, 0.0]]), start, seed=0)
+    assert (figures["gold"], figures["win_rate"]) == (2.0, 1.0)
     worst = best_of_report(pool, np.array([[1.0, 0.0], [0.0, 1.0]]), start, seed=0)
     assert (worst["gold"], worst["win_rate"]) == (0.0, 0.5)
 
 
 def count_e(prompts: list, answers: list) -> list:
-    """A judge that counts letters."""
+    """Judge answers by their number of letters e."""
     return rubric_judge(lambda facts, text, ended: {"fit": float(text.count("e"))})([Fact()] * len(answers), answers)
 
 
 class Fact:
-    """A prompt as far as the rubric looks at it."""
+    """A prompt with the only field that the rubric reads."""
 
     facts: dict = {}
 
 
-def test_draws_of_the_polite_answer_do_not_depend_on_the_prompt(ring: Store) -> None:
-    found = report(ring, policies="p3")["constant_answer"]
-    assert found["gold"] == pytest.approx(1.0 + 0.5 * POLITE.count("e"))
+def test_draws_of_the_polite_answer_do_not_depend_on_the_prompt(store_with_policies: Store) -> None:
+    figures = report(store_with_policies, policies="p3")["constant_answer"]
+    assert figures["gold"] == pytest.approx(1.0 + 0.5 * POLITE.count("e"))
 
 
-def test_kl_is_left_out_between_two_bases(ring: Store, tmp_path: Path) -> None:
+def test_kl_is_left_out_between_two_bases(store_with_policies: Store, tmp_path: Path) -> None:
     other = make_tiny_model("gpt2", tmp_path / "gpt2", context=64)
-    ring.policies.add(name="other", kind="base", base=str(other), parent_id=1)
+    store_with_policies.policies.add(name="other", kind="base", base=str(other), parent_id=1)
     bases = Bases()
-    mine, start = (AnswerSampler.load(ring, bases, ring.policies.get(id)) for id in (4, 1))
-    questions = [EncodedPrompt(prompt, mine.encode(prompt)) for prompt in ring.prompts.all(limit=3)]
+    mine, start = (
+        AnswerSampler.load(store_with_policies, bases, store_with_policies.policies.get(id)) for id in (4, 1)
+    )
+    questions = [EncodedPrompt(prompt, mine.encode(prompt)) for prompt in store_with_policies.prompts.all(limit=3)]
     drawn = draw_and_judge(
         mine,
         questions,

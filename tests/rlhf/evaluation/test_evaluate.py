@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words used in figures mean what the design says, on numbers small enough to do by hand."""
+"""Figures of policies on numbers small enough to compute by hand."""
 
 from __future__ import annotations
 

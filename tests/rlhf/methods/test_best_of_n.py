@@ -44,11 +44,11 @@ def context_of(store, kind, settings):
 
 
 def best_of(n, chances):
-    """The distribution of the best of n draws, by walking through all of them; the later outcome is the better one."""
-    found = [0.0] * len(chances)
+    """Return the distribution of the best of n draws, by enumeration; a later outcome is better."""
+    chances_of_best = [0.0] * len(chances)
     for draw in itertools.product(range(len(chances)), repeat=n):
-        found[max(draw)] += math.prod(chances[outcome] for outcome in draw)
-    return found
+        chances_of_best[max(draw)] += math.prod(chances[outcome] for outcome in draw)
+    return chances_of_best
 
 
 def kl(new, old):
@@ -58,14 +58,14 @@ def kl(new, old):
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_the_kl_of_best_of_n_is_below_its_bound(n):
     chances = [0.1, 0.3, 0.2, 0.25, 0.15]
-    found = best_of(n, chances)
-    assert sum(found) == pytest.approx(1)
-    assert 0 <= kl(found, chances) <= best_of_n_kl(n) + 1e-12
+    chances_of_best = best_of(n, chances)
+    assert sum(chances_of_best) == pytest.approx(1)
+    assert 0 <= kl(chances_of_best, chances) <= best_of_n_kl(n) + 1e-12
     assert best_of_n_kl(1) == 0
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_the_bound_is_reached_where_outcomes_are_many(n):
+def test_the_bound_is_nearly_reached_with_many_outcomes(n):
     """40 outcomes of equal chance: hardly any two draws are equal, and a hundredth of a nat is missing to ln n - (n - 1)/n."""
     chances = [1 / 40] * 40
     assert best_of_n_kl(n) - kl(best_of(n, chances), chances) == pytest.approx(0, abs=0.01)
@@ -78,17 +78,17 @@ def test_the_expected_best_is_the_mean_over_all_subsets(count):
     assert expected_best(scores, count) == pytest.approx(np.mean(subsets))
 
 
-def test_the_answer_given_is_the_one_with_the_highest_score(home):
-    made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
-    speaker = load_sampler(home, Bases(), home.policies.get(made))
-    assert isinstance(speaker, BestOfN)
+def test_the_sampler_returns_the_answer_with_the_highest_score(home):
+    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+    sampler = load_sampler(home, Bases(), home.policies.get(public))
+    assert isinstance(sampler, BestOfN)
     prompt = home.prompts.all(split="test")[0]
     limits = SamplingLimits(5, 8)
-    (given,) = speaker.draw([DrawRequest(prompt.id, speaker.encode(prompt), 2)], limits, seed=0)
+    (given,) = sampler.draw([DrawRequest(prompt.id, sampler.encode(prompt), 2)], limits, seed=0)
     drawn = AnswerSampler.draw(
-        speaker, [DrawRequest(prompt.id, speaker.encode(prompt), number) for number in (6, 7, 8)], limits, 0
+        sampler, [DrawRequest(prompt.id, sampler.encode(prompt), number) for number in (6, 7, 8)], limits, 0
     )
-    scores = scores_of(speaker.scorer, [prompt] * 3, drawn)
+    scores = scores_of(sampler.scorer, [prompt] * 3, drawn)
     assert len(set(scores.tolist())) == 3
     assert given == drawn[int(scores.argmax())]
 
@@ -112,23 +112,23 @@ def test_the_policy_has_its_parents_weights_and_names_parent_and_reward(home):
 
 
 def test_it_is_sampled_for_the_labelers_like_any_policy(home):
-    made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
-    settings = SampleSettings(from_=made, against="p1", prompts=2, max_new_tokens=5)
+    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+    settings = SampleSettings(from_=public, against="p1", prompts=2, max_new_tokens=5)
     report = sample(context_of(home, "sample", settings), settings).report
-    assert (report["policies"], report["pairs"]) == ([made, "p1"], 2)
+    assert (report["policies"], report["pairs"]) == ([public, "p1"], 2)
 
 
 def test_compared_with_its_parent_its_kl_is_the_bound(home):
-    made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
     settings = CompareSettings(
-        policies=(made,), judge="reward", reward="r1", prompts=4, draws=1, best_of=0, max_new_tokens=5, batch_size=8
+        policies=(public,), judge="reward", reward="r1", prompts=4, draws=1, best_of=0, max_new_tokens=5, batch_size=8
     )
-    (found,) = compare(context_of(home, "compare", settings), settings, None).report["evaluations"]
-    assert (found["kl"], found["kl_bound"]) == (pytest.approx(best_of_n_kl(3)), True)
-    assert found["reward_end"] > found["reward_start"]
+    (figures,) = compare(context_of(home, "compare", settings), settings, None).report["evaluations"]
+    assert (figures["kl"], figures["kl_bound"]) == (pytest.approx(best_of_n_kl(3)), True)
+    assert figures["reward_end"] > figures["reward_start"]
 
 
-def test_a_cancelled_run_writes_no_policy_down(home):
+def test_a_cancelled_run_stores_no_policy(home):
     context = context_of(home, "best-of-n", SMALL)
     context._stop = True
     with pytest.raises(Cancelled):
@@ -137,7 +137,7 @@ def test_a_cancelled_run_writes_no_policy_down(home):
 
 
 def test_it_has_no_weights_to_export(home, tmp_path):
-    made = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
     with pytest.raises(BadInput, match="has no weights of its own .*Name p1 instead"):
-        export_policy(home, made, tmp_path / "out")
+        export_policy(home, public, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DPO: the loss by hand, the start as reference, sampled ids, test prompts that only measure, and a stopped run that goes on exactly."""
+"""DPO: the loss by hand, the start as reference, sampled ids, held-out test prompts, and exact resumption."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def context_of(store, settings, **about):
 
 
 def logp(base, role, prompt, answer):
-    """The sum of the answer's log-probabilities from the full softmax of a plain forward pass."""
+    """Return the sum of the answer's log-probabilities, by a plain forward pass."""
     ids = torch.tensor([[*prompt, *answer]])
     with torch.no_grad(), base.role(role):
         table = base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))[0].log_softmax(-1)
@@ -71,36 +71,38 @@ def parent(base_folder, tmp_path):
     ],
     ids=["sigmoid", "conservative", "ipo"],
 )
-def test_the_loss_is_that_of_the_paper_with_the_start_as_reference(base_folder, parent, tmp_path, settings, loss):
-    """Both roles are read off a base of its own, by a plain forward pass over each answer alone, without padding."""
-    one = EncodedComparison(1, [5, 9, 17, 2], [30, 41, 7], [12, 80, 33, 21, 0])
-    trainer = build_trainer(tmp_path / "trainer", settings, Base.load(base_folder), parent, [one])
+def test_the_loss_matches_the_paper_with_the_start_as_reference(base_folder, parent, tmp_path, settings, loss):
+    """Compute both roles by a plain forward pass over each unpadded answer, on another copy of the base."""
+    pair = EncodedComparison(1, [5, 9, 17, 2], [30, 41, 7], [12, 80, 33, 21, 0])
+    trainer = build_trainer(tmp_path / "trainer", settings, Base.load(base_folder), parent, [pair])
     for name, matrix in trainer.model.named_parameters():
         if "lora_B" in name:
             matrix.data.normal_(std=0.2, generator=torch.Generator().manual_seed(len(name)))
     trainer.model.eval()
-    found = trainer.compute_loss(trainer.model, trainer._prepare_inputs(trainer.data_collator([one.columns()]))).item()
+    computed = trainer.compute_loss(
+        trainer.model, trainer._prepare_inputs(trainer.data_collator([pair.columns()]))
+    ).item()
     base = Base.load(base_folder)
     base.add_adapter("start", parent)
     base.add_adapter("policy", save_trained_adapter(trainer.model, tmp_path / "policy", parent))
     chosen, rejected = (
-        logp(base, "policy", one.prompt, ids) - logp(base, "start", one.prompt, ids)
-        for ids in (one.chosen, one.rejected)
+        logp(base, "policy", pair.prompt, ids) - logp(base, "start", pair.prompt, ids)
+        for ids in (pair.chosen, pair.rejected)
     )
     assert abs(chosen - rejected) > 0.2  # nats: the roles differ clearly
-    assert found == pytest.approx(loss(chosen - rejected, chosen / 3 - rejected / 5), rel=1e-3)
-    assert trainer.implicit_rewards([one.columns()])[0] == pytest.approx(
+    assert computed == pytest.approx(loss(chosen - rejected, chosen / 3 - rejected / 5), rel=1e-3)
+    assert trainer.implicit_rewards([pair.columns()])[0] == pytest.approx(
         np.array([chosen, rejected]) * settings.beta, abs=2e-3
     )
 
 
-def test_before_the_first_step_policy_and_reference_are_one(base_folder, parent, tmp_path):
+def test_before_the_first_step_the_policy_equals_the_reference(base_folder, parent, tmp_path):
     rows = [EncodedComparison(1, [5, 9], [30, 41, 7], [12]), EncodedComparison(2, [5, 9, 4], [3], [12, 0])]
     trainer = build_trainer(tmp_path, FAST, Base.load(base_folder), parent, rows)
-    assert np.abs(trainer.implicit_rewards([one.columns() for one in rows])).max() < 1e-5
+    assert np.abs(trainer.implicit_rewards([pair.columns() for pair in rows])).max() < 1e-5
 
 
-def test_a_run_raises_the_better_answers_on_prompts_it_never_saw(finished):
+def test_a_run_raises_the_better_answers_on_held_out_prompts(finished):
     store, context, result = finished
     assert result.report["accuracy"] == 1.0
     assert result.report["margin"] > 0.5
@@ -147,7 +149,7 @@ def test_a_pair_beyond_the_context_is_left_out_and_counted(labeled, base_folder)
     assert left_out == {"longer than the context": 1}
 
 
-def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(labeled, monkeypatch):
+def test_a_resumed_run_ends_at_the_weights_of_an_uninterrupted_one(labeled, monkeypatch):
     settings = FAST.model_copy(update={"from_": "p1"})
     whole = run(context_of(labeled, settings), settings)
     first = context_of(labeled, settings)
@@ -164,7 +166,7 @@ def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(labe
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_without_labels_of_people_the_run_is_refused_and_the_setting_named(store, base_folder):
+def test_without_labels_of_people_the_run_is_refused_and_names_the_setting(store, base_folder):
     store.policies.add(name="base", kind="base", base=str(base_folder))
     with pytest.raises(BadInput, match="there are no comparisons to learn from"):
         launch(store, "dpo", {}, by="test")
@@ -172,7 +174,7 @@ def test_without_labels_of_people_the_run_is_refused_and_the_setting_named(store
 
 
 @pytest.mark.parametrize("kind", ["dpo", "ppo"])
-def test_a_training_does_not_start_from_a_way_to_choose(labeled, kind):
+def test_a_training_does_not_start_from_best_of_n(labeled, kind):
     labeled.policies.add(name="best", kind="best-of-n", base=labeled.policies.get(1).base, parent_id=1, config={"n": 4})
     with pytest.raises(
         BadInput, match="p2 chooses among answers of p1 and has no weights of its own .*Name p1 instead"

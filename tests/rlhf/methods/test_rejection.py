@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rejection sampling: what is imitated is the best that was sampled, on train prompts, round by round, and exactly so after a stop."""
+"""Rejection sampling: rounds imitate the best answers to train prompts, and a resumed run ends at the same weights."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def weights_of(store, result):
     return read_adapter(store.home / store.policies.get(result.produced[0]).adapter)[1]
 
 
-def test_a_run_imitates_the_best_answers_and_knows_where_it_comes_from(judged):
+def test_a_run_imitates_the_best_answers_and_records_its_parent(judged):
     context = context_of(judged, SMALL)
     result = run(context, SMALL)
     policy = judged.policies.get(result.produced[0])
@@ -70,12 +70,12 @@ def test_a_run_imitates_the_best_answers_and_knows_where_it_comes_from(judged):
     rows = judged.snapshots.rows(policy.snapshot_id)
     assert [split_of(row["instruction"]) for row in rows] == ["train"] * result.report["rounds"][1]["rows"]
     bases = Bases()
-    speakers = [AnswerSampler.load(judged, bases, judged.policies.get(id)) for id in (1, policy.id)]
-    prompts = [speakers[0].encode(judged.prompts.find(row["instruction"])) for row in rows]
+    samplers = [AnswerSampler.load(judged, bases, judged.policies.get(id)) for id in (1, policy.id)]
+    prompts = [samplers[0].encode(judged.prompts.find(row["instruction"])) for row in rows]
     answers = [
-        speakers[0].base.encode_completion(row["output"])[:-1] for row in rows
+        samplers[0].base.encode_completion(row["output"])[:-1] for row in rows
     ]  # the end that was sampled is another token
-    start, end = (sum(sampler.logps(prompts, answers)) for sampler in speakers)
+    start, end = (sum(sampler.logps(prompts, answers)) for sampler in samplers)
     assert end > start + 1  # nat
     assert {"loss", "sampled_reward", "best_reward"} <= set(judged.metrics.keys(context.run.id))
     assert list(context.folder.iterdir()) == []  # no checkpoint stays behind
@@ -84,7 +84,7 @@ def test_a_run_imitates_the_best_answers_and_knows_where_it_comes_from(judged):
 @pytest.mark.parametrize(
     "seen", ["round-0/answers/0.json", "round-1/answers/1.json"], ids=["between two chunks", "in the second training"]
 )
-def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(judged, monkeypatch, seen):
+def test_a_resumed_run_ends_at_the_weights_of_an_uninterrupted_one(judged, monkeypatch, seen):
     whole = run(context_of(judged, SMALL), SMALL)
     first = context_of(judged, SMALL)
     monkeypatch.setattr(first, "cancelled", (first.folder / "checkpoint" / seen).exists)
@@ -103,7 +103,7 @@ def test_an_answer_without_an_end_is_not_imitated():
     assert list(_dataset(rows)) == [{"input_ids": [1, 2, 3, 0], "labels": [-100, -100, 3, 0]}]
 
 
-def test_where_no_answer_ends_the_run_says_so(judged):
+def test_a_run_without_an_ended_answer_fails(judged):
     short = SMALL.model_copy(update={"max_new_tokens": 1, "n": 2})
     with pytest.raises(BadInput, match="none of \d+ answers ended within"):
         run(context_of(judged, short), short)

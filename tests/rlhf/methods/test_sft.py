@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Supervised fine-tuning: the answer alone is learned, the parent's adapter is kept, a stopped run goes on exactly."""
+"""Supervised fine-tuning: the start policy is kept, test prompts are refused, a resumed run ends at the same weights."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 import torch
@@ -17,18 +15,13 @@ from data.splits import split_of
 from data.tables.instructions import instruction_prompt
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
-from rlhf.methods.sft import build_trainer, check_packing, run
-from rlhf.methods.sft_rows import row_prompts, tokenize
+from rlhf.methods.sft import run
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, load_policy
 from rlhf.pages import run_view
 from rlhf.settings import SFTSettings
 from tests.support.tiny_model import make_tiny_model
-
-FAST = SFTSettings(learning_rate=1e-2, epochs=1.0, rank=2, batch_size=4)
-TASKS = [f"Write note number {number} to Mina." for number in range(80)]
-TRAIN = [text for text in TASKS if split_of(text) == "train"]
-TEST = [text for text in TASKS if split_of(text) == "test"]
+from tests.support.tuning import FAST, TASKS, TEST, TRAIN
 
 
 def fill(store, base_folder):
@@ -70,7 +63,7 @@ def logits(base, role, prompt, answer):
         return base.logits(base.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
 
 
-def test_the_loss_falls_and_the_policy_knows_where_it_comes_from(finished):
+def test_the_loss_falls_and_the_policy_records_its_parent(finished):
     store, context, result = finished
     losses = [value for _, value in store.metrics.series(context.run.id, "loss")]
     assert len(losses) == 5  # 10 steps an epoch, logged every 10
@@ -88,7 +81,7 @@ def test_rows_of_test_prompts_are_left_out_of_the_snapshot(finished):
     assert [row["instruction"] for row in rows] == TRAIN[:40]
 
 
-def test_what_was_taught_is_likelier_under_the_new_policy(finished):
+def test_a_taught_answer_is_likelier_under_the_new_policy(finished):
     store, _, result = finished
     bases = Bases()
     role = load_policy(store, bases, result.produced[0])
@@ -102,29 +95,7 @@ def test_what_was_taught_is_likelier_under_the_new_policy(finished):
     assert likelihood[1] > likelihood[0] + 10  # nats
 
 
-def test_labels_count_the_answer_and_its_end_alone(base_folder, tmp_path):
-    base = Base.load(base_folder)
-    rows = [{"output": output} for output in ("A fox and a lamp.", "no.")]
-    data, _ = tokenize(base, ["Name two animals."] * 2, [row["output"] for row in rows])
-    trainer = build_trainer(tmp_path, FAST, base.causal, base, data)
-    batch = trainer.data_collator([trainer.train_dataset[0], trainer.train_dataset[1]])
-    prompt = base.encode_prompt("Name two animals.")
-    for ids, labels, row in zip(batch["input_ids"], batch["labels"], rows, strict=True):
-        answer = base.encode_completion(row["output"])
-        assert labels[labels != -100].tolist() == answer
-        assert answer[-1] in base.eos_ids
-        assert ids[: len(prompt) + len(answer)].tolist() == prompt + answer
-
-
-def test_a_row_beyond_the_context_is_left_out_and_counted(base_folder):
-    base = Base.load(base_folder)
-    data, too_long = tokenize(base, ["Say hi.", "very long " * 200], ["Sure."] * 2)
-    assert (len(data), too_long) == (1, 1)
-    with pytest.raises(BadInput, match="every instruction row is longer than the base model's context of 256 tokens"):
-        tokenize(base, ["very long " * 200], ["Sure."])
-
-
-def test_a_cancelled_run_saves_and_ends_at_the_weights_of_one_never_stopped(taught, monkeypatch):
+def test_a_resumed_run_ends_at_the_weights_of_an_uninterrupted_one(taught, monkeypatch):
     settings = parse_settings(SFTSettings, {**as_dict(FAST), "from": "p1"})
     whole = run(context_of(taught, settings), settings)
     first = context_of(taught, settings)
@@ -151,7 +122,7 @@ def test_max_steps_stops_early_and_zero_means_all_epochs(taught):
         parse_settings(SFTSettings, ["max_steps=-1"])
 
 
-def test_a_policy_tuned_from_another_one_keeps_what_that_one_learned(taught, base_folder):
+def test_a_policy_tuned_from_another_one_keeps_its_adapter(taught, base_folder):
     base = Base.load(base_folder)
     base.add_adapter("first")
     for matrix in base.parameters("first"):
@@ -186,9 +157,7 @@ def test_a_base_without_pad_token_and_template_is_tuned_too(taught, tmp_path):
         ("prompts", [TRAIN[0]], "snapshot s1 holds prompts"),
     ],
 )
-def test_a_snapshot_that_may_not_be_trained_on_is_one_clear_line_and_queues_nothing(
-    taught, capsys, kind, rows, problem
-):
+def test_a_snapshot_with_test_prompts_is_refused_and_queues_nothing(taught, capsys, kind, rows, problem):
     frozen = [{"instruction": text, "input": "", "output": "Sure."} for text in rows]
     snapshot = taught.snapshots.freeze(kind, frozen, {})
     settings = parse_settings(SFTSettings, [f"snapshot={snapshot.public}"])
@@ -201,7 +170,7 @@ def test_a_snapshot_that_may_not_be_trained_on_is_one_clear_line_and_queues_noth
     assert len(taught.runs.all()) == runs
 
 
-def test_a_test_prompt_is_known_with_its_input_below_it(taught):
+def test_a_test_prompt_is_recognised_with_its_input(taught):
     text = next(
         text for text in TASKS if split_of(text) == "train" and split_of(instruction_prompt(text, "kindly")) == "test"
     )
@@ -234,24 +203,7 @@ def test_a_policy_is_tuned_on_top_of_the_one_it_starts_from(base_folder, tmp_pat
         )
 
 
-def test_an_imported_chat_is_trained_turn_by_turn(store, base_folder, tmp_path):
-    """Earlier turns stand in the template's own frames, as when the conversation is answered; only the last answer counts."""
-    turns = [
-        {"role": "user", "content": "Name two."},
-        {"role": "assistant", "content": "A fox."},
-        {"role": "user", "content": "Another?"},
-    ]
-    file = tmp_path / "chats.jsonl"
-    file.write_text(json.dumps({"messages": [*turns, {"role": "assistant", "content": "A lamp."}]}))
-    assert app.main(["import", str(file), "--as", "instructions", "--home", str(store.home)]) == 0
-    (row,) = store.instructions.all()
-    base = Base.load(base_folder)
-    data, _ = tokenize(base, row_prompts(store, [{"instruction": row.instruction, "input": row.input}]), [row.output])
-    assert data[0]["input_ids"] == base.encode_prompt(turns) + base.encode_completion("A lamp.")
-    assert [label for label in data[0]["labels"] if label != -100] == base.encode_completion("A lamp.")
-
-
-def test_a_row_is_shown_as_text_as_tokens_and_by_what_counts(finished):
+def test_a_row_is_shown_as_text_and_as_tokens_with_the_counted_ones_marked(finished):
     store, context, _ = finished
     samples = store.metrics.samples(context.run.id)
     assert len(samples) == 3
@@ -263,29 +215,3 @@ def test_a_row_is_shown_as_text_as_tokens_and_by_what_counts(finished):
     html = run_view.draw_samples(store, store.runs.get(context.run.id))
     assert "<mark>&lt;|end|&gt;</mark>" in html
     assert "marked ones count in the loss" in html
-
-
-def test_rows_end_to_end_give_the_loss_of_padded_ones(base_folder, tmp_path):
-    base = Base.load(base_folder)
-    data, _ = tokenize(base, TRAIN[:4], ["Sure.", "no.", "Dear Mina, thank you so much.", "A fox."])
-    losses = []
-    for packing in (False, True):
-        trainer = build_trainer(
-            tmp_path / str(packing), FAST, Base.load(base_folder).causal, base, data, packing=packing
-        )
-        trainer.model.eval()
-        batch = trainer._prepare_inputs(trainer.data_collator([trainer.train_dataset[number] for number in range(4)]))
-        assert len(batch["input_ids"]) == (1 if packing else 4)
-        losses.append(trainer.compute_loss(trainer.model, batch).item())
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
-
-
-def test_packing_is_refused_for_a_base_whose_rows_would_see_each_other(base_folder, tmp_path, monkeypatch):
-    base = Base.load(base_folder)
-    data, _ = tokenize(base, TRAIN[:3], ["Sure."] * 3)
-    trainer = build_trainer(tmp_path, FAST, base.causal, base, data, packing=True)
-    check_packing(trainer)
-    plain = base.causal.forward  # a base that takes no heed of positions: one row of tokens, each seeing all before it
-    monkeypatch.setattr(base.causal, "forward", lambda *given, position_ids=None, **more: plain(*given, **more))
-    with pytest.raises(BadInput, match="joined rows attend to each other"):
-        check_packing(trainer)

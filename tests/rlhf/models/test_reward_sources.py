@@ -152,7 +152,7 @@ def test_another_answer_than_rewards_is_refused_at_once(status, text, says):
     assert len(asked) == 1
 
 
-def test_the_key_of_the_environment_is_sent_and_no_key_otherwise(folder, monkeypatch):
+def test_the_key_of_the_environment_is_sent_if_there_is_one(folder, monkeypatch):
     keys = []
     with server(lengths, keys) as (url, _):
         add_sources(folder / "home", [f"far={url}"])
@@ -171,7 +171,7 @@ def test_a_redirect_is_not_followed_with_the_key():
     assert len(asked) == 1
 
 
-def test_a_refusal_that_repeats_the_key_is_told_without_it():
+def test_a_refusal_that_repeats_the_key_is_shown_without_it():
     with (
         server(lambda asked: (401, '{"error": "no such key rk-secret"}')) as (url, _),
         pytest.raises(BadInput) as refused,
@@ -180,7 +180,7 @@ def test_a_refusal_that_repeats_the_key_is_told_without_it():
     assert "answered 401: no such key ***" in str(refused.value)
 
 
-def test_a_server_that_stumbles_or_is_busy_is_asked_again():
+def test_a_busy_server_gets_the_request_again():
     answers = iter([(500, ""), (429, ""), (200, '{"rewards": [1, 2]}')])
     with server(lambda asked: next(answers)) as (url, asked):
         assert RewardEndpoint(url, pauses=(0.0, 0.0)).score(PROMPTS, TEXTS) == [1.0, 2.0]

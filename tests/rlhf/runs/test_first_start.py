@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a first start puts into a home: the starter, a base of one's own, and that base's chat template."""
+"""The first start of a home: the starter, the user's base, and its chat template."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def kept(store) -> list[tuple[str, str | None]]:
     return [(policy.name, policy.versions.get("chat_template")) for policy in store.policies.all()]
 
 
-def test_a_base_is_kept_once_however_often_the_app_is_started_with_it(unwatched, model):
+def test_a_base_is_registered_once(unwatched, model):
     prepare(unwatched, model)
     prepare(unwatched, model)
     assert kept(unwatched) == [("tiny", None), ("model", None)]
 
 
-def test_a_chat_template_is_kept_with_the_base_that_it_was_given_for(unwatched, model, template):
+def test_a_chat_template_is_stored_with_its_base(unwatched, model, template):
     prepare(unwatched, model, template)
     prepare(unwatched, model, template)
     prepare(unwatched, model)
@@ -61,7 +61,7 @@ def test_a_template_given_later_makes_another_policy_of_the_same_base(unwatched,
 @pytest.mark.parametrize(
     ("content", "reason"), [(None, "cannot be read"), (b" \n", "is empty"), (b"\xff", "cannot be read")]
 )
-def test_a_template_that_cannot_be_used_is_named_and_changes_nothing(unwatched, model, tmp_path, content, reason):
+def test_an_unusable_template_is_refused_and_changes_nothing(unwatched, model, tmp_path, content, reason):
     file = tmp_path / "bad.jinja"
     if content is not None:
         file.write_bytes(content)
@@ -84,7 +84,7 @@ def test_a_name_that_is_neither_a_folder_nor_a_downloaded_model_is_refused(unwat
     assert [policy.name for policy in unwatched.policies.all()] == ["tiny"]
 
 
-def test_the_id_of_a_downloaded_hub_model_is_taken_as_it_is(unwatched, tmp_path, monkeypatch):
+def test_the_id_of_a_downloaded_hub_model_is_accepted(unwatched, tmp_path, monkeypatch):
     revision = tmp_path / "hub" / "models--somebody--small" / "snapshots" / "abc"
     revision.mkdir(parents=True)
     (revision / "config.json").write_text("{}")

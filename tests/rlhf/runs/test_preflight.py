@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run needs is looked at before it is queued: a refusal is one line, names the value and the remedy, and leaves no run."""
+"""Preflight checks: a refusal is one line with the value and the remedy, and queues no run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from rlhf.runs.preflight import CHECKS, context_length
 
 
 @pytest.fixture
-def ring(store: Store, tmp_path: Path) -> Store:
-    """Two policies on a base of 64 tokens, the second a child of the first; prompts; and a supervisor's place taken."""
+def store_with_policies(store: Store, tmp_path: Path) -> Store:
+    """Return a store with a policy, its child and prompts; the supervisor's lock is held, so no run starts."""
     folder = tmp_path / "base"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 64}))
@@ -53,20 +53,22 @@ def refused(store: Store, kind: str, **settings: object) -> BadInput:
         ("compare", {"policies": "p3", "against": "p2"}),
     ],
 )
-def test_answers_longer_than_a_context_are_refused(ring: Store, kind: str, settings: dict) -> None:
-    problem = refused(ring, kind, **settings, max_new_tokens=63)  # 64, less a token of prompt and one for the end
+def test_answers_longer_than_a_context_are_refused(store_with_policies: Store, kind: str, settings: dict) -> None:
+    problem = refused(
+        store_with_policies, kind, **settings, max_new_tokens=63
+    )  # 64, less a token of prompt and one for the end
     assert "max_new_tokens=63" in problem.error
     assert "64 tokens" in problem.error
     assert "at most 62" in problem.remedy
     assert problem.field == "max_new_tokens"
-    assert queued(ring, kind, **settings, max_new_tokens=62)
+    assert queued(store_with_policies, kind, **settings, max_new_tokens=62)
 
 
-def test_a_base_whose_context_cannot_be_read_here_is_left_to_the_run(ring: Store) -> None:
-    assert queued(ring, "sample", **{"from": "p3"}, max_new_tokens=10_000)
+def test_a_base_with_an_unknown_context_passes_the_check(store_with_policies: Store) -> None:
+    assert queued(store_with_policies, "sample", **{"from": "p3"}, max_new_tokens=10_000)
 
 
-def test_a_context_is_read_by_each_name_that_configs_give_it(tmp_path: Path) -> None:
+def test_the_context_is_read_under_each_name_in_configs(tmp_path: Path) -> None:
     for config in ({"n_positions": 48}, {"text_config": {"max_position_embeddings": 48}}):
         (tmp_path / "config.json").write_text(json.dumps(config))
         assert context_length(str(tmp_path)) == 48
@@ -74,10 +76,10 @@ def test_a_context_is_read_by_each_name_that_configs_give_it(tmp_path: Path) -> 
     assert context_length(str(tmp_path / "none")) is None
 
 
-def test_a_comparison_by_a_reward_model_needs_one(ring: Store) -> None:
-    problem = refused(ring, "compare", policies="p2", judge="reward", max_new_tokens=8)
+def test_a_comparison_by_a_reward_model_needs_one(store_with_policies: Store) -> None:
+    problem = refused(store_with_policies, "compare", policies="p2", judge="reward", max_new_tokens=8)
     assert (problem.field, "reward=r1" in problem.remedy) == ("reward", True)
-    assert "r7" in str(refused(ring, "compare", policies="p2", reward="r7", max_new_tokens=8))
+    assert "r7" in str(refused(store_with_policies, "compare", policies="p2", reward="r7", max_new_tokens=8))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +93,8 @@ def test_a_comparison_by_a_reward_model_needs_one(ring: Store) -> None:
         ({"temperature": 0}, "temperature"),
     ],
 )
-def test_a_sampling_that_makes_no_sense_is_refused(ring: Store, given: dict, field: str) -> None:
-    assert refused(ring, "sample", **given, max_new_tokens=8).field == field
+def test_impossible_sampling_settings_are_refused(store_with_policies: Store, given: dict, field: str) -> None:
+    assert refused(store_with_policies, "sample", **given, max_new_tokens=8).field == field
 
 
 def test_a_split_without_prompts_cannot_be_sampled(store: Store) -> None:
@@ -106,43 +108,47 @@ def test_a_split_without_prompts_cannot_be_sampled(store: Store) -> None:
     "kind", ["sample", "compare", "ppo", "dpo", "rejection", "best-of-n", "sft", "embed", "quantity"]
 )
 @pytest.mark.parametrize("gone", ["base", "adapter"])
-def test_a_policy_whose_files_are_gone_is_refused(
-    ring: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, gone: str
+def test_a_policy_with_missing_files_is_refused(
+    store_with_policies: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, gone: str
 ) -> None:
-    """What else these kinds need is taken as there."""
+    """The other needs of these kinds are met."""
     for need in ("reward", "labels", "instructions", "rows", "judge", "guard", "uncertainty"):
         monkeypatch.setitem(CHECKS, need, lambda store, settings: None)
     base = tmp_path / ("gone" if gone == "base" else "base")
-    ring.policies.add(
+    store_with_policies.policies.add(
         name="of old", kind="sft", base=str(base), adapter="policies/p4" if gone == "adapter" else None, parent_id=1
     )
     named = {"policies": "p4"} if kind == "compare" else {"from": "p4"}
     room = {} if kind in ("sft", "dpo", "embed") else {"max_new_tokens": 8}
-    problem = refused(ring, kind, **named, **room)
+    problem = refused(store_with_policies, kind, **named, **room)
     assert (str(base) if gone == "base" else "policies/p4") in problem.error
     assert problem.remedy
 
 
 @pytest.mark.parametrize(("heads", "width", "near"), [(3, 256, 252), (5, 8, 10), (8, 8, 16)])
-def test_heads_that_do_not_share_the_width_are_refused(ring: Store, heads: int, width: int, near: int) -> None:
-    problem = refused(ring, "pretrain", heads=heads, hidden_size=width)
+def test_heads_that_do_not_divide_the_width_are_refused(
+    store_with_policies: Store, heads: int, width: int, near: int
+) -> None:
+    problem = refused(store_with_policies, "pretrain", heads=heads, hidden_size=width)
     assert f"heads={heads}" in problem.error
     assert f"hidden_size={near}" in problem.remedy
 
 
-def test_a_price_on_disagreement_needs_an_ensemble(ring: Store) -> None:
+def test_an_uncertainty_penalty_needs_an_ensemble(store_with_policies: Store) -> None:
     for members in (1, 4):
-        ring.reward_models.add(name=f"of {members}", base="starter", adapter="a", config={"members": members})
-    add_sources(ring.home, ["rule=math:fsum"])
+        store_with_policies.reward_models.add(
+            name=f"of {members}", base="starter", adapter="a", config={"members": members}
+        )
+    add_sources(store_with_policies.home, ["rule=math:fsum"])
     for reward in ("r1", "rule"):
-        problem = refused(ring, "ppo", reward=reward, uncertainty=1, max_new_tokens=8)
+        problem = refused(store_with_policies, "ppo", reward=reward, uncertainty=1, max_new_tokens=8)
         assert "uncertainty=1 is the price" in problem.error
         assert (problem.field, "members=4" in problem.remedy) == ("uncertainty", True)
-    assert queued(ring, "ppo", reward="r1", max_new_tokens=8)
-    assert queued(ring, "ppo", uncertainty=1, max_new_tokens=8)  # by the newest, which has four
+    assert queued(store_with_policies, "ppo", reward="r1", max_new_tokens=8)
+    assert queued(store_with_policies, "ppo", uncertainty=1, max_new_tokens=8)  # by the newest, which has four
 
 
 @pytest.mark.parametrize("kind", ["sample", "compare", "pretrain", "sft"])
 @pytest.mark.parametrize("seed", [-1, 2**32])
-def test_a_seed_that_no_generator_takes_is_refused(ring: Store, kind: str, seed: int) -> None:
-    assert f"seed={seed} is out of range" in refused(ring, kind, seed=seed).error
+def test_a_seed_out_of_range_is_refused(store_with_policies: Store, kind: str, seed: int) -> None:
+    assert f"seed={seed} is out of range" in refused(store_with_policies, kind, seed=seed).error

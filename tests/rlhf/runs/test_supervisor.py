@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The supervisor with real processes: whatever dies, a run ends with a true word in its row."""
+"""The supervisor with real processes: a run has the right end in its row, even if any process is killed."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def supervisors(store):
 
 
 def until(condition, seconds: float = 60.0):
-    """The first true value of `condition`; a generous limit only keeps a broken test from hanging."""
+    """Wait for a true value of `condition` and return it; fail after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.05)
-    raise AssertionError("waited in vain")
+    raise AssertionError(f"the condition did not hold within {seconds} s")
 
 
 def counting(store: Store, run_id: int):
@@ -70,7 +70,7 @@ def over(store: Store, run_id: int):
     return until(lambda: (run := store.runs.get(run_id)).over and run)
 
 
-def test_queued_runs_are_done_one_after_the_other_and_then_it_leaves(store):
+def test_queued_runs_are_done_in_order_and_then_the_supervisor_ends(store):
     first, second = (store.runs.enqueue("count", {"total": 3}, "tester") for _ in range(2))
     supervise(store.home, slow_worker.command, poll=0.05)
     ended = [store.runs.get(run.id) for run in (first, second)]
@@ -79,7 +79,7 @@ def test_queued_runs_are_done_one_after_the_other_and_then_it_leaves(store):
     assert ended[0].report == {"counted": 3}
 
 
-def test_a_run_that_only_waits_for_an_endpoint_holds_up_no_other(store):
+def test_a_run_on_an_endpoint_delays_no_other_run(store):
     asking = store.runs.enqueue("endpoint", {}, "tester")
     store.runs.start(asking.id, *identify_process())
     queued = store.runs.enqueue("count", {"total": 2}, "tester")
@@ -99,7 +99,7 @@ def test_a_killed_child_is_lost_and_the_next_run_starts(store, supervisors):
     assert over(store, second.id).state == "done"
 
 
-def test_a_supervisor_killed_leaves_the_child_at_work_and_the_next_one_adopts_it(store, supervisors):
+def test_the_next_supervisor_adopts_the_run_of_a_killed_one(store, supervisors):
     run = store.runs.enqueue("count", LONG, "tester")
     first = supervisors()
     pid = counting(store, run.id).pid
@@ -113,7 +113,7 @@ def test_a_supervisor_killed_leaves_the_child_at_work_and_the_next_one_adopts_it
     assert (ended.state, ended.pid) == ("cancelled", pid)
 
 
-def test_a_child_that_dies_while_nobody_watches_is_lost_for_the_next_supervisor(store, supervisors):
+def test_the_next_supervisor_marks_a_run_lost_that_died_unwatched(store, supervisors):
     run = store.runs.enqueue("count", LONG, "tester")
     first = supervisors()
     pid = counting(store, run.id).pid
@@ -125,7 +125,7 @@ def test_a_child_that_dies_while_nobody_watches_is_lost_for_the_next_supervisor(
     assert over(store, run.id).state == "lost"
 
 
-def test_another_process_with_the_same_number_is_not_adopted(store):
+def test_another_process_with_the_same_id_is_not_adopted(store):
     run = store.runs.enqueue("count", LONG, "tester")
     supervisor = Supervisor(store.home, slow_worker.command)
     claimed = store.runs.claim()
@@ -134,7 +134,7 @@ def test_another_process_with_the_same_number_is_not_adopted(store):
     assert store.runs.get(run.id).state == "lost"
 
 
-def test_cancelling_ends_as_cancelled(store, supervisors):
+def test_a_cancelled_run_ends_as_cancelled(store, supervisors):
     run = store.runs.enqueue("count", LONG, "tester")
     supervisors()
     counting(store, run.id)
@@ -142,7 +142,7 @@ def test_cancelling_ends_as_cancelled(store, supervisors):
     assert over(store, run.id).state == "cancelled"
 
 
-def test_a_run_that_does_not_listen_is_killed_after_the_grace(store, supervisors):
+def test_a_run_that_ignores_the_signal_is_killed_after_the_grace_period(store, supervisors):
     run = store.runs.enqueue("count", LONG | {"stubborn": True}, "tester")
     supervisors()
     pid = counting(store, run.id).pid
@@ -159,7 +159,7 @@ def test_a_queued_run_is_cancelled_without_ever_starting(store):
     assert (ended.state, ended.pid) == ("cancelled", None)
 
 
-def test_an_error_in_the_run_is_told_in_its_row_and_its_log(store):
+def test_an_error_in_the_run_is_in_its_row_and_its_log(store):
     run = store.runs.enqueue("count", {"fail_at": 1}, "tester")
     supervise(store.home, slow_worker.command, poll=0.05)
     ended = store.runs.get(run.id)
@@ -167,13 +167,13 @@ def test_an_error_in_the_run_is_told_in_its_row_and_its_log(store):
     assert "Traceback" in (store.home / "runs" / str(run.id) / "log.txt").read_text()
 
 
-def test_settings_nobody_knows_fail_with_the_nearest_name(store):
+def test_unknown_settings_fail_with_the_nearest_name(store):
     run = store.runs.enqueue("count", {"totel": 1}, "tester")
     supervise(store.home, slow_worker.command, poll=0.05)
     assert "total" in store.runs.get(run.id).error
 
 
-def test_a_full_disk_is_waited_out_and_the_end_of_a_run_is_told_then(store, monkeypatch):
+def test_the_supervisor_waits_for_space_and_then_writes_the_end_of_a_run(store, monkeypatch):
     run = store.runs.enqueue("count", {}, "tester")
     asked, finish = [], Runs.finish
 
@@ -198,7 +198,7 @@ def test_only_one_supervisor_watches_a_home(store):
     assert store.runs.all(state="queued")
 
 
-def test_a_supervisor_stays_as_long_as_a_server_holds_the_home(store, supervisors):
+def test_a_supervisor_stays_while_a_server_holds_the_home(store, supervisors):
     with locks.acquire_lock(store.home / locks.SERVER):
         supervisor = supervisors()
         until(lambda: locks.is_locked(store.home / locks.SUPERVISOR))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's own process, as the supervisor starts it: its log holds what the run says, and nothing that libraries say to each other."""
+"""A run's own process: its log, its errors, and a full disk."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PRETRAIN = {
 
 
 @pytest.fixture
-def ring(tmp_path: Path):
+def store_with_policies(tmp_path: Path):
     """A tiny policy p1, and a reward model on the same base."""
     model = make_tiny_model("llama", tmp_path / "model")
     store = make_judged_home(tmp_path / "home", model)
@@ -61,7 +61,7 @@ def text(tmp_path: Path) -> Path:
 
 
 def log_of(store: Store, kind: str, settings: dict) -> str:
-    """Do a run in a process of its own; what it printed."""
+    """Do a run in its own process; return its output."""
     store.runs.enqueue(kind, settings, "tester")
     command = worker_command(store.runs.claim().id, store.home)
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_PROGRESS_BARS"}
@@ -71,9 +71,9 @@ def log_of(store: Store, kind: str, settings: dict) -> str:
     return done.stdout
 
 
-def test_the_log_of_a_ppo_run_is_its_figures(ring: Store) -> None:
-    log = log_of(ring, "ppo", PPO)
-    assert ring.runs.get(1).state == "done"
+def test_the_log_of_a_ppo_run_holds_its_figures_and_no_library_warnings(store_with_policies: Store) -> None:
+    log = log_of(store_with_policies, "ppo", PPO)
+    assert store_with_policies.runs.get(1).state == "done"
     assert "'kl'" in log
     assert LIBRARY_WARNINGS.findall(log) == []
 
@@ -95,14 +95,14 @@ def test_a_run_s_process_keeps_the_memory_that_it_frees(store: Store, monkeypatc
     assert kept == [True]
 
 
-def test_a_run_that_breaks_leaves_its_traceback(store: Store, text: Path) -> None:
+def test_a_failed_run_leaves_its_traceback(store: Store, text: Path) -> None:
     log = log_of(store, "pretrain", PRETRAIN | {"text": str(text), "heads": 3})
     assert store.runs.get(1).state == "failed"
     assert "Traceback (most recent call last)" in log
 
 
-def breaking(store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception, checkpoint: str = "") -> str:
-    """Do a run here that leaves a checkpoint of that name and breaks; how it went."""
+def run_and_fail(store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception, checkpoint: str = "") -> str:
+    """Do a run that leaves a checkpoint of that name and raises `problem`; return its state."""
 
     def run(context, settings) -> None:
         (context.checkpoints() / checkpoint).mkdir(exist_ok=True)
@@ -113,8 +113,8 @@ def breaking(store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception, 
     return work(store, store.runs.claim(), Kind("sft", "", "", "rlhf.settings:SFTSettings", ""))
 
 
-def torch_says() -> Exception:
-    """What torch.save raises on a full disk: its own words, from the C++ stream's."""
+def torch_disk_full_error() -> Exception:
+    """Return the error that torch.save raises on a full disk, with the C++ stream's error as its context."""
     problem = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
     problem.__context__ = RuntimeError("basic_ios::clear: iostream error")
     return problem
@@ -125,7 +125,7 @@ def torch_says() -> Exception:
     [
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EDQUOT, "Disk quota exceeded"),
-        torch_says(),
+        torch_disk_full_error(),
         ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
         StoreTrouble("database or disk is full"),
         OSError("400000 requested and 25584 written"),
@@ -134,19 +134,19 @@ def torch_says() -> Exception:
 def test_a_full_disk_is_one_line_with_a_remedy(
     store: Store, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
-    assert breaking(store, monkeypatch, problem) == "failed"
+    assert run_and_fail(store, monkeypatch, problem) == "failed"
     said = "the disk is full; rows stored before are safe. Free some space, then"
     assert store.runs.get(1).error == f"{said} start the run again"
-    breaking(store, monkeypatch, problem, "checkpoint-50")
+    run_and_fail(store, monkeypatch, problem, "checkpoint-50")
     assert store.runs.get(2).error == f"{said} continue from its checkpoint: preference-loop runs resume run2"
 
 
-def test_another_error_of_the_file_system_is_told_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    breaking(store, monkeypatch, OSError(errno.EACCES, "Permission denied"))
+def test_another_error_of_the_file_system_is_stored_unchanged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_and_fail(store, monkeypatch, OSError(errno.EACCES, "Permission denied"))
     assert store.runs.get(1).error == "PermissionError: [Errno 13] Permission denied"
 
 
-def test_a_log_on_the_full_disk_does_not_keep_the_end_from_being_written(
+def test_the_end_of_a_run_is_stored_although_the_log_is_on_a_full_disk(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Full(io.StringIO):
@@ -155,16 +155,14 @@ def test_a_log_on_the_full_disk_does_not_keep_the_end_from_being_written(
 
     for stream in ("stdout", "stderr"):
         monkeypatch.setattr(sys, stream, Full())
-    assert breaking(store, monkeypatch, OSError(errno.ENOSPC, "No space left on device")) == "failed"
+    assert run_and_fail(store, monkeypatch, OSError(errno.ENOSPC, "No space left on device")) == "failed"
     assert "Free some space" in store.runs.get(1).error
 
 
-def test_an_end_that_the_full_disk_does_not_take_is_left_to_the_supervisor(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_supervisor_writes_the_end_that_a_full_disk_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: object, **kwargs: object) -> None:
         raise StoreTrouble("database or disk is full")
 
     monkeypatch.setattr(Runs, "finish", full)
-    assert EXIT[breaking(store, monkeypatch, OSError(errno.ENOSPC, "No space left on device"))] == os.EX_IOERR
+    assert EXIT[run_and_fail(store, monkeypatch, OSError(errno.ENOSPC, "No space left on device"))] == os.EX_IOERR
     assert store.runs.get(1).state == "running"
