@@ -21,12 +21,12 @@ def test_gold_goes_to_every_labeler_at_its_rate_and_leaves_the_overlap_alone(sto
         session = Session(store, person, rng=random.Random(person.id))
         for _ in range(20):
             session.submit(answer_to(session.next()))
-    kinds = Counter((each.labeler_id, each.gold) for each in store.assignments.all())
+    kinds = Counter((assignment.labeler_id, assignment.gold) for assignment in store.assignments.all())
     # binomial(20, 1/4): 5 expected, 1.94 standard deviation
     assert all(1 <= kinds[person.id, True] <= 10 for person in people[:2])
     gold = {pair.id for pair in pairs[:10]}
-    assert {each.pair_id for each in store.assignments.all() if each.gold} <= gold
-    assert not gold & {each.pair_id for each in store.assignments.all() if not each.gold}
+    assert {assignment.pair_id for assignment in store.assignments.all() if assignment.gold} <= gold
+    assert not gold & {assignment.pair_id for assignment in store.assignments.all() if not assignment.gold}
 
 
 def test_a_planned_repeat_swaps_the_sides_once_and_counts_for_nothing(store, people, add_pairs):
@@ -37,14 +37,14 @@ def test_a_planned_repeat_swaps_the_sides_once_and_counts_for_nothing(store, peo
     while item := session.next():
         handed.append(store.assignments.get(item.assignment))
         session.submit(answer_to(item))
-    repeats = [each for each in handed if each.kind == "repeat"]
+    repeats = [assignment for assignment in handed if assignment.kind == "repeat"]
     assert len(repeats) > 5
-    first = {each.id: (place, each) for place, each in enumerate(handed)}
-    for place, each in enumerate(handed):
-        if each.repeats:
-            before, original = first[each.repeats]
-            assert (each.left_id, each.right_id) == (original.right_id, original.left_id)
+    first = {assignment.id: (place, assignment) for place, assignment in enumerate(handed)}
+    for place, assignment in enumerate(handed):
+        if assignment.repeats:
+            before, original = first[assignment.repeats]
+            assert (assignment.left_id, assignment.right_id) == (original.right_id, original.left_id)
             assert place - before >= REPEAT_AFTER
-    assert max(Counter(each.pair_id for each in handed).values()) == 2
+    assert max(Counter(assignment.pair_id for assignment in handed).values()) == 2
     assert len(handed) == 80 + len(repeats)
     assert {row["judged"] for row in store.rows("SELECT judged FROM queue")} == {1}

@@ -20,8 +20,11 @@ def test_a_labeler_walks_back_through_their_answers_and_corrects_any(store, peop
     ]
     session.skip(session.next().assignment, "no")
     past = session.history()
-    assert [each.id for each in past] == [receipt.id for receipt in receipts[::-1]]
-    assert [each.id for each in session.history(2, before=past[1].item.assignment)] == [receipts[1].id, receipts[0].id]
+    assert [answered.id for answered in past] == [receipt.id for receipt in receipts[::-1]]
+    assert [answered.id for answered in session.history(2, before=past[1].item.assignment)] == [
+        receipts[1].id,
+        receipts[0].id,
+    ]
     last = past[-1]
     assert (last.rationale, last.aspects, last.edit, last.edited) == ("kinder", {"honest": "tie"}, "better 0", "left")
     correction = answer_to(last.item, "right", number=1, aspects={"honest": "right"}, supersedes=last.id)

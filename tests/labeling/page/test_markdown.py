@@ -34,8 +34,8 @@ HARMFUL = (
 @pytest.mark.parametrize("text", HARMFUL)
 @pytest.mark.parametrize("links", [False, True])
 def test_nothing_harmful_gets_through(text, links):
-    made = markdown(text, links=links)
-    tags = set(re.findall(r"<\s*/?([a-zA-Z0-9]+)", made))
+    html = markdown(text, links=links)
+    tags = set(re.findall(r"<\s*/?([a-zA-Z0-9]+)", html))
     assert not tags & {
         "script",
         "img",
@@ -50,9 +50,9 @@ def test_nothing_harmful_gets_through(text, links):
         "link",
         "mglyph",
     }
-    attributes = {name for tag in re.findall(r"<[a-zA-Z][^>]*>", made) for name in re.findall(r"\s([a-z-]+)=", tag)}
+    attributes = {name for tag in re.findall(r"<[a-zA-Z][^>]*>", html) for name in re.findall(r"\s([a-z-]+)=", tag)}
     assert attributes <= {"class", "display", *(("href", "rel", "target") if links else ())}
-    assert set(re.findall(r'class="([^"]*)"', made)) <= {"address", "formula", "picture"}
+    assert set(re.findall(r'class="([^"]*)"', html)) <= {"address", "formula", "picture"}
 
 
 def test_markdown_is_formatted_and_raw_html_is_shown_as_the_text_it_is():

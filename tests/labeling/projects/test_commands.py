@@ -27,19 +27,19 @@ def test_a_project_is_added_shown_and_listed(store, run, tmp_path):
     guideline = tmp_path / "rules.md"
     guideline.write_text("# Rules\n\nPrefer the true one.\n")
     form = ("--form", "scale=plain", "tie=off", "aspects=helpful, honest")
-    status, made = run(
+    status, project = run(
         "projects", "add", "Notes", "--guideline", str(guideline), *form, "--overlap", "2", "--gold-rate", "0.1"
     )
     assert status == 0
-    assert (made["name"], made["overlap"], made["guideline"], made["guideline_version"]) == (
+    assert (project["name"], project["overlap"], project["guideline"], project["guideline_version"]) == (
         "Notes",
         2.0,
         "# Rules\n\nPrefer the true one.",
         1,
     )
     assert store.projects.by_name("notes").form == Form(scale="plain", tie=False, aspects=("helpful", "honest"))
-    assert [each["name"] for each in run("projects", "list")[1]["projects"]] == ["Standard", "Notes"]
-    assert run("projects", "show", "NOTES")[1] == made
+    assert [row["name"] for row in run("projects", "list")[1]["projects"]] == ["Standard", "Notes"]
+    assert run("projects", "show", "NOTES")[1] == project
     assert store.audit.all()[0]["action"] == "project added"
 
 
@@ -87,16 +87,16 @@ def test_gold_is_what_a_person_said(store, run, add_pairs):
     for number, verdict in enumerate(("left_slightly", "tie", "both_bad")):
         session.submit(Answer(f"answer-{number}", session.next().assignment, verdict, rationale="clear"))
     assert run("projects", "gold", "Standard", "--as-judged-by", "rae")[1] == {"gold": 3}
-    assert {each.outcome for each in store.gold.all()} == {"winner", "tie", "both_bad"}
-    assert {(each.note, each.set_by) for each in store.gold.all()} == {("clear", "Rae")}
-    first, second, third = (each.pair_id for each in store.gold.all())
+    assert {row.outcome for row in store.gold.all()} == {"winner", "tie", "both_bad"}
+    assert {(row.note, row.set_by) for row in store.gold.all()} == {("clear", "Rae")}
+    first, second, third = (row.pair_id for row in store.gold.all())
     assert run("projects", "gold", "Standard", "--unset", str(first), str(third))[1] == {"unset": 2}
-    assert [each.pair_id for each in store.gold.all()] == [second]
+    assert [row.pair_id for row in store.gold.all()] == [second]
     code, refused = run("projects", "gold", "Standard", "--unset", str(second), str(first))
     assert (code, refused["field"]) == (2, "unset")
     assert refused["error"] == f"pair {first} is not a gold item of Standard"
     assert refused["remedy"] == f"Its gold items: {second}."
-    assert [each.pair_id for each in store.gold.all()] == [second]
+    assert [row.pair_id for row in store.gold.all()] == [second]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def jun(store):
 
 
 @pytest.fixture
-def said(store):
+def compare(store):
     """said(pair, labeler, verdict, ...) records a person's answer to an assignment with the first answer on the left."""
 
     def record(
@@ -60,7 +60,7 @@ def said(store):
 
 
 @pytest.fixture
-def ranks(store):
+def record_ranking(store):
     """ranks(labeler, places) records a person's ranking of three answers to one prompt."""
     prompt = store.prompts.add("Name three animals.", source="test")
     ids = store.completions.add_many({"prompt_id": prompt.id, "model_name": name, "text": name} for name in "abc")

@@ -8,7 +8,7 @@ from labeling.quality.cached_overview import CachedOverview
 
 
 def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_where_there_is_much(
-    store, add_pairs, said, mina, jun, monkeypatch
+    store, add_pairs, compare, mina, jun, monkeypatch
 ):
     (pair,) = add_pairs(1)
     monkeypatch.setattr(cached_overview, "REST_FACTOR", 0)
@@ -18,12 +18,12 @@ def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_wh
     )
     page = CachedOverview(store)
     assert page.read("people").overview.comparisons == 0
-    said(pair, mina, "left")
+    compare(pair, mina, "left")
     before = page.read("people")
     assert before.overview.comparisons == 1
     assert page.read("people").mark == before.mark
     page.caches["people"].foreground_limit = 0
-    said(pair, jun, "left")
+    compare(pair, jun, "left")
     with page.caches["people"].lock:  # the newer one waits
         old = page.read("people")
     assert old.overview.comparisons == 1
@@ -34,7 +34,7 @@ def test_the_live_overview_reads_only_what_is_new_and_works_in_the_background_wh
     assert after.mark != before.mark
 
 
-def test_an_imports_comparisons_count_when_it_is_done_also_for_the_live_overview(store, add_pairs, said, mina):
+def test_an_imports_comparisons_count_when_it_is_done_also_for_the_live_overview(store, add_pairs, compare, mina):
     one, other = add_pairs(2)
     store.insert("imports", {"id": 1, "actor": "rae", "what": "preferences", "files": "[]", "created_at": ""})
     about = {
@@ -55,7 +55,7 @@ def test_an_imports_comparisons_count_when_it_is_done_also_for_the_live_overview
         "import_id": 1,
     }
     store.insert("comparisons", about | fixed)
-    said(other, mina, "left")
+    compare(other, mina, "left")
     page = CachedOverview(store)
     assert page.read("people").overview.comparisons == 1
     store.execute("UPDATE imports SET done_at = '2026'")

@@ -8,17 +8,17 @@ import json
 import app
 
 
-def test_the_command_tells_the_figures_as_json(store, add_pairs, said, mina, jun, capsys):
+def test_the_command_tells_the_figures_as_json(store, add_pairs, compare, mina, jun, capsys):
     for pair in add_pairs(2):
-        said(pair, mina, "left")
-        said(pair, jun, "left")
+        compare(pair, mina, "left")
+        compare(pair, jun, "left")
 
     def command(*words):
         return app.main(["labels", *words, "--home", str(store.home)])
 
     assert command("agreement", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["rate"], told["pairs"], told["between"][0]["labelers"]) == (1.0, 2, ["mina", "jun"])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["rate"], document["pairs"], document["between"][0]["labelers"]) == (1.0, 2, ["mina", "jun"])
     assert command("quality", "--json") == 0
     assert json.loads(capsys.readouterr().out)["labelers"][0]["agreement"]["of"] == 2
     for words in (

@@ -67,7 +67,7 @@ UNITS = st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=1
 @settings(max_examples=40, deadline=None)
 def test_it_is_the_definition_over_pairs_of_values(units, level):
     counts = np.array([[unit.count(value) for value in range(4)] for unit in units])
-    found = alpha(counts, np.ones(len(units), np.int64), level)
+    computed = alpha(counts, np.ones(len(units), np.int64), level)
     paired = [unit for unit in units if len(unit) > 1]
     values = [value for unit in paired for value in unit]
 
@@ -81,7 +81,11 @@ def test_it_is_the_definition_over_pairs_of_values(units, level):
     n = len(values)
     observed = sum(sum(difference(c, k) for c, k in permutations(unit, 2)) / (len(unit) - 1) for unit in paired)
     expected = sum(difference(c, k) for c, k in permutations(values, 2))
-    assert math.isnan(found) if expected == 0 else found == pytest.approx(1 - (n - 1) * observed / expected, abs=1e-9)
+    assert (
+        math.isnan(computed)
+        if expected == 0
+        else computed == pytest.approx(1 - (n - 1) * observed / expected, abs=1e-9)
+    )
 
 
 @given(UNITS, st.integers(2, 4))
@@ -121,6 +125,6 @@ def test_two_labelers_who_toss_coins_agree_no_more_than_chance():
 @settings(max_examples=20, deadline=None)
 def test_alpha_is_at_most_one(units):
     counts = np.array([[unit.count(value) for value in range(4)] for unit in units])
-    found = alpha(counts, np.ones(len(units), np.int64), "ordinal")
-    assume(not math.isnan(found))
-    assert found <= 1
+    computed = alpha(counts, np.ones(len(units), np.int64), "ordinal")
+    assume(not math.isnan(computed))
+    assert computed <= 1

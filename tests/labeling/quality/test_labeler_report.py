@@ -11,14 +11,14 @@ from labeling.quality.overview import build_overview
 from labeling.quality.votes import Votes
 
 
-def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina, jun):
+def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, compare, mina, jun):
     pairs = add_pairs(6)
     for pair, verdict, seconds in zip(
         pairs, ("left", "left_much", "left", "right", "tie", "both_bad"), (2.0, 4.0, 9.0, 8.0, 3.0, 5.0), strict=True
     ):
-        said(pair, mina, verdict, seconds=seconds)
+        compare(pair, mina, verdict, seconds=seconds)
     for pair, verdict in zip(pairs[:3], ("left", "right", "tie"), strict=True):
-        said(pair, jun, verdict)
+        compare(pair, jun, verdict)
     store.active_time.record(f"mina-{pairs[2].id}-left", 1.0)  # of nine seconds at work for one
     store.insert(
         "assignments",
@@ -33,8 +33,8 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
         },
     )
     store.insert("skips", {"assignment_id": "let-go", "reason": "?", "created_at": ""})
-    found = {one.labeler_id: one for one in build_overview(store, "people").labelers}
-    one, other = found[mina.id], found[jun.id]
+    figures = {one.labeler_id: one for one in build_overview(store, "people").labelers}
+    one, other = figures[mina.id], figures[jun.id]
     assert (one.comparisons, other.comparisons) == (6, 3)
     assert (one.agreement.value, one.agreement.n) == (0.5, 3)  # 1, 0 and a half
     assert (one.left.value, one.left.n) == (0.75, 4)
@@ -44,26 +44,26 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, said, mina
     assert one.gold.value is None
 
 
-def test_gold_is_met_by_the_right_answer_however_strongly_and_only_on_gold_items(store, add_pairs, said, mina):
+def test_gold_is_met_by_the_right_answer_however_strongly_and_only_on_gold_items(store, add_pairs, compare, mina):
     first, second, tie, bad, plain = add_pairs(5)
     store.gold.set(first.id, first.first_id, by="rae")
     store.gold.set(second.id, second.second_id, by="rae")
     store.gold.set(tie.id, None, outcome="tie", by="rae")
     store.gold.set(bad.id, None, outcome="both_bad", by="rae")
     for pair, verdict in ((first, "left_slightly"), (second, "left"), (tie, "tie"), (bad, "both_bad")):
-        said(pair, mina, verdict, gold=True)
-    said(plain, mina, "right")
+        compare(pair, mina, verdict, gold=True)
+    compare(plain, mina, "right")
     (one,) = build_overview(store, "people").labelers
     assert (one.gold.value, one.gold.n) == (0.75, 4)
 
 
-def test_self_consistency_compares_a_planned_repeat_with_what_it_repeats(store, add_pairs, said, mina):
+def test_self_consistency_compares_a_planned_repeat_with_what_it_repeats(store, add_pairs, compare, mina):
     pairs = add_pairs(4)
     for pair, before, again in zip(
         pairs, ("left", "left", "tie", "both_bad"), ("right_much", "left", "left", "tie"), strict=True
     ):
-        name = said(pair, mina, before)
-        said(pair, mina, again, repeats=name, swapped=True)  # the same answer now stands on the other side
+        name = compare(pair, mina, before)
+        compare(pair, mina, again, repeats=name, swapped=True)  # the same answer now stands on the other side
     (one,) = build_overview(store, "people").labelers
     assert (one.consistency.value, one.consistency.n) == ((1 + 0 + 0.5 + 0) / 4, 4)
     assert one.agreement.value is None
@@ -71,8 +71,8 @@ def test_self_consistency_compares_a_planned_repeat_with_what_it_repeats(store, 
 
 def test_position_bias_has_wilsons_interval():
     # Wilson for 60 of 100: (0.6 + 0.0192 -+ 1.96 sqrt(0.0024 + 0.0000960)) / 1.0384
-    found = position_bias(60, 100)
-    assert (found.value, found.low, found.high) == pytest.approx((0.6, 0.502, 0.6906), abs=5e-4)
+    figures = position_bias(60, 100)
+    assert (figures.value, figures.low, figures.high) == pytest.approx((0.6, 0.502, 0.6906), abs=5e-4)
 
 
 def test_position_bias_covers_a_half_for_ninety_five_in_a_hundred_who_have_none():
@@ -83,8 +83,8 @@ def test_position_bias_covers_a_half_for_ninety_five_in_a_hundred_who_have_none(
 
 def test_two_by_two_counts_the_pairs_that_both_judged():
     pair, labeler, grade = np.array([[1, 1, 2, 2, 3, 3], [5, 6, 5, 6, 5, 7], [1, 1, 1, -1, 2, 0]])
-    found = {
+    figures = {
         (one.first, one.second): (one.agreement.value, one.agreement.n)
         for one in labeler_pairs(Votes(pair, labeler, grade))
     }
-    assert found == {(5, 6): (0.5, 2), (5, 7): (0.5, 1)}
+    assert figures == {(5, 6): (0.5, 2), (5, 7): (0.5, 1)}

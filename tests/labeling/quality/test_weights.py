@@ -13,25 +13,25 @@ from tests.support.labeled_notes import context_of, fill
 from tests.support.tiny_model import make_tiny_model
 
 
-def test_weights_are_kept_as_a_version_and_adjudicated_pairs_count_as_known(store, add_pairs, said, mina, jun):
+def test_weights_are_kept_as_a_version_and_adjudicated_pairs_count_as_known(store, add_pairs, compare, mina, jun):
     pairs = add_pairs(40)
     for number, pair in enumerate(pairs):
-        said(pair, mina, "left" if number % 2 else "right")
-        said(pair, jun, "right" if number % 2 else "left", swapped=number % 3 == 0)
+        compare(pair, mina, "left" if number % 2 else "right")
+        compare(pair, jun, "right" if number % 2 else "left", swapped=number % 3 == 0)
         store.gold.set(pair.id, pair.first_id if number % 2 else pair.second_id, by="rae")
-    made = weigh(store, ("person", "import"), by="rae")
-    weights = made.by_labeler()
+    weighting = weigh(store, ("person", "import"), by="rae")
+    weights = weighting.by_labeler()
     assert weights[mina.id] > 1.5 > 0.5 > weights[jun.id]
-    assert store.labeler_weights.newest() == made
-    assert (made.votes, made.labels) == (80, "person+import")
+    assert store.labeler_weights.newest() == weighting
+    assert (weighting.votes, weighting.labels) == (80, "person+import")
 
 
-def test_who_is_set_aside_is_not_weighed_and_without_comparisons_nothing_is_kept(store, add_pairs, said, mina, jun):
+def test_who_is_set_aside_is_not_weighed_and_without_comparisons_nothing_is_kept(store, add_pairs, compare, mina, jun):
     with pytest.raises(BadInput, match="no comparisons"):
         weigh(store, ("person",), by="rae")
     for pair in add_pairs(3):
-        said(pair, mina, "left")
-        said(pair, jun, "left")
+        compare(pair, mina, "left")
+        compare(pair, jun, "left")
     store.excluded_labelers.exclude("jun", "asleep", by="rae")
     assert set(weigh(store, ("person",), by="rae").by_labeler()) == {mina.id}
     assert store.value("SELECT count(*) FROM weightings") == 1

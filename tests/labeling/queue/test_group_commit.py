@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The group_commit.
-
-Acts in order, one commit for those that wait together, and nothing acknowledged that is not kept.
-"""
+"""Group commit: actions run in order, those that wait together share a commit, and no failed one is acknowledged."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ def add(store, name):
 
 
 def blocked(group_commit):
-    """The group_commit at work on an act of its own until the event that is returned is set."""
+    """Keep the group commit busy with one action until the returned event is set; return the event."""
     begun, go = threading.Event(), threading.Event()
     group_commit.submit(lambda: begun.set() or go.wait())
     assert begun.wait(10)
@@ -28,14 +25,14 @@ def blocked(group_commit):
 
 
 def test_acts_that_wait_together_are_one_commit_in_their_order(store):
-    group_commit, said = GroupCommit(store), []
-    group_commit.submit(lambda: store.db.conn.set_trace_callback(said.append)).result(10)
+    group_commit, statements = GroupCommit(store), []
+    group_commit.submit(lambda: store.db.conn.set_trace_callback(statements.append)).result(10)
     go = blocked(group_commit)
     futures = [group_commit.submit(add(store, f"labeler {number}")) for number in range(3)]
     go.set()
     assert [future.result(10) for future in futures] == ["labeler 0", "labeler 1", "labeler 2"]
     assert [account.name for account in store.accounts.all()] == ["labeler 0", "labeler 1", "labeler 2"]
-    assert said.count("COMMIT") == 3
+    assert statements.count("COMMIT") == 3
 
 
 def test_a_refused_act_takes_nothing_of_the_others_with_it(store):

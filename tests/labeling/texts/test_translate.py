@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogues.
-
-The same blanks in every language, sorted keys, a fallback to English, no unknown and no unused key.
-"""
+"""The catalogues: equal blanks in every language, sorted keys, a fallback to English, no unknown key."""
 
 from __future__ import annotations
 
