@@ -126,18 +126,19 @@ class Adjudications(Table):
         sql = "SELECT id FROM adjudications AS d WHERE pair_id = ? AND NOT EXISTS (SELECT 1 FROM adjudications AS l WHERE l.supersedes = d.id)"
         return self._store.value(sql, [pair_id])
 
-    def _add(self, said: Decision, supersedes: str | None) -> None:
-        side, margin = outcome(said.verdict)
-        project = self._store.value("SELECT project_id FROM pairs WHERE id = ?", [said.pair_id])
+    def _add(self, decision: Decision, supersedes: str | None) -> None:
+        side, margin = outcome(decision.verdict)
+        project = self._store.value("SELECT project_id FROM pairs WHERE id = ?", [decision.pair_id])
         if project is None:
-            raise BadInput(f"there is no pair {said.pair_id}", field="pair")
+            raise BadInput(f"there is no pair {decision.pair_id}", field="pair")
         version = self._store.value("SELECT max(version) FROM guidelines WHERE project_id = ?", [project])
         row = {
-            name: getattr(said, name) for name in ("id", "pair_id", "adjudicator_id", "left_id", "right_id", "verdict")
+            name: getattr(decision, name)
+            for name in ("id", "pair_id", "adjudicator_id", "left_id", "right_id", "verdict")
         } | {
-            "winner_id": {"left": said.left_id, "right": said.right_id, None: None}[side],
+            "winner_id": {"left": decision.left_id, "right": decision.right_id, None: None}[side],
             "margin": margin,
-            "votes_seen": int(said.votes_seen),
+            "votes_seen": int(decision.votes_seen),
             "supersedes": supersedes,
             "project_id": project,
             "guideline_version": version,

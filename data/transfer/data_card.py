@@ -134,12 +134,12 @@ class DataCard:
         if self.filters["what"] == "instructions":
             sources = "".join(f"\n- {source}: {count:,} rows" for source, count in self.sources.most_common())
             return f"## Where the rows come from\n{sources}"
-        made = "".join(
+        origins = "".join(
             f"\n- {source}: {count:,} rows, made {MADE[source]}"
             for source, count in self.sources.most_common()
             if source in MADE
         )
-        return f"## How it was made\n{made}\n{self._agreement()}{self._guidelines()}".rstrip()
+        return f"## How it was made\n{origins}\n{self._agreement()}{self._guidelines()}".rstrip()
 
     def _agreement(self) -> str:
         lines = []

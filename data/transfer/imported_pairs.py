@@ -74,9 +74,9 @@ class Preferences:
         assignments = [_assignment(event) for event in events if event["assignment_id"]]
         if assignments:
             into.write(into.store.insert_many, "assignments", ASSIGNMENT, assignments)
-        made = _assigned(events, into)
+        assigned = _assigned(events, into)
         rows = into.store.comparisons.prepare(
-            event for event in events if event["assignment_id"] is None or event["id"] in made
+            event for event in events if event["assignment_id"] is None or event["id"] in assigned
         )
         into.write(into.store.comparisons.record_many, rows)
         recorded = {row[0] for row in rows}

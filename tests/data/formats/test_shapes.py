@@ -25,7 +25,7 @@ TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nu
 SHARED = [{"from": "human", "value": "Name a colour."}, {"from": "gpt", "value": "Blue."}]
 
 
-def said(text: str) -> list[dict]:
+def assistant_turn(text: str) -> list[dict]:
     return [{"role": "assistant", "content": text}]
 
 
@@ -35,9 +35,13 @@ def said(text: str) -> list[dict]:
         {"instruction": "Name a colour.", "input": "", "output": "x", "chosen": "Blue.", "rejected": "Go away."},
         {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away."},
         {"chosen": "Name a colour. Blue.", "rejected": "Name a colour. Go away."},
-        {"prompt": TURNS[:1], "chosen": said("Blue."), "rejected": said("Go away.")},
-        {"chosen": TURNS[:1] + said("Blue."), "rejected": TURNS[:1] + said("Go away.")},
-        {"prompt": "any", "chosen": TURNS[:1] + said("Blue."), "rejected": TURNS[:1] + said("Go away.")},
+        {"prompt": TURNS[:1], "chosen": assistant_turn("Blue."), "rejected": assistant_turn("Go away.")},
+        {"chosen": TURNS[:1] + assistant_turn("Blue."), "rejected": TURNS[:1] + assistant_turn("Go away.")},
+        {
+            "prompt": "any",
+            "chosen": TURNS[:1] + assistant_turn("Blue."),
+            "rejected": TURNS[:1] + assistant_turn("Go away."),
+        },
         {"conversations": SHARED[:1], "chosen": SHARED[1], "rejected": {"from": "gpt", "value": "Go away."}},
         {"chosen": f"{HUMAN}\n\nAssistant: Blue.", "rejected": f"{HUMAN}\n\nAssistant: Go away."},
     ],
@@ -122,12 +126,12 @@ def test_a_margin_on_another_scale_counts_as_clearly(margin):
         ("preferences", {"chosen": "b c", "rejected": "b "}, "'rejected' is empty"),
         (
             "preferences",
-            {"chosen": TURNS[:1] + said("a"), "rejected": TURNS},
+            {"chosen": TURNS[:1] + assistant_turn("a"), "rejected": TURNS},
             "'chosen' and 'rejected' must end with an",
         ),
         (
             "preferences",
-            {"chosen": TURNS[:1] + said("a"), "rejected": TURNS + said("b")},
+            {"chosen": TURNS[:1] + assistant_turn("a"), "rejected": TURNS + assistant_turn("b")},
             "the conversations differ before",
         ),
         (
@@ -229,7 +233,7 @@ def test_a_format_that_holds_no_such_thing_is_named():
         ({"prompt": "Name a colour."}, ASKED),
         ({"prompt": TURNS[:1]}, ASKED),
         ({"prompt": TURNS}, TALK.prompt),
-        ({"messages": TURNS + said("Blue.")}, TALK.prompt),
+        ({"messages": TURNS + assistant_turn("Blue.")}, TALK.prompt),
         ({"conversations": SHARED}, ASKED),
         ({"instruction": "Name a colour.", "input": "<noinput>", "output": "x"}, ASKED),
         ({"instruction": "Name it.", "input": "a colour"}, PromptShape("Name it.\n\na colour")),
@@ -246,7 +250,7 @@ def test_prompts_read_from_every_shape(row, shape):
     [
         ({"instruction": "a", "input": "b", "output": "c", "text": "ignored"}, InstructionShape("a", "b", "c")),
         ({"prompt": "a", "completion": "c"}, InstructionShape("a", "", "c")),
-        ({"prompt": TURNS[:1], "completion": said("c")}, InstructionShape("Name a colour.", "", "c")),
+        ({"prompt": TURNS[:1], "completion": assistant_turn("c")}, InstructionShape("Name a colour.", "", "c")),
         ({"conversations": SHARED}, InstructionShape("Name a colour.", "", "Blue.")),
         ({"conversations": TURNS + SHARED[1:]}, InstructionShape(TALK.prompt.text, "", "Blue.", TURNS)),
         (
@@ -258,7 +262,7 @@ def test_prompts_read_from_every_shape(row, shape):
                 [{"role": "system", "content": "Be brief."}, TURNS[0]],
             ),
         ),
-        ({"messages": TURNS + said("c")}, InstructionShape(TALK.prompt.text, "", "c", TURNS)),
+        ({"messages": TURNS + assistant_turn("c")}, InstructionShape(TALK.prompt.text, "", "c", TURNS)),
         (
             {"instruction": "a", "output": "c", "family": "f", "defects": ["rude"]},
             InstructionShape("a", "", "c", family="f", defects=("rude",)),
