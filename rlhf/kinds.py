@@ -26,7 +26,8 @@ class Kind:
     """One kind of run.
 
     `explains` is one sentence for command help and the run form. `needs` lists the checks of `rlhf.runs.preflight`
-    that must pass before it is queued. `shared`: it can run in several processes.
+    that must pass before it is queued. `resolves` lists the defaults that `rlhf.runs.resolve` replaces then.
+    `shared`: it can run in several processes.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kind:
     settings: str
     run: str
     needs: tuple[str, ...] = ()
+    resolves: tuple[str, ...] = ()
     shared: bool = False
 
     def settings_class(self) -> type[Settings]:
@@ -63,6 +65,7 @@ _ALL = (
         "rlhf.settings:SampleSettings",
         "rlhf.methods.sample:run",
         ("prompts", "pairs", "answering policies"),
+        ("answering",),
     ),
     Kind(
         "reward",
@@ -71,6 +74,7 @@ _ALL = (
         "reward.settings:RewardSettings",
         "reward.training.run:run",
         ("labels",),
+        ("base", "comparisons"),
     ),
     Kind(
         "ppo",
@@ -79,6 +83,7 @@ _ALL = (
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "uncertainty"),
+        ("start", "reward", "prompts"),
         shared=True,
     ),
     Kind(
@@ -88,6 +93,7 @@ _ALL = (
         "rlhf.settings:DPOSettings",
         "rlhf.methods.dpo:run",
         ("start", "labels"),
+        ("start", "comparisons"),
     ),
     Kind(
         "rejection",
@@ -96,6 +102,7 @@ _ALL = (
         "rlhf.settings:RejectionSettings",
         "rlhf.methods.rejection:run",
         ("prompts", "start", "reward"),
+        ("start", "reward", "prompts"),
     ),
     Kind(
         "best-of-n",
@@ -103,6 +110,7 @@ _ALL = (
         "Make a policy that answers with the best of n completions of another policy. Nothing is trained.",
         "rlhf.settings:BestOfNSettings",
         "rlhf.methods.best_of_n:run",
+        ("start", "reward"),
         ("start", "reward"),
     ),
     Kind(
@@ -112,6 +120,7 @@ _ALL = (
         "rlhf.settings:SFTSettings",
         "rlhf.methods.sft:run",
         ("instructions", "policy"),
+        ("first", "instructions"),
     ),
     Kind(
         "pretrain",
@@ -128,6 +137,7 @@ _ALL = (
         "rlhf.settings:CompareSettings",
         "rlhf.evaluation.compare:run",
         ("prompts", "contests"),
+        ("contests",),
     ),
     Kind(
         "embed",
@@ -137,6 +147,7 @@ _ALL = (
         "rlhf.clinic.settings:EmbedSettings",
         "rlhf.clinic.embed:run",
         ("rows", "policy"),
+        ("first",),
     ),
     Kind(
         "curate",
@@ -145,6 +156,7 @@ _ALL = (
         "rlhf.clinic.settings:CurateSettings",
         "rlhf.clinic.curate:run",
         ("rows", "recipe"),
+        ("examination",),
     ),
     Kind(
         "quantity",
@@ -154,6 +166,7 @@ _ALL = (
         "rlhf.clinic.settings:QuantitySettings",
         "rlhf.clinic.trials:run_quantity",
         ("rows", "policy", "judge"),
+        ("first", "instructions"),
     ),
     Kind(
         "ab",
@@ -162,6 +175,7 @@ _ALL = (
         "rlhf.clinic.settings:ABSettings",
         "rlhf.clinic.trials:run_ab",
         ("rows", "policy", "judge"),
+        ("first", "instructions"),
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -38,6 +38,9 @@ Priority = Annotated[
 RewardName = Annotated[str, option("", "reward model; empty: the newest one", main=True)]
 DrawCount = Annotated[int, option(8, "completions per prompt", unit="completions", main=True, min=2, max=1024)]
 Epochs = Annotated[float, option(1.0, "passes over the rows", min=0.0)]
+LastPrompt = Annotated[
+    int, option(0, "number of the newest prompt that the run may use; 0: that of the moment when it is queued", min=0)
+]
 GenerationBatch = Annotated[BatchSize, option(128, "completions generated at once", unit="completions")]
 
 
@@ -188,6 +191,7 @@ class RejectionSettings(Settings):
         max=100,
     )
     prompts: str = option("", "source of the prompts; empty: the whole train split")
+    last_prompt: LastPrompt = 0
     learning_rate: LearningRate = 1e-3
     epochs: Epochs = option(2.0, "passes over the completions of a round")
     rank: Rank = 16

@@ -86,7 +86,7 @@ labeling.simulate
 labeling.page labeling.rating labeling.writing
 labeling.api
 labeling.projects labeling.commands
-reward.prompt_parts reward.settings reward.protocol
+reward.prompt_parts reward.labels reward.settings reward.protocol
 reward.base
 reward.about reward.member reward.model
 reward.report

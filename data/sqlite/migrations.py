@@ -11,7 +11,18 @@ from collections.abc import Mapping
 from sqlite_utils import Database, Migrations
 
 from data.clock import now
-from data.sqlite.schema import active_time, core, counts, demonstrations, imports, labels, people, projects, ratings
+from data.sqlite.schema import (
+    active_time,
+    core,
+    counts,
+    demonstrations,
+    imports,
+    labels,
+    people,
+    projects,
+    ratings,
+    resolved_settings,
+)
 from data.sqlite.schema.quality import apply as add_quality
 
 migrations = Migrations("preference-loop")
@@ -118,6 +129,13 @@ def m070_active_time(db: Database) -> None:
 def m080_running_counts(db: Database) -> None:
     """Create running counts of current comparisons, and indexes for the other counts of pages."""
     for statement in (*_statements(counts.COUNTS), counts.COUNTED, *counts.TRIGGERS):
+        db.execute(statement)
+
+
+@migrations()
+def m090_resolved_settings(db: Database) -> None:
+    """Write into runs the models and rows that they used where their settings say "the newest"."""
+    for statement in resolved_settings.STATEMENTS:
         db.execute(statement)
 
 

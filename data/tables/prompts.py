@@ -104,6 +104,10 @@ class Prompts(Table):
         sql = f"SELECT * FROM prompts WHERE {IMPORT_DONE}{where} ORDER BY id LIMIT :limit"
         return [_prompt(row) for row in self._store.rows(sql, {**wanted, "limit": -1 if limit is None else limit})]
 
+    def last_id(self) -> int:
+        """Return the number of the newest prompt; 0 without one."""
+        return self._store.value(f"SELECT coalesce(max(id), 0) FROM prompts WHERE {IMPORT_DONE}")
+
     def count(self, split: str | None = None) -> int:
         """Count the prompts, in all or in a split."""
         return self._store.value(

@@ -101,6 +101,26 @@ def load_instructions(store: Store, id: str | int) -> TrainingRows[InstructionRo
     return TrainingRows(rows, origin)
 
 
+def current_instructions(store: Store) -> list[dict[str, str]]:
+    """Return every instruction row of the train split, as a snapshot stores it. Raises BadInput if there is none."""
+    rows = [
+        {"instruction": row.instruction, "input": row.input, "output": row.output}
+        for row in store.instructions.all(split="train")
+    ]
+    if not rows:
+        raise BadInput(
+            "there is no instruction row of the train split",
+            "Import some: preference-loop import FILE --as instructions",
+            field="snapshot",
+        )
+    return rows
+
+
+def freeze_current_instructions(store: Store) -> Snapshot:
+    """Freeze the instruction rows of the train split. Raises BadInput if there is none."""
+    return store.snapshots.freeze("instructions", current_instructions(store), {"split": "train"})
+
+
 def freeze_preferences(
     context: RunContext, wanted: str, current: CurrentRows, filters: Mapping[str, Any]
 ) -> tuple[Snapshot, TrainingRows[PreferenceRow], HeldOutRows]:

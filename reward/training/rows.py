@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from data.errors import BadInput
 from data.records import Snapshot
 from data.run_context import RunContext
 from data.views.frozen_rows import HeldOutRows, TrainingRows, freeze_preferences
-from data.views.preferences import PreferenceRow, freeze_row, parse_sources, preference_rows, snapshot_filters
-from labeling.quality.overview import weigh
+from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
+from reward.labels import current_comparisons
 from reward.prompt_parts import ALL, is_in_part
 
 SMALLEST_SHARE = 4
@@ -39,14 +39,12 @@ def run_rows(
     Raises BadInput if there is no comparison of a training prompt, if a test prompt is among the training rows, or if
     a snapshot mixes people's labels with simulated ones and the settings do not ask for both.
     """
-    filters = snapshot_filters(context.store, settings.labels)
+    filters: dict[str, Any] = {}
 
     def current() -> list[dict]:
-        by_labeler = None
-        if weights == "reliability":
-            weighting = weigh(context.store, parse_sources(settings.labels)[0], by=context.run.public)
-            by_labeler, filters["weighting"] = weighting.by_labeler(), weighting.id  # stored with the weighted rows
-        return [freeze_row(row) for row in preference_rows(context.store, source=settings.labels, weights=by_labeler)]
+        rows, chosen = current_comparisons(context.store, settings.labels, weights, context.run.public)
+        filters.update(chosen)  # they name the weighting, which is written with the rows that have it
+        return rows
 
     snapshot, training, held_out = freeze_preferences(context, settings.snapshot, current, filters)
     sources = [row.source for rows in (training, held_out.validation, held_out.test) for row in rows]

@@ -22,13 +22,13 @@ from data.run_context import RunContext, RunResult
 from data.settings import as_dict
 from data.starter import rubric
 from data.store import Store
-from data.views.frozen_rows import InstructionRow, TrainingRows, load_instructions
+from data.views.frozen_rows import InstructionRow, TrainingRows, current_instructions, load_instructions
 from rlhf.clinic.plateau import plateau_start
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
 from rlhf.common.metrics import win_outcomes
 from rlhf.evaluation.tournament import Tournament
 from rlhf.methods.sft import train
-from rlhf.methods.sft_rows import load_train_rows, tokenize_rows
+from rlhf.methods.sft_rows import tokenize_rows
 from rlhf.models.finetuning import publish_policy
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -137,7 +137,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
 
 
 def _instruction_rows(store: Store, snapshot: str) -> TrainingRows[InstructionRow]:
-    return load_instructions(store, snapshot) if snapshot else load_train_rows(store)
+    return load_instructions(store, snapshot) if snapshot else TrainingRows(current_instructions(store), "this home")
 
 
 def _frozen(store: Store, rows: Sequence[Mapping[str, Any]], filters: Mapping[str, Any]) -> Snapshot:

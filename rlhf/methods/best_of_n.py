@@ -17,7 +17,8 @@ from reward.base.machine import library_versions, peak_mb
 from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.models.policy_loading import Bases
-from rlhf.models.reward_choice import choose_reward, load_reward
+from rlhf.models.reward_choice import load_reward
+from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import BEST_OF_N, choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits

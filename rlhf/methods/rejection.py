@@ -32,7 +32,8 @@ from rlhf.methods.answer_samplers import BestOfN
 from rlhf.methods.sft import build_trainer
 from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
-from rlhf.models.reward_choice import choose_reward, load_reward
+from rlhf.models.reward_choice import load_reward
+from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.pairing import training_prompts
@@ -80,7 +81,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
-    prompts = training_prompts(store, settings.prompts)
+    prompts = training_prompts(store, settings.prompts, settings.last_prompt)
     random.Random(settings.seed).shuffle(prompts)
     start = RejectionStart(
         parent,

@@ -22,12 +22,12 @@ from trl import SFTConfig, SFTTrainer
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
-from data.views.frozen_rows import freeze_instructions
+from data.views.frozen_rows import current_instructions, freeze_instructions
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
-from rlhf.methods.sft_rows import describe_row, load_train_rows, tokenize_rows
+from rlhf.methods.sft_rows import describe_row, tokenize_rows
 from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -56,7 +56,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     store = context.store
     parent = choose_first_policy(store, settings.from_)
     snapshot, rows = freeze_instructions(
-        context, settings.snapshot, lambda: list(load_train_rows(store)), {"split": "train"}
+        context, settings.snapshot, lambda: current_instructions(store), {"split": "train"}
     )
     base = Bases().of(parent)
     data, too_long = tokenize_rows(store, base, rows)

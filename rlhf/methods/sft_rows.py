@@ -19,21 +19,6 @@ IGNORED = -100
 Messages = list[dict[str, str]]
 
 
-def load_train_rows(store: Store) -> TrainingRows[InstructionRow]:
-    """Return every instruction row of the train split. Raises BadInput if there is none."""
-    rows = [
-        {"instruction": row.instruction, "input": row.input, "output": row.output}
-        for row in store.instructions.all(split="train")
-    ]
-    if not rows:
-        raise BadInput(
-            "there is no instruction row of the train split",
-            "Import some: preference-loop import FILE --as instructions",
-            field="snapshot",
-        )
-    return TrainingRows(rows, "this home")
-
-
 def row_prompts(store: Store, rows: Iterable[InstructionRow]) -> list[str | Messages]:
     """Return the prompt of each row: its text, or the turns of its imported conversation."""
     chats = {prompt.text: prompt.messages for prompt in store.prompts.all() if prompt.messages}

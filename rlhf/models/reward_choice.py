@@ -1,31 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reward that drives a run: a reward model of the home, or an entry of its list of reward sources."""
+"""Loading of the reward that drives a run: a reward model of the home, or an entry of its list of reward sources."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from data.errors import BadInput
 from data.records import Policy
-from data.records import RewardModel as RewardRecord
 from data.store import Store
 from reward.base.frozen_base import Base
 from reward.model import LowerConfidenceBound, RewardModel
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.models.reward_sources import load_source, missing_members, reward_record
-
-
-def choose_reward(store: Store, wanted: str) -> RewardRecord | None:
-    """Return the reward model `wanted` ("r3"), the newest one if empty, None for a reward source.
-
-    Raises BadInput if there is no such reward.
-    """
-    if wanted:
-        return reward_record(store, wanted)
-    models = store.reward_models.all()
-    if not models:
-        raise BadInput("there is no reward model yet", "Train one: preference-loop train reward", field="reward")
-    return models[-1]
 
 
 def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder | RewardFunction:

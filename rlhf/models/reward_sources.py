@@ -64,6 +64,19 @@ def reward_record(store: Store, name: str) -> RewardModel | None:
     return None
 
 
+def choose_reward(store: Store, wanted: str) -> RewardModel | None:
+    """Return the reward model `wanted` ("r3"), the newest one if empty, None for a reward source.
+
+    Raises BadInput if there is no such reward.
+    """
+    if wanted:
+        return reward_record(store, wanted)
+    models = store.reward_models.all()
+    if not models:
+        raise BadInput("there is no reward model yet", "Train one: preference-loop train reward", field="reward")
+    return models[-1]
+
+
 def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:
     """Return the function or endpoint of that name. Raises BadInput if it is unknown or cannot be imported."""
     spec = check_source(home, name)

@@ -24,9 +24,12 @@ from rlhf.pages.markup import esc
 from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS
+from rlhf.runs.resolve import Default, shown_defaults
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
 """Settings that name policies, and those that name reward models."""
+DERIVED = ("base", "embedded")
+"""Other settings whose default depends on the store."""
 
 
 class RunForm:
@@ -74,19 +77,39 @@ class RunForm:
             return message_html(problem)
         return message_html(text("runs.queued", run=run.public))
 
-    def outputs(self) -> list[Block]:
-        """Return the outputs of `refreshed`."""
-        return [self.needs, *(field for key, field in self.fields.items() if key in POLICIES + REWARDS)]
+    def models(self) -> list[Component]:
+        """Return the fields that name models, which `refreshed` reads and writes."""
+        return [field for key, field in self.fields.items() if key in POLICIES + REWARDS + DERIVED]
 
-    def refreshed(self) -> Updates:
-        """Return the choices of models, and what is missing, as the store is now."""
+    def refreshed(self, given: Mapping[Block, Any], shown: Mapping[str, str]) -> tuple[Updates, dict[str, str]]:
+        """Return the form as the store is now, and its defaults by key.
+
+        A field that is empty, or still holds the default `shown` before, gets the default of now.
+        """
+        defaults = shown_defaults(self.store, self.kind)
+        updates: Updates = {self.needs: self.outlook()}
+        for key, field in self.fields.items():
+            if field not in self.models():
+                continue
+            default = defaults.get(key)
+            stays = given[field] not in ("", None, shown.get(key))
+            value = given[field] if stays else default.value if default else ""
+            updates[field] = self._model_field(key, default, value)
+        return updates, {key: default.value for key, default in defaults.items()}
+
+    def _model_field(self, key: str, default: Default | None, value: str) -> Component:
+        """Return the field with its choices of now; the default is first and says why it is the default."""
+        if key in DERIVED:
+            return gr.Textbox(value=value)
         rewards = [model.public for model in reversed(self.store.reward_models.all())]
         if self.kind.name == "ppo":
             rewards += read_sources(self.store.home)
-        choices = {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, ["", *rewards])}
-        offered = {field: gr.Dropdown(choices=choices[key]) for key, field in self.fields.items() if key in choices}
-        updates: Updates = {self.needs: self.outlook()}
-        return updates | offered
+        names = policy_names(self.store) if key in POLICIES else ["", *rewards]
+        if default is None:
+            return gr.Dropdown(choices=names, value=value)
+        first = text(f"runs.default_{default.why}", name=default.value), default.value
+        others = [(name, name) for name in names if name not in ("", default.value)]
+        return gr.Dropdown(choices=[first, *others], value=value)
 
     def outlook(self) -> str:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class RunsPage:
         heading("runs")
         with gr.Accordion(text("runs.start"), open=False, elem_id="start") as self.starting:
             self.tabs, self.forms = add_forms(store)
+        self.defaults = gr.State({})
         self.status = html()
         self.table = gr.Dataframe(
             headers=columns("runs", run_view.COLUMNS),
@@ -140,16 +142,25 @@ class RunsPage:
             **form.filled(run.settings),
         }
 
-    def open_page(self) -> Updates:
-        """Read again what the forms offer and need; without any run the form is open."""
-        updates: Updates = {}
-        for form in self.forms.values():
-            updates |= form.refreshed()
+    def open_page(self, given: Mapping[Block, Any]) -> Updates:
+        """Read again what the forms offer and need; without any run the form is open.
+
+        `given` holds the fields that name models, and the defaults that they showed before.
+        """
+        shown, updates, defaults = given[self.defaults], dict[Block, object](), {}
+        for kind, form in self.forms.items():
+            form_updates, defaults[kind] = form.refreshed(given, shown.get(kind, {}))
+            updates |= form_updates
+        updates[self.defaults] = defaults
         return updates if self.store.runs.all() else {self.starting: gr.Accordion(open=True), **updates}
+
+    def model_fields(self) -> set[Block]:
+        """Return the inputs of `open_page`."""
+        return {self.defaults, *(field for form in self.forms.values() for field in form.models())}
 
     def refreshed(self) -> list[Block]:
         """Return the outputs of `open_page`."""
-        return [self.starting, *(component for form in self.forms.values() for component in form.outputs())]
+        return [self.starting, *self.model_fields(), *(form.needs for form in self.forms.values())]
 
     def _run(self, chosen: str, runs: list[Run]) -> Run | None:
         if chosen:

@@ -59,7 +59,7 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
                 built = {name: _build_page(name, pages[name]) for name in PAGES}
         runs = built["runs"]
         assert isinstance(runs, RunsPage)
-        gr.on([blocks.load, turned.click], runs.open_page, None, runs.refreshed(), **QUIET)
+        gr.on([blocks.load, turned.click], runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
     return blocks
 
 

@@ -20,12 +20,12 @@ from rlhf.sampling.pairing import training_prompts
 PromptRow = dict[str, Any]
 
 
-def training_rows(store: Store, source: str) -> list[PromptRow]:
-    """Return the rows of the train split, all or of one source.
+def training_rows(store: Store, source: str, last: int = 0) -> list[PromptRow]:
+    """Return the rows of the train split, all or of one source, up to the prompt number `last` if it is not 0.
 
     Raises BadInput if there is none, and for the name of another split.
     """
-    return as_rows(training_prompts(store, source))
+    return as_rows(training_prompts(store, source, last))
 
 
 def as_rows(prompts: list[Prompt]) -> list[PromptRow]:

@@ -22,7 +22,8 @@ from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from rlhf.common import distributed
 from rlhf.models.policy_loading import adapter_folder
-from rlhf.models.reward_choice import choose_reward, load_reward, with_uncertainty_penalty
+from rlhf.models.reward_choice import load_reward, with_uncertainty_penalty
+from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.config import PPOConfig
@@ -71,7 +72,7 @@ def _make_trainer(
     """
     store, args = context.store, make_config(settings, context.checkpoints())
     base = Base.load(parent.base, device=args.device, chat_template=parent.versions.get("chat_template"))
-    rows = fitting_rows(base, training_rows(store, settings.prompts), skipped)
+    rows = fitting_rows(base, training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:
         raise BadInput(
             f"no prompt is left to train on: {', '.join(skipped)}", "Import shorter prompts.", field="prompts"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from data.settings import CompletionLength, LearningRate, Rank, Seed, Settings, StartPolicy, option
-from rlhf.settings import RewardName
+from rlhf.settings import LastPrompt, RewardName
 
 
 class PPOSettings(Settings):
@@ -37,6 +37,7 @@ class PPOSettings(Settings):
         max=1e3,
     )
     prompts: str = option("", "source of the prompts, train split only; empty: the whole train split")
+    last_prompt: LastPrompt = 0
     kl_budget: float = option(
         6.0, "KL at which the run ends; no checkpoint beyond it is used", unit="nats per answer", min=0.01, max=1e3
     )

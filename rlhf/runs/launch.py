@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -10,8 +11,10 @@ from data.errors import BadInput
 from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
+from data.views.frozen_rows import NOTE
 from rlhf.kinds import find_kind, start_command
 from rlhf.runs import preflight, supervisor
+from rlhf.runs.resolve import resolve
 
 UNFINISHED = {"draft", "deleted"}
 """Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
@@ -20,13 +23,17 @@ UNFINISHED = {"draft", "deleted"}
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
     """Queue a run with its complete settings and make sure that a supervisor watches the home.
 
+    Defaults such as "the newest policy" are resolved here, so the run's row names what it uses.
     Raises BadInput, and queues nothing, for invalid settings and if a preflight check fails.
     """
     definition = find_kind(kind)
     parsed = parse_settings(definition.settings_class(), settings)
     for need in definition.needs:
         preflight.CHECKS[need](store, parsed)
-    run = store.runs.enqueue(definition.name, as_dict(parsed), by, resumes=resumes)
+    resolved = as_dict(resolve(store, definition, parsed, by))
+    if resumes is not None:
+        _refuse_other_settings(store.runs.get(resumes), resolved)
+    run = store.runs.enqueue(definition.name, resolved, by, resumes=resumes)
     supervisor.ensure(store.home)
     return run
 
@@ -42,7 +49,29 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
         raise BadInput(
             f"{old.public} left no checkpoint", f"Start another one: preference-loop {start_command(old.kind)}"
         )
-    return launch(store, old.kind, old.settings, by=by, resumes=old.id)
+    return launch(store, old.kind, {**old.settings, **_frozen_rows(store, old)}, by=by, resumes=old.id)
+
+
+def _frozen_rows(store: Store, run: Run) -> dict[str, str]:
+    """Return the snapshot that a run of an earlier version froze when it worked, if its settings name none."""
+    note = store.home / "runs" / str(run.id) / "checkpoint" / NOTE
+    if run.settings.get("snapshot") != "" or not note.is_file():
+        return {}
+    return {"snapshot": json.loads(note.read_text(encoding="utf-8"))["snapshot"]}
+
+
+def _refuse_other_settings(old: Run, resolved: dict) -> None:
+    """Raise BadInput if a run would continue from a checkpoint with other settings than those it was made with.
+
+    Empty settings are of runs that an earlier version queued.
+    """
+    for key, value in resolved.items():
+        if old.settings.get(key, "") not in ("", value):
+            raise BadInput(
+                f"{old.public} has {key}={old.settings[key]} and cannot be resumed with {key}={value}",
+                f"Start another one: preference-loop {start_command(old.kind)}",
+                field=key,
+            )
 
 
 def has_checkpoint(store: Store, run: Run) -> bool:

@@ -63,8 +63,11 @@ def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 
 
-def training_prompts(store: Store, source: str) -> list[Prompt]:
-    """Return prompts of the train split, all or of one source. Raises BadInput if none, and for another split."""
+def training_prompts(store: Store, source: str, last: int = 0) -> list[Prompt]:
+    """Return prompts of the train split, all or of one source, up to the prompt number `last` if it is not 0.
+
+    Raises BadInput if there is none, and for the name of another split.
+    """
     if source in ("validation", "test"):
         raise BadInput(
             f"no run trains on {source} prompts",
@@ -72,6 +75,7 @@ def training_prompts(store: Store, source: str) -> list[Prompt]:
             field="prompts",
         )
     prompts = store.prompts.all(split="train", source=source or None)
+    prompts = [prompt for prompt in prompts if not last or prompt.id <= last]
     if not prompts:
         named = f" from {source!r}" if source else ""
         raise BadInput(

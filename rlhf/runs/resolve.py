@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Defaults that depend on the store, such as "the newest policy": resolved once, when a run is queued.
+
+The run's row then names the policy, reward model, rows and prompts that the run uses. So a run does the same whenever
+it works, and a resumed or repeated run uses what the first one used. Importable without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from data.errors import BadInput
+from data.ids import RUN
+from data.settings import Settings
+from data.store import Store
+from data.views.frozen_rows import freeze_current_instructions
+from reward.labels import freeze_comparisons
+from rlhf.clinic.examination import find_examination
+from rlhf.kinds import Kind
+from rlhf.models.contests import choose_contests
+from rlhf.models.policy_loading import choose_policy
+from rlhf.models.reward_sources import choose_reward
+from rlhf.models.start_policy import choose_first_policy, choose_start
+
+Values = dict[str, Any]
+"""Values by the names of the settings' fields."""
+Resolver = Callable[[Store, Any, str], Values]
+"""Returns the fields that depend on the store, of (store, settings, name of the account that queues the run)."""
+
+
+def resolve(store: Store, kind: Kind, settings: Settings, by: str) -> Settings:
+    """Return the settings with every default resolved. Raises BadInput if the store has nothing to choose from."""
+    for name in kind.resolves:
+        settings = settings.model_copy(update=RESOLVERS[name](store, settings, by))
+    return settings
+
+
+class Default(NamedTuple):
+    """What an empty setting resolves to now, such as p4, and in one word why: newest, first or parent."""
+
+    value: str
+    why: str
+
+
+def shown_defaults(store: Store, kind: Kind) -> dict[str, Default]:
+    """Return what the empty settings that name models resolve to now, by key.
+
+    A setting is left out if the store has nothing to choose from, or if it stays empty.
+    """
+    defaults = kind.settings_class()()
+    shown: dict[str, Default] = {}
+    for name in kind.resolves:
+        if name in MODELS:
+            try:
+                values = RESOLVERS[name](store, defaults, "")
+            except BadInput:
+                continue
+            for field, value in values.items():
+                text = ",".join(value) if isinstance(value, tuple) else value
+                why = {"first": "first", "against": "parent"}.get(name if name == "first" else field, "newest")
+                shown |= {field.removesuffix("_"): Default(text, why)} if text else {}
+    return shown
+
+
+def _answering_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {"from_": choose_policy(store, settings.from_).public}
+
+
+def _start_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {"from_": choose_start(store, settings.from_).public}
+
+
+def _first_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {"from_": choose_first_policy(store, settings.from_).public}
+
+
+def _reward(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    record = choose_reward(store, settings.reward)
+    return {"reward": record.public if record else settings.reward}
+
+
+def _base(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    policies = store.policies.all()
+    newest = policies[-1].base if policies else "starter"
+    return {} if settings.from_ or settings.base else {"base": newest}
+
+
+def _contests(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    contests = choose_contests(store, settings)
+    opponents = {opponent.public for _, opponent in contests}
+    against = opponents.pop() if len(opponents) == 1 else settings.against
+    return {"policies": tuple(policy.public for policy, _ in contests), "against": against}
+
+
+def _examination(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {"embedded": f"{RUN}{find_examination(store, settings.embedded)}"}
+
+
+def _comparisons(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    if settings.snapshot:
+        return {}
+    weights = getattr(settings, "weights", "equal")
+    return {"snapshot": freeze_comparisons(store, settings.labels, weights, by).public}
+
+
+def _instructions(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    empty = [name for name in ("snapshot", "a", "b") if getattr(settings, name, None) == ""]
+    return dict.fromkeys(empty, freeze_current_instructions(store).public) if empty else {}
+
+
+def _prompts(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {} if settings.last_prompt else {"last_prompt": store.prompts.last_id()}
+
+
+RESOLVERS: dict[str, Resolver] = {
+    "answering": _answering_policy,
+    "start": _start_policy,
+    "first": _first_policy,
+    "reward": _reward,
+    "base": _base,
+    "contests": _contests,
+    "examination": _examination,
+    "comparisons": _comparisons,
+    "instructions": _instructions,
+    "prompts": _prompts,
+}
+MODELS = ("answering", "start", "first", "reward", "base", "contests", "examination")
+"""The resolvers that only read: a form shows what they choose."""
