@@ -12,7 +12,7 @@ import pytest
 
 from data.errors import Refused
 from labeling.session import Answer, Session
-from tests.support.answers import answer_to
+from tests.support.labeling.answers import answer_to
 
 
 def test_an_item_shows_prompt_and_both_answers_and_nothing_else(store, people, add_pairs):

@@ -9,7 +9,7 @@ from collections import Counter
 from data.tables.projects import STANDARD
 from labeling.queue.leases import REPEAT_AFTER
 from labeling.session import Session
-from tests.support.answers import answer_to
+from tests.support.labeling.answers import answer_to
 
 
 def test_gold_goes_to_every_labeler_at_its_rate_and_leaves_the_overlap_alone(store, people, add_pairs):

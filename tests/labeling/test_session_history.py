@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import Refused
 from labeling.session import Session
-from tests.support.answers import answer_to
+from tests.support.labeling.answers import answer_to
 
 
 def test_a_labeler_walks_back_through_their_answers_and_corrects_any(store, people, add_pairs, form):

@@ -9,7 +9,7 @@ from data.errors import Refused
 from data.tables.projects import STANDARD
 from labeling.queue.leases import LEASE_SECONDS
 from labeling.session import Session
-from tests.support.answers import answer_to
+from tests.support.labeling.answers import answer_to
 
 
 def test_the_open_item_is_shown_again_with_its_lease_renewed(store, people, add_pairs, clock):

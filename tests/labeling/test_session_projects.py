@@ -8,7 +8,7 @@ import pytest
 from data.errors import Refused
 from data.tables.projects import STANDARD
 from labeling.session import Empty, Session
-from tests.support.answers import answer_to, judge_all
+from tests.support.labeling.answers import answer_to, judge_all
 
 
 def test_a_labeler_is_handed_only_what_their_projects_have_and_the_given_one_first(store, people, add_pairs):

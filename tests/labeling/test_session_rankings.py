@@ -10,7 +10,7 @@ import pytest
 from data.errors import Refused
 from data.tables.projects import STANDARD
 from labeling.session import RankingAnswer, Session
-from tests.support.answers import answer_to
+from tests.support.labeling.answers import answer_to
 
 
 def test_a_ranking_is_leased_in_an_order_of_its_own_and_only_where_it_can_be_shown(store, people, ranking):

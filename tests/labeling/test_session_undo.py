@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import Refused
 from labeling.session import Session
-from tests.support.answers import answer_to
+from tests.support.labeling.answers import answer_to
 
 
 def test_undo_withdraws_the_last_answer_and_hands_the_item_back(store, people, add_pairs):

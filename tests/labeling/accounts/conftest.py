@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
 from labeling.http.requests import get_account
-from tests.support.accounts import HASH
+from tests.support.labeling.accounts import HASH
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from data.errors import BadInput
 from labeling.accounts import accounts
-from tests.support.accounts import PASSWORD
+from tests.support.labeling.accounts import PASSWORD
 
 
 def test_the_first_link_makes_one_researcher_and_is_gone(client, store):

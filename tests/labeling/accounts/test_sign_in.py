@@ -13,7 +13,7 @@ from labeling.accounts import accounts
 from labeling.accounts.gate import Gate
 from labeling.accounts.rate_limit import WINDOW, RateLimit
 from labeling.accounts.sign_in import ADDRESS_ATTEMPTS, COOKIE, NAME_ATTEMPTS
-from tests.support.accounts import PASSWORD, sign_in
+from tests.support.labeling.accounts import PASSWORD, sign_in
 
 
 def test_a_page_request_is_sent_to_the_sign_in_and_back(client, people):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from labeling.session import Session
-from tests.support.answers import answer_body
+from tests.support.labeling.answers import answer_body
 
 
 def test_an_answer_brings_the_next_pair_and_sending_it_again_changes_nothing(store, add_pairs, ask):

@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import Busy, StoreTrouble
 from labeling.session import Session
-from tests.support.answers import answer_body
+from tests.support.labeling.answers import answer_body
 
 
 @pytest.mark.parametrize(

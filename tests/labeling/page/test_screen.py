@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from data.tables.forms import Form
-from tests.support.answers import answer_body
+from tests.support.labeling.answers import answer_body
 
 
 def test_the_header_leads_to_what_stands_under_ones_name(ask):

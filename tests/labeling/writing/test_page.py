@@ -8,7 +8,7 @@ import re
 import pytest
 
 from labeling.writing import page
-from tests.support.written_answers import ID, OTHER, TEXT, THIRD
+from tests.support.labeling.written_answers import ID, OTHER, TEXT, THIRD
 
 
 def test_writing_is_offered_to_people_of_the_standard_project_while_it_is_open(store, people, clients, prompt):

@@ -10,7 +10,7 @@ from sqlite_utils.utils import sqlite3
 
 from data.errors import BadInput, Refused
 from data.transfer.exporting import ExportRequest, export_rows
-from tests.support.written_answers import ID, OTHER, TEXT, THIRD, edited
+from tests.support.labeling.written_answers import ID, OTHER, TEXT, THIRD, edited
 
 
 def test_an_accepted_answer_is_an_instruction_row_with_author_time_and_guideline(store, people, prompt, tmp_path):
