@@ -22,22 +22,24 @@ from reward.report import view
 from reward.settings import RewardSettings
 
 Enqueue = Callable[[dict[str, Any], str], Run]
-"""Queue a run of kind reward with these settings on behalf of the account of that name. Raises BadInput."""
-Looks = Sequence[Callable[..., object]]
-"""The events on which the page reads the store again: it was loaded or opened, or some seconds went by."""
+"""Queue a run of kind reward with these settings on behalf of the account with this name. Raises BadInput."""
+RefreshEvents = Sequence[Callable[..., object]]
+"""The events on which the page reads the store again: loading, opening, and a timer."""
 Updates = dict[Block, object]
-"""New values of components by component; every other output of the event stays as it is."""
+"""New values by component; every other output of the event stays as it is."""
+FieldValue = str | int | float | bool | list[Any] | tuple[Any, ...] | None
+"""The value of a setting."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SEND_PLACE = "(...given) => [location.hash, ...given.slice(1)]"
 """JavaScript before a refresh: it puts the address's #page into the first input. The server skips hidden pages."""
-LISTED = ("from",)
-"""Settings that name a policy: the page fills their lists."""
+POLICY_SETTINGS = ("from",)
+"""The settings that name a policy. The page fills their lists."""
 
 
 class RewardPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks, enqueue: Enqueue) -> None:
+    def __init__(self, store: Store, refresh_events: RefreshEvents, enqueue: Enqueue) -> None:
         self.store, self.enqueue = store, enqueue
         _html(f"<h1>{_text('title')}</h1><p class=soft>{_text('lead')}</p>")
         self.cards = _html(elem_id="reward-cards")
@@ -54,7 +56,7 @@ class RewardPage:
         self._add_form()
         place, self.seen = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
         shown = [self.seen, self.cards, self.choice, self.fields["from"]]
-        gr.on(looks, self.refresh, [place, self.seen], shown, js=SEND_PLACE, **QUIET)
+        gr.on(refresh_events, self.refresh, [place, self.seen], shown, js=SEND_PLACE, **QUIET)
         self.choice.change(self.show, self.choice, [self.closer, self.groups, self.worst], **QUIET)
 
     def _add_form(self) -> None:
@@ -66,14 +68,14 @@ class RewardPage:
         with gr.Accordion(_text("more_settings"), open=False), gr.Row(elem_classes="fields"):
             self._add_fields([setting for setting in settings if not setting.main])
         start = gr.Button(_text("start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
-        status = _html(elem_id="reward-told")
+        status = _html(elem_id="reward-status")
         start.click(self.submit, set(self.fields.values()), status, **QUIET)
 
     def _add_fields(self, settings: Sequence[Described]) -> None:
-        self.fields |= {setting.key: setting_field(setting, LISTED, min_width=200) for setting in settings}
+        self.fields |= {setting.key: setting_field(setting, POLICY_SETTINGS, min_width=200) for setting in settings}
 
     def refresh(self, place: str, seen: str) -> Updates:
-        """Draw the cards again when a reward model was added, and the policies of the form when a policy was."""
+        """Redraw the cards after a reward model was added, and the form's policies after a policy was added."""
         models, policies = self.store.reward_models.all(), view.policy_names(self.store)
         mark = f"{len(models)} {len(policies)}"
         if place != "#reward" or mark == seen:
@@ -84,7 +86,7 @@ class RewardPage:
         return {**updates, self.cards: view.cards_html(models), self.choice: self.offer(models)}
 
     def offer(self, models: Sequence[RewardModel]) -> gr.Dropdown:
-        """Return the reward models to choose from, the newest chosen."""
+        """Return the list of reward models, with the newest selected."""
         names = [(f"{model.public} · {model.name}", model.public) for model in reversed(models)]
         return gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
 
@@ -114,12 +116,19 @@ class RewardPage:
         return view.message_html(_text("queued", run=run.public))
 
 
-def setting_field(setting: Described, models: Sequence[str], **about: Any) -> Component:  # noqa: ANN401 gradio's own
-    """Return the field of a setting by its type. Of the keys in `models` it is a list that the page fills.
+def setting_field(
+    setting: Described, models: Sequence[str], *, min_width: int = 160, elem_id: str | None = None
+) -> Component:
+    """Return the field of a setting by its type.
 
-    `about`: further arguments of the component.
+    A setting whose key is in `models` gets a list, which the page fills. `min_width` is in pixels.
     """
-    about |= {"label": _label(setting), "info": setting.help}
+    about: dict[str, Any] = {
+        "label": _label(setting),
+        "info": setting.help,
+        "min_width": min_width,
+        "elem_id": elem_id,
+    }
     default = setting.default
     if get_origin(setting.type) is Literal:
         choices = [(str(choice) or _text("default_choice"), choice) for choice in get_args(setting.type)]
@@ -130,11 +139,11 @@ def setting_field(setting: Described, models: Sequence[str], **about: Any) -> Co
         return gr.Checkbox(value=bool(default), **about)
     if setting.type in (int, float) and default is not None:
         return gr.Number(value=default, precision=0 if setting.type is int else None, **about)
-    return gr.Textbox(value=field_value(default), max_lines=1, **about)
+    return gr.Textbox(value=str(field_value(default)), max_lines=1, **about)
 
 
-def field_value(value: Any) -> Any:  # noqa: ANN401 a setting of any type, and a value that gradio takes
-    """Return a setting as its field holds it: a list as a text with commas, None as an empty text."""
+def field_value(value: FieldValue) -> str | int | float | bool:
+    """Return a setting's value for its field: a list becomes a text with commas, None an empty text."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     return "" if value is None else value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a run that trains a reward model; importable without torch."""
+"""The settings of a run that trains a reward model. Importable without torch."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class SideGroup(Group):
 
 
 class Bias(TypedDict):
-    """How often labelers and model prefer the answer that has more of a feature."""
+    """The shares of labelers' and the model's preferences for the answer with more of a feature."""
 
     prefers: str
     comparisons: int

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small plot as SVG text: axes with ticks and units, lines, dots with intervals, steps and bands.
 
-Colours are the page's own, so that it follows light and dark; every series also differs in shape or dash.
+Colours are variables of the page, so a plot follows the light and the dark theme. Every series also differs in shape
+or dash.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ STYLES = {
     "other": ("var(--bad)", "5 3"),
     "quiet": ("var(--soft)", "2 3"),
 }
-"""Stroke and dashes of a series by its part."""
+"""The stroke and the dashes of a series by its part."""
 Ticks = Sequence[tuple[float, str]]
 
 
 class Chart:
-    """Marks on a plane whose x and y run over the given ranges; on a logarithmic x axis with `log`."""
+    """Marks on a plane with the given ranges of x and y; `log` makes the x axis logarithmic."""
 
     def __init__(
         self, x: tuple[float, float], y: tuple[float, float], *, log: bool = False, width: int = WIDTH
@@ -33,7 +34,7 @@ class Chart:
         self.marks: list[str] = []
 
     def axes(self, x_label: str, y_label: str, x_ticks: Ticks, y_ticks: Ticks) -> Chart:
-        """Both axes with their labels (units included) and ticks; `x_ticks` may hold a second line after a newline."""
+        """Draw both axes with labels (units included) and ticks; a newline in `x_ticks` starts a second line."""
         bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
         for value, text in y_ticks:
             self._rule(LEFT, self.v(value), self.width - RIGHT, self.v(value))
@@ -48,17 +49,17 @@ class Chart:
         return self
 
     def u(self, x: float) -> float:
-        """Return the picture's horizontal place of a value."""
+        """Return the horizontal coordinate of a value in the picture."""
         low, high = self.x_range
         return LEFT + (self.warp(x) - low) / (high - low) * (self.width - LEFT - RIGHT)
 
     def v(self, y: float) -> float:
-        """Return the picture's vertical place of a value; what lies outside stands on the edge."""
+        """Return the vertical coordinate of a value in the picture; values outside the range are moved to its edge."""
         low, high = self.y_range
         return HEIGHT - BOTTOM - (min(max(y, low), high) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     def line(self, points: Sequence[tuple[float, float]], part: str) -> Chart:
-        """Straight lines from point to point."""
+        """Draw straight lines from point to point."""
         colour, dashes = STYLES[part]
         path = " ".join(f"{self.u(x):.1f},{self.v(y):.1f}" for x, y in points)
         self.marks.append(
@@ -67,22 +68,19 @@ class Chart:
         return self
 
     def level(self, y: float, part: str, text: str) -> Chart:
-        """Return a horizontal line across the plot with a word on it."""
+        """Draw a horizontal line across the plot with a text on it."""
         self.line([(self._unwarped(end), y) for end in self.x_range], part)
         self._text(self.width - RIGHT - 3, self.v(y) - 4, text, "end")
         return self
 
     def band(self, low: float, high: float, text: str) -> Chart:
-        """Return a shaded strip between two heights with a word on it."""
+        """Draw a shaded strip between two heights with a text on it."""
         self._box(LEFT, self.v(high), self.width - LEFT - RIGHT, self.v(low) - self.v(high), 0.12)
         self._text(LEFT + 5, self.v(high) + 12, text, "start")
         return self
 
     def dot(self, x: float, y: float, interval: Sequence[float] | None, part: str, hint: str = "") -> Chart:
-        """Return a filled round dot (main) or a hollow square one with its interval as a bar.
-
-        `hint` shows under the pointer.
-        """
+        """Draw a filled round dot (part main) or a hollow square, with its interval as a bar and a tooltip `hint`."""
         colour, u, v = STYLES[part][0], self.u(x), self.v(y)
         bar = (
             interval
@@ -96,12 +94,12 @@ class Chart:
         return self
 
     def word(self, x: float, y: float, text: str) -> Chart:
-        """Return a word to the right of a point."""
+        """Draw a text to the right of a point."""
         self._text(self.u(x) + 8, self.v(y) - 5, text, "start")
         return self
 
     def steps(self, edges: Sequence[float], counts: Sequence[float], part: str) -> Chart:
-        """Return a histogram's outline."""
+        """Draw a histogram's outline."""
         corners = [
             (edge, count)
             for low, high, count in zip(edges, edges[1:], counts, strict=False)
@@ -109,12 +107,12 @@ class Chart:
         ]
         return self.line([(edges[0], 0), *corners, (edges[-1], 0)], part)
 
-    def svg(self, described: str) -> str:
-        """Return the picture; `described` says in words what it shows."""
+    def svg(self, description: str) -> str:
+        """Return the picture as SVG, with a description for screen readers."""
         style = "width:100%;height:auto;display:block;font-size:11.5px;fill:var(--soft)"
         frame = f"<path d='M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{self.width - RIGHT}' fill=none stroke='var(--edge)' />"
         body = "".join(self.marks)
-        return f"<svg viewBox='0 0 {self.width} {HEIGHT}' role=img aria-label='{escape(described, quote=True)}' style='{style}'>{frame}{body}</svg>"
+        return f"<svg viewBox='0 0 {self.width} {HEIGHT}' role=img aria-label='{escape(description, quote=True)}' style='{style}'>{frame}{body}</svg>"
 
     def _unwarped(self, x: float) -> float:
         return math.exp(x) if self.warp is math.log else x
@@ -132,10 +130,7 @@ class Chart:
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str]]:
-    """At most so many round numbers (1, 2 or 5 times a power of ten apart) from low to high.
-
-    Written with no needless digit.
-    """
+    """Return at most `most` round numbers from low to high with their texts, 1, 2 or 5 times a power of ten apart."""
     size = 10 ** math.floor(math.log10((high - low) / most))
     step = next(size * factor for factor in (1, 2, 5, 10, 20) if (high - low) / (size * factor) <= most - 1)
     numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
@@ -146,5 +141,5 @@ def round_ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str
 
 
 def share_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Ticks for shares from `low` to `high`, in per cent."""
+    """Return ticks for shares from `low` to `high`, in per cent."""
     return [(percent / 100, text) for percent, text in round_ticks(100 * low, 100 * high)]

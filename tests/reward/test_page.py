@@ -40,7 +40,7 @@ def page_of(store, enqueue=None):
 def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
     card = view.card_html(models[0])
     assert "75 % (" in card
-    assert "Longer answer preferred" in card
+    assert "Baseline: longer answer preferred" in card
 
 
 def test_a_model_without_test_labels_says_so_and_shows_no_accuracy(models):
@@ -92,7 +92,7 @@ def test_looking_closer_at_a_model_without_test_labels_says_what_fills_it(store,
 def test_the_table_holds_every_group_with_its_interval(models):
     rows = {(kind, name): rest for kind, name, *rest in view.group_rows(models[0], {})}
     assert [name for kind, name in rows if kind == "strength of preference"] == ["slightly", "clearly", "significantly"]
-    number, prompts, accuracy, low, high = rows["better answer stood", "left"]
+    number, prompts, accuracy, low, high = rows["side of the better answer", "left"]
     assert (number, prompts, accuracy) == (4, 4, 75.0)
     assert low < 75 < high
 
