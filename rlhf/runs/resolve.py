@@ -37,7 +37,7 @@ def resolve(store: Store, kind: Kind, settings: Settings, by: str) -> Settings:
 
 
 class Default(NamedTuple):
-    """What an empty setting resolves to now, such as p4, and in one word why: newest, first or parent."""
+    """The value that an empty setting resolves to now, such as p4, and the reason: newest, first or parent."""
 
     value: str
     why: str

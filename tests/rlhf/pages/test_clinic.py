@@ -130,6 +130,6 @@ def test_the_curve_says_where_it_flattens(store):
         store.runs.claim().id, "done", report={"curve": CURVE, "flat_from": 500, "steps": 150, "against": "p1"}
     )
     html = clinic_view.draw_curve(run)
-    assert "From 500 rows on" in html
+    assert "More than 500 rows do not raise" in html
     assert html.count("<circle") == 3
     assert "No curve yet" in clinic_view.draw_curve(None)
