@@ -18,7 +18,7 @@ from data.errors import BadInput
 from data.version import __version__
 
 HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
-STATUS = {"failed": 1, "lost": 1, "cancelled": 3}
+STATUS = {"failed": 1, "lost": 1, "damaged": 1, "cancelled": 3}
 # Which module registers a command, and the line of help: `--help` and typing errors load nothing else.
 COMMANDS = {
     "serve": ("rlhf.pages.serve", "Start the app and print its address (the default)."),
@@ -26,7 +26,7 @@ COMMANDS = {
     "export": ("data.commands", "Export preferences, instructions, events, a policy or a reward model."),
     "backup": ("data.commands", "Write everything in this home to one file, while it is in use."),
     "restore": ("data.commands", "Unpack a backup into an empty home."),
-    "store": ("data.commands", "Maintain the store of this home."),
+    "store": ("data.store_commands", "Maintain the store of this home."),
     "account": ("labeling.commands", "Manage accounts, invitations, tokens and personal data."),
     "projects": ("labeling.commands", "Manage labeling projects: forms, guidelines, people, items."),
     "labels": ("labeling.commands", "Measure and manage the quality of labels."),
@@ -89,9 +89,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as problem:
-        if not is_store_error(problem):
+        explained = explain_crash(problem, args.home)
+        if explained is None:
             raise
-        return complain(problem, "--json" in argv)
+        return complain(explained, "--json" in argv)
     show(document, args)
     return STATUS.get(str(document.get("status")), 0)
 
@@ -107,11 +108,14 @@ def show(document: dict, args: argparse.Namespace) -> None:
         print_text(render(document))
 
 
-def is_store_error(problem: Exception) -> bool:
-    """Return whether SQLite raised this error; the store's library is loaded by then."""
+def explain_crash(problem: Exception, home: Path) -> Exception | None:
+    """Return the error to report for a crash: SQLite's own, or the damage of the store; None if there is neither."""
     from sqlite_utils.utils import sqlite3
 
-    return isinstance(problem, sqlite3.OperationalError)
+    from data.sqlite.damage import find_damage
+    from data.store import FILE
+
+    return problem if isinstance(problem, sqlite3.OperationalError) else find_damage(home.expanduser() / FILE)
 
 
 def complain(problem: Exception, as_json: bool) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of the data layer: import, export, backup, restore, store. Each handler returns the JSON document."""
+"""Commands of the data layer: import, export, backup, restore. Each handler returns the JSON document."""
 
 from __future__ import annotations
 
@@ -31,13 +31,9 @@ from data.transfer.import_survey import ImportFile
 from data.transfer.importing import find_project_id, import_files
 from data.transfer.previewing import preview
 from data.transfer.progress_bar import ProgressBar
-from data.views.rebuild_derived import rebuild
 
 Handler = Callable[[argparse.Namespace], dict]
 Renderer = Callable[[dict], str]
-
-DERIVED = ("queue", "tallies", "comparison_counts", "ranking_tasks", "assignments", "disputes")
-"""Tables that `store rebuild` recreates, whole or some columns of them."""
 
 
 def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
@@ -66,7 +62,6 @@ def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentPa
     backup.add_argument("--force", action="store_true", help="replace FILE if it exists")
     restoring = add("restore", "Unpack a backup into an empty home.", cmd_restore, render_files)
     restoring.add_argument("file", type=Path, metavar="FILE", help="a file that `backup` wrote")
-    _register_store(subparsers, common)
 
 
 def _add_import_options(parser: argparse.ArgumentParser) -> None:
@@ -115,14 +110,6 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id", help="the policy or reward model to export, such as p4 or r3")
     parser.add_argument("--merge", action="store_true", help="export a whole model instead of an adapter")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
-
-
-def _register_store(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
-    text = "Maintain the store of this home."
-    verbs = subparsers.add_parser("store", help=text, description=text).add_subparsers(required=True, metavar="VERB")
-    text = "Recreate all derived tables (queue, tallies, counts, disputes) from the events."
-    rebuilding = verbs.add_parser("rebuild", parents=[common], help=text, description=text)
-    rebuilding.set_defaults(run=cmd_store_rebuild, render=render_store_rebuild)
 
 
 def cmd_import(args: argparse.Namespace) -> dict:
@@ -188,13 +175,6 @@ def cmd_restore(args: argparse.Namespace) -> dict:
     return restore(args.home, args.file)
 
 
-def cmd_store_rebuild(args: argparse.Namespace) -> dict:
-    """Recreate the derived tables from the events."""
-    store = open_store(args)
-    rebuild(store)
-    return {"rebuilt": list(DERIVED)}
-
-
 def render_import(document: dict) -> str:
     """Return the counts in one line, and the file of the rejected rows; of a dry run what it would import."""
     if "good" in document:
@@ -226,8 +206,3 @@ def render_export(document: dict) -> str:
 def render_files(document: dict) -> str:
     """Return the files, one a line."""
     return "\n".join(document["files"])
-
-
-def render_store_rebuild(document: dict) -> str:
-    """Return the recreated tables in one line."""
-    return f"recreated from the events: {', '.join(document['rebuilt'])}"

@@ -21,6 +21,7 @@ from data.sqlite.connection import (
     require_sqlite,
     without_foreign_keys,
 )
+from data.sqlite.damage import refuse_lost_store
 from data.sqlite.migrations import NAMES, migrations
 from data.sqlite.sql import Sql
 from data.tables.accounts import Accounts
@@ -60,7 +61,7 @@ class Store(Sql):
     """The store in a home folder; the constructor creates or migrates it.
 
     Thread-safe: every thread has a connection of its own. Raises BadInput if the folder cannot be made or written,
-    the file is something else or belongs to a newer version, or SQLite is too old.
+    the file is something else, lost or of a newer version, or SQLite is too old.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -69,6 +70,8 @@ class Store(Sql):
         path = path if path.suffix == ".db" else path / FILE
         with explain_open_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
+        if path.name == FILE:
+            refuse_lost_store(path)
         super().__init__(path)
         self._migrate()
         self.prompts = Prompts(self)
@@ -114,6 +117,7 @@ class Store(Sql):
             allow_new_tables(self._connections.database()) as database,
         ):
             self._refuse_newer(database)
+            self._refuse_foreign(database)
             if migrations.pending(database):
                 with without_foreign_keys(database), immediate_transaction(database):
                     migrations.apply(database)
@@ -125,6 +129,15 @@ class Store(Sql):
             raise BadInput(
                 f"rows of {', '.join(sorted(dangling))} refer to rows that are not there",
                 "Restore a backup.",
+                file=str(self.path),
+            )
+
+    def _refuse_foreign(self, database: Database) -> None:
+        tables = [name for name in database.table_names() if not name.startswith("_sqlite_migrations")]
+        if tables and not migrations.applied(database):
+            raise BadInput(
+                f"the database belongs to another program: it has the table {tables[0]!r}",
+                "Name a home folder of this program, or move the file away.",
                 file=str(self.path),
             )
 

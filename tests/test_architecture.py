@@ -74,8 +74,9 @@ data.tables
 data.store
 data.formats data.selection data.starter
 data.run_context data.views
+data.maintenance
 data.transfer
-data.cli data.commands
+data.cli data.store_commands data.commands
 labeling.texts
 labeling.quality
 labeling.queue

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
@@ -24,10 +24,14 @@ from data.errors import BadInput, Busy, StoreTrouble
 
 WAIT_SECONDS = 10
 OLDEST_SQLITE = (3, 51, 3)
+CHECK = "Run: preference-loop store check. Then restore a backup if it finds damage."
 WRITABLE = "Make the folder writable, or choose another with --home."
 REMEDIES = {
     "not a database": "Name a home folder of this program, or move the file away.",
-    "image is malformed": "Restore a backup.",
+    "image is malformed": CHECK,
+    "malformed database schema": CHECK,
+    "unsupported file format": CHECK,
+    "could not decode to utf-8": CHECK,
     "readonly database": WRITABLE,
     "unable to open": WRITABLE,
     "disk is full": "Free some space; acknowledged rows are safe.",
@@ -41,6 +45,48 @@ def require_sqlite(version: str = sqlite3.sqlite_version) -> None:
     if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise BadInput(f"SQLite {version} is older than {oldest} and can damage the file", "Run: pip install pysqlite3")
+
+
+class TranslatingCursor(sqlite3.Cursor):
+    """A cursor whose every statement and fetch explains errors that a person can fix (`explain_errors`)."""
+
+    @property
+    def _path(self) -> Path:
+        return cast(TranslatingConnection, self.connection).path
+
+    def execute(self, *args: Any) -> Any:  # noqa: ANN401 (the types of sqlite3.Cursor)
+        """Run a statement."""
+        with explain_errors(self._path):
+            return super().execute(*args)
+
+    def executemany(self, *args: Any) -> Any:  # noqa: ANN401 (the types of sqlite3.Cursor)
+        """Run a statement once for each row."""
+        with explain_errors(self._path):
+            return super().executemany(*args)
+
+    def fetchone(self) -> Any:  # noqa: ANN401 (the types of sqlite3.Cursor)
+        """Return the next row, or None."""
+        with explain_errors(self._path):
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        """Return all other rows."""
+        with explain_errors(self._path):
+            return super().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator keeps the loop in C
+        with explain_errors(self._path):
+            yield from iter(super().fetchone, None)
+
+
+class TranslatingConnection(sqlite3.Connection):
+    """A connection to the file `path` whose cursors explain errors. Every read of the program uses one."""
+
+    path: Path
+
+    def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Return a new cursor; sqlite3's own signature is overloaded."""
+        return super().cursor(factory or TranslatingCursor)
 
 
 class KnownTables(Database):
@@ -83,8 +129,13 @@ class Connections:
         # isolation_level None: transactions begin where we say BEGIN IMMEDIATE, and nowhere else.
         # Only close() ever touches another thread's connection.
         connection = sqlite3.connect(
-            str(self.path), timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            str(self.path),
+            timeout=WAIT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=TranslatingConnection,
         )
+        connection.path = self.path
         connection.execute("PRAGMA journal_mode=wal")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA foreign_keys=on")

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from data.sqlite.schema.counts import COUNTED
 from data.sqlite.schema.projects import PAIR_QUEUED
+from data.sqlite.schema.quality import DISPUTED
 from data.store import Store
-from data.tables.adjudications import rebuild_disputes
 
 RANKING_COUNT = (
     "SELECT count(*) FROM current_rankings AS r WHERE r.task_id = ranking_tasks.id AND r.source = '{source}'"
@@ -16,6 +16,20 @@ ASSIGNMENT_DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair
     OR EXISTS (SELECT 1 FROM skips AS s WHERE s.assignment_id = assignments.id)"""
 TALLIES = """INSERT INTO tallies (labeler_id, project_id, answers) SELECT labeler_id, project_id, count(*) FROM
     (SELECT labeler_id, project_id FROM current_comparisons UNION ALL SELECT labeler_id, project_id FROM current_rankings) GROUP BY 1, 2"""
+STATEMENTS = (
+    "DELETE FROM queue",
+    PAIR_QUEUED,
+    "DELETE FROM tallies",
+    TALLIES,
+    "DELETE FROM comparison_counts",
+    COUNTED,
+    f"UPDATE assignments SET done = {ASSIGNMENT_DONE}",
+    f"UPDATE ranking_tasks SET judged = ({RANKING_COUNT.format(source='person')}),"
+    f" simulated = ({RANKING_COUNT.format(source='simulated')})",
+    "DELETE FROM disputes",
+    DISPUTED.format(pairs="1"),
+)
+"""The rebuild. It names tables without a database, so temporary tables of the same names can receive the rows."""
 REBUILT = ("queue", "tallies", "comparison_counts", "disputes", "assignments", "ranking_tasks")
 
 
@@ -26,17 +40,6 @@ def rebuild(store: Store) -> dict[str, int]:
     of `ranking_tasks`.
     """
     with store.transaction():
-        for statement in (
-            "DELETE FROM queue",
-            PAIR_QUEUED,
-            "DELETE FROM tallies",
-            TALLIES,
-            "DELETE FROM comparison_counts",
-            COUNTED,
-            f"UPDATE assignments SET done = {ASSIGNMENT_DONE}",
-            f"UPDATE ranking_tasks SET judged = ({RANKING_COUNT.format(source='person')}),"
-            f" simulated = ({RANKING_COUNT.format(source='simulated')})",
-        ):
+        for statement in STATEMENTS:
             store.execute(statement)
-        rebuild_disputes(store)
         return {table: store.value(f"SELECT count(*) FROM {table}") for table in REBUILT}

@@ -14,6 +14,8 @@ from typing import Any
 
 from data.cli import open_store
 from data.errors import BadInput
+from data.sqlite.damage import refuse_damaged_store
+from data.store import FILE
 from labeling.accounts import accounts
 from labeling.accounts.oidc import OidcClient, read_provider
 from labeling.http.proxy import check_root_path
@@ -45,6 +47,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
 
 def cmd_serve(args: argparse.Namespace) -> None:
     """Serve this home until Ctrl-C."""
+    refuse_damaged_store(args.home.expanduser() / FILE)
     store = open_store(args)
     accounts.check_host(store, args.host, args.behind_proxy)
     root, oidc = check_root_path(args.root_path), OidcClient(read_provider(args.oidc)) if args.oidc else None

@@ -10,8 +10,7 @@ from contextlib import closing
 import pytest
 
 import app
-from data import Store
-from data.commands import DERIVED, register
+from data import Store, commands, store_commands
 from data.views.preferences import preference_rows
 
 
@@ -156,17 +155,21 @@ def test_store_rebuild_recreates_the_derived_tables(call, given, home, capsys):
                 store.execute(f"DELETE FROM {name}")
             store.execute("UPDATE assignments SET done = 0")
         assert contents(store) != before
-    assert call("store", "rebuild") == (0, {"rebuilt": list(DERIVED)})
+    assert call("store", "rebuild") == (0, {"rebuilt": list(store_commands.DERIVED)})
     with closing(Store(home)) as store:
         assert contents(store) == before
     assert app.main(["store", "rebuild", "--home", str(home)]) == 0
-    assert capsys.readouterr().out == f"recreated from the events: {', '.join(DERIVED)}\n"
+    assert capsys.readouterr().out == f"recreated from the events: {', '.join(store_commands.DERIVED)}\n"
 
 
-@pytest.mark.parametrize("command", [["import"], ["export"], ["backup"], ["restore"], ["store", "rebuild"]])
+@pytest.mark.parametrize(
+    "command", [["import"], ["export"], ["backup"], ["restore"], ["store", "rebuild"], ["store", "check"]]
+)
 def test_every_command_and_option_has_a_help_text(command):
     top = argparse.ArgumentParser()
-    register(top.add_subparsers(), app.common_options())
+    names = top.add_subparsers()
+    for module in (commands, store_commands):
+        module.register(names, app.common_options())
     parser = top
     for name in command:
         (names,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
