@@ -3,13 +3,16 @@
 
 A key press is one POST behind the gate and one commit; Gradio's event path takes two requests, a stream and several
 threads. The server keeps no state of the page. An action names its assignment and its own id, so the page can send it
-again after a lost connection or a restart. A refusal is a status line in the reader's language.
+again after a lost connection or a restart. A refusal is a status line in the reader's language. Regions are rendered
+after the commit, on threads of their own: no text of a model delays the writer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,12 +28,14 @@ from labeling.http.requests import detect_language, require_account
 from labeling.http.responses import RETRY_SECONDS, error_response, http_error_response, status_of
 from labeling.page import panels
 from labeling.page.item_view import seconds_left, view_item
-from labeling.page.page_request import Body, PageRequest, Reply
+from labeling.page.page_request import Body, PageRequest, Reply, render_reply
 from labeling.queue.group_commit import GroupCommit
 from labeling.session import PastAnswer, Receipt, Session
 from labeling.texts.translate import error_text
 
 HISTORY = 20
+RENDERERS = ThreadPoolExecutor(4, thread_name_prefix="render")
+"""Threads that render replies; `formatted` lets only one of them format a text at a time."""
 Verb = Callable[[PageRequest], Reply]
 
 
@@ -57,9 +62,16 @@ def endpoint(store: Store, group_commit: GroupCommit, verb: Verb) -> Callable:
             reply = await group_commit.run(lambda: act(store, verb, request, body))
         except BadInput as problem:
             return line_response(request, problem)
-        return JSONResponse(reply, headers={"server-timing": f"act;dur={1000 * (time.perf_counter() - began):.1f}"})
+        response = await asyncio.get_running_loop().run_in_executor(RENDERERS, render_response, reply)
+        response.headers["server-timing"] = f"act;dur={1000 * (time.perf_counter() - began):.1f}"
+        return response
 
     return answer
+
+
+def render_response(reply: Reply) -> JSONResponse:
+    """Return a committed reply with its regions rendered."""
+    return JSONResponse(render_reply(reply))
 
 
 def line_response(request: Request, problem: BadInput) -> Response:
@@ -73,7 +85,7 @@ def line_response(request: Request, problem: BadInput) -> Response:
 
 
 def act(store: Store, verb: Verb, http_request: Request, body: Body) -> Reply:
-    """Return the reply of `verb`.
+    """Return the reply of `verb`, its regions not rendered yet.
 
     A refusal is a status line, with the open item unless the screen must stay as it is.
     """
@@ -178,12 +190,14 @@ def beat(request: PageRequest) -> Reply:
 
 def guide(request: PageRequest) -> Reply:
     """Return the guideline of the open item."""
-    return {"regions": {"guide-text": panels.guideline(request.session.guideline(request.text("assignment")))}}
+    text = request.session.guideline(request.text("assignment"))
+    return {"regions": lambda: {"guide-text": panels.guideline(request.language, text)}}
 
 
 def history(request: PageRequest) -> Reply:
     """Return the labeler's latest verdicts."""
-    return {"regions": {"history-list": panels.history(request.language, request.session.history(HISTORY))}}
+    answers = request.session.history(HISTORY)
+    return {"regions": lambda: {"history-list": panels.history(request.language, answers)}}
 
 
 VERBS: dict[str, Verb] = {

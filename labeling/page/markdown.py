@@ -10,18 +10,26 @@ list of elements.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import nh3
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from labeling.page.budget import LONGEST_HTML, Budget, TooComplex
+
 LONGEST = 30_000
-"""Characters up to which a text is formatted; a longer text stays plain, so that no answer can block the server."""
+"""Characters up to which a text is formatted; a longer text stays plain."""
+MOST_CELLS = 5_000
+"""Cells that the columns of one table may add to short rows."""
+TABLE_LINE = re.compile(r"^[ \t>]*[|:-][|:\- \t]*$", re.MULTILINE)
+FORMULA_STEPS = 4
+"""Steps of the budget per character of a formula."""
 MOST_FORMULAS = 200
 LONGEST_FORMULA = 1_500
 FORMULAS = ("math_inline", "math_inline_double", "math_block")
@@ -93,12 +101,24 @@ CLASSES = {"span": {"address", "formula", "picture"}}
 
 
 def markdown(text: str, *, links: bool = False) -> str:
-    """Return `text` as safe HTML. `links`: web addresses are links (guidelines), else they appear as text (answers)."""
-    if len(text) > LONGEST:
-        return f"<pre>{escape(text)}</pre>"
+    """Return `text` as safe HTML. `links`: web addresses are links (guidelines), else they appear as text (answers).
+
+    Raises TooComplex if the text, the parser's work or the HTML exceeds its limit.
+    """
+    if len(text) > LONGEST or _most_cells(text) > MOST_CELLS:
+        raise TooComplex
     formulas = sum(text.count(sign) for sign in ("$", "\\(", "\\["))
-    html = _parser(bool(formulas) and formulas <= MOST_FORMULAS, links).render(text)
+    budget = Budget()
+    html = _parser(bool(formulas) and formulas <= MOST_FORMULAS, links, budget).render(text, {"budget": budget})
+    if len(html) > LONGEST_HTML:
+        raise TooComplex
     return _sanitize(html, links=links)
+
+
+def _most_cells(text: str) -> int:
+    """Return an upper bound of the cells of a table: the most columns of a delimiter line times all lines."""
+    columns = max((line.group().count("|") for line in TABLE_LINE.finditer(text)), default=0)
+    return columns * (text.count("\n") + 1)
 
 
 def formula(tex: str, *, block: bool) -> str:
@@ -114,8 +134,9 @@ def formula(tex: str, *, block: bool) -> str:
     return _sanitize(html)
 
 
-def _parser(formulas: bool, links: bool) -> MarkdownIt:
+def _parser(formulas: bool, links: bool, budget: Budget) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 30}).enable(["table", "strikethrough"])
+    _count_steps(parser, budget)
     if formulas:
         parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
         parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
@@ -126,6 +147,28 @@ def _parser(formulas: bool, links: bool) -> MarkdownIt:
         parser.add_render_rule("link_open", _nothing)
         parser.add_render_rule("link_close", _address)
     return parser
+
+
+def _count_steps(parser: MarkdownIt, budget: Budget) -> None:
+    """Spend a step per inline token, per skipped token of a link's label, and two per block token."""
+    skip_token = parser.inline.skipToken
+
+    def skip(state: StateInline) -> None:
+        budget.spend()
+        skip_token(state)
+
+    def count_inline(state: StateInline, silent: bool) -> bool:
+        budget.spend()
+        return False
+
+    def count_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+        budget.spend(2 if silent else 8)
+        return False
+
+    parser.inline.skipToken = skip  # type: ignore[method-assign]
+    parser.inline.ruler.before("text", "count", count_inline)
+    parser.block.ruler.before("table", "count", count_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    parser.core.ruler.after("block", "count", lambda state: budget.spend(2 * len(state.tokens)))
 
 
 def _bracket_math(state: StateInline, silent: bool) -> bool:
@@ -141,7 +184,10 @@ def _bracket_math(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _formula_token(_renderer: object, tokens: Sequence[Token], index: int, _options: object, _env: object) -> str:
+def _formula_token(
+    _renderer: object, tokens: Sequence[Token], index: int, _options: object, env: Mapping[str, Budget]
+) -> str:
+    env["budget"].spend(FORMULA_STEPS * len(tokens[index].content))
     return formula(tokens[index].content.strip(), block=tokens[index].type != "math_inline")
 
 

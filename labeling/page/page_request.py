@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of the labeler's page, and the replies that render every region of it."""
+"""Requests of the labeler's page, and their replies.
+
+A verb runs in the transaction and only collects data. The reply holds a function that renders the regions after the
+commit, so no work on a model's text delays the writer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from data.records import Account
 from labeling.page import controls, panels, screen
-from labeling.page.feedback import effect
+from labeling.page.feedback import Effect, effect
 from labeling.page.item_view import ItemView, view_item
-from labeling.session import Session
+from labeling.session import Empty, Progress, Session
 from labeling.texts.translate import say
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
+Regions = dict[str, str]
+Render = Callable[[], Regions]
 
 
 class PageRequest:
@@ -50,20 +58,19 @@ class PageRequest:
         """Return the open item or a new one; without one, the reason."""
         item = self.session.next()
         if item is None:
-            progress, why = self.session.progress(), self.session.why_empty()
-            screen_html = screen.empty(self.language, why, progress, effect(self.session.store))
-            buttons = controls.controls_without_item(self.language)
-            return {
-                "item": {"key": "", "assignment": "", "kind": "empty"},
-                "regions": self.regions(None, screen_html, controls=buttons),
-            }
+            regions: Render = partial(
+                render_empty,
+                self.language,
+                self.session.labeler,
+                self.session.progress(),
+                self.session.why_empty(),
+                effect(self.session.store),
+            )
+            return {"item": {"key": "", "assignment": "", "kind": "empty"}, "regions": regions}
         return self.show(view_item(self.session, item))
 
     def show(self, item_view: ItemView) -> Reply:
-        """Return an item in all regions, with the data that the scripts need."""
-        view = screen.view_of(self.text("view"), item_view)
-        bar = panels.past_bar(self.language, item_view.past) if item_view.past else ""
-        screen_html = bar + screen.screen(self.language, item_view, view)
+        """Return the data of an item that the scripts need, and how to render its regions."""
         item: dict[str, Any] = {
             "key": item_view.key,
             "assignment": item_view.assignment,
@@ -77,19 +84,39 @@ class PageRequest:
             item["ties"] = item_view.project.form.tie
         elif item_view.project.form.edit:
             item["texts"] = dict(zip(("left", "right"), item_view.answers, strict=True))
-        parts = {
-            "form": controls.form(self.language, item_view),
-            "controls": controls.controls(self.language, item_view, view),
-        }
+        view = screen.view_of(self.text("view"), item_view)
+        progress = self.session.progress()
         return {
             "item": item,
-            "regions": self.regions(
-                item_view, screen_html, hold=controls.lease_timer(self.language, item_view), **parts
-            ),
+            "regions": partial(render_item, self.language, self.session.labeler, progress, item_view, view),
         }
 
-    def regions(self, item_view: ItemView | None, screen_html: str, **parts: str) -> dict[str, str]:
-        """Return the page's regions by their ids; an empty screen clears form, controls and hold."""
-        header = controls.header(self.language, self.session.labeler, self.session.progress(), item_view)
-        fixed = {"header": header, "screen": screen_html, "panels": panels.panels(self.language, item_view)}
-        return {"form": "", "controls": "", "hold": ""} | fixed | parts
+
+def render_reply(reply: Reply) -> Reply:
+    """Return the reply with its regions as HTML. Runs after the commit, on a thread of its own."""
+    return reply | {"regions": reply["regions"]()} if "regions" in reply else reply
+
+
+def render_item(language: str, account: Account, progress: Progress, item: ItemView, view: str) -> Regions:
+    """Return the page's regions by their ids for one item."""
+    bar = panels.past_bar(language, item.past) if item.past else ""
+    return {
+        "form": controls.form(language, item),
+        "controls": controls.controls(language, item, view),
+        "hold": controls.lease_timer(language, item),
+        "header": controls.header(language, account, progress, item),
+        "screen": bar + screen.screen(language, item, view),
+        "panels": panels.panels(language, item),
+    }
+
+
+def render_empty(language: str, account: Account, progress: Progress, why: Empty, effect: Effect) -> Regions:
+    """Return the page's regions for an empty queue; form and hold are cleared."""
+    return {
+        "form": "",
+        "controls": controls.controls_without_item(language),
+        "hold": "",
+        "header": controls.header(language, account, progress, None),
+        "screen": screen.empty(language, why, progress, effect),
+        "panels": panels.panels(language, None),
+    }

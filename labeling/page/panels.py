@@ -8,8 +8,8 @@ from datetime import datetime
 from html import escape
 
 from labeling.page.controls import FLAG_REASONS, SKIP_REASONS, button, verdict_keys
+from labeling.page.formatted import format_text
 from labeling.page.item_view import ItemView
-from labeling.page.markdown import markdown
 from labeling.session import PastAnswer
 from labeling.texts.translate import say
 
@@ -59,9 +59,10 @@ def _reasons(language: str, name: str, act: str, reasons: Sequence[str]) -> str:
     return _panel(language, name, f"<h2>{_title(language, name)}</h2><div class=choices>{buttons}{free_text}</div>")
 
 
-def guideline(text: str) -> str:
+def guideline(language: str, text: str) -> str:
     """Return the guideline as HTML; its links work, because a researcher wrote them."""
-    return markdown(text, links=True)
+    html = format_text(text, links=True)
+    return f"<p class=note>{say(language, 'shown_plain')}</p><pre>{escape(text)}</pre>" if html is None else html
 
 
 def history(language: str, answers: Sequence[PastAnswer]) -> str:

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from html import escape
 
 from labeling.page.feedback import Effect
+from labeling.page.formatted import format_differences, format_text
 from labeling.page.item_view import ItemView
-from labeling.page.markdown import markdown
-from labeling.page.word_diff import mark_differences
 from labeling.session import Empty, Progress
 from labeling.texts.translate import say
 
@@ -36,10 +35,10 @@ def screen(language: str, item: ItemView, view: str) -> str:
 
 def _prompt(language: str, item: ItemView, view: str) -> str:
     if len(item.turns) == 1 and item.turns[0][0] == "user":
-        return _section("prompt", say(language, "prompt"), _text(item.turns[0][1], view))
+        return _section("prompt", say(language, "prompt"), _turn(language, item.turns[0][1], view))
     turns = "".join(
         f"<div class='turn {role if role in ('user', 'assistant') else 'system'}'>"
-        f"<b>{_role(language, role)}</b>{_text(text, view)}</div>"
+        f"<b>{_role(language, role)}</b>{_turn(language, text, view)}</div>"
         for role, text in item.turns
     )
     return _section("prompt", say(language, "conversation"), turns, kind="chat")
@@ -55,37 +54,75 @@ def _section(id: str, name: str, inner: str, kind: str = "") -> str:
 
 def _pair(language: str, item: ItemView, view: str) -> str:
     names = say(language, "answer_a"), say(language, "answer_b")
-    if view == "differences":
-        bodies = [f"<div class=text>{side}</div>" for side in mark_differences(*item.answers)]
-    else:
-        bodies = [_text(text, view) for text in item.answers]
+    bodies, note = _answers(language, item, view)
     boxes = "".join(
         f'<section class="answer scrolls" aria-label="{name}" tabindex=0><h2>{letter}</h2>{body}</section>'
         for letter, name, body in zip("AB", names, bodies, strict=True)
     )
-    return f'<div id=answers role=group aria-label="{say(language, "answers")}">{boxes}</div>'
+    return f'{note}<div id=answers role=group aria-label="{say(language, "answers")}">{boxes}</div>'
 
 
 def _ranking(language: str, item: ItemView, view: str) -> str:
-    cards = "".join(_card(language, number, text, view) for number, text in enumerate(item.answers))
+    bodies, note = _answers(language, item, view)
+    name = say(language, "answers_many", n=len(item.answers))
+    cards = "".join(_card(language, number, body) for number, body in enumerate(bodies))
     return (
         f"<p id=how>{say(language, 'rank_how')} {say(language, 'rank_ties') if item.project.form.tie else ''}</p>"
-        f'<ol id=ranks class=scrolls aria-label="{say(language, "answers_many", n=len(item.answers))}">{cards}</ol>'
+        f'{note}<ol id=ranks class=scrolls aria-label="{name}">{cards}</ol>'
     )
 
 
-def _card(language: str, number: int, text: str, view: str) -> str:
+def _card(language: str, number: int, body: str) -> str:
     name = say(language, "answer_n", letter=LETTERS[number])
     return (
         f'<li><article class=card data-card={number} data-name="{name}" tabindex=-1>'
-        f"<h2><span class=grip aria-hidden=true>⠿</span>{LETTERS[number]}</h2>{_text(text, view)}</article></li>"
+        f"<h2><span class=grip aria-hidden=true>⠿</span>{LETTERS[number]}</h2>{body}</article></li>"
     )
 
 
-def _text(text: str, view: str) -> str:
-    if view == "formatted":
-        return f'<div class="text rich">{markdown(text)}</div>'
+def _answers(language: str, item: ItemView, view: str) -> tuple[list[str], str]:
+    """Return the answers as HTML, and a note if they are plain because one of them exceeds the budget.
+
+    All answers of an item have the same display mode, so that none looks better than another for its format.
+    """
+    bodies = _formatted(item.answers, view)
+    if bodies is None:
+        return [_plain(text) for text in item.answers], _note(language)
+    return bodies, ""
+
+
+def _formatted(answers: Sequence[str], view: str) -> list[str] | None:
+    if view == "text":
+        return [_plain(text) for text in answers]
+    if view == "differences":
+        sides = format_differences(*answers)
+        return sides and [f"<div class=text>{side}</div>" for side in sides]
+    bodies = []
+    for text in answers:
+        html = format_text(text)
+        if html is None:
+            return None
+        bodies.append(_rich(html))
+    return bodies
+
+
+def _turn(language: str, text: str, view: str) -> str:
+    if view != "formatted":
+        return _plain(text)
+    html = format_text(text)
+    return _note(language) + _plain(text) if html is None else _rich(html)
+
+
+def _plain(text: str) -> str:
     return f"<div class=text>{escape(text)}</div>"
+
+
+def _rich(html: str) -> str:
+    return f'<div class="text rich">{html}</div>'
+
+
+def _note(language: str) -> str:
+    return f"<p class=note>{say(language, 'shown_plain')}</p>"
 
 
 def empty(language: str, why: Empty, progress: Progress, effect: Effect) -> str:

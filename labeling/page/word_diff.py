@@ -4,23 +4,49 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from html import escape
+from itertools import accumulate
 
+from labeling.page.budget import Budget
+
+STEPS = 500_000
+"""Pairs of equal words that the comparison of two texts may visit: about 0.1 seconds of one core."""
 LONGEST = 20_000
 """Characters of both texts together up to which words are compared; longer texts are compared by line."""
 
 
 def mark_differences(left: str, right: str) -> tuple[str, str]:
-    """Return both texts as HTML, unchanged except that parts which the other one lacks are in <mark>."""
+    """Return both texts as HTML, unchanged except that parts which the other one lacks are in <mark>.
+
+    Raises TooComplex if many equal words make the comparison too long.
+    """
     unit = r"\S+\s*|\s+" if len(left) + len(right) <= LONGEST else r"[^\n]*\n|[^\n]+"
     words = [re.findall(unit, text) for text in (left, right)]
     keys = [[word.rstrip() for word in side] for side in words]
     # autojunk treats frequent words as noise, and long texts then look more different than they are.
-    equal = SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
+    equal = _BoundedMatcher(keys[0], keys[1]).get_matching_blocks()
     return _html(words[0], [(block.a, block.size) for block in equal]), _html(
         words[1], [(block.b, block.size) for block in equal]
     )
+
+
+class _BoundedMatcher(SequenceMatcher):
+    """A matcher that spends a step for each pair of equal words before it visits them."""
+
+    def __init__(self, left: list[str], right: list[str]) -> None:
+        super().__init__(None, left, right, autojunk=False)
+        self.budget = Budget(STEPS)
+        places: dict[str, int] = {}
+        for word in right:
+            places[word] = places.get(word, 0) + 1
+        self.visits = [0, *accumulate(1 + places.get(word, 0) for word in left)]
+
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+        """Return the longest common part of both ranges."""
+        end = len(self.visits) - 1 if ahi is None else ahi
+        self.budget.spend(self.visits[end] - self.visits[alo])
+        return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def _html(words: list[str], equal: list[tuple[int, int]]) -> str:

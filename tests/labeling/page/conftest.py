@@ -18,8 +18,9 @@ def ask(store):
     """Return ask(verb, body), which returns the reply to Mina; `cookies` and `headers` go with the request."""
     mina = store.accounts.add("Mina", "labeler")
     token = store.tokens.issue("session", mina.id, 600)
+    group_commit = GroupCommit(store)
     with TestClient(
-        Gate(Starlette(routes=actions.routes(store, GroupCommit(store))), store), cookies={COOKIE: token}
+        Gate(Starlette(routes=actions.routes(store, group_commit)), store), cookies={COOKIE: token}
     ) as client:
 
         def send(verb, body=None, **more):
@@ -27,5 +28,5 @@ def ask(store):
             assert answer.status_code == 200, answer.text
             return answer.json()
 
-        send.client = client
+        send.client, send.group_commit = client, group_commit
         yield send

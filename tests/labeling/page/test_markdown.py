@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeling.page.budget import TooComplex
+from labeling.page.formatted import format_differences, format_text
 from labeling.page.markdown import LONGEST, markdown
 from labeling.page.word_diff import mark_differences
 
@@ -83,8 +85,47 @@ def test_prices_are_no_formula_and_an_unknown_formula_shows_its_source():
     assert markdown(r"$\text{a<b>}$") == '<p><span class="formula">\\text{a&lt;b&gt;}</span></p>\n'
 
 
-def test_a_text_too_long_to_format_is_shown_as_it_is():
-    assert markdown("*" * (LONGEST + 1)) == f"<pre>{'*' * (LONGEST + 1)}</pre>"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*" * (LONGEST + 1),
+        "![" * 14_000,
+        "[" * 30_000,
+        "|a" * 2_500 + "|\n" + "|-" * 2_500 + "|\n" + "|\n" * 6_000,
+        "|a" * 50 + "|\n" + "|-" * 50 + "|\n" + "|\n" * 14_000,
+        "$" + "x^2" * 400 + "$ " + ("$" + "{x}" * 60 + "$ ") * 90,
+        "- a\n" * 7_500,
+    ],
+    ids=lambda text: text[:6],
+)
+def test_a_text_above_the_budget_is_not_formatted(text):
+    with pytest.raises(TooComplex):
+        markdown(text)
+    assert format_text(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A **normal** paragraph with `code`, a [link](http://a.test) and *emphasis*.\n\n- one item\n- and two\n\n"
+        * 250,
+        ("| a | b | c |\n|---|---|---|\n" + "| some | cells | here |\n" * 20 + "\n") * 50,
+        "```\n" + "x = [1, 2]\n" * 2_500 + "```",
+        "Let $x^2 + y_1 = \\frac{1}{2}$ be given. " * 90,
+    ],
+    ids=lambda text: text[:6],
+)
+def test_a_long_ordinary_text_stays_within_the_budget(text):
+    assert "<" in markdown(text[:LONGEST])
+
+
+def test_the_comparison_of_texts_of_few_words_repeated_is_not_begun():
+    for left, right in (("a " * 4_000, "a " * 3_999 + "b"), ("\n" * 60_000, "\n" * 50_000)):
+        with pytest.raises(TooComplex):
+            mark_differences(left, right)
+        assert format_differences(left, right) is None
+    words = ["and" if number % 8 == 0 else f"word{number}" for number in range(1_000)]
+    assert "<mark>new</mark>" in mark_differences(" ".join(words), " ".join([*words[:400], "new", *words[400:]]))[1]
 
 
 def test_words_that_only_one_answer_has_are_marked():
