@@ -14,7 +14,6 @@ from labeling.page.budget import TooComplex
 from labeling.page.markdown import markdown
 from labeling.page.word_diff import mark_differences
 
-
 RENDERING = threading.Lock()
 
 

@@ -63,10 +63,15 @@ loop.panel = (name) => {
   if (name) requestAnimationFrame(() => loop.find(`[data-name="${name}"]`)?.focus({ preventScroll: true }));
   else if (opener?.isConnected) opener.focus({ preventScroll: true });
 };
+const unanswered = (problem) => { loop.line(problem.reason ?? loop.says("server_silent"), true); };
 loop.acts.panel = async (name) => {
   if (document.documentElement.dataset.panel === name) return loop.panel("");
   const panel = loop.find(`[data-name="${name}"]`);
-  if (panel.dataset.asks) loop.place(await loop.ask(name, { assignment: loop.now.item?.assignment }).catch(() => ({})));
+  if (panel.dataset.asks) {
+    const reply = await loop.ask(name, { assignment: loop.now.item?.assignment }).catch(unanswered);
+    if (!reply) return;
+    loop.place(reply);
+  }
   loop.panel(name);
 };
 loop.acts.close = () => loop.panel("");
@@ -104,7 +109,7 @@ let trail = [];
 const walk = async (verb, body) => {
   loop.panel("");
   loop.flush();
-  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch((problem) => { loop.line(problem.reason ?? loop.says("server_gone"), true); });
+  const reply = await loop.ask(verb, { view: loop.view(true), ...body }).catch(unanswered);
   if (reply) loop.show(reply);
   return reply;
 };

@@ -18,21 +18,40 @@ loop.line = (text, bad = false) => {
   status.textContent = status.textContent === text && text ? `${text}\u00A0` : text;
 };
 
+// Milliseconds: a request is given up after `answer`; after `sending` the page says that it still waits.
+loop.limits = { answer: 15_000, sending: 2000 };
+loop.silent = ["draft", "beat"];
+// Run a request with both limits. It ends with a reply or an error, never without an end.
+loop.within = async (verb, request) => {
+  let isShown = false;
+  const notice = () => { isShown = true; loop.line(loop.says("sending")); };
+  const timer = loop.silent.includes(verb) ? 0 : setTimeout(notice, loop.limits.sending);
+  try {
+    return await request(AbortSignal.timeout(loop.limits.answer));
+  } finally {
+    clearTimeout(timer);
+    if (isShown) loop.line("");
+  }
+};
+
 // Send one request. Without a session, reloading the page leads to the sign-in and back here.
 loop.base = location.pathname.replace(/\/*$/, "/");
 loop.unkept = [500, 502, 503, 504, 507];
-loop.ask = async (verb, body = {}) => {
+loop.ask = (verb, body = {}) => loop.within(verb, async (signal) => {
   const sent = { method: "POST", headers: { "content-type": "application/json" }, cache: "no-store" };
-  const answer = await fetch(`${loop.base}do/${verb}`, { ...sent, body: JSON.stringify(body) });
+  const answer = await fetch(`${loop.base}do/${verb}`, { ...sent, body: JSON.stringify(body), signal });
   if (answer.status === 401) {
     location.reload();
     return new Promise(() => {});
   }
-  const reply = await answer.json().catch(() => (loop.unkept.includes(answer.status) ? {} : { error: loop.says("server_failed") }));
+  const reply = await answer.json().catch((problem) => {
+    if (signal.aborted) throw problem;
+    return loop.unkept.includes(answer.status) ? {} : { error: loop.says("server_failed") };
+  });
   // The request is not acknowledged; the server's status line, if any, gives the reason.
   if (loop.unkept.includes(answer.status)) throw Object.assign(new Error("try again"), { status: answer.status, reason: reply.line?.text ?? reply.error });
   return reply.error ? { line: { text: reply.error, bad: true } } : reply;
-};
+});
 
 const fields = (region) => Object.fromEntries([...region.querySelectorAll("textarea, input[type=radio]")].map((each) => [each.id || each.name + each.value, each]));
 // Restore the text and the caret in a field that the server rendered again.
@@ -98,6 +117,7 @@ loop.act = (verb, body) => {
   if (loop.isBusy()) return;
   loop.busy(true);
   loop.panel("");
+  loop.line("");
   loop.outbox.put({ id: loop.id(), verb, body: { view: loop.view(true), ...body } });
   loop.deliver();
 };
@@ -140,16 +160,19 @@ loop.deliver = async (tries = 0) => {
   tabs.postMessage(loop.now.account);
 };
 
-// Load the current item. A failure loses nothing.
+// Load the current item. A failure loses nothing, and at most one retry waits.
+let retry = null;
 loop.look = async (line = "", tries = 1) => {
   if (loop.isBusy()) return;
+  clearTimeout(retry);
   try {
     loop.show(await loop.ask("look", { view: loop.view() }));
     if (line) loop.line(line);
     if (loop.outbox.get()) { loop.busy(true); loop.deliver(1); }
   } catch (problem) {
     loop.line(problem.reason ?? loop.says(problem.status === 500 ? "server_fault" : "server_gone"), true);
-    setTimeout(() => loop.look(loop.says("server_back"), tries + 1), loop.pause(tries));
+    clearTimeout(retry);
+    retry = setTimeout(() => loop.look(loop.says("server_back"), tries + 1), loop.pause(tries));
   }
 };
 tabs.onmessage = ({ data }) => {
