@@ -3,7 +3,7 @@
 
 It identifies the caller (session cookie, or Bearer token for the HTTP API) and stores the account in
 `scope["state"]["user"]`. `ROLES` says which role may enter which prefix; every other prefix is closed, and so is every
-route of the page framework that no page uses. `docs/security.md` has the table.
+route of the page framework that no page uses. It counts the bytes of every body. `docs/security.md` has the table.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
 from labeling.accounts.rate_limit import RateLimit
 from labeling.accounts.sign_in import COOKIE, Handler, SignInRoutes
+from labeling.http.bodies import count_body, limit_of, too_long
 from labeling.http.requests import is_cross_site, path_below_root, root_path
 from labeling.http.responses import http_error_response, notice_response, problem_response
 
@@ -39,8 +40,6 @@ ROLES = {
 }
 """The roles that may enter below a prefix; the first prefix that matches decides."""
 PAGES = ("/label", "/train")
-CALLS = ("run/predict",)
-"""The framework's calls that every page makes. The gate's argument `used` opens more."""
 CLOSED = ("login", "logout", "monitoring", "openapi.json", "robots.txt", "pwa_icon", "svelte")
 """The framework's other routes that no page needs."""
 HEADERS = {
@@ -57,7 +56,7 @@ HEADERS = {
 class Gate:
     """The layer around `app`.
 
-    `used`: for a page's prefix, the framework's calls that it needs beside `CALLS`, such as `upload`.
+    `used`: for a page's prefix, the framework's calls that it needs, such as `run/predict`. All others are closed.
     """
 
     def __init__(
@@ -87,8 +86,28 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            answer = await self.decide_or_report(Request(scope, receive))
-            await (answer or self.app)(scope, receive, _with_headers(send))
+            await self.serve(scope, receive, _with_headers(send))
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an HTTP request, or pass it on with a counted body. A body over its limit gets 413."""
+        request = Request(scope)
+        limit, started = limit_of(path_below_root(request)), False
+
+        async def send_noticed(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            if (length := request.headers.get("content-length", "")).isdecimal() and int(length[:20]) > limit:
+                raise too_long(limit)
+            counted = count_body(receive, limit)
+            answer = await self.decide_or_report(Request(scope, counted))
+            await (answer or self.app)(scope, counted, send_noticed)
+        except HTTPException as problem:
+            if started:
+                raise
+            await http_error_response(problem, request)(scope, receive, send)
 
     async def decide_or_report(self, request: Request) -> Response | None:
         """Run `decide`. If the store is busy or cannot be written, the answer says why and what to do."""
@@ -130,7 +149,7 @@ class Gate:
             call = route.partition("/")[2]
             return not any(
                 call == open_call or (open_call.endswith(("/", "=")) and call.startswith(open_call))
-                for open_call in (*CALLS, *self.used.get(prefix, ()))
+                for open_call in self.used.get(prefix, ())
             )
         return prefix in PAGES and route.partition("/")[0] in CLOSED
 

@@ -43,10 +43,13 @@ def error_response(request: Request, problem: BadInput) -> Response:
 def http_error_response(problem: HTTPException, request: Request | None = None) -> Response:
     """Return an HTTP error in the contract's shape. A person who sent too long a form gets a short page."""
     if problem.status_code == 413 and request and "text/html" in request.headers.get("accept", ""):
-        return notice_response(request, 413, "too_large")
+        notice = notice_response(request, 413, "too_large")
+        notice.headers.update(problem.headers or {})
+        return notice
     return JSONResponse(
         BadInput(problem.detail, REMEDIES["too_large"] if problem.status_code == 413 else "").as_json(),
         problem.status_code,
+        problem.headers,
     )
 
 

@@ -21,14 +21,13 @@ from data.errors import BadInput
 from data.records import Account, Prompt
 from data.store import Store
 from data.tables.demonstrations import LONGEST, LONGEST_REASON
+from labeling.http.bodies import limit_of
 from labeling.http.page_layout import READING, render_page
 from labeling.http.requests import detect_language, read_form, require_account, root_path
 from labeling.http.responses import status_of
 from labeling.texts.translate import say
 
 WRITE, REVIEW = "/label/write", "/label/review"
-FORM_LIMIT = 512 * 1024
-"""Bytes of a form: the longest answer has 20,000 characters of at most nine encoded bytes each."""
 STYLE = """
 textarea { width: 100%; min-height: 11rem; padding: .75rem 1rem; font: inherit; color: inherit; }
 textarea { background: var(--paper); resize: vertical; }
@@ -79,7 +78,7 @@ def record_endpoint(store: Store, path: str, draw: Draw, record: Record) -> Call
     """Return the POST endpoint: it records the form and redirects; a refused form is shown again with the reason."""
 
     async def record_form(request: Request) -> Response:
-        form = await read_form(request, FORM_LIMIT)
+        form = await read_form(request, limit_of(path))
         try:
             await run_in_threadpool(record, store, require_account(request), form)
         except BadInput as problem:

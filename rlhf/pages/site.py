@@ -74,9 +74,13 @@ def compose_site(
 
 
 def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:
-    """Return the framework's calls that these pages need beside the plain one. The gate closes all others."""
+    """Return the framework's calls that these pages need. The gate closes all others.
+
+    A page without handlers needs none.
+    """
     parts = list(blocks.blocks.values())
-    calls: tuple[str, ...] = ("upload", "upload_progress") if any(isinstance(part, UPLOADS) for part in parts) else ()
+    calls: tuple[str, ...] = ("run/predict",) if blocks.fns else ()
+    calls += ("upload", "upload_progress") if any(isinstance(part, UPLOADS) for part in parts) else ()
     calls += ("file=",) if any(isinstance(part, FILES) for part in parts) else ()
     calls += ("queue/",) if any(handler.queue is not False for handler in blocks.fns.values()) else ()
     return calls + (("heartbeat/",) if blocks.config["connect_heartbeat"] else ())

@@ -60,6 +60,7 @@ def test_a_path_that_nobody_opened_is_closed(client, enter, path):
         "/label/gradio_api/queue/join",
         "/label/gradio_api/call/x",
         "/label/gradio_api/run/answer",
+        "/label/gradio_api/run/predict",
         "/label/gradio_api",
         "/label/openapi.json",
     ],
@@ -111,7 +112,7 @@ def test_a_session_cookie_opens_no_api_and_an_api_token_no_page(client, enter, s
 )
 def test_another_site_cannot_post(client, enter, headers):
     enter("Mina")
-    for path in ("/label/gradio_api/run/predict", "/login", "/logout"):
+    for path in ("/label/do/answer", "/login", "/logout"):
         assert client.post(path, headers=headers).status_code == 403
 
 
@@ -120,7 +121,7 @@ def test_another_site_cannot_post(client, enter, headers):
 )
 def test_ones_own_page_can_post(client, enter, headers):
     enter("Mina")
-    assert client.post("/label/gradio_api/run/predict", headers=headers).status_code == 200
+    assert client.post("/label/do/answer", headers=headers).status_code == 200
 
 
 def test_every_answer_carries_the_safety_headers_and_no_permission_for_others(client, enter):
