@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pre-training: a causal language model from raw text, new with its own tokenizer, or continued.
 
-Documents are an endless stream. Without packing a document is a row; rows are sorted by length within a window, so
-batches hold little padding. Rows are padded on the right and the causal mask hides the padding, so positions match
-those of sampling. With packing, documents with their end marks are joined and cut into rows.
+All weights are trained in float32. A run resumes from its checkpoint.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import random
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch.utils.data import IterableDataset
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -33,22 +28,18 @@ from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
-from data.starter.corpus import DOCUMENT
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
 from reward.base.machine import library_versions, peak_mb
 from reward.base.patches.cpu_attention import choose_cpu_attention
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
+from rlhf.methods.pretraining_rows import PretrainingRows, collate
 from rlhf.methods.pretraining_text import TextSource, read_text
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
 
-READ_AT_ONCE = 1_000
-"""Number of documents that are tokenized together."""
-WINDOW = 64
-"""Number of batches that are sorted by length together."""
 TOKENIZER_DOCUMENTS = 100_000
 """Most documents that train the tokenizer; also at most 50 times the documents of the run."""
 HELD_OUT = 1_000
@@ -108,69 +99,6 @@ def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreT
     base = Bases().of(parent)
     model = merge_parent(base, adapter_folder(store, parent) if parent.adapter else None)
     return model.requires_grad_(True).train(), base.tokenizer
-
-
-class PretrainingRows(IterableDataset):
-    """Endless rows of token ids: a document per row, or with `packing` rows cut from joined documents."""
-
-    def __init__(self, text: TextSource, tokenizer: PreTrainedTokenizerBase, settings: PretrainSettings) -> None:
-        self.text, self.tokenizer, self.settings = text, tokenizer, settings
-
-    def __iter__(self) -> Iterator[dict[str, list[int]]]:
-        size = self.settings.batch_size
-        rng = random.Random(self.settings.seed)
-        rows = self.of(self.text.documents(self.settings.seed + 1))
-        while True:
-            window = sorted(itertools.islice(rows, size * WINDOW), key=len)
-            batches = [window[start : start + size] for start in range(0, len(window), size)]
-            rng.shuffle(batches)
-            yield from ({"input_ids": row} for batch in batches for row in batch)
-
-    def of(self, texts: Iterator[str]) -> Iterator[list[int]]:
-        """Return rows of these documents. Without packing, each is cut at the context; packing keeps every token."""
-        documents = (
-            ids for batch in batches_of(texts, READ_AT_ONCE) for ids in tokenize_documents(self.tokenizer, batch)
-        )
-        length = self.settings.context
-        return pack(documents, length) if self.settings.packing else (ids[:length] for ids in documents)
-
-
-def pack(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
-    """Cut rows of `length` ids from the joined documents; the last row holds the rest."""
-    waiting: list[int] = []
-    for ids in documents:
-        waiting += ids
-        while len(waiting) >= length:
-            yield waiting[:length]
-            waiting = waiting[length:]
-    if len(waiting) > 1:  # a single id predicts nothing
-        yield waiting
-
-
-def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
-    """Yield lists of `size` items; the last one may be shorter."""
-    while batch := list(itertools.islice(items, size)):
-        yield batch
-
-
-def tokenize_documents(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """Return the ids of each document with an end mark: the tokenizer's document mark, else its end of text."""
-    end_mark = tokenizer.get_vocab().get(DOCUMENT, tokenizer.eos_token_id)
-    rows = tokenizer([text.removesuffix(DOCUMENT) for text in texts], return_attention_mask=False, verbose=False)[
-        "input_ids"
-    ]
-    return [[*row, end_mark] for row in rows]
-
-
-def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    """Return right-padded ids (B, T), and labels with -100 at the padding; no attention mask is needed."""
-    longest = max(len(row["input_ids"]) for row in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    labels = torch.full((len(rows), longest), -100)
-    for number, row in enumerate(rows):
-        length = len(row["input_ids"])
-        ids[number, :length] = labels[number, :length] = torch.tensor(row["input_ids"])
-    return {"input_ids": ids, "labels": labels}
 
 
 class _MuonTrainer(Trainer):

@@ -14,10 +14,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
-import numpy as np
-from datasets import Dataset
 from transformers.trainer_utils import get_last_checkpoint
 
 from data.errors import BadInput
@@ -29,6 +27,7 @@ from reward.base.machine import peak_mb
 from reward.training.callback import Progress
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.methods.answer_samplers import BestOfN
+from rlhf.methods.chosen_answers import ChosenAnswer, draw_chosen, training_rows, write_chosen
 from rlhf.methods.sft import build_trainer
 from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
@@ -37,30 +36,15 @@ from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.pairing import training_prompts
-from rlhf.sampling.policy_answers import DrawRequest, SampledAnswer, SamplingLimits
 from rlhf.settings import RejectionSettings
 
 CURVES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
 SHOWN_ANSWERS = 4
 """Number of answers per round on the run's page."""
-FIRST_NUMBER = 2**32
-"""First answer number of a run: beyond those of any sampling run, so imitated answers are never labeled ones."""
 NEWEST = "newest"
 """Role of the adapter that the previous round trained."""
 CHUNK = 4
 """Batches of answers between two checks for cancellation; a finished chunk is saved."""
-
-
-class ChosenAnswer(TypedDict):
-    """The best answer to a prompt: its score is `reward`, and `mean` is the mean score of all n answers."""
-
-    prompt_id: int
-    prompt_ids: list[int]
-    ids: list[int]
-    output: str
-    ended: bool
-    reward: float
-    mean: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +115,7 @@ def _sample_round(
             if context.cancelled():
                 raise Cancelled
             sampler = sampler or _load_sampler(context, settings, start, newest)
-            _write(file, _draw(sampler, settings, chunk, number))
+            write_chosen(file, draw_chosen(sampler, settings, chunk, number))
         rows += json.loads(file.read_text(encoding="utf-8"))
         context.progress(place + 1, len(chunks), f"chunks of answers, round {number + 1} of {settings.rounds}")
     if not any(row["ended"] for row in rows):
@@ -156,36 +140,6 @@ def _load_sampler(
         base.add_adapter(NEWEST, newest)
     scorer = Scorer(base, load_reward(context.store, start.reward, base, start.parent), missing_eos_penalty=0.0)
     return BestOfN(start.parent, base, NEWEST if newest else None, scorer, context.store.prompts.get, settings.n)
-
-
-def _draw(sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int) -> list[ChosenAnswer]:
-    """Return a row per prompt with room for an answer: the best answer, its score, and the mean score of n."""
-    requests = []
-    for prompt in prompts:
-        try:
-            ids = sampler.base.encoding.encode_template(prompt.messages or prompt.text)
-        except BadInput:  # several turns, for a base without a chat template
-            continue
-        if len(ids) + settings.max_new_tokens < sampler.base.context:
-            requests.append(DrawRequest(prompt.id, ids, FIRST_NUMBER + number))
-    limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
-    answers, scores = sampler.draw_scored(requests, limits, settings.seed)
-    return [
-        _chosen(request, drawn[row.argmax()], row)
-        for request, drawn, row in zip(requests, answers, scores, strict=True)
-    ]
-
-
-def _chosen(request: DrawRequest, answer: SampledAnswer, scores: np.ndarray) -> ChosenAnswer:
-    return {
-        "prompt_id": request.prompt_id,
-        "prompt_ids": request.prompt_ids,
-        "ids": answer.ids,
-        "output": answer.text,
-        "ended": answer.ended,
-        "reward": float(scores.max()),
-        "mean": float(scores.mean()),
-    }
 
 
 def _freeze_round(context: RunContext, rows: Sequence[ChosenAnswer], number: int) -> Snapshot:
@@ -233,7 +187,7 @@ def _imitate(
     done = folder / "adapter"
     if done.is_dir():
         return done, base
-    trainer = build_trainer(folder / "trainer", settings, merge_parent(base, start.adapter), base, _dataset(rows))
+    trainer = build_trainer(folder / "trainer", settings, merge_parent(base, start.adapter), base, training_rows(rows))
     progress = Progress(context, CURVES, f"steps, round {number + 1} of {settings.rounds}", number, settings.rounds)
     trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
@@ -243,22 +197,5 @@ def _imitate(
     return done, base
 
 
-def _dataset(rows: Sequence[ChosenAnswer]) -> Dataset:
-    return Dataset.from_list(
-        [
-            {"input_ids": row["prompt_ids"] + row["ids"], "labels": [-100] * len(row["prompt_ids"]) + row["ids"]}
-            for row in rows
-            if row["ended"]
-        ]
-    )
-
-
 def _round(context: RunContext, number: int) -> Path:
     return context.checkpoints() / f"round-{number}"
-
-
-def _write(file: Path, rows: list[ChosenAnswer]) -> None:
-    """Write the file atomically."""
-    draft = file.with_suffix(".part")
-    draft.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
-    draft.rename(file)

@@ -37,7 +37,8 @@ from data.starter import BASE, INSTRUCTIONS, read_rows
 from data.starter.corpus import documents
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
-from rlhf.methods.pretrain import PretrainingRows, build_trainer, llama_config, tokenize_documents
+from rlhf.methods.pretrain import build_trainer, llama_config
+from rlhf.methods.pretraining_rows import PretrainingRows, tokenize_documents
 from rlhf.methods.pretraining_text import TextSource
 from rlhf.methods.sft import build_trainer as build_sft
 from rlhf.methods.sft_rows import tokenize

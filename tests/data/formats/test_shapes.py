@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each format's rows become the same shapes, and the shapes become the same rows again."""
+"""The rows of each format become the same shapes, and the shapes become the same rows again."""
 
 from __future__ import annotations
 
@@ -11,22 +11,11 @@ from data.formats import read_row
 from data.formats.rows import alpaca, hh, trl
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
+from tests.support.data.conversations import ASKED, SHARED, TURNS, assistant_turn
 
 HUMAN = "\n\nHuman: Name a colour."
-ASKED = PromptShape("Name a colour.")
 BLUE = PreferenceShape(ASKED, "Blue.", "Go away.")
-TURNS = [
-    {"role": "user", "content": "Name a colour."},
-    {"role": "assistant", "content": "Red."},
-    {"role": "user", "content": "Another."},
-]
 TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nuser: Another.", TURNS), "Blue.", "No.")
-
-SHARED = [{"from": "human", "value": "Name a colour."}, {"from": "gpt", "value": "Blue."}]
-
-
-def assistant_turn(text: str) -> list[dict]:
-    return [{"role": "assistant", "content": text}]
 
 
 @pytest.mark.parametrize(
@@ -106,125 +95,6 @@ def test_a_margin_a_mark_and_models_are_kept():
 def test_a_margin_on_another_scale_counts_as_clearly(margin):
     row = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away.", "margin": margin}
     assert read_row(row, "preferences").margin == 2
-
-
-@pytest.mark.parametrize(
-    ("what", "row", "reason"),
-    [
-        ("preferences", {"prompt": "a", "choosen": "b", "rejected": "c"}, "the row has no 'chosen': rename 'choosen'"),
-        ("preferences", {"prompt": "a", "chosen": "b"}, "the row has no 'rejected'; it has 'prompt', 'chosen'"),
-        ("preferences", {"prompt": "a", "chosen": "b", "rejected": "b"}, "'chosen' and 'rejected' are the same text"),
-        ("preferences", {"prompt": "a", "chosen": 3, "rejected": "b"}, "'chosen' must be text, not 3"),
-        ("preferences", {"prompt": "a", "chosen": " ", "rejected": "b"}, "'chosen' is empty"),
-        (
-            "preferences",
-            {"prompt": "a", "chosen": "\ud800", "rejected": "b"},
-            "'chosen' contains half of a surrogate pair",
-        ),
-        ("preferences", {"prompt": "a", "chosen": "\x00", "rejected": "b"}, "'chosen' contains a NUL"),
-        ("preferences", {"chosen": "b", "rejected": "c"}, "'chosen' and 'rejected' share no prompt"),
-        ("preferences", {"chosen": "b c", "rejected": "b "}, "'rejected' is empty"),
-        (
-            "preferences",
-            {"chosen": TURNS[:1] + assistant_turn("a"), "rejected": TURNS},
-            "'chosen' and 'rejected' must end with an",
-        ),
-        (
-            "preferences",
-            {"chosen": TURNS[:1] + assistant_turn("a"), "rejected": TURNS + assistant_turn("b")},
-            "the conversations differ before",
-        ),
-        (
-            "preferences",
-            {"prompt": TURNS[:2], "chosen": "a", "rejected": "b"},
-            "'prompt' must end with a user's message",
-        ),
-        (
-            "preferences",
-            {"prompt": TURNS, "chosen": TURNS, "rejected": "b"},
-            "'chosen' must be one assistant's message",
-        ),
-        (
-            "preferences",
-            {"conversations": SHARED[:1], "chosen": SHARED[0], "rejected": "b"},
-            "'chosen' must be the assistant's (gpt) turn",
-        ),
-        ("instructions", {"conversations": SHARED[:1]}, "'conversations' must end with the assistant's (gpt) turn"),
-        (
-            "instructions",
-            {"conversations": [{"from": "bing", "value": "a"}]},
-            "'conversations[0]' is from 'bing'; known are human, gpt",
-        ),
-        (
-            "instructions",
-            {"conversations": [{"form": "human", "value": "a"}]},
-            "'conversations[0]' must be an object with 'from' and 'value'",
-        ),
-        ("instructions", {"conversations": "a"}, "'conversations' must be a list of messages"),
-        (
-            "instructions",
-            {"instuction": "a", "output": "b"},
-            "the row has no 'instruction': rename 'instuction' to 'instruction'",
-        ),
-        (
-            "instructions",
-            {"Conversation": []},
-            "the row has no 'conversations': rename 'Conversation' to 'conversations'",
-        ),
-        ("instructions", {"instruction": "a", "output": None}, "'output' is empty"),
-        ("instructions", {"instruction": "a"}, "the row has no 'output'; it has 'instruction'"),
-        ("prompts", {"promt": "a"}, "the row has no 'prompt': rename 'promt' to 'prompt'"),
-        ("prompts", {"prompt": [{"role": "tool", "content": "a"}]}, "'prompt[0]' has the role 'tool'"),
-        ("prompts", {"prompt": [{"role": "user", "content": [{"type": "image"}]}]}, "'prompt[0].content' must be text"),
-        ("prompts", {"prompt": [{"content": "a"}]}, "'prompt[0]' must be an object with 'role' and 'content'"),
-        ("prompts", {"prompt": []}, "'prompt' must be a list of messages"),
-        ("prompts", {"prompt": "a", "facts": 3}, "'facts' must be an object"),
-        ("instructions", {"instruction": "a", "ouput": "b"}, "the row has no 'output': rename 'ouput' to 'output'"),
-        ("instructions", {"instruction": "a", "output": "b", "defects": "rude"}, "'defects' must be a list"),
-        ("instructions", {"messages": TURNS}, "'messages' must end with an assistant's message"),
-        ("completions", {"prompt": "a", "respones": "b"}, "the row has no 'response': rename 'respones' to 'response'"),
-    ],
-)
-def test_a_bad_row_says_what_is_wrong(what, row, reason):
-    with pytest.raises(BadRow) as caught:
-        read_row(row, what)
-    assert caught.value.reason.startswith(reason)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "rejected", "reason"),
-    [
-        ("\n\nHuman: a\n\nAssistant: b\n\nHuman: c", "\n\nHuman: a\n\nAssistant: e", "the transcripts differ before"),
-        ("Human: a\n\nAssistant: b", "Human: a\n\nAssistant: c", "'chosen' and 'rejected' must both begin with"),
-        ("\n\nHuman: a", "\n\nHuman: b", "'chosen' and 'rejected' must both begin with"),
-        ("\n\nHuman: a\n\nAssistant:", "\n\nHuman: a\n\nAssistant: c", "'chosen' is empty"),
-    ],
-)
-def test_a_bad_transcript_says_what_is_wrong(chosen, rejected, reason):
-    with pytest.raises(BadRow) as caught:
-        read_row({"chosen": chosen, "rejected": rejected}, "preferences", "hh")
-    assert caught.value.reason.startswith(reason)
-
-
-def test_hh_refuses_to_write_what_it_could_not_read():
-    system = PreferenceShape(
-        PromptShape("system: s\n\nuser: u", [{"role": "system", "content": "s"}, TURNS[0]]), "a", "b"
-    )
-    with pytest.raises(BadRow, match="a system message cannot be written in the HH format"):
-        hh.write_preference(system)
-    with pytest.raises(BadRow, match="a speaker's name"):
-        hh.write_preference(PreferenceShape(ASKED, "Blue.\n\nHuman: and?", "No."))
-
-
-def test_an_implicit_row_whose_prompt_holds_the_template_is_refused():
-    for prompt in ("a\n\n### Response:\nb", "a\n\n### Response:"):
-        with pytest.raises(BadRow, match="the template's own words"):
-            trl.write_implicit(PreferenceShape(PromptShape(prompt), "b", "c"))
-
-
-def test_a_format_that_holds_no_such_thing_is_named():
-    with pytest.raises(BadRow, match="the hh format has no prompts"):
-        read_row({"prompt": "a"}, "prompts", "hh")
 
 
 @pytest.mark.parametrize(

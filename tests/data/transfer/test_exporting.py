@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exports are whole, marked with their source, and read back by the tools they are for."""
+"""Exports are complete, marked with their source, and read back by the tools that use them."""
 
 from __future__ import annotations
 
 import gzip
-import inspect
 import json
-import os
-from importlib import import_module
 
 import datasets
 import pytest
@@ -15,57 +12,18 @@ from pyarrow import parquet
 
 from data.errors import BadInput
 from data.formats.export_shapes import make_pseudonym
-from data.transfer.data_card import AGREEMENT
 from data.transfer.exporting import (
     FORMATS,
-    MODEL_EXPORTERS,
-    MODELS,
     ExportRequest,
-    export_model,
     export_rows,
     stream_events,
 )
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from labeling.session import Answer, RankingAnswer, Session
+from tests.support.data.labeled_answers import GIVEN, TALK, add_answer
 
-TALK = [
-    {"role": "user", "content": "Hi"},
-    {"role": "assistant", "content": "Hello."},
-    {"role": "user", "content": "Bye"},
-]
-GIVEN = [
-    {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No.", "margin": 3},
-    {"prompt": TALK, "chosen": "Goodbye.", "rejected": "So?", "margin": 1},
-    {"prompt": "Name a day.", "chosen": "Monday.", "rejected": "Never.", "source": "simulated"},
-]
 ASKED = {"Name a tree.": "An oak.", "user: Hi\n\nassistant: Hello.\n\nuser: Bye": "Goodbye.", "Name a day.": "Monday."}
-
-
-@pytest.fixture
-def labelled(store, tmp_path):
-    """A store with two imported comparisons (one on a conversation), a simulated one, and a person's tie."""
-    given = tmp_path / "given.json"
-    given.write_text(json.dumps(GIVEN))
-    import_file(store, given, "preferences")
-    add_answer(store, "Say hi.", ("Hi.", "Hello."), "tie")
-    return store
-
-
-def add_answer(store, text: str, answers: tuple[str, str], verdict: str) -> str:
-    """A person's comparison of two imported answers, as the session records it."""
-    prompt = store.prompts.add(text, source="here")
-    left, right = store.completions.add_many(
-        {"prompt_id": prompt.id, "text": answer, "model_name": "m"} for answer in answers
-    )
-    pair = store.pairs.add(prompt.id, left, right)
-    anna = store.accounts.by_name("anna") or store.accounts.add("anna", "labeler")
-    about = {"pair_id": pair.id, "labeler_id": anna.id, "left_id": left, "right_id": right}
-    store.insert("assignments", about | {"id": f"a{pair.id}", "expires_at": "2030", "created_at": "2026"})
-    store.comparisons.record(
-        id=f"c{pair.id}", assignment_id=f"a{pair.id}", verdict=verdict, source="person", rationale="Both fine.", **about
-    )
-    return f"c{pair.id}"
 
 
 def read(path) -> list[dict]:
@@ -238,63 +196,3 @@ def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_a
         if row["kind"] in ("comparison", "ranking")
     ]
     assert [row["active_seconds"] for row in mine] == [7.5] * 3
-
-
-def test_an_existing_file_is_refused_unless_forced(labelled, tmp_path):
-    out = tmp_path / "out.jsonl"
-    out.write_text("mine")
-    with pytest.raises(BadInput, match="this file or folder exists"):
-        export_rows(labelled, out, ExportRequest("preferences"))
-    assert out.read_text() == "mine"
-    export_rows(labelled, out, ExportRequest("preferences"), force=True)
-    assert out.read_text() != "mine"
-
-
-def test_a_failed_export_leaves_the_old_file_and_nothing_else(store, tmp_path):
-    out = tmp_path / "out.jsonl"
-    out.write_text("mine")
-    with pytest.raises(BadInput, match="there are no rows to write"):
-        export_rows(store, out, ExportRequest("events"), force=True)
-    assert out.read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["out.jsonl"]
-    with pytest.raises(BadInput, match="there is no folder"):
-        export_rows(store, tmp_path / "none" / "out.jsonl", ExportRequest("events"))
-
-
-def test_the_export_is_in_the_audit_list(labelled, tmp_path):
-    export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences", form="hh"), by="anna")
-    act = labelled.audit.all()[0]
-    assert (act["actor"], act["action"], act["detail"]["format"], act["detail"]["rows"]) == ("anna", "export", "hh", 2)
-
-
-def test_a_wrong_format_is_named(labelled, tmp_path):
-    with pytest.raises(BadInput, match="instructions cannot be written as 'hh'"):
-        export_rows(labelled, tmp_path / "out", ExportRequest("instructions", form="hh"))
-
-
-def test_a_new_file_has_the_usual_permissions(labelled, tmp_path):
-    export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences"))
-    mask = os.umask(0)
-    os.umask(mask)
-    assert (tmp_path / "out.jsonl").stat().st_mode & 0o777 == 0o666 & ~mask
-
-
-def test_models_are_written_by_the_function_that_is_registered(store, tmp_path, monkeypatch):
-    monkeypatch.setitem(MODEL_EXPORTERS, "policy", "tests.data.transfer.test_exporting:note")
-    assert export_model(store, tmp_path / "out", "policy", "p4", merge=True) == {"asked": ("p4", True, False)}
-
-
-def note(store, id, out, *, merge, force):
-    return {"asked": (id, merge, force)}
-
-
-@pytest.mark.parametrize("name", [*MODEL_EXPORTERS.values(), AGREEMENT])
-def test_every_function_that_is_named_by_a_text_exists(name):
-    module, _, function = name.partition(":")
-    parameters = list(inspect.signature(getattr(import_module(module), function)).parameters)
-    assert parameters[0] == "store"
-    assert parameters[1:] == ["source"] if name == AGREEMENT else parameters[2:] == ["out", "merge", "force"]
-
-
-def test_models_have_an_exporter_each():
-    assert set(MODEL_EXPORTERS) == set(MODELS)

@@ -14,7 +14,8 @@ from data.run_context import Cancelled
 from data.settings import parse_settings
 from data.starter import corpus
 from reward.base.frozen_base import Base
-from rlhf.methods.pretrain import PretrainingRows, collate, held_out_loss, pack, run
+from rlhf.methods.pretrain import held_out_loss, run
+from rlhf.methods.pretraining_rows import PretrainingRows, collate, pack
 from rlhf.methods.pretraining_text import read_text
 from rlhf.settings import PretrainSettings
 from tests.support.pretraining import LINES, TINY, context_of, pretrained, write_lines

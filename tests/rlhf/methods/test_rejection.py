@@ -13,7 +13,8 @@ from data.run_context import Cancelled, RunContext
 from data.settings import as_dict
 from data.splits import split_of
 from reward.base.adapters import read_adapter
-from rlhf.methods.rejection import _dataset, round_prompts, run
+from rlhf.methods.chosen_answers import training_rows
+from rlhf.methods.rejection import round_prompts, run
 from rlhf.models.policy_loading import Bases
 from rlhf.runs.launch import launch
 from rlhf.sampling.policy_answers import AnswerSampler
@@ -100,7 +101,7 @@ def test_an_answer_without_an_end_is_not_imitated():
         {"prompt_ids": [1, 2], "ids": [3, 0], "ended": True},
         {"prompt_ids": [1, 2], "ids": [4, 5], "ended": False},
     ]
-    assert list(_dataset(rows)) == [{"input_ids": [1, 2, 3, 0], "labels": [-100, -100, 3, 0]}]
+    assert list(training_rows(rows)) == [{"input_ids": [1, 2, 3, 0], "labels": [-100, -100, 3, 0]}]
 
 
 def test_a_run_without_an_ended_answer_fails(judged):

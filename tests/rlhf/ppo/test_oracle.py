@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole PPO steps against those of another trainer, TRL 1.12's PPOTrainer: the same model, prompts, answers and scores.
 
-TRL 1.12 is no dependency: `tests/oracle/trl112.safetensors` holds what it computed (`tests/oracle/record.py` made it).
-Where the
-variable PREFERENCE_LOOP_TRL112 names a folder with trl 1.12.0 it is run again instead. What it is known to do
-differently is done
-here, in the test: the score and one value more stand behind the end token where there is padding, the variance that
-whitens
-has Bessel's correction, gradients are not clipped, and control tokens may be sampled.
+TRL 1.12 is no dependency: `tests/oracle/trl112.safetensors` holds its results (`tests/oracle/record.py` computes them).
+If the variable PREFERENCE_LOOP_TRL112 names a folder with trl 1.12.0, the test runs it again.
+The test imitates four known differences of TRL. The score and one more value follow the end token if there is padding.
+The variance of whitening has Bessel's correction. Gradients are not clipped, and control tokens may be sampled.
 """
 
 from __future__ import annotations
@@ -27,6 +24,7 @@ from reward.base.frozen_base import Base
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.rollout import compute_token_stats
+from rlhf.ppo.trainer import PPOTrainer
 from rlhf.sampling.sampler import Rollout
 from tests.oracle.models import ALPHA, LENGTH, PROMPTS, RANK, SETTINGS, fill, make_base, normal
 from tests.support import ROOT
@@ -39,7 +37,7 @@ Table = dict[str, Tensor]
 def recorded(tmp_path_factory) -> Table:
     folder = os.environ.get("PREFERENCE_LOOP_TRL112")
     if not folder:
-        print("TRL 1.12 is not at hand: its recorded tensors stand in")
+        print("TRL 1.12 is not installed: comparing with its recorded tensors")
         return load_file(ROOT / "tests" / "oracle" / "trl112.safetensors")
     out = tmp_path_factory.mktemp("oracle") / "now.safetensors"
     environment = os.environ | {
@@ -157,8 +155,8 @@ def test_losses_of_every_step_are_the_same(recorded, step):
     assert loss.item() == pytest.approx(theirs["vf_loss"].item(), rel=1e-4)
 
 
-class Last(TrainerCallback):
-    """The policy as training leaves it, before the best one takes its place."""
+class LastPolicy(TrainerCallback):
+    """The policy's weights at the end of training, before the best ones take their place."""
 
     def __init__(self, base: Base) -> None:
         self.base, self.weights = base, {}
@@ -167,12 +165,61 @@ class Last(TrainerCallback):
         self.weights = {name: tensor.clone() for name, tensor in self.base.adapter_state("policy").items()}
 
 
-def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
-    """Sampled answers and scores are handed to our trainer; log-probabilities, KL, losses, gradients and Adam are its
-    own.
+class RecordedRollouts:
+    """Answers and scores of the recorded updates, in place of a sampler and a reward."""
 
-    Without a value loss and with values of 0 a separate critic, as there, and one on the policy's trunk, as here, are
-    the same.
+    def __init__(self, base: Base, updates: list[Table]) -> None:
+        self.base, self.updates, self.update = base, updates, updates[0]
+
+    def sample(self, prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
+        """Return the recorded answers of update `key`; validation answers are those of the first update."""
+        self.update = self.updates[key if key < len(self.updates) else 0]
+        answer_to = dict(zip(map(tuple, prompts_of(self.base, self.update)), answers_of(self.update), strict=True))
+        answers = [answer_to[tuple(prompt)] for prompt in prompts]
+        # the recorded scores include the penalty, so every answer counts as ended
+        return Rollout(answers, [[0.0] * len(answer) for answer in answers], [True] * len(answers))
+
+    def score(self, prompts: list[str], texts: list[str]) -> list[float]:
+        """Return the recorded scores of the last sampled update."""
+        scores = self.update["scores"].tolist()
+        score_of = dict(zip(map(tuple, prompts_of(self.base, self.update)), scores, strict=True))
+        return [score_of[tuple(self.base.encode_prompt(prompt))] for prompt in prompts]
+
+
+def whiten_as_trl(trainer: PPOTrainer) -> None:
+    """Give each update of the trainer the advantages that TRL computes from the same experience."""
+    collect, begin_update, batches = trainer.collector.collect, trainer._begin_update, []
+
+    def collect_and_remember(*arguments) -> object:
+        batches.append(collect(*arguments))
+        return batches[-1]
+
+    def begin_with_advantages(update: int) -> None:
+        begin_update(update)
+        batch = batches[-1]
+        wide = torch.nn.functional.pad(batch.kl, (0, LENGTH - batch.kl.shape[1]))
+        _, white, _ = as_trl(wide, batch.scores, torch.zeros_like(wide), batch.mask)
+        trainer._experience = trainer._experience._replace(advantages=white[:, : batch.mask.shape[1]])
+
+    trainer.collector.collect, trainer._begin_update = collect_and_remember, begin_with_advantages
+
+
+def check_logs(history: list[dict], recorded: Table, updates: list[Table]) -> None:
+    """Compare the KL and the policy loss of every update with the recorded ones."""
+    logs = [log for log in history if "rollout_seconds" in log]
+    for log, update in zip(logs, updates, strict=True):
+        assert log["kl"] == pytest.approx(update["kl"].sum(1).mean().item(), rel=1e-5, abs=1e-3)
+        steps = [
+            part(recorded, f"policy.{log['update'] - 1}.{step}")["pg_loss"].item()
+            for step in range(SETTINGS["num_ppo_epochs"])
+        ]
+        assert log["policy_loss"] == pytest.approx(sum(steps) / len(steps), rel=1e-5, abs=1e-4)
+
+
+def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
+    """Our trainer gets the recorded answers and scores; it computes log-probabilities, KL, losses and weights itself.
+
+    The value loss is off and all values are 0, so TRL's separate critic and our shared trunk make no difference.
     """
     base = Base.load(make_base(tmp_path / "base"))
     updates = [part(recorded, f"policy.{number}") for number in range(2)]
@@ -190,54 +237,18 @@ def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
         standardize_reward=False,
         **SETTINGS,
     )
-    turn = {"update": 0}
-
-    def handed(prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
-        turn["update"] = key if key < 2 else 0
-        found = dict(
-            zip(map(tuple, prompts_of(base, updates[turn["update"]])), answers_of(updates[turn["update"]]), strict=True)
-        )
-        answers = [found[tuple(prompt)] for prompt in prompts]
-        return Rollout(
-            answers, [[0.0] * len(answer) for answer in answers], [True] * len(answers)
-        )  # their scores have the penalty in them
-
-    def scored(prompts: list[str], texts: list[str]) -> list[float]:
-        update = updates[turn["update"]]
-        found = dict(zip(map(tuple, prompts_of(base, update)), update["scores"].tolist(), strict=True))
-        return [found[tuple(base.encode_prompt(prompt))] for prompt in prompts]
-
+    rollouts, train = RecordedRollouts(base, updates), [{"prompt": prompt} for prompt in PROMPTS]
     start = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear")
-    trainer = ppo_trainer(base, config, reward=scored, train=[{"prompt": prompt} for prompt in PROMPTS], start=start)
-    trainer.collector.sample = handed
+    trainer = ppo_trainer(base, config, reward=rollouts.score, train=train, start=start)
+    trainer.collector.sample = rollouts.sample
     trainer.model.banned = []
+    whiten_as_trl(trainer)
     fill(base.adapter_state("policy"), 0.1)
-    judge, begin, held = trainer.collector.collect, trainer._begin_update, {}
-
-    def judging(*given) -> object:
-        held["seen"] = judge(*given)
-        return held["seen"]
-
-    def beginning(update: int) -> None:
-        begin(update)
-        seen = held["seen"]
-        wide = torch.nn.functional.pad(seen.kl, (0, LENGTH - seen.kl.shape[1]))
-        _, white, _ = as_trl(wide, seen.scores, torch.zeros_like(wide), seen.mask)
-        trainer._experience = trainer._experience._replace(advantages=white[:, : seen.mask.shape[1]])
-
-    trainer.collector.collect, trainer._begin_update = judging, beginning
     before = {name: tensor.clone() for name, tensor in base.adapter_state("policy").items()}
-    last = Last(base)
+    last = LastPolicy(base)
     trainer.add_callback(last)
     trainer.train()
-    logs = [log for log in trainer.state.log_history if "rollout_seconds" in log]
-    for log, update in zip(logs, updates, strict=True):
-        assert log["kl"] == pytest.approx(update["kl"].sum(1).mean().item(), rel=1e-5, abs=1e-3)
-        steps = [
-            part(recorded, f"policy.{log['update'] - 1}.{step}")["pg_loss"].item()
-            for step in range(SETTINGS["num_ppo_epochs"])
-        ]
-        assert log["policy_loss"] == pytest.approx(sum(steps) / len(steps), rel=1e-5, abs=1e-4)
+    check_logs(trainer.state.log_history, recorded, updates)
     moved = 0.0
     for name, theirs in part(recorded, "policy.lora").items():
         assert torch.allclose(last.weights[name], theirs, atol=2e-4), name

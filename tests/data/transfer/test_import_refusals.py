@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bad row stops an import or is written to a file of rejected rows; the message names its line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.errors import BadInput
+from data.formats import FORMATS, KEYS
+from data.transfer.importing import import_file
+from tests.support.data.import_rows import HH, TRL, counts, write
+
+
+def test_a_bad_row_stops_everything_and_names_its_line(store, file):
+    before = counts(store)
+    write(file, [TRL, "", {"promt": "a", "chosen": "b", "rejected": "c"}, HH, "{cut"])
+    with pytest.raises(BadInput) as caught:
+        import_file(store, file, "preferences")
+    error = caught.value
+    assert str(error) == (
+        f"{file}:3: 'chosen' and 'rejected' share no prompt: give it under 'prompt' (2 of 4 rows are good) (field 'prompt')."
+        " Correct it, or import the good rows with --skip-bad."
+    )
+    assert error.as_json()["line"] == 3
+    assert counts(store) == before
+    assert list(file.parent.glob("*rejected*")) == []
+
+
+def test_skip_bad_keeps_the_good_rows_and_writes_down_the_others(store, file):
+    write(file, [TRL, {"promt": "a"}, HH, "{cut"])
+    result = import_file(store, file, "preferences", skip_bad=True)
+    rejected = Path(result.pop("rejected_file"))
+    assert result == {"read": 4, "added": 2, "duplicate": 0, "rejected": 2}
+    assert rejected == file.with_name("given.jsonl.rejected.jsonl")
+    assert [json.loads(line) for line in rejected.read_text().splitlines()] == [
+        {"line": 2, "reason": "the row has no 'prompt': rename 'promt' to 'prompt'", "row": {"promt": "a"}},
+        {
+            "line": 4,
+            "reason": "not valid JSON (Expecting property name enclosed in double quotes, column 2)",
+            "row": {},
+        },
+    ]
+
+
+def test_rejected_rows_go_to_the_home_where_the_folder_is_read_only(store, tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    file = write(folder / "given.jsonl", [TRL, {"promt": "a"}])
+    folder.chmod(0o555)
+    result = import_file(store, file, "preferences", skip_bad=True)
+    folder.chmod(0o755)
+    assert result["rejected_file"] == str(store.home / "given.jsonl.rejected.jsonl")
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_file_without_one_good_row_is_refused(store, file, skip_bad):
+    write(file, [{"question": "a"}, {"question": "b"}])
+    with pytest.raises(
+        BadInput, match=r"0 of 2 rows are good.*Each row needs 'prompt', 'messages', 'conversations' or 'instruction'"
+    ):
+        import_file(store, file, "prompts", skip_bad=skip_bad)
+    file.write_text("[]")
+    with pytest.raises(BadInput, match="there are no rows in the file"):
+        import_file(store, file, "prompts", skip_bad=skip_bad)
+    assert counts(store)["prompts"] == 0
+
+
+def test_the_nearest_key_is_named(store, file):
+    with pytest.raises(BadInput, match="the row has no 'prompt': rename 'promt' to 'prompt'"):
+        import_file(store, write(file, [{"promt": "a"}]), "prompts")
+
+
+@pytest.mark.parametrize("what", ["prompts", "preferences"])
+def test_a_cut_gzip_file_leaves_nothing_behind_unless_its_good_rows_are_wanted(store, tmp_path, what):
+    before = counts(store)
+    rows = [{"prompt": f"Say {n * 7919}.", "chosen": f"{n}", "rejected": "no"} for n in range(5000)]
+    path = tmp_path / "cut.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())[:-100])
+    with pytest.raises(BadInput, match="the gzip file ends in the middle"):
+        import_file(store, path, what)
+    assert counts(store) == before
+    done = import_file(store, path, what, skip_bad=True)
+    assert (done["added"], done["rejected"]) == (store.prompts.count(), 1)
+
+
+def test_what_cannot_be_written_beside_it_leaves_the_store_as_it_was(store, file):
+    before = counts(store)
+    write(file, [TRL, {"promt": "a"}])
+    file.with_name("given.jsonl.rejected.jsonl").mkdir()  # a folder stands where the rejected rows would go
+    with pytest.raises(BadInput, match="cannot be written"):
+        import_file(store, file, "preferences", skip_bad=True)
+    assert counts(store) == before
+
+
+KNOWN = st.sampled_from(["a", "b", "\n\nHuman: a\n\nAssistant: b", "", "\ud800", "\x00", "simulated"])
+TEXTS = st.one_of(KNOWN, st.text(max_size=5))
+MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system", "tool"]), "content": TEXTS})
+LISTS = st.one_of(st.lists(MESSAGE, max_size=3), st.lists(st.integers(), max_size=2))
+VALUES = st.one_of(TEXTS, st.none(), st.integers(), st.floats(), LISTS)
+FIELDS = (
+    "prompt",
+    "instruction",
+    "input",
+    "output",
+    "chosen",
+    "rejected",
+    "completion",
+    "messages",
+    "response",
+    "model",
+    "facts",
+    "family",
+    "defects",
+    "instances",
+    "margin",
+    "source",
+    "labeler",
+    "chosen_model",
+)
+ROWS = st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=8), max_size=4)
+
+
+@pytest.mark.parametrize("what", KEYS)
+@given(rows=ROWS, form=st.sampled_from(["auto", *FORMATS]), skip_bad=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_rows_they_are_counted_or_refused(store, file, what, rows, form, skip_bad):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    try:
+        result = import_file(store, file, what, form=form, skip_bad=skip_bad)
+    except BadInput as error:
+        assert error.file == str(file)  # noqa: PT017
+    else:
+        assert result["read"] == len(rows) == result["added"] + result["duplicate"] + result["rejected"]
+
+
+def test_a_row_nested_to_the_limit_is_a_bad_row(store, file):
+    for depth in range(900, 1000, 7):
+        deep = "[" * depth + "]" * depth
+        file.write_text(f'{{"prompt": "a"}}\n{{"prompt": "b", "facts": {{"deep": {deep}}}}}\n')
+        assert import_file(store, file, "prompts", skip_bad=True)["read"] == 2
