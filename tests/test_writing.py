@@ -124,3 +124,53 @@ def test_every_printed_command_parses(place, line):
             app.parser("").parse_args(argv)
     else:
         app.parser(name).parse_args(arguments)
+
+
+def python_paths() -> Iterator[tuple[str, str, str]]:
+    """Yield (place, path, name) of every Python file, and of everything below tests/, that a document names."""
+    pattern = re.compile(r"(?<![\w/.-])((?:[\w-]+/)*[\w-]+\.py|tests/[\w/.-]*\w)(?:::(\w+))?")
+    for path in DOCUMENTS:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for match in pattern.finditer(line):
+                if not match[1].endswith("/X.py"):  # a placeholder
+                    yield f"{path.relative_to(ROOT)}:{number}", match[1], match[2] or ""
+
+
+def test_documents_name_only_files_and_tests_that_exist():
+    files = {str(path.relative_to(ROOT)) for path in [ROOT / "app.py", *SOURCES, *(ROOT / "tests").rglob("*.py")]}
+    names = {
+        name for path in (ROOT / "tests").rglob("*.py") for name in re.findall(r"def (\w+)", path.read_text("utf-8"))
+    }
+    paths = list(python_paths())
+    assert len(paths) > 20
+    lost = [
+        f"{place} names {path}"
+        for place, path, _ in paths
+        if not (ROOT / path).exists() and not any(file.endswith(f"/{path}") for file in files)
+    ]
+    assert lost == []
+    assert [f"{place} names {name}" for place, _, name in paths if name and name not in names] == []
+
+
+def is_importable(name: str) -> bool:
+    """Return whether a dotted name is a module or package, or a name that one of them holds."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        source = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        if path.is_dir() or source.is_file():
+            text = source.read_text("utf-8") if source.is_file() else ""
+            return length == len(parts) or re.search(rf"\b{parts[length]}\b", text) is not None
+    return False
+
+
+def test_documents_name_only_modules_that_exist():
+    pattern = re.compile(r"(?<![\w./-])(?:data|labeling|reward|rlhf|tests)(?:\.\w+)+")
+    names = {(path.name, name) for path in DOCUMENTS for name in pattern.findall(path.read_text("utf-8"))}
+    assert len(names) > 10
+    assert (
+        sorted(
+            (place, name) for place, name in names if not name.endswith((".json", ".md")) and not is_importable(name)
+        )
+        == []
+    )
