@@ -143,6 +143,8 @@ def cmd_export(args: argparse.Namespace) -> dict:
         raise BadInput(
             f"the {args.what} to export is missing", "Name it with --id, such as --id p4 or --id r3.", field="id"
         )
+    models = store.policies if args.what == "policy" else store.reward_models
+    models.get(args.id)  # refuses an unknown id before torch is loaded, which takes seconds
     return export_model(store, args.out, args.what, args.id, merge=args.merge, force=args.force)
 
 

@@ -183,7 +183,7 @@ def _unknown(cls: type[Settings], key: str) -> BadInput:
     """Return the error for a key that no setting has; it names the nearest key, also for initials such as `lr`."""
     known = keys(cls)
     initials = {"".join(word[:1] for word in name.split("_")): name for name in known if "_" in name}
-    near = initials.get(key) or next(iter(get_close_matches(key, known, n=1, cutoff=0.4)), "")
+    near = initials.get(key) or next(iter(get_close_matches(key, known, n=1)), "")
     remedy = f"Did you mean {near}? " if near else ""
     return BadInput(f"there is no setting {key!r}", f"{remedy}All: {', '.join(known)}.", field=key)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from data.cli import open_store
 from data.errors import BadInput
 from rlhf.clinic.commands import register_curate
-from rlhf.kinds import KINDS, TRAININGS
+from rlhf.kinds import KINDS, TRAININGS, check_training
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs.commands import (
     BY,
@@ -98,6 +98,7 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
 
 def cmd_train(args: argparse.Namespace) -> dict:
     """Start a training run of the named kind."""
+    check_training(args.kind)
     add_sources(open_store(args).home, args.reward_source)
     return _start(args, args.kind, {})
 
@@ -137,7 +138,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="one setting of the run; repeat for more. An unknown KEY prints all keys (default: none)",
+        help="one setting of the run; repeat for more; an unknown KEY prints all keys (default: none)",
     )
     parser.add_argument(
         "--wait",

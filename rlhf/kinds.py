@@ -6,7 +6,7 @@ Settings and code are named by "module:name" and imported when needed. Settings 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -191,8 +191,19 @@ def start_command(kind: str) -> str:
 
 def find_kind(name: str) -> Kind:
     """Return the kind of that name. Raises BadInput with the nearest name if there is none."""
-    if name in KINDS:
-        return KINDS[name]
-    near = get_close_matches(name, KINDS, n=1)
-    remedy = f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(KINDS)}."
-    raise BadInput(f"there is no kind of run called {name!r}", remedy, field="kind")
+    if name not in KINDS:
+        raise _unknown(name, "run", KINDS)
+    return KINDS[name]
+
+
+def check_training(name: str) -> None:
+    """Raise BadInput with the nearest name if `train` takes no kind of that name."""
+    if name not in TRAININGS:
+        raise _unknown(name, "training", TRAININGS)
+
+
+def _unknown(name: str, noun: str, known: Iterable[str]) -> BadInput:
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(names)}."
+    return BadInput(f"there is no kind of {noun} called {name!r}", remedy, field="kind")

@@ -48,6 +48,40 @@ def test_the_list_of_commands_is_what_the_modules_register():
     assert {module: registered(module) for module in modules} == listed
 
 
+def helps(commands: argparse._SubParsersAction, prefix: str = "") -> dict[str, str]:
+    """Return the line of help of every command and of every verb of a command."""
+    texts = {prefix + action.dest: action.help or "" for action in commands._choices_actions}
+    for name, parser in commands.choices.items():
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                texts |= helps(action, f"{prefix}{name} ")
+    return texts
+
+
+def test_every_line_of_help_of_a_command_is_a_sentence():
+    commands = argparse.ArgumentParser().add_subparsers()
+    for module in {module for module, _ in app.COMMANDS.values()}:
+        importlib.import_module(module).register(commands, app.common_options())
+    texts = helps(commands)
+    assert {"account add", "labels weigh", "projects list", "store rebuild", "train"} <= set(texts)
+    assert {name: text for name, text in texts.items() if not (text[:1].isupper() and text.endswith("."))} == {}
+
+
+def test_train_offers_only_its_own_kinds(capsys, home):
+    for kind in ("nokind", "embed"):
+        assert app.main(["train", kind, "--home", str(home)]) == 2
+        remedy = "Use one of pretrain, sft, reward, ppo, dpo, rejection, best-of-n."
+        assert one_line(capsys) == f"there is no kind of training called {kind!r} (field 'kind'). {remedy}"
+
+
+@pytest.mark.parametrize(("what", "id", "noun"), [("policy", "p77", "policy"), ("reward-model", "r77", "reward model")])
+def test_an_unknown_model_is_refused_before_torch_is_loaded(tmp_path, what, id, noun):
+    argv = ["export", str(tmp_path / "out"), "--what", what, "--id", id, "--home", str(tmp_path / "home")]
+    code = f"import sys, app; status = app.main({argv!r}); sys.exit(100 if 'torch' in sys.modules else status)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"there is no {noun} {id}. This home has none yet.\n")
+
+
 def test_help_and_version_load_neither_the_store_nor_a_web_framework():
     code = "import sys, app; app.main(['--help'])"
     heavy = "print(sorted({'pandas', 'sqlite_utils', 'numpy', 'gradio', 'starlette', 'torch'} & set(sys.modules)), file=sys.stderr)"
@@ -86,13 +120,14 @@ def test_with_json_the_error_is_a_document(capsys):
 def test_a_home_that_is_a_file_is_named(capsys, tmp_path):
     (tmp_path / "home").write_text("not a folder")
     assert app.main(["runs", "--home", str(tmp_path / "home")]) == 2
-    assert str(tmp_path / "home") in one_line(capsys)
+    message = "this is a file, not a folder. Name another folder with --home."
+    assert one_line(capsys) == f"{tmp_path / 'home'}: {message}"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody may write to")
 def test_a_home_that_cannot_be_written_is_named(capsys):
     assert app.main(["runs", "--home", "/proc/nowhere"]) == 2
-    assert "/proc/nowhere" in one_line(capsys)
+    assert one_line(capsys) == "/proc/nowhere: no folder can be created here. Name another folder with --home."
 
 
 def test_a_full_disk_is_one_line(home):
@@ -122,9 +157,11 @@ def test_an_answer_is_sent_at_once_and_does_not_wait_for_an_acknowledgement(host
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_port_that_is_none_is_one_line(capsys, tiny_store):
-    assert app.main(["serve", "--port", "99999", "--home", str(tiny_store.home)]) == 2
-    assert "(field 'port')" in one_line(capsys)
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_is_none_is_one_line(capsys, tiny_store, port):
+    assert app.main(["serve", "--port", port, "--home", str(tiny_store.home)]) == 2
+    remedy = "Give --port a number from 0 to 65535; 0: any."
+    assert one_line(capsys) == f"port {port} is out of range (field 'port'). {remedy}"
 
 
 def test_a_second_server_on_a_home_is_one_line(capsys, tiny_store):

@@ -25,6 +25,7 @@ from data.errors import BadInput, Busy, StoreTrouble
 WAIT_SECONDS = 10
 OLDEST_SQLITE = (3, 51, 3)
 CHECK = "Run: preference-loop store check. Then restore a backup if it finds damage."
+ANOTHER = "Name another folder with --home."
 WRITABLE = "Make the folder writable, or choose another with --home."
 REMEDIES = {
     "not a database": "Name a home folder of this program, or move the file away.",
@@ -163,6 +164,12 @@ def explain_open_errors(path: Path) -> Iterator[None]:
     try:
         with explain_errors(path):
             yield
+    except FileExistsError as error:
+        raise BadInput("this is a file, not a folder", ANOTHER, file=str(path)) from error
+    except FileNotFoundError as error:
+        raise BadInput("no folder can be created here", ANOTHER, file=str(path)) from error
+    except NotADirectoryError as error:
+        raise BadInput("Not a directory: a part of this path is a file", ANOTHER, file=str(path)) from error
     except OSError as error:
         raise BadInput(error.strerror or str(error), WRITABLE, file=str(path)) from error
 

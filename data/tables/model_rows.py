@@ -46,10 +46,13 @@ class ModelTable(Table):
             return self.get(model.id)
 
     def get(self, id: int | str) -> Any:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Return the record, by number or public id. Raises BadInput if there is none."""
-        row = self._store.maybe(f"SELECT * FROM {self.table} WHERE id = ?", [parse_id(id, self.prefix)])
+        """Return the record, by number or public id. Raises BadInput, with the newest id, if there is none."""
+        number = parse_id(id, self.prefix)
+        row = self._store.maybe(f"SELECT * FROM {self.table} WHERE id = ?", [number])
         if row is None:
-            raise BadInput(f"there is no {self.noun} {public_id(self.prefix, parse_id(id, self.prefix))}")
+            newest = self._store.value(f"SELECT max(id) FROM {self.table}")
+            remedy = f"The newest is {public_id(self.prefix, newest)}." if newest else "This home has none yet."
+            raise BadInput(f"there is no {self.noun} {public_id(self.prefix, number)}", remedy)
         return self._record(row)
 
     def all(self) -> list[Any]:

@@ -52,18 +52,18 @@ def register_account(
 
 def _add_accounts(add: AddVerb) -> None:
     create = add(
-        "add", "create an account; asks for the password", cmd_add, "{name} may now sign in as {role}.", "name"
+        "add", "Create an account; asks for the password.", cmd_add, "{name} may now sign in as {role}.", "name"
     )
     _add_role(create)
     create.add_argument(
         "--password-stdin", action="store_true", help="read the password from the first line of standard input"
     )
-    _add_role(add("invite", "create a one-time link for a new account", cmd_invite, LINK))
-    add("password", "create a one-time link for a new password", cmd_password, LINK, "name")
-    add("list", "list all accounts", cmd_list, render_list)
-    closing = "close an account, end its sessions, release its leases"
+    _add_role(add("invite", "Create a one-time link for a new account.", cmd_invite, LINK))
+    add("password", "Create a one-time link for a new password.", cmd_password, LINK, "name")
+    add("list", "List all accounts.", cmd_list, render_list)
+    closing = "Close an account, end its sessions, release its leases."
     add("disable", closing, cmd_disable, "{name} is closed.", "name")
-    add("enable", "open a closed account again", cmd_enable, "{name} may sign in again.", "name")
+    add("enable", "Open a closed account again.", cmd_enable, "{name} may sign in again.", "name")
 
 
 def _add_role(parser: argparse.ArgumentParser) -> None:
@@ -71,20 +71,20 @@ def _add_role(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_tokens(add: AddVerb) -> None:
-    issuing = "issue a Bearer token for the HTTP API, valid for a year, shown once"
+    issuing = "Issue a Bearer token for the HTTP API, valid for a year, shown once."
     add("token", issuing, cmd_token, "{token}", "name")
-    add("tokens", "list the open tokens of an account", cmd_tokens, render_tokens, "name")
+    add("tokens", "List the open tokens of an account.", cmd_tokens, render_tokens, "name")
     revoked = "The token {revoked} of {name} is revoked."
-    add("revoke", "revoke a token by its mark", cmd_revoke, revoked, "name", "token")
+    add("revoke", "Revoke a token by its mark.", cmd_revoke, revoked, "name", "token")
 
 
 def _add_personal_data(add: AddVerb) -> None:
     written = "{rows} rows are in {files[0]}."
-    download = add("download", "write all data of a person as JSON lines", cmd_download, written, "name")
+    download = add("download", "Write all data of a person as JSON lines.", cmd_download, written, "name")
     download.add_argument("out", type=Path, metavar="OUT", help="the file to write; it must not exist")
-    erasing = "erase what a person wrote, and the name; this cannot be undone"
+    erasing = "Erase what a person wrote, and the name; this cannot be undone."
     add("erase", erasing, cmd_erase, "Erased. The events stay under the name {erased}.", "name")
-    setting = "set what labelers of a project may do with their own data"
+    setting = "Set what labelers of a project may do with their own data."
     rule = add("own-data", setting, cmd_own_data, "{project}: {allowed}.", "project")
     rule.add_argument("allowed", help="one of " + ", ".join(ALLOWED))
 

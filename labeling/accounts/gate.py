@@ -161,6 +161,9 @@ class Gate:
             and "text/html" in request.headers.get("accept", "")
         ):
             return RedirectResponse(f"{root_path(request)}/login?next={quote(path_below_root(request))}", 303)
+        if prefix.startswith("/api") and bearer_token(request):
+            problem = Refused("the Bearer token is not valid", "Create a new one: preference-loop account token NAME")
+            return JSONResponse(problem.as_json(), 401, {"www-authenticate": 'Bearer error="invalid_token"'})
         problem = Refused("sign in first", "Send a session cookie or a Bearer token.")
         return JSONResponse(problem.as_json(), 401, {"www-authenticate": "Bearer"})
 
@@ -170,8 +173,7 @@ class Gate:
 
     def bearer(self, request: Request) -> Account | None:
         """Return the open account of the API token in the Authorization header."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return self.find_holder(token.strip(), "api") if scheme.lower() == "bearer" else None
+        return self.find_holder(bearer_token(request), "api")
 
     def find_holder(self, token: str | None, kind: str) -> Account | None:
         """Return the open account that holds a token of this kind."""
@@ -198,3 +200,9 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def bearer_token(request: Request) -> str:
+    """Return the Bearer token of the Authorization header (RFC 6750), or "" if there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -27,7 +27,7 @@ from labeling.session import Receipt, Session
 
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request cannot be read; nothing was changed."},
-    401: {"description": "The token is missing or has expired."},
+    401: {"description": "The token is missing or not valid."},
     403: {"description": "The account's role may not do this."},
     409: {"description": "The rules do not allow it; nothing was changed."},
     413: {"description": "The body is too long."},

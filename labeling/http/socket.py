@@ -9,20 +9,26 @@ import socket
 
 from data.errors import BadInput
 
+LARGEST_PORT = 65_535
+
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return the listening socket. Raises BadInput if the port is taken or the address is not ours."""
+    """Return the listening socket. Raises BadInput if the port is taken or none, or the address is not ours."""
+    if not 0 <= port <= LARGEST_PORT:
+        raise BadInput(
+            f"port {port} is out of range", f"Give --port a number from 0 to {LARGEST_PORT}; 0: any.", field="port"
+        )
     try:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
         )
-    except (OSError, OverflowError) as problem:
-        is_taken = getattr(problem, "errno", None) == errno.EADDRINUSE
+    except OSError as problem:
+        is_taken = problem.errno == errno.EADDRINUSE
         text = f"port {port} is taken" if is_taken else f"cannot listen on {host}:{port}: {problem}"
         raise BadInput(
             text,
             "Choose a free one with --port.",
-            field="port" if is_taken or isinstance(problem, OverflowError) else "host",
+            field="port" if is_taken else "host",
         ) from None
     # Accepted connections inherit this. Without it a response body waits 40 ms for the acknowledgement of its head:
     # asyncio sets it only on sockets made with the protocol's number, and these are not.

@@ -20,7 +20,7 @@ def register_projects(
     commands = subparsers.add_parser(
         "projects", help="Manage labeling projects: forms, guidelines, people, items."
     ).add_subparsers(required=True, metavar="VERB")
-    listing = commands.add_parser("list", parents=[common], help="list all projects with their counts")
+    listing = commands.add_parser("list", parents=[common], help="List all projects with their counts.")
     listing.set_defaults(run=verbs.cmd_list, render=render_list)
 
     def add(name: str, text: str, run: Command, render: Render = render_show) -> argparse.ArgumentParser:
@@ -29,21 +29,21 @@ def register_projects(
         command.set_defaults(run=run, render=render)
         return command
 
-    add("show", "show one project: form, rates, people, guideline", verbs.cmd_show)
-    add_settings(add("add", "create a project", verbs.cmd_add))
-    change = add("change", "change the given settings; the guideline gets a new version", verbs.cmd_change)
+    add("show", "Show one project: form, rates, people, guideline.", verbs.cmd_show)
+    add_settings(add("add", "Create a project.", verbs.cmd_add))
+    change = add("change", "Change the given settings; the guideline gets a new version.", verbs.cmd_change)
     change.add_argument("--rename", metavar="NAME", help="give the project another name")
     add_settings(change)
     for command in (
-        add("give", "add people to a project", verbs.cmd_give),
-        add("take", "remove people from a project", verbs.cmd_take),
+        add("give", "Add people to a project.", verbs.cmd_give),
+        add("take", "Remove people from a project.", verbs.cmd_take),
     ):
         command.add_argument("people", nargs="+", metavar="PERSON", help="names of accounts")
-    add_origin(add("fill", "move open pairs and rankings into a project", verbs.cmd_fill, render_moved))
+    add_origin(add("fill", "Move open pairs and rankings into a project.", verbs.cmd_fill, render_moved))
     add_gold(
         add(
             "gold",
-            "make gold items of a person's answers, or ordinary pairs of gold items",
+            "Make gold items of a person's answers, or ordinary pairs of gold items.",
             verbs.cmd_gold,
             render_gold,
         )

@@ -33,30 +33,30 @@ def register_labels(subparsers: argparse._SubParsersAction, common: argparse.Arg
     for name, text, run, render in (
         (
             "agreement",
-            "agreement between labelers: overall, by project, guideline version, batch, and for every two labelers",
+            "Show agreement between labelers: overall, by project, guideline version, batch, and every two labelers.",
             cmd_agreement,
             render_agreement,
         ),
         (
             "quality",
-            "agreement, gold, consistency, position bias and speed of each labeler",
+            "Show agreement, gold, consistency, position bias and speed of each labeler.",
             cmd_quality,
             render_quality,
         ),
-        ("weigh", "fit and store the weight of each labeler's comparisons in training", cmd_weigh, render_weigh),
+        ("weigh", "Fit and store the weight of each labeler's comparisons in training.", cmd_weigh, render_weigh),
     ):
         add(name, text, run, render).add_argument(
             "--of", default="people", choices=tuple(KINDS), help="whose labels (default %(default)s)"
         )
     exclude = add(
         "set-aside",
-        "exclude a labeler's comparisons from preference exports and training",
+        "Exclude a labeler's comparisons from preference exports and training.",
         cmd_exclude,
         render_excluded,
     )
     exclude.add_argument("name", help="the labeler's account name")
     exclude.add_argument("--reason", required=True, help="the reason, recorded in the audit log")
-    include = add("take-in", "include an excluded labeler's comparisons again", cmd_include, render_excluded)
+    include = add("take-in", "Include an excluded labeler's comparisons again.", cmd_include, render_excluded)
     include.add_argument("name", help="the labeler's account name")
     include.add_argument("--reason", default="", help="the reason, recorded in the audit log")
 

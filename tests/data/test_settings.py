@@ -78,6 +78,7 @@ def test_a_field_s_own_name_is_taken_for_its_key():
         ("max_steps=inf", "max_steps='inf' is not a whole number"),
         ("learning_rate=nan", "learning_rate='nan' is not a finite number"),
         ("learning_rate=high", "learning_rate='high' is not a number. Give a number"),
+        ("nosuch=1", "there is no setting 'nosuch'. All: "),
         ("lr=1", "there is no setting 'lr'. Did you mean learning_rate?"),
         ("zzzz=1", "there is no setting 'zzzz'. All: from, max_steps"),
         ("adaptive=maybe", "adaptive='maybe' is not true or false"),

@@ -25,10 +25,17 @@ def test_a_program_asks_answers_undoes_and_skips(client, store, add_pairs):
 
 
 def test_without_a_good_token_nothing_is_said(client, store):
-    for headers in ({"authorization": ""}, {"authorization": "Bearer nonsense"}):
-        assert client.post("/api/v1/next", headers=headers).status_code == 401
+    for headers, error in (
+        ({"authorization": ""}, "sign in first"),
+        ({"authorization": "Bearer "}, "sign in first"),
+        ({"authorization": "Bearer nonsense"}, "the Bearer token is not valid"),
+    ):
+        response = client.post("/api/v1/next", headers=headers)
+        assert (response.status_code, response.json()["error"]) == (401, error)
+    assert response.json()["remedy"] == "Create a new one: preference-loop account token NAME"
+    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     store.accounts.disable("Mina")
-    assert client.post("/api/v1/next").status_code == 401
+    assert client.post("/api/v1/next").json()["error"] == "the Bearer token is not valid"
 
 
 @pytest.mark.parametrize(
