@@ -14,7 +14,6 @@ from sqlite_utils.utils import sqlite3
 import app
 from data import Store
 from data.errors import BadInput, StoreTrouble
-from data.sqlite.connection import TranslatingConnection
 from data.sqlite.damage import find_damage, refuse_damaged_store
 from labeling.session import Answer, Session
 
@@ -240,19 +239,3 @@ def test_model_files_that_rows_name_are_checked(damaged, tmp_path, capsys, spoil
     spoil(damaged / "rewards" / "r1")
     status, out, _ = run(damaged, tmp_path, capsys, ["store", "check"])
     assert (status, out.splitlines()[0]) == (1, f"rewards/r1: {line} (r1)")
-
-
-def test_every_way_to_read_explains_an_error(tmp_path):
-    connection = sqlite3.connect(tmp_path / "some.db", factory=TranslatingConnection, isolation_level=None)
-    connection.path = tmp_path / "some.db"
-    connection.execute("CREATE TABLE t (a)")
-    connection.executemany("INSERT INTO t VALUES (?)", [[str(n) * 3000] for n in range(40)])
-    connection.close()
-    content = (tmp_path / "some.db").read_bytes()
-    (tmp_path / "some.db").write_bytes(content[: 8 * PAGE] + b"\xaa" * (len(content) - 8 * PAGE))
-    for read in (list, lambda rows: rows.fetchall(), lambda rows: [rows.fetchone() for _ in range(40)]):
-        connection = sqlite3.connect(tmp_path / "some.db", factory=TranslatingConnection)
-        connection.path = tmp_path / "some.db"
-        with pytest.raises(StoreTrouble, match="malformed.* Run: preference-loop store check"):
-            read(connection.execute("SELECT a FROM t"))
-        connection.close()

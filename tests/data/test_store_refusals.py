@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from data import Store
-from data.errors import BadInput
-from data.sqlite.connection import require_sqlite
+from data.errors import BadInput, StoreTrouble
+from data.sqlite.connection import TranslatingConnection, require_sqlite
 from tests.support.data.python_process import child
 
 
@@ -47,8 +48,11 @@ def test_a_store_of_a_newer_version_is_refused(home):
 
 READER = """
 import os, sys
+from sqlite_utils.utils import sqlite3
+
 from data import Store
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
+from data.sqlite.connection import TranslatingConnection
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
 try:
@@ -83,3 +87,19 @@ def test_a_full_disk_is_bad_input_and_nothing_is_half_written(store):
     assert store.prompts.count() == 0
     store.prompts.add("short", source="test")
     assert store.prompts.count() == 1
+
+
+def test_every_way_to_read_explains_an_error(tmp_path):
+    connection = sqlite3.connect(tmp_path / "some.db", factory=TranslatingConnection, isolation_level=None)
+    connection.path = tmp_path / "some.db"
+    connection.execute("CREATE TABLE t (a)")
+    connection.executemany("INSERT INTO t VALUES (?)", [[str(n) * 3000] for n in range(40)])
+    connection.close()
+    content = (tmp_path / "some.db").read_bytes()
+    (tmp_path / "some.db").write_bytes(content[: 8 * 4096] + b"\xaa" * (len(content) - 8 * 4096))
+    for read in (list, lambda rows: rows.fetchall(), lambda rows: [rows.fetchone() for _ in range(40)]):
+        connection = sqlite3.connect(tmp_path / "some.db", factory=TranslatingConnection)
+        connection.path = tmp_path / "some.db"
+        with pytest.raises(StoreTrouble, match="malformed.* Run: preference-loop store check"):
+            read(connection.execute("SELECT a FROM t"))
+        connection.close()
