@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""95 % intervals of rates and means: Wilson scores and bootstrap percentiles. Equal seeds give equal intervals."""
+"""95 % intervals of shares: Wilson's score, also over units of several values, and resamples for other statistics.
+
+Equal seeds give equal resamples.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 DRAWS, BLOCK = 2000, 100
+FEWEST = 10
+"""Units below which pages and commands print no share, but "too few to say" with their number."""
+SMALLEST_VARIANCE = 1e-12
 Floats = Sequence[float] | np.ndarray
 Counts = Sequence[int] | np.ndarray
 
@@ -32,15 +38,41 @@ def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
     return Interval(max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
 
 
-def bootstrap_mean(values: Floats, seed: int = 0) -> Interval:
-    """Return the percentile interval of the mean over resamples of `values`, one per prompt; (nan, nan) for none.
+def share_interval(values: Floats) -> Interval:
+    """Return the interval of the mean of `values` between 0 and 1, one per independent unit; (nan, nan) for none.
 
-    The same values and seed give the same interval.
+    See `ratio_interval`.
     """
     numbers = np.asarray(values, dtype=np.float64)
-    if numbers.size == 0:
+    return ratio_interval(numbers, np.ones(numbers.size))
+
+
+def ratio_interval(sums: Floats, sizes: Floats, counts: Counts | None = None) -> Interval:
+    """Return the interval of a mean over values between 0 and 1 that come in units; (nan, nan) for no unit.
+
+    (U,) each: `sums` and `sizes` are the sum and number of a unit's values, such as a prompt's comparisons. `counts` is
+    the number of such units, by default one.
+
+    Wilson's interval at an effective number of units: n over the design effect. The design effect is the variance of
+    the ratio by Taylor linearisation over that of a binary outcome per unit (Kish 1965; Korn and Graubard 1998). One
+    unit with a design effect of 1 is added, so equal outcomes never give an interval of width zero.
+    tests/data/test_coverage.py measures how often it covers the truth.
+    """
+    totals, numbers = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    times = np.ones(len(totals)) if counts is None else np.asarray(counts, dtype=np.float64)
+    n = float(times.sum())
+    if n == 0:
         return Interval(math.nan, math.nan)
-    return percentile_interval([numbers[drawn].mean() for drawn in bootstrap_indices(numbers.size, seed)])
+    size = float(times @ numbers)
+    share = min(1.0, max(0.0, float(times @ totals) / size))
+    binary = share * (1 - share)
+    effect = 1.0
+    if n > 1 and binary > SMALLEST_VARIANCE:
+        deviations = totals - share * numbers
+        variance = float(times @ deviations**2) / size**2 * n / (n - 1)
+        effect = variance * n / binary
+    effect = (effect * (n - 1) + 1) / n
+    return wilson_interval(share * n / effect, n / effect)
 
 
 def bootstrap_indices(size: int, seed: int = 0, draws: int = DRAWS) -> Iterator[np.ndarray]:
@@ -56,36 +88,6 @@ def percentile_interval(values: Floats) -> Interval:
     """Return the interval between the 2.5th and the 97.5th percentile of resampled statistics."""
     low, high = np.percentile(values, [2.5, 97.5])
     return Interval(float(low), float(high))
-
-
-def bootstrap_share(values: Floats, seed: int = 0) -> Interval:
-    """Return `bootstrap_mean` of very many values, most of them equal: wins, ties and losses by prompt."""
-    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    return bootstrap_counts(distinct, counts, seed)
-
-
-def bootstrap_counts(values: Floats, counts: Counts, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """Return `bootstrap_mean` of values that occur `counts` times each, at a cost that does not grow with the counts.
-
-    A resample of n units is one multinomial draw over the distinct values. (nan, nan) for no unit.
-    """
-    return bootstrap_ratio(values, np.ones(len(values)), counts, seed, draws)
-
-
-def bootstrap_ratio(sums: Floats, sizes: Floats, counts: Counts, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """Return the percentile interval of a mean over values that come in units; (nan, nan) for no unit.
-
-    (U,) each: `sums` and `sizes` are the sum and number of a unit's values, `counts` the number of such units.
-    Whole units are resampled, since the values of one are not independent.
-    """
-    totals, numbers = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
-    times = np.asarray(counts, dtype=np.int64)
-    n = int(times.sum())
-    if n == 0:
-        return Interval(math.nan, math.nan)
-    return percentile_interval(
-        np.concatenate([(drawn @ totals) / (drawn @ numbers) for drawn in multinomial_draws(n, times / n, seed, draws)])
-    )
 
 
 def multinomial_draws(n: int, shares: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:

@@ -119,7 +119,8 @@ def _evaluation_line(report: dict) -> str:
     reward = f", reward {report['reward_start']:.2f} -> {report['reward_end']:.2f}" if "reward_end" in report else ""
     partial = f"  (not independent: {report['judge_partial']})" if report.get("judge_partial") else ""
     return (
-        f"  {report['policy']} wins {rate} % ({low} to {high}) against {report['against']} by {report['judge']},"
+        f"  {report['policy']} wins {rate} % ({low} to {high}) of {report['prompts']:,} prompts"
+        f" against {report['against']} by {report['judge']},"
         f" KL {kl}{reward}, {report['length_end']:.0f} tokens, distinct-2 {report['distinct_2_end']:.2f}{partial}"
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from data.intervals import bootstrap_ratio, wilson_interval
+from data.intervals import ratio_interval
 from data.store import Store
 from labeling.quality.krippendorff import DRAWS, Level, alpha, bootstrap_interval
 from labeling.quality.patterns import VotePatterns, count_patterns, count_preferences, load_patterns, pair_scores
@@ -76,18 +76,17 @@ def report_agreement(votes: Votes, seed: int = 0) -> AgreementReport:
     patterns = count_patterns(votes.on_shared_pairs())
     preferences = count_preferences(patterns.counts)
     return AgreementReport(
-        mean_agreement(*patterns.sum_by_unit(pair_scores(preferences)), patterns.units, seed),
+        mean_agreement(*patterns.sum_by_unit(pair_scores(preferences)), patterns.units),
         _alpha(preferences, patterns, "nominal", seed),
         _alpha(patterns.counts, patterns, "ordinal", seed),
     )
 
 
-def mean_agreement(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, seed: int = 0) -> Agreement:
+def mean_agreement(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> Agreement:
     """Return the mean score of pairs with its 95 % interval.
 
     Each of the C kinds of unit has a sum of scores (`sums`), a number of pairs (`sizes`) and a number of occurrences
-    (`weights`), (C,) each. The interval is a bootstrap over units. If all units have the same mean, every resample has
-    it too; then the interval is Wilson's.
+    (`weights`), (C,) each. See `data.intervals.ratio_interval`.
     """
     occurs = weights > 0
     sums, sizes, weights = sums[occurs], sizes[occurs], weights[occurs]
@@ -95,11 +94,7 @@ def mean_agreement(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, see
     if not pairs:
         return Agreement(None, 0.0, 1.0, 0, 0)
     mean = float(weights @ sums / pairs)
-    if np.ptp(sums / sizes) == 0:
-        interval = wilson_interval(mean * count, count)
-    else:
-        interval = bootstrap_ratio(sums, sizes, weights, seed)
-    return Agreement(mean, *interval, pairs, count)
+    return Agreement(mean, *ratio_interval(sums, sizes, weights), pairs, count)
 
 
 def _alpha(counts: np.ndarray, patterns: VotePatterns, level: Level, seed: int) -> Alpha:

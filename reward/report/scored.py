@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.intervals import Counts, Floats, bootstrap_indices, percentile_interval, wilson_interval
+from data.intervals import Counts, Floats, ratio_interval
 
 SAME = 1e-9
 SEED = 0
@@ -93,20 +93,11 @@ def accuracy(
 
 
 def share_by_prompt(outcomes: Floats, prompts: Counts) -> tuple[float, list[float]] | tuple[None, None]:
-    """Return the mean of `outcomes` (0 to 1) and its 95 % interval over resampled prompts; (None, None) for none.
-
-    If all prompts have the same share (there is one prompt, or all are right), resampling shows no spread. The interval
-    is then Wilson's, with prompts as trials.
-    """
+    """Return the mean of `outcomes` (0 to 1) and its 95 % interval over prompts; (None, None) for none."""
     if len(outcomes) == 0:
         return None, None
     sums, counts = totals(outcomes, prompts)
-    share = float(sums.sum() / counts.sum())
-    if np.ptp(sums / counts) < SAME:
-        return share, list(wilson_interval(share * len(sums), len(sums)))
-    return share, list(
-        percentile_interval([sums[drawn].sum() / counts[drawn].sum() for drawn in bootstrap_indices(len(sums), SEED)])
-    )
+    return float(sums.sum() / counts.sum()), list(ratio_interval(sums, counts))
 
 
 def totals(outcomes: Floats, prompts: Counts) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from data.errors import BadInput
+from data.intervals import FEWEST
 from data.records import RewardModel
 from data.store import Store
 from reward.report import plots
@@ -46,16 +47,20 @@ def card_html(model: RewardModel) -> str:
     """Return a reward model's accuracy with its baselines, as a card."""
     report = model.report
     agreement = report.get("agreement") or {}
-    with_ties = percent(report.get("accuracy_ties_half"), report.get("ci_ties_half")) if report.get("ties") else None
+    tested, ties = report.get("test_comparisons"), report.get("ties") or 0
+    decided = None if tested is None else tested - ties
+    with_ties = percent(report.get("accuracy_ties_half"), report.get("ci_ties_half"), tested) if ties else None
     facts = {
-        "Accuracy on test prompts": percent(report.get("accuracy"), report.get("ci")),
+        "Accuracy on test prompts": percent(report.get("accuracy"), report.get("ci"), decided),
         "Accuracy with ties as half": with_ties,
         "Ceiling: rubric score on the same labels": percent(report.get("ceiling")),
         "Baseline: longer answer preferred": percent(report.get("length_baseline")),
-        "Agreement between labelers": percent(agreement.get("rate"), agreement.get("ci")),
+        "Agreement between labelers": percent(agreement.get("rate"), agreement.get("ci"), agreement.get("pairs")),
         "Best possible accuracy": percent_range(report.get("reachable")),
         "Skill": percent(report.get("skill")),
-        "Accuracy on task fit alone": percent(report.get("fit_accuracy"), report.get("fit_ci")),
+        "Accuracy on task fit alone": percent(
+            report.get("fit_accuracy"), report.get("fit_ci"), report.get("fit_pairs")
+        ),
         "Loss (coin flip: 0.693)": number_text(report.get("loss"), 3),
         "Calibration error (ECE)": calibration_text(report),
         "Test comparisons": number_text(report.get("test_comparisons"), 0),
@@ -116,12 +121,18 @@ def download_link(model: RewardModel) -> str:
     return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>Download the report (JSON)</a>"
 
 
-def percent(value: float | None, interval: Sequence[float] | None = None) -> str | None:
-    """Return a share as 71 %, with its interval as 71 % (66-75); None stays None."""
+def percent(value: float | None, interval: Sequence[float] | None = None, n: int | None = None) -> str | None:
+    """Return a share as 71 %, with its interval and number of comparisons as 71 % (66-75) of 300; None stays None.
+
+    With fewer than FEWEST comparisons it says that they are too few.
+    """
     if value is None:
         return None
+    if n is not None and n < FEWEST:
+        return f"too few to say ({n})"
     text = f"{100 * value:.0f} %"
-    return f"{text} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else text
+    text = f"{text} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else text
+    return text if n is None else f"{text} of {n:,}"
 
 
 def percent_range(bounds: list[float] | None) -> str | None:
@@ -193,8 +204,8 @@ def _bias(bias: Report, report: Report) -> list[str]:
     correlation = number_text(report.get(f"{name}_correlation"), 2) or "–"
     return [
         preferred,
-        percent(bias["labelers"], bias["labelers_ci"]) or "–",
-        percent(bias["model"], bias["model_ci"]) or "–",
+        percent(bias["labelers"], bias["labelers_ci"], bias["comparisons"]) or "–",
+        percent(bias["model"], bias["model_ci"], bias["comparisons"]) or "–",
         f"{bias['comparisons']:,}",
         f"{correlation}, within prompts {within}" if within else correlation,
     ]

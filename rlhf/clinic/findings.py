@@ -24,6 +24,7 @@ def score_against_ratings(held_out: np.ndarray, scores: np.ndarray, usable: floa
     return {
         "accuracy": float(right.mean()),
         "ci": list(wilson_interval(right.sum(), len(right))),
+        "rows": len(right),
         "baseline": max(share, 1 - share),
         "spearman": float(correlation),
         "error": float(np.abs(held_out - scores).mean()),

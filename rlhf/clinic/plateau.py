@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from data.intervals import bootstrap_mean
+from data.intervals import share_interval
 
 
-def plateau_start(outcomes: Mapping[int, np.ndarray], seed: int = 0) -> int:
+def plateau_start(outcomes: Mapping[int, np.ndarray]) -> int:
     """Return the smallest number of rows that no larger one beats.
 
     A larger number beats it if the 95 % interval of the paired difference of win rates lies above 0. `outcomes` maps
@@ -18,7 +18,7 @@ def plateau_start(outcomes: Mapping[int, np.ndarray], seed: int = 0) -> int:
     """
     counts = sorted(outcomes)
     for place, count in enumerate(counts):
-        gains = [bootstrap_mean(outcomes[larger] - outcomes[count], seed) for larger in counts[place + 1 :]]
-        if all(gain.low <= 0 for gain in gains):
+        gains = [(outcomes[larger] - outcomes[count] + 1) / 2 for larger in counts[place + 1 :]]  # from -1..1 to 0..1
+        if all(share_interval(gain).low <= 0.5 for gain in gains):
             return count
     raise AssertionError("the largest number has no larger one")

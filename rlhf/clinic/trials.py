@@ -86,7 +86,7 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         {
             "rows": count,
             "policy": policy.public,
-            **{key: report[key] for key in ("win_rate", "win_rate_ci", "kl", "gold_end", "fit_end")},
+            **{key: report[key] for key in ("win_rate", "win_rate_ci", "prompts", "kl", "gold_end", "fit_end")},
         }
         for count, policy, report in zip(counts, policies, reports, strict=True)
     ]
@@ -94,7 +94,7 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         "against": start.public,
         "steps": settings.steps,
         "curve": curve,
-        "flat_from": plateau_start(outcomes, settings.seed),
+        "flat_from": plateau_start(outcomes),
     }
     return RunResult(_trained_here(context, policies), report)
 
@@ -122,6 +122,7 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
     copied = (
         "win_rate",
         "win_rate_ci",
+        "prompts",
         "win_rate_noisy",
         "kl",
         "gold_start",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.intervals import bootstrap_mean
+from data.intervals import share_interval
 
 TIE = 1e-9
 COLLAPSE_KL = 10.0
@@ -24,10 +24,10 @@ def win_outcomes(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return np.where(np.abs(difference) < TIE, 0.5, (difference > 0).astype(float))
 
 
-def rate_with_interval(outcomes: np.ndarray, seed: int = 0) -> tuple[float, list[float]]:
-    """Return the mean of `outcomes` (draws, prompts) and its 95 % interval, by a bootstrap over prompts."""
+def rate_with_interval(outcomes: np.ndarray) -> tuple[float, list[float]]:
+    """Return the mean of `outcomes` (draws, prompts) and its 95 % interval over prompts."""
     by_prompt = np.asarray(outcomes, dtype=float).mean(axis=0)
-    return float(by_prompt.mean()), list(bootstrap_mean(by_prompt, seed))
+    return float(by_prompt.mean()), list(share_interval(by_prompt))
 
 
 def expected_win_rate(mine: np.ndarray, theirs: np.ndarray, beta: float) -> float:

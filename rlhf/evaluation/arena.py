@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from statistics import fmean
 
 from data.ids import RUN, public_id
-from data.intervals import bootstrap_share
+from data.intervals import share_interval
 from data.records import Evaluation, Policy
 from data.store import Store
 from data.views.head_to_head import HeadToHead, mean_outcomes
@@ -105,7 +105,7 @@ def _with_people(row: PolicyRow, outcomes: Mapping[int, float]) -> PolicyRow:
     if not outcomes:
         return row
     shares = list(outcomes.values())
-    low, high = bootstrap_share(shares)
+    low, high = share_interval(shares)
     return replace(row, people=fmean(shares), people_low=low, people_high=high, people_prompts=len(shares))
 
 

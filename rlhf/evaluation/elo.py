@@ -13,8 +13,8 @@ from data.views.head_to_head import HeadToHead
 
 ELO = 400 / math.log(10)
 """Points per unit of log-odds: 400 points are odds of ten to one."""
-DRAWS = 300
-"""Bootstrap samples of the prompts."""
+NORMAL = 1.959964
+"""Standard errors on either side of a 95 % interval."""
 PRIOR = 0.5
 """Wins and losses added against an average opponent, so that an unbeaten policy has a finite strength."""
 STEPS = 200
@@ -31,7 +31,7 @@ class EloRating(NamedTuple):
     comparisons: int
 
 
-def elo_ratings(comparisons: Sequence[HeadToHead], reference: int, seed: int = 0) -> list[EloRating]:
+def elo_ratings(comparisons: Sequence[HeadToHead], reference: int) -> list[EloRating]:
     """Rate the policies that a chain of comparisons links to `reference`, the strongest first.
 
     Policies without such a chain cannot be placed on its scale.
@@ -41,15 +41,12 @@ def elo_ratings(comparisons: Sequence[HeadToHead], reference: int, seed: int = 0
         return []
     place = {policy: number for number, policy in enumerate(linked)}
     wins = _wins([comparison for comparison in comparisons if comparison.first in place], place)
-    weights = np.random.default_rng(seed).multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=DRAWS)
-    points = ELO * bradley_terry_strengths(
-        np.concatenate([wins.sum(axis=0)[None], np.tensordot(weights, wins, axes=1)])
-    )
-    points -= points[:, [place[reference]]]
-    low, high = np.percentile(points[1:], [2.5, 97.5], axis=0)
+    strengths = bradley_terry_strengths(wins.sum(axis=0)[None])[0]
+    points = ELO * (strengths - strengths[place[reference]])
+    reach = ELO * NORMAL * _standard_errors(wins, strengths, place[reference])
     counts = (wins + wins.transpose(0, 2, 1)).sum(axis=(0, 2))
     ratings = [
-        EloRating(policy, float(points[0, n]), float(low[n]), float(high[n]), int(counts[n]))
+        EloRating(policy, float(points[n]), float(points[n] - reach[n]), float(points[n] + reach[n]), int(counts[n]))
         for policy, n in place.items()
     ]
     return sorted(ratings, key=lambda rating: rating.points, reverse=True)
@@ -80,6 +77,25 @@ def bradley_terry_strengths(wins: np.ndarray) -> np.ndarray:
         strength = (wins.sum(axis=2) + PRIOR) / weight
     logs = np.log(strength)
     return logs - logs.mean(axis=1, keepdims=True)
+
+
+def _standard_errors(wins: np.ndarray, strengths: np.ndarray, reference: int) -> np.ndarray:
+    """Return the standard error of each log-strength above the reference, (n,), from wins (prompts, n, n).
+
+    The larger one of two: the curvature of the log-posterior, which assumes independent comparisons, and its sandwich
+    over prompts (White 1982), which does not. With few comparisons PRIOR keeps the first from being zero.
+    """
+    games = wins + wins.transpose(0, 2, 1)
+    chance = 1 / (1 + np.exp(strengths[None, :] - strengths[:, None]))  # of the row against the column
+    information = games.sum(axis=0) * chance * (1 - chance)
+    average = 1 / (1 + np.exp(-strengths))
+    curvature = np.diag(information.sum(axis=1) + 2 * PRIOR * average * (1 - average)) - information
+    model = np.linalg.inv(curvature)
+    scores = (wins - games * chance).sum(axis=2)  # (prompts, n): each prompt's part of the gradient
+    sandwich = model @ (scores.T @ scores) @ model
+    contrasts = np.eye(len(strengths)) - np.eye(len(strengths))[reference]
+    variances = [np.einsum("ij,jk,ik->i", contrasts, matrix, contrasts) for matrix in (model, sandwich)]
+    return np.sqrt(np.maximum(*variances))
 
 
 def _linked(comparisons: Sequence[HeadToHead], start: int) -> set[int]:

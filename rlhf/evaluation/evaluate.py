@@ -117,14 +117,12 @@ def mean_kl(
     return float(differences.mean())
 
 
-def comparison_report(
-    mine: JudgedAnswers, start: JudgedAnswers, kl: float | None, beta: float | None, seed: int
-) -> dict:
+def comparison_report(mine: JudgedAnswers, start: JudgedAnswers, kl: float | None, beta: float | None) -> dict:
     """Return the report of one policy against its start; keys end in _start or _end.
 
     `beta` is the sharpness of simulated labelers; None leaves their win rate out.
     """
-    rate, interval = rate_with_interval(win_outcomes(mine.gold, start.gold), seed)
+    rate, interval = rate_with_interval(win_outcomes(mine.gold, start.gold))
     before, after = start.means("_start"), mine.means("_end")
     spread = within_prompt_std(start.gold) if len(start.gold) > 1 else 0.0
     return {
@@ -145,12 +143,12 @@ def comparison_report(
     }
 
 
-def best_of_report(pool: JudgedAnswers, scores: np.ndarray, start: JudgedAnswers, seed: int) -> dict:
+def best_of_report(pool: JudgedAnswers, scores: np.ndarray, start: JudgedAnswers) -> dict:
     """Return the win rate of each prompt's answer with the highest score (n, prompts); `kl_bound` in nats."""
     places = scores.argmax(axis=0)
     columns = np.arange(places.size)
     gold = pool.gold[places, columns]
-    rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(gold, start.gold.shape), start.gold), seed)
+    rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(gold, start.gold.shape), start.gold))
     fit = None if pool.fit is None else float(pool.fit[places, columns].mean())
     return {
         "win_rate": rate,
@@ -161,10 +159,10 @@ def best_of_report(pool: JudgedAnswers, scores: np.ndarray, start: JudgedAnswers
     }
 
 
-def constant_answer_report(prompts: Sequence[Prompt], judge: Judge, start: JudgedAnswers, seed: int) -> dict:
+def constant_answer_report(prompts: Sequence[Prompt], judge: Judge, start: JudgedAnswers) -> dict:
     """Return the win rate of one polite text, given to every prompt, against the start's draws."""
     drawn = judge_answers([[SampledAnswer(POLITE, [], True)] * len(prompts)], prompts, judge)
-    rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(drawn.gold, start.gold.shape), start.gold), seed)
+    rate, interval = rate_with_interval(win_outcomes(np.broadcast_to(drawn.gold, start.gold.shape), start.gold))
     fit = None if drawn.fit is None else float(drawn.fit.mean())
     return {"text": POLITE, "win_rate": rate, "win_rate_ci": interval, "gold": float(drawn.gold.mean()), "fit": fit}
 

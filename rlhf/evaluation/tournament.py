@@ -98,8 +98,8 @@ class Tournament:
             "draws": settings.draws,
             "seed": settings.seed,
             "rubric": {"version": rubric.VERSION, "hash": source_hash()} if self.judge_name == "rubric" else None,
-            **comparison_report(ours, theirs, kl, self._beta(theirs), settings.seed),
-            "constant_answer": constant_answer_report(self.prompts, self.judge, theirs, settings.seed),
+            **comparison_report(ours, theirs, kl, self._beta(theirs)),
+            "constant_answer": constant_answer_report(self.prompts, self.judge, theirs),
             "kl_bound": isinstance(mine, BestOfN) and kl is not None,
             "judge_partial": self._dependence(policy),
             **(self._reward_means(self.reward, ours, theirs) if self.reward else {}),
@@ -164,11 +164,11 @@ class Tournament:
 
     def _best_of(self, start: AnswerSampler, theirs: JudgedAnswers) -> dict[str, dict]:
         """Return best-of-n of the start by the reward model and by gold, from answers outside its draws."""
-        count, seed = self.settings.best_of, self.settings.seed
+        count = self.settings.best_of
         pool = self._draw(start, range(self.settings.draws, self.settings.draws + count))
-        reports = {f"best_of_{count}_gold": best_of_report(pool, pool.gold, theirs, seed)}
+        reports = {f"best_of_{count}_gold": best_of_report(pool, pool.gold, theirs)}
         if self.reward:
-            reports[f"best_of_{count}"] = best_of_report(pool, self._scores(self.reward, pool), theirs, seed)
+            reports[f"best_of_{count}"] = best_of_report(pool, self._scores(self.reward, pool), theirs)
         return reports
 
 

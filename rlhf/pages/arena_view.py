@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.ids import POLICY, public_id
+from data.intervals import FEWEST
 from data.records import Policy
 from data.store import Store
 from data.views.head_to_head import HeadToHead, head_to_head
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
 from rlhf.evaluation.arena import PolicyRow, as_csv, policy_rows
-from rlhf.evaluation.elo import elo_ratings
+from rlhf.evaluation.elo import EloRating, elo_ratings
 from rlhf.pages.markup import empty, esc, percent, with_interval
 from rlhf.pages.next_step import LABEL_PAGE
 from rlhf.pages.texts import text
@@ -65,11 +66,14 @@ def view_arena(store: Store, against: str, judge: str) -> ArenaView:
 
 
 def rank_rows(met: Sequence[HeadToHead], opponent: Policy) -> list[list[str | int]]:
-    """Return rows under RANKING_COLUMNS: Elo points above the opponent with their interval."""
-    return [
-        [public_id(POLICY, rank.policy_id), *(round(points) for points in rank[1:4]), rank.comparisons]
-        for rank in elo_ratings(met, opponent.id)
-    ]
+    """Return rows under RANKING_COLUMNS: Elo points above the opponent with their interval, if there are enough."""
+    return [_rank_row(rank, opponent) for rank in elo_ratings(met, opponent.id)]
+
+
+def _rank_row(rank: EloRating, opponent: Policy) -> list[str | int]:
+    few = rank.comparisons < FEWEST and rank.policy_id != opponent.id
+    points = (text("few_to_say", n=rank.comparisons), "–", "–") if few else tuple(round(number) for number in rank[1:4])
+    return [public_id(POLICY, rank.policy_id), *points, rank.comparisons]
 
 
 def row(line: PolicyRow) -> list[str]:
@@ -78,9 +82,9 @@ def row(line: PolicyRow) -> list[str]:
         line.policy,
         line.name,
         line.kind,
-        with_interval(line.win_rate, (line.win_low, line.win_high)),
+        with_interval(line.win_rate, (line.win_low, line.win_high), line.prompts),
         percent(line.simulated),
-        with_interval(line.people, (line.people_low, line.people_high)),
+        with_interval(line.people, (line.people_low, line.people_high), line.people_prompts),
         str(line.people_prompts or "–"),
         "–" if line.kl is None else f"{'≤ ' if line.kl_bound else ''}{line.kl:.2f}",
         _decimal(line.reward),

@@ -85,7 +85,7 @@ def draw_quality(run: Run | None) -> str:
     learned = {"ratings": quality["ratings"], "rows": quality["rated_rows"], "whose": quality["whose"]}
     shown = {
         text("clinic.learned_from"): text("clinic.ratings_of_rows", **learned),
-        text("clinic.held_out_accuracy"): with_interval(held["accuracy"], held["ci"]),
+        text("clinic.held_out_accuracy"): with_interval(held["accuracy"], held["ci"], held.get("rows")),
         text("clinic.baseline"): percent(held["baseline"]),
         **rater_agreement(quality),
         text("clinic.rank_correlation"): f"{held['spearman']:.2f}",
@@ -103,7 +103,7 @@ def rater_agreement(quality: Report) -> dict[str, str]:
     if "rows" in by_source:  # reports of earlier versions hold one figure for all sources
         by_source = {} if quality["whose"] == "all" else {quality["whose"]: by_source}
     return {
-        text(f"clinic.agree_{source}"): with_interval(agreement["rate"], agreement["ci"])
+        text(f"clinic.agree_{source}"): with_interval(agreement["rate"], agreement["ci"], agreement["rows"])
         for source, agreement in by_source.items()
         if agreement["rows"]
     }
@@ -153,7 +153,7 @@ def draw_curve(run: Run | None) -> str:
     chart.line([(point["rows"], point["win_rate"]) for point in curve], "main")
     for point in curve:
         rate, interval = point["win_rate"], point["win_rate_ci"]
-        chart.dot(point["rows"], rate, interval, "main", with_interval(rate, interval))
+        chart.dot(point["rows"], rate, interval, "main", with_interval(rate, interval, point.get("prompts")))
     note = text("clinic.curve_note", rows=flat, steps=run.report["steps"], run=run.public)
     spoken = "; ".join(
         text("clinic.curve_point", rows=point["rows"], rate=percent(point["win_rate"])) for point in curve
@@ -168,7 +168,7 @@ def _results(store: Store) -> dict[str, str]:
     report = examined.report if examined else {"rows": store.instructions.count(), "near_duplicates": 0}
     rows = {"rows": report["rows"], "duplicates": report["near_duplicates"]}
     chosen = curated and {"rows": curated.report["chosen"], "snapshot": curated.report["snapshot"]}
-    wins = trial and with_interval(trial.report["win_rate"], trial.report["win_rate_ci"])
+    wins = trial and with_interval(trial.report["win_rate"], trial.report["win_rate_ci"], trial.report.get("prompts"))
     return {
         "examine": text("clinic.examined" if examined else "clinic.rows_wait", **rows),
         "rate": text("clinic.rated", people=counts["person"], simulated=counts["simulated"]),
@@ -226,7 +226,7 @@ def _trial(run: Run) -> str:
     scores = f"{report['gold_start']:.2f}, {report['gold_end']:.2f}"
     shown = {
         **sides,
-        text("clinic.a_wins"): with_interval(report["win_rate"], report["win_rate_ci"]),
+        text("clinic.a_wins"): with_interval(report["win_rate"], report["win_rate_ci"], report.get("prompts")),
         text("clinic.steps_each"): report["steps"],
         text("clinic.rubric_scores"): scores,
     }

@@ -30,7 +30,7 @@ def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
     if report.raw.rate is None:
         return empty(no_shared(overview), LABEL_PAGE, text("link.label"))
     shown = {
-        text("labels.agreement"): with_interval(report.raw.rate, (report.raw.low, report.raw.high)),
+        text("labels.agreement"): with_interval(report.raw.rate, (report.raw.low, report.raw.high), report.raw.units),
         text("labels.shared_pairs"): f"{report.raw.pairs:,}",
         text("labels.alpha_nominal"): _alpha(report.nominal),
         text("labels.alpha_ordinal"): _alpha(report.ordinal),
@@ -119,7 +119,7 @@ def _cell(share: Share | None, own: bool) -> str:
 
 
 def _share(share: Share) -> str:
-    return with_interval(share.value, (share.low, share.high))
+    return with_interval(share.value, (share.low, share.high), share.n)
 
 
 def _alpha(alpha: Alpha) -> str:

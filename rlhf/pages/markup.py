@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from data.intervals import FEWEST
 from rlhf.pages.texts import text
 
 
@@ -42,12 +43,18 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
-def with_interval(share: float | None, interval: Sequence[float | None] | None) -> str:
-    """Return a share with its interval as `61 % (55–67)`, or a dash for None."""
+def with_interval(share: float | None, interval: Sequence[float | None] | None, n: int | None = None) -> str:
+    """Return a share with its interval and its number of units as `61 % (55–67) of 300`, or a dash for None.
+
+    With fewer than FEWEST units it says that they are too few. `n` is None if the number is not known.
+    """
     if share is None:
         return "–"
+    if n is not None and n < FEWEST:
+        return text("few_to_say", n=n)
     low, high = interval or (None, None)
-    return percent(share) if low is None or high is None else f"{percent(share)} ({100 * low:.0f}–{100 * high:.0f})"
+    shown = percent(share) if low is None or high is None else f"{percent(share)} ({100 * low:.0f}–{100 * high:.0f})"
+    return shown if n is None else text("of_units", share=shown, n=n)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], style: str = "plain-table") -> str:

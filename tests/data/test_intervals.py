@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data import intervals
-from data.intervals import bootstrap_counts, bootstrap_mean, bootstrap_share, wilson_interval
+from data.intervals import ratio_interval, share_interval, wilson_interval
 
 
 def test_wilson_agrees_with_the_worked_example():
@@ -25,28 +25,38 @@ def test_wilson_stays_between_0_and_1_and_holds_the_rate(k, n):
 
 def test_no_trial_says_nothing():
     assert wilson_interval(0, 0) == (0.0, 1.0)
-    assert all(math.isnan(end) for end in bootstrap_mean([]))
+    assert all(math.isnan(end) for end in share_interval([]))
 
 
-def test_bootstrap_is_close_to_the_normal_interval_for_many_values():
-    values = np.random.default_rng(1).normal(size=400)
-    reach = 1.96 * values.std() / 20  # sqrt(400)
-    low, high = bootstrap_mean(values, seed=2)
-    assert low == pytest.approx(values.mean() - reach, abs=0.015)
-    assert high == pytest.approx(values.mean() + reach, abs=0.015)
+def test_many_shares_have_the_normal_interval_of_their_mean():
+    values = np.random.default_rng(1).random(4000)
+    reach = 1.96 * values.std() / math.sqrt(4000)
+    assert share_interval(values) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=3e-4)
 
 
-def test_bootstrap_is_the_same_for_the_same_seed():
-    values = [1.0, 0.5, 0.0, 1.0]
-    assert bootstrap_mean(values, seed=3) == bootstrap_mean(values, seed=3)
-    assert bootstrap_mean([0.5, 0.5]) == (0.5, 0.5)
+def test_wins_and_losses_have_nearly_wilsons_interval():
+    """The design effect of 30 binary outcomes is 30/29, and one unit of effect 1 is added: (30/29 * 29 + 1) / 30 = 31/30."""
+    expected = wilson_interval(24 * 30 / 31, 30 * 30 / 31)
+    assert share_interval([1.0] * 24 + [0.0] * 6) == pytest.approx(expected)
 
 
-def test_values_that_repeat_have_the_interval_of_the_values_written_out():
-    values, counts = [0.0, 0.5, 1.0], [300, 100, 600]
-    written_out = bootstrap_mean(np.repeat(values, counts), seed=1)
-    assert bootstrap_counts(values, counts, seed=2) == pytest.approx(written_out, abs=0.003)
-    assert all(map(math.isnan, bootstrap_counts([], [])))
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("n", [1, 2, 5, 100])
+def test_equal_outcomes_have_an_interval_that_holds_their_share(value, n):
+    low, high = share_interval([value] * n)
+    assert low <= value <= high
+    assert high - low > 0.4 / n
+
+
+def test_units_that_repeat_have_the_interval_of_the_units_written_out():
+    sums, sizes, counts = np.array([0.0, 1.0, 2.5]), np.array([1, 2, 4]), np.array([30, 10, 60])
+    written_out = ratio_interval(np.repeat(sums, counts), np.repeat(sizes, counts))
+    assert ratio_interval(sums, sizes, counts) == pytest.approx(written_out)
+
+
+def test_comparisons_that_agree_within_their_prompt_count_as_one():
+    ten = ratio_interval([4.0] * 5 + [0.0] * 5, [4] * 10)
+    assert ten == pytest.approx(share_interval([1.0] * 5 + [0.0] * 5))
 
 
 def test_resamples_come_in_blocks_and_are_those_of_one_call():
@@ -54,11 +64,3 @@ def test_resamples_come_in_blocks_and_are_those_of_one_call():
     blocks = list(intervals.multinomial_draws(50, shares, 7, 250))
     assert [len(block) for block in blocks] == [100, 100, 50]
     assert (np.concatenate(blocks) == np.random.default_rng(7).multinomial(50, shares, size=250)).all()
-
-
-def test_shares_are_weighted_by_how_often_each_outcome_occurs():
-    low, high = bootstrap_share([1.0] * 300 + [0.0] * 100)
-    reach = 1.96 * math.sqrt(0.75 * 0.25 / 400)  # normal interval of a share of 0.75 in 400 prompts
-    assert (low, high) == pytest.approx((0.75 - reach, 0.75 + reach), abs=0.01)
-    assert bootstrap_share([0.5, 1.0, 0.5, 0.0, 0.5]) == bootstrap_counts([0.0, 0.5, 1.0], [1, 3, 1])
-    assert all(math.isnan(end) for end in bootstrap_share([]))

@@ -50,3 +50,35 @@ def test_an_unbeaten_policy_has_a_rating_and_an_unlinked_one_has_none():
     assert [rating.policy_id for rating in strengths] == [2, 1]
     assert 0 < strengths[0].points < 2000
     assert elo_ratings(wins(8, 9, 3, 3), reference=1) == []
+
+
+def test_two_equal_outcomes_do_not_give_an_interval_of_width_zero():
+    best = elo_ratings(wins(2, 1, 2, 0), reference=1)[0]
+    assert best.low < 0 < best.points < best.high
+
+
+def test_comparisons_of_one_prompt_count_less_than_those_of_many():
+    many = elo_ratings([HeadToHead(n, 2, 1, float(n % 4 > 0), 1) for n in range(40)], reference=1)[0]
+    few = elo_ratings([HeadToHead(n, 2, 1, 10.0 * (n > 0), 10) for n in range(4)], reference=1)[0]
+    assert few.points == pytest.approx(many.points)  # 30 of 40 won by both
+    assert few.high - few.low > 1.5 * (many.high - many.low)
+
+
+@pytest.mark.parametrize("prompts", [20, 100])
+@pytest.mark.parametrize("policies", [2, 4])
+def test_the_interval_of_a_rating_covers_the_truth(policies, prompts):
+    """600 simulated tournaments, log-odds of a standard normal: with 20 prompts the intervals are a little wide."""
+    generator = np.random.default_rng(prompts)
+    covered, total = 0, 0
+    for _ in range(600):
+        strengths = generator.normal(size=policies)
+        contests = []
+        for prompt in range(prompts):
+            first, second = generator.choice(policies, 2, replace=False)
+            chance = 1 / (1 + math.exp(strengths[second] - strengths[first]))
+            contests.append(HeadToHead(prompt, int(first), int(second), float(generator.random() < chance), 1))
+        for rating in elo_ratings(contests, reference=0):
+            truth = 400 / math.log(10) * (strengths[rating.policy_id] - strengths[0])
+            covered += rating.policy_id != 0 and rating.low <= truth <= rating.high
+            total += rating.policy_id != 0
+    assert 0.93 <= covered / total <= 0.985

@@ -30,7 +30,7 @@ def test_the_table_the_notes_and_the_plot_mark_unknown_figures(arena):
     start = arena.policies.get(1)
     policies = policy_rows(arena, start, "r1", [])
     shown = {line.policy: row(line) for line in policies}
-    assert shown["p2"][2:4] == ["PPO", "70 % (60–80)"]
+    assert shown["p2"][2:4] == ["PPO", "70 % (60–80) of 300"]
     assert [shown[policy][-1] for policy in ("p2", "p4")] == ["judge not independent", ""]
     assert shown["p4"][7] == "≤ 1.20"
     assert shown["p3"][3:] == ["–"] * 11 + [""]

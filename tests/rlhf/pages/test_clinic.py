@@ -81,11 +81,11 @@ def test_quality_stands_beside_what_it_is_read_against(store):
 def test_people_and_simulated_raters_each_have_their_agreement():
     one, other = {"rows": 9, "rate": 0.8, "ci": [0.5, 0.95]}, {"rows": 40, "rate": 0.6, "ci": [0.4, 0.75]}
     assert clinic_view.rater_agreement({"whose": "all", "agreement": {"person": one, "simulated": other}}) == {
-        "Two people agree": "80 % (50–95)",
-        "Two simulated raters agree": "60 % (40–75)",
+        "Two people agree": "too few to say (9)",
+        "Two simulated raters agree": "60 % (40–75) of 40",
     }
     assert clinic_view.rater_agreement({"whose": "simulated", "agreement": other}) == {
-        "Two simulated raters agree": "60 % (40–75)"
+        "Two simulated raters agree": "60 % (40–75) of 40"
     }
     assert clinic_view.rater_agreement({"whose": "all", "agreement": other}) == {}
 

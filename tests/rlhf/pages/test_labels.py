@@ -54,7 +54,7 @@ def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(jud
     page = page_of(judged)
     updates = page.refresh("#labels", "", "people")
     groups, matrix, labelers = updates[page.groups], updates[page.matrix], updates[page.labelers]
-    assert "67 %" in updates[page.summary]
+    assert "too few to say (3)" in updates[page.summary]
     assert groups.value["data"][0][:4] == ["project", "Standard", 3, 66.7]
     assert "<b>67</b><small>3</small>" in matrix
     assert {row[0] for row in labelers.value["data"]} == {"mina", "jun"}
