@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from data.errors import BadInput
+from data.errors import BadInput, show_controls
 from data.version import __version__
 
 HOME = Path(os.environ.get("PREFERENCE_LOOP_HOME") or "~/.local/share/preference-loop").expanduser()
@@ -127,7 +127,7 @@ def complain(problem: Exception, as_json: bool) -> int:
     if as_json:
         print(json.dumps(problem.as_json()))
     else:
-        print(" ".join(str(problem).split()), file=sys.stderr)
+        print(show_controls(" ".join(str(problem).split())), file=sys.stderr)
     return 2
 
 

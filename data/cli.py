@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 
+from data.errors import show_controls
 from data.store import Store
 
 
@@ -16,8 +17,11 @@ def open_store(args: argparse.Namespace) -> Store:
 
 
 def print_text(text: str) -> None:
-    """Print to stdout. A reader that closes the pipe early, such as `| head -1`, is no error."""
+    """Print to stdout, control characters as escapes.
+
+    A reader that closes the pipe early, such as `| head -1`, is no error.
+    """
     try:
-        print(text, flush=True)
+        print(show_controls(text), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at exit

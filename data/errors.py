@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters, which a terminal would obey; tab and line feed are left out."""
+
+
+def show_controls(text: str) -> str:
+    """Return text for a terminal, with control characters as numbers, such as escape codes in a file's name."""
+    return CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @dataclass

@@ -44,6 +44,8 @@ KNOWN = frozenset(
 )
 """Column names that mark a table's head line."""
 HEAD = 1 << 16  # bytes that detection reads
+BLANK, BLANK_PER_ROW = 100_000, 10
+"""Blank lines that a file may hold, and more for each line that is not blank. Skipping them takes time as well."""
 BOM = b"\xef\xbb\xbf"
 OTHER_KINDS = {
     b"PK\x03\x04": "a ZIP archive",
@@ -168,7 +170,11 @@ def _values(path: Path, meter: Meter | None) -> Iterator[Row]:
 def _table(path: Path, meter: Meter | None) -> Iterator[Row]:
     head = _head(path).removeprefix(BOM).decode("utf-8", errors="replace").lstrip()
     lines = (raw.decode("utf-8", errors="surrogateescape") for _, raw in _physical_lines(path, meter))
-    yield from (Row(*record) for record in sheets.read_records(lines, _delimiter(path, head) or ","))
+    try:
+        yield from (Row(*record) for record in sheets.read_records(lines, _delimiter(path, head) or ","))
+    except BadInput as problem:
+        problem.file = str(path)
+        raise
 
 
 def _parquet(path: Path, meter: Meter | None) -> Iterator[Row]:
@@ -193,7 +199,7 @@ def _raw_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
 def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, bytes]]:
     """Yield numbered lines with their ends, without the byte order mark."""
     with open_bytes(path, meter) as stream:
-        number = 0
+        number = blank = 0
         while True:
             try:
                 raw = stream.readline(LONGEST + 1)
@@ -205,6 +211,11 @@ def _physical_lines(path: Path, meter: Meter | None) -> Iterator[tuple[int, byte
             if len(raw) > LONGEST:
                 raise BadInput(
                     f"the line is longer than {LONGEST >> 20} MiB", "Split it into rows.", file=str(path), line=number
+                )
+            blank += not raw.strip()
+            if blank > BLANK + BLANK_PER_ROW * (number - blank):
+                raise BadInput(
+                    f"{blank:,} of {number:,} lines are blank", "Remove the blank lines.", file=str(path), line=number
                 )
             yield number, raw.removeprefix(BOM) if number == 1 else raw
 

@@ -11,7 +11,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from data.formats.values import LONGEST
+from data.errors import BadInput
+from data.formats.values import LONGEST, TOO_LONG
 
 DELIMITERS = ",\t;"
 NAME = re.compile(r"\w[\w .:/()-]{0,59}")
@@ -41,13 +42,16 @@ def detect_delimiter(head: str, known: frozenset[str]) -> str | None:
 def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
     """Yield every record below the head.
 
-    `lines` keep their ends and hold bytes that are not UTF-8 as lone surrogates.
+    `lines` keep their ends and hold bytes that are not UTF-8 as lone surrogates. Raises BadInput with the line of a
+    record that is longer than `LONGEST`, line breaks in its cells included.
     """
     csv.field_size_limit(LONGEST)  # of the whole process; the default would refuse a cell above 128 KiB
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    record = _RecordLines(lines)
+    reader = csv.reader(record, delimiter=delimiter, strict=True)
     names: list[str] | None = None
     while True:
         line = reader.line_num + 1
+        record.begin(line)
         try:
             cells = next(reader)
         except StopIteration:
@@ -59,6 +63,28 @@ def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
             names = [name.strip() for name in cells]
         elif cells and any(cells):
             yield line, *_record(names, cells)
+
+
+class _RecordLines:
+    """The lines of a table; it counts the characters since the last record began."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._first, self._size = 1, 0
+
+    def begin(self, line: int) -> None:
+        """Begin a record on a line."""
+        self._first, self._size = line, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._size += len(line)
+        if self._size > LONGEST:
+            raise BadInput(TOO_LONG, "Close its quotes, or split it into rows.", line=self._first)
+        return line
 
 
 def _record(names: list[str], cells: list[str]) -> tuple[dict, str]:

@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.formats.opening import BROKEN, make_read_error
 
 LONGEST = 16 << 20  # characters or bytes of one row; a longer one is a broken file
+TOO_LONG = f"the row is longer than {LONGEST >> 20} MiB"
 CHUNK = 1 << 16
 SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -60,9 +61,13 @@ class _Window:
 
     def next_character(self) -> str:
         """Return the next character that is not white space; empty at the end of the file."""
+        skipped = 0
         while True:
             if space := SPACE.match(self.text, self.position):
+                skipped += space.end() - self.position
                 self.position = space.end()
+            if skipped > LONGEST:
+                raise self.wrong(f"more than {LONGEST >> 20} MiB of white space")
             if self.position < len(self.text) or self.ended:
                 return self.text[self.position : self.position + 1]
             self._more(CHUNK)

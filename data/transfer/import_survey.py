@@ -93,13 +93,22 @@ def check_rows(file: ImportFile, what: str, form: str, meter: Meter | None = Non
             yield CheckedRow(file, line, row, reason=problem)
             continue
         try:
-            yield CheckedRow(
-                file, line, row, ImportRow(read_row(row, what, form), content_hash(_kind(what), row), _comparison(row))
-            )
+            shape = read_row(row, what, form)
+            good = ImportRow(shape, content_hash(_kind(what), row), _comparison(row), count_characters(row))
+            yield CheckedRow(file, line, row, good)
         except BadRow as bad:
             yield CheckedRow(file, line, row, reason=bad.reason, field=bad.field)
         except RecursionError:
             yield CheckedRow(file, line, {}, reason="nested too deeply")
+
+
+def count_characters(value: object) -> int:
+    """Return the number of characters in the texts of a JSON value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(count_characters, value.values()))
+    return sum(map(count_characters, value)) if isinstance(value, list) else 1
 
 
 def _kind(what: str) -> str:

@@ -24,11 +24,12 @@ Result = TypeVar("Result")
 
 
 class ImportRow(NamedTuple):
-    """A shape, the hash of its row, and the event that the row names as its origin."""
+    """A shape, the hash of its row, the event that the row names as its origin, and the characters of its texts."""
 
     shape: Any
     hash: str
     comparison: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from os import W_OK, access
 from pathlib import Path
 
 from data.errors import BadInput
 from data.formats import AUTO
 from data.formats.opening import Meter
+from data.formats.values import LONGEST
 from data.formats.writing import write_rows
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
@@ -151,7 +152,12 @@ def _good(file: ImportFile, plan: Plan, survey: Survey, meter: Meter | None = No
 
 
 def _chunks(goods: Iterator[ImportRow], pace: Pace) -> Iterator[list[ImportRow]]:
-    while chunk := list(islice(goods, pace.size)):
+    """Yield the rows in chunks of at most `pace.size` rows and, but for the last row, `LONGEST` characters."""
+    while first := next(goods, None):
+        chunk, size = [first], first.size
+        while size < LONGEST and len(chunk) < pace.size and (good := next(goods, None)):
+            chunk.append(good)
+            size += good.size
         yield chunk
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from data.formats import AUTO, Shape, detect_format, guess_content
 from data.formats.opening import Meter
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
+from data.formats.values import LONGEST
 from data.ids import canonical_json, content_hash
 from data.selection.near_duplicates import find_near_duplicates
 from data.store import Store
@@ -98,6 +99,7 @@ class _Twice:
         self._seen, self._duplicate = Occurrences(), 0
         self._waiting: list[str] = []
         self._texts: list[str] = []
+        self._size = 0
 
     def add(self, good: ImportRow) -> None:
         """Check one row."""
@@ -108,8 +110,9 @@ class _Twice:
         self._waiting.append(identity)
         if len(self._waiting) == AT_ONCE:
             self._ask()
-        if len(self._texts) < COMPARED:
+        if len(self._texts) < COMPARED and self._size < LONGEST:
             self._texts.append(_text(good.shape))
+            self._size += good.size
 
     def count(self) -> int:
         """Return the number of duplicates."""

@@ -176,3 +176,16 @@ def test_every_command_and_option_has_a_help_text(command):
         parser = names.choices[name]
     assert parser.description
     assert [action.dest for action in parser._actions if not action.help] == []
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_escape_codes_in_a_file_name_are_printed_visibly(home, tmp_path, capsys, as_json):
+    bad, good = tmp_path / "bad\x1b[31m.jsonl", tmp_path / "good\x9b31m.jsonl"
+    bad.write_text('{"promt": 1}\n')
+    good.write_text('{"prompt": "a"}\n{"promt": "b"}\n')
+    assert app.main(["import", str(bad), "--as", "prompts", "--home", str(home), *as_json]) == 2
+    assert app.main(["import", str(good), "--as", "prompts", "--skip-bad", "--home", str(home), *as_json]) == 0
+    shown = "".join(capsys.readouterr())
+    assert "bad\\u001b[31m.jsonl" in shown
+    assert "good\\u009b31m.jsonl" in shown
+    assert not {"\x1b", "\x9b"} & set(shown)
