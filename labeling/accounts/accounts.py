@@ -68,7 +68,7 @@ def password_hash(store: Store, name: str, password: str | None) -> str | None:
 def check_new_name(store: Store, name: str) -> None:
     """Accept a valid name that no account has. Raises Refused."""
     check_name(name)
-    if store.accounts.by_name(normalize("NFC", name)):
+    if store.accounts.by_name(name_to_look_up(name)):
         raise Refusal("name_taken", name=name)
 
 
@@ -86,9 +86,14 @@ def check_password(password: str, name: str) -> None:
         raise Refusal("password_name")
 
 
+def name_to_look_up(name: str) -> str:
+    """Return the form in which a typed name is looked up: NFC, without spaces of any kind at the ends."""
+    return normalize("NFC", name).strip()
+
+
 def sign_in(store: Store, name: str, password: str) -> str | None:
     """Return a session token, or None for a wrong name or password. Slow: see `hash_password`."""
-    account = store.accounts.by_name(normalize("NFC", name))
+    account = store.accounts.by_name(name_to_look_up(name))
     is_right = verify_password(password, account.password_hash if account else None)
     if account is None or not is_right or account.disabled:
         return None

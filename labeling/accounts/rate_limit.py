@@ -3,12 +3,32 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import time
 from collections import deque
 from collections.abc import Callable
 
 WINDOW = 60.0
 KEYS = 10_000
+NETWORK_BITS = 64
+"""Bits of an IPv6 address that count: a provider gives one customer at least the rest."""
+WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):[0-9]+|\[(?P<v6>[0-9A-Fa-f:.]+)\](?::[0-9]+)?")
+
+
+def address_key(address: str) -> str:
+    """Return the form in which an address is counted: IPv4 whole, IPv6 by its /64, without a port."""
+    if match := WITH_PORT.fullmatch(address):
+        address = match["v4"] or match["v6"]
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((int(parsed), NETWORK_BITS), strict=False))
 
 
 class RateLimit:

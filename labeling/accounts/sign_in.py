@@ -16,7 +16,7 @@ from data.store import Store
 from data.tables.invitations import Invitation
 from labeling.accounts import accounts, management, sign_in_pages
 from labeling.accounts.oidc import PENDING_SECONDS, OidcClient, sign_in_identity
-from labeling.accounts.rate_limit import RateLimit
+from labeling.accounts.rate_limit import RateLimit, address_key
 from labeling.accounts.sign_in_pages import first_page, invite_page, sign_in_page
 from labeling.http.requests import client_address, detect_language, is_own_path, read_form, root_path
 from labeling.http.responses import notice_response
@@ -26,6 +26,8 @@ COOKIE, STATE = "preference_loop", "preference_loop_oidc"
 HOME = {"labeler": "/label/", "researcher": "/train/"}
 NAME_ATTEMPTS, ADDRESS_ATTEMPTS = 5, 20
 """Failures within the window of the rate limit. Many people may share one address."""
+LONGEST_KEY = 200
+"""Characters of a name that count; no account's name has as many, even casefolded."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -80,7 +82,7 @@ class SignInRoutes:
         """Check name and password off the loop. After too many failures a name or an address has to wait."""
         form = await read_form(request)
         name, after = form.get("name", ""), form.get("next", "")
-        by_name, by_address = f"name {name.casefold()[:100]}", f"address {client_address(request)}"
+        by_name, by_address = attempt_keys(name, client_address(request))
         wait = max(
             self.rate_limit.seconds_to_wait(by_name, NAME_ATTEMPTS),
             self.rate_limit.seconds_to_wait(by_address, ADDRESS_ATTEMPTS),
@@ -213,6 +215,15 @@ class SignInRoutes:
     def account_name(self, invitation: Invitation) -> str | None:
         """Return the name of the account whose password the invitation sets."""
         return self.store.accounts.get(invitation.account_id).name if invitation.account_id else None
+
+
+def attempt_keys(name: str, address: str) -> tuple[str, str]:
+    """Return the keys by which an attempt is counted.
+
+    Names that find the same account have one key. A key does not depend on whether the account exists, so a wait never
+    reveals it.
+    """
+    return f"name {accounts.name_to_look_up(name).casefold()[:LONGEST_KEY]}", f"address {address_key(address)}"
 
 
 def start_session(request: Request, token: str, path: str) -> Response:
