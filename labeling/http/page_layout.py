@@ -17,7 +17,7 @@ main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); 
 main { border: 1px solid var(--line); border-radius: 10px; }
 h1 { margin: 0 0 .25rem; font-size: 1.25rem; } p { margin: 0 0 1.25rem; color: var(--soft); }
 label { display: block; margin: 1rem 0 .25rem; font-weight: 600; }
-small { color: var(--soft); } a { color: var(--accent); }
+small { color: var(--soft); } a { color: var(--accent); display: inline-block; min-height: 24px; }
 input { width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; background: var(--paper); }
 input { border: 1px solid var(--line); border-radius: 6px; }
 button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600; cursor: pointer; }
@@ -29,6 +29,7 @@ READING = """
 main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
 h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); }
+.text, textarea { unicode-bidi: plaintext; text-align: start; }
 .text { border-radius: 6px; max-height: 40vh; overflow-y: auto; background: var(--paper); }
 .line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; }
 .line { color: var(--soft); margin: .75rem 0; }

@@ -46,7 +46,7 @@ def header(language: str, account: Account, progress: Progress, item: ItemView |
     done = say(language, "progress", today=progress.today, total=progress.total)
     guide = button(language, "guide", "panel", "guide", key="g") if item else ""
     return (
-        f"<strong>{say(language, 'app')}</strong>{project}<span id=progress>{done}</span>"
+        f"<h1>{say(language, 'app')}</h1>{project}<span id=progress>{done}</span>"
         f"<span class=who>{guide}{_languages(language)}"
         f"{train}<a href=rate>{say(language, 'rate')}</a><a href=write>{say(language, 'write')}</a>"
         f"<a href=you>{say(language, 'my_data')}</a>"
@@ -158,14 +158,14 @@ def form(language: str, item: ItemView) -> str:
         side, text = escape(draft.get("edited") or ""), escape(draft.get("edit") or "")
         parts.append(
             f"<div id=editor hidden><label for=edit>{say(language, 'edit_label')}</label>"
-            f'<textarea id=edit rows=6 data-side="{side}">\n{text}</textarea></div>'
+            f'<textarea id=edit dir=auto rows=6 data-side="{side}">\n{text}</textarea></div>'
         )
     row = []
     if asked.rationale != "off":
         required = asked.rationale == "required"
         name = say(language, "rationale_required" if required else "rationale")
         row.append(
-            f'<textarea id=rationale rows=1 maxlength=2000 aria-label="{name}" placeholder="{name}" '
+            f'<textarea id=rationale dir=auto rows=1 maxlength=2000 aria-label="{name}" placeholder="{name}" '
             f"{'required' if required else ''}>\n"
             f"{escape(draft.get('rationale') or '')}</textarea>"
         )

@@ -25,7 +25,7 @@ def panels(language: str, item: ItemView | None) -> str:
     if item:
         title = say(language, "guide_title", version=item.guideline_version)
         parts += [
-            _panel(language, "guide", f"<h2>{title}</h2><div id=guide-text class=rich></div>", asks=True),
+            _panel(language, "guide", f"<h2>{title}</h2><div id=guide-text class=rich dir=auto></div>", asks=True),
             _reasons(language, "reasons", "skip", SKIP_REASONS),
             _reasons(language, "flags", "flag", FLAG_REASONS),
         ]
@@ -36,9 +36,9 @@ def _panel(language: str, name: str, inner: str, *, asks: bool = False) -> str:
     close = button(language, "close", "close", key="esc", id=f"close_{name}")
     loads = "data-asks=1" if asks else ""
     return (
-        f"<aside class=panel data-name={name} {loads} role=dialog "
+        f"<div class=panel data-name={name} {loads} role=dialog "
         f'aria-label="{_title(language, name)}" tabindex=-1 hidden>'
-        f"{inner}{close}</aside>"
+        f"{inner}{close}</div>"
     )
 
 
@@ -53,7 +53,7 @@ def _reasons(language: str, name: str, act: str, reasons: Sequence[str]) -> str:
     )
     words = say(language, "other_words")
     free_text = (
-        f'<span class=own><input type=text maxlength=500 aria-label="{words}" placeholder="{words}…">'
+        f'<span class=own><input type=text dir=auto maxlength=500 aria-label="{words}" placeholder="{words}…">'
         f"{button(language, 'send', 'words', act, id=f'{act}_words')}</span>"
     )
     return _panel(language, name, f"<h2>{_title(language, name)}</h2><div class=choices>{buttons}{free_text}</div>")
@@ -71,7 +71,7 @@ def history(language: str, answers: Sequence[PastAnswer]) -> str:
         return f"<h2>{say(language, 'history_title')}</h2><p>{say(language, 'history_empty')}</p>"
     rows = "".join(
         f'<li><button type=button id="past_{past.item.assignment}" data-act=past data-value="{past.item.assignment}">'
-        f"<span>{escape(first_words(past.item.prompt))}</span><b>{verdict(language, past)}</b>"
+        f"<span dir=auto>{escape(first_words(past.item.prompt))}</span><b>{verdict(language, past)}</b>"
         f"<time>{local_time(past.created_at)}</time></button></li>"
         for past in answers
     )

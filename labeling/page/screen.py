@@ -96,7 +96,7 @@ def _formatted(answers: Sequence[str], view: str) -> list[str] | None:
         return [_plain(text) for text in answers]
     if view == "differences":
         sides = format_differences(*answers)
-        return sides and [f"<div class=text>{side}</div>" for side in sides]
+        return sides and [f"<div class=text dir=auto>{side}</div>" for side in sides]
     bodies = []
     for text in answers:
         html = format_text(text)
@@ -114,11 +114,11 @@ def _turn(language: str, text: str, view: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return f"<div class=text>{escape(text)}</div>"
+    return f"<div class=text dir=auto>{escape(text)}</div>"
 
 
 def _rich(html: str) -> str:
-    return f'<div class="text rich">{html}</div>'
+    return f'<div class="text rich" dir=auto>{html}</div>'
 
 
 def _note(language: str) -> str:

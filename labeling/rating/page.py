@@ -109,8 +109,8 @@ def _form(language: str, row: Instruction) -> str:
         for point in reversed(POINTS)
     )
     return (
-        f"<h2>{say(language, 'rate_task')}</h2><div class=text tabindex=0>{escape(task)}</div>"
-        f"<h2>{say(language, 'answer')}</h2><div class=text tabindex=0>{escape(row.output)}</div>"
+        f"<h2>{say(language, 'rate_task')}</h2><div class=text dir=auto tabindex=0>{escape(task)}</div>"
+        f"<h2>{say(language, 'answer')}</h2><div class=text dir=auto tabindex=0>{escape(row.output)}</div>"
         f"<form method=post action=rate class=points><input type=hidden name=row value={row.id}>"
         f"<input type=hidden name=id value={secrets.token_hex(16)}>{buttons}"
         f"<button id=point-unsure name=score value=unsure><b>s</b>{say(language, 'rate_unsure')}</button></form>"

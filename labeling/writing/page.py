@@ -134,13 +134,14 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         form = f"<p>{say(language, reason)}</p>"
     else:
         form = (
-            f"<h2>{say(language, 'prompt')}</h2><div class=text id=prompt tabindex=0>{escape(prompt.text)}</div>"
+            f"<h2>{say(language, 'prompt')}</h2>"
+            f"<div class=text dir=auto id=prompt tabindex=0>{escape(prompt.text)}</div>"
             f"{notice}"
             f"<form method=post action=write><input type=hidden name=prompt value={prompt.id}>"
             f"{_new_id(given if problem else {})}"
             f'<input type=hidden name=supersedes value="{escape(old)}">'
             f"<label for=text>{say(language, 'answer')}</label>"
-            f"<textarea id=text name=text required maxlength={LONGEST} autofocus>\n{escape(text)}</textarea>"
+            f"<textarea id=text dir=auto name=text required maxlength={LONGEST} autofocus>\n{escape(text)}</textarea>"
             f"<button id=send>{say(language, 'send')}</button></form>"
             f"<div class=line><a id=other href='write?after={prompt.id}'>{say(language, 'other_prompt')}</a></div>"
         )
@@ -159,13 +160,13 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
         edited = f"<p>{say(language, 'review_edited')}</p>" if waiting.comparison_id else ""
         reason = given.get("reason", "") if problem and given.get("demonstration") == waiting.id else ""
         form = (
-            f"<h2>{say(language, 'prompt')}</h2><div class=text tabindex=0>{escape(prompt.text)}</div>"
+            f"<h2>{say(language, 'prompt')}</h2><div class=text dir=auto tabindex=0>{escape(prompt.text)}</div>"
             f"<h2>{say(language, 'answer')}</h2>"
-            f"<div class=text id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
+            f"<div class=text dir=auto id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
             f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">'
             f"{_new_id({})}"
             f"<label for=reason>{say(language, 'review_reason')}</label>"
-            f"<textarea id=reason name=reason maxlength={LONGEST_REASON}>\n{escape(reason)}</textarea>"
+            f"<textarea id=reason dir=auto name=reason maxlength={LONGEST_REASON}>\n{escape(reason)}</textarea>"
             f"<div class=choice><button id=accept name=verdict value=accepted>{say(language, 'accept')}</button>"
             f"<button id=send_back class=plain name=verdict value=sent_back>{say(language, 'send_back')}</button>"
             f"</div></form>"

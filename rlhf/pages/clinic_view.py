@@ -195,7 +195,7 @@ def _extremes(quality: Report) -> str:
 
 
 def _rated_row(row: Report) -> str:
-    texts = f"<div class=asked>{esc(row['task'])}</div><div class=told>{esc(row['answer'])}</div>"
+    texts = f"<div class=asked dir=auto>{esc(row['task'])}</div><div class=told dir=auto>{esc(row['answer'])}</div>"
     return f"<div class=rated><b>{row['points']:.1f}</b><div>{texts}</div></div>"
 
 

@@ -110,7 +110,7 @@ def _counts(survey: Preview) -> list[str]:
 def _shown_row(row: Mapping[str, Any]) -> str:
     whole = _row_text(row)
     first = esc(whole[:160].replace("\n", " "))
-    return f"<details><summary><span>{first}</span></summary><div class=log>{esc(whole)}</div></details>"
+    return f"<details><summary><span>{first}</span></summary><div class=log dir=auto>{esc(whole)}</div></details>"
 
 
 def _row_text(row: Mapping[str, Any]) -> str:
@@ -134,9 +134,9 @@ def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _entry(entry: Entry) -> str:
     about = " · ".join(filter(None, [entry.source, entry.split, entry.family, f"#{entry.id}", entry.created_at[:10]]))
-    answer = f"<div class=log>{esc(cut(entry.answer))}</div>" if entry.answer else ""
+    answer = f"<div class=log dir=auto>{esc(cut(entry.answer))}</div>" if entry.answer else ""
     place = f"<span class=soft>{esc(entry.source)} · {entry.split}</span>"
     return (
         f"<details><summary><span>{esc(entry.task[:160])}</span>{place}</summary>"
-        f"<div class=asked>{esc(cut(entry.task))}</div>{answer}<p class=soft>{esc(about)}</p></details>"
+        f"<div class=asked dir=auto>{esc(cut(entry.task))}</div>{answer}<p class=soft>{esc(about)}</p></details>"
     )

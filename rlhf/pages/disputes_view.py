@@ -16,11 +16,11 @@ def draw_dispute(store: Store, pair: Pair, waiting: int) -> str:
     """Return a disputed pair: the prompt above both answers, without the labelers' votes."""
     texts = [store.completions.get(id).text for id in sides(pair)]
     answers = "".join(
-        f"<div><small>{letter}</small>{esc(answer)}</div>" for letter, answer in zip("AB", texts, strict=True)
+        f"<div dir=auto><small>{letter}</small>{esc(answer)}</div>" for letter, answer in zip("AB", texts, strict=True)
     )
     prompt = esc(store.prompts.get(pair.prompt_id).text)
     lead = f"<p class=soft>{esc(text('disputes.waiting', n=waiting))}</p>"
-    return f"{lead}<div class=asked>{prompt}</div><div class=beside>{answers}</div>"
+    return f"{lead}<div class=asked dir=auto>{prompt}</div><div class=beside>{answers}</div>"
 
 
 def draw_votes(store: Store, pair: Pair) -> str:

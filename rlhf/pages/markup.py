@@ -34,8 +34,8 @@ def facts(pairs: Mapping[str, object]) -> str:
 def side_by_side(prompt: str, left: tuple[str, str], right: tuple[str, str] | None) -> str:
     """Return a prompt with one or two answers, each (caption, text); a single one takes the whole width."""
     shown = [left] if right is None else [answer for answer in (left, right) if answer[0]]
-    answers = "".join(f"<div><small>{esc(caption)}</small>{esc(answer)}</div>" for caption, answer in shown)
-    return f"<div class=asked>{esc(prompt)}</div><div class=beside>{answers}</div>"
+    answers = "".join(f"<div dir=auto><small>{esc(caption)}</small>{esc(answer)}</div>" for caption, answer in shown)
+    return f"<div class=asked dir=auto>{esc(prompt)}</div><div class=beside>{answers}</div>"
 
 
 def percent(share: float | None) -> str:

@@ -25,6 +25,17 @@ HASTE = """() => {
     window.setTimeout = (work, pause, ...more) => { if (pause >= 2000) pauses.push(pause); return wait(work, pause / 100, ...more); };
 }"""
 
+HASTE_OF_RETRIES = """() => {
+    const wait = setTimeout;
+    window.setTimeout = (work, pause, ...more) => wait(work, pause >= 2000 ? pause / 10 : pause, ...more);
+}"""
+WAITING_LOOKS = """() => {
+    const wait = setTimeout, stop = clearTimeout;
+    window.waiting = new Set();
+    window.setTimeout = (work, pause, ...more) => { const id = wait(work, pause, ...more); if (pause >= 2000) waiting.add(id); return id; };
+    window.clearTimeout = (id) => { waiting.delete(id); stop(id); };
+}"""
+
 
 def test_an_answer_whose_acknowledgement_is_lost_is_sent_again_and_counts_once(desk, label_address):
     desk.begin()
@@ -128,3 +139,64 @@ def test_an_answer_at_which_the_server_keeps_failing_stays_in_the_browser_and_wa
     expect_status(page, "The server is back. Recorded: A slightly better.")
     expect(page.locator("#try_again")).to_be_hidden()
     assert desk.verdicts() == ["left_slightly"]
+
+
+def test_an_answer_that_gets_no_reply_is_given_up_and_sent_again_with_the_same_id(desk, label_address):
+    desk.begin(pairs=3)
+    page = desk.open(label_address)
+    page.keyboard.press("3")
+    expect_status(page, "Recorded: A slightly better.")
+    page.evaluate("Object.assign(loop.limits, {answer: 1500, sending: 100})")
+    page.evaluate(HASTE_OF_RETRIES)
+    held, ids = [], []
+
+    def hold(route):
+        ids.append(route.request.post_data_json["answer"]["id"])
+        held.append(route) if len(ids) < 3 else route.continue_()
+
+    page.route("**/label/do/answer", hold)
+    page.keyboard.press("5")
+    expect(page.locator("#status")).not_to_contain_text("Recorded")
+    expect_status(page, "Sending… the server has not answered yet.")
+    expect_status(page, "saved in this browser and is sent automatically.")
+    expect_status(page, "The server is back. Recorded: B slightly better.")
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+    assert desk.verdicts() == ["left_slightly", "right_slightly"]
+    page.keyboard.press("4")
+    expect_text(page, "No items are left for you.")
+
+
+def test_a_panel_and_a_walk_back_that_get_no_reply_end_with_a_line_and_the_page_stays_usable(desk, label_address):
+    desk.begin()
+    page = desk.open(label_address)
+    page.evaluate("Object.assign(loop.limits, {answer: 300, sending: 100})")
+    for verb, key in (("history", "h"), ("older", "ArrowLeft"), ("guide", "g")):
+        page.route(f"**/label/do/{verb}", lambda route: None)
+        page.keyboard.press(key)
+        expect_status(page, "Sending…")
+        expect_status(page, "The server does not respond. Try again.")
+        assert page.locator(".panel:visible").count() == 0
+        page.unroute(f"**/label/do/{verb}")
+    page.evaluate("loop.limits.answer = 60000")
+    page.keyboard.press("h")
+    page.locator("#history-list h2").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    expect_status(page, "Recorded: A better.")
+
+
+def test_while_the_server_is_silent_a_page_without_an_item_waits_for_one_retry_only(desk, label_address):
+    desk.begin(pairs=0)
+    page = desk.open(label_address)
+    page.locator("#empty").wait_for()
+    page.evaluate("Object.assign(loop.limits, {answer: 200, sending: 50})")
+    asked = []
+    page.route("**/label/do/look", lambda route: asked.append(route))
+    page.evaluate(WAITING_LOOKS)
+    for _ in range(3):
+        page.evaluate("loop.look()")
+    expect_status(page, "This page retries automatically.")
+    assert wait_until(lambda: len(asked) == 3, pause=lambda seconds: page.wait_for_timeout(1000 * seconds))
+    page.wait_for_timeout(1000)
+    assert page.evaluate("waiting.size") == 1

@@ -88,6 +88,7 @@ loop.show = (reply) => {
   if (reply.item) Object.assign(desk.dataset, { assignment: reply.item.assignment, kind: reply.item.kind });
   if (fresh) {
     loop.find("#screen").scrollTop = 0;
+    scrollTo(0, 0);
   }
   for (const listener of loop.listeners) listener(reply, fresh);
   if (reply.line) loop.line(reply.line.text, reply.line.bad);

@@ -105,7 +105,7 @@ def test_a_degenerate_answer_makes_all_answers_of_its_item_plain_and_the_page_sa
         shown = ask("look", {"view": "formatted"}, headers={"accept-language": language})["regions"]["screen"]
         assert shown.count("class=note") == 1
         assert note in shown
-        assert shown.count("class=text>") == 3
+        assert shown.count("class=text dir=auto>") == 3
         assert "<strong>kind" not in shown
         assert DEGENERATE in shown
     assert len(parses) <= 4  # the prompt and each answer once: the second look renders none of them
