@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import tarfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import nullcontext
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Literal
 
@@ -22,7 +24,11 @@ from data.clock import now
 from data.errors import BadInput
 from data.formats.writing import atomic_file, atomic_folder
 from data.sqlite.connection import Connections
+from data.sqlite.damage import find_damage, read_only
+from data.sqlite.schema_objects import compare_schema
 from data.store import FILE, Store
+from data.tables.metrics import FILE as METRICS
+from data.tables.model_rows import INSIDE
 from data.version import __version__
 
 MANIFEST = "preference-loop-backup.json"
@@ -47,7 +53,8 @@ def back_up(store: Store, out: Path | str, *, force: bool = False) -> dict:
 def restore(home: Path | str, file: Path | str) -> dict:
     """Unpack a backup into `home`, all or nothing -> {files}.
 
-    Raises BadInput if the home is in use or not empty, or if the file is not a whole backup.
+    Raises BadInput if the home is in use or not empty, or if the file is not a whole backup, or if it holds members
+    or objects of a database that `back_up` does not write.
     """
     home, file = Path(home).expanduser(), Path(file).expanduser()
     _refuse_home(home)
@@ -104,6 +111,8 @@ def _held(lock: Path) -> bool:
 
 
 def _unpack(file: Path, folder: Path) -> None:
+    """Unpack the members that `back_up` writes: manifest, databases, then model folders. Raises BadInput for others."""
+    allowed: tuple[PurePosixPath, ...] | None = None
     try:
         with tarfile.open(file) as archive:
             first = archive.next()
@@ -111,21 +120,51 @@ def _unpack(file: Path, folder: Path) -> None:
                 raise BadInput(
                     "this is not a backup of Preference Loop", "Give a file that `backup` wrote.", file=str(file)
                 )
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                if member.name in (MANIFEST, FILE, METRICS) and member.isreg():
+                    archive.extract(member, folder, filter="data")
+                    continue
+                if allowed is None:
+                    _check(folder / FILE, file)
+                    allowed = _model_folders(folder / FILE)
+                _refuse_member(member, allowed, file)
+                archive.extract(member, folder, filter="data")
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise BadInput(
             f"the backup cannot be read: {error}", "Give a whole file that `backup` wrote.", file=str(file)
         ) from None
 
 
+def _model_folders(database: Path) -> tuple[PurePosixPath, ...]:
+    """Return the folders that a backup may hold: the usual ones, and others in the home that model rows name."""
+    query = "SELECT base, adapter FROM policies UNION ALL SELECT base, adapter FROM reward_models"
+    with read_only(database) as connection:
+        named = [place.removeprefix(INSIDE) for row in connection.execute(query) for place in row if place]
+    places = (PurePosixPath(place) for place in (*FOLDERS, *named))
+    return tuple(place for place in places if place.parts and not place.is_absolute() and ".." not in place.parts)
+
+
+def _refuse_member(member: tarfile.TarInfo, allowed: tuple[PurePosixPath, ...], file: Path) -> None:
+    """Raise BadInput for a member that `back_up` does not write."""
+    place = PurePosixPath(member.name)
+    inside = ".." not in place.parts and any(place.is_relative_to(folder) for folder in allowed)
+    if not inside or not (member.isreg() or member.isdir()):
+        raise BadInput(
+            f"the backup holds {member.name[:80]!r}, which `backup` does not write",
+            "Give another backup.",
+            file=str(file),
+        )
+
+
 def _check(database: Path, file: Path) -> None:
-    """Raise BadInput if the database of a backup is missing or damaged."""
-    connections = Connections(database, synchronous="full")
+    """Raise BadInput if the database of a backup is missing or damaged, or has objects that no migration creates."""
     try:
-        sound = database.is_file() and connections.database().conn.execute("PRAGMA quick_check").fetchone() == ("ok",)
+        sound = database.is_file() and find_damage(database, seconds=math.inf) is None
+        with read_only(database) if sound else nullcontext() as connection:
+            differences = compare_schema(connection) if sound else []
     except (BadInput, sqlite3.DatabaseError):
         sound = False
-    finally:
-        connections.close()
     if not sound:
         raise BadInput("the database in the backup is damaged", "Give another backup.", file=str(file))
+    if differences:
+        raise BadInput(f"in the backup {differences[0]}", "Give another backup.", file=str(file))

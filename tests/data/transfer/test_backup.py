@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import tarfile
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from data import Store
 from data.errors import BadInput
@@ -102,5 +104,52 @@ def test_a_damaged_database_is_refused(full, tmp_path, damaged):
     whole[start + damaged : start + damaged + 4096] = b"\xaa" * 4096
     (tmp_path / "all.tar").write_bytes(bytes(whole))
     with pytest.raises(BadInput, match="the database in the backup is damaged"):
+        restore(tmp_path / "again", tmp_path / "all.tar")
+    assert not (tmp_path / "again").exists()
+
+
+def link(name):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        tarfile.TarInfo("reward-sources.json"),
+        tarfile.TarInfo("accelerate.yaml"),
+        tarfile.TarInfo("/tmp/absolute"),
+        tarfile.TarInfo("policies/../evil"),
+        tarfile.TarInfo("runs/2/log.txt"),
+        link("policies/p9"),
+    ],
+    ids=lambda member: member.name,
+)
+def test_a_member_that_backup_does_not_write_is_refused(full, tmp_path, member):
+    back_up(full, tmp_path / "all.tar")
+    with tarfile.open(tmp_path / "all.tar", "a") as archive:
+        archive.addfile(member, io.BytesIO())
+    with pytest.raises(BadInput, match="which `backup` does not write"):
+        restore(tmp_path / "again", tmp_path / "all.tar")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("CREATE TRIGGER evil AFTER INSERT ON tokens BEGIN DELETE FROM accounts; END", "the trigger 'evil' is not of"),
+        ("CREATE TABLE songs (title)", "the table 'songs' is not of this program"),
+        ("CREATE VIEW people AS SELECT * FROM accounts", "the view 'people' is not of this program"),
+        ("DROP TRIGGER comparisons_refuse_update", "the trigger 'comparisons_refuse_update' is missing"),
+        ("ALTER TABLE prompts ADD COLUMN more TEXT", "the table 'prompts' differs from this version's"),
+    ],
+)
+def test_an_object_that_no_migration_creates_is_refused(full, tmp_path, sql, problem):
+    changed = sqlite3.connect(full.path, isolation_level=None)
+    changed.execute(sql)
+    changed.close()
+    back_up(full, tmp_path / "all.tar")
+    with pytest.raises(BadInput, match=problem):
         restore(tmp_path / "again", tmp_path / "all.tar")
     assert not (tmp_path / "again").exists()
