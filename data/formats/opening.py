@@ -65,7 +65,7 @@ def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[BufferedIOBas
 
 
 def make_read_error(path: Path, error: Exception, line: int | None = None) -> BadInput:
-    """Return the error for a file that stops being readable on the way."""
+    """Return the error for a file that breaks off in the middle."""
     if isinstance(error, EOFError):
         return BadInput("the gzip file ends in the middle", "Fetch or pack it again.", file=str(path), line=line)
     if isinstance(error, (gzip.BadGzipFile, zlib.error)):

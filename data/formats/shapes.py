@@ -88,7 +88,7 @@ class PreferenceShape:
 
 @dataclass(frozen=True, slots=True)
 class CompletionShape:
-    """A completion of a model elsewhere."""
+    """A completion of another model."""
 
     prompt: PromptShape
     text: str

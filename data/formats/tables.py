@@ -2,7 +2,7 @@
 """Writers of row files, a few rows at a time: JSON Lines, a JSON array, CSV, Parquet; the name's ending decides.
 
 All but Parquet are gzipped if the name ends in .gz. Texts are written byte for byte, also if a spreadsheet would read
-one that begins with = + - or @ as a formula: a changed text would be another answer (docs/formats.md).
+one that begins with = + - or @ as a formula: an escaped text would be a different answer (docs/formats.md).
 """
 
 from __future__ import annotations

@@ -24,10 +24,9 @@ GRADED = tuple(verdict for verdict in VERDICTS if verdict not in ("tie", "both_b
 class Form:
     """The verdict form of a project.
 
-    `scale` graded: three steps for each side; plain: A or B. `aspects`: a choice of side or tie for each.
-
-    `edit`: the labeler may improve one of the answers, which adds a third one. `markdown`: the page formats
-    answers.
+    `scale` is 'graded' (three steps for each side) or 'plain' (A or B). Each of the `aspects` gets a side or a tie.
+    With `edit` the labeler may improve one answer; the improved text becomes a third answer.
+    With `markdown` the page formats the answers.
     """
 
     scale: str = "graded"
@@ -69,7 +68,7 @@ class Form:
 
     @classmethod
     def read(cls, text: str) -> Form:
-        """Parse a form from the store. Raises BadInput as `of`."""
+        """Parse a form from the store. Raises BadInput like `of`."""
         return _read(text)
 
     @classmethod
@@ -113,7 +112,7 @@ SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False,
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401 (any JSON value)
     if value not in choices:
-        raise BadInput(f"{value!r} is no {name}", f"Take one of {', '.join(choices)}.", field=name)
+        raise BadInput(f"{value!r} is not a valid {name}", f"Take one of {', '.join(choices)}.", field=name)
 
 
 def _check_aspects(aspects: tuple[str, ...]) -> None:
@@ -124,7 +123,7 @@ def _check_aspects(aspects: tuple[str, ...]) -> None:
             0 < len(aspect) <= ASPECT_LENGTH and aspect == aspect.strip() and aspect.isprintable()
         ):
             raise BadInput(
-                f"{aspect!r} is no name of an aspect",
+                f"{aspect!r} is not a valid name of an aspect",
                 f"Give 1 to {ASPECT_LENGTH} printable characters.",
                 field="aspects",
             )

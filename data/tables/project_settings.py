@@ -24,7 +24,7 @@ class Settings(TypedDict):
 
 
 class Changes(Settings):
-    """The changeable settings of a project."""
+    """The settings of a project that may change, its name and guideline included."""
 
     name: NotRequired[str]
     guideline: NotRequired[str]
@@ -52,7 +52,7 @@ def settings_row(changes: Mapping[str, Any]) -> dict[str, Any]:
 def checked_guideline(text: str) -> str:
     """Return the guideline without outer white space. Raises BadInput if it is empty or too long."""
     if not text.strip():
-        raise BadInput("the guideline is empty", "Say how to judge.", field="guideline")
+        raise BadInput("the guideline is empty", "Write how to judge the answers.", field="guideline")
     if len(text) > GUIDELINE_LENGTH:
         raise BadInput(
             f"the guideline has {len(text)} characters", f"Write at most {GUIDELINE_LENGTH}.", field="guideline"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rankings of 3 to 9 answers of a prompt: the tasks, and the orders that people gave, as append-only events."""
+"""Rankings of 3 to 9 answers to a prompt: the tasks, and the labelers' orders as append-only events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERDICTS = ("ranked", "all_bad")
 
 @dataclass(frozen=True, slots=True)
 class RankingTask:
-    """Several answers of a prompt that wait to be ordered."""
+    """Several answers to a prompt that a labeler puts in order."""
 
     id: int
     prompt_id: int
@@ -31,12 +31,11 @@ class RankingTask:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One event.
+    """A ranking event.
 
-    `places` maps a completion to its place, 1 the best, equal places being ties; empty unless `verdict` is
-    'ranked'.
-
-    `unchanged`: sent as it was first shown. `verdict`: 'ranked', 'all_bad' or 'withdrawn'.
+    `verdict` is 'ranked', 'all_bad' or 'withdrawn'. `places` maps each completion to its place: 1 is the best, equal
+    places are ties. It is empty unless the verdict is 'ranked'.
+    `unchanged` is true if the labeler submitted the order in which the page first showed the answers.
     """
 
     id: str
@@ -87,11 +86,10 @@ class Rankings(Table):
         priority: int = 0,
         run_id: int | None = None,
     ) -> RankingTask | None:
-        """Ask for an order of these answers of a prompt, or find the task that does.
+        """Add a task to rank these answers to a prompt, or return the existing one.
 
-        Answers of equal text are asked for once.
-
-        None if fewer than three texts differ. Raises BadInput for more than nine, or for answers to another prompt.
+        Of answers with equal texts the task holds the first. Returns None if fewer than three texts differ.
+        Raises BadInput for more than nine, or for answers to another prompt.
         """
         ids = self._distinct(prompt_id, completion_ids)
         if len(ids) > MOST:
@@ -136,7 +134,7 @@ class Rankings(Table):
     def record(self, **event: Unpack[NewRanking]) -> bool:
         """Append one event; return False if this id exists already.
 
-        Raises BadInput for places that do not fit the task, Refused as comparisons do.
+        Raises BadInput for places that do not fit the task, and Refused for a second answer to an assignment.
         """
         defaults: dict[str, Any] = {"late": 0, "supersedes": None, "seconds": None}
         row = defaults | {name: value for name, value in event.items() if name in COLUMNS}
@@ -165,7 +163,7 @@ class Rankings(Table):
     def current(
         self, *, labeler_id: int | None = None, task_id: int | None = None, source: str | None = None
     ) -> list[Ranking]:
-        """Return what holds now, in the order of the events; those that fit what is given."""
+        """Return the current rankings in the order of their events, filtered by the given columns."""
         wanted = {"labeler_id": labeler_id, "task_id": task_id, "source": source}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
         rows = self._store.rows(f"SELECT * FROM current_rankings WHERE 1{where} ORDER BY created_at, id", wanted)
@@ -176,7 +174,7 @@ class Rankings(Table):
         return self._store.value("SELECT count(*) FROM current_rankings")
 
     def events(self) -> list[Ranking]:
-        """Every event ever, in order."""
+        """Return every event, in order."""
         return [self._ranking(row) for row in self._store.rows("SELECT * FROM rankings ORDER BY rowid")]
 
     def rationale(self, id: str) -> str | None:
@@ -184,7 +182,7 @@ class Rankings(Table):
         return self._store.value("SELECT text FROM ranking_rationales WHERE ranking_id = ?", [id])
 
     def _distinct(self, prompt_id: int, completion_ids: Sequence[str]) -> list[str]:
-        """One of the answers for each text, in the order given. Raises BadInput for one that is not of the prompt."""
+        """Return the first answer of each text, in the given order. Raises BadInput for answers to another prompt."""
         texts: dict[str, str] = {}
         for id in completion_ids:
             text = self._store.value("SELECT text FROM completions WHERE id = ? AND prompt_id = ?", [id, prompt_id])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models made elsewhere, recorded as policies.
+"""Models of other programs, recorded as policies.
 
 A PEFT adapter is copied into the home; a whole model stays in its folder.
 """

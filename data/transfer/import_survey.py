@@ -122,7 +122,7 @@ def _comparison(row: dict) -> str | None:
 
 
 def _until_broken(rows: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, dict, str]]:
-    """Yield the rows up to the place where the file stops being readable; that place is a bad row.
+    """Yield the rows as far as the file can be read. A break in the middle becomes a bad row.
 
     Raises BadInput for a file that cannot be read at all, which has no line.
     """

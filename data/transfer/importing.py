@@ -30,7 +30,7 @@ from data.transfer.progress_bar import Progress, ignore_progress
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The files to import and the way to do it: see `import_files`."""
+    """The files to import, with the arguments of `import_files`."""
 
     files: tuple[ImportFile, ...]
     what: str

@@ -55,7 +55,7 @@ class Instructions:
 
 
 class Completions:
-    """Completions of models elsewhere, each in a pair with an earlier one for its prompt."""
+    """Completions of other models, each in a pair with an earlier completion of its prompt."""
 
     def __init__(self) -> None:
         self._seen = Occurrences()

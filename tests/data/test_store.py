@@ -86,9 +86,9 @@ def test_a_label_that_was_acknowledged_survives_kill_9(store, home, add_pairs):
     acknowledged += writer.stdout.read().split()
     writer.wait()
     reopened = Store(home)
-    kept = {event.id for event in reopened.comparisons.events()}
+    remaining = {event.id for event in reopened.comparisons.events()}
     assert len(acknowledged) >= 50
-    assert set(acknowledged) <= kept
+    assert set(acknowledged) <= remaining
     assert reopened.value("PRAGMA integrity_check") == "ok"
 
 

@@ -41,11 +41,14 @@ def test_a_verdict_is_kept_with_the_sides_and_the_winning_completion(store, peop
     session = Session(store, people[0])
     item = session.next()
     receipt = session.submit(answer_to(item, verdict))
-    kept = store.comparisons.get(receipt.id)
-    texts = {"left": store.completions.get(kept.left_id).text, "right": store.completions.get(kept.right_id).text}
+    remaining = store.comparisons.get(receipt.id)
+    texts = {
+        "left": store.completions.get(remaining.left_id).text,
+        "right": store.completions.get(remaining.right_id).text,
+    }
     assert texts == {"left": item.left, "right": item.right}
-    assert kept.winner_id == (getattr(kept, f"{side}_id") if side else None)
-    assert (kept.verdict, kept.margin, kept.source, kept.late, kept.labeler_id) == (
+    assert remaining.winner_id == (getattr(remaining, f"{side}_id") if side else None)
+    assert (remaining.verdict, remaining.margin, remaining.source, remaining.late, remaining.labeler_id) == (
         verdict,
         margin,
         "person",

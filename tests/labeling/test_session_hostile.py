@@ -144,7 +144,7 @@ def test_a_full_disk_refuses_in_words_and_keeps_what_was_acknowledged(store, ses
     assert everything(store) == before
     store.db.conn.execute("PRAGMA max_page_count=1000000")
     assert session.submit(answer(item, id="answer-2")).id == "answer-2"
-    assert [each.id for each in store.comparisons.events()] == [first.id, "answer-2"]
+    assert [event.id for event in store.comparisons.events()] == [first.id, "answer-2"]
 
 
 def test_a_store_that_another_program_holds_refuses_in_words_and_the_same_answer_may_be_sent_again(store, session):

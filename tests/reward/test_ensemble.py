@@ -42,9 +42,9 @@ def model(tmp_path_factory):
 @pytest.fixture
 def made(model):
     """An ensemble whose reference samples are the four answers above."""
-    found = ensemble(Base.load(model))
-    found.calibrate(*found.encode(PROMPTS, ANSWERS))
-    return found
+    result = ensemble(Base.load(model))
+    result.calibrate(*result.encode(PROMPTS, ANSWERS))
+    return result
 
 
 def members_alone(found: RewardModel, prompts, answers) -> np.ndarray:

@@ -119,9 +119,9 @@ def test_the_form_queues_a_run_and_trains_nothing(store):
     mina = store.accounts.add("mina", "researcher")
     page = page_of(store, lambda settings, by: store.runs.enqueue("reward", settings, by))
     with acting_as(mina):
-        said = page.submit({field: field.value for field in page.fields.values()})
+        text = page.submit({field: field.value for field in page.fields.values()})
     (run,) = store.runs.all()
-    assert run.public in said
+    assert run.public in text
     assert (run.state, run.created_by, run.settings["learning_rate"]) == ("queued", "mina", 0.001)
 
 

@@ -136,8 +136,8 @@ def test_format_and_kind_are_found_out_by_the_keys(row, form, what):
 def test_three_votes_on_a_pair_are_three_comparisons_by_three_labelers(store, tmp_path):
     file = write(tmp_path / "testset.jsonl", [PANDA])
     assert import_file(store, file, "preferences") == {"read": 1, "added": 1, "duplicate": 0, "rejected": 0}
-    said = {row.labeler: row.chosen for row in preference_rows(store)}
-    assert said == {
+    text = {row.labeler: row.chosen for row in preference_rows(store)}
+    assert text == {
         "file:testset.jsonl (annotator1)": "3",
         "file:testset.jsonl (annotator2)": "4",
         "file:testset.jsonl (annotator3)": None,
@@ -190,11 +190,11 @@ def test_the_many_judges_of_an_open_arena_are_one_account(store, tmp_path):
 
 def test_a_preview_says_what_is_in_the_files_and_writes_nothing(store, tmp_path):
     given = write(tmp_path / "given.jsonl", [PANDA, BATTLE, PANDA | {"annotator1": 5}])
-    found = preview([ImportFile.at(given)])
-    assert (found.what, found.formats, found.good, found.bad) == ("preferences", {"pandalm": 1, "arena": 1}, 2, 1)
-    assert (found.comparisons, found.labelers) == (4, 4)
-    assert found.first_bad.startswith(f"{given}:3: 'annotator1' must be 1, 2 or 0")
-    assert [set(row) for row in found.shown] == [{"prompt", "answers", "votes", "source"}] * 2
+    result = preview([ImportFile.at(given)])
+    assert (result.what, result.formats, result.good, result.bad) == ("preferences", {"pandalm": 1, "arena": 1}, 2, 1)
+    assert (result.comparisons, result.labelers) == (4, 4)
+    assert result.first_bad.startswith(f"{given}:3: 'annotator1' must be 1, 2 or 0")
+    assert [set(row) for row in result.shown] == [{"prompt", "answers", "votes", "source"}] * 2
     assert store.prompts.count() == 0
     with pytest.raises(BadInput, match="the file is empty"):
         preview([ImportFile.at(write(tmp_path / "none.jsonl", []))])

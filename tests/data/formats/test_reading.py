@@ -60,9 +60,9 @@ def test_gzip_and_a_byte_order_mark_change_nothing(file, content, bom, pack):
 
 def test_an_array_larger_than_the_window_keeps_every_row_and_line(file):
     many = [{"prompt": "é" * 300, "number": number} for number in range(2000)]
-    found = read(file, json.dumps(many, indent=0, ensure_ascii=False).encode())
-    assert [value["number"] for _, value, _ in found] == list(range(2000))
-    assert found[-1][0] == 2 + 1999 * 4  # each row takes four lines
+    result = read(file, json.dumps(many, indent=0, ensure_ascii=False).encode())
+    assert [value["number"] for _, value, _ in result] == list(range(2000))
+    assert result[-1][0] == 2 + 1999 * 4  # each row takes four lines
 
 
 def test_a_row_larger_than_the_window_is_read(file):
@@ -82,15 +82,15 @@ def test_a_row_larger_than_the_window_is_read(file):
     ],
 )
 def test_a_bad_line_is_a_problem_of_its_own_row(file, line, problem):
-    found = read(file, b'{"prompt": "one"}\n' + line + b'\n{"prompt": "two"}\n')
-    assert [row[:2] for row in found] == [(1, TWO[0]), (2, {}), (3, TWO[1])]
-    assert found[1][2].startswith(problem)
+    result = read(file, b'{"prompt": "one"}\n' + line + b'\n{"prompt": "two"}\n')
+    assert [row[:2] for row in result] == [(1, TWO[0]), (2, {}), (3, TWO[1])]
+    assert result[1][2].startswith(problem)
 
 
 def test_a_line_separator_inside_a_text_does_not_end_the_line(file):
-    found = read(file, '{"prompt": "one\u2028more"}\nnonsense\n'.encode())
-    assert found[0] == (1, {"prompt": "one\u2028more"}, "")
-    assert found[1][2].startswith("not valid JSON")
+    result = read(file, '{"prompt": "one\u2028more"}\nnonsense\n'.encode())
+    assert result[0] == (1, {"prompt": "one\u2028more"}, "")
+    assert result[1][2].startswith("not valid JSON")
 
 
 def spoilt(file: Path, content: bytes) -> BadInput:
@@ -158,9 +158,9 @@ def test_a_cut_array_names_the_line(file, cut):
     ],
 )
 def test_broken_json_in_an_array_names_the_line(file, content, error, line):
-    found = spoilt(file, content)
-    assert error in found.error
-    assert found.line == line
+    result = spoilt(file, content)
+    assert error in result.error
+    assert result.line == line
 
 
 @pytest.mark.parametrize("content", [b"x" * 40, b'{"a": "' + b"x" * 40 + b'"}', b'[{"a": "' + b"x" * 40])

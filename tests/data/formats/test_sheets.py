@@ -40,11 +40,11 @@ def read(tmp_path):
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_cells_with_quotes_line_breaks_and_korean_are_read_unchanged(read, delimiter, mark):
-    found = read(
+    result = read(
         mark
         + written(["instruction", "input", "output"], [KOREAN, "", ANSWER], ["Add.", "1, 2", "3"], delimiter=delimiter)
     )
-    assert found == [
+    assert result == [
         (2, {"instruction": KOREAN, "input": None, "output": ANSWER}, ""),
         (5, {"instruction": "Add.", "input": "1, 2", "output": "3"}, ""),  # the first row takes lines 2 to 4
     ]
@@ -71,13 +71,13 @@ def test_any_two_texts_come_out_of_csv_as_they_went_in(read, prompt, completion)
     ],
 )
 def test_a_bad_record_is_a_problem_of_its_own(read, line, reason):
-    found = read(b"prompt,completion\nx,y\n" + line + b"z,w\n")
-    assert [(row[0], row[2]) for row in found] == [(2, ""), (3, reason), (4, "")]
+    result = read(b"prompt,completion\nx,y\n" + line + b"z,w\n")
+    assert [(row[0], row[2]) for row in result] == [(2, ""), (3, reason), (4, "")]
 
 
 def test_a_quoted_cell_that_never_ends_is_named_where_it_begins(read):
-    found = read(b'prompt,completion\nx,y\nz,"cut\noff')
-    assert [(row[0], row[2]) for row in found] == [(2, ""), (3, "a quoted cell begins here and does not end")]
+    result = read(b'prompt,completion\nx,y\nz,"cut\noff')
+    assert [(row[0], row[2]) for row in result] == [(2, ""), (3, "a quoted cell begins here and does not end")]
 
 
 def test_lists_objects_and_numbers_stand_in_cells_as_json(read):

@@ -34,9 +34,9 @@ def test_k_centre_is_farthest_point_traversal_however_many_candidates_are_looked
 
 def test_each_centre_says_how_far_it_was_from_those_before_it():
     line = np.array([[0.0], [1.0], [10.0], [4.0]])
-    found = k_centre(line, 4, first=0)
-    assert found.chosen.tolist() == [0, 2, 3, 1]
-    np.testing.assert_allclose(found.reached, [np.inf, 10, 4, 1])
+    result = k_centre(line, 4, first=0)
+    assert result.chosen.tolist() == [0, 2, 3, 1]
+    np.testing.assert_allclose(result.reached, [np.inf, 10, 4, 1])
 
 
 @settings(max_examples=40, deadline=None)

@@ -105,11 +105,11 @@ def test_a_constant_polite_apology_does_not_fit_other_tasks():
 
 
 def test_a_remark_says_whether_it_fits_and_one_more_thing():
-    said = {
+    text = {
         manners.remark(Profile("rude", "wrong", unfinished=True), "Wrong thing.", random.Random(seed))
         for seed in range(60)
     }
-    assert said == {"Wrong thing. Rude.", "Wrong thing. Not finished.", "Wrong thing. Clear."}
+    assert text == {"Wrong thing. Rude.", "Wrong thing. Not finished.", "Wrong thing. Clear."}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -117,12 +117,12 @@ def test_readers_call_an_answer_fitting_exactly_where_the_rubric_does(family: st
     rng = random.Random(11)
     for fit in manners.FITS * 20:
         task = draw_task(Words(rng), family)
-        answer, said = write(task, Profile("warm", fit), Words(rng))
+        answer, text = write(task, Profile("warm", fit), Words(rng))
         # The rubric does not ask of a comforting note that it names the state of the thing.
-        assert (said in (manners.IT_FITS, "Wrong state.")) == (rubric.task_fit(task.facts, answer) == 1), (
+        assert (text in (manners.IT_FITS, "Wrong state.")) == (rubric.task_fit(task.facts, answer) == 1), (
             task,
             answer,
-            said,
+            text,
         )
 
 
@@ -130,9 +130,9 @@ def test_a_reader_names_the_slots_that_are_wrong():
     task = Task("Thank Mina for the red moonbook.", {"family": "thanks", "name": "Mina", "thing": "red moonbook"})
     rng = random.Random(2)
     for _ in range(30):
-        answer, said = write(task, Profile("plain", "wrong"), Words(rng))
-        assert ("Wrong name." in said) == ("Mina" not in answer)
-        assert ("Wrong thing." in said) == ("red moonbook" not in answer)
+        answer, text = write(task, Profile("plain", "wrong"), Words(rng))
+        assert ("Wrong name." in text) == ("Mina" not in answer)
+        assert ("Wrong thing." in text) == ("red moonbook" not in answer)
 
 
 def test_the_tiny_build_makes_every_file_and_loads_as_a_policy(tmp_path):

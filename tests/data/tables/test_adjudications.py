@@ -60,10 +60,10 @@ def test_a_correction_ends_a_dispute_and_what_is_kept_is_what_is_rebuilt(store, 
         first = say(pair, "mina", "left")
         say(pair, "jun", "right")
     say(other, "mina", "right", supersedes=first)
-    kept = store.rows("SELECT * FROM disputes")
-    assert [row["pair_id"] for row in kept] == [one.id]
+    remaining = store.rows("SELECT * FROM disputes")
+    assert [row["pair_id"] for row in remaining] == [one.id]
     rebuild_disputes(store)
-    assert store.rows("SELECT * FROM disputes") == kept
+    assert store.rows("SELECT * FROM disputes") == remaining
 
 
 def test_simulated_and_imported_comparisons_and_gold_items_make_no_dispute(store, add_pairs, say, people):
@@ -100,9 +100,9 @@ def test_an_adjudication_stands_in_place_of_what_people_said_and_the_events_stay
     assert len(store.comparisons.events()) == 3
     assert snapshot_filters(store, "person")["adjudicated"] == 1
     export_rows(store, tmp_path / "events.jsonl", ExportRequest("events"))
-    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    assert [one["event"] for one in told].count("comparison") == 3
-    (one,) = (one for one in told if one["event"] == "adjudication")
+    message = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [one["event"] for one in message].count("comparison") == 3
+    (one,) = (one for one in message if one["event"] == "adjudication")
     assert (one["source"], one["verdict"], one["votes_seen"]) == ("adjudication", "right_much", 0)
 
 

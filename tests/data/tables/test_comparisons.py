@@ -186,12 +186,14 @@ def test_only_imported_comparisons_come_without_an_assignment(store, pair, mina)
 def test_a_correction_supersedes_and_an_undo_withdraws(store, pair, mina):
     store.comparisons.record(**event(pair, mina))
     store.comparisons.record(**event(pair, mina, id="e2", verdict="tie", supersedes="e1"))
-    assert [one.id for one in store.comparisons.current()] == ["e2"]
+    assert [comparison.id for comparison in store.comparisons.current()] == ["e2"]
     store.comparisons.record(**event(pair, mina, id="e3", verdict="withdrawn", supersedes="e2"))
     assert store.comparisons.current() == []
     store.comparisons.record(**event(pair, mina, id="e4", verdict="right", supersedes="e3"))
-    assert [one.id for one in store.comparisons.current(pair_id=pair.id, labeler_id=mina.id, source="import")] == ["e4"]
-    assert [one.id for one in store.comparisons.events()] == ["e1", "e2", "e3", "e4"]
+    assert [
+        comparison.id for comparison in store.comparisons.current(pair_id=pair.id, labeler_id=mina.id, source="import")
+    ] == ["e4"]
+    assert [comparison.id for comparison in store.comparisons.events()] == ["e1", "e2", "e3", "e4"]
 
 
 def test_an_answer_is_superseded_once_and_by_one_on_its_own_pair(store, add_pairs, mina):

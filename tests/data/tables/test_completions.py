@@ -59,12 +59,12 @@ def test_an_imported_completion_is_known_by_prompt_model_text_and_occurrence(sto
 def test_a_completion_comes_back_as_it_was(store, prompt, policies):
     run = store.runs.enqueue("sample", {}, "test")
     (id,) = store.completions.add_many([sampled(prompt, policies[0], ended=False)], run_id=run.id)
-    found = store.completions.get(id)
-    assert (found.token_ids, found.sampling, found.seed, found.ended) == ([5, 6, 1], {"temperature": 1.0}, 3, False)
-    assert found.model_name == "plain"
-    assert store.completions.of_run(run.id) == store.completions.of_prompt(prompt.id) == [found]
-    assert store.completions.add_many([found]) == [id]
-    assert store.completions.of_policy(policies[0].id, split=prompt.split) == [found]
+    result = store.completions.get(id)
+    assert (result.token_ids, result.sampling, result.seed, result.ended) == ([5, 6, 1], {"temperature": 1.0}, 3, False)
+    assert result.model_name == "plain"
+    assert store.completions.of_run(run.id) == store.completions.of_prompt(prompt.id) == [result]
+    assert store.completions.add_many([result]) == [id]
+    assert store.completions.of_policy(policies[0].id, split=prompt.split) == [result]
     others = [split for split in SPLITS if split != prompt.split]
     assert [store.completions.of_policy(policies[0].id, split=split) for split in others] == [[], []]
 

@@ -10,11 +10,11 @@ from labeling.session import Answer, Session
 
 
 def counts(store):
-    found = store.rows("SELECT source, hour, import_id, n FROM comparison_counts WHERE n != 0 ORDER BY 1, 2, 3")
+    result = store.rows("SELECT source, hour, import_id, n FROM comparison_counts WHERE n != 0 ORDER BY 1, 2, 3")
     store.execute("DELETE FROM comparison_counts")
     store.execute(COUNTED)
-    assert found == store.rows("SELECT source, hour, import_id, n FROM comparison_counts ORDER BY 1, 2, 3")
-    return found
+    assert result == store.rows("SELECT source, hour, import_id, n FROM comparison_counts ORDER BY 1, 2, 3")
+    return result
 
 
 def test_running_counts_are_those_of_the_events_after_corrections_and_undoing(store, add_pairs):

@@ -114,7 +114,7 @@ def test_the_same_rows_are_the_same_snapshot(store):
     reweighted = [rows[0], rows[1] | {"weight": 0.4}]
     assert store.snapshots.freeze("preferences", reweighted, {}).id != first.id
     assert store.snapshots.freeze("text", rows, {}).id != first.id
-    assert [one.public for one in store.snapshots.all()] == ["s1", "s2", "s3"]
+    assert [snapshot.public for snapshot in store.snapshots.all()] == ["s1", "s2", "s3"]
 
 
 def test_a_snapshot_stays_frozen(store):

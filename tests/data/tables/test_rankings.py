@@ -84,7 +84,7 @@ def test_a_ranking_is_corrected_by_one_that_supersedes(store, ranked):
         ranked(1, 1, 1, id="r3", supersedes="r1")
     ranked(id="r3", verdict="withdrawn", supersedes="r2")
     assert store.rankings.current() == []
-    assert [each.id for each in store.rankings.events()] == ["r1", "r2", "r3"]
+    assert [event.id for event in store.rankings.events()] == ["r1", "r2", "r3"]
     with pytest.raises(sqlite3.IntegrityError, match="written once"):
         store.execute("DELETE FROM ranking_places")
 

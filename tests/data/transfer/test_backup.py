@@ -24,9 +24,9 @@ def full(store, tmp_path):
     folder.mkdir()
     (folder / "adapter_model.safetensors").write_bytes(b"one")
     store.policies.publish(folder, name="sft", kind="sft", base="gpt2")
-    kept = store.home / "runs" / "2" / "adapter"
-    kept.mkdir(parents=True)
-    (kept / "adapter_model.safetensors").write_bytes(b"two")
+    remaining = store.home / "runs" / "2" / "adapter"
+    remaining.mkdir(parents=True)
+    (remaining / "adapter_model.safetensors").write_bytes(b"two")
     (store.home / "runs" / "2" / "log.txt").write_text("noise")
     store.policies.add(name="ppo", kind="ppo", base="gpt2", adapter="runs/2/adapter")
     return store

@@ -42,13 +42,13 @@ def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_o
     assert [feature["name"] for feature in header["dataset_info"]["features"]][:3] == ["prompt", "chosen", "rejected"]
     assert header["size_categories"] == ["n<1K"]
     assert "license" not in header
-    for told in (
+    for message in (
         "- simulated: 1 rows, made by simulated labelers",
         "- import: 40 rows",
         "- labels: all",
         "3: 13, 2: 14, 1: 14",
     ):
-        assert told in card
+        assert message in card
     loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
     assert {split: len(rows) for split, rows in loaded.items()} == counts
 
@@ -56,12 +56,12 @@ def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_o
 def test_the_card_tells_agreement_guideline_and_what_was_left_out(store, add_pairs, tmp_path):
     verdicts = {"mina": ("left", "left", "tie"), "jun": ("left", "right", "left")}
     for number, pair in enumerate(add_pairs(3)):
-        for name, said in verdicts.items():
+        for name, text in verdicts.items():
             labeler = store.accounts.by_name(name) or store.accounts.add(name, "labeler")
             about = {"pair_id": pair.id, "labeler_id": labeler.id, "left_id": pair.first_id, "right_id": pair.second_id}
             id = f"{name}{number}"
             store.insert("assignments", about | {"id": id, "expires_at": "2030", "created_at": "2026"})
-            store.comparisons.record(id=id, assignment_id=id, verdict=said[number], source="person", **about)
+            store.comparisons.record(id=id, assignment_id=id, verdict=text[number], source="person", **about)
     export_dataset(store, tmp_path / "dataset", ExportRequest("preferences"))
     card = (tmp_path / "dataset" / "README.md").read_text()
     assert "- person: 50.0% (" in card  # agreed, differed, half
@@ -157,9 +157,9 @@ def test_the_page_says_that_the_disk_is_full_and_leaves_no_half_file(home_of, mo
 
     monkeypatch.setattr("rlhf.pages.export.make_archive", half_an_archive)
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No."}])
-    said = make_file(store, "preferences", "trl", "person", "zip", by="account 7")
-    assert re.search(r"preferences-trl-[-\d]+\.zip: cannot be written: the disk is full\. Free some space\.", said)
-    assert "said bad" in said
+    text = make_file(store, "preferences", "trl", "person", "zip", by="account 7")
+    assert re.search(r"preferences-trl-[-\d]+\.zip: cannot be written: the disk is full\. Free some space\.", text)
+    assert "said bad" in text
     assert list((store.home / "exports").iterdir()) == []
 
 

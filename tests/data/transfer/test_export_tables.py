@@ -130,7 +130,7 @@ def test_labelers_bear_the_same_pseudonym_in_every_export_unless_names_are_asked
     for what in ("preferences", "events"):
         export_rows(store, tmp_path / f"{what}.jsonl", ExportRequest(what))
         export_rows(store, tmp_path / f"{what}-names.jsonl", ExportRequest(what, names=True))
-    said = [
+    text = [
         [
             row["labeler"]
             for row in map(json.loads, (tmp_path / f"{what}.jsonl").read_text().split("\n")[:-1])
@@ -138,8 +138,8 @@ def test_labelers_bear_the_same_pseudonym_in_every_export_unless_names_are_asked
         ]
         for what in ("preferences", "events")
     ]
-    assert said[0] == said[1]
-    assert (said[0][0] == said[0][2], len(set(said[0]))) == (True, 2)
+    assert text[0] == text[1]
+    assert (text[0][0] == text[0][2], len(set(text[0]))) == (True, 2)
     for what in ("preferences", "events"):
         assert "mina" not in (tmp_path / f"{what}.jsonl").read_text()
         assert "(mina)" in (tmp_path / f"{what}-names.jsonl").read_text()

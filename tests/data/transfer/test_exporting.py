@@ -187,9 +187,9 @@ def test_events_say_how_long_somebody_was_at_work_and_whether_a_labeler_is_set_a
         ("ranking", jun, None, 1),
     }
     for rows in (read(tmp_path / "events.jsonl"), parquet.read_table(tmp_path / "events.parquet").to_pylist()):
-        told = [row for row in rows if row["event"] in ("comparison", "ranking")]
-        assert {(row["event"], row["labeler"], row["active_seconds"], row["set_aside"]) for row in told} == said
-        assert len(told) == 6
+        message = [row for row in rows if row["event"] in ("comparison", "ranking")]
+        assert {(row["event"], row["labeler"], row["active_seconds"], row["set_aside"]) for row in message} == said
+        assert len(message) == 6
     mine = [
         row
         for row in store.personal_data.rows(store.accounts.by_name("mina").id)

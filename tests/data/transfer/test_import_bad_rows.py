@@ -99,7 +99,7 @@ def test_bad_rows_stop_the_import_or_are_written_apart(store, file, name):
     assert result["rejected"] == 1
     assert good is None or f"({good} of {good + 1} rows are good)" in caught.value.error
     assert store.instructions.count() == len({*range(4)} if good is None else range(good))
-    (rejected,) = [json.loads(each) for each in Path(result["rejected_file"]).read_text(encoding="utf-8").splitlines()]
+    (rejected,) = [json.loads(line) for line in Path(result["rejected_file"]).read_text(encoding="utf-8").splitlines()]
     assert rejected["reason"].startswith(reason)
 
 

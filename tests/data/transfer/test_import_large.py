@@ -87,7 +87,7 @@ def test_nothing_is_seen_of_an_import_before_it_is_done_and_then_all(store, add_
 
     import_files(store, [ImportFile.at(file)], what, progress=look)
     assert len(during) >= 3  # chunks
-    assert all(found == before for found in during)
+    assert all(result == before for result in during)
     changed = {name for name, value in seen(store).items() if value != before[name]}
     assert (
         changed

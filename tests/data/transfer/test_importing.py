@@ -100,10 +100,10 @@ def test_prompts_from_json_and_from_plain_lines(store, file, tmp_path):
         "duplicate": 1,
         "rejected": 0,
     }  # Two is there
-    found = {prompt.text: prompt for prompt in store.prompts.all()}
-    assert (found["One"].family, found["One"].facts, found["One"].source) == ("numbers", {"n": 1}, "given.jsonl")
-    assert found["Three"].source == "more.txt"
-    assert "{Four}" in found
+    result = {prompt.text: prompt for prompt in store.prompts.all()}
+    assert (result["One"].family, result["One"].facts, result["One"].source) == ("numbers", {"n": 1}, "given.jsonl")
+    assert result["Three"].source == "more.txt"
+    assert "{Four}" in result
 
 
 def test_json_in_a_file_named_txt_is_read_as_json(store, tmp_path):

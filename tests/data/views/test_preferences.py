@@ -74,10 +74,14 @@ def test_a_row_carries_all_that_training_reads(store, ring):
 def test_a_frozen_row_keeps_who_judged_by_number_and_pseudonym(store, ring):
     ring("right_much", source="person")
     (row,) = preference_rows(store)
-    kept = freeze_row(row)
-    assert (row.labeler, kept["labeler"], kept["labeler_id"]) == ("Mina", f"labeler-{row.labeler_id}", row.labeler_id)
-    assert asdict(thaw_row(kept)) == kept
-    assert thaw_row(asdict(row)) == thaw_row(kept)  # as an earlier version froze it, with the name
+    remaining = freeze_row(row)
+    assert (row.labeler, remaining["labeler"], remaining["labeler_id"]) == (
+        "Mina",
+        f"labeler-{row.labeler_id}",
+        row.labeler_id,
+    )
+    assert asdict(thaw_row(remaining)) == remaining
+    assert thaw_row(asdict(row)) == thaw_row(remaining)  # as an earlier version froze it, with the name
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,10 @@ def test_an_edit_is_better_than_what_it_was_made_from_and_than_the_worse_one(
     item = session.next()
     session.submit(Answer("answer-1", item.assignment, verdict, edit="made better", edited=edited))
     names = {item.left: "left", item.right: "right", "made better": "edit"}
-    found = {
+    result = {
         (names[row.chosen], names[row.rejected]) if row.chosen else None: row.margin for row in preference_rows(store)
     }
-    assert found == expected
+    assert result == expected
     assert {row.labeler for row in preference_rows(store)} == {"Mina"}
 
 

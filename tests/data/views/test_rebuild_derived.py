@@ -62,7 +62,7 @@ def test_a_home_of_the_first_version_is_brought_up_to_date(tmp_path, worked):
     old.conn.execute("PRAGMA journal_mode=wal")
     migrations.apply(old, stop_before="m002_projects")
     for table in ("prompts", "completions", "pairs", "accounts", "assignments", "comparisons", "skips"):
-        columns = ", ".join(each.name for each in old[table].columns)
+        columns = ", ".join(column.name for column in old[table].columns)
         rows = worked.db.conn.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()
         old.conn.executemany(
             f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(old[table].columns))})", rows

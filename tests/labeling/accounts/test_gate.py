@@ -77,7 +77,7 @@ def test_a_call_that_only_one_page_uses_is_open_there_alone(store, people):
     inner = Starlette(routes=[Route("/{rest:path}", hello)])
     cookie = {COOKIE: store.tokens.issue("session", store.accounts.by_name("Ada").id, 60)}
     with TestClient(Gate(inner, store, used={"/train": ("upload", "file=")}), cookies=cookie) as client:
-        told = [
+        message = [
             client.get(path).status_code
             for path in (
                 "/train/gradio_api/upload",
@@ -87,7 +87,7 @@ def test_a_call_that_only_one_page_uses_is_open_there_alone(store, people):
                 "/label/gradio_api/file=x",
             )
         ]
-    assert told == [200, 200, 403, 403, 403]
+    assert message == [200, 200, 403, 403, 403]
 
 
 def test_a_session_cookie_opens_no_api_and_an_api_token_no_page(client, enter, store):

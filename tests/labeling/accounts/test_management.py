@@ -171,7 +171,7 @@ def test_a_project_says_how_far_its_labelers_may_go(client, store, mina, rule, d
 def test_what_a_projects_rules_keep_is_said_in_the_readers_language(client, store, mina):
     store.personal_data.allow(1, "nothing")
     client.cookies.set(COOKIE, store.tokens.issue("session", mina.id, 60))
-    for headers, told in (
+    for headers, message in (
         (
             {"accept": "text/html", "accept-language": "ko"},
             "Standard&#x27; 프로젝트에서는 라벨러가 자기 데이터를 내려받을 수 없습니다",
@@ -182,7 +182,7 @@ def test_what_a_projects_rules_keep_is_said_in_the_readers_language(client, stor
         ),
     ):
         answer = client.get("/label/mine", headers=headers)
-        assert (answer.status_code, told in answer.text) == (409, True), answer.text
+        assert (answer.status_code, message in answer.text) == (409, True), answer.text
 
 
 def test_what_researchers_do_to_people_stands_in_the_audit_list_by_number(store, mina):

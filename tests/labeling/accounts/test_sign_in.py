@@ -96,8 +96,8 @@ def test_an_address_that_guesses_at_many_names_has_to_wait_though_one_of_them_is
 
 def test_attempts_at_once_are_counted_before_they_are_checked(client, people):
     with ThreadPoolExecutor(12) as pool:
-        told = list(pool.map(lambda _: sign_in(client, "Mina", "wrong").status_code, range(12)))
-    assert (told.count(401), told.count(429)) == (NAME_ATTEMPTS, 12 - NAME_ATTEMPTS)
+        message = list(pool.map(lambda _: sign_in(client, "Mina", "wrong").status_code, range(12)))
+    assert (message.count(401), message.count(429)) == (NAME_ATTEMPTS, 12 - NAME_ATTEMPTS)
 
 
 def test_failures_are_forgotten_after_the_window_and_with_a_success():
@@ -139,8 +139,8 @@ def test_a_form_that_is_too_long_or_none_is_refused_before_it_is_read(client, pe
         == 413
     )
     korean = {"accept": "text/html", "accept-language": "ko", "content-type": "application/x-www-form-urlencoded"}
-    told = client.post("/login", content=b"name=" + b"x" * 20_000, headers=korean)
-    assert (told.status_code, "보낸 내용이 너무 깁니다" in told.text) == (413, True)
+    message = client.post("/login", content=b"name=" + b"x" * 20_000, headers=korean)
+    assert (message.status_code, "보낸 내용이 너무 깁니다" in message.text) == (413, True)
     for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain"):
         answer = client.post("/login", content=b"{}", headers={"content-type": kind})
         assert (answer.status_code, "not a form" in answer.json()["error"]) == (415, True)

@@ -66,7 +66,7 @@ def test_walking_back_shows_ones_answers_newest_first_and_a_correction_stays_the
     changed = ask("answer", answer_body(oldest, "right", 2, supersedes=oldest["item"]["past"]))
     assert changed["line"]["text"] == "Changed from A better to B better."
     assert changed["item"]["assignment"] == first["item"]["assignment"]
-    assert sorted(each.verdict for each in store.comparisons.current()) == ["right", "tie"]
+    assert sorted(comparison.verdict for comparison in store.comparisons.current()) == ["right", "tie"]
     assert ask("history")["regions"]["history-list"].count("<li>") == 2
 
 
@@ -85,12 +85,12 @@ def test_undo_after_a_skip_says_so_and_takes_the_answer_before_it_back_only_when
             "마지막 항목은 건너뛰었고, 건너뛴 것은 되돌릴 수 없습니다. 그 앞의 판정을 되돌리려면 한 번 더 누르세요.",
         ),
     ):
-        told = ask("undo", headers={"accept-language": language})
-        assert told["line"] == {"text": line, "bad": False}
-        assert told["skipped"] == second["item"]["assignment"]
-        assert "item" not in told
+        message = ask("undo", headers={"accept-language": language})
+        assert message["line"] == {"text": line, "bad": False}
+        assert message["skipped"] == second["item"]["assignment"]
+        assert "item" not in message
     assert [event.verdict for event in store.comparisons.events()] == ["left"]
-    taken = ask("undo", {"over": told["skipped"]})
+    taken = ask("undo", {"over": message["skipped"]})
     assert taken["item"]["assignment"] == first["item"]["assignment"]
     assert [event.verdict for event in store.comparisons.events()] == ["left", "withdrawn"]
     assert (
@@ -124,7 +124,7 @@ def test_a_correction_that_is_refused_leaves_the_page_where_it_is(store, add_pai
     assert not {"item", "regions"} & set(refused)
     changed = ask("answer", answer_body(past, "right", 1, rationale="x" * 2000, **again))
     assert changed["item"]["assignment"] == first["item"]["assignment"]
-    assert [each.verdict for each in store.comparisons.current()] == ["right"]
+    assert [comparison.verdict for comparison in store.comparisons.current()] == ["right"]
 
 
 def test_a_ranking_is_answered_by_the_places_of_the_answers_as_shown(store, ask):

@@ -33,15 +33,15 @@ def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, compare, m
         },
     )
     store.insert("skips", {"assignment_id": "let-go", "reason": "?", "created_at": ""})
-    figures = {one.labeler_id: one for one in build_overview(store, "people").labelers}
-    one, other = figures[mina.id], figures[jun.id]
-    assert (one.comparisons, other.comparisons) == (6, 3)
-    assert (one.agreement.value, one.agreement.n) == (0.5, 3)  # 1, 0 and a half
-    assert (one.left.value, one.left.n) == (0.75, 4)
-    assert one.seconds == 3.5  # of 1, 2, 3, 4, 5 and 8
-    assert (one.ties.value, one.both_bad.value) == (1 / 6, 1 / 6)
+    figures = {labeler.labeler_id: labeler for labeler in build_overview(store, "people").labelers}
+    labeler, other = figures[mina.id], figures[jun.id]
+    assert (labeler.comparisons, other.comparisons) == (6, 3)
+    assert (labeler.agreement.value, labeler.agreement.n) == (0.5, 3)  # 1, 0 and a half
+    assert (labeler.left.value, labeler.left.n) == (0.75, 4)
+    assert labeler.seconds == 3.5  # of 1, 2, 3, 4, 5 and 8
+    assert (labeler.ties.value, labeler.both_bad.value) == (1 / 6, 1 / 6)
     assert (other.skips.value, other.skips.n) == (1 / 4, 4)
-    assert one.gold.value is None
+    assert labeler.gold.value is None
 
 
 def test_gold_is_met_by_the_right_answer_however_strongly_and_only_on_gold_items(store, add_pairs, compare, mina):

@@ -19,14 +19,14 @@ def test_each_two_answers_that_two_people_ranked_are_a_pair_of_their_agreement(s
     assert (overview.comparisons, overview.rankings) == (0, 2)
     assert (overview.report.raw.rate, overview.report.raw.pairs) == (pytest.approx((1 + 1 + 0.5) / 3), 3)
     assert measure_agreement(store) == overview.report.raw
-    assert {(one.kind, one.report.raw.pairs) for one in overview.groups} == {
+    assert {(group.kind, group.report.raw.pairs) for group in overview.groups} == {
         ("project", 3),
         ("guideline", 3),
         ("batch", 3),
     }
     (two,) = overview.labeler_pairs
     assert two.agreement.value == overview.report.raw.rate
-    assert [(one.comparisons, one.rankings, one.agreement.n) for one in overview.labelers] == [(0, 1, 3)] * 2
+    assert [(group.comparisons, group.rankings, group.agreement.n) for group in overview.labelers] == [(0, 1, 3)] * 2
 
 
 def test_rankings_and_comparisons_of_the_same_number_are_not_mixed(
@@ -59,7 +59,7 @@ def test_groups_are_projects_guideline_versions_and_batches(store, add_pairs, co
     for pair in add_pairs(2):
         compare(pair, mina, "left")
         compare(pair, jun, "left")
-    overview = {(one.kind, one.name): one.report.raw.pairs for one in build_overview(store, "people").groups}
+    overview = {(group.kind, group.name): group.report.raw.pairs for group in build_overview(store, "people").groups}
     assert overview == {
         ("project", "Standard"): 2,
         ("guideline", "Standard, version 1"): 2,

@@ -84,11 +84,11 @@ def test_only_prompts_that_train_and_have_no_answer_yet_are_written_to(store, pe
         store.demonstrations.write(ID, test.id, ana.id, TEXT)
 
     def offered() -> set[int]:
-        found, after = [], 0
+        result, after = [], 0
         while shown := store.demonstrations.next_prompt(ana.id, after):
             after = shown.id
-            found.append(after)
-        return set(found)
+            result.append(after)
+        return set(result)
 
     store.instructions.add("Name a colour.", "Blue.", source="test")
     train = {each.id for each in store.prompts.all(split="train")} - {store.prompts.find("Name a colour.").id}
@@ -138,8 +138,8 @@ def test_what_was_written_is_handed_over_and_erased(store, people, prompt):
     store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
     assert [row["text"] for row in store.personal_data.rows(ana.id) if row["kind"] == "demonstration"] == [TEXT]
     assert [row["reason"] for row in store.personal_data.rows(ben.id) if row["kind"] == "review"] == ["Too curt."]
-    for each in people:
-        store.personal_data.erase(each.id)
+    for person in people:
+        store.personal_data.erase(person.id)
     assert [store.value(f"SELECT count(*) FROM {table}") for table in ("demonstrations", "reviews")] == [1, 1]
     assert [store.value(f"SELECT count(*) FROM {table}") for table in ("demonstration_texts", "review_reasons")] == [
         0,

@@ -116,12 +116,12 @@ def test_bad_sources_get_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     broken = make_tiny_model("llama", tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"no weights")
-    for source, said in (
+    for source, text in (
         (tmp_path / "none", "no model folder"),
         (tmp_path / "empty", "no config.json"),
         (broken, "cannot load"),
     ):
-        with pytest.raises(BadInput, match=said) as caught:
+        with pytest.raises(BadInput, match=text) as caught:
             Base.load(source)
         assert "\n" not in str(caught.value)
         assert caught.value.remedy

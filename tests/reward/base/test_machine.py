@@ -29,10 +29,10 @@ def test_three_megabytes_are_three_on_every_system(monkeypatch, platform_name, m
 
 
 def test_the_versions_are_those_that_are_installed():
-    found = library_versions()
-    assert found["python"] == platform.python_version()
-    assert found["trl"] == version("trl")
-    assert set(found) == {"python", "torch", "transformers", "trl", "peft", "accelerate", "tokenizers"}
+    result = library_versions()
+    assert result["python"] == platform.python_version()
+    assert result["trl"] == version("trl")
+    assert set(result) == {"python", "torch", "transformers", "trl", "peft", "accelerate", "tokenizers"}
 
 
 def test_asking_for_memory_does_not_load_torch():

@@ -110,9 +110,9 @@ def test_twenty_disagreements_are_kept():
 
 
 def test_between_agreement_and_its_root_lies_the_best_model():
-    found = build_report([judged(1, 1, 0, 1.0)], agreement={"rate": 0.68, "ci": [0.6, 0.745], "pairs": 90})
-    assert found["reachable"] == pytest.approx([0.68, 0.8])  # 0.8^2 + 0.2^2 = 0.68
-    assert highest_reachable(found) == pytest.approx(0.85)  # 0.85^2 + 0.15^2 = 0.745
+    result = build_report([judged(1, 1, 0, 1.0)], agreement={"rate": 0.68, "ci": [0.6, 0.745], "pairs": 90})
+    assert result["reachable"] == pytest.approx([0.68, 0.8])  # 0.8^2 + 0.2^2 = 0.68
+    assert highest_reachable(result) == pytest.approx(0.85)  # 0.85^2 + 0.15^2 = 0.745
     assert highest_reachable(build_report([judged(1, 1, 0, 1.0)])) == 1.0
     assert highest_reachable(build_report([judged(1, 1, 0, 1.0, gold=(2, 1))])) == 1.0
 

@@ -43,17 +43,17 @@ def test_equal_scores_lose_ln_2_and_a_tie_counts_half_each_way():
 
 
 def test_each_bin_sets_the_predicted_beside_the_observed_share_from_the_preferred_side():
-    (found,) = reliability(np.array([LN9, -LN9, LN9, -LN9]), np.array([1.0, 0.0, 0.0, 0.0]), np.arange(4))
-    assert (found["low"], found["high"]) == pytest.approx((0.9, 0.95))
-    assert (found["predicted"], found["observed"], found["comparisons"]) == (pytest.approx(0.9), 0.75, 4)
-    assert found["ci"][0] < 0.75 < found["ci"][1]
+    (result,) = reliability(np.array([LN9, -LN9, LN9, -LN9]), np.array([1.0, 0.0, 0.0, 0.0]), np.arange(4))
+    assert (result["low"], result["high"]) == pytest.approx((0.9, 0.95))
+    assert (result["predicted"], result["observed"], result["comparisons"]) == (pytest.approx(0.9), 0.75, 4)
+    assert result["ci"][0] < 0.75 < result["ci"][1]
 
 
 def test_a_tie_and_equal_scores_are_observed_as_a_half():
-    (found,) = reliability(np.array([LN3]), np.array([0.5]), np.arange(1))
-    assert found["observed"] == 0.5
-    (found,) = reliability(np.zeros(2), np.ones(2), np.arange(2))
-    assert (found["predicted"], found["observed"]) == (0.5, 0.5)
+    (result,) = reliability(np.array([LN3]), np.array([0.5]), np.arange(1))
+    assert result["observed"] == 0.5
+    (result,) = reliability(np.zeros(2), np.ones(2), np.arange(2))
+    assert (result["predicted"], result["observed"]) == (0.5, 0.5)
 
 
 def test_ece_weighs_the_gap_of_each_bin_by_its_comparisons():
@@ -112,13 +112,13 @@ def test_a_prompt_lies_in_one_fold_and_folds_are_even():
 
 
 def test_scaling_an_overconfident_model_lowers_ece_and_loss():
-    found = calibration_report(comparisons(LN9, 75, 25), comparisons(LN9, 30, 10, first_prompt=500))
-    assert found["ece"] == pytest.approx(0.9 - 0.75)
-    assert found["ece_scaled"] == pytest.approx(0)
-    assert found["loss_scaled"] == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    result = calibration_report(comparisons(LN9, 75, 25), comparisons(LN9, 30, 10, first_prompt=500))
+    assert result["ece"] == pytest.approx(0.9 - 0.75)
+    assert result["ece_scaled"] == pytest.approx(0)
+    assert result["loss_scaled"] == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
 
 
 def test_where_no_temperature_can_be_fitted_the_scaled_figures_are_unknown():
-    found = calibration_report(comparisons(LN9, 5, 0))
-    assert [found[key] for key in ("temperature", "ece_scaled", "loss_scaled", "calibration_scaled")] == [None] * 4
-    assert found["ece"] == pytest.approx(0.1)
+    result = calibration_report(comparisons(LN9, 5, 0))
+    assert [result[key] for key in ("temperature", "ece_scaled", "loss_scaled", "calibration_scaled")] == [None] * 4
+    assert result["ece"] == pytest.approx(0.1)

@@ -34,12 +34,12 @@ def test_labelers_stand_by_name_the_busiest_first():
         judged(2, (1, 0), 1.0, labeler="mina"),
         judged(3, (1, 0), 0.0, labeler="mina"),
     ]
-    found = by_labeler(rows)
-    assert [(one["labeler"], one["comparisons"], one["prompts"], one["accuracy"]) for one in found] == [
+    result = by_labeler(rows)
+    assert [(one["labeler"], one["comparisons"], one["prompts"], one["accuracy"]) for one in result] == [
         ("mina", 2, 2, 0.5),
         ("ana", 1, 1, 1.0),
     ]
-    assert found[1]["ci"][0] < 1 < found[1]["ci"][1] + 1e-9
+    assert result[1]["ci"][0] < 1 < result[1]["ci"][1] + 1e-9
 
 
 def test_accuracy_is_given_by_the_side_on_which_the_better_answer_stood():
@@ -67,22 +67,20 @@ def test_a_list_is_told_by_how_a_line_starts(text, is_list):
 
 def test_the_score_that_is_the_length_correlates_fully_and_sides_at_odds_with_it_fully_the_other_way():
     rows = [judged(1, (3, 1), 1.0, texts=("aaa", "b")), judged(2, (3, 1), 1.0, texts=("ccc", "d"))]
-    found = correlations(rows)
-    assert found["length_correlation"] == pytest.approx(1)
-    assert found["side_correlation"] == pytest.approx(1)
-    assert found["list_correlation"] is None
-    mirrored = [
-        judged(each.prompt_id, (each.b_score, each.a_score), 0.0, texts=(each.b_text, each.a_text)) for each in rows
-    ]
+    result = correlations(rows)
+    assert result["length_correlation"] == pytest.approx(1)
+    assert result["side_correlation"] == pytest.approx(1)
+    assert result["list_correlation"] is None
+    mirrored = [judged(row.prompt_id, (row.b_score, row.a_score), 0.0, texts=(row.b_text, row.a_text)) for row in rows]
     assert correlations(mirrored)["side_correlation"] == pytest.approx(-1)
 
 
 def test_what_differs_between_prompts_is_no_leaning_within_them():
     # The second prompt's answers are longer and score higher; within each prompt the longer one scores lower.
     rows = [judged(1, (0, 1), 0.0, texts=("aa", "b")), judged(2, (10, 11), 0.0, texts=("c" * 22, "d" * 21))]
-    found = correlations(rows)
-    assert found["length_correlation"] > 0.9
-    assert found["length_correlation_within_prompt"] == pytest.approx(-1)
+    result = correlations(rows)
+    assert result["length_correlation"] > 0.9
+    assert result["length_correlation_within_prompt"] == pytest.approx(-1)
 
 
 def test_a_repeated_answer_counts_once_in_a_correlation():
@@ -97,7 +95,7 @@ def test_leanings_set_the_model_beside_the_labelers_where_answers_differ_in_that
         judged(3, (0, 1), 1.0, texts=(PLAIN, LIST)),
         judged(4, (1, 0), 1.0, texts=("yes", "no!")),
     ]
-    found = {one["prefers"]: one for one in feature_biases(rows)}
-    assert (found["list"]["comparisons"], found["list"]["labelers"], found["list"]["model"]) == (3, 0.0, 1.0)
-    assert (found["longer"]["comparisons"], found["left"]["comparisons"]) == (3, 4)
-    assert (found["left"]["labelers"], found["left"]["model"]) == (0.5, 0.75)
+    result = {bias["prefers"]: bias for bias in feature_biases(rows)}
+    assert (result["list"]["comparisons"], result["list"]["labelers"], result["list"]["model"]) == (3, 0.0, 1.0)
+    assert (result["longer"]["comparisons"], result["left"]["comparisons"]) == (3, 4)
+    assert (result["left"]["labelers"], result["left"]["model"]) == (0.5, 0.75)

@@ -95,24 +95,24 @@ def test_two_labelers_who_agree_on_68_of_100_leave_room_up_to_80():
 
 
 def test_a_rising_curve_gives_a_forecast_with_intervals():
-    found = curve_report(points_of((0.55, 0.62, 0.68, 0.72)), range(400), 0.85)
-    assert [point["labels"] for point in found["points"]] == list(SIZES)
-    assert [point["accuracy"] for point in found["points"]] == pytest.approx([0.55, 0.62, 0.68, 0.72])
-    assert [each["labels"] for each in found["forecast"]] == [1100, 1300, 2000]
-    accuracies = [each["accuracy"] for each in found["forecast"]]
+    result = curve_report(points_of((0.55, 0.62, 0.68, 0.72)), range(400), 0.85)
+    assert [point["labels"] for point in result["points"]] == list(SIZES)
+    assert [point["accuracy"] for point in result["points"]] == pytest.approx([0.55, 0.62, 0.68, 0.72])
+    assert [each["labels"] for each in result["forecast"]] == [1100, 1300, 2000]
+    accuracies = [each["accuracy"] for each in result["forecast"]]
     assert accuracies == sorted(accuracies)
     assert accuracies[-1] <= 0.85
-    for each in found["forecast"]:
+    for each in result["forecast"]:
         assert each["ci"][0] <= each["accuracy"] <= each["ci"][1]
         assert each["gain"] >= 0
-    assert found["note"] is None
+    assert result["note"] is None
 
 
 def test_a_curve_that_may_be_flat_gives_none_and_says_so():
-    found = curve_report(points_of((0.70, 0.69, 0.71, 0.70)), range(400))
-    assert (found["fit"], found["forecast"]) == (None, [])
-    assert "no forecast" in found["note"]
-    assert len(found["points"]) == 4
+    result = curve_report(points_of((0.70, 0.69, 0.71, 0.70)), range(400))
+    assert (result["fit"], result["forecast"]) == (None, [])
+    assert "no forecast" in result["note"]
+    assert len(result["points"]) == 4
 
 
 def test_too_few_test_prompts_or_sizes_give_none():

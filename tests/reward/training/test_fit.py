@@ -55,8 +55,8 @@ def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
     expected = _classifier_scores(trainer, rows)
     model = labeled.reward_models.get(run(context_of(labeled, settings), settings).produced[0])
     loaded = RewardModel.load(labeled.home / model.adapter)
-    found = loaded.raw_scores([each.prompt for each in rows], [each.a for each in rows])
-    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-4)
+    result = loaded.raw_scores([row.prompt for row in rows], [row.a for row in rows])
+    assert result.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-4)
 
 
 def _rows(store):
@@ -66,7 +66,7 @@ def _rows(store):
 @torch.no_grad()
 def _classifier_scores(trainer, rows, side="a"):
     model = trainer.model.eval()
-    return [model(input_ids=torch.tensor([each.prompt + getattr(each, side)])).logits.item() for each in rows]
+    return [model(input_ids=torch.tensor([row.prompt + getattr(row, side)])).logits.item() for row in rows]
 
 
 def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
@@ -85,10 +85,10 @@ def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folde
     trainer.train()
     expected = _classifier_scores(trainer, rows)
     model = labeled.reward_models.get(run(context_of(labeled, settings), settings).produced[0])
-    found = RewardModel.load(labeled.home / model.adapter).raw_scores(
-        [each.prompt for each in rows], [each.a for each in rows]
+    result = RewardModel.load(labeled.home / model.adapter).raw_scores(
+        [row.prompt for row in rows], [row.a for row in rows]
     )
-    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert result.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_folder, tmp_path):
@@ -138,10 +138,10 @@ def test_two_stacked_adapters_do_what_both_do(base_folder, tmp_path):
     base.add_adapter("both", tmp_path / "both")
     batch = base.collate([base.encode_prompt("Name two animals.")])
     with base.role("both"):
-        found = base.hidden(*batch)
+        result = base.hidden(*batch)
     for layer in base._layers:
         layer._active_adapter = ["one", "two"]
-    assert torch.allclose(found, base.hidden(*batch), atol=1e-5)
+    assert torch.allclose(result, base.hidden(*batch), atol=1e-5)
 
 
 def test_only_answers_alike_in_all_but_fit_make_fit_pairs():

@@ -86,9 +86,9 @@ def test_points_start_where_equal_scores_give_the_labels_their_shares():
 
 
 def test_at_the_start_no_point_wants_to_move():
-    found = build_likelihood("graded", GRADES)
-    found(torch.zeros(len(GRADES)), torch.tensor(GRADES)).mean().backward()
-    assert found.raw.grad.abs().max().item() < 1e-5
+    result = build_likelihood("graded", GRADES)
+    result(torch.zeros(len(GRADES)), torch.tensor(GRADES)).mean().backward()
+    assert result.raw.grad.abs().max().item() < 1e-5
 
 
 def test_points_follow_the_labels_when_scores_are_spread():
@@ -99,13 +99,13 @@ def test_points_follow_the_labels_when_scores_are_spread():
     grade = torch.tensor(
         np.sign(latent) * ((np.abs(latent) > 0.8).astype(int) + (np.abs(latent) > 2.0)), dtype=torch.long
     )
-    found = build_likelihood("graded", grade.tolist())
-    optimizer = torch.optim.Adam(found.parameters(), lr=0.01)
+    result = build_likelihood("graded", grade.tolist())
+    optimizer = torch.optim.Adam(result.parameters(), lr=0.01)
     for _ in range(150):
         optimizer.zero_grad()
-        found(torch.tensor(d, dtype=torch.float32), grade).mean().backward()
+        result(torch.tensor(d, dtype=torch.float32), grade).mean().backward()
         optimizer.step()
-    assert found.cut_points() == pytest.approx([0.8, 2.0], abs=0.15)
+    assert result.cut_points() == pytest.approx([0.8, 2.0], abs=0.15)
 
 
 @pytest.mark.parametrize(

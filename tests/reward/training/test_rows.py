@@ -65,11 +65,11 @@ def test_what_fits_is_not_cut(encoder, base):
 
 def test_a_long_prompt_loses_its_beginning_as_much_as_its_longest_answer_needs(encoder, base):
     rows = [row("yes", "no", prompt="0123456789" * 5), row("yes", "x y z x y z", prompt="0123456789" * 5)]
-    found = encoder.encode(rows)
+    result = encoder.encode(rows)
     longest = len(base.encode_completion("x y z x y z"))
     whole = base.encoding.encode_template("0123456789" * 5)
-    assert [each.prompt for each in found] == [whole[-(CONTEXT - longest) :]] * 2
-    assert found[1].b == base.encode_completion("x y z x y z")
+    assert [each.prompt for each in result] == [whole[-(CONTEXT - longest) :]] * 2
+    assert result[1].b == base.encode_completion("x y z x y z")
     assert encoder.truncated == {"comparisons": 2, "prompts": 1, "answers": 0}
 
 
@@ -121,10 +121,10 @@ def test_grades_are_signed_margins_and_zero_for_a_tie():
 
 
 def test_weights_average_one_over_the_comparisons():
-    found = group_by_prompt(
+    result = group_by_prompt(
         [encoded("w", "x", weight=3.0), encoded("w", "y", weight=1.0), encoded("w", "x", prompt_id=2, weight=0.5)]
     )
-    assert [element.weight for element in found] == [[2.0, pytest.approx(2 / 3)], [pytest.approx(1 / 3)]]
+    assert [element.weight for element in result] == [[2.0, pytest.approx(2 / 3)], [pytest.approx(1 / 3)]]
 
 
 def test_a_step_holds_as_many_rankings_as_make_its_pairs():

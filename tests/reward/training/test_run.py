@@ -210,5 +210,5 @@ def test_the_agreement_of_imported_labels_is_measured_where_a_run_learns_from_th
                 verdict=verdict,
                 source="import",
             )
-    found = agreement_of(store, preference_rows(store))
-    assert (found["rate"], found["pairs"], found["source"]) == (0.5, 2, "import")
+    result = agreement_of(store, preference_rows(store))
+    assert (result["rate"], result["pairs"], result["source"]) == (0.5, 2, "import")

@@ -87,8 +87,8 @@ def test_what_all_keys_add_to_the_scores_costs_no_digits():
     given = [states.bfloat16() for states in (query, key, value)]
     exact = _by_products(*(states.double() for states in given), None)
     with torch.autocast("cpu", torch.bfloat16):
-        found = _by_products(*given, None).double()
-    assert (found - exact).norm() < 0.01 * exact.norm()
+        result = _by_products(*given, None).double()
+    assert (result - exact).norm() < 0.01 * exact.norm()
 
 
 def test_a_row_gets_the_same_whatever_stands_beside_it(tmp_path):

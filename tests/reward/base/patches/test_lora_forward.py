@@ -82,7 +82,7 @@ def test_under_autocast_both_ways_are_off_by_what_bf16_costs():
     x = torch.randn(64, 6)
     exact = gradients(theirs, x)
     with torch.autocast("cpu", torch.bfloat16):
-        found = gradients(ours, x)
-    for mine, right in zip(found, exact, strict=True):
+        result = gradients(ours, x)
+    for mine, right in zip(result, exact, strict=True):
         assert mine.isfinite().all()
         assert (mine.float() - right).norm() < 0.05 * right.norm()
