@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class RunsPage:
         heading("runs")
         with gr.Accordion(text("runs.start"), open=False, elem_id="start") as self.starting:
             self.tabs, self.forms = add_forms(store)
-        self.defaults = gr.State({})
+        self.defaults = hidden()
         self.status = html()
         self.table = gr.Dataframe(
             headers=columns("runs", run_view.COLUMNS),
@@ -147,11 +148,12 @@ class RunsPage:
 
         `given` holds the fields that name models, and the defaults that they showed before.
         """
-        shown, updates, defaults = given[self.defaults], dict[Block, object](), {}
+        shown = json.loads(given[self.defaults] or "{}")
+        updates, defaults = dict[Block, object](), {}
         for kind, form in self.forms.items():
             form_updates, defaults[kind] = form.refreshed(given, shown.get(kind, {}))
             updates |= form_updates
-        updates[self.defaults] = defaults
+        updates[self.defaults] = json.dumps(defaults)
         return updates if self.store.runs.all() else {self.starting: gr.Accordion(open=True), **updates}
 
     def model_fields(self) -> set[Block]:

@@ -21,7 +21,7 @@ def page(store: Store) -> RunsPage:
 
 def opened(page: RunsPage, given: dict | None = None) -> dict:
     """Open the page with these values of fields; return the values and choices of the fields after that."""
-    values = dict.fromkeys(page.model_fields(), "") | {page.defaults: {}} | (given or {})
+    values = dict.fromkeys(page.model_fields(), "") | (given or {})
     updates = page.open_page(values)
     return {block: updates[block] for block in page.model_fields()}
 
