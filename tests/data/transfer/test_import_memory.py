@@ -73,19 +73,19 @@ def one_record(path):
 
 def long_rows(path):
     with gzip.open(path, "wt", compresslevel=1) as out:
-        for number in range(12):
+        for number in range(24):
             out.write(json.dumps({"prompt": f"{number}" + "w" * (ROW - 1000)}) + "\n")
 
 
 @pytest.mark.parametrize(
     ("write", "status", "bound"),
-    [(same_text, 2, 200), (nested, 2, 300), (longest_texts, 0, 400), (one_record, 0, 250), (long_rows, 0, 150)],
+    [(same_text, 2, 200), (nested, 2, 300), (longest_texts, 0, 400), (one_record, 0, 250), (long_rows, 0, 300)],
 )
 def test_a_small_file_of_large_rows_takes_bounded_memory(tmp_path, baseline, write, status, bound):
     write(tmp_path / "given")
     found, mebibytes = peak(tmp_path, tmp_path / "given")
     assert found == status
-    assert mebibytes < baseline + bound
+    assert mebibytes < baseline + bound, f"{mebibytes} MiB, {baseline} without the rows"
 
 
 def test_a_long_parquet_row_is_a_bad_row_and_its_neighbours_are_good(tmp_path):
