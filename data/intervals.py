@@ -16,6 +16,8 @@ DRAWS, BLOCK = 2000, 100
 FEWEST = 10
 """Units below which pages and commands print no share, but "too few to say" with their number."""
 SMALLEST_VARIANCE = 1e-12
+NORMAL = 1.959964
+"""Standard errors on either side of a 95 % interval."""
 Floats = Sequence[float] | np.ndarray
 Counts = Sequence[int] | np.ndarray
 
@@ -27,7 +29,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson_interval(k: float, n: float, z: float = 1.959964) -> Interval:
+def wilson_interval(k: float, n: float, z: float = NORMAL) -> Interval:
     """Return the score interval for `k` successes in `n` trials (Wilson 1927); (0, 1) for no trial."""
     if n == 0:
         return Interval(0.0, 1.0)

@@ -10,8 +10,6 @@ from data.store import Store
 from data.views.preferences import freeze_row, parse_sources, preference_rows, snapshot_filters
 from labeling.quality.overview import weigh
 
-RELIABILITY = "reliability"
-
 
 def current_comparisons(store: Store, labels: str, weights: str, by: str) -> tuple[list[dict], dict[str, Any]]:
     """Return the current comparisons of these sources, as a snapshot stores them, and the snapshot's filters.
@@ -21,7 +19,7 @@ def current_comparisons(store: Store, labels: str, weights: str, by: str) -> tup
     """
     filters = snapshot_filters(store, labels)
     by_labeler = None
-    if weights == RELIABILITY:
+    if weights == "reliability":
         weighting = weigh(store, parse_sources(labels)[0], by=by)
         by_labeler, filters["weighting"] = weighting.by_labeler(), weighting.id
     rows = [freeze_row(row) for row in preference_rows(store, source=labels, weights=by_labeler)]

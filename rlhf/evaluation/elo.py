@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.intervals import NORMAL
 from data.views.head_to_head import HeadToHead
 
 ELO = 400 / math.log(10)
 """Points per unit of log-odds: 400 points are odds of ten to one."""
-NORMAL = 1.959964
-"""Standard errors on either side of a 95 % interval."""
 PRIOR = 0.5
 """Wins and losses added against an average opponent, so that an unbeaten policy has a finite strength."""
 STEPS = 200

@@ -77,39 +77,30 @@ class RunForm:
             return message_html(problem)
         return message_html(text("runs.queued", run=run.public))
 
-    def models(self) -> list[Component]:
-        """Return the fields that name models, which `refreshed` reads and writes."""
-        return [field for key, field in self.fields.items() if key in POLICIES + REWARDS + DERIVED]
+    def models(self) -> dict[str, Component]:
+        """Return the fields that name models, by key: `refreshed` reads and writes them."""
+        return {key: field for key, field in self.fields.items() if key in POLICIES + REWARDS + DERIVED}
 
     def refreshed(self, given: Mapping[Block, Any], shown: Mapping[str, str]) -> tuple[Updates, dict[str, str]]:
         """Return the form as the store is now, and its defaults by key.
 
         A field that is empty, or still holds the default `shown` before, gets the default of now.
         """
-        defaults = shown_defaults(self.store, self.kind)
+        defaults, names = shown_defaults(self.store, self.kind), self._model_names()
         updates: Updates = {self.needs: self.outlook()}
-        for key, field in self.fields.items():
-            if field not in self.models():
-                continue
+        for key, field in self.models().items():
             default = defaults.get(key)
             stays = given[field] not in ("", None, shown.get(key))
             value = given[field] if stays else default.value if default else ""
-            updates[field] = self._model_field(key, default, value)
+            updates[field] = _model_field(names.get(key), default, value)
         return updates, {key: default.value for key, default in defaults.items()}
 
-    def _model_field(self, key: str, default: Default | None, value: str) -> Component:
-        """Return the field with its choices of now; the default is first and says why it is the default."""
-        if key in DERIVED:
-            return gr.Textbox(value=value)
-        rewards = [model.public for model in reversed(self.store.reward_models.all())]
+    def _model_names(self) -> dict[str, list[str]]:
+        """Return the names that the lists offer, by key; the store is read once for the whole form."""
+        rewards = ["", *(model.public for model in reversed(self.store.reward_models.all()))]
         if self.kind.name == "ppo":
             rewards += read_sources(self.store.home)
-        names = policy_names(self.store) if key in POLICIES else ["", *rewards]
-        if default is None:
-            return gr.Dropdown(choices=names, value=value)
-        first = text(f"runs.default_{default.why}", name=default.value), default.value
-        others = [(name, name) for name in names if name not in ("", default.value)]
-        return gr.Dropdown(choices=[first, *others], value=value)
+        return {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, rewards)}
 
     def outlook(self) -> str:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine."""
@@ -149,6 +140,17 @@ def add_forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
             with gr.Tab(kind.title, id=kind.name):
                 forms[kind.name] = RunForm(store, kind)
     return tabs, forms
+
+
+def _model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:
+    """Return a text field without `names`, else a list; its default is first and says why it is the default."""
+    if names is None:
+        return gr.Textbox(value=value)
+    if default is None:
+        return gr.Dropdown(choices=list(names), value=value)
+    first = text(f"runs.default_{default.why}", name=default.value), default.value
+    others = [(name, name) for name in names if name not in ("", default.value)]
+    return gr.Dropdown(choices=[first, *others], value=value)
 
 
 def _joined(value: object) -> object:

@@ -158,7 +158,7 @@ class RunsPage:
 
     def model_fields(self) -> set[Block]:
         """Return the inputs of `open_page`."""
-        return {self.defaults, *(field for form in self.forms.values() for field in form.models())}
+        return {self.defaults, *(field for form in self.forms.values() for field in form.models().values())}
 
     def refreshed(self) -> list[Block]:
         """Return the outputs of `open_page`."""

@@ -58,7 +58,7 @@ def shown_defaults(store: Store, kind: Kind) -> dict[str, Default]:
                 continue
             for field, value in values.items():
                 text = ",".join(value) if isinstance(value, tuple) else value
-                why = {"first": "first", "against": "parent"}.get(name if name == "first" else field, "newest")
+                why = "first" if name == "first" else "parent" if field == "against" else "newest"
                 shown |= {field.removesuffix("_"): Default(text, why)} if text else {}
     return shown
 

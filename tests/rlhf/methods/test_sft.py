@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Supervised fine-tuning: the start policy is kept, test prompts are refused, a resumed run ends at the same weights."""
+"""Supervised fine-tuning: the start policy stays, no run trains on test prompts, a resumed run ends at the same weights."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_split_without_prompts_cannot_be_sampled(store: Store) -> None:
 def test_a_policy_with_missing_files_is_refused(
     store_with_policies: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, gone: str
 ) -> None:
-    """The other needs of these kinds are met."""
+    """Pass every other check, so that only the missing files are left."""
     for need in ("reward", "labels", "instructions", "rows", "judge", "guard", "uncertainty"):
         monkeypatch.setitem(CHECKS, need, lambda store, settings: None)
     base = tmp_path / ("gone" if gone == "base" else "base")

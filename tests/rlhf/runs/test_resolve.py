@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What "the newest" means is decided when a run is queued, and the run's row names it."""
+"""Launching resolves "the newest" once: the run's row names the policy, reward model, rows and prompts."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_a_checkpoint_half_written_is_passed_over(base, tmp_path):
     assert sorted(path.name for path in folder.glob("checkpoint-*")) == [
         "checkpoint-12",
         "checkpoint-8",
-    ]  # two are kept
+    ]  # the two newest
     assert last_checkpoint(folder) == folder / "checkpoint-12"
     assert json.loads((folder / "checkpoint-12" / STATE).read_text())["kl_coef"] == trainer.ppo_state.kl_coef
     (folder / "checkpoint-12" / STATE).unlink()
