@@ -174,7 +174,7 @@ class OidcClient:
     async def discover(self) -> dict[str, str]:
         """Return the provider's endpoints, fetched once. Raises Refused."""
         if not self.endpoints:
-            address = self.provider.issuer.rstrip("/") + "/.well-known_fields/openid-configuration"
+            address = self.provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
             try:
                 async with _http_client() as client:
                     document = (await client.get(address)).json()

@@ -67,7 +67,14 @@ def idp() -> Iterator[Idp]:
         def do_GET(self):
             places = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
             about = {"issuer": made.issuer, **{name: f"{made.issuer}/{path}" for name, path in places.items()}}
-            self.tell({"keys": [KEY.as_dict(private=False)]} if self.path == "/keys" else about)
+            documents = {
+                "/keys": {"keys": [KEY.as_dict(private=False)]},
+                "/.well-known/openid-configuration": about,  # OpenID Connect Discovery 1.0, section 4
+            }
+            if self.path in documents:
+                self.tell(documents[self.path])
+            else:
+                self.send_error(404)
 
         def do_POST(self):
             assert self.headers["authorization"] == "Basic " + base64.b64encode(b"app:secret").decode()
