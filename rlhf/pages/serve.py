@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from data.cli import open_store
+from data.clock import parse_duration
 from data.errors import BadInput
 from data.sqlite.damage import refuse_damaged_store
-from data.store import FILE
+from data.store import FILE, Store
+from data.transfer.scheduled_backups import ScheduledBackups
 from labeling.accounts import accounts
 from labeling.accounts.oidc import OidcClient, read_provider
+from labeling.http.logs import configure_logging
 from labeling.http.proxy import check_root_path
 from labeling.http.socket import is_loopback, listen, url_host
 from rlhf.common import locks
@@ -42,7 +45,20 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
     serve.add_argument("--base", metavar="MODEL", help="causal language model to start from: a folder or a hub id")
     serve.add_argument("--chat-template", type=Path, metavar="FILE", help="Jinja chat template for that model")
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
+    _add_backup_options(serve)
     serve.set_defaults(run=cmd_serve, render=None)
+
+
+def _add_backup_options(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument(
+        "--backup-to", type=Path, metavar="FOLDER", help="write backups into this folder (default: none)"
+    )
+    serve.add_argument(
+        "--every", default="24h", metavar="TIME", help="time between backups: 24h, 30m, 7d (default %(default)s)"
+    )
+    serve.add_argument(
+        "--keep", type=int, default=7, metavar="N", help="number of backups that stay (default %(default)s)"
+    )
 
 
 def cmd_serve(args: argparse.Namespace) -> None:
@@ -51,6 +67,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     store = open_store(args)
     accounts.check_host(store, args.host, args.behind_proxy)
     root, oidc = check_root_path(args.root_path), OidcClient(read_provider(args.oidc)) if args.oidc else None
+    backups = make_backups(store, args)
     lock = locks.acquire_lock(store.home / locks.SERVER)
     if lock is None:
         raise BadInput(
@@ -61,7 +78,10 @@ def cmd_serve(args: argparse.Namespace) -> None:
     with lock, listen(args.host, args.port) as listener:
         add_sources(store.home, args.reward_source)
         prepare(store, args.base, args.chat_template)
+        configure_logging()
         threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
+        if backups:
+            threading.Thread(target=backups.run, daemon=True, name="backups").start()
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
         site = compose_site(
@@ -73,6 +93,16 @@ def cmd_serve(args: argparse.Namespace) -> None:
         )
         host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
         run_server(site, listener, host + (accounts.issue_first_link(store) or "/"))
+
+
+def make_backups(store: Store, args: argparse.Namespace) -> ScheduledBackups | None:
+    """Return the backups that the options ask for; None without --backup-to. Raises BadInput."""
+    try:
+        every = parse_duration(args.every)
+    except BadInput as problem:
+        problem.field = "every"
+        raise
+    return ScheduledBackups(store, args.backup_to, every, args.keep) if args.backup_to else None
 
 
 def keep_supervised(home: Path) -> None:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of `serve` for operators, in a server of its own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import app
+from data.store import Store
+from data.transfer.backup import restore
+from tests.support import PATIENCE
+from tests.support.serving import serving
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def all_rows(store: Store) -> dict[str, list[dict]]:
+    """Return every row of every table, without the tokens that serving issues."""
+    names = [name for name in store.db.table_names() if name not in ("tokens", "audit")]
+    return {name: sorted(store.rows(f'SELECT * FROM "{name}"'), key=repr) for name in names}
+
+
+def test_a_backup_of_the_server_restores_to_the_same_rows(served_home, tmp_path):
+    folder = tmp_path / "copies"
+    with serving(served_home, "--backup-to", str(folder), "--every", "1h", "--keep", "3"):
+        wait_for(lambda: list(folder.glob("preference-loop-*.tar")))
+    (copy,) = folder.iterdir()
+    restore(tmp_path / "again", copy)
+    served, again = Store(served_home), Store(tmp_path / "again")
+    rows = all_rows(served)
+    assert len(rows["prompts"]) == 40
+    assert all_rows(again) == rows
+    served.close()
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--every", "soon", "'soon' is not a duration (field 'every'). Write a number and a unit, such as 24h or 30m."),
+        ("--keep", "0", "0 copies cannot be kept (field 'keep'). Give --keep a number from 1."),
+    ],
+)
+def test_a_bad_option_is_one_line(capsys, tiny_store, tmp_path: Path, option, value, message):
+    argv = ["serve", "--port", "0", "--home", str(tiny_store.home), "--backup-to", str(tmp_path / "copies")]
+    assert app.main([*argv, option, value]) == 2
+    assert capsys.readouterr().err.strip() == message
