@@ -50,7 +50,8 @@ THIRD_PARTY = {
         "nh3",
     },
     "reward": MODELS | {"numpy"},
-    "rlhf": MODELS | {"numpy", "httpx", "pydantic", "uvicorn", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    "rlhf": MODELS
+    | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
@@ -68,7 +69,8 @@ TORCHLESS = {
 }
 # Packages and single modules of each layer, lowest first: a line imports only lines above it, names on one line may import each other downwards in order.
 ORDER = """
-data.version data.errors data.clock data.splits data.ids data.intervals data.settings data.records
+data.version data.errors data.clock data.splits data.ids data.intervals data.settings data.records data.logs
+data.watched_loop
 data.sqlite.schema data.sqlite
 data.tables
 data.store

@@ -22,7 +22,7 @@ from data.store import Store
 from data.transfer.backup import back_up, restore
 
 CHECK_SECONDS = 30.0
-"""Seconds between two checks whether a backup is due."""
+"""Seconds between two checks whether a backup is due, for the loop that calls `step`."""
 RETRY_SECONDS = 600.0
 """Largest number of seconds from a failed backup to the next attempt."""
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -58,12 +58,6 @@ class ScheduledBackups:
             raise BadInput(f"no folder can be created here: {error.strerror}", file=str(self.folder)) from None
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise BadInput("this folder cannot be written", "Name another folder.", file=str(self.folder))
-
-    def run(self) -> None:
-        """Write a copy whenever one is due, as long as this process lives."""
-        while True:
-            self.step()
-            time.sleep(CHECK_SECONDS)
 
     def step(self) -> bool:
         """Write, verify and prune if a backup is due; return whether a new copy exists. Raises nothing."""

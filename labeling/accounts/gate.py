@@ -8,12 +8,12 @@ route of the page framework that no page uses. It counts the bytes of every body
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
 from data.version import __version__
+from data.watched_loop import WatchedLoop
 from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
 from labeling.accounts.rate_limit import RateLimit
@@ -57,6 +58,7 @@ class Gate:
     """The layer around `app`.
 
     `used`: for a page's prefix, the framework's calls that it needs, such as `run/predict`. All others are closed.
+    `loops`: the server's loops that `/healthz` watches.
     """
 
     def __init__(
@@ -68,10 +70,12 @@ class Gate:
         used: Mapping[str, tuple[str, ...]] | None = None,
         presence: Presence | None = None,
         oidc: OidcClient | None = None,
+        loops: Sequence[WatchedLoop] = (),
     ) -> None:
         self.app = app
         self.store = store
         self.used = used or {}
+        self.loops = loops
         self.presence = presence or Presence()
         self.own_routes: dict[tuple[str, str], Handler] = {
             ("GET", "/healthz"): self.health,
@@ -108,6 +112,8 @@ class Gate:
             if started:
                 raise
             await http_error_response(problem, request)(scope, receive, send)
+        except ClientDisconnect:  # the client left before its request was complete: nobody reads an answer
+            return
 
     async def decide_or_report(self, request: Request) -> Response | None:
         """Run `decide`. If the store is busy or cannot be written, the answer says why and what to do."""
@@ -180,8 +186,11 @@ class Gate:
         return self.store.tokens.find(token, kind) if token else None
 
     async def health(self, request: Request) -> Response:
-        """Return the state and the version of the server, to everybody."""
-        return JSONResponse({"status": "ok", "version": __version__})
+        """Return the state and the version of the server, to everybody; 503 with the loops that do not work."""
+        troubles = {loop.name: trouble for loop in self.loops if (trouble := loop.trouble())}
+        if not troubles:
+            return JSONResponse({"status": "ok", "version": __version__})
+        return JSONResponse({"status": "failing", "version": __version__, "loops": troubles}, 503)
 
     async def icon(self, request: Request) -> Response:
         """Return no content: the app has no icon file."""

@@ -8,18 +8,19 @@ write to the disk acknowledges all of them. An action is acknowledged only after
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from data.store import Store
+from data.watched_loop import WatchedLoop
 
 MAX_BATCH = 64
 """The most actions in one commit; others wait for the next one, so that nobody waits for hundreds."""
 
 T = TypeVar("T")
+Batch = list[tuple[Callable[[], Any], Future]]
 
 
 class GroupCommit:
@@ -28,8 +29,7 @@ class GroupCommit:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.waiting: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
-        self.starting = threading.Lock()
-        self.thread: threading.Thread | None = None
+        self.loop: WatchedLoop[Batch] = WatchedLoop("group-commit", self._wait, self._work)
 
     async def run(self, action: Callable[[], T]) -> T:
         """Run `action` and return its result after its writes are on the disk.
@@ -42,22 +42,27 @@ class GroupCommit:
         """Queue `action` and return its future, for callers without an event loop."""
         future: Future[T] = Future()
         self.waiting.put((action, future))
-        with self.starting:
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
-                self.thread.start()
+        self.loop.start()
         return future
 
-    def _work(self) -> None:
-        while True:
-            batch = [self.waiting.get()]
-            while len(batch) < MAX_BATCH and not self.waiting.empty():
-                batch.append(self.waiting.get())
-            batch = [(action, future) for action, future in batch if future.set_running_or_notify_cancel()]
-            for (_, future), (result, problem) in zip(
-                batch, self._commit([action for action, _ in batch]), strict=True
-            ):
-                future.set_exception(problem) if problem else future.set_result(result)
+    def _wait(self) -> Batch:
+        """Return the actions that wait, at least one."""
+        batch = [self.waiting.get()]
+        while len(batch) < MAX_BATCH and not self.waiting.empty():
+            batch.append(self.waiting.get())
+        return batch
+
+    def _work(self, batch: Batch) -> None:
+        """Run the actions and resolve their futures. Every future gets a result or an exception."""
+        batch = [(action, future) for action, future in batch if future.set_running_or_notify_cancel()]
+        try:
+            outcomes = self._commit([action for action, _ in batch])
+        except BaseException as problem:  # an action ended with SystemExit or the like: none was committed
+            for _, future in batch:
+                future.set_exception(RuntimeError(f"an action ended with {problem!r}"))
+            raise
+        for (_, future), (result, failure) in zip(batch, outcomes, strict=True):
+            future.set_exception(failure) if failure else future.set_result(result)
 
     def _commit(self, actions: list[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
         """Return every action's result or exception; a failed commit is the exception of all, since it writes none."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from data.clock import parse_duration
 from data.errors import BadInput
 from data.sqlite.damage import refuse_damaged_store
 from data.store import FILE, Store
-from data.transfer.scheduled_backups import ScheduledBackups
+from data.transfer.scheduled_backups import CHECK_SECONDS, ScheduledBackups
+from data.watched_loop import WatchedLoop
 from labeling.accounts import accounts
 from labeling.accounts.oidc import OidcClient, read_provider
 from labeling.http.logs import configure_logging
@@ -29,6 +31,8 @@ from rlhf.runs import supervisor
 from rlhf.runs.first_start import prepare
 
 SUPERVISOR_CHECK_SECONDS = 3.0
+BACKUP_SECONDS = 6 * 3600.0
+"""Seconds after which a backup counts as stuck."""
 
 
 def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa: ANN401 (argparse's type is private)
@@ -79,9 +83,9 @@ def cmd_serve(args: argparse.Namespace) -> None:
         add_sources(store.home, args.reward_source)
         prepare(store, args.base, args.chat_template)
         configure_logging()
-        threading.Thread(target=keep_supervised, args=(store.home,), daemon=True).start()
-        if backups:
-            threading.Thread(target=backups.run, daemon=True, name="backups").start()
+        loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]
+        for loop in loops:
+            loop.start()
         from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
         site = compose_site(
@@ -90,6 +94,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
             root_path=root,
             loopback_only=is_loopback(args.host) and not args.behind_proxy,
             oidc=oidc,
+            loops=loops,
         )
         host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
         run_server(site, listener, host + (accounts.issue_first_link(store) or "/"))
@@ -105,26 +110,35 @@ def make_backups(store: Store, args: argparse.Namespace) -> ScheduledBackups | N
     return ScheduledBackups(store, args.backup_to, every, args.keep) if args.backup_to else None
 
 
-def keep_supervised(home: Path) -> None:
-    """Start a supervisor again whenever there is none, as long as this process lives."""
-    while True:
-        supervisor.ensure(home)
-        time.sleep(SUPERVISOR_CHECK_SECONDS)
+def backup_loop(backups: ScheduledBackups) -> WatchedLoop[None]:
+    """Return the loop that writes a copy whenever one is due."""
+    return WatchedLoop("backups", pause(CHECK_SECONDS), lambda _: backups.step(), stuck_seconds=BACKUP_SECONDS)
+
+
+def supervision(home: Path) -> WatchedLoop[None]:
+    """Return the loop that starts a supervisor whenever there is none."""
+    return WatchedLoop("supervision", pause(SUPERVISOR_CHECK_SECONDS), lambda _: supervisor.ensure(home))
+
+
+def pause(seconds: float) -> Callable[[], None]:
+    """Return a function that waits for so many seconds, but not the first time."""
+    pauses = chain([0.0], repeat(seconds))
+    return lambda: time.sleep(next(pauses))
 
 
 def run_server(site: Callable, listener: socket.socket, address: str) -> None:
     """Serve until Ctrl-C; print the address once requests are answered."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            print(address, flush=True)
-
-    config = uvicorn.Config(
-        site, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, workers=1, proxy_headers=False
+    from rlhf.pages.connections import (
+        LimitedServer,
+        Limits,
+        count_connections,
+        log_thread_problem,
+        raise_descriptor_limit,
     )
+
+    threading.excepthook = log_thread_problem
+    limits = Limits(connections=count_connections(raise_descriptor_limit()))
     try:
-        Server(config).run(sockets=[listener])
+        LimitedServer(site, limits, lambda: print(address, flush=True)).run(sockets=[listener])
     except KeyboardInterrupt:
         print("", file=sys.stderr)

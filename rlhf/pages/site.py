@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
 
 from data.store import Store
+from data.watched_loop import WatchedLoop
 from labeling.accounts import my_data
 from labeling.accounts.current import acting_as
 from labeling.accounts.gate import Gate
@@ -40,8 +41,12 @@ def compose_site(
     root_path: str = "",
     loopback_only: bool = False,
     oidc: OidcClient | None = None,
+    loops: Sequence[WatchedLoop] = (),
 ) -> ProxyHeaders:
-    """Return the site. Its CORS middleware admits no origin, so gradio adds none that admits every origin."""
+    """Return the site. Its CORS middleware admits no origin, so gradio adds none that admits every origin.
+
+    `loops`: further loops of the server that `/healthz` watches.
+    """
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -68,7 +73,12 @@ def compose_site(
         head=theme.head(train.PAGES),
     )
     gate = Gate(
-        app, store, used={"/label": calls_of(label), "/train": calls_of(research)}, presence=presence, oidc=oidc
+        app,
+        store,
+        used={"/label": calls_of(label), "/train": calls_of(research)},
+        presence=presence,
+        oidc=oidc,
+        loops=(group_commit.loop, *loops),
     )
     return ProxyHeaders(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
 

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.errors import BadInput, StoreTrouble
+from data.logs import LOG, limit_repeats
 from data.records import Run
 from data.run_context import Cancelled, RunContext
 from data.settings import parse_settings
@@ -97,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
     silence_libraries()
+    limit_repeats()
     keep_freed_memory()
     store = Store(args.home)
     run = store.runs.get(args.run)
@@ -171,8 +173,12 @@ def _disk_full_message(store: Store, run: Run) -> str:
 def _send_heartbeats(store: Store, run_id: int) -> None:
     pause = threading.Event()
     while not pause.wait(HEARTBEAT_SECONDS):
-        with suppress(StoreTrouble):
+        try:
             store.runs.heartbeat(run_id)
+        except StoreTrouble:
+            continue
+        except Exception:  # the thread must live as long as the run
+            LOG.exception("a heartbeat of the run failed")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from threading import Thread
 
 import pytest
 from sqlite_utils.utils import sqlite3
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from data.version import __version__
+from data.watched_loop import WatchedLoop
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
 
@@ -26,6 +28,19 @@ def held(store):
 
 def test_health_is_open_and_says_nothing_else(client):
     assert client.get("/healthz").json() == {"status": "ok", "version": __version__}
+
+
+def test_health_names_a_loop_that_does_not_work(store):
+    loop = WatchedLoop("supervision", lambda: None, lambda _: None)
+    client = TestClient(Gate(Starlette(), store, loops=[loop]))
+    assert client.get("/healthz").json()["status"] == "ok"
+    loop.thread = Thread()
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"], answer.json()["loops"]) == (
+        503,
+        "failing",
+        {"supervision": "dead"},
+    )
 
 
 @pytest.mark.parametrize("path", ["/label", "/label/", "/train/runs", "/label/gradio_api/info", "/api/v1/next"])

@@ -78,3 +78,16 @@ def test_more_acts_than_one_commit_takes_are_all_done(store):
     group_commit = GroupCommit(store)
     futures = [group_commit.submit(lambda number=number: number) for number in range(2 * MAX_BATCH + 1)]
     assert [future.result(10) for future in futures] == list(range(2 * MAX_BATCH + 1))
+
+
+def test_an_act_that_ends_its_thread_fails_and_the_next_one_is_done(store, monkeypatch):
+    monkeypatch.setattr("data.watched_loop.FIRST_PAUSE", 0.001)
+    group_commit = GroupCommit(store)
+
+    def leave():
+        raise SystemExit(1)
+
+    with pytest.raises(RuntimeError, match="ended with SystemExit"):
+        group_commit.submit(leave).result(10)
+    assert group_commit.submit(add(store, "Mina")).result(10) == "Mina"
+    assert group_commit.loop.trouble() == ""
