@@ -65,7 +65,7 @@ _ALL = (
         "rlhf.settings:SampleSettings",
         "rlhf.methods.sample:run",
         ("prompts", "pairs", "answering policies"),
-        ("answering",),
+        ("answering", "prompts"),
     ),
     Kind(
         "reward",
@@ -111,7 +111,7 @@ _ALL = (
         "rlhf.settings:BestOfNSettings",
         "rlhf.methods.best_of_n:run",
         ("start", "reward"),
-        ("start", "reward"),
+        ("start", "reward", "prompts"),
     ),
     Kind(
         "sft",
@@ -137,7 +137,7 @@ _ALL = (
         "rlhf.settings:CompareSettings",
         "rlhf.evaluation.compare:run",
         ("prompts", "contests"),
-        ("contests",),
+        ("contests", "prompts"),
     ),
     Kind(
         "embed",
@@ -147,7 +147,7 @@ _ALL = (
         "rlhf.clinic.settings:EmbedSettings",
         "rlhf.clinic.embed:run",
         ("rows", "policy"),
-        ("first",),
+        ("first", "rows"),
     ),
     Kind(
         "curate",
@@ -156,7 +156,7 @@ _ALL = (
         "rlhf.clinic.settings:CurateSettings",
         "rlhf.clinic.curate:run",
         ("rows", "recipe"),
-        ("examination",),
+        ("examination", "ratings"),
     ),
     Kind(
         "quantity",
@@ -166,7 +166,7 @@ _ALL = (
         "rlhf.clinic.settings:QuantitySettings",
         "rlhf.clinic.trials:run_quantity",
         ("rows", "policy", "judge"),
-        ("first", "instructions"),
+        ("first", "instructions", "prompts"),
     ),
     Kind(
         "ab",
@@ -175,7 +175,7 @@ _ALL = (
         "rlhf.clinic.settings:ABSettings",
         "rlhf.clinic.trials:run_ab",
         ("rows", "policy", "judge"),
-        ("first", "instructions"),
+        ("first", "instructions", "prompts"),
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

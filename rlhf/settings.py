@@ -41,6 +41,12 @@ Epochs = Annotated[float, option(1.0, "passes over the rows", min=0.0)]
 LastPrompt = Annotated[
     int, option(0, "number of the newest prompt that the run may use; 0: that of the moment when it is queued", min=0)
 ]
+LastRow = Annotated[
+    int, option(0, "number of the newest row that the run may use; 0: that of the moment when it is queued", min=0)
+]
+LastRating = Annotated[
+    int, option(0, "number of the newest rating that the run may use; 0: that of the moment when it is queued", min=0)
+]
 GenerationBatch = Annotated[BatchSize, option(128, "completions generated at once", unit="completions")]
 
 
@@ -60,6 +66,7 @@ class SampleSettings(Settings):
         "", "split of the prompts; empty: train and a share of test, or only test if `against` is given"
     )
     test_share: TestShare = 0.15
+    last_prompt: LastPrompt = 0
     pairs: PairRule = "disjoint"
     project: ProjectName = ""
     priority: Priority = 0
@@ -80,6 +87,7 @@ class CompareSettings(Settings):
     prompts: int = option(
         300, "number of test prompts; the same seed gives the same ones", unit="prompts", main=True, min=1
     )
+    last_prompt: LastPrompt = 0
     draws: int = option(2, "completions per policy and prompt", unit="completions", min=1)
     best_of: int = option(
         8, "completions that best of n chooses from; 0: leave best of n out", unit="completions", min=0
@@ -170,6 +178,7 @@ class BestOfNSettings(Settings):
     reward: RewardName = option("", "reward model that chooses; empty: the newest one")
     n: DrawCount = option(8, "completions drawn per answer; sampling takes n times as long")
     validation_prompts: int = option(64, "prompts on which the run measures the reward by n", unit="prompts", min=0)
+    last_prompt: LastPrompt = 0
     max_new_tokens: CompletionLength = option(80, "longest completion of that measurement", unit="tokens")
     batch_size: GenerationBatch = 128
     seed: Seed = option(0, "the same seed gives the same measurement")

@@ -70,20 +70,26 @@ class Instructions(Table):
             raise BadInput(f"there is no instruction {id}")
         return _instruction(row)
 
-    def all(self, split: str | None = None, source: str | None = None, limit: int | None = None) -> list[Instruction]:
-        """Return the rows of a split or source, or all, oldest first."""
-        return list(self.stream(split, source, limit))
+    def all(
+        self, split: str | None = None, source: str | None = None, limit: int | None = None, last: int = 0
+    ) -> list[Instruction]:
+        """Return the rows of a split or source, or all, oldest first, up to the number `last` if it is not 0."""
+        return list(self.stream(split, source, limit, last))
 
     def stream(
-        self, split: str | None = None, source: str | None = None, limit: int | None = None
+        self, split: str | None = None, source: str | None = None, limit: int | None = None, last: int = 0
     ) -> Iterator[Instruction]:
         """Yield the rows of `all` one at a time."""
-        wanted = {"split": split, "source": source, "limit": -1 if limit is None else limit}
+        wanted = {"split": split, "source": source, "last": last, "limit": -1 if limit is None else limit}
         sql = (
             f"{JOINED} WHERE {import_done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
-            " AND (:source IS NULL OR instructions.source = :source) ORDER BY instructions.id LIMIT :limit"
+            " AND (:source IS NULL OR instructions.source = :source) AND (:last = 0 OR instructions.id <= :last) ORDER BY instructions.id LIMIT :limit"
         )
         return map(_instruction, self._store.stream(sql, wanted))
+
+    def last_id(self) -> int:
+        """Return the number of the newest row; 0 without one."""
+        return self._store.value(f"SELECT coalesce(max(id), 0) FROM instructions WHERE {IMPORT_DONE}")
 
     def count(self) -> int:
         """Count the instruction rows."""

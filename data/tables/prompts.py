@@ -97,12 +97,17 @@ class Prompts(Table):
         source: str | None = None,
         limit: int | None = None,
         family: str | None = None,
+        last: int = 0,
     ) -> list[Prompt]:
-        """Prompts in the order in which they came, those that fit what is given."""
+        """Return the prompts that match what is given, oldest first, up to the number `last` if it is not 0."""
         wanted = {"split": split, "source": source, "family": family}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
+        where += " AND id <= :last" if last else ""
         sql = f"SELECT * FROM prompts WHERE {IMPORT_DONE}{where} ORDER BY id LIMIT :limit"
-        return [_prompt(row) for row in self._store.rows(sql, {**wanted, "limit": -1 if limit is None else limit})]
+        return [
+            _prompt(row)
+            for row in self._store.rows(sql, {**wanted, "last": last, "limit": -1 if limit is None else limit})
+        ]
 
     def last_id(self) -> int:
         """Return the number of the newest prompt; 0 without one."""

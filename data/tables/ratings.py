@@ -68,10 +68,20 @@ class Ratings(Table):
                 raise Refused(f"the rating {id!r} says something else already", "Send a new id.")
             return _rating(old)
 
-    def current(self, source: Source = "all") -> list[Rating]:
-        """Return the current ratings with a score, oldest first, by people, simulated raters or all."""
-        sql = "SELECT * FROM current_ratings WHERE score IS NOT NULL AND (?1 = 'all' OR source = ?1) ORDER BY number"
-        return [_rating(row) for row in self._store.rows(sql, [source])]
+    def current(self, source: Source = "all", last: int = 0) -> list[Rating]:
+        """Return the current ratings with a score, oldest first, by people, simulated raters or all.
+
+        With `last`, return those that were current when the rating of that number was the newest.
+        """
+        sql = """SELECT r.* FROM ratings AS r WHERE score IS NOT NULL AND (?1 = 'all' OR source = ?1)
+            AND (?2 = 0 OR r.rowid <= ?2) AND NOT EXISTS (
+                SELECT 1 FROM ratings AS later WHERE later.supersedes = r.id AND (?2 = 0 OR later.rowid <= ?2)
+            ) ORDER BY r.rowid"""
+        return [_rating(row) for row in self._store.rows(sql, [source, last])]
+
+    def last_number(self) -> int:
+        """Return the number of the newest rating; 0 without one."""
+        return self._store.value("SELECT coalesce(max(rowid), 0) FROM ratings")
 
     def may_rate(self, labeler_id: int) -> bool:
         """Return whether this rater may rate: instruction rows belong to the Standard project.

@@ -20,7 +20,7 @@ from data.selection.centres import coverage
 from data.selection.recipe import Selection, choose_rows
 from data.settings import as_dict
 from data.store import Store
-from data.tables.ratings import Source as RatingSource
+from data.tables.ratings import Rating
 from rlhf.clinic.examination import Examination, examination_path, find_examination
 from rlhf.clinic.findings import rater_agreement_by_source, score_against_defects, score_against_ratings
 from rlhf.clinic.quality import PREDICTORS, QualityFeatures, RatedRows, fit_quality_model
@@ -97,10 +97,9 @@ def default_name(settings: CurateSettings, rows: int) -> str:
 
 
 def rated_rows(
-    store: Store, source: RatingSource, examination: Examination, rows: Sequence[Instruction]
+    ratings: Sequence[Rating], examination: Examination, rows: Sequence[Instruction]
 ) -> tuple[RatedRows, list[list[SourcedScore]], str]:
     """Return the examined rows with ratings, every score by row, and a hash of the ratings for lineage."""
-    ratings = store.ratings.current(source)
     places = {int(id): place for place, id in enumerate(examination.ids)}
     scores: dict[int, list[SourcedScore]] = defaultdict(list)
     for rating in ratings:
@@ -132,7 +131,8 @@ def _score(
 
     Raises BadInput if there are none and `min_quality` needs them. Figures on defects are of rows with unrated prompts.
     """
-    rated, scores, ratings_hash = rated_rows(store, settings.ratings, examination, rows)
+    ratings = store.ratings.current(settings.ratings, settings.last_rating)
+    rated, scores, ratings_hash = rated_rows(ratings, examination, rows)
     if not scores:
         if settings.min_quality:
             raise BadInput(

@@ -26,7 +26,7 @@ from rlhf.models.start_policy import choose_first_policy
 def run(context: RunContext, settings: EmbedSettings) -> RunResult:
     """Examine the train rows, save the examination, and report a summary."""
     store = context.store
-    rows = store.instructions.all(split="train")
+    rows = store.instructions.all(split="train", last=settings.last_row)
     if not rows:
         raise BadInput(
             "there is no instruction row of the train split",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import BatchSize, CompletionLength, LearningRate, Rank, Seed, Settings, StartPolicy, option
+from rlhf.settings import LastPrompt, LastRating, LastRow
 
 RowCount = Annotated[int, Field(ge=1)]
 
@@ -23,6 +24,7 @@ class EmbedSettings(Settings):
     similarity: float = option(
         0.8, "share of common word triples that makes two rows near-duplicates", main=True, min=0.3, max=1.0
     )
+    last_row: LastRow = 0
     batch_size: BatchSize = option(64, "rows read at once")
     seed: Seed = option(0, "the same seed gives the same clusters")
 
@@ -40,6 +42,7 @@ class CurateSettings(Settings):
     ratings: Literal["person", "simulated", "all"] = option("person", "ratings that teach quality", main=True)
     name: str = option("", "name of the snapshot; empty: made from the settings", main=True)
     embedded: str = option("", "embed run that holds the vectors; empty: the newest one")
+    last_rating: LastRating = 0
     seed: Seed = option(0, "the same seed gives the same rows")
 
 
@@ -53,6 +56,7 @@ class TrialSettings(Settings):
     )
     reward: str = option("", "reward model for judge=reward", main=True)
     prompts: int = option(300, "test prompts", unit="prompts", min=1)
+    last_prompt: LastPrompt = 0
     draws: int = option(2, "completions per policy and prompt", unit="completions", min=1)
     learning_rate: LearningRate = 1e-3
     rank: Rank = 8

@@ -206,6 +206,7 @@ def _judge(
         judge=settings.judge,
         reward=settings.reward,
         prompts=settings.prompts,
+        last_prompt=settings.last_prompt,
         draws=settings.draws,
         best_of=0,
         max_new_tokens=settings.max_new_tokens,

@@ -19,7 +19,7 @@ def choose_contest_prompts(store: Store, settings: CompareSettings, samplers: Se
 
     Raises BadInput if there is none.
     """
-    prompts = store.prompts.all(split="test")
+    prompts = store.prompts.all(split="test", last=settings.last_prompt)
     if not prompts:
         raise BadInput(
             "there are no test prompts", "Import prompts first: about one in seven falls into the test split."

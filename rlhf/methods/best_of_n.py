@@ -63,7 +63,8 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
 
 def _measure(context: RunContext, settings: BestOfNSettings, sampler: BestOfN) -> np.ndarray:
     """Return the scores (prompts, n) of n answers to validation prompts; add the curve over n to the run."""
-    prompts = context.store.prompts.all(split="validation", limit=settings.validation_prompts)
+    limit, last = settings.validation_prompts, settings.last_prompt
+    prompts = context.store.prompts.all(split="validation", limit=limit, last=last)
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
     parts: list[np.ndarray] = []
     size = max(1, settings.batch_size // settings.n)

@@ -38,7 +38,9 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     prompts = [
         prompt
         for split, count in counts.items()
-        for prompt in choose_prompts(context.store, split, count, sampling.answered[0], settings.seed)
+        for prompt in choose_prompts(
+            context.store, split, count, sampling.answered[0], settings.seed, settings.last_prompt
+        )
     ]
     encoded = sampling.encode(prompts)
     context.progress(0, len(encoded), "prompts")

@@ -77,7 +77,8 @@ def _make_trainer(
         raise BadInput(
             f"no prompt is left to train on: {', '.join(skipped)}", "Import shorter prompts.", field="prompts"
         )
-    fixed_prompts = store.prompts.all(split="validation", limit=settings.validation_prompts)
+    limit, last = settings.validation_prompts, settings.last_prompt
+    fixed_prompts = store.prompts.all(split="validation", limit=limit, last=last)
     fixed_rows = fitting_rows(base, as_rows(fixed_prompts), skipped)
     reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
     trainer = PPOTrainer(

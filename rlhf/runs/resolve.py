@@ -113,6 +113,14 @@ def _prompts(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (e
     return {} if settings.last_prompt else {"last_prompt": store.prompts.last_id()}
 
 
+def _rows(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {} if settings.last_row else {"last_row": store.instructions.last_id()}
+
+
+def _ratings(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    return {} if settings.last_rating else {"last_rating": max(1, store.ratings.last_number())}  # 0 is no bound
+
+
 RESOLVERS: dict[str, Resolver] = {
     "answering": _answering_policy,
     "start": _start_policy,
@@ -124,6 +132,8 @@ RESOLVERS: dict[str, Resolver] = {
     "comparisons": _comparisons,
     "instructions": _instructions,
     "prompts": _prompts,
+    "rows": _rows,
+    "ratings": _ratings,
 }
 MODELS = ("answering", "start", "first", "reward", "base", "contests", "examination")
 """The resolvers that only read: a form shows what they choose."""

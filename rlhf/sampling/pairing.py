@@ -56,9 +56,12 @@ class SamplingCounts:
         self.equal += not shown
 
 
-def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int) -> list[Prompt]:
-    """Return at most `count` prompts of a split: the least `answered` first (by prompt id), shuffled by `seed`."""
-    prompts = store.prompts.all(split=split)
+def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int, last: int = 0) -> list[Prompt]:
+    """Return at most `count` prompts of a split: the least `answered` first (by prompt id), shuffled by `seed`.
+
+    `last` is the number of the newest prompt to choose, 0 for no bound.
+    """
+    prompts = store.prompts.all(split=split, last=last)
     random.Random(seed).shuffle(prompts)
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 
@@ -74,8 +77,7 @@ def training_prompts(store: Store, source: str, last: int = 0) -> list[Prompt]:
             "Leave prompts empty, or name the source of the prompts",
             field="prompts",
         )
-    prompts = store.prompts.all(split="train", source=source or None)
-    prompts = [prompt for prompt in prompts if not last or prompt.id <= last]
+    prompts = store.prompts.all(split="train", source=source or None, last=last)
     if not prompts:
         named = f" from {source!r}" if source else ""
         raise BadInput(

@@ -63,3 +63,23 @@ def make_judged_home(folder: Path, model: Path) -> Store:
     )
     store.reward_models.publish(store.home / "made", name="tiny judge", base=str(model), snapshot_id=None)
     return store
+
+
+def make_clinic_home(home: Path, model: Path, rows: int = 60) -> Store:
+    """Return a home with polite and rude rows, ratings of 30 of them, and test prompts that the rubric knows."""
+    store = make_tiny_home(home, model, people=False)
+    for number in range(rows):
+        kind = "Dear Mina, thank you so much." if number % 2 else "no. no. no"
+        store.instructions.add(
+            f"Thank Mina for thing {number}.", f"{kind} {number}", source="test", defects=[] if number % 2 else ["rude"]
+        )
+    facts = {"family": "colour", "key": "snow", "answer": "white", "name": "Mina"}
+    store.prompts.add_many(
+        {"text": f"Colour of snow, {n}?", "source": "test", "family": "colour", "facts": facts} for n in range(40)
+    )
+    rater = store.accounts.add("lab", "labeler")
+    while (waiting := store.ratings.next_row(rater.id)) is not None and store.ratings.count_by(rater.id) < 30:
+        store.ratings.add(
+            f"rating-{waiting}", waiting, rater.id, 0 if "rude" in store.instructions.get(waiting).defects else 5
+        )
+    return store

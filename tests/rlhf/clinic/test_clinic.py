@@ -13,7 +13,7 @@ from rlhf.clinic.checks import CHECKS
 from rlhf.clinic.examination import Examination, find_examination
 from rlhf.clinic.settings import ABSettings, CurateSettings, EmbedSettings, QuantitySettings
 from rlhf.clinic.trials import run_ab, run_quantity
-from tests.support.tiny_home import make_tiny_home
+from tests.support.tiny_home import make_clinic_home, make_tiny_home
 from tests.support.tiny_model import make_tiny_model
 
 
@@ -22,32 +22,12 @@ def model(tmp_path_factory):
     return make_tiny_model("llama", tmp_path_factory.mktemp("model"))
 
 
-def clinic_home(home, model, rows=60):
-    """Return a home with polite and rude rows, ratings of 30 of them, and test prompts that the rubric knows."""
-    store = make_tiny_home(home, model, people=False)
-    for number in range(rows):
-        kind = "Dear Mina, thank you so much." if number % 2 else "no. no. no"
-        store.instructions.add(
-            f"Thank Mina for thing {number}.", f"{kind} {number}", source="test", defects=[] if number % 2 else ["rude"]
-        )
-    facts = {"family": "colour", "key": "snow", "answer": "white", "name": "Mina"}
-    store.prompts.add_many(
-        {"text": f"Colour of snow, {n}?", "source": "test", "family": "colour", "facts": facts} for n in range(40)
-    )
-    rater = store.accounts.add("lab", "labeler")
-    while (waiting := store.ratings.next_row(rater.id)) is not None and store.ratings.count_by(rater.id) < 30:
-        store.ratings.add(
-            f"rating-{waiting}", waiting, rater.id, 0 if "rude" in store.instructions.get(waiting).defects else 5
-        )
-    return store
-
-
 def context_of(store, kind, settings=None):
     return RunContext(store, store.runs.enqueue(kind, settings or {}, "test"))
 
 
 def test_rows_are_examined_and_curated_with_their_lineage(home, model):
-    store = clinic_home(home, model)
+    store = make_clinic_home(home, model)
     context = context_of(store, "embed")
     report = embed.run(context, EmbedSettings(clusters=3)).report
     store.runs.finish(store.runs.claim().id, "done", report=report)
@@ -81,7 +61,7 @@ def test_a_recipe_without_examination_or_ratings_is_refused(home, model):
 
 
 def test_nested_subsets_train_for_equal_steps_and_are_published_with_their_rows(home, model):
-    store = clinic_home(home, model, rows=30)
+    store = make_clinic_home(home, model, rows=30)
     context = context_of(store, "quantity")
     about = {"steps": 2, "prompts": 3, "draws": 2, "batch_size": 2, "max_new_tokens": 4}
     done = run_quantity(context, QuantitySettings(counts=(4, 8, 4000), **about))
@@ -105,6 +85,6 @@ def test_nested_subsets_train_for_equal_steps_and_are_published_with_their_rows(
 
 
 def test_a_against_itself_is_refused(home, model):
-    store = clinic_home(home, model, rows=10)
+    store = make_clinic_home(home, model, rows=10)
     with pytest.raises(BadInput, match="the same rows"):
         CHECKS["rows"](store, ABSettings())

@@ -61,6 +61,11 @@ def add_reward(store: Store) -> None:
     store.reward_models.add(name="judge", base=store.policies.get(1).base, adapter="nowhere")
 
 
+def instructions_snapshot(store: Store) -> str:
+    rows = [{"instruction": "Say 1.", "input": "", "output": "1."}]
+    return store.snapshots.freeze("instructions", rows, {}, "one").public
+
+
 def test_the_newest_models_are_named_in_the_row(stocked, queue):
     settings = queue("ppo", max_new_tokens=4).settings
     assert (settings["from"], settings["reward"]) == ("p2", "r1")
@@ -92,11 +97,21 @@ def test_weights_by_reliability_are_frozen_with_the_rows(stocked, queue):
     assert snapshot.filters["weighting"] == stocked.labeler_weights.newest().id
 
 
-def test_prompts_that_come_later_are_not_the_run_s(stocked, queue):
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS.values() if "prompts" in kind.resolves])
+def test_prompts_that_come_later_are_not_the_run_s(stocked, queue, kind):
     newest = stocked.prompts.last_id()
-    run = queue("ppo", max_new_tokens=4)
+    given = {"judge": "reward", "reward": "r1"} if kind in ("quantity", "ab") else {}
+    given |= {"a": instructions_snapshot(stocked)} if kind == "ab" else {}
+    run = queue(kind, max_new_tokens=4, **given)
     stocked.prompts.add("A late prompt.", source="test")
     assert run.settings["last_prompt"] == newest < stocked.prompts.last_id()
+
+
+def test_every_kind_with_a_newest_number_freezes_it():
+    frozen = {"last_prompt": "prompts", "last_row": "rows", "last_rating": "ratings"}
+    for kind in KINDS.values():
+        wanted = {resolver for key, resolver in frozen.items() if key in kind.settings_class().model_fields}
+        assert wanted == set(kind.resolves) & set(frozen.values()), kind.name
 
 
 def test_a_cancelled_run_is_resumed_with_the_models_it_began_with(stocked, queue):
