@@ -27,6 +27,10 @@ COMMANDS = {
     "backup": ("data.commands", "Write everything in this home to one file, while it is in use."),
     "restore": ("data.commands", "Unpack a backup into an empty home."),
     "store": ("data.store_commands", "Maintain the store of this home."),
+    "audit": (
+        "data.audit_commands",
+        "Print or export the audit list: who changed accounts, projects, labels' use or files, and when.",
+    ),
     "account": ("labeling.commands", "Manage accounts, invitations, tokens and personal data."),
     "projects": ("labeling.commands", "Manage labeling projects: forms, guidelines, people, items."),
     "labels": ("labeling.commands", "Measure and manage the quality of labels."),

@@ -32,6 +32,7 @@ from data.transfer.importing import find_project_id, import_files
 from data.transfer.previewing import preview
 from data.transfer.progress_bar import ProgressBar
 
+ACTOR = "command line"
 Handler = Callable[[argparse.Namespace], dict]
 Renderer = Callable[[dict], str]
 
@@ -123,7 +124,9 @@ def cmd_import(args: argparse.Namespace) -> dict:
                 f"Import {args.files[0]} alone.",
                 field="files",
             )
-        return adopt_policy(store, args.files[0])
+        report = adopt_policy(store, args.files[0])
+        store.audit.add(ACTOR, "import", what="policy", file=args.files[0].name, produced=report["produced"])
+        return report
     files = [ImportFile.at(path) for path in args.files]
     if args.dry_run:
         with ProgressBar() as bar:
@@ -164,17 +167,25 @@ def _export_rows(store: Store, args: argparse.Namespace) -> dict:
     document = export_dataset(store, args.out, request, args.files, force=args.force)
     if args.push_to_hub:
         document["pushed"] = push_folder(args.out.expanduser(), args.push_to_hub)
+        store.audit.add(ACTOR, "push to hub", what=args.what, to=args.push_to_hub)
     return document
 
 
 def cmd_backup(args: argparse.Namespace) -> dict:
     """Back up the home."""
-    return back_up(open_store(args), args.file, force=args.force)
+    store = open_store(args)
+    document = back_up(store, args.file, force=args.force)
+    store.audit.add(ACTOR, "backup", file=args.file.name)
+    return document
 
 
 def cmd_restore(args: argparse.Namespace) -> dict:
     """Restore a backup into an empty home."""
-    return restore(args.home, args.file)
+    document = restore(args.home, args.file)
+    store = open_store(args)
+    store.audit.add(ACTOR, "restore", file=args.file.name)
+    store.close()
+    return document
 
 
 def render_import(document: dict) -> str:

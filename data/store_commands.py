@@ -33,6 +33,7 @@ def cmd_store_rebuild(args: argparse.Namespace) -> dict:
     """Recreate the derived tables from the events."""
     store = open_store(args)
     rebuild(store)
+    store.audit.add("command line", "rebuild derived tables")
     return {"rebuilt": list(DERIVED)}
 
 
@@ -44,6 +45,10 @@ def cmd_store_check(args: argparse.Namespace) -> dict:
     if args.repair and findings:
         repair_home(home, findings)
         left = set(check_home(home))
+        if not left:
+            store = open_store(args)
+            store.audit.add("command line", "repair store", findings=len(findings))
+            store.close()
     listed = [*findings, *sorted(left - set(findings))]
     return {
         "status": "damaged" if left else "sound",

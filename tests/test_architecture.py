@@ -78,7 +78,7 @@ data.formats data.selection data.starter
 data.run_context data.views
 data.maintenance
 data.transfer
-data.cli data.store_commands data.commands
+data.cli data.audit_commands data.store_commands data.commands
 labeling.texts
 labeling.quality
 labeling.queue

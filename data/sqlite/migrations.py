@@ -13,6 +13,7 @@ from sqlite_utils import Database, Migrations
 from data.clock import now
 from data.sqlite.schema import (
     active_time,
+    audit_addresses,
     core,
     counts,
     demonstrations,
@@ -137,6 +138,12 @@ def m090_resolved_settings(db: Database) -> None:
     """Write into runs the models and rows that they used where their settings say "the newest"."""
     for statement in resolved_settings.STATEMENTS:
         db.execute(statement)
+
+
+@migrations()
+def m100_audit_addresses(db: Database) -> None:
+    """Create the addresses of audited requests."""
+    db.execute(audit_addresses.TABLE)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

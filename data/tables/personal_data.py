@@ -33,6 +33,8 @@ KINDS = {
     "demonstration": "SELECT d.*, t.text FROM demonstrations AS d LEFT JOIN demonstration_texts AS t ON t.demonstration_id = d.id"
     " WHERE d.author_id = ? ORDER BY d.rowid",
     "review": "SELECT r.*, w.text AS reason FROM reviews AS r LEFT JOIN review_reasons AS w ON w.review_id = r.id WHERE r.reviewer_id = ?",
+    "act": "SELECT a.created_at, a.action, a.detail, d.address FROM audit AS a"
+    " LEFT JOIN audit_addresses AS d ON d.audit_id = a.id WHERE a.actor = 'account ' || ? ORDER BY a.id",
     "skip": "SELECT s.* FROM skips AS s JOIN assignments AS a ON a.id = s.assignment_id WHERE a.labeler_id = ?",
 }
 ERASED = (
@@ -42,6 +44,7 @@ ERASED = (
     "DELETE FROM edits WHERE labeler_id = ?",
     "DELETE FROM demonstration_texts WHERE demonstration_id IN (SELECT id FROM demonstrations WHERE author_id = ?)",
     "DELETE FROM review_reasons WHERE review_id IN (SELECT id FROM reviews WHERE reviewer_id = ?)",
+    "DELETE FROM audit_addresses WHERE audit_id IN (SELECT id FROM audit WHERE actor = 'account ' || ?)",
     "DELETE FROM tokens WHERE account_id = ?",
     "DELETE FROM identities WHERE account_id = ?",
     "DELETE FROM invitations WHERE account_id = ?",

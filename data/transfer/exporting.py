@@ -141,11 +141,21 @@ def export_dataset(
 
 
 def export_model(
-    store: Store, out: Path | str, what: str, id: str, *, merge: bool = False, force: bool = False
+    store: Store,
+    out: Path | str,
+    what: str,
+    id: str,
+    *,
+    merge: bool = False,
+    force: bool = False,
+    by: str = "command line",
 ) -> dict:
     """Write a policy or a reward model to the folder `out` by the function in `MODEL_EXPORTERS`."""
     module, _, function = MODEL_EXPORTERS[what].partition(":")
-    return getattr(import_module(module), function)(store, id, Path(out).expanduser(), merge=merge, force=force)
+    out = Path(out).expanduser()
+    report = getattr(import_module(module), function)(store, id, out, merge=merge, force=force)
+    store.audit.add(by, "export", what=what, id=id, file=out.name)
+    return report
 
 
 def _preferences(rows: Iterable[PreferenceRow], request: ExportRequest, omitted: Counter[str]) -> Iterator[dict]:

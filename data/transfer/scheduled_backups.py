@@ -25,6 +25,8 @@ CHECK_SECONDS = 30.0
 """Seconds between two checks whether a backup is due, for the loop that calls `step`."""
 RETRY_SECONDS = 600.0
 """Largest number of seconds from a failed backup to the next attempt."""
+ACTOR = "server"
+"""The actor in the audit list."""
 STAMP = "%Y%m%dT%H%M%SZ"
 
 log = logging.getLogger("preference_loop.backup")
@@ -45,9 +47,9 @@ class ScheduledBackups:
         self._prepare_folder()
 
     def _prepare_folder(self) -> None:
-        """Create the folder. Raises BadInput if it lies in the home, cannot be written, or nothing would be kept."""
+        """Create the folder. Raises BadInput if it lies in the home, cannot be written, or `keep` is below 1."""
         if self.keep < 1:
-            raise BadInput(f"{self.keep} copies cannot be kept", "Give --keep a number from 1.", field="keep")
+            raise BadInput(f"a server cannot keep {self.keep} copies", "Give --keep a number from 1.", field="keep")
         if self.folder.resolve().is_relative_to(self.store.home.resolve()):
             raise BadInput(
                 "a backup inside the home is lost with the home", "Name another folder.", file=str(self.folder)
@@ -110,6 +112,7 @@ class ScheduledBackups:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         log.info("backup written and verified: %s (%.1f MB)", out, out.stat().st_size / 1e6)
+        self.store.audit.add(ACTOR, "backup", file=out.name)
         if is_sound:
             self._remove_older()
         return out
@@ -136,6 +139,7 @@ class ScheduledBackups:
     def _remove_older(self) -> None:
         for copy in self.copies()[: -self.keep]:
             copy.unlink()
+            self.store.audit.add(ACTOR, "remove backup", file=copy.name)
             log.info("backup removed: %s (the newest %d stay)", copy, self.keep)
 
 

@@ -49,12 +49,16 @@ _NOBODY = "$".join(
 )
 
 
-def create(store: Store, name: str, role: str, password: str | None) -> Account:
-    """Add an account. Without a password it can hold API tokens but not sign in.
+def create(store: Store, name: str, role: str, password: str | None, *, by: str = "command line") -> Account:
+    """Add an account. Without a password it can hold API tokens but not sign in. `by`: the actor in the audit list.
 
     Raises Refused for a bad name or password, BadInput for an unknown role.
     """
-    return store.accounts.add(normalize("NFC", name), role, password_hash=password_hash(store, name, password))
+    hashed = password_hash(store, name, password)
+    with store.transaction():
+        account = store.accounts.add(normalize("NFC", name), role, password_hash=hashed)
+        store.audit.add(by, "add account", account=account.id, role=role)
+        return account
 
 
 def password_hash(store: Store, name: str, password: str | None) -> str | None:
@@ -143,4 +147,5 @@ def redeem_first_link(store: Store, token: str, name: str, password: str) -> str
         if not (nobody_can_sign_in(store) and store.tokens.consume(token, "first-link")):
             return None
         account = store.accounts.add(normalize("NFC", name), "researcher", password_hash=hashed)
+        store.audit.add(f"account {account.id}", "add account", account=account.id, role=account.role, by="first link")
         return store.tokens.issue("session", account.id, SESSION_SECONDS)

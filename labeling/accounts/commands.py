@@ -125,7 +125,11 @@ def cmd_password(args: argparse.Namespace) -> dict:
 
 def cmd_disable(args: argparse.Namespace) -> dict:
     """Close an account. Raises BadInput for an unknown name."""
-    return as_document(open_store(args).accounts.disable(args.name))
+    store = open_store(args)
+    with store.transaction():
+        closed = store.accounts.disable(args.name)
+        store.audit.add(management.audit_name(None), "close account", account=closed.id)
+    return as_document(closed)
 
 
 def cmd_enable(args: argparse.Namespace) -> dict:
@@ -167,8 +171,10 @@ def cmd_revoke(args: argparse.Namespace) -> dict:
 def cmd_download(args: argparse.Namespace) -> dict:
     """Write a person's data as JSON lines. Raises BadInput for an unknown account or an existing file."""
     store = open_store(args)
-    rows = store.personal_data.rows(find_account(store, args.name).id)
-    return {"rows": write_rows(args.out, rows, force=False), "files": [str(args.out)]}
+    account = find_account(store, args.name)
+    rows = write_rows(args.out, store.personal_data.rows(account.id), force=False)
+    store.audit.add(management.audit_name(None), "export personal data", account=account.id)
+    return {"rows": rows, "files": [str(args.out)]}
 
 
 def cmd_erase(args: argparse.Namespace) -> dict:
@@ -187,7 +193,10 @@ def cmd_own_data(args: argparse.Namespace) -> dict:
     if project is None:
         names = ", ".join(project.name for project in projects)
         raise BadInput(f"there is no project {args.project!r}", f"Use one of {names}.", field="project")
-    store.personal_data.allow(project.id, args.allowed)
+    with store.transaction():
+        store.personal_data.allow(project.id, args.allowed)
+        about = {"project": project.name, "allowed": args.allowed}
+        store.audit.add(management.audit_name(None), "set own-data rule", **about)
     return {"project": project.name, "allowed": args.allowed}
 
 

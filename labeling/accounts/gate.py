@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from data.errors import BadInput, Refused
 from data.records import Account
 from data.store import Store
+from data.tables.audit import CALLER_ADDRESS
 from data.version import __version__
 from data.watched_loop import WatchedLoop
 from labeling.accounts.oidc import OidcClient
@@ -27,7 +28,7 @@ from labeling.accounts.presence import Presence
 from labeling.accounts.rate_limit import RateLimit
 from labeling.accounts.sign_in import COOKIE, Handler, SignInRoutes
 from labeling.http.bodies import count_body, limit_of, too_long
-from labeling.http.requests import is_cross_site, path_below_root, root_path
+from labeling.http.requests import client_address, is_cross_site, path_below_root, root_path
 from labeling.http.responses import http_error_response, notice_response, problem_response
 
 RESEARCHER = frozenset({"researcher"})
@@ -90,6 +91,7 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
+            CALLER_ADDRESS.set(client_address(Request(scope)))
             await self.serve(scope, receive, _with_headers(send))
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:

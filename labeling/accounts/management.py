@@ -19,16 +19,18 @@ API_SECONDS = 365 * 24 * 3600
 
 def invite(store: Store, role: str, *, by: Account | None = None) -> str:
     """Return the path of a link that creates one account of that role. Raises BadInput for an unknown role."""
-    path = f"/invite?token={store.invitations.add(role, by=by.id if by else None)}"
-    store.audit.add(audit_name(by), "invite", role=role)
-    return path
+    with store.transaction():
+        path = f"/invite?token={store.invitations.add(role, by=by.id if by else None)}"
+        store.audit.add(audit_name(by), "invite", role=role)
+        return path
 
 
 def issue_password_link(store: Store, name: str, *, by: Account | None = None) -> str:
     """Return the path of a link that sets a new password. Raises BadInput for an unknown or closed account."""
-    account = find_open_account(store, name)
-    store.audit.add(audit_name(by), "new password link", account=account.id)
-    return f"/invite?token={store.invitations.add(account.role, by=by.id if by else None, account_id=account.id)}"
+    with store.transaction():
+        account = find_open_account(store, name)
+        store.audit.add(audit_name(by), "new password link", account=account.id)
+        return f"/invite?token={store.invitations.add(account.role, by=by.id if by else None, account_id=account.id)}"
 
 
 def accept_invitation(store: Store, token: str, name: str, password: str) -> tuple[str, Account] | None:
@@ -50,8 +52,11 @@ def accept_invitation(store: Store, token: str, name: str, password: str) -> tup
             return None
         if invitation.account_id is None:
             account = store.accounts.add(normalize("NFC", name), invitation.role, password_hash=hashed)
+            about = {"account": account.id, "role": account.role, "by": "invitation"}
+            store.audit.add(audit_name(account), "add account", **about)
         else:
             account = store.accounts.set_password(store.accounts.get(invitation.account_id).name, hashed)
+            store.audit.add(audit_name(account), "set password", account=account.id)
         return store.tokens.issue("session", account.id, SESSION_SECONDS), account
 
 
@@ -97,9 +102,10 @@ def count_other_researchers(store: Store, account: Account) -> int:
 
 def issue_token(store: Store, name: str, *, by: Account | None = None) -> str:
     """Return a Bearer token for the HTTP API, valid for a year. Raises BadInput for an unknown or closed account."""
-    account = find_open_account(store, name)
-    store.audit.add(audit_name(by), "new token", account=account.id)
-    return store.tokens.issue("api", account.id, API_SECONDS)
+    with store.transaction():
+        account = find_open_account(store, name)
+        store.audit.add(audit_name(by), "new token", account=account.id)
+        return store.tokens.issue("api", account.id, API_SECONDS)
 
 
 def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = None) -> None:
@@ -107,14 +113,16 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
     account = store.accounts.by_name(name)
     if account is None:
         raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
-    store.tokens.revoke_by_mark(account.id, "api", mark)
-    store.audit.add(audit_name(by), "revoke token", account=account.id)
+    with store.transaction():
+        store.tokens.revoke_by_mark(account.id, "api", mark)
+        store.audit.add(audit_name(by), "revoke token", account=account.id)
 
 
 def export_personal_data(store: Store, account: Account) -> Iterator[str]:
-    """Return a person's data as JSON lines. Raises Refused if a project's rules forbid it."""
+    """Return the caller's own data as JSON lines. Raises Refused if a project's rules forbid it."""
     if account.role == "labeler":
         check_projects_allow(store, account, "download")
+    store.audit.add(audit_name(account), "export personal data", account=account.id)
     return (json.dumps(row, ensure_ascii=False) + "\n" for row in store.personal_data.rows(account.id))
 
 
@@ -128,8 +136,8 @@ def erase_personal_data(store: Store, account: Account, *, by: Account | None = 
             check_projects_allow(store, account, "erase")
         if not account.disabled:
             close_account(store, account.name, by=by)
-        store.personal_data.erase(account.id)
         store.audit.add(audit_name(by), "erase", account=account.id)
+        store.personal_data.erase(account.id)  # of the caller's own acts the addresses too
     store.personal_data.truncate_log()
 
 

@@ -209,6 +209,7 @@ def sign_in_identity(store: Store, provider: Provider, claims: dict[str, Any], i
         if account is None:
             account = account_for_invitation(store, provider, claims, invitation)
             store.invitations.link_identity(provider.issuer, claims["sub"], account.id)
+            store.audit.add(f"account {account.id}", "link identity", account=account.id, issuer=provider.issuer)
         if account.disabled:
             raise Refusal("oidc_closed")
         return store.tokens.issue("session", account.id, SESSION_SECONDS), account
@@ -226,7 +227,9 @@ def account_for_invitation(store: Store, provider: Provider, claims: dict[str, A
         store.invitations.consume(token)
         if invitation.account_id:
             return store.accounts.get(invitation.account_id)
-    return store.accounts.add(choose_free_name(store, claims), invitation.role if invitation else "labeler")
+    account = store.accounts.add(choose_free_name(store, claims), invitation.role if invitation else "labeler")
+    store.audit.add(f"account {account.id}", "add account", account=account.id, role=account.role, by="provider")
+    return account
 
 
 def choose_free_name(store: Store, claims: dict[str, Any]) -> str:

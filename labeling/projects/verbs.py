@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +69,23 @@ def cmd_change(args: argparse.Namespace) -> Document:
             settings["form"] = parse_form(args.form, project.form)
         if guideline is not None:
             settings["guideline"] = guideline
-        store.projects.change(project.id, **settings)
-        store.audit.add(ACTOR, "project changed", project=project.name, changed=sorted(settings))
-    return with_people(store, store.projects.get(project.id))
+        changed = store.projects.change(project.id, **settings)
+        audit_change(store, project, changed, by=ACTOR)
+    return with_people(store, changed)
+
+
+def audit_change(store: Store, before: Project, after: Project, *, by: str) -> None:
+    """Record which settings of a project differ, and the version of a new guideline."""
+    changed = sorted(name for name, value in asdict(after).items() if value != asdict(before)[name])
+    version = {"guideline_version": after.guideline_version} if "guideline_version" in changed else {}
+    store.audit.add(by, "project changed", project=after.name, changed=changed, **version)
 
 
 def cmd_give(args: argparse.Namespace) -> Document:
     """Add people to a project. Raises BadInput for unknown names."""
     store = open_store(args)
     project = store.projects.by_name(args.project)
-    store.projects.add_members(project.id, find_accounts(store, args.people))
+    change_members(store, project, find_accounts(store, args.people), [], by=ACTOR)
     return with_people(store, project)
 
 
@@ -85,7 +93,7 @@ def cmd_take(args: argparse.Namespace) -> Document:
     """Remove people from a project. Raises BadInput for unknown names."""
     store = open_store(args)
     project = store.projects.by_name(args.project)
-    store.projects.remove_members(project.id, find_accounts(store, args.people))
+    change_members(store, project, [], find_accounts(store, args.people), by=ACTOR)
     return with_people(store, project)
 
 
@@ -94,11 +102,12 @@ def cmd_fill(args: argparse.Namespace) -> Document:
     store = open_store(args)
     target, origin = store.projects.by_name(args.project), store.projects.by_name(args.origin)
     run = None if args.of_run is None else store.runs.get(parse_id(args.of_run, RUN)).id
-    return {
-        "moved": store.projects.move_unjudged(
+    with store.transaction():
+        moved = store.projects.move_unjudged(
             target.id, from_id=origin.id, run_id=run, source=args.source, limit=args.limit
         )
-    }
+        store.audit.add(ACTOR, "project filled", project=target.name, moved=moved)
+    return {"moved": moved}
 
 
 def cmd_gold(args: argparse.Namespace) -> Document:
@@ -108,7 +117,27 @@ def cmd_gold(args: argparse.Namespace) -> Document:
     if args.unset:
         return {"unset": unset_gold(store, project, args.unset)}
     (person,) = find_accounts(store, [args.person])
-    return {"gold": store.gold.set_from_comparisons(project.id, person)}
+    return {"gold": set_gold(store, project, person, by=ACTOR)}
+
+
+def set_gold(store: Store, project: Project, person: Account, *, by: str) -> int:
+    """Make gold items of a person's answers in a project; return their number. Raises BadInput."""
+    with store.transaction():
+        pairs = store.gold.set_from_comparisons(project.id, person)
+        store.audit.add(by, "gold items set", project=project.name, judged_by=person.id, pairs=pairs)
+        return pairs
+
+
+def change_members(store: Store, project: Project, added: list[Account], removed: list[Account], *, by: str) -> None:
+    """Add people to a project and remove others from it."""
+    with store.transaction():
+        for people, change, action in (
+            (removed, store.projects.remove_members, "members removed"),
+            (added, store.projects.add_members, "members added"),
+        ):
+            change(project.id, people)
+            if people:
+                store.audit.add(by, action, project=project.name, accounts=[person.id for person in people])
 
 
 def unset_gold(store: Store, project: Project, pair_ids: list[int]) -> int:
@@ -127,6 +156,7 @@ def unset_gold(store: Store, project: Project, pair_ids: list[int]) -> int:
                     field="unset",
                 )
             store.gold.unset(pair_id)
+        store.audit.add(ACTOR, "gold items unset", project=project.name, pairs=pair_ids)
     return len(pair_ids)
 
 

@@ -190,7 +190,10 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
         at = place.get(id)
         discrimination, error = (None, None) if at is None else (model.discrimination[at], model.error[at])
         fitted_weights.append(LabelerWeight(id, weights[id], _number(discrimination), _number(error), count))
-    return store.labeler_weights.add("+".join(sources), int(model.votes.sum()), fitted_weights, by=by)
+    with store.transaction():
+        weighting = store.labeler_weights.add("+".join(sources), int(model.votes.sum()), fitted_weights, by=by)
+        store.audit.add(by, "weigh labelers", weighting=weighting.id)
+        return weighting
 
 
 def _number(value: np.floating | None) -> float | None:

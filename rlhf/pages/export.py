@@ -11,6 +11,7 @@ from shutil import make_archive
 from tempfile import TemporaryDirectory
 
 import gradio as gr
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse
@@ -149,11 +150,12 @@ def download(store: Store) -> Route:
     """Return the route GET /train/exports/NAME: a file of the home's exports folder, for researchers."""
     folder = store.home / "exports"
 
-    async def send(request: Request, _account: Account) -> FileResponse:
+    async def send(request: Request, account: Account) -> FileResponse:
         name = request.path_params["name"]
         file = folder / name
         if name.startswith(".") or file.parent != folder or not file.is_file():
             raise HTTPException(404, "there is no such file")
+        await run_in_threadpool(store.audit.add, audit_name(account), "download export", file=name)
         return FileResponse(file, filename=name, media_type="application/octet-stream")
 
     return Route(f"/train/{ADDRESS}{{name}}", researcher_only(send))

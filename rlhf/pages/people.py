@@ -16,6 +16,7 @@ from labeling.accounts import management
 from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
 from reward.report.view import message_html
+from rlhf.pages.audit_download import ADDRESS
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import empty, esc
 from rlhf.pages.texts import text
@@ -182,6 +183,7 @@ def draw_people(store: Store, presence: Presence, people: list[Account]) -> str:
     head = "".join(f"<th>{esc(text(f'people.column_{name}'))}" for name in ("name", "role", "state", "answers"))
     waiting = store.invitations.open_count()
     links = f"<p class=soft>{esc(text('people.links_open', n=waiting))}</p>" if waiting else ""
+    links += f"<p><a href='{ADDRESS}' download>{esc(text('people.audit'))}</a></p>"
     return f"<table class=people><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{links}"
 
 

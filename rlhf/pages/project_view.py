@@ -11,6 +11,7 @@ from data.store import Store
 from data.tables.forms import Form
 from data.tables.projects import Changes, Project
 from labeling.page.control_characters import escape_control_characters
+from labeling.projects.verbs import audit_change, change_members
 from rlhf.pages.markup import empty, esc
 from rlhf.pages.texts import text
 
@@ -57,10 +58,10 @@ def change_project(store: Store, name: str, given: Mapping[str, Any], by: str) -
         if given["version"] != version(project):
             error = f"{project.name} is not the project in the fields, or somebody changed its guideline meanwhile"
             raise BadInput(error, "Choose it again.")
-        store.projects.change(project.id, **_changes(given))
-        set_people(store, project, given["people"] or [])
-        store.audit.add(by, "project changed", project=project.name)
-        return store.projects.get(project.id)
+        changed = store.projects.change(project.id, **_changes(given))
+        set_people(store, project, given["people"] or [], by)
+        audit_change(store, project, changed, by=by)
+        return changed
 
 
 def version(project: Project) -> str:
@@ -68,7 +69,7 @@ def version(project: Project) -> str:
     return f"{project.id}.{project.guideline_version}"
 
 
-def set_people(store: Store, project: Project, names: list[str]) -> None:
+def set_people(store: Store, project: Project, names: list[str], by: str) -> None:
     """Assign exactly these people to the project. Raise BadInput for a name that no account has."""
     people = []
     for name in names:
@@ -76,9 +77,10 @@ def set_people(store: Store, project: Project, names: list[str]) -> None:
         if person is None:
             raise BadInput(f"there is no account {name!r}", "Choose people from the list.")
         people.append(person)
-    members = [store.accounts.by_name(name) for name in store.projects.members(project.id)]
-    store.projects.remove_members(project.id, [member for member in members if member and member not in people])
-    store.projects.add_members(project.id, people)
+    named = (store.accounts.by_name(name) for name in store.projects.members(project.id))
+    members = [member for member in named if member]
+    removed = [member for member in members if member not in people]
+    change_members(store, project, [person for person in people if person not in members], removed, by=by)
 
 
 def project_row(store: Store, project: Project) -> list[Any]:

@@ -13,6 +13,7 @@ from data.store import Store
 from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
+from labeling.projects.verbs import set_gold
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import columns
@@ -102,10 +103,11 @@ class ProjectsPage:
     def create(self, name: str) -> Updates:
         """Create a project without people and pairs."""
         try:
-            project = self.store.projects.add(name)
+            with self.store.transaction():
+                project = self.store.projects.add(name)
+                self.store.audit.add(audit_name(current_account()), "project added", project=project.name)
         except BadInput as problem:
             return {self.status: message_html(problem)}
-        self.store.audit.add(audit_name(current_account()), "project added", project=project.name)
         line = message_html(text("projects.created", name=project.name))
         return {self.status: line, self.new: "", **self._chosen(project)}
 
@@ -123,10 +125,11 @@ class ProjectsPage:
         """Move waiting pairs of Standard to the project."""
         try:
             project = self.store.projects.by_name(name or "")
-            moved = self.store.projects.move_unjudged(project.id, limit=max(1, int(count or 1)))
+            with self.store.transaction():
+                moved = self.store.projects.move_unjudged(project.id, limit=max(1, int(count or 1)))
+                self.store.audit.add(audit_name(current_account()), "project filled", project=project.name, moved=moved)
         except BadInput as problem:
             return {self.status: message_html(problem)}
-        self.store.audit.add(audit_name(current_account()), "project filled", project=project.name, moved=moved)
         line = text("projects.filled", n=moved, name=project.name) if moved else text("projects.nothing_to_move")
         return {self.status: message_html(line), self.listed: ""}
 
@@ -136,11 +139,9 @@ class ProjectsPage:
             project, judge = self.store.projects.by_name(name or ""), self.store.accounts.by_name(labeler or "")
             if judge is None:
                 raise BadInput(f"there is no account {labeler!r}", "Choose who judged the pairs.")
-            pairs = self.store.gold.set_from_comparisons(project.id, judge)
+            pairs = set_gold(self.store, project, judge, by=audit_name(current_account()))
         except BadInput as problem:
             return {self.status: message_html(problem)}
-        about = {"project": project.name, "judged_by": judge.id, "pairs": pairs}
-        self.store.audit.add(audit_name(current_account()), "gold items set", **about)
         return {self.status: message_html(text("projects.gold_set", n=pairs, name=project.name)), self.listed: ""}
 
     def _chosen(self, project: Project) -> Updates:

@@ -30,6 +30,7 @@ from labeling.texts.reader import writing_in
 from labeling.texts.translate import language_of
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
+from rlhf.pages.audit_download import audit_download
 
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
@@ -55,6 +56,7 @@ def compose_site(
         *my_data.routes(store),
         *actions.routes(store, group_commit),
         *rating.routes(store),
+        audit_download(store),
         export.download(store),
         upload.upload(store),
     ]

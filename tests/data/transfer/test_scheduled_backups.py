@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_made_is_refused(store, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="no folder can be created here"):
         ScheduledBackups(store, tmp_path / "file" / "copies", DAY, 1)
-    with pytest.raises(BadInput, match="0 copies cannot be kept"):
+    with pytest.raises(BadInput, match="a server cannot keep 0 copies"):
         ScheduledBackups(store, tmp_path / "copies", DAY, 0)
 
 

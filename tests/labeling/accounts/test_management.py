@@ -120,7 +120,7 @@ def test_a_person_downloads_what_is_theirs_and_nobody_elses(client, store, mina)
     answer = client.get("/label/mine")
     assert "attachment" in answer.headers["content-disposition"]
     rows = [json.loads(line) for line in answer.text.splitlines()]
-    assert [row["kind"] for row in rows] == ["account", "assignment", "assignment", "draft", "comparison"]
+    assert [row["kind"] for row in rows] == ["account", "assignment", "assignment", "draft", "comparison", "act"]
     assert rows[0] == {
         "kind": "account",
         "id": mina.id,

@@ -48,7 +48,7 @@ def test_a_backup_of_the_server_restores_to_the_same_rows(served_home, tmp_path)
     ("option", "value", "message"),
     [
         ("--every", "soon", "'soon' is not a duration (field 'every'). Write a number and a unit, such as 24h or 30m."),
-        ("--keep", "0", "0 copies cannot be kept (field 'keep'). Give --keep a number from 1."),
+        ("--keep", "0", "a server cannot keep 0 copies (field 'keep'). Give --keep a number from 1."),
     ],
 )
 def test_a_bad_option_is_one_line(capsys, tiny_store, tmp_path: Path, option, value, message):
