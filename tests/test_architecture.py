@@ -39,6 +39,7 @@ THIRD_PARTY = {
         "authlib",
         "fastapi",
         "httpx",
+        "prometheus_client",
         "pydantic",
         "pydantic_core",
         "joserfc",

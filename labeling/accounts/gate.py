@@ -39,6 +39,7 @@ ROLES = {
     "/api/v1/import": RESEARCHER,
     "/api/v1/export": RESEARCHER,
     "/api/v1": EVERYBODY,
+    "/metrics": RESEARCHER,
 }
 """The roles that may enter below a prefix; the first prefix that matches decides."""
 PAGES = ("/label", "/train")
@@ -141,7 +142,7 @@ class Gate:
         prefix = next((prefix for prefix in ROLES if path == prefix or path.startswith(prefix + "/")), None)
         if prefix is None:
             return notice_response(request, 404, "not_found")
-        account = self.bearer(request) if prefix.startswith("/api") else self.session(request)
+        account = self.session(request) if prefix in PAGES else self.bearer(request)
         request.scope.setdefault("state", {})["user"] = account
         if account is None:
             return self.ask_to_sign_in(request, prefix)
@@ -163,13 +164,9 @@ class Gate:
 
     def ask_to_sign_in(self, request: Request, prefix: str) -> Response:
         """Send a page request to the sign-in, and back afterwards. Everything else gets 401."""
-        if (
-            not prefix.startswith("/api")
-            and request.method == "GET"
-            and "text/html" in request.headers.get("accept", "")
-        ):
+        if prefix in PAGES and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse(f"{root_path(request)}/login?next={quote(path_below_root(request))}", 303)
-        if prefix.startswith("/api") and bearer_token(request):
+        if prefix not in PAGES and bearer_token(request):
             problem = Refused("the Bearer token is not valid", "Create a new one: preference-loop account token NAME")
             return JSONResponse(problem.as_json(), 401, {"www-authenticate": 'Bearer error="invalid_token"'})
         problem = Refused("sign in first", "Send a session cookie or a Bearer token.")

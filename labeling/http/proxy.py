@@ -28,7 +28,7 @@ FORWARDED = (
     "x-forwarded-server",
 )
 HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
-OWN_PREFIXES = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz")
+OWN_PREFIXES = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz", "/metrics")
 
 
 class ProxyHeaders:

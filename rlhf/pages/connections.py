@@ -158,6 +158,7 @@ class LimitedServer(uvicorn.Server):
                 site,
                 http=protocol,
                 ws="none",
+                log_config=None,
                 log_level="warning",
                 lifespan="on",
                 timeout_graceful_shutdown=2,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.cli import open_store
 from data.clock import parse_duration
@@ -22,13 +22,17 @@ from data.transfer.scheduled_backups import CHECK_SECONDS, ScheduledBackups
 from data.watched_loop import WatchedLoop
 from labeling.accounts import accounts
 from labeling.accounts.oidc import OidcClient, read_provider
-from labeling.http.logs import configure_logging
+from labeling.http.logs import configure_logging, log_request
+from labeling.http.observation import Observer
 from labeling.http.proxy import check_root_path
 from labeling.http.socket import is_loopback, listen, url_host
 from rlhf.common import locks
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
 from rlhf.runs.first_start import prepare
+
+if TYPE_CHECKING:
+    from labeling.http.metrics import ServerMetrics
 
 SUPERVISOR_CHECK_SECONDS = 3.0
 BACKUP_SECONDS = 6 * 3600.0
@@ -50,6 +54,10 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
     serve.add_argument("--chat-template", type=Path, metavar="FILE", help="Jinja chat template for that model")
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_backup_options(serve)
+    serve.add_argument(
+        "--metrics", action="store_true", help="answer GET /metrics for Prometheus, with a researcher's API token"
+    )
+    serve.add_argument("--log-json", action="store_true", help="log a JSON object per line, each request included")
     serve.set_defaults(run=cmd_serve, render=None)
 
 
@@ -82,7 +90,8 @@ def cmd_serve(args: argparse.Namespace) -> None:
     with lock, listen(args.host, args.port) as listener:
         add_sources(store.home, args.reward_source)
         prepare(store, args.base, args.chat_template)
-        configure_logging()
+        configure_logging(as_json=args.log_json)
+        metrics, observers = make_observers(store, backups, args)
         loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]
         for loop in loops:
             loop.start()
@@ -95,6 +104,8 @@ def cmd_serve(args: argparse.Namespace) -> None:
             loopback_only=is_loopback(args.host) and not args.behind_proxy,
             oidc=oidc,
             loops=loops,
+            metrics=metrics,
+            observers=observers,
         )
         host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
         run_server(site, listener, host + (accounts.issue_first_link(store) or "/"))
@@ -108,6 +119,19 @@ def make_backups(store: Store, args: argparse.Namespace) -> ScheduledBackups | N
         problem.field = "every"
         raise
     return ScheduledBackups(store, args.backup_to, every, args.keep) if args.backup_to else None
+
+
+def make_observers(
+    store: Store, backups: ScheduledBackups | None, args: argparse.Namespace
+) -> tuple[ServerMetrics | None, list[Observer]]:
+    """Return the metrics if --metrics asks for them, and the functions that see each request."""
+    observers: list[Observer] = [log_request] if args.log_json else []
+    if not args.metrics:
+        return None, observers
+    from labeling.http.metrics import ServerMetrics  # with prometheus_client
+
+    metrics = ServerMetrics(store, backups)
+    return metrics, [*observers, metrics.observe]
 
 
 def backup_loop(backups: ScheduledBackups) -> WatchedLoop[None]:
@@ -141,4 +165,5 @@ def run_server(site: Callable, listener: socket.socket, address: str) -> None:
     try:
         LimitedServer(site, limits, lambda: print(address, flush=True)).run(sockets=[listener])
     except KeyboardInterrupt:
-        print("", file=sys.stderr)
+        if sys.stderr.isatty():
+            print("", file=sys.stderr)  # after the ^C that the terminal shows

@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastapi
 import gradio as gr
 from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
+from starlette.routing import BaseRoute
 
 from data.store import Store
 from data.watched_loop import WatchedLoop
@@ -20,7 +21,9 @@ from labeling.accounts.current import acting_as
 from labeling.accounts.gate import Gate
 from labeling.accounts.oidc import OidcClient
 from labeling.accounts.presence import Presence
+from labeling.api.metrics import metrics_route
 from labeling.api.routes import api_router
+from labeling.http.observation import ObservedRequests, Observer, PathTemplates, list_paths
 from labeling.http.proxy import ProxyHeaders
 from labeling.http.requests import get_account
 from labeling.page import actions, page
@@ -31,6 +34,9 @@ from labeling.texts.translate import language_of
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
+
+if TYPE_CHECKING:
+    from labeling.http.metrics import ServerMetrics
 
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
@@ -43,10 +49,13 @@ def compose_site(
     loopback_only: bool = False,
     oidc: OidcClient | None = None,
     loops: Sequence[WatchedLoop] = (),
+    metrics: ServerMetrics | None = None,
+    observers: Sequence[Observer] = (),
 ) -> ProxyHeaders:
     """Return the site. Its CORS middleware admits no origin, so gradio adds none that admits every origin.
 
-    `loops`: further loops of the server that `/healthz` watches.
+    `loops`: further loops of the server that `/healthz` watches. `metrics`: what GET /metrics answers; None: 404.
+    Every observer sees each request.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -59,6 +68,7 @@ def compose_site(
         audit_download(store),
         export.download(store),
         upload.upload(store),
+        *([metrics_route(metrics)] if metrics else []),
     ]
     app.include_router(api_router(store, group_commit))
     app.router.routes.extend([*own, *writing.routes(store)])
@@ -82,7 +92,16 @@ def compose_site(
         oidc=oidc,
         loops=(group_commit.loop, *loops),
     )
-    return ProxyHeaders(gate, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
+    observed = observe(gate, app.routes, observers)
+    return ProxyHeaders(observed, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
+
+
+def observe(gate: Gate, routes: Sequence[BaseRoute], observers: Sequence[Observer]) -> Gate | ObservedRequests:
+    """Return the gate, with a layer around it if there are observers."""
+    if not observers:
+        return gate
+    paths = [path for _, path in gate.own_routes] + list(list_paths(routes))
+    return ObservedRequests(gate, PathTemplates(paths), observers)
 
 
 def calls_of(blocks: gr.Blocks) -> tuple[str, ...]:

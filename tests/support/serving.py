@@ -33,20 +33,20 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(home: Path, *more: str) -> Iterator[Server]:
-    """Start the app on a free port. At the end send an interrupt and wait for its exit."""
-    with tempfile.TemporaryFile("w+") as errors:
+def serving(home: Path, *more: str, errors: Path | None = None) -> Iterator[Server]:
+    """Start the app on a free port. At the end send an interrupt and wait for its exit. `errors` gets its stderr."""
+    with errors.open("w+") if errors else tempfile.TemporaryFile("w+") as stream:
         process = subprocess.Popen(
             [sys.executable, str(APP), "serve", "--port", "0", "--home", str(home), *more],
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=stream,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         try:
             address = process.stdout.readline().strip()
-            errors.seek(0)
-            assert address.startswith("http://"), f"the app did not start: {address} {errors.read()}"
+            stream.seek(0)
+            assert address.startswith("http://"), f"the app did not start: {address} {stream.read()}"
             yield Server(process, address)
         finally:
             process.send_signal(signal.SIGINT)

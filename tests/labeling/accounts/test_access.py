@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from data.store import Store
 from labeling.accounts.oidc import OidcClient, Provider
 from labeling.accounts.sign_in import COOKIE
+from labeling.http.metrics import ServerMetrics
 from labeling.http.proxy import ProxyHeaders
 from rlhf.pages.site import compose_site
 from tests.support import ROOT
@@ -55,7 +56,8 @@ def store(tmp_path_factory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def site(store) -> ProxyHeaders:
-    return compose_site(store, oidc=OidcClient(Provider("http://127.0.0.1:9", "client", "secret")))
+    oidc = OidcClient(Provider("http://127.0.0.1:9", "client", "secret"))
+    return compose_site(store, oidc=oidc, metrics=ServerMetrics(store))
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def test_a_person_downloads_what_is_theirs_and_nobody_elses(client, store, mina)
         "role": "labeler",
         "created_at": rows[0]["created_at"],
     }
-    assert rows[-1]["rationale"] == "kinder to my aunt"
+    assert rows[-2]["rationale"] == "kinder to my aunt"
     assert "password" not in answer.text
     assert "gold" not in rows[1]
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 import app
@@ -42,6 +44,33 @@ def test_a_backup_of_the_server_restores_to_the_same_rows(served_home, tmp_path)
     assert all_rows(again) == rows
     served.close()
     again.close()
+
+
+def test_metrics_and_json_lines_of_a_server(served_home, tmp_path):
+    store = Store(served_home)
+    token = store.tokens.issue("api", store.accounts.by_name("rae").id, 600)
+    errors = tmp_path / "errors"
+    with serving(served_home, "--metrics", "--log-json", errors=errors) as server:
+        client = httpx.Client(base_url=server.root, headers={"authorization": f"Bearer {token}"}, timeout=PATIENCE)
+        assert client.get("/login?secret=1").status_code == 200
+        assert client.post("/api/v1/next").status_code == 200
+        assert client.get("/train/exports/secret").status_code == 401
+        assert (
+            'preference_loop_requests_total{group="/api/v1/next",method="POST",status="200"} 1.0'
+            in client.get("/metrics").text
+        )
+    lines = [json.loads(line) for line in errors.read_text().splitlines()]
+    requests = [(line["path"], line["status"], line["account"]) for line in lines if line["message"] == "request"]
+    rae = store.accounts.by_name("rae").id
+    store.close()
+    assert requests == [
+        ("/login", 200, None),
+        ("/api/v1/next", 200, rae),
+        ("/train/exports/{name}", 401, None),
+        ("/metrics", 200, rae),
+    ]
+    assert "secret" not in errors.read_text()
+    assert token not in errors.read_text()
 
 
 @pytest.mark.parametrize(
