@@ -42,7 +42,7 @@ COMMANDS = {
         "Compare policies on test prompts: win rate with its interval, KL and reward.",
     ),
     "curate": ("rlhf.commands", "Examine, rate and choose instruction rows, and test what they teach."),
-    "runs": ("rlhf.commands", "List the runs, or show, cancel or resume one."),
+    "runs": ("rlhf.commands", "List, show, cancel or resume runs; delete the files of old ones."),
     "supervise": (
         "rlhf.commands",
         "Start queued runs until none is left (serve does this automatically).",

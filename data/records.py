@@ -143,6 +143,7 @@ class Run(_Public):
     error: str | None
     produced: list[str]
     report: dict
+    progress_at: str | None
 
     @property
     def over(self) -> bool:

@@ -21,6 +21,7 @@ from data.store import Store
 TRAINER_STATE_FILE = "trainer_state.json"
 """The file that transformers writes last into a checkpoint; a checkpoint without it is incomplete."""
 PROGRESS_SECONDS = 0.5
+METRIC_PROGRESS_SECONDS = 5.0
 CANCEL_POLL_SECONDS = 1.0
 
 
@@ -46,7 +47,7 @@ class RunContext:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._stop = run.cancel_requested
         self._asked_at = 0.0
-        self._wrote_at = 0.0
+        self._wrote_at = self._marked_at = 0.0
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
 
@@ -70,8 +71,11 @@ class RunContext:
             self.store.runs.progress(self.run.id, done, total, note)
 
     def metric(self, step: int, **values: float) -> None:
-        """Add one step's values to the run's curves."""
+        """Add one step's values to the run's curves; it counts as progress, recorded at most every 5 s."""
         self.store.metrics.log(self.run.id, step, values)
+        if time.monotonic() - max(self._wrote_at, self._marked_at) >= METRIC_PROGRESS_SECONDS:
+            self._marked_at = time.monotonic()
+            self.store.runs.mark_progress(self.run.id)
 
     def sample(self, step: int, **fields: Any) -> None:  # noqa: ANN401 (the values of columns and fields have many types)
         """Store a sample text of a training step."""

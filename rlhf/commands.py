@@ -67,7 +67,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     compare.add_argument("--against", default="", help="policy to compare with (default: the parent of each)")
     _add_run_options(compare)
     register_curate(subparsers, common, _start, _add_run_options, render_outcome)
-    add_runs_arguments(add("runs", "List the runs, or show, cancel or resume one.", cmd_runs, render_runs))
+    add_runs_arguments(
+        add("runs", "List, show, cancel or resume runs; delete the files of old ones.", cmd_runs, render_runs)
+    )
     add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
     tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)

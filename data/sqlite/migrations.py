@@ -146,6 +146,12 @@ def m100_audit_addresses(db: Database) -> None:
     db.execute(audit_addresses.TABLE)
 
 
+@migrations()
+def m110_run_progress(db: Database) -> None:
+    """Add the time of a run's last progress; a heartbeat says only that its process lives."""
+    db.execute("ALTER TABLE runs ADD COLUMN progress_at TEXT")
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""
 

@@ -95,7 +95,13 @@ class Runs(Table):
 
     def progress(self, id: int, done: int, total: int, note: str = "") -> None:
         """Record progress, `done` of `total` steps, with a note; it counts as a heartbeat."""
-        self._set(id, done=done, total=total, note=note, heartbeat_at=now())
+        moment = now()
+        self._set(id, done=done, total=total, note=note, heartbeat_at=moment, progress_at=moment)
+
+    def mark_progress(self, id: int) -> None:
+        """Record that the run got on, without a step; it counts as a heartbeat."""
+        moment = now()
+        self._set(id, heartbeat_at=moment, progress_at=moment)
 
     def finish(
         self,

@@ -12,6 +12,9 @@ from data.records import Run
 EARLY = 5.0
 """Seconds of work below which a rate is not reliable."""
 
+STALLED = 600.0
+"""Seconds without progress after which a running run is reported."""
+
 
 def seconds_between(start: str, end: str) -> float:
     """Return the seconds from one stored time to another."""
@@ -24,6 +27,18 @@ def remaining_seconds(run: Run, now: str) -> float | None:
         return None
     worked = seconds_between(run.started_at, now)
     return worked * (run.total - run.done) / run.done if worked >= EARLY else None
+
+
+def stalled_seconds(run: Run, now: str) -> float | None:
+    """Return the seconds since a running run's last progress, from STALLED seconds on; else None.
+
+    A run without any progress counts from its start: loading a large model takes minutes.
+    """
+    last = run.progress_at or run.started_at
+    if run.state != "running" or last is None:
+        return None
+    seconds = seconds_between(last, now)
+    return seconds if seconds >= STALLED else None
 
 
 def elapsed_seconds(run: Run, now: str) -> float | None:

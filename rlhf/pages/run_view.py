@@ -10,10 +10,11 @@ from typing import Any
 from data.clock import now
 from data.records import Completion, Run
 from data.store import Store
-from rlhf.common.estimate import elapsed_seconds, format_duration, remaining_seconds
+from rlhf.common.estimate import elapsed_seconds, format_duration, remaining_seconds, stalled_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.markup import empty, esc, facts, side_by_side
 from rlhf.pages.texts import text
+from rlhf.runs.disk_use import format_bytes
 
 COLUMNS = ("run", "kind", "state", "started", "took", "produced", "by")
 
@@ -24,18 +25,19 @@ def run_rows(runs: Sequence[Run]) -> list[list[str]]:
     return [_run_row(run, moment) for run in runs]
 
 
-def draw_head(run: Run) -> str:
-    """Return a run's kind, state, progress, errors and results."""
+def draw_head(run: Run, size: int = 0) -> str:
+    """Return a run's kind, state, progress, errors, results and disk use of `size` bytes."""
     state = text(f"runs.state_{run.state}")
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
     errors = "".join(f"<p class=bad>{esc(line)}</p>" for line in [run.error, *skipped] if line)
     results: dict[str, object] = {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
+    results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})
     folded = f"<details><summary class=soft>{esc(text('runs.settings'))}</summary>{settings}</details>"
     title = f"<b>{run.public} · {esc(_kind(run))}</b> <span class=soft>{esc(state + stopping)}</span>"
-    return f"<div class=card>{title}{draw_progress(run)}{errors}{facts(results)}{folded}</div>"
+    return f"<div class=card>{title}{draw_progress(run)}{_draw_stall(run)}{errors}{facts(results)}{folded}</div>"
 
 
 def draw_progress(run: Run) -> str:
@@ -50,6 +52,14 @@ def draw_progress(run: Run) -> str:
         f"<div class=bar role=progressbar aria-valuenow={100 * share:.0f} aria-valuemin=0 aria-valuemax=100>"
         f"<i style='width:{100 * share:.1f}%'></i></div><span class=soft>{esc(progress)}</span>"
     )
+
+
+def _draw_stall(run: Run) -> str:
+    """Return a warning if the running run has made no progress for long; else nothing."""
+    seconds = stalled_seconds(run, now())
+    if seconds is None:
+        return ""
+    return f"<p class=bad role=status>{esc(text('runs.stalled', time=format_duration(seconds)))}</p>"
 
 
 def draw_samples(store: Store, run: Run) -> str:

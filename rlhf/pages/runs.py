@@ -25,6 +25,7 @@ from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
 from rlhf.pages.texts import text
 from rlhf.runs import launch, supervisor
+from rlhf.runs.disk_use import count_bytes
 
 
 class RunsPage:
@@ -91,7 +92,8 @@ class RunsPage:
         mark = f"{run.id} {run.state} {run.done} {run.cancel_requested} {values}"
         if mark == seen and run.state != "running":
             return {}
-        moving: Updates = {self.head: run_view.draw_head(run), self.log: run_view.draw_log(self._folder(run))}
+        size = count_bytes(self._folder(run))
+        moving: Updates = {self.head: run_view.draw_head(run, size), self.log: run_view.draw_log(self._folder(run))}
         if mark == seen:
             return moving
         return {

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from data.cli import open_store
+from data.clock import now
 from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
+from rlhf.common.estimate import format_duration, stalled_seconds
 from rlhf.runs import supervisor
+from rlhf.runs.disk_use import KEEP, count_bytes, format_bytes, list_removals, prune, run_folder
 from rlhf.runs.launch import follow, resume, run_document
 
 BY = "command line"
@@ -25,9 +28,10 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("list", "show", "cancel", "resume"),
+        choices=("list", "show", "cancel", "resume", "prune"),
         default="list",
-        help="list all runs, or show, cancel or resume the run ID (default %(default)s)",
+        help="list all runs; show, cancel or resume the run ID; prune: delete files of old runs that no model needs"
+        " (default %(default)s)",
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="the run to show, cancel or resume, such as run17")
     parser.add_argument(
@@ -35,19 +39,23 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with resume: wait for the end of the run; Ctrl-C stops only the waiting (default: do not wait)",
     )
+    parser.add_argument(
+        "--keep", type=int, default=KEEP, metavar="N", help="with prune: leave the newest N runs (default %(default)s)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="with prune: only list what would be deleted")
 
 
 def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
-    """List the runs, or show, cancel or resume one."""
+    """List the runs, show, cancel or resume one, or prune the files of old ones."""
     store = open_store(args)
+    if args.action == "prune":
+        return prune_runs(store, args.keep, dry_run=args.dry_run)
     if args.action != "list" and args.id is None:
         raise BadInput(
             f"runs {args.action} needs a run", f"Name one: preference-loop runs {args.action} run17", field="id"
         )
     if args.action == "list":
-        return {
-            "runs": [run_document(run) | {"kind": run.kind, "created_at": run.created_at} for run in store.runs.all()]
-        }
+        return {"runs": [_listed(store, run) for run in store.runs.all()]}
     run_id = parse_id(args.id, RUN)
     if args.action == "resume":
         run = resume(store, run_id, by=BY)
@@ -65,6 +73,20 @@ def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
         "note": run.note,
     }
     return {"runs": [run_document(run) | detail]}
+
+
+def _listed(store: Store, run: Run) -> dict[str, Any]:
+    """Return a run's document in the list, with its disk use and, if it stalled, the seconds without progress."""
+    more = {"kind": run.kind, "created_at": run.created_at, "bytes": count_bytes(run_folder(store, run))}
+    stalled = stalled_seconds(run, now())
+    return run_document(run) | more | ({} if stalled is None else {"no_progress_seconds": round(stalled)})
+
+
+def prune_runs(store: Store, keep: int, *, dry_run: bool) -> dict[str, Any]:
+    """Delete files of old runs, or only list them -> {pruned: [{run, folder, bytes}], bytes, dry_run}."""
+    removals = list_removals(store, keep) if dry_run else prune(store, keep, by=BY)
+    pruned = [{"run": removal.run.public, "folder": removal.folder.name, "bytes": removal.size} for removal in removals]
+    return {"pruned": pruned, "bytes": sum(removal.size for removal in removals), "dry_run": dry_run}
 
 
 def cmd_supervise(args: argparse.Namespace) -> None:
@@ -103,11 +125,31 @@ def render_outcome(document: dict) -> str:
     return f"{document['run']} {document['status']}{produced}{error}"
 
 
+def _about(run: dict) -> Iterator[str]:
+    """Yield a run's kind, its disk use, and the time without progress if it stalled."""
+    yield run["kind"]
+    if run.get("bytes"):
+        yield format_bytes(run["bytes"])
+    if "no_progress_seconds" in run:
+        yield f"no progress for {format_duration(run['no_progress_seconds'])}"
+
+
+def _render_pruned(document: dict) -> str:
+    """Return a line per folder, and the sum."""
+    lines = [f"{row['run']}/{row['folder']}  {format_bytes(row['bytes'])}" for row in document["pruned"]]
+    total = format_bytes(document["bytes"])
+    if not lines:
+        return "Nothing to delete: policies, reward models or runs at work need all folders, or --keep covers them."
+    return "\n".join([*lines, f"{total} would be deleted" if document["dry_run"] else f"{total} deleted"])
+
+
 def render_runs(document: dict) -> str:
     """Return a line per run; for one run its settings as well."""
+    if "pruned" in document:
+        return _render_pruned(document)
     if "runs" not in document:
         return render_outcome(document)
-    lines = [f"{render_outcome(run)}  ({run['kind']})" for run in document["runs"]]
+    lines = [f"{render_outcome(run)}  ({', '.join(_about(run))})" for run in document["runs"]]
     if len(document["runs"]) == 1 and "settings" in document["runs"][0]:
         run = document["runs"][0]
         lines += [f"  {key} = {value}" for key, value in run["settings"].items()]

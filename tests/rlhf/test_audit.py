@@ -54,6 +54,7 @@ COMMANDS = (
     ("export OUT/policy --what policy --id p1", "export"),
     ("backup OUT/home.tar", "backup"),
     ("store rebuild", "rebuild derived tables"),
+    ("runs prune --keep 0", "prune runs"),
 )
 OTHER_COMMANDS = """account list, account tokens, audit, compare, curate, labels agreement, labels quality, projects list,
     projects show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
@@ -72,6 +73,8 @@ def judged(store, add_pairs, tmp_path) -> Store:
         for number in range(2):
             session.submit(Answer(f"{name}-answer-{number}", session.next().assignment, "left"))
     store.policies.add(name="tiny", kind="base", base="gpt2")
+    store.runs.finish(store.runs.start(store.runs.enqueue("sft", {}, "rae").id, 1, 0.0, "").id, "done")
+    (store.home / "runs" / "1" / "checkpoint").mkdir(parents=True)
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "Say hi."}\n')
     (tmp_path / "rules.md").write_text("Prefer the kind one.")
     return store
