@@ -27,6 +27,8 @@ SOURCES = ("person", "import", "simulated")
 GOLD = "gold"
 """Named beside sources, it admits comparisons of gold items."""
 Source = Sequence[str] | Literal["all"] | str
+ADMIT_SIMULATED = "--set labels=simulated when training, --labels simulated when exporting"
+"""The options that admit simulated labels, for messages."""
 
 LEFT_OUT = """
 SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources))
@@ -162,7 +164,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
     if simulated and "simulated" not in sources:
         return BadInput(
             f"there are no comparisons by people yet, only {simulated} simulated ones",
-            "Label pairs on the page, or admit the simulated ones with labels=simulated.",
+            f"Label pairs on the page, or admit the simulated ones: {ADMIT_SIMULATED}.",
             field="labels",
         )
     if count_excluded(store, sources):
@@ -171,7 +173,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
         )
     return BadInput(
         "there are no comparisons to learn from",
-        "Label pairs on the page, or let simulated labelers answer (command simulate) and admit them with labels=simulated.",
+        f"Label pairs on the page, or let simulated labelers answer (command simulate) and admit them: {ADMIT_SIMULATED}.",
         field="labels",
     )
 

@@ -19,6 +19,7 @@ from trl import DPOConfig, DPOTrainer
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.training.trainer import BucketSampler
+from rlhf.methods.trainer_arguments import trainer_arguments
 from rlhf.models.finetuning import lora_model, patch_lora_layers
 from rlhf.settings import DPOSettings
 
@@ -85,27 +86,19 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool
     """Return a DPOConfig for one small device: float32, no telemetry, a checkpoint every 50 steps."""
     steps = settings.max_steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
     return DPOConfig(
-        output_dir=str(folder),
+        **trainer_arguments(folder, settings, warmup_steps=min(10, steps // 5)),
         beta=settings.beta,
         **loss_options(settings.loss, settings.label_smoothing),
         max_length=None,
-        per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=min(10, steps // 5),
-        seed=settings.seed,
         eval_strategy="steps" if watching else "no",
         eval_steps=max(1, steps // EVALUATIONS),
         logging_steps=max(1, min(10, steps // 20)),
         save_steps=50,
-        save_total_limit=1,
         bf16=False,
         gradient_checkpointing=False,
-        report_to="none",
-        disable_tqdm=True,
     )
 
 

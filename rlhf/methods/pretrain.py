@@ -36,6 +36,7 @@ from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
 from rlhf.methods.pretraining_rows import PretrainingRows, collate
 from rlhf.methods.pretraining_text import TextSource, read_text
+from rlhf.methods.trainer_arguments import trainer_arguments
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
@@ -125,21 +126,13 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
     """Return transformers' Trainer with Muon for the matrices; it saves checkpoints to `folder`."""
     choose_cpu_attention(model, settings.context)
     arguments = TrainingArguments(
-        output_dir=str(folder),
+        **trainer_arguments(folder, settings, warmup_steps=min(100, settings.max_steps // 10)),
         max_steps=settings.max_steps,
-        per_device_train_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=min(100, settings.max_steps // 10),
         bf16=True,
         use_cpu=not torch.cuda.is_available(),
         max_grad_norm=1.0,
         logging_steps=50,
         save_steps=500,
-        save_total_limit=1,
-        seed=settings.seed,
-        report_to="none",
-        disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_num_workers=0,
     )

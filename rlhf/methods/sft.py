@@ -28,6 +28,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
+from rlhf.methods.trainer_arguments import trainer_arguments
 from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -112,22 +113,14 @@ def build_trainer(
     """
     steps = settings.max_steps or math.ceil(math.ceil(len(data) / settings.batch_size) * settings.epochs)
     arguments = SFTConfig(
-        output_dir=str(folder),
-        per_device_train_batch_size=settings.batch_size,
+        **trainer_arguments(folder, settings, warmup_steps=min(20, steps // 10)),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=min(20, steps // 10),
         bf16=False,
         gradient_checkpointing=False,
         train_sampling_strategy="group_by_length",
         logging_steps=max(1, min(10, steps // 5)),
         save_steps=100,
-        save_total_limit=1,
-        seed=settings.seed,
-        report_to="none",
-        disable_tqdm=True,
         max_length=None,
         padding_free=packing,
     )

@@ -16,8 +16,7 @@ from labeling.accounts.current import current_account
 from reward.report.view import message_html
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
-from rlhf.pages.markup import columns
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
 from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
@@ -33,17 +32,9 @@ class ArenaPage:
         heading("arena")
         self._add_choices()
         self.status = html()
-        self.table = gr.Dataframe(
-            headers=columns("arena", COLUMNS), interactive=False, elem_id="arena-table", label=text("arena.table")
-        )
+        self.table = table("arena", COLUMNS, "arena-table", "arena.table")
         self.notes, self.plot = html("arena-notes"), html("arena-plot")
-        self.ranks = gr.Dataframe(
-            headers=columns("arena", RANKING_COLUMNS),
-            interactive=False,
-            visible=False,
-            elem_id="arena-ranks",
-            label=text("arena.ranking"),
-        )
+        self.ranks = table("arena", RANKING_COLUMNS, "arena-ranks", "arena.ranking", visible=False)
         self.ranking = html()
         self._wire(looks)
 

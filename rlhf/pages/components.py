@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from rlhf.pages.markup import esc
+from rlhf.pages.markup import columns, esc
 from rlhf.pages.texts import text
 
 Looks = Sequence[Callable[..., object]]
@@ -49,6 +49,12 @@ def html(elem_id: str | None = None, value: str = "") -> gr.HTML:
 def hidden(elem_id: str | None = None) -> gr.Textbox:
     """Return a field that the browser holds and nobody sees: the state of a page between two events."""
     return gr.Textbox(visible="hidden", elem_id=elem_id)
+
+
+def table(page: str, names: Sequence[str], elem_id: str, label: str, *, visible: bool = True) -> gr.Dataframe:
+    """Return a table that nobody edits; its headers are the texts `PAGE.column_NAME`, its label the text `label`."""
+    headers = columns(page, names)
+    return gr.Dataframe(headers=headers, interactive=False, visible=visible, elem_id=elem_id, label=text(label))
 
 
 def choices(page: str, names: Iterable[str]) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ from rlhf.pages.components import (
     html,
     is_shown,
     subheading,
+    table,
     unchanged,
 )
 from rlhf.pages.disputes import Disputes
@@ -58,13 +59,7 @@ class LabelsPage:
 
     def _add_labelers(self) -> None:
         subheading("labels.labelers")
-        self.labelers = gr.Dataframe(
-            headers=columns("labels", LABELERS),
-            interactive=False,
-            visible=False,
-            elem_id="labels-table",
-            label=text("labels.labelers_table"),
-        )
+        self.labelers = table("labels", LABELERS, "labels-table", "labels.labelers_table", visible=False)
         self.notes = html("labels-notes")
         with gr.Row(elem_classes="fields"):
             self.who = gr.Dropdown(
@@ -85,13 +80,7 @@ class LabelsPage:
     def _add_agreement(self) -> None:
         subheading("labels.matrix")
         self.matrix = html("labels-matrix")
-        self.groups = gr.Dataframe(
-            headers=columns("labels", GROUPS),
-            interactive=False,
-            visible=False,
-            elem_id="labels-groups",
-            label=text("labels.groups"),
-        )
+        self.groups = table("labels", GROUPS, "labels-groups", "labels.groups", visible=False)
 
     def refresh(self, place: str, seen: str, kind: str) -> Updates:
         """Draw the figures again when labels were added; a large store's figures are computed in the background."""

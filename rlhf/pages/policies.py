@@ -11,8 +11,7 @@ from data.store import Store
 from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
-from rlhf.pages.markup import columns
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
 from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
@@ -26,12 +25,7 @@ class PoliciesPage:
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
         heading("policies")
-        self.table = gr.Dataframe(
-            headers=columns("policies", COLUMNS),
-            interactive=False,
-            elem_id="policies-table",
-            label=text("policies.table"),
-        )
+        self.table = table("policies", COLUMNS, "policies-table", "policies.table")
         with gr.Row(elem_classes="line"):
             self.choice = gr.Dropdown(label=text("policies.policy"), min_width=220, scale=0, elem_id="policy-choice")
             judge = gr.Button(

@@ -15,8 +15,7 @@ from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.projects.verbs import set_gold
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
-from rlhf.pages.markup import columns
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
 from rlhf.pages.texts import text
@@ -28,12 +27,7 @@ class ProjectsPage:
     def __init__(self, store: Store, looks: Looks) -> None:
         self.store = store
         heading("projects")
-        self.table = gr.Dataframe(
-            headers=columns("projects", COLUMNS),
-            interactive=False,
-            elem_id="projects-table",
-            label=text("projects.table"),
-        )
+        self.table = table("projects", COLUMNS, "projects-table", "projects.table")
         with gr.Row(elem_classes="line"):
             self.new = gr.Textbox(
                 label=text("projects.new_name"), max_lines=1, min_width=220, scale=0, elem_id="project-new"

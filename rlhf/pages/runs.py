@@ -19,8 +19,8 @@ from labeling.accounts.current import current_account
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
-from rlhf.pages.markup import columns, empty
+from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
+from rlhf.pages.markup import empty
 from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
 from rlhf.pages.texts import text
@@ -38,12 +38,7 @@ class RunsPage:
             self.tabs, self.forms = add_forms(store)
         self.defaults = hidden()
         self.status = html()
-        self.table = gr.Dataframe(
-            headers=columns("runs", run_view.COLUMNS),
-            interactive=False,
-            elem_id="runs-table",
-            label=text("runs.table"),
-        )
+        self.table = table("runs", run_view.COLUMNS, "runs-table", "runs.table")
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
             unseen: dict[str, Any] = {"visible": False, "scale": 0}

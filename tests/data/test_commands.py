@@ -48,6 +48,13 @@ def test_the_ring_of_files(call, given, home, tmp_path):
     store.close()
 
 
+def test_an_export_names_the_model_or_counts_the_rows():
+    policy = {"rows": 1, "omitted": {}, "files": ["p3/a"], "exported": "p3"}
+    rows = {"rows": 1200, "omitted": {"pair adjudicated": 2}, "files": ["out.jsonl"]}
+    assert commands.render_export(policy) == "p3 exported\np3/a"
+    assert commands.render_export(rows) == "1,200 rows\nleft out, pair adjudicated: 2\nout.jsonl"
+
+
 @pytest.mark.parametrize("what", ["preferences", "pairs", "completions"])
 def test_an_import_goes_to_the_labeling_project_that_is_named(call, given, home, tmp_path, what):
     with closing(Store(home)) as store:

@@ -31,3 +31,10 @@ def test_the_command_tells_the_figures_as_json(store, add_pairs, compare, mina, 
         assert command(*words) == 0
     assert "100% (34% to 100%) of 2 pairs" in capsys.readouterr().out
     assert command("set-aside", "nobody", "--reason", "x") == 2
+
+
+def test_without_a_pair_of_two_people_agreement_says_which_labels_count(store, add_pairs, compare, mina, capsys):
+    (pair,) = add_pairs(1)
+    compare(pair, mina, "left")
+    assert app.main(["labels", "agreement", "--home", str(store.home)]) == 0
+    assert "two people yet; simulated and AI labels are not counted" in capsys.readouterr().out
