@@ -22,7 +22,7 @@ PROJECT = """SELECT p.*, (SELECT max(version) FROM guidelines AS g WHERE g.proje
 class Project:
     """A labeling project. `overlap`: labelers for an item on average; the rates are shares of what a labeler is handed.
 
-    `everyone`: every labeler is in it. `closed`: its items are handed to nobody. `guideline_version` is the newest one.
+    `everyone`: every labeler without a membership is in it. `closed`: its items are handed to nobody. `guideline_version` is the newest one.
     """
 
     id: int
@@ -50,7 +50,7 @@ class Guideline:
 class Projects(Table):
     """The projects, their guidelines and their people.
 
-    Project 1, Standard, has every pair and labeler that no other was given.
+    Project 1, Standard, has every pair and every labeler without another project.
     """
 
     def add(self, name: str, guideline: str = STANDARD_GUIDELINE, **settings: Unpack[Settings]) -> Project:
@@ -140,11 +140,12 @@ class Projects(Table):
     def open_for(self, account: Account) -> list[Project]:
         """Return the open projects whose items this account may be handed.
 
-        A researcher gets all; others get those with their membership and those for everyone. Projects with members
-        come first.
+        A researcher gets all. A member of any project, closed ones included, gets the projects with their membership.
+        Everybody else gets the projects for everyone. Projects for everyone come last.
         """
-        sql = f"""{PROJECT} WHERE NOT p.closed AND (p.everyone OR ?2 OR EXISTS
-            (SELECT 1 FROM members AS m WHERE m.project_id = p.id AND m.account_id = ?1)) ORDER BY p.everyone, p.id"""
+        sql = f"""{PROJECT} WHERE NOT p.closed AND (?2
+            OR EXISTS (SELECT 1 FROM members AS m WHERE m.project_id = p.id AND m.account_id = ?1)
+            OR p.everyone AND NOT EXISTS (SELECT 1 FROM members AS m WHERE m.account_id = ?1)) ORDER BY p.everyone, p.id"""
         return [_project(row) for row in self._store.rows(sql, [account.id, int(account.role == "researcher")])]
 
     def counts(self, id: int) -> dict[str, int]:

@@ -94,7 +94,7 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         help="share of items that repeat one of the labeler's own pairs, sides swapped",
     )
     who, state = command.add_mutually_exclusive_group(), command.add_mutually_exclusive_group()
-    who.add_argument("--everyone", action="store_true", help="every labeler is in the project")
-    who.add_argument("--given", action="store_true", help="only its own people are in the project")
+    who.add_argument("--everyone", action="store_true", help="every labeler without a project is in it")
+    who.add_argument("--given", action="store_true", help="only its members are in the project")
     state.add_argument("--close", action="store_true", help="stop handing out its items")
     state.add_argument("--open", action="store_true", help="hand out its items again")

@@ -11,9 +11,9 @@ from labeling.session import Empty, Session
 from tests.support.labeling.answers import answer_to, judge_all
 
 
-def test_a_labeler_is_handed_only_what_their_projects_have_and_the_given_one_first(store, people, add_pairs):
+def test_a_labeler_gets_the_items_of_their_own_projects_alone(store, people, add_pairs):
     pairs = add_pairs(6)
-    notes = store.projects.add("Notes", everyone=False)
+    notes = store.projects.add("Notes")
     store.projects.move_pairs(notes.id, [pair.id for pair in pairs[:3]])
     store.projects.add_members(notes.id, [people[0]])
     assert len(judge_all(Session(store, people[1]))) == 3
@@ -21,6 +21,10 @@ def test_a_labeler_is_handed_only_what_their_projects_have_and_the_given_one_fir
     session = Session(store, people[0])
     assert session.project(item.assignment).name == "Notes"
     assert len(judge_all(session)) == 3
+    add_pairs(1)
+    assert session.next() is None
+    store.projects.add_members(STANDARD, [people[0]])
+    assert session.project(session.next().assignment).name == "Standard"
 
 
 def test_a_project_asks_as_many_labelers_as_its_overlap_says(store, people, add_pairs):

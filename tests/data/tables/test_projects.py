@@ -11,6 +11,11 @@ from data.tables.forms import Form
 from data.tables.projects import STANDARD
 
 
+def names_for(store, person) -> list[str]:
+    """Return the names of the projects whose items this person may get."""
+    return [project.name for project in store.projects.open_for(person)]
+
+
 def test_the_standard_project_is_everyones_and_has_every_pair(store, people, add_pairs):
     add_pairs(3)
     (standard,) = store.projects.all()
@@ -29,11 +34,23 @@ def test_a_labeler_reaches_the_projects_given_to_them_and_a_researcher_all(store
     project = store.projects.add("Notes")
     store.projects.add_members(project.id, [people[0]])
     researcher = store.accounts.add("Rae", "researcher")
-    assert [each.name for each in store.projects.open_for(people[0])] == ["Notes", "Standard"]
-    assert [each.name for each in store.projects.open_for(people[1])] == ["Standard"]
-    assert [each.name for each in store.projects.open_for(researcher)] == ["Notes", "Standard"]
+    assert names_for(store, people[0]) == ["Notes"]
+    assert names_for(store, people[1]) == ["Standard"]
+    assert names_for(store, researcher) == ["Notes", "Standard"]
     store.projects.remove_members(project.id, [people[0]])
     assert store.projects.members(project.id) == []
+    assert names_for(store, people[0]) == ["Standard"]
+
+
+def test_a_member_of_any_project_is_in_a_project_for_everyone_only_by_membership(store, people):
+    notes = store.projects.add("Notes")
+    store.projects.add_members(notes.id, [people[0]])
+    store.projects.change(notes.id, closed=True)
+    assert names_for(store, people[0]) == []
+    store.projects.add_members(STANDARD, [people[0]])
+    assert names_for(store, people[0]) == ["Standard"]
+    store.projects.change(notes.id, closed=False)
+    assert names_for(store, people[0]) == ["Notes", "Standard"]
 
 
 def test_a_closed_project_is_nobodys(store, people):

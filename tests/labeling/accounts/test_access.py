@@ -205,7 +205,6 @@ def test_a_labeler_reads_texts_of_their_own_projects_alone(tmp_path):
         who: store.accounts.add(who[-12:], "researcher" if who == "researcher" else "labeler")
         for who in rows["/label/rate"]
     }
-    store.projects.change(1, everyone=False)
     store.projects.add_members(1, [people["labeler of the Standard project"]])
     store.projects.add_members(store.projects.add("Another").id, [people["labeler of another one"]])
     client = TestClient(compose_site(store))
@@ -213,4 +212,7 @@ def test_a_labeler_reads_texts_of_their_own_projects_alone(tmp_path):
         client.cookies = {COOKIE: store.tokens.issue("session", account.id, 600)}
         got = {path: "yes" if "<div class=text" in client.get(path).text else "no" for path in rows}
         assert got == {path: row[who] for path, row in rows.items()}, who
+    store.projects.change(1, everyone=False)
+    client.cookies = {COOKIE: store.tokens.issue("session", people["labeler of none"].id, 600)}
+    assert not any("<div class=text" in client.get(path).text for path in rows)
     store.close()

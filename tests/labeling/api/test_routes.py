@@ -24,6 +24,15 @@ def test_a_program_asks_answers_undoes_and_skips(client, store, add_pairs):
     assert [event.verdict for event in store.comparisons.events()] == ["left", "withdrawn"]
 
 
+def test_a_program_of_a_member_of_another_project_gets_no_item_of_the_standard_project(client, store, add_pairs):
+    (pair,) = add_pairs(1)
+    other = store.projects.add("Other")
+    store.projects.add_members(other.id, [store.accounts.by_name("Mina")])
+    assert client.post("/api/v1/next").json()["item"] is None
+    store.projects.move_pairs(other.id, [pair.id])
+    assert client.post("/api/v1/next").json()["item"]["prompt"] == "Write note 0."
+
+
 def test_without_a_good_token_nothing_is_said(client, store):
     for headers, error in (
         ({"authorization": ""}, "sign in first"),
