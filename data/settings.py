@@ -65,19 +65,20 @@ SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 class Described(NamedTuple):
-    """One setting as a form shows it: `type` is the annotation; `default` is None if a value must be given."""
+    """One setting of a form: `type` is the annotation; `default` is None if a value must be given.
+
+    `labeling.texts.pages` has the help text and the name of the unit.
+    """
 
     key: str
     type: Any
     default: Any
-    help: str
     unit: str
     main: bool
 
 
 def option(
     default: Value,
-    help: str | None = None,
     *,
     unit: str = "",
     main: bool = False,
@@ -85,22 +86,22 @@ def option(
     max: float | None = None,
     multiple_of: int | None = None,
 ) -> Value:
-    """Return a field with a default, a help text, a unit and bounds. A form shows `main` fields first.
+    """Return a field with a default, a unit and bounds. A form shows `main` fields first.
 
     What is left out comes from the shared option in the annotation, if there is one.
     """
     shown = ({"unit": unit} if unit else {}) | ({"main": True} if main else {})
-    given = {"description": help, "ge": min, "le": max, "multiple_of": multiple_of, "json_schema_extra": shown or None}
+    given = {"ge": min, "le": max, "multiple_of": multiple_of, "json_schema_extra": shown or None}
     return Field(default, **{name: value for name, value in given.items() if value is not None})  # type: ignore[call-overload]
 
 
-StartPolicy = Annotated[str, option("", "policy to start from; empty: the first base model", main=True)]
-Seed = Annotated[int, option(0, "the same seed gives the same result", min=0, max=LARGEST_SEED)]
-Rank = Annotated[int, option(16, "rank of the LoRA adapter", min=1, max=1024)]
-LearningRate = Annotated[float, option(1e-3, "peak rate: warmed up, then linear to 0", min=0.0, max=1.0)]
-BatchSize = Annotated[int, option(32, "rows per step", unit="rows", min=1)]
-StepLimit = Annotated[int, option(0, "stop after this many steps; 0: train all epochs", unit="steps", min=0)]
-CompletionLength = Annotated[int, option(80, "longest completion; longer ones are cut off", unit="tokens", min=1)]
+StartPolicy = Annotated[str, option("", main=True)]
+Seed = Annotated[int, option(0, min=0, max=LARGEST_SEED)]
+Rank = Annotated[int, option(16, min=1, max=1024)]
+LearningRate = Annotated[float, option(1e-3, min=0.0, max=1.0)]
+BatchSize = Annotated[int, option(32, unit="rows", min=1)]
+StepLimit = Annotated[int, option(0, unit="steps", min=0)]
+CompletionLength = Annotated[int, option(80, unit="tokens", min=1)]
 
 
 def parse_settings(cls: type[SettingsType], given: Sequence[str] | Mapping[str, Any]) -> SettingsType:
@@ -127,7 +128,7 @@ def as_dict(settings: Settings) -> dict[str, Any]:
 
 
 def describe(cls: type[Settings]) -> list[Described]:
-    """Return the settings in their order, for forms and help."""
+    """Return the settings in their order, for forms."""
     return [_described(key, field) for key, field in zip(keys(cls), cls.model_fields.values(), strict=True)]
 
 
@@ -140,7 +141,7 @@ def _described(key: str, field: FieldInfo) -> Described:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     default = None if field.is_required() else field.default
     unit, main = str(extra.get("unit", "")), bool(extra.get("main"))
-    return Described(key, field.annotation, default, field.description or "", unit, main)
+    return Described(key, field.annotation, default, unit, main)
 
 
 def _split(text: str) -> tuple[str, str]:

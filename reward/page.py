@@ -16,8 +16,7 @@ from data.records import RewardModel, Run
 from data.settings import Described, describe
 from data.store import Store
 from labeling.accounts.current import current_account
-from labeling.texts.reader import reader_language
-from labeling.texts.translate import say
+from labeling.texts.pages import setting_help, text
 from reward.report import view
 from reward.settings import RewardSettings
 
@@ -41,16 +40,16 @@ class RewardPage:
 
     def __init__(self, store: Store, refresh_events: RefreshEvents, enqueue: Enqueue) -> None:
         self.store, self.enqueue = store, enqueue
-        _html(f"<h1>{_text('title')}</h1><p class=soft>{_text('lead')}</p>")
+        _html(f"<h1>{text('reward.title')}</h1><p class=soft>{text('reward.lead')}</p>")
         self.cards = _html(elem_id="reward-cards")
-        self.choice = gr.Dropdown(label=_text("choice"), elem_id="reward-choice", visible=False)
+        self.choice = gr.Dropdown(label=text("reward.choice"), elem_id="reward-choice", visible=False)
         self.closer = _html(elem_id="reward-closer")
         self.groups = gr.Dataframe(
-            headers=view.HEADERS,
+            headers=view.columns(),
             interactive=False,
             visible=False,
             elem_id="reward-groups",
-            label=_text("groups"),
+            label=text("reward.groups"),
         )
         self.worst = _html(elem_id="reward-worst")
         self._add_form()
@@ -62,17 +61,19 @@ class RewardPage:
     def _add_form(self) -> None:
         settings = describe(RewardSettings)
         self.fields: dict[str, Component] = {}
-        _html(f"<h2>{_text('form')}</h2>")
+        _html(f"<h2>{text('reward.form')}</h2>")
         with gr.Row(elem_classes="fields"):
             self._add_fields([setting for setting in settings if setting.main])
-        with gr.Accordion(_text("more_settings"), open=False), gr.Row(elem_classes="fields"):
+        with gr.Accordion(text("reward.more_settings"), open=False), gr.Row(elem_classes="fields"):
             self._add_fields([setting for setting in settings if not setting.main])
-        start = gr.Button(_text("start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
+        start = gr.Button(text("reward.start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
         status = _html(elem_id="reward-status")
         start.click(self.submit, set(self.fields.values()), status, **QUIET)
 
     def _add_fields(self, settings: Sequence[Described]) -> None:
-        self.fields |= {setting.key: setting_field(setting, POLICY_SETTINGS, min_width=200) for setting in settings}
+        self.fields |= {
+            setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
+        }
 
     def refresh(self, place: str, seen: str) -> Updates:
         """Redraw the cards after a reward model was added, and the form's policies after a policy was added."""
@@ -98,7 +99,7 @@ class RewardPage:
         # Reports hold pseudonyms.
         names = {make_pseudonym(account.id): account.name for account in self.store.accounts.all()}
         rows = view.group_rows(model, names)
-        title = f"<h2>{view.esc(_text('worst', model=chosen))}</h2>"
+        title = f"<h2>{view.esc(text('reward.worst', model=chosen))}</h2>"
         return {
             self.closer: view.details_html(model),
             self.groups: gr.Dataframe(rows, visible=bool(rows)),
@@ -113,25 +114,25 @@ class RewardPage:
             run = self.enqueue(settings, current_account().name)
         except BadInput as problem:
             return view.message_html(problem)
-        return view.message_html(_text("queued", run=run.public))
+        return view.message_html(text("reward.queued", run=run.public))
 
 
 def setting_field(
-    setting: Described, models: Sequence[str], *, min_width: int = 160, elem_id: str | None = None
+    kind: str, setting: Described, models: Sequence[str], *, min_width: int = 160, elem_id: str | None = None
 ) -> Component:
-    """Return the field of a setting by its type.
+    """Return the field of a setting of this kind of run by its type.
 
     A setting whose key is in `models` gets a list, which the page fills. `min_width` is in pixels.
     """
     about: dict[str, Any] = {
         "label": _label(setting),
-        "info": setting.help,
+        "info": setting_help(kind, setting.key),
         "min_width": min_width,
         "elem_id": elem_id,
     }
     default = setting.default
     if get_origin(setting.type) is Literal:
-        choices = [(str(choice) or _text("default_choice"), choice) for choice in get_args(setting.type)]
+        choices = [(str(choice) or text("reward.default_choice"), choice) for choice in get_args(setting.type)]
         return gr.Dropdown(choices, value=default, **about)
     if setting.key in models:
         return gr.Dropdown([""], value=field_value(default), allow_custom_value=True, **about)
@@ -151,12 +152,8 @@ def field_value(value: FieldValue) -> str | int | float | bool:
 
 def _label(setting: Described) -> str:
     name = setting.key.replace("_", " ")
-    return f"{name} ({setting.unit})" if setting.unit not in ("", setting.key) else name
+    return f"{name} ({text(f'unit.{setting.unit}')})" if setting.unit not in ("", setting.key) else name
 
 
 def _html(value: str = "", elem_id: str | None = None) -> gr.HTML:
     return gr.HTML(value, elem_classes="plain", padding=False, elem_id=elem_id)
-
-
-def _text(key: str, **values: object) -> str:
-    return say(reader_language(), f"train.reward.{key}", **values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of run: name, title, settings, code, and the checks before a run is queued.
+"""The kinds of run: name, texts, settings, code, and the checks before a run is queued.
 
 Settings and code are named by "module:name" and imported when needed. Settings never import torch; code may.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from data.errors import BadInput
 from data.settings import Settings
+from labeling.texts.pages import text
 
 if TYPE_CHECKING:
     from data.run_context import RunContext, RunResult
@@ -25,19 +26,27 @@ if TYPE_CHECKING:
 class Kind:
     """One kind of run.
 
-    `explains` is one sentence for command help and the run form. `needs` lists the checks of `rlhf.runs.preflight`
-    that must pass before it is queued. `resolves` lists the defaults that `rlhf.runs.resolve` replaces then.
+    `needs` lists the checks of `rlhf.runs.preflight` that must pass before it is queued. `resolves` lists the defaults
+    that `rlhf.runs.resolve` replaces then.
     `shared`: it can run in several processes.
     """
 
     name: str
-    title: str
-    explains: str
     settings: str
     run: str
     needs: tuple[str, ...] = ()
     resolves: tuple[str, ...] = ()
     shared: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name of the kind in the reader's language."""
+        return text(f"kind.{self.name}.title")
+
+    @property
+    def explains(self) -> str:
+        """One or two sentences for command help and the run form, in the reader's language."""
+        return text(f"kind.{self.name}.explains")
 
     def settings_class(self) -> type[Settings]:
         """Return the class of settings, importable without torch."""
@@ -60,8 +69,6 @@ def _import_name(name: str) -> object:
 _ALL = (
     Kind(
         "sample",
-        "Sample",
-        "Sample completions of a policy, and make pairs of them for the labelers.",
         "rlhf.settings:SampleSettings",
         "rlhf.methods.sample:run",
         ("prompts", "pairs", "answering policies"),
@@ -69,8 +76,6 @@ _ALL = (
     ),
     Kind(
         "reward",
-        "Reward model",
-        "Train a reward model that ranks completions as the stored comparisons do.",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
         ("labels",),
@@ -78,8 +83,6 @@ _ALL = (
     ),
     Kind(
         "ppo",
-        "PPO",
-        "Train a policy towards a higher reward while it stays near the policy it starts from.",
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "uncertainty"),
@@ -88,8 +91,6 @@ _ALL = (
     ),
     Kind(
         "dpo",
-        "DPO",
-        "Train a policy on comparisons directly, without a reward model.",
         "rlhf.settings:DPOSettings",
         "rlhf.methods.dpo:run",
         ("start", "labels"),
@@ -97,8 +98,6 @@ _ALL = (
     ),
     Kind(
         "rejection",
-        "Rejection sampling",
-        "Train a policy to imitate the best of n of its own completions, in rounds.",
         "rlhf.settings:RejectionSettings",
         "rlhf.methods.rejection:run",
         ("prompts", "start", "reward"),
@@ -106,8 +105,6 @@ _ALL = (
     ),
     Kind(
         "best-of-n",
-        "Best of n",
-        "Make a policy that answers with the best of n completions of another policy. Nothing is trained.",
         "rlhf.settings:BestOfNSettings",
         "rlhf.methods.best_of_n:run",
         ("start", "reward"),
@@ -115,8 +112,6 @@ _ALL = (
     ),
     Kind(
         "sft",
-        "Supervised fine-tuning",
-        "Train a policy to imitate instruction rows.",
         "rlhf.settings:SFTSettings",
         "rlhf.methods.sft:run",
         ("instructions", "policy"),
@@ -124,16 +119,12 @@ _ALL = (
     ),
     Kind(
         "pretrain",
-        "Pre-training",
-        "Train a base model from raw text: a new one, or an existing one further.",
         "rlhf.settings:PretrainSettings",
         "rlhf.methods.pretrain:run",
         ("text",),
     ),
     Kind(
         "compare",
-        "Compare",
-        "Compare policies on test prompts: win rate with its interval, KL and reward.",
         "rlhf.settings:CompareSettings",
         "rlhf.evaluation.compare:run",
         ("prompts", "contests"),
@@ -141,9 +132,6 @@ _ALL = (
     ),
     Kind(
         "embed",
-        "Examine rows",
-        "Map the instruction rows: vectors, near-duplicates, clusters, "
-        "and how much each instruction helps to predict its answer.",
         "rlhf.clinic.settings:EmbedSettings",
         "rlhf.clinic.embed:run",
         ("rows", "policy"),
@@ -151,8 +139,6 @@ _ALL = (
     ),
     Kind(
         "curate",
-        "Curate",
-        "Choose good and diverse instruction rows, and freeze them as a snapshot.",
         "rlhf.clinic.settings:CurateSettings",
         "rlhf.clinic.curate:run",
         ("rows", "recipe"),
@@ -160,9 +146,6 @@ _ALL = (
     ),
     Kind(
         "quantity",
-        "How many rows",
-        "Train policies for the same steps on more and more rows. "
-        "Report the win rate against the start, and the number of rows at which it stops rising.",
         "rlhf.clinic.settings:QuantitySettings",
         "rlhf.clinic.trials:run_quantity",
         ("rows", "policy", "judge"),
@@ -170,8 +153,6 @@ _ALL = (
     ),
     Kind(
         "ab",
-        "A against B",
-        "Train two policies for the same steps on two snapshots of instruction rows, and compare them.",
         "rlhf.clinic.settings:ABSettings",
         "rlhf.clinic.trials:run_ab",
         ("rows", "policy", "judge"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from labeling.texts.pages import format_share, text
 from reward.report.groups import MARGINS
 from reward.report.svg_chart import STYLES, Chart, round_ticks, share_ticks
 
@@ -30,20 +31,20 @@ def by_margin(report: Report) -> str:
     if not groups:
         return ""
     decided = sum(group["comparisons"] for group in groups)
-    shown = [(MARGINS.get(g["margin"], "?"), g["comparisons"], g["accuracy"], g.get("ci")) for g in groups]
-    shown.append(("all", decided, report["accuracy"], report.get("ci")))
+    shown = [(margin_name(g["margin"]), g["comparisons"], g["accuracy"], g.get("ci")) for g in groups]
+    shown.append((text("reward.all"), decided, report["accuracy"], report.get("ci")))
     low = _floor([interval for *_, interval in shown])
     chart = Chart((-0.5, len(shown) - 0.5), (low, 1.0))
     names = [(x, f"{name}\n{count:,}") for x, (name, count, *_) in enumerate(shown)]
-    chart.axes("strength of preference, comparisons", "ordered as labeled (%)", names, share_ticks(low, 1))
+    chart.axes(text("reward.axis_margin"), text("reward.axis_accuracy"), names, share_ticks(low, 1))
     _draw_baselines(chart, report)
     for x, (name, count, share, interval) in enumerate(shown):
-        chart.dot(x, share, interval, "main", f"{name}: {_percent(share, interval)} of {count:,}")
-    description = "; ".join(f"{name} {_percent(share, interval)}" for name, _, share, interval in shown)
+        chart.dot(x, share, interval, "main", f"{name}: {format_share(share, interval, count)}")
+    description = "; ".join(f"{name} {format_share(share, interval, count)}" for name, count, share, interval in shown)
     return figure(
-        "Accuracy by strength of preference",
-        "With 95 % intervals over test prompts.",
-        chart.svg(f"Accuracy. {description}"),
+        text("reward.plot_margin"),
+        text("reward.plot_margin_lead"),
+        chart.svg(text("reward.plot_margin_spoken", shares=description)),
     )
 
 
@@ -55,18 +56,22 @@ def reliability(report: Report) -> str:
     after = report.get("calibration_scaled") or []
     low = min(0.5, _floor([bin.get("ci") for bin in (*bins, *after)], 0.3))
     chart = Chart((0.5, 1.0), (low, 1.0))
-    chart.axes("confidence of the model (%)", "labelers agree (%)", share_ticks(0.5, 1), share_ticks(low, 1))
+    chart.axes(text("reward.axis_confidence"), text("reward.axis_agree"), share_ticks(0.5, 1), share_ticks(low, 1))
     chart.line([(0.5, 0.5), (1, 1)], "quiet")
     for part, series in (("other", after), ("main", bins)):
         chart.line([(bin["predicted"], bin["observed"]) for bin in series], part)
         for bin in series:
-            hint = f"{_percent(bin['observed'], bin.get('ci'))} of {bin['comparisons']:,}"
+            hint = format_share(bin["observed"], bin.get("ci"), bin["comparisons"])
             chart.dot(bin["predicted"], bin["observed"], bin.get("ci"), part, hint)
-    keys = [("main", "as trained")] + [("other", "temperature scaled")] * bool(after) + [("quiet", "perfect")]
+    keys = (
+        [("main", text("reward.key_trained"))]
+        + [("other", text("reward.key_scaled"))] * bool(after)
+        + [("quiet", text("reward.key_perfect"))]
+    )
     return figure(
-        "Reliability: accuracy by confidence",
+        text("reward.plot_reliability"),
         _calibration_lead(report),
-        legend(keys) + chart.svg("Observed against predicted share, per bin"),
+        legend(keys) + chart.svg(text("reward.plot_reliability_spoken")),
     )
 
 
@@ -77,14 +82,19 @@ def histogram(report: Report) -> str:
         return ""
     edges, most = counts["edges"], max(*counts["chosen"], *counts["rejected"])
     chart = Chart((edges[0], edges[-1]), (0, most * 1.08))
-    chart.axes("raw score (log-odds)", "answers", round_ticks(edges[0], edges[-1]), round_ticks(0, most, 5))
+    chart.axes(
+        text("reward.axis_score"),
+        text("reward.axis_answers"),
+        round_ticks(edges[0], edges[-1]),
+        round_ticks(0, most, 5),
+    )
     chart.steps(edges, counts["rejected"], "other").steps(edges, counts["chosen"], "main")
-    key = legend([("main", "preferred"), ("other", "other")], OUTLINES)
-    lead = "A good model puts the solid outline to the right of the dashed one."
+    key = legend([("main", text("reward.key_preferred")), ("other", text("reward.key_other"))], OUTLINES)
+    lead = text("reward.plot_scores_lead")
     return figure(
-        "Scores of preferred and other answers",
+        text("reward.plot_scores"),
         lead,
-        key + chart.svg("Histogram of scores of preferred and of other answers"),
+        key + chart.svg(text("reward.plot_scores_spoken")),
     )
 
 
@@ -99,19 +109,22 @@ def curve(report: Report) -> str:
     low = _floor([point["ci"] for point in points])
     chart = Chart((points[0]["labels"] / 1.15, last * 1.15), (low, 1.0), log=True)
     ticks = [(point["labels"], f"{point['labels']:,}") for point in (*points, *forecast[-1:])]
-    chart.axes("training comparisons (log scale)", "ordered as labeled (%)", ticks, share_ticks(low, 1))
+    chart.axes(text("reward.axis_labels"), text("reward.axis_accuracy"), ticks, share_ticks(low, 1))
     _draw_baselines(chart, report)
     if document["fit"]:
         chart.line([(n, _law(document["fit"], n)) for n in _log_steps(points[0]["labels"], last)], "quiet")
     for part, series in (("other", forecast), ("main", points)):
         for point in series:
-            hint = f"{point['labels']:,}: {_percent(point['accuracy'], point['ci'])}"
+            hint = f"{point['labels']:,}: {format_share(point['accuracy'], point['ci'])}"
             chart.dot(point["labels"], point["accuracy"], point["ci"], part, hint)
-    key = legend([("main", "measured")] + [("other", "forecast"), ("quiet", "a − b·n^−c")] * bool(forecast))
+    key = legend(
+        [("main", text("reward.key_measured"))]
+        + [("other", text("reward.key_forecast")), ("quiet", "a − b·n^−c")] * bool(forecast)
+    )
     return figure(
-        "Learning curve: accuracy by labels",
+        text("reward.plot_curve"),
         _forecast_lead(document),
-        key + chart.svg("Accuracy against the number of labels"),
+        key + chart.svg(text("reward.plot_curve_spoken")),
     )
 
 
@@ -128,37 +141,43 @@ def legend(keys: list[tuple[str, str]], marks: Mapping[str, str] = DOTS) -> str:
     return f"<div class=key>{''.join(names)}</div>"
 
 
+def margin_name(margin: int) -> str:
+    """Return the name of a strength of preference: slightly, clearly or significantly."""
+    return text(f"reward.margin_{margin}") if margin in MARGINS else "?"
+
+
 def _draw_baselines(chart: Chart, report: Report) -> None:
     """Draw the accuracy of a coin flip, and that of the rubric score or the range of the best possible model."""
-    chart.level(0.5, "quiet", "coin flip")
+    chart.level(0.5, "quiet", text("reward.level_coin"))
     if report.get("ceiling") is not None:
-        chart.level(report["ceiling"], "quiet", "rubric score on the same labels")
+        chart.level(report["ceiling"], "quiet", text("reward.level_ceiling"))
     elif report.get("reachable"):
         low, high = report["reachable"]
-        chart.band(low, high, "best possible model")
+        chart.band(low, high, text("reward.level_reachable"))
 
 
 def _calibration_lead(report: Report) -> str:
     if report.get("ece") is None:
         return ""
-    lead = f"ECE {_points(report['ece'])} ({report['ece_bins']} bins)"
-    if report["ece_scaled"] is not None:
-        lead += f", scaled {_points(report['ece_scaled'])} at temperature {report['temperature']:.2f} (fitted on {report['temperature_fitted_on']})"
+    ece, bins = _points(report["ece"]), report["ece_bins"]
+    if report["ece_scaled"] is None:
+        lead = text("reward.plot_ece", ece=ece, bins=bins)
     else:
-        lead += ", no temperature could be fitted"
-    return f"{lead}. By chance alone, a perfect model has {_points(report['ece_if_calibrated'])}."
+        scaled = {"scaled": _points(report["ece_scaled"]), "temperature": report["temperature"]}
+        lead = text("reward.plot_ece_scaled", ece=ece, bins=bins, fitted_on=report["temperature_fitted_on"], **scaled)
+    return f"{lead} {text('reward.plot_ece_chance', ece=_points(report['ece_if_calibrated']))}"
 
 
 def _forecast_lead(document: Report) -> str:
     if document["note"]:
         return f"{document['note'][0].upper()}{document['note'][1:]}."
     parts = [
-        f"+{point['more']:,} is beyond the range of a forecast"
+        text("reward.forecast_beyond", more=point["more"])
         if point["accuracy"] is None
-        else f"+{point['more']:,}: {_percent(point['accuracy'], point['ci'])}"
+        else f"+{point['more']:,}: {format_share(point['accuracy'], point['ci'])}"
         for point in document["forecast"]
     ]
-    return f"Forecast of more labels: {'; '.join(parts)}."
+    return text("reward.forecast", parts="; ".join(parts))
 
 
 def _law(fit: Mapping[str, float], labels: float) -> float:
@@ -174,9 +193,5 @@ def _floor(intervals: Sequence[Sequence[float] | None], floor: float = FLOOR) ->
     return math.floor(10 * lowest) / 10
 
 
-def _percent(share: float, interval: Sequence[float] | None) -> str:
-    return f"{100 * share:.0f} %" + (f" ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else "")
-
-
 def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+    return text("reward.points", n=100 * share)

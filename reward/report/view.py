@@ -6,29 +6,27 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
 from data.errors import BadInput
-from data.intervals import FEWEST
 from data.records import RewardModel
 from data.store import Store
+from labeling.texts.pages import DASH, format_share, text
+from labeling.texts.reader import reader_language
+from labeling.texts.translate import Refusal
 from reward.report import plots
-from reward.report.groups import MARGINS
 
-PAGES = {"train reward": "Reward", "train": "Runs", "sample": "Runs", "runs": "Runs"}
+PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
 IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
 COMMAND = re.compile(r"preference-loop (train reward|train|sample|runs)\b(?! --endpoint)[^.;,]*")
 """Commands in a remedy that a page replaces. Sampling from an endpoint has no page."""
-HEADERS = ["Comparisons", "by", "Number", "Prompts", "Accuracy (%)", "95 % from", "to"]
+COLUMNS = ("comparisons", "group", "number", "prompts", "accuracy", "low", "high")
 """The columns of the table of groups."""
-FEATURES = {
-    "longer": ("the longer answer", "length"),
-    "list": ("the answer with a list", "list"),
-    "left": ("the left answer", "side"),
-}
-"""Per feature of a bias its text, and the name that its correlations have in the report."""
+FEATURES = {"longer": "length", "list": "list", "left": "side"}
+"""The features of a bias, and the names that their correlations have in the report."""
+LABEL_LINK = "<a href='../label/'>{}</a>"
 Report = Mapping[str, Any]
 """The JSON of a report; `reward.report.documents` types its parts."""
 
@@ -36,10 +34,7 @@ Report = Mapping[str, Any]
 def cards_html(models: list[RewardModel]) -> str:
     """Return a card per reward model, newest first, or the next step if there is none."""
     if not models:
-        return (
-            "<div class=empty>No reward model yet. Label pairs on the <a href='../label/'>Label</a> page, "
-            "then train a reward model with the form below.</div>"
-        )
+        return _empty("reward.none")
     return "".join(card_html(model) for model in reversed(models))
 
 
@@ -49,24 +44,24 @@ def card_html(model: RewardModel) -> str:
     agreement = report.get("agreement") or {}
     tested, ties = report.get("test_comparisons"), report.get("ties") or 0
     decided = None if tested is None else tested - ties
-    with_ties = percent(report.get("accuracy_ties_half"), report.get("ci_ties_half"), tested) if ties else None
+    with_ties = format_share(report.get("accuracy_ties_half"), report.get("ci_ties_half"), tested) if ties else None
     facts = {
-        "Accuracy on test prompts": percent(report.get("accuracy"), report.get("ci"), decided),
-        "Accuracy with ties as half": with_ties,
-        "Ceiling: rubric score on the same labels": percent(report.get("ceiling")),
-        "Baseline: longer answer preferred": percent(report.get("length_baseline")),
-        "Agreement between labelers": percent(agreement.get("rate"), agreement.get("ci"), agreement.get("pairs")),
-        "Best possible accuracy": percent_range(report.get("reachable")),
-        "Skill": percent(report.get("skill")),
-        "Accuracy on task fit alone": percent(
+        text("reward.fact_accuracy"): format_share(report.get("accuracy"), report.get("ci"), decided),
+        text("reward.fact_accuracy_ties"): with_ties,
+        text("reward.fact_ceiling"): format_share(report.get("ceiling")),
+        text("reward.fact_length_baseline"): format_share(report.get("length_baseline")),
+        text("reward.fact_agreement"): format_share(agreement.get("rate"), agreement.get("ci"), agreement.get("pairs")),
+        text("reward.fact_reachable"): percent_range(report.get("reachable")),
+        text("reward.fact_skill"): format_share(report.get("skill")),
+        text("reward.fact_fit_accuracy"): format_share(
             report.get("fit_accuracy"), report.get("fit_ci"), report.get("fit_pairs")
         ),
-        "Loss (coin flip: 0.693)": number_text(report.get("loss"), 3),
-        "Calibration error (ECE)": calibration_text(report),
-        "Test comparisons": number_text(report.get("test_comparisons"), 0),
-        "Training comparisons": number_text(report.get("trained_on"), 0),
-        "Training time (seconds)": number_text(report.get("seconds"), 0),
-        "Snapshot": model.snapshot_id and f"s{model.snapshot_id}",
+        text("reward.fact_loss"): number_text(report.get("loss"), 3),
+        text("reward.fact_ece"): calibration_text(report),
+        text("reward.fact_test_comparisons"): number_text(report.get("test_comparisons"), 0),
+        text("reward.fact_trained_on"): number_text(report.get("trained_on"), 0),
+        text("reward.fact_seconds"): number_text(report.get("seconds"), 0),
+        text("reward.fact_snapshot"): model.snapshot_id and f"s{model.snapshot_id}",
     }
     note = f"<p class=soft>{esc(report['note'])}</p>" if report.get("note") else ""
     return (
@@ -79,7 +74,7 @@ def disagreements_html(model: RewardModel, names: Mapping[str, str]) -> str:
     """Return the report's worst disagreements: each prompt with both answers side by side; `names` by pseudonym."""
     disagreements = model.report.get("worst") or []
     if not disagreements:
-        return "<div class=empty>The model and the labelers agree on every test comparison.</div>"
+        return f"<div class=empty>{esc(text('reward.no_disagreement'))}</div>"
     return "".join(_disagreement(row, names) for row in disagreements)
 
 
@@ -87,17 +82,19 @@ def details_html(model: RewardModel) -> str:
     """Return a reward model's plots, its biases, and a link to download the whole report."""
     report = model.report
     if not plots.plots(report):
-        return "<div class=empty>No comparison of a test prompt yet. Label more pairs on the <a href='../label/'>Label</a> page.</div>"
+        return _empty("reward.no_test_comparison")
     return f"{plots.plots(report)}{bias_html(report)}<p>{download_link(model)}</p>"
 
 
 def group_rows(model: RewardModel, names: Mapping[str, str]) -> list[list[Any]]:
-    """Return the table of groups under HEADERS: by margin, side of the better answer, labeler; `names` by pseudonym."""
+    """Return the table of groups under COLUMNS: by margin, side of the better answer, labeler; `names` by pseudonym."""
     report = model.report
     margins, sides, labelers = (report.get(key) or [] for key in ("by_margin", "by_winner_side", "by_labeler"))
-    rows = [["strength of preference", MARGINS.get(group["margin"], "?"), *_group(group)] for group in margins]
-    rows += [["side of the better answer", group["side"], *_group(group)] for group in sides]
-    rows += [["labeler", names.get(group["labeler"], group["labeler"]), *_group(group)] for group in labelers]
+    rows = [[text("reward.by_margin"), plots.margin_name(group["margin"]), *_group(group)] for group in margins]
+    rows += [[text("reward.by_side"), text(f"reward.side_{group['side']}"), *_group(group)] for group in sides]
+    rows += [
+        [text("reward.by_labeler"), names.get(group["labeler"], group["labeler"]), *_group(group)] for group in labelers
+    ]
     return rows
 
 
@@ -106,33 +103,21 @@ def bias_html(report: Report) -> str:
     biases = report.get("leanings") or []
     if not biases:
         return ""
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in ("Prefers", "Labelers", "This model", "Comparisons", "Correlation with the score")
-    )
+    names = ("prefers", "labelers", "model", "comparisons", "correlation")
+    head = "".join(f"<th scope=col>{esc(text(f'reward.bias_{name}'))}</th>" for name in names)
     body = "".join(f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in _bias(bias, report))}</tr>" for bias in biases)
-    lead = "Shares of the comparisons whose answers differ in the feature. PPO exploits a bias of the model that labelers do not share."
-    return f"<h2>Biases</h2><p class=soft>{lead}</p><div class=scroll><table class=leans><tr>{head}</tr>{body}</table></div>"
+    title, lead = esc(text("reward.biases")), esc(text("reward.biases_lead"))
+    table = (
+        f"<div class=scroll role=region aria-label='{title}' tabindex=0>"
+        f"<table class=leans><tr>{head}</tr>{body}</table></div>"
+    )
+    return f"<h2>{title}</h2><p class=soft>{lead}</p>{table}"
 
 
 def download_link(model: RewardModel) -> str:
     """Return a link that saves the report as JSON."""
     data = base64.b64encode(json.dumps(model.report, ensure_ascii=False, indent=1).encode()).decode()
-    return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>Download the report (JSON)</a>"
-
-
-def percent(value: float | None, interval: Sequence[float] | None = None, n: int | None = None) -> str | None:
-    """Return a share as 71 %, with its interval and number of comparisons as 71 % (66-75) of 300; None stays None.
-
-    With fewer than FEWEST comparisons it says that they are too few.
-    """
-    if value is None:
-        return None
-    if n is not None and n < FEWEST:
-        return f"too few to say ({n})"
-    text = f"{100 * value:.0f} %"
-    text = f"{text} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})" if interval else text
-    return text if n is None else f"{text} of {n:,}"
+    return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>{esc(text('reward.download'))}</a>"
 
 
 def percent_range(bounds: list[float] | None) -> str | None:
@@ -144,8 +129,10 @@ def calibration_text(report: Report) -> str | None:
     """Return the ECE in points, before and after temperature scaling; None if it is unknown."""
     if report.get("ece") is None:
         return None
-    after = "" if report["ece_scaled"] is None else f", scaled {100 * report['ece_scaled']:.1f}"
-    return f"{100 * report['ece']:.1f} points{after}"
+    before = text("reward.points", n=100 * report["ece"])
+    return (
+        before if report["ece_scaled"] is None else text("reward.ece_scaled", ece=before, n=100 * report["ece_scaled"])
+    )
 
 
 def number_text(value: float | None, digits: int) -> str | None:
@@ -154,32 +141,34 @@ def number_text(value: float | None, digits: int) -> str | None:
 
 
 def facts_html(pairs: Mapping[str, object]) -> str:
-    """Return short facts in a row, each under its name, without those that are None."""
+    """Return short facts in a row, each under its name, without those that are unknown."""
     shown = "".join(
         f"<div><span class=k>{esc(name)}</span><br>{esc(value)}</div>"
         for name, value in pairs.items()
-        if value is not None
+        if value not in (None, DASH)
     )
     return f"<div class=facts>{shown}</div>"
 
 
 def message_html(message: str | BadInput) -> str:
     """Return a message or an error as a status line that screen readers announce."""
-    colour, text = ("bad", error_html(message)) if isinstance(message, BadInput) else ("good", esc(message))
-    return f"<div class='said {colour}' role=status aria-live=polite>{text}</div>"
+    colour, line = ("bad", error_html(message)) if isinstance(message, BadInput) else ("good", esc(message))
+    return f"<div class='said {colour}' role=status aria-live=polite>{line}</div>"
 
 
 def error_html(problem: BadInput) -> str:
     """Return an error and its remedy as HTML, with links to pages in place of commands."""
+    if isinstance(problem, Refusal):
+        return COMMAND.sub(_page_link, esc(problem.text_in(reader_language())))
     field = problem.field if problem.field and problem.field not in problem.error else None
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
-    remedy = IMPORT.sub(" with the command import", COMMAND.sub(_page_link, esc(problem.remedy)))
+    remedy = IMPORT.sub(f" {esc(text('reward.by_import'))}", COMMAND.sub(_page_link, esc(problem.remedy)))
     return f"{esc(error)} {remedy}".strip()
 
 
 def _page_link(command: re.Match[str]) -> str:
-    title = PAGES[command[1]]
-    return f"<a href='#{title.lower()}'>{title}</a>"
+    page = PAGES[command[1]]
+    return f"<a href='#{page}'>{esc(text(f'{page}.title'))}</a>"
 
 
 def policy_names(store: Store) -> list[str]:
@@ -192,6 +181,16 @@ def esc(value: object) -> str:
     return escape(str(value), quote=True)
 
 
+def columns() -> list[str]:
+    """Return the headers of the table of groups."""
+    return [text(f"reward.column_{name}") for name in COLUMNS]
+
+
+def _empty(key: str) -> str:
+    """Return what is missing, with a link to the labelers' page."""
+    return f"<div class=empty>{text(key, label=LABEL_LINK.format(esc(text('link.label'))))}</div>"
+
+
 def _group(group: Report) -> Iterator[float | None]:
     low, high = group.get("ci") or (None, None)
     yield from (group["comparisons"], group.get("prompts"))
@@ -199,35 +198,37 @@ def _group(group: Report) -> Iterator[float | None]:
 
 
 def _bias(bias: Report, report: Report) -> list[str]:
-    preferred, name = FEATURES[bias["prefers"]]
+    name = FEATURES[bias["prefers"]]
     within = number_text(report.get(f"{name}_correlation_within_prompt"), 2)
-    correlation = number_text(report.get(f"{name}_correlation"), 2) or "–"
+    correlation = number_text(report.get(f"{name}_correlation"), 2) or DASH
     return [
-        preferred,
-        percent(bias["labelers"], bias["labelers_ci"], bias["comparisons"]) or "–",
-        percent(bias["model"], bias["model_ci"], bias["comparisons"]) or "–",
+        text(f"reward.prefers_{bias['prefers']}"),
+        format_share(bias["labelers"], bias["labelers_ci"], bias["comparisons"]),
+        format_share(bias["model"], bias["model_ci"], bias["comparisons"]),
         f"{bias['comparisons']:,}",
-        f"{correlation}, within prompts {within}" if within else correlation,
+        text("reward.within_prompts", correlation=correlation, within=within) if within else correlation,
     ]
 
 
 def _disagreement(row: Report, names: Mapping[str, str]) -> str:
-    labeler = names.get(row.get("labeler", ""), row.get("labeler")) or "the labeler"
-    by_labeler = f"{labeler} preferred this {MARGINS.get(row['margin'], '')}".strip()
+    labeler = names.get(row.get("labeler", ""), row.get("labeler")) or text("reward.the_labeler")
+    by_labeler = text("reward.preferred_this", labeler=labeler, margin=plots.margin_name(row["margin"]))
     columns = (
         (by_labeler, row["preferred"], row.get("preferred_score")),
         (_model_caption(row), row["model_prefers"], row.get("model_prefers_score")),
     )
     answers = "".join(
-        f"<div><small>{esc(caption)}{_score_text(score)}</small>{esc(text)}</div>" for caption, text, score in columns
+        f"<div dir=auto><small>{esc(caption)}{_score_text(score)}</small>{esc(answer)}</div>"
+        for caption, answer, score in columns
     )
-    return f"<div class=asked>{esc(row['prompt'])}</div><div class=beside>{answers}</div>"
+    return f"<div class=asked dir=auto>{esc(row['prompt'])}</div><div class=beside>{answers}</div>"
 
 
 def _model_caption(row: Report) -> str:
-    confidence = f" with {100 * row['confidence']:.0f} % confidence" if row.get("confidence") else ""
-    return f"the model prefers this{confidence}, by {row['difference']:.2f}"
+    if not row.get("confidence"):
+        return text("reward.model_prefers", difference=row["difference"])
+    return text("reward.model_prefers_confident", confidence=100 * row["confidence"], difference=row["difference"])
 
 
 def _score_text(score: float | None) -> str:
-    return "" if score is None else f" · score {score:.2f}"
+    return "" if score is None else f" · {esc(text('reward.score', score=score))}"

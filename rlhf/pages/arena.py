@@ -13,11 +13,12 @@ from data.ids import POLICY, public_id
 from data.records import Policy
 from data.store import Store
 from labeling.accounts.current import current_account
+from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
-from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
 RUBRIC = "rubric"
@@ -123,7 +124,7 @@ class ArenaPage:
         policies = chosen or [policy.public for policy in self.store.policies.all()]
         others = [name for name in policies if name != against]
         if not others:
-            raise BadInput("there is no policy to compare with this one", "Train one first: preference-loop train ppo")
+            raise Refusal("train.arena.no_other")
         return others
 
     def _mark(self) -> str:

@@ -13,13 +13,13 @@ from data.intervals import FEWEST
 from data.records import Policy
 from data.store import Store
 from data.views.head_to_head import HeadToHead, head_to_head
+from labeling.texts.pages import format_percent, format_share, text
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
 from rlhf.evaluation.arena import PolicyRow, as_csv, policy_rows
 from rlhf.evaluation.elo import EloRating, elo_ratings
-from rlhf.pages.markup import empty, esc, percent, with_interval
+from rlhf.pages.markup import empty, esc
 from rlhf.pages.next_step import LABEL_PAGE
-from rlhf.pages.texts import text
 
 COLUMNS = (
     "policy",
@@ -82,9 +82,9 @@ def row(line: PolicyRow) -> list[str]:
         line.policy,
         line.name,
         line.kind,
-        with_interval(line.win_rate, (line.win_low, line.win_high), line.prompts),
-        percent(line.simulated),
-        with_interval(line.people, (line.people_low, line.people_high), line.people_prompts),
+        format_share(line.win_rate, (line.win_low, line.win_high), line.prompts),
+        format_percent(line.simulated),
+        format_share(line.people, (line.people_low, line.people_high), line.people_prompts),
         str(line.people_prompts or "–"),
         "–" if line.kl is None else f"{'≤ ' if line.kl_bound else ''}{line.kl:.2f}",
         _decimal(line.reward),
@@ -148,7 +148,7 @@ def _chart(dots: Sequence[PolicyRow]) -> Chart:
     axes = text("arena.axis_kl"), text("arena.axis_win_rate")
     chart.axes(*axes, round_ticks(0.0, right), share_ticks(low, high)).level(0.5, "quiet", "")
     for line, x, (rate, *interval) in zip(dots, places, rates, strict=True):
-        hint = f"{line.policy} {line.kind}: {with_interval(rate, interval)}, KL {line.kl:.2f}"
+        hint = f"{line.policy} {line.kind}: {format_share(rate, interval)}, KL {line.kl:.2f}"
         chart.dot(x, rate, (interval[0], interval[1]), "quiet" if line.kl_bound else "main", hint)
         chart.word(x, rate, f"{line.policy} {line.kind}")
     return chart

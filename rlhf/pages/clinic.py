@@ -13,6 +13,7 @@ from data.records import Snapshot
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
+from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages import clinic_view
 from rlhf.pages.clinic_fields import COLOURS, Forms, add_contest, add_recipe, add_sizes
@@ -30,7 +31,6 @@ from rlhf.pages.components import (
     subheading,
     unchanged,
 )
-from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
 SIMULATED = 200

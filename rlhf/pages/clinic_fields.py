@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from labeling.texts.pages import text
 from rlhf.pages.components import choices
-from rlhf.pages.texts import text
 
 COLOURS = ("cluster", "family", "source")
 Fields = dict[str, Component]

@@ -11,9 +11,9 @@ import numpy as np
 
 from data.records import Run
 from data.store import Store
+from labeling.texts.pages import text
 from rlhf.clinic.examination import Examination, examination_path
-from rlhf.pages.markup import empty, esc, table
-from rlhf.pages.texts import text
+from rlhf.pages.markup import empty, esc, scrolling, table
 
 DOTS = 1200
 WIDTH, HEIGHT, EDGE = 760, 430, 22
@@ -80,7 +80,7 @@ def draw_clusters(examination: Examination, families: Sequence[str], tasks: Sequ
         for cluster, _ in Counter(examination.clusters.tolist()).most_common()
     ]
     head = [text(f"clinic.column_{name}") for name in COLUMNS]
-    return f"<div class='card scroll'>{table(head, rows)}</div>"
+    return scrolling(text("clinic.groups"), table(head, rows), "card")
 
 
 def _spots(places: np.ndarray) -> np.ndarray:

@@ -8,10 +8,10 @@ from typing import Any
 
 from data.records import Run, Snapshot
 from data.store import Store
+from labeling.texts.pages import format_percent, format_share, text
 from reward.report.plots import figure
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
-from rlhf.pages.markup import empty, esc, facts, percent, with_interval
-from rlhf.pages.texts import text
+from rlhf.pages.markup import empty, esc, facts
 
 Report = Mapping[str, Any]
 RATE_PAGE = "../label/rate"
@@ -85,8 +85,8 @@ def draw_quality(run: Run | None) -> str:
     learned = {"ratings": quality["ratings"], "rows": quality["rated_rows"], "whose": quality["whose"]}
     shown = {
         text("clinic.learned_from"): text("clinic.ratings_of_rows", **learned),
-        text("clinic.held_out_accuracy"): with_interval(held["accuracy"], held["ci"], held.get("rows")),
-        text("clinic.baseline"): percent(held["baseline"]),
+        text("clinic.held_out_accuracy"): format_share(held["accuracy"], held["ci"], held.get("rows")),
+        text("clinic.baseline"): format_percent(held["baseline"]),
         **rater_agreement(quality),
         text("clinic.rank_correlation"): f"{held['spearman']:.2f}",
         **(_defects(defects) if defects else {}),
@@ -103,7 +103,7 @@ def rater_agreement(quality: Report) -> dict[str, str]:
     if "rows" in by_source:  # reports of earlier versions hold one figure for all sources
         by_source = {} if quality["whose"] == "all" else {quality["whose"]: by_source}
     return {
-        text(f"clinic.agree_{source}"): with_interval(agreement["rate"], agreement["ci"], agreement["rows"])
+        text(f"clinic.agree_{source}"): format_share(agreement["rate"], agreement["ci"], agreement["rows"])
         for source, agreement in by_source.items()
         if agreement["rows"]
     }
@@ -153,10 +153,10 @@ def draw_curve(run: Run | None) -> str:
     chart.line([(point["rows"], point["win_rate"]) for point in curve], "main")
     for point in curve:
         rate, interval = point["win_rate"], point["win_rate_ci"]
-        chart.dot(point["rows"], rate, interval, "main", with_interval(rate, interval, point.get("prompts")))
+        chart.dot(point["rows"], rate, interval, "main", format_share(rate, interval, point.get("prompts")))
     note = text("clinic.curve_note", rows=flat, steps=run.report["steps"], run=run.public)
     spoken = "; ".join(
-        text("clinic.curve_point", rows=point["rows"], rate=percent(point["win_rate"])) for point in curve
+        text("clinic.curve_point", rows=point["rows"], rate=format_percent(point["win_rate"])) for point in curve
     )
     return f"<div class=plots>{figure(text('clinic.curve_title'), note, chart.svg(spoken))}</div>"
 
@@ -168,7 +168,7 @@ def _results(store: Store) -> dict[str, str]:
     report = examined.report if examined else {"rows": store.instructions.count(), "near_duplicates": 0}
     rows = {"rows": report["rows"], "duplicates": report["near_duplicates"]}
     chosen = curated and {"rows": curated.report["chosen"], "snapshot": curated.report["snapshot"]}
-    wins = trial and with_interval(trial.report["win_rate"], trial.report["win_rate_ci"], trial.report.get("prompts"))
+    wins = trial and format_share(trial.report["win_rate"], trial.report["win_rate_ci"], trial.report.get("prompts"))
     return {
         "examine": text("clinic.examined" if examined else "clinic.rows_wait", **rows),
         "rate": text("clinic.rated", people=counts["person"], simulated=counts["simulated"]),
@@ -179,8 +179,8 @@ def _results(store: Store) -> dict[str, str]:
 
 def _defects(defects: Report) -> dict[str, str]:
     return {
-        text("clinic.defect_recall"): percent(defects["recall"]),
-        text("clinic.defect_precision"): percent(defects["precision"]),
+        text("clinic.defect_recall"): format_percent(defects["recall"]),
+        text("clinic.defect_precision"): format_percent(defects["precision"]),
         text("clinic.defect_auc"): f"{defects['macro_auc']:.3f}",
     }
 
@@ -226,7 +226,7 @@ def _trial(run: Run) -> str:
     scores = f"{report['gold_start']:.2f}, {report['gold_end']:.2f}"
     shown = {
         **sides,
-        text("clinic.a_wins"): with_interval(report["win_rate"], report["win_rate_ci"], report.get("prompts")),
+        text("clinic.a_wins"): format_share(report["win_rate"], report["win_rate_ci"], report.get("prompts")),
         text("clinic.steps_each"): report["steps"],
         text("clinic.rubric_scores"): scores,
     }

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from labeling.texts.pages import text
 from rlhf.pages.markup import columns, esc
-from rlhf.pages.texts import text
 
 Looks = Sequence[Callable[..., object]]
 """The events on which a page reads the store again: it was loaded or opened, or some seconds went by."""

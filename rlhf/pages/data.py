@@ -16,6 +16,7 @@ from data.transfer.inserting import IN_PROJECTS
 from data.transfer.previewing import Preview, preview
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
+from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
@@ -44,7 +45,6 @@ from rlhf.pages.data_view import (
     sources,
     without_folder,
 )
-from rlhf.pages.texts import text
 from rlhf.pages.upload import FOLDER, chosen, incoming
 from rlhf.pages.upload_progress import Readings
 

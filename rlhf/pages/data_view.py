@@ -12,8 +12,8 @@ from data.splits import SPLITS
 from data.store import Store
 from data.tables.catalogue import Entry
 from data.transfer.previewing import Preview
-from rlhf.pages.markup import empty, esc
-from rlhf.pages.texts import text
+from labeling.texts.pages import text
+from rlhf.pages.markup import empty, esc, scrolling
 from rlhf.pages.upload import FOLDER
 
 DETECT = "auto"
@@ -39,7 +39,7 @@ def draw_upload() -> str:
 
 def without_folder(problem: BadInput) -> BadInput:
     """Return the problem without the folder of its file, and with the remedy of this page."""
-    remedy = problem.remedy.replace("with --skip-bad", "by leaving bad rows out")
+    remedy = problem.remedy.replace("with --skip-bad", text("data.leave_bad_out"))
     return BadInput(problem.error, remedy, problem.file and Path(problem.file).name, problem.line)
 
 
@@ -73,7 +73,7 @@ def draw_counts(store: Store) -> str:
     )
     active = any(row["done_at"] is None for row in store.imports.all())
     running = f"<p>{esc(text('data.import_running'))}</p>" if active else ""
-    return f"{running}<div class='card scroll'>{tables}</div>" if tables else running
+    return running + scrolling(text("data.counts"), tables, "card") if tables else running
 
 
 def draw_rows(entries: Sequence[Entry], kind: str, unfiltered: bool) -> str:

@@ -12,10 +12,10 @@ from data.errors import BadInput
 from data.store import Store
 from data.tables.adjudications import Decision
 from labeling.accounts.current import current_account
+from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, hidden, html, is_shown, unchanged
 from rlhf.pages.disputes_view import VERDICTS, draw_dispute, draw_no_dispute, draw_votes, sides
-from rlhf.pages.texts import text
 
 
 class Disputes:

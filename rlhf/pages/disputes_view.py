@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from data.records import Comparison, Pair
 from data.store import Store
+from labeling.texts.pages import text
 from rlhf.pages.markup import empty, esc
 from rlhf.pages.next_step import LABEL_PAGE
-from rlhf.pages.texts import text
 
 VERDICTS = ("left_much", "left", "left_slightly", "tie", "right_slightly", "right", "right_much", "both_bad")
 

@@ -25,11 +25,11 @@ from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_datas
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
+from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, choices, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import empty, esc
-from rlhf.pages.texts import text
 
 ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""

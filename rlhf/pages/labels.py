@@ -13,6 +13,7 @@ from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.quality.cached_overview import CachedOverview, OverviewState
 from labeling.quality.overview import KINDS, Overview, weigh
+from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages import labels_view as view
 from rlhf.pages.components import (
@@ -33,7 +34,6 @@ from rlhf.pages.disputes import Disputes
 from rlhf.pages.labels_tables import GROUPS, LABELERS, draw_downloads, group_rows, labeler_rows, without_empty
 from rlhf.pages.markup import columns, empty, esc
 from rlhf.pages.next_step import LABEL_PAGE
-from rlhf.pages.texts import text
 
 
 class LabelsPage:

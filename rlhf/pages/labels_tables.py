@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from labeling.quality.agreement import Alpha
 from labeling.quality.labeler_report import LabelerFigures, Share
 from labeling.quality.overview import Group, Overview
+from labeling.texts.pages import text
 from rlhf.pages.markup import columns, esc
-from rlhf.pages.texts import text
 
 Cell = str | int | float | None
 GROUPS = (

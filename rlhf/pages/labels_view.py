@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from labeling.quality.agreement import AgreementReport, Alpha
 from labeling.quality.labeler_report import LabelerPair, Share
 from labeling.quality.overview import Overview
+from labeling.texts.pages import format_share, text
 from reward.report.learning_curve import highest_accuracy
 from rlhf.pages.labels_tables import alpha_interval
-from rlhf.pages.markup import empty, esc, facts, with_interval
+from rlhf.pages.markup import empty, esc, facts, scrolling
 from rlhf.pages.next_step import LABEL_PAGE
-from rlhf.pages.texts import text
 
 FEW = 50
 """Shared pairs or decided comparisons below which a figure says too little."""
@@ -30,7 +30,7 @@ def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
     if report.raw.rate is None:
         return empty(no_shared(overview), LABEL_PAGE, text("link.label"))
     shown = {
-        text("labels.agreement"): with_interval(report.raw.rate, (report.raw.low, report.raw.high), report.raw.units),
+        text("labels.agreement"): format_share(report.raw.rate, (report.raw.low, report.raw.high), report.raw.units),
         text("labels.shared_pairs"): f"{report.raw.pairs:,}",
         text("labels.alpha_nominal"): _alpha(report.nominal),
         text("labels.alpha_ordinal"): _alpha(report.ordinal),
@@ -107,7 +107,7 @@ def _matrix(overview: Overview, pairs: Sequence[LabelerPair]) -> str:
     if len(paired) > len(shown):
         lead += " " + text("labels.matrix_more", shown=len(shown), more=len(paired) - len(shown))
     table = f"<table class=matrix><tr><td class=none></td>{head}</tr>{body}</table>"
-    return f"<p class=soft>{esc(lead)}</p><div class=scroll>{table}</div>"
+    return f"<p class=soft>{esc(lead)}</p>{scrolling(text('labels.matrix'), table)}"
 
 
 def _cell(share: Share | None, own: bool) -> str:
@@ -119,7 +119,7 @@ def _cell(share: Share | None, own: bool) -> str:
 
 
 def _share(share: Share) -> str:
-    return with_interval(share.value, (share.low, share.high), share.n)
+    return format_share(share.value, (share.low, share.high), share.n)
 
 
 def _alpha(alpha: Alpha) -> str:

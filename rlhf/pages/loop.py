@@ -10,11 +10,11 @@ import gradio as gr
 from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
+from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, esc, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
-from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
 PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from data.intervals import FEWEST
-from rlhf.pages.texts import text
+from labeling.texts.pages import text
 
 
 def esc(value: object) -> str:
@@ -38,30 +37,16 @@ def side_by_side(prompt: str, left: tuple[str, str], right: tuple[str, str] | No
     return f"<div class=asked dir=auto>{esc(prompt)}</div><div class=beside>{answers}</div>"
 
 
-def percent(share: float | None) -> str:
-    """Return a share as `61 %`, or a dash for None."""
-    return "–" if share is None else f"{100 * share:.0f} %"
-
-
-def with_interval(share: float | None, interval: Sequence[float | None] | None, n: int | None = None) -> str:
-    """Return a share with its interval and its number of units as `61 % (55–67) of 300`, or a dash for None.
-
-    With fewer than FEWEST units it says that they are too few. `n` is None if the number is not known.
-    """
-    if share is None:
-        return "–"
-    if n is not None and n < FEWEST:
-        return text("few_to_say", n=n)
-    low, high = interval or (None, None)
-    shown = percent(share) if low is None or high is None else f"{percent(share)} ({100 * low:.0f}–{100 * high:.0f})"
-    return shown if n is None else text("of_units", share=shown, n=n)
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], style: str = "plain-table") -> str:
     """Return an HTML table of texts."""
     names = "".join(f"<th scope=col>{esc(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table class={style}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def scrolling(name: str, inner: str, style: str = "") -> str:
+    """Return a box that scrolls sideways, by keyboard too; `name` is read to screen readers, `inner` is safe HTML."""
+    return f"<div class='scroll {style}' role=region aria-label='{esc(name)}' tabindex=0>{inner}</div>"
 
 
 def columns(page: str, names: Sequence[str]) -> list[str]:

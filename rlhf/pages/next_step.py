@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rlhf.pages.texts import text
+from labeling.texts.pages import text
 
 FIRST_REWARD = 100
 """Comparisons that make a first reward model worth its minutes."""

@@ -15,11 +15,12 @@ from data.tables.accounts import ROLES
 from labeling.accounts import management
 from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
+from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.pages.audit_download import ADDRESS
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
 from rlhf.pages.markup import empty, esc
-from rlhf.pages.texts import text
 
 
 class Target(NamedTuple):
@@ -75,7 +76,7 @@ class PeoplePage:
 
         def act(name: str | None, token: str | None, typed: str, request: gr.Request) -> Updates:
             if not name:
-                return {self.status: message_html(BadInput("no account is chosen", "Choose one first."))}
+                return {self.status: message_html(Refusal("train.people.no_choice"))}
             try:
                 line = action(self.store, current_account(), Target(name, token or "", typed, address(request)))
             except BadInput as problem:
@@ -150,11 +151,10 @@ def revoke_token(store: Store, by: Account, target: Target) -> str:
 def erase(store: Store, by: Account, target: Target) -> str:
     """Erase the account's personal data. Raise BadInput unless the name was typed."""
     if target.typed.strip() != target.name:
-        error = f"the typed name {target.typed.strip()!r} is not the name of the chosen account"
-        raise BadInput(error, "Type the name to confirm; nothing was erased.")
+        raise Refusal("train.people.name_differs", typed=target.typed.strip())
     person = store.accounts.by_name(target.name)
     if person is None:
-        raise BadInput(f"there is no account {target.name!r}", "Choose another one.")
+        raise Refusal("train.people.no_account", name=target.name)
     management.erase_personal_data(store, person, by=by)
     return message_html(text("people.erased", name=target.name))
 

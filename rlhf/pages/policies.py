@@ -10,10 +10,11 @@ from data.ids import POLICY, public_id
 from data.store import Store
 from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
+from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
-from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
 PAIRS = 100
@@ -81,5 +82,5 @@ def against_parent(store: Store, chosen: str) -> dict[str, str | int]:
     """Return the settings of a sampling run against the policy's parent. Raise BadInput if it has none."""
     policy = store.policies.get(chosen)
     if policy.parent_id is None:
-        raise BadInput(f"{policy.public} has no parent", "Choose a policy that was trained from another one.")
+        raise Refusal("train.policies.no_parent", policy=policy.public)
     return {"from": policy.public, "against": public_id(POLICY, policy.parent_id), "prompts": PAIRS}

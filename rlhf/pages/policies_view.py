@@ -11,8 +11,8 @@ from data.intervals import share_interval
 from data.records import Evaluation, Policy
 from data.store import Store
 from data.views.head_to_head import HeadToHead, mean_outcomes
-from rlhf.pages.markup import empty, facts, side_by_side, with_interval
-from rlhf.pages.texts import text
+from labeling.texts.pages import format_share, text
+from rlhf.pages.markup import empty, facts, side_by_side
 
 COLUMNS = ("policy", "name", "kind", "parent", "people", "judged", "by_judge", "judge", "kl", "length")
 SHOWN, SEARCHED = 6, 300
@@ -47,7 +47,7 @@ def row(store: Store, policy: Policy, met: Sequence[HeadToHead]) -> list[str]:
         public_id(POLICY, policy.parent_id) if policy.parent_id else "–",
         people,
         str(judged or "–"),
-        with_interval(report.get("win_rate"), report.get("win_rate_ci"), report.get("prompts")),
+        format_share(report.get("win_rate"), report.get("win_rate_ci"), report.get("prompts")),
         _judge(evaluation),
         "–" if report.get("kl") is None else f"{report['kl']:.2f}",
         "–" if length is None else f"{length:.0f}",
@@ -61,7 +61,7 @@ def by_people(met: Sequence[HeadToHead], policy: Policy) -> tuple[str, int]:
     shares = list(mean_outcomes(met, policy.id, policy.parent_id).values())
     if not shares:
         return text("policies.not_judged"), 0
-    return with_interval(fmean(shares), share_interval(shares), len(shares)), len(shares)
+    return format_share(fmean(shares), share_interval(shares), len(shares)), len(shares)
 
 
 def newest_evaluation(store: Store, policy: Policy) -> Evaluation | None:

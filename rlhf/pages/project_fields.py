@@ -7,9 +7,9 @@ import gradio as gr
 from gradio.components import Component
 
 from data.tables.forms import RATIONALES, SCALES
+from labeling.texts.pages import text
 from rlhf.pages.components import choices, hidden
 from rlhf.pages.project_view import SWITCHES
-from rlhf.pages.texts import text
 
 
 def add_fields() -> dict[str, Component]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.errors import BadInput
 from data.store import Store
 from data.tables.forms import Form
 from data.tables.projects import Changes, Project
 from labeling.page.control_characters import escape_control_characters
 from labeling.projects.verbs import audit_change, change_members
+from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from rlhf.pages.markup import empty, esc
-from rlhf.pages.texts import text
 
 COLUMNS = (
     "project",
@@ -56,8 +56,7 @@ def change_project(store: Store, name: str, given: Mapping[str, Any], by: str) -
     with store.transaction():
         project = store.projects.by_name(name)
         if given["version"] != version(project):
-            error = f"{project.name} is not the project in the fields, or somebody changed its guideline meanwhile"
-            raise BadInput(error, "Choose it again.")
+            raise Refusal("train.projects.changed_meanwhile", name=project.name)
         changed = store.projects.change(project.id, **_changes(given))
         set_people(store, project, given["people"] or [], by)
         audit_change(store, project, changed, by=by)
@@ -75,7 +74,7 @@ def set_people(store: Store, project: Project, names: list[str], by: str) -> Non
     for name in names:
         person = store.accounts.by_name(name)
         if person is None:
-            raise BadInput(f"there is no account {name!r}", "Choose people from the list.")
+            raise Refusal("train.projects.no_account", name=name)
         people.append(person)
     named = (store.accounts.by_name(name) for name in store.projects.members(project.id))
     members = [member for member in named if member]

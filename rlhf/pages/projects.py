@@ -14,11 +14,12 @@ from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.projects.verbs import set_gold
+from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
-from rlhf.pages.texts import text
 
 
 class ProjectsPage:
@@ -132,7 +133,7 @@ class ProjectsPage:
         try:
             project, judge = self.store.projects.by_name(name or ""), self.store.accounts.by_name(labeler or "")
             if judge is None:
-                raise BadInput(f"there is no account {labeler!r}", "Choose who judged the pairs.")
+                raise Refusal("train.projects.no_judge", name=labeler or "")
             pairs = set_gold(self.store, project, judge, by=audit_name(current_account()))
         except BadInput as problem:
             return {self.status: message_html(problem)}

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from data.records import Run
 from data.store import Store
+from labeling.texts.pages import text
 from reward.report.svg_chart import STYLES, Chart, round_ticks
 from rlhf.pages.markup import esc
-from rlhf.pages.texts import text
 
 POINTS = 400
 """Points of a drawn series, at most. The newest point is always among them."""

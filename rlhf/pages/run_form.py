@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.settings import Described, describe
 from data.store import Store
 from labeling.accounts.current import current_account
+from labeling.texts.pages import text
 from reward.page import field_value, setting_field
 from reward.report.view import error_html, message_html, policy_names
 from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
@@ -21,7 +22,6 @@ from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import QUIET, Updates, html
 from rlhf.pages.markup import esc
-from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS
 from rlhf.runs.resolve import Default, shown_defaults
@@ -55,7 +55,7 @@ class RunForm:
         for setting in settings:
             with gr.Column(min_width=230):
                 elem_id = f"{self.kind.name}-{setting.key}"
-                self.fields[setting.key] = setting_field(setting, POLICIES + REWARDS, elem_id=elem_id)
+                self.fields[setting.key] = setting_field(self.kind.name, setting, POLICIES + REWARDS, elem_id=elem_id)
 
     def wire(self, draw_page: Callable[[], Updates], outputs: Sequence[Block]) -> None:
         """Queue the run on a click; `draw_page` returns the page's other outputs."""

@@ -10,10 +10,10 @@ from typing import Any
 from data.clock import now
 from data.records import Completion, Run
 from data.store import Store
+from labeling.texts.pages import text
 from rlhf.common.estimate import elapsed_seconds, format_duration, remaining_seconds, stalled_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.markup import empty, esc, facts, side_by_side
-from rlhf.pages.texts import text
 from rlhf.runs.disk_use import format_bytes
 
 COLUMNS = ("run", "kind", "state", "started", "took", "produced", "by")

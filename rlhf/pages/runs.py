@@ -16,6 +16,8 @@ from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from labeling.accounts.current import current_account
+from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
@@ -23,7 +25,6 @@ from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hi
 from rlhf.pages.markup import empty
 from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
-from rlhf.pages.texts import text
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes
 
@@ -131,8 +132,10 @@ class RunsPage:
         run = self._required(chosen)
         form: RunForm | None = self.forms.get(run.kind)
         if form is None:
-            remedy = f"Start another one: preference-loop {start_command(run.kind)}"
-            return {self.status: message_html(BadInput(f"no form starts a run like {run.public}", remedy))}
+            refusal = Refusal(
+                "train.runs.no_form", run=run.public, command=f"preference-loop {start_command(run.kind)}"
+            )
+            return {self.status: message_html(refusal)}
         return {
             self.status: message_html(text("runs.copied", run=run.public)),
             self.tabs: gr.Tabs(selected=run.kind),

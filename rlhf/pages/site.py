@@ -30,7 +30,7 @@ from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
 from labeling.texts.reader import writing_in
-from labeling.texts.translate import language_of
+from labeling.texts.translate import language_of, say
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
@@ -159,11 +159,11 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
     def authorised(*given: Any) -> Any:  # noqa: ANN401 - the arguments and result of any handler
         gradio_request = LocalContext.request.get(None)
         request = gradio_request.request if gradio_request else None
+        language = language_of(request.headers.get("accept-language", "") if request else "")
         caller = get_account(request) if request else None
         account = store.accounts.by_name(caller.name) if caller else None
         if request is None or account is None or account.disabled or account.role not in roles:
-            raise gr.Error("Your account may not do this.")
-        language = language_of(request.headers.get("accept-language", ""))
+            raise gr.Error(say(language, "forbidden"))
         with acting_as(account), writing_in(language):
             return handler(*given)
 

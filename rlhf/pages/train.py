@@ -11,6 +11,7 @@ import gradio as gr
 from data.records import Run
 from data.store import Store
 from labeling.accounts.presence import Presence
+from labeling.texts.pages import text
 from reward.page import RewardPage
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
@@ -25,7 +26,6 @@ from rlhf.pages.people import PeoplePage
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
-from rlhf.pages.texts import text
 from rlhf.runs.launch import launch
 
 PAGES = (

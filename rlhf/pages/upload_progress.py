@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from data.records import Account
 from data.transfer.progress_bar import Progress
+from labeling.texts.pages import text
 from rlhf.pages.markup import esc
-from rlhf.pages.texts import text
 
 
 class Reading(NamedTuple):

@@ -36,8 +36,6 @@ from rlhf.settings import PairRule, Priority, ProjectName, SplitName, TestShare
 
 KIND = Kind(
     "endpoint",
-    "Sample an endpoint",
-    "Sample completions of a model behind an endpoint, and make pairs of them for the labelers.",
     "rlhf.runs.endpoint_run:EndpointSettings",
     "rlhf.runs.endpoint_run:run",
 )
@@ -47,22 +45,20 @@ KIND = Kind(
 class EndpointSettings(Settings):
     """Sample completions of a model behind an endpoint, and make pairs of them for the labelers."""
 
-    endpoint: str = option("", "address of an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1")
-    model: str = option("", "name of the model at the endpoint; its completions are stored under this name")
-    prompts: int = option(
-        100, "number of prompts; those with the fewest completions of this model come first", unit="prompts", min=1
-    )
-    per_prompt: int = option(2, "completions per prompt", unit="completions", min=2)
-    temperature: float = option(1.0, "temperature that the endpoint uses", min=0.0)
+    endpoint: str = ""
+    model: str = ""
+    prompts: int = option(100, unit="prompts", min=1)
+    per_prompt: int = option(2, unit="completions", min=2)
+    temperature: float = option(1.0, min=0.0)
     split: SplitName = ""
     test_share: TestShare = 0.15
     pairs: PairRule = "disjoint"
     project: ProjectName = ""
     priority: Priority = 0
     max_new_tokens: CompletionLength = 512
-    at_once: int = option(8, "number of parallel requests", unit="requests", min=1)
-    timeout: float = option(300.0, "longest wait for one reply", unit="seconds", min=0.0)
-    seed: Seed = option(0, "sent with each request; some endpoints give the same completions for the same seed")
+    at_once: int = option(8, unit="requests", min=1)
+    timeout: float = option(300.0, unit="seconds", min=0.0)
+    seed: Seed = 0
 
 
 def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:

@@ -17,7 +17,7 @@ class Example(Settings):
     """Every kind of field there is."""
 
     from_: str
-    max_steps: int = option(100, "Stop here.", unit="steps", main=True, min=1)
+    max_steps: int = option(100, unit="steps", main=True, min=1)
     learning_rate: LearningRate = 1e-4
     adaptive: bool = True
     reward: str = ""
@@ -137,9 +137,9 @@ def test_values_of_the_wrong_type_in_json_are_refused(value):
         parse_settings(Example, {"from": "p2", "max_steps": value})
 
 
-def test_forms_get_key_type_default_help_unit_and_rank():
+def test_forms_get_key_type_default_unit_and_rank():
     described = describe(Example)
     assert [one.key for one in described] == ["from", *list(Example.model_fields)[1:]]
     assert described[0].default is None
-    assert described[1] == ("max_steps", int, 100, "Stop here.", "steps", True)
+    assert described[1] == ("max_steps", int, 100, "steps", True)
     assert not described[2].main

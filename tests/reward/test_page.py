@@ -43,12 +43,6 @@ def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
     assert "Baseline: longer answer preferred" in card
 
 
-def test_a_share_names_its_number_of_comparisons():
-    assert view.percent(0.75, [0.6, 0.9], 40) == "75 % (60–90) of 40"
-    assert view.percent(0.75, [0.2, 1.0], 9) == "too few to say (9)"
-    assert view.percent(0.75) == "75 %"
-
-
 def test_a_model_without_test_labels_says_so_and_shows_no_accuracy(models):
     card = view.card_html(models[1])
     assert "accuracy is not known" in card

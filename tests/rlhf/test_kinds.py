@@ -9,6 +9,7 @@ import pytest
 
 from data.errors import BadInput
 from data.settings import Settings, describe, parse_settings
+from labeling.texts.pages import setting_help, text
 from rlhf.kinds import KINDS, find_kind
 from rlhf.runs.endpoint_run import KIND
 from rlhf.runs.preflight import CHECKS
@@ -22,9 +23,13 @@ def test_the_settings_and_the_code_of_a_kind_exist(kind):
 
 
 @pytest.mark.parametrize("kind", [*KINDS.values(), KIND], ids=lambda kind: kind.name)
-def test_every_setting_has_a_default_that_is_valid_and_a_help_text(kind):
+def test_a_kind_has_its_texts_and_every_setting_a_valid_default(kind):
     described = describe(kind.settings_class())
-    assert [setting.key for setting in described if not setting.help] == []
+    for setting in described:
+        assert setting_help(kind.name, setting.key)
+        assert not setting.unit or text(f"unit.{setting.unit}")
+    assert kind.title
+    assert kind.explains.endswith(".")
     defaults = {setting.key: setting.default for setting in described}
     assert parse_settings(kind.settings_class(), defaults) == kind.settings_class()()
 

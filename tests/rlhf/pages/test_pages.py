@@ -6,10 +6,11 @@ from __future__ import annotations
 import gradio as gr
 
 from data.store import Store
+from labeling.texts.pages import format_share
 from rlhf.pages import run_view, theme, train
 from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_loop, draw_step
-from rlhf.pages.markup import side_by_side, with_interval
+from rlhf.pages.markup import side_by_side
 from rlhf.pages.next_step import LoopCounts, Step
 from rlhf.pages.policies_view import by_people, in_family_order, row
 from rlhf.pages.runs import RunsPage
@@ -124,7 +125,7 @@ def test_a_judge_that_a_policy_was_optimised_for_is_marked_in_its_row(store):
 
 
 def test_a_rate_without_an_interval_is_a_bare_rate():
-    assert (with_interval(0.5, None), with_interval(None, None)) == ("50 %", "–")
+    assert (format_share(0.5, None), format_share(None, None)) == ("50 %", "–")
 
 
 def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():

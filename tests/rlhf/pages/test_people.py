@@ -66,6 +66,6 @@ def test_erasing_wants_the_name_typed(press, store):
 
 
 def test_without_a_choice_or_against_the_rules_a_line_says_so(press, store):
-    assert "no account is chosen" in press("Close the account", None, None, "")[0]
+    assert "No account is chosen. Choose one first." in press("Close the account", None, None, "")[0]
     assert "the last researcher" in press("Close the account", "Ada", None, "")[0]
     assert "no open token" in press("Revoke the token", "Mina", None, "")[0]

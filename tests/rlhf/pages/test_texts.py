@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from labeling.texts.pages import text
 from labeling.texts.reader import writing_in
 from labeling.texts.translate import TEXTS
-from rlhf.pages.texts import text
 from tests.support import ROOT
 
 CALL = re.compile(r'\btext\(\s*(f?)"([^"]+)"')

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts of the researcher's pages and of runs: keys `train.…` of the catalogue, in the reader's language.
+
+Outside of a request, as on the command line, they are English. Import nothing but the standard library and `data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.intervals import FEWEST
+from labeling.texts.reader import reader_language
+from labeling.texts.translate import FALLBACK, TEXTS, say
+
+DASH = "–"
+"""What stands for an unknown share."""
+
+
+def text(key: str, **values: object) -> str:
+    """Return the text `train.KEY` in the reader's language, filled with `values`. Raise KeyError for an unknown key."""
+    return say(reader_language(), f"train.{key}", **values)
+
+
+def setting_help(kind: str, key: str) -> str:
+    """Return the help text of a run's setting: that of the kind of run, else the one that kinds share.
+
+    Raises KeyError if there is neither.
+    """
+    own = f"setting.{kind}.{key}"
+    return text(own if f"train.{own}" in TEXTS[FALLBACK] else f"setting.{key}")
+
+
+def format_percent(share: float | None) -> str:
+    """Return a share as `61 %`, or DASH for None."""
+    return DASH if share is None else f"{100 * share:.0f} %"
+
+
+def format_share(share: float | None, interval: Sequence[float | None] | None = None, n: int | None = None) -> str:
+    """Return a share with its interval and its number of units as `61 % (55–67) of 300`, or DASH for None.
+
+    With fewer than FEWEST units it says that they are too few. `n` is None if the number is not known.
+    """
+    if share is None:
+        return DASH
+    if n is not None and n < FEWEST:
+        return text("few_to_say", n=n)
+    low, high = interval or (None, None)
+    shown = format_percent(share)
+    if low is not None and high is not None:
+        shown += f" ({100 * low:.0f}–{100 * high:.0f})"
+    return shown if n is None else text("of_units", share=shown, n=n)
