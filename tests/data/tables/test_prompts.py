@@ -146,3 +146,10 @@ def test_public_ids_read_back_and_others_are_quoted():
 def test_what_is_not_there_is_bad_input(store, noun):
     with pytest.raises(BadInput, match="there is no"):
         getattr(store, noun).get(99)
+
+
+def test_prompts_are_listed_up_to_a_number(store):
+    ids = [store.prompts.add(f"Write note {number}.", source="test").id for number in range(4)]
+    assert [prompt.id for prompt in store.prompts.all(last=ids[1])] == ids[:2]
+    assert [prompt.id for prompt in store.prompts.all(last=0)] == ids
+    assert [prompt.id for prompt in store.prompts.all(last=ids[2], limit=1)] == ids[:1]
