@@ -102,13 +102,15 @@ class ScheduledBackups:
         """Write a copy, verify it, then remove the older ones. Raises BadInput if the copy is not what it should be."""
         work = self.folder / f".{self.prefix}part"
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
+        work.mkdir(mode=0o700)
         out = self.folder / f"{self.prefix}{datetime.now(UTC).strftime(STAMP)}.tar"
         try:
             part = work / out.name
             back_up(self.store, part)
             is_sound = self._verify(part, work / "home")
+            part.chmod(0o600)  # it holds hashes of passwords, and everybody's labels
             os.replace(part, out)
+            _sync_folder(self.folder)  # before an older copy goes
         finally:
             shutil.rmtree(work, ignore_errors=True)
         log.info("backup written and verified: %s (%.1f MB)", out, out.stat().st_size / 1e6)
@@ -141,6 +143,15 @@ class ScheduledBackups:
             copy.unlink()
             self.store.audit.add(ACTOR, "remove backup", file=copy.name)
             log.info("backup removed: %s (the newest %d stay)", copy, self.keep)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the folder's entries to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _own_findings(home: Path) -> set[Finding]:

@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -32,6 +33,7 @@ QUEUE = """SELECT p.name, (SELECT count(*) FROM queue AS q WHERE q.project_id = 
 LABELS = """SELECT (SELECT count(*) FROM comparisons WHERE created_at > ?1 AND verdict != 'withdrawn')
     + (SELECT count(*) FROM (SELECT created_at FROM rankings ORDER BY rowid DESC LIMIT 1000) WHERE created_at > ?1)"""
 EXPIRED = "SELECT count(*) FROM assignments WHERE done = 0 AND expires_at > ? AND expires_at <= ?"
+OLDEST_PROGRESS = "SELECT min(coalesce(progress_at, started_at)) FROM runs WHERE state = 'running'"
 RUN_STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
 
@@ -110,6 +112,13 @@ class StoreGauges(Collector):
         for state in RUN_STATES:
             runs.add_metric([state], states.get(state, 0))
         yield runs
+        oldest = self.store.value(OLDEST_PROGRESS)
+        age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0
+        yield GaugeMetricFamily(
+            "preference_loop_run_progress_age_seconds",
+            "Seconds since the last progress of the running run that waits longest; 0 without one.",
+            value=age,
+        )
         free = shutil.disk_usage(self.store.home).free
         yield GaugeMetricFamily("preference_loop_disk_free_bytes", "Free bytes of the home's disk.", value=free)
         files = [*self.store.home.glob("feedback.db*"), *self.store.home.glob("metrics.db*")]
@@ -119,11 +128,11 @@ class StoreGauges(Collector):
         version.add_metric([__version__], 1)
         yield version
         if self.backups:
-            age = self.backups.newest_age()
+            backup_age = self.backups.newest_age()
             yield GaugeMetricFamily(
                 "preference_loop_backup_age_seconds",
                 "Age of the newest verified backup; -1 without one.",
-                value=-1 if age is None else age,
+                value=-1 if backup_age is None else backup_age,
             )
             failing = int(self.backups.last_error is not None)
             yield GaugeMetricFamily(

@@ -54,6 +54,7 @@ def test_the_first_backup_is_due_at_once_and_the_next_after_its_time(store, fold
     backups = ScheduledBackups(store, folder, DAY, 2)
     assert (backups.step(), backups.step()) == (True, False)
     assert [path.name for path in folder.iterdir()] == [backups.copies()[0].name]
+    assert backups.copies()[0].stat().st_mode & 0o777 == 0o600
     assert "backup written and verified" in log.text
     restarted = ScheduledBackups(store, folder, DAY, 2)
     assert not restarted.is_due()

@@ -125,6 +125,8 @@ def test_an_invited_person_signs_in_there_and_is_known_the_next_time_under_any_n
         assert through(client, idp, "next=/label/").headers["location"] == "/pl/label/"
         assert store.tokens.find(client.cookies[COOKIE], "session").name == "Mina"
     assert len(store.accounts.all()) == 1
+    acts = [(act["name"], act["address"], act["action"]) for act in store.audit.all()]
+    assert acts[:2] == [("Mina", "testclient", "link identity"), ("Mina", "testclient", "add account")]
 
 
 def test_a_stranger_gets_in_only_where_the_file_says_so_and_takes_nobodys_name(store, idp):

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from data.clock import later
 from data.sqlite.sql import Sql
 from data.transfer.scheduled_backups import ScheduledBackups
 from labeling.http.metrics import ServerMetrics, StoreGauges
@@ -54,6 +55,7 @@ def test_a_scrape_agrees_with_the_store(store, token, add_pairs, tmp_path):
     assert values["preference_loop_leases_expired_last_hour[]"] == 0
     assert values["preference_loop_runs['queued']"] == 1
     assert values["preference_loop_runs['failed']"] == 0
+    assert values["preference_loop_run_progress_age_seconds[]"] == 0
     assert values["preference_loop_requests_total['/healthz', '200', 'GET']"] == 1
     assert values["preference_loop_request_seconds_count['/healthz']"] == 1
     assert values["preference_loop_backup_age_seconds[]"] == -1
@@ -66,6 +68,13 @@ def test_a_lease_that_ended_in_the_last_hour_is_counted(store, add_pairs):
     Session(store, store.accounts.add("lab", "labeler")).next()
     store.execute("UPDATE assignments SET expires_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', '-5 minutes')")
     assert read(ServerMetrics(store).render().decode())["preference_loop_leases_expired_last_hour[]"] == 1
+
+
+def test_a_run_without_progress_grows_old(store):
+    store.runs.start(store.runs.enqueue("sample", {}, "rae").id, 1, 0.0, "")
+    store.execute("UPDATE runs SET progress_at = ?, started_at = '2020'", [later(-720)])
+    age = read(ServerMetrics(store).render().decode())["preference_loop_run_progress_age_seconds[]"]
+    assert age == pytest.approx(720, abs=30)
 
 
 def test_a_request_reads_nothing_and_scrapes_share_one_reading(store, monkeypatch):
