@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TextIO
 
 from data.errors import show_controls
 from data.store import Store
@@ -16,12 +17,14 @@ def open_store(args: argparse.Namespace) -> Store:
     return Store(args.home)
 
 
-def print_text(text: str) -> None:
-    """Print to stdout, control characters as escapes.
+def print_text(text: str, stream: TextIO | None = None) -> None:
+    """Print to stdout, or to `stream`, control characters as escapes.
 
     A reader that closes the pipe early, such as `| head -1`, is no error.
     """
     try:
-        print(show_controls(text), flush=True)
+        print(show_controls(text), file=stream, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno()
+        )  # the interpreter flushes once more at exit

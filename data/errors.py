@@ -53,3 +53,7 @@ class StoreTrouble(BadInput):
 
 class Busy(StoreTrouble):
     """Another program held the store for too long. Nothing changed; the caller may repeat the request."""
+
+
+class Occupied(Refused):
+    """Another one is running. Nothing changed; the caller may repeat the request when it has ended."""

@@ -29,6 +29,14 @@ def parse_id(text: str | int, prefix: str) -> int:
     return int(match[1])
 
 
+def parse_number(text: object) -> int | None:
+    """Return the whole number that a person sent as text; None for anything else, and for more than 18 digits.
+
+    SQLite's integers have 64 bits.
+    """
+    return int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
 def canonical_json(value: Any) -> str:  # noqa: ANN401 (any JSON value)
     """Return JSON in one canonical form: equal values give equal text and equal hashes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

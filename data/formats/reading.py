@@ -18,6 +18,7 @@ from data.formats import sheets
 from data.formats.columnar import MAGIC, read_parquet_rows
 from data.formats.opening import BROKEN, Meter, make_read_error, open_bytes
 from data.formats.values import LONGEST, read_json_values
+from data.json_text import parse_json
 
 KNOWN = frozenset(
     (
@@ -148,7 +149,7 @@ def _objects_kind(text: str) -> str:
 def _lines(path: Path, meter: Meter | None) -> Iterator[Row]:
     for number, raw in _raw_lines(path, meter):
         try:
-            value = json.loads(raw.decode("utf-8"))
+            value = parse_json(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
             yield Row(number, {}, _not_utf8(error))
         except json.JSONDecodeError as error:
@@ -163,8 +164,8 @@ def _lines(path: Path, meter: Meter | None) -> Iterator[Row]:
 
 def _values(path: Path, meter: Meter | None) -> Iterator[Row]:
     with open_bytes(path, meter) as stream:
-        for line, value in read_json_values(stream, path):
-            yield _object(line, value)
+        for line, value, problem in read_json_values(stream, path):
+            yield Row(line, {}, problem) if problem else _object(line, value)
 
 
 def _table(path: Path, meter: Meter | None) -> Iterator[Row]:

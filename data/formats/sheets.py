@@ -7,12 +7,12 @@ The delimiter is a comma, a tab or a semicolon.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 
 from data.errors import BadInput
 from data.formats.values import LONGEST, TOO_LONG
+from data.json_text import parse_json
 
 DELIMITERS = ",\t;"
 NAME = re.compile(r"\w[\w .:/()-]{0,59}")
@@ -108,7 +108,7 @@ def _value(name: str, cell: str) -> object:
         return None
     if STRUCTURED.fullmatch(name):
         try:
-            return json.loads(cell)
+            return parse_json(cell)
         except (ValueError, RecursionError):
             return cell
     return cell

@@ -12,15 +12,20 @@ from pathlib import Path
 
 from data.errors import BadInput
 from data.formats.opening import BROKEN, make_read_error
+from data.json_text import DECODER, NotStrict
 
 LONGEST = 16 << 20  # characters or bytes of one row; a longer one is a broken file
 TOO_LONG = f"the row is longer than {LONGEST >> 20} MiB"
 CHUNK = 1 << 16
+LENIENT = json.JSONDecoder()
+"""Finds the end of a value that has a problem."""
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def read_json_values(stream: BufferedIOBase, path: Path) -> Iterator[tuple[int, object]]:
-    """Yield (line it begins on, value) for each element of a JSON array, or for each of several values.
+def read_json_values(stream: BufferedIOBase, path: Path) -> Iterator[tuple[int, object, str]]:
+    """Yield (line it begins on, value, problem) for each element of a JSON array, or for each of several values.
+
+    A value with a problem, such as a doubled key, is None.
 
     Raises BadInput with the line at which the text stops being JSON.
     """
@@ -32,7 +37,7 @@ def read_json_values(stream: BufferedIOBase, path: Path) -> Iterator[tuple[int, 
             yield window.value()
 
 
-def _elements(window: _Window) -> Iterator[tuple[int, object]]:
+def _elements(window: _Window) -> Iterator[tuple[int, object, str]]:
     window.skip()
     if window.next_character() == "]":
         window.skip()
@@ -49,13 +54,20 @@ def _elements(window: _Window) -> Iterator[tuple[int, object]]:
         raise window.wrong(f"something follows the end of the array: {extra!r}")
 
 
+def _scan(text: str, position: int) -> tuple[object, int, str]:
+    """Return the value at a position, its end, and its problem. Raises ValueError for text that is no JSON."""
+    try:
+        return *DECODER.raw_decode(text, position), ""
+    except NotStrict as problem:
+        return None, LENIENT.raw_decode(text, position)[1], str(problem)
+
+
 class _Window:
     """The part of the text in memory: characters from `position` on are unread."""
 
     def __init__(self, stream: BufferedIOBase, path: Path) -> None:
         self.stream, self.path = stream, path
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        self.scan = json.JSONDecoder().raw_decode
         self.text, self.position, self.ended = "", 0, False
         self.line, self.counted = 1, 0  # line ends are counted up to here
 
@@ -76,13 +88,13 @@ class _Window:
         """Advance past one character."""
         self.position += 1
 
-    def value(self) -> tuple[int, object]:
-        """Return the value at the next character, and the line of its first character."""
+    def value(self) -> tuple[int, object, str]:
+        """Return the line of the next character, the value that begins there, and its problem."""
         self.next_character()
         size = CHUNK
         while True:
             try:
-                value, end = self.scan(self.text, self.position)
+                value, end, problem = _scan(self.text, self.position)
             except RecursionError:
                 raise self.wrong("nested too deeply") from None
             except json.JSONDecodeError as error:
@@ -95,7 +107,7 @@ class _Window:
                 if end < len(self.text) or self.ended:
                     line = self._line_at(self.position)
                     self.position = end
-                    return line, value
+                    return line, value, problem
             self._more(size)
             size *= 2
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -11,11 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
 from data.formats.tables import Columns, Write, open_table
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Error numbers of a full disk and of a used-up quota."""
+from data.sqlite.disk_full import is_disk_full
 
 
 @contextmanager
@@ -121,11 +118,11 @@ def _free(out: Path, force: bool) -> None:
         raise BadInput(f"there is no folder {str(out.parent)!r}", "Create it, or choose another one.", file=str(out))
 
 
-def make_write_error(out: Path, error: OSError) -> BadInput:
+def make_write_error(out: Path, error: OSError) -> StoreTrouble:
     """Return the error for an `out` that cannot be written, with its remedy."""
-    if error.errno in FULL:
-        return BadInput("cannot be written: the disk is full", "Free some space.", file=str(out))
-    return BadInput(
+    if is_disk_full(error):
+        return StoreTrouble("cannot be written: the disk is full", "Free some space.", file=str(out))
+    return StoreTrouble(
         f"cannot be written: {error.strerror or error}", "Check the folder's permissions and space.", file=str(out)
     )
 

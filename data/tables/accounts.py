@@ -73,11 +73,11 @@ class Accounts(Table):
             return self.get(account.id)
 
     def set_password(self, name: str, password_hash: str) -> Account:
-        """Change the hash of a password and end the sessions opened with the old one."""
+        """Change the hash of a password, end all sessions and revoke all API tokens: a thief may hold either."""
         with self._store.transaction():
             account = self._named(name)
             self._store.execute("UPDATE accounts SET password_hash = ? WHERE id = ?", [password_hash, account.id])
-            self._store.execute("DELETE FROM tokens WHERE account_id = ? AND kind = 'session'", [account.id])
+            self._store.execute("DELETE FROM tokens WHERE account_id = ? AND kind IN ('session', 'api')", [account.id])
             return self.get(account.id)
 
     def _named(self, name: str) -> Account:

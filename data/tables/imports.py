@@ -18,7 +18,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from data.clock import now
-from data.errors import BadInput
+from data.errors import BadInput, Occupied
 from data.ids import canonical_json
 from data.sqlite.connection import Connections, immediate_transaction, without_foreign_keys
 from data.sqlite.table import Table
@@ -77,12 +77,12 @@ class Imports(Table):
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the import lock, after repairing interrupted imports. Raises BadInput if another import runs."""
+        """Hold the import lock, after repairing interrupted imports. Raises Occupied if another import runs."""
         with open(self._store.home / LOCK, "w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BadInput("another import is running", "Wait until it has ended, then import again.") from None
+                raise Occupied("another import is running", "Wait until it has ended, then import again.") from None
             for row in self._store.rows("SELECT id, done_at FROM imports WHERE revealed_at IS NULL ORDER BY id"):
                 if row["done_at"] is None:
                     self.remove(row["id"])

@@ -29,7 +29,7 @@ from labeling.accounts.rate_limit import RateLimit
 from labeling.accounts.sign_in import COOKIE, Handler, SignInRoutes
 from labeling.http.bodies import count_body, limit_of, too_long
 from labeling.http.requests import client_address, is_cross_site, path_below_root, root_path
-from labeling.http.responses import http_error_response, notice_response, problem_response
+from labeling.http.responses import disk_full_response, http_error_response, notice_response, problem_response
 
 RESEARCHER = frozenset({"researcher"})
 EVERYBODY = frozenset({"labeler", "researcher"})
@@ -115,6 +115,10 @@ class Gate:
             if started:
                 raise
             await http_error_response(problem, request)(scope, receive, send)
+        except OSError as problem:
+            if started:
+                raise
+            await disk_full_response(request, problem)(scope, receive, send)
         except ClientDisconnect:  # the client left before its request was complete: nobody reads an answer
             return
 

@@ -36,7 +36,8 @@ def issue_password_link(store: Store, name: str, *, by: Account | None = None) -
 def accept_invitation(store: Store, token: str, name: str, password: str) -> tuple[str, Account] | None:
     """Use an invitation: return a session token and the account, or None if the link is used or expired.
 
-    Raises Refused for a bad name or password. Slow: it hashes the password.
+    A new password ends the account's sessions and revokes its API tokens. Raises Refused for a bad name or password.
+    Slow: it hashes the password.
     """
     invitation = store.invitations.find(token)
     if invitation is None:

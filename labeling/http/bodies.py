@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
+from data.json_text import NotStrict, parse_json
 
 FILE_LIMIT = 1024**3
 """Largest file in bytes that a request may carry. Larger files are copied into the `import` folder by hand."""
@@ -28,6 +30,10 @@ BODY_LIMITS = {
     "/api/v1/import": FILE_LIMIT,
 }
 """The only routes that may carry more, by their path below the root."""
+DEPTH = 32
+"""Lists and objects inside each other in a JSON body; the deepest of ours has 4."""
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that UTF-8 or an imported row cannot hold."""
 JSON_TYPES = ("application/json", "text/json", "")
 """A body without a content type counts as JSON. Forms are refused, because other sites can post them."""
 
@@ -58,23 +64,75 @@ def count_body(receive: Receive, limit: int) -> Receive:
 
 
 async def read_json_bytes(request: Request) -> bytes:
-    """Return the raw JSON body. Raises HTTPException 413 over the limit, 415 for another content type."""
+    """Return the raw JSON body, checked; an empty one is an empty object.
+
+    Raises BadInput for a body or value that cannot be used, HTTPException 413 over the limit, 415 for another type.
+    """
     raw = await read_bytes(request, BODY_LIMIT)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in JSON_TYPES:
         raise HTTPException(415, "the body must be JSON: send content-type: application/json")
+    parse_body(raw)
     return raw
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Return the body as a JSON object; an empty body is an empty one. Raises BadInput, HTTPException 413 and 415."""
-    raw = await read_json_bytes(request)
-    try:
-        body = json.loads(raw or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise not_json() from error
+    """Return the body as a JSON object; an empty body is an empty one. Raises as `read_json_bytes`."""
+    body = parse_body(await read_json_bytes(request))
     if not isinstance(body, dict):
         raise BadInput(f"the body is {type(body).__name__}, not an object", "Send one JSON object.")
     return body
+
+
+def parse_body(raw: bytes) -> Any:  # noqa: ANN401 (any JSON value)
+    """Return the value of a JSON body. This is the one place where its values are checked.
+
+    Raises BadInput for text that is not JSON, and for values that the store cannot hold (`check_values`).
+    """
+    try:
+        body = parse_json(raw or b"{}")
+    except NotStrict as problem:
+        raise BadInput(f"the body is not usable: {problem}", "Correct it and send it again.") from problem
+    except (ValueError, RecursionError) as error:
+        raise not_json() from error
+    if isinstance(body, dict):
+        for name, value in body.items():
+            check_values(name, ascii(name)[1:-1])
+            check_values(value, ascii(name)[1:-1])
+    else:
+        check_values(body, None)
+    return body
+
+
+def check_values(value: object, field: str | None) -> None:
+    """Raise BadInput that names `field` if a JSON value is nested too deeply or contains what the store refuses.
+
+    Refused are lone surrogates, NUL characters, infinite numbers and integers of more than 64 bits.
+    """
+    values = [value]
+    for _ in range(DEPTH):
+        if not values:
+            return
+        values = [part for value in values for part in _parts(value, field)]
+    if values:
+        raise BadInput(f"the body is nested more than {DEPTH} deep", "Send it flatter.", field=field)
+
+
+def _parts(value: object, field: str | None) -> list[Any]:
+    """Return what a list or an object contains, names included; check any other value."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        bad = UNSTORABLE.search(value)
+        if bad:
+            kind = "a NUL character" if bad[0] == "\0" else f"the lone surrogate {ascii(bad[0])}"
+            raise BadInput(f"the text contains {kind}", "Remove it.", field=field)
+    elif isinstance(value, float) and not isfinite(value):
+        raise BadInput("a number is too large", "Send a smaller number.", field=field)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise BadInput("a number has more than 64 bits", "Send a smaller number.", field=field)
+    return []
 
 
 def not_json() -> BadInput:
@@ -91,7 +149,7 @@ async def read_bytes(request: Request, limit: int) -> bytes:
 async def receive_file(request: Request, folder: Path) -> AsyncIterator[Path]:
     """Write the body to a hidden file in `folder` and delete it afterwards, unless the caller moved it.
 
-    Raises HTTPException 413 for a body over `FILE_LIMIT`, BadInput on a full disk.
+    Raises HTTPException 413 for a body over `FILE_LIMIT`, StoreTrouble if it cannot be written (a full disk).
     """
     file = folder / f".{secrets.token_hex(16)}"
     try:
@@ -101,7 +159,7 @@ async def receive_file(request: Request, folder: Path) -> AsyncIterator[Path]:
                 out.write(part)
         yield file
     except OSError as problem:
-        raise BadInput(
+        raise StoreTrouble(
             f"the file could not be saved: {problem.strerror}", "Free some space and send it again."
         ) from problem
     finally:

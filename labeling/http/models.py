@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as InvalidModel
-from pydantic_core import PydanticCustomError
 
 from data.errors import BadInput
 from data.tables.verdicts import VERDICTS
@@ -20,16 +19,8 @@ Error = Mapping[str, Any]
 """One entry of pydantic's `errors()`: type, loc, input, ctx."""
 
 
-def check_characters(text: str) -> str:
-    """Return the text. Raises PydanticCustomError for a lone surrogate, which UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PydanticCustomError("lone_surrogate", "{character}", {"character": ascii(text[error.start])}) from None
-    return text
-
-
-Text = Annotated[StrictStr, AfterValidator(check_characters)]
+Text = StrictStr
+"""Text whose characters `parse_body` has checked."""
 
 
 class Body(BaseModel):
@@ -110,8 +101,6 @@ def to_bad_input(errors: Iterable[Error], place: str = "field") -> BadInput:
     lines = {
         "missing": (f"the {place} {name!r} is missing", "See /api/v1/openapi.json."),
         "extra_forbidden": (f"there is no {place} {name!r}", "See /api/v1/openapi.json."),
-        "lone_surrogate": (f"the text contains the lone surrogate {context.get('character')}", "Remove it."),
-        "string_unicode": ("a name contains a lone surrogate", "Remove it."),
         "string_type": (f"{quoted} is not a string", "Send a JSON string."),
         "float_type": (f"{quoted} is not a number", "Send a JSON number."),
         "int_type": (f"{quoted} is not a whole number", "Send a JSON number."),

@@ -7,12 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from data.errors import BadInput, Busy, Refused, StoreTrouble
+from data.errors import BadInput, Busy, Occupied, Refused, StoreTrouble
+from data.sqlite.disk_full import is_disk_full
 from labeling.http.note_page import note_page
 from labeling.http.requests import detect_language
 from labeling.texts.translate import Refusal, error_detail, error_text, say
 
 RETRY_SECONDS = 2
+IMPORT_RETRY_SECONDS = 10
 REMEDIES = {
     "forbidden": "Sign in with another account.",
     "foreign": "Open the app itself and try again there.",
@@ -32,12 +34,20 @@ def status_of(problem: BadInput) -> int:
 
 
 def error_response(request: Request, problem: BadInput) -> Response:
-    """Return the contract's error shape. A refusal is in the reader's language; a busy store adds Retry-After."""
+    """Return the contract's error shape. A refusal is in the reader's language; Retry-After says when to try again."""
     document = problem.as_json()
     if isinstance(problem, Refusal):
         document["error"] = problem.text_in(detect_language(request))
     status = status_of(problem)
-    return JSONResponse(document, status, {"retry-after": str(RETRY_SECONDS)} if status == 503 else None)
+    wait = IMPORT_RETRY_SECONDS if isinstance(problem, Occupied) else RETRY_SECONDS if status == 503 else None
+    return JSONResponse(document, status, {"retry-after": str(wait)} if wait else None)
+
+
+def disk_full_response(request: Request, problem: Exception) -> Response:
+    """Return 507 for an error that a full disk caused. Raises any other one again."""
+    if not is_disk_full(problem):
+        raise problem
+    return problem_response(request, StoreTrouble("the disk is full", "Free some space and send it again."))
 
 
 def http_error_response(problem: HTTPException, request: Request | None = None) -> Response:

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from data.errors import BadInput, Refused
+from data.ids import parse_number
 from data.records import Account, Instruction
 from data.store import Store
 from labeling.http.page_layout import READING, render_page
@@ -68,12 +69,11 @@ def routes(store: Store) -> list[Route]:
 
 def record_rating(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a posted form. Raises BadInput for invalid fields."""
-    row, score = form.get("row", ""), form.get("score", "")
-    if not row.isdecimal() or score not in {*map(str, POINTS), "unsure"} or not 8 <= len(form.get("id", "")) <= 64:
-        raise BadInput(
-            f"row {row[:20]!r} and score {score[:20]!r} are not a rating", "Use the buttons of the page.", field="score"
-        )
-    store.ratings.add(form["id"], int(row), account.id, None if score == "unsure" else int(score))
+    row, score = parse_number(form.get("row")), form.get("score", "")
+    if row is None or score not in {*map(str, POINTS), "unsure"} or not 8 <= len(form.get("id", "")) <= 64:
+        given = f"row {form.get('row', '')[:20]!r} and score {score[:20]!r}"
+        raise BadInput(f"{given} are not a rating", "Use the buttons of the page.", field="score")
+    store.ratings.add(form["id"], row, account.id, None if score == "unsure" else int(score))
 
 
 def draw(store: Store, account: Account, language: str, again: bool = False, problem: str = "") -> str:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from data.errors import BadInput
+from data.ids import parse_number
 from data.records import Account, Prompt
 from data.store import Store
 from data.tables.demonstrations import LONGEST, LONGEST_REASON
@@ -97,11 +98,10 @@ def record_endpoint(store: Store, path: str, draw: Draw, record: Record) -> Call
 
 def record_answer(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a written answer. Raises BadInput for invalid fields, and if the store refuses the answer."""
-    if not form.get("prompt", "").isdecimal() or len(form["prompt"]) > 18:
+    prompt_id = parse_number(form.get("prompt"))
+    if prompt_id is None:
         raise BadInput("the form contains no prompt", "Use the button of the page.", field="prompt")
-    store.demonstrations.write(
-        _id(form), int(form["prompt"]), account.id, form.get("text", ""), form.get("supersedes") or None
-    )
+    store.demonstrations.write(_id(form), prompt_id, account.id, form.get("text", ""), form.get("supersedes") or None)
 
 
 def record_review(store: Store, account: Account, form: dict[str, str]) -> None:
@@ -115,8 +115,9 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
     """Return the page with a sent-back answer, else the next unanswered prompt; after a refusal, the refused form."""
     back = store.demonstrations.next_sent_back(account.id)
     prompt, text, old, notice = None, "", "", ""
-    if problem and given.get("prompt", "").isdecimal() and len(given["prompt"]) <= 18:
-        prompt, text, old = _prompt(store, int(given["prompt"])), given.get("text", ""), given.get("supersedes", "")
+    refused_id = parse_number(given.get("prompt")) if problem else None
+    if refused_id is not None:
+        prompt, text, old = _prompt(store, refused_id), given.get("text", ""), given.get("supersedes", "")
     elif back:
         prompt, text, old = (
             store.prompts.get(back.demonstration.prompt_id),
@@ -125,10 +126,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         )
         notice = f"<p role=alert>{escape(say(language, 'sent_back', reason=back.reason))}</p>"
     else:
-        after = given.get("after", "")
-        prompt = store.demonstrations.next_prompt(
-            account.id, int(after) if after.isdecimal() and len(after) <= 18 else 0
-        )
+        prompt = store.demonstrations.next_prompt(account.id, parse_number(given.get("after")) or 0)
     if prompt is None:
         reason = "nothing_to_write" if store.demonstrations.may_write(account.id) else "no_writing"
         form = f"<p>{say(language, reason)}</p>"

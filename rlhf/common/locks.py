@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,23 @@ def acquire_lock(path: Path, patience: float = 1.0) -> IO[str] | None:
                 file.close()
                 return None
             time.sleep(0.05)
+
+
+def take_inherited_lock(path: Path) -> IO[str] | None:
+    """Return the locked file that this process inherited as its standard input, or None.
+
+    Standard input is then the null device, so the lock ends when the returned file is closed.
+    """
+    try:
+        is_lock = path.exists() and os.path.samestat(os.fstat(0), path.stat())
+    except OSError:  # standard input is closed
+        return None
+    if not is_lock:
+        return None
+    file = os.fdopen(os.dup(0), "a")
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return file
 
 
 def is_locked(path: Path) -> bool:

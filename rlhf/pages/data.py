@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from data.errors import BadInput
+from data.ids import parse_number
 from data.splits import SPLITS
 from data.store import Store
 from data.transfer.import_survey import ImportFile
@@ -186,7 +187,7 @@ class DataPage:
 
     def older(self, kind: str, source: str, split: str, find: str, last: str) -> Updates:
         """Draw the rows before the last one that was shown."""
-        before = int(last) if last.isdecimal() else 0
+        before = parse_number(last) or 0
         query = {"source": source or "", "split": split or "", "find": find or ""}
         listed: RowKind = "prompts" if kind == "prompts" else "instructions"
         entries = self.store.catalogue.page(listed, **query, before=before, limit=SHOWN)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from data.errors import BadInput
+from data.ids import parse_number
 from data.store import Store
 from data.tables.adjudications import Decision
 from labeling.accounts.current import current_account
@@ -54,16 +55,19 @@ class Disputes:
 
     def show_votes(self, pair: str) -> Updates:
         """Show the labelers' votes on the pair on the screen."""
-        if not pair.isdigit():
+        try:
+            votes = draw_votes(self.store, self.store.pairs.get(parse_number(pair) or 0))
+        except BadInput:
             return {self.votes: "", self.votes_seen: ""}
-        return {self.votes: draw_votes(self.store, self.store.pairs.get(int(pair))), self.votes_seen: "1"}
+        return {self.votes: votes, self.votes_seen: "1"}
 
     def decide(self, verdict: str, pair: str, votes_seen: str) -> Updates:
         """Record the researcher's verdict on the pair on the screen, and show the next."""
-        if not pair.isdigit():
+        pair_id = parse_number(pair)
+        if pair_id is None:
             return {self.status: message_html(text("disputes.no_pair"))}
         try:
-            decision = self._decision(int(pair), verdict, votes_seen == "1")
+            decision = self._decision(pair_id, verdict, votes_seen == "1")
             self.store.adjudications.decide(decision)
         except BadInput as problem:
             return {self.status: message_html(problem), **self._show_next(pair)}
@@ -87,7 +91,7 @@ class Disputes:
     def _show_next(self, after: str) -> Updates:
         """Show the waiting pair after `after`, from the end on to the first."""
         waiting = self.store.adjudications.open_pairs(limit=1_000)
-        following = [id for id in waiting if not after.isdigit() or id > int(after)] or waiting
+        following = [id for id in waiting if id > (parse_number(after) or 0)] or waiting
         return self._show(following[0] if following else None)
 
     def _show(self, pair: int | None) -> Updates:

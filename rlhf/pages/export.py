@@ -114,9 +114,14 @@ def make_file(
     return message_html(text("export.written", n=done["rows"], omitted=omitted))
 
 
+def exported_files(folder: Path) -> list[Path]:
+    """Return the files of the folder. A name from outside is compared with theirs and never becomes a path."""
+    return [file for file in folder.glob("*") if file.is_file() and not file.name.startswith(".")]
+
+
 def draw_files(folder: Path) -> str:
     """Return the exported files, newest first, each as a download."""
-    files = [file for file in folder.glob("*") if file.is_file() and not file.name.startswith(".")]
+    files = exported_files(folder)
     if not files:
         return empty(text("export.no_file"))
     newest = sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)[:20]
@@ -152,8 +157,8 @@ def download(store: Store) -> Route:
 
     async def send(request: Request, account: Account) -> FileResponse:
         name = request.path_params["name"]
-        file = folder / name
-        if name.startswith(".") or file.parent != folder or not file.is_file():
+        file = next((file for file in exported_files(folder) if file.name == name), None)
+        if file is None:
             raise HTTPException(404, "there is no such file")
         await run_in_threadpool(store.audit.add, audit_name(account), "download export", file=name)
         return FileResponse(file, filename=name, media_type="application/octet-stream")

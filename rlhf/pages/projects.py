@@ -21,6 +21,9 @@ from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hi
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
 
+MOST_PAIRS = 1_000_000
+"""Largest number of pairs that one click moves."""
+
 
 class ProjectsPage:
     """The page's components and its handlers."""
@@ -121,7 +124,7 @@ class ProjectsPage:
         try:
             project = self.store.projects.by_name(name or "")
             with self.store.transaction():
-                moved = self.store.projects.move_unjudged(project.id, limit=max(1, int(count or 1)))
+                moved = self.store.projects.move_unjudged(project.id, limit=int(min(max(1, count or 1), MOST_PAIRS)))
                 self.store.audit.add(audit_name(current_account()), "project filled", project=project.name, moved=moved)
         except BadInput as problem:
             return {self.status: message_html(problem)}

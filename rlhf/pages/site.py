@@ -26,6 +26,7 @@ from labeling.api.routes import api_router
 from labeling.http.observation import ObservedRequests, Observer, PathTemplates, list_paths
 from labeling.http.proxy import ProxyHeaders
 from labeling.http.requests import get_account
+from labeling.http.responses import disk_full_response
 from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
@@ -34,6 +35,7 @@ from labeling.texts.translate import language_of, say
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
+from rlhf.pages.calls import CheckedCalls, report_faults
 
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
@@ -60,6 +62,7 @@ def compose_site(
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.add_exception_handler(OSError, disk_full_response)
     group_commit = GroupCommit(store)
     own = [
         *my_data.routes(store),
@@ -74,6 +77,7 @@ def compose_site(
     app.router.routes.extend([*own, *writing.routes(store)])
     presence = Presence()
     label, research = page.build(store), train.build(store, presence)
+    app.add_middleware(CheckedCalls, pages={"/label": label, "/train": research})
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
     mount(
         app,
@@ -163,8 +167,8 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
         caller = get_account(request) if request else None
         account = store.accounts.by_name(caller.name) if caller else None
         if request is None or account is None or account.disabled or account.role not in roles:
-            raise gr.Error(say(language, "forbidden"))
+            raise gr.Error(say(language, "forbidden"), print_exception=False)
         with acting_as(account), writing_in(language):
-            return handler(*given)
+            return report_faults(handler)(*given)
 
     return authorised

@@ -23,7 +23,8 @@ from labeling.api.route import researcher_only
 from labeling.http.bodies import receive_file
 
 FOLDER = "import"
-NAME_LENGTH = 100
+NAME_LENGTH, NAME_BYTES = 100, 200
+"""Longest name of a file. File systems allow 255 bytes, and names of rejected rows are longer by 15."""
 
 
 def incoming(store: Store) -> list[Path]:
@@ -44,12 +45,13 @@ def chosen(store: Store, name: str) -> Path:
 
 
 def clean(name: str) -> str:
-    """Return a name without a path: letters of any language, digits, spaces, and . _ -, its last 100 characters.
+    """Return a name without a path: letters of any language, digits, spaces, and . _ -, its end.
 
-    Raise BadInput if no letter or digit is left.
+    At most 100 characters and 200 bytes. Raise BadInput if no letter or digit is left.
     """
     last = name.replace("\\", "/").rpartition("/")[2]
-    cleaned = re.sub(r"[^\w .()-]", "_", last).strip(" .")[-NAME_LENGTH:].lstrip(" .")
+    cleaned = re.sub(r"[^\w .()-]", "_", last).strip(" .")[-NAME_LENGTH:]
+    cleaned = cleaned.encode()[-NAME_BYTES:].decode("utf-8", "ignore").lstrip(" .")
     if not cleaned:
         raise BadInput(f"{name[:80]!r} is no name of a file", "Give it a name of letters and digits.", field="name")
     return cleaned

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from data.cli import open_store
+from data.cli import open_store, print_text
 from data.clock import now
 from data.errors import BadInput
 from data.ids import RUN, parse_id
@@ -112,7 +112,7 @@ def _progress_line() -> Callable[[Run], None]:
         share = f" {run.done}/{run.total}" if run.total else ""
         line = f"{run.public} {run.kind} {run.state}{share} {run.note}".rstrip()
         if line != last:
-            print(line, file=sys.stderr, flush=True)
+            print_text(line, sys.stderr)
             last = line
 
     return show

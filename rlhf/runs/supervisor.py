@@ -17,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data.errors import StoreTrouble
+from data.logs import bound_log_file
 from data.records import Run
 from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
-from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked
+from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked, take_inherited_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
@@ -88,6 +89,7 @@ class Supervisor:
         """Cancel the run if somebody asked for it; mark it ended if its process is gone."""
         child = self.children.get(run.id)
         code = child.poll() if child else None
+        bound_log_file(self.home / "runs" / str(run.id) / "log.txt")
         if not self.store.runs.is_alive(run):
             self.mark_ended(run, code)
         elif run.cancel_requested:
@@ -125,7 +127,7 @@ def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.
     between.
     """
     home = Path(home).resolve()
-    while (lock := acquire_lock(home / SUPERVISOR)) is not None:
+    while (lock := take_inherited_lock(home / SUPERVISOR) or acquire_lock(home / SUPERVISOR)) is not None:
         supervisor = Supervisor(home, command, grace)
         while _step(supervisor) or is_locked(home / SERVER):
             time.sleep(poll)
@@ -135,16 +137,20 @@ def supervise(home: Path, command: Command = worker_command, *, poll: float = 0.
 
 
 def ensure(home: Path) -> None:
-    """Start a detached supervisor unless one watches this home; call it after enqueuing."""
+    """Start a detached supervisor unless one watches this home; call it after enqueuing.
+
+    The new process inherits the lock as its standard input. So a second one never starts while the first one loads.
+    """
     home = Path(home).resolve()
-    if is_locked(home / SUPERVISOR):
+    if is_locked(home / SUPERVISOR) or (lock := acquire_lock(home / SUPERVISOR)) is None:
         return
-    with (home / "supervisor.log").open("ab") as log:
+    bound_log_file(home / "supervisor.log")
+    with lock, (home / "supervisor.log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), "supervise", "--home", str(home)],
             cwd=ROOT,
             start_new_session=True,
-            stdin=subprocess.DEVNULL,
+            stdin=lock,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=ENVIRONMENT,

@@ -19,7 +19,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from data.errors import BadInput, StoreTrouble
+from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
 from data.records import Run
 from data.run_context import Cancelled, RunContext
@@ -83,7 +83,7 @@ def assist(store: Store, run: Run, kind: Kind) -> str:
     except Cancelled:
         return "cancelled"
     except BadInput as problem:
-        print(problem, flush=True)
+        print(show_controls(str(problem)), flush=True)
         return "failed"
     return "done"
 
@@ -152,7 +152,7 @@ def _record_failure(store: Store, run: Run, problem: Exception) -> str:
     with suppress(OSError):  # the log may lie on the full disk
         if not isinstance(problem, BadInput):
             traceback.print_exception(problem)
-        print(error, flush=True)
+        print(show_controls(error), flush=True)
     try:
         return store.runs.finish(run.id, "failed", error=error).state
     except StoreTrouble:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from data.cli import print_text
 from rlhf.runs.launch import run_document
 from rlhf.tour.report import text, write_page
 from rlhf.tour.run import run_tour
@@ -32,4 +33,4 @@ def render_tour(document: dict) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print_text(line, sys.stderr)

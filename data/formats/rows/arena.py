@@ -15,6 +15,7 @@ from data.formats.rows.conversation import make_prompt, read_messages
 from data.formats.rows.fields import BadRow, check_text, read_field, read_optional_text
 from data.formats.rows.preference_metadata import read_labeler, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
+from data.json_text import parse_json
 
 SIDES = ("a", "b")
 WINNERS = {
@@ -74,7 +75,7 @@ def _turns(row: dict, key: str) -> list[str]:
     value = read_field(row, key)
     if isinstance(value, str) and value.startswith("["):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except (ValueError, RecursionError):
             value = [value]
     turns = value if isinstance(value, list) and value else [value]

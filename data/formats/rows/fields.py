@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from math import isfinite
 
 
 class BadRow(ValueError):
@@ -53,3 +54,16 @@ def check_text(value: object, key: str, *, blank: bool = False) -> str:
 def read_optional_text(row: dict, key: str) -> str | None:
     """Return a text field that may be absent or null."""
     return None if row.get(key) is None else check_text(row[key], key)
+
+
+def check_finite(value: object, key: str) -> None:
+    """Raise BadRow for a number that is infinite, not a number, or beyond 64 bits, also if it is written as text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return
+    if isinstance(value, float) and not isfinite(value):
+        raise BadRow(f"{key!r} is {value}, not a finite number", key)
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise BadRow(f"{key!r} has more than 64 bits", key)

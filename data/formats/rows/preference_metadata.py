@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from data.formats.rows.fields import check_text, read_optional_text
+from data.formats.rows.fields import check_finite, check_text, read_optional_text
 from data.formats.shapes import CLEARLY, MARGINS
 
 LONGEST_NAME = 80
@@ -24,9 +24,10 @@ class Metadata(TypedDict):
 def read_metadata(row: dict) -> Metadata:
     """Return keyword arguments for `PreferenceShape`. Simulated labels stay simulated.
 
-    A margin other than 1, 2 or 3 is on another scale and is ignored.
+    A margin other than 1, 2 or 3 is on another scale and is ignored. Raises BadRow for one that is no finite number.
     """
     margin = row.get("margin")
+    check_finite(margin, "margin")
     on_scale = isinstance(margin, (int, float)) and not isinstance(margin, bool) and margin in MARGINS
     return {
         "margin": int(margin or CLEARLY) if on_scale else CLEARLY,

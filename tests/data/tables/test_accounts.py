@@ -71,11 +71,11 @@ def test_a_disabled_account_is_shut_out_at_once(store, mina):
         store.accounts.disable("nobody")
 
 
-def test_a_new_password_ends_the_sessions_opened_with_the_old_one(store, mina):
+def test_a_new_password_ends_all_sessions_and_revokes_all_api_tokens(store, mina):
     session, api = (store.tokens.issue(kind, mina.id, 60) for kind in ("session", "api"))
     assert store.accounts.set_password("Mina", "scrypt$other").password_hash == "scrypt$other"
     assert store.tokens.find(session) is None
-    assert store.tokens.find(api) is not None
+    assert store.tokens.find(api) is None
 
 
 def test_a_first_link_opens_once(store):

@@ -59,12 +59,14 @@ def test_an_invitation_makes_one_account_of_its_role_and_is_gone(client, store):
 def test_a_link_for_a_new_password_ends_the_old_sessions_and_asks_for_no_name(client, store):
     accounts.create(store, "Mina", "labeler", "old password")
     old = accounts.sign_in(store, "Mina", "old password")
+    stolen = management.issue_token(store, "Mina")
     path = management.issue_password_link(store, "Mina")
     form = client.get(path).text
-    assert "Choose a new password for Mina" in form
+    assert "Choose a new password for Mina. This ends your other sessions and revokes your API tokens." in form
     assert "name=name" not in form
     assert client.post("/invite", data={"token": path.partition("token=")[2], "password": PASSWORD}).status_code == 303
     assert store.tokens.find(old, "session") is None
+    assert store.tokens.find(stolen, "api") is None
     assert accounts.sign_in(store, "Mina", "old password") is None
     assert accounts.sign_in(store, "Mina", PASSWORD)
 

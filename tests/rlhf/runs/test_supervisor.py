@@ -206,3 +206,43 @@ def test_a_supervisor_stays_while_a_server_holds_the_home(store, supervisors):
         assert over(store, run.id).state == "done"
         assert supervisor.poll() is None
     assert supervisor.wait(60) == 0
+
+
+def test_a_supervisor_that_is_still_loading_is_not_started_a_second_time(store, monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def slow_start(argv, **options):
+        started.append(popen([sys.executable, "-c", "import time; time.sleep(60)"], **options))
+
+    monkeypatch.setattr(supervisor_module.subprocess, "Popen", slow_start)
+    for _ in range(3):
+        supervisor_module.ensure(store.home)
+    assert len(started) == 1
+    started[0].kill()
+    started[0].wait()
+    supervisor_module.ensure(store.home)
+    assert len(started) == 2
+    started[1].kill()
+    started[1].wait()
+
+
+def test_a_supervisor_with_an_inherited_lock_works_and_releases_it(store):
+    run = store.runs.enqueue("count", {"total": 1}, "tester")
+    code = SUPERVISE.format(root=str(ROOT), home=str(store.home))
+    with locks.acquire_lock(store.home / locks.SUPERVISOR) as lock:
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=lock)
+    assert over(store, run.id).state == "done"
+    assert process.wait(60) == 0
+    assert not locks.is_locked(store.home / locks.SUPERVISOR)
+
+
+def test_the_log_of_a_run_is_bounded_while_it_works(store, supervisors, monkeypatch):
+    run = store.runs.enqueue("count", LONG, "tester")
+    supervisor = Supervisor(store.home, slow_worker.command)
+    supervisor.step()
+    counting(store, run.id)
+    log = store.home / "runs" / str(run.id) / "log.txt"
+    with log.open("ab") as file:
+        file.write(b"a line of the library\n" * 1_000_000)
+    supervisor.step()
+    assert log.stat().st_size < 9_000_000
