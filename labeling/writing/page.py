@@ -21,7 +21,7 @@ from data.errors import BadInput
 from data.ids import parse_number
 from data.records import Account, Prompt
 from data.store import Store
-from data.tables.demonstrations import LONGEST, LONGEST_REASON
+from data.tables.demonstrations import LONGEST, LONGEST_REASON, SentBack
 from labeling.http.bodies import limit_of
 from labeling.http.page_layout import READING, render_page
 from labeling.http.requests import detect_language, read_form, require_account, root_path
@@ -117,7 +117,8 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
     prompt, text, old, notice = None, "", "", ""
     refused_id = parse_number(given.get("prompt")) if problem else None
     if refused_id is not None:
-        prompt, text, old = _prompt(store, refused_id), given.get("text", ""), given.get("supersedes", "")
+        prompt = _prompt_of_refused(store, account, refused_id, back)
+        text, old = given.get("text", ""), given.get("supersedes", "")
     elif back:
         prompt, text, old = (
             store.prompts.get(back.demonstration.prompt_id),
@@ -129,7 +130,8 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         prompt = store.demonstrations.next_prompt(account.id, parse_number(given.get("after")) or 0)
     if prompt is None:
         reason = "nothing_to_write" if store.demonstrations.may_write(account.id) else "no_writing"
-        form = f"<p>{say(language, reason)}</p>"
+        refused = f"<div class=text dir=auto>{escape(text)}</div>" if text else ""
+        form = f"<p>{say(language, reason)}</p>{refused}"
     else:
         form = (
             f"<h2>{say(language, 'prompt')}</h2>"
@@ -185,11 +187,17 @@ def _page(
     return render_page(language, say(language, f"{name}_title"), body, style=READING + STYLE)
 
 
-def _prompt(store: Store, id: int) -> Prompt | None:
+def _prompt_of_refused(store: Store, account: Account, id: int, back: SentBack | None) -> Prompt | None:
+    """Return the prompt of a refused form; None if this page never shows it to the account.
+
+    It shows train prompts to members of the Standard project, and the prompt of one's own answer that was sent back.
+    """
     try:
-        return store.prompts.get(id)
+        prompt = store.prompts.get(id)
     except BadInput:
         return None
+    is_offered = prompt.split == "train" and store.demonstrations.may_write(account.id)
+    return prompt if is_offered or (back and back.demonstration.prompt_id == id) else None
 
 
 def _id(form: dict[str, str]) -> str:

@@ -116,3 +116,23 @@ def test_a_refusal_is_in_the_readers_language(store, clients, prompt):
     )
     assert "고칠 점을 1~2,000자로 적어 주세요." in refused.text
     assert "is your own" in ana.post(page.REVIEW, data={"demonstration": ID, "id": OTHER, "verdict": "accepted"}).text
+
+
+def test_a_refused_form_shows_no_prompt_that_the_page_does_not_offer(store, people, clients, prompt):
+    other = next(p for p in (store.prompts.add(f"Secret {n}.", source="test") for n in range(90)) if p.split == "test")
+    form = {"prompt": str(other.id), "id": "short", "text": TEXT}
+    assert other.text not in clients[0].post(page.WRITE, data=form).text
+    form["prompt"] = str(prompt.id)
+    assert prompt.text in clients[0].post(page.WRITE, data=form).text
+    store.projects.change(1, everyone=False)
+    store.projects.add_members(1, people[1:])
+    assert prompt.text not in clients[0].post(page.WRITE, data=form).text
+    assert prompt.text in clients[1].post(page.WRITE, data=form).text
+
+
+def test_a_refused_form_of_an_answer_that_was_sent_back_keeps_its_prompt(store, people, clients, prompt):
+    ana, ben = people
+    store.demonstrations.write(ID, prompt.id, ana.id, TEXT)
+    store.demonstrations.review(OTHER, ID, ben.id, "sent_back", "Too curt.")
+    form = {"prompt": str(prompt.id), "id": "short", "text": TEXT, "supersedes": ID}
+    assert prompt.text in clients[0].post(page.WRITE, data=form).text
