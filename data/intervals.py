@@ -16,6 +16,8 @@ DRAWS, BLOCK = 2000, 100
 FEWEST = 10
 """Units below which pages and commands print no share, but "too few to say" with their number."""
 SMALLEST_VARIANCE = 1e-12
+METHOD = "wilson"
+"""The method that stored reports name for their intervals. Reports of earlier versions name none."""
 NORMAL = 1.959964
 """Standard errors on either side of a 95 % interval."""
 Floats = Sequence[float] | np.ndarray
@@ -38,6 +40,16 @@ def wilson_interval(k: float, n: float, z: float = NORMAL) -> Interval:
     reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return Interval(max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
+
+
+def shown_interval(share: float, interval: Sequence[float] | None, n: int | None = None) -> Sequence[float] | None:
+    """Return the stored interval of a share. One of width zero is computed again from `n` units, or None without `n`.
+
+    Earlier versions stored intervals of width zero.
+    """
+    if interval is None or interval[0] != interval[1]:
+        return interval
+    return wilson_interval(share * n, n) if n else None
 
 
 def share_interval(values: Floats) -> Interval:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.clinic import sft_curated
+from tests.bench.coverage import coverage
 from tests.bench.figures import ROOT, reward_speed, tour
 from tests.bench.rewards import reward_skill
 
@@ -41,6 +42,7 @@ STUDIES = {
     "reward": Study(reward_skill, (101, 102, 103)),
     "ppo": Study(ppo_curve, tuple(range(101, 121))),
     "sft_curated": Study(sft_curated, (101, 102, 103, 104, 105)),
+    "coverage": Study(coverage, (101, 102, 103, 104)),
     "reward_speed": Study(reward_speed, (101, 102, 103, 104, 105)),
 }
 

@@ -7,10 +7,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from data.clock import now
 from data.ids import canonical_json
+from data.intervals import METHOD, share_interval
 from data.records import Evaluation
 from data.sqlite.table import Table
+
+SCORE_DIGITS = 9
+"""Decimals in which two scores must differ to be no tie."""
 
 
 class Evaluations(Table):
@@ -42,4 +48,14 @@ class Evaluations(Table):
 
 
 def _evaluation(row: Mapping[str, Any]) -> Evaluation:
-    return Evaluation(**{**row, "report": json.loads(row["report"])})
+    return Evaluation(**{**row, "report": _with_current_interval(json.loads(row["report"]))})
+
+
+def _with_current_interval(report: dict[str, Any]) -> dict[str, Any]:
+    """Return the report. Compute the interval of an earlier version's win rate again from the scores it holds."""
+    draws = report.get("gold_draws")
+    if not draws or report.get("interval_method") == METHOD:
+        return report
+    differences = np.array(draws["end"], dtype=float) - np.array(draws["start"], dtype=float)
+    outcomes = (np.sign(np.round(differences, SCORE_DIGITS)) + 1) / 2
+    return {**report, "win_rate_ci": list(share_interval(outcomes.mean(axis=0))), "interval_method": METHOD}

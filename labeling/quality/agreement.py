@@ -77,8 +77,8 @@ def report_agreement(votes: Votes, seed: int = 0) -> AgreementReport:
     preferences = count_preferences(patterns.counts)
     return AgreementReport(
         mean_agreement(*patterns.sum_by_unit(pair_scores(preferences)), patterns.units),
-        _alpha(preferences, patterns, "nominal", seed),
-        _alpha(patterns.counts, patterns, "ordinal", seed),
+        alpha_interval(preferences, patterns, "nominal", seed),
+        alpha_interval(patterns.counts, patterns, "ordinal", seed),
     )
 
 
@@ -97,7 +97,11 @@ def mean_agreement(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> 
     return Agreement(mean, *ratio_interval(sums, sizes, weights), pairs, count)
 
 
-def _alpha(counts: np.ndarray, patterns: VotePatterns, level: Level, seed: int) -> Alpha:
+def alpha_interval(counts: np.ndarray, patterns: VotePatterns, level: Level, seed: int = 0) -> Alpha:
+    """Return alpha with its percentile interval over units; `counts` (U, V) are the patterns' values.
+
+    The interval is approximate; docs/quality.md states its measured coverage.
+    """
     value, low, high = alpha(counts, patterns.weights, level), math.nan, math.nan
     if patterns.units.sum() > 1:
         low, high = bootstrap_interval(counts, patterns.resample(seed, DRAWS), level)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.intervals import FEWEST
+from data.intervals import FEWEST, shown_interval
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import FALLBACK, TEXTS, say
 
@@ -46,6 +46,6 @@ def format_share(share: float | None, interval: Sequence[float | None] | None = 
         return text("few_to_say", n=n)
     low, high = interval or (None, None)
     shown = format_percent(share)
-    if low is not None and high is not None:
-        shown += f" ({100 * low:.0f}–{100 * high:.0f})"
+    if low is not None and high is not None and (ends := shown_interval(share, (low, high), n)):
+        shown += f" ({100 * ends[0]:.0f}–{100 * ends[1]:.0f})"
     return shown if n is None else text("of_units", share=shown, n=n)

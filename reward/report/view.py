@@ -126,13 +126,14 @@ def percent_range(bounds: list[float] | None) -> str | None:
 
 
 def calibration_text(report: Report) -> str | None:
-    """Return the ECE in points, before and after temperature scaling; None if it is unknown."""
+    """Return the ECE in points, before and after temperature scaling, and its part by chance; None if unknown."""
     if report.get("ece") is None:
         return None
-    before = text("reward.points", n=100 * report["ece"])
-    return (
-        before if report["ece_scaled"] is None else text("reward.ece_scaled", ece=before, n=100 * report["ece_scaled"])
-    )
+    points = text("reward.points", n=100 * report["ece"])
+    if report["ece_scaled"] is not None:
+        points = text("reward.ece_scaled", ece=points, n=100 * report["ece_scaled"])
+    chance = report.get("ece_if_calibrated")
+    return points if chance is None else text("reward.ece_chance", ece=points, n=100 * chance)
 
 
 def number_text(value: float | None, digits: int) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.intervals import METHOD
 from data.records import Prompt
 from rlhf.common.metrics import (
     best_of_n_kl,
@@ -128,6 +129,7 @@ def comparison_report(mine: JudgedAnswers, start: JudgedAnswers, kl: float | Non
     return {
         "win_rate": rate,
         "win_rate_ci": interval,
+        "interval_method": METHOD,
         "win_rate_noisy": None if beta is None else expected_win_rate(mine.gold, start.gold, beta),
         "kl": kl,
         **before,

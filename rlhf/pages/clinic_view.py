@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.intervals import shown_interval
 from data.records import Run, Snapshot
 from data.store import Store
 from labeling.texts.pages import format_percent, format_share, text
@@ -145,14 +146,15 @@ def draw_curve(run: Run | None) -> str:
         return empty(text("clinic.no_curve"))
     curve, flat = run.report["curve"], run.report["flat_from"]
     sizes = [point["rows"] for point in curve]
-    low = min(0.4, *(point["win_rate_ci"][0] for point in curve))
+    intervals = [shown_interval(point["win_rate"], point["win_rate_ci"], point.get("prompts")) for point in curve]
+    low = min([0.4, *(interval[0] for interval in intervals if interval)])
     chart = Chart((sizes[0] * 0.8, sizes[-1] * 1.25), (low, 1.0), log=True)
     axes = text("clinic.axis_rows_log"), text("clinic.axis_wins")
     chart.axes(*axes, [(size, f"{size:,}") for size in sizes], share_ticks(low, 1.0))
     chart.level(0.5, "quiet", text("clinic.as_start"))
     chart.line([(point["rows"], point["win_rate"]) for point in curve], "main")
-    for point in curve:
-        rate, interval = point["win_rate"], point["win_rate_ci"]
+    for point, interval in zip(curve, intervals, strict=True):
+        rate = point["win_rate"]
         chart.dot(point["rows"], rate, interval, "main", format_share(rate, interval, point.get("prompts")))
     note = text("clinic.curve_note", rows=flat, steps=run.report["steps"], run=run.public)
     spoken = "; ".join(

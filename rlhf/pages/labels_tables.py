@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from data.intervals import FEWEST
 from labeling.quality.agreement import Alpha
 from labeling.quality.labeler_report import LabelerFigures, Share
 from labeling.quality.overview import Group, Overview
@@ -96,9 +97,11 @@ def csv_link(name: str, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) 
     return f"<a download='{esc(name)}.csv' href='data:text/csv;base64,{data}'>{esc(name.replace('-', ' '))}</a>"
 
 
-def alpha_interval(alpha: Alpha) -> str:
-    """Return the interval of an alpha as `0.42–0.53`; empty if it has none."""
-    return "" if alpha.low is None or alpha.high is None else f"{alpha.low:.2f}–{alpha.high:.2f}"
+def alpha_interval(alpha: Alpha, units: int) -> str:
+    """Return the interval of an alpha as `0.42–0.53`; empty if it has none, and with fewer than FEWEST units."""
+    if alpha.low is None or alpha.high is None or units < FEWEST:
+        return ""
+    return f"{alpha.low:.2f}–{alpha.high:.2f}"
 
 
 def interval_of(share: Share) -> str:
@@ -130,9 +133,9 @@ def _group_row(group: Group) -> list[Cell]:
         percent(report.raw.rate),
         interval(report.raw.low, report.raw.high),
         rounded(report.nominal.value),
-        alpha_interval(report.nominal),
+        alpha_interval(report.nominal, report.raw.units),
         rounded(report.ordinal.value),
-        alpha_interval(report.ordinal),
+        alpha_interval(report.ordinal, report.raw.units),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.intervals import FEWEST
 from labeling.quality.agreement import AgreementReport, Alpha
 from labeling.quality.labeler_report import LabelerPair, Share
 from labeling.quality.overview import Overview
@@ -32,8 +33,8 @@ def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
     shown = {
         text("labels.agreement"): format_share(report.raw.rate, (report.raw.low, report.raw.high), report.raw.units),
         text("labels.shared_pairs"): f"{report.raw.pairs:,}",
-        text("labels.alpha_nominal"): _alpha(report.nominal),
-        text("labels.alpha_ordinal"): _alpha(report.ordinal),
+        text("labels.alpha_nominal"): _alpha(report.nominal, report.raw.units),
+        text("labels.alpha_ordinal"): _alpha(report.ordinal, report.raw.units),
         text("labels.comparisons"): f"{overview.comparisons:,}",
         text("labels.rankings"): f"{overview.rankings:,}" if overview.rankings else None,
         text("labels.labelers"): f"{len(overview.labelers):,}",
@@ -122,8 +123,14 @@ def _share(share: Share) -> str:
     return format_share(share.value, (share.low, share.high), share.n)
 
 
-def _alpha(alpha: Alpha) -> str:
-    """Return an alpha with its interval as `0.48 (0.42–0.53)`, or a dash."""
+def _alpha(alpha: Alpha, units: int) -> str:
+    """Return an alpha over that many units as `0.48 (approximately 0.42–0.53)`, or a dash.
+
+    With fewer than FEWEST units it says that they are too few.
+    """
     if alpha.value is None:
         return "–"
-    return f"{alpha.value:.2f}" + (f" ({alpha_interval(alpha)})" if alpha.low is not None else "")
+    if units < FEWEST:
+        return text("few_to_say", n=units)
+    interval = alpha_interval(alpha, units)
+    return text("labels.alpha", alpha=alpha.value, interval=interval) if interval else f"{alpha.value:.2f}"

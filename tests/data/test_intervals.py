@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data import intervals
-from data.intervals import ratio_interval, share_interval, wilson_interval
+from data.intervals import ratio_interval, share_interval, shown_interval, wilson_interval
 
 
 def test_wilson_agrees_with_the_worked_example():
@@ -64,3 +64,10 @@ def test_resamples_come_in_blocks_and_are_those_of_one_call():
     blocks = list(intervals.multinomial_draws(50, shares, 7, 250))
     assert [len(block) for block in blocks] == [100, 100, 50]
     assert (np.concatenate(blocks) == np.random.default_rng(7).multinomial(50, shares, size=250)).all()
+
+
+def test_a_stored_interval_of_width_zero_is_computed_again_from_the_counts():
+    assert shown_interval(1.0, [1.0, 1.0], 20) == wilson_interval(20, 20)
+    assert shown_interval(1.0, [1.0, 1.0]) is None
+    assert shown_interval(0.5, [0.4, 0.6], 20) == [0.4, 0.6]
+    assert shown_interval(0.5, None, 20) is None
