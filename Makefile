@@ -9,7 +9,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage bench study screenshots lint format architecture
+.PHONY: help setup dev run test coverage attack bench study screenshots lint format architecture
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make format                           format the code and sort the imports"
 	@echo "make test                             the whole test suite"
 	@echo "make coverage                         the test suite with branch coverage per package"
+	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 15 minutes"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
@@ -61,6 +62,9 @@ lint: dev
 format: dev
 	"$(BIN)/ruff" check --fix --select I,F401 .
 	"$(BIN)/ruff" format .
+
+attack: dev
+	$(TEST_ENV) "$(BIN)/python" -m tests.attack $(ONLY)
 
 bench: dev
 	"$(BIN)/python" -m tests.bench $(ONLY)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from gradio.context import LocalContext
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from data.store import Store
@@ -21,6 +21,7 @@ from labeling.http.metrics import ServerMetrics
 from labeling.http.proxy import ProxyHeaders
 from rlhf.pages.site import compose_site
 from tests.support import ROOT
+from tests.support.routes import registered
 
 DOCUMENT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 WHO = ("anonymous", "labeler", "researcher")
@@ -74,26 +75,6 @@ def credentials(store: Store, who: str) -> dict[str, str]:
         "cookie": f"{COOKIE}={store.tokens.issue('session', id, 600)}",
         "authorization": f"Bearer {store.tokens.issue('api', id, 600)}",
     }
-
-
-def registered(site: ProxyHeaders) -> list[tuple[str, str]]:
-    """Return (method, path) of every route: those of the gate, and those behind it."""
-    behind = [(method, path) for route in site.app.app.routes for method, path in flat(route, "")]
-    return sorted({*site.app.own_routes, *behind})
-
-
-def flat(route: BaseRoute, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield (method, path) of a route, or of the routes below it."""
-    inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
-    if inner:
-        below = prefix + (
-            route.path if isinstance(route, Mount) else getattr(getattr(route, "include_context", None), "prefix", "")
-        )
-        for route_below in inner:
-            yield from flat(route_below, below)
-    else:
-        for method in sorted((getattr(route, "methods", None) or {"GET"}) - {"HEAD"}):
-            yield method, prefix + route.path
 
 
 def row_of(path: str, rows: dict) -> str | None:
