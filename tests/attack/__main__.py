@@ -40,6 +40,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="scripts to run; none: all")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if unknown := set(args.names) - set(SCRIPTS):
+        parser.error(f"there is no script {min(unknown)!r}; use {', '.join(SCRIPTS)}")
     if args.here:
         return run_script(args.names[0])
     failed = 0

@@ -19,7 +19,7 @@ from tests.attack import Report
 from tests.attack.home import PERSON, SOURCE, TEXT, Caller, callers, make_home
 from tests.attack.hostile import VALUES
 from tests.attack.server import compose_labeling_site
-from tests.support.routes import registered
+from tests.support.labeling.routes import registered
 
 FOR_RESEARCHERS = ("/train", "/api/v1/import", "/api/v1/export")
 HIDDEN = {

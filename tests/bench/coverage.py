@@ -7,6 +7,7 @@ that docs/quality.md and docs/reward.md state.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from labeling.quality.krippendorff import Level
 from labeling.quality.patterns import GRADES, VotePatterns, count_preferences
 from reward.report.calibration import BINS, reliability, sigmoid
 from reward.report.learning_curve import Point, curve_report
+from tests.support import ROOT
 
+RESULTS = ROOT / "docs" / "results" / "coverage.jsonl"
 SIZES = (5, 20, 100, 1000)
 LABELS = np.array([125.0, 250.0, 500.0, 1000.0])
 SHARED = 0.7
@@ -117,3 +120,10 @@ def coverage(folder: Path, *, seed: int) -> dict[str, dict[str, list[float | Non
             share, printed = simulate_coverage(sample, units, STUDY_DRAWS[group], seed)
             shares.setdefault(name, {})[str(units)] = [share if printed else None, printed]
     return shares
+
+
+def stated_coverage(figure: str, units: int) -> float:
+    """Return the mean coverage of a figure's interval at a size of sample, over all seeds; nan without an interval."""
+    rows = [json.loads(line)[figure][str(units)] for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+    printed = sum(count for _, count in rows)
+    return sum(share * count for share, count in rows if count) / printed if printed else float("nan")

@@ -21,7 +21,7 @@ from labeling.http.metrics import ServerMetrics
 from labeling.http.proxy import ProxyHeaders
 from rlhf.pages.site import compose_site
 from tests.support import ROOT
-from tests.support.routes import registered
+from tests.support.labeling.routes import registered
 
 DOCUMENT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 WHO = ("anonymous", "labeler", "researcher")

@@ -9,8 +9,7 @@ import pytest
 from labeling.quality.agreement import Agreement, AgreementReport, Alpha
 from rlhf.pages.labels_tables import alpha_interval
 from rlhf.pages.labels_view import _alpha
-from tests.bench.coverage import sample_alpha, simulate_coverage
-from tests.support.coverage import stated_coverage
+from tests.bench.coverage import sample_alpha, simulate_coverage, stated_coverage
 
 DRAWS = 60
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from reward.report.plots import curve
-from tests.bench.coverage import SIZES, sample_bin, sample_forecast, simulate_coverage
+from tests.bench.coverage import SIZES, sample_bin, sample_forecast, simulate_coverage, stated_coverage
 from tests.support import ROOT
-from tests.support.coverage import stated_coverage
 
 NAMES = {
     "quality.md": {"nominal alpha": "alpha_nominal", "ordinal alpha": "alpha_ordinal"},
