@@ -19,9 +19,9 @@ from data.sqlite.disk_full import is_disk_full
 from labeling.http.bodies import limit_of, parse_body, read_bytes
 from labeling.http.requests import path_below_root
 from labeling.http.responses import error_response, http_error_response
+from labeling.texts.pages import text
 
 CALL = "/gradio_api/run/predict"
-FAULT = "The server could not do this. Its log has the reason."
 
 
 class CheckedCalls:
@@ -81,9 +81,9 @@ def report_faults(handler: Callable) -> Callable:
             raise gr.Error(str(problem), print_exception=False) from problem
         except Exception as problem:
             if is_disk_full(problem):
-                raise gr.Error("The disk is full. Free some space.", print_exception=False) from problem
+                raise gr.Error(text("fault.disk_full"), print_exception=False) from problem
             LOG.exception("a handler of the pages failed")
-            raise gr.Error(FAULT, print_exception=False) from problem
+            raise gr.Error(text("fault.unexpected"), print_exception=False) from problem
 
     return reporting
 
@@ -98,5 +98,5 @@ class ShortTraceback:
         """Log the current exception in one line: its type, text and the line that raised it."""
         problem = sys.exc_info()[1]
         frame = traceback.extract_tb(problem.__traceback__)[-1] if problem and problem.__traceback__ else None
-        place = f"{frame.filename}:{frame.lineno}" if frame else "an unknown place"
+        place = f"{frame.filename}:{frame.lineno}" if frame else "?"
         LOG.error(f"a call of a page failed: {type(problem).__name__} at {place}: %.200r", str(problem))

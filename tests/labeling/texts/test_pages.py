@@ -23,8 +23,8 @@ PAGES = (
     *(ROOT / "reward" / path for path in ("page.py", "settings.py", "report/view.py", "report/plots.py")),
     *(ROOT / "rlhf" / path for path in ("settings.py", "ppo/settings.py", "clinic/settings.py")),
 )
-ENGLISH = ("BadInput", "HTTPException", "audit.add", "ValueError", "nh3.clean")
-"""Calls whose texts no page shows, or that pages share with the command line, the HTTP API and the audit list."""
+ENGLISH = ("BadInput", "HTTPException", "audit.add", "ValueError", "nh3.clean", "LOG.error", "LOG.exception")
+"""Calls whose texts no page shows, or that pages share with the command line, the HTTP API, the log and the audit list."""
 CODE = re.compile(r"<[^>]*>|\bSELECT\b.*|[{}].*|^\s*\(?\.\.\.given.*|preference-loop [a-z].*", re.DOTALL)
 """Parts of a literal that nobody reads: tags, SQL, CSS, JavaScript, commands."""
 WORDS = re.compile(r"\b[A-Za-z]+,? (?:[a-z]+,? ){1,}[a-z]+\b|\b[A-Z][a-z]+ [a-z]+\b")

@@ -88,6 +88,7 @@ def test_a_call_that_no_handler_could_take_is_refused(client):
 
 def test_failures_of_a_handler_are_one_record_of_the_log(store, client, site, monkeypatch, caplog, capfd):
     monkeypatch.setattr(LOG, "filters", [])
+    monkeypatch.setattr("rlhf.runs.supervisor.ensure", lambda home: None)
     monkeypatch.setattr("rlhf.pages.data.is_shown", lambda *_: 1 / 0)
     research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
     for number, handler in research.fns.items():
