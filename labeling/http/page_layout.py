@@ -15,6 +15,7 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; backgro
 body { font: 16px/1.5 system-ui, "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
 main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); }
 main { border: 1px solid var(--line); border-radius: 10px; }
+@media (max-width: 30rem) { main { padding: 1.25rem 1rem; } }
 h1 { margin: 0 0 .25rem; font-size: 1.25rem; } p { margin: 0 0 1.25rem; color: var(--soft); }
 label { display: block; margin: 1rem 0 .25rem; font-weight: 600; }
 small { color: var(--soft); } a { color: var(--accent); display: inline-block; min-height: 24px; }

@@ -11,7 +11,16 @@ import gradio as gr
 
 HERE = Path(__file__).parent
 FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
-INK = {"body_text_color": ("#1c2024", "#e8e8e4"), "body_text_color_subdued": ("#5b6570", "#a3abb3")}
+TEXT, SOFT, LINK = ("#1c2024", "#e8e8e4"), ("#5b6570", "#a3abb3"), ("#1f5fbf", "#8ab4f8")
+"""Colours in light and in dark. Each has a contrast of at least 4.5 to all of PAPER (WCAG 2.2, 1.4.3)."""
+INK = {
+    "body_text_color": TEXT,
+    "body_text_color_subdued": SOFT,
+    "block_label_text_color": SOFT,
+    "block_title_text_color": SOFT,
+    "block_info_text_color": SOFT,
+    "input_placeholder_color": SOFT,
+}
 PAPER = {
     "body_background_fill": ("#f7f7f5", "#16181b"),
     "background_fill_primary": ("#ffffff", "#1f2226"),
@@ -28,7 +37,10 @@ ACCENT = {
     "button_primary_background_fill_hover": ("#184e9e", "#a9c8fa"),
     "button_primary_text_color": ("#ffffff", "#10213a"),
     "color_accent": ("#1f5fbf", "#8ab4f8"),
-    "link_text_color": ("#1f5fbf", "#8ab4f8"),
+    "link_text_color": LINK,
+    "link_text_color_visited": LINK,
+    "link_text_color_hover": LINK,
+    "link_text_color_active": LINK,
 }
 
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WCAG 2.2 AA by axe-core: no page violates a rule, wide, on a phone or in the dark.
+
+Each page is opened once; axe runs at all of LOOKS in the same session. The dark and the narrow look have the elements
+of the wide one, so only the rules on colours and sizes run again there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from data import Store
+from data.tables.forms import Form
+from data.tables.projects import STANDARD
+from rlhf.pages.train import PAGES
+from tests.support.browsing import MARKS
+from tests.support.full_home import fill_every_page
+from tests.support.label_desk import LabelDesk, serve_site
+
+pytestmark = MARKS
+ALL = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+LOOKS_ONLY = {"runOnly": ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"]}
+LOOKS = (("1280 px", 1280, "light", ALL), ("dark", 1280, "dark", LOOKS_ONLY), ("390 px", 390, "light", LOOKS_ONLY))
+HEIGHT = 844
+FULL = Form(aspects=("tone", "facts"), edit=True, rationale="optional", markdown=True)
+RUN = """async (rules) => {
+    const away = [...document.querySelectorAll(".page")].filter((page) => !page.checkVisibility()).map((page) => [page, new Comment()]);
+    away.forEach(([page, mark]) => page.replaceWith(mark));
+    const { violations } = await axe.run(document, { ...rules, resultTypes: ["violations"] });
+    away.forEach(([page, mark]) => mark.replaceWith(page));
+    return violations.flatMap(({ id, impact, nodes }) => nodes.slice(0, 3).map((node) =>
+        `${id} (${impact}): ${node.html.slice(0, 160)} ${node.failureSummary.slice(0, 240)}`));
+}"""
+"""Run axe without the hidden pages of the researcher, whose thousands of elements take it a minute."""
+READY = {"labels": "#dispute .asked", "reward": "#reward-cards .card", "runs": "#run-head .card", "loop": ".station"}
+"""An element of a page that the server draws, by page."""
+REACHED = """(ids) => ids.filter((id) => {
+    const box = document.getElementById(id).getBoundingClientRect();
+    return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)?.closest("button")?.id !== id;
+})"""
+"""Return the buttons that are not on the screen, or are covered."""
+SMALL = """() => [...document.querySelectorAll("#desk :is(a, button, label, textarea, input:not([type=radio]))")]
+    .filter((part) => part.checkVisibility()).map((part) => [part.id || part.textContent, part.getBoundingClientRect()])
+    .filter(([, box]) => box.width < 24 || box.height < 24).map(([name, box]) => `${name}: ${box.width}x${box.height}`)"""
+"""Return the targets below 24x24 px (WCAG 2.5.8)."""
+SETTLED = "scheme => document.getAnimations().every(({playState}) => playState !== 'running') && matchMedia(`(prefers-color-scheme: ${scheme})`).matches"
+
+
+def violations(page: Page, name: str, looks: tuple = LOOKS) -> list[str]:
+    """Return a line for each element of the page that violates a rule, at each of these looks."""
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(Axe().axe_script)
+    lines = []
+    for look, width, scheme, rules in looks:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(SETTLED, arg=scheme)
+        lines += [f"{name}, {look}: {line}" for line in page.evaluate(RUN, rules)]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def full_store(served_home) -> Iterator[Store]:
+    """A home with something on every page."""
+    store = Store(served_home)
+    fill_every_page(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def address(full_store) -> Iterator[str]:
+    """The address of the site on `full_store`."""
+    with serve_site(full_store) as site:
+        yield site
+
+
+@pytest.fixture
+def desk(full_store, browser: Browser, request) -> Iterator[LabelDesk]:
+    """A labeler of this test alone."""
+    labeler = LabelDesk(full_store, browser, request.node.name[-40:])
+    yield labeler
+    labeler.close()
+
+
+def test_no_form_of_an_item_violates_a_rule(desk, address):
+    desk.begin(form=FULL, texts=("**kind** answer", "[plain](http://a.test) answer"), pairs=1)
+    page = desk.open(address)
+    lines = violations(page, "pair")
+    page.keyboard.press("2")
+    for key, panel in (("?", "help"), ("h", "history"), ("g", "guide"), ("s", "reasons"), ("f", "flags")):
+        page.keyboard.press(key)
+        page.locator(f'.panel[data-name="{panel}"]').wait_for()
+        lines += violations(page, panel, LOOKS[2:])
+        page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    page.locator("#answers mark").first.wait_for()
+    lines += violations(page, "differences")
+    assert lines == []
+
+
+def test_neither_a_ranking_nor_an_empty_queue_violates_a_rule(desk, address):
+    desk.begin(texts=("one", "two", "three"), pairs=1)
+    page = desk.open(address)
+    lines = violations(page, "ranking")
+    page.locator("#all_bad, #both_bad").first.click()
+    page.locator("#empty").wait_for()
+    assert lines + violations(page, "empty") == []
+
+
+def test_no_page_beside_the_items_violates_a_rule(full_store, desk, address):
+    desk.begin()
+    full_store.projects.add_members(STANDARD, [desk.account])
+    page = desk.sign_in(address).new_page()
+    lines = []
+    for name, part in (("rate", "#point-5"), ("write", "#send"), ("review", "#accept"), ("you", "button")):
+        page.goto(f"{address}/label/{name}")
+        page.locator(part).wait_for()
+        lines += violations(page, name)
+    link = full_store.invitations.add("labeler")
+    page.context.clear_cookies()
+    for path in ("login", f"invite?token={link}", "invite?token=none", "nowhere"):
+        page.goto(f"{address}/{path}")
+        lines += violations(page, path)
+    assert lines == []
+
+
+def test_no_page_of_the_researcher_violates_a_rule(full_store, desk, address):
+    page = desk.sign_in(address, full_store.accounts.by_name("rae")).new_page()
+    lines = []
+    for name in PAGES:
+        page.goto(f"{address}/train/#{name}")
+        with page.expect_response(lambda answer: "/gradio_api/" in answer.url):
+            expect(page.locator(f"#page-{name} h1")).to_be_visible()
+        page.locator(READY.get(name, f"#page-{name} h1")).first.wait_for()
+        lines += violations(page, name)
+    assert lines == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(740, 360), (640, 360), (320, 256)])
+def test_on_a_low_screen_the_texts_have_a_height_and_the_verdicts_stay_in_reach(desk, address, width, height):
+    words = "A longer answer that takes several lines on a narrow screen. " * 12
+    desk.begin(form=FULL, texts=(f"one {words}", f"two {words}"), pairs=1)
+    page = desk.open(address, viewport={"width": width, "height": height})
+    heights = page.evaluate(
+        "[...document.querySelectorAll('#prompt, .answer')].map((box) => box.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 3
+    assert min(heights) >= 40
+    assert page.evaluate("document.documentElement.scrollHeight > innerHeight")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for place in (0, 0.5, 1):
+        page.evaluate("(place) => scrollTo(0, place * document.documentElement.scrollHeight)", place)
+        assert page.evaluate(REACHED, ["left_much", "left", "tie", "right", "right_much"]) == []
+    assert page.evaluate(SMALL) == []
