@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.support.browsing import MARKS, picture, sign_in, visit, wait_for_refreshes
 
 pytestmark = MARKS
+WIDTHS = (1440, 390)
 ROWS = [
     {"instruction": "책을 준 미나에게 고맙다고 해 줘.", "output": "미나야, 고마워!"},
     {"instruction": "Name a colour.", "output": "Blue."},
@@ -18,25 +18,23 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    file = tmp_path / f"rows {width}.jsonl"
-    rows = [row | {"instruction": f"{row['instruction']} {width}"} for row in ROWS]
-    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path):
+    file = tmp_path / "some rows.jsonl"
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS), encoding="utf-8")
     sign_in(page, server, "rae")
     visit(page, server, "data")
-    if width == 1440:
-        expect(page.locator("#data-rows .empty")).to_contain_text("Upload a file above")
-        picture(page, "data-empty")
+    expect(page.locator("#data-rows .empty")).to_contain_text("Upload a file above")
+    picture(page, "data-empty")
     page.locator("#data-file").set_input_files(file)
     expect(page.locator("#data-sent")).to_contain_text("is in the import folder")
     expect(page.locator("#data-files input")).to_have_value(file.name)
     page.locator("#data-look").click()
     expect(page.locator("#data-preview")).to_contain_text("2 good")
     expect(page.locator("#data-preview")).to_contain_text("line 3: the row has no 'output'")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    picture(page, f"data-preview-{width}")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        picture(page, f"data-preview-{width}")
     page.locator("#data-import").click()
     expect(page.locator("#data-told")).to_contain_text("by leaving bad rows out")
     page.locator("#data-skip input").check()
@@ -47,4 +45,7 @@ def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path, wi
     expect(page.locator("#data-rows details[open] .log")).to_have_text("미나야, 고마워!")
     wait_for_refreshes(page)
     expect(page.locator("#data-rows details[open]")).to_have_count(1)
-    picture(page, f"data-{width}")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        picture(page, f"data-{width}")

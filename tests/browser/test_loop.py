@@ -98,14 +98,14 @@ def test_a_researcher_decides_a_disputed_pair_without_seeing_the_votes_first(pag
     expect(page.locator("#labels-table")).to_contain_text("bo")
 
 
-@pytest.mark.parametrize("width", [390, 2560])
-def test_no_page_scrolls_sideways(page, server, width):
-    page.set_viewport_size({"width": width, "height": 844})
+def test_no_page_scrolls_sideways(page, server):
     sign_in(page, server, "rae")
     for name in ("loop", "data", "clinic", "labels", "reward", "policies", "runs", "export"):
         visit(page, server, name)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    expect(page.locator("#export-models code").first).to_contain_text(
-        "preference-loop export p1 --what policy --id p1 --home /"
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if name == "export":
+            expect(page.locator("#export-models code").first).to_contain_text(
+                "preference-loop export p1 --what policy --id p1 --home /"
+            )
+        for width in (390, 2560):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)

@@ -36,7 +36,7 @@ def peak(tmp_path, file, *options):
     """Import a file in a process of its own -> (exit status, peak memory in MiB)."""
     ran = subprocess.run(
         [sys.executable, "-c", IMPORT, str(file), str(tmp_path / "home"), *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Traceback" not in ran.stderr
     _, status, mebibytes = ran.stdout.splitlines()[-1].split()
