@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from data.logs import LOG
 from labeling.accounts.sign_in import COOKIE
 from labeling.page.actions import VERBS
+from rlhf.common import locks
 from rlhf.pages import upload
 from rlhf.pages.site import compose_site
 
@@ -86,7 +87,15 @@ def test_a_call_that_no_handler_could_take_is_refused(client):
         assert client.post(CALL, json=body).status_code == 400
 
 
-def test_failures_of_a_handler_are_one_record_of_the_log(store, client, site, monkeypatch, caplog, capfd):
+@pytest.fixture
+def unsupervised(store):
+    """The store, whose queued runs nobody starts."""
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
+        yield store
+
+
+@pytest.mark.usefixtures("unsupervised")
+def test_failures_of_a_handler_are_one_record_of_the_log(client, site, monkeypatch, caplog, capfd):
     monkeypatch.setattr(LOG, "filters", [])
     monkeypatch.setattr("rlhf.runs.supervisor.ensure", lambda home: None)
     monkeypatch.setattr("rlhf.pages.data.is_shown", lambda *_: 1 / 0)
