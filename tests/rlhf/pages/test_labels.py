@@ -150,11 +150,12 @@ def test_no_name_is_written_where_an_erasure_cannot_reach_it(judged):
     page.exclude("mina", "asleep")
     page.compute_weights("people")
     mina = judged.accounts.by_name("mina")
-    act = judged.audit.all()[0]
+    weighed, act = judged.audit.all()
+    assert (weighed["actor"], weighed["action"]) == ("account 1", "weigh labelers")
     assert (act["actor"], act["detail"]) == ("account 1", {"labeler": mina.id, "reason": "asleep"})
     assert snapshot_filters(judged, "person") == {"labels": "person", "set_aside": [mina.id]}
     written = [row for table in ("audit", "set_asides", "weightings") for row in judged.rows(f"SELECT * FROM {table}")]
-    assert len(written) == 3
+    assert len(written) == 4
     assert not [row for row in written if "rae" in str(row) or "mina" in str(row)]
     assert [one.name for one in judged.excluded_labelers.all()] == ["mina"]  # looked up where it is shown
 

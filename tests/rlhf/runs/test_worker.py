@@ -110,7 +110,7 @@ def run_and_fail(store: Store, monkeypatch: pytest.MonkeyPatch, problem: Excepti
 
     monkeypatch.setattr(Kind, "runner", lambda kind: run)
     store.runs.enqueue("sft", {}, "tester")
-    return work(store, store.runs.claim(), Kind("sft", "", "", "rlhf.settings:SFTSettings", ""))
+    return work(store, store.runs.claim(), Kind("sft", "rlhf.settings:SFTSettings", ""))
 
 
 def torch_disk_full_error() -> Exception:
