@@ -144,6 +144,7 @@ def close_waiting(connections: set[Any], count: int, new: LimitedProtocol | None
     ]
     longest = sorted(waiting, key=lambda connection: connection.since)[:count]
     for connection in longest:
+        connections.discard(connection)  # now: the transport reports its end only after further ones are accepted
         connection.transport.abort()
     return len(longest)
 
