@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import resource
-import select
 import socket
 import time
 from pathlib import Path
@@ -81,12 +80,13 @@ def open_connection(port: int, sent: bytes) -> socket.socket | None:
 def is_open(connection: socket.socket) -> bool:
     """Return whether the server still holds the connection. Reads what the server sent."""
     try:
-        while select.select([connection], [], [], 0)[0]:
-            if not connection.recv(1 << 16):
-                return False
+        while connection.recv(1 << 16, socket.MSG_DONTWAIT):
+            pass
+    except BlockingIOError:
+        return True
     except OSError:
         return False
-    return True
+    return False
 
 
 async def answer_all(labeler: Labeler) -> tuple[list[float], int]:
