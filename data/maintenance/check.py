@@ -66,10 +66,12 @@ def _check_store(path: Path) -> Iterator[Finding]:
     if any(not is_index_fault(finding) for finding in damage):
         return
     with read_only(path) as connection:
-        behind = NAMES - {row[0] for row in connection.execute(APPLIED)}
+        applied = {row[0] for row in connection.execute(APPLIED)}
+    for unknown in sorted(applied - NAMES):
+        yield Finding("schema", FILE, f"it has the change {unknown!r}, which this version does not know")
     yield from _guarded("schema", FILE, path, lambda connection: map(str, compare_schema(connection)))
     yield from _guarded("references", FILE, path, _references)
-    if not behind:
+    if applied == NAMES:
         yield from _guarded("derived", FILE, path, _derived)
         yield from _check_models(path)
 

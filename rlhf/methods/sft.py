@@ -28,7 +28,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
-from rlhf.methods.trainer_arguments import trainer_arguments
+from rlhf.methods.trainer_arguments import TrainerSettings, trainer_arguments
 from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -40,15 +40,12 @@ LOGIT_TOLERANCE = 1e-3
 """Largest relative difference of logits with packing; rounding is a hundredth of it."""
 
 
-class Tuning(Protocol):
+class Tuning(TrainerSettings, Protocol):
     """Settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
 
     epochs: float
-    learning_rate: float
     rank: int
-    batch_size: int
     max_steps: int
-    seed: int
 
 
 def run(context: RunContext, settings: SFTSettings) -> RunResult:

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from rlhf.settings import DPOSettings, PretrainSettings, SFTSettings
+from typing import Any, Protocol
 
 
-def trainer_arguments(
-    folder: Path, settings: PretrainSettings | SFTSettings | DPOSettings, warmup_steps: int
-) -> dict[str, Any]:
+class TrainerSettings(Protocol):
+    """Settings of a run that every trainer takes."""
+
+    learning_rate: float
+    batch_size: int
+    seed: int
+
+
+def trainer_arguments(folder: Path, settings: TrainerSettings, warmup_steps: int) -> dict[str, Any]:
     """Return arguments that save the newest checkpoint to `folder`, decay the rate linearly and report to nobody."""
     return {
         "output_dir": str(folder),

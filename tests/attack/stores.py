@@ -115,6 +115,7 @@ DAMAGES: dict[str, Damage] = {
     "a link to itself": replace_with_link,
     "noise as write-ahead log": other_log,
     "another program's": lambda file: (file.unlink(), execute("CREATE TABLE songs (title)")(file))[0],
+    "newer schema": execute("INSERT INTO _sqlite_migrations VALUES (9999, 'preference-loop', 'm999_later', '')"),
     "index dropped": execute("DROP INDEX comparisons_pair"),
     "table dropped": execute("DROP TABLE runs"),
     "derived rows lost": execute("DELETE FROM queue"),

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One labeler reads and posts the worst texts as fast as possible; another one's next pair must not wait.
 
-The reader looks at rankings of nine answers of 28,000 characters in formatted view, and saves drafts as long as a body
-may be. The other labeler answers pairs; the time of an answer with the next pair is measured.
+The reader looks at rankings of nine answers of 28,000 characters in formatted view, and saves drafts of that length. The other labeler answers pairs; the time of an answer with the next pair is measured.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ async def attack(attacker: Labeler, end: float) -> int:
             _, shown = await attacker.post("/label/do/undo", view)
             posts += 1
             continue
-        draft = {"rationale": WORST[posts % len(WORST)] * 6}
+        draft = {"rationale": WORST[posts % len(WORST)]}
         await attacker.post("/label/do/draft", {"assignment": item["assignment"], "content": draft})
         places = list(range(1, 10))
         given = {"id": secrets.token_hex(16), "assignment": item["assignment"], "places": places}

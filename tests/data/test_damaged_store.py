@@ -224,6 +224,14 @@ def test_an_unknown_trigger_and_a_dangling_reference_are_named(damaged, tmp_path
     assert "feedback.db: 1 rows of pairs refer to rows of projects that are missing" in out
 
 
+def test_a_change_of_a_newer_version_is_named(damaged, tmp_path, capsys):
+    with closing(sqlite3.connect(damaged / "feedback.db", isolation_level=None)) as spoiling:
+        spoiling.execute("INSERT INTO _sqlite_migrations VALUES (9999, 'preference-loop', 'm999_later', '')")
+    status, out, _ = run(damaged, tmp_path, capsys, ["store", "check"])
+    assert status == 1
+    assert "feedback.db: it has the change 'm999_later', which this version does not know" in out
+
+
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [
