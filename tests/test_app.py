@@ -19,7 +19,7 @@ from data.store import Store
 from data.version import __version__
 from labeling.http.socket import listen
 from rlhf.common import locks
-from tests.support import PATIENCE
+from tests.support import PATIENCE, unmeasured_environment
 from tests.support.serving import serving
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -132,7 +132,14 @@ def test_a_home_that_cannot_be_written_is_named(capsys):
 
 def test_a_full_disk_is_one_line(home):
     code = NO_ROOM.format(argv=["runs", "--home", str(home)])
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=unmeasured_environment(),
+    )
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
 
 

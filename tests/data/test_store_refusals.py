@@ -12,6 +12,7 @@ from sqlite_utils.utils import sqlite3
 from data import Store
 from data.errors import BadInput, StoreTrouble
 from data.sqlite.connection import TranslatingConnection, require_sqlite
+from tests.support import unmeasured_environment
 from tests.support.data.python_process import child
 
 
@@ -70,7 +71,7 @@ def test_a_read_only_home_is_bad_input(there):
             Store(home).close()
         for path in (*home.iterdir(), home):
             path.chmod(0o555 if path.is_dir() else 0o444)
-        out, err = child(READER, home).communicate()
+        out, err = child(READER, home, env=unmeasured_environment()).communicate()
         home.chmod(0o755)
     assert err == ""
     assert out.startswith(f"{home}/feedback.db: Permission denied")
