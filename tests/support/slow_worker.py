@@ -40,9 +40,7 @@ def count(context: RunContext, settings: CountSettings) -> RunResult:
     return RunResult(produced=[], report={"counted": settings.total})
 
 
-COUNT = Kind(
-    "count", "Count", "Count to a number.", "tests.support.slow_worker:CountSettings", "tests.support.slow_worker:count"
-)
+COUNT = Kind("count", "tests.support.slow_worker:CountSettings", "tests.support.slow_worker:count")
 
 
 def command(run_id: int, home: Path) -> list[str]:
