@@ -30,10 +30,10 @@ def atomic_file(out: Path, *, force: bool = False) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        _sync(part)
+        sync(part)
         part.chmod(0o666 & ~_umask())
         os.replace(part, out)
-        _sync(out.parent)
+        sync(out.parent)
     except OSError as error:
         raise make_write_error(out, error) from None
     finally:
@@ -56,12 +56,12 @@ def atomic_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     try:
         yield part
         for path in sorted(part.rglob("*")):
-            _sync(path)
+            sync(path)
         part.chmod(0o777 & ~_umask())
         if out.exists():
             shutil.rmtree(out)
         os.replace(part, out)
-        _sync(out.parent)
+        sync(out.parent)
     except OSError as error:
         raise make_write_error(out, error) from None
     finally:
@@ -127,7 +127,8 @@ def make_write_error(out: Path, error: OSError) -> StoreTrouble:
     )
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Write a file's content, or a folder's entries, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data.errors import BadInput
+from data.formats.writing import sync
 from data.maintenance.check import Finding, check_home
 from data.store import Store
 from data.transfer.backup import back_up, restore
@@ -110,7 +111,7 @@ class ScheduledBackups:
             is_sound = self._verify(part, work / "home")
             part.chmod(0o600)  # it holds hashes of passwords, and everybody's labels
             os.replace(part, out)
-            _sync_folder(self.folder)  # before an older copy goes
+            sync(self.folder)  # before an older copy goes
         finally:
             shutil.rmtree(work, ignore_errors=True)
         log.info("backup written and verified: %s (%.1f MB)", out, out.stat().st_size / 1e6)
@@ -143,15 +144,6 @@ class ScheduledBackups:
             copy.unlink()
             self.store.audit.add(ACTOR, "remove backup", file=copy.name)
             log.info("backup removed: %s (the newest %d stay)", copy, self.keep)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write the folder's entries to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _own_findings(home: Path) -> set[Finding]:

@@ -13,7 +13,7 @@ from labeling.texts.reader import reader_language
 from labeling.texts.translate import FALLBACK, TEXTS, say
 
 DASH = "–"
-"""What stands for an unknown share."""
+"""The mark of an unknown share."""
 
 
 def text(key: str, **values: object) -> str:

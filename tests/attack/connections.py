@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thousands of open connections, idle and half-sent: a labeler goes on, /healthz answers, half requests are closed."""
+"""Thousands of open connections: a labeler continues, /healthz answers, and the server closes half requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.bench.serve.labelers import Gone, Labeler, fill, hire
 
 HEAD = b"POST /label/do/look HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\ncontent-type: application/json\r\n"
 SENT = (b"", HEAD, HEAD + b"\r\n" + b"{" * 10, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-"""What a connection sends: nothing, half a head, half a body, or a whole request before it idles."""
+"""The bytes that a connection sends: nothing, half a head, half a body, or a whole request before it idles."""
 ANSWERS, CHECKS = 60, 20
 MOST_SECONDS = 5.0
 """Seconds that an answer or a check of health may take. Two busy cores need far less."""

@@ -22,7 +22,7 @@ MOST_SECONDS = 120.0
 
 
 class Ended(NamedTuple):
-    """How an import ended: exit status, standard error, peak memory, seconds; status None if it was stopped."""
+    """The end of an import: exit status, standard error, peak memory, seconds; status None if it was stopped."""
 
     status: int | None
     errors: str
