@@ -16,7 +16,7 @@ class TooComplex(Exception):
 class Budget:
     """The remaining steps of one text."""
 
-    def __init__(self, steps: int = STEPS) -> None:
+    def __init__(self, steps: int) -> None:
         self.left = steps
 
     def spend(self, steps: int = 1) -> None:

@@ -21,7 +21,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from labeling.page.budget import LONGEST_HTML, Budget, TooComplex
+from labeling.page.budget import LONGEST_HTML, STEPS, Budget, TooComplex
 
 LONGEST = 30_000
 """Characters up to which a text is formatted; a longer text stays plain."""
@@ -100,15 +100,15 @@ ATTRIBUTES = {
 CLASSES = {"span": {"address", "formula", "picture"}}
 
 
-def markdown(text: str, *, links: bool = False) -> str:
+def markdown(text: str, links: bool = False, steps: int = STEPS) -> str:
     """Return `text` as safe HTML. `links`: web addresses are links (guidelines), else they appear as text (answers).
 
-    Raises TooComplex if the text, the parser's work or the HTML exceeds its limit.
+    Raises TooComplex if the text or the HTML exceeds its limit, or if the parser takes more than `steps` steps.
     """
     if len(text) > LONGEST or _most_cells(text) > MOST_CELLS:
         raise TooComplex
     formulas = sum(text.count(sign) for sign in ("$", "\\(", "\\["))
-    budget = Budget()
+    budget = Budget(steps)
     html = _parser(bool(formulas) and formulas <= MOST_FORMULAS, links, budget).render(text, {"budget": budget})
     if len(html) > LONGEST_HTML:
         raise TooComplex

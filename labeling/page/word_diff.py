@@ -16,16 +16,16 @@ LONGEST = 20_000
 """Characters of both texts together up to which words are compared; longer texts are compared by line."""
 
 
-def mark_differences(left: str, right: str) -> tuple[str, str]:
+def mark_differences(left: str, right: str, steps: int = STEPS) -> tuple[str, str]:
     """Return both texts as HTML, unchanged except that parts which the other one lacks are in <mark>.
 
-    Raises TooComplex if many equal words make the comparison too long.
+    Raises TooComplex if the comparison visits more than `steps` pairs of equal words.
     """
     unit = r"\S+\s*|\s+" if len(left) + len(right) <= LONGEST else r"[^\n]*\n|[^\n]+"
     words = [re.findall(unit, text) for text in (left, right)]
     keys = [[word.rstrip() for word in side] for side in words]
     # autojunk treats frequent words as noise, and long texts then look more different than they are.
-    equal = _BoundedMatcher(keys[0], keys[1]).get_matching_blocks()
+    equal = _BoundedMatcher(keys[0], keys[1], steps).get_matching_blocks()
     return _html(words[0], [(block.a, block.size) for block in equal]), _html(
         words[1], [(block.b, block.size) for block in equal]
     )
@@ -34,9 +34,9 @@ def mark_differences(left: str, right: str) -> tuple[str, str]:
 class _BoundedMatcher(SequenceMatcher):
     """A matcher that spends a step for each pair of equal words before it visits them."""
 
-    def __init__(self, left: list[str], right: list[str]) -> None:
+    def __init__(self, left: list[str], right: list[str], steps: int) -> None:
         super().__init__(None, left, right, autojunk=False)
-        self.budget = Budget(STEPS)
+        self.budget = Budget(steps)
         places: dict[str, int] = {}
         for word in right:
             places[word] = places.get(word, 0) + 1

@@ -7,9 +7,7 @@ import threading
 
 import pytest
 
-from labeling.page import markdown as markdown_module
-from labeling.page import page_request, panels, screen
-from labeling.page.formatted import format_text
+from labeling.page import formatted, page_request, panels, screen
 from labeling.session import Session
 from tests.support.labeling.answers import answer_body
 
@@ -97,10 +95,10 @@ def test_a_degenerate_answer_makes_all_answers_of_its_item_plain_and_the_page_sa
     texts = ["**kind**", DEGENERATE, "plain"]
     rows = [{"prompt_id": prompt.id, "model_name": "m", "text": text, "number": n} for n, text in enumerate(texts)]
     store.rankings.add_task(prompt.id, store.completions.add_many(rows))
-    format_text.cache_clear()
+    formatted._format_text.cache_clear()
     parses = []
-    parser = markdown_module._parser
-    monkeypatch.setattr(markdown_module, "_parser", lambda *values: parses.append(values) or parser(*values))
+    call = formatted.PROCESS.call
+    monkeypatch.setattr(formatted.PROCESS, "call", lambda *values: parses.append(values) or call(*values))
     for language, note in (("en", "shown as plain text"), ("ko", "원문으로")):
         shown = ask("look", {"view": "formatted"}, headers={"accept-language": language})["regions"]["screen"]
         assert shown.count("class=note") == 1
@@ -108,7 +106,7 @@ def test_a_degenerate_answer_makes_all_answers_of_its_item_plain_and_the_page_sa
         assert shown.count("class=text dir=auto>") == 3
         assert "<strong>kind" not in shown
         assert DEGENERATE in shown
-    assert len(parses) <= 4  # the prompt and each answer once: the second look renders none of them
+    assert parses == [("markdown", DEGENERATE, False)]  # the second look renders nothing
 
 
 def test_a_degenerate_prompt_or_guideline_is_plain_and_the_answers_stay_formatted(store, ask):
