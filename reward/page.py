@@ -22,15 +22,13 @@ from reward.settings import RewardSettings
 
 Enqueue = Callable[[dict[str, Any], str], Run]
 """Queue a run of kind reward with these settings on behalf of the account with this name. Raises BadInput."""
-RefreshEvents = Sequence[Callable[..., object]]
-"""The events on which the page reads the store again: loading, opening, and a timer."""
+Look = Callable[..., object]
+"""The event on which the page reads the store again: it was opened, or some seconds went by."""
 Updates = dict[Block, object]
 """New values by component; every other output of the event stays as it is."""
 FieldValue = str | int | float | bool | list[Any] | tuple[Any, ...] | None
 """The value of a setting."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-SEND_PLACE = "(...given) => [location.hash, ...given.slice(1)]"
-"""JavaScript before a refresh: it puts the address's #page into the first input. The server skips hidden pages."""
 POLICY_SETTINGS = ("from",)
 """The settings that name a policy. The page fills their lists."""
 
@@ -38,7 +36,7 @@ POLICY_SETTINGS = ("from",)
 class RewardPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, refresh_events: RefreshEvents, enqueue: Enqueue) -> None:
+    def __init__(self, store: Store, look: Look, enqueue: Enqueue) -> None:
         self.store, self.enqueue = store, enqueue
         _html(f"<h1>{text('reward.title')}</h1><p class=soft>{text('reward.lead')}</p>")
         self.cards = _html(elem_id="reward-cards")
@@ -53,9 +51,9 @@ class RewardPage:
         )
         self.worst = _html(elem_id="reward-worst")
         self._add_form()
-        place, self.seen = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+        self.seen = gr.Textbox(visible="hidden")
         shown = [self.seen, self.cards, self.choice, self.fields["from"]]
-        gr.on(refresh_events, self.refresh, [place, self.seen], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.seen], shown, **QUIET)
         self.choice.change(self.show, self.choice, [self.closer, self.groups, self.worst], **QUIET)
 
     def _add_form(self) -> None:
@@ -75,11 +73,11 @@ class RewardPage:
             setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
         }
 
-    def refresh(self, place: str, seen: str) -> Updates:
+    def refresh(self, seen: str) -> Updates:
         """Redraw the cards after a reward model was added, and the form's policies after a policy was added."""
         models, policies = self.store.reward_models.all(), view.policy_names(self.store)
         mark = f"{len(models)} {len(policies)}"
-        if place != "#reward" or mark == seen:
+        if mark == seen:
             return gr.skip()
         updates: Updates = {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
         if seen.split(" ")[0] == str(len(models)):

@@ -18,7 +18,7 @@ from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
 from rlhf.runs.launch import launch
 
 RUBRIC = "rubric"
@@ -28,7 +28,7 @@ PAIRS = 50
 class ArenaPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("arena")
         self._add_choices()
@@ -37,7 +37,7 @@ class ArenaPage:
         self.notes, self.plot = html("arena-notes"), html("arena-plot")
         self.ranks = table("arena", RANKING_COLUMNS, "arena-ranks", "arena.ranking", visible=False)
         self.ranking = html()
-        self._wire(looks)
+        self._wire(look)
 
     def _add_choices(self) -> None:
         free: dict[str, Any] = {
@@ -59,19 +59,19 @@ class ArenaPage:
                 text("arena.queue_pairs", pairs=PAIRS), scale=0, min_width=300, elem_id="arena-people"
             )
 
-    def _wire(self, looks: Looks) -> None:
-        place, self.seen = hidden(), hidden()
+    def _wire(self, look: Look) -> None:
+        self.seen = hidden()
         drawn = [self.table, self.notes, self.plot, self.ranks, self.ranking]
         asked = [self.against, self.judge]
         shown = [self.seen, *asked, self.chosen, *drawn]
-        gr.on(looks, self.refresh, [place, self.seen, *asked], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.seen, *asked], shown, **QUIET)
         gr.on([self.against.input, self.judge.input], self.draw, asked, drawn, **QUIET)
         self.compare.click(self.queue_comparison, [*asked, self.chosen], self.status, **QUIET)
         self.people.click(self.queue_pairs, [self.against, self.chosen], self.status, **QUIET)
 
-    def refresh(self, place: str, seen: str, against: str, judge: str) -> Updates:
+    def refresh(self, seen: str, against: str, judge: str) -> Updates:
         """Draw everything again when a policy, a reward model, a comparison or an evaluation was added."""
-        if not is_shown(place, "arena") or (mark := self._mark()) == seen:
+        if (mark := self._mark()) == seen:
             return unchanged()
         against = against or default_opponent(self.store, self.store.policies.all()) or ""
         judge = judge or RUBRIC

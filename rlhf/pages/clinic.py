@@ -20,14 +20,12 @@ from rlhf.pages.clinic_fields import COLOURS, Forms, add_contest, add_recipe, ad
 from rlhf.pages.clinic_map import draw_examined
 from rlhf.pages.components import (
     QUIET,
-    SEND_PLACE,
-    Looks,
+    Look,
     Updates,
     choices,
     heading,
     hidden,
     html,
-    is_shown,
     subheading,
     unchanged,
 )
@@ -41,7 +39,7 @@ RUNS = ("embed", "curate", "ab", "quantity")
 class ClinicPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("clinic")
         self.steps = html()
@@ -49,7 +47,7 @@ class ClinicPage:
         subheading("clinic.quality")
         self.quality = html()
         self._add_forms()
-        self._wire(looks)
+        self._wire(look)
 
     def _add_examination(self) -> None:
         with gr.Row(elem_classes="line"):
@@ -79,22 +77,22 @@ class ClinicPage:
         self.curve = html()
         self.forms: Forms = {"curate": recipe, "ab": contest, "quantity": {**sizes, "reward": contest["reward"]}}
 
-    def _wire(self, looks: Looks) -> None:
-        place, self.seen, self.painted = hidden(), hidden(), hidden()
+    def _wire(self, look: Look) -> None:
+        self.seen, self.painted = hidden(), hidden()
         contest = self.forms["ab"].values()
         drawn = [self.steps, self.examined, self.map, self.clusters, self.quality, self.snapshots, self.trials]
         buttons = [self.examine, self.simulate, self.curate, self.run_ab]
         shown = [self.seen, *drawn, self.curve, self.colour, *contest, *buttons]
-        gr.on(looks, self.refresh, [place, self.seen, self.painted], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.seen, self.painted], shown, **QUIET)
         self.colour.change(self.paint, self.colour, [self.map, self.painted], **QUIET)
         self.examine.click(self.start_examination, None, self.status, **QUIET)
         self.simulate.click(self.add_ratings, None, [self.status, *shown], **QUIET)
         for kind, button in (("curate", self.curate), ("ab", self.run_ab), ("quantity", self.measure)):
             button.click(self._handler(kind), set(self.forms[kind].values()), self.status, **QUIET)
 
-    def refresh(self, place: str, seen: str, colour: str) -> Updates:
+    def refresh(self, seen: str, colour: str) -> Updates:
         """Draw the page again when anything on it changed."""
-        if not is_shown(place, "clinic") or self._mark() == seen:
+        if self._mark() == seen:
             return unchanged()
         return self.draw(colour)
 

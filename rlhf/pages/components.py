@@ -12,18 +12,11 @@ from gradio.blocks import Block
 from labeling.texts.pages import text
 from rlhf.pages.markup import columns, esc
 
-Looks = Sequence[Callable[..., object]]
-"""The events on which a page reads the store again: it was loaded or opened, or some seconds went by."""
+Look = Callable[..., object]
+"""The event on which a page reads the store again: it was opened, or some seconds went by while it is on the screen."""
 Updates = dict[Block, object]
 """New values of components by component; every other output of the event stays as it is."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-SEND_PLACE = "(...given) => [location.hash || '#loop', ...given.slice(1)]"
-"""JavaScript before a refresh: it puts the address's #page into the first input. The server then skips hidden pages."""
-
-
-def is_shown(place: str, page: str) -> bool:
-    """Tell if the address's `place` (#page or #page/part) names this page."""
-    return place.lstrip("#").split("/")[0] == page
 
 
 def unchanged() -> Updates:

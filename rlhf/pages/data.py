@@ -21,16 +21,13 @@ from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages.components import (
     QUIET,
-    SEND_PLACE,
-    Looks,
+    Look,
     Updates,
     choices,
     heading,
     hidden,
     html,
-    is_shown,
     subheading,
-    unchanged,
 )
 from rlhf.pages.data_view import (
     DETECT,
@@ -53,12 +50,12 @@ from rlhf.pages.upload_progress import Readings
 class DataPage:
     """The page's components and its handlers. Between events the server holds only the progress of files being read."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store, self.readings = store, Readings()
         heading("data")
         self._add_import()
         self._add_rows()
-        self._wire(looks)
+        self._wire(look)
 
     def _add_import(self) -> None:
         html(value=draw_upload())
@@ -98,11 +95,11 @@ class DataPage:
         self.rows = html("data-rows")
         self.more = gr.Button(text("data.older"), elem_id="data-more", visible=False, scale=0, min_width=120)
 
-    def _wire(self, looks: Looks) -> None:
-        self.last, self.seen, place = hidden(), hidden(), hidden()
+    def _wire(self, look: Look) -> None:
+        self.last, self.seen = hidden(), hidden()
         query, rows = [self.kind, self.source, self.split, self.find], [self.rows, self.more, self.last]
         shown = [self.progress, self.seen, self.file, self.counts, self.source, *rows]
-        gr.on(looks, self.refresh, [place, self.seen, *query], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.seen, *query], shown, **QUIET)
         offered = [self.status, self.preview, self.project, self.skip, self.bring]
         self.look.click(self.show_preview, [self.file, self.what], offered, **QUIET)
         gr.on([self.file.change, self.what.change], self.forget, None, offered, **QUIET)
@@ -112,10 +109,8 @@ class DataPage:
         gr.on(changes, self.show, query, rows, **QUIET)
         self.more.click(self.older, [*query, self.last], rows, **QUIET)
 
-    def refresh(self, place: str, seen: str, kind: str, source: str, split: str, find: str) -> Updates:
+    def refresh(self, seen: str, kind: str, source: str, split: str, find: str) -> Updates:
         """Draw again only what changed, so that an opened row stays open."""
-        if not is_shown(place, "data"):
-            return unchanged()
         files, counts = [path.name for path in incoming(self.store)], draw_counts(self.store)
         mark = f"{hash(tuple(files))} {hash(counts)}"
         updates: Updates = {self.progress: self.readings.draw(current_account())}

@@ -15,14 +15,14 @@ from data.tables.adjudications import Decision
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, hidden, html, is_shown, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, hidden, html, unchanged
 from rlhf.pages.disputes_view import VERDICTS, draw_dispute, draw_no_dispute, draw_votes, sides
 
 
 class Disputes:
     """The components and handlers of the queue. The browser holds the pair on the screen, the server does not."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         self.status = html("dispute-told")
         self.pair, self.votes_seen, self.last = hidden(), hidden(), hidden()
@@ -43,11 +43,11 @@ class Disputes:
         show_votes.click(self.show_votes, self.pair, [self.votes, self.votes_seen], **QUIET)
         later.click(self.later, self.pair, screen, **QUIET)
         undo.click(self.undo, self.last, decided, **QUIET)
-        gr.on(looks, self.refresh, [hidden(), self.pair], screen, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.pair], screen, **QUIET)
 
-    def refresh(self, place: str, pair: str) -> Updates:
+    def refresh(self, pair: str) -> Updates:
         """Show the first disputed pair, unless one is on the screen."""
-        return unchanged() if pair or not is_shown(place, "labels") else self._show_next("")
+        return unchanged() if pair else self._show_next("")
 
     def later(self, pair: str) -> Updates:
         """Show another disputed pair."""

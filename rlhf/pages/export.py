@@ -28,7 +28,7 @@ from labeling.api.route import researcher_only
 from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, choices, heading, hidden, html, is_shown, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, choices, heading, hidden, html, unchanged
 from rlhf.pages.markup import empty, esc
 
 ADDRESS = "exports/"
@@ -42,7 +42,7 @@ NAMED = ("trl", "trl-implicit", "trl-conversational", "hh", "alpaca", "full")
 class ExportPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("export")
         with gr.Row():
@@ -67,15 +67,15 @@ class ExportPage:
         names = gr.Checkbox(label=text("export.names"), value=False)
         make = gr.Button(text("export.make"), variant="primary", scale=0, min_width=160, elem_id="make-export")
         self.status, self.files, self.models = html(), html("export-files"), html("export-models")
-        place, self.seen = hidden(), hidden()
+        self.seen = hidden()
         what.change(self.offer_formats, what, form, **QUIET)
         make.click(self.make, [what, form, labels, kind, names], [self.status, self.files], **QUIET)
         shown = [self.seen, self.files, self.models]
-        gr.on(looks, self.refresh, [place, self.seen], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.seen], shown, **QUIET)
 
-    def refresh(self, place: str, seen: str) -> Updates:
+    def refresh(self, seen: str) -> Updates:
         """Draw files and command again when a policy was added."""
-        if not is_shown(place, "export") or (policy := newest_policy(self.store)) == seen:
+        if (policy := newest_policy(self.store)) == seen:
             return unchanged()
         models = draw_models(self.store.home, policy)
         return {self.seen: policy, self.files: draw_files(self.store.home / "exports"), self.models: models}

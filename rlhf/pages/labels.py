@@ -18,14 +18,12 @@ from reward.report.view import message_html
 from rlhf.pages import labels_view as view
 from rlhf.pages.components import (
     QUIET,
-    SEND_PLACE,
-    Looks,
+    Look,
     Updates,
     choices,
     heading,
     hidden,
     html,
-    is_shown,
     subheading,
     table,
     unchanged,
@@ -39,7 +37,7 @@ from rlhf.pages.next_step import LABEL_PAGE
 class LabelsPage:
     """The page's components and its handlers. The browser sends what is on the screen; the server does not store it."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store, self.cached = store, CachedOverview(store)
         heading("labels")
         with gr.Row(elem_classes="line"):
@@ -49,13 +47,13 @@ class LabelsPage:
             )
         self.summary = html("labels-summary")
         subheading("labels.disputed")
-        Disputes(store, looks)
+        Disputes(store, look)
         self._add_labelers()
         self._add_agreement()
-        place, self.seen = hidden(), hidden()
+        self.seen = hidden()
         drawn = [self.seen, self.summary, self.groups, self.matrix, self.labelers, self.notes, self.who]
-        events = [*looks, self.kind.change]
-        gr.on(events, self.refresh, [place, self.seen, self.kind], drawn, js=SEND_PLACE, **QUIET)
+        events = [look, self.kind.change]
+        gr.on(events, self.refresh, [self.seen, self.kind], drawn, **QUIET)
 
     def _add_labelers(self) -> None:
         subheading("labels.labelers")
@@ -82,10 +80,8 @@ class LabelsPage:
         self.matrix = html("labels-matrix")
         self.groups = table("labels", GROUPS, "labels-groups", "labels.groups", visible=False)
 
-    def refresh(self, place: str, seen: str, kind: str) -> Updates:
+    def refresh(self, seen: str, kind: str) -> Updates:
         """Draw the figures again when labels were added; a large store's figures are computed in the background."""
-        if not is_shown(place, "labels"):
-            return unchanged()
         state = self.cached.read(kind)
         if state.overview is None:
             return {self.summary: f"<div class=empty>{esc(text('labels.reading'))}</div>"}

@@ -12,7 +12,7 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, esc, heading, hidden, html, is_shown, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, esc, heading, html
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
 from rlhf.runs.launch import launch
@@ -54,7 +54,7 @@ class Station(NamedTuple):
 class LoopPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("loop")
         self.suggestion = html()
@@ -62,14 +62,9 @@ class LoopPage:
             self.start = gr.Button(variant="primary", visible=False, scale=0, min_width=200, elem_id="do-next")
         self.status = html()
         self.drawing = html()
-        place = hidden()
         drawn = [self.suggestion, self.start, self.drawing]
-        gr.on(looks, self.refresh, place, drawn, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.draw, None, drawn, **QUIET)
         self.start.click(self.start_step, None, [self.status, *drawn], **QUIET)
-
-    def refresh(self, place: str) -> Updates:
-        """Draw the counts again while the page is on the screen."""
-        return self.draw() if is_shown(place, "loop") else unchanged()
 
     def start_step(self) -> Updates:
         """Start the suggested run."""

@@ -19,7 +19,7 @@ from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.pages.audit_download import ADDRESS
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, heading, html
 from rlhf.pages.markup import empty, esc
 
 
@@ -39,7 +39,7 @@ Action = Callable[[Store, Account, Target], str]
 class PeoplePage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks, presence: Presence) -> None:
+    def __init__(self, store: Store, look: Look, presence: Presence) -> None:
         self.store = store
         self.presence = presence
         heading("people")
@@ -60,10 +60,9 @@ class PeoplePage:
             )
         self.shown = [self.status, self.table, self.name, self.token]
         self._add_actions()
-        place = hidden()
         invite.click(self.invite, role, self.shown, **QUIET)
         self.name.change(self.choose, self.name, self.token, **QUIET)
-        gr.on(looks, self.refresh, [place, self.name], self.shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.draw, [self.name], self.shown, **QUIET)
 
     def _add_actions(self) -> None:
         with gr.Row(elem_classes="line"):
@@ -84,10 +83,6 @@ class PeoplePage:
             return {self.status: line, **self.draw(name)}
 
         return act
-
-    def refresh(self, place: str, name: str | None) -> Updates:
-        """Draw the table again while the page is on the screen."""
-        return self.draw(name) if is_shown(place, "people") else unchanged()
 
     def choose(self, name: str | None) -> gr.Dropdown:
         """Offer the tokens of the account."""

@@ -13,7 +13,7 @@ from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
 from rlhf.runs.launch import launch
 
@@ -23,7 +23,7 @@ PAIRS = 100
 class PoliciesPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("policies")
         self.table = table("policies", COLUMNS, "policies-table", "policies.table")
@@ -37,16 +37,16 @@ class PoliciesPage:
                 elem_id="queue-pairs",
             )
         status, detail = html(), html()
-        place, self.seen = hidden(), hidden()
+        self.seen = hidden()
         shown = [self.seen, self.table, self.choice]
-        gr.on(looks, self.refresh, [place, self.seen], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.seen], shown, **QUIET)
         self.choice.change(self.show, self.choice, detail, **QUIET)
         self.table.select(self.choose, None, self.choice, **QUIET)
         judge.click(self.queue_pairs, self.choice, status, **QUIET)
 
-    def refresh(self, place: str, seen: str) -> Updates:
+    def refresh(self, seen: str) -> Updates:
         """Draw the table again when a policy, a comparison or an evaluation was added."""
-        if not is_shown(place, "policies") or (mark := self._mark()) == seen:
+        if (mark := self._mark()) == seen:
             return unchanged()
         policies = self.store.policies.all()
         met = head_to_head(self.store, "person")

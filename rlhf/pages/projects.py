@@ -17,7 +17,7 @@ from labeling.projects.verbs import set_gold
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
 
@@ -28,7 +28,7 @@ MOST_PAIRS = 1_000_000
 class ProjectsPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("projects")
         self.table = table("projects", COLUMNS, "projects-table", "projects.table")
@@ -44,7 +44,7 @@ class ProjectsPage:
             self.save = gr.Button(text("projects.save"), variant="primary", scale=0, elem_id="project-save")
         self._add_filling()
         self.flags = html("project-flags")
-        self._wire(looks)
+        self._wire(look)
 
     def _add_filling(self) -> None:
         with gr.Accordion(text("projects.fill_title"), open=False):
@@ -59,10 +59,10 @@ class ProjectsPage:
                 )
                 self.gold = gr.Button(text("projects.set_gold"), scale=0, elem_id="project-gold")
 
-    def _wire(self, looks: Looks) -> None:
-        place, self.listed = hidden(), hidden()
+    def _wire(self, look: Look) -> None:
+        self.listed = hidden()
         listed = [self.listed, self.table, self.choice]
-        gr.on(looks, self.refresh, [place, self.listed, self.choice], listed, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [self.listed, self.choice], listed, **QUIET)
         self.choice.change(self.show, self.choice, [*self.fields.values(), self.judge, self.flags], **QUIET)
         self.table.select(self.choose, None, self.choice, **QUIET)
         self.add.click(self.create, self.new, [self.status, self.choice, self.new, self.listed], **QUIET)
@@ -71,10 +71,8 @@ class ProjectsPage:
         self.fill.click(self.move_pairs, [self.choice, self.count], [self.status, self.listed], **QUIET)
         self.gold.click(self.set_gold, [self.choice, self.judge], [self.status, self.listed], **QUIET)
 
-    def refresh(self, place: str, listed: str, chosen: str | None) -> Updates:
+    def refresh(self, listed: str, chosen: str | None) -> Updates:
         """Draw the table again when anything in it changed; the project in the fields stays."""
-        if not is_shown(place, "projects"):
-            return unchanged()
         rows = [project_row(self.store, project) for project in self.store.projects.all()]
         if str(rows) == listed:
             return unchanged()

@@ -21,7 +21,7 @@ from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import QUIET, SEND_PLACE, Looks, Updates, heading, hidden, html, is_shown, table, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
 from rlhf.pages.markup import empty
 from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
@@ -32,7 +32,7 @@ from rlhf.runs.disk_use import count_bytes
 class RunsPage:
     """The page's components and its handlers."""
 
-    def __init__(self, store: Store, looks: Looks) -> None:
+    def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("runs")
         with gr.Accordion(text("runs.start"), open=False, elem_id="start") as self.starting:
@@ -47,16 +47,16 @@ class RunsPage:
             self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
         self.curves, self.samples, self.log = html("run-curves"), html(), html()
-        self._wire(looks)
+        self._wire(look)
 
-    def _wire(self, looks: Looks) -> None:
-        place, self.chosen = hidden(), hidden("chosen-run")
+    def _wire(self, look: Look) -> None:
+        self.chosen = hidden("chosen-run")
         self.seen, self.listed = hidden(), hidden()
         buttons = [self.cancel, self.resume, self.again]
         shown = [self.listed, self.table, self.seen, self.head, *buttons, self.curves, self.samples, self.log]
         acted = [self.status, self.chosen, *shown]
         state = [self.chosen, self.seen, self.listed]
-        gr.on(looks, self.refresh, [place, *state], shown, js=SEND_PLACE, **QUIET)
+        gr.on(look, self.refresh, [*state], shown, **QUIET)
         self.table.select(self.choose, None, [self.chosen, *shown], **QUIET)
         self.cancel.click(self.cancel_run, self.chosen, acted, **QUIET)
         self.resume.click(self.resume_run, self.chosen, acted, **QUIET)
@@ -65,9 +65,9 @@ class RunsPage:
         for form in self.forms.values():
             form.wire(lambda: {self.chosen: "", **self.draw("")}, [self.chosen, *shown])
 
-    def refresh(self, place: str, chosen: str, seen: str, listed: str) -> Updates:
+    def refresh(self, chosen: str, seen: str, listed: str) -> Updates:
         """Draw again what changed, while the page is on the screen."""
-        return (self.draw(chosen, seen, listed) if is_shown(place, "runs") else {}) or unchanged()
+        return self.draw(chosen, seen, listed) or unchanged()
 
     def draw(self, chosen: str, seen: str = "", listed: str = "") -> Updates:
         """Return the list and the chosen run: the running one, or the newest, if none is chosen."""

@@ -1,4 +1,13 @@
 ((pages) => {
+  const EVERY = 2000;
+  const look = () => document.hidden || document.querySelector(`#look-${document.documentElement.dataset.page}`)?.click();
+  // The page on the screen was opened: it reads the store now and every two seconds, unless the tab is hidden.
+  window.openPage = () => {
+    document.querySelector(`#open-${document.documentElement.dataset.page}`)?.click();
+    look();
+  };
+  setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
   const show = () => {
     const wanted = location.hash.slice(1).split("/")[0];
     const page = pages.includes(wanted) ? wanted : pages[0];
@@ -21,12 +30,12 @@
       told.textContent = answer.ok ? `${said.name}: ${told.dataset.done}` : `${said.error}. ${said.remedy ?? ""}`;
     } catch { told.textContent = told.dataset.failed; }
     input.value = "";
-    document.querySelector("#turned")?.click();
+    look();
   };
   window.addEventListener("hashchange", () => {
     show();
     window.scrollTo(0, 0);
-    document.querySelector("#turned")?.click();
+    openPage();
   });
   new MutationObserver(() => { if (document.querySelector("#nav a:not([data-seen])")) {
     document.querySelectorAll("#nav a").forEach((link) => { link.dataset.seen = ""; }); show(); } })

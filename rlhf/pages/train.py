@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import gradio as gr
@@ -15,7 +15,7 @@ from labeling.texts.pages import text
 from reward.page import RewardPage
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
-from rlhf.pages.components import QUIET, Looks
+from rlhf.pages.components import QUIET, Look
 from rlhf.pages.data import DataPage
 from rlhf.pages.export import ExportPage
 from rlhf.pages.labels import LabelsPage
@@ -41,16 +41,16 @@ PAGES = (
     "people",
     "export",
 )
-EVERY = 2.0
-"""Seconds between two refreshes of the page on the screen."""
 
 
 def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
-    """Build the site. The address's #name chooses the page without a request to the server."""
+    """Build the site. The address's #name chooses the page; `train.js` then clicks the page's hidden button `look`.
+
+    Only the page on the screen asks the server: the browser spends a tenth of a second on each answer.
+    """
     with gr.Blocks(title="Preference Loop", fill_width=True, analytics_enabled=False) as blocks:
-        timer = gr.Timer(EVERY)
-        turned = gr.Button(elem_id="turned", visible="hidden")
-        looks = [blocks.load, timer.tick, turned.click]
+        opened = gr.Button(elem_id="open-runs", visible="hidden")
+        looks = {name: gr.Button(elem_id=f"look-{name}", visible="hidden").click for name in PAGES}
         pages = page_builders(store, looks, presence or Presence())
         with gr.Row(elem_id="frame"):
             with gr.Column(elem_id="side"):
@@ -59,28 +59,29 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
                 built = {name: _build_page(name, pages[name]) for name in PAGES}
         runs = built["runs"]
         assert isinstance(runs, RunsPage)
-        gr.on([blocks.load, turned.click], runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
+        opened.click(runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
+        blocks.load(None, js="() => openPage()")
     return blocks
 
 
-def page_builders(store: Store, looks: Looks, presence: Presence) -> dict[str, Callable[[], object]]:
+def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -> dict[str, Callable[[], object]]:
     """Return the function that builds each page, by the page's name."""
 
     def queue_reward(settings: dict, by: str) -> Run:
         return launch(store, "reward", settings, by=by)
 
     return {
-        "loop": partial(LoopPage, store, looks),
-        "data": partial(DataPage, store, looks),
-        "clinic": partial(ClinicPage, store, looks),
-        "projects": partial(ProjectsPage, store, looks),
-        "labels": partial(LabelsPage, store, looks),
-        "reward": partial(RewardPage, store, looks, queue_reward),
-        "policies": partial(PoliciesPage, store, looks),
-        "arena": partial(ArenaPage, store, looks),
-        "runs": partial(RunsPage, store, looks),
-        "people": partial(PeoplePage, store, looks, presence),
-        "export": partial(ExportPage, store, looks),
+        "loop": partial(LoopPage, store, looks["loop"]),
+        "data": partial(DataPage, store, looks["data"]),
+        "clinic": partial(ClinicPage, store, looks["clinic"]),
+        "projects": partial(ProjectsPage, store, looks["projects"]),
+        "labels": partial(LabelsPage, store, looks["labels"]),
+        "reward": partial(RewardPage, store, looks["reward"], queue_reward),
+        "policies": partial(PoliciesPage, store, looks["policies"]),
+        "arena": partial(ArenaPage, store, looks["arena"]),
+        "runs": partial(RunsPage, store, looks["runs"]),
+        "people": partial(PeoplePage, store, looks["people"], presence),
+        "export": partial(ExportPage, store, looks["export"]),
     }
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store and a server for each file of the labeler's page, and a labeler with a project for each of its tests."""
+"""A store and a server for each file of the labeler's page, and a labeler with a project for each of its tests.
+
+A file that wants another store overrides `label_store`.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,6 @@ def label_address(label_store) -> Iterator[str]:
 @pytest.fixture
 def desk(label_store, browser, request) -> Iterator[LabelDesk]:
     """A labeler of this test alone."""
-    label_desk = LabelDesk(label_store, browser, request.node.name[:40])
+    label_desk = LabelDesk(label_store, browser, request.node.name[-40:])
     yield label_desk
     label_desk.close()

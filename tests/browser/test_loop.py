@@ -76,6 +76,20 @@ def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and
     expect(page.locator("#run-head")).to_contain_text("r1")
 
 
+def test_only_the_page_on_the_screen_asks_the_server(page, server):
+    asked: list[int] = []
+    page.on(
+        "request", lambda sent: asked.append(sent.post_data_json["fn_index"]) if "run/predict" in sent.url else None
+    )
+    sign_in(page, server, "rae")
+    for name in ("loop", "export"):
+        visit(page, server, name)
+        before = len(asked)
+        while len(asked) < before + 4:
+            page.wait_for_timeout(100)
+    assert len(set(asked)) == 2  # the looks of the two pages; neither has another handler at its opening
+
+
 def test_a_labeler_is_not_let_into_the_researchers_pages(page, server):
     sign_in(page, server, "lab")
     page.locator("#screen").wait_for()

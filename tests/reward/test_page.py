@@ -34,7 +34,7 @@ def models(store):
 
 def page_of(store, enqueue=None):
     with gr.Blocks():
-        return RewardPage(store, [gr.Timer(2).tick], enqueue)
+        return RewardPage(store, gr.Button().click, enqueue)
 
 
 def test_a_card_shows_accuracy_beside_what_it_is_read_against(models):
@@ -67,11 +67,10 @@ def test_without_reward_models_the_page_says_which_step_fills_it():
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
     page = page_of(store)
-    updates = page.refresh("#reward", "")
+    updates = page.refresh("")
     assert updates[page.cards].index("r2") < updates[page.cards].index("r1")
     assert updates[page.choice].value == "r2"
-    assert page.refresh("#reward", updates[page.seen]) == gr.skip()
-    assert page.refresh("#loop", "") == gr.skip()
+    assert page.refresh(updates[page.seen]) == gr.skip()
 
 
 def test_looking_closer_shows_plots_the_table_and_the_disagreements(store, models):
@@ -132,11 +131,11 @@ def test_a_refused_form_says_why(store):
 def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(store, models):
     page = page_of(store)
     store.policies.add(name="base", kind="base", base="b")
-    first = page.refresh("#reward", "")
+    first = page.refresh("")
     start = page.fields["from"]
     assert first[start].choices == [("", ""), ("p1", "p1")]
     store.policies.add(name="tuned", kind="sft", base="b", adapter="a", parent_id=1)
-    then = page.refresh("#reward", first[page.seen])
+    then = page.refresh(first[page.seen])
     assert [name for name, _ in then[start].choices] == ["", "p2", "p1"]
     assert set(then) == {page.seen, start}
 

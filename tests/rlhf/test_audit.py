@@ -219,7 +219,7 @@ def test_every_button_of_the_people_page_adds_its_row_with_the_address(judged):
 def test_every_change_of_the_other_pages_adds_its_row(judged):
     ada = judged.accounts.add("Ada", "researcher")
     with gr.Blocks() as blocks:
-        projects, labels = ProjectsPage(judged, [blocks.load]), LabelsPage(judged, [blocks.load])
+        projects, labels = ProjectsPage(judged, blocks.load), LabelsPage(judged, blocks.load)
     with acting_as(ada):
         projects.create("Notes")
         notes = judged.projects.by_name("Notes")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`big_home`: with a million comparisons on 200,000 pairs, how long each page of the real server takes to open, and the next pair to come.
 
-Opening a page is what its handlers do when it is turned to: every look at the store that names the page, one after another.
+Opening a page is what its handlers do when it is turned to: every look at the store that belongs to it, one after another.
 """
 
 from __future__ import annotations
@@ -68,12 +68,14 @@ def opened(port: int, token: str, rounds: int) -> dict[str, float]:
     """Milliseconds, by page: /label, and each place of /train."""
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=120)
     config = client.get("/train/config").json()
-    looks = [each for each in config["dependencies"] if each["js"] and each["inputs"]]
     given = {each["id"]: each["props"].get("value") or "" for each in config["components"]}
-    calls = {
-        place: [(each["id"], [place, *(given[id] for id in each["inputs"][1:])]) for each in looks]
-        for place in places(client)
-    }
+    buttons = {each["id"]: each["props"].get("elem_id") or "" for each in config["components"]}
+    calls: dict[str, list] = {place: [] for place in places(client)}
+    for each in config["dependencies"]:
+        for id, _ in each["targets"]:
+            verb, _, page = buttons.get(id, "").partition("-")
+            if verb in ("look", "open") and f"#{page}" in calls:
+                calls[f"#{page}"].append((each["id"], [given[input] for input in each["inputs"]]))
     told = {"/label/": median([timed(client, "/label/", []) for _ in range(rounds)])}
     return told | {
         place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in calls.items()

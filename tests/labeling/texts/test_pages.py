@@ -23,7 +23,16 @@ PAGES = (
     *(ROOT / "reward" / path for path in ("page.py", "settings.py", "report/view.py", "report/plots.py")),
     *(ROOT / "rlhf" / path for path in ("settings.py", "ppo/settings.py", "clinic/settings.py")),
 )
-ENGLISH = ("BadInput", "HTTPException", "audit.add", "ValueError", "nh3.clean", "LOG.error", "LOG.exception")
+ENGLISH = (
+    "BadInput",
+    "HTTPException",
+    "audit.add",
+    "ValueError",
+    "nh3.clean",
+    "LOG.error",
+    "LOG.exception",
+    "LOG.warning",
+)
 """Calls whose texts no page shows, or that pages share with the command line, the HTTP API, the log and the audit list."""
 CODE = re.compile(r"<[^>]*>|\bSELECT\b.*|[{}].*|^\s*\(?\.\.\.given.*|preference-loop [a-z].*", re.DOTALL)
 """Parts of a literal that nobody reads: tags, SQL, CSS, JavaScript, commands."""

@@ -47,7 +47,7 @@ def test_the_table_the_notes_and_the_plot_mark_unknown_figures(arena):
 
 def make_page(store):
     with gr.Blocks():
-        return ArenaPage(store, [gr.Timer(2).tick])
+        return ArenaPage(store, gr.Button().click)
 
 
 def acting_as_researcher(store):
@@ -57,14 +57,13 @@ def acting_as_researcher(store):
 def test_the_page_draws_once_until_an_evaluation_comes(arena):
     arena.evaluations.add(2, 1, "rubric", EVALUATION)
     page = make_page(arena)
-    updates = page.refresh("#arena", "", "", "rubric")
+    updates = page.refresh("", "", "rubric")
     assert updates[page.against].value == "p1"
     assert updates[page.judge].choices[0][0] == "rubric"
     assert updates[page.table][0][0] == "p2"
     assert "<svg" in updates[page.plot]
     assert "../label/" in updates[page.ranking]
-    assert page.refresh("#arena", updates[page.seen], "p1", "rubric") == gr.skip()
-    assert page.refresh("#runs", "", "p1", "rubric") == gr.skip()
+    assert page.refresh(updates[page.seen], "p1", "rubric") == gr.skip()
     written = base64.b64decode(re.search(r"base64,([^']+)", updates[page.notes])[1]).decode()
     assert {line["policy"]: line["win_rate"] for line in csv.DictReader(io.StringIO(written))} == {
         "p2": "0.7",

@@ -133,7 +133,7 @@ def test_an_import_stands_under_the_number_of_who_brought_it(store):
     rae = store.accounts.add("rae", "researcher")
     write(store.home / "import" / "rows.jsonl", ROWS)
     with gr.Blocks():
-        page = DataPage(store, [gr.Timer(2).tick])
+        page = DataPage(store, gr.Button().click)
     with acting_as(rae):
         told = page.import_file("rows.jsonl", "auto", None, False)[page.status]
     assert "3 rows added" in told
@@ -146,7 +146,7 @@ def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_sev
     write(store.home / "import" / "pairs.jsonl", pairs)
     write(store.home / "import" / "rows.jsonl", ROWS)
     with gr.Blocks():
-        page = DataPage(store, [gr.Timer(2).tick])
+        page = DataPage(store, gr.Button().click)
     with acting_as(rae):
         assert not page.show_preview("pairs.jsonl", "pairs")[page.project].visible
         notes = store.projects.add("Notes").id
@@ -187,11 +187,9 @@ def test_whoever_reads_a_file_sees_how_far_it_is_and_nobody_else(store, tmp_path
 def test_the_page_shows_how_far_its_file_is(store):
     rae = store.accounts.add("rae", "researcher")
     with gr.Blocks():
-        page = DataPage(store, [gr.Timer(2).tick])
+        page = DataPage(store, gr.Button().click)
     with acting_as(rae), page.readings.of(rae, "large.jsonl") as progress:
         progress("checked", 12_500, 0.25)
-        assert (
-            "large.jsonl: 12,500 rows checked, 25 %" in page.refresh("#data", "", "prompts", "", "", "")[page.progress]
-        )
+        assert "large.jsonl: 12,500 rows checked, 25 %" in page.refresh("", "prompts", "", "", "")[page.progress]
     with acting_as(rae):
-        assert page.refresh("#data", "", "prompts", "", "", "")[page.progress] == ""
+        assert page.refresh("", "prompts", "", "", "")[page.progress] == ""

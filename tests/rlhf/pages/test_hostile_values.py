@@ -98,7 +98,7 @@ def unsupervised(store):
 def test_failures_of_a_handler_are_one_record_of_the_log(client, site, monkeypatch, caplog, capfd):
     monkeypatch.setattr(LOG, "filters", [])
     monkeypatch.setattr("rlhf.runs.supervisor.ensure", lambda home: None)
-    monkeypatch.setattr("rlhf.pages.data.is_shown", lambda *_: 1 / 0)
+    monkeypatch.setattr("rlhf.pages.data.draw_counts", lambda *_: 1 / 0)
     research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
     for number, handler in research.fns.items():
         values = [None] * len(handler.inputs)

@@ -42,17 +42,17 @@ def judged(store, add_pairs) -> Iterator[Store]:
 
 def page_of(store) -> LabelsPage:
     with gr.Blocks():
-        return LabelsPage(store, [gr.Timer(2).tick])
+        return LabelsPage(store, gr.Button().click)
 
 
 def queue_of(store) -> Disputes:
     with gr.Blocks():
-        return Disputes(store, [gr.Timer(2).tick])
+        return Disputes(store, gr.Button().click)
 
 
 def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(judged):
     page = page_of(judged)
-    updates = page.refresh("#labels", "", "people")
+    updates = page.refresh("", "people")
     groups, matrix, labelers = updates[page.groups], updates[page.matrix], updates[page.labelers]
     assert "too few to say (3)" in updates[page.summary]
     assert groups.value["data"][0][:4] == ["project", "Standard", 3, 66.7]
@@ -60,16 +60,15 @@ def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(jud
     assert {row[0] for row in labelers.value["data"]} == {"mina", "jun"}
     assert "Gold (%)" not in labelers.value["headers"]  # nobody has met a gold item
     assert {name for name, _ in updates[page.who].choices} == {"mina", "jun"}
-    assert page.refresh("#labels", updates[page.seen], "people") == gr.skip()
-    assert page.refresh("#loop", "", "people") == gr.skip()
+    assert page.refresh(updates[page.seen], "people") == gr.skip()
 
 
 def test_empty_states_say_which_step_fills_them(store):
     store.accounts.add("rae", "researcher")
     page, queue = page_of(store), queue_of(store)
-    updates = page.refresh("#labels", "", "people")
+    updates = page.refresh("", "people")
     texts = [updates[component] for component in (page.summary, page.matrix, page.notes)]
-    texts.append(queue.refresh("#labels", "")[queue.dispute])
+    texts.append(queue.refresh("")[queue.dispute])
     assert all("../label/" in text for text in texts)
     assert not updates[page.groups].visible
     assert not updates[page.labelers].visible
@@ -109,7 +108,7 @@ def test_one_line_says_what_the_agreement_means(rate, pairs, low, means):
 
 def test_a_disputed_pair_shows_nobodys_vote_until_it_is_asked_for(judged):
     queue = queue_of(judged)
-    updates = queue.refresh("#labels", "")
+    updates = queue.refresh("")
     assert (updates[queue.pair], updates[queue.votes], updates[queue.votes_seen]) == ("3", "", "")
     assert updates[queue.verdicts].visible
     assert "mina" not in updates[queue.dispute]
@@ -117,7 +116,7 @@ def test_a_disputed_pair_shows_nobodys_vote_until_it_is_asked_for(judged):
     assert "mina" in votes[queue.votes]
     assert "<img" not in votes[queue.votes]
     assert votes[queue.votes_seen] == "1"
-    assert queue.refresh("#labels", "3") == gr.skip()  # the pair on the screen stays
+    assert queue.refresh("3") == gr.skip()  # the pair on the screen stays
 
 
 def test_a_verdict_is_about_the_answers_as_they_stood_and_can_be_taken_back(judged):
@@ -164,7 +163,7 @@ def test_excluding_and_weighing_report_their_result(judged):
     page = page_of(judged)
     assert "Write one" in page.exclude("mina", " ")
     assert "mina is excluded" in page.exclude("mina", "asleep")
-    table = page.refresh("#labels", "", "people")[page.labelers].value
+    table = page.refresh("", "people")[page.labelers].value
     assert (
         dict(zip(table["headers"], next(row for row in table["data"] if row[0] == "mina"), strict=True))["Excluded"]
         == "asleep"

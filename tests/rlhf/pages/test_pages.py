@@ -91,7 +91,7 @@ def test_the_pages_are_listed_in_one_place():
 def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
     store.accounts.add("rae", "researcher")
     with gr.Blocks():
-        page = RunsPage(store, [gr.Timer(2).tick])
+        page = RunsPage(store, gr.Button().click)
     sampled, elsewhere = (
         store.runs.enqueue("sample", {"prompts": 7}, "rae"),
         store.runs.enqueue("endpoint", {"model": "m"}, "rae"),

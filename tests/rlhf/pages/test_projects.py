@@ -90,7 +90,7 @@ def test_acts_stand_in_the_audit_list_by_number(store, notes, add_pairs):
     rae, mina = store.accounts.add("rae", "researcher"), store.accounts.add("mina", "labeler")
     add_pairs(1)
     with gr.Blocks():
-        page = ProjectsPage(store, [gr.Timer(2).tick])
+        page = ProjectsPage(store, gr.Button().click)
     with acting_as(rae):
         page.create("Letters")
         page.move_pairs("Notes", 1)

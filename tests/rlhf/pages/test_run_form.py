@@ -16,7 +16,7 @@ def page(store: Store) -> RunsPage:
         store.policies.add(name=f"number {number}", kind="sft", base="starter", parent_id=number - 1 or None)
     store.reward_models.add(name="judge", base="starter", adapter="nowhere")
     with gr.Blocks():
-        return RunsPage(store, [])
+        return RunsPage(store, gr.Button().click)
 
 
 def opened(page: RunsPage, given: dict | None = None) -> dict:
