@@ -49,35 +49,52 @@ def require_sqlite(version: str = sqlite3.sqlite_version) -> None:
 
 
 class TranslatingCursor(sqlite3.Cursor):
-    """A cursor whose every statement and fetch explains errors that a person can fix (`explain_errors`)."""
+    """A cursor whose every statement and fetch explains errors that a person can fix (`explain_errors`).
 
-    @property
-    def _path(self) -> Path:
-        return cast(TranslatingConnection, self.connection).path
+    Each statement of a label passes here, so the methods catch errors themselves: `try` costs nothing.
+    """
+
+    def _explain(self, error: sqlite3.DatabaseError) -> None:
+        raise_explained(error, cast(TranslatingConnection, self.connection).path)
 
     def execute(self, *args: Any) -> Any:  # noqa: ANN401 (the types of sqlite3.Cursor)
         """Run a statement."""
-        with explain_errors(self._path):
+        try:
             return super().execute(*args)
+        except sqlite3.DatabaseError as error:
+            self._explain(error)
+            raise
 
     def executemany(self, *args: Any) -> Any:  # noqa: ANN401 (the types of sqlite3.Cursor)
         """Run a statement once for each row."""
-        with explain_errors(self._path):
+        try:
             return super().executemany(*args)
+        except sqlite3.DatabaseError as error:
+            self._explain(error)
+            raise
 
     def fetchone(self) -> Any:  # noqa: ANN401 (the types of sqlite3.Cursor)
         """Return the next row, or None."""
-        with explain_errors(self._path):
+        try:
             return super().fetchone()
+        except sqlite3.DatabaseError as error:
+            self._explain(error)
+            raise
 
     def fetchall(self) -> list[Any]:
         """Return all other rows."""
-        with explain_errors(self._path):
+        try:
             return super().fetchall()
+        except sqlite3.DatabaseError as error:
+            self._explain(error)
+            raise
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator keeps the loop in C
-        with explain_errors(self._path):
+        try:
             yield from iter(super().fetchone, None)
+        except sqlite3.DatabaseError as error:
+            self._explain(error)
+            raise
 
 
 class TranslatingConnection(sqlite3.Connection):
@@ -151,9 +168,14 @@ def explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        remedy = next((mend for sign, mend in REMEDIES.items() if sign in str(error).lower()), None)
-        if remedy is None:
-            raise
+        raise_explained(error, path)
+        raise
+
+
+def raise_explained(error: sqlite3.DatabaseError, path: Path) -> None:
+    """Raise BadInput in place of an SQLite error that a person can fix; return for any other."""
+    remedy = next((mend for sign, mend in REMEDIES.items() if sign in str(error).lower()), None)
+    if remedy:
         kind = Busy if "locked" in str(error).lower() else StoreTrouble
         raise kind(str(error), remedy, file=str(path)) from error
 

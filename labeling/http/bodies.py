@@ -64,23 +64,28 @@ def count_body(receive: Receive, limit: int) -> Receive:
 
 
 async def read_json_bytes(request: Request) -> bytes:
-    """Return the raw JSON body, checked; an empty one is an empty object.
-
-    Raises BadInput for a body or value that cannot be used, HTTPException 413 over the limit, 415 for another type.
-    """
-    raw = await read_bytes(request, BODY_LIMIT)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in JSON_TYPES:
-        raise HTTPException(415, "the body must be JSON: send content-type: application/json")
+    """Return the raw JSON body, checked; an empty one is an empty object. Raises as `read_object`."""
+    raw = await _read_json_text(request)
     parse_body(raw)
     return raw
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Return the body as a JSON object; an empty body is an empty one. Raises as `read_json_bytes`."""
-    body = parse_body(await read_json_bytes(request))
+    """Return the body as a JSON object; an empty body is an empty one.
+
+    Raises BadInput for a body or value that cannot be used, HTTPException 413 over the limit, 415 for another type.
+    """
+    body = parse_body(await _read_json_text(request))
     if not isinstance(body, dict):
         raise BadInput(f"the body is {type(body).__name__}, not an object", "Send one JSON object.")
     return body
+
+
+async def _read_json_text(request: Request) -> bytes:
+    raw = await read_bytes(request, BODY_LIMIT)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in JSON_TYPES:
+        raise HTTPException(415, "the body must be JSON: send content-type: application/json")
+    return raw
 
 
 def parse_body(raw: bytes) -> Any:  # noqa: ANN401 (any JSON value)

@@ -19,13 +19,13 @@ from labeling.http.responses import notice_response
 from labeling.http.socket import is_loopback
 
 FORWARDED = (
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-prefix",
+    b"x-forwarded-server",
 )
 HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 OWN_PREFIXES = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz", "/metrics")
@@ -78,8 +78,8 @@ def trust_proxy(scope: Scope, *, behind_proxy: bool) -> Scope:
             scope["scheme"] = scheme
         if host:
             headers["host"] = host
-    for name in FORWARDED:
-        del headers[name]
+    if any(name in FORWARDED for name, _ in scope["headers"]):
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
     return scope
 
 
