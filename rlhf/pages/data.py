@@ -44,7 +44,7 @@ from rlhf.pages.data_view import (
     without_folder,
 )
 from rlhf.pages.upload import FOLDER, chosen, incoming
-from rlhf.pages.upload_progress import Readings
+from rlhf.pages.upload_progress import ReadingCancelled, Readings
 
 
 class DataPage:
@@ -66,8 +66,10 @@ class DataPage:
                 kinds, value=DETECT, label=text("data.what"), elem_id="data-what", min_width=270, filterable=False
             )
             self.look = gr.Button(text("data.preview"), elem_id="data-look", scale=0, min_width=120)
-        self.progress, self.preview = html("data-reading"), html("data-preview")
         closed: dict[str, Any] = {"visible": False}
+        self.progress = html("data-reading")
+        self.cancel = gr.Button(text("data.cancel"), elem_id="data-cancel", scale=0, min_width=120, **closed)
+        self.preview = html("data-preview")
         with gr.Row(elem_classes="line"):
             self.project = gr.Dropdown(
                 [], label=text("data.project"), elem_id="data-project", min_width=220, filterable=False, **closed
@@ -98,12 +100,13 @@ class DataPage:
     def _wire(self, look: Look) -> None:
         self.last, self.seen = hidden(), hidden()
         query, rows = [self.kind, self.source, self.split, self.find], [self.rows, self.more, self.last]
-        shown = [self.progress, self.seen, self.file, self.counts, self.source, *rows]
+        shown = [self.progress, self.cancel, self.seen, self.file, self.counts, self.source, *rows]
         gr.on(look, self.refresh, [self.seen, *query], shown, **QUIET)
         offered = [self.status, self.preview, self.project, self.skip, self.bring]
         self.look.click(self.show_preview, [self.file, self.what], offered, **QUIET)
         gr.on([self.file.change, self.what.change], self.forget, None, offered, **QUIET)
         form = [self.file, self.what, self.project, self.skip]
+        self.cancel.click(self.cancel_reading, None, self.cancel, **QUIET)
         self.bring.click(self.import_file, form, [self.seen, *offered], **QUIET)
         changes = [self.kind.change, self.source.change, self.split.change, self.find.submit]
         gr.on(changes, self.show, query, rows, **QUIET)
@@ -113,7 +116,8 @@ class DataPage:
         """Draw again only what changed, so that an opened row stays open."""
         files, counts = [path.name for path in incoming(self.store)], draw_counts(self.store)
         mark = f"{hash(tuple(files))} {hash(counts)}"
-        updates: Updates = {self.progress: self.readings.draw(current_account())}
+        progress = self.readings.draw(current_account())
+        updates: Updates = {self.progress: progress, self.cancel: gr.Button(visible=bool(progress))}
         if mark == seen:
             return updates
         if mark.split()[0] != seen.partition(" ")[0]:
@@ -136,6 +140,8 @@ class DataPage:
                 survey = preview([ImportFile.at(file)], kind, store=self.store, progress=progress)
         except BadInput as problem:
             return {**self.forget(), self.status: message_html(without_folder(problem))}
+        except ReadingCancelled as cancelled:
+            return {**self.forget(), self.status: message_html(text("data.cancelled", file=cancelled))}
         return {self.status: "", self.preview: draw_preview(survey), **self._offer_import(survey)}
 
     def _offer_import(self, survey: Preview) -> Updates:
@@ -158,12 +164,19 @@ class DataPage:
             self.bring: gr.Button(visible=False),
         }
 
+    def cancel_reading(self) -> gr.Button:
+        """Cancel the preview or import that this account has started."""
+        self.readings.cancel(current_account())
+        return gr.Button(visible=False)
+
     def import_file(self, name: str | None, what: str, project: str | None, skip: bool) -> Updates:
         """Import the file as it was previewed, and draw the stored rows again."""
         try:
             done = self._import(name or "", what, project or "", skip)
         except BadInput as problem:
             return {self.status: message_html(without_folder(problem))}
+        except ReadingCancelled as cancelled:
+            return {self.status: message_html(text("data.cancelled", file=cancelled))}
         return {**self.forget(), self.status: message_html(draw_outcome(done)), self.seen: ""}
 
     def _import(self, name: str, what: str, project: str, skip: bool) -> dict:

@@ -22,24 +22,40 @@ class Reading(NamedTuple):
     share: float | None = None
 
 
+class ReadingCancelled(Exception):
+    """Somebody cancelled the reading of this file; `data.transfer` then keeps none of its rows."""
+
+
 class Readings:
     """The files that are being read, one for each account."""
 
     def __init__(self) -> None:
         self._now: dict[int, Reading] = {}
+        self._cancelled: set[int] = set()
 
     @contextmanager
     def of(self, account: Account, file: str) -> Iterator[Progress]:
-        """Register the file that an account reads until the call ends; yield the function that reports progress."""
+        """Register the file that an account reads until the call ends; yield the function that reports progress.
+
+        The function raises ReadingCancelled after `cancel`.
+        """
 
         def report(stage: str, rows: int, share: float | None) -> None:
+            if account.id in self._cancelled:
+                raise ReadingCancelled(file)
             self._now[account.id] = Reading(file, stage, rows, share)
 
+        self._cancelled.discard(account.id)
         self._now[account.id] = Reading(file)
         try:
             yield report
         finally:
             self._now.pop(account.id, None)
+
+    def cancel(self, account: Account) -> None:
+        """Let the account's reading end at the next report of its progress."""
+        if account.id in self._now:
+            self._cancelled.add(account.id)
 
     def draw(self, account: Account) -> str:
         """Return the progress bar of this account's file; empty if none is being read."""

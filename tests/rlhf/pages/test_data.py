@@ -14,13 +14,14 @@ from starlette.testclient import TestClient
 from data.errors import BadInput
 from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_file, import_files
+from data.transfer.inserting import INSERTERS
 from data.transfer.previewing import preview
 from labeling.accounts.current import acting_as
 from labeling.accounts.gate import Gate
 from labeling.accounts.sign_in import COOKIE
 from rlhf.pages.data import DataPage
 from rlhf.pages.data_view import draw_counts, draw_preview, draw_rows
-from rlhf.pages.upload import chosen, clean, incoming, upload
+from rlhf.pages.upload import FOLDER, chosen, clean, incoming, upload
 from rlhf.pages.upload_progress import Readings
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -193,3 +194,30 @@ def test_the_page_shows_how_far_its_file_is(store):
         assert "large.jsonl: 12,500 rows checked, 25 %" in page.refresh("", "prompts", "", "", "")[page.progress]
     with acting_as(rae):
         assert page.refresh("", "prompts", "", "", "")[page.progress] == ""
+
+
+def test_an_import_that_is_cancelled_leaves_nothing_and_the_next_one_runs(store, monkeypatch):
+    rae = store.accounts.add("rae", "researcher")
+    rows = [{"prompt": f"Write note {number}."} for number in range(3_000)]
+    write(store.home / FOLDER / "notes.jsonl", rows)
+    with gr.Blocks():
+        page = DataPage(store, gr.Button().click)
+    written = []
+    inserter = INSERTERS["prompts"]
+    add = inserter.add
+
+    def cancel_after_the_first_rows(self, chunk, into):
+        written.append(add(self, chunk, into))
+        if len(written) == 1:
+            assert page.refresh("", "prompts", "", "", "")[page.cancel].visible
+            page.cancel_reading()
+        return written[-1]
+
+    monkeypatch.setattr(inserter, "add", cancel_after_the_first_rows)
+    with acting_as(rae):
+        told = page.import_file("notes.jsonl", "prompts", None, False)
+        assert "notes.jsonl: cancelled. None of its rows was imported." in told[page.status]
+        assert written[0] > 0
+        assert store.prompts.count() == 0
+        assert not page.refresh("", "prompts", "", "", "")[page.cancel].visible
+        assert "3,000 rows added" in page.import_file("notes.jsonl", "prompts", None, False)[page.status]
