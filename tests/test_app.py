@@ -20,6 +20,7 @@ from data.version import __version__
 from labeling.http.socket import listen
 from rlhf.common import locks
 from tests.support import PATIENCE, unmeasured_environment
+from tests.support.command_tree import command_tree, verbs
 from tests.support.serving import serving
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -52,17 +53,13 @@ def helps(commands: argparse._SubParsersAction, prefix: str = "") -> dict[str, s
     """Return the line of help of every command and of every verb of a command."""
     texts = {prefix + action.dest: action.help or "" for action in commands._choices_actions}
     for name, parser in commands.choices.items():
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                texts |= helps(action, f"{prefix}{name} ")
+        for action in verbs(parser):
+            texts |= helps(action, f"{prefix}{name} ")
     return texts
 
 
 def test_every_line_of_help_of_a_command_is_a_sentence():
-    commands = argparse.ArgumentParser().add_subparsers()
-    for module in {module for module, _ in app.COMMANDS.values()}:
-        importlib.import_module(module).register(commands, app.common_options())
-    texts = helps(commands)
+    texts = helps(command_tree())
     assert {"account add", "labels weigh", "projects list", "store rebuild", "train"} <= set(texts)
     assert {name: text for name, text in texts.items() if not (text[:1].isupper() and text.endswith("."))} == {}
 

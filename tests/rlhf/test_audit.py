@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib
 import io
 import json
 import sys
@@ -26,6 +25,7 @@ from rlhf.pages import people
 from rlhf.pages.labels import LabelsPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.site import compose_site
+from tests.support.command_tree import command_tree, verbs
 
 PASSWORD = "correct horse"
 COMMANDS = (
@@ -88,17 +88,14 @@ def leaves(commands: argparse._SubParsersAction, prefix: str = "") -> set[str]:
     """Return every command, or its verbs."""
     names: set[str] = set()
     for name, parser in commands.choices.items():
-        inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        inner = list(verbs(parser))
         is_verb = inner and name != "curate"
         names |= leaves(inner[0], f"{prefix}{name} ") if is_verb else {prefix + name}
     return names
 
 
 def test_every_command_is_either_audited_or_known_to_change_nothing_of_the_kind():
-    commands = argparse.ArgumentParser().add_subparsers()
-    for module in {module for module, _ in app.COMMANDS.values()}:
-        importlib.import_module(module).register(commands, app.common_options())
-    known = leaves(commands)
+    known = leaves(command_tree())
     audited = {name for line, _ in COMMANDS for name in known if line.startswith(f"{name} ") or line == name}
     assert known == audited | {" ".join(name.split()) for name in OTHER_COMMANDS.split(",")}
 
