@@ -19,6 +19,8 @@ import numpy as np
 from data.intervals import Interval
 
 Level = Literal["nominal", "ordinal"]
+SAME = 1e-9
+"""Alphas whose difference is only rounding."""
 DRAWS = 1000
 
 
@@ -30,14 +32,15 @@ def alpha(counts: np.ndarray, weights: np.ndarray, level: Level) -> float:
 def bootstrap_interval(counts: np.ndarray, resamples: Iterable[np.ndarray], level: Level) -> Interval:
     """Return the 95 % percentile interval of alpha over `resamples`, blocks of (D, U) weights.
 
-    A resample in which all values are equal has no alpha and is left out; the interval is (nan, nan) if none has one.
+    A resample in which all values are equal has no alpha and is left out. The interval is (nan, nan) if none has one,
+    and if all have the same: resamples of units that are all alike tell nothing of others.
     """
     alphas = np.concatenate([_alphas(coincidences(counts, drawn), level) for drawn in resamples])
     alphas = alphas[~np.isnan(alphas)]
     if not alphas.size:
         return Interval(math.nan, math.nan)
     low, high = np.percentile(alphas, [2.5, 97.5])
-    return Interval(float(low), float(high))
+    return Interval(float(low), float(high)) if high - low > SAME else Interval(math.nan, math.nan)
 
 
 def coincidences(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -98,10 +98,10 @@ def csv_link(name: str, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) 
 
 
 def alpha_interval(alpha: Alpha, units: int) -> str:
-    """Return the interval of an alpha as `0.42–0.53`; empty if it has none, and with fewer than FEWEST units."""
+    """Return the interval of an alpha as `0.42 to 0.53`; empty if it has none, and with fewer than FEWEST units."""
     if alpha.low is None or alpha.high is None or units < FEWEST:
         return ""
-    return f"{alpha.low:.2f}–{alpha.high:.2f}"
+    return f"{alpha.low:.2f} to {alpha.high:.2f}"
 
 
 def interval_of(share: Share) -> str:

@@ -124,7 +124,7 @@ def _share(share: Share) -> str:
 
 
 def _alpha(alpha: Alpha, units: int) -> str:
-    """Return an alpha over that many units as `0.48 (approximately 0.42–0.53)`, or a dash.
+    """Return an alpha over that many units as `0.48 (approximately 0.42 to 0.53)`, or a dash.
 
     With fewer than FEWEST units it says that they are too few.
     """
@@ -133,4 +133,4 @@ def _alpha(alpha: Alpha, units: int) -> str:
     if units < FEWEST:
         return text("few_to_say", n=units)
     interval = alpha_interval(alpha, units)
-    return text("labels.alpha", alpha=alpha.value, interval=interval) if interval else f"{alpha.value:.2f}"
+    return text("labels.alpha" if interval else "labels.alpha_alone", alpha=alpha.value, interval=interval)

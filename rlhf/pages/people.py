@@ -179,7 +179,8 @@ def draw_people(store: Store, presence: Presence, people: list[Account]) -> str:
     waiting = store.invitations.open_count()
     links = f"<p class=soft>{esc(text('people.links_open', n=waiting))}</p>" if waiting else ""
     links += f"<p><a href='{ADDRESS}' download>{esc(text('people.audit'))}</a></p>"
-    return f"<table class=people><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{links}"
+    table = f"<table class=people><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<div class='card scroll'>{table}</div>{links}"
 
 
 def state(presence: Presence, person: Account) -> str:

@@ -32,8 +32,9 @@ def test_the_true_alpha_of_the_simulation_is_that_of_a_large_sample():
 
 def test_the_page_calls_the_interval_approximate_and_hides_it_below_ten_units():
     alpha = Alpha(0.48, 0.42, 0.53)
-    assert _alpha(alpha, 10) == "0.48 (approximately 0.42–0.53)"
+    assert _alpha(alpha, 10) == "0.48 (approximately 0.42 to 0.53)"
     assert _alpha(alpha, 9) == "too few to say (9)"
-    assert (alpha_interval(alpha, 10), alpha_interval(alpha, 9)) == ("0.42–0.53", "")
+    assert (alpha_interval(alpha, 10), alpha_interval(alpha, 9)) == ("0.42 to 0.53", "")
+    assert _alpha(Alpha(-0.92, None, None), 12) == "-0.92 (no interval: the pairs are all alike)"
     assert _alpha(Alpha(None, None, None), 9) == "–"
     assert AgreementReport(Agreement(None, 0, 1, 0, 0), alpha, alpha).as_json()["alpha_nominal_ci"] == [0.42, 0.53]

@@ -128,3 +128,11 @@ def test_alpha_is_at_most_one(units):
     computed = alpha(counts, np.ones(len(units), np.int64), "ordinal")
     assume(not math.isnan(computed))
     assert computed <= 1
+
+
+def test_units_that_are_all_alike_have_no_interval():
+    counts = np.array([[1, 1]])  # one pattern: two labelers who prefer different answers
+    low, high = bootstrap_interval(counts, multinomial_draws(12, np.array([1.0]), 0, DRAWS), "nominal")
+    assert alpha(counts, np.array([12.0]), "nominal") == pytest.approx(1 - 23 * 24 / (2 * 12 * 12))  # n = 24
+    assert math.isnan(low)
+    assert math.isnan(high)
