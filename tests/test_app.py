@@ -19,8 +19,8 @@ from data.store import Store
 from data.version import __version__
 from labeling.http.socket import listen
 from rlhf.common import locks
+from tests.command_tree import command_tree, verbs
 from tests.support import PATIENCE, unmeasured_environment
-from tests.support.command_tree import command_tree, verbs
 from tests.support.serving import serving
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model

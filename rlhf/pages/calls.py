@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 
 import gradio as gr
 import gradio.routes
@@ -22,10 +23,22 @@ from labeling.http.responses import error_response, http_error_response
 from labeling.texts.pages import text
 
 CALL = "/gradio_api/run/predict"
+TYPES: dict[type, tuple[type, ...]] = {
+    gr.Textbox: (str,),
+    gr.Radio: (str,),
+    gr.Checkbox: (bool,),
+    gr.CheckboxGroup: (list,),
+    gr.Number: (int, float),
+}
+"""Types of a component's values in JSON."""
+FAULTS: ContextVar[list[Exception] | None] = ContextVar("faults", default=None)
+"""The program's own failures during a call. Without one, an error answer is about what the caller sent."""
 
 
 class CheckedCalls:
-    """The layer around the pages. It refuses calls that no handler could take, with status 400.
+    """The layer around the pages. A call that no handler could take, or that a handler refuses, gets status 400.
+
+    The framework answers 500 to every error; this status stays for failures of the program.
 
     `pages`: the blocks by their prefix, such as `/train`.
     """
@@ -55,7 +68,15 @@ class CheckedCalls:
         async def replay() -> Message:
             return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
 
-        await self.app(scope, replay, send)
+        faults: list[Exception] = []
+        FAULTS.set(faults)
+
+        async def send_status(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 500 and not faults:
+                message = {**message, "status": 400}
+            await send(message)
+
+        await self.app(scope, replay, send_status)
 
 
 def check_call(blocks: gr.Blocks, body: object) -> None:
@@ -67,6 +88,24 @@ def check_call(blocks: gr.Blocks, body: object) -> None:
     values = body.get("data") if isinstance(body, dict) else None
     if not isinstance(values, list) or len(values) != len(handler.inputs):
         raise BadInput(f"the handler has {len(handler.inputs)} inputs", "Load the page again.", field="data")
+    for block, value in zip(handler.inputs, values, strict=True):
+        if value is not None and not has_type(block, value):
+            raise BadInput(
+                f"{getattr(block, 'label', None) or 'a field'} cannot be {ascii(value):.40}",
+                "Load the page again.",
+                field="data",
+            )
+
+
+def has_type(block: object, value: object) -> bool:
+    """Tell if a JSON value has a type that the component's handlers expect."""
+    if isinstance(block, gr.Dropdown):
+        types = {str, *(type(choice) for _, choice in block.choices)}
+        if not block.multiselect:
+            return type(value) in types
+        return isinstance(value, list) and all(type(one) in types for one in value)
+    expected = next((types for kind, types in TYPES.items() if isinstance(block, kind)), None)
+    return expected is None or type(value) in expected
 
 
 def report_faults(handler: Callable) -> Callable:
@@ -80,6 +119,8 @@ def report_faults(handler: Callable) -> Callable:
         except BadInput as problem:
             raise gr.Error(str(problem), print_exception=False) from problem
         except Exception as problem:
+            if (faults := FAULTS.get()) is not None:
+                faults.append(problem)
             if is_disk_full(problem):
                 raise gr.Error(text("fault.disk_full"), print_exception=False) from problem
             LOG.exception("a handler of the pages failed")

@@ -148,7 +148,10 @@ class RunsPage:
 
         `given` holds the fields that name models, and the defaults that they showed before.
         """
-        shown = json.loads(given[self.defaults] or "{}")
+        try:
+            shown = {kind: dict(values) for kind, values in json.loads(given[self.defaults] or "{}").items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BadInput("the page's defaults are not readable", "Load the page again.") from error
         updates, defaults = dict[Block, object](), {}
         for kind, form in self.forms.items():
             form_updates, defaults[kind] = form.refreshed(given, shown.get(kind, {}))

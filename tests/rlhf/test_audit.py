@@ -25,7 +25,7 @@ from rlhf.pages import people
 from rlhf.pages.labels import LabelsPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.site import compose_site
-from tests.support.command_tree import command_tree, verbs
+from tests.command_tree import command_tree, verbs
 
 PASSWORD = "correct horse"
 COMMANDS = (

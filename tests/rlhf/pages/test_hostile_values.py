@@ -107,6 +107,31 @@ def test_failures_of_a_handler_are_one_record_of_the_log(client, site, monkeypat
     assert any("a handler of the pages failed" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.usefixtures("unsupervised")
+def test_a_call_with_values_of_the_wrong_type_is_never_a_failure_of_the_server(client, site, monkeypatch):
+    monkeypatch.setattr("rlhf.runs.supervisor.ensure", lambda home: None)
+    research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
+    statuses = set()
+    for value in ({"a": [1]}, [["x"]], 7, "\u202e", '{"ppo": 7}', True):
+        for number, handler in research.fns.items():
+            values = [value] * len(handler.inputs)
+            answer = client.post(CALL, json={"fn_index": number, "data": values, "session_hash": "a"})
+            statuses.add((answer.status_code, handler.name if answer.status_code == 500 else ""))
+    assert statuses == {(200, ""), (400, "")}
+
+
+@pytest.mark.usefixtures("unsupervised")
+def test_a_failure_of_a_handler_is_a_failure_of_the_server(client, site, monkeypatch):
+    monkeypatch.setattr("rlhf.pages.data.draw_counts", lambda *_: 1 / 0)
+    research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
+    statuses = {
+        client.post(CALL, json={"fn_index": number, "data": [None] * 5, "session_hash": "a"}).status_code
+        for number, handler in research.fns.items()
+        if handler.name == "refresh" and len(handler.inputs) == 5
+    }
+    assert statuses == {500}
+
+
 def test_a_name_of_a_file_fits_the_file_system():
     assert len(upload.clean("한" * 200 + ".jsonl").encode()) <= 200
     assert upload.clean("한" * 200 + ".jsonl").endswith("한.jsonl")
