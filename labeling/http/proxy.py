@@ -78,8 +78,7 @@ def trust_proxy(scope: Scope, *, behind_proxy: bool) -> Scope:
             scope["scheme"] = scheme
         if host:
             headers["host"] = host
-    if any(name in FORWARDED for name, _ in scope["headers"]):
-        scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
+    scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
     return scope
 
 

@@ -35,7 +35,7 @@ from labeling.texts.translate import error_text
 
 HISTORY = 20
 RENDERERS = ThreadPoolExecutor(4, thread_name_prefix="render")
-"""Threads that render replies; `formatted` lets only one of them format a text at a time."""
+"""Threads that render replies; `formatted` passes long texts on to a process, one at a time."""
 Verb = Callable[[PageRequest], Reply]
 
 

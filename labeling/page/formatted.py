@@ -7,65 +7,58 @@ takes longer goes to a process of its own, since a busy thread would keep the in
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 
 from data.logs import LOG
 from labeling.page.budget import TooComplex
-from labeling.page.markdown import markdown
-from labeling.page.render_process import RenderFailed, RenderProcess
-from labeling.page.word_diff import mark_differences
+from labeling.page.render_process import RenderFailed, RenderProcess, render
 
 SHORT = 4_000
 """Characters up to which a text is formatted here."""
 SHORT_STEPS, SHORT_PAIRS = 5_000, 50_000
 """Steps of Markdown, and pairs of equal words, that a short text may take here: at most 30 ms."""
 PROCESS = RenderProcess()
+Html = list[str] | None
+"""The HTML of each text, or None above the budget."""
 
 
 def format_text(text: str, links: bool = False) -> str | None:
     """Return Markdown as HTML, or None above the budget. `links`: see `markdown`."""
-    try:
-        return _format_text(text, links)
-    except RenderFailed:
-        _report_failure()
-        return None
+    html = _unless_failed(_format_text, text, links)
+    return html[0] if html else None
 
 
 def format_differences(left: str, right: str) -> tuple[str, str] | None:
     """Return both texts as HTML with their differences marked, or None above the budget."""
-    try:
-        return _format_differences(left, right)
-    except RenderFailed:
-        _report_failure()
-        return None
+    html = _unless_failed(_format_differences, left, right)
+    return (html[0], html[1]) if html else None
 
 
 @lru_cache(maxsize=256)
-def _format_text(text: str, links: bool) -> str | None:
-    try:
-        if len(text) <= SHORT:
-            return markdown(text, links, SHORT_STEPS)
-    except TooComplex:
-        pass
-    try:
-        return PROCESS.call("markdown", text, links)[0]
-    except TooComplex:
-        return None
+def _format_text(text: str, links: bool) -> Html:
+    return _format("markdown", SHORT_STEPS, text, links)
 
 
 @lru_cache(maxsize=64)
-def _format_differences(left: str, right: str) -> tuple[str, str] | None:
+def _format_differences(left: str, right: str) -> Html:
+    return _format("mark_differences", SHORT_PAIRS, left, right)
+
+
+def _format(name: str, steps: int, *values: str | bool) -> Html:
+    if sum(len(value) for value in values if isinstance(value, str)) <= SHORT:
+        with suppress(TooComplex):
+            return render(name, *values, steps)
+    with suppress(TooComplex):
+        return PROCESS.call(name, *values)
+    return None
+
+
+def _unless_failed(cached: Callable[..., Html], *values: str | bool) -> Html:
+    """Return what a cached function returns, or None after a failure, which no cache keeps."""
     try:
-        if len(left) + len(right) <= SHORT:
-            return mark_differences(left, right, SHORT_PAIRS)
-    except TooComplex:
-        pass
-    try:
-        marked_left, marked_right = PROCESS.call("mark_differences", left, right)
-    except TooComplex:
+        return cached(*values)
+    except RenderFailed:
+        LOG.warning("a text could not be formatted and is shown as plain text; it is tried again when it is next shown")
         return None
-    return marked_left, marked_right
-
-
-def _report_failure() -> None:
-    LOG.warning("a text could not be formatted and is shown as plain text; it is tried again when it is next shown")

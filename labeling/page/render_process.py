@@ -82,14 +82,18 @@ class RenderProcess:
         return self._process
 
 
+def render(name: str, *values: str | bool | int) -> list[str]:
+    """Return the HTML that this function of FORMATTERS makes of these values, a text each. Raises TooComplex."""
+    html = FORMATTERS[name](*values)
+    return [html] if isinstance(html, str) else list(html)
+
+
 def reply_to(request: str) -> list[str] | None:
     """Return the HTML for a request of `RenderProcess`, or None above the budget."""
-    name, *values = json.loads(request)
     try:
-        html = FORMATTERS[name](*values)
+        return render(*json.loads(request))
     except TooComplex:
         return None
-    return [html] if isinstance(html, str) else list(html)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from data.intervals import Interval
+from data.intervals import Interval, percentile_interval
 
 Level = Literal["nominal", "ordinal"]
 SAME = 1e-9
@@ -39,8 +39,8 @@ def bootstrap_interval(counts: np.ndarray, resamples: Iterable[np.ndarray], leve
     alphas = alphas[~np.isnan(alphas)]
     if not alphas.size:
         return Interval(math.nan, math.nan)
-    low, high = np.percentile(alphas, [2.5, 97.5])
-    return Interval(float(low), float(high)) if high - low > SAME else Interval(math.nan, math.nan)
+    interval = percentile_interval(alphas)
+    return interval if interval.high - interval.low > SAME else Interval(math.nan, math.nan)
 
 
 def coincidences(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ class RunsPage:
         shown = [self.listed, self.table, self.seen, self.head, *buttons, self.curves, self.samples, self.log]
         acted = [self.status, self.chosen, *shown]
         state = [self.chosen, self.seen, self.listed]
-        gr.on(look, self.refresh, [*state], shown, **QUIET)
+        gr.on(look, self.refresh, state, shown, **QUIET)
         self.table.select(self.choose, None, [self.chosen, *shown], **QUIET)
         self.cancel.click(self.cancel_run, self.chosen, acted, **QUIET)
         self.resume.click(self.resume_run, self.chosen, acted, **QUIET)

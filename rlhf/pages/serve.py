@@ -162,7 +162,6 @@ def run_server(site: Callable, listener: socket.socket, address: str) -> None:
     )
 
     threading.excepthook = log_thread_problem
-    gc.collect()
     gc.freeze()  # the pages' 250,000 objects live as long as the server; a full collection took 0.2 s
     limits = Limits(connections=count_connections(raise_descriptor_limit()))
     try:

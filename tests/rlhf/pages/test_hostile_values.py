@@ -36,6 +36,12 @@ def site(store):
 
 
 @pytest.fixture
+def handlers(site):
+    """The handlers of the researcher's pages by number."""
+    return next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train").fns
+
+
+@pytest.fixture
 def client(store, site):
     """Ada's client: a researcher may send everything."""
     token = store.tokens.issue("session", store.accounts.add("Ada", "researcher").id, 600)
@@ -95,12 +101,11 @@ def unsupervised(store):
 
 
 @pytest.mark.usefixtures("unsupervised")
-def test_failures_of_a_handler_are_one_record_of_the_log(client, site, monkeypatch, caplog, capfd):
+def test_failures_of_a_handler_are_one_record_of_the_log(client, handlers, monkeypatch, caplog, capfd):
     monkeypatch.setattr(LOG, "filters", [])
     monkeypatch.setattr("rlhf.runs.supervisor.ensure", lambda home: None)
     monkeypatch.setattr("rlhf.pages.data.draw_counts", lambda *_: 1 / 0)
-    research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
-    for number, handler in research.fns.items():
+    for number, handler in handlers.items():
         values = [None] * len(handler.inputs)
         client.post(CALL, json={"fn_index": number, "data": values, "session_hash": "a"})
     assert "Traceback" not in capfd.readouterr().err
@@ -108,12 +113,11 @@ def test_failures_of_a_handler_are_one_record_of_the_log(client, site, monkeypat
 
 
 @pytest.mark.usefixtures("unsupervised")
-def test_a_call_with_values_of_the_wrong_type_is_never_a_failure_of_the_server(client, site, monkeypatch):
+def test_a_call_with_values_of_the_wrong_type_is_never_a_failure_of_the_server(client, handlers, monkeypatch):
     monkeypatch.setattr("rlhf.runs.supervisor.ensure", lambda home: None)
-    research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
     statuses = set()
     for value in ({"a": [1]}, [["x"]], 7, "\u202e", '{"ppo": 7}', True):
-        for number, handler in research.fns.items():
+        for number, handler in handlers.items():
             values = [value] * len(handler.inputs)
             answer = client.post(CALL, json={"fn_index": number, "data": values, "session_hash": "a"})
             statuses.add((answer.status_code, handler.name if answer.status_code == 500 else ""))
@@ -121,12 +125,11 @@ def test_a_call_with_values_of_the_wrong_type_is_never_a_failure_of_the_server(c
 
 
 @pytest.mark.usefixtures("unsupervised")
-def test_a_failure_of_a_handler_is_a_failure_of_the_server(client, site, monkeypatch):
+def test_a_failure_of_a_handler_is_a_failure_of_the_server(client, handlers, monkeypatch):
     monkeypatch.setattr("rlhf.pages.data.draw_counts", lambda *_: 1 / 0)
-    research = next(route.app.get_blocks() for route in site.app.app.routes if getattr(route, "path", "") == "/train")
     statuses = {
         client.post(CALL, json={"fn_index": number, "data": [None] * 5, "session_hash": "a"}).status_code
-        for number, handler in research.fns.items()
+        for number, handler in handlers.items()
         if handler.name == "refresh" and len(handler.inputs) == 5
     }
     assert statuses == {500}
