@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
@@ -95,6 +95,15 @@ def option(
     return Field(default, **{name: value for name, value in given.items() if value is not None})  # type: ignore[call-overload]
 
 
+def _check_device(device: str) -> str:
+    """Refuse a device that torch does not name, such as gpu."""
+    kind, _, number = device.partition(":")
+    if device and (kind not in ("auto", "cpu", "cuda", "mps", "xpu") or (number and not number.isdigit())):
+        raise BadInput(f"device={device!r} is no device", "Use auto, cpu, cuda, cuda:1, mps or xpu.", field="device")
+    return device
+
+
+Device = Annotated[str, AfterValidator(_check_device)]
 StartPolicy = Annotated[str, option("", main=True)]
 Seed = Annotated[int, option(0, min=0, max=LARGEST_SEED)]
 Rank = Annotated[int, option(16, min=1, max=1024)]
@@ -128,13 +137,18 @@ def as_dict(settings: Settings) -> dict[str, Any]:
 
 
 def describe(cls: type[Settings]) -> list[Described]:
-    """Return the settings in their order, for forms."""
-    return [_described(key, field) for key, field in zip(keys(cls), cls.model_fields.values(), strict=True)]
+    """Return the settings in the order of `keys`, for forms."""
+    return [_described(name.removesuffix("_"), cls.model_fields[name]) for name in _names(cls)]
 
 
 def keys(cls: type[Settings]) -> list[str]:
-    """Return the keys of the settings, in their order."""
-    return [name.removesuffix("_") for name in cls.model_fields]
+    """Return the keys of the settings: those of the class itself first, then those of its bases."""
+    return [name.removesuffix("_") for name in _names(cls)]
+
+
+def _names(cls: type[Settings]) -> list[str]:
+    written = (name for part in cls.__mro__ for name in vars(part).get("__annotations__", {}))
+    return [name for name in dict.fromkeys(written) if name in cls.model_fields]
 
 
 def _described(key: str, field: FieldInfo) -> Described:

@@ -24,6 +24,7 @@ import torch
 from data.errors import BadInput
 from reward.about import About, check_fingerprint, read_about, reference_units, save_about, write_about
 from reward.base.frozen_base import Base
+from reward.base.placement import Placement
 from reward.member import Member, load_alone, load_members, member_folder, save_member
 
 ROWS_AT_ONCE = 64
@@ -40,19 +41,17 @@ class RewardModel:
         self.about = replace(about, members=len(members))
 
     @classmethod
-    def load(
-        cls, path: str | Path, base: Base | str | None = None, device: str | torch.device | None = None
-    ) -> RewardModel:
+    def load(cls, path: str | Path, base: Base | str | None = None, placement: Placement | None = None) -> RewardModel:
         """Load a reward model from a folder.
 
-        `base` is a loaded base or the source of one; None loads the base that the model was trained on. A base that
-        is loaded here moves to `device`. Raises BadInput if the folder is not a reward model, or if the base, the
+        `base` is a loaded base or the source of one; None loads the base that the model was trained on. `placement`
+        is of a base that is loaded here. Raises BadInput if the folder is not a reward model, or if the base, the
         tokenizer or the template is not the one it was trained with.
         """
         path = Path(path)
         about = read_about(path)
         if not isinstance(base, Base):
-            base = Base.load(base or about.base, device=device, chat_template=about.chat_template)
+            base = Base.load(base or about.base, placement=placement, chat_template=about.chat_template)
         check_fingerprint(path.name, about, base)
         members = [load_alone(base, path)] if about.members == 1 else load_members(base, path, about.members)
         return cls(base, members, about)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from data.settings import BatchSize, LearningRate, Rank, Seed, Settings, StepLimit, option
+from data.settings import BatchSize, LearningRate, Rank, Seed, StepLimit, option
+from reward.placement_settings import PlacementSettings
 from reward.prompt_parts import ALL
+from reward.training_settings import LoraSettings, TrainerSettings
 
 
-class RewardSettings(Settings):
+class RewardSettings(LoraSettings, TrainerSettings, PlacementSettings):
     """Train a LoRA reward model on the stored comparisons. The defaults are the measured recipe."""
 
     labels: str = option(

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from peft import PeftModel
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import BadInput
 from data.formats.writing import atomic_folder
@@ -19,7 +19,7 @@ from data.records import RewardModel as RewardRecord
 from data.store import Store
 from reward.about import ABOUT
 from reward.base.encoding import PLAIN_TEMPLATE
-from reward.base.loading import LOCAL, load_causal
+from reward.base.loading import load_causal, load_tokenizer
 from reward.base.locate import locate
 from reward.member import member_folder
 from reward.model import RewardModel
@@ -45,9 +45,9 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
     with atomic_folder(out, force=force) as part:
         if adapter and not merge:
             _copy_adapter(adapter, part, policy.base)
-            tokenizer = AutoTokenizer.from_pretrained(locate(policy.base), **LOCAL)
+            tokenizer = load_tokenizer(policy.base)
         else:
-            model, tokenizer = load_causal(policy.base, "auto")
+            model, tokenizer = load_causal(policy.base, None)
             _merged(model, adapter).save_pretrained(part)
         _save_tokenizer(tokenizer, part, policy.versions.get("chat_template"))
     return _export_document(out, policy.public)

@@ -11,11 +11,12 @@ from data.settings import (
     LearningRate,
     Rank,
     Seed,
-    Settings,
     StartPolicy,
     StepLimit,
     option,
 )
+from reward.placement_settings import DeviceSettings, PlacementSettings
+from reward.training_settings import LoraSettings, TrainerSettings
 
 SplitName = Annotated[
     Literal["", "train", "validation", "test"],
@@ -39,7 +40,7 @@ LastRating = Annotated[int, option(0, min=0)]
 GenerationBatch = Annotated[BatchSize, option(128, unit="completions")]
 
 
-class SampleSettings(Settings):
+class SampleSettings(PlacementSettings):
     """Sample completions of a policy, and make pairs of them for the labelers."""
 
     from_: StartPolicy = ""
@@ -58,7 +59,7 @@ class SampleSettings(Settings):
     seed: Seed = 0
 
 
-class CompareSettings(Settings):
+class CompareSettings(PlacementSettings):
     """Compare policies with another one on test prompts."""
 
     policies: tuple[str, ...] = option((), main=True)
@@ -75,7 +76,7 @@ class CompareSettings(Settings):
     seed: Seed = 0
 
 
-class PretrainSettings(Settings):
+class PretrainSettings(DeviceSettings):
     """Train a base model from raw text: a new one with its own tokenizer, or an existing one further."""
 
     text: str = option(
@@ -96,7 +97,7 @@ class PretrainSettings(Settings):
     seed: Seed = 0
 
 
-class SFTSettings(Settings):
+class SFTSettings(LoraSettings, TrainerSettings, PlacementSettings):
     """Train a policy to imitate instruction rows."""
 
     from_: StartPolicy = ""
@@ -110,7 +111,7 @@ class SFTSettings(Settings):
     seed: Seed = 0
 
 
-class DPOSettings(Settings):
+class DPOSettings(LoraSettings, TrainerSettings, PlacementSettings):
     """Train a policy on comparisons directly: no reward model, no sampling."""
 
     from_: StartPolicy = ""
@@ -131,7 +132,7 @@ class DPOSettings(Settings):
     seed: Seed = 0
 
 
-class BestOfNSettings(Settings):
+class BestOfNSettings(PlacementSettings):
     """Make a policy that answers with the best of n completions of another policy."""
 
     from_: StartPolicy = ""
@@ -144,7 +145,7 @@ class BestOfNSettings(Settings):
     seed: Seed = 0
 
 
-class RejectionSettings(Settings):
+class RejectionSettings(LoraSettings, TrainerSettings, PlacementSettings):
     """Train a policy to imitate the best of n of its own completions."""
 
     from_: StartPolicy = ""

@@ -18,13 +18,21 @@ from reward.base.adapted_model import AdaptedModel
 from reward.base.encoding import Encoding
 from reward.base.loading import load_causal, weights_hash
 from reward.base.locate import locate
+from reward.base.placement import Placement
 
 
 class Base(AdaptedModel):
     """A frozen causal LM with its tokenizer and named adapters. Build it with `Base.load`."""
 
-    def __init__(self, causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    def __init__(
+        self,
+        causal: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        placement: Placement | None = None,
+    ) -> None:
         super().__init__(causal, name)
+        self.placement = placement or Placement(causal.device, causal.dtype)
         self.tokenizer = tokenizer
         self.config = causal.config.get_text_config()
         self.hidden_size: int = self.config.hidden_size
@@ -38,21 +46,19 @@ class Base(AdaptedModel):
         cls,
         source: str | Path,
         *,
-        device: str | torch.device | None = None,
-        dtype: torch.dtype = torch.float32,
+        placement: Placement | None = None,
         chat_template: str | None = None,
     ) -> Base:
         """Load a base from a local folder, a downloaded hub id, or "starter"; `chat_template` replaces its own.
 
-        Raises BadInput for a missing folder, a folder without a causal LM in safetensors, or a model without an
-        end-of-text token.
+        Without a `placement` it is the machine's default, a GPU if there is one. Raises BadInput for a missing folder,
+        a folder without a causal LM in safetensors, or a model without an end-of-text token.
         """
-        causal, tokenizer = load_causal(source, dtype)
+        placement = placement or Placement.choose()
+        causal, tokenizer = load_causal(source, placement)
         if chat_template is not None:
             tokenizer.chat_template = chat_template
-        if device is not None:
-            causal.to(device)  # type: ignore[arg-type]  # transformers' wrapper of `to` loses the type of self
-        return cls(causal, tokenizer, "starter" if source == "starter" else locate(source))
+        return cls(causal, tokenizer, "starter" if source == "starter" else locate(source), placement)
 
     @property
     def pad_id(self) -> int:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -15,23 +15,35 @@ from transformers.utils import logging as transformers_logging
 
 from data.errors import BadInput
 from reward.base.locate import locate
+from reward.base.placement import Placement
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
-def load_causal(
-    source: str | Path, dtype: torch.dtype | Literal["auto"]
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return the model (eval mode, frozen) and its tokenizer. Raises BadInput if the folder holds no such model."""
+def load_causal(source: str | Path, placement: Placement | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return the model (eval mode, frozen) and its tokenizer; None loads the weights as they are stored, on the CPU.
+
+    Raises BadInput if the folder holds no such model.
+    """
     name = locate(source)
     transformers_logging.disable_progress_bar()
+    arguments: dict[str, Any] = {"dtype": "auto"} if placement is None else placement.load_arguments()
+    if placement is not None:
+        placement.prepare_torch()
     with _load_errors(name):
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True, **LOCAL)
-        tokenizer = AutoTokenizer.from_pretrained(name, **LOCAL)
+        model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **arguments, **LOCAL)
     assert isinstance(model, PreTrainedModel), "the auto class returns a model"
-    assert isinstance(tokenizer, PreTrainedTokenizerBase), "the auto class returns a tokenizer"
     model.eval().requires_grad_(False)
-    return model, tokenizer
+    return model, load_tokenizer(source)
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a model's folder. Raises BadInput if there is none."""
+    name = locate(source)
+    with _load_errors(name):
+        tokenizer = AutoTokenizer.from_pretrained(name, **LOCAL)
+    assert isinstance(tokenizer, PreTrainedTokenizerBase), "the auto class returns a tokenizer"
+    return tokenizer
 
 
 def weights_hash(model: PreTrainedModel) -> str:

@@ -8,6 +8,7 @@ import platform
 import resource
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
 """Options of glibc's mallopt with their values in bytes.
@@ -15,14 +16,15 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
 The first is the free memory to retain. The second is the size from which a block is mapped on its own; freeing such a
 block returns it to the system at once.
 """
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
 
 
 def peak_mb() -> float:
-    """Return the most memory this process has held, in MB: on the GPU if torch is loaded and has one, else resident."""
+    """Return the most memory this process has held, in MB: on the GPU if it used one, else resident."""
     torch = sys.modules.get("torch")
-    if torch and torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    if torch and torch.cuda.is_available() and (used := torch.cuda.max_memory_allocated()):
+        return round(used / 2**20, 1)
     return megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
@@ -40,6 +42,15 @@ def keep_freed_memory() -> bool:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and all(mallopt(*setting) for setting in (TRIM_THRESHOLD, MMAP_THRESHOLD))
+
+
+def cpu_features() -> list[str]:
+    """Return the CPU's instructions that decide the speed of torch, such as avx2; none if it is unknown."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return [name for name in FEATURES if f" {name} " in flags or f" {name}\n" in flags]
 
 
 def library_versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from data.views.frozen_rows import TrainingRows
 from reward.base.adapters import Weights, read_adapter, stack
 from reward.base.frozen_base import Base
 from reward.settings import RewardSettings
+from reward.training.arguments import divide_step, trainer_arguments
 from reward.training.callback import Progress
 from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad, trunk_of
 from reward.training.likelihood import build_likelihood
@@ -84,7 +85,7 @@ def build_trainer(
     return PreferenceTrainer(
         likelihood=build_likelihood(settings.likelihood, [grade for group in groups for grade in group.grade]),
         model=classifier,
-        args=_arguments(folder, settings, groups_per_step(settings.batch_size, groups)),
+        args=_arguments(folder, settings, base, groups_per_step(settings.batch_size, groups)),
         data_collator=collator(Planner.of(trunk_of(classifier), scoring_pad(base), longest)),
         train_dataset=as_dataset(groups),
         processing_class=tokenizer,
@@ -97,16 +98,17 @@ def groups_per_step(pairs: int, groups: Sequence[PromptGroup]) -> int:
     return max(1, round(pairs * len(groups) / sum(len(group.grade) for group in groups)))
 
 
-def _arguments(folder: Path, settings: RewardSettings, batch_size: int) -> RewardConfig:
+def _arguments(folder: Path, settings: RewardSettings, base: Base, groups: int) -> RewardConfig:
+    """Return the trainer's arguments for steps of about so many prompt groups, in passes of equal size."""
+    passes = divide_step(settings.batch_size, settings.per_device_batch_size)["gradient_accumulation_steps"]
+    size = max(1, round(groups / passes))
     return trainer_config(
-        folder,
-        learning_rate=settings.learning_rate,
+        **trainer_arguments(folder, settings, base.device)
+        | {"per_device_train_batch_size": size, "gradient_accumulation_steps": passes},
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
-        per_device_train_batch_size=batch_size,
         label_smoothing_factor=settings.label_smoothing,
         center_rewards_coefficient=settings.centring or None,
-        seed=settings.seed,
     )
 
 

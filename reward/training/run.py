@@ -22,6 +22,7 @@ from reward.about import describe_base, read_about, save_about, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
+from reward.base.placement import Placement
 from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import build_report, highest_reachable
@@ -48,7 +49,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     began = time.monotonic()
     snapshot, training, held_out = run_rows(context, settings, settings.weights)
     start = starting_point(context.store, settings)
-    base = Base.load(start.source, chat_template=start.template)
+    base = Base.load(start.source, placement=Placement.choose(settings), chat_template=start.template)
     encoder = RowEncoder(base)
     train_rows = training.map(encoder.encode)
     test_rows = encoder.encode(held_out.test)
@@ -64,6 +65,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         "truncated": encoder.truncated,
         "seconds": round(time.monotonic() - began, 2),
         "peak_mb": peak_mb(),
+        "placement": base.placement.describe(),
     }
     published = context.store.reward_models.publish(
         context.folder / "reward",

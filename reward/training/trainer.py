@@ -114,7 +114,9 @@ class PreferenceTrainer(RewardTrainer):
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
         rows = zip(self.train_dataset["prompt"], self.train_dataset["answers"], strict=True)
         lengths = [len(prompt) + sum(map(len, answers)) for prompt, answers in rows]
-        return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
+        return BucketSampler(
+            lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self.args.seed
+        )
 
     def _log(self, difference: torch.Tensor, grade: torch.Tensor) -> None:
         metrics, decided = self._metrics["train"], grade != 0
@@ -181,24 +183,18 @@ def collator(plan: Planner) -> Collate:
     return collate
 
 
-def trainer_config(folder: Path, **changes: Any) -> RewardConfig:  # noqa: ANN401 RewardConfig's arguments of many types
-    """Return a RewardConfig for one small device (no reporting, no evaluation, float32) with these changes."""
+def trainer_config(**arguments: Any) -> RewardConfig:  # noqa: ANN401 RewardConfig's arguments of many types
+    """Return a RewardConfig without evaluation and autocast, with these arguments."""
     fixed = {
-        "output_dir": str(folder),
         "max_length": None,
         "bf16": False,
-        "gradient_checkpointing": False,
-        "lr_scheduler_type": "linear",
         "warmup_steps": 0.1,
         "logging_steps": 5,
         "logging_first_step": True,
         "save_strategy": "steps",
         "save_steps": 50,
-        "save_total_limit": 1,
-        "report_to": "none",
-        "disable_tqdm": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": False,
         "eval_strategy": "no",
     }
-    return RewardConfig(**{**fixed, **changes})
+    return RewardConfig(**{**fixed, **arguments})

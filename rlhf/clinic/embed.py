@@ -71,7 +71,7 @@ def examine(
 
 def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> RowReadings:
     """Read the rows with the policy; take vectors from the sentence-transformers model if the settings name one."""
-    bases, store = Bases(), context.store
+    bases, store = Bases(settings), context.store
     policy = choose_first_policy(store, settings.from_)
     base, role = bases.of(policy), load_policy(store, bases, policy.id)
 

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import BatchSize, CompletionLength, LearningRate, Rank, Seed, Settings, StartPolicy, option
+from reward.placement_settings import PlacementSettings
 from rlhf.settings import LastPrompt, LastRating, LastRow
 
 RowCount = Annotated[int, Field(ge=1)]
 
 
-class EmbedSettings(Settings):
+class EmbedSettings(PlacementSettings):
     """Examine every instruction row of the train split with a model."""
 
     from_: StartPolicy = ""
@@ -38,7 +39,7 @@ class CurateSettings(Settings):
     seed: Seed = 0
 
 
-class TrialSettings(Settings):
+class TrialSettings(PlacementSettings):
     """Settings that all trainings of a trial share: only the rows differ."""
 
     from_: StartPolicy = ""

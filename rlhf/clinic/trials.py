@@ -23,6 +23,7 @@ from data.settings import as_dict
 from data.starter import rubric
 from data.store import Store
 from data.views.frozen_rows import InstructionRow, TrainingRows, current_instructions, load_instructions
+from reward.placement_settings import placement_of
 from rlhf.clinic.plateau import plateau_start
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
 from rlhf.common.metrics import win_outcomes
@@ -172,6 +173,7 @@ def _sft_settings(settings: TrialSettings, start: Policy, snapshot: Snapshot) ->
         rank=settings.rank,
         batch_size=settings.batch_size,
         seed=settings.seed,
+        **placement_of(settings),
     )
 
 
@@ -189,7 +191,7 @@ def _train(stage: Stage, settings: SFTSettings, start: Policy, snapshot: Snapsho
     """Train one policy on a freshly loaded base, since training merges the start into it."""
     store = stage.store
     rows = load_instructions(store, snapshot.id)
-    base = Bases().of(start)
+    base = Bases(settings).of(start)
     data, _ = tokenize_rows(store, base, rows)
     adapter = train(stage, settings, base, data, adapter_folder(store, start) if start.adapter else None)
     config = as_dict(settings) | {"rows": len(data), "trial": stage.note}
@@ -211,6 +213,7 @@ def _judge(
         best_of=0,
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
+        **placement_of(settings),
     )
     policies = [policy for contest in contests for policy in contest]
     return Tournament.load(context, compare, rubric.gold_parts, policies).judge_contests(contests)

@@ -63,7 +63,7 @@ class Tournament:
 
         Raises BadInput for an unknown reward model, and if the judge knows no test prompt.
         """
-        store, bases = context.store, Bases()
+        store, bases = context.store, Bases(settings)
         samplers = {policy.id: load_sampler(store, bases, policy) for policy in policies}
         reward = load_reward_judge(store, bases, settings.reward, list(samplers.values()))
         judge, name = rubric_judge(parts), "rubric"

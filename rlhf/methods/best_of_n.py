@@ -34,7 +34,7 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     name = judge.public if judge else settings.reward
-    sampler = AnswerSampler.load(store, Bases(), parent)
+    sampler = AnswerSampler.load(store, Bases(settings), parent)
     scorer = Scorer(sampler.base, load_reward(store, name, sampler.base, parent), missing_eos_penalty=0.0)
     best_of_n = BestOfN(parent, sampler.base, sampler.role, scorer, store.prompts.get, settings.n)
     scores = _measure(context, settings, best_of_n)
@@ -58,7 +58,8 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
             "reward_best": expected_best(scores, settings.n),
             "prompts": len(scores),
         }
-    return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+    cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    return RunResult([policy.public], report | cost | {"placement": sampler.base.placement.describe()})
 
 
 def _measure(context: RunContext, settings: BestOfNSettings, sampler: BestOfN) -> np.ndarray:

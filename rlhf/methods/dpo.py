@@ -74,7 +74,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     store = context.store
     parent = choose_start(store, settings.from_)
     snapshot, training, held_out_rows = run_rows(context, settings)
-    base = Bases().of(parent)
+    base = Bases(settings).of(parent)
     left_out: Counter = Counter()
     training_pairs = training.map(lambda rows: encode_comparisons(base, rows, left_out))
     held_out = encode_comparisons(base, held_out_rows.test, left_out)
@@ -101,7 +101,8 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
         seed=settings.seed,
         config=as_dict(settings),
     )
-    return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+    cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    return RunResult([policy.public], report | cost | {"placement": base.placement.describe()})
 
 
 def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[EncodedComparison]:
@@ -140,7 +141,7 @@ def build_trainer(
 ) -> PairTrainer:
     """Return TRL's trainer of a fresh LoRA on the base with the parent merged in; it saves to `folder`."""
     torch.manual_seed(settings.seed)
-    config = dpo_config(folder, settings, len(training_pairs), watching=bool(held_out))
+    config = dpo_config(folder, settings, len(training_pairs), base.device, watching=bool(held_out))
     return PairTrainer.build(
         merge_parent(base, parent),
         base,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TRL's DPOTrainer on token ids, with batches of similar length, on one small device."""
+"""TRL's DPOTrainer on token ids, with steps of similar length."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from trl import DPOConfig, DPOTrainer
 
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
+from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
-from rlhf.methods.trainer_arguments import trainer_arguments
 from rlhf.models.finetuning import lora_model, patch_lora_layers
 from rlhf.settings import DPOSettings
 
@@ -79,14 +79,17 @@ class PairTrainer(DPOTrainer):
         assert isinstance(rows, Dataset), "`build` gives the trainer a Dataset"
         columns = zip(rows["prompt_ids"], rows["chosen_ids"], rows["rejected_ids"], strict=True)
         lengths = [len(prompt) + max(len(chosen), len(rejected)) for prompt, chosen, rejected in columns]
-        return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
+        return BucketSampler(
+            lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self.args.seed
+        )
 
 
-def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool) -> DPOConfig:
-    """Return a DPOConfig for one small device: float32, no telemetry, a checkpoint every 50 steps."""
+def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.device, *, watching: bool) -> DPOConfig:
+    """Return a DPOConfig: no autocast, no telemetry, a checkpoint every 50 steps."""
     steps = settings.max_steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
     return DPOConfig(
-        **trainer_arguments(folder, settings, warmup_steps=min(10, steps // 5)),
+        **trainer_arguments(folder, settings, device),
+        warmup_steps=min(10, steps // 5),
         beta=settings.beta,
         **loss_options(settings.loss, settings.label_smoothing),
         max_length=None,
@@ -98,7 +101,6 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, *, watching: bool
         logging_steps=max(1, min(10, steps // 20)),
         save_steps=50,
         bf16=False,
-        gradient_checkpointing=False,
     )
 
 

@@ -32,11 +32,11 @@ from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
 from reward.base.machine import library_versions, peak_mb
 from reward.base.patches.cpu_attention import choose_cpu_attention
+from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
 from rlhf.methods.pretraining_rows import PretrainingRows, collate
 from rlhf.methods.pretraining_text import TextSource, read_text
-from rlhf.methods.trainer_arguments import trainer_arguments
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
@@ -126,10 +126,10 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
     """Return transformers' Trainer with Muon for the matrices; it saves checkpoints to `folder`."""
     choose_cpu_attention(model, settings.context)
     arguments = TrainingArguments(
-        **trainer_arguments(folder, settings, warmup_steps=min(100, settings.max_steps // 10)),
+        **trainer_arguments(folder, settings, model.device),
+        warmup_steps=min(100, settings.max_steps // 10),
         max_steps=settings.max_steps,
         bf16=True,
-        use_cpu=not torch.cuda.is_available(),
         max_grad_norm=1.0,
         logging_steps=50,
         save_steps=500,

@@ -92,7 +92,8 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
         config=as_dict(settings) | {"reward": start.reward},
     )
     report = {"rounds": rounds, "reward_start": rounds[0]["reward"], "best_of_n_kl_bound": best_of_n_kl(settings.n)}
-    return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+    cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    return RunResult([policy.public], report | cost | {"placement": base.placement.describe()})
 
 
 def _sample_round(
@@ -135,7 +136,7 @@ def round_prompts(prompts: Sequence[Prompt], first: int, count: int) -> list[Pro
 def _load_sampler(
     context: RunContext, settings: RejectionSettings, start: RejectionStart, newest: Path | None
 ) -> BestOfN:
-    base = Bases().of(start.parent)
+    base = Bases(settings).of(start.parent)
     if newest:
         base.add_adapter(NEWEST, newest)
     scorer = Scorer(base, load_reward(context.store, start.reward, base, start.parent), missing_eos_penalty=0.0)
@@ -183,7 +184,7 @@ def _imitate(
 
     Raises Cancelled after saving a checkpoint.
     """
-    folder, base = _round(context, number), Bases().of(start.parent)
+    folder, base = _round(context, number), Bases(settings).of(start.parent)
     done = folder / "adapter"
     if done.is_dir():
         return done, base

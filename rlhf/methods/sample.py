@@ -49,9 +49,8 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
         _stop_if_cancelled(context)
         sampling.sample(chunk)
         context.progress(sampling.tally.prompts, len(encoded), "prompts")
-    return RunResult(
-        produced=[], report=sampling.tally.report(policies=[sampler.policy.public for sampler in sampling.samplers])
-    )
+    report = sampling.tally.report(policies=[sampler.policy.public for sampler in sampling.samplers])
+    return RunResult(produced=[], report=report | {"placement": sampling.samplers[0].base.placement.describe()})
 
 
 PromptIds = tuple[Prompt, list[list[int]]]
@@ -71,7 +70,7 @@ class SamplingRun:
     @classmethod
     def load(cls, context: RunContext, settings: SampleSettings) -> SamplingRun:
         """Load the named policies. Raises BadInput if one is unknown or compared with itself."""
-        store, bases = context.store, Bases()
+        store, bases = context.store, Bases(settings)
         policies = choose_policies(store, settings.from_, settings.against)
         samplers = [load_sampler(store, bases, policy) for policy in policies]
         for base in {sampler.base for sampler in samplers}:

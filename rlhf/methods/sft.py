@@ -26,9 +26,9 @@ from data.views.frozen_rows import current_instructions, freeze_instructions
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
+from reward.training.arguments import RunSettings, trainer_arguments
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
-from rlhf.methods.trainer_arguments import TrainerSettings, trainer_arguments
 from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
@@ -40,7 +40,7 @@ LOGIT_TOLERANCE = 1e-3
 """Largest relative difference of logits with packing; rounding is a hundredth of it."""
 
 
-class Tuning(TrainerSettings, Protocol):
+class Tuning(RunSettings, Protocol):
     """Settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
 
     epochs: float
@@ -56,7 +56,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     snapshot, rows = freeze_instructions(
         context, settings.snapshot, lambda: current_instructions(store), {"split": "train"}
     )
-    base = Bases().of(parent)
+    base = Bases(settings).of(parent)
     data, too_long = tokenize_rows(store, base, rows)
     for row in data.select(range(min(SHOWN_ROWS, len(data)))):
         context.sample(0, **describe_row(base, row))
@@ -77,6 +77,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
         "too_long": too_long,
         "seconds": round(time.monotonic() - started),
         "peak_mb": peak_mb(),
+        "placement": base.placement.describe(),
     }
     return RunResult([policy.public], report)
 
@@ -110,11 +111,11 @@ def build_trainer(
     """
     steps = settings.max_steps or math.ceil(math.ceil(len(data) / settings.batch_size) * settings.epochs)
     arguments = SFTConfig(
-        **trainer_arguments(folder, settings, warmup_steps=min(20, steps // 10)),
+        **trainer_arguments(folder, settings, base.device),
+        warmup_steps=min(20, steps // 10),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         bf16=False,
-        gradient_checkpointing=False,
         train_sampling_strategy="group_by_length",
         logging_steps=max(1, min(10, steps // 5)),
         save_steps=100,

@@ -13,13 +13,17 @@ from data.errors import BadInput
 from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.store import Store
+from reward.placement_settings import PlacementSettings
 
 
 class Bases:
-    """A cache of this process's bases by their source: a folder, a hub id, or "starter"."""
+    """A cache of this process's bases by their source: a folder, a hub id, or "starter".
 
-    def __init__(self, device: str | None = None) -> None:
-        self._device = device
+    All lie where the settings of the run say; None: on a GPU if there is one.
+    """
+
+    def __init__(self, settings: PlacementSettings | None = None) -> None:
+        self._settings = settings
         self._loaded: dict[tuple[str, str | None], reward.Base] = {}
 
     def get(self, source: str, chat_template: str | None = None) -> reward.Base:
@@ -34,7 +38,11 @@ class Bases:
     def _load(self, source: str, chat_template: str | None) -> reward.Base:
         key = source, chat_template
         if key not in self._loaded:
-            self._loaded[key] = reward.Base.load(source, device=self._device, chat_template=chat_template)
+            from reward.base.placement import Placement  # with torch
+
+            self._loaded[key] = reward.Base.load(
+                source, placement=Placement.choose(self._settings), chat_template=chat_template
+            )
         return self._loaded[key]
 
 

@@ -19,7 +19,7 @@ def load_reward(store: Store, name: str, base: Base, policy: Policy) -> Rewarder
     if record is None:
         return load_source(store.home, name)
     return RewardModel.load(
-        store.home / record.adapter, base if record.base == policy.base else record.base, base.device
+        store.home / record.adapter, base if record.base == policy.base else record.base, base.placement
     )
 
 

@@ -11,12 +11,14 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from data.errors import BadInput
-from data.settings import Described, describe
+from data.settings import Described, describe, keys
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.page import field_value, setting_field
+from reward.placement_settings import PlacementSettings
 from reward.report.view import error_html, message_html, policy_names
+from reward.training_settings import LoraSettings, TrainerSettings
 from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
@@ -28,6 +30,8 @@ from rlhf.runs.resolve import Default, shown_defaults
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
 """Settings that name policies, and those that name reward models."""
+MACHINE = {*keys(PlacementSettings), *keys(TrainerSettings), *keys(LoraSettings)} - {"rank"}
+"""Settings about device, memory, optimizer and LoRA, which have a fold of their own."""
 DERIVED = ("base", "embedded")
 """Other settings whose default depends on the store."""
 
@@ -44,8 +48,13 @@ class RunForm:
         self.fields: dict[str, Component] = {}
         with gr.Row(elem_classes="fields"):
             self._add(main)
+        others = [setting for setting in settings if setting not in main]
+        machine = [setting for setting in others if setting.key in MACHINE]
         with gr.Accordion(text("runs.more_settings"), open=False), gr.Row(elem_classes="fields"):
-            self._add([setting for setting in settings if setting not in main])
+            self._add([setting for setting in others if setting not in machine])
+        if machine:
+            with gr.Accordion(text("runs.machine_settings"), open=False), gr.Row(elem_classes="fields"):
+                self._add(machine)
         self.needs = html()
         title = text("runs.start_kind", kind=kind.title)
         self.start = gr.Button(title, variant="primary", elem_id=f"start-{kind.name}", scale=0)

@@ -27,6 +27,8 @@ from labeling.http.logs import configure_logging, log_request
 from labeling.http.observation import Observer
 from labeling.http.proxy import check_root_path
 from labeling.http.socket import is_loopback, listen, url_host
+from reward.placement_settings import CHOICES as PLACEMENT_CHOICES
+from reward.placement_settings import DEFAULTS, write_placement
 from rlhf.common import locks
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
@@ -35,6 +37,12 @@ from rlhf.runs.first_start import prepare
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
 
+PLACEMENT_HELP = {
+    "device": "where runs compute: auto, cpu, cuda, cuda:1, mps",
+    "dtype": "precision of base models",
+    "quantize": "bits of base models' weights",
+    "attention": "attention implementation",
+}
 SUPERVISOR_CHECK_SECONDS = 3.0
 BACKUP_SECONDS = 6 * 3600.0
 """Seconds after which a backup counts as stuck."""
@@ -53,6 +61,9 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
     )
     serve.add_argument("--base", metavar="MODEL", help="causal language model to start from: a folder or a hub id")
     serve.add_argument("--chat-template", type=Path, metavar="FILE", help="Jinja chat template for that model")
+    for key, choices in PLACEMENT_CHOICES.items():
+        help_text = f"{PLACEMENT_HELP[key]}; the home keeps it (default: as kept, else {DEFAULTS[key]})"
+        serve.add_argument(f"--{key}", choices=choices, metavar=None if choices else "DEVICE", help=help_text)
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_backup_options(serve)
     serve.add_argument(
@@ -90,6 +101,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         )
     with lock, listen(args.host, args.port) as listener:
         add_sources(store.home, args.reward_source)
+        write_placement(store.home, {key: getattr(args, key) for key in DEFAULTS})
         prepare(store, args.base, args.chat_template)
         configure_logging(as_json=args.log_json)
         metrics, observers = make_observers(store, backups, args)

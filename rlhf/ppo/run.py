@@ -9,8 +9,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import torch
-
 from data.errors import BadInput
 from data.records import Policy
 from data.records import RewardModel as RewardRecord
@@ -20,6 +18,7 @@ from data.starter import SOURCE
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
+from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
 from rlhf.common import distributed
 from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.reward_choice import load_reward, with_uncertainty_penalty
@@ -55,7 +54,8 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
         return RunResult()
     policy = _publish(context, settings, trainer, parent, reward_model)
     report = report_figures(trainer) | ({"skipped": dict(skipped)} if skipped else {})
-    return RunResult([policy.public], report | {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()})
+    cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    return RunResult([policy.public], report | cost | {"placement": trainer.base.placement.describe()})
 
 
 def _make_trainer(
@@ -71,7 +71,11 @@ def _make_trainer(
     The rubric scores the validation if all of its prompts are the starter's: other prompts have other facts.
     """
     store, args = context.store, make_config(settings, context.checkpoints())
-    base = Base.load(parent.base, device=args.device, chat_template=parent.versions.get("chat_template"))
+    base = Base.load(
+        parent.base,
+        placement=placement_on(args.device, settings),
+        chat_template=parent.versions.get("chat_template"),
+    )
     rows = fitting_rows(base, training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:
         raise BadInput(
@@ -105,6 +109,9 @@ def make_config(settings: PPOSettings, folder: Path) -> PPOConfig:
     """
     processes = int(os.environ.get("WORLD_SIZE", 1))  # torch's variable; the processes are not connected yet
     size, accumulated = split_minibatch(processes)
+    device = Placement.choose(settings).device
+    if settings.bf16 and device.type == "cpu":
+        check_cpu_bfloat16()
     return PPOConfig(
         str(folder),
         max_steps=settings.max_steps * settings.epochs * (settings.batch_size // MINIBATCH),
@@ -122,7 +129,7 @@ def make_config(settings: PPOSettings, folder: Path) -> PPOConfig:
         critic=settings.critic,
         eval_updates=settings.validate_every,
         bf16=settings.bf16,
-        use_cpu=not torch.cuda.is_available(),  # transformers accepts bf16 on a CPU only with this
+        use_cpu=device.type == "cpu",  # transformers accepts bf16 on a CPU only with this
         seed=settings.seed,
         disable_tqdm=True,
     )

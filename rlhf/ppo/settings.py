@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from data.settings import CompletionLength, LearningRate, Rank, Seed, Settings, StartPolicy, option
+from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
+from reward.placement_settings import PlacementSettings
+from reward.training_settings import LoraSettings
 from rlhf.settings import LastPrompt, RewardName
 
 
-class PPOSettings(Settings):
+class PPOSettings(LoraSettings, PlacementSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
     from_: StartPolicy = ""

@@ -15,6 +15,7 @@ from transformers import TrainerCallback, set_seed
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.patches.cpu_attention import choose_cpu_attention
+from reward.base.placement import placement_on
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.checkpoint import PPOState
@@ -72,7 +73,7 @@ def build(
             "a guard scores answers to the validation prompts, and there are none", "Give eval_dataset", field="guard"
         )
     set_seed(args.seed)
-    base = model if isinstance(model, Base) else Base.load(model, device=args.device)
+    base = model if isinstance(model, Base) else Base.load(model, placement=placement_on(args.device))
     reference = add_policy(base, start, peft_config)
     scorer = Scorer(
         base,

@@ -16,6 +16,7 @@ from data.settings import Settings
 from data.store import Store
 from data.views.frozen_rows import freeze_current_instructions
 from reward.labels import freeze_comparisons
+from reward.placement_settings import read_placement
 from rlhf.clinic.examination import find_examination
 from rlhf.kinds import Kind
 from rlhf.models.contests import choose_contests
@@ -33,7 +34,9 @@ def resolve(store: Store, kind: Kind, settings: Settings, by: str) -> Settings:
     """Return the settings with every default resolved. Raises BadInput if the store has nothing to choose from."""
     for name in kind.resolves:
         settings = settings.model_copy(update=RESOLVERS[name](store, settings, by))
-    return settings
+    kept = read_placement(store.home)
+    empty = [key for key in kept if getattr(settings, key, None) == ""]
+    return settings.model_copy(update={key: kept[key] for key in empty})
 
 
 class Default(NamedTuple):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from reward.base.machine import cpu_features
 from tests.bench.figures import ALONE, FIGURES, SMALLER
 
 LARGE = ("big_home", "export_large")
@@ -47,7 +48,8 @@ def main() -> int:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
             found = measure(Path(folder))
-        print(json.dumps({"figure": name, **found, "took": round(time.monotonic() - began)}), flush=True)
+        line = {"figure": name, **found, "took": round(time.monotonic() - began), "cpu": cpu_features()}
+        print(json.dumps(line), flush=True)
     return 0
 
 

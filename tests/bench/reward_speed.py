@@ -31,6 +31,7 @@ from reward.base.frozen_base import Base
 from reward.base.locate import locate
 from reward.base.machine import keep_freed_memory
 from reward.settings import RewardSettings
+from reward.training.arguments import trainer_arguments
 from reward.training.classifier import HEAD_SPREAD, lora_for_scoring, remove_adapter, scoring_pad
 from reward.training.fit import Start, build_trainer
 from reward.training.packing import last_hidden, separate
@@ -103,12 +104,9 @@ def theirs(
     trainer = RewardTrainer(
         model=model,
         args=trainer_config(
-            home,
-            learning_rate=settings.learning_rate,
+            **trainer_arguments(home, settings, base.device),
             num_train_epochs=settings.epochs,
             max_steps=settings.max_steps or -1,
-            per_device_train_batch_size=settings.batch_size,
-            seed=settings.seed,
         ),
         train_dataset=Dataset.from_list([_chosen(each) for each in train]),
         processing_class=base.tokenizer,

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArgument
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
+from reward.base.placement import Placement
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
@@ -187,7 +188,7 @@ def test_bug_31_the_schedule_drives_the_optimizer_that_moves_the_weights(base, t
     ],
 )
 def test_bug_33_every_kind_and_precision_trains_is_saved_and_is_read_by_peft(kind, dtype, bf16, tmp_path):
-    base = Base.load(make_tiny_model(kind, tmp_path / "base"), dtype=dtype)
+    base = Base.load(make_tiny_model(kind, tmp_path / "base"), placement=Placement(dtype=dtype))
     config = ppo_config(tmp_path, bf16=bf16, learning_rate=1e-3, warmup_steps=0, num_ppo_epochs=1, run_name="mine")
     trainer = ppo_trainer(base, config)
     trainer.train()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments of transformers' trainers that all trainings share: checkpoints, optimizer, passes, device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from data.errors import BadInput
+from reward.training_settings import TrainerSettings
+
+
+class RunSettings(Protocol):
+    """Settings of a run that every trainer takes."""
+
+    learning_rate: float
+    batch_size: int
+    seed: int
+
+
+def trainer_arguments(folder: Path, settings: RunSettings, device: torch.device) -> dict[str, Any]:
+    """Return arguments that save the newest checkpoint to `folder`, train on `device` and report to nobody.
+
+    Settings without `TrainerSettings` take its defaults. Raises BadInput for passes that do not divide a step.
+    """
+    shared = settings if isinstance(settings, TrainerSettings) else TrainerSettings()
+    return {
+        "output_dir": str(folder),
+        "learning_rate": settings.learning_rate,
+        "optim": shared.optimizer,
+        "weight_decay": shared.weight_decay,
+        "lr_scheduler_type": shared.scheduler,
+        "activation_checkpointing": shared.gradient_checkpointing,
+        "save_total_limit": 1,
+        "seed": settings.seed,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": device.type == "cpu",
+        **divide_step(settings.batch_size, shared.per_device_batch_size),
+    }
+
+
+def divide_step(rows: int, per_pass: int) -> dict[str, int]:
+    """Return the arguments by which a step of `rows` is computed in passes of `per_pass`; 0: in one pass.
+
+    Raises BadInput if the passes of a step would not be of equal size.
+    """
+    size = min(per_pass or rows, rows)
+    if rows % size:
+        below = max(divisor for divisor in range(1, size) if rows % divisor == 0)
+        raise BadInput(
+            f"per_device_batch_size={per_pass} does not divide a step of {rows} rows",
+            f"Give {below}, or 0 for the whole step at once.",
+            field="per_device_batch_size",
+        )
+    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": rows // size}
