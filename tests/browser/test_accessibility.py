@@ -51,6 +51,15 @@ SETTLED = """(scheme) => matchMedia(`(prefers-color-scheme: ${scheme})`).matches
     && (!document.querySelector("#frame") || document.body.classList.contains("dark") === (scheme === "dark"))
     && document.getAnimations().every(({ playState }) => playState !== "running")"""
 """Tell if the page shows this scheme; the researcher's pages learn of it by an event."""
+WITHOUT_OUTLINE = """() => {
+    const controls = document.querySelectorAll("a[href], button, input, select, textarea, summary");
+    const shown = [...controls].filter(it => it.checkVisibility() && !it.disabled && it.tabIndex >= 0);
+    return shown.filter(it => {
+        it.focus({ focusVisible: true });
+        return document.activeElement === it && getComputedStyle(it).outlineStyle === "none";
+    }).map(it => it.outerHTML.slice(0, 120));
+}"""
+"""The controls without an outline while they have the focus (WCAG 2.4.7), which axe does not examine."""
 
 
 def violations(page: Page, name: str, looks: tuple = LOOKS) -> list[str]:
@@ -125,6 +134,7 @@ def test_no_page_of_the_researcher_violates_a_rule(label_store, desk, label_addr
             page.goto(f"{label_address}/train/#{name}")
         page.locator(READY.get(name, f"#page-{name} h1")).first.wait_for()
         lines += violations(page, name)
+        lines += [f"{name}, no outline with the focus: {control}" for control in page.evaluate(WITHOUT_OUTLINE)]
     assert lines == []
 
 
