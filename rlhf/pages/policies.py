@@ -14,6 +14,7 @@ from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
+from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
 from rlhf.runs.launch import launch
 
@@ -37,6 +38,7 @@ class PoliciesPage:
                 elem_id="queue-pairs",
             )
         status, detail = html(), html()
+        PlacementFold(store, look)
         self.seen = hidden()
         shown = [self.seen, self.table, self.choice]
         gr.on(look, self.refresh, [self.seen], shown, **QUIET)
