@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,12 +22,15 @@ class About:
     """The content of reward.json: `base` names the base model, `fingerprint` holds the hashes that must not change.
 
     `members` is the number of reward models in the folder, 1 unless it is an ensemble. `cut_points` are the limits
-    between a tie and the grades of preference in log-odds, if they were learned.
+    between a tie and the grades of preference in log-odds, if they were learned. `TemplateOptions` explains the
+    template's fields.
     """
 
     base: str
     fingerprint: dict[str, str]
     chat_template: str | None = None
+    template_kwargs: Mapping[str, Any] | None = None
+    template_date: str | None = None
     offset: float = 0.0
     scale: float = 1.0
     members: int = 1
@@ -41,7 +45,7 @@ def reference_units(reference: torch.Tensor) -> tuple[float, float]:
 
 def describe_base(base: Base) -> About:
     """Return what a reward model trained on `base` records about it."""
-    return About(base.name, base.fingerprint, base.tokenizer.chat_template)
+    return About(base.name, base.fingerprint, **base.template_options.keywords())
 
 
 def save_about(path: str | Path, base: Base, about: About) -> None:
@@ -66,9 +70,12 @@ def read_about(path: Path) -> About:
 
 
 def check_fingerprint(name: str, about: About, base: Base) -> None:
-    """Raise BadInput if the base, its tokenizer or its template differ from those that the model was trained with."""
-    hashes = base.fingerprint
-    changed = [part for part, value in about.fingerprint.items() if hashes[part] != value]
+    """Raise BadInput if the base, its tokenizer or its template differ from those that the model was trained with.
+
+    Hashes of earlier versions, which cover less, are accepted.
+    """
+    hashes, former = base.fingerprint, base.former_fingerprint
+    changed = [part for part, value in about.fingerprint.items() if value not in (hashes[part], former.get(part))]
     if changed:
         raise BadInput(
             error=f"reward model {name!r} was trained with another {' and another '.join(changed)} "

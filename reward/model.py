@@ -25,6 +25,7 @@ from data.errors import BadInput
 from reward.about import About, check_fingerprint, read_about, reference_units, save_about, write_about
 from reward.base.frozen_base import Base
 from reward.base.placement import Placement
+from reward.base.template_options import TemplateOptions
 from reward.member import Member, load_alone, load_members, member_folder, save_member
 
 ROWS_AT_ONCE = 64
@@ -51,7 +52,8 @@ class RewardModel:
         path = Path(path)
         about = read_about(path)
         if not isinstance(base, Base):
-            base = Base.load(base or about.base, placement=placement, chat_template=about.chat_template)
+            options = TemplateOptions(about.chat_template, about.template_kwargs, about.template_date)
+            base = Base.load(base or about.base, placement=placement, **options.keywords())
         check_fingerprint(path.name, about, base)
         members = [load_alone(base, path)] if about.members == 1 else load_members(base, path, about.members)
         return cls(base, members, about)
@@ -149,6 +151,11 @@ class LowerConfidenceBound:
 
     def __init__(self, model: RewardModel, uncertainty: float) -> None:
         self.model, self.uncertainty = model, uncertainty
+
+    @property
+    def base(self) -> Base:
+        """The base of the ensemble."""
+        return self.model.base
 
     @property
     def first_member(self) -> RewardModel:

@@ -50,7 +50,7 @@ THIRD_PARTY = {
         "latex2mathml",
         "nh3",
     },
-    "reward": MODELS | {"numpy"},
+    "reward": MODELS | {"numpy", "jinja2"},
     "rlhf": MODELS
     | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
@@ -71,7 +71,7 @@ TORCHLESS = {
 # Packages and single modules of each layer, lowest first: a line imports only lines above it, names on one line may import each other downwards in order.
 ORDER = """
 data.version data.errors data.clock data.splits data.ids data.intervals data.settings data.records data.logs
-data.json_text
+data.json_text data.thoughts
 data.watched_loop
 data.sqlite.schema data.sqlite
 data.tables

@@ -1,59 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoding: text to token ids and back, for one tokenizer and one model, with templates, end tokens and padding.
 
-Text that people type never becomes a control token. With a chat template, transformers' `sanitize_control_tokens`
-ensures this: only the template itself writes control tokens. The plain template and all answers are encoded with
-`split_special_tokens`.
+Text that people type never becomes a control token: only the template writes control tokens. With a chat template,
+`reward.base.chat_template` ensures this. The plain template and all answers are encoded with `split_special_tokens`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
+from typing import Any
 
 import torch
-from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from data.clock import now
 from data.errors import BadInput
+from data.thoughts import split_thoughts
+from reward.base.answer_text import AnswerText
+from reward.base.chat_template import ChatTemplate, short
+from reward.base.context_length import ASSUMED, ContextLength, stated_context
+from reward.base.template_options import TemplateOptions, check_syntax
+from reward.base.turn_form import USER, TurnForm, probe_turn
+from reward.base.unusable_prompts import UnusablePrompt
 
 PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
-PROBE = "Dear Mina, it's 12 o'clock.\n\n\tNaïve 한국어 <|end|> </s> x1y2  ..."
+NO_OPTIONS = TemplateOptions()
 
 
 @dataclass(frozen=True)
 class Encoding:
     """A tokenizer together with the limits of one model.
 
-    Every id is below `rows`, the size of the model's embedding. `context` is the most tokens of a sequence.
+    Every id is below `rows`, the size of the model's embedding. `context` is the most tokens of a sequence, and
+    `context_source` the name under which the model states it, empty if it is assumed. `template_kwargs` and
+    `template_date` (ISO) are arguments of the chat template; see `reward.base.template_options`.
     """
 
     tokenizer: PreTrainedTokenizerBase
-    eos_ids: frozenset[int]
+    model_ends: frozenset[int]
     rows: int
     context: int
+    context_source: str = "max_position_embeddings"
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    template_date: str = ""
 
     @classmethod
-    def of(cls, causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Encoding:
-        """Return the encoding for this model. Raises BadInput if neither the model nor the tokenizer names an end."""
+    def of(
+        cls, causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: TemplateOptions = NO_OPTIONS
+    ) -> Encoding:
+        """Return the encoding for this model.
+
+        Raises BadInput if neither the model nor the tokenizer names an end, and for a template that is no valid Jinja.
+        """
+        if isinstance(tokenizer.chat_template, str):
+            check_syntax(tokenizer.chat_template)
         embedding = causal.get_input_embeddings().weight
         assert isinstance(embedding, torch.Tensor), "an embedding layer has one matrix"
-        context = causal.config.get_text_config().max_position_embeddings
-        return cls(tokenizer, _end_ids(causal, tokenizer), embedding.shape[0], context)
+        config = causal.config.get_text_config()
+        context = stated_context(lambda name: getattr(config, name, None), tokenizer.model_max_length)
+        tokens, source = context or ContextLength(ASSUMED, "")
+        day = options.template_date or now()[:10]
+        kwargs = options.template_kwargs or {}
+        return cls(tokenizer, _model_ends(causal, tokenizer), embedding.shape[0], tokens, source, kwargs, day)
 
     @cached_property
-    def eos_id(self) -> int:
-        """The end token that is appended to a finished answer."""
+    def chat(self) -> ChatTemplate | None:
+        """The tokenizer's chat template; None if it has none."""
+        if not self.tokenizer.chat_template:
+            return None
+        return ChatTemplate(self.tokenizer, self.template_kwargs, date.fromisoformat(self.template_date))
+
+    @cached_property
+    def turn(self) -> TurnForm:
+        """The form in which the template writes an assistant's turn."""
         tokenizer_end = self.tokenizer.eos_token_id
-        return tokenizer_end if tokenizer_end in self.eos_ids else min(self.eos_ids)
+        end = tokenizer_end if tokenizer_end in self.model_ends else min(self.model_ends)
+        if self.chat is None:
+            return TurnForm(PLAIN_TEMPLATE.format(prompt=USER), "", (end,))
+        return probe_turn(self.chat, self.model_ends, self._control_ids, end)
+
+    @cached_property
+    def answers(self) -> AnswerText:
+        """Writes and reads answers."""
+        start = self.encode_template(USER) if self.chat and self.turn.start else self._literal_ids(self.turn.start)
+        return AnswerText(self.tokenizer, self.turn, start, self.chat, self._control_ids)
+
+    @property
+    def eos_id(self) -> int:
+        """The end token of a finished answer."""
+        return self.turn.end[-1]
+
+    @cached_property
+    def eos_ids(self) -> frozenset[int]:
+        """Every id that ends an answer: the model's, the tokenizer's, and the one that the template writes."""
+        return self.model_ends | {self.eos_id}
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
-        """All control tokens inside the embedding, end tokens included. An answer contains none of them."""
-        added = (i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special)
-        return frozenset(i for i in (*added, *self.tokenizer.all_special_ids) if i < self.rows) | self.eos_ids
+        """All control tokens inside the embedding, end tokens included."""
+        return self._control_ids | self.eos_ids
+
+    @cached_property
+    def banned_ids(self) -> frozenset[int]:
+        """Ids that no answer may contain: control tokens but ends and marks of a turn, and rows without a token."""
+        nameless = range(len(self.tokenizer), self.rows)
+        return (self.special_ids | frozenset(nameless)) - self.eos_ids - self.answers.marks
+
+    @cached_property
+    def template_problems(self) -> tuple[str, ...]:
+        """Sentences on what this tokenizer or template cannot do, for people who choose a base."""
+        problems = [self.turn.problem] if self.turn.problem else []
+        unknown = self.tokenizer.unk_token_id
+        rendered = [] if self.turn.problem and not self.turn.start else self.encode_template(USER)
+        if unknown in rendered and unknown not in self.eos_ids | {self.tokenizer.bos_token_id}:
+            kind = "chat" if self.chat else "plain"
+            problems.append(f"the tokenizer lacks characters of the {kind} template and writes unknown tokens for them")
+        return tuple(problems)
 
     @cached_property
     def pad_id(self) -> int:
@@ -63,38 +128,41 @@ class Encoding:
             return tokenizer_pad
         return min(self.special_ids - self.eos_ids, default=self.eos_id)
 
-    @cached_property
-    def fingerprint(self) -> dict[str, str]:
-        """Hashes of the tokenizer (its vocabulary, and the ids of a probe text) and of the prompt template."""
-        probe_ids = self.tokenizer(PROBE, add_special_tokens=True)["input_ids"]
-        vocabulary = sorted(self.tokenizer.get_vocab().items())
-        return {
-            "tokenizer": _hash(json.dumps([vocabulary, probe_ids])),
-            "template": _hash(self.tokenizer.chat_template or PLAIN_TEMPLATE),
-        }
-
-    def encode_prompt(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
+    def encode_prompt(self, prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
         """Return the ids of a prompt, a text or [{role, content}], up to the start of the answer.
 
         Raises BadInput for several turns without a chat template, and for a prompt that fills the context.
         """
         return self._check_length(self.encode_template(prompt), prompt)
 
-    def encode_template(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
-        """Return the ids of a prompt without checking its length."""
-        if self.tokenizer.chat_template:
-            return self._chat_ids(prompt)
+    def encode_template(self, prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
+        """Return the ids of a prompt without checking its length. Raises BadInput if the template refuses it."""
+        if self.chat:
+            return self.chat.ids([{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt)
         return self._start_ids() + self._literal_ids(PLAIN_TEMPLATE.format(prompt=_single_turn(prompt)))
 
     def encode_completion(self, text: str) -> list[int]:
-        """Return the ids of a finished answer: its text without any control token, then the end token."""
-        return [*self._literal_ids(text), self.eos_id]
+        """Return the ids of a finished answer as the template writes it; its text holds no control token."""
+        return self.answers.ids(text)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of an answer up to its first end token, without control tokens."""
-        text = self.tokenizer.decode(self.answer_ids(ids), skip_special_tokens=True)
-        assert isinstance(text, str), "one sequence decodes to one text"
-        return text
+        """Return the text of an answer up to its first end token, with its thoughts, without control tokens."""
+        body = self.answer_ids(ids)
+        return self.answers.text(body, ended=len(body) < len(ids))
+
+    def decode_parts(self, ids: Sequence[int]) -> tuple[str, str]:
+        """Return the thoughts and the final part of an answer; most answers have no thoughts."""
+        return split_thoughts(self.decode(ids))
+
+    def writes(self, ids: Sequence[int] | None, text: str) -> bool:
+        """Return whether these are ids of this tokenizer for an answer of that text."""
+        if not ids or max(ids) >= self.rows:
+            return False
+        return text in (self.decode(ids), self.answers.plain_text(self.answer_ids(ids)))
+
+    def stored_answer(self, ids: Sequence[int] | None, text: str) -> list[int]:
+        """Return the stored ids if this tokenizer wrote them, else the text's ids as a finished answer."""
+        return list(ids) if ids is not None and self.writes(ids, text) else self.encode_completion(text)
 
     def answer_ids(self, ids: Sequence[int]) -> list[int]:
         """Return the ids before the first end token."""
@@ -116,13 +184,11 @@ class Encoding:
             mask[number, columns] = True
         return ids, mask
 
-    def _chat_ids(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        encoded = self.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_dict=True, sanitize_control_tokens=True
-        )
-        assert isinstance(encoded, BatchEncoding), "return_dict asks for one"
-        return encoded["input_ids"]
+    @cached_property
+    def _control_ids(self) -> frozenset[int]:
+        added = (i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special)
+        listed = frozenset(i for i in (*added, *self.tokenizer.all_special_ids) if i < self.rows)
+        return listed | self.model_ends
 
     def _literal_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -132,12 +198,13 @@ class Encoding:
         start = self.tokenizer.bos_token_id
         return [start] if start is not None and self.tokenizer("a")["input_ids"][:1] == [start] else []
 
-    def _check_length(self, ids: list[int], prompt: str | Sequence[dict[str, str]]) -> list[int]:
+    def _check_length(self, ids: list[int], prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
         if len(ids) >= self.context:
-            raise BadInput(
-                error=f"the prompt {_short(prompt)!r} is {len(ids)} tokens long, the model's context is {self.context}",
+            raise UnusablePrompt(
+                error=f"the prompt {short(prompt)!r} is {len(ids)} tokens long, the model's context is {self.context}",
                 remedy="Shorten the prompt, or use a base model with a longer context.",
                 field="prompt",
+                reason="longer than the context",
             )
         if max(ids, default=0) >= self.rows:
             raise BadInput(
@@ -147,7 +214,7 @@ class Encoding:
         return ids
 
 
-def _end_ids(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def _model_ends(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     configured = causal.generation_config.eos_token_id
     candidates = (tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured]))
     end_ids = frozenset(id for id in candidates if id is not None)
@@ -158,22 +225,14 @@ def _end_ids(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> fro
     return end_ids
 
 
-def _single_turn(prompt: str | Sequence[dict[str, str]]) -> str:
+def _single_turn(prompt: str | Sequence[Mapping[str, str]]) -> str:
     if isinstance(prompt, str):
         return prompt
     if len(prompt) == 1 and prompt[0]["role"] == "user":
         return prompt[0]["content"]
-    raise BadInput(
+    raise UnusablePrompt(
         error=f"the prompt has {len(prompt)} messages and the base model has no chat template",
         remedy="Give one: preference-loop serve --base MODEL --chat-template FILE",
         field="prompt",
+        reason="several turns without a chat template",
     )
-
-
-def _short(prompt: str | Sequence[dict[str, str]], length: int = 40) -> str:
-    text = prompt if isinstance(prompt, str) else prompt[-1]["content"]
-    return text if len(text) <= length else text[: length - 3] + "..."
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,18 +7,21 @@ trained, its dropout is never active (always eval mode), and its vocabulary neve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import BadInput
 from reward.base.adapted_model import AdaptedModel
-from reward.base.encoding import Encoding
-from reward.base.loading import load_causal, weights_hash
+from reward.base.encoding import NO_OPTIONS, Encoding
+from reward.base.fingerprint import former_template_hash, former_weights_hash, text_fingerprint, weights_hash
+from reward.base.loading import load_causal
 from reward.base.locate import locate
 from reward.base.placement import Placement
+from reward.base.template_options import TemplateOptions
 
 
 class Base(AdaptedModel):
@@ -30,15 +33,19 @@ class Base(AdaptedModel):
         tokenizer: PreTrainedTokenizerBase,
         name: str,
         placement: Placement | None = None,
+        options: TemplateOptions = NO_OPTIONS,
     ) -> None:
         super().__init__(causal, name)
         self.placement = placement or Placement(causal.device, causal.dtype)
+        self._own_template = tokenizer.chat_template
+        if options.chat_template is not None:
+            tokenizer.chat_template = options.chat_template
         self.tokenizer = tokenizer
         self.config = causal.config.get_text_config()
         self.hidden_size: int = self.config.hidden_size
-        self.encoding = Encoding.of(causal, tokenizer)
+        self.encoding = Encoding.of(causal, tokenizer, options)
         self.context = self.encoding.context
-        self.weights = weights_hash(causal)
+        self.weights, self._former_weights = weights_hash(causal), former_weights_hash(causal)
         self._trunk = causal.base_model
 
     @classmethod
@@ -48,17 +55,19 @@ class Base(AdaptedModel):
         *,
         placement: Placement | None = None,
         chat_template: str | None = None,
+        template_kwargs: Mapping[str, Any] | None = None,
+        template_date: str | None = None,
     ) -> Base:
-        """Load a base from a local folder, a downloaded hub id, or "starter"; `chat_template` replaces its own.
+        """Load a base from a local folder, a downloaded hub id, or "starter".
 
-        Without a `placement` it is the machine's default, a GPU if there is one. Raises BadInput for a missing folder,
-        a folder without a causal LM in safetensors, or a model without an end-of-text token.
+        Without a `placement` it is the machine's default, a GPU if there is one. `TemplateOptions` explains the other
+        arguments. Raises BadInput for a missing folder, a folder without a causal LM in safetensors, a model without
+        an end-of-text token, or a template that is no valid Jinja.
         """
         placement = placement or Placement.choose()
         causal, tokenizer = load_causal(source, placement)
-        if chat_template is not None:
-            tokenizer.chat_template = chat_template
-        return cls(causal, tokenizer, "starter" if source == "starter" else locate(source), placement)
+        options = TemplateOptions(chat_template, template_kwargs, template_date)
+        return cls(causal, tokenizer, "starter" if source == "starter" else locate(source), placement, options)
 
     @property
     def pad_id(self) -> int:
@@ -73,14 +82,33 @@ class Base(AdaptedModel):
     @property
     def fingerprint(self) -> dict[str, str]:
         """Hashes of base weights, tokenizer and template. A saved reward model requires the same hashes."""
-        return {"base": self.weights, **self.encoding.fingerprint}
+        return {"base": self.weights, **text_fingerprint(self.encoding)}
 
-    def encode_prompt(self, prompt: str | Sequence[dict[str, str]]) -> list[int]:
+    @property
+    def former_fingerprint(self) -> dict[str, str]:
+        """The hashes of weights and template as earlier reward models record them."""
+        return {"base": self._former_weights, "template": former_template_hash(self.encoding)}
+
+    @property
+    def template_options(self) -> TemplateOptions:
+        """The options of the template with which another load writes the same ids."""
+        encoding = self.encoding
+        return TemplateOptions(self.tokenizer.chat_template, encoding.template_kwargs or None, encoding.template_date)
+
+    def has_template(self, options: TemplateOptions) -> bool:
+        """Return whether a base of the same source with these options writes the same ids."""
+        own = self._own_template if options.chat_template is None else options.chat_template
+        dated = self.encoding.chat is not None and self.encoding.chat.reads_date
+        same_date = not dated or options.template_date in (None, self.encoding.template_date)
+        same_kwargs = (options.template_kwargs or {}) == self.encoding.template_kwargs
+        return own == self.tokenizer.chat_template and same_kwargs and same_date
+
+    def encode_prompt(self, prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
         """Return the ids of a prompt; see `Encoding.encode_prompt`."""
         return self.encoding.encode_prompt(prompt)
 
     def encode_completion(self, text: str) -> list[int]:
-        """Return the ids of an answer's text with the end token appended."""
+        """Return the ids of a finished answer; see `Encoding.encode_completion`."""
         return self.encoding.encode_completion(text)
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -44,18 +42,6 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(name, **LOCAL)
     assert isinstance(tokenizer, PreTrainedTokenizerBase), "the auto class returns a tokenizer"
     return tokenizer
-
-
-def weights_hash(model: PreTrainedModel) -> str:
-    """Return a hash of every tensor's name, shape and first 8 numbers.
-
-    The numbers are rounded to bfloat16, so that the hash does not depend on the dtype of loading.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        head = tensor.flatten()[:8].to("cpu", torch.bfloat16).float()
-        digest.update(f"{name} {tuple(tensor.shape)} {head.tolist()}".encode())
-    return digest.hexdigest()[:16]
 
 
 @contextmanager

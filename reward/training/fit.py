@@ -17,6 +17,7 @@ from data.run_context import Cancelled
 from data.views.frozen_rows import TrainingRows
 from reward.base.adapters import Weights, read_adapter, stack
 from reward.base.frozen_base import Base
+from reward.base.template_options import TemplateOptions
 from reward.settings import RewardSettings
 from reward.training.arguments import divide_step, trainer_arguments
 from reward.training.callback import Progress
@@ -30,11 +31,11 @@ from reward.training.trainer import PreferenceTrainer, collator, trainer_config
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The start of a training: a base, its chat template, and the folder of a policy's adapter to merge, if any."""
+    """The start of a training: a base, the folder of an adapter to merge, if any, and the template's options."""
 
     source: str
     adapter: Path | None
-    template: str | None
+    template: TemplateOptions = TemplateOptions()
 
 
 @dataclass(frozen=True, slots=True)

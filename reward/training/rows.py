@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,11 +14,16 @@ from data.run_context import RunContext
 from data.views.frozen_rows import HeldOutRows, TrainingRows, freeze_preferences
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
+from reward.base.shorten import shorten_prompt
+from reward.base.unusable_prompts import UnusablePrompt
 from reward.labels import current_comparisons
 from reward.prompt_parts import ALL, is_in_part
 
 SMALLEST_SHARE = 4
 """A truncated prompt keeps at least the context divided by this."""
+EQUAL, EQUAL_AFTER_CUT = "with answers that are equal for this tokenizer", "with answers that are equal after the cut"
+TOO_LONG = "with a prompt that cannot be shortened to the context"
+"""Reasons for which comparisons are left out."""
 
 
 class Labels(Protocol):
@@ -77,41 +83,82 @@ class EncodedComparison:
 
 
 class RowEncoder:
-    """Encode comparisons as ids of one base, truncate them to its context, and count the truncations.
+    """Encode comparisons as ids of one base, shorten them to its context, and count what changes.
 
-    A prompt loses its beginning to make room for its longest answer, but keeps at least a quarter of the context. An
-    answer that is still too long loses its end, but keeps its end token.
+    A prompt is shortened by its content to make room for its longest answer, but keeps at least a quarter of the
+    context. An answer that is still too long loses its end, but keeps its end token. `left_out` counts the comparisons
+    that cannot be used, by reason.
     """
 
     def __init__(self, base: Base) -> None:
         self.base = base
         self.truncated = {"comparisons": 0, "prompts": 0, "answers": 0}
+        self.left_out: Counter[str] = Counter()
 
     def encode(self, rows: Sequence[PreferenceRow]) -> list[EncodedComparison]:
-        """Return the rows in their order, each within the context. All rows of a prompt must be in one call."""
-        prompts = {row.prompt_id: self.base.encoding.encode_template(row.messages or row.prompt) for row in rows}
-        whole = [EncodedComparison(row, prompts[row.prompt_id], *self._answers(row)) for row in rows]
+        """Return the rows in their order, each within the context. All rows of a prompt must be in one call.
+
+        Rows whose prompt the template refuses, or that cannot be shortened, are left out.
+        """
+        prompts = self._prompts(rows)
+        whole = [
+            EncodedComparison(row, prompts[row.prompt_id], *self._answers(row))
+            for row in rows
+            if row.prompt_id in prompts
+        ]
         longest: dict[int, int] = {}
         for comparison in whole:
             id = comparison.row.prompt_id
             longest[id] = max(longest.get(id, 0), len(comparison.a), len(comparison.b))
-        shortened = {id: self._shorten(prompt, longest[id]) for id, prompt in prompts.items()}
-        fitting = [self._fit(comparison, shortened[comparison.row.prompt_id]) for comparison in whole]
-        self._count(whole, fitting)
+        shortened = {
+            comparison.row.prompt_id: self._shorten(comparison, longest[comparison.row.prompt_id])
+            for comparison in whole
+        }
+        self.left_out[TOO_LONG] += sum(shortened[comparison.row.prompt_id] is None for comparison in whole)
+        kept = [(before, prompt) for before in whole if (prompt := shortened[before.row.prompt_id]) is not None]
+        fitting = [self._fit(before, prompt) for before, prompt in kept]
+        self._count([before for before, _ in kept], fitting)
         return fitting
 
+    def encode_training(self, rows: Sequence[PreferenceRow]) -> list[EncodedComparison]:
+        """Return the rows to train on: those of `encode` but comparisons of two equal answers, which teach nothing."""
+        different = []
+        for comparison in self.encode(rows):
+            if comparison.a != comparison.b:
+                different.append(comparison)
+                continue
+            a, b = self._answers(comparison.row)
+            self.left_out[EQUAL if a == b else EQUAL_AFTER_CUT] += 1
+        return different
+
     def answer(self, ids: list[int] | None, text: str) -> list[int]:
-        """Return the stored ids with an end token if this tokenizer decodes them to `text`, else encode the text."""
-        if ids and max(ids) < self.base.encoding.rows and self.base.decode(ids) == text:
-            return self.base.encoding.append_end(ids)
-        return self.base.encode_completion(text)
+        """Return the stored ids with an end token if this tokenizer wrote them for `text`, else encode the text."""
+        encoding = self.base.encoding
+        return encoding.append_end(encoding.stored_answer(ids, text))
+
+    def _prompts(self, rows: Sequence[PreferenceRow]) -> dict[int, list[int]]:
+        """Return the ids of the prompts that the template takes."""
+        prompts: dict[int, list[int]] = {}
+        refused: dict[int, str] = {}
+        for row in rows:
+            if row.prompt_id not in prompts and row.prompt_id not in refused:
+                try:
+                    prompts[row.prompt_id] = self.base.encoding.encode_template(row.messages or row.prompt)
+                except UnusablePrompt as problem:
+                    refused[row.prompt_id] = problem.reason
+        self.left_out.update(refused[row.prompt_id] for row in rows if row.prompt_id in refused)
+        return prompts
 
     def _answers(self, row: PreferenceRow) -> tuple[list[int], list[int]]:
         return self.answer(row.a_token_ids, row.a_text), self.answer(row.b_token_ids, row.b_text)
 
-    def _shorten(self, prompt: list[int], answer: int) -> list[int]:
-        """Return the end of a prompt that leaves room for `answer` tokens."""
-        return prompt[-max(self.base.context - answer, self.base.context // SMALLEST_SHARE) :]
+    def _shorten(self, comparison: EncodedComparison, answer: int) -> list[int] | None:
+        """Return the prompt if it leaves room for `answer` tokens, else shortened; None if that is impossible."""
+        room = max(self.base.context - answer, self.base.context // SMALLEST_SHARE)
+        if len(comparison.prompt) <= room:
+            return comparison.prompt
+        row = comparison.row
+        return shorten_prompt(self.base.encoding, row.messages or row.prompt, room)
 
     def _fit(self, comparison: EncodedComparison, prompt: list[int]) -> EncodedComparison:
         room = self.base.context - len(prompt)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data.errors import BadInput
 from data.records import Policy
 from data.run_context import RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
@@ -23,6 +25,7 @@ from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from reward.base.placement import Placement
+from reward.base.template_options import TemplateOptions
 from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import build_report, highest_reachable
@@ -49,9 +52,15 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     began = time.monotonic()
     snapshot, training, held_out = run_rows(context, settings, settings.weights)
     start = starting_point(context.store, settings)
-    base = Base.load(start.source, placement=Placement.choose(settings), chat_template=start.template)
+    base = Base.load(start.source, placement=Placement.choose(settings), **start.template.keywords())
     encoder = RowEncoder(base)
-    train_rows = training.map(encoder.encode)
+    train_rows = training.map(encoder.encode_training)
+    if not train_rows:
+        raise BadInput(
+            f"no comparison is left to train on: {_described(encoder.left_out)}",
+            "Label more pairs, or train on another base.",
+            field="labels",
+        )
     test_rows = encoder.encode(held_out.test)
     subsets = Subsets(context, base, train_rows)
     if settings.curve and test_rows:
@@ -63,6 +72,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     report |= {
         "trained_on": len(train_rows),
         "truncated": encoder.truncated,
+        "left_out": +encoder.left_out,
         "seconds": round(time.monotonic() - began, 2),
         "peak_mb": peak_mb(),
         "placement": base.placement.describe(),
@@ -76,7 +86,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         config=as_dict(settings),
         report=report,
         seed=settings.seed,
-        versions=library_versions() | {"fingerprint": base.fingerprint, "chat_template": start.template},
+        versions=library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords(),
     )
     shutil.rmtree(context.checkpoints())
     return RunResult([published.public], report)
@@ -91,10 +101,14 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
     if settings.from_:
         policy = store.policies.get(settings.from_)
         folder = store.home / policy.adapter if policy.adapter else None
-        return Start(policy.base, folder, policy.versions.get("chat_template"))
+        return Start(policy.base, folder, TemplateOptions.of(policy))
     source = settings.base or (policies[-1].base if policies else "starter")
-    template = next((p.versions.get("chat_template") for p in reversed(policies) if p.base == source), None)
-    return Start(source, None, template)
+    newest = next((policy for policy in reversed(policies) if policy.base == source), None)
+    return Start(source, None, TemplateOptions.of(newest) if newest else TemplateOptions())
+
+
+def _described(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
 
 
 def _train(

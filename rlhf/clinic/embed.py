@@ -15,9 +15,11 @@ from data.records import Instruction
 from data.run_context import Cancelled, RunContext, RunResult
 from data.selection.features import NAMES, compute_features, detect_language
 from data.selection.near_duplicates import find_near_duplicates
+from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
+from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.clinic.examination import Examination
-from rlhf.clinic.reading import LOSSES, RowReadings, encode_row, read_rows, sentence_vectors
+from rlhf.clinic.reading import LOSSES, EncodedRow, RowReadings, encode_row, read_rows, sentence_vectors
 from rlhf.clinic.settings import EmbedSettings
 from rlhf.models.policy_loading import Bases, load_policy
 from rlhf.models.start_policy import choose_first_policy
@@ -33,7 +35,8 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
             "Import some: preference-loop import FILE --as instructions",
         )
     policy = choose_first_policy(store, settings.from_)
-    reading = _read(context, settings, rows)
+    skipped: Counter[str] = Counter()
+    rows, reading = _read(context, settings, rows, skipped)
     examination = examine(rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed)
     examination.save(context.folder)
     report = {
@@ -44,6 +47,7 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
         "ifd": round(float(np.median(examination.column("ifd"))), 4),
         "languages": dict(Counter(detect_language(row.output) for row in rows).most_common()),
         "peak_mb": peak_mb(),
+        "skipped": dict(skipped),
     }
     return RunResult([], report)
 
@@ -69,28 +73,48 @@ def examine(
     )
 
 
-def _read(context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction]) -> RowReadings:
-    """Read the rows with the policy; take vectors from the sentence-transformers model if the settings name one."""
+def _read(
+    context: RunContext, settings: EmbedSettings, rows: Sequence[Instruction], skipped: Counter[str]
+) -> tuple[list[Instruction], RowReadings]:
+    """Read the rows with the policy; take vectors from the sentence-transformers model if the settings name one.
+
+    Returns the rows that were read, and counts those whose prompt the template refuses.
+    """
     bases, store = Bases(settings), context.store
     policy = choose_first_policy(store, settings.from_)
     base, role = bases.of(policy), load_policy(store, bases, policy.id)
 
     def on_progress(done: int) -> None:
-        context.progress(done, len(rows), "rows")
+        context.progress(done, len(readable), "rows")
         if context.cancelled():
             raise Cancelled
 
     with base.role(role):
-        encoded = [encode_row(base, row.instruction, row.input, row.output) for row in rows]
+        readable, encoded = _encode(base, rows, SkippedPrompts(skipped))
         reading = read_rows(base, encoded, settings.batch_size, on_progress)
     if not settings.model:
-        return reading
-    tasks, outputs = [f"{row.instruction} {row.input}".strip() for row in rows], [row.output for row in rows]
-    return RowReadings(
+        return readable, reading
+    tasks, outputs = [f"{row.instruction} {row.input}".strip() for row in readable], [row.output for row in readable]
+    return readable, RowReadings(
         sentence_vectors(settings.model, tasks, settings.batch_size),
         sentence_vectors(settings.model, outputs, settings.batch_size),
         reading.losses,
     )
+
+
+def _encode(
+    base: Base, rows: Sequence[Instruction], skipped: SkippedPrompts
+) -> tuple[list[Instruction], list[EncodedRow]]:
+    """Return the rows that the template takes, and their ids. Raises the first problem if none is left."""
+    encoded: list[tuple[Instruction, EncodedRow]] = []
+    for row in rows:
+        try:
+            encoded.append((row, encode_row(base, row.instruction, row.input, row.output)))
+        except UnusablePrompt as problem:
+            skipped.add(problem)
+    if not encoded and skipped.first:
+        raise skipped.first
+    return [row for row, _ in encoded], [ids for _, ids in encoded]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ import torch
 from data.errors import BadInput
 from data.tables.instructions import instruction_prompt
 from reward.base.frozen_base import Base
+from reward.base.shorten import shorten_prompt
 
 LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")
 """Columns in nats per token: the answer's mean loss after its instruction and after none, their ratio and difference,
@@ -42,11 +43,17 @@ class EncodedRow:
 
 
 def encode_row(base: Base, instruction: str, input: str, output: str) -> EncodedRow:
-    """Encode a row for this base; cut the prompt at its start and the answer at its end to fit the context."""
+    """Encode a row for this base; shorten the prompt's text at its start and the answer at its end to fit the context.
+
+    Raises UnusablePrompt if the template refuses the prompt.
+    """
     bare = base.encoding.encode_template("")
     answer = base.encode_completion(output)[: base.context - max(len(bare), base.context // 4)]
-    prompt = base.encoding.encode_template(instruction_prompt(instruction, input))
-    return EncodedRow(prompt[-(base.context - len(answer)) :], bare, answer)
+    text, room = instruction_prompt(instruction, input), base.context - len(answer)
+    prompt = base.encoding.encode_template(text)
+    if len(prompt) > room:
+        prompt = shorten_prompt(base.encoding, text, room) or bare
+    return EncodedRow(prompt, bare, answer)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -192,9 +193,10 @@ def _train(stage: Stage, settings: SFTSettings, start: Policy, snapshot: Snapsho
     store = stage.store
     rows = load_instructions(store, snapshot.id)
     base = Bases(settings).of(start)
-    data, _ = tokenize_rows(store, base, rows)
+    skipped: Counter[str] = Counter()
+    data, _ = tokenize_rows(store, base, rows, skipped)
     adapter = train(stage, settings, base, data, adapter_folder(store, start) if start.adapter else None)
-    config = as_dict(settings) | {"rows": len(data), "trial": stage.note}
+    config = as_dict(settings) | {"rows": len(data), "trial": stage.note} | ({"skipped": skipped} if skipped else {})
     return publish_policy(
         stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=settings.seed, config=config
     )

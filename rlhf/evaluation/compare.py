@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from data.run_context import RunContext, RunResult
 from data.starter import rubric
 from rlhf.evaluation.judges import RubricParts
@@ -24,4 +26,6 @@ def compare(context: RunContext, settings: CompareSettings, parts: RubricParts) 
     """
     contests = choose_contests(context.store, settings)
     tournament = Tournament.load(context, settings, parts, [policy for pair in contests for policy in pair])
-    return RunResult(produced=[], report={"evaluations": tournament.judge_contests(contests)})
+    report: dict[str, Any] = {"evaluations": tournament.judge_contests(contests)}
+    report |= {"skipped": dict(tournament.skipped)} if tournament.skipped else {}
+    return RunResult(produced=[], report=report)

@@ -4,20 +4,31 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
+from reward.base.chat_template import short
+from reward.base.frozen_base import Base
+from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.evaluation.evaluate import POLITE
 from rlhf.sampling.policy_answers import AnswerSampler
 from rlhf.settings import CompareSettings
 
 
-def choose_contest_prompts(store: Store, settings: CompareSettings, samplers: Sequence[AnswerSampler]) -> list[Prompt]:
+def choose_contest_prompts(
+    store: Store,
+    settings: CompareSettings,
+    samplers: Sequence[AnswerSampler],
+    judge: Base | None,
+    skipped: Counter[str],
+) -> list[Prompt]:
     """Return the test prompts that the judge knows and that fit every policy, in the order of the seed.
 
-    Raises BadInput if there is none.
+    `judge` is the base of the reward model that reads the prompts, if there is one. Prompts that do not fit are
+    counted in `skipped`. Raises BadInput if none is left.
     """
     prompts = store.prompts.all(split="test", last=settings.last_prompt)
     if not prompts:
@@ -29,22 +40,37 @@ def choose_contest_prompts(store: Store, settings: CompareSettings, samplers: Se
     if not known:
         remedy = "Use a reward model as the judge: --set judge=reward --set reward=r1"
         raise BadInput(f"the rubric knows none of the {len(prompts)} test prompts", remedy, field="judge")
-    fitting = [
-        prompt for prompt in known if all(_has_room(sampler, prompt, settings.max_new_tokens) for sampler in samplers)
-    ]
+    fitting: list[Prompt] = []
+    others = SkippedPrompts(skipped)
+    for prompt in known:
+        if len(fitting) == settings.prompts:
+            break
+        try:
+            for sampler in samplers:
+                _check_room(sampler, prompt, settings.max_new_tokens)
+            if judge:
+                judge.encode_prompt(prompt.messages or prompt.text)
+            fitting.append(prompt)
+        except BadInput as problem:
+            others.add(problem)
     if not fitting:
         raise BadInput(
-            f"no test prompt leaves room for {settings.max_new_tokens} tokens",
-            "Lower max_new_tokens.",
+            f"no test prompt leaves room for {settings.max_new_tokens} tokens: {', '.join(skipped)}",
+            "Lower max_new_tokens, or import other prompts.",
             field="max_new_tokens",
         )
-    return fitting[: settings.prompts]
+    return fitting
 
 
-def _has_room(sampler: AnswerSampler, prompt: Prompt, tokens: int) -> bool:
-    """Return whether that many tokens and an end token, or the constant answer, fit into the context."""
+def _check_room(sampler: AnswerSampler, prompt: Prompt, tokens: int) -> None:
+    """Raise BadInput unless that many tokens and an end token, or the constant answer, fit into the context."""
     longest = max(tokens + 1, len(sampler.base.encode_completion(POLITE)))
-    try:
-        return len(sampler.encode(prompt)) + longest <= sampler.base.context
-    except BadInput:
-        return False
+    length = len(sampler.encode(prompt))
+    if length + longest > sampler.base.context:
+        raise UnusablePrompt(
+            f"the prompt {short(prompt.text)!r} has {length} tokens, a context of {sampler.base.context} leaves no room"
+            f" for {longest} more",
+            "Lower max_new_tokens.",
+            field="max_new_tokens",
+            reason="no room for an answer",
+        )

@@ -64,6 +64,6 @@ def load_reward_judge(store: Store, bases: Bases, name: str, samplers: Sequence[
     if not name:
         return None
     record = store.reward_models.get(parse_id(name, REWARD_MODEL))
-    model = RewardModel.load(store.home / record.adapter, bases.get(record.base))
+    model = RewardModel.load(store.home / record.adapter, bases.of(record))
     tokenizers = {sampler.base.fingerprint["tokenizer"] for sampler in samplers}
     return reward_judge(model, tokenizers.pop() if len(tokenizers) == 1 else "")

@@ -6,6 +6,7 @@ A policy that takes part in several contests answers once, so its opponents meet
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,8 @@ from rlhf.settings import CompareSettings
 class Tournament:
     """The shared state of one run's contests. `drawn` holds each policy's judged answers by its range of draws.
 
-    `reward` is the judge by the settings' reward model, None without one; `total` and `done` count answers.
+    `reward` is the judge by the settings' reward model, None without one; `total` and `done` count answers,
+    `skipped` counts prompts that do not fit.
     """
 
     context: RunContext
@@ -52,6 +54,7 @@ class Tournament:
     samplers: dict[int, AnswerSampler]
     prompts: list[Prompt]
     total: int
+    skipped: Counter[str]
     done: int = 0
     drawn: dict[tuple[int, range], JudgedAnswers] = field(default_factory=dict)
 
@@ -71,10 +74,12 @@ class Tournament:
             if reward is None:
                 raise BadInput("judge=reward needs a reward model", "Name one: --set reward=r1", field="reward")
             judge, name = reward, settings.reward
-        prompts = choose_contest_prompts(store, settings, list(samplers.values()))
+        skipped: Counter[str] = Counter()
+        reader = bases.of(store.reward_models.get(settings.reward)) if reward else None
+        prompts = choose_contest_prompts(store, settings, list(samplers.values()), reader, skipped)
         answers = len(prompts) * (settings.draws * len(samplers) + settings.best_of)
         context.progress(0, answers, "answers")
-        return cls(context, settings, judge, name, reward, samplers, prompts, answers)
+        return cls(context, settings, judge, name, reward, samplers, prompts, answers, skipped)
 
     def judge_contests(self, contests: Sequence[tuple[Policy, Policy]]) -> list[dict[str, Any]]:
         """Judge each (policy, opponent), then store the evaluations; return their reports."""

@@ -25,6 +25,13 @@ class BestOfN(AnswerSampler):
     prompt: Callable[[int], Prompt]
     count: int
 
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the prompt's token ids. Raises UnusablePrompt also if the reward's base cannot read the prompt."""
+        ids = AnswerSampler.encode(self, prompt)
+        if self.scorer.reader is not self.base:
+            self.scorer.reader.encode_prompt(prompt.messages or prompt.text)
+        return ids
+
     def draw(self, requests: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
         """Draw the requested answers, in the order given. The first of equal scores wins."""
         answers, scores = self.draw_scored(requests, limits, seed)

@@ -8,12 +8,17 @@ KL from the parent is at most log n - (n - 1) / n (Beirami et al. 2024), with eq
 from __future__ import annotations
 
 import time
+from collections import Counter
+from typing import Any
 
 import numpy as np
 
+from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from reward.base.machine import library_versions, peak_mb
+from reward.base.template_options import TemplateOptions
+from reward.base.unusable_prompts import SkippedPrompts
 from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.models.policy_loading import Bases
@@ -37,7 +42,8 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
     sampler = AnswerSampler.load(store, Bases(settings), parent)
     scorer = Scorer(sampler.base, load_reward(store, name, sampler.base, parent), missing_eos_penalty=0.0)
     best_of_n = BestOfN(parent, sampler.base, sampler.role, scorer, store.prompts.get, settings.n)
-    scores = _measure(context, settings, best_of_n)
+    skipped = SkippedPrompts(Counter())
+    scores = _measure(context, settings, best_of_n, skipped)
     policy = store.policies.add(
         name=f"best of {settings.n} of {parent.public} by {name}",
         kind=BEST_OF_N,
@@ -49,9 +55,9 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
         run_id=context.run.id,
         seed=settings.seed,
         config=as_dict(settings) | {"reward": name},
-        versions=library_versions() | {"chat_template": parent.versions.get("chat_template")},
+        versions=library_versions() | TemplateOptions.of(parent).keywords(),
     )
-    report = {"n": settings.n, "kl_bound": best_of_n_kl(settings.n)}
+    report: dict[str, Any] = {"n": settings.n, "kl_bound": best_of_n_kl(settings.n)}
     if len(scores):
         report |= {
             "reward_start": expected_best(scores, 1),
@@ -59,23 +65,34 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
             "prompts": len(scores),
         }
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    report |= {"skipped": dict(skipped.counts)} if skipped.counts else {}
     return RunResult([policy.public], report | cost | {"placement": sampler.base.placement.describe()})
 
 
-def _measure(context: RunContext, settings: BestOfNSettings, sampler: BestOfN) -> np.ndarray:
-    """Return the scores (prompts, n) of n answers to validation prompts; add the curve over n to the run."""
+def _measure(context: RunContext, settings: BestOfNSettings, sampler: BestOfN, skipped: SkippedPrompts) -> np.ndarray:
+    """Return the scores (prompts, n) of n answers to validation prompts; add the curve over n to the run.
+
+    Prompts that do not fit are counted in `skipped`.
+    """
     limit, last = settings.validation_prompts, settings.last_prompt
     prompts = context.store.prompts.all(split="validation", limit=limit, last=last)
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
+    requests: list[DrawRequest] = []
+    for prompt in prompts:
+        try:
+            requests.append(DrawRequest(prompt.id, sampler.encode(prompt), 0))
+        except BadInput as problem:
+            skipped.add(problem)
+    if prompts and not requests and skipped.first:
+        raise skipped.first
     parts: list[np.ndarray] = []
     size = max(1, settings.batch_size // settings.n)
-    for start in range(0, len(prompts), size):
+    for start in range(0, len(requests), size):
         if context.cancelled():
             raise Cancelled
-        requests = [DrawRequest(prompt.id, sampler.encode(prompt), 0) for prompt in prompts[start : start + size]]
-        _, batch_scores = sampler.draw_scored(requests, limits, settings.seed)
+        _, batch_scores = sampler.draw_scored(requests[start : start + size], limits, settings.seed)
         parts.append(batch_scores)
-        context.progress(min(start + size, len(prompts)), len(prompts), "prompts")
+        context.progress(min(start + size, len(requests)), len(requests), "prompts")
     scores = np.concatenate(parts) if parts else np.empty((0, settings.n))
     for count in range(1, settings.n + 1) if parts else ():
         context.metric(count, best_of=expected_best(scores, count))

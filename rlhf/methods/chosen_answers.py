@@ -16,6 +16,8 @@ from datasets import Dataset
 
 from data.errors import BadInput
 from data.records import Prompt
+from reward.base.frozen_base import Base
+from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.sampling.policy_answers import DrawRequest, SampledAnswer, SamplingLimits
 from rlhf.settings import RejectionSettings
@@ -37,23 +39,40 @@ class ChosenAnswer(TypedDict):
 
 
 def draw_chosen(
-    sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int
+    sampler: BestOfN, settings: RejectionSettings, prompts: Sequence[Prompt], number: int, skipped: SkippedPrompts
 ) -> list[ChosenAnswer]:
-    """Return a row per prompt with room for an answer: the best answer, its score, and the mean score of n."""
+    """Return a row per prompt with room for an answer: the best answer, its score, and the mean score of n.
+
+    Counts the other prompts in `skipped`.
+    """
     requests = []
     for prompt in prompts:
         try:
-            ids = sampler.base.encoding.encode_template(prompt.messages or prompt.text)
-        except BadInput:  # several turns, for a base without a chat template
+            ids = sampler.encode(prompt)
+            check_room(sampler.base, prompt, ids, settings.max_new_tokens)
+        except BadInput as problem:
+            skipped.add(problem)
             continue
-        if len(ids) + settings.max_new_tokens < sampler.base.context:
-            requests.append(DrawRequest(prompt.id, ids, FIRST_NUMBER + number))
+        requests.append(DrawRequest(prompt.id, ids, FIRST_NUMBER + number))
+    if not requests:
+        return []
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
     answers, scores = sampler.draw_scored(requests, limits, settings.seed)
     return [
         _chosen(request, drawn[row.argmax()], row)
         for request, drawn, row in zip(requests, answers, scores, strict=True)
     ]
+
+
+def check_room(base: Base, prompt: Prompt, ids: Sequence[int], tokens: int) -> None:
+    """Raise UnusablePrompt if a prompt of these ids leaves no room for an answer of so many tokens."""
+    if len(ids) + tokens >= base.context:
+        raise UnusablePrompt(
+            f"p{prompt.id} has {len(ids)} tokens, which leaves no room for {tokens} in a context of {base.context}",
+            "Lower max_new_tokens, or shorten the prompt.",
+            field="max_new_tokens",
+            reason="no room for an answer",
+        )
 
 
 def _chosen(request: DrawRequest, answer: SampledAnswer, scores: np.ndarray) -> ChosenAnswer:

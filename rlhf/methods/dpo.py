@@ -25,9 +25,10 @@ from data.views.frozen_rows import TrainingRows
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
+from reward.base.unusable_prompts import UnusablePrompt
 from reward.report.scored import above, share_by_prompt
 from reward.training.callback import Progress
-from reward.training.rows import run_rows
+from reward.training.rows import EQUAL, run_rows
 from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
 from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
@@ -79,7 +80,9 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     training_pairs = training.map(lambda rows: encode_comparisons(base, rows, left_out))
     held_out = encode_comparisons(base, held_out_rows.test, left_out)
     if not training_pairs:
-        raise BadInput("no decided comparison of a training prompt fits the base", "Label more pairs.", field="labels")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        error = f"no decided comparison of a training prompt fits the base: {reasons}"
+        raise BadInput(error, "Label more pairs, or train another base.", field="labels")
     adapter = adapter_folder(store, parent) if parent.adapter else None
     trainer = build_trainer(
         context.checkpoints() / "trainer", settings, base, adapter, training_pairs, held_out[:CURVE_COMPARISONS]
@@ -106,29 +109,28 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
 
 
 def encode_comparisons(base: Base, rows: Sequence[PreferenceRow], left_out: Counter) -> list[EncodedComparison]:
-    """Return the decided comparisons that fit the base's context; count the others by reason in `left_out`."""
+    """Return the decided comparisons of different answers that fit the base; count the others by reason."""
     encoded = []
     for row in rows:
         if row.label == 0.5:
             left_out["ties"] += 1
             continue
-        prompt = base.encoding.encode_template(row.messages or row.prompt)
-        a, b = answer_ids(base, row.a_token_ids, row.a_text), answer_ids(base, row.b_token_ids, row.b_text)
+        try:
+            prompt = base.encoding.encode_template(row.messages or row.prompt)
+        except UnusablePrompt as refused:
+            left_out[refused.reason] += 1
+            continue
+        # a sampled answer that was cut has no end token
+        a = base.encoding.stored_answer(row.a_token_ids, row.a_text)
+        b = base.encoding.stored_answer(row.b_token_ids, row.b_text)
+        if a == b:
+            left_out[EQUAL] += 1
+            continue
         if len(prompt) + max(len(a), len(b)) > base.context:
             left_out["longer than the context"] += 1
             continue
         encoded.append(EncodedComparison(row.prompt_id, prompt, *((a, b) if row.label == 1.0 else (b, a))))
     return encoded
-
-
-def answer_ids(base: Base, ids: list[int] | None, text: str) -> list[int]:
-    """Return the sampled ids if this tokenizer wrote them, else the text's ids with an end token.
-
-    Sampled ids have no end token if the answer was cut.
-    """
-    if ids and max(ids) < base.encoding.rows and base.decode(ids) == text:
-        return list(ids)
-    return base.encode_completion(text)
 
 
 def build_trainer(

@@ -11,6 +11,7 @@ import math
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -32,6 +33,7 @@ from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
 from reward.base.machine import library_versions, peak_mb
 from reward.base.patches.cpu_attention import choose_cpu_attention
+from reward.base.template_options import TemplateOptions
 from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW
@@ -69,7 +71,7 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
         run_id=context.run.id,
         seed=settings.seed,
         config=as_dict(settings),
-        versions=library_versions() | ({"chat_template": tokenizer.chat_template} if parent else {}),
+        versions=library_versions() | (_inherited(parent, tokenizer) if parent else {}),
     )
     shutil.rmtree(context.checkpoints())
     report = {
@@ -81,6 +83,11 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
         "folder": f"policies/{policy.public}",
     }
     return RunResult([policy.public], report)
+
+
+def _inherited(parent: Policy, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Return the entries of `versions` with which the new base writes prompts as its parent does."""
+    return TemplateOptions.of(parent).keywords() | {"chat_template": tokenizer.chat_template}
 
 
 def new_model(

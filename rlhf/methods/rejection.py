@@ -11,6 +11,7 @@ import json
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
+from reward.base.unusable_prompts import SkippedPrompts
 from reward.training.callback import Progress
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.methods.answer_samplers import BestOfN
@@ -74,8 +76,9 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
         prompts,
     )
     newest, rounds = start.adapter, list[dict[str, Any]]()
+    skipped = SkippedPrompts(Counter())
     for number in range(settings.rounds):
-        rows = _sample_round(context, settings, start, number, newest)
+        rows = _sample_round(context, settings, start, number, newest, skipped)
         snapshot = _freeze_round(context, rows, number)
         rounds.append({"snapshot": snapshot.public} | _round_figures(context, rows, number))
         newest, base = _imitate(context, settings, start, number, rows)
@@ -93,15 +96,21 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     )
     report = {"rounds": rounds, "reward_start": rounds[0]["reward"], "best_of_n_kl_bound": best_of_n_kl(settings.n)}
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    report |= {"skipped": dict(skipped.counts)} if skipped.counts else {}
     return RunResult([policy.public], report | cost | {"placement": base.placement.describe()})
 
 
 def _sample_round(
-    context: RunContext, settings: RejectionSettings, start: RejectionStart, number: int, newest: Path | None
+    context: RunContext,
+    settings: RejectionSettings,
+    start: RejectionStart,
+    number: int,
+    newest: Path | None,
+    skipped: SkippedPrompts,
 ) -> list[ChosenAnswer]:
     """Return the best of n answers of the newest policy to each of the round's prompts.
 
-    Saved chunks are not drawn again.
+    Saved chunks are not drawn again. Raises BadInput if no prompt can be answered, or no answer ended.
     """
     folder = _round(context, number) / "answers"
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,9 +125,11 @@ def _sample_round(
             if context.cancelled():
                 raise Cancelled
             sampler = sampler or _load_sampler(context, settings, start, newest)
-            write_chosen(file, draw_chosen(sampler, settings, chunk, number))
+            write_chosen(file, draw_chosen(sampler, settings, chunk, number, skipped))
         rows += json.loads(file.read_text(encoding="utf-8"))
         context.progress(place + 1, len(chunks), f"chunks of answers, round {number + 1} of {settings.rounds}")
+    if not rows and skipped.first:
+        raise skipped.first
     if not any(row["ended"] for row in rows):
         raise BadInput(
             f"none of {len(rows)} answers ended within {settings.max_new_tokens} tokens",

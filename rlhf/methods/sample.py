@@ -15,6 +15,7 @@ from time import monotonic
 from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
+from reward.base.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
 from rlhf.models.policy_loading import Bases, choose_policies
 from rlhf.sampling.pairing import AnswerPairing, SamplingCounts, choose_prompts, find_project_id, prompts_per_split
@@ -90,15 +91,14 @@ class SamplingRun:
         Raises BadInput if none fits.
         """
         encoded: list[PromptIds] = []
-        problem: BadInput | None = None
+        skipped = SkippedPrompts(self.tally.skipped)
         for prompt in prompts:
             try:
                 encoded.append((prompt, [sampler.encode(prompt) for sampler in self.samplers]))
             except BadInput as refused:
-                problem = problem or refused
-                self.tally.skipped[f"prompts that do not fit the base, such as: {problem}"] += 1
-        if not encoded and problem:
-            raise problem
+                skipped.add(refused)
+        if not encoded and skipped.first:
+            raise skipped.first
         return encoded
 
     def sample(self, chunk: Sequence[PromptIds]) -> None:

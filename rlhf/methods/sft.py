@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Protocol
 
@@ -57,7 +58,8 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
         context, settings.snapshot, lambda: current_instructions(store), {"split": "train"}
     )
     base = Bases(settings).of(parent)
-    data, too_long = tokenize_rows(store, base, rows)
+    skipped: Counter[str] = Counter()
+    data, too_long = tokenize_rows(store, base, rows, skipped)
     for row in data.select(range(min(SHOWN_ROWS, len(data)))):
         context.sample(0, **describe_row(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
@@ -75,6 +77,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     report = {
         "rows": len(data),
         "too_long": too_long,
+        "skipped": dict(skipped),
         "seconds": round(time.monotonic() - started),
         "peak_mb": peak_mb(),
         "placement": base.placement.describe(),

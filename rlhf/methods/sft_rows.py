@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from data.store import Store
 from data.tables.instructions import instruction_prompt
 from data.views.frozen_rows import InstructionRow, TrainingRows
 from reward.base.frozen_base import Base
+from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
 
 IGNORED = -100
 """The label of a token that counts in no loss."""
@@ -26,21 +28,32 @@ def row_prompts(store: Store, rows: Iterable[InstructionRow]) -> list[str | Mess
     return [chats.get(text, text) for text in texts]
 
 
-def tokenize_rows(store: Store, base: Base, rows: TrainingRows[InstructionRow]) -> tuple[Dataset, int]:
+def tokenize_rows(
+    store: Store, base: Base, rows: TrainingRows[InstructionRow], skipped: Counter[str]
+) -> tuple[Dataset, int]:
     """Tokenize instruction rows, each with its imported prompt; see `tokenize`."""
-    return tokenize(base, row_prompts(store, rows), [row["output"] for row in rows])
+    return tokenize(base, row_prompts(store, rows), [row["output"] for row in rows], skipped)
 
 
-def tokenize(base: Base, prompts: Sequence[str | Messages], outputs: Sequence[str]) -> tuple[Dataset, int]:
+def tokenize(
+    base: Base, prompts: Sequence[str | Messages], outputs: Sequence[str], skipped: Counter[str] | None = None
+) -> tuple[Dataset, int]:
     """Return the ids and labels of each row, and the number of rows that exceed the context.
 
-    A prompt is encoded exactly as in sampling; only the answer and its end token count in the loss.
+    A prompt is encoded exactly as in sampling; only the answer and its end count in the loss. Rows whose prompt the
+    template refuses are left out and counted in `skipped`. Raises BadInput if no row is left.
     """
-    data = []
+    data, refused = [], SkippedPrompts(Counter() if skipped is None else skipped)
     for prompt, output in zip(prompts, outputs, strict=True):
-        prompt_ids, answer_ids = base.encoding.encode_template(prompt), base.encode_completion(output)
+        try:
+            prompt_ids, answer_ids = base.encoding.encode_template(prompt), base.encode_completion(output)
+        except UnusablePrompt as problem:
+            refused.add(problem)
+            continue
         data.append({"input_ids": prompt_ids + answer_ids, "labels": [IGNORED] * len(prompt_ids) + answer_ids})
     fitting = [row for row in data if len(row["input_ids"]) <= base.context]
+    if not data and refused.first:
+        raise refused.first
     if not fitting:
         raise BadInput(
             f"every instruction row is longer than the base model's context of {base.context} tokens",

@@ -64,10 +64,9 @@ def publish_policy(context: RunContext, folder: Path, kind: str, parent: Policy,
 
     `about` holds further columns of the policy: config, seed, snapshot_id, ...
     """
-    versions: Mapping[str, Any] = library_versions() | {
-        "fingerprint": base.fingerprint,
-        "chat_template": base.tokenizer.chat_template,
-    }
+    versions: Mapping[str, Any] = (
+        library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords()
+    )
     policy = context.store.policies.publish(
         folder,
         name=f"{kind} of {context.run.public}",

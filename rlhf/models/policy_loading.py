@@ -11,9 +11,12 @@ from pathlib import Path
 import reward
 from data.errors import BadInput
 from data.ids import POLICY, parse_id
-from data.records import Policy
+from data.records import Policy, RewardModel
 from data.store import Store
+from reward.base.template_options import TemplateOptions
 from reward.placement_settings import PlacementSettings
+
+OWN_TEMPLATE = TemplateOptions()
 
 
 class Bases:
@@ -24,26 +27,22 @@ class Bases:
 
     def __init__(self, settings: PlacementSettings | None = None) -> None:
         self._settings = settings
-        self._loaded: dict[tuple[str, str | None], reward.Base] = {}
+        self._loaded: list[tuple[str, reward.Base]] = []
 
-    def get(self, source: str, chat_template: str | None = None) -> reward.Base:
-        """Return the base of that source, with its own chat template or another. Raises BadInput if it cannot load."""
-        own = self._load(source, None)
-        return own if chat_template in (None, own.tokenizer.chat_template) else self._load(source, chat_template)
+    def get(self, source: str, options: TemplateOptions = OWN_TEMPLATE) -> reward.Base:
+        """Return the base of that source with these options of its template. Raises BadInput if it cannot load."""
+        for name, base in self._loaded:
+            if name == source and base.has_template(options):
+                return base
+        from reward.base.placement import Placement  # with torch
 
-    def of(self, policy: Policy) -> reward.Base:
-        """Return the base a policy is an adapter on, with the chat template stored with the policy."""
-        return self.get(policy.base, policy.versions.get("chat_template"))
+        base = reward.Base.load(source, placement=Placement.choose(self._settings), **options.keywords())
+        self._loaded.append((source, base))
+        return base
 
-    def _load(self, source: str, chat_template: str | None) -> reward.Base:
-        key = source, chat_template
-        if key not in self._loaded:
-            from reward.base.placement import Placement  # with torch
-
-            self._loaded[key] = reward.Base.load(
-                source, placement=Placement.choose(self._settings), chat_template=chat_template
-            )
-        return self._loaded[key]
+    def of(self, row: Policy | RewardModel) -> reward.Base:
+        """Return the base of a policy or reward model, with the template stored with it."""
+        return self.get(row.base, TemplateOptions.of(row))
 
 
 def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:

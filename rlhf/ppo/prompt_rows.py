@@ -7,13 +7,14 @@ A row has a `prompt`, text or messages. Rows of the store also have `source` and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
 from reward.base.frozen_base import Base
+from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.common import distributed
 from rlhf.sampling.pairing import training_prompts
 
@@ -35,21 +36,19 @@ def as_rows(prompts: list[Prompt]) -> list[PromptRow]:
     ]
 
 
-def fitting_rows(base: Base, rows: list[PromptRow], skipped: Counter[str]) -> list[PromptRow]:
-    """Return the rows that have room for an answer in the base's context.
+def fitting_rows(bases: Iterable[Base], rows: list[PromptRow], skipped: Counter[str]) -> list[PromptRow]:
+    """Return the rows that leave room for an answer in the context of every base.
 
-    Adds the number of the others to `skipped`, under the error of the first.
+    Counts the others in `skipped` by reason, with the first as the example.
     """
-    fitting: list[PromptRow] = []
-    first_error: BadInput | None = None
+    bases, fitting, others = list(bases), list[PromptRow](), SkippedPrompts(skipped)
     for row in rows:
         try:
-            encode_prompt(base, row, "a row", "prompts")
+            for base in bases:
+                encode_prompt(base, row, "a row", "prompts")
             fitting.append(row)
         except BadInput as problem:
-            first_error = first_error or problem
-    if first_error:
-        skipped[f"prompts that do not fit the base, such as: {first_error}"] += len(rows) - len(fitting)
+            others.add(problem)
     return fitting
 
 
@@ -84,9 +83,10 @@ def encode_prompt(base: Base, row: PromptRow, row_name: str, dataset: str) -> li
         )
     ids = base.encode_prompt(row["prompt"])
     if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
-        raise BadInput(
+        raise UnusablePrompt(
             f"{row_name} has a prompt of {len(ids)} tokens, a context of {base.context} leaves no room for an answer",
             "Shorten or leave out the prompt, or take a base with a longer context",
             field=dataset,
+            reason="no room for an answer",
         )
     return ids

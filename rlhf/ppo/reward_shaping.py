@@ -28,6 +28,8 @@ class RewardUnit:
 class Scorer:
     """Score answers given as token ids. Reward models on the policy's tokenizer read ids; other rewards read the text.
 
+    `reader` is the base that encodes prompts for the reward.
+
     `fit` sets `unit` from the reference policy's answers: 0 is their mean, 1 is a standard deviation above it.
     """
 
@@ -45,6 +47,7 @@ class Scorer:
         self._clip, self._length_penalty, self._length_free = clip, length_penalty, length_free
         tokenizer = getattr(reward, "tokenizer_hash", None)  # only this application's reward models read token ids
         self._is_reward_model = tokenizer is not None
+        self.reader: Base = getattr(reward, "base", base) if self._is_reward_model else base
         self._reads_ids = tokenizer == base.fingerprint["tokenizer"]
         self.unit = RewardUnit()
 

@@ -19,6 +19,8 @@ from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
+from reward.base.template_options import TemplateOptions
+from reward.model import RewardModel
 from rlhf.common import distributed
 from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.reward_choice import load_reward, with_uncertainty_penalty
@@ -72,19 +74,17 @@ def _make_trainer(
     """
     store, args = context.store, make_config(settings, context.checkpoints())
     base = Base.load(
-        parent.base,
-        placement=placement_on(args.device, settings),
-        chat_template=parent.versions.get("chat_template"),
+        parent.base, placement=placement_on(args.device, settings), **TemplateOptions.of(parent).keywords()
     )
-    rows = fitting_rows(base, training_rows(store, settings.prompts, settings.last_prompt), skipped)
+    reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
+    guard = load_reward(store, settings.guard, base, parent) if settings.guard else None
+    readers = [base, *(model.base for model in (reward, guard) if isinstance(model, RewardModel))]
+    rows = fitting_rows(readers, training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:
-        raise BadInput(
-            f"no prompt is left to train on: {', '.join(skipped)}", "Import shorter prompts.", field="prompts"
-        )
+        raise BadInput(f"no prompt is left to train on: {', '.join(skipped)}", "Import other prompts.", field="prompts")
     limit, last = settings.validation_prompts, settings.last_prompt
     fixed_prompts = store.prompts.all(split="validation", limit=limit, last=last)
-    fixed_rows = fitting_rows(base, as_rows(fixed_prompts), skipped)
-    reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
+    fixed_rows = fitting_rows(readers, as_rows(fixed_prompts), skipped)
     trainer = PPOTrainer(
         base,
         with_uncertainty_penalty(reward, settings.uncertainty),
@@ -93,7 +93,7 @@ def _make_trainer(
         eval_dataset=fixed_rows,
         start=adapter_folder(store, parent) if parent.adapter else None,
         peft_config=None if parent.adapter else default_lora(settings.rank),
-        guard=load_reward(store, settings.guard, base, parent) if settings.guard else None,
+        guard=guard,
         callbacks=[recorder],
     )
     recorder.trainer = trainer
@@ -168,7 +168,8 @@ def _publish(
         seed=settings.seed,
         config=as_dict(settings),
         versions=library_versions()
-        | {"fingerprint": trainer.base.fingerprint, "chat_template": trainer.base.tokenizer.chat_template},
+        | {"fingerprint": trainer.base.fingerprint}
+        | trainer.base.template_options.keywords(),
     )
     shutil.rmtree(context.checkpoints())
     return policy

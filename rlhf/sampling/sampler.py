@@ -46,9 +46,8 @@ def draw_uniforms(
 
 
 def banned_ids(base: Base) -> list[int]:
-    """Return ids that no answer may contain: special tokens but ends of answers, embedding rows without a token."""
-    nameless = range(len(base.tokenizer), base.encoding.rows)
-    return sorted((base.encoding.special_ids | set(nameless)) - base.eos_ids)
+    """Return ids that no answer may contain, in ascending order; see `Encoding.banned_ids`."""
+    return sorted(base.encoding.banned_ids)
 
 
 def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:

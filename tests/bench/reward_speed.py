@@ -78,7 +78,7 @@ def ours(
 ) -> dict:
     """This project's trainer."""
     base = Base.load(source)
-    trainer = build_trainer(home, settings, base, Start(source, None, None), train)
+    trainer = build_trainer(home, settings, base, Start(source, None), train)
     result = timed(trainer, len(train))
     result["accuracy"] = accuracy(trainer.model, scoring_pad(base), test)
     remove_adapter(base, trainer.model)

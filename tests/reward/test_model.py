@@ -135,5 +135,6 @@ def test_answers_beyond_the_context_are_refused(tmp_path):
 def test_reward_json_holds_what_a_reader_needs(tmp_path):
     random_reward(make_tiny_model("llama", tmp_path / "base")).save(tmp_path / "r1")
     about = json.loads((tmp_path / "r1" / "reward.json").read_text())
-    assert set(about) == {"base", "fingerprint", "chat_template", "offset", "scale", "members", "cut_points"}
+    template = {"chat_template", "template_kwargs", "template_date"}
+    assert set(about) == {"base", "fingerprint", "offset", "scale", "members", "cut_points"} | template
     assert set(about["fingerprint"]) == {"base", "tokenizer", "template"}

@@ -12,7 +12,7 @@ from reward.base.frozen_base import Base
 from reward.training.fit import groups_per_step
 from reward.training.packing import Planner
 from reward.training.prompt_groups import grade, group_by_prompt
-from reward.training.rows import EncodedComparison, RowEncoder
+from reward.training.rows import EQUAL, EQUAL_AFTER_CUT, TOO_LONG, EncodedComparison, RowEncoder
 from reward.training.trainer import BucketSampler, collator
 from tests.support.tiny_model import make_tiny_model
 
@@ -67,8 +67,8 @@ def test_a_long_prompt_loses_its_beginning_as_much_as_its_longest_answer_needs(e
     rows = [row("yes", "no", prompt="0123456789" * 5), row("yes", "x y z x y z", prompt="0123456789" * 5)]
     result = encoder.encode(rows)
     longest = len(base.encode_completion("x y z x y z"))
-    whole = base.encoding.encode_template("0123456789" * 5)
-    assert [each.prompt for each in result] == [whole[-(CONTEXT - longest) :]] * 2
+    kept = CONTEXT - longest - len(base.encoding.encode_template(""))  # this tokenizer writes one token a digit
+    assert [each.prompt for each in result] == [base.encode_prompt(("0123456789" * 5)[-kept:])] * 2
     assert result[1].b == base.encode_completion("x y z x y z")
     assert encoder.truncated == {"comparisons": 2, "prompts": 1, "answers": 0}
 
@@ -76,10 +76,27 @@ def test_a_long_prompt_loses_its_beginning_as_much_as_its_longest_answer_needs(e
 def test_a_long_answer_loses_its_end_but_not_its_end_token_once_the_prompt_is_down_to_a_quarter(encoder, base):
     (each,) = encoder.encode([row("0123456789" * 5, "no", prompt="abcdefghij" * 5)])
     whole = base.encode_completion("0123456789" * 5)
-    assert each.prompt == base.encoding.encode_template("abcdefghij" * 5)[-CONTEXT // 4 :]
-    assert each.a == [*whole[: CONTEXT - CONTEXT // 4 - 1], base.encoding.eos_id]
+    fitting = (base.encoding.encode_template(("abcdefghij" * 5)[-length:]) for length in range(50, 0, -1))
+    assert each.prompt == next(ids for ids in fitting if len(ids) <= CONTEXT // 4)
+    assert each.a == [*whole[: CONTEXT - len(each.prompt) - 1], base.encoding.eos_id]
     assert each.b == base.encode_completion("no")
     assert encoder.truncated == {"comparisons": 1, "prompts": 1, "answers": 1}
+
+
+def test_comparisons_of_equal_answers_are_not_trained_on_and_are_counted(encoder, base):
+    long = "0123456789" * 5
+    rows = [row("yes", "no"), row("yes", "yes"), row(long + "a", long + "b", prompt_id=2)]
+    assert [(each.row.a_text, each.row.b_text) for each in encoder.encode_training(rows)] == [("yes", "no")]
+    assert encoder.left_out == {EQUAL: 1, EQUAL_AFTER_CUT: 1, TOO_LONG: 0}
+    assert len(RowEncoder(base).encode(rows)) == 3  # a test of the model counts them
+
+
+def test_comparisons_whose_prompt_the_template_refuses_are_left_out_under_its_reason(tmp_path):
+    template = "{% if 'X' in messages[0].content %}{{ raise_exception('no X') }}{% endif %}{{ messages[0].content }}"
+    encoder = RowEncoder(Base.load(make_tiny_model("llama", tmp_path), chat_template=template))
+    rows = [row(prompt_id=1, prompt="X"), row("yes", "no", prompt_id=1, prompt="X"), row(prompt_id=2, prompt="Hi")]
+    assert [each.row.prompt for each in encoder.encode(rows)] == ["Hi"]
+    assert +encoder.left_out == {"refused by the chat template: no X": 2}
 
 
 def test_beside_a_short_prompt_an_answer_may_take_the_rest(encoder, base):

@@ -18,7 +18,7 @@ from data.settings import as_dict, parse_settings
 from data.views.preferences import preference_rows
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
-from rlhf.methods.dpo import EncodedComparison, answer_ids, build_trainer, encode_comparisons, run
+from rlhf.methods.dpo import EncodedComparison, build_trainer, encode_comparisons, run
 from rlhf.models.finetuning import save_trained_adapter
 from rlhf.runs.launch import launch
 from rlhf.settings import DPOSettings
@@ -136,9 +136,9 @@ def test_sampled_ids_are_trained_as_they_were_sampled(base_folder):
     letters = [base.encode_completion(letter)[0] for letter in "the"]
     text = base.decode(letters)
     assert base.encode_completion(text)[:-1] != letters  # the tokenizer itself would write the word in fewer tokens
-    assert answer_ids(base, letters, text) == letters  # cut before its end: none is added
-    assert answer_ids(base, None, text) == base.encode_completion(text)
-    assert answer_ids(base, [*letters, 10**6], text) == base.encode_completion(text)  # of another tokenizer
+    assert base.encoding.stored_answer(letters, text) == letters  # cut before its end: none is added
+    assert base.encoding.stored_answer(None, text) == base.encode_completion(text)
+    assert base.encoding.stored_answer([*letters, 10**6], text) == base.encode_completion(text)  # of another tokenizer
 
 
 def test_a_pair_beyond_the_context_is_left_out_and_counted(labeled, base_folder):
