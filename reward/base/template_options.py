@@ -16,6 +16,13 @@ from jinja2.parser import Parser
 
 from data.errors import BadInput
 
+RESERVED = frozenset(
+    ("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
+    + ("continue_final_message", "sanitize_control_tokens", "padding", "truncation", "max_length", "return_tensors")
+    + ("return_dict", "return_assistant_tokens_mask", "tokenizer_kwargs", "bos_token", "eos_token")
+)
+"""Names that are no arguments of a template: those of transformers' `apply_chat_template`, and special tokens."""
+
 
 class Versioned(Protocol):
     """A row with versions and its time of creation: a policy or a reward model."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 from data.errors import BadInput
@@ -77,8 +78,11 @@ class SamplingRun:
         for base in {sampler.base for sampler in samplers}:
             # a batch of a slow model takes minutes, so each forward pass checks
             base.causal.register_forward_pre_hook(lambda *_: _stop_if_cancelled(context))
+        tally = SamplingCounts()
+        for base in dict.fromkeys(sampler.base for sampler in samplers):
+            tally.notes += [f"{Path(base.name).name}: {problem}" for problem in base.encoding.template_problems]
         answered = [Counter(row.prompt_id for row in store.completions.of_policy(policy.id)) for policy in policies]
-        return cls(context, settings, samplers, answered, SamplingCounts())
+        return cls(context, settings, samplers, answered, tally)
 
     @property
     def answers_per_prompt(self) -> int:

@@ -30,7 +30,8 @@ def draw_head(run: Run, size: int = 0) -> str:
     state = text(f"runs.state_{run.state}")
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
-    errors = "".join(f"<p class=bad>{esc(line)}</p>" for line in [run.error, *skipped] if line)
+    lines = [run.error, *run.report.get("notes", []), *skipped]
+    errors = "".join(f"<p class=bad>{esc(line)}</p>" for line in lines if line)
     results: dict[str, object] = {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
     results |= {text("runs.disk"): format_bytes(size)} if size else {}

@@ -64,6 +64,13 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
     for key, choices in PLACEMENT_CHOICES.items():
         help_text = f"{PLACEMENT_HELP[key]}; the home keeps it (default: as kept, else {DEFAULTS[key]})"
         serve.add_argument(f"--{key}", choices=choices, metavar=None if choices else "DEVICE", help=help_text)
+    serve.add_argument(
+        "--template-set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="argument of that model's chat template, such as enable_thinking=false; may be repeated",
+    )
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_backup_options(serve)
     serve.add_argument(
@@ -102,7 +109,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     with lock, listen(args.host, args.port) as listener:
         add_sources(store.home, args.reward_source)
         write_placement(store.home, {key: getattr(args, key) for key in DEFAULTS})
-        prepare(store, args.base, args.chat_template)
+        prepare(store, args.base, args.chat_template, args.template_set)
         configure_logging(as_json=args.log_json)
         metrics, observers = make_observers(store, backups, args)
         loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]

@@ -119,7 +119,11 @@ def _progress_line() -> Callable[[Run], None]:
 
 
 def render_outcome(document: dict) -> str:
-    """Return one line about a run."""
+    """Return one line about a run, and a line for each of its notes."""
+    return "\n".join([_outcome_line(document), *document.get("notes", [])])
+
+
+def _outcome_line(document: dict) -> str:
     produced = f": {', '.join(document['produced'])}" if document["produced"] else ""
     error = f": {document['error']}" if document.get("error") else ""
     return f"{document['run']} {document['status']}{produced}{error}"
@@ -149,7 +153,7 @@ def render_runs(document: dict) -> str:
         return _render_pruned(document)
     if "runs" not in document:
         return render_outcome(document)
-    lines = [f"{render_outcome(run)}  ({', '.join(_about(run))})" for run in document["runs"]]
+    lines = [f"{_outcome_line(run)}  ({', '.join(_about(run))})" for run in document["runs"]]
     if len(document["runs"]) == 1 and "settings" in document["runs"][0]:
         run = document["runs"][0]
         lines += [f"  {key} = {value}" for key, value in run["settings"].items()]

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from data import starter
+from data.clock import now
 from data.errors import BadInput
+from data.json_text import parse_json
 from data.store import Store
 from data.transfer.hub import is_downloaded
+from reward.base.template_options import RESERVED, check_syntax
 from rlhf.runs.launch import launch
 
 FIRST_PROMPTS = 40
@@ -16,23 +21,29 @@ FIRST_PROMPTS = 40
 
 
 def prepare(
-    store: Store, base: str | None = None, chat_template: Path | None = None, *, by: str = "first start"
+    store: Store,
+    base: str | None = None,
+    chat_template: Path | None = None,
+    template_set: Sequence[str] = (),
+    *,
+    by: str = "first start",
 ) -> None:
     """Register the starter in a home without policies, and `base`; queue the first sampling run.
 
-    The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` is another
-    policy, so earlier answers keep their template. Raises BadInput, and changes nothing, if `base` has no model or
-    the template cannot be read.
+    The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other
+    arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
+    template's date is today's from then on. Raises BadInput, and changes nothing, if `base` has no model or the
+    template cannot be used.
     """
     base = base and resolve_base(base)
-    template = read_template(chat_template, base)
+    template, arguments = read_template(chat_template, base), read_arguments(template_set, base)
     store.imports.repair()
     if not store.policies.count():
         starter.register(store)
-    if base and not _is_known(store, base, template):
-        store.policies.add(
-            name=Path(base).name, kind="base", base=base, versions={"chat_template": template} if template else {}
-        )
+    if base and not _is_known(store, base, template, arguments):
+        options = {"chat_template": template, "template_kwargs": arguments, "template_date": now()[:10]}
+        versions = {name: value for name, value in options.items() if value}
+        store.policies.add(name=Path(base).name, kind="base", base=base, versions=versions)
     if store.prompts.count() and not store.runs.all() and not store.pairs.waiting_count():
         launch(store, "sample", {"prompts": FIRST_PROMPTS}, by=by)
 
@@ -40,7 +51,7 @@ def prepare(
 def read_template(file: Path | None, base: str | None) -> str | None:
     """Return the text of a chat template's file.
 
-    Raises BadInput if it is unreadable or empty, or if no base is named.
+    Raises BadInput if it is unreadable, empty or no valid Jinja, or if no base is named.
     """
     if file is None:
         return None
@@ -58,12 +69,49 @@ def read_template(file: Path | None, base: str | None) -> str | None:
             "Give a file with a Jinja chat template, as in a tokenizer's folder.",
             file=str(file),
         )
+    check_syntax(template, str(file))
     return template
 
 
-def _is_known(store: Store, base: str, template: str | None) -> bool:
+def read_arguments(assignments: Sequence[str], base: str | None) -> dict[str, Any]:
+    """Return the arguments of a chat template from NAME=VALUE; a value that is no JSON scalar is text.
+
+    Raises BadInput for another form, a list or an object as the value, or if no base is named.
+    """
+    if assignments and not base:
+        raise BadInput("--template-set needs a model", "Name the model too: --base MODEL", field="template-set")
+    arguments: dict[str, Any] = {}
+    for assignment in assignments:
+        name, found, value = assignment.partition("=")
+        if not found or not name.isidentifier():
+            raise BadInput(
+                f"{assignment!r} is not NAME=VALUE", "Write --template-set enable_thinking=false", field="template-set"
+            )
+        if name in RESERVED:
+            raise BadInput(f"{name!r} is set by the application", "Leave it out.", field="template-set")
+        arguments[name] = _scalar(value)
+    return arguments
+
+
+def _scalar(value: str) -> str | bool | int | float | None:
+    try:
+        parsed = parse_json(value)
+    except ValueError:
+        return value
+    if isinstance(parsed, (list, dict)):
+        remedy = "Give text, a number, true or false."
+        raise BadInput(f"{value!r} is a {type(parsed).__name__}", remedy, field="template-set")
+    return parsed
+
+
+def _is_known(store: Store, base: str, template: str | None, arguments: dict[str, Any]) -> bool:
+    """Return whether a bare policy has this base, and the template and arguments that are given."""
     bare = [policy for policy in store.policies.all() if policy.base == base and policy.adapter is None]
-    return any(template in (None, policy.versions.get("chat_template")) for policy in bare)
+    return any(
+        template in (None, policy.versions.get("chat_template"))
+        and (not arguments or arguments == policy.versions.get("template_kwargs"))
+        for policy in bare
+    )
 
 
 def resolve_base(base: str) -> str:

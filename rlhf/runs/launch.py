@@ -91,6 +91,8 @@ def follow(store: Store, run_id: int, watch: Callable[[Run], None], poll: float 
 
 
 def run_document(run: Run) -> dict:
-    """Return the JSON document of a run: {run, status, produced}, with the error if there is one."""
-    document = {"run": run.public, "status": run.state, "produced": run.produced}
+    """Return the JSON document of a run: {run, status, produced}, with its notes and its error if there are any."""
+    document: dict = {"run": run.public, "status": run.state, "produced": run.produced}
+    if run.report.get("notes"):
+        document["notes"] = run.report["notes"]
     return {**document, "error": run.error} if run.error else document

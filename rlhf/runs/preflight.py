@@ -15,6 +15,7 @@ from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, preference_rows
+from reward.base.context_length import stated_context
 from reward.base.locate import locate
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
@@ -101,8 +102,8 @@ def context_length(base: str) -> int | None:
         config = json.loads(((BASE if base == SOURCE else Path(base)) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    config = config.get("text_config") or config
-    return config.get("max_position_embeddings") or config.get("n_positions")
+    stated = stated_context((config.get("text_config") or config).get)
+    return stated.tokens if stated else None
 
 
 def check_contests(store: Store, settings: CompareSettings) -> None:

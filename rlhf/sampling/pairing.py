@@ -32,16 +32,23 @@ class SamplingCounts:
     unended: int = 0
     splits: Counter = field(default_factory=Counter)
     skipped: Counter = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     def report(self, **about: object) -> dict:
         """Return the report. `equal` counts pairs not shown, and prompts with too few different answers to rank.
 
-        `splits` counts prompts by split, `skipped` by reason.
+        `splits` counts prompts by split, `skipped` by reason; `notes` are sentences that people should read.
         """
         counts = {
             name: getattr(self, name) for name in ("prompts", "completions", "pairs", "rankings", "equal", "unended")
         }
-        return {**about, **counts, "splits": dict(self.splits), "skipped": dict(self.skipped)}
+        notes = {"notes": [*self.notes, *self._cut_note()]}
+        return {**about, **counts, "splits": dict(self.splits), "skipped": dict(self.skipped), **notes}
+
+    def _cut_note(self) -> list[str]:
+        if not self.completions or self.unended < self.completions:
+            return []
+        return [f"{self.unended} of {self.completions} answers were cut at max_new_tokens: none ended"]
 
     def add(self, prompts: Sequence[Prompt], answers: Sequence[dict]) -> None:
         """Count prompts and their answers."""

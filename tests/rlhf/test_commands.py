@@ -11,6 +11,8 @@ import pytest
 
 import app
 from rlhf.common import locks
+from rlhf.runs.commands import render_outcome
+from rlhf.runs.launch import run_document
 
 
 @pytest.fixture
@@ -37,6 +39,15 @@ def ended(store, state, **about):
     """A run that came to its end."""
     store.runs.enqueue("sample", {"prompts": 7}, "tester")
     return store.runs.finish(store.runs.claim().id, state, **about)
+
+
+def test_notes_of_a_run_stand_below_its_line_and_in_its_document(store, call):
+    note = "80 of 80 answers were cut at max_new_tokens: none ended"
+    run = ended(store, "done", report={"notes": [note]})
+    assert render_outcome(run_document(run)).splitlines() == [f"{run.public} done", note]
+    assert run_document(run)["notes"] == [note]
+    status, out, _ = call("list")
+    assert (status, len(out.splitlines())) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,21 @@ def test_the_chat_template_stored_with_a_policy_frames_its_prompts(two_policies:
     assert samplers[0].encode(prompt) != samplers[2].encode(prompt)
 
 
+def test_a_run_of_which_no_answer_ended_says_so(two_policies: Store) -> None:
+    report = sample(two_policies, prompts=3, max_new_tokens=1)
+    assert (report["completions"], report["unended"]) == (6, 6)
+    assert report["notes"] == ["6 of 6 answers were cut at max_new_tokens: none ended"]
+
+
+def test_a_template_that_the_tokenizer_cannot_write_is_noted(store: Store, tmp_path: Path) -> None:
+    folder = make_tiny_model("llama", tmp_path / "tiny", context=64)
+    template = "{% for m in messages %}{{ m.content | upper }}{% endfor %}"
+    store.policies.add(name="shouting", kind="base", base=str(folder), versions={"chat_template": template})
+    store.prompts.add_many({"text": f"Name {n} cats.", "source": "test"} for n in range(40))
+    notes = sample(store, prompts=2, max_new_tokens=30)["notes"]
+    assert "tiny: the chat template changes the text of an answer" in notes
+
+
 def test_sampling_again_starts_with_prompts_without_answers(two_policies: Store) -> None:
     half = two_policies.prompts.count("train") // 2
     for _ in range(2):

@@ -58,6 +58,39 @@ def test_a_template_given_later_makes_another_policy_of_the_same_base(unwatched,
     assert kept(unwatched) == [("tiny", None), ("model", None), ("model", TEMPLATE)]
 
 
+def test_a_policy_keeps_the_day_on_which_its_base_was_registered(unwatched, model):
+    prepare(unwatched, model)
+    policy = unwatched.policies.all()[-1]
+    assert policy.versions == {"template_date": policy.created_at[:10]}
+
+
+def test_other_arguments_of_the_template_make_another_policy(unwatched, model):
+    for arguments in ([], ["enable_thinking=false"], ["enable_thinking=false"], ["level=2", "name=Mina"], []):
+        prepare(unwatched, model, None, arguments)
+    kwargs = [policy.versions.get("template_kwargs") for policy in unwatched.policies.all()]
+    assert kwargs == [None, None, {"enable_thinking": False}, {"level": 2, "name": "Mina"}]
+
+
+@pytest.mark.parametrize("argument", ["enable_thinking", "=1", "a b=1", "levels=[1]", "tokenize=false"])
+def test_an_argument_that_is_none_is_refused(unwatched, model, argument):
+    with pytest.raises(BadInput) as refused:
+        prepare(unwatched, model, None, [argument])
+    assert (refused.value.field, unwatched.policies.count()) == ("template-set", 1)
+
+
+def test_arguments_without_a_model_are_refused(unwatched):
+    with pytest.raises(BadInput, match="--base"):
+        prepare(unwatched, None, None, ["a=1"])
+
+
+def test_a_template_that_is_no_valid_jinja_is_refused_with_its_line(unwatched, model, tmp_path):
+    file = tmp_path / "bad.jinja"
+    file.write_text("{{ bos_token }}\n{% for m in messages %}\n{{ m.content }", encoding="utf-8")
+    with pytest.raises(BadInput, match="no valid Jinja") as refused:
+        prepare(unwatched, model, file)
+    assert (refused.value.file, refused.value.line, unwatched.policies.count()) == (str(file), 3, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"), [(None, "cannot be read"), (b" \n", "is empty"), (b"\xff", "cannot be read")]
 )

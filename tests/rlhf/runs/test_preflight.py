@@ -69,7 +69,7 @@ def test_a_base_with_an_unknown_context_passes_the_check(store_with_policies: St
 
 
 def test_the_context_is_read_under_each_name_in_configs(tmp_path: Path) -> None:
-    for config in ({"n_positions": 48}, {"text_config": {"max_position_embeddings": 48}}):
+    for config in ({"n_positions": 48}, {"text_config": {"max_position_embeddings": 48}}, {"max_seq_len": 48}):
         (tmp_path / "config.json").write_text(json.dumps(config))
         assert context_length(str(tmp_path)) == 48
     assert context_length("starter") == json.loads((BASE / "config.json").read_text())["max_position_embeddings"]
