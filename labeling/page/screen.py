@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from data.thoughts import split_thoughts
 from labeling.page.feedback import Effect
 from labeling.page.formatted import format_differences, format_text
 from labeling.page.item_view import ItemView
@@ -83,12 +84,21 @@ def _card(language: str, number: int, body: str) -> str:
 def _answers(language: str, item: ItemView, view: str) -> tuple[list[str], str]:
     """Return the answers as HTML, and a note if they are plain because one of them exceeds the budget.
 
-    All answers of an item have the same display mode, so that none looks better than another for its format.
+    All answers of an item have the same display mode, so that none looks better than another for its format. A
+    model's thoughts are folded, as plain text.
     """
-    bodies = _formatted(item.answers, view)
-    if bodies is None:
-        return [_plain(text) for text in item.answers], _note(language)
-    return bodies, ""
+    thoughts, finals = zip(*map(split_thoughts, item.answers), strict=True)
+    formatted = _formatted(finals, view)
+    bodies = [_plain(text) for text in finals] if formatted is None else formatted
+    folded = [_folded(language, part) + body for part, body in zip(thoughts, bodies, strict=True)]
+    return folded, "" if formatted else _note(language)
+
+
+def _folded(language: str, thoughts: str) -> str:
+    """Return a model's thoughts behind a line that opens them; nothing for none."""
+    if not thoughts:
+        return ""
+    return f"<details class=thoughts><summary>{say(language, 'thoughts')}</summary>{_plain(thoughts)}</details>"
 
 
 def _formatted(answers: Sequence[str], view: str) -> list[str] | None:

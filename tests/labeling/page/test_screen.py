@@ -72,6 +72,20 @@ def test_a_conversation_is_shown_turn_by_turn_and_both_sides_pass_one_renderer(s
     assert "<mark>**one**</mark>" in ask("look", {"view": "differences"})["regions"]["screen"]
 
 
+def test_a_model_s_thoughts_are_folded_above_its_answer(store, ask):
+    prompt = store.prompts.add("Name two animals.", source="test")
+    texts = "<think>\nA <b>fox</b>?\n</think>\n\nA lamb.", "An unclosed <think> stays."
+    ids = store.completions.add_many(
+        {"prompt_id": prompt.id, "model_name": str(n), "text": text, "number": 0} for n, text in enumerate(texts)
+    )
+    store.pairs.add(prompt.id, *ids)
+    for view in ("text", "formatted", "differences"):
+        shown = ask("look", {"view": view})["regions"]["screen"]
+        assert shown.count("<details class=thoughts>") == 1
+        assert "A &lt;b&gt;fox&lt;/b&gt;?</div></details>" in shown
+        assert "unclosed" in shown
+
+
 def test_the_guideline_is_formatted_and_its_version_named(store, add_pairs, ask):
     add_pairs(1)
     store.projects.change(1, guideline="Be **kind** <script>x</script>, see [this](https://guide.test/).")
