@@ -19,6 +19,7 @@ from data.errors import BadInput
 from data.tables.instructions import instruction_prompt
 from reward.base.frozen_base import Base
 from reward.base.shorten import shorten_prompt
+from rlhf.sampling.vocabulary import action_scores
 
 LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")
 """Columns in nats per token: the answer's mean loss after its instruction and after none, their ratio and difference,
@@ -95,9 +96,8 @@ def _losses(
     losses = []
     for number, (prompt, row) in enumerate(zip(prompts, batch, strict=True)):
         end = len(prompt) + len(row.answer)
-        logits = base.logits(hidden[number, len(prompt) - 1 : end - 1])
-        target = ids[number, len(prompt) : end]
-        losses.append(torch.nn.functional.cross_entropy(logits, target, reduction="none").cpu().numpy())
+        logps, _ = action_scores(base, hidden[number, len(prompt) - 1 : end - 1], ids[number, len(prompt) : end])
+        losses.append(-logps.cpu().numpy())
     return losses, [states.float().cpu() for states in hidden]
 
 

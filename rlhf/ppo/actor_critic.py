@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from reward.base.frozen_base import Base
 from rlhf.ppo.frozen_trunk import FrozenTrunk
-from rlhf.sampling.sampler import banned_ids, token_logps
+from rlhf.sampling.sampler import banned_ids
+from rlhf.sampling.vocabulary import action_scores
 
 
 class AnswerBatch(NamedTuple):
@@ -83,10 +84,14 @@ class ActorCritic(nn.Module):
         """
         states = self._states(ids, mask)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
-            logits = self.base.logits(states.to(self.base.causal.dtype))
-            logps = token_logps(logits, self.temperature, self.banned)
-            action_logps = logps.gather(-1, actions[:, None])[:, 0]
-            entropies = None if torch.is_grad_enabled() else entropy(logps)
+            action_logps, entropies = action_scores(
+                self.base,
+                states.to(self.base.causal.dtype),
+                actions,
+                self.temperature,
+                self.banned,
+                with_entropies=not torch.is_grad_enabled(),
+            )
         if not with_values:
             return action_logps, torch.zeros_like(action_logps), entropies
         if self.critic is not None:
@@ -113,8 +118,3 @@ class ActorCritic(nn.Module):
     def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
             return self.trunk.hidden(ids, mask)
-
-
-def entropy(logps: Tensor) -> Tensor:
-    """Return the entropy (...) in nats of log-probabilities (..., V); impossible tokens count 0."""
-    return -(logps.exp() * logps.masked_fill(logps == float("-inf"), 0.0)).sum(-1)

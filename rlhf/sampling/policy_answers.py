@@ -17,7 +17,8 @@ from data.records import Policy, Prompt
 from data.store import Store
 from reward.base.frozen_base import Base
 from rlhf.models.policy_loading import Bases, load_policy
-from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, token_logps
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
+from rlhf.sampling.vocabulary import action_scores
 
 
 class SampledAnswer(NamedTuple):
@@ -107,6 +108,5 @@ def _sum_logps(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[
         rows += [number] * len(answer)
         columns += range(len(prompt), len(prompt) + len(answer))
     row, column = torch.tensor(rows), torch.tensor(columns)
-    logps = token_logps(base.logits(hidden[row, column - 1]), 1.0, banned_ids(base))
-    chosen = logps.gather(-1, ids[row, column].unsqueeze(-1)).squeeze(-1)
-    return torch.zeros(len(prompts)).index_add(0, row, chosen.cpu()).tolist()
+    logps, _ = action_scores(base, hidden[row, column - 1], ids[row, column], banned=banned_ids(base))
+    return torch.zeros(len(prompts)).index_add(0, row, logps.cpu()).tolist()

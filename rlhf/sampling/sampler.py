@@ -22,6 +22,7 @@ from reward.base.frozen_base import Base
 from reward.base.patches.cpu_attention import with_fused_attention
 from reward.base.patches.module_forward import replaced_forward
 from rlhf.sampling.decoding import AnswerTable, decode
+from rlhf.sampling.vocabulary import rows_at_once, token_logps
 
 
 class Rollout(NamedTuple):
@@ -48,15 +49,6 @@ def draw_uniforms(
 def banned_ids(base: Base) -> list[int]:
     """Return ids that no answer may contain, in ascending order; see `Encoding.banned_ids`."""
     return sorted(base.encoding.banned_ids)
-
-
-def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:
-    """Return log-probabilities (..., V), float32, of the full softmax at that temperature; `banned` ids have none."""
-    logits = logits.float() if temperature == 1 else logits.float() / temperature
-    if len(banned):
-        ids = banned if isinstance(banned, Tensor) else torch.tensor(list(banned), device=logits.device)
-        logits = logits.index_fill(-1, ids, float("-inf"))
-    return logits.log_softmax(-1)
 
 
 @contextmanager
@@ -148,10 +140,17 @@ def generate(
     _check(base, prompt_ids, temperature)
     impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)
 
-    def draw(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    def draw_rows(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         logps = token_logps(logits, temperature, impossible)
         chosen = _inverse_cdf(logps, numbers)
         return chosen, logps.gather(-1, chosen[:, None])[:, 0]
+
+    def draw(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        size = rows_at_once(logits.shape[-1])
+        if len(logits) <= size:
+            return draw_rows(logits, numbers)
+        chosen, logps = zip(*map(draw_rows, logits.split(size), numbers.split(size)), strict=True)
+        return torch.cat(chosen), torch.cat(logps)
 
     table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
     with merged_adapter(base), in_bfloat16(base) if bf16 else nullcontext():
@@ -182,6 +181,6 @@ def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
 
 def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:
     """Return the first token (B,) whose cumulated probability exceeds the row's number; never one of probability 0."""
-    cumulated = logps.double().exp().cumsum(-1)
+    cumulated = logps.double().exp_().cumsum_(-1)
     wanted = numbers.clamp(max=1 - 2**-40) * cumulated[:, -1]  # below the sum even after rounding
     return torch.searchsorted(cumulated, wanted[:, None], right=True)[:, 0]

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from reward.base.frozen_base import Base
-from rlhf.sampling.sampler import banned_ids, generate, token_logps
+from rlhf.sampling.sampler import banned_ids, generate
+from rlhf.sampling.vocabulary import token_logps
 from tests.support.tiny_model import make_tiny_model
 
 PROMPTS = [

@@ -9,7 +9,8 @@ import torch
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
-from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, token_logps
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
+from rlhf.sampling.vocabulary import token_logps
 from tests.support.sampled_answers import LIMIT, PROMPTS, base_with_policy, plain_logps, sample
 from tests.support.tiny_model import make_tiny_model
 
