@@ -20,6 +20,7 @@ from transformers.pytorch_utils import Conv1D
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.patches.cpu_attention import with_fused_attention
+from reward.base.patches.lora_forward import is_half
 from reward.base.patches.module_forward import replaced_forward
 from rlhf.sampling.decoding import AnswerTable, decode
 from rlhf.sampling.vocabulary import rows_at_once, token_logps
@@ -52,20 +53,28 @@ def banned_ids(base: Base) -> list[int]:
 
 
 @contextmanager
-def merged_adapter(base: Base) -> Iterator[None]:
-    """Merge the active LoRA adapter into the weights inside the block; afterwards they have their former bits."""
+def merged_adapter(base: Base, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Merge the active LoRA adapter into the float32 weights inside the block; afterwards they have their former bits.
+
+    Merged weights are rounded to `dtype`, if given, layer by layer. Weights in half precision or quantised ones are not merged:
+    there is one copy of them.
+    """
     layers: list[Any] = [  # LoraLayer itself does not declare `merge`; its subclasses do
         module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)
     ]
-    weights = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+    former: list[tuple[Any, Tensor]] = []
     try:
         for layer in layers:
+            weight = layer.get_base_layer().weight
+            former.append((layer, weight.data))
+            weight.data = weight.data.clone()
             layer.merge(adapter_names=layer.active_adapters)
+            weight.data = weight.data.to(dtype)
         yield
     finally:
-        for layer, weight in zip(layers, weights, strict=True):
+        for layer, data in former:
             layer.merged_adapters.clear()
-            layer.get_base_layer().weight.data.copy_(weight)
+            layer.get_base_layer().weight.data = data
 
 
 @contextmanager
@@ -104,11 +113,12 @@ def in_bfloat16(base: Base) -> Iterator[None]:
 
 
 def _can_merge(layer: LoraLayer, base: Base) -> bool:
-    """Return whether a layer's weight is neither quantised nor shared with the embedding."""
+    """Return whether a layer's weight is neither quantised, nor in half precision, nor shared with the embedding."""
     inner = layer.get_base_layer()
     return (
         bool(layer.active_adapters)
         and _is_plain(inner)
+        and not is_half(inner.weight)
         and inner.weight is not base.causal.get_input_embeddings().weight
     )
 
@@ -153,7 +163,8 @@ def generate(
         return torch.cat(chosen), torch.cat(logps)
 
     table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
-    with merged_adapter(base), in_bfloat16(base) if bf16 else nullcontext():
+    merged = merged_adapter(base, torch.bfloat16 if bf16 else None)
+    with merged, in_bfloat16(base) if bf16 else nullcontext():
         decode(base, prompt_ids, table, draw, batch_size)
     ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
     cut_ids = [row[:length] for row, length in zip(ids, lengths, strict=True)]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LoRA layer in one matrix product: y = x (W + s B A)', with gradients for A, B and x only.
+"""A LoRA layer that stores its input alone: y = x (W + s B A)', with gradients for A, B and x only.
 
 PEFT computes x W' + s (x A') B' and stores the intermediate results. For small ranks its time goes into four passes
 over activations, not into arithmetic. Here every forward pass adds s B A to W, which costs r multiplications per weight
 and none per token. The backward pass is that of the sum. W gets no gradient, and W + s B A is not stored: backward
 computes its share from A and B.
+
+W in half precision has no digits left for s B A. Its outputs are therefore summed as PEFT does, in float32, and rounded
+once; a sampler needs no second copy of such weights. `docs/decisions/0006-half-precision-lora.md` has the figures.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ import torch
 from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn.functional import linear
 
 
 class Context(Protocol):
-    """The parts of torch's context object that `MergedLinear` uses."""
+    """The parts of torch's context object that `LoraProduct` uses."""
 
     scale: float
     saved_tensors: tuple[Tensor, ...]
@@ -30,7 +34,7 @@ class Context(Protocol):
         ...
 
 
-class MergedLinear(Function):
+class LoraProduct(Function):
     """Compute x (..., in) times (weight + scale up down)', plus bias; weight (out, in), down (r, in), up (out, r)."""
 
     @staticmethod
@@ -43,13 +47,21 @@ class MergedLinear(Function):
         up: Tensor,
         scale: float,
     ) -> Tensor:
-        """Return the outputs (..., out). Under autocast the sum is computed in the weights' precision, rounded once."""
+        """Return the outputs (..., out). The sum is computed in float32 at least and rounded once to x's precision.
+
+        Autocast would round the product of B and A first, and sampler and trainer would differ by that.
+        """
         device = x.device.type
         x = x.to(torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype)
         ctx.save_for_backward(x, weight, down, up)
         ctx.scale = scale
-        merged = torch.addmm(weight, up.to(weight.dtype), down.to(weight.dtype), alpha=scale).to(x.dtype)
-        return nn.functional.linear(x, merged, None if bias is None else bias.to(x.dtype))
+        bias = None if bias is None else bias.to(x.dtype)
+        with torch.autocast(device, enabled=False):
+            if is_half(weight):
+                exact = linear(linear(x.float(), down.float()), up.float(), None) * scale
+                return exact.add_(linear(x, weight.to(x.dtype), bias)).to(x.dtype)
+            merged = torch.addmm(weight, up.to(weight.dtype), down.to(weight.dtype), alpha=scale)
+            return linear(x, merged.to(x.dtype), bias)
 
     @staticmethod
     def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -67,6 +79,11 @@ class MergedLinear(Function):
         if ctx.needs_input_grad[0]:
             grad_x = torch.addmm(out @ weight.to(x.dtype), narrow, down.to(x.dtype)).view_as(x)
         return grad_x, None, None, grad_down, grad_up, None
+
+
+def is_half(weight: Tensor) -> bool:
+    """Return whether a weight has fewer digits than float32."""
+    return weight.dtype in (torch.bfloat16, torch.float16)
 
 
 def set_active_adapters(layer: LoraLayer, names: list[str]) -> None:
@@ -90,9 +107,9 @@ def _forward(layer: Linear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # 
     active = [name for name in layer._active_adapter if name in layer.lora_A]
     if args or kwargs or layer.merged or layer.disable_adapters or len(active) != 1 or not _plain(layer, active[0]):
         return Linear.forward(layer, x, *args, **kwargs)
-    name, linear = active[0], layer.base_layer
-    return MergedLinear.apply(
-        x, linear.weight, linear.bias, layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+    name, inner = active[0], layer.base_layer
+    return LoraProduct.apply(
+        x, inner.weight, inner.bias, layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
     )
 
 

@@ -86,3 +86,19 @@ def test_under_autocast_both_ways_are_off_by_what_bf16_costs():
     for mine, right in zip(result, exact, strict=True):
         assert mine.isfinite().all()
         assert (mine.float() - right).norm() < 0.05 * right.norm()
+
+
+def test_with_half_precision_weights_the_sum_is_made_in_float32_and_rounded_once():
+    theirs, ours = pair(torch.float64)
+    for net in (theirs, ours):
+        for name, matrix in net.named_parameters():
+            matrix.data = matrix.data.to(torch.float32 if "lora_" in name else torch.bfloat16)
+    x = torch.randn(64, 6).bfloat16()
+    mine, right = ours.base_model.model[0](x), theirs.base_model.model[0](x)
+    assert mine.dtype == torch.bfloat16
+    assert torch.equal(mine, right)
+    first = ours.base_model.model[0]
+    exact = first.base_layer(x).double() + first.scaling["default"] * (
+        x.double() @ first.lora_A["default"].weight.double().T @ first.lora_B["default"].weight.double().T
+    )
+    assert (mine == exact.to(torch.bfloat16)).float().mean() > 0.99
