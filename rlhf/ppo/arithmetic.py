@@ -6,7 +6,8 @@ they are replaced (`torch.where`) before any arithmetic instead of multiplied by
 
 Sources: Schulman et al. 2017 (arXiv 1707.06347) for the clipped loss, Schulman et al. 2016 (1506.02438) for GAE,
 Ziegler et al. 2019 (1909.08593) for the KL controller, Schulman 2020 (joschu.net/blog/kl-approx.html) for the
-estimators, Ye et al. 2020 (1912.09729) for the dual clip.
+estimators, Ye et al. 2020 (1912.09729) for the dual clip, Yao et al. 2025 ("Your Efficient RL Framework Secretly Brings
+You Off-Policy RL Training") for truncated importance weights.
 """
 
 from __future__ import annotations
@@ -89,12 +90,29 @@ def kl_estimate(logp: Tensor, ref_logp: Tensor, kind: str) -> Tensor:
     raise ValueError(f"unknown KL estimator {kind!r}: k1, k2 or k3")
 
 
+def importance_weights(logp: Tensor, sampler_logp: Tensor, mask: Tensor, cap: float) -> Tensor:
+    """Return min(exp(logp - sampler_logp), cap) on real tokens (B, T), 0 elsewhere.
+
+    The weights turn a mean over tokens of the sampler into one over tokens of the trainer's policy, where both compute
+    slightly different probabilities. The cap bounds the variance.
+    """
+    log_ratio = _real(logp, mask) - _real(sampler_logp, mask)
+    return _real(log_ratio.exp().clamp(max=cap), mask)
+
+
 def policy_loss(
-    logp: Tensor, old_logp: Tensor, advantages: Tensor, mask: Tensor, clip: float, dual_clip: float | None = None
+    logp: Tensor,
+    old_logp: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    clip: float,
+    dual_clip: float | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Stats]:
     """Return the masked mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(logp - old_logp); all inputs (B, T).
 
     `dual_clip` (> 1) bounds the loss of a token with A < 0 at -A dual_clip: a runaway ratio gives no gradient there.
+    `weights` (B, T) multiply the tokens' losses; see `importance_weights`.
     Stats: `clip_fraction` (share of real tokens on the clipped branch), `approx_kl` (k3 of old against new), `ratio`,
     and with a dual clip `dual_clip_fraction`, the share of real tokens at that bound.
     """
@@ -111,6 +129,8 @@ def policy_loss(
         beyond = (advantages < 0) & (losses > -advantages * dual_clip)
         losses = torch.where(beyond, -advantages * dual_clip, losses)
         stats["dual_clip_fraction"] = masked_mean(beyond.to(ratio.dtype), mask)
+    if weights is not None:
+        losses = losses * _real(weights, mask)
     return masked_mean(losses, mask), {name: value.detach() for name, value in stats.items()}
 
 

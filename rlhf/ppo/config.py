@@ -23,7 +23,7 @@ AT_LEAST = {
 AT_LEAST |= {"num_ppo_epochs": 1, "max_new_tokens": 1, "missing_eos_penalty": 0, "length_penalty": 0, "length_free": 0}
 AT_LEAST |= {"kl_coef": 0, "gamma": 0, "lam": 0, "vf_coef": 0, "eval_updates": 1, "save_updates": 1}
 ABOVE = {"temperature": 0, "reward_clip": 0, "kl_target": 0, "kl_horizon": 0, "kl_budget": 0, "cliprange": 0}
-ABOVE |= {"cliprange_value": 0, "dual_clip": 1, "target_kl": 0}
+ABOVE |= {"cliprange_value": 0, "importance_cap": 0, "dual_clip": 1, "target_kl": 0}
 AT_MOST = {"gamma": 1, "lam": 1, "cliprange": 1}
 
 
@@ -100,6 +100,11 @@ class PPOConfig(TrainingArguments):
     cliprange: float = _setting(0.2, "Clip range of the probability ratio.")
     dual_clip: float | None = _setting(
         None, "Ratio beyond which a negative advantage trains no further (3 in Ye et al. 2020). None: no bound."
+    )
+    importance_cap: float | None = _setting(
+        2.0,
+        "Most weight of a token whose probability differs between sampler and trainer; the weights are used only if "
+        "the two differ. None: no weights.",
     )
     cliprange_value: float | None = _setting(
         0.2, "Bound of a value's distance from the rollout's value. None: no bound."

@@ -20,6 +20,10 @@ from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatte
 from rlhf.ppo.config import PPOConfig
 from rlhf.sampling.sampler import Rollout
 
+AGREEMENT = 1e-4
+"""Mean difference (nats per token) below which sampler and trainer are one: float32 with merged weights."""
+NEAR_ONE = (0.9, 1.1)
+"""Ratios of trainer and sampler probabilities outside of this range are counted."""
 PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle; each has its own counter. 0 is the noise of sampling
 
 
@@ -46,9 +50,17 @@ class ScoredRollout(NamedTuple):
         """Tokens of each prompt and its answer together."""
         return [len(prompt) + len(answer) for prompt, answer in zip(self.prompts, self.answers.ids, strict=True)]
 
+    @property
+    def sampler_logps(self) -> Tensor:
+        """The log-probabilities that the sampler computed, (B, T)."""
+        return scatter_tokens(torch.tensor([logp for row in self.answers.logps for logp in row]), self.mask)
+
 
 class Experience(NamedTuple):
-    """A rollout ready to train on: B prompts and answers as ids, and (B, T) tensors over the answers' tokens."""
+    """A rollout ready to train on: B prompts and answers as ids, and (B, T) tensors over the answers' tokens.
+
+    `weights` are the importance weights of the policy loss, 1 without a correction.
+    """
 
     prompts: list[list[int]]
     answers: list[list[int]]
@@ -57,6 +69,7 @@ class Experience(NamedTuple):
     old_values: Tensor
     advantages: Tensor
     returns: Tensor
+    weights: Tensor
 
     def select(self, rows: list[int], device: torch.device) -> Experience:
         """Return these rows on `device`, cut to the longest answer among them."""
@@ -154,6 +167,25 @@ def rollout_metrics(rollout: ScoredRollout, estimator: str = "k1") -> dict[str, 
     }
 
 
+def agreement_metrics(rollout: ScoredRollout) -> dict[str, float]:
+    """Return mean and maximum of |sampler - trainer log-probabilities|, and the share of tokens not NEAR_ONE."""
+    differences = rollout.old.logps - rollout.sampler_logps
+    low, high = NEAR_ONE
+    outside = ((differences.exp() < low) | (differences.exp() > high)).float()
+    return {
+        "sampler_difference": arithmetic.masked_mean(differences.abs(), rollout.mask).item(),
+        "sampler_difference_max": differences.abs()[rollout.mask].max().item(),
+        "sampler_outside": arithmetic.masked_mean(outside, rollout.mask).item(),
+    }
+
+
+def correction_weights(rollout: ScoredRollout, cap: float | None) -> Tensor:
+    """Return the importance weights (B, T) of the policy loss: 1 without a cap, or if sampler and trainer are one."""
+    if cap is None or agreement_metrics(rollout)["sampler_difference"] < AGREEMENT:
+        return torch.ones(rollout.mask.shape)
+    return arithmetic.importance_weights(rollout.old.logps, rollout.sampler_logps, rollout.mask, cap)
+
+
 def penalized_rewards(rollout: ScoredRollout, args: PPOConfig, coefficient: float) -> Tensor:
     """Return rewards (B, T): the score at the end token, less the price of KL at each token."""
     return arithmetic.token_rewards(rollout.scores, kl_per_token(rollout, args.kl_estimator), rollout.mask, coefficient)
@@ -170,7 +202,14 @@ def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) ->
     advantages, returns = arithmetic.gae(rewards, rollout.old.values, rollout.mask, args.gamma, args.lam)
     advantages = arithmetic.whiten(advantages, rollout.mask) if args.whiten_advantages else advantages
     return Experience(
-        rollout.prompts, rollout.answers.ids, rollout.mask, rollout.old.logps, rollout.old.values, advantages, returns
+        rollout.prompts,
+        rollout.answers.ids,
+        rollout.mask,
+        rollout.old.logps,
+        rollout.old.values,
+        advantages,
+        returns,
+        correction_weights(rollout, args.importance_cap),
     )
 
 

@@ -30,6 +30,7 @@ from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.roles import POLICY, initialize_values
 from rlhf.ppo.rollout import (
     ScoredRollout,
+    agreement_metrics,
     choose_prompt_rows,
     make_experience,
     minibatch_plan,
@@ -153,11 +154,8 @@ class PPOTrainer(DraftingTrainer):
         explained = arithmetic.explained_variance(
             self._experience.old_values, self._experience.returns, rollout.mask
         ).item()
-        self._metrics = rollout_metrics(rollout, self.args.kl_estimator) | {
-            "update": update,
-            "kl_coef": state.kl_coef,
-            "explained_variance": explained,
-        }
+        self._metrics = rollout_metrics(rollout, self.args.kl_estimator) | agreement_metrics(rollout)
+        self._metrics |= {"update": update, "kl_coef": state.kl_coef, "explained_variance": explained}
         self._metrics["rollout_seconds"] = time.perf_counter() - self._started
         if not self.eval_dataset and update > 0:
             self.validation.consider(update, self._metrics["reward"], self._metrics["kl"])

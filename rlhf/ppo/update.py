@@ -23,7 +23,7 @@ def compute_losses(model: nn.Module, base: Base, data: Experience, args: PPOConf
     logps, values, _ = model(*answer_batch(base, data.prompts, data.answers))
     logps, values = scatter_tokens(logps, data.mask), scatter_tokens(values, data.mask)
     policy_loss, policy_stats = arithmetic.policy_loss(
-        logps, data.old_logps, data.advantages, data.mask, args.cliprange, args.dual_clip
+        logps, data.old_logps, data.advantages, data.mask, args.cliprange, args.dual_clip, data.weights
     )
     value_loss, value_stats = arithmetic.value_loss(
         values, data.old_values, data.returns, data.mask, args.cliprange_value

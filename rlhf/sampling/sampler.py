@@ -56,8 +56,8 @@ def banned_ids(base: Base) -> list[int]:
 def merged_adapter(base: Base, dtype: torch.dtype | None = None) -> Iterator[None]:
     """Merge the active LoRA adapter into the float32 weights inside the block; afterwards they have their former bits.
 
-    Merged weights are rounded to `dtype`, if given, layer by layer. Weights in half precision or quantised ones are not merged:
-    there is one copy of them.
+    Merged weights are rounded to `dtype`, if given, layer by layer. Weights in half precision and quantised ones are
+    not merged: there is one copy of them.
     """
     layers: list[Any] = [  # LoraLayer itself does not declare `merge`; its subclasses do
         module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)
