@@ -24,11 +24,11 @@ import torch
 from data.errors import BadInput
 from reward.about import About, check_fingerprint, read_about, reference_units, save_about, write_about
 from reward.base.frozen_base import Base
+from reward.base.memory import reading_passes
 from reward.base.placement import Placement
 from reward.base.template_options import TemplateOptions
 from reward.member import Member, load_alone, load_members, member_folder, save_member
 
-ROWS_AT_ONCE = 64
 Prompts = Sequence[str | Sequence[dict[str, str]]]
 Ids = Sequence[Sequence[int]]
 
@@ -187,7 +187,5 @@ def _ended_rows(base: Base, prompt_ids: Ids, completion_ids: Ids) -> list[list[i
 
 def _batches(base: Base, rows: Ids) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
     """Yield batches of rows of similar length: row numbers, ids (B, T) and mask (B, T) on the base's device."""
-    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        numbers = by_length[start : start + ROWS_AT_ONCE]
+    for numbers in reading_passes(base, [len(row) for row in rows]):
         yield numbers, *base.collate([rows[number] for number in numbers])

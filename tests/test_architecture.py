@@ -50,7 +50,7 @@ THIRD_PARTY = {
         "latex2mathml",
         "nh3",
     },
-    "reward": MODELS | {"numpy", "jinja2"},
+    "reward": MODELS | {"numpy", "jinja2", "psutil"},
     "rlhf": MODELS
     | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},

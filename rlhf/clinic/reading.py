@@ -19,6 +19,7 @@ from data.errors import BadInput
 from data.tables.instructions import instruction_prompt
 from reward.base.frozen_base import Base
 from reward.base.shorten import shorten_prompt
+from reward.base.memory import reading_passes
 from rlhf.sampling.vocabulary import action_scores
 
 LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")
@@ -61,12 +62,15 @@ def encode_row(base: Base, instruction: str, input: str, output: str) -> Encoded
 def read_rows(
     base: Base, rows: Sequence[EncodedRow], batch_size: int, on_progress: Callable[[int], None]
 ) -> RowReadings:
-    """Read the rows with the base's active role; `on_progress` gets the number of rows done and may raise to stop."""
-    order = sorted(range(len(rows)), key=lambda place: len(rows[place].prompt) + len(rows[place].answer))
+    """Read the rows with the base's active role, at most `batch_size` in a pass.
+
+    `on_progress` gets the number of rows done and may raise to stop.
+    """
+    lengths = [max(len(row.prompt), len(row.bare)) + len(row.answer) for row in rows]
     vectors = np.zeros((2, len(rows), base.hidden_size), dtype=np.float32)
     losses = np.zeros((len(rows), len(LOSSES)), dtype=np.float32)
-    for start in range(0, len(order), batch_size):
-        places = order[start : start + batch_size]
+    done = 0
+    for places in reading_passes(base, lengths, batch_size):
         batch = [rows[place] for place in places]
         after, hidden = _losses(base, [row.prompt for row in batch], batch)
         alone, _ = _losses(base, [row.bare for row in batch], batch)
@@ -74,7 +78,8 @@ def read_rows(
             losses[place] = loss_summary(with_it, without)
             vectors[0, place] = states[: len(row.prompt)].mean(dim=0)
             vectors[1, place] = states[len(row.prompt) : len(row.prompt) + len(row.answer)].mean(dim=0)
-        on_progress(min(start + batch_size, len(order)))
+        done += len(places)
+        on_progress(done)
     return RowReadings(vectors[0], vectors[1], losses)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reward.base.frozen_base import Base
+from reward.base.patches.layer_checkpoints import checkpoint_layers
 from rlhf.ppo.frozen_trunk import FrozenTrunk
 from rlhf.sampling.sampler import banned_ids
 from rlhf.sampling.vocabulary import action_scores
@@ -74,6 +75,10 @@ class ActorCritic(nn.Module):
     def train(self, mode: bool = True) -> ActorCritic:
         """Stay in eval mode, even if the training loop requests train mode."""
         return super().train(False)
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, object] | None = None) -> None:
+        """Keep each decoder layer's input alone for backward; the training loop calls this if its arguments ask."""
+        checkpoint_layers(self.base)
 
     def forward(
         self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, with_values: bool = True

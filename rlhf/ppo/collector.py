@@ -73,9 +73,7 @@ class RolloutCollector:
         answers, raw = self._score_shard(rows, prompts, key)
         scores = self.scorer.shape(raw, answers)
         own = [prompts[row] for row in distributed.shard(len(prompts))]
-        return score_rollout(
-            self.actor, self.reference, own, answers, scores, 2 * self.args.per_device_train_batch_size
-        )
+        return score_rollout(self.actor, self.reference, own, answers, scores)
 
     def _score_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
         shard = distributed.shard(len(prompts))

@@ -139,12 +139,6 @@ class PPOConfig(TrainingArguments):
                 "Leave top_p at 1.0; lower temperature for safer answers",
                 field="top_p",
             )
-        if self.gradient_checkpointing:
-            raise BadInput(
-                "gradient_checkpointing=True works in train mode only, which PPO never enters: it keeps dropout off",
-                "Lower per_device_train_batch_size instead",
-                field="gradient_checkpointing",
-            )
         if self.rollout_batch_size % self.minibatch_size:
             raise BadInput(
                 f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of "

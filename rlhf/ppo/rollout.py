@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from reward.base.frozen_base import Base
+from reward.base.memory import reading_passes
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatter_tokens
 from rlhf.ppo.config import PPOConfig
@@ -24,6 +24,8 @@ AGREEMENT = 1e-4
 """Mean difference (nats per token) below which sampler and trainer are one: float32 with merged weights."""
 NEAR_ONE = (0.9, 1.1)
 """Ratios of trainer and sampler probabilities outside of this range are counted."""
+STATS_ROWS = 32
+"""Most rows of a pass that computes statistics of a rollout."""
 PROMPTS, MINIBATCHES = 1, 2  # purposes of a shuffle; each has its own counter. 0 is the noise of sampling
 
 
@@ -126,14 +128,17 @@ def join_shards(parts: Sequence[Any]) -> Any:  # noqa: ANN401 (lists, tensors, a
 
 @torch.no_grad()
 def compute_token_stats(
-    model: ActorCritic, prompts: Sequence[list[int]], answers: Sequence[list[int]], size: int, with_values: bool = True
+    model: ActorCritic,
+    prompts: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    most: int = STATS_ROWS,
+    with_values: bool = True,
 ) -> TokenStats:
-    """Return the statistics of answers under the active role, from passes of `size` rows of similar length."""
+    """Return the statistics of answers under the active role, from passes of at most `most` rows of similar length."""
     mask = answer_mask(answers)
     tables = TokenStats(*(torch.zeros(mask.shape) for _ in TokenStats._fields))
-    order = sorted(range(len(answers)), key=lambda row: len(prompts[row]) + len(answers[row]))
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
+    lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
+    for rows in reading_passes(model.base, lengths, most):
         batch = answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows])
         for table, flat in zip(tables, model(*batch, with_values), strict=True):
             table[rows] = scatter_tokens(flat.cpu(), mask[rows])
@@ -141,12 +146,17 @@ def compute_token_stats(
 
 
 def score_rollout(
-    model: ActorCritic, reference: str | None, prompts: list[list[int]], answers: Rollout, scores: Tensor, size: int
+    model: ActorCritic,
+    reference: str | None,
+    prompts: list[list[int]],
+    answers: Rollout,
+    scores: Tensor,
+    most: int = STATS_ROWS,
 ) -> ScoredRollout:
     """Return the answers with `scores`, their statistics under the active role, and the KL to the reference."""
-    old = compute_token_stats(model, prompts, answers.ids, size)
+    old = compute_token_stats(model, prompts, answers.ids, most)
     with model.base.role(reference):
-        ref = compute_token_stats(model, prompts, answers.ids, size, with_values=False)
+        ref = compute_token_stats(model, prompts, answers.ids, most, with_values=False)
     return ScoredRollout(
         prompts, answers, scores, old, arithmetic.kl_estimate(old.logps, ref.logps, "k1"), answer_mask(answers.ids)
     )
@@ -211,32 +221,3 @@ def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) ->
         returns,
         correction_weights(rollout, args.importance_cap),
     )
-
-
-Sample = dict[str, Any]
-"""A prompt with both policies' answers and scores, for people to read."""
-
-
-class ScoredAnswers(NamedTuple):
-    """One policy's answers as ids, and their scores (B,)."""
-
-    ids: list[list[int]]
-    scores: Tensor
-
-
-def comparison_samples(
-    base: Base, rows: Sequence[dict[str, Any]], reference: ScoredAnswers, policy: ScoredAnswers
-) -> list[dict[str, Any]]:
-    """Return the prompts of `rows` with both policies' answers and scores."""
-    return [
-        {
-            "prompt": row["prompt"],
-            "reference": base.decode(reference_ids),
-            "policy": base.decode(policy_ids),
-            "reference_reward": reference_score,
-            "reward": policy_score,
-        }
-        for row, reference_ids, policy_ids, reference_score, policy_score in zip(
-            rows, reference.ids, policy.ids, reference.scores.tolist(), policy.scores.tolist(), strict=True
-        )
-    ]

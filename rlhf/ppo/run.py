@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 from data.errors import BadInput
@@ -18,6 +19,8 @@ from data.starter import SOURCE
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
+from reward.base.memory import bytes_per_token, tokens_per_pass
+from reward.base.out_of_memory import halved
 from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
 from reward.base.template_options import TemplateOptions
 from reward.model import RewardModel
@@ -34,7 +37,12 @@ from rlhf.ppo.run_record import RunRecorder, report_figures, rubric_scores
 from rlhf.ppo.settings import PPOSettings
 from rlhf.ppo.trainer import PPOTrainer
 
-MINIBATCH, PASS = 32, 16  # answers in an optimizer step, and at most in one forward pass
+PASS = 16
+"""Most answers in a training pass whose size is automatic."""
+OFF_AT_0 = ("kl_target", "reward_clip", "cliprange_value", "dual_clip", "target_kl", "importance_cap")
+"""Settings that the trainer's configuration calls None if they are 0."""
+SAME_NAME = {setting.name for setting in fields(PPOConfig)} & PPOSettings.model_fields.keys() - {"max_steps", *OFF_AT_0}
+"""Settings that have the same name and value in the trainer's configuration."""
 
 
 def run(context: RunContext, settings: PPOSettings) -> RunResult:
@@ -72,9 +80,9 @@ def _make_trainer(
 
     The rubric scores the validation if all of its prompts are the starter's: other prompts have other facts.
     """
-    store, args = context.store, make_config(settings, context.checkpoints())
+    store, device = context.store, make_config(settings, context.checkpoints()).device
     base = Base.load(
-        parent.base, placement=placement_on(args.device, settings), **TemplateOptions.of(parent).keywords()
+        parent.base, placement=placement_on(device, settings), **TemplateOptions.of(parent).keywords()
     )
     reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
     guard = load_reward(store, settings.guard, base, parent) if settings.guard else None
@@ -85,6 +93,8 @@ def _make_trainer(
     limit, last = settings.validation_prompts, settings.last_prompt
     fixed_prompts = store.prompts.all(split="validation", limit=limit, last=last)
     fixed_rows = fitting_rows(readers, as_rows(fixed_prompts), skipped)
+    longest = max(len(base.encode_prompt(row["prompt"])) for row in rows + fixed_rows) + settings.max_new_tokens
+    args = make_config(settings, context.checkpoints(), rows_in_memory(settings, base, longest))
     trainer = PPOTrainer(
         base,
         with_uncertainty_penalty(reward, settings.uncertainty),
@@ -102,51 +112,55 @@ def _make_trainer(
     return trainer
 
 
-def make_config(settings: PPOSettings, folder: Path) -> PPOConfig:
-    """Return the trainer's configuration, with the same minibatch in any number of processes.
+def rows_in_memory(settings: PPOSettings, base: Base, longest: int) -> int:
+    """Return how many answers of up to `longest` tokens, prompt included, a training pass may hold in every process."""
+    if settings.per_device_batch_size:
+        return halved(settings.per_device_batch_size)
+    cost = bytes_per_token(base, gradients=True, checkpointing=settings.gradient_checkpointing)
+    rows = max(1, min(halved(PASS), tokens_per_pass(base, cost) // longest))
+    return min(distributed.all_gather(rows))
+
+
+def make_config(settings: PPOSettings, folder: Path, rows: int = PASS) -> PPOConfig:
+    """Return the trainer's configuration, with the same minibatch in any number of processes, `rows` in a pass at most.
 
     Raises BadInput for sizes that do not divide.
     """
     processes = int(os.environ.get("WORLD_SIZE", 1))  # torch's variable; the processes are not connected yet
-    size, accumulated = split_minibatch(processes)
+    size, accumulated = split_minibatch(settings.minibatch, processes, rows)
+    options = {name: value for name, value in settings if name in SAME_NAME}
+    options |= {name: getattr(settings, name) or None for name in OFF_AT_0}
     device = Placement.choose(settings).device
     if settings.bf16 and device.type == "cpu":
         check_cpu_bfloat16()
     return PPOConfig(
         str(folder),
-        max_steps=settings.max_steps * settings.epochs * (settings.batch_size // MINIBATCH),
+        **options,
+        max_steps=settings.max_steps * settings.epochs * (settings.batch_size // settings.minibatch),
         per_device_train_batch_size=size,
         gradient_accumulation_steps=accumulated,
-        learning_rate=settings.learning_rate,
         rollout_batch_size=settings.batch_size,
         num_ppo_epochs=settings.epochs,
-        max_new_tokens=settings.max_new_tokens,
-        temperature=settings.temperature,
-        missing_eos_penalty=settings.missing_eos_penalty,
-        kl_coef=settings.kl_coef,
-        kl_target=settings.kl_target or None,
-        kl_budget=settings.kl_budget,
-        critic=settings.critic,
         eval_updates=settings.validate_every,
-        bf16=settings.bf16,
+        warmup_steps=settings.warmup,
         use_cpu=device.type == "cpu",  # transformers accepts bf16 on a CPU only with this
-        seed=settings.seed,
         disable_tqdm=True,
     )
 
 
-def split_minibatch(processes: int) -> tuple[int, int]:
-    """Return (answers in a forward pass, passes in an optimizer step) for each of the processes.
+def split_minibatch(minibatch: int, processes: int, rows: int) -> tuple[int, int]:
+    """Return (answers in a forward pass, at most `rows`; passes in an optimizer step) for each of the processes.
 
     Raises BadInput if they cannot share a minibatch evenly.
     """
-    own, rest = divmod(MINIBATCH, processes)
+    own, rest = divmod(minibatch, processes)
     if rest:
         raise BadInput(
-            f"{processes} processes cannot share a minibatch of {MINIBATCH} answers evenly",
-            "Start 1, 2, 4, 8, 16 or 32",
+            f"{processes} processes cannot share a minibatch of {minibatch} answers evenly",
+            "Start a number of processes that divides it, or change minibatch.",
+            field="minibatch",
         )
-    size = min(own, PASS)
+    size = next(size for size in range(min(own, rows), 0, -1) if own % size == 0)
     return size, own // size
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
+from data.errors import BadInput
 from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
@@ -36,7 +39,10 @@ class PPOSettings(LoraSettings, PlacementSettings):
     kl_budget: float = option(6.0, unit="nats_per_answer", min=0.01, max=1e3)
     kl_coef: float = option(0.05, min=0.0, max=1e3)
     critic: Literal["auto", "joint", "adapter", "reward"] = "auto"
-    batch_size: int = option(128, unit="completions", min=32, multiple_of=32)
+    minibatch: int = option(32, unit="completions", min=1)
+    batch_size: int = option(128, unit="completions", min=1)
+    per_device_batch_size: int = option(0, unit="completions", min=0)
+    gradient_checkpointing: bool = False
     epochs: int = option(2, min=1)
     max_new_tokens: CompletionLength = 80
     temperature: float = option(1.0, min=0.01, max=10.0)
@@ -45,8 +51,41 @@ class PPOSettings(LoraSettings, PlacementSettings):
         min=0.0,
         max=1e3,
     )
+    reward_clip: float = option(0.0, unit="deviations", min=0.0, max=1e3)
+    length_penalty: float = option(0.0, unit="deviations_per_token", min=0.0, max=1e3)
+    length_free: int = option(0, unit="tokens", min=0)
+    kl_estimator: Literal["k1", "k2", "k3"] = "k1"
+    kl_horizon: float = option(256.0, unit="completions", min=1.0, max=1e9)
+    gamma: float = option(1.0, min=0.0, max=1.0)
+    lam: float = option(0.95, min=0.0, max=1.0)
+    cliprange: float = option(0.2, min=0.01, max=1.0)
+    cliprange_value: float = option(0.2, min=0.0, max=1e3)
+    dual_clip: float = option(0.0, min=0.0, max=1e3)
+    target_kl: float = option(0.0, unit="nats_per_token", min=0.0, max=1e3)
+    vf_coef: float = option(0.5, min=0.0, max=1e3)
+    whiten_rewards: bool = False
+    whiten_advantages: bool = True
+    importance_cap: float = option(2.0, min=0.0, max=1e3)
+    warmup: float = option(0.05, min=0.0, max=0.9)
+    weight_decay: float = option(0.0, min=0.0, max=1.0)
+    adam_epsilon: float = option(1e-5, min=1e-12, max=1.0)
     validation_prompts: int = option(128, unit="prompts", min=1)
     validate_every: int = option(4, unit="updates", min=1)
     rank: Rank = 16
     bf16: bool = False
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> PPOSettings:
+        """Raise BadInput for sizes that do not divide each other, and for a dual clip that would clip every token."""
+        if self.batch_size % self.minibatch:
+            error = f"batch_size={self.batch_size} is not a multiple of minibatch={self.minibatch}"
+            below = max(self.minibatch, self.batch_size // self.minibatch * self.minibatch)
+            field = "batch_size" if "batch_size" in self.model_fields_set else "minibatch"
+            raise BadInput(error, f"Give a batch_size of {below} or {below + self.minibatch}.", field=field)
+        if self.per_device_batch_size and self.minibatch % self.per_device_batch_size:
+            error = f"per_device_batch_size={self.per_device_batch_size} does not divide minibatch={self.minibatch}"
+            raise BadInput(error, "Give a divisor, or 0 for automatic.", field="per_device_batch_size")
+        if 0 < self.dual_clip <= 1:
+            raise BadInput(f"dual_clip={self.dual_clip:g} is not above 1", "Give 0 (off) or 3.", field="dual_clip")
+        return self

@@ -5,20 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from reward.base.frozen_base import Base
 from rlhf.ppo.checkpoint import BestPolicy, PPOState, copy_adapter
 from rlhf.ppo.collector import FIXED_PROMPTS, RolloutCollector
 from rlhf.ppo.guard import Guard, GuardReading
 from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.roles import POLICY
-from rlhf.ppo.rollout import Sample, ScoredAnswers, comparison_samples, rollout_metrics
+from rlhf.ppo.rollout import rollout_metrics
 from rlhf.sampling.sampler import Rollout
 
 Watch = Callable[[Sequence[PromptRow], Sequence[str], Sequence[bool]], Sequence[float]]
 """(rows, texts, ended flags) -> one number for each answer."""
+
+
+Sample = dict[str, Any]
+"""A prompt with both policies' answers and scores, for people to read."""
+
+
+class ScoredAnswers(NamedTuple):
+    """One policy's answers as ids, and their scores (B,)."""
+
+    ids: list[list[int]]
+    scores: Tensor
 
 
 class ReferenceAnswers(NamedTuple):
@@ -97,3 +109,21 @@ class Validation:
         if self.guard is not None and guard_scores is not None:
             self.guard.observe(GuardReading(update, reward, tuple(guard_scores.tolist())), is_best)
         return objective
+
+
+def comparison_samples(
+    base: Base, rows: Sequence[dict[str, Any]], reference: ScoredAnswers, policy: ScoredAnswers
+) -> list[dict[str, Any]]:
+    """Return the prompts of `rows` with both policies' answers and scores."""
+    return [
+        {
+            "prompt": row["prompt"],
+            "reference": base.decode(reference_ids),
+            "policy": base.decode(policy_ids),
+            "reference_reward": reference_score,
+            "reward": policy_score,
+        }
+        for row, reference_ids, policy_ids, reference_score, policy_score in zip(
+            rows, reference.ids, policy.ids, reference.scores.tolist(), policy.scores.tolist(), strict=True
+        )
+    ]

@@ -16,6 +16,7 @@ import torch
 from data.records import Policy, Prompt
 from data.store import Store
 from reward.base.frozen_base import Base
+from reward.base.memory import ROWS, reading_passes
 from rlhf.models.policy_loading import Bases, load_policy
 from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
 from rlhf.sampling.vocabulary import action_scores
@@ -85,13 +86,15 @@ class AnswerSampler:
         ]
 
     @torch.no_grad()
-    def logps(self, prompts: Sequence[list[int]], answers: Sequence[list[int]], batch_size: int = 64) -> list[float]:
-        """Return the log-probability of each answer given its prompt, in nats at temperature 1, in the order given."""
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]) + len(answers[i]))
-        sums = [0.0] * len(order)
+    def logps(self, prompts: Sequence[list[int]], answers: Sequence[list[int]], most: int = ROWS) -> list[float]:
+        """Return the log-probability of each answer given its prompt, in nats at temperature 1, in the order given.
+
+        A pass has at most `most` rows.
+        """
+        sums = [0.0] * len(prompts)
+        lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
         with self.base.role(self.role):
-            for start in range(0, len(order), batch_size):
-                batch = order[start : start + batch_size]
+            for batch in reading_passes(self.base, lengths, most):
                 values = _sum_logps(self.base, [prompts[i] for i in batch], [answers[i] for i in batch])
                 for position, value in zip(batch, values, strict=True):
                     sums[position] = value

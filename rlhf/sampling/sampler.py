@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
+from reward.base.memory import decoding_rows
 from reward.base.patches.cpu_attention import with_fused_attention
 from reward.base.patches.lora_forward import is_half
 from reward.base.patches.module_forward import replaced_forward
@@ -118,7 +119,7 @@ def _can_merge(layer: LoraLayer, base: Base) -> bool:
     return (
         bool(layer.active_adapters)
         and _is_plain(inner)
-        and not is_half(inner.weight)
+        and not is_half(cast(Tensor, inner.weight))
         and inner.weight is not base.causal.get_input_embeddings().weight
     )
 
@@ -163,9 +164,10 @@ def generate(
         return torch.cat(chosen), torch.cat(logps)
 
     table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
+    longest = max(map(len, prompt_ids), default=0) + table.noise.shape[1]
     merged = merged_adapter(base, torch.bfloat16 if bf16 else None)
     with merged, in_bfloat16(base) if bf16 else nullcontext():
-        decode(base, prompt_ids, table, draw, batch_size)
+        decode(base, prompt_ids, table, draw, decoding_rows(base, longest, batch_size))
     ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()
     cut_ids = [row[:length] for row, length in zip(ids, lengths, strict=True)]
     cut_logps = [row[:length] for row, length in zip(logps, lengths, strict=True)]

@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from reward.base.frozen_base import Base
-
-ELEMENTS = 2**24
-"""Most logits of a chunk: 64 MiB in float32. A constant, so that a run's arithmetic does not depend on the machine."""
+from reward.base.memory import ELEMENTS
 
 
 def token_logps(logits: Tensor, temperature: float, banned: Collection[int] | Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def test_logps_of_sampled_answers_are_those_of_the_sampler(store_with_policies: 
     with sampler.base.role(sampler.role):
         noise = draw_uniforms(0, 0, [(n, 0) for n in range(5)], 8)
         rollout = generate(sampler.base, prompts, noise, max_new_tokens=8, banned=banned_ids(sampler.base))
-    assert sampler.logps(prompts, rollout.ids, batch_size=2) == pytest.approx(
+    assert sampler.logps(prompts, rollout.ids, most=2) == pytest.approx(
         [sum(row) for row in rollout.logps], rel=1e-5, abs=1e-3
     )
 

@@ -95,6 +95,20 @@ def test_the_learning_rate_depends_on_the_update_not_on_where_a_run_stopped(star
         assert rates == pytest.approx([1e-2 * (8 - step) / 8 for step in (1, 3, 5, 7)])
 
 
+def test_a_run_resumes_with_another_pass_size_up_to_rounding(start, tmp_path):
+    """The minibatch stays, so the steps are the same sums in another order."""
+    whole = run(start, tmp_path / "whole", save_total_limit=None)
+    stopped = tmp_path / "stopped"
+    shutil.copytree(whole / "ppo" / "checkpoint-4", stopped / "ppo" / "checkpoint-4")
+    run(start, stopped, resume=True, per_device_train_batch_size=2, gradient_accumulation_steps=2)
+    ends = [load_file(folder / "end.safetensors") for folder in (whole, stopped)]
+    first = load_file(whole / "ppo" / "checkpoint-4" / "adapter_model.safetensors")
+    assert not any(torch.equal(matrix, ends[0][f"best.{name}"]) for name, matrix in first.items())
+    for name, matrix in ends[0].items():
+        if name.startswith("last"):
+            assert (matrix - ends[1][name]).norm() <= 1e-3 * matrix.norm()
+
+
 @pytest.mark.parametrize(
     ("kill", "limit"),
     [

@@ -7,20 +7,18 @@ from itertools import count, cycle
 
 import pytest
 import torch
-from annotated_types import Ge, MultipleOf
 
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
-from data.settings import as_dict, parse_settings
+from data.settings import parse_settings
 from data.splits import split_of
 from data.starter import rubric
 from reward.base.adapters import read_adapter
 from rlhf.kinds import find_kind
 from rlhf.ppo.prompt_rows import as_rows, training_rows
-from rlhf.ppo.run import make_config, run
+from rlhf.ppo.run import run
 from rlhf.ppo.run_record import rubric_scores
 from rlhf.ppo.settings import PPOSettings
-from rlhf.runs.launch import launch
 from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
 
@@ -162,36 +160,3 @@ def test_only_train_prompts_are_trained_on(home):
             training_rows(home, split)
     with pytest.raises(BadInput, match="no train prompts from 'nowhere'"):
         training_rows(home, "nowhere")
-
-
-@pytest.mark.parametrize(
-    ("setting", "says"),
-    [
-        ("batch_size=16", "batch_size=16 is not a multiple of 32. Give 32 or 64."),
-        ("batch_size=33", "batch_size=33 is not a multiple of 32. Give 32 or 64."),
-        ("batch_size=0", "batch_size=0 is out of range. Give at least 32."),
-        ("max_steps=0", "max_steps=0 is out of range. Give at least 1."),
-        ("rank=0", "rank=0 is out of range. Give at least 1 and at most 1024."),
-        ("temperature=0", "temperature=0 is out of range. Give at least 0.01 and at most 10.0."),
-        ("kl_coef=-0.1", "kl_coef=-0.1 is out of range. Give at least 0.0 and at most 1000.0."),
-        ("seed=-1", "seed=-1 is out of range. Give at least 0 and at most 4294967295."),
-    ],
-)
-def test_settings_that_cannot_work_are_refused_before_anything_is_queued(home, setting, says):
-    with pytest.raises(BadInput) as refused:
-        launch(home, "ppo", [setting], by="test")
-    assert str(refused.value).replace(f" (field {refused.value.field!r})", "").rstrip(".") == says.rstrip(".")
-    assert refused.value.field == setting.partition("=")[0]
-    assert home.runs.all() == []
-
-
-def test_every_number_has_its_range_and_every_default_lies_in_it():
-    numbers = {name: field for name, field in PPOSettings.model_fields.items() if field.annotation in (int, float)}
-    assert [name for name, field in numbers.items() if not any(isinstance(rule, Ge) for rule in field.metadata)] == []
-    assert parse_settings(PPOSettings, as_dict(PPOSettings())) == PPOSettings()
-
-
-def test_the_multiple_asked_of_a_batch_is_what_an_optimizer_step_sees(tmp_path):
-    rules = PPOSettings.model_fields["batch_size"].metadata
-    bounds = {type(rule): rule for rule in rules}
-    assert make_config(PPOSettings(), tmp_path).minibatch_size == bounds[MultipleOf].multiple_of == bounds[Ge].ge

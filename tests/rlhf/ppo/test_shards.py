@@ -58,7 +58,7 @@ def test_alone_a_process_has_everything():
 @pytest.mark.parametrize(("processes", "expected"), [(1, (16, 2)), (2, (16, 1)), (4, (8, 1)), (32, (1, 1))])
 def test_the_minibatch_is_the_same_in_any_number_of_processes(tmp_path, monkeypatch, processes, expected):
     monkeypatch.setattr(PPOConfig, "world_size", processes)
-    size, accumulated = split_minibatch(processes)
+    size, accumulated = split_minibatch(32, processes, 16)
     found = PPOConfig(
         str(tmp_path), per_device_train_batch_size=size, gradient_accumulation_steps=accumulated, use_cpu=True
     )
@@ -68,7 +68,7 @@ def test_the_minibatch_is_the_same_in_any_number_of_processes(tmp_path, monkeypa
 
 def test_sizes_that_processes_cannot_share_are_refused_by_name(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="3 processes cannot share a minibatch of 32 answers evenly"):
-        split_minibatch(3)
+        split_minibatch(32, 3, 16)
     monkeypatch.setattr(PPOConfig, "world_size", 3)
     with pytest.raises(BadInput, match=r"128 answers does not divide into minibatches of 96 \(16 x 2 x 3 processes\)"):
         PPOConfig(str(tmp_path), use_cpu=True)

@@ -44,14 +44,10 @@ def test_a_reward_that_cannot_be_used_is_refused_before_a_weight_moves(base, tmp
     assert torch.equal(policy_weights(base), before)
 
 
-@pytest.mark.parametrize(
-    ("options", "field"),
-    [({"rollout_batch_size": 10}, "rollout_batch_size"), ({"gradient_checkpointing": True}, "gradient_checkpointing")],
-)
-def test_a_configuration_that_cannot_work_names_its_field(tmp_path, options, field):
+def test_a_configuration_that_cannot_work_names_its_field(tmp_path):
     with pytest.raises(BadInput) as caught:
-        ppo_config(tmp_path, **options)
-    assert caught.value.field == field
+        ppo_config(tmp_path, rollout_batch_size=10)
+    assert caught.value.field == "rollout_batch_size"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gradient checkpointing in eval mode: a decoder layer keeps its input, and backward computes the layer again.
+
+transformers checkpoints in train mode only, which would switch dropout on.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from data.errors import BadInput
+from reward.base.frozen_base import Base
+
+
+def checkpoint_layers(base: Base) -> None:
+    """Checkpoint every decoder layer of a base when gradients are recorded.
+
+    Raises BadInput for a model without layers that transformers can checkpoint.
+    """
+    layers = [module for module in base.causal.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise BadInput(
+            f"{type(base.causal).__name__} has no layers to checkpoint",
+            "Set gradient_checkpointing=false.",
+            field="gradient_checkpointing",
+        )
+    for layer in layers:
+        module: nn.Module = layer
+        module.forward = partial(_forward, base, layer.forward)
+
+
+def _forward(base: Base, forward: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (a layer of any model)
+    if not torch.is_grad_enabled():
+        return forward(*args, **kwargs)
+    role = base.active
+
+    def compute(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (as above)
+        if base.active == role:
+            return forward(*args, **kwargs)
+        with base.role(role):  # backward computes the critic's layers under the policy's role
+            return forward(*args, **kwargs)
+
+    return checkpoint(compute, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
