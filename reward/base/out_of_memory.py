@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 from collections.abc import Callable
 from typing import TypeVar
-
-import torch
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -23,8 +22,11 @@ def is_out_of_memory(problem: BaseException | None) -> bool:
     """Return whether an error, or one that caused it, says that memory ran out."""
     if problem is None:
         return False
-    ran_out = isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(problem, RuntimeError) and any(message in str(problem) for message in MESSAGES)
+    torch = sys.modules.get("torch")  # the worker imports this module before a run needs torch
+    ran_out = (
+        isinstance(problem, MemoryError)
+        or (torch is not None and isinstance(problem, torch.OutOfMemoryError))
+        or (isinstance(problem, RuntimeError) and any(message in str(problem) for message in MESSAGES))
     )
     return ran_out or is_out_of_memory(problem.__cause__)
 
@@ -57,6 +59,6 @@ def retry_halved(work: Callable[[], T]) -> T:
         log.warning("memory ran out; trying again with passes of half the size: %s", problem)
     _halvings += 1
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    if "torch" in sys.modules:
+        sys.modules["torch"].cuda.empty_cache()
     return work()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from data.errors import BadInput
+from reward.base.out_of_memory import split_step
 from reward.training_settings import TrainerSettings
 
 
@@ -45,6 +46,8 @@ def trainer_arguments(folder: Path, settings: RunSettings, device: torch.device)
 def divide_step(rows: int, per_pass: int) -> dict[str, int]:
     """Return the arguments by which a step of `rows` is computed in passes of `per_pass`; 0: in one pass.
 
+    After memory ran out in this process, a pass is cut once more.
+
     Raises BadInput if the passes of a step would not be of equal size.
     """
     size = min(per_pass or rows, rows)
@@ -55,4 +58,5 @@ def divide_step(rows: int, per_pass: int) -> dict[str, int]:
             f"Give {below}, or 0 for the whole step at once.",
             field="per_device_batch_size",
         )
-    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": rows // size}
+    part, parts = split_step(size)
+    return {"per_device_train_batch_size": part, "gradient_accumulation_steps": parts * rows // size}

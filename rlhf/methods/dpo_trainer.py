@@ -18,6 +18,7 @@ from trl import DPOConfig, DPOTrainer
 
 from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
+from reward.base.out_of_memory import halved
 from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
 from rlhf.models.finetuning import lora_model, patch_lora_layers
@@ -93,7 +94,7 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.dev
         beta=settings.beta,
         **loss_options(settings.loss, settings.label_smoothing),
         max_length=None,
-        per_device_eval_batch_size=settings.batch_size,
+        per_device_eval_batch_size=halved(settings.batch_size),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         eval_strategy="steps" if watching else "no",

@@ -6,12 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from data.errors import BadInput
+from reward.base.out_of_memory import is_out_of_memory
 from rlhf.ppo.config import PPOConfig
-
-MESSAGES = ("not enough memory", "can't allocate memory")  # torch's allocator on a CPU raises a plain RuntimeError
 
 
 @contextmanager
@@ -20,9 +17,7 @@ def explain_out_of_memory(args: PPOConfig) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as problem:
-        if not isinstance(problem, torch.OutOfMemoryError | MemoryError) and not any(
-            message in str(problem) for message in MESSAGES
-        ):
+        if not is_out_of_memory(problem):
             raise
         size, accumulated = args.per_device_train_batch_size, args.gradient_accumulation_steps
         error = (

@@ -22,12 +22,14 @@ from pathlib import Path
 from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
 from data.records import Run
-from data.run_context import Cancelled, RunContext
+from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import parse_settings
 from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory
+from reward.base.out_of_memory import is_out_of_memory, retry_halved
+from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
 
@@ -54,13 +56,30 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     store.runs.start(run.id, *identify_process(os.getppid() if UNDER_LAUNCHER else None))
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
-        settings = parse_settings(kind.settings_class(), run.settings)
-        result = kind.runner()(RunContext(store, run), settings)
+        result = _run_in_memory(RunContext(store, run), kind)
         return store.runs.finish(run.id, "done", produced=result.produced, report=result.report).state
     except Cancelled:
         return store.runs.finish(run.id, "cancelled").state
     except Exception as problem:
         return _record_failure(store, run, problem)
+
+
+def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:
+    """Do the run; if memory runs out, once more from its checkpoint or its start with passes of half the size.
+
+    Raises BadInput if it runs out again. One of several processes cannot try again alone: the others wait for it.
+    """
+    settings = parse_settings(kind.settings_class(), context.run.settings)
+
+    def work() -> RunResult:
+        return kind.runner()(context, settings)
+
+    try:
+        return work() if UNDER_LAUNCHER else retry_halved(work)
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
+        raise explain_out_of_memory(kind.name, settings) from problem
 
 
 class _SecondaryContext(RunContext):
@@ -79,7 +98,7 @@ class _SecondaryContext(RunContext):
 def assist(store: Store, run: Run, kind: Kind) -> str:
     """Do a share of the run without writing to the store; return the outcome for the exit status."""
     try:
-        kind.runner()(_SecondaryContext(store, run), parse_settings(kind.settings_class(), run.settings))
+        _run_in_memory(_SecondaryContext(store, run), kind)
     except Cancelled:
         return "cancelled"
     except BadInput as problem:

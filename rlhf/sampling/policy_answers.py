@@ -17,8 +17,9 @@ from data.records import Policy, Prompt
 from data.store import Store
 from reward.base.frozen_base import Base
 from reward.base.memory import ROWS, reading_passes
+from reward.base.out_of_memory import retry_halved
 from rlhf.models.policy_loading import Bases, load_policy
-from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
+from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
 from rlhf.sampling.vocabulary import action_scores
 
 
@@ -70,8 +71,9 @@ class AnswerSampler:
         noise = draw_uniforms(
             seed, self.policy.id, [(request.prompt_id, request.number) for request in requests], limits.max_new_tokens
         )
-        with self.base.role(self.role):
-            rollout = generate(
+
+        def sample() -> Rollout:
+            return generate(
                 self.base,
                 [request.prompt_ids for request in requests],
                 noise,
@@ -80,6 +82,9 @@ class AnswerSampler:
                 banned=banned_ids(self.base),
                 batch_size=limits.batch_size,
             )
+
+        with self.base.role(self.role):
+            rollout = retry_halved(sample)  # a whole run would draw its stored answers again
         return [
             SampledAnswer(self.base.decode(ids), ids, ended)
             for ids, ended in zip(rollout.ids, rollout.ended, strict=True)
