@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": ("rlhf.pages.serve", "Start the app and print its address (the default)."),
     "import": ("data.commands", "Import prompts, instructions, preferences, pairs, completions or a policy."),
     "export": ("data.commands", "Export preferences, instructions, events, a policy or a reward model."),
+    "check": ("rlhf.commands", "Check in seconds whether a model can be a base."),
     "backup": ("data.commands", "Write everything in this home to one file, while it is in use."),
     "restore": ("data.commands", "Unpack a backup into an empty home."),
     "store": ("data.store_commands", "Maintain the store of this home."),

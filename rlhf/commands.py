@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands on models: sample, train, compare, curate, runs, supervise, tour.
+"""Commands on models: check, sample, train, compare, curate, runs, supervise, tour.
 
 `sample`, `train`, `compare` and `curate` queue a run and return; with --wait they follow it to its end.
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
-from data.cli import open_store
+from data.cli import open_store, print_text
 from data.errors import BadInput
+from reward.placement_settings import read_placement
 from rlhf.clinic.commands import register_curate
 from rlhf.kinds import KINDS, TRAININGS, check_training
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
+from rlhf.probe.document import Unusable, render_check
+from rlhf.probe.process import run_check
 from rlhf.runs.commands import (
     BY,
     add_runs_arguments,
@@ -24,6 +28,7 @@ from rlhf.runs.commands import (
     wait_for,
 )
 from rlhf.runs.endpoint_run import sample_endpoint
+from rlhf.runs.first_start import read_template, resolve_base
 from rlhf.runs.launch import launch, run_document
 from rlhf.sampling.openai_endpoint import KEY
 
@@ -39,6 +44,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
         parser.set_defaults(run=run, render=render)
         return parser
 
+    check = add("check", "Check in seconds whether a model can be a base.", cmd_check, render_check)
+    check.add_argument("model", metavar="MODEL", help="folder of a causal language model, or a downloaded hub id")
+    check.add_argument(
+        "--chat-template", type=Path, metavar="FILE", help="Jinja chat template for it (default: its own)"
+    )
     sample = add("sample", KINDS["sample"].explains, cmd_sample, render_outcome)
     sample.add_argument("--policy", default="", help="policy that answers, such as p4 (default: the newest)")
     sample.add_argument(
@@ -73,6 +83,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
     tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
+
+
+def cmd_check(args: argparse.Namespace) -> dict:
+    """Check a model. If it is refused, print every line and raise the first refusal."""
+    template = read_template(args.chat_template, args.model)
+    document = run_check(resolve_base(args.model), template, placement=read_placement(args.home.expanduser()))
+    if document["status"] == "refused":
+        if not args.json:
+            print_text(render_check(document))
+        raise Unusable(document)
+    return document
 
 
 def cmd_sample(args: argparse.Namespace) -> dict:

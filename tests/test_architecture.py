@@ -52,7 +52,18 @@ THIRD_PARTY = {
     },
     "reward": MODELS | {"numpy", "jinja2", "psutil"},
     "rlhf": MODELS
-    | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    | {
+        "huggingface_hub",
+        "numpy",
+        "httpx",
+        "pydantic",
+        "uvicorn",
+        "h11",
+        "pyarrow",
+        "sklearn",
+        "scipy",
+        "sentence_transformers",
+    },
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
@@ -103,6 +114,7 @@ rlhf.settings rlhf.kinds
 rlhf.common
 rlhf.models
 rlhf.sampling
+rlhf.probe
 rlhf.ppo
 rlhf.methods
 rlhf.evaluation

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,13 +18,16 @@ from data.errors import BadInput
 from data.store import Store
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS, MODEL_CONFIG = "adapter_config.json", "adapter_model.safetensors", "config.json"
+MODEL_CHECK = "rlhf.probe.process:ensure_usable"
+"""The check of a model, named by text since imports go down only: (home, source, chat_template, adapter) -> None."""
 GIVE = "Give the folder of a PEFT adapter or of a causal language model."
 
 
 def adopt_policy(store: Store, folder: Path | str) -> dict:
     """Record the model in `folder` as a policy, once -> {read, added, duplicate, rejected, produced: [id]}.
 
-    Raises BadInput for a folder without a LoRA adapter or a causal language model in safetensors.
+    Raises BadInput for a folder without a LoRA adapter or a causal language model in safetensors, and if the check
+    refuses the model.
     """
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
@@ -42,6 +47,7 @@ def _adopt_adapter(store: Store, folder: Path) -> dict:
     known = next((policy for policy in store.policies.all() if policy.config.get("imported_hash") == digest), None)
     if known:
         return _result(known.public, new=False)
+    _ensure_usable(store, base, folder)
     with TemporaryDirectory(prefix=".import.", dir=store.home) as place:
         copied = Path(place) / "adapter"
         copied.mkdir()
@@ -70,7 +76,15 @@ def _adopt_model(store: Store, folder: Path) -> dict:
     )
     if known:
         return _result(known.public, new=False)
+    _ensure_usable(store, str(folder), None)
     return _result(store.policies.add(name=folder.name, kind="base", base=str(folder)).public, new=True)
+
+
+def _ensure_usable(store: Store, source: str, adapter: Path | None) -> None:
+    """Raise BadInput if the check of the layer that knows models refuses the base or the adapter on it."""
+    module, _, name = MODEL_CHECK.partition(":")
+    check: Callable[..., None] = getattr(import_module(module), name)
+    check(store.home, source, adapter=adapter)
 
 
 def _lora_base(folder: Path) -> str:

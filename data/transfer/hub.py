@@ -70,10 +70,16 @@ def _line(error: Exception) -> str:
 
 def is_downloaded(name: str) -> bool:
     """Return whether the hub's cache on this machine holds this model. Uses no network."""
+    return downloaded_folder(name) is not None
+
+
+def downloaded_folder(name: str) -> Path | None:
+    """Return the folder of a model in the hub's cache on this machine, None if it is not there. Uses no network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+        file = try_to_load_from_cache(name, "config.json")
     except HFValidationError:
-        return False
+        return None
+    return Path(file).parent if isinstance(file, str) else None

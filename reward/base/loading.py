@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from reward.base.locate import locate
 from reward.base.placement import Placement
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def load_causal(source: str | Path, placement: Placement | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return the model (eval mode, frozen) and its tokenizer; None loads the weights as they are stored, on the CPU.
 
-    Raises BadInput if the folder holds no such model.
+    Raises BadInput if the folder holds no such model, if tensors are missing, or if a weight is not finite.
     """
     name = locate(source)
     transformers_logging.disable_progress_bar()
@@ -29,8 +30,12 @@ def load_causal(source: str | Path, placement: Placement | None) -> tuple[PreTra
     if placement is not None:
         placement.prepare_torch()
     with _load_errors(name):
-        model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **arguments, **LOCAL)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            name, use_safetensors=True, output_loading_info=True, **arguments, **LOCAL
+        )
+    model, report = loaded
     assert isinstance(model, PreTrainedModel), "the auto class returns a model"
+    check_weights(name, model, report["missing_keys"])
     model.eval().requires_grad_(False)
     return model, load_tokenizer(source)
 
@@ -42,6 +47,33 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(name, **LOCAL)
     assert isinstance(tokenizer, PreTrainedTokenizerBase), "the auto class returns a tokenizer"
     return tokenizer
+
+
+def check_weights(name: str, model: PreTrainedModel, missing: Collection[str]) -> None:
+    """Raise BadInput naming tensors that the files lack, or that hold NaN or infinity.
+
+    transformers fills a missing tensor with random numbers.
+    """
+    if missing:
+        raise BadInput(f"the weights of {name!r} lack {_name_some(missing)}", "Download or save the model again.")
+    bad = [key for key, tensor in model.named_parameters() if not _is_finite(tensor)]
+    if bad:
+        raise BadInput(
+            f"the weights of {name!r} hold NaN or infinity in {_name_some(bad)}",
+            "Give a model that was saved before its training diverged.",
+        )
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Return whether a float tensor is finite. A finite sum proves it without a copy; other sums need a closer look."""
+    if tensor.is_meta or tensor.dtype not in FLOATS:
+        return True
+    return bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(tensor.isfinite().all())
+
+
+def _name_some(names: Collection[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(sorted(names)[:most]) + more
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from data.json_text import parse_json
 from data.store import Store
 from data.transfer.hub import is_downloaded
 from reward.base.template_options import RESERVED, check_syntax
+from rlhf.probe.process import ensure_usable
 from rlhf.runs.launch import launch
 
 FIRST_PROMPTS = 40
@@ -32,11 +33,13 @@ def prepare(
 
     The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other
     arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
-    template's date is today's from then on. Raises BadInput, and changes nothing, if `base` has no model or the
+    template's date is today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
     template cannot be used.
     """
     base = base and resolve_base(base)
     template, arguments = read_template(chat_template, base), read_arguments(template_set, base)
+    if base:
+        ensure_usable(store.home, base, template)
     store.imports.repair()
     if not store.policies.count():
         starter.register(store)

@@ -9,6 +9,19 @@ import pytest
 
 from data.errors import BadInput
 from data.transfer.adopt_model import adopt_policy
+from rlhf.probe import process
+
+
+@pytest.fixture(autouse=True)
+def checked(monkeypatch):
+    """The bases and adapters that were checked. The folders of these tests hold no weights."""
+    checked = []
+    monkeypatch.setattr(
+        process,
+        "ensure_usable",
+        lambda home, source, chat_template=None, adapter=None: checked.append((source, adapter)),
+    )
+    return checked
 
 
 @pytest.fixture
@@ -81,3 +94,25 @@ def test_what_is_no_such_model_is_refused_and_nothing_recorded(store, folder, tm
     with pytest.raises(BadInput, match="there is no such folder"):
         adopt_policy(store, tmp_path / "none")
     assert store.policies.all() == []
+
+
+def test_a_new_model_is_checked_and_a_refused_one_is_not_recorded(store, folder, tmp_path, checked, monkeypatch):
+    write_model(folder)
+    adopt_policy(store, folder)
+    adopt_policy(store, folder)
+    assert checked == [(str(folder), None)]
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    write_adapter(adapter)
+    adopt_policy(store, adapter)
+    assert checked[1:] == [("gpt2", adapter)]
+
+    def refuse(home, source, chat_template=None, adapter=None):
+        raise BadInput("the weights hold NaN")
+
+    monkeypatch.setattr(process, "ensure_usable", refuse)
+    (adapter / "adapter_model.safetensors").write_bytes(b"others")
+    with pytest.raises(BadInput, match="hold NaN"):
+        adopt_policy(store, adapter)
+    assert len(store.policies.all()) == 2
+    assert list(store.home.glob(".import*")) == []

@@ -7,9 +7,19 @@ import pytest
 
 from data.errors import BadInput
 from rlhf.common import locks
+from rlhf.probe.document import Unusable
+from rlhf.runs import first_start
 from rlhf.runs.first_start import prepare
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+
+
+@pytest.fixture(autouse=True)
+def checked(monkeypatch):
+    """The models that were checked, each with its template. The folders of these tests hold no weights."""
+    checked = []
+    monkeypatch.setattr(first_start, "ensure_usable", lambda home, *model: checked.append(model))
+    return checked
 
 
 @pytest.fixture
@@ -126,3 +136,25 @@ def test_the_id_of_a_downloaded_hub_model_is_accepted(unwatched, tmp_path, monke
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     prepare(unwatched, "somebody/small")
     assert unwatched.policies.all()[-1].base == "somebody/small"
+
+
+def test_the_base_is_checked_with_its_template_before_it_is_registered(
+    unwatched, model, template, checked, monkeypatch
+):
+    prepare(unwatched, model, template)
+    assert checked == [(model, TEMPLATE)]
+    assert kept(unwatched)[-1] == ("model", TEMPLATE)
+
+    def refuse(home, *model):
+        raise Unusable({"model": model[0], "lines": [{"state": "refused", "detail": "no", "remedy": "Take another."}]})
+
+    monkeypatch.setattr(first_start, "ensure_usable", refuse)
+    before = kept(unwatched)
+    with pytest.raises(BadInput, match="cannot be a base: no"):
+        prepare(unwatched, model)
+    assert kept(unwatched) == before
+
+
+def test_without_a_base_nothing_is_checked(unwatched, checked):
+    prepare(unwatched)
+    assert checked == []

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The check as a command and at the door of a home: exit status, one line, a record of what passed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+import app
+from data.errors import BadInput
+from data.starter import SOURCE
+from rlhf.probe import process
+from rlhf.probe.document import Unusable
+from rlhf.probe.process import ensure_usable, run_check
+from tests.rlhf.probe.broken_models import REFUSALS, make_broken
+from tests.support.tiny_model import make_tiny_model
+
+PASSED = {"model": "m", "status": "ok", "lines": [{"name": "roles", "state": "note", "detail": "no", "remedy": ""}]}
+REFUSED = {
+    "model": "m",
+    "status": "refused",
+    "lines": [{"name": "x", "state": "refused", "detail": "no", "remedy": "Y."}],
+}
+
+
+@pytest.fixture
+def model(tmp_path):
+    return make_tiny_model("llama", tmp_path / "model")
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The checks that were run; each passes."""
+    runs = []
+    monkeypatch.setattr(process, "run_check", lambda *request: runs.append(request) or PASSED)
+    return runs
+
+
+def test_the_command_prints_a_table_and_exits_with_0(capsys, model):
+    assert app.main(["check", str(model)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:3]] == ["class", "files", "weights"]
+    assert all(line.startswith("ok ") for line in lines)
+
+
+def test_a_refused_model_prints_the_table_then_one_line_and_exits_with_2(capsys, tmp_path):
+    model = make_broken(tmp_path / "model", "NaN")
+    capsys.readouterr()
+    assert app.main(["check", str(model)]) == 2
+    printed = capsys.readouterr()
+    assert "REFUSED weights" in printed.out
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith(f"'{model}' cannot be a base: the weights of")
+    assert "hold NaN" in printed.err
+
+
+def test_as_json_a_refusal_is_one_document_with_every_line(capsys, tmp_path):
+    model = make_broken(tmp_path / "model", "classification head")
+    capsys.readouterr()
+    assert app.main(["check", str(model), "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["field"] == "base"
+    assert document["remedy"]
+    assert document["lines"][-1]["state"] == "refused"
+
+
+def test_a_folder_without_a_model_is_one_line(capsys, tmp_path):
+    assert app.main(["check", str(tmp_path)]) == 2
+    assert "config.json is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (("serve", "--port", "0", "--base"), "broken template"),
+        (("import", "--as", "policy"), "missing tensor"),
+    ],
+)
+def test_serve_and_import_refuse_the_model_and_leave_the_store_as_it_was(capsys, store, tmp_path, command, fault):
+    model = make_broken(tmp_path / "model", fault)
+    store.policies.add(name="tiny", kind="base", base="elsewhere")
+    assert app.main([*command, str(model), "--home", str(store.home)]) == 2
+    assert REFUSALS[fault][2] in capsys.readouterr().err
+    assert [policy.name for policy in store.policies.all()] == ["tiny"]
+    assert not (store.home / process.PASSED).exists()
+
+
+def test_a_model_that_passed_is_checked_again_only_after_a_change(tmp_path, model, runs, capsys):
+    for _ in range(2):
+        ensure_usable(tmp_path, str(model))
+    assert len(runs) == 1
+    assert "Note on its roles: no" in capsys.readouterr().err
+    ensure_usable(tmp_path, str(model), "{{ a template }}")
+    assert len(runs) == 2
+    os.utime(model / "model.safetensors", (1, 1))
+    ensure_usable(tmp_path, str(model))
+    assert len(runs) == 3
+
+
+def test_the_starter_is_not_checked_but_an_adapter_on_it_is(tmp_path, runs):
+    ensure_usable(tmp_path, SOURCE)
+    assert runs == []
+    for _ in range(2):
+        ensure_usable(tmp_path, SOURCE, adapter=tmp_path)
+    assert len(runs) == 2
+
+
+def test_a_refusal_is_not_recorded(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(process, "run_check", lambda *request: REFUSED)
+    with pytest.raises(Unusable, match="'m' cannot be a base: no"):
+        ensure_usable(tmp_path, str(model))
+    assert not (tmp_path / process.PASSED).exists()
+
+
+def test_a_check_whose_process_dies_is_one_line(model, monkeypatch):
+    monkeypatch.setattr(process, "ROOT", model)  # no package lies there
+    with pytest.raises(BadInput, match="ended early") as refused:
+        run_check(str(model))
+    assert "\n" not in str(refused.value)
