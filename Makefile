@@ -9,7 +9,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack bench study screenshots lint format architecture
+.PHONY: help setup dev run test coverage attack matrix bench study screenshots lint format architecture
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test                             the whole test suite"
 	@echo "make coverage                         the test suite with branch coverage per package"
 	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 15 minutes"
+	@echo "make matrix                           every model family in every verb, into docs/models.md; 6 minutes"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
@@ -65,6 +66,9 @@ format: dev
 
 attack: dev
 	$(TEST_ENV) "$(BIN)/python" -m tests.attack $(ONLY)
+
+matrix: dev
+	$(TEST_ENV) "$(BIN)/python" -m tests.matrix --write
 
 bench: dev
 	"$(BIN)/python" -m tests.bench $(ONLY)

@@ -52,18 +52,7 @@ THIRD_PARTY = {
     },
     "reward": MODELS | {"numpy", "jinja2", "psutil"},
     "rlhf": MODELS
-    | {
-        "huggingface_hub",
-        "numpy",
-        "httpx",
-        "pydantic",
-        "uvicorn",
-        "h11",
-        "pyarrow",
-        "sklearn",
-        "scipy",
-        "sentence_transformers",
-    },
+    | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
@@ -114,7 +103,6 @@ rlhf.settings rlhf.kinds
 rlhf.common
 rlhf.models
 rlhf.sampling
-rlhf.probe
 rlhf.ppo
 rlhf.methods
 rlhf.evaluation
