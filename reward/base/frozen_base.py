@@ -138,13 +138,18 @@ class Base(AdaptedModel):
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return next-token logits in float32 from hidden states (..., D), scaled and capped by the model's config."""
         scores = self._causal.get_output_embeddings()(hidden).float()
-        scale = (getattr(self.config, "logit_scale", None) or 1.0) / (
-            getattr(self.config, "logits_scaling", None) or 1.0
-        )
+        scale = self._logit_scale()
         if scale != 1:  # most models have no scale, and a product would copy rows of the whole vocabulary
             scores = scores * scale
         cap = getattr(self.config, "final_logit_softcapping", None)
         return cap * torch.tanh(scores / cap) if cap else scores
+
+    def _logit_scale(self) -> float:
+        """Return the factor of the logits: Cohere's, Granite's (a divisor) or Falcon-H1's name for it, else 1."""
+        cohere, granite, falcon = (
+            getattr(self.config, name, None) or 1.0 for name in ("logit_scale", "logits_scaling", "lm_head_multiplier")
+        )
+        return cohere * falcon / granite
 
     @torch.no_grad()
     def check_logits(self) -> None:
