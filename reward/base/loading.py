@@ -36,6 +36,7 @@ def load_causal(source: str | Path, placement: Placement | None) -> tuple[PreTra
     model, report = loaded
     assert isinstance(model, PreTrainedModel), "the auto class returns a model"
     check_weights(name, model, report["missing_keys"])
+    _name_trunk(model)
     model.eval().requires_grad_(False)
     return model, load_tokenizer(source)
 
@@ -62,6 +63,13 @@ def check_weights(name: str, model: PreTrainedModel, missing: Collection[str]) -
             f"the weights of {name!r} hold NaN or infinity in {_name_some(bad)}",
             "Give a model that was saved before its training diverged.",
         )
+
+
+def _name_trunk(model: PreTrainedModel) -> None:
+    """Let `base_model` be the layers without the head. Llama 4's text model names a part that it does not have."""
+    if model.base_model is model:
+        parts = [name for name, part in model.named_children() if isinstance(part, PreTrainedModel)]
+        model.base_model_prefix = parts[0] if len(parts) == 1 else model.base_model_prefix
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
