@@ -95,6 +95,7 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.dev
         **loss_options(settings.loss, settings.label_smoothing),
         max_length=None,
         per_device_eval_batch_size=halved(settings.batch_size),
+        router_aux_loss_coef=0.0,  # as for SFT
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         eval_strategy="steps" if watching else "no",

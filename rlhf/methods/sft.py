@@ -124,6 +124,7 @@ def build_trainer(
         save_steps=100,
         max_length=None,
         padding_free=packing,
+        router_aux_loss_coef=0.0,  # the rows are the objective; TRL cannot compute a router's loss for every class
     )
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
     trainer = SFTTrainer(

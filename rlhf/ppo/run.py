@@ -81,9 +81,7 @@ def _make_trainer(
     The rubric scores the validation if all of its prompts are the starter's: other prompts have other facts.
     """
     store, device = context.store, make_config(settings, context.checkpoints()).device
-    base = Base.load(
-        parent.base, placement=placement_on(device, settings), **TemplateOptions.of(parent).keywords()
-    )
+    base = Base.load(parent.base, placement=placement_on(device, settings), **TemplateOptions.of(parent).keywords())
     reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
     guard = load_reward(store, settings.guard, base, parent) if settings.guard else None
     readers = [base, *(model.base for model in (reward, guard) if isinstance(model, RewardModel))]

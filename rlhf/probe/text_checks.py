@@ -6,7 +6,8 @@ from __future__ import annotations
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from data.errors import BadInput
-from reward.base.encoding import PROBE, Encoding
+from reward.base.encoding import Encoding
+from reward.base.fingerprint import PROBE
 from reward.base.frozen_base import Base
 from rlhf.probe.document import Line
 
@@ -41,7 +42,7 @@ def check_template(tokenizer: PreTrainedTokenizerBase) -> Line:
         ) from problem
     notes = []
     if any(name in str(template) for name in DATES):
-        notes.append("it writes the date, so prompts change with the day")
+        notes.append("it writes the date, which stays that of the registration")
     if text.rstrip().endswith("<think>"):
         notes.append("it opens <think>, so answers begin with thoughts")
     return Line("template", "note" if notes else "ok", "; ".join([f"ends in {text[-40:]!r}", *notes]))
