@@ -210,11 +210,12 @@ def _render_preview(document: dict) -> str:
 
 
 def render_export(document: dict) -> str:
-    """Return the model's name or the number of rows, the omitted rows by reason, and the files."""
+    """Return the model's name or the number of rows, the omitted rows by reason, a note if there is one, the files."""
     head = f"{document['exported']} exported" if "exported" in document else f"{document['rows']:,} rows"
     omitted = [f"left out, {reason}: {count}" for reason, count in document["omitted"].items()]
     address = [document["pushed"]] if "pushed" in document else []
-    return "\n".join([head, *omitted, *document["files"], *address])
+    note = [document["note"]] if "note" in document else []
+    return "\n".join([head, *omitted, *note, *document["files"], *address])
 
 
 def render_files(document: dict) -> str:

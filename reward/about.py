@@ -15,6 +15,8 @@ from data.errors import BadInput
 from reward.base.frozen_base import Base
 
 ABOUT = "reward.json"
+MERGED = "."
+"""The base of a reward model whose adapter was merged: the folder itself."""
 
 
 @dataclass(frozen=True, slots=True)

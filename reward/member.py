@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from reward.about import read_about
 from reward.base.adapters import HEAD, read_adapter
 from reward.base.frozen_base import Base
+
+HEAD_FILE = "reward_head.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """The adapter `role` on the shared base and a vector `head` (D,) whose product with a hidden state is a raw score.
 
+    `role` is None if the adapter was merged into a base of its own.
     `offset` and `scale` bring raw scores to mean 0 and deviation 1 on the reference samples before members are
     averaged. `cut_points` are the limits between the grades of preference, in log-odds, if they were learned.
     """
 
-    role: str
+    role: str | None
     head: torch.Tensor
     offset: float = 0.0
     scale: float = 1.0
@@ -43,7 +47,11 @@ def member_folder(path: str | Path, number: int) -> Path:
 
 def load_alone(base: Base, path: Path) -> Member:
     """Load the only member of a reward model. It keeps offset 0 and scale 1, because nothing is averaged."""
-    role, head = _load(base, path, f"reward:{path.name}")
+    merged = path / HEAD_FILE
+    if merged.is_file():
+        role, head = None, load_file(merged)[HEAD].flatten()
+    else:
+        role, head = _load(base, path, f"reward:{path.name}")
     return Member(role, head, cut_points=tuple(read_about(path).cut_points))
 
 
@@ -58,8 +66,14 @@ def load_members(base: Base, path: Path, count: int) -> list[Member]:
     return members
 
 
+def save_head(path: Path, head: torch.Tensor) -> None:
+    """Write the head (1, D) of a reward model whose adapter was merged into the base in the folder `path`."""
+    save_file({HEAD: head.contiguous()}, path / HEAD_FILE, metadata={"format": "pt"})
+
+
 def save_member(base: Base, member: Member, path: str | Path) -> None:
     """Write the adapter and its head in the format in which PEFT saves a sequence-classification model."""
+    assert member.role is not None, "only members with an adapter are trained and saved"
     config = copy.copy(base.adapter_config(member.role))
     config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
     base.save_adapter(member.role, path, config=config, extra={HEAD: member.head[None]})

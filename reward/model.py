@@ -7,6 +7,7 @@ row is encoded and padded once.
 
 Folder: a PEFT adapter of a sequence-classification model, the tokenizer, and `reward.json` (base, fingerprint,
 offset, scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json` each.
+A merged reward model is a causal LM with the adapter in its weights, and the head in a file beside it.
 
 Units: Bradley-Terry fixes a score up to a constant, and its spread shows how confident a member is. The mean over
 several members therefore first standardises each member by its offset and scale on the reference samples. That mean
@@ -22,7 +23,7 @@ from pathlib import Path
 import torch
 
 from data.errors import BadInput
-from reward.about import About, check_fingerprint, read_about, reference_units, save_about, write_about
+from reward.about import MERGED, About, check_fingerprint, read_about, reference_units, save_about, write_about
 from reward.base.frozen_base import Base
 from reward.base.memory import reading_passes
 from reward.base.placement import Placement
@@ -52,8 +53,9 @@ class RewardModel:
         path = Path(path)
         about = read_about(path)
         if not isinstance(base, Base):
+            source = base or (path if about.base == MERGED else about.base)
             options = TemplateOptions(about.chat_template, about.template_kwargs, about.template_date)
-            base = Base.load(base or about.base, placement=placement, **options.keywords())
+            base = Base.load(source, placement=placement, **options.keywords())
         check_fingerprint(path.name, about, base)
         members = [load_alone(base, path)] if about.members == 1 else load_members(base, path, about.members)
         return cls(base, members, about)

@@ -6,24 +6,36 @@ Every folder carries the tokenizer and the chat template, so another program pro
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from data.errors import BadInput
 from data.formats.writing import atomic_folder
 from data.records import RewardModel as RewardRecord
 from data.store import Store
-from reward.about import ABOUT
+from reward.about import ABOUT, MERGED, About, write_about
+from reward.base.adapters import HEAD, read_adapter
+from reward.base.architecture import find_trunk
 from reward.base.encoding import PLAIN_TEMPLATE
+from reward.base.frozen_base import Base
 from reward.base.loading import load_causal, load_tokenizer
 from reward.base.locate import locate
-from reward.member import member_folder
+from reward.member import member_folder, save_head
 from reward.model import RewardModel
-from reward.training.classifier import as_classifier
+from reward.training.classifier import scoring_pad
+from rlhf.models.finetuning import merge_adapter
 from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_start
 
@@ -59,7 +71,8 @@ def export_reward_model(
     """Write a reward model to `out` as a sequence classifier with one label: an adapter, or merged.
 
     Its logit is the raw score at the answer's end token; reward.json holds offset and scale. An ensemble becomes a
-    folder with an adapter for each member. Raises BadInput for an ensemble with `merge`.
+    folder with an adapter for each member. If transformers has no such class for the base, `note` says so, and a merged
+    model is one that `reward.RewardModel.load` reads. Raises BadInput for an ensemble with `merge`.
     """
     record = store.reward_models.get(reward_model_id)
     adapter = store.home / record.adapter
@@ -67,15 +80,52 @@ def export_reward_model(
     base, about = model.base, model.about
     if len(model.members) > 1:
         return _export_ensemble(model, adapter, out, record, merge=merge, force=force)
-    base.drop_adapter(model.members[0].role)
+    role = model.members[0].role
+    assert role is not None, "a reward model of the home is an adapter"
+    base.drop_adapter(role)
     with atomic_folder(out, force=force) as part:
         _save_tokenizer(base.tokenizer, part, about.chat_template)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
-        if merge:
-            _merged(as_classifier(base, seed=0), adapter).save_pretrained(part)
-        else:
+        if not merge:
             _copy_adapter(adapter, part, record.base)
-    return _export_document(out, record.public)
+        elif has_classifier(base):
+            _merged(_sequence_classifier(base), adapter).save_pretrained(part)
+        else:
+            _save_with_head(base, adapter, about, part)
+    return _export_document(out, record.public) | _note(base)
+
+
+def has_classifier(base: Base) -> bool:
+    """Return whether transformers has a sequence classifier for the base's family."""
+    return type(base.causal.config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+
+def _sequence_classifier(base: Base) -> PreTrainedModel:
+    """Return transformers' sequence classifier on the base's own layers; its head is set by the adapter."""
+    config = copy.deepcopy(base.causal.config)
+    config.num_labels = 1
+    config.get_text_config().pad_token_id = scoring_pad(base)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    setattr(model, model.base_model_prefix, find_trunk(base.causal))
+    model.score = torch.nn.Linear(base.hidden_size, 1, bias=False)
+    return model
+
+
+def _save_with_head(base: Base, adapter: Path, about: About, out: Path) -> None:
+    """Save the causal LM with the adapter merged into its trunk, and beside it the head and what it belongs to."""
+    base.add_adapter("exported", adapter)
+    merged = Base(merge_adapter(base, "exported"), base.tokenizer, MERGED)
+    merged.causal.save_pretrained(out)
+    save_head(out, read_adapter(adapter)[1][HEAD])
+    write_about(out, replace(about, base=MERGED, fingerprint=merged.fingerprint))
+
+
+def _note(base: Base) -> dict:
+    if has_classifier(base):
+        return {}
+    family = base.causal.config.model_type
+    return {"note": f"transformers has no sequence classifier for {family}; load the folder by reward.RewardModel.load"}
 
 
 def _export_ensemble(
@@ -92,7 +142,7 @@ def _export_ensemble(
             member_folder(part, number).mkdir()
             _copy_adapter(member_folder(adapter, number), member_folder(part, number), record.base)
             shutil.copyfile(member_folder(adapter, number) / ABOUT, member_folder(part, number) / ABOUT)
-    return _export_document(out, record.public)
+    return _export_document(out, record.public) | _note(model.base)
 
 
 def _merged(model: PreTrainedModel, adapter: Path | None) -> PreTrainedModel:

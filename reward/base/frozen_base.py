@@ -19,6 +19,7 @@ from reward.base.adapted_model import AdaptedModel
 from reward.base.encoding import NO_OPTIONS, Encoding
 from reward.base.fingerprint import former_template_hash, former_weights_hash, text_fingerprint, weights_hash
 from reward.base.loading import load_causal
+from reward.base.architecture import find_trunk, trunk_width
 from reward.base.locate import locate
 from reward.base.placement import Placement
 from reward.base.template_options import TemplateOptions
@@ -42,11 +43,11 @@ class Base(AdaptedModel):
             tokenizer.chat_template = options.chat_template
         self.tokenizer = tokenizer
         self.config = causal.config.get_text_config()
-        self.hidden_size: int = self.config.hidden_size
+        self.hidden_size = trunk_width(causal)
         self.encoding = Encoding.of(causal, tokenizer, options)
         self.context = self.encoding.context
         self.weights, self._former_weights = weights_hash(causal), former_weights_hash(causal)
-        self._trunk = causal.base_model
+        self._trunk = find_trunk(causal)
 
     @classmethod
     def load(

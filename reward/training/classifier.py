@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import set_peft_model_state_dict
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from reward.base.adapters import read_adapter
+from reward.base.architecture import find_trunk, trunk_name
 from reward.base.frozen_base import Base
 
 HEAD_SPREAD = 0.02
@@ -21,15 +22,21 @@ HEAD_SPREAD = 0.02
 def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTrainedModel:
     """Return a classifier on the base's own layers, with a fresh score head drawn by `seed`.
 
-    If `start` names an adapter's folder, the layers are copied and the adapter is merged into the copy.
+    Its layers have the names that they have in the base, so its adapters fit the base. It has no forward pass of its
+    own: the trainer reads the trunk's hidden states and applies the head `score`. If `start` names an adapter's folder,
+    the layers are copied and the adapter is merged into the copy.
     """
     config = copy.deepcopy(base.causal.config)
     config.num_labels = 1
     config.get_text_config().pad_token_id = scoring_pad(base)
-    with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(config)
-    trunk = base.causal.base_model
-    setattr(model, model.base_model_prefix, copy.deepcopy(trunk) if start is not None else trunk)
+    # transformers reads what a family's models can do from the class that they share and from its module's source.
+    family = next(parent for parent in type(base.causal).__mro__ if PreTrainedModel in parent.__bases__)
+    name = trunk_name(base.causal)
+    attributes = {"base_model_prefix": name, "__module__": family.__module__}
+    model: PreTrainedModel = type("Classifier", (family,), attributes)(config)
+    model.post_init()  # before it has layers, whose weights this would draw
+    trunk = find_trunk(base.causal)
+    model.add_module(name, copy.deepcopy(trunk) if start is not None else trunk)
     torch.manual_seed(seed)
     model.score = torch.nn.Linear(base.hidden_size, 1, bias=False, device=base.device)
     torch.nn.init.normal_(model.score.weight, std=HEAD_SPREAD)
@@ -45,9 +52,7 @@ def remove_adapter(base: Base, classifier: PeftModel) -> None:
 def trunk_of(classifier: torch.nn.Module) -> PreTrainedModel:
     """Return the layers of a classifier without its score head."""
     assert isinstance(classifier, PreTrainedModel), "a classifier of this module is a transformers model"
-    trunk = classifier.base_model
-    assert isinstance(trunk, PreTrainedModel), "transformers keeps the layers as a model of their own"
-    return trunk
+    return find_trunk(classifier)
 
 
 def scoring_pad(base: Base) -> int:

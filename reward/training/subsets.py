@@ -73,5 +73,7 @@ class Subsets:
     def _outcomes(self, subset: TrainingRows[EncodedComparison], decided: Sequence[EncodedComparison]) -> np.ndarray:
         model = RewardModel.load(self._finished(subset), self.base)
         outcomes = right(score_labeled(model, decided), by_score)
-        self.base.drop_adapter(model.members[0].role)
+        (member,) = model.members
+        assert member.role is not None, "a trained member has an adapter"
+        self.base.drop_adapter(member.role)
         return outcomes

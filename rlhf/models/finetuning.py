@@ -31,9 +31,14 @@ def merge_parent(base: Base, folder: Path | None) -> PreTrainedModel:
     if folder is None:
         return base.causal
     base.add_adapter("parent", folder)
+    return merge_adapter(base, "parent")
+
+
+def merge_adapter(base: Base, role: str) -> PreTrainedModel:
+    """Return the causal LM with one adapter merged into its weights, without adapters; the base is used up."""
     # by name: no role is active on a base, so none would be merged
     merge: Callable[..., PreTrainedModel] = base.model.merge_and_unload  # type: ignore[assignment]  # PEFT forwards it
-    return merge(adapter_names=["parent"])
+    return merge(adapter_names=[role])
 
 
 def patch_lora_layers(model: nn.Module) -> None:

@@ -57,7 +57,7 @@ def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str 
     """
     if kind == "joint":
         return None
-    role = POLICY if kind == "adapter" else shared_reward_model(reward, base).members[0].role
+    role = POLICY if kind == "adapter" else cast(str, shared_reward_model(reward, base).members[0].role)
     base.add_adapter(VALUE, config=copy.deepcopy(cast(LoraConfig, base.model.peft_config[role])), trainable=True)
     if kind == "reward":
         with torch.no_grad():
@@ -84,7 +84,7 @@ def shared_reward_model(reward: Rewarder | RewardFunction, base: Base) -> Reward
 def _find_shared_model(reward: Rewarder | RewardFunction, base: Base) -> RewardModel | None:
     """Return the reward's first member if it is an adapter on this base; a reward of another kind has no members."""
     model: RewardModel | None = getattr(reward, "first_member", None)
-    return model if model is not None and model.base is base else None
+    return model if model is not None and model.base is base and model.members[0].role is not None else None
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from reward.member import Member
 from reward.model import RewardModel
 from rlhf.export import export_policy, export_reward_model
 from rlhf.pages.export import draw_models, newest_policy
+from tests.support.tiny_families import FAMILIES, make_family
 from tests.support.tiny_model import make_tiny_model
 
 PROMPT, ANSWER = "Name two animals.", "a fox and a lamp"
@@ -36,7 +37,22 @@ def perturb(base: Base, name: str) -> None:
 
 @pytest.fixture(params=["llama", "gpt2"])
 def folder(request, tmp_path):
-    return make_tiny_model(request.param, tmp_path / "base")
+    make = make_family if request.param in FAMILIES else make_tiny_model
+    return make(request.param, tmp_path / "base")
+
+
+@pytest.fixture
+def judged(store, folder):
+    """A reward model on the base, its raw score of an answer, and the ids of prompt and answer."""
+    base = Base.load(folder)
+    base.add_adapter("judge")
+    perturb(base, "judge")
+    torch.manual_seed(5)
+    ours = RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
+    ours.save(store.home / "new")
+    found = store.reward_models.publish(store.home / "new", name="r", base=str(folder))
+    asked, answered = base.encode_prompt(PROMPT), base.encode_completion(ANSWER)
+    return found, ours.raw_scores([asked], [answered]), asked, answered
 
 
 @pytest.fixture
@@ -110,16 +126,9 @@ def test_a_base_without_a_template_is_exported_with_the_plain_one(store, tmp_pat
     assert ids == Base.load(folder).encode_prompt(PROMPT)
 
 
-def test_a_reward_model_scores_the_same_in_transformers(store, folder, tmp_path):
-    base = Base.load(folder)
-    base.add_adapter("judge")
-    perturb(base, "judge")
-    torch.manual_seed(5)
-    ours = RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
-    ours.save(store.home / "new")
-    found = store.reward_models.publish(store.home / "new", name="r", base=str(folder))
-    asked, answered = base.encode_prompt(PROMPT), base.encode_completion(ANSWER)
-    expected = ours.raw_scores([asked], [answered])
+@pytest.mark.parametrize("folder", ["llama", "gpt2", "opt350"], indirect=True)
+def test_a_reward_model_scores_the_same_in_transformers(store, folder, judged, tmp_path):
+    found, expected, asked, answered = judged
     ids = torch.tensor([[*asked, *answered]])
     export_reward_model(store, found.public, tmp_path / "adapter")
     export_reward_model(store, found.public, tmp_path / "whole", merge=True)
@@ -132,6 +141,19 @@ def test_a_reward_model_scores_the_same_in_transformers(store, folder, tmp_path)
         padded = torch.nn.functional.pad(ids, (0, 3), value=whole.config.pad_token_id)
         assert torch.allclose(whole(padded).logits[0], expected, atol=1e-5)
     assert torch.allclose(RewardModel.load(tmp_path / "adapter").raw_scores([asked], [answered]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("folder", ["granite"], indirect=True)
+def test_without_a_class_in_transformers_a_merged_reward_model_is_one_that_we_load(store, folder, judged, tmp_path):
+    found, expected, asked, answered = judged
+    for name, merge in (("adapter", False), ("whole", True)):
+        document = export_reward_model(store, found.public, tmp_path / name, merge=merge)
+        assert document["note"].startswith("transformers has no sequence classifier for granite")
+    moved = (tmp_path / "whole").rename(tmp_path / "moved")
+    for place in (tmp_path / "adapter", moved):
+        assert torch.allclose(RewardModel.load(place).raw_scores([asked], [answered]), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(BadInput, match="was trained with another base"):
+        RewardModel.load(moved, str(folder))
 
 
 def test_impossible_exports_are_refused_and_leave_no_file(store, policy, tmp_path):

@@ -3,27 +3,33 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.utils import get_peft_model_state_dict
+from transformers import AutoModelForSequenceClassification
 
 from data.settings import parse_settings
 from data.views.frozen_rows import split_preferences
 from data.views.preferences import preference_rows
+from reward.about import describe_base, write_about
 from reward.base.adapters import read_adapter, stack, write_adapter
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from reward.report.scored import FitPair
 from reward.settings import RewardSettings
-from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter
+from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, trunk_of
 from reward.training.fit import Start, build_trainer, fit
 from reward.training.rows import RowEncoder
 from reward.training.run import run, starting_point
 from reward.training.score_test import Answer, fit_pairs
 from tests.support.labeled_notes import context_of
+from tests.support.tiny_families import make_family
+from tests.support.tiny_model import make_tiny_model
 
 
 def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):
@@ -38,6 +44,48 @@ def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):
     assert torch.equal(base.hidden(*batch), before)
     assert not any(module.training for module in base.causal.modules())
     assert not any(matrix.requires_grad for matrix in base.causal.parameters())
+
+
+def transformers_classifier(base, seed, start=None):
+    """Return transformers' own sequence classifier on the base's layers, with the head of `as_classifier`."""
+    head = as_classifier(base, seed).score
+    config = copy.deepcopy(base.causal.config)
+    config.num_labels = 1
+    model = AutoModelForSequenceClassification.from_config(config)
+    setattr(model, model.base_model_prefix, base.causal.base_model)
+    model.score = head
+    return model
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_it_trains_bit_for_bit_as_the_sequence_classifier_of_transformers(labeled, tmp_path, monkeypatch, kind):
+    folder = make_tiny_model(kind, tmp_path / "base")
+    rows = _rows(labeled).map(RowEncoder(Base.load(folder)).encode)
+    settings = RewardSettings(batch_size=8, max_steps=3, rank=2, learning_rate=0.01)
+    trained = []
+    for name, classifier in (("ours", as_classifier), ("theirs", transformers_classifier)):
+        monkeypatch.setattr("reward.training.fit.as_classifier", classifier)
+        trained.append(fit(tmp_path / name, settings, Base.load(folder), Start(str(folder), None, None), rows).weights)
+    ours, theirs = trained
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize("kind", ["granite", "cohere2", "lfm2", "gemma4", "opt350"])
+def test_a_family_without_a_sequence_classifier_or_of_another_width_trains(labeled, tmp_path, kind):
+    folder = make_family(kind, tmp_path / "base")
+    base = Base.load(folder)
+    rows = _rows(labeled).map(RowEncoder(base).encode)
+    settings = RewardSettings(batch_size=8, max_steps=2, rank=2)
+    trainer = build_trainer(tmp_path / "run", settings, base, Start(str(folder), None, None), rows)
+    trainer.train()
+    expected, fitted = _classifier_scores(trainer, rows), trainer.model.peft_config["default"]
+    write_adapter(tmp_path / "trained", fitted, get_peft_model_state_dict(trainer.model))
+    remove_adapter(base, trainer.model)
+    write_about(tmp_path / "trained", describe_base(base))
+    model = RewardModel.load(tmp_path / "trained")
+    scores = model.raw_scores([row.prompt for row in rows], [row.a for row in rows])
+    assert scores.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_a_reward_model_can_start_from_a_policy(labeled, base_folder, tmp_path):
@@ -65,8 +113,9 @@ def _rows(store):
 
 @torch.no_grad()
 def _classifier_scores(trainer, rows, side="a"):
-    model = trainer.model.eval()
-    return [model(input_ids=torch.tensor([row.prompt + getattr(row, side)])).logits.item() for row in rows]
+    classifier = trainer.model.eval().get_base_model()
+    states = (trunk_of(classifier)(torch.tensor([row.prompt + getattr(row, side)])).last_hidden_state for row in rows)
+    return [classifier.score(state[0, -1]).item() for state in states]
 
 
 def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
