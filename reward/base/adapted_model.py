@@ -18,7 +18,8 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel
 
 from data.errors import BadInput
-from reward.base.adapters import HEAD, Weights, as_causal, default_lora, read_adapter, write_adapter
+from reward.base.adapters import HEAD, Weights, as_causal, read_adapter, write_adapter
+from reward.base.lora_targets import lora_config
 from reward.base.patches.lora_forward import patch_forward, set_active_adapters
 
 
@@ -66,14 +67,14 @@ class AdaptedModel:
     def add_adapter(
         self, name: str, path: str | Path | None = None, config: LoraConfig | None = None, trainable: bool = False
     ) -> None:
-        """Add a LoRA adapter called `name`: from a PEFT folder, or a fresh one by `config` (default: all linear).
+        """Add a LoRA adapter called `name`: from a PEFT folder, or a fresh one by `config` (default: `lora_config`).
 
         The head of a reward adapter is not loaded here; `reward.model.RewardModel` reads it. Raises BadInput if the
         name is taken, or if the adapter does not fit the base model.
         """
         if name in self._trainable:
             raise BadInput(error=f"an adapter named {name!r} is loaded already", remedy="Drop it first.")
-        config, weights = (config or default_lora(), None) if path is None else read_adapter(path)
+        config, weights = (config or lora_config(self._causal), None) if path is None else read_adapter(path)
         config = as_causal(config, path)
         if self._peft is None:
             wrapped = get_peft_model(self._causal, config, adapter_name=name)

@@ -19,12 +19,6 @@ from data.errors import BadInput
 Weights = dict[str, torch.Tensor]
 Adapter = tuple[LoraConfig, Weights]
 HEAD = "base_model.model.score.weight"
-DEFAULT_RANK = 16
-
-
-def default_lora(rank: int = DEFAULT_RANK) -> LoraConfig:
-    """Return a LoRA on all linear layers with alpha = 2 rank and no dropout."""
-    return LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear")
 
 
 def read_adapter(folder: Path | str) -> Adapter:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from reward.base.adapters import read_adapter
 from reward.base.architecture import find_trunk, trunk_name
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 
 HEAD_SPREAD = 0.02
 """Standard deviation of a fresh score head: scores start near 0."""
@@ -60,16 +61,11 @@ def scoring_pad(base: Base) -> int:
     return next(i for i in (base.pad_id, 0, *range(1, base.encoding.rows)) if i not in base.eos_ids)
 
 
-def lora_for_scoring(rank: int) -> LoraConfig:
-    """Return a LoRA on all linear layers that also trains the score head."""
-    return LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="SEQ_CLS",
-        modules_to_save=["score"],
-    )
+def lora_for_scoring(classifier: PreTrainedModel, rank: int) -> LoraConfig:
+    """Return a LoRA on the classifier's layers that also trains the score head."""
+    config = lora_config(classifier, rank)
+    config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
+    return config
 
 
 def _merged(model: PreTrainedModel, start: Path) -> PreTrainedModel:

@@ -16,9 +16,9 @@ from torch.utils.data import Sampler
 from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
-from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
 from reward.base.out_of_memory import halved
+from reward.base.lora_targets import lora_config
 from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
 from rlhf.models.finetuning import lora_model, patch_lora_layers
@@ -50,7 +50,7 @@ class PairTrainer(DPOTrainer):
             train_dataset=Dataset.from_list(list(training)),
             eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
             processing_class=copy.deepcopy(base.tokenizer),  # the trainer may set its pad token
-            peft_config=default_lora(rank),
+            peft_config=lora_config(model, rank),
         )
         patch_lora_layers(lora_model(trainer))
         return trainer

@@ -24,8 +24,8 @@ from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.views.frozen_rows import current_instructions, freeze_instructions
-from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 from reward.base.machine import peak_mb
 from reward.training.arguments import RunSettings, trainer_arguments
 from reward.training.callback import Progress
@@ -128,7 +128,7 @@ def build_trainer(
     )
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
     trainer = SFTTrainer(
-        model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=default_lora(settings.rank)
+        model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora_config(model, settings.rank)
     )
     patch_lora_layers(lora_model(trainer))
     return trainer

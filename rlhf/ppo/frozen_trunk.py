@@ -16,6 +16,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from reward.base.architecture import decoder_layers
 from reward.base.frozen_base import Base
 from reward.base.patches.module_forward import replaced_forward
 
@@ -31,9 +32,12 @@ class FrozenTrunk:
 
     def __init__(self, base: Base) -> None:
         self.base = base
-        self._layers = decoder_layers(base)
+        self._layers = decoder_layers(base.causal)
+        if not self._layers:
+            log.warning("%s is not a single list of layers: PPO does not cache its frozen layers", base.name)
         self.depth = min((self._lowest(name) for name in base.trainable), default=0)
         self._states: dict[Row, Tensor] = {}
+        self._in_tuple = False
 
     def clear(self) -> None:
         """Drop the cached rows: the next rollout has others."""
@@ -60,7 +64,9 @@ class FrozenTrunk:
 
     @contextmanager
     def _recorded(self, rows: list[Row]) -> Iterator[None]:
-        def record(layer: nn.Module, inputs: object, states: Tensor) -> None:
+        def record(layer: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+            self._in_tuple = isinstance(output, tuple)
+            states = output[0] if isinstance(output, tuple) else output
             self._states.update((row, states[place, : len(row)].detach()) for place, row in enumerate(rows))
 
         hook = self._layers[self.depth - 1].register_forward_hook(record)
@@ -72,20 +78,9 @@ class FrozenTrunk:
     @contextmanager
     def _resumed(self, states: Tensor) -> Iterator[None]:
         """Inside the block every layer of the trunk returns `states`, the recorded output of the last one."""
-        with replaced_forward(self._layers[: self.depth], lambda *_, **__: states):
+        output = (states, None) if self._in_tuple else states  # beside its states a layer returns attention weights
+        with replaced_forward(self._layers[: self.depth], lambda *_, **__: output):
             yield
-
-
-def decoder_layers(base: Base) -> list[nn.Module]:
-    """Return the decoder layers in order; none, with a log line, if the model is not a single list of them."""
-    model, count = base.causal.base_model, base.config.num_hidden_layers
-    layer_lists = [child for child in model.children() if isinstance(child, nn.ModuleList) and len(child) == count]
-    if len(layer_lists) != 1:
-        log.warning(
-            "%s is not a single list of %d layers: PPO does not cache its frozen layers", type(model).__name__, count
-        )
-        return []
-    return list(layer_lists[0])
 
 
 def _adapts(module: nn.Module, role: str) -> bool:

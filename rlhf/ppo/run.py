@@ -16,8 +16,8 @@ from data.records import RewardModel as RewardRecord
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.starter import SOURCE
-from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 from reward.base.machine import library_versions, peak_mb
 from reward.base.memory import bytes_per_token, tokens_per_pass
 from reward.base.out_of_memory import halved
@@ -100,7 +100,7 @@ def _make_trainer(
         train_dataset=rows,
         eval_dataset=fixed_rows,
         start=adapter_folder(store, parent) if parent.adapter else None,
-        peft_config=None if parent.adapter else default_lora(settings.rank),
+        peft_config=None if parent.adapter else lora_config(base.causal, settings.rank),
         guard=guard,
         callbacks=[recorder],
     )

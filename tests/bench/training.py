@@ -35,8 +35,8 @@ from trl import SFTConfig, SFTTrainer
 
 from data.starter import BASE, INSTRUCTIONS, read_rows
 from data.starter.corpus import documents
-from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 from rlhf.methods.pretrain import build_trainer, llama_config
 from rlhf.methods.pretraining_rows import PretrainingRows, tokenize_documents
 from rlhf.methods.pretraining_text import TextSource
@@ -127,7 +127,7 @@ def sft_sides(steps: int) -> tuple[Made, Made, float, torch.dtype]:
                 arguments,
                 train_dataset=data,
                 processing_class=fresh.tokenizer,
-                peft_config=default_lora(settings.rank),
+                peft_config=lora_config(fresh.causal, settings.rank),
             )
         )
 

@@ -18,6 +18,7 @@ from rlhf.ppo.actor_critic import ActorCritic, answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.trainer import PPOTrainer
 from rlhf.sampling.sampler import banned_ids
+from tests.support.tiny_families import FAMILIES, make_family
 from tests.support.tiny_model import make_tiny_model
 
 PROMPTS = [{"prompt": f"Name {number} animals{'.' * (number % 5)}"} for number in range(16)]
@@ -31,7 +32,8 @@ def share_of_letters(prompts, completions):
 
 
 def tiny_base(kind: str, folder: Path) -> Base:
-    return Base.load(make_tiny_model(kind, folder / kind))
+    """Return a base of two random layers of the kind."""
+    return Base.load((make_family if kind in FAMILIES else make_tiny_model)(kind, folder / kind))
 
 
 def starting_adapter(base: Base, folder: Path, scale: float = 0.1) -> Path:

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from torch import Tensor, nn
+from torch import nn
 
 
 @contextmanager
-def replaced_forward(modules: Iterable[nn.Module], forward: Callable[..., Tensor]) -> Iterator[None]:
+def replaced_forward(modules: Iterable[nn.Module], forward: Callable[..., object]) -> Iterator[None]:
     """Give the modules this `forward` inside the block and restore each module's own afterwards."""
     patched = [(module, vars(module).get("forward")) for module in modules]
     try:

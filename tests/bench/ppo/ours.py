@@ -12,12 +12,12 @@ from peft import LoraConfig
 
 from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 from reward.member import Member
 from reward.model import RewardModel
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.trainer import PPOTrainer
 from tests.bench.ppo.world import ANSWER, EPISODES, EPOCHS, RANK, Case, Turns, prompts
-from tests.support.partial_lora import lora_from
 
 MICRO = 16
 
@@ -44,7 +44,9 @@ def config(case: Case, folder: str, updates: int = 1000, **options) -> PPOConfig
 
 def lora(case: Case, base: Base) -> LoraConfig:
     """LoRA on all linear layers of every layer, or of those in the top half."""
-    return lora_from(base, base.config.num_hidden_layers // 2 if case.layers == "top" else 0, RANK)
+    return lora_config(
+        base.causal, RANK, layers=f"{base.config.num_hidden_layers // 2}-" if case.layers == "top" else ""
+    )
 
 
 def reward_model(base: Base, config: LoraConfig) -> RewardModel:

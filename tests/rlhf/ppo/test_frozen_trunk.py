@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from reward.base.lora_targets import lora_config
 from rlhf.ppo.frozen_trunk import FrozenTrunk
-from tests.support.partial_lora import lora_from
 from tests.support.ppo_parts import tiny_base
 
 ROWS = [[5, 6, 7, 8, 9], [10, 11, 12]]
@@ -17,7 +17,7 @@ ROWS = [[5, 6, 7, 8, 9], [10, 11, 12]]
 def top_half(kind, folder):
     """A base of two layers with a trainable adapter, not at its start, in the second one."""
     base = tiny_base(kind, folder)
-    base.add_adapter("policy", config=lora_from(base, 1, rank=2), trainable=True)
+    base.add_adapter("policy", config=lora_config(base.causal, 2, layers="1-"), trainable=True)
     torch.manual_seed(1)
     for matrix in base.parameters("policy"):
         torch.nn.init.normal_(matrix, std=0.1)
@@ -40,7 +40,7 @@ def gradients(base, states, mask):
     return [matrix.grad for matrix in base.parameters("policy")]
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gemma2"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gemma2", "opt350", "falcon-h1"])
 def test_a_known_row_gives_the_same_states_and_gradients_without_its_frozen_layers(kind, tmp_path):
     base = top_half(kind, tmp_path)
     trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
