@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LoRA adapters: read and write them as folders in PEFT's format, and stack two of them into one."""
+"""LoRA adapters as folders in PEFT's format."""
 
 from __future__ import annotations
 
 import copy
 import json
-import math
 from pathlib import Path
 
 import torch
@@ -77,41 +76,3 @@ def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
     if path is not None:
         config.init_lora_weights = True  # the weights are loaded next, and an initialisation such as PiSSA's changes W
     return config
-
-
-def stack(first: Adapter, second: Adapter) -> Adapter:
-    """Return one adapter with the effect of both: B1 A1 s1 + B2 A2 s2 = [s1 B1, s2 B2] [A1; A2].
-
-    A module that only one of them changes gets zeros for the other. Head and other settings are those of `second`.
-    Raises BadInput for DoRA and for ranks that differ by layer.
-    """
-    for config, _ in (first, second):
-        if config.rank_pattern or config.alpha_pattern or config.use_dora:
-            raise BadInput(
-                error="the adapter has ranks of its own per layer, or is DoRA", remedy="Merge it into its base."
-            )
-    names = sorted(_lora_names(first) | _lora_names(second))
-    config = copy.copy(second[0])
-    config.r = config.lora_alpha = first[0].r + second[0].r
-    config.use_rslora = False
-    config.target_modules = sorted({name.split(".lora_")[0].removeprefix("base_model.model.") for name in names})
-    weights = {name: tensor for name, tensor in second[1].items() if ".lora_" not in name}
-    for down in names:
-        if ".lora_A." in down:
-            up = down.replace(".lora_A.", ".lora_B.")
-            weights[down], weights[up] = _stacked_matrices(first, second, down, up)
-    return config, weights
-
-
-def _stacked_matrices(first: Adapter, second: Adapter, down: str, up: str) -> tuple[torch.Tensor, torch.Tensor]:
-    shapes = (first if down in first[1] else second)[1]
-    downs, ups = [], []
-    for config, weights in (first, second):
-        scaling = config.lora_alpha / (math.sqrt(config.r) if config.use_rslora else config.r)
-        downs.append(weights[down] if down in weights else torch.zeros(config.r, shapes[down].shape[1]))
-        ups.append(scaling * weights[up] if down in weights else torch.zeros(shapes[up].shape[0], config.r))
-    return torch.cat(downs, dim=0), torch.cat(ups, dim=1)
-
-
-def _lora_names(adapter: Adapter) -> set[str]:
-    return {name for name in adapter[1] if ".lora_" in name}

@@ -11,7 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import set_peft_model_state_dict
 from transformers import PreTrainedModel
 
-from reward.base.adapters import read_adapter
+from reward.base.adapters import as_causal, read_adapter
 from reward.base.architecture import find_trunk, trunk_name
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_config
@@ -70,7 +70,8 @@ def lora_for_scoring(classifier: PreTrainedModel, rank: int) -> LoraConfig:
 
 def _merged(model: PreTrainedModel, start: Path) -> PreTrainedModel:
     config, weights = read_adapter(start)
-    config.task_type = config.modules_to_save = None
+    config = as_causal(config, start)
+    config.task_type = None
     wrapped = get_peft_model(model, config)
     set_peft_model_state_dict(wrapped, weights)
     merged = wrapped.merge_and_unload()

@@ -15,9 +15,10 @@ from trl import RewardConfig
 
 from data.run_context import Cancelled
 from data.views.frozen_rows import TrainingRows
-from reward.base.adapters import Weights, read_adapter, stack
+from reward.base.adapters import Weights, read_adapter
 from reward.base.frozen_base import Base
 from reward.base.template_options import TemplateOptions
+from reward.base.stacking import stack
 from reward.settings import RewardSettings
 from reward.training.arguments import divide_step, trainer_arguments
 from reward.training.callback import Progress
@@ -68,7 +69,7 @@ def fit(
         raise Cancelled
     config, weights = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
     if start.adapter is not None:
-        config, weights = stack(read_adapter(start.adapter), (config, weights))
+        config, weights = stack(trainer.model.get_base_model(), read_adapter(start.adapter), (config, weights))
     cut_points = trainer.likelihood.cut_points()
     remove_adapter(base, trainer.model)
     return Fitted(config, weights, cut_points)

@@ -20,10 +20,11 @@ from transformers import PreTrainedModel, Trainer
 
 from data.records import Policy
 from data.run_context import RunContext
-from reward.base.adapters import read_adapter, stack, write_adapter
+from reward.base.adapters import read_adapter, write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
 from reward.base.patches.lora_forward import patch_forward
+from reward.base.stacking import stack
 
 
 def merge_parent(base: Base, folder: Path | None) -> PreTrainedModel:
@@ -60,7 +61,9 @@ def save_trained_adapter(model: PeftModel, folder: Path, parent: Path | None) ->
     config = cast(LoraConfig, model.peft_config["default"])
     config.inference_mode = True
     adapter = config, get_peft_model_state_dict(model)
-    write_adapter(folder, *(stack(read_adapter(parent), adapter) if parent else adapter))
+    if parent:
+        adapter = stack(model.get_base_model(), read_adapter(parent), adapter)
+    write_adapter(folder, *adapter)
     return folder
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import get_peft_model
 from peft.utils import get_peft_model_state_dict
 from transformers import AutoModelForSequenceClassification
 
@@ -17,7 +17,7 @@ from data.settings import parse_settings
 from data.views.frozen_rows import split_preferences
 from data.views.preferences import preference_rows
 from reward.about import describe_base, write_about
-from reward.base.adapters import read_adapter, stack, write_adapter
+from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from reward.report.scored import FitPair
@@ -175,23 +175,6 @@ def test_every_likelihood_trains_and_moves_its_points(labeled, base_folder, tmp_
     after = fit(tmp_path / "after", settings, base, start, rows).cut_points
     assert len(points) == (1 if name == "rao-kupper" else 3)
     assert all(one != two for one, two in zip(points, after, strict=True))
-
-
-def test_two_stacked_adapters_do_what_both_do(base_folder, tmp_path):
-    base = Base.load(base_folder)
-    for name, rank, modules in (("one", 2, ["q_proj", "up_proj"]), ("two", 3, ["q_proj", "v_proj"])):
-        base.add_adapter(name, config=LoraConfig(r=rank, lora_alpha=8, target_modules=modules))
-        for matrix in base.parameters(name):
-            matrix.data.normal_(std=0.3)
-        base.save_adapter(name, tmp_path / name)
-    write_adapter(tmp_path / "both", *stack(read_adapter(tmp_path / "one"), read_adapter(tmp_path / "two")))
-    base.add_adapter("both", tmp_path / "both")
-    batch = base.collate([base.encode_prompt("Name two animals.")])
-    with base.role("both"):
-        result = base.hidden(*batch)
-    for layer in base._layers:
-        layer._active_adapter = ["one", "two"]
-    assert torch.allclose(result, base.hidden(*batch), atol=1e-5)
 
 
 def test_only_answers_alike_in_all_but_fit_make_fit_pairs():
