@@ -106,7 +106,7 @@ class AdaptedModel:
         self._activate(self._role)
 
     def parameters(self, name: str) -> list[torch.nn.Parameter]:
-        """Return the LoRA matrices of one adapter, in a fixed order."""
+        """Return the LoRA matrices of one adapter, and DoRA's magnitudes, in a fixed order."""
         return [matrix for layer in self._layers for matrix in _matrices(layer, name)]
 
     def adapter_state(self, name: str) -> Weights:
@@ -165,6 +165,6 @@ class AdaptedModel:
 
 
 def _matrices(layer: LoraLayer, name: str) -> Iterator[torch.nn.Parameter]:
-    for group in (layer.lora_A, layer.lora_B):
+    for group in (layer.lora_A, layer.lora_B, layer.lora_magnitude_vector):
         if name in group:
             yield from group[name].parameters()
