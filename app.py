@@ -42,6 +42,7 @@ COMMANDS = {
         "rlhf.commands",
         "Compare policies on test prompts: win rate with its interval, KL and reward.",
     ),
+    "policies": ("rlhf.commands", "Manage policies: merge an adapter into its base."),
     "curate": ("rlhf.commands", "Examine, rate and choose instruction rows, and test what they teach."),
     "runs": ("rlhf.commands", "List, show, cancel or resume runs; delete the files of old ones."),
     "supervise": (

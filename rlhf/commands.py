@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands on models: check, sample, train, compare, curate, runs, supervise, tour.
+"""Commands on models: check, sample, train, compare, policies, curate, runs, supervise, tour.
 
 `sample`, `train`, `compare` and `curate` queue a run and return; with --wait they follow it to its end.
 """
@@ -27,6 +27,7 @@ from rlhf.runs.commands import (
     render_runs,
     wait_for,
 )
+from rlhf.runs.disk_use import format_bytes
 from rlhf.runs.endpoint_run import sample_endpoint
 from rlhf.runs.first_start import read_template, resolve_base
 from rlhf.runs.launch import launch, run_document
@@ -76,6 +77,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     compare.add_argument("policies", nargs="+", metavar="POLICY", help="policies to judge, such as p3 p4")
     compare.add_argument("--against", default="", help="policy to compare with (default: the parent of each)")
     _add_run_options(compare)
+    _add_policies(subparsers, common)
     register_curate(subparsers, common, _start, _add_run_options, render_outcome)
     add_runs_arguments(
         add("runs", "List, show, cancel or resume runs; delete the files of old ones.", cmd_runs, render_runs)
@@ -148,6 +150,20 @@ def _evaluation_line(report: dict) -> str:
     )
 
 
+def cmd_merge(args: argparse.Namespace) -> dict:
+    """Merge a policy's adapter into its base, as a new policy."""
+    from rlhf.merge import merge_policy  # torch and PEFT: loaded for this command only
+
+    return merge_policy(open_store(args), args.id, by=BY)
+
+
+def render_merged(document: dict) -> str:
+    """Return one line: the new policy, its folder and its size."""
+    (policy,) = document["produced"]
+    size = format_bytes(document["bytes"])
+    return f"{policy} is {document['merged']} merged into its base: {size} in {document['folder']}"
+
+
 def cmd_tour(args: argparse.Namespace) -> dict:
     """Run a tour in a fresh home."""
     from rlhf.tour import command  # plots and the reward model's code: loaded for this command only
@@ -169,6 +185,17 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="wait for the end of the run; Ctrl-C stops only the waiting (default: do not wait)",
     )
+
+
+def _add_policies(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    text = "Manage policies: merge an adapter into its base."
+    verbs = subparsers.add_parser("policies", help=text, description=text).add_subparsers(required=True, metavar="VERB")
+    explains = "Merge a policy's adapter into its base: a new base in this home, and a bare policy on it."
+    merge = verbs.add_parser("merge", parents=[common], help=explains, description=explains)
+    merge.add_argument("id", metavar="POLICY", help="policy to merge, such as p4")
+    merge.set_defaults(run=cmd_merge, render=render_merged)
 
 
 def _add_tour_options(parser: argparse.ArgumentParser) -> None:

@@ -78,7 +78,7 @@ _ALL = (
         "reward",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
-        ("labels",),
+        ("labels", "named adapter"),
         ("base", "comparisons"),
     ),
     Kind(
@@ -93,14 +93,14 @@ _ALL = (
         "dpo",
         "rlhf.settings:DPOSettings",
         "rlhf.methods.dpo:run",
-        ("start", "labels"),
+        ("start", "start adapter", "labels"),
         ("start", "comparisons"),
     ),
     Kind(
         "rejection",
         "rlhf.settings:RejectionSettings",
         "rlhf.methods.rejection:run",
-        ("prompts", "start", "reward"),
+        ("prompts", "start", "start adapter", "reward"),
         ("start", "reward", "prompts"),
     ),
     Kind(
@@ -114,7 +114,7 @@ _ALL = (
         "sft",
         "rlhf.settings:SFTSettings",
         "rlhf.methods.sft:run",
-        ("instructions", "policy"),
+        ("instructions", "policy", "first adapter"),
         ("first", "instructions"),
     ),
     Kind(
@@ -148,14 +148,14 @@ _ALL = (
         "quantity",
         "rlhf.clinic.settings:QuantitySettings",
         "rlhf.clinic.trials:run_quantity",
-        ("rows", "policy", "judge"),
+        ("rows", "policy", "first adapter", "judge"),
         ("first", "instructions", "prompts"),
     ),
     Kind(
         "ab",
         "rlhf.clinic.settings:ABSettings",
         "rlhf.clinic.trials:run_ab",
-        ("rows", "policy", "judge"),
+        ("rows", "policy", "first adapter", "judge"),
         ("first", "instructions", "prompts"),
     ),
 )

@@ -103,12 +103,13 @@ rlhf.settings rlhf.kinds
 rlhf.common
 rlhf.models
 rlhf.sampling
+rlhf.probe
 rlhf.ppo
 rlhf.methods
 rlhf.evaluation
 rlhf.clinic
 rlhf.runs
-rlhf.export rlhf.starter rlhf.tour
+rlhf.export rlhf.merge rlhf.starter rlhf.tour
 rlhf.pages
 rlhf.commands
 app

@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
 from reward.base.frozen_base import Base
-from reward.base.out_of_memory import halved
 from reward.base.lora_targets import lora_config
+from reward.base.out_of_memory import halved
 from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
 from rlhf.models.finetuning import lora_model, patch_lora_layers

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +19,7 @@ from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, preference_rows
 from reward.base.context_length import stated_context
 from reward.base.locate import locate
+from reward.base.stackable import check_stackable
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
@@ -74,6 +77,19 @@ def check_policy(store: Store, settings: StartsFromPolicy) -> None:
 def check_start(store: Store, settings: StartsFromPolicy) -> None:
     """Check that the policy to train from exists, has its own weights and can be used."""
     check_usable(store, choose_start(store, settings.from_), settings)
+
+
+def check_adapter(choose: Callable[[Store, str], Policy], store: Store, settings: StartsFromPolicy) -> None:
+    """Check that a training can add its adapter to that of the policy that `choose` returns for `from_`."""
+    policy = choose(store, settings.from_)
+    if policy.adapter:
+        check_stackable(adapter_folder(store, policy), policy.public)
+
+
+def check_named_adapter(store: Store, settings: StartsFromPolicy) -> None:
+    """Check the adapter of the policy that a reward model starts from, if one is named."""
+    if settings.from_:
+        check_adapter(choose_start, store, settings)
 
 
 def check_usable(store: Store, policy: Policy, settings: object) -> None:
@@ -196,6 +212,9 @@ CHECKS: dict[str, Check] = {
     "pairs": check_pairs,
     "policy": check_policy,
     "start": check_start,
+    "first adapter": partial(check_adapter, choose_first_policy),
+    "start adapter": partial(check_adapter, choose_start),
+    "named adapter": check_named_adapter,
     "answering policies": check_answering_policies,
     "contests": check_contests,
     "reward": check_reward,

@@ -56,9 +56,9 @@ COMMANDS = (
     ("store rebuild", "rebuild derived tables"),
     ("runs prune --keep 0", "prune runs"),
 )
-OTHER_COMMANDS = """account list, account tokens, audit, compare, curate, labels agreement, labels quality, projects list,
-    projects show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
-"""Commands that read, that queue runs (their rows name the actor), or that tests below cover."""
+OTHER_COMMANDS = """account list, account tokens, audit, compare, curate, labels agreement, labels quality,
+    policies merge, projects list, projects show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
+"""Commands that read, that queue runs (their rows name the actor), or that other tests cover."""
 ROUTES = ("/first", "/invite", "/label/erase", "/api/v1/import", "/train/data/upload")
 OTHER_ROUTES = ("/login", "/logout", "/label/do/", "/label/rate", "/label/write", "/api/v1/", "/label/", "/train/")
 """Routes of sessions, of labels (append-only events), and of the page framework."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from data.splits import split_of
 from data.starter import BASE
 from data.store import Store
 from rlhf.common import locks
+from rlhf.kinds import KINDS
 from rlhf.models.reward_sources import add_sources
 from rlhf.runs.launch import launch
 from rlhf.runs.preflight import CHECKS, context_length
@@ -152,3 +154,18 @@ def test_an_uncertainty_penalty_needs_an_ensemble(store_with_policies: Store) ->
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_out_of_range_is_refused(store_with_policies: Store, kind: str, seed: int) -> None:
     assert f"seed={seed} is out of range" in refused(store_with_policies, kind, seed=seed).error
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "rejection", "reward", "quantity", "ab"])
+def test_training_on_a_dora_adapter_is_refused_before_it_is_queued(store_with_policies: Store, kind: str) -> None:
+    store = store_with_policies
+    place = store.home / "made"
+    place.mkdir()
+    (place / "adapter_config.json").write_text('{"use_dora": true}')
+    base = store.policies.get("p1").base
+    policy = store.policies.publish(place, name="dora", kind="imported", base=base)
+    settings = SimpleNamespace(from_=policy.public)
+    (need,) = (need for need in KINDS[kind].needs if need.endswith("adapter"))
+    with pytest.raises(BadInput, match=f"the adapter of {policy.public} is DoRA") as problem:
+        CHECKS[need](store, settings)
+    assert f"policies merge {policy.public}" in problem.value.remedy
