@@ -17,6 +17,7 @@ from labeling.texts.pages import DASH, format_share, text
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import Refusal
 from reward.report import plots
+from reward.report.left_out import left_out_text
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
 IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
@@ -27,12 +28,6 @@ COLUMNS = ("comparisons", "group", "number", "prompts", "accuracy", "low", "high
 FEATURES = {"longer": "length", "list": "list", "left": "side"}
 """The features of a bias, and the names that their correlations have in the report."""
 LABEL_LINK = "<a href='../label/'>{}</a>"
-REASONS = {
-    "with answers that are equal for this tokenizer": "reward.left_out_equal",
-    "with answers that are equal after the cut": "reward.left_out_equal_after_cut",
-    "with a prompt that cannot be shortened to the context": "reward.left_out_too_long",
-}
-"""Texts for the reasons of `reward.training.rows`, for which comparisons are left out."""
 Report = Mapping[str, Any]
 """The JSON of a report; `reward.report.documents` types its parts."""
 
@@ -66,7 +61,7 @@ def card_html(model: RewardModel) -> str:
         text("reward.fact_ece"): calibration_text(report),
         text("reward.fact_test_comparisons"): number_text(report.get("test_comparisons"), 0),
         text("reward.fact_trained_on"): number_text(report.get("trained_on"), 0),
-        text("reward.fact_left_out"): left_out_text(report),
+        text("reward.fact_left_out"): left_out_text(report.get("left_out")),
         text("reward.fact_seconds"): number_text(report.get("seconds"), 0),
         text("reward.fact_snapshot"): model.snapshot_id and f"s{model.snapshot_id}",
     }
@@ -125,17 +120,6 @@ def download_link(model: RewardModel) -> str:
     """Return a link that saves the report as JSON."""
     data = base64.b64encode(json.dumps(model.report, ensure_ascii=False, indent=1).encode()).decode()
     return f"<a download='{esc(model.public)}-report.json' href='data:application/json;base64,{data}'>{esc(text('reward.download'))}</a>"
-
-
-def left_out_text(report: Report) -> str | None:
-    """Return how many comparisons were left out, by reason; None if none was."""
-    counts = report.get("left_out") or {}
-    return "; ".join(text("reward.left_out", n=count, reason=_reason(why)) for why, count in counts.items()) or None
-
-
-def _reason(reason: str) -> str:
-    """Return a reason in the reader's language, if the catalogue has it."""
-    return text(REASONS[reason]) if reason in REASONS else reason
 
 
 def percent_range(bounds: list[float] | None) -> str | None:

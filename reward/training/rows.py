@@ -18,12 +18,10 @@ from reward.base.shorten import shorten_prompt
 from reward.base.unusable_prompts import UnusablePrompt
 from reward.labels import current_comparisons
 from reward.prompt_parts import ALL, is_in_part
+from reward.report.left_out import EQUAL, EQUAL_AFTER_CUT, TOO_LONG
 
 SMALLEST_SHARE = 4
 """A truncated prompt keeps at least the context divided by this."""
-EQUAL, EQUAL_AFTER_CUT = "with answers that are equal for this tokenizer", "with answers that are equal after the cut"
-TOO_LONG = "with a prompt that cannot be shortened to the context"
-"""Reasons for which comparisons are left out."""
 
 
 class Labels(Protocol):

@@ -26,9 +26,10 @@ from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.base.unusable_prompts import UnusablePrompt
+from reward.report.left_out import EQUAL
 from reward.report.scored import above, share_by_prompt
 from reward.training.callback import Progress
-from reward.training.rows import EQUAL, run_rows
+from reward.training.rows import run_rows
 from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
 from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder

@@ -14,6 +14,7 @@ from data.errors import BadInput
 from reward.about import About, check_fingerprint, describe_base
 from reward.base.fingerprint import text_fingerprint, weights_hash
 from reward.base.frozen_base import Base
+from reward.base.placement import Placement
 from tests.reward.base.chat_forms import CHAT_ML, FORMS, make_encoding
 from tests.support.tiny_model import make_tiny_model
 
@@ -35,7 +36,7 @@ def test_the_hash_of_the_weights_sees_blocks_of_every_tensor(base, place):
 
 def test_the_hash_does_not_depend_on_the_dtype_of_loading(tmp_path):
     folder = make_tiny_model("llama", tmp_path)
-    half = Base.load(folder, dtype=torch.bfloat16)
+    half = Base.load(folder, placement=Placement(dtype=torch.bfloat16))
     assert half.weights == Base.load(folder).weights
 
 

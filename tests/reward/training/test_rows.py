@@ -9,10 +9,11 @@ import pytest
 
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
+from reward.report.left_out import EQUAL, EQUAL_AFTER_CUT, TOO_LONG
 from reward.training.fit import groups_per_step
 from reward.training.packing import Planner
 from reward.training.prompt_groups import grade, group_by_prompt
-from reward.training.rows import EQUAL, EQUAL_AFTER_CUT, TOO_LONG, EncodedComparison, RowEncoder
+from reward.training.rows import EncodedComparison, RowEncoder
 from reward.training.trainer import BucketSampler, collator
 from tests.support.tiny_model import make_tiny_model
 

@@ -92,9 +92,9 @@ def test_every_base_is_loaded_onto_the_device_that_is_trained_on(home, tmp_path,
     )
     loaded, load = {}, Base.load.__func__
 
-    def seen(cls, source, *, device=None, **options):
-        loaded[Path(source).name] = device
-        return load(cls, source, device=device, **options)
+    def seen(cls, source, *, placement, **options):
+        loaded[Path(source).name] = placement.device
+        return load(cls, source, placement=placement, **options)
 
     monkeypatch.setattr(Base, "load", classmethod(seen))
     done(home, reward=name)
