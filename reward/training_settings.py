@@ -12,9 +12,8 @@ class LoraSettings(Settings):
     """The LoRA that a training adds to the base."""
 
     rank: Rank = 16
-    lora_alpha: float = option(0.0, min=0.0, max=1e4)
+    lora_alpha: int = option(0, min=0, max=10_000)
     lora_targets: str = ""
-    lora_dropout: float = option(0.0, min=0.0, max=0.9)
     first_layer: int = option(0, min=0, max=10_000)
     dora: bool = False
     rslora: bool = False
@@ -25,6 +24,7 @@ class TrainerSettings(Settings):
 
     per_device_batch_size: int = option(0, unit="rows", min=0)
     gradient_checkpointing: bool = False
+    lora_dropout: float = option(0.0, min=0.0, max=0.9)
     max_length: int = option(0, unit="tokens", min=0)
     optimizer: Literal["adamw_torch_fused", "adamw_torch", "adamw_8bit", "adafactor", "sgd"] = "adamw_torch_fused"
     weight_decay: float = option(0.0, min=0.0, max=10.0)

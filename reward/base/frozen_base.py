@@ -70,6 +70,10 @@ class Base(AdaptedModel):
         options = TemplateOptions(chat_template, template_kwargs, template_date)
         return cls(causal, tokenizer, "starter" if source == "starter" else locate(source), placement, options)
 
+    def limit_context(self, tokens: int) -> None:
+        """Let this process read rows of at most so many tokens; 0: as many as the model takes."""
+        self.context = min(self.context, tokens or self.context)
+
     @property
     def pad_id(self) -> int:
         """The id that fills ragged batches; masks never come from it."""

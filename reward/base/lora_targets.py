@@ -22,6 +22,7 @@ from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
 from reward.base.architecture import decoder_layers, find_trunk
+from reward.training_settings import LoraSettings, TrainerSettings
 
 DEFAULT_RANK = 16
 RANGE = re.compile(r"(\d+)(?:(-)(\d*))?")
@@ -65,6 +66,20 @@ def lora_config(
         able = {name for name in able if _ends_in(name, wanted)}
     converted.target_modules = sorted(_layers_within(model, able, layers) if layers else able)
     return converted
+
+
+def lora_of(model: PreTrainedModel, settings: LoraSettings) -> LoraConfig:
+    """Return the LoRA that a run's settings ask for; see `lora_config`."""
+    return lora_config(
+        model,
+        settings.rank,
+        alpha=settings.lora_alpha or None,
+        dropout=settings.lora_dropout if isinstance(settings, TrainerSettings) else 0.0,
+        targets=settings.lora_targets,
+        layers=f"{settings.first_layer}-" if settings.first_layer else "",
+        dora=settings.dora,
+        rslora=settings.rslora,
+    )
 
 
 def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:

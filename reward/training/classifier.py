@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 from reward.base.adapters import as_causal, read_adapter
 from reward.base.architecture import find_trunk, trunk_name
 from reward.base.frozen_base import Base
-from reward.base.lora_targets import lora_config
+from reward.base.lora_targets import lora_of
+from reward.training_settings import LoraSettings
 
 HEAD_SPREAD = 0.02
 """Standard deviation of a fresh score head: scores start near 0."""
@@ -61,9 +62,9 @@ def scoring_pad(base: Base) -> int:
     return next(i for i in (base.pad_id, 0, *range(1, base.encoding.rows)) if i not in base.eos_ids)
 
 
-def lora_for_scoring(classifier: PreTrainedModel, rank: int) -> LoraConfig:
-    """Return a LoRA on the classifier's layers that also trains the score head."""
-    config = lora_config(classifier, rank)
+def lora_for_scoring(classifier: PreTrainedModel, settings: LoraSettings) -> LoraConfig:
+    """Return the LoRA that the settings ask for, which also trains the score head."""
+    config = lora_of(classifier, settings)
     config.task_type, config.modules_to_save = "SEQ_CLS", ["score"]
     return config
 

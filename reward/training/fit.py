@@ -91,7 +91,7 @@ def build_trainer(
         data_collator=collator(Planner.of(trunk_of(classifier), scoring_pad(base), longest)),
         train_dataset=as_dataset(groups),
         processing_class=tokenizer,
-        peft_config=lora_for_scoring(classifier, settings.rank),
+        peft_config=lora_for_scoring(classifier, settings),
     )
 
 

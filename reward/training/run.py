@@ -53,6 +53,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     snapshot, training, held_out = run_rows(context, settings, settings.weights)
     start = starting_point(context.store, settings)
     base = Base.load(start.source, placement=Placement.choose(settings), **start.template.keywords())
+    base.limit_context(settings.max_length)
     encoder = RowEncoder(base)
     train_rows = training.map(encoder.encode_training)
     if not train_rows:

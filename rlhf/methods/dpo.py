@@ -77,6 +77,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     parent = choose_start(store, settings.from_)
     snapshot, training, held_out_rows = run_rows(context, settings)
     base = Bases(settings).of(parent)
+    base.limit_context(settings.max_length)
     left_out: Counter = Counter()
     training_pairs = training.map(lambda rows: encode_comparisons(base, rows, left_out))
     held_out = encode_comparisons(base, held_out_rows.test, left_out)
@@ -149,7 +150,7 @@ def build_trainer(
         merge_parent(base, parent),
         base,
         config,
-        settings.rank,
+        settings,
         [pair.columns() for pair in training_pairs],
         [pair.columns() for pair in held_out],
     )

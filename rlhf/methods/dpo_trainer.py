@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
 from reward.base.frozen_base import Base
-from reward.base.lora_targets import lora_config
+from reward.base.lora_targets import lora_of
 from reward.base.out_of_memory import halved
 from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
@@ -39,18 +39,18 @@ class PairTrainer(DPOTrainer):
         model: PreTrainedModel,
         base: Base,
         config: DPOConfig,
-        rank: int,
+        settings: DPOSettings,
         training: Sequence[TokenColumns],
         held_out: Sequence[TokenColumns] = (),
     ) -> PairTrainer:
-        """Return a trainer of a fresh LoRA of that rank on `model`, with the base's tokenizer."""
+        """Return a trainer of a fresh LoRA on `model`, with the base's tokenizer."""
         trainer = cls(
             model,
             args=config,
             train_dataset=Dataset.from_list(list(training)),
             eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
             processing_class=copy.deepcopy(base.tokenizer),  # the trainer may set its pad token
-            peft_config=lora_config(model, rank),
+            peft_config=lora_of(model, settings),
         )
         patch_lora_layers(lora_model(trainer))
         return trainer

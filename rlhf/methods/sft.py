@@ -12,7 +12,6 @@ import math
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from datasets import Dataset
@@ -25,28 +24,20 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.views.frozen_rows import current_instructions, freeze_instructions
 from reward.base.frozen_base import Base
-from reward.base.lora_targets import lora_config
+from reward.base.lora_targets import lora_of
 from reward.base.machine import peak_mb
-from reward.training.arguments import RunSettings, trainer_arguments
+from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
 from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.models.start_policy import choose_first_policy
-from rlhf.settings import SFTSettings
+from rlhf.settings import RejectionSettings, SFTSettings
 
 SHOWN_ROWS = 3
 """Number of rows that the run's page shows as text and as tokens."""
 LOGIT_TOLERANCE = 1e-3
 """Largest relative difference of logits with packing; rounding is a hundredth of it."""
-
-
-class Tuning(RunSettings, Protocol):
-    """Settings that shape a training on rows; see `rlhf.settings.SFTSettings`."""
-
-    epochs: float
-    rank: int
-    max_steps: int
 
 
 def run(context: RunContext, settings: SFTSettings) -> RunResult:
@@ -58,6 +49,7 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
         context, settings.snapshot, lambda: current_instructions(store), {"split": "train"}
     )
     base = Bases(settings).of(parent)
+    base.limit_context(settings.max_length)
     skipped: Counter[str] = Counter()
     data, too_long = tokenize_rows(store, base, rows, skipped)
     for row in data.select(range(min(SHOWN_ROWS, len(data)))):
@@ -106,7 +98,13 @@ def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset,
 
 
 def build_trainer(
-    folder: Path, settings: Tuning, model: PreTrainedModel, base: Base, data: Dataset, *, packing: bool = False
+    folder: Path,
+    settings: SFTSettings | RejectionSettings,
+    model: PreTrainedModel,
+    base: Base,
+    data: Dataset,
+    *,
+    packing: bool = False,
 ) -> SFTTrainer:
     """Return TRL's trainer of a fresh LoRA on `model` with the rows' own ids and labels; it saves to `folder`.
 
@@ -128,7 +126,7 @@ def build_trainer(
     )
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
     trainer = SFTTrainer(
-        model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora_config(model, settings.rank)
+        model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora_of(model, settings)
     )
     patch_lora_layers(lora_model(trainer))
     return trainer

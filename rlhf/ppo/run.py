@@ -17,7 +17,7 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.starter import SOURCE
 from reward.base.frozen_base import Base
-from reward.base.lora_targets import lora_config
+from reward.base.lora_targets import lora_of
 from reward.base.machine import library_versions, peak_mb
 from reward.base.memory import bytes_per_token, tokens_per_pass
 from reward.base.out_of_memory import halved
@@ -100,7 +100,7 @@ def _make_trainer(
         train_dataset=rows,
         eval_dataset=fixed_rows,
         start=adapter_folder(store, parent) if parent.adapter else None,
-        peft_config=None if parent.adapter else lora_config(base.causal, settings.rank),
+        peft_config=None if parent.adapter else lora_of(base.causal, settings),
         guard=guard,
         callbacks=[recorder],
     )

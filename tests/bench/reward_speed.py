@@ -110,7 +110,7 @@ def theirs(
         ),
         train_dataset=Dataset.from_list([_chosen(each) for each in train]),
         processing_class=base.tokenizer,
-        peft_config=lora_for_scoring(model, settings.rank),
+        peft_config=lora_for_scoring(model, settings),
     )
     return timed(trainer, len(train)) | {"accuracy": accuracy(trainer.model, pad, test)}
 

@@ -37,7 +37,7 @@ def test_training_leaves_the_shared_base_as_it_was(base_folder, tmp_path):
     batch = base.collate([base.encode_prompt("Name two animals.")])
     before = base.hidden(*batch)
     classifier = as_classifier(base, seed=0)
-    classifier = get_peft_model(classifier, lora_for_scoring(classifier, 4)).train()
+    classifier = get_peft_model(classifier, lora_for_scoring(classifier, RewardSettings(rank=4))).train()
     for name, matrix in classifier.named_parameters():
         if "lora_" in name:
             matrix.data.normal_()

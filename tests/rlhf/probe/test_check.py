@@ -93,7 +93,7 @@ def test_unknown_tokens_in_the_template_are_counted(tmp_path):
     assert f"{ids.count(1)} of {len(ids)} tokens of a prompt 'Hi.' are <unk>" in detail(document, "tokenizer")
 
 
-def test_a_layer_whose_adapter_acts_only_when_merged_is_refused_by_name(model, monkeypatch):
+def test_a_layer_that_the_model_never_calls_gets_no_adapter(model, monkeypatch):
     """Read the weight itself instead of calling the layer, as Jamba does with dt_proj."""
     import torch.nn.functional as F
     from transformers.models.llama.modeling_llama import LlamaMLP
@@ -102,11 +102,11 @@ def test_a_layer_whose_adapter_acts_only_when_merged_is_refused_by_name(model, m
         up = F.linear(x, self.up_proj.weight)
         return self.down_proj(self.act_fn(self.gate_proj(x)) * up)
 
+    assert "up_proj" in detail(check(model), "LoRA")
     monkeypatch.setattr(LlamaMLP, "forward", bare)
     document = check(model)
-    assert states(document)["merging"] == "refused"
-    assert "LoRA on up_proj acts otherwise when merged" in detail(document, "merging")
-    assert "no gradient reaches LoRA on some up_proj" in detail(document, "reward head")
+    assert "up_proj" not in detail(document, "LoRA")
+    assert states(document)["merging"] == states(document)["reward head"] == "ok"
 
 
 def test_other_logits_than_the_models_own_are_refused(model, monkeypatch):

@@ -10,6 +10,7 @@ import torch
 
 from reward.base.frozen_base import Base
 from reward.base.patches.lora_forward import LoraProduct
+from reward.base.placement import Placement
 from rlhf.ppo.actor_critic import ActorCritic, answer_batch
 from rlhf.sampling import sampler
 from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
@@ -20,7 +21,9 @@ SEEDS = (0, 1, 2)
 
 
 def base_with_adapter(folder, seed, dtype=torch.float32):
-    base = Base.load(make_tiny_model("llama", folder / str(seed), hidden=64, seed=seed), dtype=dtype)
+    base = Base.load(
+        make_tiny_model("llama", folder / str(seed), hidden=64, seed=seed), placement=Placement(dtype=dtype)
+    )
     base.add_adapter("policy", trainable=True)
     torch.manual_seed(seed)
     for layer in base._layers:
