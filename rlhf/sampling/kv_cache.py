@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import LongTensor, Tensor
 from transformers import DynamicCache, PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
@@ -65,6 +66,39 @@ class SlotLayer(DynamicLayer):
         keys, values = (buffer[:, :, :used] for buffer in self.buffers)
         self.keys, self.values = keys, values
         return keys, values
+
+
+class FixedLayer(DynamicLayer):
+    """One layer's keys and values in buffers (B, heads, S, D) that stay where they are.
+
+    A new token of row `rows[i]` goes into slot `slots[i]`. Attention reads all slots. Its mask hides those that are not
+    written yet: they hold zeros, and the last one padding.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, like: SlotLayer, size: int, length: int) -> None:
+        super().__init__()
+        self.keys, self.values = (
+            buffer.new_zeros(size, buffer.shape[1], length, buffer.shape[3]) for buffer in like.buffers
+        )
+        self.is_initialized = True
+        self.rows, self.slots = (torch.zeros(size, dtype=torch.long, device=self.keys.device) for _ in range(2))
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Write the states of one new token per row; return all keys and values."""
+        for buffer, states in ((self.keys, key_states), (self.values, value_states)):
+            buffer[self.rows, :, self.slots] = states[:, :, 0].to(buffer.dtype)
+        return self.keys, self.values
+
+    def fill(self, rows: Tensor, slots: Tensor, other: SlotLayer) -> None:
+        """Overwrite these rows (n,) with those of `other`, whose tokens (n, T) go into these slots (n, T)."""
+        used = other.get_seq_length()
+        for buffer, states in zip((self.keys, self.values), other.buffers, strict=True):
+            buffer[rows[:, None], :, slots] = states[:, :, :used].transpose(1, 2)
 
 
 def new_cache(config: PreTrainedConfig) -> Cache:
