@@ -35,7 +35,7 @@ class Member:
     def read_scores(self, base: Base, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU, read at each row's last token."""
         with base.role(self.role):
-            hidden = base.hidden(ids, mask)
+            hidden = base.hidden(ids, mask, right_padded=True)
         last = mask.sum(dim=1) - 1
         return (hidden[torch.arange(len(ids), device=hidden.device), last].float() @ self.head).cpu()
 

@@ -21,6 +21,7 @@ from reward.base.encoding import NO_OPTIONS, Encoding
 from reward.base.fingerprint import former_template_hash, former_weights_hash, text_fingerprint, weights_hash
 from reward.base.loading import load_causal
 from reward.base.locate import locate
+from reward.base.patches.packed_rows import unpacked_rows
 from reward.base.placement import Placement
 from reward.base.template_options import TemplateOptions
 
@@ -125,20 +126,24 @@ class Base(AdaptedModel):
         ids, mask = self.encoding.collate(rows, side)
         return ids.to(self.device), mask.to(self.device)
 
-    def hidden(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def hidden(self, ids: torch.Tensor, mask: torch.Tensor, right_padded: bool = False) -> torch.Tensor:
         """Return the last hidden states (B, T, D) of the active role for ids (B, T) and mask (B, T), True = a token.
 
         Positions count real tokens only; the states under mask=False are undefined. If no row has a gap before its
-        last real token, no attention mask is needed: padding on the right is causally invisible.
+        last real token, no attention mask is needed: padding on the right is causally invisible. `right_padded` says
+        that of all rows, so that a GPU does not wait for the host to find out.
         """
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         steps = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-        attention: torch.Tensor | None = mask
-        if bool((positions == steps)[mask].all()):
-            positions, attention = steps, None
-        return self._trunk(
-            input_ids=ids, attention_mask=attention, position_ids=positions, use_cache=False
-        ).last_hidden_state
+        if not right_padded:
+            positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+            right_padded = bool((positions == steps)[mask].all())
+        with unpacked_rows():
+            return self._trunk(
+                input_ids=ids,
+                attention_mask=None if right_padded else mask,
+                position_ids=steps if right_padded else positions,
+                use_cache=False,
+            ).last_hidden_state
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return next-token logits in float32 from hidden states (..., D), scaled and capped by the model's config."""

@@ -97,7 +97,7 @@ def _losses(
 ) -> tuple[list[np.ndarray], list[torch.Tensor]]:
     """Return each answer's losses per token after its prompt, and each row's hidden states (T, D)."""
     ids, mask = base.collate([[*prompt, *row.answer] for prompt, row in zip(prompts, batch, strict=True)])
-    hidden = base.hidden(ids, mask)
+    hidden = base.hidden(ids, mask, right_padded=True)
     losses = []
     for number, (prompt, row) in enumerate(zip(prompts, batch, strict=True)):
         end = len(prompt) + len(row.answer)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reward.base.frozen_base import Base
 from reward.base.patches.layer_checkpoints import checkpoint_layers
-from rlhf.ppo.frozen_trunk import FrozenTrunk
+from rlhf.ppo.frozen_trunk import FrozenTrunk, Row
 from rlhf.sampling.sampler import banned_ids
 from rlhf.sampling.vocabulary import action_scores
 
@@ -24,6 +24,7 @@ class AnswerBatch(NamedTuple):
     """Rows for one forward pass.
 
     `rows`, `columns` (N,) point at the state before each answer token, row by row; `actions` (N,) are those tokens.
+    `texts` are the ids once more, on the host: the keys of the frozen trunk's cache.
     """
 
     ids: Tensor
@@ -31,15 +32,18 @@ class AnswerBatch(NamedTuple):
     rows: Tensor
     columns: Tensor
     actions: Tensor
+    texts: list[Row]
 
 
 def answer_batch(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> AnswerBatch:
     """Return right-padded rows of prompt + answer, without the last answer token, which no later token depends on."""
-    ids, mask = base.collate([prompt + answer[:-1] for prompt, answer in zip(prompts, answers, strict=True)])
+    texts = [(*prompt, *answer[:-1]) for prompt, answer in zip(prompts, answers, strict=True)]
+    ids, mask = base.collate(texts)
     rows = [row for row, answer in enumerate(answers) for _ in answer]
     columns = [len(prompt) - 1 + t for prompt, answer in zip(prompts, answers, strict=True) for t in range(len(answer))]
     actions = [token for answer in answers for token in answer]
-    return AnswerBatch(ids, mask, *(torch.tensor(x, device=ids.device) for x in (rows, columns, actions)))
+    at, before, chosen = (torch.tensor(x, device=ids.device) for x in (rows, columns, actions))
+    return AnswerBatch(ids, mask, at, before, chosen, texts)
 
 
 def answer_mask(answers: Sequence[list[int]]) -> Tensor:
@@ -81,13 +85,20 @@ class ActorCritic(nn.Module):
         checkpoint_layers(self.base)
 
     def forward(
-        self, ids: Tensor, mask: Tensor, rows: Tensor, columns: Tensor, actions: Tensor, with_values: bool = True
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        actions: Tensor,
+        texts: Sequence[Row],
+        with_values: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return log-probabilities, values and, if no gradient is recorded, entropies of the answer tokens.
 
         Each is (N,) float32. Without `with_values` the critic's own pass is skipped and values are 0.
         """
-        states = self._states(ids, mask)[rows, columns]
+        states = self._states(ids, mask, texts)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
             action_logps, entropies = action_scores(
                 self.base,
@@ -101,7 +112,7 @@ class ActorCritic(nn.Module):
             return action_logps, torch.zeros_like(action_logps), entropies
         if self.critic is not None:
             with self.base.role(self.critic):
-                states = self._states(ids, mask)[rows, columns]
+                states = self._states(ids, mask, texts)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
             return action_logps, self.value_head(states.float())[:, 0], entropies
 
@@ -120,6 +131,6 @@ class ActorCritic(nn.Module):
         tensors: dict[str, Tensor] = dict(self.value_head.named_parameters())
         return tensors | {f"adapter.{number}": matrix for number, matrix in enumerate(adapter)}
 
-    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def _states(self, ids: Tensor, mask: Tensor, texts: Sequence[Row]) -> Tensor:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.trunk.hidden(ids, mask)
+            return self.trunk.hidden(ids, mask, texts)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import TypeVar
 
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from data.errors import BadInput
 from rlhf.common import distributed
@@ -36,7 +38,8 @@ class RolloutCollector:
 
         Raises BadInput for a policy whose weights are no longer finite.
         """
-        if not all(bool(weights.isfinite().all()) for weights in self.actor.parameters() if weights.requires_grad):
+        trained = [weights.detach() for weights in self.actor.parameters() if weights.requires_grad]
+        if not get_total_norm(trained, inf).isfinite():  # the largest weight, or nan: one look at all of them
             error = f"training diverged at learning_rate={self.args.learning_rate:g}: weights are no longer finite"
             raise BadInput(error, "Lower learning_rate; the last checkpoint is complete", field="learning_rate")
         self.actor.trunk.clear()

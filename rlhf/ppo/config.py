@@ -127,6 +127,7 @@ class PPOConfig(TrainingArguments):
                 _check(setting, own[setting.name], getattr(self, setting.name))
         self._check_combinations()
         self.logging_steps = self.steps_per_update
+        self.logging_nan_inf_filter = False  # it waits for every pass of a GPU, and hides what went wrong
         self.save_steps = self.steps_per_update * self.save_updates
         self.eval_steps = self.steps_per_update * self.eval_updates
         self._frozen = True

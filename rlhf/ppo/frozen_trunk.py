@@ -9,7 +9,7 @@ The key of a row is its tokens, since right padding is causally invisible.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from peft.tuners.lora import LoraLayer
@@ -43,17 +43,19 @@ class FrozenTrunk:
         """Drop the cached rows: the next rollout has others."""
         self._states.clear()
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return the last hidden states (B, T, D) of the active role for ids and mask (B, T), True = a real token."""
+    def hidden(self, ids: Tensor, mask: Tensor, rows: Sequence[Row]) -> Tensor:
+        """Return the last hidden states (B, T, D) of the active role for ids and mask (B, T), True = a real token.
+
+        `rows` holds the same ids on the host.
+        """
         role = self.base.active
         if not self.depth or (role is not None and self._lowest(role) < self.depth):
-            return self.base.hidden(ids, mask)
-        rows = [tuple(row[:length]) for row, length in zip(ids.tolist(), mask.sum(1).tolist(), strict=True)]
+            return self.base.hidden(ids, mask, right_padded=True)
         if all(row in self._states for row in rows):
             with self._resumed(pad_sequence([self._states[row] for row in rows], batch_first=True)):
-                return self.base.hidden(ids, mask)
+                return self.base.hidden(ids, mask, right_padded=True)
         with self._recorded(rows):
-            return self.base.hidden(ids, mask)
+            return self.base.hidden(ids, mask, right_padded=True)
 
     def _lowest(self, role: str) -> int:
         """Return the first layer that an adapter changes: 0 for the embedding, the number of layers for none."""
@@ -63,7 +65,7 @@ class FrozenTrunk:
         return adapted.index(True) if True in adapted else len(adapted)
 
     @contextmanager
-    def _recorded(self, rows: list[Row]) -> Iterator[None]:
+    def _recorded(self, rows: Sequence[Row]) -> Iterator[None]:
         def record(layer: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
             self._in_tuple = isinstance(output, tuple)
             states = output[0] if isinstance(output, tuple) else output

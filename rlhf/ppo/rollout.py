@@ -138,10 +138,15 @@ def compute_token_stats(
     mask = answer_mask(answers)
     tables = TokenStats(*(torch.zeros(mask.shape) for _ in TokenStats._fields))
     lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
-    for rows in reading_passes(model.base, lengths, most):
+    passes, computed = reading_passes(model.base, lengths, most), []
+    for rows in passes:
         batch = answer_batch(model.base, [prompts[row] for row in rows], [answers[row] for row in rows])
-        for table, flat in zip(tables, model(*batch, with_values), strict=True):
-            table[rows] = scatter_tokens(flat.cpu(), mask[rows])
+        computed.append(torch.stack(model(*batch, with_values)))
+    sizes = [numbers.shape[1] for numbers in computed]
+    # one copy to the host after the last pass: a GPU computes all of them without a wait
+    for rows, numbers in zip(passes, torch.cat(computed, dim=1).cpu().split(sizes, dim=1), strict=True):
+        for table, flat in zip(tables, numbers, strict=True):
+            table[rows] = scatter_tokens(flat, mask[rows])
     return tables
 
 

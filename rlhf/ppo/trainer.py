@@ -140,7 +140,9 @@ class PPOTrainer(DraftingTrainer):
             self._begin_update(update)
         first = number // accumulated * accumulated * processes
         window = sum(
-            int(self._experience.mask[rows].sum()) for rows in self._plan[first : first + accumulated * processes]
+            len(self._experience.answers[row])
+            for rows in self._plan[first : first + accumulated * processes]
+            for row in rows
         )
         return {"rows": self._plan[number * processes + self.args.process_index], "window": window}
 
@@ -202,7 +204,7 @@ class PPOTrainer(DraftingTrainer):
         """Return the clipped policy and value loss of a pass, weighted by its share of the optimizer step's tokens."""
         data = self._experience.select(inputs["rows"], self.base.device)
         loss, stats = compute_losses(model, self.base, data, self.args)
-        share = int(data.mask.sum()) / inputs["window"]
+        share = sum(map(len, data.answers)) / inputs["window"]
         self._stats.add(stats, share)
         # several processes average their gradients, while the shares of all of them add up to 1
         return self.args.world_size * share * loss

@@ -109,7 +109,7 @@ class AnswerSampler:
 def _sum_logps(base: Base, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
     """Return sums (B,) of log-probabilities; only positions that predict an answer's token pass the output layer."""
     ids, mask = base.collate([[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)])
-    hidden = base.hidden(ids, mask)
+    hidden = base.hidden(ids, mask, right_padded=True)
     rows: list[int] = []
     columns: list[int] = []
     for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):

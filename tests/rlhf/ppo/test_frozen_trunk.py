@@ -12,6 +12,7 @@ from rlhf.ppo.frozen_trunk import FrozenTrunk
 from tests.support.ppo_parts import tiny_base
 
 ROWS = [[5, 6, 7, 8, 9], [10, 11, 12]]
+KEYS = [tuple(row) for row in ROWS]
 
 
 def top_half(kind, folder):
@@ -47,9 +48,9 @@ def test_a_known_row_gives_the_same_states_and_gradients_without_its_frozen_laye
     with base.role("policy"):
         plain = base.hidden(ids, mask)
         expected = gradients(base, plain, mask)
-        trunk.hidden(ids, mask)
+        trunk.hidden(ids, mask, KEYS)
         calls = layer_calls(base)
-        reordered = trunk.hidden(ids.flip(0), mask.flip(0)).flip(0)
+        reordered = trunk.hidden(ids.flip(0), mask.flip(0), KEYS[::-1]).flip(0)
         assert calls == [1]
         torch.testing.assert_close(reordered[mask], plain[mask], rtol=1e-6, atol=1e-6)
         for mine, right in zip(gradients(base, reordered, mask), expected, strict=True):
@@ -61,21 +62,24 @@ def test_the_reference_reads_what_the_policy_left_and_a_forgotten_row_is_compute
     trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
     calls = layer_calls(base)
     with base.role("policy"):
-        trunk.hidden(ids, mask)
-    bare = trunk.hidden(ids, mask)
+        trunk.hidden(ids, mask, KEYS)
+    bare = trunk.hidden(ids, mask, KEYS)
     assert calls == [0, 1, 1]
     trunk.clear()
-    torch.testing.assert_close(trunk.hidden(ids, mask)[mask], bare[mask], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(trunk.hidden(ids, mask, KEYS)[mask], bare[mask], rtol=1e-6, atol=1e-6)
     assert calls == [0, 1, 1, 0, 1]
 
 
 def test_a_new_row_beside_known_ones_is_not_mistaken_for_them(tmp_path):
     base = top_half("llama", tmp_path)
     trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
-    trunk.hidden(ids, mask)
+    trunk.hidden(ids, mask, KEYS)
     other, longer = base.collate([ROWS[0], [*ROWS[1], 13]])
     torch.testing.assert_close(
-        trunk.hidden(other, longer)[longer], base.hidden(other, longer)[longer], rtol=1e-6, atol=1e-6
+        trunk.hidden(other, longer, [KEYS[0], (*KEYS[1], 13)])[longer],
+        base.hidden(other, longer)[longer],
+        rtol=1e-6,
+        atol=1e-6,
     )
 
 
@@ -83,10 +87,10 @@ def test_a_role_that_is_adapted_below_takes_all_layers(tmp_path):
     base = top_half("llama", tmp_path)
     base.add_adapter("judge")
     trunk, (ids, mask) = FrozenTrunk(base), base.collate(ROWS)
-    trunk.hidden(ids, mask)
+    trunk.hidden(ids, mask, KEYS)
     calls = layer_calls(base)
     with base.role("judge"):
-        trunk.hidden(ids, mask)
+        trunk.hidden(ids, mask, KEYS)
     assert calls == [0, 1]
 
 
