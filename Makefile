@@ -9,7 +9,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack matrix bench study screenshots lint format architecture
+.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make matrix                           every model family in every verb, into docs/models.md; 6 minutes"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
+	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
 	@echo "make screenshots                      the README's pictures, from the running app"
 
@@ -75,6 +76,9 @@ bench: dev
 
 study: dev
 	"$(BIN)/python" -m tests.study $(NAME)
+
+gpu: dev
+	"$(BIN)/python" -m tests.gpu
 
 architecture: dev
 	"$(BIN)/python" -m docs.architecture

@@ -139,11 +139,8 @@ class PPOTrainer(DraftingTrainer):
         if number == 0:
             self._begin_update(update)
         first = number // accumulated * accumulated * processes
-        window = sum(
-            len(self._experience.answers[row])
-            for rows in self._plan[first : first + accumulated * processes]
-            for row in rows
-        )
+        passes = self._plan[first : first + accumulated * processes]
+        window = sum(len(self._experience.answers[row]) for rows in passes for row in rows)
         return {"rows": self._plan[number * processes + self.args.process_index], "window": window}
 
     def _begin_update(self, update: int) -> None:
