@@ -70,7 +70,8 @@ class Placement:
         """Make this GPU the process's own, and let its float32 products use TF32: faster, with 10 bits of mantissa."""
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-            torch.cuda.set_device(self.device)
+            if self.device.index is not None:  # torch refuses to choose a device without a number
+                torch.cuda.set_device(self.device)
 
     def describe(self) -> dict[str, str]:
         """Return the placement in words, for a run's report."""

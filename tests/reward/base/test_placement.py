@@ -141,3 +141,15 @@ def test_every_model_is_loaded_where_the_placement_is_decided():
         if calls:
             found[str(path.relative_to(ROOT))] = set(calls)
     assert found == LOADERS
+
+
+@pytest.mark.parametrize(("device", "chosen"), [("cuda", []), ("cuda:1", [torch.device("cuda:1")])])
+def test_a_gpu_without_a_number_stays_the_processs_own(device, chosen, monkeypatch):
+    """torch's default accelerator has no index, and `set_device` refuses a device without one."""
+    calls = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda precision: None)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(device))
+    Placement(torch.device(device)).prepare_torch()
+    assert calls == chosen
+    with pytest.raises(ValueError, match="specified index"):
+        torch.cuda._utils._get_device_index(torch.device("cuda"))
