@@ -32,6 +32,7 @@ from reward.base.encoding import PLAIN_TEMPLATE
 from reward.base.frozen_base import Base
 from reward.base.loading import load_causal, load_tokenizer
 from reward.base.locate import locate
+from reward.base.placement import Placement
 from reward.member import member_folder, save_head
 from reward.model import RewardModel
 from reward.training.classifier import scoring_pad
@@ -76,7 +77,7 @@ def export_reward_model(
     """
     record = store.reward_models.get(reward_model_id)
     adapter = store.home / record.adapter
-    model = RewardModel.load(adapter, record.base)  # raises for another base than that of its training
+    model = RewardModel.load(adapter, record.base, Placement())  # raises for another base than that of its training
     base, about = model.base, model.about
     if len(model.members) > 1:
         return _export_ensemble(model, adapter, out, record, merge=merge, force=force)

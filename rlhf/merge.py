@@ -13,16 +13,18 @@ from data.errors import BadInput
 from data.store import Store
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
+from reward.base.placement import Placement
 from rlhf.models.finetuning import merge_adapter
-from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_start
 
 
 def merge_policy(store: Store, policy_id: str, *, by: str) -> dict:
     """Merge a policy's adapter into its base -> {merged, produced: [id], folder, bytes}.
 
-    The new policy has the parent's chat template, and the parent in its lineage. The merged weights are float32, since
-    bfloat16 rounds small updates away. The home changes in one step: folder and row appear together, or neither does.
+    The new policy has the parent's chat template, and the parent in its lineage. The weights are merged on the CPU in
+    float32, since bfloat16 rounds small updates away. The home changes in one step: folder and row appear together, or
+    neither does.
     Raises BadInput for an unknown policy, and for one without an adapter.
     """
     policy = choose_start(store, policy_id)
@@ -30,7 +32,7 @@ def merge_policy(store: Store, policy_id: str, *, by: str) -> dict:
         raise BadInput(
             f"{policy.public} has no adapter to merge: it is a base already", "Name a trained policy.", field="id"
         )
-    base = Bases().of(policy)
+    base = Base.load(policy.base, placement=Placement(), chat_template=policy.versions.get("chat_template"))
     base.add_adapter(policy.public, adapter_folder(store, policy))
     merged = Base(merge_adapter(base, policy.public), base.tokenizer, policy.public)
     with TemporaryDirectory(prefix=".merge.", dir=store.home) as place:
