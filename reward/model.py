@@ -27,7 +27,7 @@ from reward.about import MERGED, About, check_fingerprint, read_about, reference
 from reward.base.frozen_base import Base
 from reward.base.memory import reading_passes
 from reward.base.placement import Placement
-from reward.base.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions
 from reward.member import Member, load_alone, load_members, member_folder, save_member
 
 Prompts = Sequence[str | Sequence[dict[str, str]]]

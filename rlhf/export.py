@@ -28,11 +28,12 @@ from data.store import Store
 from reward.about import ABOUT, MERGED, About, write_about
 from reward.base.adapters import HEAD, read_adapter
 from reward.base.architecture import find_trunk
-from reward.base.encoding import PLAIN_TEMPLATE
 from reward.base.frozen_base import Base
 from reward.base.loading import load_causal, load_tokenizer
 from reward.base.locate import locate
 from reward.base.placement import Placement
+from reward.base.text.encoding import PLAIN_TEMPLATE
+from reward.base.text.template_options import TemplateOptions
 from reward.member import member_folder, save_head
 from reward.model import RewardModel
 from reward.training.classifier import scoring_pad
@@ -53,6 +54,7 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
     `force`.
     """
     policy = choose_start(store, str(policy_id))
+    options = TemplateOptions.of(policy)
     adapter = adapter_folder(store, policy) if policy.adapter else None
     tokenizer: PreTrainedTokenizerBase
     with atomic_folder(out, force=force) as part:
@@ -61,8 +63,11 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
             tokenizer = load_tokenizer(policy.base)
         else:
             model, tokenizer = load_causal(policy.base, None)
-            _merged(model, adapter).save_pretrained(part)
-        _save_tokenizer(tokenizer, part, policy.versions.get("chat_template"))
+            ends = Base(model, tokenizer, policy.base, options=options).eos_ids
+            model = _merged(model, adapter)
+            model.generation_config.eos_token_id = sorted(ends)
+            model.save_pretrained(part)
+        _save_tokenizer(tokenizer, part, options)
     return _export_document(out, policy.public)
 
 
@@ -85,7 +90,7 @@ def export_reward_model(
     assert role is not None, "a reward model of the home is an adapter"
     base.drop_adapter(role)
     with atomic_folder(out, force=force) as part:
-        _save_tokenizer(base.tokenizer, part, about.chat_template)
+        _save_tokenizer(base.tokenizer, part, base.template_options)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
         if not merge:
             _copy_adapter(adapter, part, record.base)
@@ -137,7 +142,7 @@ def _export_ensemble(
         error = f"{record.public} has {count} members, which cannot be merged into one model"
         raise BadInput(error, "Export it without --merge: each member becomes an adapter.", field="merge")
     with atomic_folder(out, force=force) as part:
-        _save_tokenizer(model.base.tokenizer, part, model.about.chat_template)
+        _save_tokenizer(model.base.tokenizer, part, model.base.template_options)
         shutil.copyfile(adapter / ABOUT, part / ABOUT)
         for number in range(count):
             member_folder(part, number).mkdir()
@@ -162,10 +167,18 @@ def _copy_adapter(adapter: Path, out: Path, base: str) -> None:
     (out / ADAPTER_FILES[0]).write_text(json.dumps(config, indent=2) + "\n")
 
 
-def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, out: Path, template: str | None) -> None:
+def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, out: Path, options: TemplateOptions) -> None:
+    """Save the tokenizer with the template that the policy was trained with; its arguments are set inside it."""
     start = "{{ bos_token }}" if _starts_with_bos(tokenizer) else ""
-    tokenizer.chat_template = template or tokenizer.chat_template or start + PLAIN_CHAT_TEMPLATE
+    template = options.chat_template or tokenizer.chat_template or start + PLAIN_CHAT_TEMPLATE
+    given = [f"{{% set {name} = {_literal(value)} %}}" for name, value in (options.template_kwargs or {}).items()]
+    tokenizer.chat_template = "".join([*given, template])
     tokenizer.save_pretrained(out)
+
+
+def _literal(value: object) -> str:
+    """Return a value as a literal of Jinja, which writes null as none."""
+    return "none" if value is None else json.dumps(value)
 
 
 def _starts_with_bos(tokenizer: PreTrainedTokenizerBase) -> bool:

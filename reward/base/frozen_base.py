@@ -17,13 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from data.errors import BadInput
 from reward.base.adapted_model import AdaptedModel
 from reward.base.architecture import find_trunk, trunk_width
-from reward.base.encoding import NO_OPTIONS, Encoding
-from reward.base.fingerprint import former_template_hash, former_weights_hash, text_fingerprint, weights_hash
 from reward.base.loading import load_causal
 from reward.base.locate import locate
 from reward.base.patches.packed_rows import unpacked_rows
 from reward.base.placement import Placement
-from reward.base.template_options import TemplateOptions
+from reward.base.text.encoding import NO_OPTIONS, Encoding
+from reward.base.text.fingerprint import former_template_hash, former_weights_hash, text_fingerprint, weights_hash
+from reward.base.text.template_options import TemplateOptions
 
 
 class Base(AdaptedModel):

@@ -52,7 +52,7 @@ def bytes_per_token(base: Base, gradients: bool = False, checkpointing: bool = F
     model's width and 5 of the feed-forward's; with checkpointing its input alone, and one layer is computed again.
     """
     config, size = base.config, base.causal.dtype.itemsize
-    inner = getattr(config, "intermediate_size", None) or 4 * base.hidden_size
+    inner = config.to_dict().get("intermediate_size") or 4 * base.hidden_size
     layer, layers = 16 * base.hidden_size + 5 * inner, config.num_hidden_layers
     if not gradients:
         return size * layer
@@ -61,11 +61,12 @@ def bytes_per_token(base: Base, gradients: bool = False, checkpointing: bool = F
 
 def cache_bytes_per_token(base: Base) -> int:
     """Return the keys and values of a token in all layers, twice: a growing buffer is copied."""
-    config = base.config
-    heads = getattr(config, "num_attention_heads", None) or 1
-    width = getattr(config, "head_dim", None) or base.hidden_size // heads
-    shared = getattr(config, "num_key_value_heads", None) or heads
-    return 4 * config.num_hidden_layers * shared * width * base.causal.dtype.itemsize
+    layers = base.config.num_hidden_layers
+    written = base.config.to_dict()  # an attribute that differs between layers, as in Gemma 4, raises
+    heads = getattr(base.config, "num_attention_heads", None) or 1
+    width = written.get("head_dim") or base.hidden_size // heads
+    shared = written.get("num_key_value_heads") or heads
+    return 4 * layers * shared * width * base.causal.dtype.itemsize
 
 
 def tokens_per_pass(base: Base, cost: int) -> int:

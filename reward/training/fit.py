@@ -18,7 +18,7 @@ from data.views.frozen_rows import TrainingRows
 from reward.base.adapters import Weights, read_adapter
 from reward.base.frozen_base import Base
 from reward.base.stacking import stack
-from reward.base.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions
 from reward.settings import RewardSettings
 from reward.training.arguments import divide_step, trainer_arguments
 from reward.training.callback import Progress

@@ -14,8 +14,8 @@ from data.run_context import RunContext
 from data.views.frozen_rows import HeldOutRows, TrainingRows, freeze_preferences
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
-from reward.base.shorten import shorten_prompt
-from reward.base.unusable_prompts import UnusablePrompt
+from reward.base.text.shorten import shorten_prompt
+from reward.base.text.unusable_prompts import UnusablePrompt
 from reward.labels import current_comparisons
 from reward.prompt_parts import ALL, is_in_part
 from reward.report.left_out import EQUAL, EQUAL_AFTER_CUT, TOO_LONG

@@ -25,7 +25,7 @@ from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from reward.base.placement import Placement
-from reward.base.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions
 from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import build_report, highest_reachable

@@ -17,7 +17,7 @@ from data.selection.features import NAMES, compute_features, detect_language
 from data.selection.near_duplicates import find_near_duplicates
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
-from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.clinic.examination import Examination
 from rlhf.clinic.reading import LOSSES, EncodedRow, RowReadings, encode_row, read_rows, sentence_vectors
 from rlhf.clinic.settings import EmbedSettings

@@ -19,7 +19,7 @@ from data.errors import BadInput
 from data.tables.instructions import instruction_prompt
 from reward.base.frozen_base import Base
 from reward.base.memory import reading_passes
-from reward.base.shorten import shorten_prompt
+from reward.base.text.shorten import shorten_prompt
 from rlhf.sampling.vocabulary import action_scores
 
 LOSSES = ("loss", "loss_alone", "ifd", "loss_gain", "largest_loss", "end_loss", "largest_gain")

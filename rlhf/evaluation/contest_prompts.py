@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
-from reward.base.chat_template import short
 from reward.base.frozen_base import Base
-from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.chat_template import short
+from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.evaluation.evaluate import POLITE
 from rlhf.sampling.policy_answers import AnswerSampler
 from rlhf.settings import CompareSettings

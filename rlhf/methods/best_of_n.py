@@ -17,8 +17,8 @@ from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from reward.base.machine import library_versions, peak_mb
-from reward.base.template_options import TemplateOptions
-from reward.base.unusable_prompts import SkippedPrompts
+from reward.base.text.template_options import TemplateOptions
+from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.models.policy_loading import Bases

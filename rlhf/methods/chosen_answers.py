@@ -17,7 +17,7 @@ from datasets import Dataset
 from data.errors import BadInput
 from data.records import Prompt
 from reward.base.frozen_base import Base
-from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.sampling.policy_answers import DrawRequest, SampledAnswer, SamplingLimits
 from rlhf.settings import RejectionSettings

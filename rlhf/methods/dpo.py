@@ -25,7 +25,7 @@ from data.views.frozen_rows import TrainingRows
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
-from reward.base.unusable_prompts import UnusablePrompt
+from reward.base.text.unusable_prompts import UnusablePrompt
 from reward.report.left_out import EQUAL
 from reward.report.scored import above, share_by_prompt
 from reward.training.callback import Progress

@@ -33,7 +33,7 @@ from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
 from reward.base.machine import library_versions, peak_mb
 from reward.base.patches.cpu_attention import choose_cpu_attention
-from reward.base.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions
 from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
 from rlhf.common.muon import MuonAdamW

@@ -25,7 +25,7 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
-from reward.base.unusable_prompts import SkippedPrompts
+from reward.base.text.unusable_prompts import SkippedPrompts
 from reward.training.callback import Progress
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.methods.answer_samplers import BestOfN

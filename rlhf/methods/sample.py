@@ -16,7 +16,7 @@ from time import monotonic
 from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
-from reward.base.unusable_prompts import SkippedPrompts
+from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
 from rlhf.models.policy_loading import Bases, choose_policies
 from rlhf.sampling.pairing import AnswerPairing, SamplingCounts, choose_prompts, find_project_id, prompts_per_split

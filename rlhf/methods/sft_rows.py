@@ -14,7 +14,7 @@ from data.store import Store
 from data.tables.instructions import instruction_prompt
 from data.views.frozen_rows import InstructionRow, TrainingRows
 from reward.base.frozen_base import Base
-from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
 
 IGNORED = -100
 """The label of a token that counts in no loss."""

@@ -13,7 +13,7 @@ from data.errors import BadInput
 from data.ids import POLICY, parse_id
 from data.records import Policy, RewardModel
 from data.store import Store
-from reward.base.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions
 from reward.placement_settings import PlacementSettings
 
 OWN_TEMPLATE = TemplateOptions()

@@ -28,7 +28,7 @@ from labeling.http.observation import Observer
 from labeling.http.proxy import check_root_path
 from labeling.http.socket import is_loopback, listen, url_host
 from reward.placement_settings import CHOICES as PLACEMENT_CHOICES
-from reward.placement_settings import DEFAULTS, write_placement
+from reward.placement_settings import DEFAULTS, read_placement, write_placement
 from rlhf.common import locks
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
@@ -108,8 +108,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         )
     with lock, listen(args.host, args.port) as listener:
         add_sources(store.home, args.reward_source)
-        write_placement(store.home, {key: getattr(args, key) for key in DEFAULTS})
-        prepare(store, args.base, args.chat_template, args.template_set)
+        prepare_home(store, args)
         configure_logging(as_json=args.log_json)
         metrics, observers = make_observers(store, backups, args)
         loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]
@@ -129,6 +128,17 @@ def cmd_serve(args: argparse.Namespace) -> None:
         )
         host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
         run_server(site, listener, host + (accounts.issue_first_link(store) or "/"))
+
+
+def prepare_home(store: Store, args: argparse.Namespace) -> None:
+    """Keep the placement that the options give and register the base; a refused base leaves the former placement."""
+    former = read_placement(store.home)
+    write_placement(store.home, {key: getattr(args, key) for key in DEFAULTS})
+    try:
+        prepare(store, args.base, args.chat_template, args.template_set)
+    except BadInput:
+        write_placement(store.home, former)
+        raise
 
 
 def make_backups(store: Store, args: argparse.Namespace) -> ScheduledBackups | None:

@@ -14,7 +14,7 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
 from reward.base.frozen_base import Base
-from reward.base.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
 from rlhf.common import distributed
 from rlhf.sampling.pairing import training_prompts
 

@@ -22,7 +22,7 @@ from reward.base.machine import library_versions, peak_mb
 from reward.base.memory import bytes_per_token, tokens_per_pass
 from reward.base.out_of_memory import halved
 from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
-from reward.base.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions
 from reward.model import RewardModel
 from rlhf.common import distributed
 from rlhf.models.policy_loading import adapter_folder

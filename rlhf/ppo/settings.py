@@ -79,13 +79,18 @@ class PPOSettings(LoraSettings, PlacementSettings):
     def _check_sizes(self) -> PPOSettings:
         """Raise BadInput for sizes that do not divide each other, and for a dual clip that would clip every token."""
         if self.batch_size % self.minibatch:
-            error = f"batch_size={self.batch_size} is not a multiple of minibatch={self.minibatch}"
             below = max(self.minibatch, self.batch_size // self.minibatch * self.minibatch)
-            field = "batch_size" if "batch_size" in self.model_fields_set else "minibatch"
-            raise BadInput(error, f"Give a batch_size of {below} or {below + self.minibatch}.", field=field)
+            raise BadInput(
+                f"batch_size={self.batch_size} is not a multiple of minibatch={self.minibatch}",
+                f"Give a batch_size of {below} or {below + self.minibatch}.",
+                field="batch_size" if "batch_size" in self.model_fields_set else "minibatch",
+            )
         if self.per_device_batch_size and self.minibatch % self.per_device_batch_size:
-            error = f"per_device_batch_size={self.per_device_batch_size} does not divide minibatch={self.minibatch}"
-            raise BadInput(error, "Give a divisor, or 0 for automatic.", field="per_device_batch_size")
+            raise BadInput(
+                f"per_device_batch_size={self.per_device_batch_size} does not divide minibatch={self.minibatch}",
+                "Give a divisor, or 0 for automatic.",
+                field="per_device_batch_size",
+            )
         if 0 < self.dual_clip <= 1:
             raise BadInput(f"dual_clip={self.dual_clip:g} is not above 1", "Give 0 (off) or 3.", field="dual_clip")
         return self

@@ -6,12 +6,11 @@ from __future__ import annotations
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from data.errors import BadInput
-from reward.base.encoding import Encoding
-from reward.base.fingerprint import PROBE
 from reward.base.frozen_base import Base
+from reward.base.text.encoding import Encoding
+from reward.base.text.fingerprint import PROBE
 from rlhf.probe.document import Line
 
-CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 USER, ANSWER = {"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}
 SYSTEM = {"role": "system", "content": "Be brief."}
 CONVERSATIONS = {
@@ -83,9 +82,9 @@ def check_tokenizer(base: Base) -> Line:
 
 def check_context(base: Base) -> Line:
     """Report the context length, and whether the model states it."""
-    stated = [name for name in CONTEXT_NAMES if isinstance(getattr(base.config, name, None), int)]
-    if stated or base.tokenizer.model_max_length == base.context:
-        return Line("context", "ok", f"{base.context:,} tokens")
+    source = base.encoding.context_source
+    if source:
+        return Line("context", "ok", f"{base.context:,} tokens ({source})")
     return Line("context", "note", f"{base.context:,} tokens assumed: the model states none")
 
 

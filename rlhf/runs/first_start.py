@@ -13,7 +13,7 @@ from data.errors import BadInput
 from data.json_text import parse_json
 from data.store import Store
 from data.transfer.hub import is_downloaded
-from reward.base.template_options import RESERVED, check_syntax
+from reward.base.text.template_options import RESERVED, check_syntax
 from rlhf.probe.process import ensure_usable
 from rlhf.runs.launch import launch
 

@@ -17,9 +17,9 @@ from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, preference_rows
-from reward.base.context_length import stated_context
 from reward.base.locate import locate
 from reward.base.stackable import check_stackable
+from reward.base.text.context_length import stated_context
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
@@ -82,8 +82,15 @@ def check_start(store: Store, settings: StartsFromPolicy) -> None:
 def check_adapter(choose: Callable[[Store, str], Policy], store: Store, settings: StartsFromPolicy) -> None:
     """Check that a training can add its adapter to that of the policy that `choose` returns for `from_`."""
     policy = choose(store, settings.from_)
-    if policy.adapter:
-        check_stackable(adapter_folder(store, policy), policy.public)
+    if not policy.adapter:
+        return
+    check_stackable(adapter_folder(store, policy), policy.public)
+    if getattr(settings, "dora", False):
+        raise BadInput(
+            f"{policy.public} has an adapter, to which no DoRA can be added",
+            f"Leave dora=false, or merge it first: preference-loop policies merge {policy.public}",
+            field="dora",
+        )
 
 
 def check_named_adapter(store: Store, settings: StartsFromPolicy) -> None:

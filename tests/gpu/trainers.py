@@ -24,8 +24,8 @@ from trl import (
 )
 
 from data.views.preferences import PreferenceRow
-from reward.base.adapters import default_lora
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 from reward.settings import RewardSettings
 from reward.training import fit
 from reward.training.classifier import lora_for_scoring, scoring_pad
@@ -99,14 +99,14 @@ def trl_sft(base: Base, scale: Scale, folder: Path) -> Trainer:
         arguments,
         train_dataset=sft_rows(base, scale),
         processing_class=base.tokenizer,
-        peft_config=default_lora(scale.rank),
+        peft_config=lora_config(base.causal, scale.rank),
     )
 
 
 def our_reward(base: Base, scale: Scale, folder: Path) -> Trainer:
     rows = [comparison(number, *row) for number, row in enumerate(rows_of(base, scale, 2))]
     settings = RewardSettings(**our_settings(scale), likelihood="bradley-terry")
-    return fit.build_trainer(folder, settings, base, fit.Start(base.name, None, None), rows)  # type: ignore[arg-type]
+    return fit.build_trainer(folder, settings, base, fit.Start(base.name, None), rows)  # type: ignore[arg-type]
 
 
 def comparison(number: int, prompt: list[int], a: list[int], b: list[int]) -> EncodedComparison:
@@ -134,7 +134,7 @@ def trl_reward(base: Base, scale: Scale, folder: Path) -> Trainer:
             [{"chosen_ids": p + a, "rejected_ids": p + b} for p, a, b in rows_of(base, scale, 2)]
         ),
         processing_class=base.tokenizer,
-        peft_config=lora_for_scoring(scale.rank),
+        peft_config=lora_for_scoring(model, RewardSettings(rank=scale.rank)),
     )
 
 
@@ -145,7 +145,7 @@ def pairs(base: Base, scale: Scale) -> list[dict[str, list[int]]]:
 def our_dpo(base: Base, scale: Scale, folder: Path) -> Trainer:
     settings, rows = DPOSettings(**our_settings(scale)), pairs(base, scale)
     config = dpo_config(folder, settings, len(rows), base.device, watching=False)
-    return PairTrainer.build(base.causal, base, config, scale.rank, rows)
+    return PairTrainer.build(base.causal, base, config, settings, rows)
 
 
 class IdsDPOTrainer(DPOTrainer):
@@ -161,7 +161,7 @@ def trl_dpo(base: Base, scale: Scale, folder: Path) -> Trainer:
         args=DPOConfig(**shared(base, scale, folder, max_length=None)),
         train_dataset=Dataset.from_list(pairs(base, scale)),
         processing_class=base.tokenizer,
-        peft_config=default_lora(scale.rank),
+        peft_config=lora_config(base.causal, scale.rank),
     )
 
 
@@ -197,7 +197,7 @@ def our_ppo(base: Base, scale: Scale, folder: Path) -> Trainer:
         lambda prompts, completions: share_of_e(completions),
         arguments,
         train_dataset=prompt_texts(base, scale),
-        peft_config=default_lora(scale.rank),
+        peft_config=lora_config(base.causal, scale.rank),
     )
 
 
@@ -229,5 +229,5 @@ def _online(kind: type, arguments: Any, base: Base, scale: Scale) -> Trainer:
         reward_funcs=lambda completions, **_: share_of_e(completions),
         train_dataset=Dataset.from_list(prompt_texts(base, scale)),
         processing_class=base.tokenizer,
-        peft_config=default_lora(scale.rank),
+        peft_config=lora_config(base.causal, scale.rank),
     )

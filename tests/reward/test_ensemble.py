@@ -95,7 +95,9 @@ def test_each_row_is_padded_once_and_seen_once_by_each_member(made, monkeypatch)
     monkeypatch.setattr(
         Base, "collate", lambda self, rows, *more: (collated.append(len(rows)), collate(self, rows, *more))[1]
     )
-    monkeypatch.setattr(Base, "hidden", lambda self, ids, mask: (seen.append(len(ids)), hidden(self, ids, mask))[1])
+    monkeypatch.setattr(
+        Base, "hidden", lambda self, ids, mask, **how: (seen.append(len(ids)), hidden(self, ids, mask, **how))[1]
+    )
     made.score(PROMPTS, ANSWERS)
     assert (collated, seen) == ([4], [4] * MEMBERS)
 

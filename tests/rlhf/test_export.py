@@ -21,6 +21,7 @@ from reward.base.frozen_base import Base
 from reward.member import Member
 from reward.model import RewardModel
 from rlhf.export import export_policy, export_reward_model
+from rlhf.models.policy_loading import Bases
 from rlhf.pages.export import draw_models, newest_policy
 from tests.support.tiny_families import FAMILIES, make_family
 from tests.support.tiny_model import make_tiny_model
@@ -91,6 +92,22 @@ def test_a_merged_policy_is_a_plain_folder_with_equal_logits(store, policy, tmp_
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     asked = [{"role": "user", "content": PROMPT}]
     assert tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False) == ids[0].tolist()
+
+
+def test_an_export_writes_prompts_as_the_policy_did_and_names_its_ends(store, tmp_path):
+    """An export has no place for the arguments of a template, so they are set inside it."""
+    folder = make_tiny_model("llama", tmp_path / "base")
+    template = "{% if thinking %}think {% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    versions = {"chat_template": template, "template_kwargs": {"thinking": True, "name": None}}
+    found = store.policies.add(name="base", kind="base", base=str(folder), versions=versions)
+    base = Bases().of(found)
+    export_policy(store, found.public, tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    asked = [{"role": "user", "content": PROMPT}]
+    assert tokenizer.apply_chat_template(asked, return_dict=False) == base.encode_prompt(PROMPT)
+    assert tokenizer.decode(base.encode_prompt(PROMPT)).startswith("think ")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert model.generation_config.eos_token_id == sorted(base.eos_ids)
 
 
 def test_a_bare_base_is_exported_whole(store, folder, tmp_path):

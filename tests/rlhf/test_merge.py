@@ -33,7 +33,11 @@ def publish(store, kind, folder, **options):
     base.save_adapter("made", store.home / "new")
     template = CHAT_TEMPLATE.replace("user", "assistant")
     return store.policies.publish(
-        store.home / "new", name="sft", kind="sft", base=str(folder), versions={"chat_template": template}
+        store.home / "new",
+        name="sft",
+        kind="sft",
+        base=str(folder),
+        versions={"chat_template": template, "template_kwargs": {"mood": "kind"}, "template_date": "2026-01-31"},
     )
 
 
@@ -53,7 +57,7 @@ def test_a_merged_policy_is_a_bare_one_with_the_same_logits_and_template(store, 
     document = json.loads(capsys.readouterr().out)
     merged = store.policies.get(document["produced"][0])
     assert (merged.adapter, merged.parent_id, merged.kind) == (None, policy.id, "base")
-    assert merged.versions["chat_template"] == policy.versions["chat_template"]
+    assert policy.versions.items() <= merged.versions.items()
     base = Bases().of(merged)
     assert base.fingerprint == merged.versions["fingerprint"]
     expected = logits(store, policy)

@@ -149,7 +149,9 @@ ROLE_CHECKS = {
     "labeling/api/route.py": "the wrapper of API routes and uploads",
     "rlhf/pages/site.py": "the wrapper of page handlers",
 }
-OTHER_USES = {"labeling/accounts/management.py", "labeling/page/controls.py"}
+ADAPTERS = {"reward/member.py", "reward/training/subsets.py", "rlhf/ppo/roles.py"}
+"""Roles of adapters on a base, which are no roles of people."""
+OTHER_USES = {"labeling/accounts/management.py", "labeling/page/controls.py"} | ADAPTERS
 """Rules about the account that changes, and a link in the header; neither admits a request."""
 
 

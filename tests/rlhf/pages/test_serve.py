@@ -14,6 +14,7 @@ import pytest
 import app
 from data.store import Store
 from data.transfer.backup import restore
+from reward.placement_settings import DEFAULTS, read_placement, write_placement
 from tests.support import PATIENCE
 from tests.support.serving import serving
 
@@ -84,3 +85,11 @@ def test_a_bad_option_is_one_line(capsys, tiny_store, tmp_path: Path, option, va
     argv = ["serve", "--port", "0", "--home", str(tiny_store.home), "--backup-to", str(tmp_path / "copies")]
     assert app.main([*argv, option, value]) == 2
     assert capsys.readouterr().err.strip() == message
+
+
+def test_a_refused_base_leaves_the_placement_as_it_was(capsys, tiny_store, tmp_path: Path):
+    write_placement(tiny_store.home, {"attention": "eager"})
+    argv = ["serve", "--port", "0", "--home", str(tiny_store.home), "--dtype", "float32", "--base", str(tmp_path)]
+    assert app.main(argv) == 2
+    assert "no model" in capsys.readouterr().err
+    assert read_placement(tiny_store.home) == DEFAULTS | {"attention": "eager"}

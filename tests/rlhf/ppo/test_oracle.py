@@ -196,6 +196,7 @@ def test_two_whole_updates_leave_the_same_weights(tmp_path, recorded):
         vf_coef=0.0,
         kl_target=None,
         kl_budget=1e9,
+        importance_cap=None,  # the recorded rollouts have no log-probabilities of a sampler
         standardize_reward=False,
         **SETTINGS,
     )

@@ -117,10 +117,10 @@ def test_other_logits_than_the_models_own_are_refused(model, monkeypatch):
 
 
 def test_a_cache_that_is_not_exact_is_refused(model, monkeypatch):
-    from rlhf.sampling import decoding
+    from rlhf.sampling import growing_batch
 
-    forward = decoding._forward
-    monkeypatch.setattr(decoding, "_forward", lambda *args: forward(*args) * torch.linspace(0.5, 1.5, 320))
+    forward = growing_batch.next_logits
+    monkeypatch.setattr(growing_batch, "next_logits", lambda *args: forward(*args) * torch.linspace(0.5, 1.5, 320))
     assert states(check(model))["sampling"] == "refused"
 
 

@@ -156,6 +156,20 @@ def test_a_seed_out_of_range_is_refused(store_with_policies: Store, kind: str, s
     assert f"seed={seed} is out of range" in refused(store_with_policies, kind, seed=seed).error
 
 
+@pytest.mark.parametrize("kind", ["sft", "dpo", "rejection", "reward"])
+def test_a_dora_on_top_of_an_adapter_is_refused_before_it_is_queued(store_with_policies: Store, kind: str) -> None:
+    store = store_with_policies
+    place = store.home / "made"
+    place.mkdir()
+    (place / "adapter_config.json").write_text('{"use_dora": false}')
+    policy = store.policies.publish(place, name="plain", kind="imported", base=store.policies.get("p1").base)
+    (need,) = (need for need in KINDS[kind].needs if need.endswith("adapter"))
+    with pytest.raises(BadInput, match="no DoRA can be added") as problem:
+        CHECKS[need](store, SimpleNamespace(from_=policy.public, dora=True))
+    assert problem.value.field == "dora"
+    assert CHECKS[need](store, SimpleNamespace(from_=policy.public, dora=False)) is None
+
+
 @pytest.mark.parametrize("kind", ["sft", "dpo", "rejection", "reward", "quantity", "ab"])
 def test_training_on_a_dora_adapter_is_refused_before_it_is_queued(store_with_policies: Store, kind: str) -> None:
     store = store_with_policies

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.patches.template_date import frozen_date, reads_date
-from reward.base.template_options import RESERVED, TemplateOptions, check_syntax
+from reward.base.text.template_options import RESERVED, TemplateOptions, check_syntax
 from tests.support.tiny_model import CHAT_TEMPLATE, make_tiny_model
 
 DATED = "{{ strftime_now('%Y') }}" + CHAT_TEMPLATE
@@ -55,7 +55,7 @@ def test_a_base_serves_every_row_that_writes_the_same_ids(tmp_path):
 
 def test_upstream_transformers_takes_no_other_arguments_than_those_that_are_reserved():
     names = set(inspect.signature(PreTrainedTokenizerBase.apply_chat_template).parameters) - {"self", "kwargs"}
-    assert names <= RESERVED, "a new argument of apply_chat_template: see reward/base/template_options.py"
+    assert names <= RESERVED, "a new argument of apply_chat_template: see reward/base/text/template_options.py"
 
 
 def test_upstream_transformers_lets_templates_read_the_date_where_the_patch_sets_it(tmp_path):

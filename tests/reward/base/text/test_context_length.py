@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from reward.base.context_length import ContextLength, stated_context
-from reward.base.encoding import Encoding
+from reward.base.text.context_length import ContextLength, stated_context
+from reward.base.text.encoding import Encoding
 from tests.support.tiny_model import make_tiny_tokenizer
 
 SMALL = {"vocab_size": 320, "bos_token_id": None, "pad_token_id": None, "eos_token_id": 0}

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from reward.base.patches.template_date import frozen_date, reads_date
-from reward.base.unusable_prompts import UnusablePrompt
+from reward.base.text.unusable_prompts import UnusablePrompt
 
 Messages = Sequence[Mapping[str, str]]
 

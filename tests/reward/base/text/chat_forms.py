@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from reward.base.encoding import Encoding
+from reward.base.text.encoding import Encoding
 
 START, STOP = "<s>", "</s>"
 CHAT_ML = (

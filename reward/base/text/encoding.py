@@ -2,7 +2,8 @@
 """Encoding: text to token ids and back, for one tokenizer and one model, with templates, end tokens and padding.
 
 Text that people type never becomes a control token: only the template writes control tokens. With a chat template,
-`reward.base.chat_template` ensures this. The plain template and all answers are encoded with `split_special_tokens`.
+`reward.base.text.chat_template` ensures this. The plain template and all answers are encoded with
+`split_special_tokens`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from data.clock import now
 from data.errors import BadInput
 from data.thoughts import split_thoughts
-from reward.base.answer_text import AnswerText
-from reward.base.chat_template import ChatTemplate, short
-from reward.base.context_length import ASSUMED, ContextLength, stated_context
-from reward.base.template_options import TemplateOptions, check_syntax
-from reward.base.turn_form import USER, TurnForm, probe_turn
-from reward.base.unusable_prompts import UnusablePrompt
+from reward.base.text.answer_text import AnswerText
+from reward.base.text.chat_template import ChatTemplate, short
+from reward.base.text.context_length import ASSUMED, ContextLength, stated_context
+from reward.base.text.template_options import TemplateOptions, check_syntax
+from reward.base.text.turn_form import USER, TurnForm, probe_turn
+from reward.base.text.unusable_prompts import UnusablePrompt
 
 PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
 NO_OPTIONS = TemplateOptions()
@@ -36,7 +37,7 @@ class Encoding:
 
     Every id is below `rows`, the size of the model's embedding. `context` is the most tokens of a sequence, and
     `context_source` the name under which the model states it, empty if it is assumed. `template_kwargs` and
-    `template_date` (ISO) are arguments of the chat template; see `reward.base.template_options`.
+    `template_date` (ISO) are arguments of the chat template; see `reward.base.text.template_options`.
     """
 
     tokenizer: PreTrainedTokenizerBase

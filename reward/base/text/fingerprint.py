@@ -10,8 +10,8 @@ import torch
 from transformers import PreTrainedModel
 
 from data.errors import BadInput
-from reward.base.encoding import PLAIN_TEMPLATE, Encoding
-from reward.base.turn_form import ANSWER, USER
+from reward.base.text.encoding import PLAIN_TEMPLATE, Encoding
+from reward.base.text.turn_form import ANSWER, USER
 
 PROBE = "Dear Mina, it's 12 o'clock.\n\n\tNaïve 한국어 <|end|> </s> x1y2  ..."
 BLOCK, STRIDES = 64, 192

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from data.errors import BadInput
-from reward.base.encoding import Encoding
+from reward.base.text.encoding import Encoding
 
 Message = Mapping[str, str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from reward.base.shorten import shorten_prompt
-from tests.reward.base.chat_forms import FORMS, GEMMA, make_encoding, read
+from reward.base.text.shorten import shorten_prompt
+from tests.reward.base.text.chat_forms import FORMS, GEMMA, make_encoding, read
 
 TURNS = [
     {"role": "system", "content": "Be brief."},

@@ -13,7 +13,7 @@ from itertools import count
 
 from data.errors import BadInput
 from data.thoughts import CLOSE, OPEN
-from reward.base.chat_template import ChatTemplate
+from reward.base.text.chat_template import ChatTemplate
 
 USER, ANSWER, NEXT, THOUGHTS = "Question 41", "Answer 97", "Question 68", "Thought 53"
 """Texts of the probe."""

@@ -14,8 +14,8 @@ from functools import cached_property
 from transformers import PreTrainedTokenizerBase
 
 from data.thoughts import CLOSE, OPEN, join_thoughts, split_thoughts
-from reward.base.chat_template import ChatTemplate
-from reward.base.turn_form import TurnForm
+from reward.base.text.chat_template import ChatTemplate
+from reward.base.text.turn_form import TurnForm
 
 SAMPLES = ("Hi you.", " x", "12", "한국어")
 """Texts that tell whether a tokenizer writes an answer alone as it writes it after the prompt."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from data.errors import BadInput
-from tests.reward.base.chat_forms import (
+from tests.reward.base.text.chat_forms import (
     CHAT_ML,
     FORMS,
     GEMMA,

@@ -12,10 +12,10 @@ import torch
 
 from data.errors import BadInput
 from reward.about import About, check_fingerprint, describe_base
-from reward.base.fingerprint import text_fingerprint, weights_hash
 from reward.base.frozen_base import Base
 from reward.base.placement import Placement
-from tests.reward.base.chat_forms import CHAT_ML, FORMS, make_encoding
+from reward.base.text.fingerprint import text_fingerprint, weights_hash
+from tests.reward.base.text.chat_forms import CHAT_ML, FORMS, make_encoding
 from tests.support.tiny_model import make_tiny_model
 
 DATED = FORMS["ChatML"]._replace(template="{{ strftime_now('%d %b %Y') }}" + CHAT_ML)
