@@ -39,7 +39,7 @@ CHOICES: dict[str, tuple[str, ...] | None] = {
 }
 """The choices of each field, without the empty one; None: any name of a device."""
 DEFAULTS = {"device": AUTO, "dtype": AUTO, "quantize": "none", "attention": AUTO}
-"""What an empty field means in a home that keeps none."""
+"""The value of an empty field in a home without a placement."""
 
 
 def read_placement(home: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ CONVERSATIONS = {
     "two user messages in a row": [USER, USER],
     "a first message of the assistant": [ANSWER, USER],
 }
-"""What people import, by name; a template may refuse each of them."""
+"""Kinds of imported conversation by name; a template may refuse each of them."""
 DATES = ("strftime_now", "date_string", "datetime")
 
 

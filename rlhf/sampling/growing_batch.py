@@ -17,7 +17,7 @@ from rlhf.sampling.answer_table import AnswerTable, Draw
 from rlhf.sampling.kv_cache import can_refill, new_cache, reorder_rows, slot_layers
 
 Masks = Tensor | dict[str, Tensor]
-"""What a model takes as its attention mask: (B, T) bool, (B, 1, T, S), or one of the latter per type of layer."""
+"""The attention mask of a model: (B, T) bool, (B, 1, T, S), or one of the latter per type of layer."""
 
 
 class GrowingBatch:

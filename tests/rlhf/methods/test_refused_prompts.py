@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conversations that the chat template refuses: every kind of run leaves them out, counts them, and goes on."""
+"""Every kind of run skips and counts conversations that the chat template refuses."""
 
 from __future__ import annotations
 
