@@ -106,7 +106,7 @@ def test_an_answer_without_an_end_is_not_imitated():
 
 def test_a_run_without_an_ended_answer_fails(judged):
     short = SMALL.model_copy(update={"max_new_tokens": 1, "n": 2})
-    with pytest.raises(BadInput, match="none of \d+ answers ended within"):
+    with pytest.raises(BadInput, match=r"none of \d+ answers ended within"):
         run(context_of(judged, short), short)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -114,8 +115,19 @@ def test_a_refusal_is_not_recorded(tmp_path, model, monkeypatch):
     assert not (tmp_path / process.PASSED).exists()
 
 
-def test_a_check_whose_process_dies_is_one_line(model, monkeypatch):
-    monkeypatch.setattr(process, "ROOT", model)  # no package lies there
-    with pytest.raises(BadInput, match="ended early") as refused:
-        run_check(str(model))
+@pytest.mark.parametrize(
+    ("death", "reason"),
+    [
+        ("kill -9 $$", "killed, probably for want of memory"),
+        ("echo 'Traceback\nOSError: no space' >&2; exit 1", "OSError: no space"),
+        ("exit 3", "no reason given"),
+    ],
+)
+def test_a_check_whose_process_dies_is_one_line(tmp_path, monkeypatch, death, reason):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{death}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(BadInput, match=f"the check of 'm' ended early: {reason}") as refused:
+        run_check("m")
     assert "\n" not in str(refused.value)
