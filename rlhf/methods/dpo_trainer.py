@@ -19,6 +19,7 @@ from trl import DPOConfig, DPOTrainer
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.out_of_memory import halved
+from reward.base.patches.trl_tiles import shrink_tiles
 from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
 from rlhf.models.finetuning import lora_model, patch_lora_layers
@@ -44,6 +45,7 @@ class PairTrainer(DPOTrainer):
         held_out: Sequence[TokenColumns] = (),
     ) -> PairTrainer:
         """Return a trainer of a fresh LoRA on `model`, with the base's tokenizer."""
+        shrink_tiles(base.device)
         trainer = cls(
             model,
             args=config,

@@ -26,6 +26,7 @@ from data.views.frozen_rows import current_instructions, freeze_instructions
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.machine import peak_mb
+from reward.base.patches.trl_tiles import shrink_tiles
 from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
@@ -125,6 +126,7 @@ def build_trainer(
         router_aux_loss_coef=0.0,  # the rows are the objective; TRL cannot compute a router's loss for every class
     )
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
+    shrink_tiles(base.device)
     trainer = SFTTrainer(
         model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora_of(model, settings)
     )

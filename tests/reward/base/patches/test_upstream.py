@@ -12,6 +12,8 @@ from peft.tuners.lora import Linear, LoraLayer
 from torch import nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from trl.kernels import chunked_logprob
+from trl.trainer import utils as trainer_utils
 
 from reward.base.frozen_base import Base
 from reward.base.patches.cpu_attention import FUSED, PRODUCTS
@@ -56,3 +58,14 @@ def test_upstream_transformers_names_the_attention_in_the_config(tmp_path):
 def test_upstream_transformers_calls_attention_with_the_arguments_that_the_patch_takes():
     names = list(inspect.signature(sdpa_attention_forward).parameters)
     assert names[:5] == ["module", "query", "key", "value", "attention_mask"], "see patches/cpu_attention.py"
+
+
+def test_upstream_trl_reads_the_sizes_of_a_tile_where_the_patch_sets_them(monkeypatch):
+    states, weight = torch.randn(6, 4, requires_grad=True), torch.randn(10, 4)
+    targets = torch.randint(10, (6,))
+    tiles = []
+    fold = chunked_logprob._forward_tile
+    monkeypatch.setattr(chunked_logprob, "_forward_tile", lambda tile, *rest, **named: tiles.append(tile.shape) or fold(tile, *rest, **named))
+    monkeypatch.setattr(chunked_logprob, "TOKEN_CHUNK_SIZE", 4)
+    trainer_utils._ChunkedLogProbFunction.apply(states, weight, None, targets, 1.0, 8, None, 1.0, ("log_probs",))
+    assert tiles == [(4, 8), (4, 2), (2, 8), (2, 2)], "TRL tiles in another way: see patches/trl_tiles.py"
