@@ -28,6 +28,7 @@ from rlhf.runs.commands import (
     wait_for,
 )
 from rlhf.runs.disk_use import format_bytes
+from rlhf.runs.dry_run import look_ahead, render_look
 from rlhf.runs.endpoint_run import sample_endpoint
 from rlhf.runs.first_start import read_template, resolve_base
 from rlhf.runs.launch import launch, run_document
@@ -50,7 +51,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     check.add_argument(
         "--chat-template", type=Path, metavar="FILE", help="Jinja chat template for it (default: its own)"
     )
-    sample = add("sample", KINDS["sample"].explains, cmd_sample, render_outcome)
+    sample = add("sample", KINDS["sample"].explains, cmd_sample, render_started)
     sample.add_argument("--policy", default="", help="policy that answers, such as p4 (default: the newest)")
     sample.add_argument(
         "--against", default="", help="second policy; pairs hold one answer of each, shown blind (default: none)"
@@ -69,7 +70,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
         "--per-prompt", type=int, default=2, metavar="N", help="answers to each prompt (default %(default)s)"
     )
     _add_run_options(sample)
-    train = add("train", "Train a model on what this home holds.", cmd_train, render_outcome)
+    train = add("train", "Train a model on what this home holds.", cmd_train, render_started)
     train.add_argument("kind", metavar="KIND", help="kind of training: " + ", ".join(TRAININGS))
     train.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_run_options(train)
@@ -78,7 +79,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     compare.add_argument("--against", default="", help="policy to compare with (default: the parent of each)")
     _add_run_options(compare)
     _add_policies(subparsers, common)
-    register_curate(subparsers, common, _start, _add_run_options, render_outcome)
+    register_curate(subparsers, common, _start, _add_run_options, render_started)
     add_runs_arguments(
         add("runs", "List, show, cancel or resume runs; delete the files of old ones.", cmd_runs, render_runs)
     )
@@ -115,6 +116,10 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
             "Give only one of them.",
             field=option,
         )
+    if args.dry_run:
+        raise BadInput(
+            "--dry-run looks at runs of this machine's models, not of an endpoint", "Leave it out.", field="dry-run"
+        )
     given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
     return run_document(
         sample_endpoint(open_store(args), [f"{key}={value}" for key, value in given.items()] + args.set, by=BY)
@@ -133,9 +138,14 @@ def cmd_compare(args: argparse.Namespace) -> dict:
     return _start(args, "compare", {"policies": ",".join(args.policies), "against": args.against})
 
 
+def render_started(document: dict) -> str:
+    """Return one line about the run, or with --dry-run what would be queued."""
+    return render_outcome(document) if "run" in document else render_look(document)
+
+
 def render_compared(document: dict) -> str:
     """Return one line about the run, and with --wait a line per policy."""
-    return "\n".join([render_outcome(document), *map(_evaluation_line, document.get("evaluations", []))])
+    return "\n".join([render_started(document), *map(_evaluation_line, document.get("evaluations", []))])
 
 
 def _evaluation_line(report: dict) -> str:
@@ -185,6 +195,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="wait for the end of the run; Ctrl-C stops only the waiting (default: do not wait)",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the complete settings and the memory that the run would need, and queue nothing",
+    )
 
 
 def _add_policies(
@@ -216,6 +231,8 @@ def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
     """Queue a run with the given settings and those of --set; with --wait follow it to its end."""
     store = open_store(args)
     settings = [f"{key}={value}" for key, value in given.items() if value != ""] + args.set
+    if args.dry_run:
+        return look_ahead(store, kind, settings)
     run = launch(store, kind, settings, by=BY)
     if args.wait:
         run = wait_for(store, run)

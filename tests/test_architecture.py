@@ -52,7 +52,8 @@ THIRD_PARTY = {
     },
     "reward": MODELS | {"numpy", "jinja2", "psutil"},
     "rlhf": MODELS
-    | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"},
+    | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"}
+    | {"psutil", "tokenizers"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
@@ -91,7 +92,7 @@ labeling.simulate
 labeling.page labeling.rating labeling.writing
 labeling.api
 labeling.projects labeling.commands
-reward.placement_settings reward.training_settings
+reward.placement_settings reward.training_settings reward.model_shape reward.memory_estimate
 reward.prompt_parts reward.labels reward.settings reward.protocol
 reward.base
 reward.about reward.member reward.model

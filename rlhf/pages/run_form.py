@@ -11,7 +11,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from data.errors import BadInput
-from data.settings import Described, describe, keys
+from data.settings import Described, describe, keys, parse_settings
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
@@ -24,9 +24,12 @@ from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import QUIET, Updates, html
 from rlhf.pages.markup import esc
+from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
+from rlhf.runs.memory_need import estimate_run
 from rlhf.runs.preflight import CHECKS
 from rlhf.runs.resolve import Default, shown_defaults
+from rlhf.runs.workloads import COUNTERS
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
 """Settings that name policies, and those that name reward models."""
@@ -39,8 +42,8 @@ DERIVED = ("base", "embedded")
 class RunForm:
     """The form of one kind inside its tab: `fields` by key, `needs` for what is missing, `status` for the result."""
 
-    def __init__(self, store: Store, kind: Kind) -> None:
-        self.store = store
+    def __init__(self, store: Store, kind: Kind, tab: gr.Tab) -> None:
+        self.store, self.tab = store, tab
         self.kind = kind
         settings = describe(kind.settings_class())
         main = [setting for setting in settings if setting.main] or settings[:5]
@@ -57,7 +60,11 @@ class RunForm:
                 self._add(machine)
         self.needs = html()
         title = text("runs.start_kind", kind=kind.title)
-        self.start = gr.Button(title, variant="primary", elem_id=f"start-{kind.name}", scale=0)
+        with gr.Row(elem_classes="line"):
+            self.start = gr.Button(title, variant="primary", elem_id=f"start-{kind.name}", scale=0)
+            self.estimate = gr.Button(
+                text("runs.estimate"), elem_id=f"estimate-{kind.name}", scale=0, visible=kind.name in COUNTERS
+            )
         self.status = html()
 
     def _add(self, settings: Sequence[Described]) -> None:
@@ -75,7 +82,28 @@ class RunForm:
             needs = "" if missing and line == message_html(missing) else self.outlook()
             return {self.status: line, self.needs: needs, **draw_page()}
 
+        def estimate(given: Mapping[Block, Any]) -> Updates:
+            return {self.status: self.memory({key: given[field] for key, field in self.fields.items()})}
+
         self.start.click(start, set(self.fields.values()), [self.status, self.needs, *outputs], **QUIET)
+        gr.on(
+            [self.estimate.click, self.tab.select],
+            estimate,
+            set(self.fields.values()),
+            [self.status],
+            **QUIET,
+        )
+
+    def memory(self, given: Mapping[str, Any]) -> str:
+        """Return the memory that a run with these settings would need, as a line to show; empty if it is unknown."""
+        settings = {key: _joined(value) for key, value in given.items() if value is not None}
+        try:
+            estimate = estimate_run(self.store, self.kind.name, parse_settings(self.kind.settings_class(), settings))
+        except BadInput as problem:
+            return message_html(problem)
+        if estimate is None:
+            return ""
+        return message_html(text("runs.memory", line=describe_memory(memory_document(estimate))))
 
     def submit(self, given: Mapping[str, Any], by: str) -> str:
         """Queue the run and return the line to show."""
@@ -146,8 +174,8 @@ def add_forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
     forms = {}
     with gr.Tabs(elem_id="kinds") as tabs:
         for kind in KINDS.values():
-            with gr.Tab(kind.title, id=kind.name):
-                forms[kind.name] = RunForm(store, kind)
+            with gr.Tab(kind.title, id=kind.name) as tab:
+                forms[kind.name] = RunForm(store, kind, tab)
     return tabs, forms
 
 

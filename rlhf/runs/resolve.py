@@ -34,6 +34,21 @@ def resolve(store: Store, kind: Kind, settings: Settings, by: str) -> Settings:
     """Return the settings with every default resolved. Raises BadInput if the store has nothing to choose from."""
     for name in kind.resolves:
         settings = settings.model_copy(update=RESOLVERS[name](store, settings, by))
+    return _placed(store, settings)
+
+
+def resolve_models(store: Store, kind: Kind, settings: Settings) -> Settings:
+    """Return the settings with the defaults that name models or a device resolved; this writes nothing.
+
+    Raises BadInput if the store has nothing to choose from.
+    """
+    for name in kind.resolves:
+        if name in MODELS:
+            settings = settings.model_copy(update=RESOLVERS[name](store, settings, ""))
+    return _placed(store, settings)
+
+
+def _placed(store: Store, settings: Settings) -> Settings:
     kept = read_placement(store.home)
     empty = [key for key in kept if getattr(settings, key, None) == ""]
     return settings.model_copy(update={key: kept[key] for key in empty})

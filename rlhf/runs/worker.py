@@ -27,7 +27,7 @@ from data.settings import parse_settings
 from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
-from reward.base.machine import keep_freed_memory
+from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import is_out_of_memory, retry_halved
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
@@ -57,7 +57,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
         result = _run_in_memory(RunContext(store, run), kind)
-        return store.runs.finish(run.id, "done", produced=result.produced, report=result.report).state
+        report = {"peak_mb": peak_mb()} | result.report
+        return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
         return store.runs.finish(run.id, "cancelled").state
     except Exception as problem:

@@ -17,6 +17,7 @@ from data import Store
 from labeling.session import Answer, Session
 from tests.bench.clinic import clinic_quality, k_centre_speed, near_duplicates_speed
 from tests.bench.files import export_large, import_large
+from tests.bench.memory import memory_estimate, memory_estimate_large
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
 from tests.bench.serve.big_home import big_home
@@ -147,6 +148,8 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "reward_skill": reward_skill,
     "reward_speed": reward_speed,
     "sampling": sampling,
+    "memory_estimate": memory_estimate,
+    "memory_estimate_large": memory_estimate_large,
     "training": training,
     "import_large": import_large,
     "export_large": export_large,
@@ -159,5 +162,5 @@ SMALLER: dict[str, Callable[[Path], dict]] = {
     "export_large": partial(export_large, rows=50_000),
 }
 """What `make bench` measures in their place, so that all of it ends within half an hour; ONLY=name has the full size."""
-ALONE = frozenset({"ppo", "ppo_curve", "reward_skill", "reward_speed"})
+ALONE = frozenset({"ppo", "ppo_curve", "reward_skill", "reward_speed", "memory_estimate_large"})
 """Takes many minutes at any size that says something: measured by name only."""

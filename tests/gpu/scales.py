@@ -68,9 +68,9 @@ class Case:
 TINY = Scale(prompt=8, answer=6, batch=2, steps=2, sampled=4, rollout=4, generations=2, updates=2, rank=2)
 
 
-def build_model(shape: str, folder: Path, dtype: torch.dtype, device: str) -> None:
-    """Save a random model of that shape, made on the device, and its tokenizer."""
-    sizes = SHAPES[shape]
+def build_model(shape: str, folder: Path, dtype: torch.dtype, device: str, sizes: dict | None = None) -> None:
+    """Save a random model of that shape, or of those sizes, made on the device, and its tokenizer."""
+    sizes = sizes or SHAPES[shape]
     tokenizer = build_tokenizer(sizes["vocab_size"])
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
     config = AutoConfig.for_model("qwen3", **sizes, **ids, dtype=dtype)

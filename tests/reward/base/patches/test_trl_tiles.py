@@ -59,4 +59,4 @@ def test_small_tiles_give_the_same_log_probabilities_entropies_and_gradients():
 def test_a_gpu_keeps_its_tiles():
     before = chunked_logprob.TOKEN_CHUNK_SIZE, utils._CHUNKED_LOGPROB_CHUNK_SIZE
     shrink_tiles(torch.device("cuda"))
-    assert (chunked_logprob.TOKEN_CHUNK_SIZE, utils._CHUNKED_LOGPROB_CHUNK_SIZE) == before
+    assert before == (chunked_logprob.TOKEN_CHUNK_SIZE, utils._CHUNKED_LOGPROB_CHUNK_SIZE)

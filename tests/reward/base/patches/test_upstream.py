@@ -65,7 +65,11 @@ def test_upstream_trl_reads_the_sizes_of_a_tile_where_the_patch_sets_them(monkey
     targets = torch.randint(10, (6,))
     tiles = []
     fold = chunked_logprob._forward_tile
-    monkeypatch.setattr(chunked_logprob, "_forward_tile", lambda tile, *rest, **named: tiles.append(tile.shape) or fold(tile, *rest, **named))
+    monkeypatch.setattr(
+        chunked_logprob,
+        "_forward_tile",
+        lambda tile, *rest, **named: tiles.append(tile.shape) or fold(tile, *rest, **named),
+    )
     monkeypatch.setattr(chunked_logprob, "TOKEN_CHUNK_SIZE", 4)
     trainer_utils._ChunkedLogProbFunction.apply(states, weight, None, targets, 1.0, 8, None, 1.0, ("log_probs",))
     assert tiles == [(4, 8), (4, 2), (2, 8), (2, 2)], "TRL tiles in another way: see patches/trl_tiles.py"

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A look at a run before it is queued: its complete settings and the memory it will need. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from data.settings import as_dict, parse_settings
+from data.store import Store
+from reward.memory_estimate import MemoryEstimate
+from rlhf.kinds import find_kind
+from rlhf.runs import preflight
+from rlhf.runs.memory_need import estimate_run, free_megabytes
+from rlhf.runs.resolve import resolve_models
+
+PARTS = ("libraries", "weights", "adapters", "optimizer", "activations", "cache")
+UNKNOWN = "unknown: this kind loads no base, or the base has no safetensors files on this machine."
+
+
+def look_ahead(store: Store, kind: str, settings: list[str] | dict) -> dict[str, Any]:
+    """Return {kind, settings, memory}; `memory` has MB by part, the peak and what is free now, or is None.
+
+    Rows that a run freezes when it is queued stay unnamed. Raises BadInput as `launch` would.
+    """
+    definition = find_kind(kind)
+    parsed = parse_settings(definition.settings_class(), settings)
+    for need in definition.needs:
+        preflight.CHECKS[need](store, parsed)
+    resolved = resolve_models(store, definition, parsed)
+    estimate = estimate_run(store, kind, resolved)
+    return {"kind": kind, "settings": as_dict(resolved), "memory": estimate and memory_document(estimate)}
+
+
+def memory_document(estimate: MemoryEstimate) -> dict[str, int]:
+    """Return an estimate's parts in MB with the peak, and the memory that is free on this machine."""
+    return asdict(estimate) | {"peak": estimate.peak, "free": free_megabytes()}
+
+
+def render_look(document: dict[str, Any]) -> str:
+    """Return the settings a line each, and the memory in one line."""
+    lines = [f"{document['kind']} would run with:"]
+    lines += [f"  {key} = {value}" for key, value in document["settings"].items() if value not in ("", [], ())]
+    memory = document["memory"]
+    need = describe_memory(memory) if memory else UNKNOWN
+    return "\n".join([*lines, f"Memory: {need}", "Nothing was queued."])
+
+
+def describe_memory(memory: dict[str, int]) -> str:
+    """Return the peak, its parts and the free memory as one sentence."""
+    parts = ", ".join(f"{name} {memory[name]:,}" for name in PARTS if memory[name])
+    line = f"about {memory['peak']:,} MB ({parts}); {memory['free']:,} MB are free on this machine."
+    if memory["peak"] > memory["free"]:
+        line += " That is more than is free: lower batch_size or per_device_batch_size, or set gradient_checkpointing."
+    return line

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory that a run would need, before it is queued. Importable without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
+from tokenizers import Tokenizer
+
+from data.errors import BadInput
+from data.settings import Settings
+from data.store import Store
+from data.transfer.hub import downloaded_folder
+from reward.base.locate import locate
+from reward.memory_estimate import MemoryEstimate, estimate_memory
+from reward.model_shape import ModelShape
+from reward.placement_settings import read_placement
+from rlhf.runs.workloads import COUNTERS, Lengths
+
+TEMPLATE = 12
+"""Tokens that a chat template adds to a row."""
+COUNTED = 8
+"""Longest texts that are counted in tokens: the longest in characters is not always the longest in tokens."""
+CHARACTERS = 3
+"""Characters of a token, where the base has no tokenizer.json to count with."""
+PROMPT = "SELECT text FROM prompts ORDER BY length(text) DESC LIMIT ?"
+INSTRUCTION = """SELECT instruction || input || output AS text FROM instructions
+    ORDER BY length(instruction) + length(input) + length(output) DESC LIMIT ?"""
+ANSWERED = """SELECT prompts.text || completions.text AS text FROM completions
+    JOIN prompts ON prompts.id = completions.prompt_id
+    WHERE completions.id IN (SELECT left_id FROM comparisons UNION SELECT right_id FROM comparisons)
+    ORDER BY length(prompts.text) + length(completions.text) DESC LIMIT ?"""
+
+
+def estimate_run(store: Store, kind: str, settings: Settings) -> MemoryEstimate | None:
+    """Return the memory of such a run now, in MB; None for a kind that loads no base, or a base without safetensors."""
+    source = base_source(store, settings)
+    folder = base_folder(source) if source else None
+    if kind not in COUNTERS or folder is None:
+        return None
+    shape = ModelShape.read(folder)
+    if not shape.weights:
+        return None
+    place = {key: getattr(settings, key, "") or kept for key, kept in read_placement(store.home).items()}
+    on_gpu = has_gpu() if place["device"] == "auto" else place["device"] != "cpu"
+    dtype = ("bfloat16" if on_gpu else "float32") if place["dtype"] == "auto" else place["dtype"]
+    return estimate_memory(
+        shape,
+        COUNTERS[kind](settings, longest_rows(store, folder, shape.context)),
+        dtype=dtype,
+        quantize=place["quantize"],
+        gpu=on_gpu,
+        available=None if on_gpu else free_megabytes(),
+    )
+
+
+def free_megabytes() -> int:
+    """Return the memory of this machine that programs can take now, in MB; of a GPU's own memory nothing is known."""
+    return psutil.virtual_memory().available >> 20
+
+
+def has_gpu() -> bool:
+    """Return whether this machine has an NVIDIA GPU; torch, which knows of others, is not loaded here."""
+    return Path("/dev/nvidiactl").exists()
+
+
+def base_source(store: Store, settings: Settings) -> str:
+    """Return the base of the policy that a run starts from, the newest one's without one; empty if there is none."""
+    named = getattr(settings, "base", "")
+    if named:
+        return named
+    policies = store.policies.all()
+    wanted = getattr(settings, "from_", "") or next(iter(getattr(settings, "policies", ())), "")
+    return next((policy.base for policy in reversed(policies) if wanted in ("", policy.public)), "")
+
+
+def base_folder(source: str) -> Path | None:
+    """Return the folder of a base on this machine, None if it is not there."""
+    try:
+        located = locate(source)
+    except BadInput:
+        return None
+    return Path(located) if Path(located).is_dir() else downloaded_folder(located)
+
+
+def longest_rows(store: Store, folder: Path, context: int) -> Lengths:
+    """Return the most tokens of the store's rows as that base's tokenizer counts them, at most its context."""
+    file = folder / "tokenizer.json"
+    tokenizer = _tokenizer(str(file), file.stat().st_mtime_ns) if file.is_file() else None
+
+    def longest(query: str) -> int:
+        return _most_tokens(tokenizer, (row["text"] for row in store.rows(query, [COUNTED])), context)
+
+    return Lengths(longest(PROMPT), longest(INSTRUCTION), longest(ANSWERED))
+
+
+def _most_tokens(tokenizer: Tokenizer | None, texts: Iterable[str], context: int) -> int:
+    counts = [
+        len(tokenizer.encode(text, add_special_tokens=False)) if tokenizer else len(text) // CHARACTERS
+        for text in texts
+    ]
+    most = max(counts, default=0) + TEMPLATE
+    return min(most, context) if context else most
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(file: str, changed: int) -> Tokenizer:
+    """Return the tokenizer of a file; a large one takes a second to read. `changed` is the file's time."""
+    return Tokenizer.from_file(file)
