@@ -79,13 +79,13 @@ class Completions(Table):
         sql = "SELECT prompt_id FROM completions WHERE policy_id = ? ORDER BY rowid DESC LIMIT ?"
         return list(dict.fromkeys(row["prompt_id"] for row in self._store.rows(sql, [policy_id, limit])))
 
-    def counts_of_model(self, model_name: str) -> Counter[int]:
-        """Count the answers of a remote model, by prompt id.
+    def next_numbers(self, model_name: str) -> Counter[int]:
+        """Return the number of a remote model's next answer, by prompt id; empty answers are not stored.
 
         Policies of the same name do not count.
         """
-        sql = "SELECT prompt_id, count(*) AS answers FROM completions WHERE policy_id IS NULL AND model_name = ? GROUP BY prompt_id"
-        return Counter({row["prompt_id"]: row["answers"] for row in self._store.rows(sql, [model_name])})
+        sql = "SELECT prompt_id, max(number) + 1 AS next FROM completions WHERE policy_id IS NULL AND model_name = ? GROUP BY prompt_id"
+        return Counter({row["prompt_id"]: row["next"] for row in self._store.rows(sql, [model_name])})
 
     def count(self) -> int:
         """Count the completions."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data.errors import BadInput
 from data.records import Prompt, Run
@@ -23,7 +23,8 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from rlhf.kinds import Kind
 from rlhf.runs.worker import work
-from rlhf.sampling.openai_endpoint import OpenAIEndpoint, Reply
+from rlhf.sampling.endpoint_reply import CUTS, THINKING, Reply
+from rlhf.sampling.openai_endpoint import OpenAIEndpoint
 from rlhf.sampling.pairing import (
     AnswerPairing,
     SamplingCounts,
@@ -70,7 +71,7 @@ def sample_endpoint(store: Store, given: Sequence[str], *, by: str) -> Run:
     OpenAIEndpoint.of(settings.endpoint, settings.model)
     check_pairs(settings.per_prompt, settings.pairs)
     find_project_id(store, settings.project)
-    _choose_prompts(store, settings, store.completions.counts_of_model(settings.model))
+    _choose_prompts(store, settings, store.completions.next_numbers(settings.model))
     with store.transaction():
         run = store.runs.enqueue(KIND.name, as_dict(settings), by)
         store.runs.start(run.id, *identify_process())  # in the same commit, or a supervisor starts it too
@@ -86,7 +87,7 @@ def run(context: RunContext, settings: EndpointSettings) -> RunResult:
     """
     endpoint = OpenAIEndpoint.of(settings.endpoint, settings.model, timeout=settings.timeout)
     sampling = EndpointRun(
-        context, settings, endpoint, context.store.completions.counts_of_model(settings.model), SamplingCounts()
+        context, settings, endpoint, context.store.completions.next_numbers(settings.model), SamplingCounts()
     )
     prompts = _choose_prompts(context.store, settings, sampling.answered)
     try:
@@ -99,18 +100,22 @@ def run(context: RunContext, settings: EndpointSettings) -> RunResult:
     except KeyboardInterrupt:
         raise Cancelled from None
     context.progress(len(prompts), len(prompts), "prompts")
-    return RunResult(produced=[], report=sampling.tally.report(model=settings.model, endpoint=endpoint.url))
+    return RunResult(produced=[], report=sampling.report())
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRun:
-    """One run; `answered` counts the model's earlier answers by prompt id."""
+    """One run.
+
+    `answered` is the number of the model's next answer, by prompt id; `finishes` counts its reasons to stop.
+    """
 
     context: RunContext
     settings: EndpointSettings
     endpoint: OpenAIEndpoint
     answered: Counter[int]
     tally: SamplingCounts
+    finishes: Counter[str] = field(default_factory=Counter)
 
     def ask(self, prompts: Sequence[Prompt], pool: Executor) -> None:
         """Request these prompts in parallel; store every prompt with answers, then raise the first failure."""
@@ -123,6 +128,23 @@ class EndpointRun:
                 failures.append(problem)
         if failures:
             raise failures[0]
+
+    def report(self) -> dict:
+        """Return the report. `finish_reasons` counts the server's reasons of all replies."""
+        self.tally.notes += self._cut_notes()
+        about = {"model": self.settings.model, "endpoint": self.endpoint.url}
+        return self.tally.report(**about, finish_reasons=dict(self.finishes))
+
+    def _cut_notes(self) -> list[str]:
+        """Return how many replies the limit cut, and how many of these held thoughts alone."""
+        cut = sum(self.finishes[reason] for reason in CUTS)
+        if not cut:
+            return []
+        limit, thinking = self.settings.max_new_tokens, self.tally.skipped[THINKING]
+        alone = f", {thinking:,} of them before the model's thoughts ended" if thinking else ""
+        total = self.finishes.total()
+        remedy = f"Give the model more room: --set max_new_tokens={4 * limit}"
+        return [f"{cut:,} of {total:,} answers were cut at max_new_tokens={limit}{alone}. {remedy}"]
 
     def _numbers(self, prompt: Prompt) -> range:
         before = self.answered[prompt.id]
@@ -138,10 +160,9 @@ class EndpointRun:
         )
 
     def _store(self, prompt: Prompt, replies: Sequence[Reply]) -> None:
-        """Store one prompt's answers and pairs in one commit; count and skip a prompt with an empty answer."""
-        if not all(reply.text for reply in replies):
-            self.tally.skipped["prompts with an empty answer"] += 1
-            return
+        """Store one prompt's answers and pairs in one commit; count what is no answer."""
+        self.tally.skipped.update(reply.missing for reply in replies if reply.missing)
+        self.finishes.update(reply.finish or "none" for reply in replies)
         settings, store, run_id = self.settings, self.context.store, self.context.run.id
         sampling = {
             "endpoint": self.endpoint.url,
@@ -150,8 +171,9 @@ class EndpointRun:
         }
         common = {"prompt_id": prompt.id, "model_name": settings.model, "sampling": sampling, "seed": settings.seed}
         rows = [
-            {**common, "number": number, **reply._asdict()}
+            {**common, "number": number, "text": reply.text, "ended": reply.ended}
             for number, reply in zip(self._numbers(prompt), replies, strict=True)
+            if not reply.missing
         ]
         with store.transaction():
             ids = store.completions.add_many(rows, run_id)

@@ -7,24 +7,18 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from data.errors import BadInput
 from data.ids import content_hash
 from data.records import Prompt
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
+from rlhf.sampling.endpoint_reply import Reply, read_choice
 
 KEY = "PREFERENCE_LOOP_ENDPOINT_KEY"
 CHAT, PLAIN = "/chat/completions", "/completions"
 ATTEMPTS = 4
-
-
-class Reply(NamedTuple):
-    """One answer. `ended`: the model ended it; it was not cut at the limit."""
-
-    text: str
-    ended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +95,7 @@ class OpenAIEndpoint:
 
     def _read(self, document: Any) -> list[Reply]:  # noqa: ANN401 (any JSON document)
         try:
-            choices = [_reply(choice) for choice in document["choices"]]
+            choices = [read_choice(choice) for choice in document["choices"]]
         except (KeyError, TypeError, AttributeError):
             raise self._refusal(
                 f"answered with an unknown document: {json.dumps(document)[:100]}",
@@ -113,8 +107,3 @@ class OpenAIEndpoint:
 
     def _refusal(self, problem: str, remedy: str) -> BadInput:
         return BadInput(f"the endpoint {self.url} {problem}", remedy, field="endpoint")
-
-
-def _reply(choice: dict[str, Any]) -> Reply:
-    text = choice["message"]["content"] if "message" in choice else choice["text"]
-    return Reply((text or "").strip(), choice.get("finish_reason") != "length")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -66,11 +66,11 @@ def test_sampling_again_starts_with_the_prompts_that_this_model_answered_least(
     half = filled.prompts.count("train") // 2
     for _ in range(3):
         sample(filled, server, prompts=half, test_share=0.0)
-    counts = filled.completions.counts_of_model("big")
+    counts = filled.completions.next_numbers("big")
     assert len(counts) in (2 * half, 2 * half + 1)
     assert set(counts.values()) == {2, 4}
     assert sum(counts.values()) == 6 * half  # the third time under new numbers, so new answers
-    assert filled.completions.counts_of_model("small") == {}
+    assert filled.completions.next_numbers("small") == {}
 
 
 def test_a_failing_endpoint_leaves_whole_prompts_and_the_next_run_continues(
@@ -83,17 +83,47 @@ def test_a_failing_endpoint_leaves_whole_prompts_and_the_next_run_continues(
     assert (filled.completions.count(), filled.pairs.count()) == (12, 6)
     server.reply = reply_to_all
     sample(filled, server, prompts=10, test_share=0.0)
-    assert set(filled.completions.counts_of_model("big").values()) == {2}
+    assert set(filled.completions.next_numbers("big").values()) == {2}
 
 
-def test_an_empty_answer_makes_no_pair_and_is_counted(filled: Store, server: EndpointServer) -> None:
-    server.reply = lambda body: (
-        200,
-        {"choices": [{"message": {"content": None}, "finish_reason": "stop"}] * body["n"]},
-    )
+def reply(*messages: tuple[dict, str]) -> Callable[[dict], tuple[int, dict]]:
+    """Return a reply of the server with these (message, finish_reason), in turn for as many as are asked for."""
+    choices = [{"message": message, "finish_reason": finish} for message, finish in messages]
+    return lambda body: (200, {"choices": [choices[index % len(choices)] for index in range(body["n"])]})
+
+
+def test_empty_answers_are_counted_and_stored_nowhere(filled: Store, server: EndpointServer) -> None:
+    server.reply = reply(({"content": None}, "stop"))
     report = sample(filled, server, prompts=3, test_share=0.0)
-    assert report["skipped"] == {"prompts with an empty answer": 3}
+    assert report["skipped"] == {"empty answers": 6}
+    assert report["finish_reasons"] == {"stop": 6}
     assert filled.completions.count() == filled.pairs.count() == 0
+
+
+def test_the_good_one_of_two_answers_stays_and_the_next_run_makes_other_ones(
+    filled: Store, server: EndpointServer
+) -> None:
+    server.reply = reply(({"content": ""}, "content_filter"), ({"content": "Tom."}, "stop"))
+    prompts = filled.prompts.count("train")
+    report = sample(filled, server, prompts=prompts, test_share=0.0)
+    assert (report["completions"], report["pairs"]) == (prompts, 0)
+    assert report["skipped"] == {"answers withheld by the server's filter": prompts}
+    seeds = {body["seed"] for body in server.requests}
+    assert set(filled.completions.next_numbers("big").values()) == {2}
+    sample(filled, server, prompts=prompts, test_share=0.0)
+    assert len({body["seed"] for body in server.requests} - seeds) == prompts
+
+
+def test_cut_thoughts_ask_for_more_new_tokens(filled: Store, server: EndpointServer) -> None:
+    server.reply = reply(
+        ({"content": None, "reasoning_content": "Let me see"}, "length"), ({"content": "Tom and"}, "length")
+    )
+    report = sample(filled, server, prompts=3, test_share=0.0, max_new_tokens=80)
+    assert (report["completions"], report["unended"]) == (3, 3)
+    assert report["notes"] == [
+        "6 of 6 answers were cut at max_new_tokens=80, 3 of them before the model's thoughts ended. "
+        "Give the model more room: --set max_new_tokens=320"
+    ]
 
 
 def test_a_cancelled_run_keeps_the_stored_answers(filled: Store, server: EndpointServer) -> None:
@@ -116,7 +146,8 @@ def test_the_command_samples_in_its_own_process(
     filled: Store, server: EndpointServer, capsys: pytest.CaptureFixture
 ) -> None:
     status, out, _ = call(filled, capsys, "--endpoint", server.url, "--model", "big", "--prompts", "3", "--json")
-    assert (status, json.loads(out)) == (0, {"run": "run1", "status": "done", "produced": []})
+    note = "3 of 6 answers were cut at max_new_tokens=512. Give the model more room: --set max_new_tokens=2048"
+    assert (status, json.loads(out)) == (0, {"run": "run1", "status": "done", "produced": [], "notes": [note]})
     ended = filled.runs.get(1)
     assert (ended.kind, ended.state, ended.report["pairs"]) == ("endpoint", "done", 3)
 
