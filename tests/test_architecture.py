@@ -77,7 +77,7 @@ data.watched_loop
 data.sqlite.schema data.sqlite
 data.tables
 data.store
-data.formats data.selection data.starter
+data.formats data.selection data.starter data.everyday
 data.run_context data.views
 data.maintenance
 data.transfer

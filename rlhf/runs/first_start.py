@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first start of a home: register the starter and the user's base, and sample the first pairs."""
+"""The first start of a home: register the starter or the user's base, and sample the first pairs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data import starter
+from data import everyday, starter
 from data.clock import now
 from data.errors import BadInput
 from data.json_text import parse_json
@@ -29,11 +29,12 @@ def prepare(
     *,
     by: str = "first start",
 ) -> None:
-    """Register the starter in a home without policies, and `base`; queue the first sampling run.
+    """Register `base`, or the starter in a home without policies; queue the first sampling run.
 
-    The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other
-    arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
-    template's date is today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
+    A home that begins with a `base` gets everyday prompts if it has none: the starter's are about its own world. The
+    run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other arguments of
+    it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The template's date is
+    today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
     template cannot be used.
     """
     base = base and resolve_base(base)
@@ -42,13 +43,20 @@ def prepare(
         ensure_usable(store.home, base, template)
     store.imports.repair()
     if not store.policies.count():
-        starter.register(store)
+        _add_first_rows(store, with_starter=not base)
     if base and not _is_known(store, base, template, arguments):
         options = {"chat_template": template, "template_kwargs": arguments, "template_date": now()[:10]}
         versions = {name: value for name, value in options.items() if value}
         store.policies.add(name=Path(base).name, kind="base", base=base, versions=versions)
     if store.prompts.count() and not store.runs.all() and not store.pairs.waiting_count():
         launch(store, "sample", {"prompts": FIRST_PROMPTS}, by=by)
+
+
+def _add_first_rows(store: Store, *, with_starter: bool) -> None:
+    if with_starter:
+        starter.register(store)
+    elif not store.prompts.count():
+        everyday.add_prompts(store)
 
 
 def read_template(file: Path | None, base: str | None) -> str | None:

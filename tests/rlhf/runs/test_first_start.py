@@ -55,6 +55,26 @@ def test_a_base_is_registered_once(unwatched, model):
     assert kept(unwatched) == [("tiny", None), ("model", None)]
 
 
+def test_a_home_that_begins_with_a_base_gets_everyday_prompts_and_asks_them_first(store, model, monkeypatch):
+    monkeypatch.setattr(first_start, "launch", lambda store, kind, settings, by: launched.append((kind, settings)))
+    launched: list = []
+    prepare(store, model)
+    sources = {row["source"]: row["n"] for row in store.catalogue.counts("prompts")}
+    assert (sources, store.instructions.count()) == ({"everyday": 60}, 0)
+    assert {policy.name for policy in store.policies.all()} == {"model"}
+    assert launched == [("sample", {"prompts": 40})]
+    assert all(store.prompts.count(split) for split in ("train", "validation", "test"))
+
+
+def test_a_home_with_prompts_of_its_own_gets_no_everyday_prompts(store, model, monkeypatch):
+    monkeypatch.setattr(first_start, "launch", lambda *given, **about: None)
+    store.prompts.add_many([{"text": "Name a cat.", "source": "mine"}])
+    prepare(store, model)
+    prepare(store)
+    assert [prompt.text for prompt in store.prompts.all()] == ["Name a cat."]
+    assert store.policies.count() == 1
+
+
 def test_a_chat_template_is_stored_with_its_base(unwatched, model, template):
     prepare(unwatched, model, template)
     prepare(unwatched, model, template)
