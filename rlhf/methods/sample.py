@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
+from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
 from rlhf.models.policy_loading import Bases, choose_policies
@@ -27,6 +28,10 @@ CHUNK = 4
 """Most batches between two commits. Waiting prompts take over finished rows only within a chunk."""
 SPAN = 8.0
 """Target seconds between two commits, which is also the interval of progress reports."""
+NEVER_ENDED = (
+    "Give the model more room with --set max_new_tokens=N. If its texts continue after their end, name the token "
+    "that ends them as eos_token_id in the base's generation_config.json."
+)
 
 
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
@@ -51,6 +56,7 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
         _stop_if_cancelled(context)
         sampling.sample(chunk)
         context.progress(sampling.tally.prompts, len(encoded), "prompts")
+    sampling.note_endless()
     report = sampling.tally.report(policies=[sampler.policy.public for sampler in sampling.samplers])
     return RunResult(produced=[], report=report | {"placement": sampling.samplers[0].base.placement.describe()})
 
@@ -68,6 +74,8 @@ class SamplingRun:
     samplers: list[AnswerSampler]
     answered: list[Counter[int]]
     tally: SamplingCounts
+    ended: Counter[str] = field(default_factory=Counter)
+    """Ended answers by the policy's public id."""
 
     @classmethod
     def load(cls, context: RunContext, settings: SampleSettings) -> SamplingRun:
@@ -103,7 +111,32 @@ class SamplingRun:
                 skipped.add(refused)
         if not encoded and skipped.first:
             raise skipped.first
+        for side, sampler in enumerate(self.samplers):
+            self._note_unknown(sampler.base, [ids[side] for _, ids in encoded])
         return encoded
+
+    def _note_unknown(self, base: Base, prompts: Sequence[list[int]]) -> None:
+        """Note how many tokens of the prompts are the unknown token: characters that the tokenizer lacks."""
+        counts = [base.encoding.count_unknown(ids) for ids in prompts]
+        if not any(counts):
+            return
+        name, total = base.tokenizer.unk_token, sum(map(len, prompts))
+        note = f"{Path(base.name).name}: {sum(counts):,} of {total:,} tokens of the prompts are {name}"
+        if note not in self.tally.notes:
+            self.tally.notes.append(note)
+
+    def note_endless(self) -> None:
+        """Note each policy without an ended answer, with its end tokens and the remedy."""
+        answers = self.tally.completions // len(self.samplers)
+        for sampler in self.samplers:
+            if not answers or self.ended[sampler.policy.public]:
+                continue
+            names = sampler.base.tokenizer.convert_ids_to_tokens(sorted(sampler.base.eos_ids))
+            limit, name = self.settings.max_new_tokens, sampler.policy.public
+            self.tally.notes.append(
+                f"None of the {answers:,} answers of {name} ended within {limit:,} tokens "
+                f"(end token: {', '.join(map(str, names))}). {NEVER_ENDED}"
+            )
 
     def sample(self, chunk: Sequence[PromptIds]) -> None:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""
@@ -128,6 +161,8 @@ class SamplingRun:
                 else:
                     first = place * self.answers_per_prompt
                     pairing.add_items(prompt.id, ids[0][first : first + self.answers_per_prompt])
+        for sampler, rows in zip(self.samplers, drawn, strict=True):
+            self.ended[sampler.policy.public] += sum(answer["ended"] for answer in rows)
         tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _draw(self, chunk: Sequence[PromptIds], side: int) -> list[dict]:

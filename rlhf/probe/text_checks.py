@@ -107,13 +107,11 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
 
 def _unknown(encoding: Encoding) -> list[str]:
     """Return notes about text that the tokenizer replaces by its unknown token or loses."""
-    unknown = encoding.tokenizer.unk_token_id
-    if unknown is not None and unknown not in encoding.eos_ids:
-        ids = encoding.encode_prompt("Hi.")
-        if unknown in ids:
-            return [f"{ids.count(unknown)} of {len(ids)} tokens of a prompt 'Hi.' are {encoding.tokenizer.unk_token}"]
-        if unknown in encoding.encode_completion(PROBE):
-            return [f"it lacks characters of other languages and writes them as {encoding.tokenizer.unk_token}"]
+    name, ids = encoding.tokenizer.unk_token, encoding.encode_prompt("Hi.")
+    if unknown := encoding.count_unknown(ids):
+        return [f"{unknown} of {len(ids)} tokens of a prompt 'Hi.' are {name}"]
+    if encoding.count_unknown(encoding.encode_completion(PROBE)):
+        return [f"it lacks characters of other languages and writes them as {name}"]
     if encoding.decode(encoding.encode_completion(PROBE)) != PROBE:
         return ["a text does not come back from its ids as it was"]
     return []

@@ -42,13 +42,13 @@ class SamplingCounts:
         counts = {
             name: getattr(self, name) for name in ("prompts", "completions", "pairs", "rankings", "equal", "unended")
         }
-        notes = {"notes": [*self.notes, *self._cut_note()]}
-        return {**about, **counts, "splits": dict(self.splits), "skipped": dict(self.skipped), **notes}
-
-    def _cut_note(self) -> list[str]:
-        if not self.completions or self.unended < self.completions:
-            return []
-        return [f"{self.unended} of {self.completions} answers were cut at max_new_tokens: none ended"]
+        return {
+            **about,
+            **counts,
+            "splits": dict(self.splits),
+            "skipped": dict(self.skipped),
+            "notes": list(self.notes),
+        }
 
     def add(self, prompts: Sequence[Prompt], answers: Sequence[dict]) -> None:
         """Count prompts and their answers."""

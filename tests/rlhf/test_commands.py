@@ -42,7 +42,7 @@ def ended(store, state, **about):
 
 
 def test_notes_of_a_run_stand_below_its_line_and_in_its_document(store, call):
-    note = "80 of 80 answers were cut at max_new_tokens: none ended"
+    note = "None of the 80 answers of p3 ended within 80 tokens"
     run = ended(store, "done", report={"notes": [note]})
     assert render_outcome(run_document(run)).splitlines() == [f"{run.public} done", note]
     assert run_document(run)["notes"] == [note]

@@ -114,12 +114,20 @@ class Encoding:
     def template_problems(self) -> tuple[str, ...]:
         """Sentences on what this tokenizer or template cannot do, for people who choose a base."""
         problems = [self.turn.problem] if self.turn.problem else []
-        unknown = self.tokenizer.unk_token_id
         rendered = [] if self.turn.problem and not self.turn.start else self.encode_template(USER)
-        if unknown in rendered and unknown not in self.eos_ids | {self.tokenizer.bos_token_id}:
+        if unknown := self.count_unknown(rendered):
             kind = "chat" if self.chat else "plain"
-            problems.append(f"the tokenizer lacks characters of the {kind} template and writes unknown tokens for them")
+            problems.append(
+                f"the tokenizer lacks characters of the {kind} template: "
+                f"{unknown} of {len(rendered)} tokens of a short prompt are {self.tokenizer.unk_token}"
+            )
         return tuple(problems)
+
+    def count_unknown(self, ids: Sequence[int]) -> int:
+        """Count the unknown tokens among ids; 0 if the tokenizer has none, or writes it for a start or an end."""
+        unknown = self.tokenizer.unk_token_id
+        is_mark = unknown is None or unknown in self.eos_ids | {self.tokenizer.bos_token_id}
+        return 0 if is_mark else list(ids).count(unknown)
 
     @cached_property
     def pad_id(self) -> int:

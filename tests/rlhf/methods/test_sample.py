@@ -111,7 +111,33 @@ def test_the_chat_template_stored_with_a_policy_frames_its_prompts(two_policies:
 def test_a_run_of_which_no_answer_ended_says_so(two_policies: Store) -> None:
     report = sample(two_policies, prompts=3, max_new_tokens=1)
     assert (report["completions"], report["unended"]) == (6, 6)
-    assert report["notes"] == ["6 of 6 answers were cut at max_new_tokens: none ended"]
+    (note,) = report["notes"]
+    assert note.startswith("None of the 6 answers of p2 ended within 1 tokens (end token: ")
+    assert "--set max_new_tokens=N" in note
+    assert "eos_token_id" in note
+
+
+def test_each_policy_of_a_comparison_that_never_ends_is_named(two_policies: Store) -> None:
+    notes = sample(two_policies, from_="p1", against="p2", prompts=3, max_new_tokens=1)["notes"]
+    assert [note.partition(" ended")[0] for note in notes] == [
+        "None of the 3 answers of p1",
+        "None of the 3 answers of p2",
+    ]
+
+
+def test_characters_that_the_tokenizer_lacks_are_counted_over_the_prompts(store: Store, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = make_tiny_model("llama", tmp_path / "tiny", context=64, chat=False)
+    words = Tokenizer(models.WordLevel({"</s>": 0, "<unk>": 1, "Name": 2, "cats": 3}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", eos_token="</s>").save_pretrained(folder)
+    store.policies.add(name="words", kind="base", base=str(folder))
+    store.prompts.add_many({"text": f"Name {n} cats", "source": "test"} for n in range(40))
+    notes = sample(store, prompts=2, test_share=0.0, max_new_tokens=2)["notes"]
+    frame = len(words.encode("### Instruction:\n\n### Response:\n").ids)
+    assert f"tiny: {2 * (frame + 1)} of {2 * (frame + 3)} tokens of the prompts are <unk>" in notes
 
 
 def test_a_template_that_the_tokenizer_cannot_write_is_noted(store: Store, tmp_path: Path) -> None:
