@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from labeling.texts.user_text import FONTS
+from labeling.texts.user_text import STYLE as USER_TEXT
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --paper: #f7f7f5; --card: #fff; --line: #d9d9d3; }
 :root { --accent: #1f5fbf; --on: #fff; --bad: #a3242b; }
@@ -12,7 +15,7 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink); }
-body { font: 16px/1.5 system-ui, "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
+body { font: 16px/1.5 FONTS; }
 main { width: min(24rem, 100vw - 2rem); padding: 2rem; background: var(--card); }
 main { border: 1px solid var(--line); border-radius: 10px; }
 @media (max-width: 30rem) { main { padding: 1.25rem 1rem; } }
@@ -25,12 +28,12 @@ button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-we
 button { color: var(--on); background: var(--accent); border: 0; border-radius: 6px; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 [role=alert] { color: var(--bad); font-weight: 600; }
-"""
+""".replace("FONTS", ", ".join(f'"{name}"' if " " in name else name for name in FONTS))
 READING = """
 main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
 h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); }
-.text, textarea { unicode-bidi: plaintext; text-align: start; }
+.scrolls { max-height: 40vh; overflow-y: auto; } #prompt .text { max-height: none; }
 .text { border-radius: 6px; max-height: 40vh; overflow-y: auto; background: var(--paper); }
 .line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; }
 .line { color: var(--soft); margin: .75rem 0; }
@@ -43,6 +46,6 @@ def render_page(language: str, title: str, body: str, *, style: str = "", script
     return (
         f"<!doctype html><html lang={language}><head><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width,initial-scale=1'>"
-        f"<title>{title}</title><link rel=icon href=data:,><style>{STYLE}{style}</style></head>"
+        f"<title>{title}</title><link rel=icon href=data:,><style>{USER_TEXT}{STYLE}{style}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main>{f'<script>{script}</script>' if script else ''}</body></html>"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from data.tables.assignments import Assignment
 from data.tables.projects import Project
+from labeling.page.turns import Turn, read_turns
 from labeling.queue.items import shown_ids
 from labeling.session import Item, PastAnswer, RankingItem, Session
 
@@ -17,14 +18,14 @@ from labeling.session import Item, PastAnswer, RankingItem, Session
 class ItemView:
     """One item on the screen.
 
-    `turns`: the prompt as (role, text); `left`: remaining seconds of the lease, None for a `past` item.
+    `left`: remaining seconds of the lease, None for a `past` item.
     """
 
     assignment: str
     kind: str
     project: Project
     guideline_version: int
-    turns: tuple[tuple[str, str], ...]
+    turns: tuple[Turn, ...]
     answers: tuple[str, ...]
     left: float | None
     draft: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +46,7 @@ def view_item(session: Session, item: Item | RankingItem, past: PastAnswer | Non
         kind=kind,
         project=session.project(item.assignment),
         guideline_version=assignment.guideline_version,
-        turns=turns(session, assignment, item.prompt),
+        turns=read_turns(session.store.prompts.get(_prompt_id(session, assignment))),
         answers=item.answers if isinstance(item, RankingItem) else (item.left, item.right),
         left=None if past else seconds_left(session, item.expires_at),
         draft=draft_of(past) if past else session.draft(item.assignment),
@@ -53,11 +54,8 @@ def view_item(session: Session, item: Item | RankingItem, past: PastAnswer | Non
     )
 
 
-def turns(session: Session, assignment: Assignment, text: str) -> tuple[tuple[str, str], ...]:
-    """Return the prompt as the turns of a conversation; a plain prompt is a single turn of the user."""
-    completion = session.store.completions.get(shown_ids(assignment)[0])
-    messages = session.store.prompts.get(completion.prompt_id).messages
-    return tuple((turn["role"], turn["content"]) for turn in messages) if messages else (("user", text),)
+def _prompt_id(session: Session, assignment: Assignment) -> int:
+    return session.store.completions.get(shown_ids(assignment)[0]).prompt_id
 
 
 def seconds_left(session: Session, expires_at: str) -> float:

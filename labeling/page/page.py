@@ -14,12 +14,13 @@ import gradio as gr
 
 from data.store import Store
 from labeling.texts.translate import TEXTS, say
+from labeling.texts.user_text import FONTS
+from labeling.texts.user_text import STYLE as USER_TEXT
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("loop", "keys", "time", "form", "ranking")
-FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 THEME = gr.themes.Base(
-    primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"]
+    primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONTS, font_mono=["ui-monospace", "monospace"]
 )
 SCRIPT_TEXTS = (
     "place",
@@ -56,7 +57,9 @@ FRAME = (
 
 def head() -> str:
     """Return style, texts and scripts. The style is here because Gradio prefixes every selector of `css=`."""
-    style = "".join((WEB / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "parts"))
+    style = USER_TEXT + "".join(
+        (WEB / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "turns", "parts")
+    )
     texts = {language: {key: catalogue[key] for key in SCRIPT_TEXTS} for language, catalogue in TEXTS.items()}
     scripts = "".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     # Prefetching a host name in an answer would tell that host that somebody reads the answer.

@@ -10,8 +10,10 @@ from html import escape
 from labeling.page.controls import FLAG_REASONS, SKIP_REASONS, button, verdict_keys
 from labeling.page.formatted import format_text
 from labeling.page.item_view import ItemView
+from labeling.page.turns import MOST_TURNS
 from labeling.session import PastAnswer
 from labeling.texts.translate import say
+from labeling.texts.user_text import marks
 
 FIRST_WORDS = 70
 
@@ -71,7 +73,8 @@ def history(language: str, answers: Sequence[PastAnswer]) -> str:
         return f"<h2>{say(language, 'history_title')}</h2><p>{say(language, 'history_empty')}</p>"
     rows = "".join(
         f'<li><button type=button id="past_{past.item.assignment}" data-act=past data-value="{past.item.assignment}">'
-        f"<span dir=auto>{escape(first_words(past.item.prompt))}</span><b>{verdict(language, past)}</b>"
+        f"<span {marks(past.item.prompt)}>{escape(first_words(past.item.prompt))}</span>"
+        f"<b>{verdict(language, past)}</b>"
         f"<time>{local_time(past.created_at)}</time></button></li>"
         for past in answers
     )
@@ -142,6 +145,7 @@ def bindings(language: str, item: ItemView | None) -> Sequence[tuple[str, str]]:
         ("e", "edit", asked.edit and pair),
         ("d", "differences", pair),
         ("m", "view_formatted", True),
+        ("c", "key_c", len(item.turns) > MOST_TURNS),
         ("g", "guide", True),
     ]
     return [

@@ -9,16 +9,19 @@ model's answer would run. All answers of an item pass through the same renderer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from data.thoughts import split_thoughts
 from labeling.page.feedback import Effect
 from labeling.page.formatted import format_differences, format_text
 from labeling.page.item_view import ItemView
+from labeling.page.turns import draw_prompt
 from labeling.session import Empty, Progress
 from labeling.texts.translate import say
+from labeling.texts.user_text import block, marks
 
 LETTERS = "ABCDEFGHI"
+EARLIER = "c"
+"""The key that shows and hides the earlier turns of a conversation."""
 VIEWS = ("text", "formatted", "differences")
 
 
@@ -31,26 +34,9 @@ def view_of(asked: str, item: ItemView) -> str:
 
 def screen(language: str, item: ItemView, view: str) -> str:
     """Return the prompt and the answers below it."""
-    return _prompt(language, item, view) + (_pair if item.kind == "pair" else _ranking)(language, item, view)
-
-
-def _prompt(language: str, item: ItemView, view: str) -> str:
-    if len(item.turns) == 1 and item.turns[0][0] == "user":
-        return _section("prompt", say(language, "prompt"), _turn(language, item.turns[0][1], view))
-    turns = "".join(
-        f"<div class='turn {role if role in ('user', 'assistant') else 'system'}'>"
-        f"<b>{_role(language, role)}</b>{_turn(language, text, view)}</div>"
-        for role, text in item.turns
-    )
-    return _section("prompt", say(language, "conversation"), turns, kind="chat")
-
-
-def _role(language: str, role: str) -> str:
-    return say(language, f"role_{role}") if role in ("user", "assistant", "system") else escape(role)
-
-
-def _section(id: str, name: str, inner: str, kind: str = "") -> str:
-    return f'<section id={id} class="scrolls {kind}" aria-label="{name}" tabindex=0><h2>{name}</h2>{inner}</section>'
+    return draw_prompt(language, item.turns, lambda text: _turn(language, text, view), EARLIER) + (
+        _pair if item.kind == "pair" else _ranking
+    )(language, item, view)
 
 
 def _pair(language: str, item: ItemView, view: str) -> str:
@@ -106,13 +92,15 @@ def _formatted(answers: Sequence[str], view: str) -> list[str] | None:
         return [_plain(text) for text in answers]
     if view == "differences":
         sides = format_differences(*answers)
-        return sides and [f"<div class=text dir=auto>{side}</div>" for side in sides]
+        return sides and [
+            f"<div class=text {marks(text)}>{side}</div>" for text, side in zip(answers, sides, strict=True)
+        ]
     bodies = []
     for text in answers:
         html = format_text(text)
         if html is None:
             return None
-        bodies.append(_rich(html))
+        bodies.append(_rich(text, html))
     return bodies
 
 
@@ -120,15 +108,15 @@ def _turn(language: str, text: str, view: str) -> str:
     if view != "formatted":
         return _plain(text)
     html = format_text(text)
-    return _note(language) + _plain(text) if html is None else _rich(html)
+    return _note(language) + _plain(text) if html is None else _rich(text, html)
 
 
 def _plain(text: str) -> str:
-    return f"<div class=text dir=auto>{escape(text)}</div>"
+    return block(text)
 
 
-def _rich(html: str) -> str:
-    return f'<div class="text rich" dir=auto>{html}</div>'
+def _rich(text: str, html: str) -> str:
+    return f'<div class="text rich" {marks(text)}>{html}</div>'
 
 
 def _note(language: str) -> str:

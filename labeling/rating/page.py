@@ -23,6 +23,7 @@ from labeling.http.page_layout import READING, render_page
 from labeling.http.requests import detect_language, read_form, require_account, root_path
 from labeling.http.responses import status_of
 from labeling.texts.translate import say
+from labeling.texts.user_text import block
 
 PATH = "/label/rate"
 POINTS = range(6)
@@ -109,8 +110,8 @@ def _form(language: str, row: Instruction) -> str:
         for point in reversed(POINTS)
     )
     return (
-        f"<h2>{say(language, 'rate_task')}</h2><div class=text dir=auto tabindex=0>{escape(task)}</div>"
-        f"<h2>{say(language, 'answer')}</h2><div class=text dir=auto tabindex=0>{escape(row.output)}</div>"
+        f"<h2>{say(language, 'rate_task')}</h2>{block(task, more='tabindex=0')}"
+        f"<h2>{say(language, 'answer')}</h2>{block(row.output, more='tabindex=0')}"
         f"<form method=post action=rate class=points><input type=hidden name=row value={row.id}>"
         f"<input type=hidden name=id value={secrets.token_hex(16)}>{buttons}"
         f"<button id=point-unsure name=score value=unsure><b>s</b>{say(language, 'rate_unsure')}</button></form>"

@@ -26,7 +26,10 @@ from labeling.http.bodies import limit_of
 from labeling.http.page_layout import READING, render_page
 from labeling.http.requests import detect_language, read_form, require_account, root_path
 from labeling.http.responses import status_of
+from labeling.page.turns import STYLE as TURNS
+from labeling.page.turns import draw_prompt, read_turns
 from labeling.texts.translate import say
+from labeling.texts.user_text import block
 
 WRITE, REVIEW = "/label/write", "/label/review"
 STYLE = """
@@ -130,12 +133,11 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         prompt = store.demonstrations.next_prompt(account.id, parse_number(given.get("after")) or 0)
     if prompt is None:
         reason = "nothing_to_write" if store.demonstrations.may_write(account.id) else "no_writing"
-        refused = f"<div class=text dir=auto>{escape(text)}</div>" if text else ""
+        refused = block(text) if text else ""
         form = f"<p>{say(language, reason)}</p>{refused}"
     else:
         form = (
-            f"<h2>{say(language, 'prompt')}</h2>"
-            f"<div class=text dir=auto id=prompt tabindex=0>{escape(prompt.text)}</div>"
+            f"{draw_prompt(language, read_turns(prompt))}"
             f"{notice}"
             f"<form method=post action=write><input type=hidden name=prompt value={prompt.id}>"
             f"{_new_id(given if problem else {})}"
@@ -160,9 +162,9 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
         edited = f"<p>{say(language, 'review_edited')}</p>" if waiting.comparison_id else ""
         reason = given.get("reason", "") if problem and given.get("demonstration") == waiting.id else ""
         form = (
-            f"<h2>{say(language, 'prompt')}</h2><div class=text dir=auto tabindex=0>{escape(prompt.text)}</div>"
+            f"{draw_prompt(language, read_turns(prompt))}"
             f"<h2>{say(language, 'answer')}</h2>"
-            f"<div class=text dir=auto id=answer tabindex=0>{escape(waiting.text)}</div>{edited}"
+            f"{block(waiting.text, more='id=answer tabindex=0')}{edited}"
             f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">'
             f"{_new_id({})}"
             f"<label for=reason>{say(language, 'review_reason')}</label>"
@@ -184,7 +186,7 @@ def _page(
     anchors = "".join(f"<a href='{address}'>{label}</a>" for address, label in links.items())
     lead = f"<p>{say(language, f'{name}_lead')}</p>"
     body = f"{lead}{alert}{form}<div class=line><span>{counts}</span></div><div class=line>{anchors}</div>"
-    return render_page(language, say(language, f"{name}_title"), body, style=READING + STYLE)
+    return render_page(language, say(language, f"{name}_title"), body, style=READING + STYLE + TURNS)
 
 
 def _prompt_of_refused(store: Store, account: Account, id: int, back: SentBack | None) -> Prompt | None:

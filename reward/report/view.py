@@ -16,6 +16,7 @@ from data.store import Store
 from labeling.texts.pages import DASH, format_share, text
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import Refusal
+from labeling.texts.user_text import block, captioned
 from reward.report import plots
 from reward.report.left_out import left_out_text
 
@@ -220,11 +221,8 @@ def _disagreement(row: Report, names: Mapping[str, str]) -> str:
         (by_labeler, row["preferred"], row.get("preferred_score")),
         (_model_caption(row), row["model_prefers"], row.get("model_prefers_score")),
     )
-    answers = "".join(
-        f"<div dir=auto><small>{esc(caption)}{_score_text(score)}</small>{esc(answer)}</div>"
-        for caption, answer, score in columns
-    )
-    return f"<div class=asked dir=auto>{esc(row['prompt'])}</div><div class=beside>{answers}</div>"
+    answers = "".join(captioned(caption + _score_text(score), answer) for caption, answer, score in columns)
+    return f"{block(row['prompt'], 'asked')}<div class=beside>{answers}</div>"
 
 
 def _model_caption(row: Report) -> str:
@@ -234,4 +232,4 @@ def _model_caption(row: Report) -> str:
 
 
 def _score_text(score: float | None) -> str:
-    return "" if score is None else f" · {esc(text('reward.score', score=score))}"
+    return "" if score is None else f" · {text('reward.score', score=score)}"

@@ -10,6 +10,7 @@ from data.intervals import shown_interval
 from data.records import Run, Snapshot
 from data.store import Store
 from labeling.texts.pages import format_percent, format_share, text
+from labeling.texts.user_text import block
 from reward.report.plots import figure
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.pages.markup import empty, esc, facts
@@ -197,7 +198,7 @@ def _extremes(quality: Report) -> str:
 
 
 def _rated_row(row: Report) -> str:
-    texts = f"<div class=asked dir=auto>{esc(row['task'])}</div><div class=told dir=auto>{esc(row['answer'])}</div>"
+    texts = block(row["task"], "asked") + block(row["answer"], "told")
     return f"<div class=rated><b>{row['points']:.1f}</b><div>{texts}</div></div>"
 
 

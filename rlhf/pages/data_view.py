@@ -13,6 +13,7 @@ from data.store import Store
 from data.tables.catalogue import Entry
 from data.transfer.previewing import Preview
 from labeling.texts.pages import text
+from labeling.texts.user_text import block, captioned, marks
 from rlhf.pages.markup import empty, esc, scrolling
 from rlhf.pages.upload import FOLDER
 
@@ -108,17 +109,18 @@ def _counts(survey: Preview) -> list[str]:
 
 
 def _shown_row(row: Mapping[str, Any]) -> str:
-    whole = _row_text(row)
-    first = esc(whole[:160].replace("\n", " "))
-    return f"<details><summary><span>{first}</span></summary><div class=log dir=auto>{esc(whole)}</div></details>"
+    values = _row_texts(row)
+    first = " ".join(values.values())[:160].replace("\n", " ")
+    whole = "".join(captioned(name, cut(value)) for name, value in values.items())
+    return f"<details><summary><span {marks(first)}>{esc(first)}</span></summary><div class=log>{whole}</div></details>"
 
 
-def _row_text(row: Mapping[str, Any]) -> str:
-    """Return a row as text, each value after its name."""
+def _row_texts(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of a row as texts, by name."""
     values = {
         name: value["text"] if isinstance(value, dict) and "text" in value else value for name, value in row.items()
     }
-    return "\n".join(f"{name}: {value}" for name, value in values.items())[:LONGEST]
+    return {name: str(value) for name, value in values.items()}
 
 
 def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -134,9 +136,9 @@ def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _entry(entry: Entry) -> str:
     about = " · ".join(filter(None, [entry.source, entry.split, entry.family, f"#{entry.id}", entry.created_at[:10]]))
-    answer = f"<div class=log dir=auto>{esc(cut(entry.answer))}</div>" if entry.answer else ""
+    answer = block(cut(entry.answer), "log") if entry.answer else ""
     place = f"<span class=soft>{esc(entry.source)} · {entry.split}</span>"
     return (
-        f"<details><summary><span>{esc(entry.task[:160])}</span>{place}</summary>"
-        f"<div class=asked dir=auto>{esc(cut(entry.task))}</div>{answer}<p class=soft>{esc(about)}</p></details>"
+        f"<details><summary><span {marks(entry.task[:160])}>{esc(entry.task[:160])}</span>{place}</summary>"
+        f"{block(cut(entry.task), 'asked')}{answer}<p class=soft>{esc(about)}</p></details>"
     )

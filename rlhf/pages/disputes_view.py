@@ -6,7 +6,8 @@ from __future__ import annotations
 from data.records import Comparison, Pair
 from data.store import Store
 from labeling.texts.pages import text
-from rlhf.pages.markup import empty, esc
+from labeling.texts.user_text import captioned, marks
+from rlhf.pages.markup import beside, empty, esc
 from rlhf.pages.next_step import LABEL_PAGE
 
 VERDICTS = ("left_much", "left", "left_slightly", "tie", "right_slightly", "right", "right_much", "both_bad")
@@ -15,12 +16,9 @@ VERDICTS = ("left_much", "left", "left_slightly", "tie", "right_slightly", "righ
 def draw_dispute(store: Store, pair: Pair, waiting: int) -> str:
     """Return a disputed pair: the prompt above both answers, without the labelers' votes."""
     texts = [store.completions.get(id).text for id in sides(pair)]
-    answers = "".join(
-        f"<div dir=auto><small>{letter}</small>{esc(answer)}</div>" for letter, answer in zip("AB", texts, strict=True)
-    )
-    prompt = esc(store.prompts.get(pair.prompt_id).text)
+    answers = [captioned(letter, answer) for letter, answer in zip("AB", texts, strict=True)]
     lead = f"<p class=soft>{esc(text('disputes.waiting', n=waiting))}</p>"
-    return f"{lead}<div class=asked dir=auto>{prompt}</div><div class=beside>{answers}</div>"
+    return lead + beside(store.prompts.get(pair.prompt_id).text, answers)
 
 
 def draw_votes(store: Store, pair: Pair) -> str:
@@ -59,4 +57,4 @@ def sides(pair: Pair) -> tuple[str, str]:
 
 def _rationale(store: Store, vote: Comparison) -> str:
     rationale = store.comparisons.rationale(vote.id)
-    return f"<br><span class=soft>{esc(rationale)}</span>" if rationale else ""
+    return f"<br><span class=soft {marks(rationale)}>{esc(rationale)}</span>" if rationale else ""

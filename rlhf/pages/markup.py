@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from labeling.texts.pages import text
+from labeling.texts.user_text import block, captioned
 
 
 def esc(value: object) -> str:
@@ -33,8 +34,12 @@ def facts(pairs: Mapping[str, object]) -> str:
 def side_by_side(prompt: str, left: tuple[str, str], right: tuple[str, str] | None) -> str:
     """Return a prompt with one or two answers, each (caption, text); a single one takes the whole width."""
     shown = [left] if right is None else [answer for answer in (left, right) if answer[0]]
-    answers = "".join(f"<div dir=auto><small>{esc(caption)}</small>{esc(answer)}</div>" for caption, answer in shown)
-    return f"<div class=asked dir=auto>{esc(prompt)}</div><div class=beside>{answers}</div>"
+    return beside(prompt, [captioned(caption, answer) for caption, answer in shown])
+
+
+def beside(prompt: str, answers: Sequence[str]) -> str:
+    """Return a prompt above its answers, which are HTML."""
+    return f"{block(prompt, 'asked')}<div class=beside>{''.join(answers)}</div>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], style: str = "plain-table") -> str:

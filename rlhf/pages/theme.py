@@ -9,8 +9,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from labeling.texts.user_text import FONTS, STYLE
+
 HERE = Path(__file__).parent
-FONT = ["system-ui", "Noto Sans KR", "Noto Sans CJK KR", "sans-serif"]
 TEXT, SOFT, LINK = ("#1c2024", "#e8e8e4"), ("#5b6570", "#a3abb3"), ("#1f5fbf", "#8ab4f8")
 """Colours in light and in dark. Each has a contrast of at least 4.5 to all of PAPER (WCAG 2.2, 1.4.3)."""
 INK = {
@@ -47,7 +48,7 @@ ACCENT = {
 def theme() -> gr.themes.Base:
     """Return the theme: one palette in light and dark, and system fonts only."""
     base = gr.themes.Base(
-        primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONT, font_mono=["ui-monospace", "monospace"]
+        primary_hue="blue", neutral_hue="stone", radius_size="sm", font=FONTS, font_mono=["ui-monospace", "monospace"]
     )
     values = {}
     for name, (light, dark) in {**INK, **PAPER, **ACCENT}.items():
@@ -60,6 +61,6 @@ def theme() -> gr.themes.Base:
 def head(pages: Sequence[str]) -> str:
     """Return style sheet and script of all pages: the script sets <html data-page>, the style shows that page."""
     shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
-    style = f"{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
+    style = f"{STYLE}{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
     script = f"const PAGES = {json.dumps(list(pages))};\n{(HERE / 'train.js').read_text()}"
     return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"

@@ -32,9 +32,9 @@ def prepare(
     """Register `base`, or the starter in a home without policies; queue the first sampling run.
 
     A home that begins with a `base` gets everyday prompts if it has none: the starter's are about its own world. The
-    run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other arguments of
-    it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The template's date is
-    today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
+    run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other
+    arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
+    template's date is today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
     template cannot be used.
     """
     base = base and resolve_base(base)

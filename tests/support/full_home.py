@@ -54,9 +54,9 @@ def add_rows_to_read(store: Store) -> None:
     store.demonstrations.write("a" * 16, store.demonstrations.next_prompt(author.id).id, author.id, "Dear Ana, thanks.")
 
 
-def disagree(store: Store) -> None:
+def disagree(store: Store, names: tuple[str, str] = ("bo", "cy")) -> None:
     """Add two labelers' opposite verdicts on some pairs."""
-    people = [store.accounts.add(name, "labeler") for name in ("bo", "cy")]
+    people = [store.accounts.add(name, "labeler") for name in names]
     for pair in store.pairs.all()[-12:]:
         for person, verdict in zip(people, ("left", "right_much"), strict=True):
             item = {"pair_id": pair.id, "labeler_id": person.id, "left_id": pair.first_id, "right_id": pair.second_id}

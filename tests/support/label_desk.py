@@ -115,6 +115,12 @@ def stored_draft(store: Store, page: Page) -> str:
     return store.value("SELECT content FROM drafts WHERE assignment_id = ?", [shown_assignment(page)]) or ""
 
 
+def address_to_write(address: str, store: Store, prompt: int) -> str:
+    """Return the address of /label/write that offers this prompt; the page goes through the prompts by their hash."""
+    sql = "SELECT id FROM prompts WHERE hash < (SELECT hash FROM prompts WHERE id = ?) ORDER BY hash DESC LIMIT 1"
+    return f"{address}/label/write?after={store.value(sql, [prompt]) or 0}"
+
+
 def wait_until(condition: Callable[[], object], pause: Callable[[float], None] = time.sleep) -> object:
     """Wait for a condition outside the page. `pause(seconds)` may let the browser run in the meantime."""
     end = time.monotonic() + WAIT / 1000

@@ -19,6 +19,7 @@ loop.button = (key) => {
 };
 
 loop.press = (button) => {
+  if (button.matches("summary")) return button.click();
   if (loop.isBusy() && !["panel", "retry"].includes(button.dataset.act)) return;
   loop.acts[button.dataset.act]?.(button.dataset.value ?? "", button);
 };

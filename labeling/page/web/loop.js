@@ -74,9 +74,19 @@ loop.place = (reply, fresh = false) => {
     const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
     region.innerHTML = region.placed = html;
     if (!fresh) refill(region, written);
+    loop.fit();
     for (const chat of region.querySelectorAll(".chat")) chat.scrollTop = chat.scrollHeight;
     if (focused) loop.find(`[id="${focused}"]`)?.focus({ preventScroll: true });
   }
+};
+
+// A conversation takes the height that the answers leave, and never less than its share in the style sheet.
+loop.fit = () => {
+  const chat = loop.find("#prompt.chat"), answers = loop.find("#answers, #ranks");
+  if (!chat || !answers) return;
+  const least = (box) => { const style = getComputedStyle(box); return [...box.children].reduce((sum, part) => sum + part.offsetHeight, 0) + parseFloat(style.paddingTop) + parseFloat(style.paddingBottom) + 12; };
+  const wanted = answers.id === "ranks" ? least(answers) : Math.max(...[...answers.children].map(least));
+  chat.style.setProperty("--free", `${chat.offsetHeight + answers.offsetHeight - wanted}px`);
 };
 
 loop.show = (reply) => {
@@ -184,6 +194,7 @@ tabs.onmessage = ({ data }) => {
 loop.start = () => {
   const first = loop.ask("look", { view: loop.view() }).catch(() => null);
   const ready = async () => {
+    new ResizeObserver(loop.fit).observe(loop.find("#screen"));
     const reply = await first;
     if (!reply) return loop.look();
     loop.show(reply);
