@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pre-training: a causal language model from raw text, new with its own tokenizer, or continued.
 
-All weights are trained in float32. A run resumes from its checkpoint.
+All weights are trained in float32. The loss comes from TRL's fused head, which computes the vocabulary in chunks, so
+no tensor of tokens x vocabulary exists. A run resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -24,6 +26,7 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer_utils import get_last_checkpoint
+from trl.trainer.utils import add_fused_lm_head
 
 from data.ids import POLICY, parse_id
 from data.records import Policy
@@ -47,6 +50,8 @@ TOKENIZER_DOCUMENTS = 100_000
 """Most documents that train the tokenizer; also at most 50 times the documents of the run."""
 HELD_OUT = 1_000
 """Most documents for the held-out loss."""
+FUSED = {"fused_lm_head": True, "use_cache": False}
+"""Arguments of a model with TRL's fused head, for its loss."""
 
 
 def run(context: RunContext, settings: PretrainSettings) -> RunResult:
@@ -112,11 +117,15 @@ def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreT
 class _MuonTrainer(Trainer):
     """A Trainer that trains matrices by Muon and the rest by AdamW."""
 
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Create the optimizer of all weights."""
         assert isinstance(self.model, PreTrainedModel), "`build_trainer` gives the trainer a model"
         self.optimizer = MuonAdamW(self.model, self.args.learning_rate)
         return self.optimizer
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *given: Any, **options: Any) -> Any:  # noqa: ANN401 (Trainer's own signature)
+        """Return the mean loss per token of the fused head."""
+        return super().compute_loss(model, inputs | FUSED, *given, **options)
 
 
 def train(context: RunContext, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> None:
@@ -132,6 +141,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
 def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedModel, rows: PretrainingRows) -> Trainer:
     """Return transformers' Trainer with Muon for the matrices; it saves checkpoints to `folder`."""
     choose_cpu_attention(model, settings.context)
+    add_fused_lm_head(model)
     arguments = TrainingArguments(
         **trainer_arguments(folder, settings, model.device),
         warmup_steps=min(100, settings.max_steps // 10),
@@ -167,13 +177,14 @@ def llama_config(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast)
 def held_out_loss(model: PreTrainedModel, rows: PretrainingRows) -> float | None:
     """Return the mean loss per token, in nats, over held-out documents; None if the text has none."""
     model.eval()
+    add_fused_lm_head(model)
     settings = rows.settings
     held_out = list(rows.of(itertools.islice(rows.text.held_out(settings.seed + 10**6), HELD_OUT)))
     total = count = 0.0
     for start in range(0, len(held_out), settings.batch_size):
         batch = collate([{"input_ids": row} for row in held_out[start : start + settings.batch_size]])
         tokens = int((batch["labels"][:, 1:] != -100).sum())
-        loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}, use_cache=False).loss
+        loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}, **FUSED).loss
         total += loss.item() * tokens
         count += tokens
     return total / count if count else None

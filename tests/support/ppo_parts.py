@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import TrainerCallback
 
 from reward.about import describe_base
@@ -144,3 +146,18 @@ class Passes(TrainerCallback):
 
     def on_step_end(self, *_, **__) -> None:
         self.after.append([p.detach().clone() for p in self.trainer.model.parameters() if p.requires_grad])
+
+
+class MostRows(TorchDispatchMode):
+    """Count the most rows of that width in a tensor, in forward and backward passes; weights have `hidden` rows."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.width, self.hidden, self.rows = width, hidden, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for x in tree_leaves(result):
+            if isinstance(x, torch.Tensor) and self.width in x.shape and self.hidden not in x.shape:
+                self.rows = max(self.rows, x.numel() // self.width)
+        return result

@@ -8,16 +8,18 @@ from itertools import islice
 
 import pytest
 import torch
+import trl.trainer.utils
 
 from data.errors import BadInput
 from data.run_context import Cancelled
 from data.settings import parse_settings
 from data.starter import corpus
 from reward.base.frozen_base import Base
-from rlhf.methods.pretrain import held_out_loss, run
+from rlhf.methods.pretrain import build_trainer, held_out_loss, run
 from rlhf.methods.pretraining_rows import PretrainingRows, collate, pack
 from rlhf.methods.pretraining_text import read_text
 from rlhf.settings import PretrainSettings
+from tests.support.ppo_parts import MostRows
 from tests.support.pretraining import LINES, TINY, context_of, pretrained, write_lines
 from tests.support.tiny_model import make_tiny_model
 
@@ -106,6 +108,44 @@ def test_a_base_is_continued_with_its_own_tokenizer_and_all_its_weights(store, t
         PretrainingRows(read_text(text), theirs.tokenizer, parse_settings(PretrainSettings, TINY | {"context": 32})),
     )
     assert report["held_out_loss"] < before - 0.5
+
+
+@pytest.fixture(params=["llama", "gemma2", "gpt2"])  # gemma2 caps its logits, gpt2 shares its head with the embedding
+def continued(request, tmp_path):
+    """(trainer of a base in float32, a batch of three rows with padding)."""
+    model = Base.load(make_tiny_model(request.param, tmp_path / "model")).causal.requires_grad_(True)
+    rows = [{"input_ids": torch.arange(5, 5 + length).tolist()} for length in (12, 7, 9)]
+    settings = parse_settings(PretrainSettings, TINY | {"context": 16, "device": "cpu"})
+    return build_trainer(tmp_path / "trainer", settings, model, None), collate(rows)
+
+
+def loss_and_gradients(model, loss):
+    names, weights = zip(*model.named_parameters(), strict=True)
+    return loss.item(), dict(zip(names, torch.autograd.grad(loss, weights), strict=True))
+
+
+def test_the_chunked_loss_has_the_value_and_gradients_of_the_whole_one(continued, monkeypatch):
+    monkeypatch.setattr(trl.trainer.utils, "_CHUNKED_LOGPROB_CHUNK_SIZE", 96)
+    trainer, batch = continued
+    model = trainer.model.eval()  # gpt2 has dropout
+    whole, expected = loss_and_gradients(model, model(**batch, use_cache=False).loss)
+    chunked, gradients = loss_and_gradients(model, trainer.compute_loss(model, batch))
+    assert chunked == pytest.approx(whole, abs=1e-6, rel=1e-6)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-6, rtol=1e-5)
+
+
+def test_a_training_pass_makes_no_tensor_of_tokens_by_the_vocabulary(continued, monkeypatch):
+    monkeypatch.setattr(trl.trainer.utils, "_CHUNKED_LOGPROB_CHUNK_SIZE", 96)
+    trainer, batch = continued
+    vocabulary, hidden = trainer.model.get_output_embeddings().weight.shape
+    assert vocabulary > 2 * 96
+    with MostRows(vocabulary, hidden) as whole:
+        trainer.model(**batch, use_cache=False).loss.backward()
+    assert whole.rows >= batch["input_ids"].numel() - len(batch["input_ids"])
+    with MostRows(vocabulary, hidden) as chunked:
+        trainer.compute_loss(trainer.model, batch).backward()
+    assert chunked.rows <= 1  # the bias of a head has one row
 
 
 @pytest.mark.parametrize("setting", ["max_steps=0", "batch_size=0", "layers=0", "vocab_size=100"])

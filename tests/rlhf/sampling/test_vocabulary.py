@@ -8,33 +8,16 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from rlhf.clinic.reading import encode_row, read_rows
 from rlhf.ppo.actor_critic import answer_batch
 from rlhf.sampling import vocabulary
 from rlhf.sampling.policy_answers import AnswerSampler
 from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate
-from tests.support.ppo_parts import actor, tiny_base
+from tests.support.ppo_parts import MostRows, actor, tiny_base
 
 PROMPT, ANSWERS = [5, 6, 7, 8], [[9, 10, 11, 12, 13], [14, 15, 16], [17, 18, 19, 20, 21, 22, 23]]
 TOKENS = sum(map(len, ANSWERS))
-
-
-class MostRows(TorchDispatchMode):
-    """Count the most rows of that width in a tensor, in forward and backward passes; weights have `hidden` rows."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.width, self.hidden, self.rows = width, hidden, 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        for x in tree_leaves(result):
-            if isinstance(x, torch.Tensor) and self.width in x.shape and self.hidden not in x.shape:
-                self.rows = max(self.rows, x.numel() // self.width)
-        return result
 
 
 @contextmanager
