@@ -93,7 +93,7 @@ _ALL = (
         "dpo",
         "rlhf.settings:DPOSettings",
         "rlhf.methods.dpo:run",
-        ("start", "start adapter", "labels"),
+        ("start", "start adapter", "finetuning", "labels"),
         ("start", "comparisons"),
     ),
     Kind(
@@ -114,7 +114,7 @@ _ALL = (
         "sft",
         "rlhf.settings:SFTSettings",
         "rlhf.methods.sft:run",
-        ("instructions", "policy", "first adapter"),
+        ("instructions", "policy", "first adapter", "finetuning"),
         ("first", "instructions"),
     ),
     Kind(

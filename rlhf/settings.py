@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import ConfigDict, ValidationInfo, field_validator, model_validator
+
+from data.errors import BadInput
 from data.settings import (
     BatchSize,
     CompletionLength,
@@ -37,6 +40,10 @@ Epochs = Annotated[float, option(1.0, min=0.0)]
 LastPrompt = Annotated[int, option(0, min=0)]
 LastRow = Annotated[int, option(0, min=0)]
 LastRating = Annotated[int, option(0, min=0)]
+FULL = "full"
+"""The value of `finetuning` that trains all weights."""
+LORA_RATE = 1e-3
+"""The default learning rate of a LoRA."""
 GenerationBatch = Annotated[BatchSize, option(128, unit="completions")]
 
 
@@ -97,13 +104,52 @@ class PretrainSettings(DeviceSettings):
     seed: Seed = 0
 
 
-class SFTSettings(LoraSettings, TrainerSettings, PlacementSettings):
+class FinetuningSettings(LoraSettings, TrainerSettings, PlacementSettings):
+    """The weights that a fine-tuning trains: a LoRA, or all weights of the policy.
+
+    A `learning_rate` of 0 becomes the default of what is trained: LORA_RATE, or the kind's `full_rate`.
+    """
+
+    model_config = ConfigDict(validate_default=True)
+    full_rate: ClassVar[float]
+    finetuning: Literal["lora", "full"] = option("lora", main=True)
+
+    @field_validator("learning_rate", check_fields=False)
+    @classmethod
+    def _choose_rate(cls, rate: float, info: ValidationInfo) -> float:
+        return rate or (cls.full_rate if info.data.get("finetuning") == FULL else LORA_RATE)
+
+    @model_validator(mode="after")
+    def _refuse_options_of_a_lora(self) -> FinetuningSettings:
+        if self.finetuning == FULL:
+            fields = type(self).model_fields
+            for name in (*LoraSettings.model_fields, "lora_dropout"):
+                if (value := getattr(self, name)) != fields[name].default:
+                    error = f"{name}={value} is for a LoRA, and finetuning=full trains none"
+                    raise BadInput(error, f"Leave {name} out, or use finetuning=lora.", field=name)
+            check_trainable(self.quantize)
+        return self
+
+
+def check_trainable(quantize: str) -> None:
+    """Raise BadInput if all weights cannot be trained because they are quantised."""
+    if quantize not in ("", "none"):
+        raise BadInput(
+            f"quantize={quantize} leaves weights of {quantize.removesuffix('bit')} bits, which cannot be trained",
+            "Use quantize=none with finetuning=full, or use finetuning=lora.",
+            field="quantize",
+        )
+
+
+class SFTSettings(FinetuningSettings):
     """Train a policy to imitate instruction rows."""
+
+    full_rate = 2e-5
 
     from_: StartPolicy = ""
     snapshot: str = option("", main=True)
     epochs: Epochs = option(1.0, main=True)
-    learning_rate: LearningRate = option(1e-3, main=True)
+    learning_rate: LearningRate = option(0.0, main=True)
     rank: Rank = option(8, main=True)
     batch_size: BatchSize = 32
     packing: bool = False
@@ -111,8 +157,10 @@ class SFTSettings(LoraSettings, TrainerSettings, PlacementSettings):
     seed: Seed = 0
 
 
-class DPOSettings(LoraSettings, TrainerSettings, PlacementSettings):
+class DPOSettings(FinetuningSettings):
     """Train a policy on comparisons directly: no reward model, no sampling."""
+
+    full_rate = 1e-6
 
     from_: StartPolicy = ""
     labels: str = option(
@@ -120,7 +168,7 @@ class DPOSettings(LoraSettings, TrainerSettings, PlacementSettings):
         main=True,
     )
     beta: float = option(0.1, main=True, min=1e-6)
-    learning_rate: LearningRate = option(1e-3, main=True)
+    learning_rate: LearningRate = option(0.0, main=True)
     epochs: Epochs = option(1.0, main=True)
     loss: Literal["sigmoid", "ipo"] = "sigmoid"
     label_smoothing: float = option(0.0, min=0.0, max=0.49)

@@ -20,9 +20,9 @@ def ignore_progress(stage: str, done: int, share: float | None) -> None:
 class ProgressBar:
     """`bar(stage, done, share)` draws. Use it as a context, which clears the line."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream, self._drawn = stream, 0.0
-        self._shown = stream.isatty()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream, self._drawn = stream or sys.stderr, 0.0
+        self._shown = self._stream.isatty()
 
     def __enter__(self) -> ProgressBar:
         return self

@@ -31,10 +31,13 @@ from rlhf.common.metrics import win_outcomes
 from rlhf.evaluation.tournament import Tournament
 from rlhf.methods.sft import train
 from rlhf.methods.sft_rows import tokenize_rows
-from rlhf.models.finetuning import publish_policy
-from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.finetuning import load_trained_base, publish_trained
+from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import CompareSettings, SFTSettings
+
+BEFORE_FULL = {"finetuning": "lora"}
+"""The setting that policies of earlier versions do not record."""
 
 
 class Stage(RunContext):
@@ -185,20 +188,22 @@ def _find_trained(store: Store, settings: SFTSettings, start: Policy, snapshot: 
         for policy in store.policies.children(start.id)
         if policy.kind == "sft" and policy.snapshot_id == snapshot.id
     ]
-    return next((policy for policy in same_rows if as_dict(settings).items() <= policy.config.items()), None)
+    wanted = as_dict(settings).items()
+    return next((policy for policy in same_rows if wanted <= (BEFORE_FULL | policy.config).items()), None)
 
 
 def _train(stage: Stage, settings: SFTSettings, start: Policy, snapshot: Snapshot) -> Policy:
     """Train one policy on a freshly loaded base, since training merges the start into it."""
     store = stage.store
     rows = load_instructions(store, snapshot.id)
-    base = Bases(settings).of(start)
+    base = load_trained_base(settings, start)
     skipped: Counter[str] = Counter()
     data, _ = tokenize_rows(store, base, rows, skipped)
-    adapter = train(stage, settings, base, data, adapter_folder(store, start) if start.adapter else None)
+    adapter = adapter_folder(store, start) if start.adapter else None
+    model = train(stage, settings, base, data, adapter)
     config = as_dict(settings) | {"rows": len(data), "trial": stage.note} | ({"skipped": skipped} if skipped else {})
-    return publish_policy(
-        stage, adapter, "sft", start, base, snapshot_id=snapshot.id, seed=settings.seed, config=config
+    return publish_trained(
+        stage, model, "sft", start, base, adapter, snapshot_id=snapshot.id, seed=settings.seed, config=config
     )
 
 

@@ -2,7 +2,8 @@
 """Atomic checkpoints: a checkpoint is written as a draft, renamed when complete, and only then are older ones deleted.
 
 transformers writes into the checkpoint's own folder, and deletes older ones before a subclass has added its files. A
-process killed in between would leave an incomplete folder that looks like a checkpoint.
+process killed in between would leave an incomplete folder that looks like a checkpoint. If the disk is full, the draft
+is deleted and the older checkpoint stays.
 """
 
 from __future__ import annotations
@@ -18,13 +19,12 @@ DRAFT = "draft"
 
 
 class DraftingTrainer(Trainer):
-    """A Trainer whose main process completes a checkpoint (`_complete_checkpoint`) before it gets its name."""
+    """A Trainer, or part of one, whose main process completes a checkpoint before it gets its name."""
 
     _draft: Path | None = None
 
     def _complete_checkpoint(self, checkpoint: Path) -> None:
-        """Add the files that transformers does not write to a checkpoint."""
-        raise NotImplementedError
+        """Add the files that transformers does not write to a checkpoint; none by default."""
 
     def _get_output_dir(self, trial: object) -> str:
         return str(self._draft or super()._get_output_dir(trial))
@@ -34,13 +34,17 @@ class DraftingTrainer(Trainer):
         draft = _fresh(folder) if self.args.should_save else folder / DRAFT
         self.accelerator.wait_for_everyone()
         self._draft = draft
-        super()._save_checkpoint(model, trial)
-        self._draft = None
-        self.accelerator.wait_for_everyone()  # each process has written its random state
-        if self.args.should_save:
-            checkpoint = draft / f"checkpoint-{self.state.global_step}"
-            self._complete_checkpoint(checkpoint)
-            _publish(checkpoint, folder, self.args.save_total_limit)
+        try:
+            super()._save_checkpoint(model, trial)
+            self._draft = None
+            self.accelerator.wait_for_everyone()  # each process has written its random state
+            if self.args.should_save:
+                checkpoint = draft / f"checkpoint-{self.state.global_step}"
+                self._complete_checkpoint(checkpoint)
+                _publish(checkpoint, folder, self.args.save_total_limit)
+        except Exception:  # of a full disk, safetensors and torch raise errors of their own
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
 
 def checkpoints(folder: Path) -> list[Path]:

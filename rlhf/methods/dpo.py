@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Direct preference optimisation (Rafailov et al. 2023): a LoRA policy from comparisons, by TRL's DPOTrainer.
+"""Direct preference optimisation (Rafailov et al. 2023): a policy from comparisons, by TRL's DPOTrainer.
 
 The reference is the start policy: its adapter is merged into the weights, so the model without the fresh LoRA is the
-reference. Answers are the sampled token ids. No row of a test prompt is trained on.
+reference. A full fine-tuning scores all pairs by the start before its first step. Answers are the sampled token ids. No
+row of a test prompt is trained on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 from transformers.trainer_utils import get_last_checkpoint
 
 from data.errors import BadInput
@@ -31,8 +33,8 @@ from reward.report.scored import above, share_by_prompt
 from reward.training.callback import Progress
 from reward.training.rows import run_rows
 from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
-from rlhf.models.finetuning import lora_model, merge_parent, publish_policy, save_trained_adapter
-from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.finetuning import load_trained_base, own_config, publish_trained, trainable_model, trained_model
+from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_start
 from rlhf.settings import DPOSettings
 
@@ -76,7 +78,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     store = context.store
     parent = choose_start(store, settings.from_)
     snapshot, training, held_out_rows = run_rows(context, settings)
-    base = Bases(settings).of(parent)
+    base = load_trained_base(settings, parent)
     base.limit_context(settings.max_length)
     left_out: Counter = Counter()
     training_pairs = training.map(lambda rows: encode_comparisons(base, rows, left_out))
@@ -86,22 +88,26 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
         error = f"no decided comparison of a training prompt fits the base: {reasons}"
         raise BadInput(error, "Label more pairs, or train another base.", field="labels")
     adapter = adapter_folder(store, parent) if parent.adapter else None
-    trainer = build_trainer(
-        context.checkpoints() / "trainer", settings, base, adapter, training_pairs, held_out[:CURVE_COMPARISONS]
-    )
-    progress = Progress(context, CURVES)
-    trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
+    model = trainable_model(context, settings, base, adapter)
+    with own_config(model):
+        trainer = build_trainer(
+            context.checkpoints() / "trainer", settings, base, model, training_pairs, held_out[:CURVE_COMPARISONS]
+        )
+        reference = trainer.reference_logps([pair.columns() for pair in held_out])
+        progress = Progress(context, CURVES)
+        trainer.add_callback(progress)
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
-    report = held_out_report(trainer, held_out) | {"trained_on": len(training_pairs), "left_out": dict(left_out)}
-    folder = save_trained_adapter(lora_model(trainer), context.folder / "adapter", adapter)
-    policy = publish_policy(
+    report = held_out_report(trainer, held_out, reference)
+    report |= {"trained_on": len(training_pairs), "left_out": dict(left_out)}
+    policy = publish_trained(
         context,
-        folder,
+        trained_model(trainer),
         "dpo",
         parent,
         base,
+        adapter,
         snapshot_id=snapshot.id,
         seed=settings.seed,
         config=as_dict(settings),
@@ -139,15 +145,15 @@ def build_trainer(
     folder: Path,
     settings: DPOSettings,
     base: Base,
-    parent: Path | None,
+    model: PreTrainedModel,
     training_pairs: TrainingRows[EncodedComparison],
     held_out: Sequence[EncodedComparison] = (),
 ) -> PairTrainer:
-    """Return TRL's trainer of a fresh LoRA on the base with the parent merged in; it saves to `folder`."""
+    """Return TRL's trainer of a fresh LoRA on `model`, or of all its weights; it saves to `folder`."""
     torch.manual_seed(settings.seed)
     config = dpo_config(folder, settings, len(training_pairs), base.device, watching=bool(held_out))
     return PairTrainer.build(
-        merge_parent(base, parent),
+        model,
         base,
         config,
         settings,
@@ -156,15 +162,18 @@ def build_trainer(
     )
 
 
-def held_out_report(trainer: PairTrainer, held_out: Sequence[EncodedComparison]) -> dict[str, Any]:
+def held_out_report(
+    trainer: PairTrainer, held_out: Sequence[EncodedComparison], reference: np.ndarray
+) -> dict[str, Any]:
     """Return the share of test comparisons in which the better answer's reward rose more, and the margin.
 
-    A reward is beta (logp - ref_logp), in nats times beta; figures are None without a test comparison.
+    A reward is beta (logp - ref_logp), in nats times beta. `reference` holds the log-probabilities from before the
+    training, (comparisons, 2). Figures are None without a test comparison.
     """
     prompt_ids = [pair.prompt_id for pair in held_out]
     counts = {"test_comparisons": len(held_out), "test_prompts": len(set(prompt_ids))}
     if not held_out:
         return {"accuracy": None, "ci": None, "margin": None, **counts}
-    rewards = trainer.implicit_rewards([pair.columns() for pair in held_out])
+    rewards = trainer.implicit_rewards([pair.columns() for pair in held_out], reference)
     share, interval = share_by_prompt(above(rewards[:, 0], rewards[:, 1]), prompt_ids)
     return {"accuracy": share, "ci": interval, "margin": float(np.mean(rewards[:, 0] - rewards[:, 1])), **counts}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from reward.base.out_of_memory import halved
 from reward.base.patches.trl_tiles import shrink_tiles
 from reward.training.arguments import trainer_arguments
 from reward.training.trainer import BucketSampler
-from rlhf.models.finetuning import lora_model, patch_lora_layers
+from rlhf.common.atomic_checkpoints import DraftingTrainer
+from rlhf.models.finetuning import autocast, patch_lora_layers, trained_model, trains_all_weights
 from rlhf.settings import DPOSettings
 
 EVALUATIONS = 10
@@ -31,8 +32,12 @@ TokenColumns = dict[str, list[int]]
 """A row as TRL reads it: prompt_ids, chosen_ids, rejected_ids."""
 
 
-class PairTrainer(DPOTrainer):
-    """DPOTrainer of a LoRA whose rows are token ids: prompt_ids, chosen_ids, rejected_ids."""
+class PairTrainer(DraftingTrainer, DPOTrainer):
+    """DPOTrainer of a LoRA or of all weights whose rows are token ids: prompt_ids, chosen_ids, rejected_ids.
+
+    The reference is the model before the first step. A LoRA can be switched off at any time; whole weights score all
+    rows before the training, which takes two numbers a row instead of a second copy of the weights.
+    """
 
     @classmethod
     def build(
@@ -44,7 +49,7 @@ class PairTrainer(DPOTrainer):
         training: Sequence[TokenColumns],
         held_out: Sequence[TokenColumns] = (),
     ) -> PairTrainer:
-        """Return a trainer of a fresh LoRA on `model`, with the base's tokenizer."""
+        """Return a trainer of a fresh LoRA on `model`, or of all its weights, with the base's tokenizer."""
         shrink_tiles(base.device)
         trainer = cls(
             model,
@@ -52,24 +57,44 @@ class PairTrainer(DPOTrainer):
             train_dataset=Dataset.from_list(list(training)),
             eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
             processing_class=copy.deepcopy(base.tokenizer),  # the trainer may set its pad token
-            peft_config=lora_of(model, settings),
+            peft_config=None if trains_all_weights(settings) else lora_of(model, settings),
         )
-        patch_lora_layers(lora_model(trainer))
+        patch_lora_layers(trained_model(trainer))
         return trainer
 
-    @torch.no_grad()
-    def implicit_rewards(self, rows: Sequence[TokenColumns]) -> np.ndarray:
+    def reference_logps(self, rows: Sequence[TokenColumns]) -> np.ndarray:
+        """Return the reference's log-probabilities of the chosen and the rejected answer, (rows, 2), in nats.
+
+        With whole weights, call it before the training.
+        """
+        model = trained_model(self).eval()
+        return self._score(rows, lambda batch: torch.cat(self.compute_ref_log_probs(model, batch)))
+
+    def implicit_rewards(self, rows: Sequence[TokenColumns], reference: np.ndarray) -> np.ndarray:
         """Return beta (logp - ref_logp) of the chosen and the rejected answer, (rows, 2)."""
-        model = lora_model(self).eval()
-        size, rewards = self.args.per_device_eval_batch_size, []
-        for start in range(0, len(rows), size):
-            batch = self._prepare_inputs(self.data_collator(list(rows[start : start + size])))
+        model = trained_model(self).eval()
+
+        def logps(batch: dict[str, Any]) -> torch.Tensor:
             labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
             inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-            sums = model(**inputs, labels=labels, fused_lm_head=True, use_cache=False).log_probs.sum(dim=1)
-            reference = torch.cat(self.compute_ref_log_probs(model, batch))
-            rewards.append((self.beta * (sums - reference)).view(2, -1).T.float().cpu().numpy())
-        return np.concatenate(rewards)
+            with self.compute_loss_context_manager():
+                return model(**inputs, labels=labels, fused_lm_head=True, use_cache=False).log_probs.sum(dim=1)
+
+        return self.beta * (self._score(rows, logps) - reference)
+
+    @torch.no_grad()
+    def _score(self, rows: Sequence[TokenColumns], score: Callable[[dict[str, Any]], torch.Tensor]) -> np.ndarray:
+        """Return `score` of every row, (rows, 2); it takes a batch and returns all chosen, then all rejected."""
+        size, parts = self.args.per_device_eval_batch_size, [np.zeros((0, 2), np.float32)]
+        for start in range(0, len(rows), size):
+            batch = self._prepare_inputs(self.data_collator(list(rows[start : start + size])))
+            parts.append(score(batch).view(2, -1).T.float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        """Add the reference's log-probabilities. TRL's own method leaves a file in the temporary folder."""
+        chosen, rejected = self.reference_logps(dataset.to_list()).T
+        return dataset.add_column("ref_chosen_logps", chosen).add_column("ref_rejected_logps", rejected)
 
     def create_model_card(self, *_: object, **__: object) -> None:
         """Write no model card: a checkpoint is not published."""
@@ -88,7 +113,7 @@ class PairTrainer(DPOTrainer):
 
 
 def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.device, *, watching: bool) -> DPOConfig:
-    """Return a DPOConfig: no autocast, no telemetry, a checkpoint every 50 steps."""
+    """Return a DPOConfig: no telemetry, a checkpoint every 50 steps."""
     steps = settings.max_steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
     return DPOConfig(
         **trainer_arguments(folder, settings, device),
@@ -104,7 +129,8 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.dev
         eval_steps=max(1, steps // EVALUATIONS),
         logging_steps=max(1, min(10, steps // 20)),
         save_steps=50,
-        bf16=False,
+        precompute_ref_log_probs=trains_all_weights(settings),
+        **autocast(settings),
     )
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import shutil
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -39,10 +39,11 @@ from reward.base.patches.cpu_attention import choose_cpu_attention
 from reward.base.text.template_options import TemplateOptions
 from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
+from rlhf.common.atomic_checkpoints import DraftingTrainer
 from rlhf.common.muon import MuonAdamW
 from rlhf.methods.pretraining_rows import PretrainingRows, collate
 from rlhf.methods.pretraining_text import TextSource, read_text
-from rlhf.models.finetuning import merge_parent
+from rlhf.models.finetuning import merge_parent, publish_model
 from rlhf.models.policy_loading import Bases, adapter_folder
 from rlhf.settings import PretrainSettings
 
@@ -59,26 +60,23 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     started = time.monotonic()
     store = context.store
     text = read_text(settings.text, settings.column)
-    folder = context.folder / "base"
     parent = store.policies.get(parse_id(settings.from_, POLICY)) if settings.from_ else None
-    model, tokenizer = continued_model(store, parent) if parent else new_model(settings, text, folder)
+    model, tokenizer = continued_model(store, parent) if parent else new_model(settings, text)
     context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
     rows = PretrainingRows(text, tokenizer, settings.model_copy(update={"context": context_length}))
     train(context, settings, model, rows)
     loss = held_out_loss(model, rows)
-    model.bfloat16().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    policy = store.policies.publish_base(
-        folder,
+    policy = publish_model(
+        context,
+        model.bfloat16(),
+        tokenizer,
         name=f"base of run{context.run.id}",
         kind="base",
         parent_id=parent and parent.id,
-        run_id=context.run.id,
         seed=settings.seed,
         config=as_dict(settings),
         versions=library_versions() | (_inherited(parent, tokenizer) if parent else {}),
     )
-    shutil.rmtree(context.checkpoints())
     report = {
         "held_out_loss": loss and round(loss, 4),
         "perplexity": loss and round(math.exp(loss), 3),
@@ -95,14 +93,13 @@ def _inherited(parent: Policy, tokenizer: PreTrainedTokenizerBase) -> dict[str, 
     return TemplateOptions.of(parent).keywords() | {"chat_template": tokenizer.chat_template}
 
 
-def new_model(
-    settings: PretrainSettings, text: TextSource, folder: Path
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def new_model(settings: PretrainSettings, text: TextSource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a random Llama of the requested shape, and a tokenizer trained on the text."""
     count = min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
     documents = itertools.islice(text.documents(settings.seed), count)
-    save_tokenizer(train_tokenizer(documents, settings.vocab_size), folder, settings.context)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    with TemporaryDirectory() as folder:
+        save_tokenizer(train_tokenizer(documents, settings.vocab_size), Path(folder), settings.context)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     torch.manual_seed(settings.seed)
     return LlamaForCausalLM(llama_config(settings, tokenizer)), tokenizer
 
@@ -114,7 +111,7 @@ def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreT
     return model.requires_grad_(True).train(), base.tokenizer
 
 
-class _MuonTrainer(Trainer):
+class _MuonTrainer(DraftingTrainer):
     """A Trainer that trains matrices by Muon and the rest by AdamW."""
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Supervised fine-tuning: a LoRA adapter that imitates instruction rows, trained by TRL's SFTTrainer.
+"""Supervised fine-tuning: a LoRA or a whole model that imitates instruction rows, trained by TRL's SFTTrainer.
 
 Rows are token ids with labels. A prompt is encoded exactly as in sampling, and the loss counts only the answer and
 its end token.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from transformers import PreTrainedModel
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
@@ -29,9 +30,19 @@ from reward.base.machine import peak_mb
 from reward.base.patches.trl_tiles import shrink_tiles
 from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
+from rlhf.common.atomic_checkpoints import DraftingTrainer
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
-from rlhf.models.finetuning import lora_model, merge_parent, patch_lora_layers, publish_policy, save_trained_adapter
-from rlhf.models.policy_loading import Bases, adapter_folder
+from rlhf.models.finetuning import (
+    autocast,
+    load_trained_base,
+    own_config,
+    patch_lora_layers,
+    publish_trained,
+    trainable_model,
+    trained_model,
+    trains_all_weights,
+)
+from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import RejectionSettings, SFTSettings
 
@@ -49,20 +60,21 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     snapshot, rows = freeze_instructions(
         context, settings.snapshot, lambda: current_instructions(store), {"split": "train"}
     )
-    base = Bases(settings).of(parent)
+    base = load_trained_base(settings, parent)
     base.limit_context(settings.max_length)
     skipped: Counter[str] = Counter()
     data, too_long = tokenize_rows(store, base, rows, skipped)
     for row in data.select(range(min(SHOWN_ROWS, len(data)))):
         context.sample(0, **describe_row(base, row))
     parent_adapter = adapter_folder(store, parent) if parent.adapter else None
-    adapter = train(context, settings, base, data, parent_adapter)
-    policy = publish_policy(
+    model = train(context, settings, base, data, parent_adapter)
+    policy = publish_trained(
         context,
-        adapter,
+        model,
         "sft",
         parent,
         base,
+        parent_adapter,
         snapshot_id=snapshot.id,
         seed=settings.seed,
         config=as_dict(settings) | {"rows": len(data)},
@@ -78,24 +90,32 @@ def run(context: RunContext, settings: SFTSettings) -> RunResult:
     return RunResult([policy.public], report)
 
 
-def train(context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None) -> Path:
-    """Train and save the adapter; return its folder.
+def train(
+    context: RunContext, settings: SFTSettings, base: Base, data: Dataset, parent: Path | None
+) -> PreTrainedModel | PeftModel:
+    """Return the trained model, whose weights include the parent's adapter; a LoRA stands beside them.
 
-    It includes the parent's adapter, which is merged into the weights during training. Raises Cancelled after saving
-    a checkpoint.
+    Raises Cancelled after saving a checkpoint.
     """
     torch.manual_seed(settings.seed)
-    trainer = build_trainer(
-        context.checkpoints(), settings, merge_parent(base, parent), base, data, packing=settings.packing
-    )
-    if settings.packing:
-        check_packing(trainer)
-    progress = Progress(context)
-    trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+    model = trainable_model(context, settings, base, parent)
+    with own_config(model):
+        trainer = build_trainer(context.checkpoints(), settings, model, base, data, packing=settings.packing)
+        if settings.packing:
+            check_packing(trainer)
+        progress = Progress(context)
+        trainer.add_callback(progress)
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
     if progress.stopped:
         raise Cancelled
-    return save_trained_adapter(lora_model(trainer), context.folder / "adapter", parent)
+    return trained_model(trainer)
+
+
+class RowTrainer(DraftingTrainer, SFTTrainer):
+    """TRL's SFTTrainer with atomic checkpoints."""
+
+    def create_model_card(self, *_: object, **__: object) -> None:
+        """Write no model card: a checkpoint is not published."""
 
 
 def build_trainer(
@@ -107,7 +127,9 @@ def build_trainer(
     *,
     packing: bool = False,
 ) -> SFTTrainer:
-    """Return TRL's trainer of a fresh LoRA on `model` with the rows' own ids and labels; it saves to `folder`.
+    """Return TRL's trainer of a fresh LoRA on `model`, or of all its weights, with the rows' own ids and labels.
+
+    It saves to `folder`.
 
     With `packing`, the rows of a step are joined, each with its own positions.
     """
@@ -117,7 +139,7 @@ def build_trainer(
         warmup_steps=min(20, steps // 10),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
-        bf16=False,
+        **autocast(settings),
         train_sampling_strategy="group_by_length",
         logging_steps=max(1, min(10, steps // 5)),
         save_steps=100,
@@ -127,17 +149,16 @@ def build_trainer(
     )
     tokenizer = copy.deepcopy(base.tokenizer)  # the trainer may set its pad token
     shrink_tiles(base.device)
-    trainer = SFTTrainer(
-        model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora_of(model, settings)
-    )
-    patch_lora_layers(lora_model(trainer))
+    lora = None if trains_all_weights(settings) else lora_of(model, settings)
+    trainer = RowTrainer(model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora)
+    patch_lora_layers(trained_model(trainer))
     return trainer
 
 
 @torch.no_grad()
 def check_packing(trainer: SFTTrainer) -> None:
     """Raise BadInput if joined rows attend to each other: their logits differ from those of each row alone."""
-    model, data = lora_model(trainer), trainer.train_dataset
+    model, data = trained_model(trainer), trainer.train_dataset
     assert isinstance(data, Dataset), "`build_trainer` gives the trainer a Dataset"
     rows = [data[number] for number in range(min(3, len(data)))]
     batches = (trainer._prepare_inputs(trainer.data_collator(joined)) for joined in (rows, *([row] for row in rows)))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +17,6 @@ from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, preference_rows
 from reward.base.locate import locate
-from reward.base.stackable import check_stackable
 from reward.base.text.context_length import stated_context
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
@@ -29,16 +27,11 @@ from rlhf.models.policy_loading import adapter_folder, choose_policies
 from rlhf.models.reward_sources import missing_members, reward_record
 from rlhf.models.start_policy import choose_first_policy, choose_start
 from rlhf.ppo.settings import PPOSettings
+from rlhf.runs.preflight_weights import StartsFromPolicy, check_adapter, check_finetuning, check_named_adapter
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
 
 NO_PROMPTS = "Run `preference-loop serve` once to load the demo prompts, or: preference-loop import FILE --as prompts"
-
-
-class StartsFromPolicy(Protocol):
-    """Settings that name a policy in `from_`."""
-
-    from_: str
 
 
 class ReadsReward(Protocol):
@@ -77,26 +70,6 @@ def check_policy(store: Store, settings: StartsFromPolicy) -> None:
 def check_start(store: Store, settings: StartsFromPolicy) -> None:
     """Check that the policy to train from exists, has its own weights and can be used."""
     check_usable(store, choose_start(store, settings.from_), settings)
-
-
-def check_adapter(choose: Callable[[Store, str], Policy], store: Store, settings: StartsFromPolicy) -> None:
-    """Check that a training can add its adapter to that of the policy that `choose` returns for `from_`."""
-    policy = choose(store, settings.from_)
-    if not policy.adapter:
-        return
-    check_stackable(adapter_folder(store, policy), policy.public)
-    if getattr(settings, "dora", False):
-        raise BadInput(
-            f"{policy.public} has an adapter, to which no DoRA can be added",
-            f"Leave dora=false, or merge it first: preference-loop policies merge {policy.public}",
-            field="dora",
-        )
-
-
-def check_named_adapter(store: Store, settings: StartsFromPolicy) -> None:
-    """Check the adapter of the policy that a reward model starts from, if one is named."""
-    if settings.from_:
-        check_adapter(choose_start, store, settings)
 
 
 def check_usable(store: Store, policy: Policy, settings: object) -> None:
@@ -222,6 +195,7 @@ CHECKS: dict[str, Check] = {
     "first adapter": partial(check_adapter, choose_first_policy),
     "start adapter": partial(check_adapter, choose_start),
     "named adapter": check_named_adapter,
+    "finetuning": check_finetuning,
     "answering policies": check_answering_policies,
     "contests": check_contests,
     "reward": check_reward,

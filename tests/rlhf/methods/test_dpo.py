@@ -19,7 +19,7 @@ from data.views.preferences import preference_rows
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from rlhf.methods.dpo import EncodedComparison, build_trainer, encode_comparisons, run
-from rlhf.models.finetuning import save_trained_adapter
+from rlhf.models.finetuning import merge_parent, save_trained_adapter
 from rlhf.runs.launch import launch
 from rlhf.settings import DPOSettings
 from tests.support.labeled_notes import fill
@@ -37,6 +37,10 @@ def finished(tmp_path_factory, base_folder):
 
 def context_of(store, settings, **about):
     return RunContext(store, store.runs.enqueue("dpo", as_dict(settings), "test", **about))
+
+
+def trainer_on(base, folder, settings, parent, pairs):
+    return build_trainer(folder, settings, base, merge_parent(base, parent), pairs)
 
 
 def logp(base, role, prompt, answer):
@@ -74,7 +78,8 @@ def parent(base_folder, tmp_path):
 def test_the_loss_matches_the_paper_with_the_start_as_reference(base_folder, parent, tmp_path, settings, loss):
     """Compute both roles by a plain forward pass over each unpadded answer, on another copy of the base."""
     pair = EncodedComparison(1, [5, 9, 17, 2], [30, 41, 7], [12, 80, 33, 21, 0])
-    trainer = build_trainer(tmp_path / "trainer", settings, Base.load(base_folder), parent, [pair])
+    trainer = trainer_on(Base.load(base_folder), tmp_path / "trainer", settings, parent, [pair])
+    rows = [pair.columns()]
     for name, matrix in trainer.model.named_parameters():
         if "lora_B" in name:
             matrix.data.normal_(std=0.2, generator=torch.Generator().manual_seed(len(name)))
@@ -91,15 +96,16 @@ def test_the_loss_matches_the_paper_with_the_start_as_reference(base_folder, par
     )
     assert abs(chosen - rejected) > 0.2  # nats: the roles differ clearly
     assert computed == pytest.approx(loss(chosen - rejected, chosen / 3 - rejected / 5), rel=1e-3)
-    assert trainer.implicit_rewards([pair.columns()])[0] == pytest.approx(
+    assert trainer.implicit_rewards(rows, trainer.reference_logps(rows))[0] == pytest.approx(
         np.array([chosen, rejected]) * settings.beta, abs=2e-3
     )
 
 
 def test_before_the_first_step_the_policy_equals_the_reference(base_folder, parent, tmp_path):
     rows = [EncodedComparison(1, [5, 9], [30, 41, 7], [12]), EncodedComparison(2, [5, 9, 4], [3], [12, 0])]
-    trainer = build_trainer(tmp_path, FAST, Base.load(base_folder), parent, rows)
-    assert np.abs(trainer.implicit_rewards([pair.columns() for pair in rows])).max() < 1e-5
+    trainer = trainer_on(Base.load(base_folder), tmp_path, FAST, parent, rows)
+    columns = [pair.columns() for pair in rows]
+    assert np.abs(trainer.implicit_rewards(columns, trainer.reference_logps(columns))).max() < 1e-5
 
 
 def test_a_run_raises_the_better_answers_on_held_out_prompts(finished):
