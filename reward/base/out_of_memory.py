@@ -45,19 +45,24 @@ def split_step(rows: int) -> tuple[int, int]:
     return rows // passes, passes
 
 
+def halve_passes() -> None:
+    """Halve the passes of this process from now on, as `retry_halved` does."""
+    global _halvings
+    _halvings += 1
+
+
 def retry_halved(work: Callable[[], T]) -> T:
     """Return the result of `work`; if memory runs out, free memory, halve the passes of this process, and try again.
 
     Raises the error if the passes are halved already.
     """
-    global _halvings
     try:
         return work()
     except Exception as problem:  # torch and a library's own wrapper raise different types
         if _halvings or not is_out_of_memory(problem):
             raise
         log.warning("memory ran out; trying again with passes of half the size: %s", problem)
-    _halvings += 1
+    halve_passes()
     gc.collect()
     if "torch" in sys.modules:
         sys.modules["torch"].cuda.empty_cache()

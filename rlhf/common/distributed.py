@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from data.errors import BadInput
+from reward.base.out_of_memory import is_out_of_memory
 
 T = TypeVar("T")
 
@@ -51,7 +52,8 @@ def all_gather(value: T) -> list[T]:
 def gather_results(work: Callable[[], T]) -> list[T]:
     """Return the results of `work` of every process, in order of rank.
 
-    Raises a BadInput of one process in all of them, so that none waits for ever.
+    Raises a BadInput of one process in all of them, so that none waits for ever. Its cause says in all of them whether
+    memory ran out.
     """
     problem: BadInput | None = None
     results: list[T] = []
@@ -59,13 +61,21 @@ def gather_results(work: Callable[[], T]) -> list[T]:
         results = [work()]
     except BadInput as raised:
         problem = raised
-    outcomes = all_gather((problem and problem.as_json(), results))
+    outcomes = all_gather((problem and problem.as_json(), is_out_of_memory(problem), results))
     if problem:
         raise problem
-    for other, _ in outcomes:
+    for other, ran_out, _ in outcomes:
         if other:
-            raise BadInput(**other)
-    return [result for _, gathered in outcomes for result in gathered]
+            raise BadInput(**other) from (MemoryError("in another process") if ran_out else None)
+    return [result for _, _, gathered in outcomes for result in gathered]
+
+
+def is_lost_process(problem: BaseException | None) -> bool:
+    """Return whether an error, or one that caused it, says that another process of this run is gone."""
+    if problem is None or world_size() == 1:
+        return False
+    lost = isinstance(problem, dist.DistError) or (isinstance(problem, RuntimeError) and "gloo" in str(problem))
+    return lost or is_lost_process(problem.__cause__)
 
 
 def any_rank(flag: bool) -> bool:

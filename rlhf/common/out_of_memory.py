@@ -27,10 +27,15 @@ SIZES: dict[str, tuple[str, ...]] = {
 
 def explain_out_of_memory(kind: str, settings: Settings) -> BadInput:
     """Return the error of a run whose memory ran out, also with passes of half the size."""
-    sizes = {name: getattr(settings, name) for name in SIZES.get(kind, ())}
-    lower = " or ".join(f"{name} ({value or 'automatic'})" for name, value in sizes.items())
+    lower = name_sizes(kind, settings)
     return BadInput(
         "memory ran out, also with passes of half the size",
-        f"Lower {lower}." if sizes else "Free some memory, then start the run again.",
-        field=next(iter(sizes), None),
+        f"Lower {lower}." if lower else "Free some memory, then start the run again.",
+        field=next(iter(SIZES.get(kind, ())), None),
     )
+
+
+def name_sizes(kind: str, settings: Settings) -> str:
+    """Return the settings that the memory of that kind grows with, and their values; empty if there are none."""
+    sizes = {name: getattr(settings, name) for name in SIZES.get(kind, ())}
+    return " or ".join(f"{name} ({value or 'automatic'})" for name, value in sizes.items())

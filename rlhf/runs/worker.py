@@ -3,15 +3,14 @@
 
 It writes the run's end: done, failed or cancelled. Its output goes to runs/RUN/log.txt.
 
-If the home has an `accelerate.yaml`, a run that processes can share becomes `accelerate launch` of this program. The
-first process is the run's main process; the others read the store and write nothing.
+If the home has an `accelerate.yaml`, this process launches a run that processes can share: see `rlhf.runs.processes`.
+The first process is the run's main process; the others read the store and write nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import threading
 import time
 import traceback
@@ -29,9 +28,19 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import is_out_of_memory, retry_halved
+from reward.base.machine import keep_freed_memory
+from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
+from rlhf.runs.processes import (
+    HALF_PASSES,
+    UNDER_LAUNCHER,
+    LeftToLauncher,
+    is_ending,
+    launch_processes,
+    leave_to_launcher,
+)
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds between two heartbeats in the store."""
@@ -43,8 +52,6 @@ LIBRARY_WARNINGS = (
 """Warnings of libraries about each other, by category and module. A reader of the log cannot act on them."""
 ACCELERATE_CONFIG = "accelerate.yaml"
 """File in the home with the number of processes, in accelerate's format; see docs/scaling.md."""
-UNDER_LAUNCHER = "RANK" in os.environ
-"""True if accelerate's launcher started this process. torch names its number RANK."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 
@@ -61,6 +68,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
         return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
         return store.runs.finish(run.id, "cancelled").state
+    except LeftToLauncher:
+        return "failed"
     except Exception as problem:
         return _record_failure(store, run, problem)
 
@@ -68,7 +77,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
 def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:
     """Do the run; if memory runs out, once more from its checkpoint or its start with passes of half the size.
 
-    Raises BadInput if it runs out again. One of several processes cannot try again alone: the others wait for it.
+    Raises BadInput if it runs out again. One of several processes leaves that to the launcher, and so it does when
+    another one is gone.
     """
     settings = parse_settings(kind.settings_class(), context.run.settings)
 
@@ -78,9 +88,19 @@ def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:
     try:
         return work() if UNDER_LAUNCHER else retry_halved(work)
     except Exception as problem:
-        if not is_out_of_memory(problem):
+        ran_out = is_out_of_memory(problem)
+        if UNDER_LAUNCHER and (ran_out or is_ending(context.folder) or _is_lost_process(problem)):
+            traceback.print_exc()
+            raise leave_to_launcher(context.folder, ran_out=ran_out) from problem
+        if not ran_out:
             raise
         raise explain_out_of_memory(kind.name, settings) from problem
+
+
+def _is_lost_process(problem: Exception) -> bool:
+    from rlhf.common.distributed import is_lost_process  # with torch
+
+    return is_lost_process(problem)
 
 
 class _SecondaryContext(RunContext):
@@ -102,6 +122,8 @@ def assist(store: Store, run: Run, kind: Kind) -> str:
         _run_in_memory(_SecondaryContext(store, run), kind)
     except Cancelled:
         return "cancelled"
+    except LeftToLauncher:
+        return "failed"
     except BadInput as problem:
         print(show_controls(str(problem)), flush=True)
         return "failed"
@@ -116,6 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rlhf.runs.worker")
     parser.add_argument("run", type=int)
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument(HALF_PASSES, action="store_true")
     args = parser.parse_args(argv)
     silence_libraries()
     limit_repeats()
@@ -129,7 +152,9 @@ def main(argv: list[str] | None = None) -> int:
     if UNDER_LAUNCHER:
         threading.Thread(target=_exit_with, args=(os.getppid(),), daemon=True).start()
     elif kind.shared and sizes.is_file():
-        _launch(run.id, args.home.resolve(), sizes.resolve())
+        return EXIT.get(launch_processes(store, run, sizes, halved=args.half_passes), 1)
+    if args.half_passes:
+        halve_passes()
     return EXIT[(assist if int(os.environ.get("RANK", 0)) else work)(store, run, kind)]
 
 
@@ -138,21 +163,6 @@ def silence_libraries() -> None:
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     for category, module in LIBRARY_WARNINGS:
         warnings.filterwarnings("ignore", category=category, module=module)
-
-
-def _launch(run_id: int, home: Path, sizes: Path) -> None:
-    """Become `accelerate launch` of this program; the supervisor's process id stays valid."""
-    command = [
-        "accelerate.commands.launch",
-        "--config_file",
-        str(sizes),
-        "-m",
-        "rlhf.runs.worker",
-        str(run_id),
-        "--home",
-        str(home),
-    ]
-    os.execv(sys.executable, [sys.executable, "-m", *command])
 
 
 def _exit_with(launcher: int) -> None:
