@@ -34,6 +34,7 @@ main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
 h2 { margin: 1rem 0 .25rem; font-size: .85rem; color: var(--soft); font-weight: 600; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem; border: 1px solid var(--line); }
 .scrolls { max-height: 40vh; overflow-y: auto; } #prompt .text { max-height: none; }
+.thoughts { margin-bottom: .5rem; color: var(--soft); } .thoughts summary { cursor: pointer; }
 .text { border-radius: 6px; max-height: 40vh; overflow-y: auto; background: var(--paper); }
 .line { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between; }
 .line { color: var(--soft); margin: .75rem 0; }

@@ -16,6 +16,7 @@ from labeling.page.formatted import format_differences, format_text
 from labeling.page.item_view import ItemView
 from labeling.page.turns import draw_prompt
 from labeling.session import Empty, Progress
+from labeling.texts.answers import fold_thoughts
 from labeling.texts.translate import say
 from labeling.texts.user_text import block, marks
 
@@ -34,9 +35,9 @@ def view_of(asked: str, item: ItemView) -> str:
 
 def screen(language: str, item: ItemView, view: str) -> str:
     """Return the prompt and the answers below it."""
-    return draw_prompt(language, item.turns, lambda text: _turn(language, text, view), EARLIER) + (
-        _pair if item.kind == "pair" else _ranking
-    )(language, item, view)
+    return draw_prompt(
+        language, item.turns, lambda text, is_answer: _turn(language, text, view, is_answer), EARLIER
+    ) + (_pair if item.kind == "pair" else _ranking)(language, item, view)
 
 
 def _pair(language: str, item: ItemView, view: str) -> str:
@@ -76,15 +77,8 @@ def _answers(language: str, item: ItemView, view: str) -> tuple[list[str], str]:
     thoughts, finals = zip(*map(split_thoughts, item.answers), strict=True)
     formatted = _formatted(finals, view)
     bodies = [_plain(text) for text in finals] if formatted is None else formatted
-    folded = [_folded(language, part) + body for part, body in zip(thoughts, bodies, strict=True)]
+    folded = [fold_thoughts(language, part) + body for part, body in zip(thoughts, bodies, strict=True)]
     return folded, "" if formatted else _note(language)
-
-
-def _folded(language: str, thoughts: str) -> str:
-    """Return a model's thoughts behind a line that opens them; nothing for none."""
-    if not thoughts:
-        return ""
-    return f"<details class=thoughts><summary>{say(language, 'thoughts')}</summary>{_plain(thoughts)}</details>"
 
 
 def _formatted(answers: Sequence[str], view: str) -> list[str] | None:
@@ -104,11 +98,13 @@ def _formatted(answers: Sequence[str], view: str) -> list[str] | None:
     return bodies
 
 
-def _turn(language: str, text: str, view: str) -> str:
+def _turn(language: str, text: str, view: str, is_answer: bool = False) -> str:
+    thoughts, final = split_thoughts(text) if is_answer else ("", text)
+    folded = fold_thoughts(language, thoughts)
     if view != "formatted":
-        return _plain(text)
-    html = format_text(text)
-    return _note(language) + _plain(text) if html is None else _rich(text, html)
+        return folded + _plain(final)
+    html = format_text(final)
+    return folded + (_note(language) + _plain(final) if html is None else _rich(final, html))
 
 
 def _plain(text: str) -> str:

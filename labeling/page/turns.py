@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from data.records import Prompt
+from labeling.texts.answers import draw_answer
 from labeling.texts.translate import say
 from labeling.texts.user_text import block, marks
 
@@ -24,7 +26,8 @@ NAMED = ("user", "assistant", "system", "tool")
 MOST_TURNS, LAST_TURNS = 4, 2
 """Turns up to which a conversation is shown whole, and the turns that a longer one shows."""
 GIST = 120
-Body = Callable[[str], str]
+Body = Callable[[str, bool], str]
+"""Returns a text as HTML, of (text, whether it is an answer of the assistant)."""
 STYLE = (Path(__file__).parent / "web" / "turns.css").read_text(encoding="utf-8")
 
 
@@ -43,17 +46,25 @@ def read_turns(prompt: Prompt) -> tuple[Turn, ...]:
     return tuple(map(_turn, prompt.messages)) if prompt.messages else (Turn("user", prompt.text),)
 
 
-def draw_prompt(language: str, turns: Sequence[Turn], body: Body = block, key: str = "") -> str:
-    """Return the system message, and below it the prompt or conversation; `key` shows and hides the earlier turns."""
+def draw_prompt(language: str, turns: Sequence[Turn], body: Body | None = None, key: str = "") -> str:
+    """Return the system message, and below it the prompt or conversation; `key` shows and hides the earlier turns.
+
+    Without `body` texts are plain, and the assistant's thoughts are folded.
+    """
+    body = body or partial(_plain, language)
     pinned = list(takewhile(lambda turn: turn.role in INSTRUCTIONS, turns))
     rest = list(turns[len(pinned) :])
     system = "".join(_draw_pinned(language, turn, body) for turn in pinned)
     if len(rest) == 1 and rest[0].role == "user" and not rest[0].calls:
-        return system + _box(say(language, "prompt"), body(rest[0].text))
+        return system + _box(say(language, "prompt"), body(rest[0].text, False))
     name, shown = say(language, "conversation"), rest if len(rest) <= MOST_TURNS else rest[-LAST_TURNS:]
     earlier = "".join(_draw_turn(language, turn, body) for turn in rest[: len(rest) - len(shown)])
     inner = "".join(_draw_turn(language, turn, body) for turn in shown)
     return system + _box(name, _folded(language, len(rest) - len(shown), earlier, key) + inner, " chat")
+
+
+def _plain(language: str, text: str, is_answer: bool) -> str:
+    return draw_answer(language, text) if is_answer else block(text)
 
 
 def _box(name: str, inner: str, kind: str = "") -> str:
@@ -76,13 +87,13 @@ def _draw_pinned(language: str, turn: Turn, body: Body) -> str:
     return (
         f"<details class='turn pinned' open><summary><b>{name}</b>"
         f"<span class=gist {marks(gist)}>{escape(gist)}</span></summary>"
-        f'<div class=scrolls tabindex=0 role=region aria-label="{name}">{body(turn.text)}</div></details>'
+        f'<div class=scrolls tabindex=0 role=region aria-label="{name}">{body(turn.text, False)}</div></details>'
     )
 
 
 def _draw_turn(language: str, turn: Turn, body: Body) -> str:
     kind = turn.role if turn.role in ("user", "assistant", "tool") else "system"
-    text = body(turn.text) if turn.text or not turn.calls else ""
+    text = body(turn.text, turn.role == "assistant") if turn.text or not turn.calls else ""
     calls = "".join(_draw_call(language, name, arguments) for name, arguments in turn.calls)
     return f"<div class='turn {kind}'><b>{_role_name(language, turn)}</b>{text}{calls}</div>"
 

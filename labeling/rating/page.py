@@ -22,6 +22,7 @@ from data.store import Store
 from labeling.http.page_layout import READING, render_page
 from labeling.http.requests import detect_language, read_form, require_account, root_path
 from labeling.http.responses import status_of
+from labeling.texts.answers import draw_answer
 from labeling.texts.translate import say
 from labeling.texts.user_text import block
 
@@ -111,7 +112,7 @@ def _form(language: str, row: Instruction) -> str:
     )
     return (
         f"<h2>{say(language, 'rate_task')}</h2>{block(task, more='tabindex=0')}"
-        f"<h2>{say(language, 'answer')}</h2>{block(row.output, more='tabindex=0')}"
+        f"<h2>{say(language, 'answer')}</h2>{draw_answer(language, row.output, more='tabindex=0')}"
         f"<form method=post action=rate class=points><input type=hidden name=row value={row.id}>"
         f"<input type=hidden name=id value={secrets.token_hex(16)}>{buttons}"
         f"<button id=point-unsure name=score value=unsure><b>s</b>{say(language, 'rate_unsure')}</button></form>"

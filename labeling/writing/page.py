@@ -28,8 +28,8 @@ from labeling.http.requests import detect_language, read_form, require_account, 
 from labeling.http.responses import status_of
 from labeling.page.turns import STYLE as TURNS
 from labeling.page.turns import draw_prompt, read_turns
+from labeling.texts.answers import draw_answer
 from labeling.texts.translate import say
-from labeling.texts.user_text import block
 
 WRITE, REVIEW = "/label/write", "/label/review"
 STYLE = """
@@ -133,7 +133,7 @@ def draw_write(store: Store, account: Account, language: str, given: dict[str, s
         prompt = store.demonstrations.next_prompt(account.id, parse_number(given.get("after")) or 0)
     if prompt is None:
         reason = "nothing_to_write" if store.demonstrations.may_write(account.id) else "no_writing"
-        refused = block(text) if text else ""
+        refused = draw_answer(language, text) if text else ""
         form = f"<p>{say(language, reason)}</p>{refused}"
     else:
         form = (
@@ -164,7 +164,7 @@ def draw_review(store: Store, account: Account, language: str, given: dict[str, 
         form = (
             f"{draw_prompt(language, read_turns(prompt))}"
             f"<h2>{say(language, 'answer')}</h2>"
-            f"{block(waiting.text, more='id=answer tabindex=0')}{edited}"
+            f"{draw_answer(language, waiting.text, more='id=answer tabindex=0')}{edited}"
             f'<form method=post action=review><input type=hidden name=demonstration value="{escape(waiting.id)}">'
             f"{_new_id({})}"
             f"<label for=reason>{say(language, 'review_reason')}</label>"

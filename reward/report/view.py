@@ -13,10 +13,11 @@ from typing import Any
 from data.errors import BadInput
 from data.records import RewardModel
 from data.store import Store
+from labeling.texts.answers import captioned_answer
 from labeling.texts.pages import DASH, format_share, text
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import Refusal
-from labeling.texts.user_text import block, captioned
+from labeling.texts.user_text import block
 from reward.report import plots
 from reward.report.left_out import left_out_text
 
@@ -221,7 +222,9 @@ def _disagreement(row: Report, names: Mapping[str, str]) -> str:
         (by_labeler, row["preferred"], row.get("preferred_score")),
         (_model_caption(row), row["model_prefers"], row.get("model_prefers_score")),
     )
-    answers = "".join(captioned(caption + _score_text(score), answer) for caption, answer, score in columns)
+    answers = "".join(
+        captioned_answer(reader_language(), caption + _score_text(score), answer) for caption, answer, score in columns
+    )
     return f"{block(row['prompt'], 'asked')}<div class=beside>{answers}</div>"
 
 

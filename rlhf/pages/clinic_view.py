@@ -13,7 +13,7 @@ from labeling.texts.pages import format_percent, format_share, text
 from labeling.texts.user_text import block
 from reward.report.plots import figure
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
-from rlhf.pages.markup import empty, esc, facts
+from rlhf.pages.markup import answer_html, empty, esc, facts
 
 Report = Mapping[str, Any]
 RATE_PAGE = "../label/rate"
@@ -198,7 +198,7 @@ def _extremes(quality: Report) -> str:
 
 
 def _rated_row(row: Report) -> str:
-    texts = block(row["task"], "asked") + block(row["answer"], "told")
+    texts = block(row["task"], "asked") + answer_html(row["answer"])
     return f"<div class=rated><b>{row['points']:.1f}</b><div>{texts}</div></div>"
 
 

@@ -14,7 +14,7 @@ from data.tables.catalogue import Entry
 from data.transfer.previewing import Preview
 from labeling.texts.pages import text
 from labeling.texts.user_text import block, captioned, marks
-from rlhf.pages.markup import empty, esc, scrolling
+from rlhf.pages.markup import answer_html, empty, esc, scrolling
 from rlhf.pages.upload import FOLDER
 
 DETECT = "auto"
@@ -136,7 +136,7 @@ def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _entry(entry: Entry) -> str:
     about = " · ".join(filter(None, [entry.source, entry.split, entry.family, f"#{entry.id}", entry.created_at[:10]]))
-    answer = block(cut(entry.answer), "log") if entry.answer else ""
+    answer = answer_html(entry.answer, "log", cut) if entry.answer else ""
     place = f"<span class=soft>{esc(entry.source)} · {entry.split}</span>"
     return (
         f"<details><summary><span {marks(entry.task[:160])}>{esc(entry.task[:160])}</span>{place}</summary>"

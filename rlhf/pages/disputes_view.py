@@ -6,8 +6,8 @@ from __future__ import annotations
 from data.records import Comparison, Pair
 from data.store import Store
 from labeling.texts.pages import text
-from labeling.texts.user_text import captioned, marks
-from rlhf.pages.markup import beside, empty, esc
+from labeling.texts.user_text import marks
+from rlhf.pages.markup import empty, esc, side_by_side
 from rlhf.pages.next_step import LABEL_PAGE
 
 VERDICTS = ("left_much", "left", "left_slightly", "tie", "right_slightly", "right", "right_much", "both_bad")
@@ -16,9 +16,9 @@ VERDICTS = ("left_much", "left", "left_slightly", "tie", "right_slightly", "righ
 def draw_dispute(store: Store, pair: Pair, waiting: int) -> str:
     """Return a disputed pair: the prompt above both answers, without the labelers' votes."""
     texts = [store.completions.get(id).text for id in sides(pair)]
-    answers = [captioned(letter, answer) for letter, answer in zip("AB", texts, strict=True)]
+    prompt = store.prompts.get(pair.prompt_id).text
     lead = f"<p class=soft>{esc(text('disputes.waiting', n=waiting))}</p>"
-    return lead + beside(store.prompts.get(pair.prompt_id).text, answers)
+    return lead + side_by_side(prompt, ("A", texts[0]), ("B", texts[1]))
 
 
 def draw_votes(store: Store, pair: Pair) -> str:

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
+from labeling.texts.answers import captioned_answer, draw_answer
 from labeling.texts.pages import text
-from labeling.texts.user_text import block, captioned
+from labeling.texts.reader import reader_language
+from labeling.texts.user_text import block
 
 
 def esc(value: object) -> str:
     """Return the value as text without markup."""
     return escape(str(value), quote=True)
+
+
+def answer_html(answer: str, kind: str = "told", shorten: Callable[[str], str] = str) -> str:
+    """Return an answer below its folded thoughts, in the reader's language; see `draw_answer`."""
+    return draw_answer(reader_language(), answer, kind, shorten=shorten)
 
 
 def empty(message: str, link: str = "", label: str = "") -> str:
@@ -34,12 +41,8 @@ def facts(pairs: Mapping[str, object]) -> str:
 def side_by_side(prompt: str, left: tuple[str, str], right: tuple[str, str] | None) -> str:
     """Return a prompt with one or two answers, each (caption, text); a single one takes the whole width."""
     shown = [left] if right is None else [answer for answer in (left, right) if answer[0]]
-    return beside(prompt, [captioned(caption, answer) for caption, answer in shown])
-
-
-def beside(prompt: str, answers: Sequence[str]) -> str:
-    """Return a prompt above its answers, which are HTML."""
-    return f"{block(prompt, 'asked')}<div class=beside>{''.join(answers)}</div>"
+    answers = "".join(captioned_answer(reader_language(), caption, answer) for caption, answer in shown)
+    return f"{block(prompt, 'asked')}<div class=beside>{answers}</div>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], style: str = "plain-table") -> str:

@@ -27,8 +27,6 @@ from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
-from reward.base.out_of_memory import is_out_of_memory, retry_halved
-from reward.base.machine import keep_freed_memory
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind

@@ -6,6 +6,8 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from labeling.texts.answers import draw_answer
+from labeling.texts.translate import FALLBACK
 from reward.report.plots import histogram, reliability
 from rlhf.tour.document import TourResult
 from rlhf.tour.plots import draw_frontier, draw_kl, draw_reward, draw_rubric_scores, draw_win_rates, ranked_methods
@@ -206,7 +208,10 @@ def _figures(document: dict) -> list[list[str]]:
 
 
 def _examples(comparison: dict) -> list[list[str]]:
-    return [[escape(example[name]) for name in ("prompt", "start", "end")] for example in comparison["examples"]]
+    return [
+        [escape(example["prompt"]), *(draw_answer(FALLBACK, example[name]) for name in ("start", "end"))]
+        for example in comparison["examples"]
+    ]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -102,7 +102,8 @@
   const unmark = () => loop.all("#ranks .place").forEach((item) => item.classList.remove("before", "after", "tie"));
   document.addEventListener("pointerdown", (event) => {
     const card = event.target.closest?.("#ranks [data-card]");
-    if (!card || event.button) return;
+    // The first click on a summary would be lost: `draw` moves it between press and release.
+    if (!card || event.button || event.target.closest("summary")) return;
     chosen = card.dataset.card;
     draw(false);
     if (!event.target.closest(".grip") && event.pointerType !== "mouse") return;
