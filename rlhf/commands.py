@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data.cli import open_store, print_text
 from data.errors import BadInput
+from reward.base.text.template_options import read_arguments
 from reward.placement_settings import read_placement
 from rlhf.clinic.commands import register_curate
 from rlhf.kinds import KINDS, TRAININGS, check_training
@@ -30,7 +31,7 @@ from rlhf.runs.commands import (
 from rlhf.runs.disk_use import format_bytes
 from rlhf.runs.dry_run import look_ahead, render_look
 from rlhf.runs.endpoint_run import sample_endpoint
-from rlhf.runs.first_start import read_template, resolve_base
+from rlhf.runs.first_start import TEMPLATE_SET_HELP, read_template, resolve_base
 from rlhf.runs.launch import launch, run_document
 from rlhf.sampling.openai_endpoint import KEY
 
@@ -51,6 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     check.add_argument(
         "--chat-template", type=Path, metavar="FILE", help="Jinja chat template for it (default: its own)"
     )
+    check.add_argument("--template-set", action="append", default=[], metavar="NAME=VALUE", help=TEMPLATE_SET_HELP)
     sample = add("sample", KINDS["sample"].explains, cmd_sample, render_started)
     sample.add_argument("--policy", default="", help="policy that answers, such as p4 (default: the newest)")
     sample.add_argument(
@@ -91,7 +93,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
 def cmd_check(args: argparse.Namespace) -> dict:
     """Check a model. If it is refused, print every line and raise the first refusal."""
     template = read_template(args.chat_template, args.model)
-    document = run_check(resolve_base(args.model), template, placement=read_placement(args.home.expanduser()))
+    arguments = read_arguments(args.template_set, "template-set")
+    placement = read_placement(args.home.expanduser())
+    document = run_check(resolve_base(args.model), template, arguments, placement=placement)
     if document["status"] == "refused":
         if not args.json:
             print_text(render_check(document))

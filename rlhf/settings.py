@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from data.errors import BadInput
 from data.settings import (
@@ -14,13 +15,23 @@ from data.settings import (
     LearningRate,
     Rank,
     Seed,
+    Settings,
     StartPolicy,
     StepLimit,
     option,
 )
+from reward.base.text.template_options import read_arguments
 from reward.placement_settings import DeviceSettings, PlacementSettings
 from reward.training_settings import LoraSettings, TrainerSettings
 
+
+def _check_arguments(assignments: Sequence[str]) -> tuple[str, ...]:
+    """Refuse what is not NAME=VALUE."""
+    read_arguments(assignments, "template_set")
+    return tuple(assignments)
+
+
+TemplateArguments = Annotated[tuple[str, ...], AfterValidator(_check_arguments)]
 SplitName = Annotated[
     Literal["", "train", "validation", "test"],
     option(""),
@@ -47,7 +58,13 @@ LORA_RATE = 1e-3
 GenerationBatch = Annotated[BatchSize, option(128, unit="completions")]
 
 
-class SampleSettings(PlacementSettings):
+class TemplateSettings(Settings):
+    """Arguments of the chat template in this run, each NAME=VALUE, in addition to those that a policy has."""
+
+    template_set: TemplateArguments = ()
+
+
+class SampleSettings(TemplateSettings, PlacementSettings):
     """Sample completions of a policy, and make pairs of them for the labelers."""
 
     from_: StartPolicy = ""
@@ -66,7 +83,7 @@ class SampleSettings(PlacementSettings):
     seed: Seed = 0
 
 
-class CompareSettings(PlacementSettings):
+class CompareSettings(TemplateSettings, PlacementSettings):
     """Compare policies with another one on test prompts."""
 
     policies: tuple[str, ...] = option((), main=True)
@@ -141,7 +158,7 @@ def check_trainable(quantize: str) -> None:
         )
 
 
-class SFTSettings(FinetuningSettings):
+class SFTSettings(TemplateSettings, FinetuningSettings):
     """Train a policy to imitate instruction rows."""
 
     full_rate = 2e-5
@@ -157,7 +174,7 @@ class SFTSettings(FinetuningSettings):
     seed: Seed = 0
 
 
-class DPOSettings(FinetuningSettings):
+class DPOSettings(TemplateSettings, FinetuningSettings):
     """Train a policy on comparisons directly: no reward model, no sampling."""
 
     full_rate = 1e-6
@@ -180,7 +197,7 @@ class DPOSettings(FinetuningSettings):
     seed: Seed = 0
 
 
-class BestOfNSettings(PlacementSettings):
+class BestOfNSettings(TemplateSettings, PlacementSettings):
     """Make a policy that answers with the best of n completions of another policy."""
 
     from_: StartPolicy = ""
@@ -193,7 +210,7 @@ class BestOfNSettings(PlacementSettings):
     seed: Seed = 0
 
 
-class RejectionSettings(LoraSettings, TrainerSettings, PlacementSettings):
+class RejectionSettings(TemplateSettings, LoraSettings, TrainerSettings, PlacementSettings):
     """Train a policy to imitate the best of n of its own completions."""
 
     from_: StartPolicy = ""

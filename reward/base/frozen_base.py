@@ -109,6 +109,11 @@ class Base(AdaptedModel):
         same_kwargs = (options.template_kwargs or {}) == self.encoding.template_kwargs
         return own == self.tokenizer.chat_template and same_kwargs and same_date
 
+    def writes_answers_like(self, other: Base) -> bool:
+        """Return whether both write an answer with the same ids: by one tokenizer, in one form of a turn."""
+        same_tokenizer = self.fingerprint["tokenizer"] == other.fingerprint["tokenizer"]
+        return same_tokenizer and self.encoding.turn.form == other.encoding.turn.form
+
     def encode_prompt(self, prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
         """Return the ids of a prompt; see `Encoding.encode_prompt`."""
         return self.encoding.encode_prompt(prompt)

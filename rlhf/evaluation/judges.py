@@ -6,12 +6,13 @@ A judge gives each answer a score (`gold`). The rubric also measures how well th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from data.ids import REWARD_MODEL, parse_id
 from data.records import Prompt
 from data.store import Store
+from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from rlhf.models.policy_loading import Bases
 from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer
@@ -42,12 +43,12 @@ def rubric_judge(parts: RubricParts) -> Judge:
     return judge
 
 
-def reward_judge(model: RewardModel, tokenizer: str) -> Judge:
+def reward_judge(model: RewardModel, writers: Iterable[Base]) -> Judge:
     """Return a judge by a reward model: its score is gold, without a fit.
 
-    It reads the sampled ids if its own tokenizer (by fingerprint) wrote them, and encodes the text otherwise.
+    It reads the sampled ids if all `writers` write answers as its own base does, and encodes the text otherwise.
     """
-    reads_ids = model.base.fingerprint["tokenizer"] == tokenizer
+    reads_ids = all(base.writes_answers_like(model.base) for base in writers)
 
     def judge(prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[JudgeScore]:
         ids = [
@@ -65,5 +66,4 @@ def load_reward_judge(store: Store, bases: Bases, name: str, samplers: Sequence[
         return None
     record = store.reward_models.get(parse_id(name, REWARD_MODEL))
     model = RewardModel.load(store.home / record.adapter, bases.of(record))
-    tokenizers = {sampler.base.fingerprint["tokenizer"] for sampler in samplers}
-    return reward_judge(model, tokenizers.pop() if len(tokenizers) == 1 else "")
+    return reward_judge(model, {sampler.base for sampler in samplers})

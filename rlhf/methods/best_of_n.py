@@ -17,7 +17,6 @@ from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from reward.base.machine import library_versions, peak_mb
-from reward.base.text.template_options import TemplateOptions
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.common.metrics import best_of_n_kl, expected_best
 from rlhf.methods.answer_samplers import BestOfN
@@ -55,7 +54,7 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
         run_id=context.run.id,
         seed=settings.seed,
         config=as_dict(settings) | {"reward": name},
-        versions=library_versions() | TemplateOptions.of(parent).keywords(),
+        versions=library_versions() | sampler.base.template_options.keywords(),
     )
     report: dict[str, Any] = {"n": settings.n, "kl_bound": best_of_n_kl(settings.n)}
     if len(scores):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from data.errors import BadInput
 from data.records import Prompt
@@ -174,7 +175,8 @@ class SamplingRun:
             for number in range(first[prompt.id], first[prompt.id] + self.answers_per_prompt)
         ]
         limits = SamplingLimits(settings.max_new_tokens, settings.batch_size, settings.temperature)
-        sampling = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
+        sampling: dict[str, Any] = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
+        sampling |= {"template_set": list(settings.template_set)} if settings.template_set else {}
         about = {"policy_id": sampler.policy.id, "sampling": sampling, "seed": settings.seed}
         return [
             {

@@ -7,14 +7,17 @@ Importable without torch, which comes with the first base.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import reward
 from data.errors import BadInput
 from data.ids import POLICY, parse_id
 from data.records import Policy, RewardModel
+from data.settings import Settings
 from data.store import Store
-from reward.base.text.template_options import TemplateOptions
+from reward.base.text.template_options import TemplateOptions, check_arguments, read_arguments
 from reward.placement_settings import PlacementSettings
+from rlhf.settings import TemplateSettings
 
 OWN_TEMPLATE = TemplateOptions()
 
@@ -22,7 +25,8 @@ OWN_TEMPLATE = TemplateOptions()
 class Bases:
     """A cache of this process's bases by their source: a folder, a hub id, or "starter".
 
-    All lie where the settings of the run say; None: on a GPU if there is one.
+    All lie where the settings of the run say; None: on a GPU if there is one. Policies have the arguments of the chat
+    template that the settings give, reward models always those of their training.
     """
 
     def __init__(self, settings: PlacementSettings | None = None) -> None:
@@ -41,8 +45,29 @@ class Bases:
         return base
 
     def of(self, row: Policy | RewardModel) -> reward.Base:
-        """Return the base of a policy or reward model, with the template stored with it."""
-        return self.get(row.base, TemplateOptions.of(row))
+        """Return the base of a policy or reward model, with the template stored with it and the run's arguments.
+
+        Raises BadInput if it cannot load, and for an argument of the run that the template does not read.
+        """
+        if isinstance(row, RewardModel):
+            return self.get(row.base, TemplateOptions.of(row))
+        base = self.get(row.base, template_options(row, self._settings))
+        check_template_set(base, self._settings)
+        return base
+
+
+def template_options(policy: Policy, settings: Settings | None) -> TemplateOptions:
+    """Return the options of a policy's template in a run with these settings."""
+    return TemplateOptions.of(policy).with_arguments(_run_arguments(settings))
+
+
+def check_template_set(base: reward.Base, settings: Settings | None) -> None:
+    """Raise BadInput for an argument of a run's settings that the base's chat template does not read."""
+    check_arguments(base.tokenizer.chat_template, _run_arguments(settings), "template_set")
+
+
+def _run_arguments(settings: Settings | None) -> dict[str, Any]:
+    return read_arguments(settings.template_set, "template_set") if isinstance(settings, TemplateSettings) else {}
 
 
 def load_policy(store: Store, bases: Bases, policy_id: str | int) -> str | None:

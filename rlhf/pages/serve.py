@@ -32,7 +32,7 @@ from reward.placement_settings import DEFAULTS, read_placement, write_placement
 from rlhf.common import locks
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
-from rlhf.runs.first_start import prepare
+from rlhf.runs.first_start import TEMPLATE_SET_HELP, prepare
 
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
@@ -69,7 +69,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="argument of that model's chat template, such as enable_thinking=false; may be repeated",
+        help=TEMPLATE_SET_HELP,
     )
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
     _add_backup_options(serve)

@@ -48,7 +48,7 @@ class Scorer:
         tokenizer = getattr(reward, "tokenizer_hash", None)  # only this application's reward models read token ids
         self._is_reward_model = tokenizer is not None
         self.reader: Base = getattr(reward, "base", base) if self._is_reward_model else base
-        self._reads_ids = tokenizer == base.fingerprint["tokenizer"]
+        self._reads_ids = tokenizer == base.fingerprint["tokenizer"] and base.writes_answers_like(self.reader)
         self.unit = RewardUnit()
 
     def raw_scores(self, prompts: Sequence[Prompt], answers: Sequence[list[int]]) -> Tensor:

@@ -22,10 +22,9 @@ from reward.base.machine import library_versions, peak_mb
 from reward.base.memory import bytes_per_token, tokens_per_pass
 from reward.base.out_of_memory import halved
 from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
-from reward.base.text.template_options import TemplateOptions
 from reward.model import RewardModel
 from rlhf.common import distributed
-from rlhf.models.policy_loading import adapter_folder
+from rlhf.models.policy_loading import adapter_folder, check_template_set, template_options
 from rlhf.models.reward_choice import load_reward, with_uncertainty_penalty
 from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
@@ -81,7 +80,9 @@ def _make_trainer(
     The rubric scores the validation if all of its prompts are the starter's: other prompts have other facts.
     """
     store, device = context.store, make_config(settings, context.checkpoints()).device
-    base = Base.load(parent.base, placement=placement_on(device, settings), **TemplateOptions.of(parent).keywords())
+    options = template_options(parent, settings).keywords()
+    base = Base.load(parent.base, placement=placement_on(device, settings), **options)
+    check_template_set(base, settings)
     reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
     guard = load_reward(store, settings.guard, base, parent) if settings.guard else None
     readers = [base, *(model.base for model in (reward, guard) if isinstance(model, RewardModel))]

@@ -11,10 +11,10 @@ from data.errors import BadInput
 from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
-from rlhf.settings import LastPrompt, RewardName
+from rlhf.settings import LastPrompt, RewardName, TemplateSettings
 
 
-class PPOSettings(LoraSettings, PlacementSettings):
+class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
     from_: StartPolicy = ""

@@ -19,6 +19,7 @@ from reward.base.frozen_base import Base
 from reward.base.loading import LOCAL, load_causal
 from reward.base.locate import locate
 from reward.base.placement import Placement
+from reward.base.text.template_options import TemplateOptions
 from reward.placement_settings import PlacementSettings
 from rlhf.probe import layer_checks, text_checks
 from rlhf.probe.document import Line, make_document
@@ -36,10 +37,11 @@ NEEDED = ("class", "files", "weights", "template", "base", "tokenizer")
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """A model to check, perhaps with another chat template, with an adapter, and in a home's placement."""
+    """A model to check, perhaps with another chat template or arguments of it, an adapter, and a home's placement."""
 
     source: str
     chat_template: str | None = None
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     adapter: str | None = None
     placement: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,8 +64,8 @@ class ModelCheck:
             "class": self.check_class,
             "files": lambda: Line("files", "ok", check_files(find_folder(request.source))),
             "weights": self.load,
-            "template": lambda: text_checks.check_template(self.tokenizer),
-            "roles": lambda: text_checks.check_roles(self.tokenizer),
+            "template": lambda: text_checks.check_template(self.tokenizer, request.template_kwargs),
+            "roles": lambda: text_checks.check_roles(self.tokenizer, request.template_kwargs),
             "base": self.make_base,
             "tokenizer": lambda: text_checks.check_tokenizer(self.base),
             "context": lambda: text_checks.check_context(self.base),
@@ -112,7 +114,8 @@ class ModelCheck:
 
     def make_base(self) -> Line:
         """Make the base that runs use."""
-        self.base = Base(self.causal, self.tokenizer, locate(self.request.source), self.placement)
+        options = TemplateOptions(template_kwargs=self.request.template_kwargs)
+        self.base = Base(self.causal, self.tokenizer, locate(self.request.source), self.placement, options)
         about = self.placement.describe()
         return Line("base", "ok", f"states of width {self.base.hidden_size:,}, {about['dtype']} on {about['device']}")
 

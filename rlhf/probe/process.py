@@ -24,10 +24,17 @@ from rlhf.probe.document import Unusable
 ROOT = Path(__file__).resolve().parents[2]
 PASSED = "checks"
 """Folder in the home with a file per model that passed: the signature of its files then."""
+NO_ARGUMENTS: Mapping[str, Any] = {}
 PARTS = (".json", ".jinja", ".safetensors", ".model", ".txt")
 
 
-def ensure_usable(home: Path, source: str, chat_template: str | None = None, adapter: Path | None = None) -> None:
+def ensure_usable(
+    home: Path,
+    source: str,
+    chat_template: str | None = None,
+    template_kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+    adapter: Path | None = None,
+) -> None:
     """Check a model before it becomes a policy of this home; print progress and notes to stderr.
 
     Raises Unusable if the check refuses it. The starter, and a model that passed and has not changed since, are not
@@ -35,12 +42,13 @@ def ensure_usable(home: Path, source: str, chat_template: str | None = None, ada
     """
     if source == SOURCE and adapter is None:
         return
-    record = home / PASSED / sha256(json.dumps([source, chat_template]).encode()).hexdigest()[:16]
+    asked = [source, chat_template, *([dict(template_kwargs)] if template_kwargs else [])]
+    record = home / PASSED / sha256(json.dumps(asked).encode()).hexdigest()[:16]
     signature = sign_files(source)
     if adapter is None and record.is_file() and record.read_text() == signature:
         return
     print_text(f"Checking {source}: weights, tokenizer, template, layers ...", sys.stderr)
-    document = run_check(source, chat_template, adapter, read_placement(home))
+    document = run_check(source, chat_template, template_kwargs, adapter, read_placement(home))
     if document["status"] == "refused":
         raise Unusable(document)
     for line in document["lines"]:
@@ -54,6 +62,7 @@ def ensure_usable(home: Path, source: str, chat_template: str | None = None, ada
 def run_check(
     source: str,
     chat_template: str | None = None,
+    template_kwargs: Mapping[str, Any] = NO_ARGUMENTS,
     adapter: Path | None = None,
     placement: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -61,6 +70,7 @@ def run_check(
     request = {
         "source": source,
         "chat_template": chat_template,
+        "template_kwargs": dict(template_kwargs),
         "adapter": str(adapter) if adapter else None,
         "placement": dict(placement or {}),
     }

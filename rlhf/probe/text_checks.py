@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.text.encoding import Encoding
 from reward.base.text.fingerprint import PROBE
+from reward.base.text.template_options import check_arguments
 from rlhf.probe.document import Line
 
 USER, ANSWER = {"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}
@@ -20,16 +24,20 @@ CONVERSATIONS = {
     "a first message of the assistant": [ANSWER, USER],
 }
 """Kinds of imported conversation by name; a template may refuse each of them."""
+NO_ARGUMENTS: Mapping[str, Any] = {}
 DATES = ("strftime_now", "date_string", "datetime")
 
 
-def check_template(tokenizer: PreTrainedTokenizerBase) -> Line:
-    """Render a prompt. Raises BadInput for a syntax error, with its line, and for a template that fails."""
+def check_template(tokenizer: PreTrainedTokenizerBase, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> Line:
+    """Render a prompt with these arguments.
+
+    Raises BadInput for a syntax error, with its line, for a template that fails, and for an argument that none reads.
+    """
     template = tokenizer.chat_template
     if not template:
         return Line("template", "note", "no chat template: prompts become '### Instruction: ... ### Response:'")
     try:
-        text = _rendered(tokenizer, [USER])
+        text = _rendered(tokenizer, [USER], arguments)
     except Exception as problem:  # templates are code of their own and raise whatever jinja2 does
         line = getattr(problem, "lineno", None)
         kind = "has a syntax error" if line else "cannot render one user message"
@@ -39,6 +47,7 @@ def check_template(tokenizer: PreTrainedTokenizerBase) -> Line:
             file="chat_template.jinja" if line else None,
             line=line,
         ) from problem
+    check_arguments(template, arguments, "template-set")
     notes = []
     if any(name in str(template) for name in DATES):
         notes.append("it writes the date, which stays that of the registration")
@@ -47,14 +56,14 @@ def check_template(tokenizer: PreTrainedTokenizerBase) -> Line:
     return Line("template", "note" if notes else "ok", "; ".join([f"ends in {text[-40:]!r}", *notes]))
 
 
-def check_roles(tokenizer: PreTrainedTokenizerBase) -> Line:
+def check_roles(tokenizer: PreTrainedTokenizerBase, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> Line:
     """Report the conversations that the template refuses: such prompts are left out of runs and counted."""
     if not tokenizer.chat_template:
         return Line("roles", "note", "without a chat template, prompts of several messages are left out of runs")
     refused = []
     for name, messages in CONVERSATIONS.items():
         try:
-            _rendered(tokenizer, messages)
+            _rendered(tokenizer, messages, arguments)
         except Exception as problem:  # a template refuses by an error of its own
             refused.append(f"{name} ({one_line(problem, 60)})")
     if refused:
@@ -99,8 +108,8 @@ def one_line(problem: Exception, most: int = 160) -> str:
     return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:most]
 
 
-def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
-    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], arguments: Mapping[str, Any]) -> str:
+    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **arguments)
     assert not isinstance(encoded, BatchEncoding), "tokenize=False asks for a text"
     return str(encoded)
 

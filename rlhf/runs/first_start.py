@@ -10,13 +10,13 @@ from typing import Any
 from data import everyday, starter
 from data.clock import now
 from data.errors import BadInput
-from data.json_text import parse_json
 from data.store import Store
 from data.transfer.hub import is_downloaded
-from reward.base.text.template_options import RESERVED, check_syntax
+from reward.base.text.template_options import check_syntax, read_arguments
 from rlhf.probe.process import ensure_usable
 from rlhf.runs.launch import launch
 
+TEMPLATE_SET_HELP = "argument of that model's chat template, such as enable_thinking=false; may be repeated"
 FIRST_PROMPTS = 40
 """Prompts of the first sampling run, which ends within half a minute."""
 
@@ -38,9 +38,9 @@ def prepare(
     template cannot be used.
     """
     base = base and resolve_base(base)
-    template, arguments = read_template(chat_template, base), read_arguments(template_set, base)
+    template, arguments = read_template(chat_template, base), read_base_arguments(template_set, base)
     if base:
-        ensure_usable(store.home, base, template)
+        ensure_usable(store.home, base, template, arguments)
     store.imports.repair()
     if not store.policies.count():
         _add_first_rows(store, with_starter=not base)
@@ -84,35 +84,11 @@ def read_template(file: Path | None, base: str | None) -> str | None:
     return template
 
 
-def read_arguments(assignments: Sequence[str], base: str | None) -> dict[str, Any]:
-    """Return the arguments of a chat template from NAME=VALUE; a value that is no JSON scalar is text.
-
-    Raises BadInput for another form, a list or an object as the value, or if no base is named.
-    """
+def read_base_arguments(assignments: Sequence[str], base: str | None) -> dict[str, Any]:
+    """Return the arguments of a base's chat template; see `read_arguments`. Raises BadInput also if none is named."""
     if assignments and not base:
         raise BadInput("--template-set needs a model", "Name the model too: --base MODEL", field="template-set")
-    arguments: dict[str, Any] = {}
-    for assignment in assignments:
-        name, found, value = assignment.partition("=")
-        if not found or not name.isidentifier():
-            raise BadInput(
-                f"{assignment!r} is not NAME=VALUE", "Write --template-set enable_thinking=false", field="template-set"
-            )
-        if name in RESERVED:
-            raise BadInput(f"{name!r} is set by the application", "Leave it out.", field="template-set")
-        arguments[name] = _scalar(value)
-    return arguments
-
-
-def _scalar(value: str) -> str | bool | int | float | None:
-    try:
-        parsed = parse_json(value)
-    except ValueError:
-        return value
-    if isinstance(parsed, (list, dict)):
-        remedy = "Give text, a number, true or false."
-        raise BadInput(f"{value!r} is a {type(parsed).__name__}", remedy, field="template-set")
-    return parsed
+    return read_arguments(assignments, "template-set")
 
 
 def _is_known(store: Store, base: str, template: str | None, arguments: dict[str, Any]) -> bool:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 KINDS = ("llama", "qwen2", "gpt2", "gemma", "gemma2")
 END, USER, ASSISTANT, PAD = "<|end|>", "<|user|>", "<|assistant|>", "<|pad|>"
@@ -52,6 +53,21 @@ def make_tiny_model(
         model = AutoModelForCausalLM.from_config(_config(kind, tokenizer, context, hidden)).float().eval()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_ending_model(folder: Path | str, template: str | None = None, *, context: int = 256) -> Path:
+    """Save a tiny Llama in which every eighth token ends an answer, so that some answers end; return `folder`.
+
+    `template` replaces the chat template.
+    """
+    folder = make_tiny_model("llama", folder, context=context)
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"eos_token_id": list(range(0, 320, 8))}))
+    if template is not None:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -6,8 +6,8 @@ The rows of policies and reward models hold these options in `versions`; whateve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -15,6 +15,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 
 from data.errors import BadInput
+from data.json_text import parse_json
 
 RESERVED = frozenset(
     ("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
@@ -55,6 +56,10 @@ class TemplateOptions:
         date = versions.get("template_date") or row.created_at[:10]
         return cls(versions.get("chat_template"), versions.get("template_kwargs"), date)
 
+    def with_arguments(self, arguments: Mapping[str, Any]) -> TemplateOptions:
+        """Return the options with these arguments besides, or in place of, their own."""
+        return replace(self, template_kwargs={**(self.template_kwargs or {}), **arguments}) if arguments else self
+
     def keywords(self) -> dict[str, Any]:
         """Return the options as keyword arguments, and as entries of `versions`."""
         return asdict(self)
@@ -74,7 +79,7 @@ class _Generation(Extension):
 def check_syntax(template: str, file: str | None = None) -> None:
     """Raise BadInput, naming the line, if a chat template is no valid Jinja."""
     try:
-        Environment(extensions=[loopcontrols, _Generation], autoescape=False).parse(template)  # noqa: S701 (no HTML)
+        _parse(template)
     except TemplateSyntaxError as problem:
         raise BadInput(
             f"the chat template is no valid Jinja: {problem.message}"
@@ -83,3 +88,42 @@ def check_syntax(template: str, file: str | None = None) -> None:
             file=file,
             line=problem.lineno if file else None,
         ) from None
+
+
+def check_arguments(template: str | Mapping[str, str] | None, arguments: Mapping[str, Any], field: str) -> None:
+    """Raise BadInput for an argument that a chat template, as a tokenizer holds it, does not read."""
+    text = template.get("default") if isinstance(template, Mapping) else template
+    names = {node.name for node in _parse(text or "").find_all(nodes.Name) if node.ctx == "load"}
+    unread = [name for name in arguments if name not in names]
+    if unread:
+        raise BadInput(f"the chat template reads no argument {unread[0]!r}", "Correct its name.", field=field)
+
+
+def read_arguments(assignments: Sequence[str], field: str) -> dict[str, Any]:
+    """Return the arguments of a chat template from NAME=VALUE; a value that is no JSON scalar is text.
+
+    Raises BadInput, naming `field`, for another form, for a list or an object, and for a name in RESERVED.
+    """
+    arguments: dict[str, Any] = {}
+    for assignment in assignments:
+        name, found, value = assignment.partition("=")
+        if not found or not name.isidentifier():
+            raise BadInput(f"{assignment!r} is not NAME=VALUE", "Write it as enable_thinking=false.", field=field)
+        if name in RESERVED:
+            raise BadInput(f"{name!r} is set by the application", "Leave it out.", field=field)
+        arguments[name] = _scalar(value, field)
+    return arguments
+
+
+def _scalar(value: str, field: str) -> str | bool | int | float | None:
+    try:
+        parsed = parse_json(value)
+    except ValueError:
+        return value
+    if isinstance(parsed, (list, dict)):
+        raise BadInput(f"{value!r} is a {type(parsed).__name__}", "Give text, a number, true or false.", field=field)
+    return parsed
+
+
+def _parse(template: str) -> nodes.Template:
+    return Environment(extensions=[loopcontrols, _Generation], autoescape=False).parse(template)  # noqa: S701 (no HTML)

@@ -41,6 +41,11 @@ class TurnForm:
         return self.start.rstrip().endswith(OPEN)
 
     @property
+    def form(self) -> tuple[object, ...]:
+        """Return all that decides the ids of an answer."""
+        return self.opening, self.end, self.thoughts, self.thinks_first
+
+    @property
     def inner_texts(self) -> tuple[str, ...]:
         """Return all texts that the template writes inside a turn."""
         return (self.opening, *(self.thoughts or ()))

@@ -21,7 +21,6 @@ from rlhf.methods.sample import run as sample
 from rlhf.models.policy_loading import Bases
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
 from rlhf.settings import BestOfNSettings, CompareSettings, SampleSettings
-from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
 
 SMALL = BestOfNSettings(n=3, validation_prompts=4, max_new_tokens=5, batch_size=8)
@@ -30,13 +29,6 @@ SMALL = BestOfNSettings(n=3, validation_prompts=4, max_new_tokens=5, batch_size=
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_tiny_model("llama", tmp_path_factory.mktemp("model"), context=160)
-
-
-@pytest.fixture
-def home(model, tmp_path):
-    store = make_judged_home(tmp_path / "home", model)
-    yield store
-    store.close()
 
 
 def context_of(store, kind, settings):
@@ -78,11 +70,11 @@ def test_the_expected_best_is_the_mean_over_all_subsets(count):
     assert expected_best(scores, count) == pytest.approx(np.mean(subsets))
 
 
-def test_the_sampler_returns_the_answer_with_the_highest_score(home):
-    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
-    sampler = load_sampler(home, Bases(), home.policies.get(public))
+def test_the_sampler_returns_the_answer_with_the_highest_score(judged):
+    public = run(context_of(judged, "best-of-n", SMALL), SMALL).produced[0]
+    sampler = load_sampler(judged, Bases(), judged.policies.get(public))
     assert isinstance(sampler, BestOfN)
-    prompt = home.prompts.all(split="test")[0]
+    prompt = judged.prompts.all(split="test")[0]
     limits = SamplingLimits(5, 8)
     (given,) = sampler.draw([DrawRequest(prompt.id, sampler.encode(prompt), 2)], limits, seed=0)
     drawn = AnswerSampler.draw(
@@ -93,10 +85,10 @@ def test_the_sampler_returns_the_answer_with_the_highest_score(home):
     assert given == drawn[int(scores.argmax())]
 
 
-def test_the_policy_has_its_parents_weights_and_names_parent_and_reward(home):
-    context = context_of(home, "best-of-n", SMALL)
+def test_the_policy_has_its_parents_weights_and_names_parent_and_reward(judged):
+    context = context_of(judged, "best-of-n", SMALL)
     result = run(context, SMALL)
-    policy = home.policies.get(result.produced[0])
+    policy = judged.policies.get(result.produced[0])
     assert (policy.kind, policy.parent_id, policy.reward_model_id, policy.adapter, policy.run_id) == (
         "best-of-n",
         1,
@@ -106,38 +98,38 @@ def test_the_policy_has_its_parents_weights_and_names_parent_and_reward(home):
     )
     assert (policy.config["n"], policy.config["reward"]) == (3, "r1")
     assert result.report["kl_bound"] == pytest.approx(math.log(3) - 2 / 3)
-    curve = home.metrics.series(context.run.id, "best_of")
+    curve = judged.metrics.series(context.run.id, "best_of")
     assert [step for step, _ in curve] == [1, 2, 3]
     assert curve[0][1] < curve[1][1] < curve[2][1] == pytest.approx(result.report["reward_best"])
 
 
-def test_it_is_sampled_for_the_labelers_like_any_policy(home):
-    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+def test_it_is_sampled_for_the_labelers_like_any_policy(judged):
+    public = run(context_of(judged, "best-of-n", SMALL), SMALL).produced[0]
     settings = SampleSettings(from_=public, against="p1", prompts=2, max_new_tokens=5)
-    report = sample(context_of(home, "sample", settings), settings).report
+    report = sample(context_of(judged, "sample", settings), settings).report
     assert (report["policies"], report["pairs"]) == ([public, "p1"], 2)
 
 
-def test_compared_with_its_parent_its_kl_is_the_bound(home):
-    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+def test_compared_with_its_parent_its_kl_is_the_bound(judged):
+    public = run(context_of(judged, "best-of-n", SMALL), SMALL).produced[0]
     settings = CompareSettings(
         policies=(public,), judge="reward", reward="r1", prompts=4, draws=1, best_of=0, max_new_tokens=5, batch_size=8
     )
-    (figures,) = compare(context_of(home, "compare", settings), settings, None).report["evaluations"]
+    (figures,) = compare(context_of(judged, "compare", settings), settings, None).report["evaluations"]
     assert (figures["kl"], figures["kl_bound"]) == (pytest.approx(best_of_n_kl(3)), True)
     assert figures["reward_end"] > figures["reward_start"]
 
 
-def test_a_cancelled_run_stores_no_policy(home):
-    context = context_of(home, "best-of-n", SMALL)
+def test_a_cancelled_run_stores_no_policy(judged):
+    context = context_of(judged, "best-of-n", SMALL)
     context._stop = True
     with pytest.raises(Cancelled):
         run(context, SMALL)
-    assert home.policies.count() == 1
+    assert judged.policies.count() == 1
 
 
-def test_it_has_no_weights_to_export(home, tmp_path):
-    public = run(context_of(home, "best-of-n", SMALL), SMALL).produced[0]
+def test_it_has_no_weights_to_export(judged, tmp_path):
+    public = run(context_of(judged, "best-of-n", SMALL), SMALL).produced[0]
     with pytest.raises(BadInput, match="has no weights of its own .*Name p1 instead"):
-        export_policy(home, public, tmp_path / "out")
+        export_policy(judged, public, tmp_path / "out")
     assert not (tmp_path / "out").exists()

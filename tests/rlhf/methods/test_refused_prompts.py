@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
-from transformers import AutoTokenizer
 
 from data.errors import BadInput
 from data.run_context import RunContext
@@ -28,8 +26,7 @@ from rlhf.methods.sft import run as sft
 from rlhf.ppo.prompt_rows import as_rows, fitting_rows
 from rlhf.settings import BestOfNSettings, CompareSettings, RejectionSettings, SampleSettings, SFTSettings
 from tests.support.labeled_notes import fill
-from tests.support.tiny_home import make_judged_home
-from tests.support.tiny_model import CHAT_TEMPLATE, make_tiny_model
+from tests.support.tiny_model import CHAT_TEMPLATE, make_ending_model, make_tiny_model
 
 REASON = "no cakes here"
 REFUSING = (
@@ -42,21 +39,7 @@ REFUSING = (
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = make_tiny_model("llama", tmp_path_factory.mktemp("model"))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = REFUSING
-    tokenizer.save_pretrained(folder)
-    config = json.loads((folder / "generation_config.json").read_text())
-    config["eos_token_id"] = list(range(0, 320, 8))  # so that some answers end
-    (folder / "generation_config.json").write_text(json.dumps(config))
-    return folder
-
-
-@pytest.fixture
-def judged(model, tmp_path):
-    store = make_judged_home(tmp_path / "home", model)
-    yield store
-    store.close()
+    return make_ending_model(tmp_path_factory.mktemp("model"), REFUSING)
 
 
 def report_of(store: Store, kind: str, run, settings) -> dict:

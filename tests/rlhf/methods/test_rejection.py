@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
@@ -19,8 +17,7 @@ from rlhf.models.policy_loading import Bases
 from rlhf.runs.launch import launch
 from rlhf.sampling.policy_answers import AnswerSampler
 from rlhf.settings import RejectionSettings
-from tests.support.tiny_home import make_judged_home
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_ending_model
 
 SMALL = RejectionSettings(
     from_="p1",
@@ -37,18 +34,7 @@ SMALL = RejectionSettings(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A random model in which every eighth token ends an answer, so that some answers do."""
-    folder = make_tiny_model("llama", tmp_path_factory.mktemp("model"))
-    config = json.loads((folder / "generation_config.json").read_text())
-    (folder / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": list(range(0, 320, 8))}))
-    return folder
-
-
-@pytest.fixture
-def judged(model, tmp_path):
-    store = make_judged_home(tmp_path / "home", model)
-    yield store
-    store.close()
+    return make_ending_model(tmp_path_factory.mktemp("model"))
 
 
 def context_of(store, settings, **about):

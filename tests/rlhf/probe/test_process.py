@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import subprocess
 import sys
+from contextlib import redirect_stdout
 
 import pytest
+from transformers import AutoTokenizer
 
 import app
 from data.errors import BadInput
 from data.starter import SOURCE
+from rlhf.probe import __main__ as probe_program
 from rlhf.probe import process
 from rlhf.probe.document import Unusable
 from rlhf.probe.process import ensure_usable, run_check
@@ -39,13 +44,28 @@ def runs(monkeypatch):
     return runs
 
 
-def test_the_command_prints_a_table_and_exits_with_0(capsys, model):
+@pytest.fixture
+def in_process(monkeypatch):
+    """Let the program of a check read its request and write its document here: a process loads torch for 10 seconds."""
+
+    def run(command: list[str], *, input: str, **options: object) -> subprocess.CompletedProcess[str]:
+        assert command == [sys.executable, "-m", probe_program.__package__]
+        monkeypatch.setattr(sys, "stdin", io.StringIO(input))
+        with redirect_stdout(io.StringIO()) as printed:
+            code = probe_program.main()
+        return subprocess.CompletedProcess(command, code, printed.getvalue(), "")
+
+    monkeypatch.setattr(process.subprocess, "run", run)
+
+
+def test_the_command_checks_in_another_process_prints_a_table_and_exits_with_0(capsys, model):
     assert app.main(["check", str(model)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:3]] == ["class", "files", "weights"]
     assert all(line.startswith("ok ") for line in lines)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_refused_model_prints_the_table_then_one_line_and_exits_with_2(capsys, tmp_path):
     model = make_broken(tmp_path / "model", "NaN")
     capsys.readouterr()
@@ -57,6 +77,7 @@ def test_a_refused_model_prints_the_table_then_one_line_and_exits_with_2(capsys,
     assert "hold NaN" in printed.err
 
 
+@pytest.mark.usefixtures("in_process")
 def test_as_json_a_refusal_is_one_document_with_every_line(capsys, tmp_path):
     model = make_broken(tmp_path / "model", "classification head")
     capsys.readouterr()
@@ -72,6 +93,23 @@ def test_a_folder_without_a_model_is_one_line(capsys, tmp_path):
     assert "config.json is missing" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("in_process")
+def test_the_command_passes_arguments_to_the_template(capsys, model):
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template += "{% if thinking %}<think>{% endif %}"
+    tokenizer.save_pretrained(model)
+    for arguments, status, says in (
+        ([], 0, "ok      template"),
+        (["thinking=true"], 0, "so answers begin with thoughts"),
+        (["thinkin=true"], 2, "the chat template reads no argument 'thinkin'"),
+        (["thinking"], 2, "'thinking' is not NAME=VALUE"),
+    ):
+        assert app.main(["check", str(model), *(f"--template-set={given}" for given in arguments)]) == status
+        printed = capsys.readouterr()
+        assert says in printed.out + printed.err
+
+
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("command", "fault"),
     [
@@ -95,9 +133,12 @@ def test_a_model_that_passed_is_checked_again_only_after_a_change(tmp_path, mode
     assert "Note on its roles: no" in capsys.readouterr().err
     ensure_usable(tmp_path, str(model), "{{ a template }}")
     assert len(runs) == 2
+    for _ in range(2):
+        ensure_usable(tmp_path, str(model), "{{ a template }}", {"a": 1})
+    assert len(runs) == 3
     os.utime(model / "model.safetensors", (1, 1))
     ensure_usable(tmp_path, str(model))
-    assert len(runs) == 3
+    assert len(runs) == 4
 
 
 def test_the_starter_is_not_checked_but_an_adapter_on_it_is(tmp_path, runs):

@@ -162,7 +162,7 @@ def test_the_base_is_checked_with_its_template_before_it_is_registered(
     unwatched, model, template, checked, monkeypatch
 ):
     prepare(unwatched, model, template)
-    assert checked == [(model, TEMPLATE)]
+    assert checked == [(model, TEMPLATE, {})]
     assert kept(unwatched)[-1] == ("model", TEMPLATE)
 
     def refuse(home, *model):

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 import transformers
@@ -23,7 +21,7 @@ from rlhf.kinds import KINDS
 from rlhf.runs.worker import work
 from rlhf.sampling import sampler
 from tests.support.labeled_notes import fill
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_ending_model
 
 SHORT = {"max_new_tokens": 4, "batch_size": 8}
 SETTINGS = {
@@ -62,9 +60,7 @@ SETTINGS = {
 def store(tmp_path, monkeypatch):
     """A store with labels, instruction rows, two policies and a reward model on one base, for a fresh process."""
     monkeypatch.setattr(out_of_memory, "_halvings", 0)
-    folder = make_tiny_model("llama", tmp_path / "model")
-    config = json.loads((folder / "generation_config.json").read_text()) | {"eos_token_id": list(range(0, 320, 8))}
-    (folder / "generation_config.json").write_text(json.dumps(config))  # or no answer to imitate would end
+    folder = make_ending_model(tmp_path / "model")  # or no answer to imitate would end
     store = fill(Store(tmp_path / "home"), folder)
     store.policies.add(name="second", kind="base", base=str(folder))
     for number in range(24):

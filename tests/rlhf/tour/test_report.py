@@ -21,7 +21,7 @@ from rlhf.tour.stages import (
     TourEnvironment,
 )
 from tests.support import ROOT
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_ending_model
 from tests.support.tiny_tour import PLAN, SHORT, TASK, here, letters
 
 
@@ -66,9 +66,7 @@ def test_the_terminal_report_names_the_figures(findings: TourResult) -> None:
 @pytest.fixture(scope="module")
 def all_ways(tmp_path_factory: pytest.TempPathFactory) -> TourResult:
     """A tour of every way to train, on a base in which every eighth token ends an answer."""
-    folder = make_tiny_model("llama", tmp_path_factory.mktemp("ending"), context=160)
-    config = json.loads((folder / "generation_config.json").read_text())
-    (folder / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": list(range(0, 320, 8))}))
+    folder = make_ending_model(tmp_path_factory.mktemp("ending"), context=160)
 
     def register(store: Store) -> None:
         store.policies.add(name="start", kind="base", base=str(folder))

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.patches.template_date import frozen_date, reads_date
-from reward.base.text.template_options import RESERVED, TemplateOptions, check_syntax
+from reward.base.text.template_options import RESERVED, TemplateOptions, check_arguments, check_syntax
 from tests.support.tiny_model import CHAT_TEMPLATE, make_tiny_model
 
 DATED = "{{ strftime_now('%Y') }}" + CHAT_TEMPLATE
@@ -23,6 +23,17 @@ def test_a_row_without_a_date_has_the_day_of_its_creation():
     assert TemplateOptions.of(row) == TemplateOptions("x", None, "2026-02-03")
     row.versions = {"template_date": "2025-01-01", "template_kwargs": {"a": 1}}
     assert TemplateOptions.of(row) == TemplateOptions(None, {"a": 1}, "2025-01-01")
+
+
+def test_arguments_that_a_template_does_not_read_are_refused():
+    template = (
+        "{% set a = a | default(1) %}{% for m in messages %}{% if b is defined %}{{ m.b }}{% endif %}{% endfor %}"
+    )
+    check_arguments(template, {"a": 1, "b": 2}, "template_set")
+    check_arguments({"default": template}, {"a": 1}, "template_set")
+    for chat_template in (template, None):
+        with pytest.raises(BadInput, match="reads no argument 'c'"):
+            check_arguments(chat_template, {"c": 1}, "template_set")
 
 
 @pytest.mark.parametrize("file", [None, "chat.jinja"])
