@@ -15,16 +15,15 @@ from torch import Tensor
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
+from reward.base.merging import SPREAD, merged_difference
 from reward.base.patches.lora_forward import set_active_adapters
 from rlhf.probe.document import Line
-from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, merged_adapter, token_logps
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, token_logps
 
 ROLE = "check"
 PROMPTS = ("Name two animals.", "Write a short thank-you note to Mina for the book, please, and say when you come.")
 LONGEST, NEW_TOKENS = 64, 8
 """Tokens of a prompt, and of a sampled answer."""
-SPREAD = 0.05
-"""Standard deviation of the adapter's second matrices, which start at 0: large enough to see its effect."""
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.03, torch.bfloat16: 0.1}
 """Largest difference relative to the largest value, by the precision of the weights."""
 NATS = {torch.float32: 0.01, torch.float16: 0.2, torch.bfloat16: 1.0}
@@ -146,12 +145,8 @@ def _kind(name: str) -> str:
 
 def _merging_difference(base: Base, layers: Sequence[LoraLayer]) -> float:
     """Return the relative difference of the last states with the adapter on these layers only."""
-    ids, mask = base.collate(probe_prompts(base))
     with _adapter_on(base, layers):
-        unmerged = base.hidden(ids, mask)
-        with merged_adapter(base):
-            merged = base.hidden(ids, mask)
-    return _difference(unmerged[mask], merged[mask])
+        return merged_difference(base)
 
 
 @contextmanager

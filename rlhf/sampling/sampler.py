@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.memory import decoding_rows
+from reward.base.merging import is_plain, merged_adapter, merges_exactly
 from reward.base.patches.cpu_attention import with_fused_attention
-from reward.base.patches.lora_forward import is_half
 from reward.base.patches.module_forward import replaced_forward
 from rlhf.sampling.decoding import AnswerTable, decode
 from rlhf.sampling.vocabulary import rows_at_once, token_logps
@@ -54,31 +53,6 @@ def banned_ids(base: Base) -> list[int]:
 
 
 @contextmanager
-def merged_adapter(base: Base, dtype: torch.dtype | None = None) -> Iterator[None]:
-    """Merge the active LoRA adapter into the float32 weights inside the block; afterwards they have their former bits.
-
-    Merged weights are rounded to `dtype`, if given, layer by layer. Weights in half precision and quantised ones are
-    not merged: there is one copy of them.
-    """
-    layers: list[Any] = [  # LoraLayer itself does not declare `merge`; its subclasses do
-        module for module in base.causal.modules() if isinstance(module, LoraLayer) and _can_merge(module, base)
-    ]
-    former: list[tuple[Any, Tensor]] = []
-    try:
-        for layer in layers:
-            weight = layer.get_base_layer().weight
-            former.append((layer, weight.data))
-            weight.data = weight.data.clone()
-            layer.merge(adapter_names=layer.active_adapters)
-            weight.data = weight.data.to(dtype)
-        yield
-    finally:
-        for layer, data in former:
-            layer.merged_adapters.clear()
-            layer.get_base_layer().weight.data = data
-
-
-@contextmanager
 def in_bfloat16(base: Base) -> Iterator[None]:
     """Run in bfloat16 inside the block, as autocast does in training, with logits in float32.
 
@@ -88,7 +62,7 @@ def in_bfloat16(base: Base) -> Iterator[None]:
     layers = [
         module
         for module in modules
-        if isinstance(module, nn.Linear | Conv1D) and _is_plain(module) and module.weight.dtype == torch.float32
+        if isinstance(module, nn.Linear | Conv1D) and is_plain(module) and module.weight.dtype == torch.float32
     ]
     weights = [layer.weight.data for layer in layers]
     head = base.causal.get_output_embeddings()
@@ -111,23 +85,6 @@ def in_bfloat16(base: Base) -> Iterator[None]:
     finally:
         for layer, weight in zip(layers, weights, strict=True):
             layer.weight.data = weight
-
-
-def _can_merge(layer: LoraLayer, base: Base) -> bool:
-    """Return whether a layer's weight is neither quantised, nor in half precision, nor shared with the embedding."""
-    inner = layer.get_base_layer()
-    return (
-        bool(layer.active_adapters)
-        and _is_plain(inner)
-        and not is_half(cast(Tensor, inner.weight))
-        and inner.weight is not base.causal.get_input_embeddings().weight
-    )
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Return whether the weight holds floats; a quantised one has its own class and may report a float type."""
-    weight = getattr(module, "weight", None)
-    return type(weight) is nn.Parameter and weight.is_floating_point()
 
 
 @torch.no_grad()
@@ -165,7 +122,7 @@ def generate(
 
     table = _table(base, prompt_ids, uniforms[:, :max_new_tokens])
     longest = max(map(len, prompt_ids), default=0) + table.noise.shape[1]
-    merged = merged_adapter(base, torch.bfloat16 if bf16 else None)
+    merged = merged_adapter(base, torch.bfloat16 if bf16 else None) if merges_exactly(base) else nullcontext()
     with merged, in_bfloat16(base) if bf16 else nullcontext():
         decode(base, prompt_ids, table, draw, decoding_rows(base, longest, batch_size))
     ids, logps, lengths = table.ids.tolist(), table.logps.tolist(), table.counts.tolist()

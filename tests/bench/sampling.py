@@ -18,7 +18,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from data.starter import PROMPTS as PROMPT_FILE
 from data.starter import SFT, read_rows
 from reward.base.frozen_base import Base
-from rlhf.sampling.sampler import draw_uniforms, generate, merged_adapter
+from reward.base.merging import merged_adapter
+from rlhf.sampling.sampler import draw_uniforms, generate
 from tests.support.tiny_model import make_tiny_tokenizer
 
 PROMPTS, BATCH, LIMIT, ROUNDS = 256, 64, 64, 3

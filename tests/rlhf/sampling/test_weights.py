@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, in_bfloat16, merged_adapter
+from reward.base.merging import merged_adapter
+from rlhf.sampling.sampler import banned_ids, draw_uniforms, generate, in_bfloat16
 from tests.support.sampled_answers import LIMIT, PROMPTS, base_with_policy, plain_logps, sample
 
 

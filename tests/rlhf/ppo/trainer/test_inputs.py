@@ -9,8 +9,8 @@ from datasets import Dataset
 from peft import LoraConfig
 
 from data.errors import BadInput
+from reward.base.merging import merged_adapter
 from rlhf import PPOTrainer
-from rlhf.sampling.sampler import merged_adapter
 from tests.support.ppo_parts import (
     PROMPTS,
     ppo_config,
