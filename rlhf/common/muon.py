@@ -4,15 +4,22 @@
 On the starter's shape Muon reaches a given loss in about two thirds of AdamW's steps (docs/benchmarks.md).
 Muon: Jordan et al. 2024, as in torch.optim.Muon, with its step scaled to AdamW's root mean square. Both share one
 learning rate.
+
+A device may lack what torch's Muon computes in, so one step is tried first. Where it fails, AdamW trains all weights.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
+SIDE = 16
+"""Rows and columns of the matrix on which a step is tried."""
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -20,10 +27,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
     def __init__(self, model: PreTrainedModel, learning_rate: float) -> None:
         matrices, rest = _matrices_and_rest(model)
-        self._parts = (
-            torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
-        )
+        self._parts = _of_matrices(matrices, learning_rate), _adamw(rest, learning_rate)
         super().__init__([group for part in self._parts for group in part.param_groups], {})
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # transformers passes no closure
@@ -53,3 +57,33 @@ def _matrices_and_rest(model: PreTrainedModel) -> tuple[list[nn.Parameter], list
     matrices = [parameter for parameter in trained if parameter.ndim == 2 and id(parameter) not in outside]
     chosen = {id(parameter) for parameter in matrices}
     return matrices, [parameter for parameter in trained if id(parameter) not in chosen]
+
+
+def orthogonalises(device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether a step of Muon on this device is finite and about orthogonal: singular values near 1."""
+    generator = torch.Generator().manual_seed(0)
+    gradient = torch.eye(SIDE) + 0.1 * torch.randn(SIDE, SIDE, generator=generator)
+    matrix = nn.Parameter(torch.zeros(SIDE, SIDE, device=device, dtype=dtype))
+    matrix.grad = gradient.to(device, dtype)
+    try:
+        torch.optim.Muon([matrix], lr=1.0, weight_decay=0.0, adjust_lr_fn="original").step()
+    except RuntimeError:  # also NotImplementedError: a kernel that the device lacks
+        return False
+    step = matrix.detach().float().cpu()
+    if not step.isfinite().all():
+        return False
+    sizes = torch.linalg.svdvals(step)
+    return bool(((sizes > 0.5) & (sizes < 1.5)).all())
+
+
+def _of_matrices(matrices: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """Return Muon, or AdamW with one logged line if Muon fails on the matrices' device."""
+    device, dtype = matrices[0].device, matrices[0].dtype
+    if orthogonalises(device, dtype):
+        return torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    log.warning("Muon does not work in %s on %s; AdamW trains all weights, which takes more steps", dtype, device)
+    return _adamw(matrices, learning_rate)
+
+
+def _adamw(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(weights, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0)

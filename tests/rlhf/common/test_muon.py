@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rlhf.common.muon import MuonAdamW
+from rlhf.common.muon import MuonAdamW, orthogonalises
 
 
 class TestMuon:
@@ -59,3 +60,23 @@ class TestMuon:
         model = self.model()
         weights = [matrix for group in MuonAdamW(model, 1e-2).param_groups for matrix in group["params"]]
         assert len(weights) == len({id(matrix) for matrix in weights}) == len(list(model.parameters()))
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    def test_a_step_of_muon_is_orthogonal_here(self, dtype):
+        assert orthogonalises(torch.device("cpu"), dtype)
+
+    @pytest.mark.parametrize("fault", ["raises", "NaN", "gradient itself"])
+    def test_where_muon_fails_adamw_trains_all_weights_and_says_so(self, monkeypatch, caplog, fault):
+        def step(optimizer, closure=None):
+            if fault == "raises":
+                raise NotImplementedError("no such kernel")
+            for matrix in optimizer.param_groups[0]["params"]:
+                matrix.data.sub_(float("nan") if fault == "NaN" else 3 * matrix.grad)
+
+        monkeypatch.setattr(torch.optim.Muon, "step", step)
+        model = self.model()
+        before = [matrix.clone() for matrix in model.parameters()]
+        self.take_steps(model, MuonAdamW(model, 1e-2), 1, seed=1)
+        assert all(not torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
+        assert all(matrix.isfinite().all() for matrix in model.parameters())
+        assert caplog.text.count("AdamW trains all weights") == 1
