@@ -13,7 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from data.errors import BadInput
+from reward.base.architecture import trunk_name
 from reward.base.locate import locate
+from reward.base.patches.expert_patterns import ignore_expert_patterns
 from reward.base.placement import Placement
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -27,6 +29,7 @@ def load_causal(source: str | Path, placement: Placement | None) -> tuple[PreTra
     """
     name = locate(source)
     transformers_logging.disable_progress_bar()
+    ignore_expert_patterns()
     arguments: dict[str, Any] = {"dtype": "auto"} if placement is None else placement.load_arguments()
     if placement is not None:
         placement.prepare_torch()
@@ -37,7 +40,8 @@ def load_causal(source: str | Path, placement: Placement | None) -> tuple[PreTra
     model, report = loaded
     assert isinstance(model, PreTrainedModel), "the auto class returns a model"
     check_weights(name, model, report["missing_keys"])
-    _name_trunk(model)
+    if model.base_model is model:  # Llama 4's text model names a part that it does not have
+        model.base_model_prefix = trunk_name(model)
     model.eval().requires_grad_(False)
     return model, load_tokenizer(source)
 
@@ -64,13 +68,6 @@ def check_weights(name: str, model: PreTrainedModel, missing: Collection[str]) -
             f"the weights of {name!r} hold NaN or infinity in {_name_some(bad)}",
             "Give a model that was saved before its training diverged.",
         )
-
-
-def _name_trunk(model: PreTrainedModel) -> None:
-    """Let `base_model` be the layers without the head. Llama 4's text model names a part that it does not have."""
-    if model.base_model is model:
-        parts = [name for name, part in model.named_children() if isinstance(part, PreTrainedModel)]
-        model.base_model_prefix = parts[0] if len(parts) == 1 else model.base_model_prefix
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
