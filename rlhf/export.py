@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoModelForSequenceClassification,
@@ -37,7 +36,7 @@ from reward.base.text.template_options import TemplateOptions
 from reward.member import member_folder, save_head
 from reward.model import RewardModel
 from reward.training.classifier import scoring_pad
-from rlhf.models.finetuning import merge_adapter
+from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_start
 
@@ -62,9 +61,10 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
             _copy_adapter(adapter, part, policy.base)
             tokenizer = load_tokenizer(policy.base)
         else:
-            model, tokenizer = load_causal(policy.base, None)
-            ends = Base(model, tokenizer, policy.base, options=options).eos_ids
-            model = _merged(model, adapter)
+            model, tokenizer = load_causal(policy.base, Placement() if adapter else None)
+            base = Base(model, tokenizer, policy.base, options=options)
+            ends = base.eos_ids
+            model = merge_parent(base, adapter)
             model.generation_config.eos_token_id = sorted(ends)
             model.save_pretrained(part)
         _save_tokenizer(tokenizer, part, options)
@@ -95,7 +95,8 @@ def export_reward_model(
         if not merge:
             _copy_adapter(adapter, part, record.base)
         elif has_classifier(base):
-            _merged(_sequence_classifier(base), adapter).save_pretrained(part)
+            merge_parent(base, adapter)
+            _sequence_classifier(base, read_adapter(adapter)[1][HEAD]).save_pretrained(part)
         else:
             _save_with_head(base, adapter, about, part)
     return _export_document(out, record.public) | _note(base)
@@ -106,8 +107,8 @@ def has_classifier(base: Base) -> bool:
     return type(base.causal.config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 
-def _sequence_classifier(base: Base) -> PreTrainedModel:
-    """Return transformers' sequence classifier on the base's own layers; its head is set by the adapter."""
+def _sequence_classifier(base: Base, head: torch.Tensor) -> PreTrainedModel:
+    """Return transformers' sequence classifier on the base's own layers with this head (1, D)."""
     config = copy.deepcopy(base.causal.config)
     config.num_labels = 1
     config.get_text_config().pad_token_id = scoring_pad(base)
@@ -115,13 +116,13 @@ def _sequence_classifier(base: Base) -> PreTrainedModel:
         model = AutoModelForSequenceClassification.from_config(config)
     setattr(model, model.base_model_prefix, find_trunk(base.causal))
     model.score = torch.nn.Linear(base.hidden_size, 1, bias=False)
+    model.score.weight.data = head.float()
     return model
 
 
 def _save_with_head(base: Base, adapter: Path, about: About, out: Path) -> None:
     """Save the causal LM with the adapter merged into its trunk, and beside it the head and what it belongs to."""
-    base.add_adapter("exported", adapter)
-    merged = Base(merge_adapter(base, "exported"), base.tokenizer, MERGED)
+    merged = Base(merge_parent(base, adapter), base.tokenizer, MERGED)
     merged.causal.save_pretrained(out)
     save_head(out, read_adapter(adapter)[1][HEAD])
     write_about(out, replace(about, base=MERGED, fingerprint=merged.fingerprint))
@@ -149,13 +150,6 @@ def _export_ensemble(
             _copy_adapter(member_folder(adapter, number), member_folder(part, number), record.base)
             shutil.copyfile(member_folder(adapter, number) / ABOUT, member_folder(part, number) / ABOUT)
     return _export_document(out, record.public) | _note(model.base)
-
-
-def _merged(model: PreTrainedModel, adapter: Path | None) -> PreTrainedModel:
-    """Return the model with the adapter added to its weights, in float32: bfloat16 rounds small updates away."""
-    if adapter is None:
-        return model
-    return PeftModel.from_pretrained(model.float(), str(adapter)).merge_and_unload()
 
 
 def _copy_adapter(adapter: Path, out: Path, base: str) -> None:
