@@ -11,6 +11,7 @@ from data.cli import open_store
 from data.errors import BadInput
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
+from data.formats.mapping import parse_mapping
 from data.formats.tables import KINDS
 from data.store import Store
 from data.transfer.adopt_model import adopt_policy
@@ -27,7 +28,8 @@ from data.transfer.exporting import (
     export_rows,
 )
 from data.transfer.hub import push_folder, refuse_offline
-from data.transfer.import_survey import ImportFile
+from data.transfer.import_survey import ImportFile, Reading
+from data.transfer.import_text import render_import
 from data.transfer.importing import find_project_id, import_files
 from data.transfer.previewing import preview
 from data.transfer.progress_bar import ProgressBar
@@ -77,7 +79,16 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
         help="format of the rows (default: detected automatically)",
     )
     parser.add_argument(
-        "--skip-bad", action="store_true", help="import the good rows and write the bad ones to FILE.rejected.jsonl"
+        "--map",
+        default="",
+        metavar="NAME=COLUMN,...",
+        help="columns of the file under known names: prompt=question,chosen=answers.0,model='gpt-x'",
+    )
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="import the good rows and write the bad ones into the home's folder"
+    )
+    parser.add_argument(
+        "--rejected", type=Path, metavar="FILE", help="import the good rows and write the bad ones to FILE"
     )
     parser.add_argument("--project", default="", help="labeling project of pairs and comparisons (default: Standard)")
     parser.add_argument("--dry-run", action="store_true", help="show what would be imported, and change nothing")
@@ -130,11 +141,11 @@ def cmd_import(args: argparse.Namespace) -> dict:
     files = [ImportFile.at(path) for path in args.files]
     if args.dry_run:
         with ProgressBar() as bar:
-            return preview(files, args.what, args.format, store=store, progress=bar)._asdict()
+            return preview(files, args.what, args.format, store, bar, args.map)._asdict()
+    reading = Reading(args.what, args.format, parse_mapping(args.map))
     with ProgressBar() as bar:
-        return import_files(
-            store, files, args.what, form=args.format, skip_bad=args.skip_bad, progress=bar, project=args.project
-        )
+        skip_bad = args.rejected or args.skip_bad
+        return import_files(store, files, reading, skip_bad=skip_bad, progress=bar, project=args.project)
 
 
 def cmd_export(args: argparse.Namespace) -> dict:
@@ -186,27 +197,6 @@ def cmd_restore(args: argparse.Namespace) -> dict:
     store.audit.add(ACTOR, "restore", file=args.file.name)
     store.close()
     return document
-
-
-def render_import(document: dict) -> str:
-    """Return the counts in one line, and the file of the rejected rows; of a dry run what it would import."""
-    if "good" in document:
-        return _render_preview(document)
-    counts = ", ".join(f"{document[name]} {name}" for name in ("read", "added", "duplicate", "rejected"))
-    return counts + (f"; rejected rows: {document['rejected_file']}" if "rejected_file" in document else "")
-
-
-def _render_preview(document: dict) -> str:
-    formats = ", ".join(f"{count:,} {name}" for name, count in document["formats"].items()) or "none"
-    parts = [f"{document['good']:,} good rows ({formats}), {document['bad']:,} bad"]
-    if document["comparisons"]:
-        parts.append(f"{document['comparisons']:,} comparisons by {document['labelers'] or 1} labelers")
-    if document["duplicate"]:
-        parts.append(f"{document['duplicate']:,} are in the store already")
-    if document["near"]:
-        parts.append(f"{document['near']:,} nearly repeat an earlier row")
-    lines = ["; ".join([*parts, "nothing was written"]), document["first_bad"]]
-    return "\n".join(filter(None, lines))
 
 
 def render_export(document: dict) -> str:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The split of every prompt. It depends on the normalised text alone and never changes.
 
+Prompts that are equal once normalised are different prompts (`data.tables.prompts`) in one split: no near copy of a
+training prompt is held out.
+
 75 % train, 10 % validation, 15 % test. Nothing trains on test prompts; accuracy, win rates and comparisons of
 policies use nothing else.
 """
@@ -16,7 +19,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def normalise(text: str) -> str:
-    """Return the text in one Unicode form, in lower case, with single spaces: such differences make no other prompt.
+    """Return the text in one Unicode form, in lower case, with single spaces: such differences make no other split.
 
     The fold of Unicode's NFKC_Casefold (The Unicode Standard, 3.13.5), so normalising is idempotent.
     """

@@ -6,36 +6,23 @@
 
 from __future__ import annotations
 
-import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from data.formats.rows import all_columns, alpaca, arena, hh, pandalm, sharegpt, trl
-from data.formats.rows.conversation import read_answer, read_prompt_value
-from data.formats.rows.fields import BadRow, read_field, read_optional_text
+from data.formats import registry
+from data.formats.registry import ALIASES, AUTO, Format
+from data.formats.rows import alpaca, trl
+from data.formats.rows.conversation import read_answer, unspaced
+from data.formats.rows.fields import BadRow, read_optional_text
 from data.formats.shapes import CompletionShape, InstructionShape, PairShape, PreferenceShape, PromptShape
+from data.formats.tracked_row import TrackedRow
+
+__all__ = ["ALIASES", "AUTO", "FORMATS", "KEYS", "Shape", "detect_format", "guess_content", "read_row"]
 
 Shape = PromptShape | InstructionShape | PreferenceShape | PairShape | CompletionShape
 
-AUTO = "auto"
-MODULES = {
-    "full": all_columns,
-    "arena": arena,
-    "pandalm": pandalm,
-    "sharegpt": sharegpt,
-    "alpaca": alpaca,
-    "hh": hh,
-    "trl": trl,
-}
-"""Format -> module, in the order in which `detect_format` tries them."""
-FORMATS = tuple(MODULES)
-ALIASES = {"trl-implicit": "trl", "trl-conversational": "trl"}
-"""Names of export formats -> the import format that reads them."""
-READERS = {
-    "prompts": "read_prompt",
-    "instructions": "read_instruction",
-    "preferences": "read_preference",
-    "pairs": "read_preference",
-}
-"""Rows of a kind -> the function of a format's module that reads one; a format without it holds no such rows."""
+FORMATS = tuple(registry.FORMATS)
 KEYS = {
     "prompts": "'prompt', 'messages', 'conversations' or 'instruction'",
     "instructions": "'instruction' and 'output', 'prompt' and 'completion', 'messages', or 'conversations'",
@@ -43,55 +30,83 @@ KEYS = {
     "pairs": "'chosen' and 'rejected', 'conversation_a' and 'conversation_b', or 'response1' and 'response2'",
     "completions": "'prompt' (or 'instruction'), 'response' and 'model'",
 }
+CONTEXT = re.compile(
+    r"system(_(prompt|message))?|developer|history|context|tools|functions|tool_calls|function_call|tool_call_id"
+    r"|reasoning(_content)?|thinking|chat_template_kwargs|images?|videos?|audios?",
+    re.IGNORECASE,
+)
+"""Columns that belong to what was asked or answered."""
+VERDICT = re.compile(
+    r"weight|train|labels?|scores?(_.*)?|.*_scores?|status|rank(s|ing)?|ratings?(_.*)?|.*_ratings?|margin"
+    r"|(overall_)?preference(_.*)?|strength|winner.*|is_tie",
+    re.IGNORECASE,
+)
+"""Columns that say how good an answer is, or whether it counts."""
+MEANING = {
+    "prompts": (CONTEXT,),
+    "instructions": (CONTEXT, VERDICT),
+    "preferences": (CONTEXT, VERDICT),
+    "pairs": (CONTEXT,),
+    "completions": (CONTEXT,),
+}
+"""Rows of a kind -> the columns that change what they mean: a row with such a column that its reader does not read is
+refused. A verdict of the file changes neither a prompt, nor an answer or a pair that waits for a verdict."""
+ANSWERS = ("response", "completion", "output", "answer")
+MODELS = ("model", "generator", "model_name")
 
 
-STARTS = ("instruction", "messages", "conversations", "prompt", "chosen")
-"""Keys that start a row of a known format."""
-
-
-def detect_format(row: dict) -> str:
+def detect_format(row: Mapping[str, Any]) -> str:
     """Return the name of the row's format, by its keys."""
-    return next((name for name, module in MODULES.items() if module.matches(row)), "trl")
+    found = registry.find_format(row)
+    return found.name if found else trl.NAME
 
 
-def read_row(row: dict, what: str, form: str = AUTO) -> Shape:
-    """Return the shape of one row of `what`. Raises BadRow with the reason."""
-    if what == "completions":
+def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | list[Shape]:
+    """Return the shape of one row of `what`, or the shapes of a row that holds several.
+
+    A `TrackedRow` knows afterwards which columns were read. Raises BadRow with the reason.
+    """
+    found = registry.find_format(row) if form == AUTO else registry.FORMATS[ALIASES.get(form, form)]
+    tracked = row if isinstance(row, TrackedRow) else TrackedRow(row)
+    tracked.what, tracked.form = what, found.name if found else trl.NAME
+    shapes = _read(tracked, what, registry.FORMATS[tracked.form])
+    for shape in shapes if isinstance(shapes, list) else [shapes]:
+        _check(shape, what)
+    for path, _ in tracked.unread():
+        column = path.rpartition(".")[2]
+        if any(pattern.fullmatch(column) for pattern in MEANING[what]):
+            raise BadRow(f"{path!r} changes what the row means, and the {tracked.form} format does not read it", path)
+    return shapes
+
+
+def _read(row: TrackedRow, what: str, form: Format) -> Shape | list[Shape]:
+    reader = form.reader(what)
+    if reader is None and what == "completions":
         return read_completion(row)
-    name = detect_format(row) if form == AUTO else ALIASES.get(form, form)
-    if form == AUTO and not MODULES[name].matches(row):
-        _refuse_unknown(row)
-    reader = getattr(MODULES[name], READERS[what], None)
     if reader is None:
-        raise BadRow(f"the {name} format has no {what}: each row needs {KEYS[what]}")
-    shape = reader(row)
-    if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
-        raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
-    if isinstance(shape, PairShape):
-        _check_pair(shape, what)
-    return shape
+        raise BadRow(f"the {form.name} format has no {what}: each row needs {KEYS[what]}")
+    return reader(row)
 
 
-def read_completion(row: dict) -> CompletionShape:
+def read_completion(row: TrackedRow) -> CompletionShape:
     """Read a completion of another model: its prompt, `response` (or `completion`, `output`) and `model`."""
-    prompt = alpaca.read_prompt(row) if "instruction" in row else read_prompt_value(read_field(row, "prompt"), "prompt")
-    key = next((key for key in ("response", "completion", "output") if key in row), "response")
-    return CompletionShape(prompt, read_answer(read_field(row, key), key), read_optional_text(row, "model"))
+    key = next((key for key in ANSWERS if key in row), ANSWERS[0])
+    prompt = alpaca.read_only_prompt(row) if "instruction" in row else trl.read_prompt(row)
+    text = unspaced(row, "prompt", read_answer(row, key, prompt, blank=True))
+    model = next((name for column in MODELS if column in row and (name := read_optional_text(row, column))), None)
+    return CompletionShape(prompt, text, model)
 
 
-def _refuse_unknown(row: dict) -> None:
-    """Raise BadRow if a key of the row resembles a known key; it names both."""
-    for key in row:
-        near = difflib.get_close_matches(str(key).casefold(), STARTS, 1, 0.75)
-        if near and near[0] not in row:
-            raise BadRow(f"the row has no {near[0]!r}: rename {key!r} to {near[0]!r}", near[0])
-
-
-def guess_content(row: dict) -> str:
+def guess_content(row: Mapping[str, Any]) -> str:
     """Guess the content of a file by one of its rows: preferences, completions, instructions or prompts."""
-    if {"chosen", "rejected"} <= row.keys() or detect_format(row) in ("full", "arena", "pandalm"):
+    found = registry.find_format(row)
+    if found and hasattr(found.module, "CONTENT"):
+        return found.module.CONTENT
+    if {"chosen", "rejected"} <= row.keys() or (
+        found and found.reader("preferences") and not found.reader("instructions")
+    ):
         return "preferences"
-    if {"response", "model"} & row.keys():
+    if {"response", *MODELS} & row.keys():
         return "completions"
     turns = row.get("messages") or row.get("conversations")
     last = turns[-1] if isinstance(turns, list) and turns and isinstance(turns[-1], dict) else {}
@@ -99,8 +114,12 @@ def guess_content(row: dict) -> str:
     return "instructions" if {"output", "completion", "instances"} & row.keys() or answered else "prompts"
 
 
-def _check_pair(shape: PairShape, what: str) -> None:
-    if shape.answers[0][0] == shape.answers[1][0]:
-        raise BadRow("the two answers are the same text")
-    if what == "preferences" and not shape.votes:
-        raise BadRow("the row has no vote on the better answer: import such rows as pairs to label (--as pairs)")
+def _check(shape: Shape, what: str) -> None:
+    """Raise BadRow for two equal answers, and for a preference without a vote."""
+    if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
+        raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
+    if isinstance(shape, PairShape):
+        if shape.answers[0][0] == shape.answers[1][0]:
+            raise BadRow("the two answers are the same text")
+        if what == "preferences" and not shape.votes:
+            raise BadRow("the row has no vote on the better answer: import such rows as pairs to label (--as pairs)")

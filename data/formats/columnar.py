@@ -109,11 +109,13 @@ def _row(batch: pa.RecordBatch) -> tuple[dict, str]:
 
 
 def to_json_value(value: object) -> JsonValue:
-    """Return the value as JSON would hold it: NaN and infinities as null, times and other types as text."""
+    """Return the value as JSON would hold it: NaN and infinities as null, bytes, times and other types as text."""
     if isinstance(value, dict):
         return {str(key): to_json_value(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [to_json_value(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, bytes):  # a byte that is no text stays a lone surrogate, which no reader accepts
+        return value.decode("utf-8", "surrogateescape")
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -17,6 +17,7 @@ from data.sqlite.schema import (
     core,
     counts,
     demonstrations,
+    exact_identity,
     imports,
     labels,
     people,
@@ -150,6 +151,20 @@ def m100_audit_addresses(db: Database) -> None:
 def m110_run_progress(db: Database) -> None:
     """Add the time of a run's last progress; a heartbeat says only that its process lives."""
     db.execute("ALTER TABLE runs ADD COLUMN progress_at TEXT")
+
+
+@migrations()
+def m120_exact_identity(db: Database) -> None:
+    """Identify prompts by their exact text or turns, and instruction rows by their turns too; splits stay as they are.
+
+    Add the folders of imported files.
+    """
+    name = "prompts_refuse_update"
+    trigger = next(row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE name = ?", [name]))
+    db.execute(f"DROP TRIGGER {name}")
+    exact_identity.rehash(db)
+    db.execute(trigger)
+    db.execute("ALTER TABLE imports ADD COLUMN folders TEXT")
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

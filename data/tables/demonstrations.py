@@ -198,9 +198,10 @@ class Demonstrations(Table):
     def _publish(self, accepted: Demonstration) -> None:
         prompt = Prompts(self._store).get(accepted.prompt_id)
         verb = "edited" if accepted.comparison_id else "written"
-        Instructions(self._store).add(prompt.text, accepted.text, source=f"{verb} by labeler-{accepted.author_id}")
+        source = f"{verb} by labeler-{accepted.author_id}"
+        Instructions(self._store).add(prompt.text, accepted.text, source=source, messages=prompt.messages)
         sql = "UPDATE instructions SET demonstration_id = ? WHERE hash = ? AND demonstration_id IS NULL"
-        self._store.execute(sql, [accepted.id, instruction_hash(prompt.text, "", accepted.text)])
+        self._store.execute(sql, [accepted.id, instruction_hash(prompt.text, "", accepted.text, prompt.messages)])
 
     def _project(self, superseded: str | None, prompt_id: int, author_id: int) -> int:
         """Return the project of a new answer: that of the answer it replaces, else Standard."""

@@ -13,7 +13,8 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from sqlite_utils import Database
 
@@ -50,6 +51,33 @@ def import_done(table: str = "") -> str:
 
 
 IMPORT_DONE = import_done()
+
+
+class NamedFile(Protocol):
+    """A file and its name."""
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the file."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that people gave it."""
+
+
+def folder_of(path: Path) -> str:
+    """Return the folder of a file, by which two files of one name are told apart."""
+    return str(path.resolve().parent)
+
+
+def _name_source(file: NamedFile, folders: dict[str, str]) -> str:
+    """Return the shortest name that no other folder has, and note it in `folders`."""
+    folder, name = folder_of(file.path), file.name
+    for parent in reversed(Path(folder).parts):
+        if folders.setdefault(name, folder) == folder:
+            break
+        name = f"{parent}/{name}"
+    return name
 
 
 class Pace:
@@ -95,10 +123,21 @@ class Imports(Table):
         with suppress(BadInput), self.exclusive():
             pass
 
-    def begin(self, actor: str, what: str, files: Sequence[str]) -> int:
-        """Return a new import's number; its rows do not count before `end`."""
-        row = {"actor": actor, "what": what, "files": canonical_json(list(files)), "created_at": now()}
-        return self._store.insert("imports", row)
+    def begin(self, actor: str, what: str, sources: Sequence[str], folders: Sequence[str] = ()) -> int:
+        """Return a new import's number; its rows do not count before `end`. `folders` are those of the sources."""
+        row = {"actor": actor, "what": what, "files": canonical_json(list(sources)), "created_at": now()}
+        return self._store.insert("imports", row | {"folders": canonical_json(list(folders))})
+
+    def name_sources(self, files: Sequence[NamedFile]) -> tuple[str, ...]:
+        """Return the name of each file as a source: its own, with folders before it if another folder has that name.
+
+        The first import of a name keeps it, and a file that comes again has the name that it had.
+        """
+        folders: dict[str, str] = {}
+        for row in self._store.rows("SELECT files, folders FROM imports WHERE folders IS NOT NULL ORDER BY id"):
+            for name, folder in zip(json.loads(row["files"]), json.loads(row["folders"]), strict=False):
+                folders.setdefault(name, folder)
+        return tuple(_name_source(file, folders) for file in files)
 
     def end(self, id: int) -> None:
         """Make all rows of the import count. Its pairs reach the labelers after `reveal`."""

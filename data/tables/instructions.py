@@ -34,9 +34,13 @@ class Instructions(Table):
     """Answers to imitate, for supervised fine-tuning."""
 
     def add(self, instruction: str, output: str, *, input: str = "", source: str, **about: Any) -> Instruction:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Add a row, or return the existing one; `about`: `defects` (names), and its prompt's `family` and `facts`."""
+        """Add a row, or return the existing one.
+
+        `about`: `defects` (names), and its prompt's `messages`, `family` and `facts`.
+        """
         self.add_many([{"instruction": instruction, "output": output, "input": input, "source": source, **about}])
-        row = self._store.one(f"{JOINED} WHERE instructions.hash = ?", [instruction_hash(instruction, input, output)])
+        hash = instruction_hash(instruction, input, output, about.get("messages"))
+        row = self._store.one(f"{JOINED} WHERE instructions.hash = ?", [hash])
         return _instruction(row)
 
     def add_many(self, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
@@ -96,9 +100,11 @@ class Instructions(Table):
         return self._store.value(f"SELECT count(*) FROM instructions WHERE {IMPORT_DONE}")
 
 
-def instruction_hash(instruction: str, input: str, output: str) -> str:
-    """Return a row's identity: the hash of its three texts."""
-    return content_hash("instruction", instruction, input, output)
+def instruction_hash(
+    instruction: str, input: str, output: str, messages: Sequence[Mapping[str, str]] | None = None
+) -> str:
+    """Return a row's identity: the hash of its three texts, and of its turns if the prompt is a conversation."""
+    return content_hash("instruction", instruction, input, output, *([] if messages is None else [list(messages)]))
 
 
 def _prompt_row(
@@ -108,6 +114,7 @@ def _prompt_row(
     source: str,
     input: str = "",
     defects: Sequence[str] = (),
+    messages: list[dict] | None = None,
     family: str | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> tuple:
@@ -115,14 +122,15 @@ def _prompt_row(
         raise BadInput(
             f"the output of the instruction {instruction[:60]!r} is empty", "Give it a text.", field="output"
         )
-    return prompt_row(instruction_prompt(instruction, input), source=source, family=family, facts=facts)
+    text = instruction_prompt(instruction, input)
+    return prompt_row(text, messages=messages, source=source, family=family, facts=facts)
 
 
 def _values(prompt_hash: str, *, instruction: str, output: str, source: str, input: str = "", **about: Any) -> tuple:  # noqa: ANN401 (the values of columns and fields have many types)
     defects = canonical_json(list(about.get("defects", ())))
     return (
         prompt_hash,
-        instruction_hash(instruction, input, output),
+        instruction_hash(instruction, input, output, about.get("messages")),
         instruction,
         input,
         output,

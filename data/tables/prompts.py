@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts: identity is the hash of the normalised text, so importing a file twice adds nothing.
+"""Prompts: identity is exact, so importing a file twice adds nothing and no prompt takes another one's answers.
 
-The split goes with it.
+Two texts are one prompt if they are equal byte for byte, two conversations if their turns are. The split follows the
+normalised text (`data.splits`), so prompts that differ in case or spaces only are always in one split.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from data.clock import now
 from data.errors import BadInput
 from data.ids import canonical_json, content_hash
 from data.records import Prompt
-from data.splits import normalise, split_of
+from data.splits import split_of
 from data.sqlite.table import Table
 from data.tables.imports import IMPORT_DONE
 
@@ -31,9 +32,9 @@ def conversation_text(messages: Sequence[Mapping[str, str]]) -> str:
     return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in messages)
 
 
-def prompt_hash(text: str) -> str:
-    """Return a prompt's identity: the hash of its normalised text."""
-    return content_hash("prompt", normalise(text))
+def prompt_hash(text: str, messages: Sequence[Mapping[str, str]] | None = None) -> str:
+    """Return a prompt's identity: the hash of its text, or of its turns if it is a conversation."""
+    return content_hash("prompt", text if messages is None else list(messages))
 
 
 def prompt_row(
@@ -48,7 +49,7 @@ def prompt_row(
     if not text.strip():
         raise BadInput(f"the prompt {text!r} is empty", "Give it a text.", field="prompt")
     return (
-        prompt_hash(text),
+        prompt_hash(text, messages),
         text,
         None if messages is None else canonical_json(messages),
         split_of(text),
@@ -63,7 +64,7 @@ class Prompts(Table):
     """The tasks that models are asked to do."""
 
     def add(self, text: str, *, messages: list[dict] | None = None, source: str, **about: Any) -> Prompt:  # noqa: ANN401 (the values of columns and fields have many types)
-        """Add a prompt, or find the one of that text; `about`: `family`, `facts`. Raises BadInput for an empty text."""
+        """Add a prompt, or find the equal one; `about`: `family`, `facts`. Raises BadInput for an empty text."""
         row = prompt_row(text, messages=messages, source=source, **about)
         self._store.insert_many("prompts", COLUMNS, [row])
         return _prompt(self._store.one("SELECT * FROM prompts WHERE hash = ?", [row[0]]))
@@ -86,9 +87,9 @@ class Prompts(Table):
             raise BadInput(f"there is no prompt {id}")
         return _prompt(row)
 
-    def find(self, text: str) -> Prompt | None:
-        """Return the prompt of that text, up to what `normalise` levels out; None if there is none."""
-        row = self._store.maybe("SELECT * FROM prompts WHERE hash = ?", [prompt_hash(text)])
+    def find(self, text: str, messages: list[dict] | None = None) -> Prompt | None:
+        """Return the prompt of exactly that text, or of those turns; None if there is none."""
+        row = self._store.maybe("SELECT * FROM prompts WHERE hash = ?", [prompt_hash(text, messages)])
         return None if row is None else _prompt(row)
 
     def all(

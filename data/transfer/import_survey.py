@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.errors import BadInput
-from data.formats import KEYS, read_row
+from data.formats import AUTO, KEYS, Shape, read_row
+from data.formats.columns import Columns
+from data.formats.mapping import Mapped, apply_mapping
 from data.formats.opening import Meter
 from data.formats.reading import detect_kind, read_lines, read_rows
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import PairShape, PreferenceShape
+from data.formats.tracked_row import TrackedRow
 from data.ids import content_hash
+from data.transfer.import_problems import Problems
 from data.transfer.import_target import ImportRow
 
 MOST_LABELERS = 200
@@ -35,71 +39,116 @@ class ImportFile(NamedTuple):
 
 
 class CheckedRow(NamedTuple):
-    """A row of the file: its shape and hash, or the reason of its refusal."""
+    """A row of the file: its shapes, or the reason of its refusal."""
 
     file: ImportFile
     line: int
-    row: dict
-    good: ImportRow | None = None
+    row: Mapping[str, Any]
+    good: tuple[ImportRow, ...] = ()
     reason: str = ""
     field: str | None = None
+    tracked: TrackedRow | None = None
+
+
+class Reading(NamedTuple):
+    """How rows are read: their kind, their format, and where their columns come from."""
+
+    what: str
+    form: str = AUTO
+    mapping: Mapping[str, Mapped] = {}
 
 
 @dataclass(slots=True)
 class Survey:
     """The totals of one reading of the files."""
 
+    reading: Reading
     good: int = 0
+    shapes: int = 0
     bad: int = 0
     first_bad: CheckedRow | None = None
     votes: int = 0
     labelers: set[str] = field(default_factory=set)
+    columns: Columns = field(default_factory=Columns)
+    problems: Problems = field(default_factory=Problems)
 
     def add(self, checked: CheckedRow) -> None:
         """Count one row."""
         if not checked.good:
             self.bad += 1
             self.first_bad = self.first_bad or checked
+            self.problems.add(checked.reason, checked.file.name, checked.line, checked.row)
             return
         self.good += 1
-        shape = checked.good.shape
-        judged = shape.pair if isinstance(shape, PreferenceShape) else shape
-        if isinstance(judged, PairShape):
-            self.votes += len(judged.votes)
-            if len(self.labelers) <= MOST_LABELERS:
-                self.labelers.update(vote.labeler for vote in judged.votes)
+        self.shapes += len(checked.good)
+        if checked.tracked is not None:
+            self.columns.add(checked.tracked)
+        for row in checked.good:
+            shape = row.shape
+            judged = shape.pair if isinstance(shape, PreferenceShape) else shape
+            if isinstance(judged, PairShape):
+                self.votes += len(judged.votes)
+                if len(self.labelers) <= MOST_LABELERS:
+                    self.labelers.update(vote.labeler for vote in judged.votes)
 
     @property
     def apart(self) -> bool:
         """Return whether the labelers are few enough for an account each."""
         return len(self.labelers) <= MOST_LABELERS
 
-    def refusal(self, what: str, files: Sequence[ImportFile]) -> BadInput:
+    def refusal(self, files: Sequence[ImportFile]) -> BadInput:
         """Return the error for the first bad row, with the number of good rows and the remedy."""
-        bad = self.first_bad
+        bad, needs = self.first_bad, f"Each row needs {KEYS[self.reading.what]}."
         if bad is None:
-            return BadInput("there are no rows in the file", f"Each row needs {KEYS[what]}.", file=str(files[0].path))
+            return BadInput("there are no rows in the file", needs, file=str(files[0].path))
         count = f"{self.good} of {self.good + self.bad} rows are good"
-        remedy = (
-            "Correct it, or import the good rows with --skip-bad." if self.good else f"Each row needs {KEYS[what]}."
-        )
+        others = len(self.problems.report()) - 1
+        count += f"; {others} other reason{'s' * (others > 1)}, see --dry-run" if others else ""
+        remedy = "Correct it, or import the good rows with --skip-bad." if self.good else needs
+        if hint := self.problems.remedy(self.reading.what, self.reading.form):
+            remedy = f"{hint} {remedy}" if self.good else hint
         return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.path), line=bad.line, field=bad.field)
 
+    def report(self) -> dict[str, Any]:
+        """Return the account of a reading: columns, remarks on rows, and bad rows by reason."""
+        return {
+            "columns": self.columns.report(),
+            "notes": dict(self.columns.notes.most_common()),
+            "problems": self.problems.report(),
+        }
 
-def check_rows(file: ImportFile, what: str, form: str, meter: Meter | None = None) -> Iterator[CheckedRow]:
-    """Yield every row with its shape or the reason of its refusal; `meter` counts the bytes."""
-    for line, row, problem in _until_broken(_rows(file.path, what, meter)):
+
+def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -> Iterator[CheckedRow]:
+    """Yield every row with its shapes or the reason of its refusal; `meter` counts the bytes."""
+    for line, row, problem in _until_broken(_rows(file.path, reading.what, meter)):
         if problem:
             yield CheckedRow(file, line, row, reason=problem)
             continue
         try:
-            shape = read_row(row, what, form)
-            good = ImportRow(shape, content_hash(_kind(what), row), _comparison(row), count_characters(row))
-            yield CheckedRow(file, line, row, good)
+            tracked = apply_mapping(row, reading.mapping) if reading.mapping else TrackedRow(row)
+            shapes = read_row(tracked, reading.what, reading.form)
+            yield CheckedRow(file, line, row, tuple(_import_rows(row, tracked, shapes, reading)), tracked=tracked)
         except BadRow as bad:
             yield CheckedRow(file, line, row, reason=bad.reason, field=bad.field)
         except RecursionError:
             yield CheckedRow(file, line, {}, reason="nested too deeply")
+
+
+def _import_rows(
+    row: Mapping[str, Any], tracked: TrackedRow, shapes: Shape | list[Shape], reading: Reading
+) -> Iterator[ImportRow]:
+    """Yield a row for the import of each shape. The hash of the whole row identifies its only shape.
+
+    A mapping is part of what the row means, so it is part of the hash.
+    """
+    mapping = sorted((target, list(mapped.path), mapped.constant) for target, mapped in reading.mapping.items())
+    hash = content_hash(_kind(reading.what), row, *([mapping] if mapping else []))
+    size, named = count_characters(row), _comparison(tracked)
+    if not isinstance(shapes, list):
+        yield ImportRow(shapes, hash, named, size)
+        return
+    for number, shape in enumerate(shapes):
+        yield ImportRow(shape, content_hash(hash, number), named, size // len(shapes))
 
 
 def count_characters(value: object) -> int:
@@ -115,10 +164,10 @@ def _kind(what: str) -> str:
     return "preferences" if what == "pairs" else what
 
 
-def _comparison(row: dict) -> str | None:
+def _comparison(row: TrackedRow) -> str | None:
     """Return the comparison or ranking that an exported row names; its home has that event already."""
-    named = row.get("said_in") or row.get("comparison")
-    return named if isinstance(named, str) else None
+    named = [row[key] for key in ("said_in", "comparison") if isinstance(row.peek(key), str)]
+    return named[0] if named else None
 
 
 def _until_broken(rows: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, dict, str]]:

@@ -72,7 +72,7 @@ class ImportTarget:
 
     def completion(self, prompt_id: int, text: str, model: str | None, number: int = 0) -> dict[str, Any]:
         """Return an answer as `Completions.add_many` takes it; without a model it has the file's name."""
-        name = model or PurePath(self.source).stem
+        name = model or self.source.removesuffix(PurePath(self.source).suffix)
         return {"prompt_id": prompt_id, "text": text, "model_name": name, "number": number, "import_id": self.import_id}
 
     def author(self, name: str, *, simulated: bool) -> Account:

@@ -8,33 +8,39 @@ memory holds one chunk. The next import removes the rest of an import that broke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from os import W_OK, access
 from pathlib import Path
 
 from data.errors import BadInput
 from data.formats import AUTO
+from data.formats.mapping import format_mapping
 from data.formats.opening import Meter
 from data.formats.values import LONGEST
-from data.formats.writing import write_rows
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
-from data.tables.imports import Pace
-from data.transfer.import_survey import CheckedRow, ImportFile, Survey, check_rows
+from data.tables.imports import Pace, folder_of
+from data.transfer.import_survey import CheckedRow, ImportFile, Reading, Survey, check_rows
 from data.transfer.import_target import ImportRow, ImportTarget, Inserter
 from data.transfer.inserting import IN_PROJECTS, INSERTERS
 from data.transfer.progress_bar import Progress, ignore_progress
+from data.transfer.rejected_rows import write_rejected
+
+ADDED = {
+    "prompts": ("prompts", "sample answers with preference-loop sample"),
+    "instructions": ("instruction rows", "train on them with preference-loop train sft"),
+    "preferences": ("comparisons", "train a reward model with preference-loop train reward"),
+}
+"""Rows of a kind -> their name, and what they allow next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The files to import, with the arguments of `import_files`."""
+    """The files to import with the names of their sources, and the arguments of `import_files`."""
 
     files: tuple[ImportFile, ...]
-    what: str
-    form: str
+    sources: tuple[str, ...]
+    reading: Reading
     progress: Progress
     project_id: int = STANDARD_PROJECT[0]
 
@@ -45,62 +51,83 @@ def import_file(
     what: str,
     *,
     form: str = AUTO,
-    skip_bad: bool = False,
+    skip_bad: bool | Path = False,
     name: str | None = None,
     by: str = "command line",
     project: str = "",
 ) -> dict:
     """Import one file: `import_files`. `name` replaces its own name (an upload)."""
-    return import_files(store, [ImportFile.at(path, name)], what, form=form, skip_bad=skip_bad, by=by, project=project)
+    return import_files(
+        store, [ImportFile.at(path, name)], Reading(what, form), skip_bad=skip_bad, by=by, project=project
+    )
 
 
 def import_files(
     store: Store,
     files: Sequence[ImportFile],
-    what: str,
+    reading: Reading | str,
     *,
-    form: str = AUTO,
-    skip_bad: bool = False,
+    skip_bad: bool | Path = False,
     by: str = "command line",
     progress: Progress = ignore_progress,
     project: str = "",
 ) -> dict:
-    """Import prompts, instructions, preferences, pairs or completions.
+    """Import prompts, instructions, preferences, pairs or completions, the kind that `reading` is or names.
 
-    Returns {read, added, duplicate, rejected[, rejected_file]}. Several files are one import: all or nothing. `by` is
-    the actor in the audit list; `progress` is called for every chunk; `project` names the labeling project of pairs
-    and comparisons (empty: Standard). Raises BadInput that names the file and the line. With `skip_bad`, bad rows go
-    to FILE.rejected.jsonl with their line and reason instead.
+    Returns {read, added, duplicate, rejected, import, next, columns, notes, problems[, rejected_file]}. Several files
+    are one import: all or nothing. `by` is the actor in the audit list; `progress` is called for every chunk; `project`
+    names the labeling project of pairs and comparisons (empty: Standard). Raises BadInput that names the file and the
+    line. With `skip_bad`, bad rows go with their line and reason to a file in the home's `rejected` folder, or to this
+    path.
     """
-    plan = Plan(tuple(files), what, form, progress, find_project_id(store, what, project))
+    reading = Reading(reading) if isinstance(reading, str) else reading
+    project_id = find_project_id(store, reading.what, project)
     with store.imports.exclusive():
+        plan = Plan(tuple(files), store.imports.name_sources(files), reading, progress, project_id)
         survey = _survey(plan)
         if not survey.good or (survey.bad and not skip_bad):
-            raise survey.refusal(what, files)
-        rejected = _write_rejected(store, plan) if survey.bad else []
-        names = [file.name for file in files]
-        id = store.imports.begin(by, what, names)
+            raise survey.refusal(files)
+        written = write_rejected(store, files, reading, skip_bad) if survey.bad else None
+        id = store.imports.begin(by, reading.what, plan.sources, [folder_of(file.path) for file in files])
         try:
             with store.unhurried():
                 added = _written(store, plan, id, survey)
         except BaseException:
             store.imports.remove(id)
             raise
-        result: dict[str, int | str] = {
+        counts: dict[str, int | str] = {
             "read": survey.good + survey.bad,
             "added": added,
-            "duplicate": survey.good - added,
+            "duplicate": survey.shapes - added,
             "rejected": survey.bad,
         }
-        if rejected:
-            result["rejected_file"] = ", ".join(map(str, rejected))
+        if written:
+            counts["rejected_file"] = str(written)
         with store.transaction():
             store.imports.end(id)
-            store.audit.add(
-                by, "import", file=", ".join(names), what=what, **({"project": project} if project else {}), **result
-            )
+            about = {"file": ", ".join(file.name for file in files), "what": reading.what, "project": project}
+            about["map"] = format_mapping(reading.mapping)
+            store.audit.add(by, "import", **{name: value for name, value in about.items() if value}, **counts)
         store.imports.reveal(id)
-        return result
+        return {**counts, "import": id, "next": next_step(store, reading.what, id, added), **survey.report()}
+
+
+def next_step(store: Store, what: str, id: int, added: int) -> str:
+    """Return what an import added, and the step that it makes possible."""
+    if not added:
+        return "nothing new: every row was imported before"
+    if what in ("pairs", "completions"):
+        waiting = store.value("SELECT count(*) FROM pairs WHERE import_id = ? AND shown", [id])
+        if waiting:
+            pairs = "1 pair waits" if waiting == 1 else f"{waiting:,} pairs wait"
+            return f"{_count(added, what)} added, {pairs}: open /label"
+        return f"{_count(added, what)} added; no pair waits, because no prompt has two different new answers"
+    name, step = ADDED[what]
+    return f"{_count(added, name)} added: {step}"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name.removesuffix('s') if number == 1 else name}"
 
 
 def find_project_id(store: Store, what: str, name: str) -> int:
@@ -116,19 +143,23 @@ def find_project_id(store: Store, what: str, name: str) -> int:
 
 
 def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
-    """Read the files again and write them, without the last commit; return the number of new rows.
+    """Read the files again and write them, without the last commit; return the number of new shapes.
 
     Raises BadInput if a file changed since the survey.
     """
-    again, added, pace = Survey(), 0, Pace()
-    inserter: Inserter = INSERTERS[plan.what]()
-    for file in plan.files:
-        into = ImportTarget(store, id, file.name, pace, survey.apart, plan.project_id)
-        for chunk in _chunks(_good(file, plan, again), pace):
+    good, bad, added, pace = 0, 0, 0, Pace()
+
+    def count(checked: CheckedRow) -> None:
+        nonlocal good, bad
+        good, bad = good + bool(checked.good), bad + (not checked.good)
+
+    inserter: Inserter = INSERTERS[plan.reading.what]()
+    for file, source in zip(plan.files, plan.sources, strict=True):
+        into = ImportTarget(store, id, source, pace, survey.apart, plan.project_id)
+        for chunk in _chunks(_good(file, plan, count), pace):
             added += inserter.add(chunk, into)
-            done = again.good + again.bad
-            plan.progress("written", done, done / (survey.good + survey.bad))
-    if (again.good, again.bad) != (survey.good, survey.bad):
+            plan.progress("written", good + bad, (good + bad) / (survey.good + survey.bad))
+    if (good, bad) != (survey.good, survey.bad):
         raise BadInput(
             "the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].path)
         )
@@ -137,18 +168,19 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
 
 def _survey(plan: Plan) -> Survey:
     """Survey the files at the call depth of `_written`, which decides whether a row is nested too deeply."""
-    survey, meter = Survey(), Meter([file.path for file in plan.files])
+    survey, meter = Survey(plan.reading), Meter([file.path for file in plan.files])
     for file in plan.files:
-        for _ in _chunks(_good(file, plan, survey, meter), Pace()):
+        for _ in _chunks(_good(file, plan, survey.add, meter), Pace()):
             plan.progress("checked", survey.good + survey.bad, meter.share)
     return survey
 
 
-def _good(file: ImportFile, plan: Plan, survey: Survey, meter: Meter | None = None) -> Iterator[ImportRow]:
-    for checked in check_rows(file, plan.what, plan.form, meter):
-        survey.add(checked)
-        if checked.good:
-            yield checked.good
+def _good(
+    file: ImportFile, plan: Plan, count: Callable[[CheckedRow], None], meter: Meter | None = None
+) -> Iterator[ImportRow]:
+    for checked in check_rows(file, plan.reading, meter):
+        count(checked)
+        yield from checked.good
 
 
 def _chunks(goods: Iterator[ImportRow], pace: Pace) -> Iterator[list[ImportRow]]:
@@ -159,27 +191,3 @@ def _chunks(goods: Iterator[ImportRow], pace: Pace) -> Iterator[list[ImportRow]]
             chunk.append(good)
             size += good.size
         yield chunk
-
-
-def _write_rejected(store: Store, plan: Plan) -> list[Path]:
-    """Write the bad rows next to each file, or into the home if that folder is read-only."""
-    written = []
-    for file in plan.files:
-        bad = (checked for checked in check_rows(file, plan.what, plan.form) if checked.reason)
-        first = next(bad, None)
-        if first:
-            folder = file.path.parent if _writable(file.path.parent) else store.home
-            out = folder / f"{file.path.name}.rejected.jsonl"
-            write_rows(out, _reasons(first, bad), force=True)
-            written.append(out)
-    return written
-
-
-def _reasons(first: CheckedRow, others: Iterator[CheckedRow]) -> Iterator[dict]:
-    for checked in chain((first,), others):
-        yield {"line": checked.line, "reason": checked.reason, "row": checked.row}
-
-
-def _writable(folder: Path) -> bool:
-    """Return whether the folder's mode allows writing, also for root."""
-    return access(folder, W_OK) and bool(folder.stat().st_mode & 0o222)

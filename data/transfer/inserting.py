@@ -27,7 +27,7 @@ EARLIER = "SELECT id, text FROM completions WHERE prompt_id = ? AND rowid < ? OR
 
 
 class Prompts:
-    """Prompts are equal if their normalised texts are."""
+    """Prompts are equal if their texts or turns are."""
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write the prompts; return how many were new."""
@@ -45,6 +45,7 @@ class Instructions:
                 "instruction": good.shape.instruction,
                 "input": good.shape.input,
                 "output": good.shape.output,
+                "messages": good.shape.messages,
                 "source": into.source,
                 "defects": good.shape.defects,
             }

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from data.formats import AUTO, Shape, detect_format, guess_content
+from data.formats import AUTO, Shape, guess_content
+from data.formats.columns import Column
+from data.formats.mapping import Mapped, apply_mapping, parse_mapping
 from data.formats.opening import Meter
+from data.formats.rows.fields import BadRow
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
 from data.formats.values import LONGEST
 from data.ids import canonical_json, content_hash
@@ -18,7 +21,8 @@ from data.selection.near_duplicates import find_near_duplicates
 from data.store import Store
 from data.tables.instructions import instruction_hash
 from data.tables.prompts import prompt_hash
-from data.transfer.import_survey import ImportFile, Survey, check_rows
+from data.transfer.import_problems import Problem
+from data.transfer.import_survey import ImportFile, Reading, Survey, check_rows
 from data.transfer.import_target import ImportRow
 from data.transfer.occurrence_counts import Occurrences
 from data.transfer.progress_bar import Progress, ignore_progress
@@ -39,7 +43,7 @@ class Preview(NamedTuple):
 
     `shown` holds the first good rows as stored; `wrong` the first bad ones as {file, line, reason}. `duplicate`
     counts good rows that an earlier row or the store has; `near` counts others, among the first `COMPARED`, that
-    nearly repeat an earlier one.
+    nearly repeat an earlier one. `columns`, `notes` and `problems` are those of `Survey.report`.
     """
 
     what: str
@@ -53,6 +57,9 @@ class Preview(NamedTuple):
     first_bad: str | None
     shown: list[dict]
     wrong: list[dict]
+    columns: list[Column]
+    notes: dict[str, int]
+    problems: list[Problem]
 
 
 def preview(
@@ -61,34 +68,49 @@ def preview(
     form: str = AUTO,
     store: Store | None = None,
     progress: Progress = ignore_progress,
+    mapping: str = "",
 ) -> Preview:
     """Preview the files.
 
     Without `what` the first row decides it. Without a store only the files are searched for duplicates. Raises
     BadInput if a file cannot be read as rows.
     """
-    what = what or guess_content(
-        next((checked.row for file in files for checked in islice(check_rows(file, "prompts", AUTO), 1)), {})
-    )
-    survey, meter = Survey(), Meter([file.path for file in files])
+    mapped = parse_mapping(mapping)
+    what = what or guess_content(_first_row(files, mapped))
+    reading = Reading(what, form, mapped)
+    survey, meter = Survey(reading), Meter([file.path for file in files])
     formats, shown, wrong = Counter[str](), list[dict](), list[dict]()
     twice = _Twice(what, store)
     for file in files:
-        for checked in check_rows(file, what, form, meter):
+        for checked in check_rows(file, reading, meter):
             survey.add(checked)
             if not (survey.good + survey.bad) % AT_ONCE:
                 progress("read", survey.good + survey.bad, meter.share)
+            if checked.tracked:
+                formats[checked.tracked.form] += 1
+            for good in checked.good:
+                shown += [_kept(good.shape)] if len(shown) < SHOWN else []
+                twice.add(good)
             if checked.good:
-                formats[detect_format(checked.row) if form == AUTO else form] += 1
-                shown += [_kept(checked.good.shape)] if len(shown) < SHOWN else []
-                twice.add(checked.good)
-            elif len(wrong) < SHOWN:
+                continue
+            if len(wrong) < SHOWN:
                 wrong.append({"file": file.name, "line": checked.line, "reason": checked.reason})
-    first_bad = str(survey.refusal(what, files)) if survey.bad or not survey.good else None
+    first_bad = str(survey.refusal(files)) if survey.bad or not survey.good else None
     votes = survey.votes if what == "preferences" else 0, len(survey.labelers - {""})
-    return Preview(
-        what, dict(formats), survey.good, survey.bad, *votes, twice.count(), twice.near(), first_bad, shown, wrong
-    )
+    counts = (dict(formats), survey.good, survey.bad, *votes, twice.count(), twice.near())
+    return Preview(what, *counts, first_bad, shown, wrong, **survey.report())
+
+
+def _first_row(files: Sequence[ImportFile], mapping: Mapping[str, Mapped]) -> Mapping[str, Any]:
+    """Return the first row of the files under the names of the mapping; without one, no columns."""
+    first = next((each for file in files for each in islice(check_rows(file, Reading("prompts")), 1)), None)
+    if first is None or not mapping:
+        return first.row if first else {}
+    try:
+        row = apply_mapping(first.row, mapping)
+    except BadRow:
+        return first.row
+    return {name: row.peek(name) for name in row}
 
 
 class _Twice:
@@ -134,11 +156,11 @@ def _identity(good: ImportRow, what: str) -> str:
     """Return the key by which an import treats two rows as equal."""
     shape = good.shape
     if isinstance(shape, PromptShape):
-        return prompt_hash(shape.text)
+        return prompt_hash(shape.text, shape.messages)
     if isinstance(shape, InstructionShape):
-        return instruction_hash(shape.instruction, shape.input, shape.output)
+        return instruction_hash(shape.instruction, shape.input, shape.output, shape.messages)
     if isinstance(shape, CompletionShape):
-        return content_hash(prompt_hash(shape.prompt.text), shape.model, shape.text)
+        return content_hash(prompt_hash(shape.prompt.text, shape.prompt.messages), shape.model, shape.text)
     return good.hash
 
 

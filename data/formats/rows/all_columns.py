@@ -3,30 +3,44 @@
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import read_prompt_value
-from data.formats.rows.fields import BadRow, read_field, read_optional_text, read_text
-from data.formats.rows.preference_metadata import read_metadata
+from data.formats.rows.conversation import read_answer, read_prompt_value
+from data.formats.rows.fields import BadRow, Row, read_field, read_number, read_optional_text
+from data.formats.rows.preference_metadata import check_learned, read_metadata
 from data.formats.shapes import PairShape, PromptShape, Vote
+from data.formats.tracked_row import is_blank
 
+NAME = "full"
+NEEDS = (frozenset({"a_text", "b_text", "label"}),)
+COLUMNS = {
+    "prompt": "prompt",
+    "messages": "turns",
+    "a_text": "answer",
+    "b_text": "answer",
+    "a_model": "model",
+    "b_model": "model",
+    "label": "vote",
+}
 WINNERS = {1: 0, 0: 1, 0.5: None}
 
 
-def matches(row: dict) -> bool:
-    """Return whether a row is in this format."""
-    return {"a_text", "b_text", "label"} <= row.keys()
-
-
-def read_prompt(row: dict) -> PromptShape:
+def read_prompt(row: Row) -> PromptShape:
     """Return the prompt, as messages if the row has them."""
-    return read_prompt_value(row.get("messages") or read_field(row, "prompt"), "prompt")
+    if is_blank(row.get("messages")):
+        return read_prompt_value(row, "prompt")
+    row.get("prompt")  # the same turns as text
+    return read_prompt_value(row, "messages")
 
 
-def read_preference(row: dict) -> PairShape:
+def read_preference(row: Row) -> PairShape:
     """Return the two answers and the vote."""
+    check_learned(row, own=True)
     metadata = read_metadata(row)
-    label = row["label"] if "label" in row else read_field(row, "label")
-    if not isinstance(label, (int, float)) or label not in WINNERS:
-        raise BadRow(f"'label' must be 1, 0.5 or 0, not {str(label)[:40]!r}", "label")
+    read_field(row, "label")
+    label = read_number(row, "label")
+    if label not in WINNERS:
+        raise BadRow(f"'label' must be 1, 0.5 or 0, not {str(row['label'])[:40]!r}", "label")
     vote = Vote(WINNERS[label], metadata["margin"], metadata["labeler"])
-    first, second = ((read_text(row, f"{side}_text"), read_optional_text(row, f"{side}_model")) for side in "ab")
+    first, second = (
+        (read_answer(row, f"{side}_text", blank=True), read_optional_text(row, f"{side}_model")) for side in "ab"
+    )
     return PairShape(read_prompt(row), (first, second), (vote,), metadata["source"])

@@ -6,11 +6,31 @@
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import as_messages
-from data.formats.rows.fields import BadRow, check_text, read_optional_text, read_text
-from data.formats.rows.preference_metadata import read_metadata
-from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
+from typing import Any
 
+from data.formats.rows.conversation import add_context, as_messages, read_answer
+from data.formats.rows.fields import BadRow, Row, check_text, read_nested, read_optional_text, read_text
+from data.formats.rows.preference_metadata import check_learned, make_preference
+from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
+from data.formats.tracked_row import is_blank
+
+NAME = "alpaca"
+NEEDS = (
+    frozenset({"instruction"}),
+    frozenset({"instruction", "output"}),
+    frozenset({"instruction", "chosen", "rejected"}),
+)
+COLUMNS = {
+    "instruction": "prompt",
+    "input": "prompt",
+    "context": "prompt",
+    "instances": "prompt and answer",
+    "output": "answer",
+    "response": "answer",
+    "chosen": "better answer",
+    "rejected": "worse answer",
+    "defects": "defects",
+}
 TEMPLATE = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Response:\n{output}"
@@ -22,33 +42,31 @@ TEMPLATE_WITH_INPUT = (
 )
 
 
-def matches(row: dict) -> bool:
-    """Return whether a row is in this format."""
-    return "instruction" in row
+def read_prompt(row: Row) -> PromptShape | list[PromptShape]:
+    """Return the prompt of an Alpaca row, after its system message and history; of several instances one each."""
+    prompts = [_prompt(row, instruction, input) for instruction, input, _ in _triples(row)]
+    return prompts if len(prompts) > 1 else prompts[0]
 
 
-def read_prompt(row: dict) -> PromptShape:
-    """Return the prompt of an Alpaca row."""
-    row = _first_instance(row)
-    instruction, input = read_text(row, "instruction"), _input(row)
-    return InstructionShape(instruction, input, "", family=read_optional_text(row, "family")).prompt
+def read_only_prompt(row: Row) -> PromptShape:
+    """Return the prompt of a row of one instance."""
+    return _prompt(row, read_text(row, "instruction"), _input(row))
 
 
-def read_instruction(row: dict) -> InstructionShape:
+def read_instruction(row: Row) -> InstructionShape | list[InstructionShape]:
     """Return the triple of a row, with the family and the marked defects of the starter's rows."""
-    row = _first_instance(row)
-    return InstructionShape(
-        read_text(row, "instruction"),
-        _input(row),
-        read_text(row, "output"),
-        family=read_optional_text(row, "family"),
-        defects=_defects(row),
-    )
+    check_learned(row)
+    defects = _defects(row)
+    shapes = [_instruction(row, *triple, defects) for triple in _triples(row)]
+    return shapes if len(shapes) > 1 else shapes[0]
 
 
-def read_preference(row: dict) -> PreferenceShape:
+def read_preference(row: Row) -> PreferenceShape | PairShape:
     """Return the preference of a row with `chosen` and `rejected`; its `output` is not read."""
-    return PreferenceShape(read_prompt(row), read_text(row, "chosen"), read_text(row, "rejected"), **read_metadata(row))
+    prompt = read_only_prompt(row)
+    return make_preference(
+        row, prompt, read_answer(row, "chosen", prompt, blank=True), read_answer(row, "rejected", prompt, blank=True)
+    )
 
 
 def write_instruction(shape: InstructionShape) -> dict:
@@ -69,22 +87,48 @@ def write_preference(shape: PreferenceShape) -> dict:
     return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
 
 
-def _first_instance(row: dict) -> dict:
-    """Return the row with input and output of its first `instances` entry, as in Self-Instruct's task files."""
-    instances = row.get("instances")
-    if isinstance(instances, list) and instances and isinstance(instances[0], dict):
-        return row | {key: instances[0].get(key, "") for key in ("input", "output")}
-    return row
+def _triples(row: Row) -> list[tuple[str, str, Any]]:
+    """Return instruction, input and output; of Self-Instruct's task files those of each instance."""
+    instruction = read_text(row, "instruction")
+    if is_blank(row.peek("instances")):
+        return [(instruction, _input(row), None)]
+    instances = read_nested(row, "instances")
+    if not isinstance(instances, list) or not all(isinstance(instance, dict) for instance in instances):
+        raise BadRow("'instances' must be a list of objects with 'input' and 'output'", "instances")
+    parts = [row.part(instance, f"instances[{number}]") for number, instance in enumerate(instances)]
+    return [(instruction, _input(part), part.get("output")) for part in parts]
 
 
-def _input(row: dict) -> str:
-    """Return the input; the placeholders that Alpaca files write for no input become empty."""
-    value = read_text(row, "input", blank=True)
-    return "" if value.strip().lower() in ("", "<noinput>") else value
+def _instruction(row: Row, instruction: str, input: str, output: Any, defects: tuple[str, ...]) -> InstructionShape:  # noqa: ANN401 (any JSON value)
+    prompt = _prompt(row, instruction, input)
+    key = _output(row)
+    text = check_text(output if not is_blank(row.peek("instances")) else read_answer(row, key), key)
+    if prompt.messages:  # the turns before the instruction leave no triple
+        return InstructionShape(prompt.text, "", text, prompt.messages, prompt.family, defects)
+    return InstructionShape(instruction, input, text, family=prompt.family, defects=defects)
 
 
-def _defects(row: dict) -> tuple[str, ...]:
-    defects = row.get("defects") or []
+def _prompt(row: Row, instruction: str, input: str) -> PromptShape:
+    prompt = InstructionShape(instruction, input, "", family=read_optional_text(row, "family")).prompt
+    return add_context(row, prompt)
+
+
+def _output(row: Row) -> str:
+    """Return the column of the answer; Dolly's files call it `response`."""
+    return "response" if "response" in row and "output" not in row else "output"
+
+
+def _input(row: Row) -> str:
+    """Return the input, or Dolly's `context`; the placeholders that Alpaca files write for no input become empty."""
+    texts = {key: read_text(row, key, blank=True) for key in ("input", "context") if key in row}
+    texts = {key: text for key, text in texts.items() if text.strip().lower() not in ("", "<noinput>")}
+    if len(texts) > 1:
+        raise BadRow("'input' and 'context' both hold a text", "context")
+    return next(iter(texts.values()), "")
+
+
+def _defects(row: Row) -> tuple[str, ...]:
+    defects = [] if is_blank(row.get("defects")) else read_nested(row, "defects")
     if not isinstance(defects, list):
         raise BadRow("'defects' must be a list of names", "defects")
     return tuple(check_text(item, "defects") for item in defects)

@@ -11,12 +11,28 @@ from __future__ import annotations
 
 import json
 
-from data.formats.rows.conversation import make_prompt, read_messages
-from data.formats.rows.fields import BadRow, check_text, read_field, read_optional_text
+from data.formats.rows.conversation import add_context, make_prompt, read_messages
+from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_nested, read_optional_text
 from data.formats.rows.preference_metadata import read_labeler, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
-from data.json_text import parse_json
+from data.formats.tracked_row import is_blank
 
+NAME = "arena"
+NEEDS = (frozenset({"conversation_a", "conversation_b"}), frozenset({"response_a", "response_b"}))
+COLUMNS = {
+    "conversation_a": "turns and answer",
+    "conversation_b": "turns and answer",
+    "prompt": "prompt",
+    "response_a": "answer",
+    "response_b": "answer",
+    "model_a": "model",
+    "model_b": "model",
+    "winner": "vote",
+    "winner_model_a": "vote",
+    "winner_model_b": "vote",
+    "winner_tie": "vote",
+    "judge": "labeler",
+}
 SIDES = ("a", "b")
 WINNERS = {
     "model_a": (0, False),
@@ -24,43 +40,39 @@ WINNERS = {
     "tie": (None, False),
     "tie (bothbad)": (None, True),
     "bothbad": (None, True),
+    "both_bad": (None, True),
 }
 ONE_HOT = ("model_a", "model_b", "tie")
 
 
-def matches(row: dict) -> bool:
-    """Return whether a row is in this format."""
-    return {"conversation_a", "conversation_b"} <= row.keys() or {"response_a", "response_b"} <= row.keys()
-
-
-def read_prompt(row: dict) -> PromptShape:
+def read_prompt(row: Row) -> PromptShape:
     """Return the prompt that both models answered."""
     return _prompt_and_answers(row)[0]
 
 
-def read_preference(row: dict) -> PairShape:
+def read_preference(row: Row) -> PairShape:
     """Return the two answers and the visitor's vote, or no vote if the row has no winner."""
     prompt, texts = _prompt_and_answers(row)
     models = [read_optional_text(row, f"model_{side}") for side in SIDES]
     return PairShape(prompt, ((texts[0], models[0]), (texts[1], models[1])), _votes(row), read_source(row))
 
 
-def _prompt_and_answers(row: dict) -> tuple[PromptShape, tuple[str, str]]:
+def _prompt_and_answers(row: Row) -> tuple[PromptShape, tuple[str, str]]:
     conversations = [_conversation(row, side) for side in SIDES]
     for side, messages in zip(SIDES, conversations, strict=True):
         if messages[-1]["role"] != "assistant":
             raise BadRow("the conversation must end with the assistant's answer", f"conversation_{side}")
     if conversations[0][:-1] != conversations[1][:-1]:
         raise BadRow("the conversations differ before their last answer: only the last one may", "conversation_b")
-    return make_prompt(conversations[0][:-1], "conversation_a"), (
+    return add_context(row, make_prompt(conversations[0][:-1], "conversation_a")), (
         conversations[0][-1]["content"],
         conversations[1][-1]["content"],
     )
 
 
-def _conversation(row: dict, side: str) -> list[dict]:
+def _conversation(row: Row, side: str) -> list[dict]:
     if f"conversation_{side}" in row:
-        return read_messages(row[f"conversation_{side}"], f"conversation_{side}")
+        return read_messages(row, f"conversation_{side}")
     questions, answers = _turns(row, "prompt"), _turns(row, f"response_{side}")
     if len(questions) != len(answers):
         raise BadRow(
@@ -70,22 +82,18 @@ def _conversation(row: dict, side: str) -> list[dict]:
     return [{"role": role, "content": turns[number]} for number in range(len(questions)) for role, turns in speakers]
 
 
-def _turns(row: dict, key: str) -> list[str]:
-    """Return the texts of a field: one text or a list of texts, written as JSON or not."""
-    value = read_field(row, key)
-    if isinstance(value, str) and value.startswith("["):
-        try:
-            value = parse_json(value)
-        except (ValueError, RecursionError):
-            value = [value]
-    turns = value if isinstance(value, list) and value else [value]
-    return [check_text(turn, key) for turn in turns]
+def _turns(row: Row, key: str) -> list[str]:
+    """Return the texts of a field: one text or a list of texts, written as JSON or not. An answer may be empty."""
+    value = read_nested(row, key)
+    if not isinstance(value, list) or not value or not all(isinstance(turn, str | None) for turn in value):
+        value = [row[key]]
+    return [check_text(turn, key, blank=key != "prompt") for turn in value]
 
 
-def _votes(row: dict) -> tuple[Vote, ...]:
+def _votes(row: Row) -> tuple[Vote, ...]:
     name = row.get("winner")
-    if name is None:
-        marked = [side for side in ONE_HOT if row.get(f"winner_{side}") in (1, True)]
+    if is_blank(name):
+        marked = [side for side in ONE_HOT if read_flag(row, f"winner_{side}")]
         if len(marked) > 1:
             raise BadRow(f"{' and '.join(map(repr, marked))} are both marked as the winner", f"winner_{marked[1]}")
         if not marked:

@@ -1,35 +1,153 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts that are conversations: lists of {role, content}, as chat templates take them."""
+"""Prompts that are conversations: lists of {role, content}, as chat templates take them.
+
+Every reader gets its turns, answers, system message and earlier turns here, so that each file means the same however it
+holds them: as objects, as JSON or Python in a text, or between the marks of a chat template.
+"""
 
 from __future__ import annotations
 
-from data.formats.rows.fields import BadRow, check_text
+from dataclasses import replace
+
+from data.formats.nested import looks_like_messages
+from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_flag, read_nested, read_optional_text
 from data.formats.shapes import PromptShape
+from data.formats.tracked_row import is_blank
+from data.formats.transcripts import find_mark, parse_transcript
 from data.tables.prompts import conversation_text
 
-ROLES = ("system", "user", "assistant")
+SPEAKERS = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+}
+"""Names of the speakers in files, in lower case -> roles of messages."""
+TOOLS = ("tool", "function", "function_call", "observation", "ipython")
+"""Speakers that no chat of a person and an assistant has."""
+CALLS = ("tool_calls", "function_call")
+SYSTEM = ("system", "system_prompt", "system_message")
+"""Columns that hold a system message."""
 
 
-def read_messages(value: object, key: str) -> list[dict]:
-    """Return a list of messages that hold only a known role and its text. Raises BadRow."""
+def read_messages(row: Row, key: str, *, learned: bool = False) -> list[dict]:
+    """Return the messages of a field, each a known role and its text.
+
+    With `learned` the last one may not be marked as one not to imitate. Raises BadRow.
+    """
+    value = read_nested(row, key)
     if not isinstance(value, list) or not value:
         raise BadRow(f"{key!r} must be a list of messages", key)
-    return [_message(item, f"{key}[{number}]") for number, item in enumerate(value)]
+    last = len(value) - 1
+    return [
+        _message(row, item, f"{key}[{number}]", learned=learned and number == last, last=number == last)
+        for number, item in enumerate(value)
+    ]
 
 
-def _message(item: object, where: str) -> dict:
-    if not isinstance(item, dict) or not {"role", "content"} <= item.keys():
-        raise BadRow(f"{where!r} must be an object with 'role' and 'content'", where)
-    if item["role"] not in ROLES:
-        raise BadRow(f"{where!r} has the role {item['role']!r}; known are {', '.join(ROLES)}", where)
-    return {"role": item["role"], "content": check_text(item["content"], f"{where}.content")}
+def _message(row: Row, item: object, where: str, *, learned: bool = False, last: bool = False) -> dict:
+    if not isinstance(item, dict):
+        raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
+    message = row.part(item, where)
+    for speaker, words in (("role", "content"), ("from", "value")):
+        if speaker in item and words in item:
+            break
+    else:
+        raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
+    if marks := [key for key in ("weight", "train") if key in item]:
+        imitated = [read_flag(message, key) is not False for key in marks]
+        if learned and not all(imitated):
+            raise BadRow(f"{where!r} is marked as one not to imitate ({marks[0]})", f"{where}.{marks[0]}")
+    role = _role(message[speaker], where)
+    if is_blank(item[words]) and any(not is_blank(item.get(key)) for key in CALLS):
+        raise BadRow(f"{where!r} calls a tool: tool calls are not read", where)
+    return {"role": role, "content": _content(message[words], f"{where}.{words}", blank=last and role == "assistant")}
 
 
-def read_prompt_value(value: object, key: str) -> PromptShape:
-    """Return a prompt given as text or as messages. Raises BadRow."""
+def _role(name: object, where: str) -> str:
+    role = SPEAKERS.get(name.casefold()) if isinstance(name, str) else None
+    if role is None:
+        if name in TOOLS:
+            raise BadRow(f"{where!r} is from {name!r}: tool calls are not read", where)
+        raise BadRow(f"{where!r} is from {str(name)[:40]!r}; known are {', '.join(SPEAKERS)}", where)
+    return role
+
+
+def _content(value: object, where: str, *, blank: bool = False) -> str:
+    """Return the text of a message; the text parts of a list are joined by line ends."""
     if isinstance(value, list):
-        return make_prompt(read_messages(value, key), key)
-    return PromptShape(check_text(value, key))
+        value = "\n".join(_part(item, f"{where}[{number}]") for number, item in enumerate(value))
+    return check_text(value, where, blank=blank)
+
+
+def _part(item: object, where: str) -> str:
+    if isinstance(item, dict) and item.get("type") == "text":
+        return check_text(item.get("text"), f"{where}.text")
+    kind = str(item.get("type", "object"))[:40] if isinstance(item, dict) else type(item).__name__
+    raise BadRow(f"{where!r} must be a text part, not {kind}", where)
+
+
+def read_prompt_value(row: Row, key: str) -> PromptShape:
+    """Return a prompt given as text, as messages, or as a transcript, without what stands beside it. Raises BadRow."""
+    value = read_field(row, key)
+    if isinstance(value, list) or (isinstance(value, str) and looks_like_messages(value)):
+        messages = read_messages(row, key)
+        if messages[-1]["role"] == "assistant" and not messages[-1]["content"]:
+            messages.pop()
+        return make_prompt(messages, key)
+    text = check_text(value, key)
+    transcript = parse_transcript(text)
+    if transcript and transcript.messages[-1]["role"] == "user":
+        row.note(f"{key!r} is a transcript and was read as turns")
+        return make_prompt(transcript.messages, key)
+    note_marks(row, text, key)
+    return PromptShape(text)
+
+
+def read_prompt_with_context(row: Row, key: str) -> PromptShape:
+    """Return a prompt with the system message and the earlier turns that stand in other columns. Raises BadRow."""
+    return add_context(row, read_prompt_value(row, key))
+
+
+def add_context(row: Row, prompt: PromptShape) -> PromptShape:
+    """Return the prompt after the row's `system` (or `system_prompt`) and `history`. Raises BadRow."""
+    before = [*_system(row), *_history(row)]
+    if not before:
+        return prompt
+    own = as_messages(prompt)
+    if before[0]["role"] == own[0]["role"] == "system":
+        if before[0] != own[0]:
+            raise BadRow("the conversation begins with another system message than the row's own", "system")
+        own = own[1:]
+    messages = [*before, *own]
+    return replace(prompt, text=conversation_text(messages), messages=messages)
+
+
+def _system(row: Row) -> list[dict]:
+    texts = {key: text for key in SYSTEM if key in row and (text := read_optional_text(row, key))}
+    if len(set(texts.values())) > 1:
+        raise BadRow(f"{' and '.join(map(repr, texts))} differ", next(iter(texts)))
+    return [{"role": "system", "content": text} for text in list(texts.values())[:1]]
+
+
+def _history(row: Row) -> list[dict]:
+    """Return the earlier turns: messages, or [question, answer] pairs as LLaMA-Factory writes them."""
+    if "history" not in row or is_blank(row["history"]):
+        return []
+    pairs = read_nested(row, "history")
+    if isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        return [
+            {"role": role, "content": check_text(text, f"history[{number}]")}
+            for number, pair in enumerate(pairs)
+            for role, text in zip(("user", "assistant"), pair, strict=True)
+        ]
+    return read_messages(row, "history")
 
 
 def make_prompt(messages: list[dict], key: str) -> PromptShape:
@@ -49,11 +167,64 @@ def as_messages(prompt: PromptShape) -> list[dict]:
     return prompt.messages or [{"role": "user", "content": prompt.text}]
 
 
-def read_answer(value: object, key: str) -> str:
-    """Return an answer given as text or as a list with one assistant's message. Raises BadRow."""
-    if not isinstance(value, list):
-        return check_text(value, key)
-    messages = read_messages(value, key)
-    if len(messages) != 1 or messages[0]["role"] != "assistant":
+def split_conversation(row: Row, key: str, *, learned: bool = False) -> tuple[PromptShape, str | None]:
+    """Return the prompt of whole messages and their last answer; None for the answer if they end with the user's."""
+    messages = read_messages(row, key, learned=learned)
+    answered = messages[-1]["role"] == "assistant"
+    return make_prompt(messages[:-1] if answered else messages, key), messages[-1]["content"] if answered else None
+
+
+def read_answer(row: Row, key: str, prompt: PromptShape | None = None, *, blank: bool = False) -> str:
+    """Return an answer given as text, as one assistant's message, or as a conversation that repeats the prompt.
+
+    With `blank` it may be empty. Raises BadRow.
+    """
+    value = read_field(row, key)
+    if value is None and blank and "comparison" in row:
+        value = ""  # tables of this product hold an empty answer as an empty cell
+    if isinstance(value, dict):
+        return _only_answer([_message(row, value, key, last=True)], key, prompt)
+    if isinstance(value, list) or (isinstance(value, str) and looks_like_messages(value)):
+        nested = read_nested(row, key)
+        if isinstance(nested, dict):
+            return _only_answer([_message(row, nested, key, last=True)], key, prompt)
+        return _checked(_only_answer(read_messages(row, key), key, prompt), key, blank)
+    text = check_text(value, key, blank=blank)
+    transcript = parse_transcript(text)
+    if transcript:
+        turns = [*transcript.messages, *([{"role": "assistant", "content": ""}] if transcript.open else [])]
+        if turns[-1]["role"] == "assistant":
+            return _checked(_only_answer(turns, key, prompt), key, blank)
+    note_marks(row, text, key)
+    return text
+
+
+def _checked(text: str, key: str, blank: bool) -> str:
+    return check_text(text, key, blank=blank)
+
+
+def _only_answer(messages: list[dict], key: str, prompt: PromptShape | None) -> str:
+    *before, last = messages
+    if last["role"] != "assistant":
         raise BadRow(f"{key!r} must be one assistant's message", key)
-    return messages[0]["content"]
+    if before and (prompt is None or not _repeats(before, as_messages(prompt))):
+        raise BadRow(f"{key!r} must be one assistant's message, or repeat the prompt before it", key)
+    return last["content"]
+
+
+def _repeats(before: list[dict], asked: list[dict]) -> bool:
+    """Return whether turns are those of the prompt, or those without its system message."""
+    return before == asked or (asked[0]["role"] == "system" and before == asked[1:])
+
+
+def unspaced(row: Row, key: str, answer: str) -> str:
+    """Return an answer without the space that a transcript puts before it, if the row's `key` is such a transcript."""
+    value = row.get(key)
+    transcript = parse_transcript(value) if isinstance(value, str) else None
+    return answer.removeprefix(" ") if transcript and transcript.open and transcript.spaced else answer
+
+
+def note_marks(row: Row, text: str, key: str) -> None:
+    """Record that a text holds the marks of a chat template, although it is no whole transcript."""
+    if mark := find_mark(text):
+        row.note(f"{key!r} contains the mark {mark!r} and was kept as text")

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from math import isfinite
+from typing import Any
+
+from data.formats.nested import parse_nested
+from data.formats.tracked_row import TrackedRow
+
+Row = TrackedRow
+"""A row as readers see it."""
+FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class BadRow(ValueError):
@@ -16,18 +23,14 @@ class BadRow(ValueError):
         self.reason, self.field = reason, field
 
 
-def read_field(row: dict, key: str) -> object:
-    """Return row[key]. Raises BadRow that names the most similar key of the row."""
+def read_field(row: Row, key: str) -> Any:  # noqa: ANN401 (the values of columns have many types)
+    """Return row[key]. Raises BadRow that names the keys of the row."""
     if key in row:
         return row[key]
-    near = difflib.get_close_matches(key, [other for other in row if isinstance(other, str)], 1, 0.6)
-    hint = (
-        f": rename {near[0]!r} to {key!r}" if near else f"; it has {', '.join(map(repr, list(row)[:6])) or 'no keys'}"
-    )
-    raise BadRow(f"the row has no {key!r}{hint}", key)
+    raise BadRow(f"the row has no {key!r}; it has {', '.join(map(repr, list(row)[:6])) or 'no keys'}", key)
 
 
-def read_text(row: dict, key: str, *, blank: bool = False) -> str:
+def read_text(row: Row, key: str, *, blank: bool = False) -> str:
     """Return a text field unchanged. With `blank` it may be absent or empty."""
     if blank and row.get(key) is None:
         return ""
@@ -44,25 +47,73 @@ def check_text(value: object, key: str, *, blank: bool = False) -> str:
         raise BadRow(f"{key!r} is empty", key)
     if "\x00" in value:
         raise BadRow(f"{key!r} contains a NUL character", key)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise BadRow(f"{key!r} contains half of a surrogate pair, which is not a character", key) from None
+    if not value.isascii():
+        _check_characters(value, key)
     return value
 
 
-def read_optional_text(row: dict, key: str) -> str | None:
-    """Return a text field that may be absent or null."""
-    return None if row.get(key) is None else check_text(row[key], key)
+def _check_characters(value: str, key: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        if "\udc80" <= value[error.start] <= "\udcff":
+            raise BadRow(f"{key!r} holds bytes that are not UTF-8 text", key) from None
+        raise BadRow(f"{key!r} contains half of a surrogate pair, which is not a character", key) from None
+
+
+def read_optional_text(row: Row, key: str) -> str | None:
+    """Return a text field that may be absent, null or empty."""
+    return check_text(row[key], key) if row.get(key) not in (None, "") else None
+
+
+def read_nested(row: Row, key: str) -> Any:  # noqa: ANN401 (the values of columns have many types)
+    """Return a field that holds a list or an object; one written as JSON or as Python prints it is parsed.
+
+    Text that is neither stays text. Raises BadRow if the row lacks the field, or if a key stands twice in it.
+    """
+    value = read_field(row, key)
+    if not isinstance(value, str):
+        return value
+    try:
+        nested = parse_nested(value)
+    except ValueError as error:
+        raise BadRow(f"{key!r} cannot be used: {error}", key) from None
+    return value if nested is None else nested
+
+
+def read_number(row: Row, key: str) -> float | None:
+    """Return a number: 1, 1.0, "1", "1.0", true and "True" are one value. None if the field is absent or empty.
+
+    Raises BadRow for anything else, and for a number that is infinite or has more than 64 bits.
+    """
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        flag = FLAGS.get(value.strip().casefold())
+        try:
+            value = float(value) if flag is None else flag
+        except ValueError:
+            raise BadRow(f"{key!r} must be a number, not {value[:40]!r}", key) from None
+    if not isinstance(value, int | float):
+        raise BadRow(f"{key!r} must be a number, not {json.dumps(value, default=str)[:40]}", key)
+    check_finite(value, key)
+    return float(value)
+
+
+def read_flag(row: Row, key: str) -> bool | None:
+    """Return true or false: true, "True", 1, "1.0" are one value. None if the field is absent or empty.
+
+    Raises BadRow for any other value.
+    """
+    number = read_number(row, key)
+    if number not in (None, 0, 1):
+        raise BadRow(f"{key!r} must be true or false, not {str(row[key])[:40]!r}", key)
+    return None if number is None else bool(number)
 
 
 def check_finite(value: object, key: str) -> None:
-    """Raise BadRow for a number that is infinite, not a number, or beyond 64 bits, also if it is written as text."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return
+    """Raise BadRow for a number that is infinite, not a number, or beyond 64 bits."""
     if isinstance(value, float) and not isfinite(value):
         raise BadRow(f"{key!r} is {value}, not a finite number", key)
     if isinstance(value, int) and value.bit_length() > 63:

@@ -3,40 +3,41 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from data.formats.rows import alpaca
-from data.formats.rows.fields import BadRow, read_text
+from data.formats.rows.conversation import read_answer
+from data.formats.rows.fields import BadRow, Row, read_number
 from data.formats.rows.preference_metadata import read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
 
+NAME = "pandalm"
+NEEDS = (frozenset({"response1", "response2"}),)
+COLUMNS = {"instruction": "prompt", "input": "prompt", "response1": "answer", "response2": "answer", "cmp_key": "model"}
 ANNOTATOR = re.compile(r"annotator_?\d+")
 WINNERS = {0: None, 1: 0, 2: 1}
 
 
-def matches(row: dict) -> bool:
-    """Return whether a row is in this format."""
-    return {"response1", "response2"} <= row.keys()
-
-
-def read_prompt(row: dict) -> PromptShape:
+def read_prompt(row: Row) -> PromptShape | list[PromptShape]:
     """Return the instruction with its input."""
     return alpaca.read_prompt(row)
 
 
-def read_preference(row: dict) -> PairShape:
+def read_preference(row: Row) -> PairShape:
     """Return the two answers and the votes, each by the annotator that the column names."""
     models = _models(row.get("cmp_key"))
-    first, second = ((read_text(row, f"response{number}"), models[number - 1]) for number in (1, 2))
-    votes = tuple(_vote(row[key], key) for key in sorted(filter(ANNOTATOR.fullmatch, row)) if row[key] is not None)
-    return PairShape(read_prompt(row), (first, second), votes, read_source(row))
+    first, second = ((read_answer(row, f"response{number}", blank=True), models[number - 1]) for number in (1, 2))
+    votes = tuple(vote for key in sorted(filter(ANNOTATOR.fullmatch, row)) if (vote := _vote(row, key)))
+    return PairShape(alpaca.read_only_prompt(row), (first, second), votes, read_source(row))
 
 
-def _vote(value: object, key: str) -> Vote:
-    if isinstance(value, bool) or not isinstance(value, int) or value not in WINNERS:
-        raise BadRow(f"{key!r} must be 1, 2 or 0 (a tie), not {json.dumps(value)[:40]}", key)
-    return Vote(WINNERS[value], labeler=key)
+def _vote(row: Row, key: str) -> Vote | None:
+    value = read_number(row, key)
+    if value is None:
+        return None
+    if value not in WINNERS:
+        raise BadRow(f"{key!r} must be 1, 2 or 0 (a tie), not {str(row[key])[:40]}", key)
+    return Vote(WINNERS[int(value)], labeler=key)
 
 
 def _models(key: object) -> tuple[str | None, str | None]:

@@ -1,14 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metadata of a preference row: margin, source, labeler, models. Every format shares these keys."""
+"""Metadata of a preference row: margin, scores, marks, source, labeler, models. Every format shares these columns.
+
+What a row says about its own preference counts: equal scores are a tie, a lower score of the chosen answer is a
+contradiction, and a row of weight 0 is not to be learned from.
+"""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
-from data.formats.rows.fields import check_finite, check_text, read_optional_text
-from data.formats.shapes import CLEARLY, MARGINS
+from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_number, read_optional_text
+from data.formats.shapes import CLEARLY, MARGINS, PairShape, PreferenceShape, PromptShape, Vote
 
 LONGEST_NAME = 80
+COLUMNS = {
+    "margin": "margin",
+    "source": "source",
+    "labeler": "labeler",
+    "chosen_model": "model",
+    "rejected_model": "model",
+    "weight": "weight",
+    "train": "mark",
+    "status": "mark",
+    "comparison": "event of its home",
+    "said_in": "event of its home",
+}
+SCORES = (
+    ("score_chosen", "score_rejected"),
+    ("chosen_score", "rejected_score"),
+    ("rating_chosen", "rating_rejected"),
+    ("chosen_rating", "rejected_rating"),
+)
+COLUMNS |= dict.fromkeys((name for names in SCORES for name in names), "score")
+SOURCES = ("person", "import", "simulated")
+"""Values of `source` in exports; any other value names where a row is from."""
+STATUS = {"tie": True, "unchanged": False, "swapped": False}
+"""Values of `status` in files that people curated (Argilla) -> whether they mean a tie."""
 
 
 class Metadata(TypedDict):
@@ -21,16 +48,37 @@ class Metadata(TypedDict):
     rejected_model: str | None
 
 
-def read_metadata(row: dict) -> Metadata:
+def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -> PreferenceShape | PairShape:
+    """Return the preference of a row, or a tie if its marks say so; for pairs only the two answers.
+
+    Raises BadRow if the marks contradict the order of the answers, or say that the row does not count.
+    """
+    if row.what == "pairs":
+        models = (read_optional_text(row, f"{name}_model") for name in ("chosen", "rejected"))
+        first, second = zip((chosen, rejected), models, strict=True)
+        return PairShape(prompt, (first, second), (), read_source(row))
+    check_learned(row, own=row.get("comparison") is not None)
+    metadata = read_metadata(row)
+    if not chosen.strip() and rejected.strip():
+        raise BadRow("'chosen' is empty", "chosen")
+    if not _is_tie(row):
+        return PreferenceShape(prompt, chosen, rejected, **metadata)
+    answers = ((chosen, metadata["chosen_model"]), (rejected, metadata["rejected_model"]))
+    return PairShape(prompt, answers, (Vote(None, labeler=metadata["labeler"]),), metadata["source"])
+
+
+def read_metadata(row: Row) -> Metadata:
     """Return keyword arguments for `PreferenceShape`. Simulated labels stay simulated.
 
-    A margin other than 1, 2 or 3 is on another scale and is ignored. Raises BadRow for one that is no finite number.
+    A positive margin other than 1, 2 or 3 is on another scale and counts as 2. Raises BadRow for a negative one.
     """
-    margin = row.get("margin")
-    check_finite(margin, "margin")
-    on_scale = isinstance(margin, (int, float)) and not isinstance(margin, bool) and margin in MARGINS
+    margin = read_number(row, "margin")
+    if margin is not None and margin < 0:
+        raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")
+    if margin and margin not in MARGINS:
+        row.note("'margin' is on another scale and counts as 2 (clearly better)")
     return {
-        "margin": int(margin or CLEARLY) if on_scale else CLEARLY,
+        "margin": int(margin) if margin in MARGINS and margin else CLEARLY,
         "labeler": read_labeler(row, "labeler"),
         "source": read_source(row),
         "chosen_model": read_optional_text(row, "chosen_model"),
@@ -38,11 +86,43 @@ def read_metadata(row: dict) -> Metadata:
     }
 
 
-def read_labeler(row: dict, key: str) -> str:
+def check_learned(row: Row, *, own: bool = False) -> None:
+    """Raise BadRow for a row that says it is not to be learned from, or counts in part.
+
+    The weight of an exported row (`own`) follows from its labeler, and its home derives it again.
+    """
+    if read_flag(row, "train") is False:
+        raise BadRow("'train' is false: the row is not to be learned from", "train")
+    weight = read_number(row, "weight")
+    if weight is not None and weight != 1 and not own:
+        reason = "the row is not to be learned from" if weight == 0 else "rows count fully or not at all"
+        raise BadRow(f"'weight' is {weight:g}: {reason}", "weight")
+
+
+def _is_tie(row: Row) -> bool:
+    """Return whether margin, status or scores say that neither answer is better."""
+    tie = read_number(row, "margin") == 0
+    status = row.peek("status")
+    if isinstance(status, str) and status.casefold() in STATUS:
+        tie |= STATUS[row["status"].casefold()]
+    for better, worse in SCORES:
+        if better in row and worse in row:
+            scores = read_number(row, better), read_number(row, worse)
+            if scores[0] is None or scores[1] is None:
+                continue
+            if scores[0] < scores[1]:
+                raise BadRow(f"'chosen' has the lower score ({scores[0]:g} < {scores[1]:g})", better)
+            tie |= scores[0] == scores[1]
+    return tie
+
+
+def read_labeler(row: Row, key: str) -> str:
     """Return the labeler's name in the file; empty if the row has none."""
     return check_text(str(row.get(key) or ""), key, blank=True)[:LONGEST_NAME].strip()
 
 
-def read_source(row: dict) -> str:
+def read_source(row: Row) -> str:
     """Return 'simulated' for labels that the file marks so, else 'import'."""
-    return "simulated" if row.get("source") == "simulated" else "import"
+    if row.peek("source") in SOURCES:
+        return "simulated" if row["source"] == "simulated" else "import"
+    return "import"

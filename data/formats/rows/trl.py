@@ -1,68 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
 """TRL's dataset shapes: explicit (prompt, chosen, rejected) or implicit (the prompt inside both answers).
 
-Each is standard (texts) or conversational (messages): https://huggingface.co/docs/trl/dataset_formats. In the
-implicit standard shape a plain template holds the prompt; its end separates prompt and answer.
+Each is standard (texts) or conversational (messages): https://huggingface.co/docs/trl/dataset_formats. Of an implicit
+row the turns are read: messages, or the marks of a chat template. The prompt of texts without marks would be a guess,
+which only the format `trl-implicit` makes.
 """
 
 from __future__ import annotations
 
 import json
-import os
+from typing import NoReturn
 
-from data.formats.rows.conversation import as_messages, make_prompt, read_answer, read_messages, read_prompt_value
-from data.formats.rows.fields import BadRow, check_text, read_field, read_optional_text, read_text
-from data.formats.rows.preference_metadata import read_metadata
-from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
+from data.formats.rows.conversation import (
+    add_context,
+    as_messages,
+    make_prompt,
+    read_answer,
+    read_prompt_with_context,
+    split_conversation,
+    unspaced,
+)
+from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_nested, read_optional_text, read_text
+from data.formats.rows.preference_metadata import check_learned, make_preference
+from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
+from data.formats.transcripts import AFTER, BEFORE, Transcript, parse_transcript
 
-BEFORE, AFTER = "### Instruction:\n", "\n\n### Response:\n"
+NAME = "trl"
+NEEDS = (
+    frozenset({"prompt", "chosen", "rejected"}),
+    frozenset({"chosen", "rejected"}),
+    frozenset({"prompt"}),
+    frozenset({"chosen"}),
+    frozenset({"rejected"}),
+    frozenset({"messages"}),
+)
+COLUMNS = {
+    "prompt": "prompt",
+    "messages": "turns",
+    "completion": "answer",
+    "chosen": "better answer",
+    "rejected": "worse answer",
+}
+PROMPTS = ("question", "input", "query", "instruction", "user", "post", "task", "text")
+"""Columns of other files that hold what a person asked."""
 
 
-def matches(row: dict) -> bool:
-    """Return whether a row is in one of these shapes."""
-    return bool({"prompt", "chosen", "rejected", "messages"} & row.keys())
-
-
-def read_prompt(row: dict) -> PromptShape:
+def read_prompt(row: Row) -> PromptShape:
     """Return the prompt of a prompt-only row; of a row with `messages`, all turns up to the last user's."""
     if "prompt" not in row and "messages" in row:
-        return _split_messages(row["messages"], "messages")[0]
-    prompt = read_prompt_value(read_field(row, "prompt"), "prompt")
+        return add_context(row, split_conversation(row, "messages")[0])
+    prompt = read_prompt_with_context(row, "prompt")
     facts = row.get("facts")
-    if facts is not None and not isinstance(facts, dict):
-        raise BadRow("'facts' must be an object", "facts")
-    check_text(json.dumps(facts, ensure_ascii=False), "facts")
+    if facts is not None:
+        facts = read_nested(row, "facts")
+        if not isinstance(facts, dict):
+            raise BadRow("'facts' must be an object", "facts")
+        check_text(json.dumps(facts, ensure_ascii=False), "facts")
     return PromptShape(prompt.text, prompt.messages, read_optional_text(row, "family"), facts)
 
 
-def read_instruction(row: dict) -> InstructionShape:
+def read_instruction(row: Row) -> InstructionShape:
     """Read a row with prompt and completion, or with messages that end with the assistant's."""
+    check_learned(row)
     if "messages" in row:
-        prompt, output = _split_messages(row["messages"], "messages")
+        prompt, output = split_conversation(row, "messages", learned=True)
         if output is None:
             raise BadRow("'messages' must end with an assistant's message", "messages")
+        prompt = add_context(row, prompt)
     else:
-        prompt, output = (
-            read_prompt_value(read_field(row, "prompt"), "prompt"),
-            read_answer(read_field(row, "completion"), "completion"),
-        )
-    return InstructionShape(prompt.text, "", output, prompt.messages, read_optional_text(row, "family"))
+        prompt = read_prompt_with_context(row, "prompt")
+        output = unspaced(row, "prompt", read_answer(row, "completion", prompt))
+    return InstructionShape(
+        prompt.text, "", check_text(output, "completion"), prompt.messages, read_optional_text(row, "family")
+    )
 
 
-def read_preference(row: dict) -> PreferenceShape:
+def read_preference(row: Row) -> PreferenceShape | PairShape:
     """Read any of the four preference shapes.
 
-    If both answers are whole conversations, they contain the prompt, and a text prompt is ignored.
+    If both answers are whole conversations, they contain the prompt.
     """
     chosen, rejected = read_field(row, "chosen"), read_field(row, "rejected")
-    if isinstance(chosen, list) and isinstance(rejected, list) and not isinstance(row.get("prompt"), list):
-        return _implicit_conversations(row)
+    whole = _is_conversation(row, chosen, "chosen") and _is_conversation(row, rejected, "rejected")
+    if whole and not isinstance(row.peek("prompt"), list):
+        return _read_conversations(row)
     if "prompt" in row:
-        prompt = read_prompt_value(row["prompt"], "prompt")
-        return PreferenceShape(
-            prompt, read_answer(chosen, "chosen"), read_answer(rejected, "rejected"), **read_metadata(row)
-        )
-    return _implicit_texts(row)
+        prompt = read_prompt_with_context(row, "prompt")
+        answers = [unspaced(row, "prompt", read_answer(row, key, prompt, blank=True)) for key in ("chosen", "rejected")]
+        return make_preference(row, prompt, *answers)
+    transcripts = read_transcripts(row)
+    if transcripts is None:
+        refuse_missing_prompt(row)
+    return _read_turns(row, *transcripts)
+
+
+def read_transcripts(row: Row) -> tuple[Transcript, Transcript] | None:
+    """Return the turns of both answers if chat marks hold each of them from its beginning to its end."""
+    chosen, rejected = (parse_transcript(read_text(row, key)) for key in ("chosen", "rejected"))
+    return (chosen, rejected) if chosen and rejected else None
+
+
+def refuse_missing_prompt(row: Row) -> NoReturn:
+    """Raise BadRow for a preference without a prompt; it names the column that looks like one."""
+    near = next((key for key in row if key.casefold() in PROMPTS), None)
+    if near:
+        raise BadRow(f"the row has no 'prompt', and {near!r} looks like it: name it with --map prompt={near}", "prompt")
+    raise BadRow(
+        "the row has no 'prompt', and no chat marks in 'chosen' and 'rejected' hold one;"
+        " --format trl-implicit takes the beginning that both share",
+        "prompt",
+    )
 
 
 def write_explicit(shape: PreferenceShape) -> dict:
@@ -94,40 +141,42 @@ def write_instruction_messages(shape: InstructionShape) -> dict:
     return {"messages": [*as_messages(shape.prompt), {"role": "assistant", "content": shape.output}]}
 
 
-def _split_messages(value: object, key: str) -> tuple[PromptShape, str | None]:
-    messages = read_messages(value, key)
-    answered = messages[-1]["role"] == "assistant"
-    prompt = make_prompt(messages[:-1] if answered else messages, key)
-    return prompt, messages[-1]["content"] if answered else None
+def _is_conversation(row: Row, value: object, key: str) -> bool:
+    """Return whether an answer is a list of messages; of one message only if the row has no prompt."""
+    if isinstance(value, str) and value[:1] in "[ \n":
+        value = read_nested(row, key)
+    return isinstance(value, list) and (len(value) > 1 or "prompt" not in row)
 
 
-def _implicit_conversations(row: dict) -> PreferenceShape:
-    prompt, chosen = _split_messages(row["chosen"], "chosen")
-    other_prompt, rejected = _split_messages(row["rejected"], "rejected")
+def _read_conversations(row: Row) -> PreferenceShape | PairShape:
+    prompt, chosen = split_conversation(row, "chosen")
+    other_prompt, rejected = split_conversation(row, "rejected")
     if chosen is None or rejected is None:
         raise BadRow(
             "'chosen' and 'rejected' must end with an assistant's message", "chosen" if chosen is None else "rejected"
         )
     if prompt != other_prompt:
         raise BadRow("the conversations differ before their last answer: only the last one may", "rejected")
-    return PreferenceShape(prompt, chosen, rejected, **read_metadata(row))
+    _read_repeated(row, prompt)
+    return make_preference(row, add_context(row, prompt), chosen, rejected)
 
 
-def _implicit_texts(row: dict) -> PreferenceShape:
-    """Split both texts where they differ.
+def _read_repeated(row: Row, prompt: PromptShape) -> None:
+    """Mark `prompt` as read if it repeats a turn of the conversation; another one is a column that is not read."""
+    if row.peek("prompt") in [turn["content"] for turn in as_messages(prompt)]:
+        row.get("prompt")
 
-    The answers start after the template's end, else after the last white space before the first difference.
-    """
-    chosen, rejected = read_text(row, "chosen"), read_text(row, "rejected")
-    shared = os.path.commonprefix([chosen, rejected])
-    template = shared.find(AFTER) if shared.startswith(BEFORE) else -1
-    if template >= 0:
-        start, end = len(BEFORE), template + len(AFTER)
-        prompt = shared[start:template]
-    else:
-        end = max(shared.rfind(space) for space in (" ", "\n", "\t")) + 1
-        prompt = shared[:end].rstrip()
-    if not prompt.strip():
-        raise BadRow("'chosen' and 'rejected' share no prompt: give it under 'prompt'", "prompt")
-    answers = [check_text(row[key][end:], key) for key in ("chosen", "rejected")]
-    return PreferenceShape(PromptShape(prompt), answers[0], answers[1], **read_metadata(row))
+
+def _read_turns(row: Row, chosen: Transcript, rejected: Transcript) -> PreferenceShape | PairShape:
+    """Return the preference of two transcripts that differ in their last answer."""
+    prompts, answers = [], []
+    for key, transcript in (("chosen", chosen), ("rejected", rejected)):
+        turns = transcript.messages
+        if turns[-1]["role"] == "user" and not transcript.open:
+            raise BadRow(f"the transcript in {key!r} must end with an assistant's turn", key)
+        answered = turns[-1]["role"] == "assistant"
+        prompts.append(turns[:-1] if answered else turns)
+        answers.append(turns[-1]["content"] if answered else "")
+    if prompts[0] != prompts[1]:
+        raise BadRow("the transcripts differ before their last answer: only the last one may", "rejected")
+    return make_preference(row, add_context(row, make_prompt(prompts[0], "chosen")), *answers)

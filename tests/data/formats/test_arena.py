@@ -15,6 +15,7 @@ from data.transfer.import_survey import MOST_LABELERS, ImportFile
 from data.transfer.importing import import_file
 from data.transfer.previewing import preview
 from data.views.preferences import preference_rows
+from tests.support.data.import_rows import counted
 
 
 def talk(*said: str) -> list[dict]:
@@ -135,7 +136,7 @@ def test_format_and_kind_are_found_out_by_the_keys(row, form, what):
 
 def test_three_votes_on_a_pair_are_three_comparisons_by_three_labelers(store, tmp_path):
     file = write(tmp_path / "testset.jsonl", [PANDA])
-    assert import_file(store, file, "preferences") == {"read": 1, "added": 1, "duplicate": 0, "rejected": 0}
+    assert counted(import_file(store, file, "preferences")) == {"read": 1, "added": 1, "duplicate": 0, "rejected": 0}
     text = {row.labeler: row.chosen for row in preference_rows(store)}
     assert text == {
         "file:testset.jsonl (annotator1)": "3",
@@ -169,7 +170,7 @@ def test_battles_keep_ties_both_bad_and_every_character(store, tmp_path):
 def test_the_same_rows_come_in_as_pairs_to_be_judged(store, tmp_path):
     rows = [BATTLE, {**RELEASE, "winner_model_a": None}, PANDA]
     file = write(tmp_path / "given.jsonl", rows)
-    assert import_file(store, file, "pairs") == {"read": 3, "added": 3, "duplicate": 0, "rejected": 0}
+    assert counted(import_file(store, file, "pairs")) == {"read": 3, "added": 3, "duplicate": 0, "rejected": 0}
     assert (store.comparisons.count(), store.pairs.waiting_count()) == (0, 3)
     assert import_file(store, file, "pairs")["duplicate"] == 3
 

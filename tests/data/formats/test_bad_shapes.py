@@ -15,7 +15,11 @@ from tests.support.data.conversations import ASKED, SHARED, TURNS, assistant_tur
 @pytest.mark.parametrize(
     ("what", "row", "reason"),
     [
-        ("preferences", {"prompt": "a", "choosen": "b", "rejected": "c"}, "the row has no 'chosen': rename 'choosen'"),
+        (
+            "preferences",
+            {"prompt": "a", "choosen": "b", "rejected": "c"},
+            "the row has no 'chosen'; it has 'prompt', 'choosen', 'rejected'",
+        ),
         ("preferences", {"prompt": "a", "chosen": "b"}, "the row has no 'rejected'; it has 'prompt', 'chosen'"),
         ("preferences", {"prompt": "a", "chosen": "b", "rejected": "b"}, "'chosen' and 'rejected' are the same text"),
         ("preferences", {"prompt": "a", "chosen": 3, "rejected": "b"}, "'chosen' must be text, not 3"),
@@ -26,8 +30,16 @@ from tests.support.data.conversations import ASKED, SHARED, TURNS, assistant_tur
             "'chosen' contains half of a surrogate pair",
         ),
         ("preferences", {"prompt": "a", "chosen": "\x00", "rejected": "b"}, "'chosen' contains a NUL"),
-        ("preferences", {"chosen": "b", "rejected": "c"}, "'chosen' and 'rejected' share no prompt"),
-        ("preferences", {"chosen": "b c", "rejected": "b "}, "'rejected' is empty"),
+        ("preferences", {"chosen": "b", "rejected": "c"}, "the row has no 'prompt', and no chat marks in 'chosen'"),
+        ("preferences", {"chosen": "b c", "rejected": "b d"}, "the row has no 'prompt', and no chat marks in 'chosen'"),
+        (
+            "preferences",
+            {"question": "a?", "chosen": "b c", "rejected": "b d"},
+            "the row has no 'prompt', and 'question' looks like it: name it with --map prompt=question",
+        ),
+        ("preferences", {"prompt": "a", "chosen": "", "rejected": "b"}, "'chosen' is empty"),
+        ("preferences", {"prompt": "a", "chosen": "", "rejected": ""}, "'chosen' and 'rejected' are the same text"),
+        ("preferences", {"prompt": "a", "chosen": "b", "rejected": None}, "'rejected' is empty"),
         (
             "preferences",
             {"chosen": TURNS[:1] + assistant_turn("a"), "rejected": TURNS},
@@ -51,42 +63,50 @@ from tests.support.data.conversations import ASKED, SHARED, TURNS, assistant_tur
         (
             "preferences",
             {"conversations": SHARED[:1], "chosen": SHARED[0], "rejected": "b"},
-            "'chosen' must be the assistant's (gpt) turn",
+            "'chosen' must be one assistant's message",
         ),
         ("instructions", {"conversations": SHARED[:1]}, "'conversations' must end with the assistant's (gpt) turn"),
         (
             "instructions",
             {"conversations": [{"from": "bing", "value": "a"}]},
-            "'conversations[0]' is from 'bing'; known are human, gpt",
+            "'conversations[0]' is from 'bing'; known are system, developer",
         ),
         (
             "instructions",
             {"conversations": [{"form": "human", "value": "a"}]},
-            "'conversations[0]' must be an object with 'from' and 'value'",
+            "'conversations[0]' must be an object with 'role' and 'content', or 'from' and 'value'",
         ),
         ("instructions", {"conversations": "a"}, "'conversations' must be a list of messages"),
         (
             "instructions",
             {"instuction": "a", "output": "b"},
-            "the row has no 'instruction': rename 'instuction' to 'instruction'",
+            "the row has no 'prompt'; it has 'instuction', 'output'",
         ),
         (
             "instructions",
             {"Conversation": []},
-            "the row has no 'conversations': rename 'Conversation' to 'conversations'",
+            "the row has no 'prompt'; it has 'Conversation'",
         ),
         ("instructions", {"instruction": "a", "output": None}, "'output' is empty"),
         ("instructions", {"instruction": "a"}, "the row has no 'output'; it has 'instruction'"),
-        ("prompts", {"promt": "a"}, "the row has no 'prompt': rename 'promt' to 'prompt'"),
-        ("prompts", {"prompt": [{"role": "tool", "content": "a"}]}, "'prompt[0]' has the role 'tool'"),
-        ("prompts", {"prompt": [{"role": "user", "content": [{"type": "image"}]}]}, "'prompt[0].content' must be text"),
+        ("prompts", {"promt": "a"}, "the row has no 'prompt'; it has 'promt'"),
+        (
+            "prompts",
+            {"prompt": [{"role": "tool", "content": "a"}]},
+            "'prompt[0]' is from 'tool': tool calls are not read",
+        ),
+        (
+            "prompts",
+            {"prompt": [{"role": "user", "content": [{"type": "image"}]}]},
+            "'prompt[0].content[0]' must be a text part, not image",
+        ),
         ("prompts", {"prompt": [{"content": "a"}]}, "'prompt[0]' must be an object with 'role' and 'content'"),
         ("prompts", {"prompt": []}, "'prompt' must be a list of messages"),
         ("prompts", {"prompt": "a", "facts": 3}, "'facts' must be an object"),
-        ("instructions", {"instruction": "a", "ouput": "b"}, "the row has no 'output': rename 'ouput' to 'output'"),
+        ("instructions", {"instruction": "a", "ouput": "b"}, "the row has no 'output'; it has 'instruction', 'ouput'"),
         ("instructions", {"instruction": "a", "output": "b", "defects": "rude"}, "'defects' must be a list"),
         ("instructions", {"messages": TURNS}, "'messages' must end with an assistant's message"),
-        ("completions", {"prompt": "a", "respones": "b"}, "the row has no 'response': rename 'respones' to 'response'"),
+        ("completions", {"prompt": "a", "respones": "b"}, "the row has no 'response'; it has 'prompt', 'respones'"),
     ],
 )
 def test_a_bad_row_says_what_is_wrong(what, row, reason):
@@ -98,9 +118,14 @@ def test_a_bad_row_says_what_is_wrong(what, row, reason):
 @pytest.mark.parametrize(
     ("chosen", "rejected", "reason"),
     [
-        ("\n\nHuman: a\n\nAssistant: b\n\nHuman: c", "\n\nHuman: a\n\nAssistant: e", "the transcripts differ before"),
-        ("Human: a\n\nAssistant: b", "Human: a\n\nAssistant: c", "'chosen' and 'rejected' must both begin with"),
-        ("\n\nHuman: a", "\n\nHuman: b", "'chosen' and 'rejected' must both begin with"),
+        (
+            "\n\nHuman: a\n\nAssistant: b\n\nHuman: c",
+            "\n\nHuman: a\n\nAssistant: e",
+            "the transcript in 'chosen' must end with",
+        ),
+        ("\n\nHuman: a\n\nAssistant: b", "\n\nHuman: d\n\nAssistant: c", "the transcripts differ before"),
+        ("Mina: a\n\nAssistant: b", "Human: a\n\nAssistant: c", "'chosen' and 'rejected' must both begin with"),
+        ("\n\nHuman: a", "\n\nHuman: b", "the transcript in 'chosen' must end with an assistant's turn"),
         ("\n\nHuman: a\n\nAssistant:", "\n\nHuman: a\n\nAssistant: c", "'chosen' is empty"),
     ],
 )

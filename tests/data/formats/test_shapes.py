@@ -23,7 +23,10 @@ TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nu
     [
         {"instruction": "Name a colour.", "input": "", "output": "x", "chosen": "Blue.", "rejected": "Go away."},
         {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away."},
-        {"chosen": "Name a colour. Blue.", "rejected": "Name a colour. Go away."},
+        {
+            "chosen": "<|im_start|>user\nName a colour.<|im_end|>\n<|im_start|>assistant\nBlue.<|im_end|>\n",
+            "rejected": "<|im_start|>user\nName a colour.<|im_end|>\n<|im_start|>assistant\nGo away.<|im_end|>\n",
+        },
         {"prompt": TURNS[:1], "chosen": assistant_turn("Blue."), "rejected": assistant_turn("Go away.")},
         {"chosen": TURNS[:1] + assistant_turn("Blue."), "rejected": TURNS[:1] + assistant_turn("Go away.")},
         {
@@ -37,7 +40,7 @@ TALK = PreferenceShape(PromptShape("user: Name a colour.\n\nassistant: Red.\n\nu
     ids=[
         "alpaca",
         "explicit",
-        "implicit",
+        "implicit with chat marks",
         "conversational",
         "implicit conversational",
         "with whole conversations",
@@ -91,7 +94,7 @@ def test_a_margin_a_mark_and_models_are_kept():
     assert (shape.margin, shape.source, shape.chosen_model, shape.rejected_model) == (3, "simulated", "p2", "p1")
 
 
-@pytest.mark.parametrize("margin", [None, 0.7, 5, "much", True])
+@pytest.mark.parametrize("margin", [None, 0.7, 5, ""])
 def test_a_margin_on_another_scale_counts_as_clearly(margin):
     row = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Go away.", "margin": margin}
     assert read_row(row, "preferences").margin == 2

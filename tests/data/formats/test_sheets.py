@@ -110,10 +110,10 @@ def test_parquet_rows_are_numbered_and_keep_their_texts(store, tmp_path):
     assert (first.instruction, first.output) == (KOREAN, ANSWER)
 
 
-def test_values_of_parquet_that_json_does_not_know_are_told_as_text(tmp_path):
+def test_bytes_of_parquet_are_their_text_and_other_bytes_stay_no_text(tmp_path):
     file = tmp_path / "given.parquet"
-    parquet.write_table(pa.Table.from_pylist([{"prompt": "a", "facts": {"n": float("nan"), "d": b"\xff"}}]), file)
-    assert [row.value for row in read_rows(file)] == [{"prompt": "a", "facts": {"n": None, "d": "b'\\xff'"}}]
+    parquet.write_table(pa.Table.from_pylist([{"prompt": b"a", "facts": {"n": float("nan"), "d": b"\xff"}}]), file)
+    assert [row.value for row in read_rows(file)] == [{"prompt": "a", "facts": {"n": None, "d": "\udcff"}}]
 
 
 def test_a_cut_parquet_file_is_refused(tmp_path):

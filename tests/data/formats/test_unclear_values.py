@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_an_unclear_row_is_refused_and_the_others_are_taken_with_skip_bad(store,
     assert reason in refused.value.error
     report = import_file(store, file, "preferences", skip_bad=True)
     assert (report["added"], report["rejected"]) == (1, 1)
-    assert reason in json.loads((tmp_path / "rows.jsonl.rejected.jsonl").read_text())["reason"]
+    assert reason in json.loads(Path(report["rejected_file"]).read_text())["reason"]
 
 
 def test_a_margin_of_a_table_that_is_no_number_is_refused(store, tmp_path):

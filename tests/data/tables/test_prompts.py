@@ -16,10 +16,23 @@ from data.splits import SPLITS, normalise, split_of
 from data.tables.prompts import conversation_text
 
 
-def test_a_prompt_is_found_again_by_its_normalised_text(store, prompt):
-    assert store.prompts.add("  write a THANK-YOU\nnote. ", source="elsewhere") == prompt
-    assert store.prompts.find("WRITE a thank-you note.") == prompt
-    assert store.prompts.count() == 1
+def test_a_prompt_is_found_again_by_exactly_its_text_and_a_near_one_is_another_of_its_split(store, prompt):
+    assert store.prompts.add(prompt.text, source="elsewhere") == store.prompts.find(prompt.text) == prompt
+    near = store.prompts.add("  write a THANK-YOU\nnote. ", source="elsewhere")
+    assert (near.id != prompt.id, near.split) == (True, prompt.split)
+    assert store.prompts.find("WRITE a thank-you note.") is None
+    assert store.prompts.count() == 2
+
+
+def test_a_conversation_and_its_text_are_two_prompts_with_their_own_instruction_rows(store):
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    text = conversation_text(turns)
+    plain = store.instructions.add(text, "Hello", source="t")
+    spoken = store.instructions.add(text, "Hello", source="t", messages=turns)
+    assert plain.id != spoken.id
+    assert store.prompts.get(spoken.prompt_id).messages == turns
+    assert store.prompts.get(plain.prompt_id) == store.prompts.find(text)
+    assert store.prompts.get(plain.prompt_id).split == store.prompts.get(spoken.prompt_id).split
 
 
 def test_importing_prompts_twice_adds_nothing_the_second_time(store):
@@ -62,7 +75,7 @@ def test_a_conversation_keeps_its_turns(store):
 @given(st.text())
 @example("ß\u0301")  # sharp s and an accent: folding makes two letters, the second of which takes the accent
 @example("\u1f82\u0301")
-def test_case_and_white_space_make_no_other_prompt(text):
+def test_case_and_white_space_make_no_other_split(text):
     assert normalise(f"  {text}\n\t") == normalise(text)
     assert normalise(normalise(text)) == normalise(text)
     assert split_of(normalise(text)) == split_of(text)

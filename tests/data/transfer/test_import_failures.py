@@ -9,7 +9,7 @@ from sqlite_utils.utils import sqlite3
 from data.errors import BadInput
 from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_file, import_files
-from tests.support.data.import_rows import preference, write
+from tests.support.data.import_rows import counted, preference, write
 
 
 def breaking(store, table, condition):
@@ -30,7 +30,11 @@ def test_several_files_come_in_together_or_not_at_all(store, tmp_path):
         import_files(store, [ImportFile.at(path) for path in files], "completions")
     assert store.completions.count() == 0
     done = import_files(store, [ImportFile.at(path) for path in files], "completions", skip_bad=True)
-    assert (done["added"], done["rejected"], done["rejected_file"]) == (6, 1, f"{files[1]}.rejected.jsonl")
+    assert (done["added"], done["rejected"], done["rejected_file"]) == (
+        6,
+        1,
+        str(store.home / "rejected" / f"{files[1].name}.rejected.jsonl"),
+    )
     pairs = [
         {store.completions.get(id).model_name for id in (pair.first_id, pair.second_id)} for pair in store.pairs.all()
     ]
@@ -54,7 +58,12 @@ def test_a_failure_in_the_middle_leaves_no_comparison_and_nothing_to_judge(store
     assert store.pairs.waiting_count() == 0
     assert store.audit.all() == []
     store.execute("DROP TRIGGER full")
-    assert import_file(store, file, "preferences") == {"read": 800, "added": 800, "duplicate": 0, "rejected": 0}
+    assert counted(import_file(store, file, "preferences")) == {
+        "read": 800,
+        "added": 800,
+        "duplicate": 0,
+        "rejected": 0,
+    }
     assert (store.prompts.count(), store.completions.count(), store.pairs.count()) == (800, 1600, 800)
 
 
@@ -92,5 +101,10 @@ def test_every_imported_answer_is_in_a_pair_with_an_earlier_one(store, tmp_path)
     assert models.count({"one", "two"}) == 200  # the second answer has one choice, the third two
     assert models.count({"one", "three"}) + models.count({"two", "three"}) == 200
     assert 60 < models.count({"one", "three"}) < 140  # a fair coin 200 times: 100, standard deviation 7
-    assert import_file(store, file, "completions") == {"read": 600, "added": 0, "duplicate": 600, "rejected": 0}
+    assert counted(import_file(store, file, "completions")) == {
+        "read": 600,
+        "added": 0,
+        "duplicate": 600,
+        "rejected": 0,
+    }
     assert store.pairs.count() == 400

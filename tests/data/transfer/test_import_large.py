@@ -22,7 +22,7 @@ from data.transfer.import_survey import ImportFile
 from data.transfer.importing import import_file, import_files
 from labeling.session import Answer, Session
 from tests.support import ROOT
-from tests.support.data.import_rows import preference, write
+from tests.support.data.import_rows import counted, preference, write
 
 ROWS = 2_000
 
@@ -124,7 +124,7 @@ def test_an_import_that_is_killed_counts_nowhere_and_the_next_one_takes_it_out(s
     assert counts(store) != empty  # it was in the middle
     import_file(store, write(tmp_path / "other.jsonl", [{"prompt": "One"}]), "prompts")
     assert counts(store) == empty | {"prompts": empty["prompts"] + 1}
-    assert import_file(store, file, what) == {"read": 600, "added": 600, "duplicate": 0, "rejected": 0}
+    assert counted(import_file(store, file, what)) == {"read": 600, "added": 600, "duplicate": 0, "rejected": 0}
 
 
 def test_what_was_used_meanwhile_survives_the_import_that_broke_off(store, tmp_path):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from data.errors import BadInput
 from data.formats import FORMATS, KEYS
-from data.transfer.importing import import_file
-from tests.support.data.import_rows import HH, TRL, counts, write
+from data.transfer.import_survey import ImportFile
+from data.transfer.importing import import_file, import_files
+from tests.support.data.import_rows import CHAT, HH, TRL, counted, counts, write
 
 
 def test_a_bad_row_stops_everything_and_names_its_line(store, file):
@@ -24,8 +25,9 @@ def test_a_bad_row_stops_everything_and_names_its_line(store, file):
         import_file(store, file, "preferences")
     error = caught.value
     assert str(error) == (
-        f"{file}:3: 'chosen' and 'rejected' share no prompt: give it under 'prompt' (2 of 4 rows are good) (field 'prompt')."
-        " Correct it, or import the good rows with --skip-bad."
+        f"{file}:3: the row has no 'prompt', and no chat marks in 'chosen' and 'rejected' hold one; --format trl-implicit takes"
+        " the beginning that both share (2 of 4 rows are good; 1 other reason, see --dry-run) (field 'prompt')."
+        " Most bad rows can be read with --map prompt=promt. Correct it, or import the good rows with --skip-bad."
     )
     assert error.as_json()["line"] == 3
     assert counts(store) == before
@@ -35,32 +37,35 @@ def test_a_bad_row_stops_everything_and_names_its_line(store, file):
 def test_skip_bad_keeps_the_good_rows_and_writes_down_the_others(store, file):
     write(file, [TRL, {"promt": "a"}, HH, "{cut"])
     result = import_file(store, file, "preferences", skip_bad=True)
-    rejected = Path(result.pop("rejected_file"))
-    assert result == {"read": 4, "added": 2, "duplicate": 0, "rejected": 2}
-    assert rejected == file.with_name("given.jsonl.rejected.jsonl")
-    assert [json.loads(line) for line in rejected.read_text().splitlines()] == [
-        {"line": 2, "reason": "the row has no 'prompt': rename 'promt' to 'prompt'", "row": {"promt": "a"}},
+    assert counted(result) == {"read": 4, "added": 2, "duplicate": 0, "rejected": 2}
+    assert result["rejected_file"] == str(store.home / "rejected" / "given.jsonl.rejected.jsonl")
+    assert [json.loads(line) for line in Path(result["rejected_file"]).read_text().splitlines()] == [
         {
+            "file": "given.jsonl",
+            "line": 2,
+            "reason": "the row has no 'chosen'; it has 'promt'",
+            "row": {"promt": "a"},
+        },
+        {
+            "file": "given.jsonl",
             "line": 4,
             "reason": "not valid JSON (Expecting property name enclosed in double quotes, column 2)",
             "row": {},
         },
     ]
+    assert list(file.parent.glob("*rejected*")) == []
 
 
-def test_rejected_rows_go_to_the_home_where_the_folder_is_read_only(store, tmp_path):
-    folder = tmp_path / "locked"
-    folder.mkdir()
-    file = write(folder / "given.jsonl", [TRL, {"promt": "a"}])
-    folder.chmod(0o555)
-    result = import_file(store, file, "preferences", skip_bad=True)
-    folder.chmod(0o755)
-    assert result["rejected_file"] == str(store.home / "given.jsonl.rejected.jsonl")
+def test_rejected_rows_go_where_the_user_says(store, file, tmp_path):
+    write(file, [TRL, {"promt": "a"}])
+    out = tmp_path / "bad.jsonl"
+    result = import_files(store, [ImportFile.at(file)], "preferences", skip_bad=out)
+    assert (result["rejected_file"], json.loads(out.read_text())["line"]) == (str(out), 2)
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
 def test_a_file_without_one_good_row_is_refused(store, file, skip_bad):
-    write(file, [{"question": "a"}, {"question": "b"}])
+    write(file, [{"colour": "a"}, {"colour": "b"}])
     with pytest.raises(
         BadInput, match=r"0 of 2 rows are good.*Each row needs 'prompt', 'messages', 'conversations' or 'instruction'"
     ):
@@ -71,9 +76,43 @@ def test_a_file_without_one_good_row_is_refused(store, file, skip_bad):
     assert counts(store)["prompts"] == 0
 
 
-def test_the_nearest_key_is_named(store, file):
-    with pytest.raises(BadInput, match="the row has no 'prompt': rename 'promt' to 'prompt'"):
-        import_file(store, write(file, [{"promt": "a"}]), "prompts")
+@pytest.mark.parametrize(
+    ("what", "rows", "hint"),
+    [
+        ("prompts", [{"promt": "a"}], "--map prompt=promt."),
+        (
+            "instructions",
+            [{"question": "a", "answer": "b"}] * 2 + [{"x": 1}],
+            "--map prompt=question,completion=answer.",
+        ),
+        (
+            "instructions",
+            [{"conversation": CHAT["prompt"] + CHAT["chosen"], "conversation_id": "c"}],
+            "conversations=conv",
+        ),
+        ("completions", [{"prompt": "a", "respones": "b"}], "--map response=respones."),
+    ],
+)
+def test_a_mapping_is_named_that_reads_most_bad_rows(store, file, what, rows, hint):
+    with pytest.raises(BadInput) as caught:
+        import_file(store, write(file, rows), what)
+    assert hint in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("what", "row"),
+    [
+        ("prompts", {"system_prompt": "Be brief.", "response": "b"}),
+        ("completions", {"prompt": "a", "response_0": "b", "response_1": "c"}),
+        ("instructions", {"message_id": "m", "passages": "b"}),
+        ("preferences", {"prompt": "a", "choice": 1, "rejected": "c"}),
+        ("completions", {"prompt": "a", "num_responses": 2}),
+    ],
+)
+def test_no_mapping_is_named_that_would_read_something_else(store, file, what, row):
+    with pytest.raises(BadInput) as caught:
+        import_file(store, write(file, [row]), what)
+    assert "--map" not in str(caught.value)
 
 
 @pytest.mark.parametrize("what", ["prompts", "preferences"])
@@ -89,10 +128,10 @@ def test_a_cut_gzip_file_leaves_nothing_behind_unless_its_good_rows_are_wanted(s
     assert (done["added"], done["rejected"]) == (store.prompts.count(), 1)
 
 
-def test_what_cannot_be_written_beside_it_leaves_the_store_as_it_was(store, file):
+def test_rejected_rows_that_cannot_be_written_leave_the_store_as_it_was(store, file):
     before = counts(store)
     write(file, [TRL, {"promt": "a"}])
-    file.with_name("given.jsonl.rejected.jsonl").mkdir()  # a folder stands where the rejected rows would go
+    (store.home / "rejected" / "given.jsonl.rejected.jsonl").mkdir(parents=True)  # where the rejected rows would go
     with pytest.raises(BadInput, match="cannot be written"):
         import_file(store, file, "preferences", skip_bad=True)
     assert counts(store) == before

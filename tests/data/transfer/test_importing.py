@@ -13,12 +13,12 @@ import pytest
 from data.errors import BadInput
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
-from tests.support.data.import_rows import ALL_FOUR, ALPACA, CHAT, TRL, counts, write
+from tests.support.data.import_rows import ALL_FOUR, ALPACA, CHAT, TRL, counted, counts, write
 
 
 def test_preferences_become_comparisons_by_the_file(store, file):
     result = import_file(store, write(file, ALL_FOUR), "preferences")
-    assert result == {"read": 4, "added": 4, "duplicate": 0, "rejected": 0}
+    assert counted(result) == {"read": 4, "added": 4, "duplicate": 0, "rejected": 0}
     rows = preference_rows(store)
     assert [(row.prompt, row.chosen, row.rejected, row.margin) for row in sorted(rows, key=lambda row: row.chosen)] == [
         ("Name a tree.", "An oak.", "No.", 3),
@@ -45,7 +45,12 @@ def test_importing_twice_adds_nothing_whatever_the_name_and_packing(store, file,
     again = tmp_path / "other.json.gz"
     again.write_bytes(gzip.compress(json.dumps(ALL_FOUR, indent=2).encode()))
     for path in (file, again):
-        assert import_file(store, path, "preferences") == {"read": 4, "added": 0, "duplicate": 4, "rejected": 0}
+        assert counted(import_file(store, path, "preferences")) == {
+            "read": 4,
+            "added": 0,
+            "duplicate": 4,
+            "rejected": 0,
+        }
     assert counts(store) | {"audit": 1} == before
 
 
@@ -94,12 +99,12 @@ def test_prompts_from_json_and_from_plain_lines(store, file, tmp_path):
     ]
     assert import_file(store, write(file, rows), "prompts")["added"] == 3
     plain = write(tmp_path / "more.txt", ["Three", "", "two", "{Four}"])
-    assert import_file(store, plain, "prompts") == {
+    assert counted(import_file(store, plain, "prompts")) == {
         "read": 3,
-        "added": 2,
-        "duplicate": 1,
+        "added": 3,
+        "duplicate": 0,
         "rejected": 0,
-    }  # Two is there
+    }  # "two" is another prompt than "Two"
     result = {prompt.text: prompt for prompt in store.prompts.all()}
     assert (result["One"].family, result["One"].facts, result["One"].source) == ("numbers", {"n": 1}, "given.jsonl")
     assert result["Three"].source == "more.txt"

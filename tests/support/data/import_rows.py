@@ -38,3 +38,8 @@ def counts(store) -> dict[str, int]:
 
 def preference(number):
     return {"prompt": f"Note {number}", "chosen": f"Dear {number}", "rejected": f"no {number}"}
+
+
+def counted(result: dict) -> dict[str, int]:
+    """The counts of an import, without the account of its columns."""
+    return {name: result[name] for name in ("read", "added", "duplicate", "rejected")}

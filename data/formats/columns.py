@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The account of a file's columns: each was read as something, or not read. Memory does not grow with the file."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TypedDict
+
+from data.formats.registry import FORMATS
+from data.formats.tracked_row import TrackedRow
+
+MOST = 200
+"""Columns that are told apart; a file with more has made up names."""
+OTHERS = "(other columns)"
+EXAMPLE = 60  # characters
+INDEX = re.compile(r"\[\d+\]")
+
+
+class Column(TypedDict):
+    """A column: what it was read as (None: not read), in how many rows it held a value, and for unread ones a value."""
+
+    column: str
+    read_as: str | None
+    rows: int
+    example: str | None
+
+
+class Columns:
+    """Counts of columns, and of the remarks that readers made on rows."""
+
+    def __init__(self) -> None:
+        self._columns: dict[tuple[str, bool], Column] = {}
+        self.notes: Counter[str] = Counter()
+
+    def add(self, row: TrackedRow) -> None:
+        """Count the columns of a row that was read."""
+        for name, _ in row.read():
+            source = row.sources.get(name, name)
+            column = self._columns.get((source, True))
+            if column is None:
+                column = self._add(source, FORMATS[row.form].role(name))
+            column["rows"] += 1
+        for path, value in row.unread():
+            name = INDEX.sub("[]", path) if "[" in path else path
+            column = self._columns.get((name, False))
+            if column is None:
+                column = self._add(name, None, str(value)[:EXAMPLE])
+            column["rows"] += 1
+        if row.notes:
+            self.notes.update(set(row.notes))
+
+    def report(self) -> list[Column]:
+        """Return the columns, those that were read first, each in the order of the file."""
+        return sorted(self._columns.values(), key=lambda column: column["read_as"] is None)
+
+    def _add(self, name: str, read_as: str | None, example: str | None = None) -> Column:
+        if len(self._columns) >= MOST:
+            name, example = OTHERS, None
+        empty: Column = {"column": name, "read_as": read_as, "rows": 0, "example": example}
+        return self._columns.setdefault((name, read_as is not None), empty)
+
+
+def describe_columns(columns: list[Column]) -> list[str]:
+    """Return lines for people: the columns that were read, and each one that was not."""
+    read = [f"{column['column']} ({column['read_as']})" for column in columns if column["read_as"]]
+    lines = [f"read: {', '.join(read)}"] if read else []
+    for column in columns:
+        if not column["read_as"]:
+            example = f", such as {column['example']!r}" if column["example"] else ""
+            lines.append(f"not read: {column['column']} ({column['rows']:,} rows{example})")
+    return lines

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows that know which of their columns were read. No reader can drop a column unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class TrackedRow(Mapping[str, Any]):
+    """The columns of one row. `row[key]` and `row.get(key)` mark a column as read; `key in row` and `peek` do not.
+
+    `part` tracks the keys of a nested object. `note` records something that the look counts, such as a derived prompt.
+    """
+
+    __slots__ = ("_parts", "_path", "_read", "_values", "form", "notes", "sources", "what")
+
+    def __init__(self, values: Mapping[str, Any], path: str = "", *, sources: Mapping[str, str] | None = None) -> None:
+        self._values, self._path = values, path
+        self._read: set[str] = set()
+        self._parts: list[TrackedRow] = []
+        self.form = ""
+        """The format in which the row was read."""
+        self.what = ""
+        """The kind of row that is wanted, such as pairs, whose verdicts nobody asks for."""
+        self.notes: list[str] = []
+        self.sources: Mapping[str, str] = sources or {}
+        """Name of a column here -> the column of the file that it was mapped from."""
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 (the values of columns have many types)
+        self._read.add(key)
+        return self._values[key]
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 (the values of columns have many types)
+        """Return the column's value, or the default if the row lacks it."""
+        self._read.add(key)
+        return self._values.get(key, default)
+
+    def peek(self, key: str) -> Any:  # noqa: ANN401 (the values of columns have many types)
+        """Return the column's value, or None, without marking it as read."""
+        return self._values.get(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def part(self, value: Mapping[str, Any], path: str) -> TrackedRow:
+        """Return a nested object of this row; `path` names it, as in 'messages[1]'."""
+        part = TrackedRow(value, f"{path}.")
+        self._parts.append(part)
+        return part
+
+    def note(self, text: str) -> None:
+        """Record a remark about this row. Equal remarks are counted over the file."""
+        self.notes.append(text)
+
+    def unread(self) -> Iterator[tuple[str, Any]]:
+        """Yield (path, value) of each column that holds a value and was not read, nested ones too."""
+        for key, value in self._values.items():
+            if key not in self._read and not is_blank(value):
+                yield f"{self._path}{key}", value
+        for part in self._parts:
+            yield from part.unread()
+
+    def read(self) -> Iterator[tuple[str, Any]]:
+        """Yield (path, value) of each column of the row itself that was read and holds a value."""
+        for key, value in self._values.items():
+            if key in self._read and not is_blank(value):
+                yield key, value
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a value says nothing: null, an empty text, list or object."""
+    return value is None or (not value and isinstance(value, str | list | dict))
