@@ -82,7 +82,7 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
         "--map",
         default="",
         metavar="NAME=COLUMN,...",
-        help="columns of the file under known names: prompt=question,chosen=answers.0,model='gpt-x'",
+        help="columns of the file under known names: prompt=question,chosen=answers.0,model='gpt-x', or a saved one",
     )
     parser.add_argument(
         "--skip-bad", action="store_true", help="import the good rows and write the bad ones into the home's folder"
@@ -139,10 +139,11 @@ def cmd_import(args: argparse.Namespace) -> dict:
         store.audit.add(ACTOR, "import", what="policy", file=args.files[0].name, produced=report["produced"])
         return report
     files = [ImportFile.at(path) for path in args.files]
+    mapping = store.column_mappings.resolve(args.map)
     if args.dry_run:
         with ProgressBar() as bar:
-            return preview(files, args.what, args.format, store, bar, args.map)._asdict()
-    reading = Reading(args.what, args.format, parse_mapping(args.map))
+            return preview(files, args.what, args.format, store, bar, mapping)._asdict()
+    reading = Reading(args.what, args.format, parse_mapping(mapping))
     with ProgressBar() as bar:
         skip_bad = args.rejected or args.skip_bad
         return import_files(store, files, reading, skip_bad=skip_bad, progress=bar, project=args.project)

@@ -30,6 +30,7 @@ from data.tables.adjudications import Adjudications
 from data.tables.assignments import Assignments, Drafts
 from data.tables.audit import Audit
 from data.tables.catalogue import Catalogue
+from data.tables.column_mappings import ColumnMappings
 from data.tables.comparison_columns import ComparisonColumns
 from data.tables.comparisons import Comparisons
 from data.tables.completions import Completions
@@ -98,6 +99,7 @@ class Store(Sql):
         self.reward_models = RewardModels(self)
         self.snapshots = Snapshots(self)
         self.catalogue = Catalogue(self)
+        self.column_mappings = ColumnMappings(self)
         self.demonstrations = Demonstrations(self)
         self.evaluations = Evaluations(self)
         self.ratings = Ratings(self)

@@ -46,15 +46,12 @@ class Format:
     name: str
     needs: tuple[frozenset[str], ...]
     module: ModuleType
+    fits: Callable[[Mapping[str, Any]], bool] | None = None
+    """Whether the values of a row with the right keys are those of this format; None if the keys decide."""
 
     def reader(self, what: str) -> Callable[..., Any] | None:
         """Return the function that reads a row of this kind; None if the format holds no such rows."""
         return getattr(self.module, READERS[what], None)
-
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        """Return whether the values of a row with the right keys are those of this format."""
-        fits = getattr(self.module, "fits", None)
-        return fits is None or fits(row)
 
     def role(self, column: str) -> str:
         """Return what the format reads a column as."""
@@ -67,7 +64,7 @@ def _find_formats() -> dict[str, Format]:
     for info in sorted(pkgutil.walk_packages(rows.__path__, f"{rows.__name__}."), key=lambda info: info.name):
         module = importlib.import_module(info.name)
         if hasattr(module, "NAME"):
-            found[module.NAME] = Format(module.NAME, tuple(module.NEEDS), module)
+            found[module.NAME] = Format(module.NAME, tuple(module.NEEDS), module, getattr(module, "fits", None))
     return dict(sorted(found.items()))
 
 
@@ -84,4 +81,7 @@ def _candidates(keys: frozenset[str]) -> tuple[Format, ...]:
 
 def find_format(row: Mapping[str, Any]) -> Format | None:
     """Return the format of a row by its keys, and by its values where keys do not decide; None for an unknown one."""
-    return next((form for form in _candidates(frozenset(row)) if form.fits(row)), None)
+    for form in _candidates(frozenset(row)):
+        if form.fits is None or form.fits(row):
+            return form
+    return None

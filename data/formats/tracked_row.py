@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from typing import Any
 
 
@@ -48,6 +48,11 @@ class TrackedRow(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    @property
+    def names(self) -> KeysView[str]:
+        """Return the names of the columns; taking them reads none."""
+        return self._values.keys()
 
     def part(self, value: Mapping[str, Any], path: str) -> TrackedRow:
         """Return a nested object of this row; `path` names it, as in 'messages[1]'."""

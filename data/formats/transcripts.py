@@ -44,6 +44,11 @@ class Transcript(NamedTuple):
     spaced: bool = False  # the template puts a space before an answer
 
 
+def may_hold_marks(text: str) -> bool:
+    """Return whether a text has a character of any mark; most texts have none, and are told apart quickly."""
+    return "<" in text or "[" in text or "#" in text or "Human:" in text or "Assistant:" in text
+
+
 def parse_transcript(text: str) -> Transcript | None:
     """Return the turns of a text that is a transcript from its beginning to its end; None for any other text."""
     if "Human:" in text and _begins_hh(text):

@@ -167,6 +167,14 @@ def m120_exact_identity(db: Database) -> None:
     db.execute("ALTER TABLE imports ADD COLUMN folders TEXT")
 
 
+@migrations()
+def m130_column_mappings(db: Database) -> None:
+    """Create the column mappings that people save."""
+    db.execute(
+        "CREATE TABLE column_mappings (name TEXT PRIMARY KEY, mapping TEXT NOT NULL, saved_at TEXT NOT NULL) STRICT"
+    )
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""
 

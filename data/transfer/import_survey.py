@@ -127,7 +127,7 @@ def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -
         try:
             tracked = apply_mapping(row, reading.mapping) if reading.mapping else TrackedRow(row)
             shapes = read_row(tracked, reading.what, reading.form)
-            yield CheckedRow(file, line, row, tuple(_import_rows(row, tracked, shapes, reading)), tracked=tracked)
+            yield CheckedRow(file, line, row, _import_rows(row, tracked, shapes, reading), tracked=tracked)
         except BadRow as bad:
             yield CheckedRow(file, line, row, reason=bad.reason, field=bad.field)
         except RecursionError:
@@ -136,19 +136,19 @@ def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -
 
 def _import_rows(
     row: Mapping[str, Any], tracked: TrackedRow, shapes: Shape | list[Shape], reading: Reading
-) -> Iterator[ImportRow]:
-    """Yield a row for the import of each shape. The hash of the whole row identifies its only shape.
+) -> tuple[ImportRow, ...]:
+    """Return a row for the import of each shape. The hash of the whole row identifies its only shape.
 
     A mapping is part of what the row means, so it is part of the hash.
     """
-    mapping = sorted((target, list(mapped.path), mapped.constant) for target, mapped in reading.mapping.items())
+    mapping = [[target, list(mapped.path), mapped.constant] for target, mapped in sorted(reading.mapping.items())]
     hash = content_hash(_kind(reading.what), row, *([mapping] if mapping else []))
     size, named = count_characters(row), _comparison(tracked)
     if not isinstance(shapes, list):
-        yield ImportRow(shapes, hash, named, size)
-        return
-    for number, shape in enumerate(shapes):
-        yield ImportRow(shape, content_hash(hash, number), named, size // len(shapes))
+        return (ImportRow(shapes, hash, named, size),)
+    return tuple(
+        ImportRow(shape, content_hash(hash, number), named, size // len(shapes)) for number, shape in enumerate(shapes)
+    )
 
 
 def count_characters(value: object) -> int:
@@ -166,6 +166,8 @@ def _kind(what: str) -> str:
 
 def _comparison(row: TrackedRow) -> str | None:
     """Return the comparison or ranking that an exported row names; its home has that event already."""
+    if "said_in" not in row and "comparison" not in row:
+        return None
     named = [row[key] for key in ("said_in", "comparison") if isinstance(row.peek(key), str)]
     return named[0] if named else None
 

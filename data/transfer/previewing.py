@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from data.formats import AUTO, Shape, guess_content
-from data.formats.columns import Column
+from data.formats.columns import EXAMPLE, Column
 from data.formats.mapping import Mapped, apply_mapping, parse_mapping
 from data.formats.opening import Meter
 from data.formats.rows.fields import BadRow
@@ -99,6 +99,29 @@ def preview(
     votes = survey.votes if what == "preferences" else 0, len(survey.labelers - {""})
     counts = (dict(formats), survey.good, survey.bad, *votes, twice.count(), twice.near())
     return Preview(what, *counts, first_bad, shown, wrong, **survey.report())
+
+
+class Sample(NamedTuple):
+    """The first rows of a file under a mapping: as stored, the reasons of bad ones, and an example of each column."""
+
+    what: str
+    shown: list[dict]
+    wrong: list[dict]
+    examples: dict[str, str]
+
+
+def sample_rows(file: ImportFile, what: str | None, mapping: str, size: int = 3) -> Sample:
+    """Read the first rows of a file. Raises BadInput if it cannot be read, or for a text that is no mapping."""
+    mapped = parse_mapping(mapping)
+    what = what or guess_content(_first_row([file], mapped))
+    shown, wrong, examples = list[dict](), list[dict](), dict[str, str]()
+    for checked in islice(check_rows(file, Reading(what, AUTO, mapped)), size):
+        shown += [_kept(good.shape) for good in checked.good]
+        if checked.reason:
+            wrong.append({"file": file.name, "line": checked.line, "reason": checked.reason})
+        for name, value in checked.row.items():
+            examples[str(name)] = examples.get(str(name)) or str("" if value is None else value)[:EXAMPLE]
+    return Sample(what, shown, wrong, examples)
 
 
 def _first_row(files: Sequence[ImportFile], mapping: Mapping[str, Mapped]) -> Mapping[str, Any]:

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from data.errors import BadInput
+from data.formats.mapping import parse_mapping
 from data.ids import parse_number
 from data.splits import SPLITS
 from data.store import Store
-from data.transfer.import_survey import ImportFile
+from data.transfer.import_survey import ImportFile, Reading
 from data.transfer.importing import import_files
 from data.transfer.inserting import IN_PROJECTS
-from data.transfer.previewing import Preview, preview
+from data.transfer.previewing import Preview, preview, sample_rows
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.texts.pages import text
@@ -29,6 +30,7 @@ from rlhf.pages.components import (
     html,
     subheading,
 )
+from rlhf.pages.data_mapping import MappingPart
 from rlhf.pages.data_view import (
     DETECT,
     KINDS,
@@ -70,6 +72,7 @@ class DataPage:
         self.progress = html("data-reading")
         self.cancel = gr.Button(text("data.cancel"), elem_id="data-cancel", scale=0, min_width=120, **closed)
         self.preview = html("data-preview")
+        self.columns = MappingPart(self.store)
         with gr.Row(elem_classes="line"):
             self.project = gr.Dropdown(
                 [], label=text("data.project"), elem_id="data-project", min_width=220, filterable=False, **closed
@@ -102,10 +105,11 @@ class DataPage:
         query, rows = [self.kind, self.source, self.split, self.find], [self.rows, self.more, self.last]
         shown = [self.progress, self.cancel, self.seen, self.file, self.counts, self.source, *rows]
         gr.on(look, self.refresh, [self.seen, *query], shown, **QUIET)
-        offered = [self.status, self.preview, self.project, self.skip, self.bring]
-        self.look.click(self.show_preview, [self.file, self.what], offered, **QUIET)
+        offered = [self.status, self.preview, self.project, self.skip, self.bring, *self.columns.outputs]
+        self.look.click(self.show_preview, [self.file, self.what, self.columns.mapping], offered, **QUIET)
+        self.columns.wire(self.file, self.what)
         gr.on([self.file.change, self.what.change], self.forget, None, offered, **QUIET)
-        form = [self.file, self.what, self.project, self.skip]
+        form = [self.file, self.what, self.project, self.skip, self.columns.mapping]
         self.cancel.click(self.cancel_reading, None, self.cancel, **QUIET)
         self.bring.click(self.import_file, form, [self.seen, *offered], **QUIET)
         changes = [self.kind.change, self.source.change, self.split.change, self.find.submit]
@@ -131,18 +135,19 @@ class DataPage:
         info = None if files else text("data.no_files", folder=self.store.home / FOLDER)
         return gr.Dropdown(choices=files, value=files[0] if files else None, info=info)
 
-    def show_preview(self, name: str | None, what: str) -> Updates:
+    def show_preview(self, name: str | None, what: str, mapping: str = "") -> Updates:
         """Show what the file holds, and offer to import it."""
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(current_account(), file.name) as progress:
                 kind = None if what == DETECT else what
-                survey = preview([ImportFile.at(file)], kind, store=self.store, progress=progress)
+                survey = preview([ImportFile.at(file)], kind, store=self.store, progress=progress, mapping=mapping)
+            columns = self.columns.offer(file.name, what, mapping)
         except BadInput as problem:
             return {**self.forget(), self.status: message_html(without_folder(problem))}
         except ReadingCancelled as cancelled:
             return {**self.forget(), self.status: message_html(text("data.cancelled", file=cancelled))}
-        return {self.status: "", self.preview: draw_preview(survey), **self._offer_import(survey)}
+        return {self.status: "", self.preview: draw_preview(survey), **self._offer_import(survey), **columns}
 
     def _offer_import(self, survey: Preview) -> Updates:
         """Return the fields of an import; rows that become pairs need a labeling project if there are several."""
@@ -162,6 +167,7 @@ class DataPage:
             self.project: gr.Dropdown(visible=False),
             self.skip: gr.Checkbox(visible=False),
             self.bring: gr.Button(visible=False),
+            **self.columns.forget(),
         }
 
     def cancel_reading(self) -> gr.Button:
@@ -169,25 +175,26 @@ class DataPage:
         self.readings.cancel(current_account())
         return gr.Button(visible=False)
 
-    def import_file(self, name: str | None, what: str, project: str | None, skip: bool) -> Updates:
+    def import_file(self, name: str | None, what: str, project: str | None, skip: bool, mapping: str = "") -> Updates:
         """Import the file as it was previewed, and draw the stored rows again."""
         try:
-            done = self._import(name or "", what, project or "", skip)
+            done = self._import(name or "", what, project or "", skip, mapping)
         except BadInput as problem:
             return {self.status: message_html(without_folder(problem))}
         except ReadingCancelled as cancelled:
             return {self.status: message_html(text("data.cancelled", file=cancelled))}
         return {**self.forget(), self.status: message_html(draw_outcome(done)), self.seen: ""}
 
-    def _import(self, name: str, what: str, project: str, skip: bool) -> dict:
+    def _import(self, name: str, what: str, project: str, skip: bool, mapping: str) -> dict:
         """Return the counts of an import. Raise BadInput for a file that cannot be imported."""
         file = chosen(self.store, name)
         with self.readings.of(current_account(), file.name) as progress:
-            kind = preview([ImportFile.at(file)], progress=progress).what if what == DETECT else what
+            files = [ImportFile.at(file)]
+            kind = sample_rows(files[0], None, mapping).what if what == DETECT else what
             into = project if kind in IN_PROJECTS else ""
             by = audit_name(current_account())
-            files = [ImportFile.at(file)]
-            return import_files(self.store, files, kind, skip_bad=skip, by=by, project=into, progress=progress)
+            reading = Reading(kind, mapping=parse_mapping(mapping))
+            return import_files(self.store, files, reading, skip_bad=skip, by=by, project=into, progress=progress)
 
     def show(self, kind: str, source: str, split: str, find: str) -> Updates:
         """Draw the newest rows that match."""

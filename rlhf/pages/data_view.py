@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import BadInput
+from data.formats.columns import describe_columns
 from data.splits import SPLITS
 from data.store import Store
 from data.tables.catalogue import Entry
-from data.transfer.previewing import Preview
+from data.transfer.previewing import Preview, Sample
+from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
 from labeling.texts.user_text import block, captioned, marks
 from rlhf.pages.markup import answer_html, empty, esc, scrolling
 from rlhf.pages.upload import FOLDER
+from rlhf.pages.markup import empty, esc, scrolling
 
 DETECT = "auto"
 RowKind = Literal["instructions", "prompts"]
@@ -47,10 +50,10 @@ def without_folder(problem: BadInput) -> BadInput:
 def draw_outcome(done: Mapping[str, Any]) -> str:
     """Return the counts of an import as a line of text."""
     counts = {name: done[name] for name in ("added", "duplicate", "rejected")}
-    line = text("data.imported", **counts)
+    line = f"{text('data.imported', **counts)} {done['next'][:1].upper()}{done['next'][1:]}."
     if "rejected_file" not in done:
         return line
-    file = f"{FOLDER}/{Path(done['rejected_file']).name}"
+    file = f"{REJECTED}/{Path(done['rejected_file']).name}"
     return f"{line} {text('data.rejected_file', file=file)}"
 
 
@@ -64,7 +67,29 @@ def draw_preview(survey: Preview) -> str:
     wrong = f"<p class=soft>{esc(text('data.first_bad'))}</p><ul>{wrong}</ul>" if wrong else ""
     rows = "".join(_shown_row(row) for row in survey.shown)
     rows = f"<p class=soft>{esc(text('data.first_good'))}</p>{rows}" if rows else ""
-    return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{wrong}{rows}</div>"
+    account = _list([*describe_columns(survey.columns), *_notes(survey)], "data.account")
+    return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{account}{wrong}{rows}</div>"
+
+
+def draw_sample(sample: Sample) -> str:
+    """Return the first rows under a mapping, as they would be stored or with the reason of their refusal."""
+    wrong = [text("data.bad_row", line=row["line"], reason=row["reason"]) for row in sample.wrong]
+    rows = "".join(_shown_row(row) for row in sample.shown)
+    return f"<div class=card>{_list(wrong, 'data.first_bad')}{rows}</div>"
+
+
+def _notes(survey: Preview) -> list[str]:
+    """Return the remarks on rows, and the reasons of bad ones with their number."""
+    notes = [text("data.note", n=count, note=note) for note, count in survey.notes.items()]
+    return notes + [
+        text("data.problem", n=problem["rows"], line=problem["line"], reason=problem["reason"])
+        for problem in survey.problems
+    ]
+
+
+def _list(lines: Sequence[str], title: str) -> str:
+    items = "".join(f"<li>{esc(line)}</li>" for line in lines)
+    return f"<p class=soft>{esc(text(title))}</p><ul>{items}</ul>" if items else ""
 
 
 def draw_counts(store: Store) -> str:

@@ -13,7 +13,7 @@ from data.formats.nested import looks_like_messages
 from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_flag, read_nested, read_optional_text
 from data.formats.shapes import PromptShape
 from data.formats.tracked_row import is_blank
-from data.formats.transcripts import find_mark, parse_transcript
+from data.formats.transcripts import find_mark, may_hold_marks, parse_transcript
 from data.tables.prompts import conversation_text
 
 SPEAKERS = {
@@ -34,6 +34,7 @@ TOOLS = ("tool", "function", "function_call", "observation", "ipython")
 CALLS = ("tool_calls", "function_call")
 SYSTEM = ("system", "system_prompt", "system_message")
 """Columns that hold a system message."""
+BEFORE = frozenset({*SYSTEM, "history"})
 
 
 def read_messages(row: Row, key: str, *, learned: bool = False) -> list[dict]:
@@ -102,6 +103,8 @@ def read_prompt_value(row: Row, key: str) -> PromptShape:
             messages.pop()
         return make_prompt(messages, key)
     text = check_text(value, key)
+    if not may_hold_marks(text):
+        return PromptShape(text)
     transcript = parse_transcript(text)
     if transcript and transcript.messages[-1]["role"] == "user":
         row.note(f"{key!r} is a transcript and was read as turns")
@@ -117,6 +120,8 @@ def read_prompt_with_context(row: Row, key: str) -> PromptShape:
 
 def add_context(row: Row, prompt: PromptShape) -> PromptShape:
     """Return the prompt after the row's `system` (or `system_prompt`) and `history`. Raises BadRow."""
+    if BEFORE.isdisjoint(row.names):
+        return prompt
     before = [*_system(row), *_history(row)]
     if not before:
         return prompt
@@ -190,6 +195,8 @@ def read_answer(row: Row, key: str, prompt: PromptShape | None = None, *, blank:
             return _only_answer([_message(row, nested, key, last=True)], key, prompt)
         return _checked(_only_answer(read_messages(row, key), key, prompt), key, blank)
     text = check_text(value, key, blank=blank)
+    if not may_hold_marks(text):
+        return text
     transcript = parse_transcript(text)
     if transcript:
         turns = [*transcript.messages, *([{"role": "assistant", "content": ""}] if transcript.open else [])]
@@ -219,6 +226,8 @@ def _repeats(before: list[dict], asked: list[dict]) -> bool:
 
 def unspaced(row: Row, key: str, answer: str) -> str:
     """Return an answer without the space that a transcript puts before it, if the row's `key` is such a transcript."""
+    if answer[:1] != " ":
+        return answer
     value = row.get(key)
     transcript = parse_transcript(value) if isinstance(value, str) else None
     return answer.removeprefix(" ") if transcript and transcript.open and transcript.spaced else answer

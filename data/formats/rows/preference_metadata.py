@@ -34,6 +34,8 @@ SCORES = (
 COLUMNS |= dict.fromkeys((name for names in SCORES for name in names), "score")
 SOURCES = ("person", "import", "simulated")
 """Values of `source` in exports; any other value names where a row is from."""
+MARKS = frozenset({"margin", "weight", "train", "status", *(name for names in SCORES for name in names)})
+"""Columns that may say that a row is a tie, contradicts itself or does not count."""
 STATUS = {"tie": True, "unchanged": False, "swapped": False}
 """Values of `status` in files that people curated (Argilla) -> whether they mean a tie."""
 
@@ -48,6 +50,17 @@ class Metadata(TypedDict):
     rejected_model: str | None
 
 
+NOTHING: Metadata = {
+    "margin": CLEARLY,
+    "labeler": "",
+    "source": "import",
+    "chosen_model": None,
+    "rejected_model": None,
+}
+"""The metadata of a row that says nothing about itself."""
+OWN = frozenset({"margin", "labeler", "source", "chosen_model", "rejected_model"})
+
+
 def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -> PreferenceShape | PairShape:
     """Return the preference of a row, or a tie if its marks say so; for pairs only the two answers.
 
@@ -57,11 +70,13 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
         models = (read_optional_text(row, f"{name}_model") for name in ("chosen", "rejected"))
         first, second = zip((chosen, rejected), models, strict=True)
         return PairShape(prompt, (first, second), (), read_source(row))
-    check_learned(row, own=row.get("comparison") is not None)
+    marked = not MARKS.isdisjoint(row.names)
+    if marked:
+        check_learned(row, own=row.get("comparison") is not None)
     metadata = read_metadata(row)
     if not chosen.strip() and rejected.strip():
         raise BadRow("'chosen' is empty", "chosen")
-    if not _is_tie(row):
+    if not (marked and _is_tie(row)):
         return PreferenceShape(prompt, chosen, rejected, **metadata)
     answers = ((chosen, metadata["chosen_model"]), (rejected, metadata["rejected_model"]))
     return PairShape(prompt, answers, (Vote(None, labeler=metadata["labeler"]),), metadata["source"])
@@ -72,6 +87,8 @@ def read_metadata(row: Row) -> Metadata:
 
     A positive margin other than 1, 2 or 3 is on another scale and counts as 2. Raises BadRow for a negative one.
     """
+    if OWN.isdisjoint(row.names):
+        return NOTHING.copy()
     margin = read_number(row, "margin")
     if margin is not None and margin < 0:
         raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")
