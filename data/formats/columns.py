@@ -11,7 +11,7 @@ from data.formats.registry import FORMATS
 from data.formats.tracked_row import TrackedRow
 
 MOST = 200
-"""Columns that are told apart; a file with more has made up names."""
+"""Most columns with a count of their own; a file with more has made up names."""
 OTHERS = "(other columns)"
 EXAMPLE = 60  # characters
 INDEX = re.compile(r"\[\d+\]")

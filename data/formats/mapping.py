@@ -24,7 +24,7 @@ EXAMPLE = "Write it as --map prompt=question,chosen=answers.0,model='gpt-x'."
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """Where a column comes from: a path of keys and list indices, or a constant; neither leaves the column out."""
+    """The origin of a column: a path of keys and list indices, or a constant. Neither of them leaves the column out."""
 
     path: tuple[str, ...] = ()
     constant: str | None = None

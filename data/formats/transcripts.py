@@ -45,7 +45,7 @@ class Transcript(NamedTuple):
 
 
 def may_hold_marks(text: str) -> bool:
-    """Return whether a text has a character of any mark; most texts have none, and are told apart quickly."""
+    """Return whether a text has a character of any mark; most texts have none."""
     return "<" in text or "[" in text or "#" in text or "Human:" in text or "Assistant:" in text
 
 

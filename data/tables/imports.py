@@ -66,7 +66,7 @@ class NamedFile(Protocol):
 
 
 def folder_of(path: Path) -> str:
-    """Return the folder of a file, by which two files of one name are told apart."""
+    """Return the folder of a file. Two files of one name differ in it."""
     return str(path.resolve().parent)
 
 

@@ -18,7 +18,7 @@ from data.formats.rows.fields import BadRow
 from data.formats.rows.trl import PROMPTS
 
 MOST = 50
-"""Reasons that are told apart."""
+"""Most reasons with a count of their own."""
 OTHERS = "other reasons"
 EXAMPLE = 120  # characters
 SAMPLE, LARGEST = 40, 1 << 16

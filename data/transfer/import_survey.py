@@ -51,7 +51,7 @@ class CheckedRow(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How rows are read: their kind, their format, and where their columns come from."""
+    """The kind of rows, their format, and the origins of their columns."""
 
     what: str
     form: str = AUTO

@@ -30,7 +30,6 @@ from rlhf.pages.components import (
     html,
     subheading,
 )
-from rlhf.pages.data_mapping import MappingPart
 from rlhf.pages.data_view import (
     DETECT,
     KINDS,
@@ -45,6 +44,7 @@ from rlhf.pages.data_view import (
     sources,
     without_folder,
 )
+from rlhf.pages.importing.mapping import MappingPart
 from rlhf.pages.upload import FOLDER, chosen, incoming
 from rlhf.pages.upload_progress import ReadingCancelled, Readings
 

@@ -12,6 +12,7 @@ import pytest
 import app
 from data import Store, commands, store_commands
 from data.views.preferences import preference_rows
+from tests.support.data.import_rows import counted
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def given(tmp_path):
 
 
 def test_the_ring_of_files(call, given, home, tmp_path):
-    assert call("import", given, "--as", "preferences") == (0, {"read": 3, "added": 3, "duplicate": 0, "rejected": 0})
+    status, document = call("import", given, "--as", "preferences")
+    assert (status, counted(document)) == (0, {"read": 3, "added": 3, "duplicate": 0, "rejected": 0})
     out = tmp_path / "out.jsonl.gz"
     status, document = call("export", out, "--what", "preferences", "--format", "hh")
     assert (status, document) == (0, {"rows": 3, "omitted": {}, "files": [str(out)]})
@@ -116,11 +118,11 @@ def test_bad_input_is_one_line_with_its_place(call, given, home, capsys):
     status, error = call("import", given, "--as", "prompts")
     assert status == 2
     assert error == {
-        "error": "the row has no 'prompt': rename 'promt' to 'prompt' (3 of 4 rows are good)",
+        "error": "the row has no 'prompt'; it has 'promt' (3 of 4 rows are good)",
         "file": str(given),
         "line": 4,
         "field": "prompt",
-        "remedy": "Correct it, or import the good rows with --skip-bad.",
+        "remedy": "Most bad rows can be read with --map prompt=promt. Correct it, or import the good rows with --skip-bad.",
     }
     assert app.main(["import", str(given), "--as", "prompts", "--home", str(home)]) == 2
     shown = capsys.readouterr()
@@ -137,7 +139,11 @@ def test_a_model_export_asks_for_the_id(call, tmp_path):
 
 def test_people_read_counts(given, home, capsys):
     assert app.main(["import", str(given), "--as", "preferences", "--home", str(home)]) == 0
-    assert capsys.readouterr().out == "3 read, 3 added, 0 duplicate, 0 rejected\n"
+    assert capsys.readouterr().out == (
+        "import 1: 3 read, 3 added, 0 duplicate, 0 rejected\n"
+        "read: prompt (prompt), chosen (better answer), rejected (worse answer)\n"
+        "3 comparisons added: train a reward model with preference-loop train reward\n"
+    )
     out = given.with_name("out.jsonl")
     assert app.main(["export", str(out), "--what", "preferences", "--home", str(home)]) == 0
     assert capsys.readouterr().out == f"3 rows\n{out}\n"

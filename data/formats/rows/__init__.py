@@ -7,7 +7,7 @@ A module declares
     NEEDS       sets of keys; a row with all keys of one set may be of this format, as in
                 (frozenset({"response1", "response2"}),). Of several formats the one with the largest set wins, then
                 the first by name. () is never detected.
-    COLUMNS     column -> what it is read as, in a word or two: {"response1": "answer"}. The look shows it.
+    COLUMNS     column -> what it is read as, one or two words: {"response1": "answer"}. The look shows it.
     fits(row)   optional: whether the values are of this format as well. It gets the plain values by key.
     CONTENT     optional: the kind that the Data page guesses for such a file; else preferences if there is a reader of
                 them and none of instructions.

@@ -236,4 +236,4 @@ def unspaced(row: Row, key: str, answer: str) -> str:
 def note_marks(row: Row, text: str, key: str) -> None:
     """Record that a text holds the marks of a chat template, although it is no whole transcript."""
     if mark := find_mark(text):
-        row.note(f"{key!r} contains the mark {mark!r} and was kept as text")
+        row.note(f"{key!r} contains the mark {mark!r} and stays text")

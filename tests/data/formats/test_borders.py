@@ -77,7 +77,7 @@ def test_text_that_marks_do_not_cover_stays_text(text):
 def test_control_marks_in_a_text_are_counted(text, mark):
     row = TrackedRow({"prompt": "a", "chosen": text, "rejected": "c"})
     assert read_row(row, "preferences").chosen == text
-    assert row.notes == [f"'chosen' contains the mark {mark!r} and was kept as text"]
+    assert row.notes == [f"'chosen' contains the mark {mark!r} and stays text"]
 
 
 @pytest.mark.parametrize("column", ["question", "input", "query", "Question"])

@@ -8,12 +8,14 @@ import json
 
 import pytest
 
+from tests.support.data.import_rows import counted
+
 
 def test_a_file_goes_in_once_and_comes_out_again(researcher, store):
     rows = [{"prompt": f"ask {number}", "chosen": "good", "rejected": "bad"} for number in range(3)]
     body = "\n".join(map(json.dumps, rows)).encode()
     first = researcher.post("/api/v1/import?as=preferences&name=mine.jsonl", content=gzip.compress(body))
-    assert (first.status_code, first.json()) == (200, {"read": 3, "added": 3, "duplicate": 0, "rejected": 0})
+    assert (first.status_code, counted(first.json())) == (200, {"read": 3, "added": 3, "duplicate": 0, "rejected": 0})
     again = researcher.post("/api/v1/import?as=preferences&format=trl&name=mine.jsonl", content=body).json()
     assert (again["added"], again["duplicate"]) == (0, 3)
     out = researcher.get("/api/v1/export?what=preferences&format=trl")
