@@ -30,6 +30,7 @@ THIRD_PARTY = {
         "sqlite_utils",
         "numpy",
         "psutil",
+        "charset_normalizer",
         "tokenizers",
         "pyarrow",
         "huggingface_hub",

@@ -8,11 +8,14 @@ Texts stay dictionary-encoded until their row is known to be short enough: a fil
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from data.errors import BadInput
+from data.formats.opening import RATIO, UNPACKED, open_seekable
+from data.formats.source import Source
 from data.formats.values import LONGEST, TOO_LONG
 
 if TYPE_CHECKING:
@@ -25,15 +28,15 @@ MAGIC = b"PAR1"
 ROWS = 64  # at once in memory
 PAGE = 1 << 20
 """Bytes that are read of a column at once."""
-UNPACKED, RATIO = 128 << 20, 100
-"""A column of a row group may not unpack to more bytes than both the first, and the second times its packed bytes."""
 VALUES, VALUES_PER_ROW = 1 << 24, 1000
 """A column of a row group may not hold more values than both the first, and the second times its rows."""
+INDEX = re.compile(r"__index_level_\d+__")
+"""Columns in which pandas saves an index that has no name."""
 WIDEST = 1024
 """Largest number of bytes in a column of values with a fixed length, such as hashes."""
 
 
-def read_parquet_rows(path: Path) -> Iterator[tuple[int, dict, str]]:
+def read_parquet_rows(path: Path | Source) -> Iterator[tuple[int, dict, str]]:
     """Yield (number, row, problem) of every row. A row above `LONGEST` bytes is a problem and is never unpacked.
 
     Raises BadInput with the number of the row from which on the file cannot be read.
@@ -41,45 +44,55 @@ def read_parquet_rows(path: Path) -> Iterator[tuple[int, dict, str]]:
     import pyarrow as pa  # takes a second, so only Parquet files load it
     from pyarrow import parquet
 
-    number = 0
+    source, number = Source.of(path), 0
     try:
-        with parquet.ParquetFile(path) as head:
-            texts = _text_columns(head.schema, path)
-            _refuse_bomb(head.metadata, path)
-        with parquet.ParquetFile(path, read_dictionary=texts, buffer_size=PAGE) as file:
-            for batch in file.iter_batches(batch_size=ROWS, use_threads=False):
-                short = unpacked_size(batch) <= LONGEST
-                for index in range(batch.num_rows):
-                    number += 1
-                    row = batch.slice(index, 1)
-                    yield number, *(_row(row) if short or unpacked_size(row) <= LONGEST else ({}, TOO_LONG))
+        with open_seekable(source) as file:
+            with parquet.ParquetFile(file) as head:
+                texts = _text_columns(head.schema, source)
+                _refuse_bomb(head.metadata, source)
+            with parquet.ParquetFile(file, read_dictionary=texts, buffer_size=PAGE) as table:
+                for batch in table.iter_batches(batch_size=ROWS, use_threads=False):
+                    for row, problem in read_batch(batch, source):
+                        number += 1
+                        yield number, row, problem
     except (pa.ArrowException, OSError, ValueError) as error:
         what = str(error).partition("\n")[0].rstrip(".")[:160]
         raise BadInput(
-            f"the Parquet file is damaged or cut off ({what})", "Fetch it again.", file=str(path), line=number + 1
+            f"the Parquet file is damaged or cut off ({what})", "Fetch it again.", file=str(source), line=number + 1
         ) from None
 
 
-def _text_columns(schema: parquet.ParquetSchema, path: Path) -> list[str]:
+def read_batch(batch: pa.RecordBatch, source: Source) -> Iterator[tuple[dict, str]]:
+    """Yield (row, problem) of each row of a batch. The index that pandas saved as a column is no part of it."""
+    for name in filter(INDEX.fullmatch, batch.schema.names):
+        source.note(f"the pandas index column {name!r} was left out")
+        batch = batch.drop_columns([name])
+    short = unpacked_size(batch) <= LONGEST
+    for index in range(batch.num_rows):
+        row = batch.slice(index, 1)
+        yield _row(row) if short or unpacked_size(row) <= LONGEST else ({}, TOO_LONG)
+
+
+def _text_columns(schema: parquet.ParquetSchema, source: Source) -> list[str]:
     """Return the paths of the columns of texts. Raises BadInput for a wide column of a fixed length."""
     columns = [schema.column(place) for place in range(len(schema))]
     wide = next((column.path for column in columns if (column.length or 0) > WIDEST), None)
     if wide:
-        raise BadInput(f"the column {wide!r} has values above {WIDEST} bytes", "Save it as text.", file=str(path))
+        raise BadInput(f"the column {wide!r} has values above {WIDEST} bytes", "Save it as text.", file=str(source))
     return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
-def _refuse_bomb(metadata: parquet.FileMetaData, path: Path) -> None:
+def _refuse_bomb(metadata: parquet.FileMetaData, source: Source) -> None:
     """Raise BadInput if a column unpacks to far more than it holds packed, or holds far more values than rows."""
     for group in (metadata.row_group(place) for place in range(metadata.num_row_groups)):
         for column in (group.column(place) for place in range(group.num_columns)):
             size, packed = column.total_uncompressed_size, column.total_compressed_size
             if size > max(UNPACKED, RATIO * packed):
                 problem = f"the column {column.path_in_schema!r} unpacks from {packed:,} to {size:,} bytes"
-                raise BadInput(problem, "Save it in smaller row groups.", file=str(path))
+                raise BadInput(problem, "Save it in smaller row groups.", file=str(source))
             if column.num_values > max(VALUES, VALUES_PER_ROW * group.num_rows):
                 problem = f"the column {column.path_in_schema!r} has {column.num_values:,} values"
-                raise BadInput(f"{problem} in {group.num_rows:,} rows", "Split its rows.", file=str(path))
+                raise BadInput(f"{problem} in {group.num_rows:,} rows", "Split its rows.", file=str(source))
 
 
 def unpacked_size(rows: pa.RecordBatch | pa.Array) -> int:
@@ -90,6 +103,8 @@ def unpacked_size(rows: pa.RecordBatch | pa.Array) -> int:
     if isinstance(rows, pa.RecordBatch):
         return sum(unpacked_size(column) for column in rows.columns)
     if isinstance(rows, pa.DictionaryArray):
+        if not _holds_texts(rows.dictionary.type):
+            return rows.nbytes
         lengths = compute.binary_length(rows.dictionary).take(rows.indices)
         return len(rows) + (compute.sum(lengths.cast(pa.int64())).as_py() or 0)
     if isinstance(rows, pa.StructArray):
@@ -97,6 +112,13 @@ def unpacked_size(rows: pa.RecordBatch | pa.Array) -> int:
     if isinstance(rows, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         return 8 * len(rows) + unpacked_size(rows.flatten())
     return rows.nbytes
+
+
+def _holds_texts(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    checks = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    return any(check(kind) for check in checks)
 
 
 def _row(batch: pa.RecordBatch) -> tuple[dict, str]:

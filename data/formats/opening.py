@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a file, unpacked if it is gzipped. A file that cannot be read raises BadInput in one line."""
+"""The bytes of a file or of a zip archive's member, unpacked. What cannot be read raises BadInput in one line."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, cast
 
 from data.errors import BadInput
+from data.formats.archives import open_member
+from data.formats.packing import BROKEN, LONGEST_MAGIC, PACKINGS, find_packing
+from data.formats.source import Source
 
-BROKEN = (EOFError, OSError, zlib.error)
-"""Errors of a cut or damaged gzip file and of an unreadable disk."""
+UNPACKED, RATIO = 128 << 20, 100
+"""Packed columns may not unpack to more bytes than both the first, and the second times their packed bytes."""
 
 
 class Meter:
-    """The progress of reading some files one after the other, by their bytes on disk."""
+    """The progress of reading some files one after the other, by their bytes on disk, or in a zip archive."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._all = sum(path.stat().st_size for path in paths if path.is_file())
+    def __init__(self, paths: Sequence[Path | Source]) -> None:
+        self._all = sum(_size(Source.of(path)) for path in paths)
         self._before = 0
         self._stream: BufferedIOBase | None = None
 
@@ -37,15 +41,38 @@ class Meter:
     def share(self) -> float | None:
         """Return the share read, between 0 and 1; None if nothing was read yet."""
         read = self._before + (self._stream.tell() if self._stream else 0)
-        return min(1.0, read / self._all) if read else None
+        return min(1.0, read / self._all) if read and self._all else None
+
+
+def _size(source: Source) -> int:
+    if source.info:
+        return source.info.file_size
+    return source.path.stat().st_size if source.path.is_file() else 0
 
 
 @contextmanager
-def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[BufferedIOBase]:
-    """Open a file for reading bytes, unpacked if it is gzipped; `meter` counts them.
+def open_bytes(path: Path | Source, meter: Meter | None = None) -> Iterator[BufferedIOBase]:
+    """Open a file or a member for reading bytes, unpacked if it is packed; `meter` counts them.
 
     Raises BadInput for anything but a readable regular file.
     """
+    source = Source.of(path)
+    with _open_packed(source) as packed, meter.watching(packed) if meter else nullcontext():
+        try:
+            magic = find_packing(cast(BufferedReader, packed).peek(LONGEST_MAGIC)[:LONGEST_MAGIC])
+        except BROKEN as error:
+            raise make_read_error(source, error) from None
+        if magic:
+            with PACKINGS[magic][1](packed) as stream:
+                yield stream
+        else:
+            yield packed
+
+
+@contextmanager
+def _open_packed(source: Source) -> Iterator[BufferedIOBase]:
+    """Open the bytes as they are on disk or in the archive."""
+    path = source.path
     if path.is_dir():
         raise BadInput("this is a folder, not a file", "Name a file inside it.", file=str(path))
     if not path.exists():
@@ -53,21 +80,58 @@ def open_bytes(path: Path, meter: Meter | None = None) -> Iterator[BufferedIOBas
     if not path.is_file():
         raise BadInput("this is not a regular file", "Save the data to a file first.", file=str(path))
     try:
-        packed = path.open("rb")
+        file = path.open("rb")
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", "Check its permissions.", file=str(path)) from None
-    with packed, meter.watching(packed) if meter else nullcontext():
-        if packed.peek(2)[:2] == b"\x1f\x8b":
-            with gzip.open(packed, "rb") as stream:
-                yield stream
-        else:
-            yield packed
+    with file, open_member(file, source, source.info) if source.info else nullcontext(file) as packed:
+        yield packed
 
 
-def make_read_error(path: Path, error: Exception, line: int | None = None) -> BadInput:
-    """Return the error for a file that breaks off in the middle."""
-    if isinstance(error, EOFError):
-        return BadInput("the gzip file ends in the middle", "Fetch or pack it again.", file=str(path), line=line)
-    if isinstance(error, (gzip.BadGzipFile, zlib.error)):
-        return BadInput(f"the gzip file is damaged ({error})", "Fetch or pack it again.", file=str(path), line=line)
-    return BadInput(f"cannot be read: {error}", "Check the disk.", file=str(path), line=line)
+@contextmanager
+def open_seekable(path: Path | Source) -> Iterator[IO[bytes] | Path]:
+    """Return the path of an unpacked file; of a packed one a temporary copy, unpacked.
+
+    Raises BadInput for a file that unpacks to far more than it holds packed.
+    """
+    source = Source.of(path)
+    with _open_packed(source) as packed:
+        bare = not source.info and not find_packing(cast(BufferedReader, packed).peek(LONGEST_MAGIC)[:LONGEST_MAGIC])
+    if bare:
+        yield source.path
+        return
+    limit = max(UNPACKED, RATIO * source.path.stat().st_size)
+    with TemporaryFile() as copy, open_bytes(source) as stream:
+        try:
+            while block := stream.read(1 << 20):
+                copy.write(block)
+                if copy.tell() > limit:
+                    raise BadInput(
+                        f"the file unpacks to more than {limit:,} bytes", "Unpack it first.", file=str(source)
+                    )
+        except BROKEN as error:
+            raise make_read_error(source, error) from None
+        copy.seek(0)
+        yield copy
+
+
+def make_read_error(path: Path | Source, error: Exception, line: int | None = None) -> BadInput:
+    """Return the error for a file that breaks off in the middle, or is damaged."""
+    source = Source.of(path)
+    if isinstance(error, zipfile.BadZipFile):
+        return BadInput(f"the zip archive is damaged ({error})", "Fetch it again.", file=str(source), line=line)
+    name = _packing_name(source)
+    again = "Fetch or pack it again."
+    if isinstance(error, EOFError) or "Truncated" in str(error):
+        return BadInput(f"the {name or 'zip'} file ends in the middle", again, file=str(source), line=line)
+    if name and getattr(error, "errno", None) is None:
+        return BadInput(f"the {name} file is damaged ({error})", again, file=str(source), line=line)
+    return BadInput(f"cannot be read: {error}", "Check the disk.", file=str(source), line=line)
+
+
+def _packing_name(source: Source) -> str:
+    with _open_packed(source) as packed:
+        try:
+            magic = find_packing(packed.read(LONGEST_MAGIC))
+        except BROKEN:
+            return ""
+    return PACKINGS[magic][0] if magic else ""

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """CSV: a head line with names, then a row per record; cells may hold line breaks (RFC 4180).
 
-The delimiter is a comma, a tab or a semicolon.
+The delimiter is a comma, a tab, a semicolon or a bar, or what a first line such as `sep=;` names.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from data.errors import BadInput
 from data.formats.values import LONGEST, TOO_LONG
 from data.json_text import parse_json
 
-DELIMITERS = ",\t;"
-NAME = re.compile(r"\w[\w .:/()-]{0,59}")
+DELIMITERS = ",\t;|"
+SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
+"""The line by which Excel learns the delimiter."""
+NAME = re.compile(r"[\w#$%@*][^\r\n\t{}\[\]<>|\"]{0,59}")
+WHOLE = re.compile(r"-?\d+")
 STRUCTURED = re.compile(r"messages|conversations?(_[ab])?|facts|defects|margin|winner_\w+|annotator\d+")
 """Columns whose cells hold lists, objects or numbers as JSON."""
 
@@ -28,27 +32,34 @@ def detect_delimiter(head: str, known: frozenset[str]) -> str | None:
 
     The first record must hold a `known` name, or as many names as the second record has cells.
     """
+    if separator := SEPARATOR.match(head):
+        return separator[1]
     for delimiter in DELIMITERS:
         first, second = (*_cells(head, delimiter), [], [])[:2]
-        names = [name.strip() for name in first]
-        if all(map(NAME.fullmatch, names)) and len(set(names)) == len(names):
+        columns = _strip_end(first)
+        names = columns[1:] if columns[:1] == [""] else columns
+        if first != columns and columns[:1] == [""]:
+            continue  # a line of a Markdown table
+        if names and all(map(NAME.fullmatch, names)):
             if known & {name.casefold() for name in names} and (len(names) > 1 or delimiter == ","):
                 return delimiter
-            if 1 < len(names) == len(second):
+            if len(names) > 1 and len(second) in (len(first), len(columns)):
                 return delimiter
     return None
 
 
-def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
-    """Yield every record below the head.
+def read_records(
+    lines: Iterator[str], delimiter: str, note: Callable[[str], None] = lambda text: None
+) -> Iterator[Record]:
+    """Yield every record below the head; `note` gets a line about a column that is left out.
 
-    `lines` keep their ends and hold bytes that are not UTF-8 as lone surrogates. Raises BadInput with the line of a
-    record that is longer than `LONGEST`, line breaks in its cells included.
+    `lines` keep their ends and hold bytes that are not UTF-8 as lone surrogates. Raises BadInput for two columns of
+    one name, and with the line of a record that is longer than `LONGEST`, line breaks in its cells included.
     """
     csv.field_size_limit(LONGEST)  # of the whole process; the default would refuse a cell above 128 KiB
     record = _RecordLines(lines)
     reader = csv.reader(record, delimiter=delimiter, strict=True)
-    names: list[str] | None = None
+    head: Head | None = None
     while True:
         line = reader.line_num + 1
         record.begin(line)
@@ -59,10 +70,30 @@ def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
         except csv.Error as error:
             yield line, {}, _broken(str(error))
             continue
-        if names is None:
-            names = [name.strip() for name in cells]
+        if head is None:
+            if cells and not (line == 1 and re.fullmatch(r"(?i)sep=.?", cells[0])):
+                head = Head(cells, note)
         elif cells and any(cells):
-            yield line, *_record(names, cells)
+            yield line, *_record(head, cells)
+
+
+class Head:
+    """The names of a table's columns. Columns behind the last name must be empty; an index has no name."""
+
+    def __init__(self, cells: list[str], note: Callable[[str], None]) -> None:
+        self.names = _strip_end(cells)
+        self._note = note
+        doubled = [name for name, count in Counter(filter(None, self.names)).items() if count > 1]
+        if doubled:
+            raise BadInput(f"two columns are named {doubled[0]!r}", "Rename one of them.")
+
+    def is_index(self, place: int, cell: str) -> bool:
+        """Return whether a cell belongs to the index that pandas saves as a column; note it."""
+        name = self.names[place]
+        index = place == 0 and name in ("", "Unnamed: 0") and (not cell or bool(WHOLE.fullmatch(cell)))
+        if index:
+            self._note("the pandas index column was left out")
+        return index
 
 
 class _RecordLines:
@@ -87,20 +118,42 @@ class _RecordLines:
         return line
 
 
-def _record(names: list[str], cells: list[str]) -> tuple[dict, str]:
-    row = {name: _value(name, cell) for name, cell in zip(names, cells, strict=False)}
+def _record(head: Head, cells: list[str]) -> tuple[dict, str]:
+    names = head.names
     problem = find_undecodable("".join(cells))
     if problem:
         return {}, problem
+    if len(cells) > len(names) and not any(cells[len(names) :]):
+        cells = cells[: len(names)]
+    row = {
+        name: _value(name, cell)
+        for place, (name, cell) in enumerate(zip(names, cells, strict=False))
+        if not head.is_index(place, cell)
+    }
+    if row.get(""):
+        return row, f"the cell {row['']!r:.40} stands in a column without a name"
+    row.pop("", None)
     if len(cells) != len(names):
         return row, f"the row has {len(cells)} cells, the head line {len(names)}"
     return row, ""
 
 
+def _strip_end(cells: list[str]) -> list[str]:
+    """Return cells without space around them, and without empty ones at the end."""
+    names = [cell.strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
 def find_undecodable(text: str) -> str:
     """Return the problem of text that was decoded with `surrogateescape`; empty if there is none."""
     escaped = next((mark for mark in text if "\udc80" <= mark <= "\udcff"), "") if not text.isascii() else ""
-    return f"not UTF-8 text (byte 0x{ord(escaped) - 0xDC00:02x}); save the file as CSV in UTF-8" if escaped else ""
+    return (
+        f"not UTF-8 text (byte 0x{ord(escaped) - 0xDC00:02x}); save the file in UTF-8, or name its encoding"
+        if escaped
+        else ""
+    )
 
 
 def _value(name: str, cell: str) -> object:

@@ -11,7 +11,9 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from data.errors import BadInput
-from data.formats.opening import BROKEN, make_read_error
+from data.formats.opening import make_read_error
+from data.formats.packing import BROKEN
+from data.formats.source import Source
 from data.json_text import DECODER, NotStrict
 
 LONGEST = 16 << 20  # characters or bytes of one row; a longer one is a broken file
@@ -22,7 +24,7 @@ LENIENT = json.JSONDecoder()
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def read_json_values(stream: BufferedIOBase, path: Path) -> Iterator[tuple[int, object, str]]:
+def read_json_values(stream: BufferedIOBase, path: Path | Source) -> Iterator[tuple[int, object, str]]:
     """Yield (line it begins on, value, problem) for each element of a JSON array, or for each of several values.
 
     A value with a problem, such as a doubled key, is None.
@@ -65,7 +67,7 @@ def _scan(text: str, position: int) -> tuple[object, int, str]:
 class _Window:
     """The part of the text in memory: characters from `position` on are unread."""
 
-    def __init__(self, stream: BufferedIOBase, path: Path) -> None:
+    def __init__(self, stream: BufferedIOBase, path: Path | Source) -> None:
         self.stream, self.path = stream, path
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self.text, self.position, self.ended = "", 0, False

@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from data.errors import BadInput
 from data.formats.reading import read_rows
+from data.formats.source import Source
 from data.transfer.importing import import_file
 
 KOREAN = '책을 준 미나에게 "고마워"라고 써 줘.\n한 줄 더, 그리고 \u1112\u1161\u11ab'  # the last word is not normalised
@@ -67,7 +68,7 @@ def test_any_two_texts_come_out_of_csv_as_they_went_in(read, prompt, completion)
         (b'"He said "no"",b\n', "a quote inside a quoted cell must be doubled"),
         (b"a,b,c\n", "the row has 3 cells, the head line 2"),
         (b"a\n", "the row has 1 cells, the head line 2"),
-        (b"\xc0\xcc\xb9\xcc,b\n", "not UTF-8 text (byte 0xc0); save the file as CSV in UTF-8"),
+        (b"\xc0\xcc\xb9\xcc,b\n", "not UTF-8 text (byte 0xc0); save the file in UTF-8, or name its encoding"),
     ],
 )
 def test_a_bad_record_is_a_problem_of_its_own(read, line, reason):
@@ -122,3 +123,62 @@ def test_a_cut_parquet_file_is_refused(tmp_path):
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(BadInput, match="damaged or cut off"):
         list(read_rows(file))
+
+
+WHOLE = [(2, {"prompt": "a", "completion": "b"}, ""), (3, {"prompt": "c", "completion": "d"}, "")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"prompt|completion\na|b\nc|d\n",
+        b"prompt,completion,\na,b,\nc,d,\n",
+        b"prompt,completion,,\na,b,,\nc,d,,\n",
+        b"prompt,completion\na,b,\nc,d,\n",
+        b",prompt,completion\n0,a,b\n7,c,d\n",
+        b"Unnamed: 0,prompt,completion\n0,a,b\n1,c,d\n",
+        b"prompt,completion\ra,b\rc,d\r",
+        b"\xef\xbb\xbfprompt,completion\ra,b\rc,d",
+    ],
+)
+def test_variants_of_tables_come_out_as_the_same_rows(read, content):
+    assert read(content) == WHOLE
+
+
+@pytest.mark.parametrize("first", [b"sep=;\n", b"sep=;\r\n", b'"sep=;"\r\n', b"\xef\xbb\xbfSEP=;\r\n"])
+def test_a_line_that_names_the_delimiter_is_no_row(read, first):
+    assert read(first + b"prompt;completion\na, b;c\n") == [(3, {"prompt": "a, b", "completion": "c"}, "")]
+
+
+def test_the_index_of_pandas_is_left_out_and_told(tmp_path):
+    path = tmp_path / "t"
+    for content in (b",prompt\n0,a\n1,b\n", b"Unnamed: 0,prompt\n0,a\n1,b\n"):
+        path.write_bytes(content)
+        source = Source(path)
+        assert [row.value for row in read_rows(source)] == [{"prompt": "a"}, {"prompt": "b"}]
+        assert list(source.notes) == ["the pandas index column was left out"]
+    parquet.write_table(pa.table({"prompt": ["a"], "__index_level_0__": [4]}), path)
+    source = Source(path)
+    assert [row.value for row in read_rows(source)] == [{"prompt": "a"}]
+    assert list(source.notes) == ["the pandas index column '__index_level_0__' was left out"]
+
+
+def test_a_value_in_a_column_without_a_name_is_a_bad_row(read):
+    assert read(b",prompt,completion\nfirst,a,b\n")[0][2] == "the cell 'first' stands in a column without a name"
+    assert read(b"prompt,completion,\na,b,more\n")[0][2] == "the row has 3 cells, the head line 2"
+
+
+@pytest.mark.parametrize("content", [b"prompt,prompt\na,b\n", b"id,prompt,id\n1,a,2\n", b"Q,A,A\n1,a,2\n"])
+def test_two_columns_of_one_name_are_refused_by_name(read, content):
+    with pytest.raises(BadInput, match="two columns are named '(prompt|id|A)'. Rename one of them"):
+        read(content)
+
+
+def test_cells_of_a_table_with_carriage_returns_stay_byte_for_byte(read):
+    assert read(b'prompt,completion\r"a\nb\r\nc",d\r') == [(2, {"prompt": "a\nb\r\nc", "completion": "d"}, "")]
+
+
+def test_bytes_of_parquet_that_are_text_are_text(tmp_path):
+    path = tmp_path / "t"
+    parquet.write_table(pa.table({"prompt": ["안녕".encode()]}), path)
+    assert [row.value for row in read_rows(path)] == [{"prompt": "안녕"}]
