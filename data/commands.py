@@ -35,6 +35,9 @@ from data.transfer.previewing import preview
 from data.transfer.progress_bar import ProgressBar
 
 ACTOR = "command line"
+IMPORTED = (
+    "files, folders or zip archives to import together, a data set in the Hugging Face cache, or a policy's folder"
+)
 Handler = Callable[[argparse.Namespace], dict]
 Renderer = Callable[[dict], str]
 
@@ -68,8 +71,12 @@ def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentPa
 
 
 def _add_import_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE|DIR", help=IMPORTED)
     parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE|DIR", help="files to import together, or the folder of a policy"
+        "--encoding",
+        default="",
+        metavar="NAME",
+        help="encoding of text, such as cp949 (default: detected automatically)",
     )
     parser.add_argument("--as", dest="what", required=True, choices=(*KEYS, "policy"), help="what the rows are")
     parser.add_argument(
@@ -138,7 +145,7 @@ def cmd_import(args: argparse.Namespace) -> dict:
         report = adopt_policy(store, args.files[0])
         store.audit.add(ACTOR, "import", what="policy", file=args.files[0].name, produced=report["produced"])
         return report
-    files = [ImportFile.at(path) for path in args.files]
+    files = [ImportFile.at(path, encoding=args.encoding) for path in args.files]
     mapping = store.column_mappings.resolve(args.map)
     if args.dry_run:
         with ProgressBar() as bar:

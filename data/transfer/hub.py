@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads to the Hugging Face hub, always as a private data set. The author decides when to publish it."""
+"""The Hugging Face hub: uploads, always as a private data set, and what its caches on this machine hold."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from data.errors import BadInput
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+DATASET = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 PLACE = "https://huggingface.co/datasets/"
 
 
@@ -83,3 +86,29 @@ def downloaded_folder(name: str) -> Path | None:
     except HFValidationError:
         return None
     return Path(file).parent if isinstance(file, str) else None
+
+
+def cached_dataset(name: str) -> Path | None:
+    """Return the folder of a data set's files in the caches of the hub or of `datasets`. Uses no network.
+
+    None for a text that is no `owner/name`. Raises BadInput if the data set is not there.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if not DATASET.fullmatch(name):
+        return None
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
+    except LocalEntryNotFoundError:
+        root = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
+        folder = root / name.replace("/", "___").lower()
+        saved = [path.parent for path in folder.glob("*/*/*/dataset_info.json")]
+        if saved:
+            configurations = {path.relative_to(folder).parts[0] for path in saved}
+            return max(saved, key=lambda path: path.stat().st_mtime) if len(configurations) == 1 else folder
+    raise BadInput(
+        f"there is no file or folder {name!r}, and no data set of that name in the Hugging Face cache",
+        f"Check the path, or fetch the data set: hf download {name} --repo-type dataset",
+        field="files",
+    )

@@ -16,6 +16,8 @@ from data.formats.opening import Meter
 from data.formats.reading import detect_kind, read_lines, read_rows
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import PairShape, PreferenceShape
+from data.formats.source import Source, unpacked_name
+from data.formats.text_encoding import check_encoding
 from data.formats.tracked_row import TrackedRow
 from data.ids import content_hash
 from data.transfer.import_problems import Problems
@@ -26,16 +28,23 @@ MOST_LABELERS = 200
 
 
 class ImportFile(NamedTuple):
-    """A file and its name; an upload has another name than its path."""
+    """A source and its name; an upload has another name than its path. `local` is false in the hub's cache."""
 
-    path: Path
+    source: Source
     name: str
+    local: bool = True
+
+    @property
+    def path(self) -> Path:
+        """The path of the file, or of the archive that holds it."""
+        return self.source.path
 
     @classmethod
-    def at(cls, path: Path | str, name: str | None = None) -> ImportFile:
-        """Return the file at a path; its name omits .gz."""
+    def at(cls, path: Path | str, name: str | None = None, encoding: str = "") -> ImportFile:
+        """Return the file at a path; its name omits the endings of packed files. Raises BadInput for no encoding."""
         path = Path(path).expanduser()
-        return cls(path, (name or path.name).removesuffix(".gz").encode("utf-8", "replace").decode())
+        name = unpacked_name(name or path.name).encode("utf-8", "replace").decode()
+        return cls(Source(path, encoding=check_encoding(encoding)), name)
 
 
 class CheckedRow(NamedTuple):
@@ -100,14 +109,14 @@ class Survey:
         """Return the error for the first bad row, with the number of good rows and the remedy."""
         bad, needs = self.first_bad, f"Each row needs {KEYS[self.reading.what]}."
         if bad is None:
-            return BadInput("there are no rows in the file", needs, file=str(files[0].path))
+            return BadInput("there are no rows in the file", needs, file=str(files[0].source))
         count = f"{self.good} of {self.good + self.bad} rows are good"
         others = len(self.problems.report()) - 1
         count += f"; {others} other reason{'s' * (others > 1)}, see --dry-run" if others else ""
         remedy = "Correct it, or import the good rows with --skip-bad." if self.good else needs
         if hint := self.problems.remedy(self.reading.what, self.reading.form):
             remedy = f"{hint} {remedy}" if self.good else hint
-        return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.path), line=bad.line, field=bad.field)
+        return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.source), line=bad.line, field=bad.field)
 
     def report(self) -> dict[str, Any]:
         """Return the account of a reading: columns, remarks on rows, and bad rows by reason."""
@@ -120,7 +129,7 @@ class Survey:
 
 def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -> Iterator[CheckedRow]:
     """Yield every row with its shapes or the reason of its refusal; `meter` counts the bytes."""
-    for line, row, problem in _until_broken(_rows(file.path, reading.what, meter)):
+    for line, row, problem in _until_broken(_rows(file.source, reading.what, meter)):
         if problem:
             yield CheckedRow(file, line, row, reason=problem)
             continue
@@ -185,9 +194,8 @@ def _until_broken(rows: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, 
         yield broken.line, {}, f"{broken.error}; nothing after it can be read"
 
 
-def _rows(path: Path, what: str, meter: Meter | None) -> Iterator[tuple[int, dict, str]]:
+def _rows(source: Source, what: str, meter: Meter | None) -> Iterator[tuple[int, dict, str]]:
     """Return the rows of a file; of plain text in a file named .txt, one prompt a line."""
-    plain = what == "prompts" and path.name.removesuffix(".gz").endswith(".txt")
-    if plain and detect_kind(path) == "text":
-        return ((line, {"prompt": text}, problem) for line, text, problem in read_lines(path, meter))
-    return read_rows(path, meter)
+    if what == "prompts" and source.name.endswith(".txt") and detect_kind(source) == "text":
+        return ((line, {"prompt": text}, problem) for line, text, problem in read_lines(source, meter))
+    return read_rows(source, meter)

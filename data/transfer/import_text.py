@@ -25,7 +25,7 @@ def _render_account(document: dict) -> list[str]:
         f"{problem['rows']:,} bad: {problem['reason']} (first: {problem['file']}:{problem['line']})"
         for problem in document["problems"]
     ]
-    return [*describe_columns(document["columns"]), *notes, *problems]
+    return [*document.get("file_notes", []), *describe_columns(document["columns"]), *notes, *problems]
 
 
 def _render_preview(document: dict) -> str:

@@ -20,6 +20,7 @@ from data.formats.values import LONGEST
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import Pace, folder_of
+from data.transfer.import_sources import expand, notes_of
 from data.transfer.import_survey import CheckedRow, ImportFile, Reading, Survey, check_rows
 from data.transfer.import_target import ImportRow, ImportTarget, Inserter
 from data.transfer.inserting import IN_PROJECTS, INSERTERS
@@ -74,7 +75,8 @@ def import_files(
 ) -> dict:
     """Import prompts, instructions, preferences, pairs or completions, the kind that `reading` is or names.
 
-    Returns {read, added, duplicate, rejected, import, next, columns, notes, problems[, rejected_file]}. Several files
+    Returns {read, added, duplicate, rejected, import, next, columns, notes, problems[, file_notes]
+    [, rejected_file]}. Several files
     are one import: all or nothing. `by` is the actor in the audit list; `progress` is called for every chunk; `project`
     names the labeling project of pairs and comparisons (empty: Standard). Raises BadInput that names the file and the
     line. With `skip_bad`, bad rows go with their line and reason to a file in the home's `rejected` folder, or to this
@@ -82,13 +84,15 @@ def import_files(
     """
     reading = Reading(reading) if isinstance(reading, str) else reading
     project_id = find_project_id(store, reading.what, project)
+    files, notes = expand(files)
     with store.imports.exclusive():
         plan = Plan(tuple(files), store.imports.name_sources(files), reading, progress, project_id)
         survey = _survey(plan)
         if not survey.good or (survey.bad and not skip_bad):
             raise survey.refusal(files)
         written = write_rejected(store, files, reading, skip_bad) if survey.bad else None
-        id = store.imports.begin(by, reading.what, plan.sources, [folder_of(file.path) for file in files])
+        places = dict.fromkeys(zip(plan.sources, (folder_of(file.path) for file in files), strict=True))
+        id = store.imports.begin(by, reading.what, *zip(*places, strict=True))
         try:
             with store.unhurried():
                 added = _written(store, plan, id, survey)
@@ -109,7 +113,9 @@ def import_files(
             about["map"] = format_mapping(reading.mapping)
             store.audit.add(by, "import", **{name: value for name, value in about.items() if value}, **counts)
         store.imports.reveal(id)
-        return {**counts, "import": id, "next": next_step(store, reading.what, id, added), **survey.report()}
+        told = [*notes, *notes_of(files)]
+        about_files = {"file_notes": told} if told else {}
+        return {**counts, **about_files, "import": id, "next": next_step(store, reading.what, id, added), **survey.report()}
 
 
 def next_step(store: Store, what: str, id: int, added: int) -> str:
@@ -161,14 +167,14 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
             plan.progress("written", good + bad, (good + bad) / (survey.good + survey.bad))
     if (good, bad) != (survey.good, survey.bad):
         raise BadInput(
-            "the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].path)
+            "the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].source)
         )
     return added
 
 
 def _survey(plan: Plan) -> Survey:
     """Survey the files at the call depth of `_written`, which decides whether a row is nested too deeply."""
-    survey, meter = Survey(plan.reading), Meter([file.path for file in plan.files])
+    survey, meter = Survey(plan.reading), Meter([file.source for file in plan.files])
     for file in plan.files:
         for _ in _chunks(_good(file, plan, survey.add, meter), Pace()):
             plan.progress("checked", survey.good + survey.bad, meter.share)

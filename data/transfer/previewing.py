@@ -22,6 +22,7 @@ from data.store import Store
 from data.tables.instructions import instruction_hash
 from data.tables.prompts import prompt_hash
 from data.transfer.import_problems import Problem
+from data.transfer.import_sources import expand, notes_of
 from data.transfer.import_survey import ImportFile, Reading, Survey, check_rows
 from data.transfer.import_target import ImportRow
 from data.transfer.occurrence_counts import Occurrences
@@ -43,7 +44,8 @@ class Preview(NamedTuple):
 
     `shown` holds the first good rows as stored; `wrong` the first bad ones as {file, line, reason}. `duplicate`
     counts good rows that an earlier row or the store has; `near` counts others, among the first `COMPARED`, that
-    nearly repeat an earlier one. `columns`, `notes` and `problems` are those of `Survey.report`.
+    nearly repeat an earlier one. `columns`, `notes` and `problems` are those of `Survey.report`. `file_notes` say how
+    the files were read and what was left out.
     """
 
     what: str
@@ -60,6 +62,7 @@ class Preview(NamedTuple):
     columns: list[Column]
     notes: dict[str, int]
     problems: list[Problem]
+    file_notes: list[str]
 
 
 def preview(
@@ -75,10 +78,11 @@ def preview(
     Without `what` the first row decides it. Without a store only the files are searched for duplicates. Raises
     BadInput if a file cannot be read as rows.
     """
+    files, notes = expand(files)
     mapped = parse_mapping(mapping)
     what = what or guess_content(_first_row(files, mapped))
     reading = Reading(what, form, mapped)
-    survey, meter = Survey(reading), Meter([file.path for file in files])
+    survey, meter = Survey(reading), Meter([file.source for file in files])
     formats, shown, wrong = Counter[str](), list[dict](), list[dict]()
     twice = _Twice(what, store)
     for file in files:
@@ -98,7 +102,8 @@ def preview(
     first_bad = str(survey.refusal(files)) if survey.bad or not survey.good else None
     votes = survey.votes if what == "preferences" else 0, len(survey.labelers - {""})
     counts = (dict(formats), survey.good, survey.bad, *votes, twice.count(), twice.near())
-    return Preview(what, *counts, first_bad, shown, wrong, **survey.report())
+    told = [*notes, *notes_of(files)]
+    return Preview(what, *counts, first_bad, shown, wrong, **survey.report(), file_notes=told)
 
 
 class Sample(NamedTuple):
@@ -113,9 +118,11 @@ class Sample(NamedTuple):
 def sample_rows(file: ImportFile, what: str | None, mapping: str, size: int = 3) -> Sample:
     """Read the first rows of a file. Raises BadInput if it cannot be read, or for a text that is no mapping."""
     mapped = parse_mapping(mapping)
-    what = what or guess_content(_first_row([file], mapped))
+    files = expand([file]).files
+    what = what or guess_content(_first_row(files, mapped))
     shown, wrong, examples = list[dict](), list[dict](), dict[str, str]()
-    for checked in islice(check_rows(file, Reading(what, AUTO, mapped)), size):
+    rows = (checked for part in files for checked in check_rows(part, Reading(what, AUTO, mapped)))
+    for checked in islice(rows, size):
         shown += [_kept(good.shape) for good in checked.good]
         if checked.reason:
             wrong.append({"file": file.name, "line": checked.line, "reason": checked.reason})

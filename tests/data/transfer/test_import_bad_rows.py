@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import BadInput
+from data.formats.packing import PACKINGS
 from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 from tests.support.data.import_rows import counted
@@ -166,8 +167,10 @@ PIECES = [
 WHOLE = (
     "the file is empty",
     "this is ",
-    "neither JSON nor CSV",
-    "the gzip file ",
+    "this looks like ",
+    "two columns ",
+    "the zip archive ",
+    *(f"the {name} file " for name, _ in PACKINGS.values()),
 )  # what is no file of rows from its beginning
 
 
