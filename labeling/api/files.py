@@ -16,7 +16,8 @@ from starlette.responses import FileResponse, JSONResponse
 from data.errors import BadInput
 from data.store import Store
 from data.transfer.exporting import ExportRequest, export_rows
-from data.transfer.importing import import_file
+from data.transfer.import_survey import ImportFile
+from data.transfer.importing import import_files
 from labeling.accounts.management import audit_name
 from labeling.api.models import ExportQuery, ImportQuery, ImportReply
 from labeling.api.route import Researcher
@@ -36,17 +37,16 @@ def add_file_routes(router: APIRouter, store: Store) -> None:
     async def import_body(
         request: Request, account: Researcher, query: Annotated[ImportQuery, Query()]
     ) -> JSONResponse:
-        """Import the body: JSONL, JSON, or either gzipped. A bad row changes nothing, and the error names it."""
+        """Import the body: any file that the command reads. A bad row changes nothing, and the error names it."""
         async with receive_file(request, store.home / "cache") as file:
             try:
                 report = await run_in_threadpool(
-                    import_file,
+                    import_files,
                     store,
-                    file,
+                    [ImportFile.at(file, query.name or "upload", query.encoding)],
                     query.kind,
                     form=query.format,
                     skip_bad=query.skip_bad,
-                    name=query.name or "upload",
                     by=audit_name(account),
                     project=query.project,
                 )

@@ -39,6 +39,7 @@ class ImportQuery(Body):
     skip_bad: bool = False
     name: Text = ""
     project: Text = ""
+    encoding: Text = ""
 
 
 class ExportQuery(Body):

@@ -67,6 +67,7 @@ class DataPage:
             self.what = gr.Dropdown(
                 kinds, value=DETECT, label=text("data.what"), elem_id="data-what", min_width=270, filterable=False
             )
+            self.encoding = gr.Textbox(label=text("data.encoding"), elem_id="data-encoding", min_width=150, max_lines=1)
             self.look = gr.Button(text("data.preview"), elem_id="data-look", scale=0, min_width=120)
         closed: dict[str, Any] = {"visible": False}
         self.progress = html("data-reading")
@@ -106,10 +107,12 @@ class DataPage:
         shown = [self.progress, self.cancel, self.seen, self.file, self.counts, self.source, *rows]
         gr.on(look, self.refresh, [self.seen, *query], shown, **QUIET)
         offered = [self.status, self.preview, self.project, self.skip, self.bring, *self.columns.outputs]
-        self.look.click(self.show_preview, [self.file, self.what, self.columns.mapping], offered, **QUIET)
+        reading = [self.columns.mapping, self.encoding]
+        self.look.click(self.show_preview, [self.file, self.what, *reading], offered, **QUIET)
         self.columns.wire(self.file, self.what)
-        gr.on([self.file.change, self.what.change], self.forget, None, offered, **QUIET)
-        form = [self.file, self.what, self.project, self.skip, self.columns.mapping]
+        changed = [self.file.change, self.what.change, self.encoding.change]
+        gr.on(changed, self.forget, None, offered, **QUIET)
+        form = [self.file, self.what, self.project, self.skip, *reading]
         self.cancel.click(self.cancel_reading, None, self.cancel, **QUIET)
         self.bring.click(self.import_file, form, [self.seen, *offered], **QUIET)
         changes = [self.kind.change, self.source.change, self.split.change, self.find.submit]
@@ -135,13 +138,14 @@ class DataPage:
         info = None if files else text("data.no_files", folder=self.store.home / FOLDER)
         return gr.Dropdown(choices=files, value=files[0] if files else None, info=info)
 
-    def show_preview(self, name: str | None, what: str, mapping: str = "") -> Updates:
+    def show_preview(self, name: str | None, what: str, mapping: str = "", encoding: str = "") -> Updates:
         """Show what the file holds, and offer to import it."""
         try:
             file = chosen(self.store, name or "")
             with self.readings.of(current_account(), file.name) as progress:
                 kind = None if what == DETECT else what
-                survey = preview([ImportFile.at(file)], kind, store=self.store, progress=progress, mapping=mapping)
+                files = [ImportFile.at(file, encoding=encoding.strip())]
+                survey = preview(files, kind, store=self.store, progress=progress, mapping=mapping)
             columns = self.columns.offer(file.name, what, mapping)
         except BadInput as problem:
             return {**self.forget(), self.status: message_html(without_folder(problem))}
@@ -175,26 +179,27 @@ class DataPage:
         self.readings.cancel(current_account())
         return gr.Button(visible=False)
 
-    def import_file(self, name: str | None, what: str, project: str | None, skip: bool, mapping: str = "") -> Updates:
+    def import_file(
+        self, name: str | None, what: str, project: str | None, skip: bool, mapping: str = "", encoding: str = ""
+    ) -> Updates:
         """Import the file as it was previewed, and draw the stored rows again."""
         try:
-            done = self._import(name or "", what, project or "", skip, mapping)
+            file = ImportFile.at(chosen(self.store, name or ""), encoding=encoding.strip())
+            done = self._import(file, what, project or "", skip, mapping)
         except BadInput as problem:
             return {self.status: message_html(without_folder(problem))}
         except ReadingCancelled as cancelled:
             return {self.status: message_html(text("data.cancelled", file=cancelled))}
         return {**self.forget(), self.status: message_html(draw_outcome(done)), self.seen: ""}
 
-    def _import(self, name: str, what: str, project: str, skip: bool, mapping: str) -> dict:
+    def _import(self, file: ImportFile, what: str, project: str, skip: bool, mapping: str) -> dict:
         """Return the counts of an import. Raise BadInput for a file that cannot be imported."""
-        file = chosen(self.store, name)
         with self.readings.of(current_account(), file.name) as progress:
-            files = [ImportFile.at(file)]
-            kind = sample_rows(files[0], None, mapping).what if what == DETECT else what
+            kind = sample_rows(file, None, mapping).what if what == DETECT else what
             into = project if kind in IN_PROJECTS else ""
             by = audit_name(current_account())
             reading = Reading(kind, mapping=parse_mapping(mapping))
-            return import_files(self.store, files, reading, skip_bad=skip, by=by, project=into, progress=progress)
+            return import_files(self.store, [file], reading, skip_bad=skip, by=by, project=into, progress=progress)
 
     def show(self, kind: str, source: str, split: str, find: str) -> Updates:
         """Draw the newest rows that match."""

@@ -17,8 +17,6 @@ from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
 from labeling.texts.user_text import block, captioned, marks
 from rlhf.pages.markup import answer_html, empty, esc, scrolling
-from rlhf.pages.upload import FOLDER
-from rlhf.pages.markup import empty, esc, scrolling
 
 DETECT = "auto"
 RowKind = Literal["instructions", "prompts"]
@@ -44,13 +42,15 @@ def draw_upload() -> str:
 def without_folder(problem: BadInput) -> BadInput:
     """Return the problem without the folder of its file, and with the remedy of this page."""
     remedy = problem.remedy.replace("with --skip-bad", text("data.leave_bad_out"))
+    remedy = remedy.replace("--encoding", text("data.encoding_field"))
     return BadInput(problem.error, remedy, problem.file and Path(problem.file).name, problem.line)
 
 
 def draw_outcome(done: Mapping[str, Any]) -> str:
     """Return the counts of an import as a line of text."""
     counts = {name: done[name] for name in ("added", "duplicate", "rejected")}
-    line = f"{text('data.imported', **counts)} {done['next'][:1].upper()}{done['next'][1:]}."
+    steps = [*(f"{note}." for note in done.get("file_notes", ())), f"{done['next'][:1].upper()}{done['next'][1:]}."]
+    line = " ".join([text("data.imported", **counts), *steps])
     if "rejected_file" not in done:
         return line
     file = f"{REJECTED}/{Path(done['rejected_file']).name}"
@@ -67,8 +67,9 @@ def draw_preview(survey: Preview) -> str:
     wrong = f"<p class=soft>{esc(text('data.first_bad'))}</p><ul>{wrong}</ul>" if wrong else ""
     rows = "".join(_shown_row(row) for row in survey.shown)
     rows = f"<p class=soft>{esc(text('data.first_good'))}</p>{rows}" if rows else ""
+    files = _list(survey.file_notes, "data.notes")
     account = _list([*describe_columns(survey.columns), *_notes(survey)], "data.account")
-    return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{account}{wrong}{rows}</div>"
+    return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{files}{account}{wrong}{rows}</div>"
 
 
 def draw_sample(sample: Sample) -> str:

@@ -23,6 +23,7 @@ from rlhf.pages.data import DataPage
 from rlhf.pages.data_view import draw_counts, draw_preview, draw_rows
 from rlhf.pages.upload import FOLDER, chosen, clean, incoming, upload
 from rlhf.pages.upload_progress import Readings
+from tests.support.data.containers import zipped
 
 EVIL = "<img src=x onerror=alert(1)>"
 ROWS = [
@@ -165,7 +166,7 @@ def test_rows_that_become_pairs_ask_for_the_labeling_project_where_there_are_sev
 def test_whoever_reads_a_file_sees_how_far_it_is_and_nobody_else(store, tmp_path):
     rae, kim = (store.accounts.add(name, "researcher") for name in ("rae", "kim"))
     readings, seen = Readings(), []
-    rows = [{"instruction": f"Say {n}.", "output": "Yes."} for n in range(1000)]
+    rows = [{"instruction": f"Say {n}.", "output": "Yes. " * 500} for n in range(1000)]
     with readings.of(rae, EVIL) as progress:
         assert "0 rows read</div>" in readings.draw(rae)
 
@@ -221,3 +222,20 @@ def test_an_import_that_is_cancelled_leaves_nothing_and_the_next_one_runs(store,
         assert store.prompts.count() == 0
         assert not page.refresh("", "prompts", "", "", "")[page.cancel].visible
         assert "3,000 rows added" in page.import_file("notes.jsonl", "prompts", None, False)[page.status]
+
+
+def test_the_page_says_how_an_archive_was_read_and_takes_an_encoding(store):
+    rae = store.accounts.add("rae", "researcher")
+    polish = '{"prompt": "Pająk ma osiem nóg."}\n'.encode("cp1250")
+    folder = store.home / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / "all.zip").write_bytes(zipped({"a.jsonl": polish, "b.jsonl": b'{"prompt": "b"}\n', "c.png": b"\x89PNG"}))
+    with gr.Blocks():
+        page = DataPage(store, gr.Button().click)
+    with acting_as(rae):
+        assert "left out, this is a PNG image: c.png" in page.show_preview("all.zip", "auto", "cp1250")[page.preview]
+        assert "no encoding of text" in page.show_preview("all.zip", "auto", "klingon")[page.status]
+        told = page.import_file("all.zip", "auto", None, False, "cp1250")[page.status]
+    assert "2 rows added" in told
+    assert "all.zip: 2 files" in told
+    assert [row.text for row in store.prompts.all()] == ["Pająk ma osiem nóg.", "b"]
