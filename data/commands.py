@@ -17,6 +17,7 @@ from data.store import Store
 from data.transfer.adopt_model import adopt_policy
 from data.transfer.backup import back_up, restore
 from data.transfer.exporting import (
+    DEFAULT_LABELS,
     FILES,
     FORMATS,
     LABELS,
@@ -116,9 +117,9 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--labels",
-        default="person",
-        choices=tuple(LABELS),
-        help="source of the comparisons; person includes imported ones (default: %(default)s)",
+        default=DEFAULT_LABELS,
+        choices=LABELS,
+        help="source of the comparisons (default: %(default)s)",
     )
     parser.add_argument("--project", help="export one labeling project only (default: all)")
     parser.add_argument("--names", action="store_true", help="write the names of labelers instead of pseudonyms")

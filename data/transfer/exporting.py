@@ -33,7 +33,9 @@ MODEL_EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.
 
 ShapeType = TypeVar("ShapeType", InstructionShape, PreferenceShape)
 
-LABELS = {"person": PEOPLE, "simulated": ("simulated",), "all": "all"}
+DEFAULT_LABELS = "+".join(PEOPLE)
+LABELS = ("person", "import", DEFAULT_LABELS, "simulated", "all")
+"""Sources of the comparisons to export: one, people and files together, or all."""
 MODELS = ("policy", "reward-model")
 WHAT = (*FORMATS, *MODELS)
 FILES = tuple(f"{kind}{packed}" for kind in KINDS for packed in ("", ".gz") if (kind, packed) != ("parquet", ".gz"))
@@ -41,7 +43,7 @@ FILES = tuple(f"{kind}{packed}" for kind in KINDS for packed in ("", ".gz") if (
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """A request to export: `form` is a format of `what` (None: its first one), `labels` one of LABELS.
+    """A request to export: `form` is a format of `what` (None: its first one), `labels` names sources.
 
     `project` limits the rows to one labeling project; `names` writes labelers' names instead of pseudonyms. Raises
     BadInput for a combination that does not exist.
@@ -49,7 +51,7 @@ class ExportRequest:
 
     what: str
     form: str | None = None
-    labels: str = "person"
+    labels: str = DEFAULT_LABELS
     project: str | None = None
     names: bool = False
 
@@ -72,8 +74,8 @@ class ExportRequest:
         """Yield the rows; `omitted` counts the others by their reason."""
         project = store.projects.by_name(self.project) if self.project else None
         if self.what == "preferences":
-            label_filters = stream_rows(store, source=LABELS[self.labels])
-            omitted.update(count_excluded(store, LABELS[self.labels]))
+            label_filters = stream_rows(store, source=self.labels)
+            omitted.update(count_excluded(store, self.labels))
             return _preferences(
                 (row for row in label_filters if project is None or row.project == project.name), self, omitted
             )
@@ -88,7 +90,7 @@ class ExportRequest:
 
     def chosen(self, store: Store) -> dict[str, Any]:
         """Return the researchers' decisions about the labels, for the audit list."""
-        label_filters = snapshot_filters(store, LABELS[self.labels]) if self.what == "preferences" else {}
+        label_filters = snapshot_filters(store, self.labels) if self.what == "preferences" else {}
         return {name: value for name, value in label_filters.items() if name != "labels"}
 
     @property

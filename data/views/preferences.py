@@ -24,6 +24,7 @@ from data.views.preference_sql import STATEMENTS
 
 PEOPLE = ("person", "import")
 SOURCES = ("person", "import", "simulated")
+ADJECTIVES = {"person": "human", "import": "imported", "simulated": "simulated"}
 GOLD = "gold"
 """Named beside sources, it admits comparisons of gold items."""
 Source = Sequence[str] | Literal["all"] | str
@@ -160,16 +161,20 @@ def parse_sources(source: Source) -> tuple[list[str], bool]:
 
 
 def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
-    simulated = store.comparisons.count("simulated")
-    if simulated and "simulated" not in sources:
-        return BadInput(
-            f"there are no comparisons by people yet, only {simulated} simulated ones",
-            f"Label pairs on the page, or admit the simulated ones: {ADMIT_SIMULATED}.",
-            field="labels",
-        )
     if count_excluded(store, sources):
         return BadInput(
             "every comparison is of an excluded labeler", "Include one again on the Labels page.", field="labels"
+        )
+    others = {name: count for name in SOURCES if name not in sources and (count := store.comparisons.count(name))}
+    if others:
+        counts = " and ".join(f"{count:,} {ADJECTIVES[name]}" for name, count in others.items())
+        wanted = " or ".join(ADJECTIVES[name] for name in sources)
+        missing = "comparisons by people yet" if "person" in sources else f"{wanted} comparisons"
+        return BadInput(
+            f"there are no {missing}, only {counts} ones",
+            f"Label pairs on the page, or admit these: --set labels={'+'.join(others)} when training, "
+            f"--labels {next(iter(others))} when exporting.",
+            field="labels",
         )
     return BadInput(
         "there are no comparisons to learn from",

@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
+from data.transfer.exporting import DEFAULT_LABELS, LABELS
 from data.transfer.exporting import FORMATS as EXPORT_FORMATS
-from data.transfer.exporting import LABELS
 from labeling.http.models import Body, Text
 from labeling.session import Empty, Item
 
@@ -51,7 +51,9 @@ class ExportQuery(Body):
     format: Annotated[str, AfterValidator(_one_of(WRITABLE))] | None = Field(
         None, json_schema_extra={"enum": list(WRITABLE)}
     )
-    labels: Annotated[str, AfterValidator(_one_of(LABELS))] = Field("person", json_schema_extra={"enum": list(LABELS)})
+    labels: Annotated[str, AfterValidator(_one_of(LABELS))] = Field(
+        DEFAULT_LABELS, json_schema_extra={"enum": list(LABELS)}
+    )
     project: Text = ""
     names: bool = False
 

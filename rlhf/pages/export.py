@@ -21,7 +21,7 @@ from data.errors import BadInput
 from data.formats.writing import make_write_error
 from data.records import Account
 from data.store import Store
-from data.transfer.exporting import FORMATS, LABELS, ExportRequest, export_dataset, export_rows
+from data.transfer.exporting import DEFAULT_LABELS, FORMATS, LABELS, ExportRequest, export_dataset, export_rows
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
@@ -60,7 +60,9 @@ class ExportPage:
                 elem_id="export-format",
                 min_width=220,
             )
-            labels = gr.Dropdown(choices("export", LABELS), value="person", label=text("export.labels"), min_width=220)
+            labels = gr.Dropdown(
+                choices("export", LABELS), value=DEFAULT_LABELS, label=text("export.labels"), min_width=220
+            )
             kind = gr.Dropdown(
                 choices("export", KINDS), value="jsonl", label=text("export.file"), elem_id="export-kind", min_width=220
             )

@@ -14,16 +14,14 @@ from data.errors import BadInput
 from data.formats.export_shapes import make_pseudonym
 from data.transfer.exporting import (
     FORMATS,
+    LABELS,
     ExportRequest,
     export_rows,
     stream_events,
 )
 from data.transfer.importing import import_file
-from data.views.preferences import preference_rows
 from labeling.session import Answer, RankingAnswer, Session
 from tests.support.data.labeled_answers import GIVEN, TALK, add_answer
-
-ASKED = {"Name a tree.": "An oak.", "user: Hi\n\nassistant: Hello.\n\nuser: Bye": "Goodbye.", "Name a day.": "Monday."}
 
 
 def read(path) -> list[dict]:
@@ -48,11 +46,11 @@ def test_every_preference_shape_is_read_by_datasets_and_keeps_source_and_margin(
 @pytest.mark.parametrize(
     ("form", "omitted"),
     [
-        ("trl", {"tie": 1}),
-        ("trl-implicit", {"tie": 1}),
+        ("trl", {"tie": 1, "the TRL standard format cannot hold a conversation": 1}),
+        ("trl-implicit", {"tie": 1, "the TRL standard format cannot hold a conversation": 1}),
         ("trl-conversational", {"tie": 1}),
         ("hh", {"tie": 1}),
-        ("alpaca", {"tie": 1, "the Alpaca format cannot hold a conversation of several turns": 1}),
+        ("alpaca", {"tie": 1, "the Alpaca format cannot hold a conversation": 1}),
         ("full", {}),
     ],
 )
@@ -62,24 +60,6 @@ def test_what_a_shape_cannot_say_is_left_out_and_counted(labelled, tmp_path, for
     assert result["rows"] == 4 - sum(omitted.values())
 
 
-@pytest.mark.parametrize("form", ["trl", "trl-implicit", "trl-conversational", "hh"])
-def test_what_is_exported_can_be_imported_with_the_same_meaning(labelled, tmp_path, form):
-    from data import Store
-
-    out = tmp_path / "out.jsonl.gz"
-    export_rows(labelled, out, ExportRequest("preferences", form=form, labels="all"))
-    other = Store(tmp_path / "other")
-    assert import_file(other, out, "preferences", form=form)["added"] == 3
-    rows = preference_rows(other, source="all")
-    assert {row.prompt: row.chosen for row in rows} == ASKED
-    assert {row.prompt: (row.margin, row.source) for row in rows} == {
-        "Name a tree.": (3, "import"),
-        "user: Hi\n\nassistant: Hello.\n\nuser: Bye": (1, "import"),
-        "Name a day.": (2, "simulated"),
-    }
-    other.close()
-
-
 def test_conversational_rows_hold_messages(labelled, tmp_path):
     export_rows(labelled, tmp_path / "out.jsonl", ExportRequest("preferences", form="trl-conversational"))
     rows = {row["chosen"][0]["content"]: row for row in read(tmp_path / "out.jsonl")}
@@ -87,14 +67,30 @@ def test_conversational_rows_hold_messages(labelled, tmp_path):
     assert rows["An oak."]["prompt"] == [{"role": "user", "content": "Name a tree."}]
 
 
-def test_labels_say_whose_comparisons_are_written(labelled, tmp_path):
-    counts = {
-        labels: export_rows(
-            labelled, tmp_path / f"{labels}.jsonl", ExportRequest("preferences", form="full", labels=labels)
-        )["rows"]
-        for labels in ("person", "simulated", "all")
+def test_labels_name_exactly_the_sources_that_are_written(labelled, tmp_path):
+    sources = {}
+    for labels in LABELS:
+        out = tmp_path / f"{labels}.jsonl"
+        export_rows(labelled, out, ExportRequest("preferences", form="full", labels=labels))
+        sources[labels] = sorted(row["source"] for row in read(out))
+    assert sources == {
+        "person": ["person"],
+        "import": ["import", "import"],
+        "person+import": ["import", "import", "person"],
+        "simulated": ["simulated"],
+        "all": ["import", "import", "person", "simulated"],
     }
-    assert counts == {"person": 3, "simulated": 1, "all": 4}
+
+
+def test_labels_of_other_sources_are_named_if_those_asked_for_are_missing(home_of, tmp_path):
+    rows = [
+        {"prompt": f"Say {n}.", "chosen": "a", "rejected": "b", "source": source}
+        for n, source in enumerate(("", "simulated"))
+    ]
+    store = home_of(rows)
+    with pytest.raises(BadInput, match="by people yet, only 1 imported and 1 simulated ones.*--labels import"):
+        export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences", labels="person"))
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_simulated_labels_alone_are_not_given_out_for_peoples(store, tmp_path):
@@ -123,9 +119,11 @@ def test_instructions_are_written_in_every_shape(store, tmp_path):
     import_file(store, given, "instructions")
     for form in FORMATS["instructions"]:
         out = tmp_path / f"{form}.jsonl"
+        name = {"alpaca": "Alpaca", "trl": "TRL standard"}.get(form)
+        omitted = {f"the {name} format cannot hold a conversation": 1} if name else {}
         assert export_rows(store, out, ExportRequest("instructions", form=form)) == {
-            "rows": 2,
-            "omitted": {},
+            "rows": 2 - len(omitted),
+            "omitted": omitted,
             "files": [str(out)],
         }
         table = datasets.load_dataset("json", data_files=str(out), split="train", cache_dir=str(tmp_path / "cache"))
