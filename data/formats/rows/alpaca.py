@@ -7,6 +7,10 @@
 from __future__ import annotations
 
 from typing import Any
+from data.formats.rows.conversation import write_text_prompt
+from data.formats.rows.fields import BadRow, check_text, read_optional_text, read_text
+from data.formats.rows.preference_metadata import read_metadata
+from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 
 from data.formats.rows.conversation import add_context, as_messages, read_answer
 from data.formats.rows.fields import BadRow, Row, check_text, read_nested, read_optional_text, read_text
@@ -70,7 +74,8 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
 
 
 def write_instruction(shape: InstructionShape) -> dict:
-    """Return the row of an instruction, with `text` from the template."""
+    """Return the row of an instruction, with `text` from the template. Raises BadRow for a conversation."""
+    write_text_prompt(shape.prompt, "Alpaca")
     triple = {"instruction": shape.instruction, "input": shape.input, "output": shape.output}
     template = TEMPLATE_WITH_INPUT if shape.input else TEMPLATE
     return triple | {"text": template.format(**triple)}
@@ -79,11 +84,9 @@ def write_instruction(shape: InstructionShape) -> dict:
 def write_preference(shape: PreferenceShape) -> dict:
     """Return the row of a preference: the whole prompt in `instruction`, the chosen answer also in `output`.
 
-    Raises BadRow for a conversation of several turns.
+    Raises BadRow for a conversation.
     """
-    if len(as_messages(shape.prompt)) > 1:
-        raise BadRow("the Alpaca format cannot hold a conversation of several turns")
-    triple = {"instruction": shape.prompt.text, "input": "", "output": shape.chosen}
+    triple = {"instruction": write_text_prompt(shape.prompt, "Alpaca"), "input": "", "output": shape.chosen}
     return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
 
 

@@ -19,6 +19,7 @@ from data.formats.rows.conversation import (
     read_prompt_with_context,
     split_conversation,
     unspaced,
+    write_text_prompt,
 )
 from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_nested, read_optional_text, read_text
 from data.formats.rows.preference_metadata import check_learned, make_preference
@@ -113,15 +114,23 @@ def refuse_missing_prompt(row: Row) -> NoReturn:
 
 
 def write_explicit(shape: PreferenceShape) -> dict:
-    """Return texts under prompt, chosen and rejected."""
-    return {"prompt": shape.prompt.text, "chosen": shape.chosen, "rejected": shape.rejected}
+    """Return texts under prompt, chosen and rejected. Raises BadRow for a conversation."""
+    return {
+        "prompt": write_text_prompt(shape.prompt, "TRL standard"),
+        "chosen": shape.chosen,
+        "rejected": shape.rejected,
+    }
 
 
 def write_implicit(shape: PreferenceShape) -> dict:
-    """Return both texts with the prompt in the plain template. Raises BadRow if the prompt contains the template."""
-    if (shape.prompt.text + AFTER).find(AFTER) < len(shape.prompt.text):
+    """Return both texts with the prompt in the plain template.
+
+    Raises BadRow for a conversation, and for a prompt that contains the template.
+    """
+    text = write_text_prompt(shape.prompt, "TRL standard")
+    if (text + AFTER).find(AFTER) < len(text):
         raise BadRow("the prompt contains the template's own words")
-    prompt = f"{BEFORE}{shape.prompt.text}{AFTER}"
+    prompt = f"{BEFORE}{text}{AFTER}"
     return {"chosen": prompt + shape.chosen, "rejected": prompt + shape.rejected}
 
 
@@ -132,8 +141,8 @@ def write_conversational(shape: PreferenceShape) -> dict:
 
 
 def write_instruction(shape: InstructionShape) -> dict:
-    """Return texts under prompt and completion."""
-    return {"prompt": shape.prompt.text, "completion": shape.output}
+    """Return texts under prompt and completion. Raises BadRow for a conversation."""
+    return {"prompt": write_text_prompt(shape.prompt, "TRL standard"), "completion": shape.output}
 
 
 def write_instruction_messages(shape: InstructionShape) -> dict:
