@@ -115,7 +115,13 @@ def import_files(
         store.imports.reveal(id)
         told = [*notes, *notes_of(files)]
         about_files = {"file_notes": told} if told else {}
-        return {**counts, **about_files, "import": id, "next": next_step(store, reading.what, id, added), **survey.report()}
+        return {
+            **counts,
+            **about_files,
+            "import": id,
+            "next": next_step(store, reading.what, id, added),
+            **survey.report(),
+        }
 
 
 def next_step(store: Store, what: str, id: int, added: int) -> str:

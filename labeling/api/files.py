@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse
 from data.errors import BadInput
 from data.store import Store
 from data.transfer.exporting import ExportRequest, export_rows
-from data.transfer.import_survey import ImportFile
+from data.transfer.import_survey import ImportFile, Reading
 from data.transfer.importing import import_files
 from labeling.accounts.management import audit_name
 from labeling.api.models import ExportQuery, ImportQuery, ImportReply
@@ -44,8 +44,7 @@ def add_file_routes(router: APIRouter, store: Store) -> None:
                     import_files,
                     store,
                     [ImportFile.at(file, query.name or "upload", query.encoding)],
-                    query.kind,
-                    form=query.format,
+                    Reading(query.kind, query.format),
                     skip_bad=query.skip_bad,
                     by=audit_name(account),
                     project=query.project,

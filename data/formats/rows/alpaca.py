@@ -7,12 +7,8 @@
 from __future__ import annotations
 
 from typing import Any
-from data.formats.rows.conversation import write_text_prompt
-from data.formats.rows.fields import BadRow, check_text, read_optional_text, read_text
-from data.formats.rows.preference_metadata import read_metadata
-from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 
-from data.formats.rows.conversation import add_context, as_messages, read_answer
+from data.formats.rows.conversation import add_context, read_answer, write_text_prompt
 from data.formats.rows.fields import BadRow, Row, check_text, read_nested, read_optional_text, read_text
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
