@@ -41,6 +41,7 @@ def tar() -> bytes:
         (b"Dear all,\n\nhere is the data.\n", "this is text without rows", ".txt"),
         (b"\x01\x02\xff\xfe\x00\x00", "this is no text", "JSON Lines"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_a_file_without_rows_is_named(tmp_path, content, error, remedy):
     (tmp_path / "given").write_bytes(content)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import BadInput
 from data.transfer.import_sources import expand, notes_of
-from data.transfer.import_survey import ImportFile, check_rows
+from data.transfer.import_survey import ImportFile, Reading, check_rows
 from data.transfer.importing import import_file
 from tests.support.data import containers
 from tests.support.data.containers import FILES
@@ -24,7 +24,7 @@ ANY = TEXT | LINES
 
 def read(path) -> list[dict]:
     files, _ = expand([ImportFile.at(path)])
-    checked = [row for file in files for row in check_rows(file, "prompts", "auto")]
+    checked = [row for file in files for row in check_rows(file, Reading("prompts"))]
     return [row.row for row in checked]
 
 
@@ -71,7 +71,7 @@ def problem_of(path) -> str | None:
     """The line that refuses a file; None if each of its rows is good or has a reason."""
     try:
         files, _ = expand([ImportFile.at(path)])
-        checked = [row for file in files for row in check_rows(file, "instructions", "auto")]
+        checked = [row for file in files for row in check_rows(file, Reading("instructions"))]
     except BadInput as problem:
         return str(problem)
     return None if all(row.good or row.reason for row in checked) else "a row without a reason"
@@ -101,7 +101,7 @@ def test_line_numbers_count_from_the_top_in_every_text(tmp_path):
     for kind in ("jsonl", "jsonl.zst", "utf-16"):
         path = tmp_path / kind
         path.write_bytes(FILES[kind](bad))
-        reasons = {row.line: row.reason for row in check_rows(ImportFile.at(path), "instructions", "auto")}
+        reasons = {row.line: row.reason for row in check_rows(ImportFile.at(path), Reading("instructions"))}
         assert [bool(reasons[line]) for line in (1, 2, 3)] == [False, True, False]
 
 
@@ -110,6 +110,6 @@ def test_notes_name_the_files_that_they_are_about(tmp_path):
     for name, content in (("a.csv", text.encode("utf-16-le")), ("b.csv", text.encode())):
         (tmp_path / name).write_bytes(content)
     files, notes = expand([ImportFile.at(tmp_path)])
-    assert [row.reason for file in files for row in check_rows(file, "instructions", "auto") if row.reason] == []
+    assert [row.reason for file in files for row in check_rows(file, Reading("instructions")) if row.reason] == []
     assert notes == [f"{tmp_path.name}: 2 files ({tmp_path.name}/a.csv, {tmp_path.name}/b.csv)"]
     assert notes_of(files) == ["encoding detected: utf-16-le: a.csv"]

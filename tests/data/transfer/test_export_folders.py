@@ -140,7 +140,7 @@ def test_what_the_hub_says_is_one_line_and_the_files_stay(tmp_path, monkeypatch)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_makes_every_kind_of_file_and_lists_it(home_of, tmp_path, kind):
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No.", "labeler": "mina"}])
-    assert "1 rows written" in make_file(store, "preferences", "trl", "person", kind, by="account 7")
+    assert "1 rows written" in make_file(store, "preferences", "trl", "import", kind, by="account 7")
     [made] = (store.home / "exports").iterdir()
     assert made.name.endswith(f".{kind}")
     assert [act["actor"] for act in store.audit.all() if act["action"] == "export"] == ["account 7"]
@@ -157,7 +157,7 @@ def test_the_page_says_that_the_disk_is_full_and_leaves_no_half_file(home_of, mo
 
     monkeypatch.setattr("rlhf.pages.export.make_archive", half_an_archive)
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No."}])
-    text = make_file(store, "preferences", "trl", "person", "zip", by="account 7")
+    text = make_file(store, "preferences", "trl", "import", "zip", by="account 7")
     assert re.search(r"preferences-trl-[-\d]+\.zip: cannot be written: the disk is full\. Free some space\.", text)
     assert "said bad" in text
     assert list((store.home / "exports").iterdir()) == []

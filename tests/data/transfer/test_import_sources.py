@@ -16,7 +16,7 @@ import pytest
 from data.errors import BadInput
 from data.formats import archives
 from data.transfer.import_sources import expand
-from data.transfer.import_survey import ImportFile, check_rows
+from data.transfer.import_survey import ImportFile, Reading, check_rows
 from data.transfer.importing import import_files
 from data.transfer.previewing import preview
 from tests.support import ROOT
@@ -46,14 +46,14 @@ def corpus(tmp_path):
 
 def prompts_of(path: Path | str) -> list[str]:
     files, _ = expand([ImportFile.at(path)])
-    return [row.row["prompt"] for file in files for row in check_rows(file, "prompts", "auto")]
+    return [row.row["prompt"] for file in files for row in check_rows(file, Reading("prompts"))]
 
 
 def test_a_folder_is_one_import_in_natural_order_and_tells_what_it_leaves_out(store, corpus):
     inside = ["1-0", "1-1", "9-0", "9-1", "10-0", "10-1", "more", "t-0", "t-1"]
     result = import_files(store, [ImportFile.at(corpus)], "prompts")
     assert [row.text for row in store.prompts.all()] == inside
-    assert result["notes"] == [
+    assert result["file_notes"] == [
         "corpus: 5 files (corpus, corpus/sub/more.csv, corpus/train)",
         "left out, describes the data: dataset_info.json",
         "left out, the file is empty: empty.jsonl",
@@ -61,7 +61,7 @@ def test_a_folder_is_one_import_in_natural_order_and_tells_what_it_leaves_out(st
         "left out, this is a PNG image: picture.png",
         "left out, text without rows: README.md",
     ]
-    assert preview([ImportFile.at(corpus)], "prompts", store=store).notes == result["notes"]
+    assert preview([ImportFile.at(corpus)], "prompts", store=store).file_notes == result["file_notes"]
 
 
 def test_a_bad_row_in_a_shard_stops_the_whole_folder_and_is_named(store, corpus):
@@ -92,7 +92,7 @@ def test_an_archive_is_read_like_a_folder_and_its_member_is_named(store, tmp_pat
     )
     result = import_files(store, [ImportFile.at(path)], "prompts", skip_bad=True)
     assert [row.text for row in store.prompts.all()] == ["2-0", "2-1", "a"]
-    assert result["notes"] == ["all.zip: 2 files (all/x)", "left out, this is a GIF image: a.png"]
+    assert result["file_notes"] == ["all.zip: 2 files (all/x)", "left out, this is a GIF image: a.png"]
     rejected = Path(result["rejected_file"])
     assert rejected == tmp_path / "all.zip.x.10.jsonl.rejected.jsonl"
     assert json.loads(rejected.read_text())["line"] == 2
@@ -153,7 +153,7 @@ def test_folders_of_save_to_disk_are_read_without_datasets(tmp_path):
     datasets.DatasetDict(train=table, test=table.select(range(2))).save_to_disk(tmp_path / "two")
     files, _ = expand([ImportFile.at(tmp_path / "two")])
     assert [file.name for file in files] == ["two/test", "two/train"]
-    code = f"import sys; from data.transfer.import_sources import expand; from data.transfer.import_survey import *; print(sum(1 for f in expand([ImportFile.at({str(tmp_path / 'two')!r})]).files for _ in check_rows(f, 'prompts', 'auto')), 'datasets' in sys.modules)"
+    code = f"import sys; from data.transfer.import_sources import expand; from data.transfer.import_survey import *; print(sum(1 for f in expand([ImportFile.at({str(tmp_path / 'two')!r})]).files for _ in check_rows(f, Reading('prompts'))), 'datasets' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["9", "False"]
 
@@ -189,13 +189,12 @@ def test_a_data_set_in_the_cache_of_the_hub_is_read_by_its_name(tmp_path):
     (snapshot / "README.md").write_text("# Rows\n")
     for split, count in (("train", 3), ("test", 2)):
         (snapshot / "data" / f"{split}-00000-of-00001.parquet").write_bytes(parquet_file(rows(split, count)))
-    assert import_cached(tmp_path, "owner/name:test") == (
-        0,
-        "2 read, 2 added, 0 duplicate, 0 rejected\nowner/name: 1 file (owner/name/data/test)\n",
-    )
+    status, output = import_cached(tmp_path, "owner/name:test")
+    assert status == 0
+    assert ": 2 read, 2 added, 0 duplicate, 0 rejected\nowner/name: 1 file (owner/name/data/test)\n" in output
     status, output = import_cached(tmp_path, "owner/name")
     assert status == 0
-    assert output.startswith("5 read, 3 added, 2 duplicate, 0 rejected\nowner/name: 2 files")
+    assert ": 5 read, 3 added, 2 duplicate, 0 rejected\nowner/name: 2 files" in output
     assert "(owner/name/data/test, owner/name/data/train)" in output
     assert "left out, text without rows: README.md" in output
 
@@ -209,7 +208,7 @@ def test_a_data_set_that_datasets_prepared_is_read_and_a_missing_one_is_one_line
     (cache / "source").rename(cache / "owner___name")
     status, output = import_cached(tmp_path, "owner/name:train")
     assert status == 0
-    assert output.startswith("3 read, 3 added")
+    assert ": 3 read, 3 added" in output
     status, output = import_cached(tmp_path, "owner/other")
     assert status != 0
     assert "no data set of that name in the Hugging Face cache" in output
