@@ -70,6 +70,8 @@ def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | lis
     tracked = row if isinstance(row, TrackedRow) else TrackedRow(row)
     tracked.what, tracked.form = what, found.name if found else trl.NAME
     shapes = _read(tracked, what, registry.FORMATS[tracked.form])
+    if shapes == []:
+        raise BadRow(f"the row holds no {what}")
     for shape in shapes if isinstance(shapes, list) else [shapes]:
         _check(shape, what)
     for path, _ in tracked.unread():
