@@ -17,6 +17,8 @@ from reward.base.frozen_base import Base
 ABOUT = "reward.json"
 MERGED = "."
 """The base of a reward model whose adapter was merged: the folder itself."""
+PACKED = "./base"
+"""The base of an exported adapter without a hub id: a copy in the adapter's folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from data.errors import BadInput
-from reward.about import MERGED, About, check_fingerprint, read_about, reference_units, save_about, write_about
+from reward.about import MERGED, PACKED, About, check_fingerprint, read_about, reference_units, save_about, write_about
 from reward.base.frozen_base import Base
 from reward.base.memory import reading_passes
 from reward.base.placement import Placement
@@ -53,7 +53,7 @@ class RewardModel:
         path = Path(path)
         about = read_about(path)
         if not isinstance(base, Base):
-            source = base or (path if about.base == MERGED else about.base)
+            source = base or (path / about.base if about.base in (MERGED, PACKED) else about.base)
             options = TemplateOptions(about.chat_template, about.template_kwargs, about.template_date)
             base = Base.load(source, placement=placement, **options.keywords())
         check_fingerprint(path.name, about, base)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Export policies and reward models as Hugging Face folders: a PEFT adapter, or a merged model.
 
-Every folder carries the tokenizer and the chat template, so another program prompts the model in the same way.
+Every folder carries the tokenizer and the chat template, so another program prompts the model in the same way. No
+folder names a path of this machine: an adapter names its base by the hub id, or has a copy of it.
 """
 
 from __future__ import annotations
@@ -24,25 +25,27 @@ from data.errors import BadInput
 from data.formats.writing import atomic_folder
 from data.records import RewardModel as RewardRecord
 from data.store import Store
-from reward.about import ABOUT, MERGED, About, write_about
+from reward.about import MERGED, PACKED, About, read_about, write_about
 from reward.base.adapters import HEAD, read_adapter
 from reward.base.architecture import find_trunk
 from reward.base.frozen_base import Base
 from reward.base.loading import load_causal, load_tokenizer
-from reward.base.locate import locate
 from reward.base.placement import Placement
 from reward.base.text.encoding import PLAIN_TEMPLATE
 from reward.base.text.template_options import TemplateOptions
 from reward.member import member_folder, save_head
 from reward.model import RewardModel
 from reward.training.classifier import scoring_pad
+from rlhf.model_card import Export, write_card
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import adapter_folder
 from rlhf.models.start_policy import choose_start
+from rlhf.packed_base import export_base, name_base
 
 PLAIN_CHAT_TEMPLATE = PLAIN_TEMPLATE.replace("{prompt}", "{{ messages[0]['content'] }}") + (
     "{% if messages | length > 1 %}{{ messages[1]['content'] + eos_token }}{% endif %}"
 )
+CARD = "README.md"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -58,17 +61,21 @@ def export_policy(store: Store, policy_id: str | int, out: Path, *, merge: bool 
     tokenizer: PreTrainedTokenizerBase
     with atomic_folder(out, force=force) as part:
         if adapter and not merge:
-            _copy_adapter(adapter, part, policy.base)
+            base = export_base(policy.base, part)
+            _copy_adapter(adapter, part, base.reference, "CAUSAL_LM")
             tokenizer = load_tokenizer(policy.base)
         else:
+            base = name_base(policy.base)
             model, tokenizer = load_causal(policy.base, Placement() if adapter else None)
-            base = Base(model, tokenizer, policy.base, options=options)
-            ends = base.eos_ids
-            model = merge_parent(base, adapter)
+            parent = Base(model, tokenizer, policy.base, options=options)
+            ends = parent.eos_ids
+            model = merge_parent(parent, adapter)
             model.generation_config.eos_token_id = sorted(ends)
             model.save_pretrained(part)
         _save_tokenizer(tokenizer, part, options)
-    return _export_document(out, policy.public)
+        whole = merge or adapter is None
+        (part / CARD).write_text(write_card(store, Export(policy, base, whole)), encoding="utf-8")
+    return _export_document(out, policy.public, base.note)
 
 
 def export_reward_model(
@@ -85,21 +92,26 @@ def export_reward_model(
     model = RewardModel.load(adapter, record.base, Placement())  # raises for another base than that of its training
     base, about = model.base, model.about
     if len(model.members) > 1:
-        return _export_ensemble(model, adapter, out, record, merge=merge, force=force)
+        return _export_ensemble(store, model, adapter, out, record, merge=merge, force=force)
     role = model.members[0].role
     assert role is not None, "a reward model of the home is an adapter"
     base.drop_adapter(role)
     with atomic_folder(out, force=force) as part:
         _save_tokenizer(base.tokenizer, part, base.template_options)
-        shutil.copyfile(adapter / ABOUT, part / ABOUT)
+        exported = name_base(record.base) if merge else export_base(record.base, part)
         if not merge:
-            _copy_adapter(adapter, part, record.base)
+            write_about(part, replace(about, base=exported.reference))
+            _copy_adapter(adapter, part, exported.reference, "SEQ_CLS")
         elif has_classifier(base):
+            write_about(part, replace(about, base=MERGED))
             merge_parent(base, adapter)
             _sequence_classifier(base, read_adapter(adapter)[1][HEAD]).save_pretrained(part)
         else:
             _save_with_head(base, adapter, about, part)
-    return _export_document(out, record.public) | _note(base)
+        (part / CARD).write_text(
+            write_card(store, Export(record, exported, merge, has_classifier(base))), encoding="utf-8"
+        )
+    return _export_document(out, record.public, _note(base), exported.note)
 
 
 def has_classifier(base: Base) -> bool:
@@ -128,36 +140,39 @@ def _save_with_head(base: Base, adapter: Path, about: About, out: Path) -> None:
     write_about(out, replace(about, base=MERGED, fingerprint=merged.fingerprint))
 
 
-def _note(base: Base) -> dict:
+def _note(base: Base) -> str:
     if has_classifier(base):
-        return {}
+        return ""
     family = base.causal.config.model_type
-    return {"note": f"transformers has no sequence classifier for {family}; load the folder by reward.RewardModel.load"}
+    return f"transformers has no sequence classifier for {family}; load the folder by reward.RewardModel.load"
 
 
 def _export_ensemble(
-    model: RewardModel, adapter: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
+    store: Store, model: RewardModel, adapter: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
 ) -> dict:
     count = len(model.members)
     if merge:
         error = f"{record.public} has {count} members, which cannot be merged into one model"
         raise BadInput(error, "Export it without --merge: each member becomes an adapter.", field="merge")
     with atomic_folder(out, force=force) as part:
+        base = export_base(record.base, part)
         _save_tokenizer(model.base.tokenizer, part, model.base.template_options)
-        shutil.copyfile(adapter / ABOUT, part / ABOUT)
+        write_about(part, replace(read_about(adapter), base=base.reference))
         for number in range(count):
-            member_folder(part, number).mkdir()
-            _copy_adapter(member_folder(adapter, number), member_folder(part, number), record.base)
-            shutil.copyfile(member_folder(adapter, number) / ABOUT, member_folder(part, number) / ABOUT)
-    return _export_document(out, record.public) | _note(model.base)
+            source, target = member_folder(adapter, number), member_folder(part, number)
+            target.mkdir()
+            _copy_adapter(source, target, "../base" if base.reference == PACKED else base.reference, "SEQ_CLS")
+            write_about(target, replace(read_about(source), base=base.reference))
+        (part / CARD).write_text(write_card(store, Export(record, base, whole=False)), encoding="utf-8")
+    return _export_document(out, record.public, _note(model.base), base.note)
 
 
-def _copy_adapter(adapter: Path, out: Path, base: str) -> None:
-    """Copy the adapter's files; its config names the base that it was trained on."""
+def _copy_adapter(adapter: Path, out: Path, base: str, task: str) -> None:
+    """Copy the adapter's files; its config names the base and the task, by which PEFT chooses a class."""
     for name in ADAPTER_FILES:
         shutil.copyfile(adapter / name, out / name)
     config = json.loads((out / ADAPTER_FILES[0]).read_text())
-    config["base_model_name_or_path"] = locate(base)
+    config |= {"base_model_name_or_path": base, "task_type": task, "inference_mode": True}
     (out / ADAPTER_FILES[0]).write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -180,5 +195,6 @@ def _starts_with_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
-def _export_document(out: Path, name: str) -> dict:
-    return {"rows": 1, "omitted": {}, "files": [str(path) for path in sorted(out.iterdir())], "exported": name}
+def _export_document(out: Path, name: str, *notes: str) -> dict:
+    document = {"rows": 1, "omitted": {}, "files": [str(path) for path in sorted(out.iterdir())], "exported": name}
+    return document | ({"note": "; ".join(filter(None, notes))} if any(notes) else {})

@@ -88,7 +88,10 @@ def _ensure_usable(store: Store, source: str, adapter: Path | None) -> None:
 
 
 def _lora_base(folder: Path) -> str:
-    """Return the base that a LoRA folder names: an absolute folder or a hub id. Raises BadInput."""
+    """Return the base that a LoRA folder names: an absolute folder or a hub id. Raises BadInput.
+
+    A path that begins with a dot starts at the LoRA folder, where exports put a copy of the base.
+    """
     config = _json(folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
         raise BadInput(
@@ -99,7 +102,8 @@ def _lora_base(folder: Path) -> str:
         raise BadInput(
             "the adapter does not name its base", "Set base_model_name_or_path.", file=str(folder / ADAPTER_CONFIG)
         )
-    return str(Path(base).resolve()) if Path(base).is_dir() else base
+    place = folder / base if base.startswith(".") and (folder / base).is_dir() else Path(base)
+    return str(place.resolve()) if place.is_dir() else base
 
 
 def _json(path: Path) -> dict:
