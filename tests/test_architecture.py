@@ -111,7 +111,7 @@ rlhf.methods
 rlhf.evaluation
 rlhf.clinic
 rlhf.runs
-rlhf.export rlhf.merge rlhf.starter rlhf.tour
+rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.starter rlhf.tour
 rlhf.pages
 rlhf.commands
 app

@@ -75,20 +75,12 @@ def import_files(
 ) -> dict:
     """Import prompts, instructions, preferences, pairs or completions, the kind that `reading` is or names.
 
-    <<<<<<< HEAD
-    Returns {read, added, duplicate, rejected, import, next, columns, notes, problems[, file_notes]
-    [, rejected_file]}. Several files
-    are one import: all or nothing. `by` is the actor in the audit list; `progress` is called for every chunk; `project`
-    names the labeling project of pairs and comparisons (empty: Standard). Raises BadInput that names the file and the
-    line. With `skip_bad`, bad rows go with their line and reason to a file in the home's `rejected` folder, or to this
-    path.
-    =======
-    Returns {read, added, duplicate, rejected, import, next, columns, notes, problems[, rejected_file]}. A row that
-    holds several, such as four rated answers, counts as several. Several files are one import: all or nothing. `by` is
-    the actor in the audit list; `progress` is called for every chunk; `project` names the labeling project of pairs and
-    comparisons (empty: Standard). Raises BadInput that names the file and the line. With `skip_bad`, bad rows go with
-    their line and reason to a file in the home's `rejected` folder, or to this path.
-    >>>>>>> 11b13a5 (import: count each shape of a row as one that was read)
+        Returns {read, added, duplicate, rejected, import, next, columns, notes, problems} and, where there are any,
+    `file_notes` and `rejected_file`. A row that holds several, such as four rated answers, counts as several. Several
+    files are one import: all or nothing. `by` is the actor in the audit list; `progress` is called for every chunk;
+    `project` names the labeling project of pairs and comparisons (empty: Standard). Raises BadInput that names the file
+    and the line. With `skip_bad`, bad rows go with their line and reason to a file in the home's `rejected` folder, or
+    to this path.
     """
     reading = Reading(reading) if isinstance(reading, str) else reading
     project_id = find_project_id(store, reading.what, project)
