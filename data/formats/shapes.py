@@ -45,12 +45,16 @@ Answer = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The vote of one labeler (by the name in the file) on two answers: the winner 0 or 1, None for a tie."""
+    """The vote of one labeler (by the name in the file) on two answers: the winner 0 or 1, None for a tie.
+
+    `aspects` holds (criterion, winner) for each criterion that the file judges on its own.
+    """
 
     winner: int | None
     margin: int = CLEARLY
     labeler: str = ""
     both_bad: bool = False
+    aspects: tuple[tuple[str, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,13 @@ def m130_column_mappings(db: Database) -> None:
     )
 
 
+@migrations()
+def m140_imported_aspects(db: Database) -> None:
+    """Delete the aspects of comparisons whose import broke off."""
+    for statement in imports.ASPECTS:
+        db.execute(statement)
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""
 

@@ -37,6 +37,7 @@ COLUMNS = (
     "created_at",
     "import_id",
 )
+ASPECT_COLUMNS = ("comparison_id", "aspect", "choice")
 
 
 class NewComparison(TypedDict):
@@ -93,7 +94,7 @@ class Comparisons(Table):
                 self._store.insert("rationales", {"comparison_id": row["id"], "text": event["rationale"]})
             if event.get("aspects"):
                 aspects = [(row["id"], aspect, choice) for aspect, choice in event["aspects"].items()]
-                self._store.insert_many("comparison_aspects", ("comparison_id", "aspect", "choice"), aspects)
+                self._store.insert_many("comparison_aspects", ASPECT_COLUMNS, aspects)
             if edit := event.get("edit"):
                 self._add_edit(row, *edit)
         return True
@@ -103,13 +104,16 @@ class Comparisons(Table):
         rows = [_row(event) for event in events]
         return [tuple(row[name] for name in COLUMNS) for row in rows]
 
-    def record_many(self, prepared: Sequence[tuple]) -> int:
-        """Append prepared events in one short commit, the only step that labelers wait for.
+    def record_many(self, prepared: Sequence[tuple], aspects: Sequence[tuple[str, str, str]] = ()) -> int:
+        """Append prepared events and their aspects in one short commit, the only step that labelers wait for.
 
-        Returns the number of new events; known ids and source rows are skipped. Rationales of imported rows are
-        dropped.
+        `aspects` are (event, aspect, choice). Returns the number of new events; known ids and source rows are skipped.
+        Rationales of imported rows are dropped.
         """
-        return self._store.insert_many("comparisons", COLUMNS, prepared)
+        with self._store.transaction():
+            added = self._store.insert_many("comparisons", COLUMNS, prepared)
+            self._store.insert_many("comparison_aspects", ASPECT_COLUMNS, aspects)
+        return added
 
     def get(self, id: str) -> Comparison:
         """Return the event. Raises BadInput if there is none."""

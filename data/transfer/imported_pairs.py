@@ -75,10 +75,10 @@ class Preferences:
         if assignments:
             into.write(into.store.insert_many, "assignments", ASSIGNMENT, assignments)
         assigned = _assigned(events, into)
-        rows = into.store.comparisons.prepare(
-            event for event in events if event["assignment_id"] is None or event["id"] in assigned
-        )
-        into.write(into.store.comparisons.record_many, rows)
+        events = [event for event in events if event["assignment_id"] is None or event["id"] in assigned]
+        rows = into.store.comparisons.prepare(events)
+        aspects = [(event["id"], *choice) for event in events for choice in event["aspects"].items()]
+        into.write(into.store.comparisons.record_many, rows, aspects)
         recorded = {row[0] for row in rows}
         return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
 
@@ -138,6 +138,7 @@ def _event(hash: str, vote: Vote, pair: tuple[int, str, str], author: Account, i
         "source": SIMULATED if simulated else "import",
         "assignment_id": id if simulated else None,
         "verdict": _verdict(vote, first_left),
+        "aspects": {aspect: _side(winner, first_left) or "tie" for aspect, winner in vote.aspects},
         "pair_id": pair_id,
         "labeler_id": author.id,
         "left_id": left,
@@ -148,9 +149,15 @@ def _event(hash: str, vote: Vote, pair: tuple[int, str, str], author: Account, i
 
 
 def _verdict(vote: Vote, first_left: bool) -> str:
-    if vote.winner is None:
+    side = _side(vote.winner, first_left)
+    if side is None:
         return "both_bad" if vote.both_bad else "tie"
-    return ("left" if (vote.winner == 0) == first_left else "right") + VERDICTS[vote.margin]
+    return side + VERDICTS[vote.margin]
+
+
+def _side(winner: int | None, first_left: bool) -> str | None:
+    """Return the side of the winner, 0 or 1; None for a tie."""
+    return None if winner is None else "left" if (winner == 0) == first_left else "right"
 
 
 def _assignment(event: NewComparison) -> tuple:

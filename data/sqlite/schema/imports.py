@@ -39,3 +39,18 @@ CREATE TRIGGER comparisons_refuse_delete BEFORE DELETE ON comparisons
 WHEN NOT EXISTS (SELECT 1 FROM imports WHERE id = OLD.import_id AND done_at IS NULL)
 BEGIN SELECT RAISE(ABORT, 'comparisons are written once: add a row that supersedes'); END
 """
+
+ASPECTS = (
+    "DROP TRIGGER comparison_aspects_refuse_delete",
+    """
+CREATE TRIGGER comparison_aspects_refuse_delete BEFORE DELETE ON comparison_aspects
+WHEN NOT EXISTS (SELECT 1 FROM comparisons AS c JOIN imports AS i ON i.id = c.import_id
+    WHERE c.id = OLD.comparison_id AND i.done_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'comparison_aspects are written once: add a row that supersedes'); END
+""",
+    """
+CREATE TRIGGER comparisons_delete_aspects BEFORE DELETE ON comparisons
+BEGIN DELETE FROM comparison_aspects WHERE comparison_id = OLD.id; END
+""",
+)
+"""Aspects of imported comparisons: they go with the comparisons of an import that broke off."""
