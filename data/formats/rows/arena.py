@@ -5,6 +5,9 @@ The cleaned battles (FastChat, serve/monitor/clean_battle_data.py) hold `convers
 messages, `winner` (model_a, model_b, tie, tie (bothbad)), `model_a`, `model_b` and `judge`. Later releases hold
 `prompt`, `response_a` and `response_b`, each a text or a list of turns, often as JSON. Their winner has the same
 name, or the columns `winner_model_a`, `winner_model_b` and `winner_tie`.
+
+Each model answers its own history. The prompt is what both conversations share, up to a user's message. If they differ
+before their last answer, the turns from there on are the answer, as one text with the speakers.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_ne
 from data.formats.rows.preference_metadata import read_labeler, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
+from data.tables.prompts import conversation_text
 
 NAME = "arena"
 NEEDS = (frozenset({"conversation_a", "conversation_b"}), frozenset({"response_a", "response_b"}))
@@ -39,6 +43,7 @@ WINNERS = {
     "model_b": (1, False),
     "tie": (None, False),
     "tie (bothbad)": (None, True),
+    "tie (inconsistent)": (None, False),  # a judge that changed its vote with the order of the answers
     "bothbad": (None, True),
     "both_bad": (None, True),
 }
@@ -47,27 +52,64 @@ ONE_HOT = ("model_a", "model_b", "tie")
 
 def read_prompt(row: Row) -> PromptShape:
     """Return the prompt that both models answered."""
-    return _prompt_and_answers(row)[0]
+    return read_battle_prompt(row)
 
 
 def read_preference(row: Row) -> PairShape:
     """Return the two answers and the visitor's vote, or no vote if the row has no winner."""
-    prompt, texts = _prompt_and_answers(row)
+    return read_battle(row)
+
+
+def read_battle_prompt(row: Row, turns: int | None = None) -> PromptShape:
+    """Return the prompt of the first turns that both models answered, of all turns without a number."""
+    return _prompt_and_answers(row, turns)[0]
+
+
+def read_battle(row: Row, turns: int | None = None) -> PairShape:
+    """Return the two answers in the first turns, of all turns without a number, and the vote."""
+    prompt, texts = _prompt_and_answers(row, turns)
     models = [read_optional_text(row, f"model_{side}") for side in SIDES]
     return PairShape(prompt, ((texts[0], models[0]), (texts[1], models[1])), _votes(row), read_source(row))
 
 
-def _prompt_and_answers(row: Row) -> tuple[PromptShape, tuple[str, str]]:
-    conversations = [_conversation(row, side) for side in SIDES]
-    for side, messages in zip(SIDES, conversations, strict=True):
+def _prompt_and_answers(row: Row, turns: int | None) -> tuple[PromptShape, tuple[str, str]]:
+    first, second = (_first_turns(row, _conversation(row, side), turns) for side in SIDES)
+    for side, messages in zip(SIDES, (first, second), strict=True):
         if messages[-1]["role"] != "assistant":
             raise BadRow("the conversation must end with the assistant's answer", f"conversation_{side}")
-    if conversations[0][:-1] != conversations[1][:-1]:
-        raise BadRow("the conversations differ before their last answer: only the last one may", "conversation_b")
-    return add_context(row, make_prompt(conversations[0][:-1], "conversation_a")), (
-        conversations[0][-1]["content"],
-        conversations[1][-1]["content"],
-    )
+    shared = _count_shared(first, second)
+    if not shared:
+        raise BadRow("the conversations begin with different prompts", "conversation_b")
+    answers = first[shared:], second[shared:]
+    if any(len(answer) > 1 for answer in answers):
+        row.note("the conversations differ before their last answer: the turns from there on are compared as one text")
+    prompt = add_context(row, make_prompt(first[:shared], "conversation_a"))
+    return prompt, (_as_text(answers[0]), _as_text(answers[1]))
+
+
+def _first_turns(row: Row, messages: list[dict], turns: int | None) -> list[dict]:
+    """Return the messages up to the answer of this turn."""
+    ends = [place + 1 for place, message in enumerate(messages) if message["role"] == "assistant"]
+    if turns is None or turns >= len(ends):
+        return messages
+    row.note(f"the vote is on turn {turns}: later turns were left out")
+    return messages[: ends[turns - 1]]
+
+
+def _count_shared(first: list[dict], second: list[dict]) -> int:
+    """Return the number of messages that both conversations share, up to a user's one that each model answers."""
+    shared = 0
+    for place, (one, other) in enumerate(zip(first[:-1], second[:-1], strict=False), 1):
+        if one != other:
+            break
+        if one["role"] == "user":
+            shared = place
+    return shared
+
+
+def _as_text(messages: list[dict]) -> str:
+    """Return the only answer as it is, and several turns with their speakers."""
+    return messages[0]["content"] if len(messages) == 1 else conversation_text(messages)
 
 
 def _conversation(row: Row, side: str) -> list[dict]:

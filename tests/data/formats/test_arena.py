@@ -99,7 +99,7 @@ def test_each_annotator_of_a_pair_has_a_vote_and_the_key_names_the_models():
     ("row", "reason"),
     [
         (BATTLE | {"winner": "model_c"}, 'the winner "model_c" is unknown; use one of model_a'),
-        (BATTLE | {"conversation_b": talk("Name a day.", "Monday.")}, "differ before their last answer"),
+        (BATTLE | {"conversation_b": talk("Name a day.", "Monday.")}, "begin with different prompts"),
         (BATTLE | {"conversation_b": talk("하늘은 무슨 색?")}, "must end with the assistant's answer"),
         (BATTLE | {"conversation_b": BATTLE["conversation_a"]}, "the two answers are the same text"),
         (RELEASE | {"winner_model_b": 1}, "'model_a' and 'model_b' are both marked"),
