@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from data.errors import BadInput
 from data.formats import AUTO, KEYS, Shape, read_row
 from data.formats.columns import Columns
+from data.formats.grouping import group_rows
 from data.formats.mapping import Mapped, apply_mapping
 from data.formats.opening import Meter
 from data.formats.reading import detect_kind, read_lines, read_rows
@@ -129,7 +130,8 @@ class Survey:
 
 def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -> Iterator[CheckedRow]:
     """Yield every row with its shapes or the reason of its refusal; `meter` counts the bytes."""
-    for line, row, problem in _until_broken(_rows(file.source, reading.what, meter)):
+    rows = _until_broken(_rows(file.source, reading.what, meter))
+    for line, row, problem in rows if reading.mapping else group_rows(rows, reading.what, reading.form):
         if problem:
             yield CheckedRow(file, line, row, reason=problem)
             continue

@@ -9,6 +9,9 @@ A module declares
                 the first by name. () is never detected.
     COLUMNS     column -> what it is read as, one or two words: {"response1": "answer"}. The look shows it.
     fits(row)   optional: whether the values are of this format as well. It gets the plain values by key.
+    group_by(row) optional: the column that a row shares with those that belong to it; "" if it stands alone. Rows that
+                follow one another with one value in it are one row of preferences and pairs,
+                {column: value, "rows": [...]}. Its keys have to be in NEEDS as well.
     CONTENT     optional: the kind that the Data page guesses for such a file; else preferences if there is a reader of
                 them and none of instructions.
 
