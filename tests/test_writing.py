@@ -19,7 +19,13 @@ from tests.support import ROOT
 LAYERS = ("data", "labeling", "reward", "rlhf")
 MOST_WORDS = 20
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md")], key=str
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").glob("decisions/*.md"),
+        *(ROOT / "docs").glob("formats/*.md"),
+    ],
+    key=str,
 )
 HASHED = {ROOT / "data" / "starter" / f"{name}.py" for name in ("corpus", "families", "manners", "rubric", "words")}
 SOURCES = [ROOT / "app.py", *(path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py")))]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HelpSteer 1 and 2: a prompt, one response, and its ratings from 0 to 4 by five criteria.
+
+Rows of one prompt follow one another and are compared: helpfulness is the verdict, every criterion an aspect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.formats.rows.conversation import add_context, note_marks
+from data.formats.rows.fields import BadRow, Row, check_text, read_number
+from data.formats.rows.ranked.grading import Rated, compare
+from data.formats.rows.ranked.helpsteer_preference import read_marked_prompt
+from data.formats.rows.ranked.lists import read_objects
+from data.formats.shapes import CompletionShape, PairShape, PromptShape
+
+NAME = "helpsteer"
+CRITERIA = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+NEEDS = (frozenset({"prompt", "response", *CRITERIA}), frozenset({"prompt", "rows"}))
+COLUMNS = {
+    "prompt": "prompt",
+    "response": "answer",
+    "rows": "answers and ratings",
+    **dict.fromkeys(CRITERIA, "rating"),
+}
+CONTENT = "preferences"
+SPAN = 4
+
+
+def group_by(row: Mapping[str, Any]) -> str:
+    """Return the column that rows of one prompt share."""
+    return "prompt"
+
+
+def read_prompt(row: Row) -> PromptShape:
+    """Return the prompt; marks between its turns make it a conversation."""
+    return add_context(row, read_marked_prompt(row, "prompt"))
+
+
+def read_preference(row: Row) -> list[PairShape]:
+    """Return a comparison of every two responses to the prompt."""
+    if "rows" not in row:
+        raise BadRow("the row rates one response: rows of one prompt must follow one another", "response")
+    answers = [_rated(row, part) for part, _ in read_objects(row, "rows", "'response' and ratings")]
+    if len(answers) < 2:
+        raise BadRow(
+            "no other row beside this one rates a response to its prompt (--as completions reads it)", "prompt"
+        )
+    return compare(row, read_prompt(row), answers, SPAN)
+
+
+def read_completion(row: Row) -> CompletionShape:
+    """Return the response."""
+    return CompletionShape(read_prompt(row), _response(row, row))
+
+
+def _rated(row: Row, part: Row) -> Rated:
+    if part.get("prompt") != row.peek("prompt"):
+        raise BadRow("the responses answer different prompts", "prompt")
+    ratings = {name: number for name in CRITERIA if (number := read_number(part, name)) is not None}
+    return Rated(_response(row, part), None, ratings.get("helpfulness"), ratings)
+
+
+def _response(row: Row, part: Row) -> str:
+    text = check_text(part.get("response"), "response", blank=True)
+    note_marks(row, text, "response")
+    return text

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nectar and other rankings of one row: a prompt and `answers`, each with its text, its model and its rank from 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.formats.nested import parse_nested
+from data.formats.rows.conversation import note_marks, read_prompt_with_context, unspaced
+from data.formats.rows.fields import Row, check_text, read_number, read_optional_text
+from data.formats.rows.ranked.grading import Rated, compare
+from data.formats.rows.ranked.lists import read_objects
+from data.formats.shapes import CompletionShape, PairShape, PromptShape
+
+NAME = "nectar"
+NEEDS = (frozenset({"prompt", "answers"}),)
+COLUMNS = {"prompt": "prompt", "answers": "answers, ranks and models"}
+CONTENT = "preferences"
+
+
+def fits(row: Mapping[str, Any]) -> bool:
+    """Return whether the answers are objects with an `answer`."""
+    answers = row["answers"]
+    answers = parse_nested(answers) if isinstance(answers, str) else answers
+    return isinstance(answers, list) and bool(answers) and isinstance(answers[0], dict) and "answer" in answers[0]
+
+
+def read_prompt(row: Row) -> PromptShape:
+    """Return the prompt; a transcript becomes turns."""
+    return read_prompt_with_context(row, "prompt")
+
+
+def read_preference(row: Row) -> list[PairShape]:
+    """Return a comparison of every two ranked answers; for pairs every two answers."""
+    return compare(row, read_prompt(row), _answers(row))
+
+
+def read_completion(row: Row) -> list[CompletionShape]:
+    """Return every answer with its model."""
+    prompt = read_prompt(row)
+    return [CompletionShape(prompt, answer.text, answer.model) for answer in _answers(row)]
+
+
+def _answers(row: Row) -> list[Rated]:
+    return [_answer(row, part) for part, _ in read_objects(row, "answers", "'answer' and 'rank'")]
+
+
+def _answer(row: Row, part: Row) -> Rated:
+    rank = read_number(part, "rank")
+    text = check_text(part.get("answer"), "answer", blank=True)
+    note_marks(row, text, "answer")
+    text = unspaced(row, "prompt", text)
+    return Rated(text, read_optional_text(part, "model"), None if rank is None else -rank)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""UltraFeedback: an instruction and completions of several models, each rated overall and by four criteria.
+
+The overall score is 1 to 10, or the mean of the criteria (1 to 5) in rows without it. Criteria become aspects.
+"""
+
+from __future__ import annotations
+
+from data.formats.rows import alpaca
+from data.formats.rows.conversation import note_marks
+from data.formats.rows.fields import Row, check_text, read_number, read_optional_text
+from data.formats.rows.ranked.grading import Rated, compare
+from data.formats.rows.ranked.lists import read_object, read_objects
+from data.formats.shapes import CompletionShape, PairShape, PromptShape
+from data.formats.tracked_row import is_blank
+
+NAME = "ultrafeedback"
+NEEDS = (frozenset({"instruction", "completions"}),)
+COLUMNS = {"instruction": "prompt", "completions": "answers, ratings and models"}
+CONTENT = "preferences"
+OVERALL, MEAN = "overall_score", "fine-grained_score"
+SPANS = {OVERALL: 9, MEAN: 4}
+KEYS = "'response' and 'model'"
+UNRATED = ("N/A", "", None)
+
+
+def read_prompt(row: Row) -> PromptShape:
+    """Return the instruction."""
+    return alpaca.read_only_prompt(row)
+
+
+def read_preference(row: Row) -> list[PairShape]:
+    """Return a comparison of every two rated completions; for pairs every two completions."""
+    parts = read_objects(row, "completions", KEYS)
+    key = next((key for key in SPANS if any(read_number(part, key) is not None for part, _ in parts)), OVERALL)
+    answers = [_rated(row, part, path, key) for part, path in parts]
+    return compare(row, read_prompt(row), answers, SPANS[key])
+
+
+def read_completion(row: Row) -> list[CompletionShape]:
+    """Return every completion with its model."""
+    prompt = read_prompt(row)
+    return [CompletionShape(prompt, *_answer(row, part)) for part, _ in read_objects(row, "completions", KEYS)]
+
+
+def _answer(row: Row, part: Row) -> tuple[str, str | None]:
+    text = check_text(part.get("response"), "response", blank=True)
+    note_marks(row, text, "response")
+    return text, read_optional_text(part, "model")
+
+
+def _rated(row: Row, part: Row, path: str, key: str) -> Rated:
+    read_number(part, MEAN)  # the mean of the criteria, which are read
+    return Rated(*_answer(row, part), read_number(part, key), _aspects(part, f"{path}."))
+
+
+def _aspects(part: Row, path: str) -> dict[str, float]:
+    """Return the ratings by criterion. A criterion without a number is not rated."""
+    if is_blank(part.peek("annotations")):
+        return {}
+    annotations = read_object(part, "annotations", "criteria", path)
+    ratings = {}
+    for name in annotations:
+        value = annotations[name]
+        if isinstance(value, dict) and value.get("Rating") not in UNRATED:
+            rating = read_number(annotations.part(value, f"{path}annotations.{name}"), "Rating")
+            if rating is not None:
+                ratings[check_text(name, "annotations")] = rating
+    return ratings
