@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from data.formats.rows import alpaca, hh, trl
 from data.formats.shapes import InstructionShape, PreferenceShape
+from data.formats.tables import TOOL_MESSAGES
 
 PREFERENCES: dict[str, Callable[[PreferenceShape], dict]] = {
     "trl": trl.write_explicit,
@@ -75,6 +76,12 @@ INSTRUCTION_COLUMNS = {
 def list_columns(what: str, form: str) -> dict[str, str]:
     """Return the columns of rows in a format, and the kind of value in each (`data.formats.tables`)."""
     return COLUMNS[what, form] | (PREFERENCE_COLUMNS if what == "preferences" else INSTRUCTION_COLUMNS)
+
+
+def add_tool_columns(columns: dict[str, str], form: str) -> dict[str, str]:
+    """Return the columns of rows whose turns may call tools; TRL's messages have a column of the tools beside them."""
+    kinds = {name: TOOL_MESSAGES if kind == "messages" else kind for name, kind in columns.items()}
+    return kinds | ({"tools": "text"} if form == "trl-conversational" else {})
 
 
 def make_pseudonym(id: int) -> str:

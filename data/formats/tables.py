@@ -21,6 +21,10 @@ Columns = Mapping[str, str]
 """Name -> kind of value: text, integer, number, texts, integers, messages, or json (anything else, as JSON text)."""
 Write = Callable[[dict], object]
 
+TOOL_MESSAGES = "messages with tools"
+"""The kind of a messages column whose turns may have the fields of `data.turns`. Other files do without these nulls."""
+TOOL_TURN = ("role", "content", "tool_call_id", "name", "tools")
+"""Fields of such a turn that are texts; `tool_calls` comes after them."""
 KINDS = ("jsonl", "csv", "parquet")
 BATCH = 4096  # rows of a Parquet row group
 
@@ -85,6 +89,10 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
     import pyarrow.parquet as pq
 
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    function = pa.struct([("name", pa.string()), ("arguments", pa.string())])
+    call = pa.struct([("id", pa.string()), ("type", pa.string()), ("function", function)])
+    texts = [(name, pa.string()) for name in TOOL_TURN]
+    tool_message = pa.struct([*texts, ("tool_calls", pa.list_(call))])
     types = {
         "text": pa.string(),
         "integer": pa.int64(),
@@ -92,6 +100,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
         "texts": pa.list_(pa.string()),
         "integers": pa.list_(pa.int64()),
         "messages": pa.list_(message),
+        TOOL_MESSAGES: pa.list_(tool_message),
         "json": pa.string(),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])

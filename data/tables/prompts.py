@@ -18,21 +18,22 @@ from data.records import Prompt
 from data.splits import split_of
 from data.sqlite.table import Table
 from data.tables.imports import IMPORT_DONE
+from data.turns import Turn, turn_text
 
 COLUMNS = ("hash", "text", "messages", "split", "source", "family", "facts", "created_at")
 
 
-def conversation_text(messages: Sequence[Mapping[str, str]]) -> str:
+def conversation_text(messages: Sequence[Turn]) -> str:
     """Return what a person reads of a conversation.
 
     A single user turn as it is, otherwise the turns in order with their roles.
     """
     if len(messages) == 1 and messages[0]["role"] == "user":
         return messages[0]["content"]
-    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in messages)
+    return "\n\n".join(f"{turn['role']}: {turn_text(turn)}" for turn in messages)
 
 
-def prompt_hash(text: str, messages: Sequence[Mapping[str, str]] | None = None) -> str:
+def prompt_hash(text: str, messages: Sequence[Turn] | None = None) -> str:
     """Return a prompt's identity: the hash of its text, or of its turns if it is a conversation."""
     return content_hash("prompt", text if messages is None else list(messages))
 
@@ -113,6 +114,10 @@ class Prompts(Table):
     def last_id(self) -> int:
         """Return the number of the newest prompt; 0 without one."""
         return self._store.value(f"SELECT coalesce(max(id), 0) FROM prompts WHERE {IMPORT_DONE}")
+
+    def call_tools(self) -> bool:
+        """Return whether the turns of any prompt may define, call or be tools."""
+        return bool(self._store.value("""SELECT EXISTS (SELECT 1 FROM prompts WHERE messages LIKE '%"tool%')"""))
 
     def count(self, split: str | None = None) -> int:
         """Count the prompts, in all or in a split."""

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from data.clock import now
+from data.formats.tables import TOOL_MESSAGES, TOOL_TURN
 from data.store import Store
 from data.version import __version__
 
@@ -28,6 +29,19 @@ SIZES = (
     (10_000_000, "1M<n<10M"),
 )
 TYPES = {"text": "string", "integer": "int64", "number": "float64", "json": "string"}
+TOOL_CALLS = """\
+    - name: tool_calls
+      list:
+      - name: id
+        dtype: string
+      - name: type
+        dtype: string
+      - name: function
+        struct:
+        - name: name
+          dtype: string
+        - name: arguments
+          dtype: string"""
 MADE = {
     "person": "by people in pairwise comparisons: two answers to a prompt in random order, without model names",
     "import": "elsewhere, and imported from a file",
@@ -185,4 +199,7 @@ def _feature(name: str, kind: str) -> list[str]:
     if kind == "messages":
         parts = [line for part in ("role", "content") for line in (f"    - name: {part}", "      dtype: string")]
         return [f"  - name: {name}", "    list:", *parts]
+    if kind == TOOL_MESSAGES:
+        parts = [line for part in TOOL_TURN for line in (f"    - name: {part}", "      dtype: string")]
+        return [f"  - name: {name}", "    list:", *parts, TOOL_CALLS]
     return [f"  - name: {name}", f"    list: {'string' if kind == 'texts' else 'int64'}"]

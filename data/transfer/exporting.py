@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import BadInput
-from data.formats.export_shapes import FORMATS, FULL, INSTRUCTIONS, PREFERENCES, list_columns, make_pseudonym
+from data.formats.export_shapes import (
+    FORMATS,
+    FULL,
+    INSTRUCTIONS,
+    PREFERENCES,
+    add_tool_columns,
+    list_columns,
+    make_pseudonym,
+)
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.formats.tables import KINDS
@@ -83,10 +91,10 @@ class ExportRequest:
             return _instructions(store, self.shape, omitted)
         return stream_events(store, project_id=project.id if project else None, names=self.names)
 
-    @property
-    def columns(self) -> dict[str, str]:
+    def columns(self, store: Store) -> dict[str, str]:
         """Return the columns of a table of these rows."""
-        return EVENT_COLUMNS if self.what == "events" else list_columns(self.what, self.shape)
+        columns = EVENT_COLUMNS if self.what == "events" else list_columns(self.what, self.shape)
+        return add_tool_columns(columns, self.shape) if store.prompts.call_tools() else columns
 
     def chosen(self, store: Store) -> dict[str, Any]:
         """Return the researchers' decisions about the labels, for the audit list."""
@@ -111,7 +119,7 @@ def export_rows(
     Raises BadInput if there are no rows, or if `out` exists (without `force`).
     """
     out, omitted = Path(out).expanduser(), Counter[str]()
-    count = write_rows(out, request.rows(store, omitted), columns=request.columns, force=force)
+    count = write_rows(out, request.rows(store, omitted), columns=request.columns(store), force=force)
     store.audit.add(by, "export", file=out.name, rows=count, **request.description, **request.chosen(store))
     return {"rows": count, "omitted": dict(omitted), "files": [str(out)]}
 
@@ -132,10 +140,10 @@ def export_dataset(
     if kind not in FILES:
         raise BadInput(f"{kind!r} is not a kind of file", f"Use one of {', '.join(FILES)}.", field="files")
     out, omitted = Path(out).expanduser(), Counter[str]()
-    card = DataCard(store, out.name, request.description, kind, request.columns)
+    card = DataCard(store, out.name, request.description, kind, request.columns(store))
     rows = card.watched(request.rows(store, omitted))
     counts = write_splits(
-        out, rows, kind, columns=request.columns, readme=lambda counts: card.text(counts, omitted), force=force
+        out, rows, kind, columns=request.columns(store), readme=lambda counts: card.text(counts, omitted), force=force
     )
     count = sum(counts.values())
     store.audit.add(by, "export", file=out.name, rows=count, **request.description, **request.chosen(store))

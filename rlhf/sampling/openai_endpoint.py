@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from data.errors import BadInput
 from data.ids import content_hash
 from data.records import Prompt
+from data.turns import split_tools
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
 from rlhf.sampling.endpoint_reply import Reply, read_choice
 
@@ -78,7 +79,8 @@ class OpenAIEndpoint:
     def _question(self, prompt: Prompt) -> dict[str, Any]:
         """Return the prompt as a conversation, or as text for an endpoint that only continues a text."""
         if self.url.endswith(CHAT):
-            return {"messages": prompt.messages or [{"role": "user", "content": prompt.text}]}
+            messages, tools = split_tools(prompt.messages or [{"role": "user", "content": prompt.text}])
+            return {"messages": messages} | ({"tools": tools} if tools else {})
         return {"prompt": prompt.text}
 
     def _request(self, body: dict[str, Any]) -> Any:  # noqa: ANN401 (any JSON document)

@@ -10,11 +10,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from data.formats.nested import looks_like_messages
-from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_flag, read_nested, read_optional_text
+from data.formats.rows import tool_calls
+from data.formats.rows.fields import (
+    BadRow,
+    Row,
+    check_parts,
+    check_text,
+    read_field,
+    read_flag,
+    read_nested,
+    read_optional_text,
+)
 from data.formats.shapes import PromptShape
 from data.formats.tracked_row import is_blank
 from data.formats.transcripts import find_mark, may_hold_marks, parse_transcript
 from data.tables.prompts import conversation_text
+from data.turns import split_tools
 
 SPEAKERS = {
     "system": "system",
@@ -27,18 +38,18 @@ SPEAKERS = {
     "chatgpt": "assistant",
     "bot": "assistant",
     "model": "assistant",
+    **tool_calls.SPEAKERS,
 }
 """Names of the speakers in files, in lower case -> roles of messages."""
-TOOLS = ("tool", "function", "function_call", "observation", "ipython")
-"""Speakers that no chat of a person and an assistant has."""
-CALLS = ("tool_calls", "function_call")
+MARKS = ("weight", "train", "training", "loss")
+"""Keys of a message that say whether it is one to imitate."""
 SYSTEM = ("system", "system_prompt", "system_message")
 """Columns that hold a system message."""
-BEFORE = frozenset({*SYSTEM, "history"})
+BEFORE = frozenset({*SYSTEM, "history", *tool_calls.DEFINITIONS})
 
 
 def read_messages(row: Row, key: str, *, learned: bool = False) -> list[dict]:
-    """Return the messages of a field, each a known role and its text.
+    """Return the messages of a field as turns (`data.turns`).
 
     With `learned` the last one may not be marked as one not to imitate. Raises BadRow.
     """
@@ -46,52 +57,45 @@ def read_messages(row: Row, key: str, *, learned: bool = False) -> list[dict]:
     if not isinstance(value, list) or not value:
         raise BadRow(f"{key!r} must be a list of messages", key)
     last = len(value) - 1
-    return [
+    turns = [
         _message(row, item, f"{key}[{number}]", learned=learned and number == last, last=number == last)
         for number, item in enumerate(value)
     ]
+    turns = tool_calls.join_calls(turns, key)
+    if row.what != "prompts":
+        tool_calls.refuse_call(turns[-1], f"{key}[{last}]")
+    return turns
 
 
 def _message(row: Row, item: object, where: str, *, learned: bool = False, last: bool = False) -> dict:
-    if not isinstance(item, dict):
+    names = [pair for pair in (("role", "content"), ("from", "value")) if isinstance(item, dict) and pair[0] in item]
+    if not isinstance(item, dict) or not names or not {names[0][1], *tool_calls.CALLS} & item.keys():
         raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
-    message = row.part(item, where)
-    for speaker, words in (("role", "content"), ("from", "value")):
-        if speaker in item and words in item:
-            break
-    else:
-        raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
-    if marks := [key for key in ("weight", "train") if key in item]:
+    message, (speaker, words) = row.part(item, where), names[0]
+    if marks := [key for key in MARKS if key in item]:
         imitated = [read_flag(message, key) is not False for key in marks]
         if learned and not all(imitated):
             raise BadRow(f"{where!r} is marked as one not to imitate ({marks[0]})", f"{where}.{marks[0]}")
-    role = _role(message[speaker], where)
-    if is_blank(item[words]) and any(not is_blank(item.get(key)) for key in CALLS):
-        raise BadRow(f"{where!r} calls a tool: tool calls are not read", where)
-    return {"role": role, "content": _content(message[words], f"{where}.{words}", blank=last and role == "assistant")}
+    name, where_text = message[speaker], f"{where}.{words}"
+    if isinstance(name, str) and name.casefold() in tool_calls.CALLERS:
+        calls = tool_calls.parse_calls(message, message[words], where_text)
+        return {"role": "assistant", "content": "", "tool_calls": calls}
+    role = _role(name, where)
+    calls = tool_calls.read_calls(message, where) if role == "assistant" else []
+    tools = tool_calls.read_tools(message) if role == "system" else ""
+    silent = bool(calls or tools) or role == "tool"
+    value, blank = message.get(words), silent or (last and role == "assistant")
+    turn = {"role": role, "content": "" if silent and value is None else check_parts(value, where_text, blank=blank)}
+    if role == "tool":
+        return turn | tool_calls.read_reply(message)
+    return turn | ({"tools": tools} if tools else {}) | ({"tool_calls": calls} if calls else {})
 
 
 def _role(name: object, where: str) -> str:
     role = SPEAKERS.get(name.casefold()) if isinstance(name, str) else None
     if role is None:
-        if name in TOOLS:
-            raise BadRow(f"{where!r} is from {name!r}: tool calls are not read", where)
         raise BadRow(f"{where!r} is from {str(name)[:40]!r}; known are {', '.join(SPEAKERS)}", where)
     return role
-
-
-def _content(value: object, where: str, *, blank: bool = False) -> str:
-    """Return the text of a message; the text parts of a list are joined by line ends."""
-    if isinstance(value, list):
-        value = "\n".join(_part(item, f"{where}[{number}]") for number, item in enumerate(value))
-    return check_text(value, where, blank=blank)
-
-
-def _part(item: object, where: str) -> str:
-    if isinstance(item, dict) and item.get("type") == "text":
-        return check_text(item.get("text"), f"{where}.text")
-    kind = str(item.get("type", "object"))[:40] if isinstance(item, dict) else type(item).__name__
-    raise BadRow(f"{where!r} must be a text part, not {kind}", where)
 
 
 def read_prompt_value(row: Row, key: str) -> PromptShape:
@@ -99,7 +103,7 @@ def read_prompt_value(row: Row, key: str) -> PromptShape:
     value = read_field(row, key)
     if isinstance(value, list) or (isinstance(value, str) and looks_like_messages(value)):
         messages = read_messages(row, key)
-        if messages[-1]["role"] == "assistant" and not messages[-1]["content"]:
+        if messages[-1] == {"role": "assistant", "content": ""}:
             messages.pop()
         return make_prompt(messages, key)
     text = check_text(value, key)
@@ -119,18 +123,18 @@ def read_prompt_with_context(row: Row, key: str) -> PromptShape:
 
 
 def add_context(row: Row, prompt: PromptShape) -> PromptShape:
-    """Return the prompt after the row's `system` (or `system_prompt`) and `history`. Raises BadRow."""
+    """Return the prompt after the row's `system` (or `system_prompt`), `tools` and `history`. Raises BadRow."""
     if BEFORE.isdisjoint(row.names):
         return prompt
-    before = [*_system(row), *_history(row)]
-    if not before:
+    before, tools = [*_system(row), *_history(row)], tool_calls.read_tools(row)
+    if not before and not tools:
         return prompt
     own = as_messages(prompt)
-    if before[0]["role"] == own[0]["role"] == "system":
+    if before and before[0]["role"] == own[0]["role"] == "system":
         if before[0] != own[0]:
             raise BadRow("the conversation begins with another system message than the row's own", "system")
         own = own[1:]
-    messages = [*before, *own]
+    messages = tool_calls.add_tools([*before, *own], tools)
     return replace(prompt, text=conversation_text(messages), messages=messages)
 
 
@@ -156,11 +160,11 @@ def _history(row: Row) -> list[dict]:
 
 
 def make_prompt(messages: list[dict], key: str) -> PromptShape:
-    """Return a conversation that ends with a user's message as a prompt.
+    """Return a conversation that ends with the turn of a user or a tool as a prompt.
 
     A single user's message is the same prompt as its plain text. Raises BadRow for any other end.
     """
-    if not messages or messages[-1]["role"] != "user":
+    if not messages or messages[-1]["role"] not in ("user", "tool"):
         raise BadRow(f"{key!r} must end with a user's message", key)
     if len(messages) == 1:
         return PromptShape(messages[0]["content"])
@@ -212,6 +216,7 @@ def _checked(text: str, key: str, blank: bool) -> str:
 
 def _only_answer(messages: list[dict], key: str, prompt: PromptShape | None) -> str:
     *before, last = messages
+    tool_calls.refuse_call(last, key)
     if last["role"] != "assistant":
         raise BadRow(f"{key!r} must be one assistant's message", key)
     if before and (prompt is None or not _repeats(before, as_messages(prompt))):
@@ -220,8 +225,9 @@ def _only_answer(messages: list[dict], key: str, prompt: PromptShape | None) -> 
 
 
 def _repeats(before: list[dict], asked: list[dict]) -> bool:
-    """Return whether turns are those of the prompt, or those without its system message."""
-    return before == asked or (asked[0]["role"] == "system" and before == asked[1:])
+    """Return whether turns are those of the prompt, or those without its tools or its system message."""
+    plain = split_tools(asked)[0]
+    return before in (asked, plain) or (plain[0]["role"] == "system" and before == plain[1:])
 
 
 def unspaced(row: Row, key: str, answer: str) -> str:

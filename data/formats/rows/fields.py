@@ -52,6 +52,20 @@ def check_text(value: object, key: str, *, blank: bool = False) -> str:
     return value
 
 
+def check_parts(value: object, where: str, *, blank: bool = False) -> str:
+    """Return a text, or the text parts of a list joined by line ends. Raises BadRow for a part that is no text."""
+    if isinstance(value, list):
+        value = "\n".join(_part(item, f"{where}[{number}]") for number, item in enumerate(value))
+    return check_text(value, where, blank=blank)
+
+
+def _part(item: object, where: str) -> str:
+    if isinstance(item, dict) and item.get("type") == "text":
+        return check_text(item.get("text"), f"{where}.text")
+    kind = str(item.get("type", "object"))[:40] if isinstance(item, dict) else type(item).__name__
+    raise BadRow(f"{where!r} must be a text part, not {kind}", where)
+
+
 def _check_characters(value: str, key: str) -> None:
     try:
         value.encode("utf-8")

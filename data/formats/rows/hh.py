@@ -40,6 +40,8 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
 
 def write_preference(shape: PreferenceShape) -> dict:
     """Return both transcripts. Raises BadRow for a system message and for a text that contains a marker."""
+    if any("tool_calls" in message for message in as_messages(shape.prompt)):
+        raise BadRow("a tool call cannot be written in the HH format")
     prompt = "".join(_turn(message["role"], message["content"]) for message in as_messages(shape.prompt))
     return {key: prompt + _turn("assistant", getattr(shape, key)) for key in ("chosen", "rejected")}
 

@@ -25,6 +25,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_n
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.transcripts import AFTER, BEFORE, Transcript, parse_transcript
+from data.turns import split_tools
 
 NAME = "trl"
 NEEDS = (
@@ -61,7 +62,7 @@ def read_prompt(row: Row) -> PromptShape:
 
 
 def read_instruction(row: Row) -> InstructionShape:
-    """Read a row with prompt and completion, or with messages that end with the assistant's."""
+    """Read a row with prompt and completion (or response), or with messages that end with the assistant's."""
     check_learned(row)
     if "messages" in row:
         prompt, output = split_conversation(row, "messages", learned=True)
@@ -70,7 +71,8 @@ def read_instruction(row: Row) -> InstructionShape:
         prompt = add_context(row, prompt)
     else:
         prompt = read_prompt_with_context(row, "prompt")
-        output = unspaced(row, "prompt", read_answer(row, "completion", prompt))
+        key = "response" if "response" in row and "completion" not in row else "completion"
+        output = unspaced(row, "prompt", read_answer(row, key, prompt))
     return InstructionShape(
         prompt.text, "", check_text(output, "completion"), prompt.messages, read_optional_text(row, "family")
     )
@@ -135,9 +137,10 @@ def write_implicit(shape: PreferenceShape) -> dict:
 
 
 def write_conversational(shape: PreferenceShape) -> dict:
-    """Return messages under prompt, chosen and rejected."""
+    """Return messages under prompt, chosen and rejected, and the tools of the prompt beside them."""
     answers = {key: [{"role": "assistant", "content": getattr(shape, key)}] for key in ("chosen", "rejected")}
-    return {"prompt": as_messages(shape.prompt)} | answers
+    messages, tools = split_tools(as_messages(shape.prompt))
+    return {"prompt": messages} | answers | ({"tools": json.dumps(tools, ensure_ascii=False)} if tools else {})
 
 
 def write_instruction(shape: InstructionShape) -> dict:
@@ -147,7 +150,9 @@ def write_instruction(shape: InstructionShape) -> dict:
 
 def write_instruction_messages(shape: InstructionShape) -> dict:
     """Return the whole conversation under `messages`."""
-    return {"messages": [*as_messages(shape.prompt), {"role": "assistant", "content": shape.output}]}
+    messages, tools = split_tools(as_messages(shape.prompt))
+    row = {"messages": [*messages, {"role": "assistant", "content": shape.output}]}
+    return row | ({"tools": json.dumps(tools, ensure_ascii=False)} if tools else {})
 
 
 def _is_conversation(row: Row, value: object, key: str) -> bool:

@@ -14,10 +14,12 @@ from typing import Any
 
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from data.turns import Turn
 from reward.base.patches.template_date import frozen_date, reads_date
+from reward.base.text.tool_turns import TOOL_KEYS, check_tools, template_messages
 from reward.base.text.unusable_prompts import UnusablePrompt
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Turn]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class ChatTemplate:
 
     def ids(self, messages: Messages, *, prompt: bool = True) -> list[int]:
         """Return the ids of the conversation, up to the start of an answer if `prompt`. Raises UnusablePrompt."""
+        if any(TOOL_KEYS & turn.keys() or turn["role"] == "tool" for turn in messages):
+            check_tools(self.text(messages, prompt=prompt), messages)
         encoded = self._apply(messages, add_generation_prompt=prompt, return_dict=True, sanitize_control_tokens=True)
         assert isinstance(encoded, BatchEncoding), "return_dict asks for one"
         return encoded["input_ids"]
@@ -63,9 +67,10 @@ class ChatTemplate:
         return template.get("default") if isinstance(template, dict) else template
 
     def _apply(self, messages: Messages, **options: Any) -> object:  # noqa: ANN401 (transformers' arguments)
+        turns, tools = template_messages(messages)
         try:
             with frozen_date(self._template, self.day):
-                return self.tokenizer.apply_chat_template([dict(m) for m in messages], **options, **self.arguments)
+                return self.tokenizer.apply_chat_template(turns, tools=[*tools] or None, **options, **self.arguments)
         except Exception as problem:  # a template raises whatever its expressions raise, besides Jinja's own errors
             reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
             raise UnusablePrompt(

@@ -19,7 +19,7 @@ ROWS = {
     "pairs": {"prompt": "a", "chosen": "b", "rejected": "c"},
     "completions": {"prompt": "a", "response": "b"},
 }
-CONTEXT = ("context", "tools", "tool_calls", "function_call", "reasoning_content", "chat_template_kwargs", "images")
+CONTEXT = ("context", "tool_calls", "function_call", "reasoning_content", "chat_template_kwargs", "images")
 VERDICTS = ("label", "score", "score_chosen", "helpful_score", "rank", "rating", "ratings", "preference_strength")
 
 
@@ -55,10 +55,8 @@ def test_columns_inside_a_message_count_as_well():
     row = TrackedRow({"messages": told, "lang": "en", "note": None})
     read_row(row, "instructions")
     assert dict(row.unread()) == {"messages[0].num_tokens": 3, "lang": "en"}
-    with pytest.raises(BadRow, match=r"'messages\[1\].tool_calls' changes what the row means"):
-        read_row({"messages": [HI[0], HI[1] | {"tool_calls": [{"id": "c1"}]}]}, "instructions")
-    with pytest.raises(BadRow, match=r"'messages\[1\]' calls a tool: tool calls are not read"):
-        read_row({"messages": [HI[0], HI[1] | {"content": None, "tool_calls": [{"id": "c1"}]}]}, "instructions")
+    with pytest.raises(BadRow, match=r"'messages\[1\].reasoning' changes what the row means"):
+        read_row({"messages": [HI[0], HI[1] | {"reasoning": "He greets."}]}, "instructions")
 
 
 def test_the_account_says_what_each_column_was_read_as_and_gives_an_example_of_the_others():

@@ -47,8 +47,8 @@ def test_columns_that_are_not_mapped_keep_their_names_and_their_meaning():
     row = {"question": "a", "chosen": "b", "rejected": "c", "system": "Be brief."}
     shape = read_row(apply_mapping(row, parse_mapping("prompt=question")), "preferences")
     assert shape.prompt.messages[0]["content"] == "Be brief."
-    with pytest.raises(BadRow, match="'tools' changes what the row means"):
-        read_row(apply_mapping(row | {"tools": [1]}, parse_mapping("prompt=question")), "preferences")
+    with pytest.raises(BadRow, match="'images' changes what the row means"):
+        read_row(apply_mapping(row | {"images": [1]}, parse_mapping("prompt=question")), "preferences")
 
 
 def test_a_path_goes_into_json_text_and_a_name_with_dots_is_a_column():
