@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Argilla 2's exports: records with `fields` and `responses`, or flat rows with `NAME.responses`.
+
+A response to a label question names the better field; one to a ranking question orders the fields, and equal ranks are
+a tie. Discarded responses and drafts do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from data.formats.rows.chats.sides import open_fields, read_sides
+from data.formats.rows.fields import BadRow, Row, read_nested
+from data.formats.shapes import PairShape, PromptShape, Vote
+from data.formats.tracked_row import TrackedRow, is_blank
+
+NAME = "argilla"
+NEEDS = (frozenset({"fields", "responses"}), frozenset({"_server_id"}), frozenset({"id", "status", "_server_id"}))
+COLUMNS = {"fields": "prompt and answers", "responses": "votes", "status": "status"}
+COLUMNS_OF_QUESTION = ("", ".users", ".status")
+"""Ends of the columns `NAME.responses` of a flat row."""
+TIES = ("tie", "both", "equal", "same")
+SUBMITTED = (None, "submitted")
+
+
+def fits(row: Mapping[str, Any]) -> bool:
+    """Return whether the row is a record: nested, or flat with responses to a question."""
+    return "fields" in row or any(key.endswith(".responses") for key in row)
+
+
+def read_prompt(row: Row) -> PromptShape:
+    """Return the prompt of the record."""
+    return read_sides(open_fields(row, "fields"))[0]
+
+
+def read_preference(row: Row) -> PairShape:
+    """Return the two answers, and the votes of everybody who responded."""
+    row.get("status")  # of the record: pending or completed; a response has its own
+    prompt, answers = read_sides(open_fields(row, "fields"))
+    votes = _votes(row, tuple(answers))
+    first, second = answers.values()
+    return PairShape(prompt, ((first, None), (second, None)), votes)
+
+
+def _votes(row: Row, names: tuple[str, ...]) -> tuple[Vote, ...]:
+    """Return the votes of the question that compares the answers; other questions are not read."""
+    found: dict[str, tuple[Vote, ...]] = {}
+    for question, items in _questions(row):
+        votes = tuple(_vote(item, names) for item in items if _counts(item))
+        if votes and None not in votes:
+            found[question] = tuple(vote for vote in votes if vote)
+    if len(found) > 1:
+        raise BadRow(f"{' and '.join(map(repr, found))} both compare the answers", "responses")
+    for question in found:
+        _mark_read(row, question)
+    return next(iter(found.values()), ())
+
+
+def _mark_read(row: Row, question: str) -> None:
+    """Mark the responses to a question as read; whatever else they hold is not read."""
+    for end in COLUMNS_OF_QUESTION:
+        row.get(f"{question}.responses{end}")
+    value = read_nested(row, "responses") if "fields" in row else None
+    if isinstance(value, dict):
+        items = row.part(value, "responses")[question]
+        for item in items if isinstance(items, list) else [items]:
+            part = row.part(item, f"responses.{question}")
+            for key in ("value", "user_id", "status"):
+                part.get(key)
+
+
+def _counts(item: object) -> bool:
+    """Return whether a response was submitted with a value."""
+    if not isinstance(item, dict):
+        raise BadRow("a response must be an object with 'value' and 'user_id'", "responses")
+    return item.get("status") in SUBMITTED and not is_blank(item.get("value"))
+
+
+def _questions(row: Row) -> Iterator[tuple[str, list]]:
+    """Yield each question of a record with its responses."""
+    if "fields" in row:
+        value = {} if is_blank(row.get("responses")) else read_nested(row, "responses")
+        for name, items in value.items() if isinstance(value, dict) else [("responses", value)]:
+            yield name, items if isinstance(items, list) else [items]
+    else:
+        for key in row.names:
+            if key.endswith(".responses"):
+                yield key.removesuffix(".responses"), _zip_columns(row, key)
+            elif key.endswith(".suggestion.score") and row.get(key) is not None:
+                row.note(f"{key.removesuffix('.score')!r} is a machine's suggestion and was not used")
+
+
+def _zip_columns(row: Row, key: str) -> list[dict]:
+    """Return the responses of a flat row, which stand in three columns."""
+    copy: Row = TrackedRow({f"{key}{end}": row.peek(f"{key}{end}") for end in COLUMNS_OF_QUESTION})
+    values = [[] if is_blank(copy[name]) else read_nested(copy, name) for name in copy]
+    if not all(isinstance(column, list) for column in values):
+        raise BadRow(f"{key!r} must be a list", key)
+    values = [[*column, *[None] * (len(values[0]) - len(column))] for column in values]
+    return [{"value": value, "user_id": user, "status": status} for value, user, status in zip(*values, strict=False)]
+
+
+def _vote(item: dict, names: tuple[str, ...]) -> Vote | None:
+    """Return the vote of a response: the name of a field, or the fields in order; None for any other answer."""
+    value, user = item["value"], str(item.get("user_id") or "")[:80]
+    if isinstance(value, str):
+        if value.casefold() in TIES:
+            return Vote(None, labeler=user)
+        return Vote(names.index(value), labeler=user) if value in names else None
+    ranks = {}
+    for place, entry in enumerate(value if isinstance(value, list) else []):
+        name, rank = (entry.get("value"), entry.get("rank", place)) if isinstance(entry, dict) else (entry, place)
+        if name in names and isinstance(rank, int):
+            ranks[name] = rank
+    if len(ranks) < len(names):
+        return None
+    first, second = (ranks[name] for name in names)
+    return Vote(None if first == second else int(second < first), labeler=user)

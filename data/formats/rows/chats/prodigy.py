@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prodigy's choices: a task with `options`, the ids of those that were accepted, and `answer`.
+
+An accepted option is better than each other one. A task that the annotator rejected or ignored has no vote.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from data.formats.rows.chats.sides import fields_of, find_prompt
+from data.formats.rows.conversation import add_context, read_prompt_value
+from data.formats.rows.fields import BadRow, Row, check_text, read_nested
+from data.formats.rows.preference_metadata import read_labeler
+from data.formats.shapes import PairShape, PromptShape, Vote
+from data.formats.tracked_row import is_blank
+
+NAME = "prodigy"
+NEEDS = (frozenset({"options", "accept"}), frozenset({"options", "accept", "answer"}))
+COLUMNS = {
+    "options": "answers",
+    "accept": "vote",
+    "answer": "mark",
+    "text": "prompt",
+    "_annotator_id": "labeler",
+    "_session_id": "labeler",
+}
+
+
+def read_prompt(row: Row) -> PromptShape:
+    """Return the task's text."""
+    return add_context(row, read_prompt_value(row, find_prompt(fields_of(row))))
+
+
+def read_preference(row: Row) -> list[PairShape]:
+    """Return a pair for each accepted option and each other one; for two options also a tie, or no vote."""
+    if row.what != "pairs" and row.get("answer") not in (None, "accept"):
+        raise BadRow(f"'answer' is {str(row['answer'])[:40]!r}: the annotator did not accept the task", "answer")
+    prompt, options = read_prompt(row), _options(row)
+    accepted = _accepted(row, list(options))
+    labeler = read_labeler(row, "_annotator_id") or read_labeler(row, "_session_id")
+    pairs = []
+    for first, second in combinations(options, 2):
+        votes: tuple[Vote, ...] = ()
+        if (first in accepted) != (second in accepted):
+            votes = (Vote(0 if first in accepted else 1, labeler=labeler),)
+        elif len(options) == 2 and len(accepted) == 2:
+            votes = (Vote(None, labeler=labeler),)
+        if votes or row.what == "pairs" or len(options) == 2:
+            pairs.append(PairShape(prompt, ((options[first], None), (options[second], None)), votes))
+    if not pairs:
+        raise BadRow("no option was accepted over another one", "accept")
+    return pairs
+
+
+def _options(row: Row) -> dict[str, str]:
+    value = read_nested(row, "options")
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(item, dict) for item in value):
+        raise BadRow("'options' must be a list of two or more objects with 'id' and 'text'", "options")
+    options: dict[str, str] = {}
+    for number, item in enumerate(value):
+        part: Row = row.part(item, f"options[{number}]")
+        id = str(part.get("id"))
+        if id in options:
+            raise BadRow(f"two options have the id {id[:40]!r}", "options")
+        options[id] = check_text(part.get("text"), f"options[{number}].text")
+    return options
+
+
+def _accepted(row: Row, ids: list[str]) -> set[str]:
+    value = [] if is_blank(row.get("accept")) else read_nested(row, "accept")
+    accepted = {str(item) for item in (value if isinstance(value, list) else [value])}
+    if unknown := sorted(accepted - set(ids)):
+        raise BadRow(f"'accept' names {unknown[0][:40]!r}, which is no option", "accept")
+    return accepted
