@@ -37,7 +37,7 @@ CONTEXT = re.compile(
 )
 """Columns that belong to what was asked or answered."""
 VERDICT = re.compile(
-    r"weight|train|labels?|scores?(_.*)?|.*_scores?|status|rank(s|ing)?|ratings?(_.*)?|.*_ratings?|margin"
+    r"weight|train(ing)?(_detail)?|loss|labels?|kto_tag|scores?(_.*)?|.*_scores?|status|rank(s|ing)?|ratings?(_.*)?|.*_ratings?|margin"
     r"|(overall_)?preference(_.*)?|strength|winner.*|is_tie",
     re.IGNORECASE,
 )
@@ -52,6 +52,7 @@ MEANING = {
 """Rows of a kind -> the columns that change what they mean: a row with such a column that its reader does not read is
 refused. A verdict of the file changes neither a prompt, nor an answer or a pair that waits for a verdict."""
 ANSWERS = ("response", "completion", "output", "answer")
+REJECTED = frozenset({"rejected_response", "rejected_messages"})
 MODELS = ("model", "generator", "model_name")
 
 
@@ -104,16 +105,19 @@ def guess_content(row: Mapping[str, Any]) -> str:
     found = registry.find_format(row)
     if found and hasattr(found.module, "CONTENT"):
         return found.module.CONTENT
-    if {"chosen", "rejected"} <= row.keys() or (
-        found and found.reader("preferences") and not found.reader("instructions")
+    if (
+        {"chosen", "rejected"} <= row.keys()
+        or REJECTED & row.keys()
+        or (found and found.reader("preferences") and not found.reader("instructions"))
     ):
         return "preferences"
-    if {"response", *MODELS} & row.keys():
+    both = found and found.reader("instructions") and found.reader("completions")
+    if ({*MODELS} if both else {"response", *MODELS}) & row.keys():
         return "completions"
-    turns = row.get("messages") or row.get("conversations")
+    turns = row.get("messages") or row.get("conversations") or row.get("conversation")
     last = turns[-1] if isinstance(turns, list) and turns and isinstance(turns[-1], dict) else {}
     answered = (last.get("role") or last.get("from")) in ("assistant", "gpt", "chatgpt", "bot", "model")
-    return "instructions" if {"output", "completion", "instances"} & row.keys() or answered else "prompts"
+    return "instructions" if {*ANSWERS, "instances", "segments"} & row.keys() or answered else "prompts"
 
 
 def _check(shape: Shape, what: str) -> None:

@@ -18,8 +18,16 @@ from data.formats import rows
 from data.formats.rows import preference_metadata
 
 AUTO = "auto"
-ALIASES = {"trl-conversational": "trl"}
-"""Names of export formats -> the import format that reads them."""
+ALIASES = {
+    "trl-conversational": "trl",
+    **dict.fromkeys(("fireworks", "together"), "openai"),
+    **dict.fromkeys(("fireworks-dpo", "together-dpo"), "openai-dpo"),
+    **dict.fromkeys(("lmsys-chat", "ultrachat", "red-team"), "chat-log"),
+    **dict.fromkeys(("orca", "openorca"), "question-answer"),
+    **dict.fromkeys(("dolly", "self-instruct"), "alpaca"),
+    "unsloth": "sharegpt",
+}
+"""Other names -> the import format that reads them: names of export formats, and of data sets and tools."""
 READERS = {
     "prompts": "read_prompt",
     "instructions": "read_instruction",
@@ -32,6 +40,8 @@ SHARED = {
     "family": "family",
     "facts": "facts",
     "history": "earlier turns",
+    "tools": "tools",
+    "functions": "tools",
     **dict.fromkeys(("system", "system_prompt", "system_message"), "system message"),
     **dict.fromkeys(("response", "completion", "output", "answer"), "answer"),
     **dict.fromkeys(("model", "generator", "model_name"), "model"),

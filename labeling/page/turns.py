@@ -111,6 +111,8 @@ def _role_name(language: str, turn: Turn) -> str:
 def _turn(message: Mapping[str, Any]) -> Turn:
     content = message.get("content")
     text = content if isinstance(content, str) else "" if content is None else _json(content)
+    if "tools" in message:
+        text = "\n\n".join(filter(None, (text, f"tools: {message['tools']}")))
     calls = tuple(map(_call, message.get("tool_calls") or ()))
     return Turn(str(message["role"]), text, calls, str(message.get("name") or ""))
 

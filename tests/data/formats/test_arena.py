@@ -126,7 +126,7 @@ def test_what_is_wrong_with_a_judged_row_is_said(row, reason):
         ({"instruction": "a", "output": "b"}, "alpaca", "instructions"),
         ({"instruction": "a", "response": "b"}, "alpaca", "completions"),
         ({"prompt": "a", "response": "b", "model": "c"}, "trl", "completions"),
-        ({"messages": talk("a", "b")}, "trl", "instructions"),
+        ({"messages": talk("a", "b")}, "openai", "instructions"),
         ({"prompt": "a"}, "trl", "prompts"),
     ],
 )

@@ -34,8 +34,8 @@ from tests.support.data.conversations import ASKED, SHARED, TURNS, assistant_tur
         ("preferences", {"chosen": "b c", "rejected": "b d"}, "the row has no 'prompt', and no chat marks in 'chosen'"),
         (
             "preferences",
-            {"question": "a?", "chosen": "b c", "rejected": "b d"},
-            "the row has no 'prompt', and 'question' looks like it: name it with --map prompt=question",
+            {"query": "a?", "chosen": "b c", "rejected": "b d"},
+            "the row has no 'prompt', and 'query' looks like it: name it with --map prompt=query",
         ),
         ("preferences", {"prompt": "a", "chosen": "", "rejected": "b"}, "'chosen' is empty"),
         ("preferences", {"prompt": "a", "chosen": "", "rejected": ""}, "'chosen' and 'rejected' are the same text"),
@@ -93,7 +93,7 @@ from tests.support.data.conversations import ASKED, SHARED, TURNS, assistant_tur
         (
             "prompts",
             {"prompt": [{"role": "tool", "content": "a"}]},
-            "'prompt[0]' is from 'tool': tool calls are not read",
+            "'prompt[0]' is a tool's turn that follows no call",
         ),
         (
             "prompts",

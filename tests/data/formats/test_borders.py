@@ -80,7 +80,7 @@ def test_control_marks_in_a_text_are_counted(text, mark):
     assert row.notes == [f"'chosen' contains the mark {mark!r} and stays text"]
 
 
-@pytest.mark.parametrize("column", ["question", "input", "query", "Question"])
+@pytest.mark.parametrize("column", ["query", "Question", "task", "post"])
 def test_a_prompt_under_another_name_is_named(column):
     row = {column: "How many legs has a spider?", "chosen": "A spider has eight.", "rejected": "A spider has six."}
     for form in ("auto", "trl", "trl-implicit"):

@@ -82,13 +82,13 @@ def test_a_file_without_one_good_row_is_refused(store, file, skip_bad):
         ("prompts", [{"promt": "a"}], "--map prompt=promt."),
         (
             "instructions",
-            [{"question": "a", "answer": "b"}] * 2 + [{"x": 1}],
-            "--map prompt=question,completion=answer.",
+            [{"query": "a", "answer": "b"}] * 2 + [{"x": 1}],
+            "--map prompt=query,completion=answer.",
         ),
         (
             "instructions",
-            [{"conversation": CHAT["prompt"] + CHAT["chosen"], "conversation_id": "c"}],
-            "conversations=conv",
+            [{"Conversation": CHAT["prompt"] + CHAT["chosen"], "conversation_id": "c"}],
+            "conversations=Conv",
         ),
         ("completions", [{"prompt": "a", "respones": "b"}], "--map response=respones."),
     ],
