@@ -52,7 +52,7 @@ class Phase:
 class Workload:
     """The contents of a run's memory: adapters of a rank, `trained` of them with gradients, and the phases.
 
-    `whole`: all weights are trained instead.
+    `whole`: all weights are trained instead, in float32; products in another dtype copy them.
     """
 
     phases: tuple[Phase, ...]
@@ -96,9 +96,10 @@ def estimate_memory(
     size = BYTES[dtype]
     matrices = work.rank * shape.lora_width
     trained = shape.weights if work.whole else matrices * work.trained
-    weights = PACKED.get(quantize, size) * shape.layer_weights + size * (shape.weights - shape.layer_weights)
+    held = 4 + (size if size < 4 else 0) if work.whole else size
+    weights = PACKED.get(quantize, held) * shape.layer_weights + held * (shape.weights - shape.layer_weights)
     adapters = 0 if work.whole else 4 * matrices * work.adapters
-    optimizer = (size + 8 if work.whole else 12) * trained
+    optimizer = 12 * trained
     left = None if available is None else available * 2**20 - weights - adapters - optimizer
     activations, cache = max(
         (_fitted(phase, *phase_bytes(shape, work, phase, size, gpu), left) for phase in work.phases), key=sum

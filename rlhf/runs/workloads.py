@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reward.memory_estimate import Phase, Workload
+from rlhf.settings import FULL
 
 PPO_PASS = 16
 """Most answers of a training pass of PPO; see rlhf/ppo/run.py, which a test compares."""
@@ -102,5 +103,10 @@ def _decoding(settings: Settings, lengths: Lengths, asked: int) -> Phase:
 
 def _trained(settings: Settings, *phases: Phase, adapters: int = 1) -> Workload:
     return Workload(
-        phases, rank=settings.rank, adapters=adapters, trained=1, checkpointing=settings.gradient_checkpointing
+        phases,
+        rank=settings.rank,
+        adapters=adapters,
+        trained=1,
+        whole=getattr(settings, "finetuning", "") == FULL,
+        checkpointing=settings.gradient_checkpointing,
     )

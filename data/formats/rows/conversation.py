@@ -197,7 +197,7 @@ def read_answer(row: Row, key: str, prompt: PromptShape | None = None, *, blank:
         nested = read_nested(row, key)
         if isinstance(nested, dict):
             return _only_answer([_message(row, nested, key, last=True)], key, prompt)
-        return _checked(_only_answer(read_messages(row, key), key, prompt), key, blank)
+        return check_text(_only_answer(read_messages(row, key), key, prompt), key, blank=blank)
     text = check_text(value, key, blank=blank)
     if not may_hold_marks(text):
         return text
@@ -205,13 +205,9 @@ def read_answer(row: Row, key: str, prompt: PromptShape | None = None, *, blank:
     if transcript:
         turns = [*transcript.messages, *([{"role": "assistant", "content": ""}] if transcript.open else [])]
         if turns[-1]["role"] == "assistant":
-            return _checked(_only_answer(turns, key, prompt), key, blank)
+            return check_text(_only_answer(turns, key, prompt), key, blank=blank)
     note_marks(row, text, key)
     return text
-
-
-def _checked(text: str, key: str, blank: bool) -> str:
-    return check_text(text, key, blank=blank)
 
 
 def _only_answer(messages: list[dict], key: str, prompt: PromptShape | None) -> str:

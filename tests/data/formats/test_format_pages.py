@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from data.formats import read_row
 from data.formats.registry import FORMATS
+from data.transfer.import_survey import ImportFile
+from data.transfer.previewing import preview
 from tests.support import ROOT
 
 PAGES = sorted((ROOT / "docs" / "formats").glob("*.md"))
@@ -17,16 +19,27 @@ CHATS = sorted(name for name, form in FORMATS.items() if ".chats." in form.modul
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_every_row_of_an_example_is_read(path):
+def test_every_row_of_an_example_is_read(tmp_path, path):
     page = path.read_text(encoding="utf-8")
     command = re.search(r"--as (\w+)(?: --format ([\w-]+))?", page)
-    example = re.search(r"```jsonl\n(.*?)\n```", page, re.DOTALL)
+    example = re.search(r"```jsonl?\n(.*?)\n```", page, re.DOTALL)
     assert command
     assert example
-    rows = [json.loads(line) for line in example[1].splitlines()]
-    assert len(rows) == 5
-    for row in rows:
-        assert read_row(row, command[1], command[2] or "auto")
+    assert len(example[1].splitlines()) <= 6
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, _objects(example[1]))), encoding="utf-8")
+    found = preview([ImportFile.at(file)], command[1], command[2] or "auto")
+    assert found.first_bad is None
+    assert found.good
+
+
+def _objects(text: str) -> Iterator[dict]:
+    """Yield the JSON objects of a text, each of which may go over several lines."""
+    decoder, place = json.JSONDecoder(), 0
+    while place < len(text):
+        value, place = decoder.raw_decode(text, place)
+        yield value
+        place += len(text[place:]) - len(text[place:].lstrip())
 
 
 def test_every_format_of_fine_tuning_files_has_a_page_and_the_overview_links_to_it():

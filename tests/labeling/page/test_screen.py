@@ -81,7 +81,7 @@ def test_a_model_s_thoughts_are_folded_above_its_answer(store, ask):
     store.pairs.add(prompt.id, *ids)
     for view in ("text", "formatted", "differences"):
         shown = ask("look", {"view": view})["regions"]["screen"]
-        assert shown.count("<details class=thoughts>") == 1
+        assert shown.count("<details class=thoughts") == 1
         assert "A &lt;b&gt;fox&lt;/b&gt;?</div></details>" in shown
         assert "unclosed" in shown
 

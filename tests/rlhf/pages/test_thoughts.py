@@ -21,7 +21,7 @@ from rlhf.tour.report import _examples
 
 ANSWER = join_thoughts("A <b>fox</b>?", "A <i>lamb</i>.")
 FOLDED = (
-    "<details class=thoughts><summary>The model's thoughts</summary>"
+    "<details class=thoughts dir=auto><summary>The model's thoughts</summary>"
     "<div dir=auto>A &lt;b&gt;fox&lt;/b&gt;?</div></details>A &lt;i&gt;lamb&lt;/i&gt;."
 )
 
@@ -50,7 +50,7 @@ def test_the_answers_of_reports_and_rows_are_folded():
     row = {"prompt": "Name one.", "preferred": ANSWER, "model_prefers": "No.", "margin": 1, "difference": 1.0}
     assert FOLDED in disagreements_html(SimpleNamespace(report={"worst": [row]}), {})
     assert FOLDED in _rated_row({"task": "Name one.", "answer": ANSWER, "points": 5.0})
-    assert FOLDED in _examples({"examples": [{"prompt": "Name one.", "start": ANSWER, "end": "No."}]})[0]
+    assert FOLDED in _examples({"examples": [{"prompt": "Name one.", "start": ANSWER, "end": "No."}]})[0][1]
 
 
 def test_a_long_answer_is_cut_behind_its_thoughts():

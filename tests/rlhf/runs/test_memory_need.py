@@ -74,6 +74,18 @@ def test_the_home_s_placement_decides_the_size_of_a_weight(tiny_home, tmp_path):
     assert estimate(tiny_home, "sft").libraries == 0
 
 
+def test_a_full_fine_tuning_counts_float32_weights_gradients_and_moments(tiny_home, tmp_path):
+    wide = make_tiny_model("llama", tmp_path / "wide", hidden=512)
+    tiny_home.policies.add(name="wide", kind="base", base=str(wide))
+    weight = ModelShape.read(wide).weights / 2**20
+    for kind in ("sft", "dpo"):
+        full = estimate(tiny_home, kind, finetuning="full")
+        assert (full.weights, full.optimizer) == pytest.approx((4 * weight, 12 * weight), abs=1)
+        assert full.adapters == 0
+    write_placement(tiny_home.home, {"device": "cuda", "dtype": "bfloat16"})
+    assert estimate(tiny_home, "sft", finetuning="full").weights == pytest.approx(6 * weight, abs=1)
+
+
 def test_rows_are_counted_by_the_tokenizer_of_the_base(tiny_home, tmp_path):
     long = "What is 12 plus 7? " * 20
     tiny_home.prompts.add(long, source="test")
