@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import BadInput
-from data.formats import arrow, sheets
-from data.formats.columnar import MAGIC, read_parquet_rows
-from data.formats.opening import Meter, make_read_error, open_bytes
-from data.formats.other_kinds import PYTHON, refuse_archive, refuse_other_kind, refuse_text
-from data.formats.packing import BROKEN
-from data.formats.source import Source
-from data.formats.text_encoding import CARRIAGE_RETURNS, TextStream, open_text
+from data.formats.files import arrow, sheets
+from data.formats.files.columnar import MAGIC, read_parquet_rows
+from data.formats.files.opening import Meter, make_read_error, open_bytes
+from data.formats.files.other_kinds import PYTHON, refuse_archive, refuse_other_kind, refuse_text
+from data.formats.files.packing import BROKEN
+from data.formats.files.source import Source
+from data.formats.files.text_encoding import CARRIAGE_RETURNS, TextStream, open_text
 from data.formats.values import LONGEST, read_json_values
 from data.json_text import parse_json
 

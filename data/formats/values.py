@@ -11,9 +11,9 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from data.errors import BadInput
-from data.formats.opening import make_read_error
-from data.formats.packing import BROKEN
-from data.formats.source import Source
+from data.formats.files.opening import make_read_error
+from data.formats.files.packing import BROKEN
+from data.formats.files.source import Source
 from data.json_text import DECODER, NotStrict
 
 LONGEST = 16 << 20  # characters or bytes of one row; a longer one is a broken file

@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from data.errors import BadInput
-from data.formats import archives
-from data.formats.other_kinds import refuse_document
+from data.formats.files import archives
+from data.formats.files.other_kinds import refuse_document
+from data.formats.files.source import Source, unpacked_name
 from data.formats.reading import detect_kind
-from data.formats.source import Source, unpacked_name
 from data.transfer.hub import cached_dataset
 from data.transfer.import_survey import ImportFile
 

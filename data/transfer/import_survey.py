@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 from data.errors import BadInput
 from data.formats import AUTO, KEYS, Shape, read_row
 from data.formats.columns import Columns
+from data.formats.files.opening import Meter
+from data.formats.files.source import Source, unpacked_name
+from data.formats.files.text_encoding import check_encoding
 from data.formats.grouping import group_rows
 from data.formats.mapping import Mapped, apply_mapping
-from data.formats.opening import Meter
 from data.formats.reading import detect_kind, read_lines, read_rows
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import PairShape, PreferenceShape
-from data.formats.source import Source, unpacked_name
-from data.formats.text_encoding import check_encoding
 from data.formats.tracked_row import TrackedRow
 from data.ids import content_hash
 from data.transfer.import_problems import Problems

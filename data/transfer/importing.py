@@ -14,8 +14,8 @@ from pathlib import Path
 
 from data.errors import BadInput
 from data.formats import AUTO
+from data.formats.files.opening import Meter
 from data.formats.mapping import format_mapping
-from data.formats.opening import Meter
 from data.formats.values import LONGEST
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store

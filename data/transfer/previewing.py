@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from data.formats import AUTO, Shape, guess_content
 from data.formats.columns import EXAMPLE, Column
+from data.formats.files.opening import Meter
 from data.formats.mapping import Mapped, apply_mapping, parse_mapping
-from data.formats.opening import Meter
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
 from data.formats.values import LONGEST

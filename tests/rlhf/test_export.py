@@ -22,7 +22,7 @@ from reward.model import RewardModel
 from rlhf.export import export_policy, export_reward_model
 from rlhf.models.policy_loading import Bases
 from rlhf.pages.export import draw_models, newest_policy
-from tests.support.exported_folder import names_no_path_of
+from tests.rlhf.exported_folder import names_no_path_of
 from tests.support.tiny_families import FAMILIES, make_family
 from tests.support.tiny_model import make_tiny_model
 

@@ -20,7 +20,7 @@ from reward.base.frozen_base import Base
 from reward.member import Member
 from reward.model import RewardModel
 from rlhf.export import export_policy, export_reward_model
-from tests.support.exported_folder import names_no_path_of
+from tests.rlhf.exported_folder import names_no_path_of
 from tests.support.tiny_model import make_tiny_model
 
 PROMPT, ANSWER = "Name two animals.", "a fox and a lamp"

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import feather
 
 from data.errors import BadInput
-from data.formats import arrow, columnar, opening, packing
+from data.formats.files import arrow, columnar, opening, packing
 from data.formats.reading import read_rows
 from tests.support.data import containers
 

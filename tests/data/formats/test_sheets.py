@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from data.errors import BadInput
+from data.formats.files.source import Source
 from data.formats.reading import read_rows
-from data.formats.source import Source
 from data.transfer.importing import import_file
 
 KOREAN = '책을 준 미나에게 "고마워"라고 써 줘.\n한 줄 더, 그리고 \u1112\u1161\u11ab'  # the last word is not normalised

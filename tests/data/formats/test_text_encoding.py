@@ -8,9 +8,9 @@ import json
 import pytest
 
 from data.errors import BadInput
+from data.formats.files.source import Source
+from data.formats.files.text_encoding import BLOCK, check_encoding
 from data.formats.reading import read_rows
-from data.formats.source import Source
-from data.formats.text_encoding import BLOCK, check_encoding
 
 KOREAN = "오늘 날씨가 어때요? 책을 준 미나에게 고맙다고 써 줘."
 TEXTS = {

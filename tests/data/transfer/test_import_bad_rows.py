@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import BadInput
-from data.formats.packing import PACKINGS
+from data.formats.files.packing import PACKINGS
 from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 from tests.support.data.import_rows import counted

@@ -13,8 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from data.errors import BadInput
-from data.formats import reading, sheets, values
-from data.formats.columnar import read_parquet_rows
+from data.formats import reading, values
+from data.formats.files import sheets
+from data.formats.files.columnar import read_parquet_rows
 from data.formats.reading import read_rows
 from tests.support import ROOT
 

@@ -14,7 +14,7 @@ import datasets
 import pytest
 
 from data.errors import BadInput
-from data.formats import archives
+from data.formats.files import archives
 from data.transfer.import_sources import expand
 from data.transfer.import_survey import ImportFile, Reading, check_rows
 from data.transfer.importing import import_files

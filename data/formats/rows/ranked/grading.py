@@ -13,7 +13,7 @@ from data.formats.rows.preference_metadata import check_learned, read_source
 from data.formats.shapes import CLEARLY, MARGINS, PairShape, PromptShape, Vote
 
 MOST = 9
-"""Answers of which every two are compared. Of more, each is compared with the next eight in their order."""
+"""Most answers that are all compared with each other. Of more, each is compared with the next eight in their order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from tempfile import TemporaryFile
 from typing import IO, cast
 
 from data.errors import BadInput
-from data.formats.archives import open_member
-from data.formats.packing import BROKEN, LONGEST_MAGIC, PACKINGS, find_packing
-from data.formats.source import Source
+from data.formats.files.archives import open_member
+from data.formats.files.packing import BROKEN, LONGEST_MAGIC, PACKINGS, find_packing
+from data.formats.files.source import Source
 
 UNPACKED, RATIO = 128 << 20, 100
 """Packed columns may not unpack to more bytes than both the first, and the second times their packed bytes."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 from data.errors import BadInput
-from data.formats import archives
-from data.formats.source import Source
+from data.formats.files import archives
+from data.formats.files.source import Source
 
 SAVE = "Save it as JSON Lines, CSV or Parquet."
 WORKBOOK = "In the spreadsheet program choose Save as CSV, and import that file."

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from data.errors import BadInput
-from data.formats.opening import RATIO, UNPACKED, open_seekable
-from data.formats.source import Source
+from data.formats.files.opening import RATIO, UNPACKED, open_seekable
+from data.formats.files.source import Source
 from data.formats.values import LONGEST, TOO_LONG
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from io import BufferedIOBase, BufferedReader, RawIOBase
 from pathlib import Path
 
 from data.errors import BadInput
-from data.formats.opening import Meter, make_read_error, open_bytes
-from data.formats.packing import BROKEN
-from data.formats.source import Source
+from data.formats.files.opening import Meter, make_read_error, open_bytes
+from data.formats.files.packing import BROKEN
+from data.formats.files.source import Source
 
 BLOCK = 1 << 16
 MARKS = {

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from data.errors import BadInput
-from data.formats.source import Source
+from data.formats.files.source import Source
 
 MAGIC = b"PK\x03\x04"
 LOCAL = struct.Struct("<4s22xHH")

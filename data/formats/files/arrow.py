@@ -12,10 +12,10 @@ from io import BufferedIOBase
 from typing import TYPE_CHECKING
 
 from data.errors import BadInput
-from data.formats.columnar import read_batch
-from data.formats.opening import RATIO, UNPACKED
-from data.formats.packing import BROKEN, ArrowSource
-from data.formats.source import Source
+from data.formats.files.columnar import read_batch
+from data.formats.files.opening import RATIO, UNPACKED
+from data.formats.files.packing import BROKEN, ArrowSource
+from data.formats.files.source import Source
 
 if TYPE_CHECKING:
     pass
