@@ -142,8 +142,11 @@ class FinetuningSettings(LoraSettings, TrainerSettings, PlacementSettings):
             fields = type(self).model_fields
             for name in (*LoraSettings.model_fields, "lora_dropout"):
                 if (value := getattr(self, name)) != fields[name].default:
-                    error = f"{name}={value} is for a LoRA, and finetuning=full trains none"
-                    raise BadInput(error, f"Leave {name} out, or use finetuning=lora.", field=name)
+                    raise BadInput(
+                        f"{name}={value} is for a LoRA, and finetuning=full trains none",
+                        f"Leave {name} out, or use finetuning=lora.",
+                        field=name,
+                    )
             check_trainable(self.quantize)
         return self
 
