@@ -46,7 +46,7 @@ def begin(desk, messages: list[dict], answers: tuple[str, ...] = ("A rhyme in ti
     text = next(text for n in count() if split_of(text := f"{desk.name} talk {n}") == "train")
     prompt = store.prompts.add(text, messages=messages, source="test")
     ids = store.completions.add_many(
-        {"prompt_id": prompt.id, "model_name": str(n), "text": text} for n, text in enumerate(answers)
+        {"prompt_id": prompt.id, "model_name": f"{desk.name} {n}", "text": text} for n, text in enumerate(answers)
     )
     if len(ids) == 2:
         store.projects.move_pairs(desk.project.id, [store.pairs.add(prompt.id, *ids).id])

@@ -151,8 +151,8 @@ ROLE_CHECKS = {
 }
 ADAPTERS = {"reward/member.py", "reward/training/subsets.py", "rlhf/ppo/roles.py"}
 """Roles of adapters on a base, which are no roles of people."""
-OTHER_USES = {"labeling/accounts/management.py", "labeling/page/controls.py"} | ADAPTERS
-"""Rules about the account that changes, and a link in the header; neither admits a request."""
+OTHER_USES = {"labeling/accounts/management.py", "labeling/page/controls.py", "labeling/page/turns.py"} | ADAPTERS
+"""Rules about the account that changes, a link in the header, and roles of turns; none admits a request."""
 
 
 def test_a_role_is_checked_by_the_gate_and_by_one_wrapper():

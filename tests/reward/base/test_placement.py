@@ -24,7 +24,6 @@ LOADERS = {
     "reward/base/adapters.py": {"LoraConfig"},
     "rlhf/methods/pretrain.py": {"PreTrainedTokenizerFast"},  # the tokenizer that the run has just trained
     "rlhf/probe/check.py": {"AutoConfig"},  # a configuration alone, to know its class before the weights are read
-    "rlhf/export.py": {"PeftModel"},  # an adapter, on a base that load_causal loaded
 }
 """The classes that a file may load by `from_pretrained`."""
 

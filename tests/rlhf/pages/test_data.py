@@ -233,9 +233,12 @@ def test_the_page_says_how_an_archive_was_read_and_takes_an_encoding(store):
     with gr.Blocks():
         page = DataPage(store, gr.Button().click)
     with acting_as(rae):
-        assert "left out, this is a PNG image: c.png" in page.show_preview("all.zip", "auto", "cp1250")[page.preview]
-        assert "no encoding of text" in page.show_preview("all.zip", "auto", "klingon")[page.status]
-        told = page.import_file("all.zip", "auto", None, False, "cp1250")[page.status]
+        assert (
+            "left out, this is a PNG image: c.png"
+            in page.show_preview("all.zip", "auto", encoding="cp1250")[page.preview]
+        )
+        assert "no encoding of text" in page.show_preview("all.zip", "auto", encoding="klingon")[page.status]
+        told = page.import_file("all.zip", "auto", None, False, encoding="cp1250")[page.status]
     assert "2 rows added" in told
     assert "all.zip: 2 files" in told
     assert [row.text for row in store.prompts.all()] == ["Pająk ma osiem nóg.", "b"]
