@@ -34,9 +34,9 @@ Step = Literal["training", "reading", "decoding"]
 class Phase:
     """A phase of a run: what is done to how many rows of how many tokens at once.
 
-    Decoding reads `prompt` of the tokens at once and the others one by one. A backward pass needs the activations of `passes`.
-    `logits`: "chunks" in our own passes, "tiles" in TRL's, "none" for a reward model. The rows of a `divided` phase
-    are what it takes at most: it is divided to fit the memory, as reward/base/memory.py does.
+    Decoding reads `prompt` of the tokens at once and the others one by one. A backward pass needs the activations of
+    `passes`. `logits`: "chunks" in our own passes, "tiles" in TRL's, "none" for a reward model. A `divided` phase
+    takes fewer rows if memory is short, as reward/base/memory.py does.
     """
 
     step: Step

@@ -76,7 +76,7 @@ def test_queued_runs_are_done_in_order_and_then_the_supervisor_ends(store):
     ended = [store.runs.get(run.id) for run in (first, second)]
     assert [run.state for run in ended] == ["done", "done"]
     assert ended[0].ended_at <= ended[1].started_at
-    assert ended[0].report == {"counted": 3}
+    assert ended[0].report["counted"] == 3
 
 
 def test_a_run_on_an_endpoint_delays_no_other_run(store):
