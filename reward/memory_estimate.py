@@ -16,11 +16,11 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 PACKED = {"8bit": 1.0, "4bit": 0.53}
 """Bytes of a quantised weight; nf4 has half a byte, and the scales of its blocks."""
 SHARE = 0.5
-"""Share of the free memory that a divided phase takes; see reward/base/memory.py, which a test compares."""
+"""Share of the free memory that a pass may take: the count leaves out fragmentation and the optimizer's moments."""
 ELEMENTS = 2**24
-"""Most logits of a chunk; likewise."""
+"""Most logits of a chunk: 64 MiB in float32. A constant, so that a run's arithmetic does not depend on the machine."""
 LOGIT_COPIES = 6
-"""Tensors of float32 that a chunk of logits makes: the logits, log-probabilities, and their gradients or entropy."""
+"""Tensors of a chunk's size that exist at once: logits, log-probabilities, and their gradients or entropy."""
 LIBRARIES, TRAINERS = 480, 140
 """MB that a run's process holds before it loads a base: torch and transformers; TRL and PEFT's trainers. Measured."""
 CPU_TILE, CPU_TILE_COPIES = (512, 4096), 15

@@ -16,6 +16,8 @@ from data.errors import BadInput
 
 LAYER = re.compile(r"\.\d+\.")
 """A tensor inside a decoder layer has the layer's number in its name."""
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length", "n_ctx")
+"""Names under which model families state their context, the most common first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class ModelShape:
             attention_width=heads * head,
             cache_width=2 * head * _first(config, "num_key_value_heads", default=heads),
             vocabulary=_first(config, "vocab_size", default=0),
-            context=_first(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", default=0),
+            context=_first(config, *CONTEXT_NAMES, default=0),
             weights=sum(map(math.prod, sizes.values())),
             layer_weights=sum(map(math.prod, inside.values())),
             lora_width=sum(_lora_width(size) for size in inside.values()),

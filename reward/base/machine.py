@@ -10,12 +10,19 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
 """Options of glibc's mallopt with their values in bytes.
 
 The first is the free memory to retain. The second is the size from which a block is mapped on its own; freeing such a
 block returns it to the system at once.
 """
+CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Files with a container's memory limit and its use."""
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
 
@@ -31,6 +38,16 @@ def peak_mb() -> float:
 def megabytes(maxrss: int) -> float:
     """Convert a process's largest resident size to MB: Linux counts it in KiB, macOS in bytes."""
     return round(maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def free_host_bytes() -> int:
+    """Return the memory that programs can still take on this machine, or in the container around this process."""
+    limits = [
+        int(limit) - int(Path(used).read_text())
+        for path, used in CGROUPS
+        if Path(path).is_file() and (limit := Path(path).read_text().strip()).isdigit()
+    ]
+    return min([psutil.virtual_memory().available, *limits])
 
 
 def keep_freed_memory() -> bool:

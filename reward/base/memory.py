@@ -9,27 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
-import psutil
 import torch
 
 from reward.base.frozen_base import Base
+from reward.base.machine import free_host_bytes
 from reward.base.out_of_memory import halved
+from reward.memory_estimate import ELEMENTS, LOGIT_COPIES, SHARE
 
-ELEMENTS = 2**24
-"""Most logits of a chunk: 64 MiB in float32. A constant, so that a run's arithmetic does not depend on the machine."""
-LOGIT_COPIES = 6
-"""Tensors of a chunk's size that exist at once: logits, log-probabilities, and their gradients or entropy."""
-SHARE = 0.5
-"""Share of the free memory that a pass may take: the count leaves out fragmentation and the optimizer's moments."""
 ROWS = 64
 """Most rows of a pass without gradients: more gain no speed."""
-CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-"""Files with a container's memory limit and its use."""
 
 
 def free_bytes(device: torch.device) -> int:
@@ -37,12 +26,7 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + reserved
-    limits = [
-        int(limit) - int(Path(used).read_text())
-        for path, used in CGROUPS
-        if Path(path).is_file() and (limit := Path(path).read_text().strip()).isdigit()
-    ]
-    return min([psutil.virtual_memory().available, *limits]) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return free_host_bytes() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def bytes_per_token(base: Base, gradients: bool = False, checkpointing: bool = False) -> int:

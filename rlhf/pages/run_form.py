@@ -65,7 +65,7 @@ class RunForm:
             self.estimate = gr.Button(
                 text("runs.estimate"), elem_id=f"estimate-{kind.name}", scale=0, visible=kind.name in COUNTERS
             )
-        self.status = html()
+        self.memory_line, self.status = html(), html()
 
     def _add(self, settings: Sequence[Described]) -> None:
         for setting in settings:
@@ -83,14 +83,14 @@ class RunForm:
             return {self.status: line, self.needs: needs, **draw_page()}
 
         def estimate(given: Mapping[Block, Any]) -> Updates:
-            return {self.status: self.memory({key: given[field] for key, field in self.fields.items()})}
+            return {self.memory_line: self.memory({key: given[field] for key, field in self.fields.items()})}
 
         self.start.click(start, set(self.fields.values()), [self.status, self.needs, *outputs], **QUIET)
         gr.on(
             [self.estimate.click, self.tab.select],
             estimate,
             set(self.fields.values()),
-            [self.status],
+            [self.memory_line],
             **QUIET,
         )
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
 from tokenizers import Tokenizer
 
 from data.errors import BadInput
@@ -15,6 +14,7 @@ from data.settings import Settings
 from data.store import Store
 from data.transfer.hub import downloaded_folder
 from reward.base.locate import locate
+from reward.base.machine import free_host_bytes
 from reward.memory_estimate import MemoryEstimate, estimate_memory
 from reward.model_shape import ModelShape
 from reward.placement_settings import read_placement
@@ -59,7 +59,7 @@ def estimate_run(store: Store, kind: str, settings: Settings) -> MemoryEstimate 
 
 def free_megabytes() -> int:
     """Return the memory of this machine that programs can take now, in MB; of a GPU's own memory nothing is known."""
-    return psutil.virtual_memory().available >> 20
+    return free_host_bytes() >> 20
 
 
 def has_gpu() -> bool:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The estimated against the measured memory of runs in processes of their own, on shapes that differ in what is large.
 
-`memory_estimate` measures three tiny shapes, `memory_estimate_0.6b` the shape of Qwen3-0.6B with random weights.
+`memory_estimate` measures three tiny shapes, `memory_estimate_large` the shape of Qwen3-0.6B with random weights.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def measure_shape(folder: Path, shape: str, kinds: tuple[str, ...] = tuple(STEPS
 
 
 def make_home(folder: Path, shape: str) -> Store:
-    """Return a home with a random base of that shape, and 64 rows of about 256 tokens of each kind of data."""
+    """Return a home with a random base of that shape, and 64 rows of about 190 tokens of each kind of data."""
     folder.mkdir(parents=True)
     scales.build_model(shape, folder / "model", torch.float32, "cpu", SHAPES.get(shape))
     store = Store(folder / "home")

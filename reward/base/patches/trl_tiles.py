@@ -12,7 +12,9 @@ import torch
 from trl.kernels import chunked_logprob
 from trl.trainer import utils
 
-ROWS, COLUMNS = 512, 4096
+from reward.memory_estimate import CPU_TILE
+
+ROWS, COLUMNS = CPU_TILE
 """Tokens and vocabulary of a tile: 8 MiB in float32."""
 
 

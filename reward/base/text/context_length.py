@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length", "n_ctx")
-"""Names under which model families state their context, the most common first."""
+from reward.model_shape import CONTEXT_NAMES
+
 TOKENIZER_NAME = "model_max_length"
 LARGEST = 10**7
 """A larger number states no limit: transformers writes 10^30 for a tokenizer without one."""
@@ -27,7 +27,7 @@ def stated_context(config: Callable[[str], Any], tokenizer_limit: object = None)
 
     `config` returns the value under a name, or None.
     """
-    values = [(name, config(name)) for name in NAMES] + [(TOKENIZER_NAME, tokenizer_limit)]
+    values = [(name, config(name)) for name in CONTEXT_NAMES] + [(TOKENIZER_NAME, tokenizer_limit)]
     return next((ContextLength(int(value), name) for name, value in values if _is_limit(value)), None)
 
 

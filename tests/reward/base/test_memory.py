@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reward.base import memory, out_of_memory
+from reward.base import machine, memory, out_of_memory
 from reward.base.out_of_memory import halved, is_out_of_memory, retry_halved, split_step
 from tests.support.ppo_parts import tiny_base
 
@@ -48,7 +48,7 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
     limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
     limit.write_text("3000\n")
     used.write_text("1000\n")
-    monkeypatch.setattr(memory, "CGROUPS", ((str(limit), str(used)),))
+    monkeypatch.setattr(machine, "CGROUPS", ((str(limit), str(used)),))
     assert memory.free_bytes(torch.device("cpu")) == 2000
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert memory.free_bytes(torch.device("cpu")) == 1000
