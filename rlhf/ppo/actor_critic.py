@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from data.errors import BadInput
 from reward.base.frozen_base import Base
 from reward.base.patches.layer_checkpoints import checkpoint_layers
 from rlhf.ppo.frozen_trunk import FrozenTrunk, Row
@@ -80,9 +81,19 @@ class ActorCritic(nn.Module):
         """Stay in eval mode, even if the training loop requests train mode."""
         return super().train(False)
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, object] | None = None) -> None:
-        """Keep each decoder layer's input alone for backward; the training loop calls this if its arguments ask."""
-        checkpoint_layers(self.base)
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: dict[str, object] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
+    ) -> None:
+        """Keep the input alone of every nth decoder layer; transformers' Trainer calls this if its arguments ask.
+
+        Raises BadInput for an offload, and for a model without layers that can be checkpointed.
+        """
+        if offload:
+            raise BadInput("PPO does not offload activations", "Leave offload out of activation_checkpointing_kwargs.")
+        checkpoint_layers(self.base, every_n_layers)
 
     def forward(
         self,

@@ -40,7 +40,11 @@ PASS = 16
 """Most answers in a training pass whose size is automatic."""
 OFF_AT_0 = ("kl_target", "reward_clip", "cliprange_value", "dual_clip", "target_kl", "importance_cap")
 """Settings that the trainer's configuration calls None if they are 0."""
-SAME_NAME = {setting.name for setting in fields(PPOConfig)} & PPOSettings.model_fields.keys() - {"max_steps", *OFF_AT_0}
+SAME_NAME = {setting.name for setting in fields(PPOConfig)} & PPOSettings.model_fields.keys() - {
+    "max_steps",
+    "gradient_checkpointing",
+    *OFF_AT_0,
+}
 """Settings that have the same name and value in the trainer's configuration."""
 
 
@@ -135,6 +139,7 @@ def make_config(settings: PPOSettings, folder: Path, rows: int = PASS) -> PPOCon
     return PPOConfig(
         str(folder),
         **options,
+        activation_checkpointing=settings.gradient_checkpointing,  # the trainer's name since transformers 5
         max_steps=settings.max_steps * settings.epochs * (settings.batch_size // settings.minibatch),
         per_device_train_batch_size=size,
         gradient_accumulation_steps=accumulated,

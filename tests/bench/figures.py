@@ -117,6 +117,13 @@ def reward_speed(home: Path, *, seed: int = 0) -> dict:
     return figure.reward_speed(home, seed=seed)
 
 
+def training_peaks(folder: Path) -> dict:
+    """See tests.bench.peaks, which loads torch: only where it is asked for."""
+    from tests.bench import peaks as figure
+
+    return figure.training_peaks(folder)
+
+
 def label_page(home: Path) -> dict:
     """See tests.bench.serve.label_page, which needs a browser: only where it is asked for."""
     from tests.bench.serve import label_page as figure
@@ -151,6 +158,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "memory_estimate": memory_estimate,
     "memory_estimate_large": memory_estimate_large,
     "training": training,
+    "training_peaks": training_peaks,
     "import_large": import_large,
     "export_large": export_large,
 }
@@ -162,5 +170,5 @@ SMALLER: dict[str, Callable[[Path], dict]] = {
     "export_large": partial(export_large, rows=50_000),
 }
 """What `make bench` measures in their place, so that all of it ends within half an hour; ONLY=name has the full size."""
-ALONE = frozenset({"ppo", "ppo_curve", "reward_skill", "reward_speed", "memory_estimate_large"})
+ALONE = frozenset({"ppo", "ppo_curve", "reward_skill", "reward_speed", "memory_estimate_large", "training_peaks"})
 """Takes many minutes at any size that says something: measured by name only."""

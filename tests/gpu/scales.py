@@ -39,6 +39,7 @@ class Scale:
 
     `batch`: rows of an optimizer step, pairs for reward training and DPO. `rollout`: answers of a PPO update, or of a
     GRPO or RLOO step; each is trained on in `epochs` passes. The first `warm` steps or updates are not timed.
+    `checkpointing`: activations are computed again in the backward pass, on both sides.
     """
 
     prompt: int = 64
@@ -52,6 +53,7 @@ class Scale:
     epochs: int = 2
     updates: int = 2
     rank: int = 16
+    checkpointing: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def shared(base: Base, scale: Scale, folder: Path, **options: Any) -> dict[str, 
         "per_device_train_batch_size": scale.batch,
         "max_steps": scale.warm + scale.steps,
         "optim": "adamw_torch_fused",
-        "gradient_checkpointing": False,
+        "activation_checkpointing": scale.checkpointing,
         "bf16": False,
         "report_to": "none",
         "disable_tqdm": True,
@@ -78,6 +78,7 @@ def our_settings(scale: Scale) -> dict[str, Any]:
         "batch_size": scale.batch,
         "max_steps": scale.warm + scale.steps,
         "rank": scale.rank,
+        "gradient_checkpointing": scale.checkpointing,
     }
 
 
@@ -188,6 +189,7 @@ def our_ppo(base: Base, scale: Scale, folder: Path) -> Trainer:
         max_new_tokens=scale.answer,
         max_steps=scale.updates * scale.epochs * passes,
         kl_coef=KL,
+        activation_checkpointing=scale.checkpointing,
         disable_tqdm=True,
         save_strategy="no",
         use_cpu=base.device.type == "cpu",

@@ -18,8 +18,8 @@ from data.errors import BadInput
 from reward.base.frozen_base import Base
 
 
-def checkpoint_layers(base: Base) -> None:
-    """Checkpoint every decoder layer of a base when gradients are recorded.
+def checkpoint_layers(base: Base, every: int = 1) -> None:
+    """Checkpoint every nth decoder layer of a base, from the first on, when gradients are recorded.
 
     Raises BadInput for a model without layers that transformers can checkpoint.
     """
@@ -30,7 +30,7 @@ def checkpoint_layers(base: Base) -> None:
             "Set gradient_checkpointing=false.",
             field="gradient_checkpointing",
         )
-    for layer in layers:
+    for layer in layers[::every]:
         module: nn.Module = layer
         module.forward = partial(_forward, base, layer.forward)
 

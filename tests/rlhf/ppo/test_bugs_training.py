@@ -17,7 +17,6 @@ from reward.base.placement import Placement
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import answer_batch, scatter_tokens
 from rlhf.ppo.config import PPOConfig
-from rlhf.ppo.update import compute_losses
 from tests.support.ppo_parts import (
     PROMPTS,
     Passes,
@@ -42,42 +41,6 @@ def test_bug_03_the_norm_of_the_gradient_is_logged(base, tmp_path):
     trainer.train()
     (log,) = rollouts(trainer)
     assert 0 < log["grad_norm"] < 1e3
-
-
-@pytest.mark.parametrize("critic", ["joint", "adapter"])
-def test_bug_04_gradient_checkpointing_is_done_without_train_mode_and_changes_no_gradient(tmp_path, critic):
-    """The critic's layers are computed again under the critic's adapter, though the policy is active by then."""
-
-    def gradients(**options):
-        base = tiny_base("llama", tmp_path)
-        trainer = begun(base, tmp_path, start=starting_adapter(base, tmp_path), critic=critic, **options)
-        if trainer.args.gradient_checkpointing:
-            trainer.model.gradient_checkpointing_enable()
-        if critic == "adapter":
-            shake(base, "value")
-        torch.nn.init.ones_(trainer.model.value_head.weight)
-        layers = counted_calls(base)
-        with base.role("policy"):
-            data = trainer._experience.select([0, 1, 2], base.device)
-            loss, _ = compute_losses(trainer.model, base, data, trainer.args)
-            loss.backward()
-        assert not base.causal.training
-        return layers, {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
-
-    kept, plain = gradients()
-    again, checkpointed = gradients(gradient_checkpointing=True)
-    assert len(again) == 2 * len(kept)
-    assert plain.keys() == checkpointed.keys()
-    assert all(torch.equal(plain[name], checkpointed[name]) for name in plain)
-
-
-def counted_calls(base):
-    """Return a list that grows with every computation of the first layer's feed-forward part."""
-    calls = []
-    next(m for m in base.causal.modules() if type(m).__name__ == "LlamaMLP").register_forward_pre_hook(
-        lambda *_: calls.append(1)
-    )
-    return calls
 
 
 def test_bug_07_diagnostics_do_not_feel_how_wide_the_padding_is():
