@@ -20,7 +20,7 @@ help:
 	@echo "make test                             the whole test suite"
 	@echo "make coverage                         the test suite with branch coverage per package"
 	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 15 minutes"
-	@echo "make matrix                           every model family in every verb, into docs/models.md; 6 minutes"
+	@echo "make matrix                           every model family in every verb, into docs/models.md, and every setting; 10 minutes"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
@@ -70,6 +70,7 @@ attack: dev
 
 matrix: dev
 	$(TEST_ENV) "$(BIN)/python" -m tests.matrix --write
+	$(TEST_ENV) "$(BIN)/python" -m tests.matrix.other_settings
 
 bench: dev
 	"$(BIN)/python" -m tests.bench $(ONLY)

@@ -7,9 +7,7 @@ transformers prefers, which is torch's fused one (sdpa) for most models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -17,16 +15,11 @@ from transformers import BitsAndBytesConfig
 
 from data.errors import BadInput
 from reward.base.bf16_probe import cpu_rates
+from reward.optional_packages import check_installed
 from reward.placement_settings import AUTO, DEFAULTS, PlacementSettings, placement_of
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
 DTYPES = {name: dtype for dtype, name in NAMES.items()}
-
-NEEDS = {
-    "quantize": (("4bit", "8bit"), "bitsandbytes", "pip install 'preference-loop[gpu]'"),
-    "attention": (("flash_attention_2",), "flash_attn", "pip install flash-attn"),
-}
-"""By setting: values that need a package, the package, and the command that installs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class Placement:
         given = {} if wanted is None else {key: getattr(wanted, key) for key in DEFAULTS}
         settings = {key: given.get(key) or default for key, default in DEFAULTS.items()}
         device = _device(settings["device"])
-        _check_installed(settings)
+        check_installed(settings)
         return cls(device, _dtype(settings["dtype"], device), settings["quantize"], settings["attention"])
 
     @property
@@ -133,17 +126,6 @@ def _dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 def _has_bfloat16(device: torch.device) -> bool:
     return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def _check_installed(settings: Mapping[str, str]) -> None:
-    """Raise BadInput if a value needs a package that is not installed."""
-    for field, (values, package, install) in NEEDS.items():
-        if settings[field] in values and find_spec(package) is None:
-            raise BadInput(
-                f"{field}={settings[field]} needs {package}, which is not installed",
-                f"Install it: {install}, or use {field}={DEFAULTS[field]}.",
-                field=field,
-            )
 
 
 def _bits_and_bytes(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:

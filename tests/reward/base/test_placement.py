@@ -11,6 +11,7 @@ import torch
 
 from data.errors import BadInput
 from data.settings import parse_settings
+from reward import optional_packages
 from reward.base import bf16_probe, placement
 from reward.base.bf16_probe import Rates, cpu_rates
 from reward.base.frozen_base import Base
@@ -80,7 +81,7 @@ def test_the_probe_measures_both_precisions_once(monkeypatch):
     ],
 )
 def test_what_the_machine_lacks_is_refused_in_one_line_with_a_remedy(settings, error, monkeypatch):
-    monkeypatch.setattr(placement, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional_packages, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=error) as refused:
         chosen(**settings)
     assert refused.value.field in settings
