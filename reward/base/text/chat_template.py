@@ -44,7 +44,7 @@ class ChatTemplate:
     def ids(self, messages: Messages, *, prompt: bool = True) -> list[int]:
         """Return the ids of the conversation, up to the start of an answer if `prompt`. Raises UnusablePrompt."""
         if any(TOOL_KEYS & turn.keys() or turn["role"] == "tool" for turn in messages):
-            check_tools(self.text(messages, prompt=prompt), messages)
+            check_tools(lambda marked: self.text(marked, prompt=prompt), messages)
         encoded = self._apply(messages, add_generation_prompt=prompt, return_dict=True, sanitize_control_tokens=True)
         assert isinstance(encoded, BatchEncoding), "return_dict asks for one"
         return encoded["input_ids"]
