@@ -25,6 +25,8 @@ def base(tmp_path):
 def counted(base, monkeypatch, plan: DecodePlan, noise, size: int = 256, **options) -> HostSyncs:
     monkeypatch.setattr(DecodePlan, "of", classmethod(lambda cls, base: plan))
     prompts = [base.encode_prompt(PROMPTS[number % len(PROMPTS)]) for number in range(len(noise))]
+    with base.role("policy"):
+        generate(base, prompts[:1], noise[:1, :1], max_new_tokens=1, **options)  # a base measures its adapter once
     with base.role("policy"), HostSyncs() as syncs:
         generate(base, prompts, noise, max_new_tokens=noise.shape[1], batch_size=size, **options)
     return syncs
