@@ -11,8 +11,8 @@ from data.cli import open_store
 from data.errors import BadInput
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
+from data.formats.export.tables import KINDS
 from data.formats.mapping import parse_mapping
-from data.formats.tables import KINDS
 from data.store import Store
 from data.transfer.adopt_model import adopt_policy
 from data.transfer.backup import back_up, restore
@@ -61,7 +61,10 @@ def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentPa
     )
     _add_export_options(
         add(
-            "export", "Export preferences, instructions, events, a policy or a reward model.", cmd_export, render_export
+            "export",
+            "Export prompts, preferences, instructions, events, a policy or a reward model.",
+            cmd_export,
+            render_export,
         )
     )
     backup = add("backup", "Write everything in this home to one file, while it is in use.", cmd_backup, render_files)
@@ -113,7 +116,7 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=sorted({name for names in FORMATS.values() for name in names}),
-        help="format of the rows (default: trl for preferences, alpaca for instructions, full for events)",
+        help="format of the rows (default: trl for prompts and preferences, alpaca for instructions, full for events)",
     )
     parser.add_argument(
         "--labels",

@@ -11,7 +11,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from data.errors import BadInput
-from data.formats.export_shapes import make_pseudonym
+from data.formats.export.formats import make_pseudonym
 from data.records import RewardModel, Run
 from data.settings import Described, describe
 from data.store import Store

@@ -42,6 +42,7 @@ SHARED = {
     "history": "earlier turns",
     "tools": "tools",
     "functions": "tools",
+    "defects": "defects",
     **dict.fromkeys(("system", "system_prompt", "system_message"), "system message"),
     **dict.fromkeys(("response", "completion", "output", "answer"), "answer"),
     **dict.fromkeys(("model", "generator", "model_name"), "model"),

@@ -56,7 +56,7 @@ class TrackedRow(Mapping[str, Any]):
 
     def part(self, value: Mapping[str, Any], path: str) -> TrackedRow:
         """Return a nested object of this row; `path` names it, as in 'messages[1]'."""
-        part = TrackedRow(value, f"{path}.")
+        part = TrackedRow(value, f"{self._path}{path}.")
         part.form, part.what, part.notes = self.form, self.what, self.notes
         self._parts.append(part)
         return part

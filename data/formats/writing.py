@@ -11,8 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from data.errors import BadInput, StoreTrouble
-from data.formats.tables import Columns, Write, open_table
+from data.formats.export.tables import Columns, Write, open_table
 from data.sqlite.disk_full import is_disk_full
+
+DEFAULT_SPLIT = "train"
+"""The split of rows without one."""
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def atomic_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 def write_rows(out: Path, rows: Iterable[dict], *, columns: Columns | None = None, force: bool = False) -> int:
-    """Write the rows to a file of the kind that its name says (`data.formats.tables`); return their number."""
+    """Write the rows to a file of the kind that its name says (`data.formats.export.tables`); return their number."""
     count = 0
     with atomic_file(out, force=force) as part:
         with open_table(part, out.name, columns or {}) as write:
@@ -87,19 +90,20 @@ def write_splits(
     kind: str,
     *,
     columns: Columns,
-    readme: Callable[[Mapping[str, int]], str],
+    documents: Callable[[Path, Mapping[str, int]], Mapping[str, str]],
     force: bool,
 ) -> dict:
-    """Write a folder with a file for each `split` ("train" for rows without one) and a README.
+    """Write a folder with a file for each `split` ("train" for rows without one) and documents about them.
 
-    Returns {split: rows}; `readme` gets the same numbers. Raises BadInput if there are no rows.
+    Returns {split: rows}. `documents`, of the folder with these files and the same numbers, returns {name: text}.
+    Raises BadInput if there are no rows.
     """
     counts: dict[str, int] = {}
     with atomic_folder(out, force=force) as part:
         with ExitStack() as stack:
             writers: dict[str, Write] = {}
             for row in rows:
-                split = row.get("split") or "train"
+                split = row.get("split") or DEFAULT_SPLIT
                 if split not in writers:
                     name = f"{split}.{kind}"
                     writers[split] = stack.enter_context(open_table(part / name, name, columns))
@@ -107,7 +111,8 @@ def write_splits(
                 counts[split] = counts.get(split, 0) + 1
         if not counts:
             raise BadInput("there are no rows to write", "Import or label some first.", file=str(out))
-        (part / "README.md").write_text(readme(counts), encoding="utf-8")
+        for name, text in documents(part, counts).items():
+            (part / name).write_text(text, encoding="utf-8")
     return counts
 
 

@@ -8,7 +8,7 @@ normalised text (`data.splits`), so prompts that differ in case or spaces only a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from data.clock import now
@@ -102,14 +102,22 @@ class Prompts(Table):
         last: int = 0,
     ) -> list[Prompt]:
         """Return the prompts that match what is given, oldest first, up to the number `last` if it is not 0."""
+        return list(self.stream(split, source, limit, family, last))
+
+    def stream(
+        self,
+        split: str | None = None,
+        source: str | None = None,
+        limit: int | None = None,
+        family: str | None = None,
+        last: int = 0,
+    ) -> Iterator[Prompt]:
+        """Yield the prompts of `all` one at a time."""
         wanted = {"split": split, "source": source, "family": family}
         where = "".join(f" AND {name} = :{name}" for name, value in wanted.items() if value is not None)
         where += " AND id <= :last" if last else ""
         sql = f"SELECT * FROM prompts WHERE {IMPORT_DONE}{where} ORDER BY id LIMIT :limit"
-        return [
-            _prompt(row)
-            for row in self._store.rows(sql, {**wanted, "last": last, "limit": -1 if limit is None else limit})
-        ]
+        return map(_prompt, self._store.stream(sql, {**wanted, "last": last, "limit": -1 if limit is None else limit}))
 
     def last_id(self) -> int:
         """Return the number of the newest prompt; 0 without one."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data.errors import BadInput
-from data.formats.tables import open_table
+from data.formats.export.tables import open_table
 from data.store import Store
 
 FORMATS = ("jsonl", "csv")

@@ -9,37 +9,42 @@ its functions by text, since imports go down only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from data.errors import BadInput
-from data.formats.export_shapes import (
+from data.formats.export.formats import (
     FORMATS,
     FULL,
+    FULL_COLUMNS,
     INSTRUCTIONS,
+    MODEL_COLUMNS,
     PREFERENCES,
+    PROMPT_COLUMNS,
+    PROMPTS,
+    SINGLE,
+    Format,
+    ShapeType,
     add_tool_columns,
     list_columns,
     make_pseudonym,
 )
+from data.formats.export.tables import KINDS
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
-from data.formats.tables import KINDS
 from data.formats.writing import write_rows, write_splits
-from data.records import Instruction
 from data.store import Store
-from data.transfer.data_card import DataCard
+from data.transfer.cards.croissant import describe_files
+from data.transfer.cards.data_card import DataCard
 from data.views.event_stream import COLUMNS as EVENT_COLUMNS
 from data.views.event_stream import stream_events
 from data.views.preferences import PEOPLE, PreferenceRow, count_excluded, snapshot_filters, stream_rows
 
 MODEL_EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 """'policy' and 'reward-model' -> "module:function"(store, id, out, *, merge, force) -> {rows, omitted, files}."""
-
-ShapeType = TypeVar("ShapeType", InstructionShape, PreferenceShape)
 
 DEFAULT_LABELS = "+".join(PEOPLE)
 LABELS = ("person", "import", DEFAULT_LABELS, "simulated", "all")
@@ -70,8 +75,8 @@ class ExportRequest:
                 f"Use one of {', '.join(FORMATS[self.what])}.",
                 field="format",
             )
-        if self.project and self.what == "instructions":
-            raise BadInput("instructions belong to no project", "Leave out the project.", field="project")
+        if self.project and self.what in ("instructions", "prompts"):
+            raise BadInput(f"{self.what} belong to no project", "Leave out the project.", field="project")
 
     @property
     def shape(self) -> str:
@@ -82,13 +87,13 @@ class ExportRequest:
         """Yield the rows; `omitted` counts the others by their reason."""
         project = store.projects.by_name(self.project) if self.project else None
         if self.what == "preferences":
-            label_filters = stream_rows(store, source=self.labels)
+            rows = stream_rows(store, source=self.labels)
             omitted.update(count_excluded(store, self.labels))
-            return _preferences(
-                (row for row in label_filters if project is None or row.project == project.name), self, omitted
-            )
+            return _preferences((row for row in rows if project is None or row.project == project.name), self, omitted)
         if self.what == "instructions":
-            return _instructions(store, self.shape, omitted)
+            return _instructions(store, INSTRUCTIONS[self.shape], omitted)
+        if self.what == "prompts":
+            return _prompts(store, PROMPTS[self.shape], omitted)
         return stream_events(store, project_id=project.id if project else None, names=self.names)
 
     def columns(self, store: Store) -> dict[str, str]:
@@ -133,7 +138,9 @@ def export_dataset(
     force: bool = False,
     by: str = "command line",
 ) -> dict:
-    """Write a folder for the Hugging Face hub, with a file per split and a data card -> as `export_rows`.
+    """Write a folder for the Hugging Face hub -> as `export_rows`.
+
+    It has a file per split, a data card and Croissant metadata.
 
     `kind` is one of FILES. Raises BadInput as `export_rows`.
     """
@@ -142,9 +149,12 @@ def export_dataset(
     out, omitted = Path(out).expanduser(), Counter[str]()
     card = DataCard(store, out.name, request.description, kind, request.columns(store))
     rows = card.watched(request.rows(store, omitted))
-    counts = write_splits(
-        out, rows, kind, columns=request.columns(store), readme=lambda counts: card.text(counts, omitted), force=force
-    )
+
+    def documents(folder: Path, counts: Mapping[str, int]) -> dict[str, str]:
+        croissant = describe_files(folder, out.name, card.summary, [f"{split}.{kind}" for split in counts], card.typed)
+        return {"README.md": card.text(folder, counts, omitted), "croissant.json": croissant}
+
+    counts = write_splits(out, rows, kind, columns=card.columns, documents=documents, force=force)
     count = sum(counts.values())
     store.audit.add(by, "export", file=out.name, rows=count, **request.description, **request.chosen(store))
     return {"rows": count, "omitted": dict(omitted), "files": [str(path) for path in sorted(out.iterdir())]}
@@ -172,44 +182,49 @@ def _preferences(rows: Iterable[PreferenceRow], request: ExportRequest, omitted:
     for row in rows:
         about = _about(row, request.names)
         if request.shape == FULL:
-            yield {name: getattr(row, name) for name in list_columns("preferences", FULL) if name not in about} | about
+            yield {name: getattr(row, name) for name in FULL_COLUMNS} | about
         elif row.label == 0.5:
             omitted["tie"] += 1
         else:
-            shape = PreferenceShape(
-                PromptShape(row.prompt, row.messages), row.chosen or "", row.rejected or "", row.margin
-            )
-            yield from _written(PREFERENCES[request.shape], shape, about, omitted)
+            names = [row.a_model, row.b_model][:: 1 if row.label == 1.0 else -1]
+            models = dict(zip(MODEL_COLUMNS, names, strict=True))
+            prompt = PromptShape(row.prompt, row.messages)
+            shape = PreferenceShape(prompt, row.chosen or "", row.rejected or "", row.margin, **models)
+            more = {} if request.shape in SINGLE else dict(models)
+            if request.shape == "reward-bench":
+                more |= {"subset": row.project, "id": row.comparison_id}
+            yield from _written(PREFERENCES[request.shape], shape, more | about, omitted)
 
 
-def _instructions(store: Store, form: str, omitted: Counter[str]) -> Iterator[dict]:
+def _instructions(store: Store, form: Format[InstructionShape], omitted: Counter[str]) -> Iterator[dict]:
     origins = store.demonstrations.origins()
     for row in store.instructions.stream():
-        shape = _instruction_shape(store, row)
+        messages = store.prompts.get(row.prompt_id).messages
+        shape = InstructionShape(row.instruction, row.input, row.output, messages)
         about: dict[str, object] = {"source": row.source, "defects": row.defects, "split": row.split}
         if origin := origins.get(row.id):
-            written = {
+            about |= {
                 "author": make_pseudonym(origin.author_id),
                 "written_at": origin.created_at,
                 "guideline_version": origin.guideline_version,
             }
-            about |= written
-        yield from _written(INSTRUCTIONS[form], shape, about, omitted)
+        yield from _written(form, shape, about, omitted)
 
 
-def _written(
-    write: Callable[[ShapeType], dict], shape: ShapeType, about: dict, omitted: Counter[str]
-) -> Iterator[dict]:
-    """Yield the row, or nothing if the format cannot hold it; `omitted` counts these."""
+def _prompts(store: Store, form: Format[PromptShape], omitted: Counter[str]) -> Iterator[dict]:
+    for prompt in store.prompts.stream():
+        about = {name: getattr(prompt, name) for name in PROMPT_COLUMNS}
+        yield from _written(form, PromptShape(prompt.text, prompt.messages), about, omitted)
+
+
+def _written(form: Format[ShapeType], shape: ShapeType, about: dict, omitted: Counter[str]) -> Iterator[dict]:
+    """Yield the rows of a shape, or none if the format cannot hold it; `omitted` counts these."""
     try:
-        yield write(shape) | about
+        rows = form.rows(shape)
     except BadRow as bad:
         omitted[bad.reason] += 1
-
-
-def _instruction_shape(store: Store, row: Instruction) -> InstructionShape:
-    messages = store.prompts.get(row.prompt_id).messages
-    return InstructionShape(row.instruction, row.input, row.output, messages)
+    else:
+        yield from (row | about for row in rows)
 
 
 def _about(row: PreferenceRow, names: bool) -> dict:

@@ -14,7 +14,7 @@ from data.formats.columns import Columns
 from data.formats.files.opening import Meter
 from data.formats.files.source import Source, unpacked_name
 from data.formats.files.text_encoding import check_encoding
-from data.formats.grouping import group_rows
+from data.formats.grouping import ROWS, group_rows
 from data.formats.mapping import Mapped, apply_mapping
 from data.formats.reading import detect_kind, read_lines, read_rows
 from data.formats.rows.fields import BadRow
@@ -177,9 +177,11 @@ def _kind(what: str) -> str:
 
 def _comparison(row: TrackedRow) -> str | None:
     """Return the comparison or ranking that an exported row names; its home has that event already."""
-    if "said_in" not in row and "comparison" not in row:
+    group = row.peek(ROWS)
+    first: Mapping[str, Any] = group[0] if isinstance(group, list) and group and isinstance(group[0], dict) else row
+    if "said_in" not in first and "comparison" not in first:
         return None
-    named = [row[key] for key in ("said_in", "comparison") if isinstance(row.peek(key), str)]
+    named = [first[key] for key in ("said_in", "comparison") if isinstance(first.get(key), str)]
     return named[0] if named else None
 
 

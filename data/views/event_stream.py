@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from data.formats.export_shapes import make_pseudonym
+from data.formats.export.formats import make_pseudonym
 from data.store import Store
 from data.tables.imports import import_done
 

@@ -60,7 +60,7 @@ WITH wanted AS NOT MATERIALIZED (
     {CURRENT} WHERE c.source IN (SELECT value FROM json_each(:sources)) AND (:gold OR NOT c.gold) AND c.{NOT_ASIDE}
 )
 SELECT s.comparison_id, s.prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
-    s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
+    s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.model_name AS a_model, b.model_name AS b_model, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
     s.winner_id, s.margin, s.source, s.labeler_id, accounts.name AS labeler, projects.name AS project, s.guideline_version,
     s.kind, s.said_in, s.share
 FROM ( -- each part comes in order and they are merged, before texts come in; comparisons follow their index

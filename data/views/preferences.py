@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from data.errors import BadInput
-from data.formats.export_shapes import make_pseudonym
+from data.formats.export.formats import make_pseudonym
 from data.splits import SPLITS
 from data.store import Store
 from data.views.preference_sql import STATEMENTS
@@ -71,6 +71,8 @@ class PreferenceRow:
     guideline_version: int
     kind: str = "comparison"
     said_in: str = ""
+    a_model: str = ""
+    b_model: str = ""
 
     @property
     def chosen(self) -> str | None:
@@ -114,9 +116,11 @@ def stream_rows(
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:
     """Return the row as a snapshot stores it.
 
-    It holds the labeler's number and pseudonym, since a name may change or be erased later.
+    It holds the labeler's number and pseudonym, since a name may change or be erased later. The ids of the answers
+    stand for their models.
     """
-    return asdict(row) | {"labeler": make_pseudonym(row.labeler_id)}
+    frozen = {name: value for name, value in asdict(row).items() if name not in ("a_model", "b_model")}
+    return frozen | {"labeler": make_pseudonym(row.labeler_id)}
 
 
 def thaw_row(row: Mapping[str, Any]) -> PreferenceRow:

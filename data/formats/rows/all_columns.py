@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import read_answer, read_prompt_value
-from data.formats.rows.fields import BadRow, Row, read_field, read_number, read_optional_text
+from data.formats.rows.conversation import read_prompt_value
+from data.formats.rows.fields import BadRow, Row, read_field, read_number, read_optional_text, read_text
 from data.formats.rows.preference_metadata import check_learned, read_metadata
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
@@ -26,7 +26,7 @@ WINNERS = {1: 0, 0: 1, 0.5: None}
 def read_prompt(row: Row) -> PromptShape:
     """Return the prompt, as messages if the row has them."""
     if is_blank(row.get("messages")):
-        return read_prompt_value(row, "prompt")
+        return PromptShape(read_text(row, "prompt"))
     row.get("prompt")  # the same turns as text
     return read_prompt_value(row, "messages")
 
@@ -41,6 +41,6 @@ def read_preference(row: Row) -> PairShape:
         raise BadRow(f"'label' must be 1, 0.5 or 0, not {str(row['label'])[:40]!r}", "label")
     vote = Vote(WINNERS[label], metadata["margin"], metadata["labeler"])
     first, second = (
-        (read_answer(row, f"{side}_text", blank=True), read_optional_text(row, f"{side}_model")) for side in "ab"
+        (read_text(row, f"{side}_text", blank=True), read_optional_text(row, f"{side}_model")) for side in "ab"
     )
     return PairShape(read_prompt(row), (first, second), (vote,), metadata["source"])

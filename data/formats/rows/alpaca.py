@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.formats.rows.conversation import add_context, read_answer, write_text_prompt
-from data.formats.rows.fields import BadRow, Row, check_text, read_nested, read_optional_text, read_text
+from data.formats.rows.conversation import add_context, read_answer
+from data.formats.rows.export_values import write_text, write_text_prompt
+from data.formats.rows.fields import BadRow, Row, check_text, read_names, read_nested, read_optional_text, read_text
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.tracked_row import is_blank
@@ -29,7 +30,6 @@ COLUMNS = {
     "response": "answer",
     "chosen": "better answer",
     "rejected": "worse answer",
-    "defects": "defects",
 }
 TEMPLATE = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
@@ -56,7 +56,7 @@ def read_only_prompt(row: Row) -> PromptShape:
 def read_instruction(row: Row) -> InstructionShape | list[InstructionShape]:
     """Return the triple of a row, with the family and the marked defects of the starter's rows."""
     check_learned(row)
-    defects = _defects(row)
+    defects = read_names(row, "defects")
     shapes = [_instruction(row, *triple, defects) for triple in _triples(row)]
     return shapes if len(shapes) > 1 else shapes[0]
 
@@ -72,7 +72,9 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
 def write_instruction(shape: InstructionShape) -> dict:
     """Return the row of an instruction, with `text` from the template. Raises BadRow for a conversation."""
     write_text_prompt(shape.prompt, "Alpaca")
-    triple = {"instruction": shape.instruction, "input": shape.input, "output": shape.output}
+    if shape.input and _is_none(shape.input):
+        raise BadRow("the Alpaca format cannot hold an input that reads as none")
+    triple = {"instruction": shape.instruction, "input": shape.input, "output": write_text(shape.output, "Alpaca")}
     template = TEMPLATE_WITH_INPUT if shape.input else TEMPLATE
     return triple | {"text": template.format(**triple)}
 
@@ -82,8 +84,9 @@ def write_preference(shape: PreferenceShape) -> dict:
 
     Raises BadRow for a conversation.
     """
-    triple = {"instruction": write_text_prompt(shape.prompt, "Alpaca"), "input": "", "output": shape.chosen}
-    return triple | {"chosen": shape.chosen, "rejected": shape.rejected}
+    chosen, rejected = (write_text(answer, "Alpaca") for answer in (shape.chosen, shape.rejected))
+    prompt = write_text_prompt(shape.prompt, "Alpaca")
+    return {"instruction": prompt, "input": "", "output": chosen, "chosen": chosen, "rejected": rejected}
 
 
 def _triples(row: Row) -> list[tuple[str, str, Any]]:
@@ -117,17 +120,15 @@ def _output(row: Row) -> str:
     return "response" if "response" in row and "output" not in row else "output"
 
 
+def _is_none(input: str) -> bool:
+    """Return whether an input is a placeholder that Alpaca files write for no input."""
+    return input.strip().lower() in ("", "<noinput>")
+
+
 def _input(row: Row) -> str:
     """Return the input, or Dolly's `context`; the placeholders that Alpaca files write for no input become empty."""
     texts = {key: read_text(row, key, blank=True) for key in ("input", "context") if key in row}
-    texts = {key: text for key, text in texts.items() if text.strip().lower() not in ("", "<noinput>")}
+    texts = {key: text for key, text in texts.items() if not _is_none(text)}
     if len(texts) > 1:
         raise BadRow("'input' and 'context' both hold a text", "context")
     return next(iter(texts.values()), "")
-
-
-def _defects(row: Row) -> tuple[str, ...]:
-    defects = [] if is_blank(row.get("defects")) else read_nested(row, "defects")
-    if not isinstance(defects, list):
-        raise BadRow("'defects' must be a list of names", "defects")
-    return tuple(check_text(item, "defects") for item in defects)

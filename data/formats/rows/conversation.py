@@ -239,10 +239,3 @@ def note_marks(row: Row, text: str, key: str) -> None:
     """Record that a text holds the marks of a chat template, although it is no whole transcript."""
     if mark := find_mark(text):
         row.note(f"{key!r} contains the mark {mark!r} and stays text")
-
-
-def write_text_prompt(prompt: PromptShape, form: str) -> str:
-    """Return the prompt's text. Raises BadRow for a conversation, whose roles a text would lose."""
-    if prompt.messages:
-        raise BadRow(f"the {form} format cannot hold a conversation")
-    return prompt.text

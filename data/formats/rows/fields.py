@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from data.formats.nested import parse_nested
-from data.formats.tracked_row import TrackedRow
+from data.formats.tracked_row import TrackedRow, is_blank
 
 Row = TrackedRow
 """A row as readers see it."""
@@ -93,6 +93,14 @@ def read_nested(row: Row, key: str) -> Any:  # noqa: ANN401 (the values of colum
     except ValueError as error:
         raise BadRow(f"{key!r} cannot be used: {error}", key) from None
     return value if nested is None else nested
+
+
+def read_names(row: Row, key: str) -> tuple[str, ...]:
+    """Return a list of names that may be absent, empty or null. Raises BadRow."""
+    names = [] if is_blank(row.get(key)) else read_nested(row, key)
+    if not isinstance(names, list):
+        raise BadRow(f"{key!r} must be a list of names", key)
+    return tuple(check_text(name, key) for name in names)
 
 
 def read_number(row: Row, key: str) -> float | None:

@@ -39,7 +39,8 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
 
 
 def write_preference(shape: PreferenceShape) -> dict:
-    """Return both transcripts. Raises BadRow for a system message and for a text that contains a marker."""
+    """Return both transcripts. Raises BadRow for a system message, a tool, a marker in a text, an answer of spaces."""
+    trl.refuse_spaces(shape)
     if any("tool_calls" in message for message in as_messages(shape.prompt)):
         raise BadRow("a tool call cannot be written in the HH format")
     prompt = "".join(_turn(message["role"], message["content"]) for message in as_messages(shape.prompt))

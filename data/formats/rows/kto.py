@@ -2,20 +2,30 @@
 """KTO's unpaired rows: a prompt, one completion, and `label`, which says whether the completion is a good one.
 
 A good completion is a demonstration. A bad one teaches nothing by imitation, and one label compares no two answers.
+Exports write prompt and completion as messages, so a conversation keeps its roles. Their two rows of a comparison name
+it, so they come back as one.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 from data.formats.rows import trl
+from data.formats.rows.export_values import write_answer, write_messages
 from data.formats.rows.fields import BadRow, Row, read_flag
-from data.formats.shapes import InstructionShape, PromptShape
+from data.formats.rows.ranked.lists import read_objects
+from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 
 NAME = "kto"
-NEEDS = (frozenset({"prompt", "completion", "label"}),)
-COLUMNS = {"prompt": "prompt", "completion": "answer", "label": "mark"}
+NEEDS = (frozenset({"prompt", "completion", "label"}), frozenset({"comparison", "rows"}))
+COLUMNS = {"prompt": "prompt", "completion": "answer", "label": "mark", "rows": "both answers"}
 CONTENT = "completions"
+
+
+def group_by(row: Mapping[str, Any]) -> str:
+    """Return the column that the two rows of an exported comparison share; a row of another file has none."""
+    return "comparison"
 
 
 def read_prompt(row: Row) -> PromptShape:
@@ -27,13 +37,39 @@ def read_instruction(row: Row) -> InstructionShape:
     """Return a completion that is marked as good. Raises BadRow for one that is marked as bad."""
     if not read_flag(row, "label"):
         raise BadRow("'label' does not say true: the completion is not one to imitate", "label")
+    row.get("margin")  # how much better it is than the other answer of an exported comparison
     return trl.read_instruction(row)
 
 
-def read_preference(row: Row) -> NoReturn:
-    """Raise BadRow: a label is about one answer."""
-    raise BadRow(
-        "'label' marks one completion and compares no two: import the rows as completions to be compared"
-        " (--as completions), or the good ones as instructions (--as instructions --skip-bad)",
-        "label",
-    )
+def read_preference(row: Row) -> PreferenceShape | PairShape:
+    """Return the comparison whose two answers are rows of an export. Raises BadRow for a row on its own."""
+    return trl.read_preference(row.part(_join(row), "rows"))
+
+
+def write_preference(shape: PreferenceShape) -> list[dict]:
+    """Return a row for the chosen answer and one for the rejected answer, each with its model."""
+    prompt, tools = write_messages(shape.prompt)
+    answers = ((shape.chosen, True, shape.chosen_model), (shape.rejected, False, shape.rejected_model))
+    return [
+        {"prompt": prompt, "completion": write_answer(answer), "label": label, "model": model} | tools
+        for answer, label, model in answers
+    ]
+
+
+def _join(row: Row) -> dict[str, Any]:
+    """Return the columns of a preference from the rows of its two answers. Raises BadRow if they are not two."""
+    parts = [part for part, _ in read_objects(row, "rows", "'completion' and 'label'")] if "rows" in row else []
+    answers = {read_flag(part, "label"): dict(part) for part in parts}
+    if len(parts) != 2 or answers.keys() != {True, False}:
+        raise BadRow(
+            "'label' marks one completion and compares no two: import the rows as completions to be compared"
+            " (--as completions), or the good ones as instructions (--as instructions --skip-bad)",
+            "label",
+        )
+    joined: dict[str, Any] = {}
+    for name, answer in (("chosen", answers[True]), ("rejected", answers[False])):
+        joined |= {name: answer.pop("completion", None), f"{name}_model": answer.pop("model", None)}
+        answer.pop("label")
+    if answers[True] != answers[False]:
+        raise BadRow("the two answers of the comparison differ in another column than their own", "comparison")
+    return answers[True] | joined

@@ -34,6 +34,8 @@ SCORES = (
 COLUMNS |= dict.fromkeys((name for names in SCORES for name in names), "score")
 SOURCES = ("person", "import", "simulated")
 """Values of `source` in exports; any other value names where a row is from."""
+PARTIAL = {"ranking": "a ranking", "edit": "an edit"}
+"""Values of `kind` in exports whose rows share the weight of one answer."""
 MARKS = frozenset({"margin", "weight", "train", "status", *(name for names in SCORES for name in names)})
 """Columns that may say that a row is a tie, contradicts itself or does not count."""
 STATUS = {"tie": True, "unchanged": False, "swapped": False}
@@ -74,7 +76,7 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
     if marked:
         check_learned(row, own=row.get("comparison") is not None)
     metadata = read_metadata(row)
-    if not chosen.strip() and rejected.strip():
+    if not chosen.strip() and rejected.strip() and row.peek("comparison") is None:
         raise BadRow("'chosen' is empty", "chosen")
     if not (marked and _is_tie(row)):
         return PreferenceShape(prompt, chosen, rejected, **metadata)
@@ -89,6 +91,9 @@ def read_metadata(row: Row) -> Metadata:
     """
     if OWN.isdisjoint(row.names):
         return NOTHING.copy()
+    kind = row.peek("kind")
+    if isinstance(kind, str) and kind in PARTIAL and row.peek("comparison") is not None:
+        row.note(f"rows of {PARTIAL[kind]} were read as comparisons that count fully")
     margin = read_number(row, "margin")
     if margin is not None and margin < 0:
         raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")

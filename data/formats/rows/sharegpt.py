@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """ShareGPT chats: `conversations`, a list of {from, value}.
 
-With `chosen` and `rejected`, as LLaMA-Factory writes them, a row holds a preference.
+With `chosen` and `rejected`, as LLaMA-Factory and Axolotl read them, a row holds a preference.
 """
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import add_context, make_prompt, read_answer, read_messages, split_conversation
-from data.formats.rows.fields import BadRow, Row, read_optional_text
+from data.formats.rows.conversation import (
+    add_context,
+    as_messages,
+    make_prompt,
+    read_answer,
+    read_messages,
+    split_conversation,
+)
+from data.formats.rows.fields import BadRow, Row, read_names, read_optional_text
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 
@@ -18,6 +25,8 @@ NEEDS = (
     frozenset({"conversations", "chosen", "rejected"}),
 )
 COLUMNS = {"conversations": "turns", "system": "system message", "chosen": "better answer", "rejected": "worse answer"}
+SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
+"""Roles of messages -> names of speakers in exports."""
 
 
 def read_prompt(row: Row) -> PromptShape:
@@ -32,7 +41,8 @@ def read_instruction(row: Row) -> InstructionShape:
     if not output:
         raise BadRow("'conversations' must end with the assistant's (gpt) turn", "conversations")
     prompt = add_context(row, prompt)
-    return InstructionShape(prompt.text, "", output, prompt.messages, read_optional_text(row, "family"))
+    family, defects = read_optional_text(row, "family"), read_names(row, "defects")
+    return InstructionShape(prompt.text, "", output, prompt.messages, family, defects)
 
 
 def read_preference(row: Row) -> PreferenceShape | PairShape:
@@ -41,3 +51,26 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
     return make_preference(
         row, prompt, read_answer(row, "chosen", prompt, blank=True), read_answer(row, "rejected", prompt, blank=True)
     )
+
+
+def write_instruction(shape: InstructionShape) -> dict:
+    """Return the whole chat with its last answer."""
+    return {"conversations": [*_chat(shape.prompt), _turn("assistant", shape.output)]}
+
+
+def write_preference(shape: PreferenceShape) -> dict:
+    """Return the chat up to the question, and both answers as turns."""
+    answers = {"chosen": _turn("assistant", shape.chosen), "rejected": _turn("assistant", shape.rejected)}
+    return {"conversations": _chat(shape.prompt)} | answers
+
+
+def _chat(prompt: PromptShape) -> list[dict]:
+    """Return the turns. Raises BadRow for tools: the names and ids of their calls have no place in such a chat."""
+    messages = as_messages(prompt)
+    if any(message.keys() > {"role", "content"} or message["role"] not in SPEAKERS for message in messages):
+        raise BadRow("tools cannot be written in the ShareGPT format")
+    return [_turn(message["role"], message["content"]) for message in messages]
+
+
+def _turn(role: str, text: str) -> dict:
+    return {"from": SPEAKERS[role], "value": text}

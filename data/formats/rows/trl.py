@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
+from data.formats.nested import looks_like_messages
 from data.formats.rows.conversation import (
     add_context,
     as_messages,
@@ -19,13 +20,21 @@ from data.formats.rows.conversation import (
     read_prompt_with_context,
     split_conversation,
     unspaced,
-    write_text_prompt,
 )
-from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_nested, read_optional_text, read_text
+from data.formats.rows.export_values import write_answer, write_messages, write_text, write_text_prompt
+from data.formats.rows.fields import (
+    BadRow,
+    Row,
+    check_text,
+    read_field,
+    read_names,
+    read_nested,
+    read_optional_text,
+    read_text,
+)
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.transcripts import AFTER, BEFORE, Transcript, parse_transcript
-from data.turns import split_tools
 
 NAME = "trl"
 NEEDS = (
@@ -43,6 +52,7 @@ COLUMNS = {
     "chosen": "better answer",
     "rejected": "worse answer",
 }
+STANDARD = "TRL standard"
 PROMPTS = ("question", "input", "query", "instruction", "user", "post", "task", "text")
 """Columns of other files that hold what a person asked."""
 
@@ -73,9 +83,8 @@ def read_instruction(row: Row) -> InstructionShape:
         prompt = read_prompt_with_context(row, "prompt")
         key = "response" if "response" in row and "completion" not in row else "completion"
         output = unspaced(row, "prompt", read_answer(row, key, prompt))
-    return InstructionShape(
-        prompt.text, "", check_text(output, "completion"), prompt.messages, read_optional_text(row, "family")
-    )
+    family, defects = read_optional_text(row, "family"), read_names(row, "defects")
+    return InstructionShape(prompt.text, "", check_text(output, "completion"), prompt.messages, family, defects)
 
 
 def read_preference(row: Row) -> PreferenceShape | PairShape:
@@ -118,46 +127,62 @@ def refuse_missing_prompt(row: Row) -> NoReturn:
 def write_explicit(shape: PreferenceShape) -> dict:
     """Return texts under prompt, chosen and rejected. Raises BadRow for a conversation."""
     return {
-        "prompt": write_text_prompt(shape.prompt, "TRL standard"),
-        "chosen": shape.chosen,
-        "rejected": shape.rejected,
+        "prompt": write_text_prompt(shape.prompt, STANDARD),
+        "chosen": write_text(shape.chosen, STANDARD),
+        "rejected": write_text(shape.rejected, STANDARD),
     }
 
 
 def write_implicit(shape: PreferenceShape) -> dict:
     """Return both texts with the prompt in the plain template.
 
-    Raises BadRow for a conversation, and for a prompt that contains the template.
+    Raises BadRow for a conversation, for a prompt that contains the template, and for an answer of spaces.
     """
-    text = write_text_prompt(shape.prompt, "TRL standard")
+    text = write_text_prompt(shape.prompt, STANDARD)
     if (text + AFTER).find(AFTER) < len(text):
         raise BadRow("the prompt contains the template's own words")
+    refuse_spaces(shape)
     prompt = f"{BEFORE}{text}{AFTER}"
     return {"chosen": prompt + shape.chosen, "rejected": prompt + shape.rejected}
 
 
+def refuse_spaces(shape: PreferenceShape) -> None:
+    """Raise BadRow for an answer of nothing but spaces: at the end of a transcript it is no answer yet."""
+    if any(answer.isspace() for answer in (shape.chosen, shape.rejected)):
+        raise BadRow("an answer of spaces cannot end a transcript")
+
+
 def write_conversational(shape: PreferenceShape) -> dict:
     """Return messages under prompt, chosen and rejected, and the tools of the prompt beside them."""
-    answers = {key: [{"role": "assistant", "content": getattr(shape, key)}] for key in ("chosen", "rejected")}
-    messages, tools = split_tools(as_messages(shape.prompt))
-    return {"prompt": messages} | answers | ({"tools": json.dumps(tools, ensure_ascii=False)} if tools else {})
+    messages, tools = write_messages(shape.prompt)
+    return {"prompt": messages, "chosen": write_answer(shape.chosen), "rejected": write_answer(shape.rejected)} | tools
 
 
 def write_instruction(shape: InstructionShape) -> dict:
     """Return texts under prompt and completion. Raises BadRow for a conversation."""
-    return {"prompt": write_text_prompt(shape.prompt, "TRL standard"), "completion": shape.output}
+    return {"prompt": write_text_prompt(shape.prompt, STANDARD), "completion": write_text(shape.output, STANDARD)}
 
 
 def write_instruction_messages(shape: InstructionShape) -> dict:
     """Return the whole conversation under `messages`."""
-    messages, tools = split_tools(as_messages(shape.prompt))
-    row = {"messages": [*messages, {"role": "assistant", "content": shape.output}]}
-    return row | ({"tools": json.dumps(tools, ensure_ascii=False)} if tools else {})
+    messages, tools = write_messages(shape.prompt)
+    return {"messages": [*messages, *write_answer(shape.output)]} | tools
+
+
+def write_prompt(shape: PromptShape) -> dict:
+    """Return the prompt's text. Raises BadRow for a conversation."""
+    return {"prompt": write_text_prompt(shape, STANDARD)}
+
+
+def write_prompt_messages(shape: PromptShape) -> dict:
+    """Return the prompt as messages, and its tools beside them."""
+    messages, tools = write_messages(shape)
+    return {"prompt": messages} | tools
 
 
 def _is_conversation(row: Row, value: object, key: str) -> bool:
     """Return whether an answer is a list of messages; of one message only if the row has no prompt."""
-    if isinstance(value, str) and value[:1] in "[ \n":
+    if isinstance(value, str) and looks_like_messages(value):
         value = read_nested(row, key)
     return isinstance(value, list) and (len(value) > 1 or "prompt" not in row)
 

@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from data.errors import BadInput
-from data.transfer.data_card import AGREEMENT
+from data.transfer.cards.data_card import AGREEMENT
 from data.transfer.exporting import (
     MODEL_EXPORTERS,
     MODELS,

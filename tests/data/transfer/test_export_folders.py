@@ -34,7 +34,7 @@ def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_o
         counts[row.split] += 1
     assert done["rows"] == 41
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["README.md", *(f"{split}.{kind}" for split in counts)]
+        ["README.md", "croissant.json", *(f"{split}.{kind}" for split in counts)]
     )
     card = (out / "README.md").read_text()
     header = yaml.safe_load(card.split("---")[1])

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import BadInput
-from data.formats import tables
+from data.formats.export import tables
 from data.transfer.exporting import FORMATS, ExportRequest, export_rows
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
@@ -77,7 +77,9 @@ def test_a_parquet_file_has_the_columns_and_types_of_its_format(home_of, tmp_pat
     store = home_of([{"prompt": TALK[:1], "chosen": "Goodbye.", "rejected": "So?"}])
     export_rows(store, tmp_path / "out.parquet", ExportRequest("preferences", form))
     export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences", form))
-    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [json.loads((tmp_path / "out.jsonl").read_text())]
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [
+        json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()
+    ]
 
 
 @pytest.mark.parametrize("form", ["trl", "trl-implicit", "trl-conversational", "hh", "full"])

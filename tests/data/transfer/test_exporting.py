@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from data.errors import BadInput
-from data.formats.export_shapes import make_pseudonym
+from data.formats.export.formats import make_pseudonym
 from data.transfer.exporting import (
     FORMATS,
     LABELS,

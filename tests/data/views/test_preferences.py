@@ -80,8 +80,8 @@ def test_a_frozen_row_keeps_who_judged_by_number_and_pseudonym(store, ring):
         f"labeler-{row.labeler_id}",
         row.labeler_id,
     )
-    assert asdict(thaw_row(remaining)) == remaining
-    assert thaw_row(asdict(row)) == thaw_row(remaining)  # as an earlier version froze it, with the name
+    assert freeze_row(thaw_row(remaining)) == remaining
+    assert freeze_row(thaw_row(asdict(row))) == remaining  # as an earlier version froze it, with the name
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import add_context, make_prompt, read_answer, read_messages
+from data.formats.rows.conversation import add_context, as_messages, make_prompt, read_answer, read_messages
+from data.formats.rows.export_values import write_answer
 from data.formats.rows.fields import BadRow, Row, read_nested
 from data.formats.rows.preference_metadata import make_preference
 from data.formats.shapes import PairShape, PreferenceShape, PromptShape
+from data.turns import split_tools
 
 NAME = "openai-dpo"
 NEEDS = (frozenset({"input", "preferred_output", "non_preferred_output"}),)
@@ -30,3 +32,10 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
     prompt = read_prompt(row)
     keys = ("preferred_output", "non_preferred_output")
     return make_preference(row, prompt, *(read_answer(row, key, prompt, blank=True) for key in keys))
+
+
+def write_preference(shape: PreferenceShape) -> dict:
+    """Return the row of a preference, with the tools of the prompt in `input`."""
+    messages, tools = split_tools(as_messages(shape.prompt))
+    answers = {"preferred_output": write_answer(shape.chosen), "non_preferred_output": write_answer(shape.rejected)}
+    return {"input": {"messages": messages} | ({"tools": tools} if tools else {})} | answers

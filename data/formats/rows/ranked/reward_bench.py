@@ -12,6 +12,7 @@ from typing import Any
 
 from data.formats.rows import trl
 from data.formats.rows.conversation import read_prompt_with_context
+from data.formats.rows.export_values import write_text, write_text_prompt
 from data.formats.rows.fields import BadRow, Row, read_optional_text
 from data.formats.rows.ranked.grading import Rated, compare_each
 from data.formats.rows.ranked.lists import as_part, read_texts
@@ -52,6 +53,17 @@ def read_completion(row: Row) -> list[CompletionShape]:
     shape = trl.read_preference(row)
     pair = shape.pair if isinstance(shape, PreferenceShape) else shape
     return [CompletionShape(prompt, *answer) for answer in pair.answers]
+
+
+def write_preference(shape: PreferenceShape) -> dict:
+    """Return the row of a preference in the first release's columns. Raises BadRow for a conversation."""
+    return {
+        "prompt": write_text_prompt(shape.prompt, "RewardBench"),
+        "chosen": write_text(shape.chosen, "RewardBench"),
+        "chosen_model": shape.chosen_model,
+        "rejected": write_text(shape.rejected, "RewardBench"),
+        "rejected_model": shape.rejected_model,
+    }
 
 
 def _is_second(row: Mapping[str, Any]) -> bool:

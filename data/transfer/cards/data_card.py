@@ -11,10 +11,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from data.clock import now
-from data.formats.tables import TOOL_MESSAGES, TOOL_TURN
+from data.formats.export.column_types import CELLS, STRUCTURES, Structure, count_bytes, feature_lines
+from data.formats.writing import DEFAULT_SPLIT
 from data.store import Store
 from data.version import __version__
 
@@ -28,20 +30,12 @@ SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-TYPES = {"text": "string", "integer": "int64", "number": "float64", "json": "string"}
-TOOL_CALLS = """\
-    - name: tool_calls
-      list:
-      - name: id
-        dtype: string
-      - name: type
-        dtype: string
-      - name: function
-        struct:
-        - name: name
-          dtype: string
-        - name: arguments
-          dtype: string"""
+TAGS = {
+    "prompts": ("prompts",),
+    "preferences": ("preference", "human-feedback"),
+    "instructions": ("instruction-tuning",),
+    "events": ("preference", "human-feedback"),
+}
 MADE = {
     "person": "by people in pairwise comparisons: two answers to a prompt in random order, without model names",
     "import": "elsewhere, and imported from a file",
@@ -49,6 +43,7 @@ MADE = {
     "adjudication": "by a researcher who decided pairs on which labelers disagreed",
 }
 WHAT = {
+    "prompts": "Prompts without answers.",
     "preferences": "Preferences between two answers to a prompt.",
     "instructions": "Instructions with answers to imitate.",
     "events": "Every verdict of the labelers, event by event, including corrected and withdrawn ones.",
@@ -71,11 +66,19 @@ class DataCard:
         self.labelers: set[str] = set()
         self.versions: Counter[tuple[str, int]] = Counter()
         self.margins: Counter[int] = Counter()
+        self.bytes: Counter[str] = Counter()
+        csv, lines = kind.startswith("csv"), kind.startswith("jsonl")
+        self.structures: dict[str, Structure] = {
+            name: "string" if csv and of not in CELLS else STRUCTURES[of] for name, of in columns.items()
+        }
+        self.mixed = {name for name, of in columns.items() if lines and (of == "json" or filters["what"] == "events")}
+        """Columns whose values differ in type from row to row, or are absent in some."""
 
     def watched(self, rows: Iterable[dict]) -> Iterator[dict]:
         """Yield the same rows and count them."""
         for row in rows:
             self.sources[row.get("source") or ""] += 1
+            self.bytes[row.get("split") or DEFAULT_SPLIT] += count_bytes(row, self.structures)
             if "labeler" in row:
                 self.labelers.add(row["labeler"])
             if "margin" in row:
@@ -84,31 +87,39 @@ class DataCard:
                 self.versions[row["project"], row["guideline_version"]] += 1
             yield row
 
-    def text(self, counts: Mapping[str, int], omitted: Mapping[str, int]) -> str:
+    @property
+    def typed(self) -> dict[str, Structure]:
+        """Return the structure of each column whose values have one type."""
+        return {name: structure for name, structure in self.structures.items() if name not in self.mixed}
+
+    @property
+    def summary(self) -> str:
+        """Return one sentence about the rows and one about the program."""
+        return f"{WHAT[self.filters['what']]} Written by preference-loop {__version__}."
+
+    def text(self, folder: Path, counts: Mapping[str, int], omitted: Mapping[str, int]) -> str:
         """Return the card of a folder, by the number of rows in each split and of omitted rows for each reason."""
         parts = (
-            self._header(counts),
+            self._header(folder, counts),
             f"# {self.name}",
-            f"{WHAT[self.filters['what']]} Written by preference-loop {__version__}.",
+            self.summary,
             self._counts(counts, omitted),
             self._making(),
             self._fields(),
         )
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    def _header(self, counts: Mapping[str, int]) -> str:
+    def _header(self, folder: Path, counts: Mapping[str, int]) -> str:
+        download = sum((folder / f"{split}.{self.kind}").stat().st_size for split in counts)
         total = sum(counts.values())
         size = next((name for most, name in SIZES if total < most), "n>10M")
         files = [line for split in counts for line in (f"  - split: {split}", f'    path: "{split}.{self.kind}"')]
         splits = [
-            line for split, count in counts.items() for line in (f"  - name: {split}", f"    num_examples: {count}")
+            line
+            for split, count in counts.items()
+            for line in (f"  - name: {split}", f"    num_bytes: {self.bytes[split]}", f"    num_examples: {count}")
         ]
-        features = (
-            [line for name, kind in self.columns.items() for line in _feature(name, kind)]
-            if self.filters["what"] != "events"
-            else []
-        )
-        tags = ["preference", "human-feedback"] if self.filters["what"] != "instructions" else ["instruction-tuning"]
+        features = [line for name, structure in self.structures.items() for line in feature_lines(name, structure)]
         return "\n".join(
             [
                 "---",
@@ -117,7 +128,7 @@ class DataCard:
                 "task_categories:",
                 "- text-generation",
                 "tags:",
-                *(f"- {tag}" for tag in tags),
+                *(f"- {tag}" for tag in TAGS[self.filters["what"]]),
                 "size_categories:",
                 f"- {size}",
                 "configs:",
@@ -125,9 +136,11 @@ class DataCard:
                 "  data_files:",
                 *files,
                 "dataset_info:",
-                *(["  features:", *features] if features else []),
+                *(["  features:", *features] if self.filters["what"] != "events" and not self.mixed else []),
                 "  splits:",
                 *splits,
+                f"  download_size: {download}",
+                f"  dataset_size: {sum(self.bytes.values())}",
                 "---",
             ]
         )
@@ -191,15 +204,3 @@ class DataCard:
                 *parts,
             ]
         )
-
-
-def _feature(name: str, kind: str) -> list[str]:
-    if kind in TYPES:
-        return [f"  - name: {name}", f"    dtype: {TYPES[kind]}"]
-    if kind == "messages":
-        parts = [line for part in ("role", "content") for line in (f"    - name: {part}", "      dtype: string")]
-        return [f"  - name: {name}", "    list:", *parts]
-    if kind == TOOL_MESSAGES:
-        parts = [line for part in TOOL_TURN for line in (f"    - name: {part}", "      dtype: string")]
-        return [f"  - name: {name}", "    list:", *parts, TOOL_CALLS]
-    return [f"  - name: {name}", f"    list: {'string' if kind == 'texts' else 'int64'}"]

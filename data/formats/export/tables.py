@@ -16,15 +16,12 @@ from pathlib import Path
 from typing import IO
 
 from data.errors import BadInput
+from data.formats.export.column_types import PLAIN, STRUCTURES, arrow_type
 
 Columns = Mapping[str, str]
-"""Name -> kind of value: text, integer, number, texts, integers, messages, or json (anything else, as JSON text)."""
+"""Name -> kind of value, as `data.formats.export.column_types` names it."""
 Write = Callable[[dict], object]
 
-TOOL_MESSAGES = "messages with tools"
-"""The kind of a messages column whose turns may have the fields of `data.turns`. Other files do without these nulls."""
-TOOL_TURN = ("role", "content", "tool_call_id", "name", "tools")
-"""Fields of such a turn that are texts; `tool_calls` comes after them."""
 KINDS = ("jsonl", "csv", "parquet")
 BATCH = 4096  # rows of a Parquet row group
 
@@ -71,7 +68,7 @@ def _csv(stream: IO[str], columns: Columns) -> Iterator[Write]:
     # Every text is quoted, so that line ends of any kind inside it stay.
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(columns)
-    plain = {name for name, kind in columns.items() if kind in ("text", "integer", "number")}
+    plain = {name for name, kind in columns.items() if kind in PLAIN}
 
     def write(row: dict) -> None:
         writer.writerow(_cell(row.get(name), name in plain) for name in columns)
@@ -88,22 +85,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
     import pyarrow as pa  # takes a second, so only Parquet exports load it
     import pyarrow.parquet as pq
 
-    message = pa.struct([("role", pa.string()), ("content", pa.string())])
-    function = pa.struct([("name", pa.string()), ("arguments", pa.string())])
-    call = pa.struct([("id", pa.string()), ("type", pa.string()), ("function", function)])
-    texts = [(name, pa.string()) for name in TOOL_TURN]
-    tool_message = pa.struct([*texts, ("tool_calls", pa.list_(call))])
-    types = {
-        "text": pa.string(),
-        "integer": pa.int64(),
-        "number": pa.float64(),
-        "texts": pa.list_(pa.string()),
-        "integers": pa.list_(pa.int64()),
-        "messages": pa.list_(message),
-        TOOL_MESSAGES: pa.list_(tool_message),
-        "json": pa.string(),
-    }
-    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+    schema = pa.schema([(name, arrow_type(STRUCTURES[kind])) for name, kind in columns.items()])
     batch: list[dict] = []
 
     def flush(writer: pq.ParquetWriter) -> None:
