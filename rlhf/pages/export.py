@@ -35,8 +35,6 @@ ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""
 NO_POLICY = "none"
 KINDS = ("jsonl", "jsonl.gz", "csv", "parquet", "zip")
-NAMED = ("trl", "trl-implicit", "trl-conversational", "hh", "alpaca", "full")
-"""Formats whose label is a text; the others are labelled with their name."""
 
 
 class ExportPage:
@@ -55,7 +53,7 @@ class ExportPage:
             )
             form = gr.Dropdown(
                 format_choices("preferences"),
-                value="trl",
+                value=FORMATS["preferences"][0],
                 label=text("export.format"),
                 elem_id="export-format",
                 min_width=220,
@@ -66,11 +64,12 @@ class ExportPage:
             kind = gr.Dropdown(
                 choices("export", KINDS), value="jsonl", label=text("export.file"), elem_id="export-kind", min_width=220
             )
+        self.formats = html("export-formats", draw_formats("preferences"))
         names = gr.Checkbox(label=text("export.names"), value=False)
         make = gr.Button(text("export.make"), variant="primary", scale=0, min_width=160, elem_id="make-export")
         self.status, self.files, self.models = html(), html("export-files"), html("export-models")
         self.seen = hidden()
-        what.change(self.offer_formats, what, form, **QUIET)
+        what.change(self.offer_formats, what, [form, self.formats], **QUIET)
         make.click(self.make, [what, form, labels, kind, names], [self.status, self.files], **QUIET)
         shown = [self.seen, self.files, self.models]
         gr.on(look, self.refresh, [self.seen], shown, **QUIET)
@@ -82,9 +81,9 @@ class ExportPage:
         models = draw_models(self.store.home, policy)
         return {self.seen: policy, self.files: draw_files(self.store.home / "exports"), self.models: models}
 
-    def offer_formats(self, what: str) -> gr.Dropdown:
+    def offer_formats(self, what: str) -> tuple[gr.Dropdown, str]:
         """Offer the formats of these rows."""
-        return gr.Dropdown(choices=format_choices(what), value=FORMATS[what][0])
+        return gr.Dropdown(choices=format_choices(what), value=FORMATS[what][0]), draw_formats(what)
 
     def make(self, what: str, form: str, labels: str, kind: str, names: bool) -> Updates:
         """Write the file and list it."""
@@ -94,7 +93,17 @@ class ExportPage:
 
 def format_choices(what: str) -> list[tuple[str, str]]:
     """Return (label, format) for rows of that kind."""
-    return [(text(f"export.choice_{form}") if form in NAMED else form, form) for form in FORMATS[what]]
+    return choices("export", FORMATS[what])
+
+
+def draw_formats(what: str) -> str:
+    """Return the formats of these rows, each with one line about it."""
+    about = {form: "events" if what == "events" else form for form in FORMATS[what]}
+    lines = "".join(
+        f"<li><b>{esc(text(f'export.choice_{form}'))}</b>: {esc(text(f'export.about_{key}'))}</li>"
+        for form, key in about.items()
+    )
+    return f"<ul class=soft>{lines}</ul>"
 
 
 def make_file(

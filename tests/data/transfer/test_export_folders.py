@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from errno import EDQUOT, ENOSPC
+from html import unescape
 from pathlib import Path
 
 import datasets
@@ -18,9 +19,9 @@ import app
 from data.errors import BadInput
 from data.formats.writing import write_rows
 from data.transfer import hub
-from data.transfer.exporting import FILES, ExportRequest, export_dataset
+from data.transfer.exporting import FILES, FORMATS, ExportRequest, export_dataset
 from data.views.preferences import preference_rows
-from rlhf.pages.export import KINDS, draw_files, make_file
+from rlhf.pages.export import KINDS, draw_files, draw_formats, format_choices, make_file
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -147,6 +148,16 @@ def test_the_page_makes_every_kind_of_file_and_lists_it(home_of, tmp_path, kind)
     assert made.name in draw_files(store.home / "exports")
     if kind == "zip":
         assert {name.rpartition("/")[2] for name in zipfile.ZipFile(made).namelist()} >= {"README.md"}
+
+
+@pytest.mark.parametrize("what", FORMATS)
+def test_the_page_offers_every_format_with_a_line_about_it(what):
+    lines = re.findall("<li><b>(.+?)</b>: (.+?)</li>", draw_formats(what))
+    assert [(unescape(name), form) for (name, _), form in zip(lines, FORMATS[what], strict=True)] == format_choices(
+        what
+    )
+    assert len({line for _, line in lines}) == len(lines)
+    assert all(line.endswith(".") and not line.startswith("export.") for _, line in lines)
 
 
 @pytest.mark.parametrize("problem", [ENOSPC, EDQUOT])
