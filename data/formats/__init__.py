@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data.formats import registry
 from data.formats.registry import ALIASES, AUTO, Format
 from data.formats.rows import alpaca, trl
 from data.formats.rows.conversation import read_answer, unspaced
-from data.formats.rows.fields import BadRow, read_optional_text
+from data.formats.rows.fields import BadRow, check_text, read_optional_text
 from data.formats.shapes import CompletionShape, InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.tracked_row import TrackedRow
 
@@ -53,6 +53,7 @@ MEANING = {
 refused. A verdict of the file changes neither a prompt, nor an answer or a pair that waits for a verdict."""
 ANSWERS = ("response", "completion", "output", "answer")
 REJECTED = frozenset({"rejected_response", "rejected_messages"})
+ASKED = {"prompt", "instruction"}
 MODELS = ("model", "generator", "model_name")
 
 
@@ -67,8 +68,8 @@ def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | lis
 
     A `TrackedRow` knows afterwards which columns were read. Raises BadRow with the reason.
     """
-    found = registry.find_format(row) if form == AUTO else registry.FORMATS[ALIASES.get(form, form)]
     tracked = row if isinstance(row, TrackedRow) else TrackedRow(row)
+    found = registry.find_format(tracked.values_by_name) if form == AUTO else registry.FORMATS[ALIASES.get(form, form)]
     tracked.what, tracked.form = what, found.name if found else trl.NAME
     shapes = _read(tracked, what, registry.FORMATS[tracked.form])
     if shapes == []:
@@ -78,26 +79,42 @@ def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | lis
     for path, _ in tracked.unread():
         column = path.rpartition(".")[2]
         if any(pattern.fullmatch(column) for pattern in MEANING[what]):
-            raise BadRow(f"{path!r} changes what the row means, and the {tracked.form} format does not read it", path)
+            reason = f"{path!r} changes what the row means, and the {tracked.form} format does not read it"
+            raise BadRow(f"{reason} (--map {path}= leaves it out)" if path == column else reason, path)
     return shapes
 
 
 def _read(row: TrackedRow, what: str, form: Format) -> Shape | list[Shape]:
     reader = form.reader(what)
-    if reader is None and what == "completions":
+    if reader is None and what == "completions" and ASKED & row.names:
         return read_completion(row)
     if reader is None:
-        raise BadRow(f"the {form.name} format has no {what}: each row needs {KEYS[what]}")
+        kinds = [kind for kind in registry.READERS if form.reader(kind)]
+        raise BadRow(f"the {form.name} format has no {what}, only {' and '.join(kinds)}: each row needs {KEYS[what]}")
     return reader(row)
 
 
 def read_completion(row: TrackedRow) -> CompletionShape:
     """Read a completion of another model: its prompt, `response` (or `completion`, `output`) and `model`."""
     key = next((key for key in ANSWERS if key in row), ANSWERS[0])
-    prompt = alpaca.read_only_prompt(row) if "instruction" in row else trl.read_prompt(row)
-    text = unspaced(row, "prompt", read_answer(row, key, prompt, blank=True))
+    instructed = "instruction" in row
+    prompt = alpaca.read_only_prompt(row) if instructed else trl.read_prompt(row)
+    text = read_answer(row, key, prompt, blank=True)
+    text = text if instructed else unspaced(row, "prompt", text)
     model = next((name for column in MODELS if column in row and (name := read_optional_text(row, column))), None)
     return CompletionShape(prompt, text, model)
+
+
+def _names(shape: Shape) -> Iterator[str]:
+    """Yield the names of models, labelers and aspects."""
+    if isinstance(shape, CompletionShape) and shape.model:
+        yield shape.model
+    if isinstance(shape, PreferenceShape):
+        yield from filter(None, (shape.chosen_model, shape.rejected_model, shape.labeler))
+    if isinstance(shape, PairShape):
+        yield from (model for _, model in shape.answers if model)
+        for vote in shape.votes:
+            yield from filter(None, (vote.labeler, *(aspect for aspect, _ in vote.aspects)))
 
 
 def guess_content(row: Mapping[str, Any]) -> str:
@@ -121,7 +138,11 @@ def guess_content(row: Mapping[str, Any]) -> str:
 
 
 def _check(shape: Shape, what: str) -> None:
-    """Raise BadRow for two equal answers, and for a preference without a vote."""
+    """Raise BadRow for what the store cannot hold, for two equal answers, and for a preference without a vote."""
+    if isinstance(shape, InstructionShape) and not shape.output.strip():
+        raise BadRow("the answer to imitate is empty", "output")
+    for name in _names(shape):
+        check_text(name, "model or labeler")
     if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
         raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
     if isinstance(shape, PairShape):

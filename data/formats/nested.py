@@ -14,13 +14,27 @@ from data.json_text import NotStrict, parse_json
 LONGEST_LITERAL = 1 << 20
 """Characters of a Python literal; `ast` takes many times as much memory."""
 NESTED = re.compile(r"\s*[\[{]")
-MESSAGES = re.compile(r"\s*(\[\s*)?\{\s*['\"](role|from|content|value|type|speaker)['\"]\s*:")
-"""Text that begins as messages do. Other text that begins with [ or { may well be a prompt."""
+MESSAGE = (("role", "content"), ("role", "tool_calls"), ("role", "function_call"), ("from", "value"), ("type", "text"))
+"""Pairs of keys that make an object a message, or a part of one."""
+KEYS = {pair: [re.compile(rf"""['"]{key}['"]\s*:""") for key in pair] for pair in MESSAGE[:-1]}
 
 
 def looks_like_messages(text: str) -> bool:
-    """Return whether a text begins as a list of messages, or as one message, written as JSON or by Python."""
-    return text[:1] in ("[", "{", " ", "\n") and MESSAGES.match(text) is not None
+    """Return whether a text is a message or a list with one, written as JSON or by Python.
+
+    Other text that begins with [ or { may well be a prompt or an answer. A text that cannot be parsed, because it is
+    cut off or printed by another program, is taken for messages if it names their keys: it is to be refused.
+    """
+    if text[:1] not in ("[", "{", " ", "\n", "\t") or not NESTED.match(text):
+        return False
+    try:
+        value = parse_nested(text)
+    except ValueError:
+        value = None
+    if value is None:
+        return any(all(key.search(text) for key in keys) for keys in KEYS.values())
+    items = value if isinstance(value, list) else [value]
+    return any(isinstance(item, dict) and any({*pair} <= item.keys() for pair in MESSAGE) for item in items)
 
 
 def parse_nested(text: str) -> Any:  # noqa: ANN401 (any JSON value)

@@ -54,6 +54,11 @@ class TrackedRow(Mapping[str, Any]):
         """Return the names of the columns; taking them reads none."""
         return self._values.keys()
 
+    @property
+    def values_by_name(self) -> Mapping[str, Any]:
+        """Return the plain columns; looking at them reads none."""
+        return self._values
+
     def part(self, value: Mapping[str, Any], path: str) -> TrackedRow:
         """Return a nested object of this row; `path` names it, as in 'messages[1]'."""
         part = TrackedRow(value, f"{self._path}{path}.")

@@ -34,7 +34,7 @@ one to ignore it. `row.what` is the kind of row that is wanted: for "pairs" the 
 Take values by these functions, so that JSON text, Python text, bytes, "1.0" and true mean the same in every file:
 `fields.read_text`, `read_optional_text`, `read_nested` (lists and objects), `read_number`, `read_flag`;
 `conversation.read_prompt_with_context` (text, messages or transcript, after `system`, `tools` and `history`),
-`read_messages` (turns as `data.turns` describes them), `read_answer`, `split_conversation`;
+`read_answer`, `split_conversation`, `without_answer`; `messages.read_messages` (turns as `data.turns` describes them);
 `preference_metadata.make_preference` (margins, scores, ties, weight),
 `read_labeler`, `read_source`, `check_learned`. `row.part(value, path)` tracks a nested object, and `row.note(text)`
 counts a remark, such as a derived value. Never split a text at a place that no mark in it names.

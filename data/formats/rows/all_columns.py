@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import read_prompt_value
+from data.formats.rows.conversation import make_prompt
 from data.formats.rows.fields import BadRow, Row, read_field, read_number, read_optional_text, read_text
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned, read_metadata
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
@@ -28,7 +29,7 @@ def read_prompt(row: Row) -> PromptShape:
     if is_blank(row.get("messages")):
         return PromptShape(read_text(row, "prompt"))
     row.get("prompt")  # the same turns as text
-    return read_prompt_value(row, "messages")
+    return make_prompt(read_messages(row, "messages"), "messages")
 
 
 def read_preference(row: Row) -> PairShape:

@@ -95,10 +95,14 @@ def _triples(row: Row) -> list[tuple[str, str, Any]]:
     if is_blank(row.peek("instances")):
         return [(instruction, _input(row), None)]
     instances = read_nested(row, "instances")
-    if not isinstance(instances, list) or not all(isinstance(instance, dict) for instance in instances):
+    if (
+        not isinstance(instances, list)
+        or not instances
+        or not all(isinstance(instance, dict) for instance in instances)
+    ):
         raise BadRow("'instances' must be a list of objects with 'input' and 'output'", "instances")
     parts = [row.part(instance, f"instances[{number}]") for number, instance in enumerate(instances)]
-    return [(instruction, _input(part), part.get("output")) for part in parts]
+    return [(instruction, _input(part), None if row.what == "prompts" else part.get("output")) for part in parts]
 
 
 def _instruction(row: Row, instruction: str, input: str, output: Any, defects: tuple[str, ...]) -> InstructionShape:  # noqa: ANN401 (any JSON value)

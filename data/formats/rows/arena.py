@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import json
 
-from data.formats.rows.conversation import add_context, make_prompt, read_messages
+from data.formats.rows.conversation import add_context, make_prompt, note_left_answer
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_nested, read_optional_text
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import read_labeler, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
@@ -62,6 +63,7 @@ def read_preference(row: Row) -> PairShape:
 
 def read_battle_prompt(row: Row, turns: int | None = None) -> PromptShape:
     """Return the prompt of the first turns that both models answered, of all turns without a number."""
+    note_left_answer(row, "conversation_a" if "conversation_a" in row else "response_a")
     return _prompt_and_answers(row, turns)[0]
 
 

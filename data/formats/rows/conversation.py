@@ -11,91 +11,17 @@ from dataclasses import replace
 
 from data.formats.nested import looks_like_messages
 from data.formats.rows import tool_calls
-from data.formats.rows.fields import (
-    BadRow,
-    Row,
-    check_parts,
-    check_text,
-    read_field,
-    read_flag,
-    read_nested,
-    read_optional_text,
-)
+from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_nested, read_optional_text
+from data.formats.rows.messages import read_message, read_messages
 from data.formats.shapes import PromptShape
 from data.formats.tracked_row import is_blank
 from data.formats.transcripts import find_mark, may_hold_marks, parse_transcript
 from data.tables.prompts import conversation_text
 from data.turns import split_tools
 
-SPEAKERS = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-    **tool_calls.SPEAKERS,
-}
-"""Names of the speakers in files, in lower case -> roles of messages."""
-MARKS = ("weight", "train", "training", "loss")
-"""Keys of a message that say whether it is one to imitate."""
 SYSTEM = ("system", "system_prompt", "system_message")
 """Columns that hold a system message."""
 BEFORE = frozenset({*SYSTEM, "history", *tool_calls.DEFINITIONS})
-
-
-def read_messages(row: Row, key: str, *, learned: bool = False) -> list[dict]:
-    """Return the messages of a field as turns (`data.turns`).
-
-    With `learned` the last one may not be marked as one not to imitate. Raises BadRow.
-    """
-    value = read_nested(row, key)
-    if not isinstance(value, list) or not value:
-        raise BadRow(f"{key!r} must be a list of messages", key)
-    last = len(value) - 1
-    turns = [
-        _message(row, item, f"{key}[{number}]", learned=learned and number == last, last=number == last)
-        for number, item in enumerate(value)
-    ]
-    turns = tool_calls.join_calls(turns, key)
-    if row.what != "prompts":
-        tool_calls.refuse_call(turns[-1], f"{key}[{last}]")
-    return turns
-
-
-def _message(row: Row, item: object, where: str, *, learned: bool = False, last: bool = False) -> dict:
-    names = [pair for pair in (("role", "content"), ("from", "value")) if isinstance(item, dict) and pair[0] in item]
-    if not isinstance(item, dict) or not names or not {names[0][1], *tool_calls.CALLS} & item.keys():
-        raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
-    message, (speaker, words) = row.part(item, where), names[0]
-    if marks := [key for key in MARKS if key in item]:
-        imitated = [read_flag(message, key) is not False for key in marks]
-        if learned and not all(imitated):
-            raise BadRow(f"{where!r} is marked as one not to imitate ({marks[0]})", f"{where}.{marks[0]}")
-    name, where_text = message[speaker], f"{where}.{words}"
-    if isinstance(name, str) and name.casefold() in tool_calls.CALLERS:
-        calls = tool_calls.parse_calls(message, message[words], where_text)
-        return {"role": "assistant", "content": "", "tool_calls": calls}
-    role = _role(name, where)
-    calls = tool_calls.read_calls(message, where) if role == "assistant" else []
-    tools = tool_calls.read_tools(message) if role == "system" else ""
-    silent = bool(calls or tools) or role == "tool"
-    value, blank = message.get(words), silent or (last and role == "assistant")
-    turn = {"role": role, "content": "" if silent and value is None else check_parts(value, where_text, blank=blank)}
-    if role == "tool":
-        return turn | tool_calls.read_reply(message)
-    return turn | ({"tools": tools} if tools else {}) | ({"tool_calls": calls} if calls else {})
-
-
-def _role(name: object, where: str) -> str:
-    role = SPEAKERS.get(name.casefold()) if isinstance(name, str) else None
-    if role is None:
-        raise BadRow(f"{where!r} is from {str(name)[:40]!r}; known are {', '.join(SPEAKERS)}", where)
-    return role
 
 
 def read_prompt_value(row: Row, key: str) -> PromptShape:
@@ -176,10 +102,25 @@ def as_messages(prompt: PromptShape) -> list[dict]:
     return prompt.messages or [{"role": "user", "content": prompt.text}]
 
 
+def without_answer(row: Row, turns: list[dict], key: str) -> list[dict]:
+    """Return the turns up to the last user's. An answer after them is counted, since it is no part of a prompt."""
+    if turns[-1]["role"] != "assistant":
+        return turns
+    note_left_answer(row, key)
+    return turns[:-1]
+
+
+def note_left_answer(row: Row, key: str) -> None:
+    """Record that a row of prompts holds an answer in the column of its prompt."""
+    row.note(f"{key!r} holds an answer, which is no part of a prompt and was left out")
+
+
 def split_conversation(row: Row, key: str, *, learned: bool = False) -> tuple[PromptShape, str | None]:
     """Return the prompt of whole messages and their last answer; None for the answer if they end with the user's."""
     messages = read_messages(row, key, learned=learned)
     answered = messages[-1]["role"] == "assistant"
+    if answered and row.what == "prompts":
+        note_left_answer(row, key)
     return make_prompt(messages[:-1] if answered else messages, key), messages[-1]["content"] if answered else None
 
 
@@ -192,11 +133,11 @@ def read_answer(row: Row, key: str, prompt: PromptShape | None = None, *, blank:
     if value is None and blank and "comparison" in row:
         value = ""  # tables of this product hold an empty answer as an empty cell
     if isinstance(value, dict):
-        return _only_answer([_message(row, value, key, last=True)], key, prompt)
+        return _only_answer([read_message(row, value, key, last=True)], key, prompt)
     if isinstance(value, list) or (isinstance(value, str) and looks_like_messages(value)):
         nested = read_nested(row, key)
         if isinstance(nested, dict):
-            return _only_answer([_message(row, nested, key, last=True)], key, prompt)
+            return _only_answer([read_message(row, nested, key, last=True)], key, prompt)
         return check_text(_only_answer(read_messages(row, key), key, prompt), key, blank=blank)
     text = check_text(value, key, blank=blank)
     if not may_hold_marks(text):
@@ -230,7 +171,7 @@ def unspaced(row: Row, key: str, answer: str) -> str:
     """Return an answer without the space that a transcript puts before it, if the row's `key` is such a transcript."""
     if answer[:1] != " ":
         return answer
-    value = row.get(key)
+    value = row.peek(key)
     transcript = parse_transcript(value) if isinstance(value, str) else None
     return answer.removeprefix(" ") if transcript and transcript.open and transcript.spaced else answer
 

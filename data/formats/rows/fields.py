@@ -52,16 +52,18 @@ def check_text(value: object, key: str, *, blank: bool = False) -> str:
     return value
 
 
-def check_parts(value: object, where: str, *, blank: bool = False) -> str:
+def check_parts(row: Row, value: object, where: str, *, blank: bool = False) -> str:
     """Return a text, or the text parts of a list joined by line ends. Raises BadRow for a part that is no text."""
     if isinstance(value, list):
-        value = "\n".join(_part(item, f"{where}[{number}]") for number, item in enumerate(value))
+        value = "\n".join(_part(row, item, f"{where}[{number}]") for number, item in enumerate(value))
     return check_text(value, where, blank=blank)
 
 
-def _part(item: object, where: str) -> str:
+def _part(row: Row, item: object, where: str) -> str:
     if isinstance(item, dict) and item.get("type") == "text":
-        return check_text(item.get("text"), f"{where}.text")
+        part = row.part(item, where)
+        part.get("type")
+        return check_text(part.get("text"), f"{where}.text")
     kind = str(item.get("type", "object"))[:40] if isinstance(item, dict) else type(item).__name__
     raise BadRow(f"{where!r} must be a text part, not {kind}", where)
 

@@ -6,15 +6,9 @@ With `chosen` and `rejected`, as LLaMA-Factory and Axolotl read them, a row hold
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import (
-    add_context,
-    as_messages,
-    make_prompt,
-    read_answer,
-    read_messages,
-    split_conversation,
-)
+from data.formats.rows.conversation import add_context, as_messages, make_prompt, read_answer, split_conversation
 from data.formats.rows.fields import BadRow, Row, read_names, read_optional_text
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 

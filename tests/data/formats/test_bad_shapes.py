@@ -154,3 +154,23 @@ def test_an_implicit_row_whose_prompt_holds_the_template_is_refused():
 def test_a_format_that_holds_no_such_thing_is_named():
     with pytest.raises(BadRow, match="the hh format has no prompts"):
         read_row({"prompt": "a"}, "prompts", "hh")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "Add.", "response1": "3", "response2": "4", "annotator1": 1, "cmp_key": "a_\ud800"},
+        {"prompt": "Hi", "answer1": "A", "answer2": "B", "cmp": "left", "annotator": "\x00x", "annotation_id": 5},
+    ],
+)
+def test_a_name_that_the_store_cannot_hold_makes_a_bad_row(row):
+    with pytest.raises(BadRow, match="'model or labeler' contains"):
+        read_row(row, "preferences")
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_an_empty_answer_teaches_nothing_in_any_shape(blank):
+    turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": blank}]
+    for row in ({"conversations": turns}, {"messages": turns}, {"instruction": "Hi", "output": blank}):
+        with pytest.raises(BadRow, match="empty|must end with"):
+            read_row(row, "instructions")

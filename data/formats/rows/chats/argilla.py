@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data.formats.rows.chats.sides import open_fields, read_sides
+from data.formats.rows.chats.sides import open_fields, read_side_prompt, read_sides
 from data.formats.rows.fields import BadRow, Row, read_nested
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import TrackedRow, is_blank
@@ -31,7 +31,7 @@ def fits(row: Mapping[str, Any]) -> bool:
 
 def read_prompt(row: Row) -> PromptShape:
     """Return the prompt of the record."""
-    return read_sides(open_fields(row, "fields"))[0]
+    return read_side_prompt(open_fields(row, "fields"))
 
 
 def read_preference(row: Row) -> PairShape:
@@ -46,28 +46,36 @@ def read_preference(row: Row) -> PairShape:
 def _votes(row: Row, names: tuple[str, ...]) -> tuple[Vote, ...]:
     """Return the votes of the question that compares the answers; other questions are not read."""
     found: dict[str, tuple[Vote, ...]] = {}
-    for question, items in _questions(row):
+    nested = _open_responses(row)
+    for question, items in _flat_questions(row) if nested is None else _nested_questions(nested):
         votes = tuple(_vote(item, names) for item in items if _counts(item))
         if votes and None not in votes:
             found[question] = tuple(vote for vote in votes if vote)
     if len(found) > 1:
         raise BadRow(f"{' and '.join(map(repr, found))} both compare the answers", "responses")
     for question in found:
-        _mark_read(row, question)
+        _mark_read(row, nested, question)
     return next(iter(found.values()), ())
 
 
-def _mark_read(row: Row, question: str) -> None:
+def _open_responses(row: Row) -> Row | None:
+    """Return the responses by question as a part of the row; None for a flat row."""
+    if "fields" not in row:
+        return None
+    value = {} if is_blank(row.get("responses")) else read_nested(row, "responses")
+    return row.part(value if isinstance(value, dict) else {"": value}, "responses")
+
+
+def _mark_read(row: Row, nested: Row | None, question: str) -> None:
     """Mark the responses to a question as read; whatever else they hold is not read."""
-    for end in COLUMNS_OF_QUESTION:
-        row.get(f"{question}.responses{end}")
-    value = read_nested(row, "responses") if "fields" in row else None
-    if isinstance(value, dict):
-        items = row.part(value, "responses")[question]
-        for item in items if isinstance(items, list) else [items]:
-            part = row.part(item, f"responses.{question}")
-            for key in ("value", "user_id", "status"):
-                part.get(key)
+    if nested is None:
+        for end in COLUMNS_OF_QUESTION:
+            row.get(f"{question}.responses{end}")
+        return
+    for item in _as_list(nested[question]):
+        part = nested.part(item, f"responses.{question}")
+        for key in ("value", "user_id", "status"):
+            part.get(key)
 
 
 def _counts(item: object) -> bool:
@@ -77,18 +85,23 @@ def _counts(item: object) -> bool:
     return item.get("status") in SUBMITTED and not is_blank(item.get("value"))
 
 
-def _questions(row: Row) -> Iterator[tuple[str, list]]:
+def _nested_questions(responses: Row) -> Iterator[tuple[str, list]]:
     """Yield each question of a record with its responses."""
-    if "fields" in row:
-        value = {} if is_blank(row.get("responses")) else read_nested(row, "responses")
-        for name, items in value.items() if isinstance(value, dict) else [("responses", value)]:
-            yield name, items if isinstance(items, list) else [items]
-    else:
-        for key in row.names:
-            if key.endswith(".responses"):
-                yield key.removesuffix(".responses"), _zip_columns(row, key)
-            elif key.endswith(".suggestion.score") and row.get(key) is not None:
-                row.note(f"{key.removesuffix('.score')!r} is a machine's suggestion and was not used")
+    for name in responses.names:
+        yield name, _as_list(responses.peek(name))
+
+
+def _as_list(value: object) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def _flat_questions(row: Row) -> Iterator[tuple[str, list]]:
+    """Yield each question of a flat row with its responses."""
+    for key in row.names:
+        if key.endswith(".responses"):
+            yield key.removesuffix(".responses"), _zip_columns(row, key)
+        elif key.endswith(".suggestion.score") and row.get(key) is not None:
+            row.note(f"{key.removesuffix('.score')!r} is a machine's suggestion and was not used")
 
 
 def _zip_columns(row: Row, key: str) -> list[dict]:

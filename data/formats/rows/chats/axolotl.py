@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from data.formats.rows.conversation import add_context, make_prompt, note_marks, read_answer, read_messages
+from data.formats.rows.conversation import add_context, make_prompt, note_left_answer, note_marks, read_answer
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_nested
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.transcripts import parse_transcript
@@ -31,6 +32,7 @@ def fits(row: Mapping[str, Any]) -> bool:
 def read_prompt(row: Row) -> PromptShape:
     """Return what stands before the answer."""
     if "segments" in row:
+        note_left_answer(row, "segments")
         return _split(row)[0]
     return add_context(row, make_prompt(read_messages(row, "messages"), "messages"))
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.formats.rows.conversation import add_context, make_prompt, read_messages
+from data.formats.rows.conversation import add_context, make_prompt, without_answer
 from data.formats.rows.fields import BadRow, Row, check_text, read_nested, read_optional_text, read_text
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned
 from data.formats.shapes import CompletionShape, InstructionShape, PromptShape
 from data.formats.transcripts import parse_transcript
@@ -31,8 +32,7 @@ def fits(row: Mapping[str, Any]) -> bool:
 
 def read_prompt(row: Row) -> PromptShape:
     """Return all turns up to the last user's."""
-    turns = _turns(row)
-    return _prompt(row, turns[:-1] if turns[-1]["role"] == "assistant" else turns)
+    return _prompt(row, without_answer(row, _turns(row), _key(row)))
 
 
 def read_instruction(row: Row) -> InstructionShape:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.formats.rows.chats.sides import fields_of, open_fields, read_sides
+from data.formats.rows.chats.sides import open_fields, read_side_prompt, read_sides
 from data.formats.rows.fields import BadRow, Row, read_flag, read_nested
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
@@ -27,7 +27,7 @@ def fits(row: Mapping[str, Any]) -> bool:
 
 def read_prompt(row: Row) -> PromptShape:
     """Return the prompt of the task."""
-    return read_sides(open_fields(row, "data"))[0]
+    return read_side_prompt(open_fields(row, "data"))
 
 
 def read_preference(row: Row) -> PairShape:
@@ -40,7 +40,7 @@ def read_preference(row: Row) -> PairShape:
 
 def _column_vote(row: Row) -> tuple[Vote, ...]:
     """Return the vote of a row of JSON-MIN or CSV: the one column that says left or right."""
-    keys = [key for key, value in fields_of(row).items() if isinstance(value, str) and value in SELECTED]
+    keys = [key for key, value in row.values_by_name.items() if isinstance(value, str) and value in SELECTED]
     if len(keys) > 1:
         raise BadRow(f"{keys[0]!r} and {keys[1]!r} both say which side is better", keys[1])
     return tuple(Vote(SELECTED[row[key]], labeler=_name(row.get("annotator"))) for key in keys)

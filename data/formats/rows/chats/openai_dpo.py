@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from data.formats.rows.conversation import add_context, as_messages, make_prompt, read_answer, read_messages
+from data.formats.rows.conversation import add_context, as_messages, make_prompt, read_answer
 from data.formats.rows.export_values import write_answer
 from data.formats.rows.fields import BadRow, Row, read_nested
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import make_preference
 from data.formats.shapes import PairShape, PreferenceShape, PromptShape
 from data.turns import split_tools

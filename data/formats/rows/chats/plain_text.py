@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.formats.rows.conversation import add_context, make_prompt, note_marks
+from data.formats.rows.conversation import add_context, make_prompt, note_marks, without_answer
 from data.formats.rows.fields import BadRow, Row, check_text, read_text
 from data.formats.rows.preference_metadata import check_learned
 from data.formats.shapes import InstructionShape, PromptShape
@@ -35,8 +35,7 @@ def read_prompt(row: Row) -> PromptShape:
         note_marks(row, text, "text")
         return add_context(row, PromptShape(text))
     row.note(CHAT)
-    turns = transcript.messages
-    return add_context(row, make_prompt(turns[:-1] if turns[-1]["role"] == "assistant" else turns, "text"))
+    return add_context(row, make_prompt(without_answer(row, transcript.messages, "text"), "text"))
 
 
 def read_instruction(row: Row) -> InstructionShape:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from data.formats.rows.chats.sides import fields_of, find_prompt
-from data.formats.rows.conversation import add_context, read_prompt_value
+from data.formats.rows.chats.sides import read_side_prompt
 from data.formats.rows.fields import BadRow, Row, check_text, read_nested
 from data.formats.rows.preference_metadata import read_labeler
 from data.formats.shapes import PairShape, PromptShape, Vote
@@ -29,7 +28,7 @@ COLUMNS = {
 
 def read_prompt(row: Row) -> PromptShape:
     """Return the task's text."""
-    return add_context(row, read_prompt_value(row, find_prompt(fields_of(row))))
+    return read_side_prompt(row)
 
 
 def read_preference(row: Row) -> list[PairShape]:

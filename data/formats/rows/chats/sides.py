@@ -41,10 +41,15 @@ def find_answers(values: Mapping[str, Any]) -> tuple[str, str]:
     return pairs[0]
 
 
+def read_side_prompt(fields: Row) -> PromptShape:
+    """Return the prompt after its system message and history. Raises BadRow."""
+    return add_context(fields, read_prompt_value(fields, find_prompt(fields.values_by_name)))
+
+
 def read_sides(fields: Row) -> tuple[PromptShape, dict[str, str]]:
     """Return the prompt, and the two answers by the names of their columns. Raises BadRow."""
-    prompt = add_context(fields, read_prompt_value(fields, find_prompt(fields_of(fields))))
-    return prompt, {key: read_answer(fields, key, prompt, blank=True) for key in find_answers(fields_of(fields))}
+    prompt = read_side_prompt(fields)
+    return prompt, {key: read_answer(fields, key, prompt, blank=True) for key in find_answers(fields.values_by_name)}
 
 
 def open_fields(row: Row, key: str) -> Row:
@@ -55,8 +60,3 @@ def open_fields(row: Row, key: str) -> Row:
     if not isinstance(value, dict):
         raise BadRow(f"{key!r} must be an object with a prompt and answers", key)
     return row.part(value, key)
-
-
-def fields_of(row: Row) -> dict[str, Any]:
-    """Return the values of a row; looking at them reads none."""
-    return {key: row.peek(key) for key in row.names}

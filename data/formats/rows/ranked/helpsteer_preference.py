@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 
-from data.formats.rows.conversation import add_context, make_prompt, note_marks, read_messages, read_prompt_value
+from data.formats.rows.conversation import add_context, make_prompt, note_marks, read_prompt_value
 from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_number
+from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned, read_source
 from data.formats.shapes import CLEARLY, MARGINS, PairShape, PromptShape, Vote
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from data.formats.rows.conversation import SPEAKERS, make_prompt, note_marks
+from data.formats.rows.conversation import make_prompt, note_marks
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_number, read_optional_text, read_text
+from data.formats.rows.messages import SPEAKERS
 from data.formats.rows.ranked.grading import Rated
 from data.formats.rows.ranked.lists import read_object, read_objects
 from data.formats.shapes import PromptShape

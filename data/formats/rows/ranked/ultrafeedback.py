@@ -61,9 +61,10 @@ def _aspects(part: Row, path: str) -> dict[str, float]:
     annotations = read_object(part, "annotations", "criteria", path)
     ratings = {}
     for name in annotations:
-        value = annotations[name]
-        if isinstance(value, dict) and value.get("Rating") not in UNRATED:
-            rating = read_number(annotations.part(value, f"{path}annotations.{name}"), "Rating")
-            if rating is not None:
-                ratings[check_text(name, "annotations")] = rating
+        if not isinstance(annotations.peek(name), dict):
+            continue  # not a criterion
+        criterion = annotations.part(annotations[name], f"{path}annotations.{name}")
+        rating = None if criterion.get("Rating") in UNRATED else read_number(criterion, "Rating")
+        if rating is not None:
+            ratings[check_text(name, "annotations")] = rating
     return ratings
