@@ -34,9 +34,9 @@ WANTED = {
 """Rows of a kind -> sets of columns that make one."""
 ANSWERS = ("response", "answer", "completion", "output", "reply")
 SYNONYMS = {
-    "prompt": PROMPTS,
-    "completion": ANSWERS,
-    "response": ANSWERS,
+    "prompt": (*PROMPTS, "q"),
+    "completion": (*ANSWERS, "a"),
+    "response": (*ANSWERS, "a"),
     "output": ANSWERS,
     "chosen": ("accepted", "preferred", "better", "positive"),
     "rejected": ("dispreferred", "worse", "negative"),

@@ -114,6 +114,7 @@ class Survey:
         count = f"{self.good} of {self.good + self.bad} rows are good"
         others = len(self.problems.report()) - 1
         count += f"; {others} other reason{'s' * (others > 1)}, see --dry-run" if others else ""
+        needs += " Name other columns with --map, as in --map prompt=COLUMN." if bad.row else ""
         remedy = "Correct it, or import the good rows with --skip-bad." if self.good else needs
         if hint := self.problems.remedy(self.reading.what, self.reading.form):
             remedy = f"{hint} {remedy}" if self.good else hint

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from data.errors import BadInput
 from data.formats import FORMATS, KEYS
-from data.transfer.import_survey import ImportFile
+from data.formats.mapping import parse_mapping
+from data.transfer.import_survey import ImportFile, Reading
 from data.transfer.importing import import_file, import_files
 from tests.support.data.import_rows import CHAT, HH, TRL, counted, counts, write
 
@@ -186,3 +187,20 @@ def test_a_row_nested_to_the_limit_is_a_bad_row(store, file):
         deep = "[" * depth + "]" * depth
         file.write_text(f'{{"prompt": "a"}}\n{{"prompt": "b", "facts": {{"deep": {deep}}}}}\n')
         assert import_file(store, file, "prompts", skip_bad=True)["read"] == 2
+
+
+def test_a_file_whose_columns_have_other_names_is_told_of_the_mapping(store, tmp_path):
+    rows = write(tmp_path / "a.jsonl", [{"id": 1, "review": "Good film.", "stars": 9}])
+    with pytest.raises(BadInput, match=r"Name other columns with --map, as in --map prompt=COLUMN\.$"):
+        import_file(store, rows, "prompts")
+    questions = write(tmp_path / "b.jsonl", [{"Q": "Hi", "A": "Hello."}])
+    with pytest.raises(BadInput, match=r"Most bad rows can be read with --map prompt=Q,completion=A\."):
+        import_file(store, questions, "instructions")
+
+
+def test_a_column_that_changes_the_meaning_can_be_left_out_as_its_refusal_says(store, tmp_path):
+    rows = write(tmp_path / "rows.jsonl", [{"prompt": "Hi", "completion": "Hello.", "score": 3}])
+    with pytest.raises(BadInput, match=r"\(--map score= leaves it out\)"):
+        import_file(store, rows, "instructions")
+    files = [ImportFile.at(rows)]
+    assert import_files(store, files, Reading("instructions", mapping=parse_mapping("score=")))["added"] == 1
