@@ -28,8 +28,10 @@ def read_prompt(row: Row) -> PromptShape:
     """Return the prompt, as messages if the row has them."""
     if is_blank(row.get("messages")):
         return PromptShape(read_text(row, "prompt"))
-    row.get("prompt")  # the same turns as text
-    return make_prompt(read_messages(row, "messages"), "messages")
+    prompt = make_prompt(read_messages(row, "messages"), "messages")
+    if row.peek("prompt") == prompt.text:
+        row.get("prompt")
+    return prompt
 
 
 def read_preference(row: Row) -> PairShape:

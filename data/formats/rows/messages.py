@@ -58,7 +58,7 @@ def read_message(row: Row, item: object, where: str, *, learned: bool = False, l
             raise BadRow(f"{where!r} is marked as one not to imitate ({marks[0]})", f"{where}.{marks[0]}")
     name, where_text = message[speaker], f"{where}.{words}"
     if isinstance(name, str) and name.casefold() in tool_calls.CALLERS:
-        calls = tool_calls.parse_calls(message, message[words], where_text)
+        calls = tool_calls.parse_calls(message, message.get(words), where_text)
         return {"role": "assistant", "content": "", "tool_calls": calls}
     role = _role(name, where)
     calls = tool_calls.read_calls(message, where) if role == "assistant" else []

@@ -13,7 +13,12 @@ from data.formats.shapes import PairShape, PromptShape, Vote
 
 NAME = "pandalm"
 NEEDS = (frozenset({"response1", "response2"}),)
-COLUMNS = {"instruction": "prompt", "input": "prompt", "response1": "answer", "response2": "answer", "cmp_key": "model"}
+COLUMNS = {
+    **dict.fromkeys(("instruction", "input"), "prompt"),
+    **dict.fromkeys(("response1", "response2"), "answer"),
+    "cmp_key": "model",
+    **dict.fromkeys((f"annotator{number}" for number in range(1, 10)), "vote"),
+}
 ANNOTATOR = re.compile(r"annotator_?\d+")
 WINNERS = {0: None, 1: 0, 2: 1}
 

@@ -93,6 +93,22 @@ def test_what_a_criterion_without_a_rating_says_is_unread():
     assert unread(row, "pairs") == expected
 
 
+def test_a_prompt_that_contradicts_the_turns_beside_it_is_unread():
+    row = OWN["full"][0] | {"prompt": "Hi", "messages": [ASK]}
+    assert "prompt" not in unread(row, "preferences")
+    assert unread(row | {"prompt": "Bye"}, "preferences")["prompt"] == "Bye"
+
+
+def test_generations_beside_two_chosen_answers_are_unread():
+    assert "generations" in unread(PREFERENCES["distilabel"][1], "preferences")
+
+
+def test_a_call_without_its_text_is_refused():
+    turns = [{"from": "human", "value": "Hi"}, {"from": "function_call", "tool_calls": "x"}]
+    with pytest.raises(BadRow, match="must be a call with 'name' and 'arguments'"):
+        read_row({"conversations": turns}, "prompts")
+
+
 def test_turns_that_are_no_turns_are_refused_and_never_read_as_a_prompt():
     with pytest.raises(BadRow, match="'messages' must be a list of messages"):
         read_row(OWN["full"][0] | {"messages": "None"}, "preferences")

@@ -113,7 +113,7 @@ def test_a_mapping_is_named_that_reads_most_bad_rows(store, file, what, rows, hi
 def test_no_mapping_is_named_that_would_read_something_else(store, file, what, row):
     with pytest.raises(BadInput) as caught:
         import_file(store, write(file, [row]), what)
-    assert "--map" not in str(caught.value)
+    assert "can be read with --map" not in str(caught.value)
 
 
 @pytest.mark.parametrize("what", ["prompts", "preferences"])

@@ -25,7 +25,7 @@ from data.errors import BadInput
 from data.formats import read_row
 from data.formats.grouping import ROWS, group_rows
 from data.formats.reading import read_rows
-from data.formats.registry import AUTO, READERS
+from data.formats.registry import AUTO, FORMATS, READERS
 from data.formats.rows.fields import BadRow
 from data.formats.tracked_row import TrackedRow
 from data.store import Store
@@ -38,8 +38,11 @@ CLEAN, PLAIN = 0.3, 0.3
 """Shares of rows without a mutation, and of those with one."""
 FILES = {".jsonl": 0.6, ".csv": 0.2, ".parquet": 0.2}
 """Kinds of files and their shares of the rows."""
-MARK = re.compile(r"\b\w{1,12}[.!] \(\d+\)|planted \d+")
-"""The number in a text, with the word before it."""
+MARK = re.compile(r"[a-z]{1,8}[.!] \(\d+\)|planted \d+")
+"""The number in a text, with letters of the word before it."""
+
+LEFT_OUT = ("left out", "no comparison")
+"""Words of remarks that say themselves that something of the row was not taken."""
 
 
 class Fuzzed(NamedTuple):
@@ -170,13 +173,15 @@ def _rows_of(checked: CheckedRow) -> int:
 def _losses(checked: CheckedRow) -> Iterator[str]:
     """Yield each text of a good row that is neither in what was read nor in what was not."""
     assert checked.tracked is not None
-    if checked.tracked.notes:
-        return  # the row says itself what was left out
-    seen = repr([good.shape for good in checked.good]) + repr(list(checked.tracked.unread()))
+    if any(words in note for note in checked.tracked.notes for words in LEFT_OUT):
+        return
+    form = FORMATS[checked.tracked.form]
+    unused = [value for name, value in checked.tracked.read() if form.role(name).endswith("not stored")]
+    seen = repr([[good.shape for good in checked.good], list(checked.tracked.unread()), unused])
     for text in _texts(checked.row):
         for mark in MARK.findall(text):
             if mark not in seen:
-                yield f"line {checked.line}: {text[-60:]!r} is lost: {str(checked.row)[:700]}"
+                yield f"line {checked.line}: {mark!r} is lost: {str(checked.row)[:700]}"
                 return
 
 

@@ -79,7 +79,7 @@ def _rated_equal(row: Row, ratings: list[float | None], chosen: str, rejected: s
     score = read_number(row, "chosen_score")
     if score is not None and ratings and score not in ratings:
         raise BadRow(f"'chosen_score' is {score:g}, which is none of the ratings", "chosen_score")
-    texts = [text for text, _ in _generations(row)]
+    texts = [text for text, _ in _generations(TrackedRow(row.values_by_name))]  # compared, and not read
     if len(texts) != len(ratings) or chosen not in texts or rejected not in texts:
         return len(ratings) == 2 and ratings[0] == ratings[1]
     better, worse = ratings[texts.index(chosen)], ratings[texts.index(rejected)]
