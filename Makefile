@@ -19,7 +19,7 @@ help:
 	@echo "make format                           format the code and sort the imports"
 	@echo "make test                             the whole test suite"
 	@echo "make coverage                         the test suite with branch coverage per package"
-	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 15 minutes"
+	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 30 minutes"
 	@echo "make matrix                           every model family in every verb, into docs/models.md, and every setting; 10 minutes"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks on a running server, a store and the command line: bounded, on loopback, in temporary folders.
+"""Attacks on a running server, a store, the readers and the command line: bounded, on loopback, in temporary folders.
 
 `make attack` runs every script at its full size; `test_scripts.py` runs a tiny version of each.
 """

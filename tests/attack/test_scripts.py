@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.attack import __main__ as command
-from tests.attack import bodies, connections, files, kills, routes, stores, worst_texts
+from tests.attack import bodies, connections, files, kills, readers, routes, stores, worst_texts
 from tests.attack.hostile import hostile_request
 from tests.attack.hostile_files import FILES
 
@@ -58,6 +58,13 @@ def test_the_routes_of_the_labeling_app_show_nobody_what_is_not_theirs(home):
 def test_worst_texts_are_posted_and_another_labeler_answers(home):
     report = worst_texts.main(home, seconds=4.0, rankings=3, timed=False)
     assert report.faults == []
+
+
+def test_mutated_rows_of_two_readers_crash_and_lose_nothing(home):
+    report = readers.main(home, rows=40, readers=("hh", "kto"), processes=1)
+    assert report.faults == []
+    assert report.line.endswith("good")
+    assert " rows of 2 readers, " in report.line
 
 
 def test_there_are_thirty_kinds_of_stores_and_files():

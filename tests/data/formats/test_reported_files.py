@@ -30,6 +30,7 @@ RATED = [
     for number, (text, score) in enumerate((("Robin.", 8.0), ("Cat.", 2.0), ("Wren.", 8.0), ("Bat.", None)), 1)
 ]
 PARTS = [{"type": "text", "text": BIRD, "image": None, "mimeType": None}]
+SHARED = {"chosen": "The sky is blue", "rejected": "The sky is blue and vast"}
 TOLD = [SYSTEM, *talk("Hi", "Hello.", "Bye")]
 
 PREFERENCES: dict[str, tuple[dict, list]] = {
@@ -80,10 +81,6 @@ PREFERENCES: dict[str, tuple[dict, list]] = {
         {**BATTLE, "conversation_a": talk("Hi", "A", "Yes?", "C"), "winner": "model_a"}
         | {"conversation_b": talk("Hi", "B", "Yes?", "D")},
         [("Hi", "assistant: A\n\nuser: Yes?\n\nassistant: C", ">", "assistant: B\n\nuser: Yes?\n\nassistant: D")],
-    ),
-    "two bad answers are both bad": (
-        {**BATTLE, "winner": "both_bad", "conversation_a": talk(BIRD, "Cat."), "conversation_b": talk(BIRD, "Dog.")},
-        [(BIRD, "Cat.", "bad", "Dog.")],
     ),
     "two bad answers given as parts are both bad": (
         {**BATTLE, "winner": "both_bad"}
@@ -146,7 +143,7 @@ INSTRUCTIONS: dict[str, tuple[dict, tuple]] = {
 REFUSED: dict[str, tuple[str, dict, str]] = {
     "a beginning that both answers share": (
         "preferences",
-        {"chosen": "The sky is blue", "rejected": "The sky is blue and vast"},
+        SHARED,
         "--format trl-implicit takes the beginning that both share",
     ),
     "a prompt under an unknown name": (
@@ -216,8 +213,7 @@ def test_a_row_that_is_refused_names_the_reason(store, tmp_path, claim):
 
 
 def test_a_derived_prompt_is_counted(store, tmp_path):
-    row = REFUSED["a beginning that both answers share"][1]
-    result = put(store, tmp_path / "rows.jsonl", row, "preferences", "trl-implicit")
+    result = put(store, tmp_path / "rows.jsonl", SHARED, "preferences", "trl-implicit")
     assert compared(store) == [("The sky is", "blue", ">", "blue and vast")]
     assert list(result["notes"].values()) == [1]
 
