@@ -59,8 +59,13 @@ class TrackedRow(Mapping[str, Any]):
         """Return the plain columns; looking at them reads none."""
         return self._values
 
+    @property
+    def path(self) -> str:
+        """Return the path that stands before the columns, such as 'messages[1].'; empty for the row itself."""
+        return self._path
+
     def part(self, value: Mapping[str, Any], path: str) -> TrackedRow:
-        """Return a nested object of this row; `path` names it, as in 'messages[1]'."""
+        """Return a nested object of this row; `path` names it inside the row, as in 'messages[1]'."""
         part = TrackedRow(value, f"{self._path}{path}.")
         part.form, part.what, part.notes = self.form, self.what, self.notes
         self._parts.append(part)

@@ -58,7 +58,7 @@ def write_preference(shape: PreferenceShape) -> list[dict]:
 
 def _join(row: Row) -> dict[str, Any]:
     """Return the columns of a preference from the rows of its two answers. Raises BadRow if they are not two."""
-    parts = [part for part, _ in read_objects(row, "rows", "'completion' and 'label'")] if "rows" in row else []
+    parts = read_objects(row, "rows", "'completion' and 'label'") if "rows" in row else []
     answers = {read_flag(part, "label"): dict(part) for part in parts}
     if len(parts) != 2 or answers.keys() != {True, False}:
         raise BadRow(

@@ -43,10 +43,8 @@ def parse_calls(message: Row, value: object, where: str) -> list[dict]:
 def _call(message: Row, item: object, where: str) -> dict:
     if not isinstance(item, dict):
         raise BadRow(f"{where!r} must be a call with 'name' and 'arguments'", where)
-    call = message.part(item, where)
-    function: Row = (
-        message.part(item["function"], f"{where}.function") if isinstance(item.get("function"), dict) else call
-    )
+    call = message.part(item, where.rpartition(".")[2])
+    function: Row = call.part(item["function"], "function") if isinstance(item.get("function"), dict) else call
     if function is not call:
         call.get("function")
     call.get("type")

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import suppress
+
 import pytest
 
 from data.formats import read_row
 from data.formats.rows.fields import BadRow
 from data.formats.tracked_row import TrackedRow
 from tests.support.data.chat_rows import FIELDS, INSTRUCTIONS, OPTIONS, PREFERENCES, RECORD
-from tests.support.data.published_rows import OWN
+from tests.support.data.published_rows import OWN, published_rows
 from tests.support.data.ranked_rows import ROWS
+from tests.support.data.row_mutations import follow, places
 
 ASK, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}
+INDEX = re.compile(r"(?<=responses\.preference)\[\d+\]")
+"""Responses of one question are told by its name."""
 LEFT = "holds an answer, which is no part of a prompt and was left out"
 
 
@@ -107,6 +114,23 @@ def test_a_call_without_its_text_is_refused():
     turns = [{"from": "human", "value": "Hi"}, {"from": "function_call", "tool_calls": "x"}]
     with pytest.raises(BadRow, match="must be a call with 'name' and 'arguments'"):
         read_row({"conversations": turns}, "prompts")
+
+
+@pytest.mark.parametrize("form", published_rows())
+def test_the_path_of_an_unread_column_leads_to_it(form):
+    for row in published_rows()[form]:
+        for path in places(row):
+            if not isinstance(follow(row, path), dict):
+                continue
+            planted = json.loads(json.dumps(row))
+            follow(planted, path)["planted"] = "seldom seen"
+            where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in (*path, "planted"))[1:]
+            for what in ("prompts", "instructions", "preferences", "completions"):
+                tracked = TrackedRow(planted)
+                with suppress(BadRow):
+                    read_row(tracked, what, form)
+                    found = [name for name, value in tracked.unread() if value == "seldom seen"]
+                    assert found in ([], [INDEX.sub("", where)], [where]), (what, where)
 
 
 def test_turns_that_are_no_turns_are_refused_and_never_read_as_a_prompt():

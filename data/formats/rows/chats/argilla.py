@@ -73,7 +73,7 @@ def _mark_read(row: Row, nested: Row | None, question: str) -> None:
             row.get(f"{question}.responses{end}")
         return
     for item in _as_list(nested[question]):
-        part = nested.part(item, f"responses.{question}")
+        part = nested.part(item, question)
         for key in ("value", "user_id", "status"):
             part.get(key)
 

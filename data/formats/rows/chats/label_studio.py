@@ -60,7 +60,7 @@ def _annotations(row: Row) -> tuple[Vote, ...]:
         for place, result in enumerate(results if isinstance(results, list) else []):
             if not isinstance(result, dict):
                 raise BadRow("'result' must be a list of objects", f"annotations[{number}].result")
-            part: Row = annotation.part(result, f"annotations[{number}].result[{place}]")
+            part: Row = annotation.part(result, f"result[{place}]")
             if part.peek("type") == "pairwise":
                 votes.append(Vote(_selected(part), labeler=labeler))
     return tuple(votes)
@@ -69,7 +69,7 @@ def _annotations(row: Row) -> tuple[Vote, ...]:
 def _selected(result: Row) -> int:
     result.get("type")
     value = result.get("value")
-    side = result.part(value, "annotations[].result[].value").get("selected") if isinstance(value, dict) else None
+    side = result.part(value, "value").get("selected") if isinstance(value, dict) else None
     if not isinstance(side, str) or side not in SELECTED:
         raise BadRow(f"an annotation must select left or right, not {str(side)[:40]!r}", "annotations")
     return SELECTED[side]

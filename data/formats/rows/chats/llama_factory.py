@@ -11,7 +11,7 @@ from types import ModuleType
 from data.formats.rows import alpaca, sharegpt
 from data.formats.rows.chats import openai
 from data.formats.rows.chats.labels import check_mark, refuse_marked
-from data.formats.rows.conversation import read_answer, split_conversation
+from data.formats.rows.conversation import add_context, read_answer, split_conversation
 from data.formats.rows.fields import BadRow, Row, read_optional_text
 from data.formats.shapes import CompletionShape, InstructionShape, PairShape, PreferenceShape, PromptShape
 
@@ -44,11 +44,10 @@ def read_completion(row: Row) -> CompletionShape:
         prompt = alpaca.read_only_prompt(row)
         return CompletionShape(prompt, read_answer(row, "output", prompt), read_optional_text(row, "model"))
     key = "conversations" if "conversations" in row else "messages"
-    text = split_conversation(row, key)[1]
+    prompt, text = split_conversation(row, key)
     if text is None:
         raise BadRow(f"{key!r} must end with an assistant's message", key)
-    prompt = _shape(row).read_prompt(row)
-    return CompletionShape(prompt, text, read_optional_text(row, "model"))
+    return CompletionShape(add_context(row, prompt), text, read_optional_text(row, "model"))
 
 
 def _shape(row: Row) -> ModuleType:

@@ -43,7 +43,7 @@ def read_preference(row: Row) -> list[PairShape]:
     """Return a comparison of every two responses to the prompt."""
     if "rows" not in row:
         raise BadRow("the row rates one response: rows of one prompt must follow one another", "response")
-    answers = [_rated(row, part) for part, _ in read_objects(row, "rows", "'response' and ratings")]
+    answers = [_rated(row, part) for part in read_objects(row, "rows", "'response' and ratings")]
     if len(answers) < 2:
         raise BadRow(
             "no other row beside this one rates a response to its prompt (--as completions reads it)", "prompt"

@@ -10,24 +10,20 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_nested
 from data.formats.tracked_row import is_blank
 
 
-def read_objects(row: Row, key: str, keys: str, before: str = "") -> list[tuple[Row, str]]:
-    """Return the objects of a list and their paths; `keys` names what they should hold. Raises BadRow.
-
-    `before` is the path of a nested row, with its dot.
-    """
+def read_objects(row: Row, key: str, keys: str) -> list[Row]:
+    """Return the objects of a list as parts of the row; `keys` names what they should hold. Raises BadRow."""
     values = read_nested(row, key)
     if not isinstance(values, list) or not values or not all(isinstance(value, dict) for value in values):
         raise BadRow(f"{key!r} must be a list of objects with {keys}", key)
-    paths = [f"{before}{key}[{number}]" for number in range(len(values))]
-    return [(row.part(value, path), path) for value, path in zip(values, paths, strict=True)]
+    return [row.part(value, f"{key}[{number}]") for number, value in enumerate(values)]
 
 
-def read_object(row: Row, key: str, keys: str, before: str = "") -> Row:
-    """Return the object in a column as a part of the row, which is at the path `before`. Raises BadRow."""
+def read_object(row: Row, key: str, keys: str) -> Row:
+    """Return the object in a column as a part of the row. Raises BadRow."""
     value = read_nested(row, key)
     if not isinstance(value, dict):
         raise BadRow(f"{key!r} must be an object with {keys}", key)
-    return row.part(value, f"{before}{key}")
+    return row.part(value, key)
 
 
 def read_list(row: Row, key: str) -> list[Any]:

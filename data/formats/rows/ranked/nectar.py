@@ -43,7 +43,7 @@ def read_completion(row: Row) -> list[CompletionShape]:
 
 
 def _answers(row: Row) -> list[Rated]:
-    return [_answer(row, part) for part, _ in read_objects(row, "answers", "'answer' and 'rank'")]
+    return [_answer(row, part) for part in read_objects(row, "answers", "'answer' and 'rank'")]
 
 
 def _answer(row: Row, part: Row) -> Rated:

@@ -74,23 +74,23 @@ def _ranked(row: Row, answers: list[Rated]) -> list[Rated]:
 
 
 def _turns(row: Row) -> list[Turn]:
-    root, path = _root(row)
+    root = _root(row)
     state = root.get("tree_state") if "rows" in row else row.get("tree_state")
     if state in LOW_STATES:
         raise BadRow(f"'tree_state' is {state!r}: the tree is of low quality", "tree_state")
-    turns = list(walk(row, root, path))
+    turns = list(walk(row, root))
     if not turns:
         raise BadRow("the tree holds no message that counts: all are deleted or failed the review", "prompt")
     return turns
 
 
-def _root(row: Row) -> tuple[Row, str]:
-    """Return the first message of the tree and the path before its columns."""
+def _root(row: Row) -> Row:
+    """Return the first message of the tree."""
     if "rows" in row:
-        return row.part(join_messages(row, "rows"), "rows"), "rows."
+        return row.part(join_messages(row, "rows"), "rows")
     if "prompt" in row:
-        return read_object(row, "prompt", KEYS), "prompt."
+        return read_object(row, "prompt", KEYS)
     if "replies" not in row:
         reason = "the row is one message of a tree: import it as preferences or pairs, or a file of whole trees"
         raise BadRow(reason, "replies")
-    return row, ""
+    return row

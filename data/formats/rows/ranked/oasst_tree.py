@@ -31,24 +31,24 @@ class Turn(NamedTuple):
     answers: list[Rated]
 
 
-def walk(row: Row, message: Row, path: str, before: Sequence[dict] = ()) -> Iterator[Turn]:
-    """Yield each user's message of a branch with its answers; `path` stands before the columns of `message`."""
+def walk(row: Row, message: Row, before: Sequence[dict] = ()) -> Iterator[Turn]:
+    """Yield each user's message of a branch with its answers."""
     if not _counts(row, message):
         return
-    said = [*before, {"role": _role(message, path), "content": read_text(message, "text")}]
+    said = [*before, {"role": _role(message), "content": read_text(message, "text")}]
     if len(said) > DEEPEST:
         raise BadRow(f"the tree is deeper than {DEEPEST} messages", "replies")
-    replies = [] if is_blank(message.get("replies")) else read_objects(message, "replies", KEYS, path)
+    replies = [] if is_blank(message.get("replies")) else read_objects(message, "replies", KEYS)
     if said[-1]["role"] == "user":
-        answers = [_answer(row, reply, f"{place}.") for reply, place in replies if _is_good(reply)]
+        answers = [_answer(row, reply) for reply in replies if _is_good(reply)]
         yield Turn(make_prompt(said, "text"), answers)
-    for reply, place in replies:
-        yield from walk(row, reply, f"{place}.", said)
+    for reply in replies:
+        yield from walk(row, reply, said)
 
 
 def join_messages(row: Row, key: str) -> dict[str, Any]:
     """Return the first message of a tree whose messages are a list, each with its replies. Raises BadRow."""
-    messages = [dict(part) for part, _ in read_objects(row, key, KEYS)]
+    messages = [dict(part) for part in read_objects(row, key, KEYS)]
     replies: dict[str | None, list[dict]] = {}
     for message in messages:
         parent = message.get("parent_id")
@@ -83,32 +83,34 @@ def _role_name(message: Row) -> str | None:
     return SPEAKERS.get(name) if isinstance(name, str) else None
 
 
-def _role(message: Row, path: str) -> str:
+def _role(message: Row) -> str:
     name, role = message.get("role"), _role_name(message)
     if role not in ("user", "assistant"):
-        raise BadRow(f"{path + 'role'!r} must be 'prompter' or 'assistant', not {str(name)[:40]!r}", "role")
+        raise BadRow(f"{message.path + 'role'!r} must be 'prompter' or 'assistant', not {str(name)[:40]!r}", "role")
     return role
 
 
-def _answer(row: Row, message: Row, path: str) -> Rated:
-    if _role(message, path) != "assistant":
-        raise BadRow(f"{path + 'role'!r} must be 'assistant': it replies to a prompter", "role")
+def _answer(row: Row, message: Row) -> Rated:
+    if _role(message) != "assistant":
+        raise BadRow(f"{message.path + 'role'!r} must be 'assistant': it replies to a prompter", "role")
     rank = read_number(message, "rank")
-    aspects = {} if is_blank(message.peek("labels")) else _labels(message, path)
+    aspects = {} if is_blank(message.peek("labels")) else _labels(message)
     text = check_text(message.get("text"), "text")
     note_marks(row, text, "text")
     return Rated(text, read_optional_text(message, "model_name"), None if rank is None else -rank, aspects)
 
 
-def _labels(message: Row, path: str) -> dict[str, float]:
+def _labels(message: Row) -> dict[str, float]:
     """Return the labels that are aspects: objects with a `value` by name, or the lists `name` and `value`."""
-    labels = read_object(message, "labels", "labels", path)
+    labels = read_object(message, "labels", "labels")
     names, values = labels.get("name"), labels.get("value")
     if isinstance(names, list) and isinstance(values, list):
-        labels = message.part({str(name): {"value": value} for name, value in zip(names, values, strict=False)}, path)
+        labels = message.part(
+            {str(name): {"value": value} for name, value in zip(names, values, strict=False)}, "labels"
+        )
     aspects: dict[str, float] = {}
     for name in ASPECTS:
         if isinstance(labels.peek(name), dict):
-            value = read_number(labels.part(labels[name], f"{path}labels.{name}"), "value")
+            value = read_number(labels.part(labels[name], name), "value")
             aspects |= {} if value is None else {name: value}
     return aspects

@@ -42,7 +42,7 @@ def read_preference(row: Row) -> PairShape:
     if "summaries" not in row:
         raise BadRow("the row rates one summary: import such rows as completions (--as completions)", "summary")
     check_learned(row)
-    answers = [_answer(row, part) for part, _ in read_objects(row, "summaries", KEYS)]
+    answers = [_answer(row, part) for part in read_objects(row, "summaries", KEYS)]
     if len(answers) != 2:
         raise BadRow(f"'summaries' holds {len(answers)} summaries, not 2", "summaries")
     choice = None if row.what == "pairs" else read_number(row, "choice")
@@ -56,7 +56,7 @@ def read_completion(row: Row) -> list[CompletionShape]:
     """Return every summary with its policy."""
     prompt = read_prompt(row)
     if "summaries" in row:
-        return [CompletionShape(prompt, *_answer(row, part)) for part, _ in read_objects(row, "summaries", KEYS)]
+        return [CompletionShape(prompt, *_answer(row, part)) for part in read_objects(row, "summaries", KEYS)]
     return [CompletionShape(prompt, *_answer(row, read_object(row, "summary", KEYS)))]
 
 

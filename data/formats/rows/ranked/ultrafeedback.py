@@ -32,15 +32,15 @@ def read_prompt(row: Row) -> PromptShape:
 def read_preference(row: Row) -> list[PairShape]:
     """Return a comparison of every two rated completions; for pairs every two completions."""
     parts = read_objects(row, "completions", KEYS)
-    key = next((key for key in SPANS if any(read_number(part, key) is not None for part, _ in parts)), OVERALL)
-    answers = [_rated(row, part, path, key) for part, path in parts]
+    key = next((key for key in SPANS if any(read_number(part, key) is not None for part in parts)), OVERALL)
+    answers = [_rated(row, part, key) for part in parts]
     return compare(row, read_prompt(row), answers, SPANS[key])
 
 
 def read_completion(row: Row) -> list[CompletionShape]:
     """Return every completion with its model."""
     prompt = read_prompt(row)
-    return [CompletionShape(prompt, *_answer(row, part)) for part, _ in read_objects(row, "completions", KEYS)]
+    return [CompletionShape(prompt, *_answer(row, part)) for part in read_objects(row, "completions", KEYS)]
 
 
 def _answer(row: Row, part: Row) -> tuple[str, str | None]:
@@ -49,21 +49,21 @@ def _answer(row: Row, part: Row) -> tuple[str, str | None]:
     return text, read_optional_text(part, "model")
 
 
-def _rated(row: Row, part: Row, path: str, key: str) -> Rated:
+def _rated(row: Row, part: Row, key: str) -> Rated:
     read_number(part, MEAN)  # the mean of the criteria, which are read
-    return Rated(*_answer(row, part), read_number(part, key), _aspects(part, f"{path}."))
+    return Rated(*_answer(row, part), read_number(part, key), _aspects(part))
 
 
-def _aspects(part: Row, path: str) -> dict[str, float]:
+def _aspects(part: Row) -> dict[str, float]:
     """Return the ratings by criterion. A criterion without a number is not rated."""
     if is_blank(part.peek("annotations")):
         return {}
-    annotations = read_object(part, "annotations", "criteria", path)
+    annotations = read_object(part, "annotations", "criteria")
     ratings = {}
     for name in annotations:
         if not isinstance(annotations.peek(name), dict):
             continue  # not a criterion
-        criterion = annotations.part(annotations[name], f"{path}annotations.{name}")
+        criterion = annotations.part(annotations[name], name)
         rating = None if criterion.get("Rating") in UNRATED else read_number(criterion, "Rating")
         if rating is not None:
             ratings[check_text(name, "annotations")] = rating
