@@ -12,8 +12,8 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
+from data.command_help.parser import PROGRAM, CommandParser
 from data.errors import BadInput, show_controls
 from data.version import __version__
 
@@ -23,7 +23,7 @@ STATUS = {"failed": 1, "lost": 1, "damaged": 1, "cancelled": 3}
 COMMANDS = {
     "serve": ("rlhf.pages.serve", "Start the app and print its address (the default)."),
     "import": ("data.commands", "Import prompts, instructions, preferences, pairs, completions or a policy."),
-    "export": ("data.commands", "Export preferences, instructions, events, a policy or a reward model."),
+    "export": ("data.commands", "Export prompts, preferences, instructions, events, a policy or a reward model."),
     "check": ("rlhf.commands", "Check in seconds whether a model can be a base."),
     "backup": ("data.commands", "Write everything in this home to one file, while it is in use."),
     "restore": ("data.commands", "Unpack a backup into an empty home."),
@@ -36,14 +36,14 @@ COMMANDS = {
     "projects": ("labeling.commands", "Manage labeling projects: forms, guidelines, people, items."),
     "labels": ("labeling.commands", "Measure and manage the quality of labels."),
     "simulate": ("labeling.commands", "Record answers of simulated labelers, marked as simulated."),
-    "sample": ("rlhf.commands", "Sample completions of a policy, and make pairs of them for the labelers."),
-    "train": ("rlhf.commands", "Train a model on what this home holds."),
+    "sample": ("rlhf.run_commands", "Sample completions of a policy, and make pairs of them for the labelers."),
+    "train": ("rlhf.run_commands", "Train a model on what this home holds."),
     "compare": (
-        "rlhf.commands",
+        "rlhf.run_commands",
         "Compare policies on test prompts: win rate with its interval, KL and reward.",
     ),
     "policies": ("rlhf.commands", "Manage policies: merge an adapter into its base."),
-    "curate": ("rlhf.commands", "Examine, rate and choose instruction rows, and test what they teach."),
+    "curate": ("rlhf.run_commands", "Examine, rate and choose instruction rows, and test what they teach."),
     "runs": ("rlhf.commands", "List, show, cancel or resume runs; delete the files of old ones."),
     "supervise": (
         "rlhf.commands",
@@ -53,17 +53,9 @@ COMMANDS = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """Treats wrong arguments like any other bad input: one line, exit status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
-        raise BadInput(message, f"See: {self.prog} --help")
-
-
 def parser(command: str) -> argparse.ArgumentParser:
     """Return the parser of the module that owns `command`, or one that knows every command by its help alone."""
-    top = Parser(prog="preference-loop", description=(__doc__ or "").splitlines()[0])
+    top = CommandParser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     if command in COMMANDS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -28,6 +28,9 @@ KINDS_OF_VALUE = {
     "tuple": "a list",
 }
 """The first word of a pydantic error type -> the value that the field expects."""
+RULES = {"ge": "at least", "le": "at most", "multiple_of": "a multiple of"}
+"""Pydantic's names of the rules of a field, in words."""
+EMPTY = "empty"
 
 Value = TypeVar("Value")
 
@@ -146,6 +149,29 @@ def keys(cls: type[Settings]) -> list[str]:
     return [name.removesuffix("_") for name in _names(cls)]
 
 
+def describe_range(cls: type[Settings], key: str) -> str:
+    """Return the values that a setting takes: `one of lora, full`, or `whole number, at least 1 and at most 1024`."""
+    field = cls.model_fields[key if key in cls.model_fields else f"{key}_"]
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(choice or EMPTY for choice in get_args(kind))}"
+    if kind is bool:
+        return "true or false"
+    word = {int: "whole number", float: "number", str: "text"}.get(cast("type", kind), "list")
+    rules = {name: getattr(rule, name) for rule in field.metadata for name in RULES if hasattr(rule, name)}
+    bounds = " and ".join(f"{RULES[name]} {show_value(rules[name])}" for name in RULES if name in rules)
+    return f"{word}, {bounds}" if bounds else word
+
+
+def show_value(value: object) -> str:
+    """Return the value of a setting as a person gives it to `--set`, or EMPTY."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or EMPTY
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or EMPTY
+
+
 def _names(cls: type[Settings]) -> list[str]:
     written = (name for part in cls.__mro__ for name in vars(part).get("__annotations__", {}))
     return [name for name in dict.fromkeys(written) if name in cls.model_fields]
@@ -208,5 +234,4 @@ def _bounds(cls: type[Settings], key: str, context: Mapping[str, Any]) -> str:
     bounds = dict(context)
     for rule in cls.model_fields[key if key in cls.model_fields else f"{key}_"].metadata:
         bounds |= {name: getattr(rule, name) for name in ("ge", "le") if hasattr(rule, name)}
-    words = {"ge": "at least", "le": "at most"}
-    return " and ".join(f"{word} {bounds[name]}" for name, word in words.items() if name in bounds)
+    return " and ".join(f"{RULES[name]} {bounds[name]}" for name in ("ge", "le") if name in bounds)

@@ -58,13 +58,7 @@ THIRD_PARTY = {
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}
-TORCHLESS = {
-    "settings",
-    "commands",
-    "kinds",
-    "launch",
-    "preflight",
-    "supervisor",
+TORCHLESS = {"settings", "commands", "run_commands", "settings_help", "kinds", "launch", "preflight", "supervisor"} | {
     "locks",
     "first_start",
     "page",
@@ -82,7 +76,7 @@ data.formats data.selection data.starter data.everyday
 data.run_context data.views
 data.maintenance
 data.transfer
-data.cli data.audit_commands data.store_commands data.commands
+data.command_help data.cli data.audit_commands data.store_commands data.commands
 labeling.texts
 labeling.quality
 labeling.queue
@@ -113,7 +107,8 @@ rlhf.clinic
 rlhf.runs
 rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.starter rlhf.tour
 rlhf.pages
-rlhf.commands
+rlhf.settings_help
+rlhf.run_commands rlhf.commands
 app
 """.split()  # noqa: SIM905 (one package order per line)
 FACES = {"data", "labeling", "reward", "rlhf"}  # each layer's own __init__, which names what lies above it

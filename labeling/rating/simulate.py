@@ -19,9 +19,9 @@ from data.errors import BadInput
 from data.records import Instruction
 from data.starter import SOURCE, gold
 from data.store import Store
+from labeling.rating import NOISE
 from labeling.simulate import simulated_account
 
-NOISE = 1.0
 SAMPLE_ROWS = 500
 """Rows that determine the line from scores to points."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.intervals import FEWEST, shown_interval
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import FALLBACK, TEXTS, say
 
@@ -40,6 +39,8 @@ def format_share(share: float | None, interval: Sequence[float | None] | None = 
 
     With fewer than FEWEST units it says that they are too few. `n` is None if the number is not known.
     """
+    from data.intervals import FEWEST, shown_interval  # with numpy, which the help of commands does without
+
     if share is None:
         return DASH
     if n is not None and n < FEWEST:

@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from data.cli import open_store
-from labeling.rating.simulate import NOISE, simulate_ratings
+from labeling.rating import NOISE
 from rlhf.kinds import KINDS
 
 Start = Callable[[argparse.Namespace, str, dict], dict]
@@ -26,9 +25,10 @@ def register_curate(
     verbs = subparsers.add_parser("curate", help=about, description=about).add_subparsers(required=True, metavar="VERB")
 
     def add(name: str, kind: str, given: Callable[[argparse.Namespace], dict]) -> argparse.ArgumentParser:
-        verb = verbs.add_parser(name, parents=[common], help=KINDS[kind].explains, description=KINDS[kind].explains)
+        text = KINDS[kind].explains
+        verb = verbs.add_parser(name, parents=[common], add_help=False, help=text, description=text)
         verb.set_defaults(run=lambda args: start(args, kind, given(args)), render=render)
-        add_run_options(verb)
+        add_run_options(verb, kind)
         return verb
 
     add("embed", "embed", lambda args: {})
@@ -77,6 +77,9 @@ def register_curate(
 
 def cmd_simulate(args: argparse.Namespace) -> dict:
     """Store simulated ratings; return {ratings, asked}."""
+    from data.cli import open_store  # the store: loaded for this verb only
+    from labeling.rating.simulate import simulate_ratings
+
     count = simulate_ratings(
         open_store(args), ratings=args.ratings, raters=args.raters, seed=args.seed, noise=args.noise
     )

@@ -17,13 +17,15 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.records import RewardModel
-from data.store import Store
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
+
+if TYPE_CHECKING:
+    from data.store import Store  # with pandas, which the help of the commands does without
 
 FILE = "reward-sources.json"
 FIELD = "reward-source"
