@@ -9,7 +9,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture
+.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture reference
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
+	@echo "make reference                        write docs/reference: every command and every setting"
 	@echo "make screenshots                      the README's pictures, from the running app"
 
 setup: $(VENV)/.installed
@@ -83,6 +84,10 @@ gpu: dev
 
 architecture: dev
 	"$(BIN)/python" -m docs.architecture
+
+reference: dev
+	"$(BIN)/python" -m docs.settings
+	"$(BIN)/python" -m docs.cli
 
 screenshots: dev
 	"$(BIN)/python" -m docs.screenshots
