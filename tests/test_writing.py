@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prose and documents follow the house style: no banned paraphrase, short sentences, commands that parse."""
+"""Prose and documents follow the house style: no banned paraphrase, short sentences, files and modules that exist."""
 
 from __future__ import annotations
 
 import ast
 import io
 import re
-import shlex
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import app
 from tests.support import ROOT
 
 LAYERS = ("data", "labeling", "reward", "rlhf")
@@ -80,15 +78,6 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?;:])[\"')*]*\s+", text)
 
 
-def commands() -> Iterator[tuple[str, str]]:
-    """Yield (place, command line) of every command that a document prints."""
-    for path in DOCUMENTS:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            match = re.match(r"(?:    |\$ )\s*preference-loop (.*)", line)
-            if match and not re.search(r"\.\.\.|\[|\|", match[1].split("#")[0]):
-                yield f"{path.name}:{number}", re.split(r"\s{2,}|\s+#", match[1])[0]
-
-
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_use_no_banned_paraphrase(path):
     lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
@@ -118,18 +107,6 @@ def test_docstrings_do_not_open_with_a_relative_clause(path):
     if path in HASHED:
         return
     assert [(line, text.splitlines()[0]) for line, text in docstrings(path) if RELATIVE.match(text)] == []
-
-
-@pytest.mark.parametrize(("place", "line"), list(commands()), ids=lambda value: value[:60])
-def test_every_printed_command_parses(place, line):
-    argv = shlex.split(line.split(" > ")[0])
-    name = argv[0] if argv[0] in app.COMMANDS else "serve"
-    arguments = argv if argv[0] in app.COMMANDS else ["serve", *argv]
-    if argv == ["--help"]:
-        with pytest.raises(SystemExit, match="0"):
-            app.parser("").parse_args(argv)
-    else:
-        app.parser(name).parse_args(arguments)
 
 
 def python_paths() -> Iterator[tuple[str, str, str]]:
