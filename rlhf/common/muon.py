@@ -6,6 +6,7 @@ Muon: Jordan et al. 2024, as in torch.optim.Muon, with its step scaled to AdamW'
 learning rate.
 
 A device may lack what torch's Muon computes in, so one step is tried first. Where it fails, AdamW trains all weights.
+A CPU that is slower in bfloat16 than in float32 computes it in float32.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+
+from reward.base.patches.muon_float32 import choose_muon_precision
 
 log = logging.getLogger(__name__)
 SIDE = 16
@@ -79,6 +82,7 @@ def orthogonalises(device: torch.device, dtype: torch.dtype) -> bool:
 def _of_matrices(matrices: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
     """Return Muon, or AdamW with one logged line if Muon fails on the matrices' device."""
     device, dtype = matrices[0].device, matrices[0].dtype
+    choose_muon_precision(device)
     if orthogonalises(device, dtype):
         return torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
     log.warning("Muon does not work in %s on %s; AdamW trains all weights, which takes more steps", dtype, device)

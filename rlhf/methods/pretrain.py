@@ -36,6 +36,8 @@ from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
 from reward.base.machine import library_versions, peak_mb
 from reward.base.patches.cpu_attention import choose_cpu_attention
+from reward.base.patches.trl_tiles import shrink_tiles
+from reward.base.placement import bfloat16_is_faster
 from reward.base.text.template_options import TemplateOptions
 from reward.training.arguments import trainer_arguments
 from reward.training.callback import Progress
@@ -139,11 +141,12 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
     """Return transformers' Trainer with Muon for the matrices; it saves checkpoints to `folder`."""
     choose_cpu_attention(model, settings.context)
     add_fused_lm_head(model)
+    shrink_tiles(model.device)
     arguments = TrainingArguments(
         **trainer_arguments(folder, settings, model.device),
         warmup_steps=min(100, settings.max_steps // 10),
         max_steps=settings.max_steps,
-        bf16=True,
+        bf16=bfloat16_is_faster(model.device),
         max_grad_norm=1.0,
         logging_steps=50,
         save_steps=500,

@@ -28,7 +28,7 @@ from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
 from rlhf.runs.memory_need import estimate_run
 from rlhf.runs.preflight import CHECKS
-from rlhf.runs.resolve import Default, shown_defaults
+from rlhf.runs.resolve import Default, resolve_models, shown_defaults
 from rlhf.runs.workloads import COUNTERS
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
@@ -95,10 +95,16 @@ class RunForm:
         )
 
     def memory(self, given: Mapping[str, Any]) -> str:
-        """Return the memory that a run with these settings would need, as a line to show; empty if it is unknown."""
+        """Return the memory that a run with these settings would need, as a line to show.
+
+        It is empty if it is unknown, or if such a run lacks something: `needs` says so.
+        """
         settings = {key: _joined(value) for key, value in given.items() if value is not None}
+        if self.missing():
+            return ""
         try:
-            estimate = estimate_run(self.store, self.kind.name, parse_settings(self.kind.settings_class(), settings))
+            parsed = parse_settings(self.kind.settings_class(), settings)
+            estimate = estimate_run(self.store, self.kind.name, resolve_models(self.store, self.kind, parsed))
         except BadInput as problem:
             return message_html(problem)
         if estimate is None:

@@ -25,8 +25,7 @@ def look_ahead(store: Store, kind: str, settings: list[str] | dict) -> dict[str,
     """
     definition = find_kind(kind)
     parsed = parse_settings(definition.settings_class(), settings)
-    for need in definition.needs:
-        preflight.CHECKS[need](store, parsed)
+    preflight.check(store, definition, parsed)
     resolved = resolve_models(store, definition, parsed)
     estimate = estimate_run(store, kind, resolved)
     return {"kind": kind, "settings": as_dict(resolved), "memory": estimate and memory_document(estimate)}

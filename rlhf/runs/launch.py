@@ -12,7 +12,6 @@ from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from data.views.frozen_rows import NOTE
-from reward.optional_packages import check_installed
 from rlhf.kinds import find_kind, start_command
 from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
@@ -29,10 +28,8 @@ def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resu
     """
     definition = find_kind(kind)
     parsed = parse_settings(definition.settings_class(), settings)
-    for need in definition.needs:
-        preflight.CHECKS[need](store, parsed)
+    preflight.check(store, definition, parsed)
     resolved = as_dict(resolve(store, definition, parsed, by))
-    check_installed(resolved)
     if resumes is not None:
         _refuse_other_settings(store.runs.get(resumes), resolved)
     run = store.runs.enqueue(definition.name, resolved, by, resumes=resumes)

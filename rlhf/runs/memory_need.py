@@ -9,15 +9,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from data.errors import BadInput
 from data.settings import Settings
 from data.store import Store
-from data.transfer.hub import downloaded_folder
-from reward.base.locate import locate
 from reward.base.machine import free_host_bytes
 from reward.memory_estimate import MemoryEstimate, estimate_memory
 from reward.model_shape import ModelShape
 from reward.placement_settings import read_placement
+from rlhf.runs.base_files import base_folder, base_source
 from rlhf.runs.workloads import COUNTERS, Lengths
 
 TEMPLATE = 12
@@ -67,34 +65,18 @@ def has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def base_source(store: Store, settings: Settings) -> str:
-    """Return the base of the policy that a run starts from, the newest one's without one; empty if there is none."""
-    named = getattr(settings, "base", "")
-    if named:
-        return named
-    policies = store.policies.all()
-    wanted = getattr(settings, "from_", "") or next(iter(getattr(settings, "policies", ())), "")
-    return next((policy.base for policy in reversed(policies) if wanted in ("", policy.public)), "")
-
-
-def base_folder(source: str) -> Path | None:
-    """Return the folder of a base on this machine, None if it is not there."""
-    try:
-        located = locate(source)
-    except BadInput:
-        return None
-    return Path(located) if Path(located).is_dir() else downloaded_folder(located)
-
-
 def longest_rows(store: Store, folder: Path, context: int) -> Lengths:
-    """Return the most tokens of the store's rows as that base's tokenizer counts them, at most its context."""
+    """Return the most tokens of the store's rows as that base's tokenizer counts them, at most its context.
+
+    A length is read when it is asked for.
+    """
     file = folder / "tokenizer.json"
     tokenizer = _tokenizer(str(file), file.stat().st_mtime_ns) if file.is_file() else None
 
     def longest(query: str) -> int:
         return _most_tokens(tokenizer, (row["text"] for row in store.rows(query, [COUNTED])), context)
 
-    return Lengths(longest(PROMPT), longest(INSTRUCTION), longest(ANSWERED))
+    return Lengths(lambda: longest(PROMPT), lambda: longest(INSTRUCTION), lambda: longest(ANSWERED))
 
 
 def _most_tokens(tokenizer: Tokenizer | None, texts: Iterable[str], context: int) -> int:

@@ -11,23 +11,27 @@ from typing import Protocol
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy, RewardModel
-from data.settings import Settings
+from data.settings import Settings, as_dict
 from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, preference_rows
 from reward.base.locate import locate
 from reward.base.text.context_length import stated_context
+from reward.optional_packages import check_installed
 from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
+from rlhf.kinds import Kind
 from rlhf.methods.pretraining_text import read_text
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
 from rlhf.models.reward_sources import missing_members, reward_record
 from rlhf.models.start_policy import choose_first_policy, choose_start
 from rlhf.ppo.settings import PPOSettings
+from rlhf.runs.preflight_template import check_template_arguments
 from rlhf.runs.preflight_weights import StartsFromPolicy, check_adapter, check_finetuning, check_named_adapter
+from rlhf.runs.resolve import resolve_models
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
 
@@ -38,6 +42,15 @@ class ReadsReward(Protocol):
     """Settings that name a reward in `reward`."""
 
     reward: str
+
+
+def check(store: Store, kind: Kind, settings: Settings) -> None:
+    """Check all that a run of this kind needs with these settings. Raises BadInput for the first that is missing."""
+    for need in kind.needs:
+        CHECKS[need](store, settings)
+    models = resolve_models(store, kind, settings)
+    check_installed(as_dict(models))
+    check_template_arguments(store, models)
 
 
 def check_prompts(store: Store, settings: Settings) -> None:

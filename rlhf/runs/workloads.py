@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from reward.memory_estimate import Phase, Workload
@@ -16,13 +17,29 @@ READING_ROWS = 32
 """Answers of a pass without gradients."""
 
 
-@dataclass(frozen=True, slots=True)
 class Lengths:
-    """The most tokens of a row, template included: of a prompt, an instruction row, and a prompt with an answer."""
+    """The most tokens of a row, template included: of a prompt, an instruction row, and a prompt with an answer.
 
-    prompt: int
-    instruction: int
-    answered: int
+    Each is counted when it is first read: a kind of run needs one of them, and a large home has many rows.
+    """
+
+    def __init__(self, prompt: Callable[[], int], instruction: Callable[[], int], answered: Callable[[], int]) -> None:
+        self._prompt, self._instruction, self._answered = prompt, instruction, answered
+
+    @cached_property
+    def prompt(self) -> int:
+        """Tokens of the longest prompt."""
+        return self._prompt()
+
+    @cached_property
+    def instruction(self) -> int:
+        """Tokens of the longest instruction row."""
+        return self._instruction()
+
+    @cached_property
+    def answered(self) -> int:
+        """Tokens of the longest prompt with a judged answer."""
+        return self._answered()
 
 
 Settings = Any  # each kind has its own class

@@ -17,10 +17,9 @@ import torch
 from transformers.utils import logging
 
 from data.errors import BadInput
-from data.settings import Described, as_dict, describe, parse_settings
-from reward.optional_packages import check_installed
+from data.settings import Described, describe, parse_settings
 from rlhf.kinds import find_kind
-from rlhf.runs.preflight import CHECKS
+from rlhf.runs import preflight
 from rlhf.runs.worker import silence_libraries
 from tests.matrix.families import FAMILIES
 from tests.matrix.verbs import SHORT, TRAINED, FamilyHome
@@ -101,9 +100,7 @@ def try_settings(folder: Path, kinds: tuple[str, ...] = tuple(RUNS)) -> dict[str
 def refuse(home: FamilyHome, kind: str, settings: dict[str, Any]) -> None:
     """Raise BadInput if such a run would not be queued."""
     parsed = parse_settings(find_kind(kind).settings_class(), settings)
-    for need in find_kind(kind).needs:
-        CHECKS[need](home.store, parsed)
-    check_installed(as_dict(parsed))
+    preflight.check(home.store, find_kind(kind), parsed)
 
 
 def main() -> int:

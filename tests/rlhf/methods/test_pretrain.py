@@ -14,6 +14,8 @@ from data.errors import BadInput
 from data.run_context import Cancelled
 from data.settings import parse_settings
 from data.starter import corpus
+from reward.base import placement
+from reward.base.bf16_probe import Rates
 from reward.base.frozen_base import Base
 from rlhf.methods.pretrain import build_trainer, held_out_loss, run
 from rlhf.methods.pretraining_rows import PretrainingRows, collate, pack
@@ -146,6 +148,14 @@ def test_a_training_pass_makes_no_tensor_of_tokens_by_the_vocabulary(continued, 
     with MostRows(vocabulary, hidden) as chunked:
         trainer.compute_loss(trainer.model, batch).backward()
     assert chunked.rows <= 1  # the bias of a head has one row
+
+
+@pytest.mark.parametrize(("bfloat16", "used"), [(1.0, False), (9.0, True)])
+def test_a_cpu_multiplies_in_bfloat16_only_if_it_is_measured_to_be_faster(tmp_path, monkeypatch, bfloat16, used):
+    monkeypatch.setattr(placement, "cpu_rates", lambda: Rates(float32=5.0, bfloat16=bfloat16))
+    model = Base.load(make_tiny_model("llama", tmp_path / "model")).causal.requires_grad_(True)
+    settings = parse_settings(PretrainSettings, TINY | {"context": 16, "device": "cpu"})
+    assert build_trainer(tmp_path / "trainer", settings, model, None).args.bf16 is used
 
 
 @pytest.mark.parametrize("setting", ["max_steps=0", "batch_size=0", "layers=0", "vocab_size=100"])

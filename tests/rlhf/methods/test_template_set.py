@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from transformers import AutoTokenizer
 
@@ -16,6 +18,9 @@ from rlhf.kinds import KINDS
 from rlhf.models.policy_loading import Bases
 from rlhf.models.reward_choice import load_reward
 from rlhf.ppo.reward_shaping import Scorer
+from rlhf.runs import supervisor
+from rlhf.runs.dry_run import look_ahead
+from rlhf.runs.launch import launch
 from rlhf.settings import SampleSettings
 from tests.support.labeled_notes import label
 from tests.support.tiny_model import CHAT_TEMPLATE, make_ending_model
@@ -103,6 +108,20 @@ def test_an_argument_that_the_template_does_not_read_is_refused_by_name(judged):
     with pytest.raises(BadInput, match="reads no argument 'breif'") as refused:
         execute(judged, "sample", {"template_set": "breif=true"})
     assert refused.value.field == "template_set"
+
+
+@pytest.mark.parametrize("own", [None, "{{ plain }}{% for m in messages %}{{ m.content }}{% endfor %}"])
+def test_an_unread_argument_is_refused_before_the_run_is_queued_and_by_a_dry_run(judged, monkeypatch, own):
+    """The template is that of the base's folder, or the policy's own in its place."""
+    monkeypatch.setattr(supervisor, "ensure", lambda home: None)
+    if own:
+        judged.policies.add(name="own", kind="base", base=judged.policies.get(1).base, versions={"chat_template": own})
+    before = len(judged.runs.all())
+    for start in (partial(launch, by="rae"), look_ahead):
+        with pytest.raises(BadInput, match="reads no argument 'breif'"):
+            start(judged, "sample", {"template_set": "breif=true"})
+        read = start(judged, "sample", {"template_set": "plain=x" if own else "brief=true"})
+    assert (len(judged.runs.all()), read["memory"] is None) == (before + 1, False)
 
 
 @pytest.mark.parametrize(("given", "problem"), [("brief", "is not NAME=VALUE"), ("messages=1", "set by the appl")])

@@ -18,7 +18,7 @@ from rlhf.kinds import KINDS, find_kind
 from rlhf.pages.run_form import RunForm
 from rlhf.ppo.rollout import STATS_ROWS
 from rlhf.ppo.run import PASS
-from rlhf.runs.dry_run import describe_memory
+from rlhf.runs.dry_run import describe_memory, look_ahead
 from rlhf.runs.memory_need import estimate_run, longest_rows
 from rlhf.runs.workloads import COUNTERS, PPO_PASS, READING_ROWS, Lengths
 from tests.bench.memory import measure_shape
@@ -112,7 +112,7 @@ LARGE = ModelShape(
 )
 def test_ppo_with_long_answers_fits_the_gpu(shape, quantize, gigabytes):
     settings = parse_settings(find_kind("ppo").settings_class(), {"max_new_tokens": 1024})
-    work = COUNTERS["ppo"](settings, Lengths(64, 64, 64))
+    work = COUNTERS["ppo"](settings, Lengths(*[lambda: 64] * 3))
     available = gigabytes * GIGABYTES
     need = estimate_memory(shape, work, dtype="bfloat16", quantize=quantize, gpu=True, available=available)
     assert need.peak < available, need
@@ -121,6 +121,25 @@ def test_ppo_with_long_answers_fits_the_gpu(shape, quantize, gigabytes):
 def test_a_base_that_is_not_here_has_no_estimate(store):
     store.policies.add(name="far", kind="base", base="org/never-downloaded")
     assert estimate(store, "sft") is None
+
+
+def test_an_empty_start_is_the_policy_that_such_a_run_resolves_it_to(tiny_home, tmp_path):
+    """SFT starts from the first policy, PPO from the newest."""
+    wide = make_tiny_model("llama", tmp_path / "wide", hidden=512)
+    tiny_home.policies.add(name="wide", kind="base", base=str(wide))
+    tiny_home.instructions.add("Name a dog.", "Rex.", source="test")
+    first = look_ahead(tiny_home, "sft", {})
+    assert first["settings"]["from"] == "p1"
+    with gr.Blocks(), gr.Tab("x") as tab:
+        form = RunForm(tiny_home, find_kind("sft"), tab)
+    assert f"about {first['memory']['peak']:,} MB" in form.memory({})
+
+
+def test_only_the_lengths_that_a_kind_needs_are_counted(tiny_home, monkeypatch):
+    read = []
+    monkeypatch.setattr(tiny_home, "rows", lambda query, values=(): read.append(query) or [])
+    estimate(tiny_home, "sft")
+    assert len(read) == 1
 
 
 def test_a_dry_run_shows_settings_and_memory_and_queues_nothing(tiny_home, capsys):
