@@ -17,6 +17,7 @@ from typing import Any
 from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
+from data.starter import SOURCE
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
@@ -47,9 +48,16 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
         prompt
         for split, count in counts.items()
         for prompt in choose_prompts(
-            context.store, split, count, sampling.answered[0], settings.seed, settings.last_prompt
+            context.store,
+            split,
+            count,
+            sampling.answered[0],
+            settings.seed,
+            settings.last_prompt,
+            starter=sampling.knows_starter,
         )
     ]
+    sampling.note_prompts(len(prompts))
     encoded = sampling.encode(prompts)
     context.progress(0, len(encoded), "prompts")
     least, most = (max(1, batches * settings.batch_size // sampling.answers_per_prompt) for batches in (1, CHUNK))
@@ -97,6 +105,21 @@ class SamplingRun:
     def answers_per_prompt(self) -> int:
         """Return the number of answers of each policy to a prompt."""
         return 1 if self.settings.against else self.settings.per_prompt
+
+    @property
+    def knows_starter(self) -> bool:
+        """Return whether every policy stands on the starter, whose prompts ask about a world of its own."""
+        return all(sampler.policy.base == SOURCE for sampler in self.samplers)
+
+    def note_prompts(self, chosen: int) -> None:
+        """Note that fewer prompts are answered than asked for because the starter's do not suit these policies."""
+        if chosen >= self.settings.prompts or self.knows_starter:
+            return
+        if any(self.context.store.prompts.stream(source=SOURCE, limit=1)):
+            self.tally.notes.append(
+                f"{chosen:,} of {self.settings.prompts:,} prompts: the starter's are about its invented world "
+                "and were left out. Import others: preference-loop import FILE --as prompts"
+            )
 
     def encode(self, prompts: Sequence[Prompt]) -> list[PromptIds]:
         """Encode each prompt for each sampler, and count prompts that do not fit.

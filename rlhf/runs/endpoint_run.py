@@ -189,5 +189,5 @@ def _choose_prompts(store: Store, settings: EndpointSettings, answered: Counter[
     return [
         prompt
         for split, count in counts.items()
-        for prompt in choose_prompts(store, split, count, answered, settings.seed)
+        for prompt in choose_prompts(store, split, count, answered, settings.seed, starter=False)
     ]

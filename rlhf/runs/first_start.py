@@ -31,9 +31,9 @@ def prepare(
 ) -> None:
     """Register `base`, or the starter in a home without policies; queue the first sampling run.
 
-    A home that begins with a `base` gets everyday prompts if it has none: the starter's are about its own world. The
-    run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or other
-    arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
+    A home that has no prompts but the starter's gets everyday ones with a `base`: the starter's are about its own
+    world. The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or
+    other arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
     template's date is today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
     template cannot be used.
     """
@@ -42,21 +42,16 @@ def prepare(
     if base:
         ensure_usable(store.home, base, template, arguments)
     store.imports.repair()
-    if not store.policies.count():
-        _add_first_rows(store, with_starter=not base)
+    if not base and not store.policies.count():
+        starter.register(store)
     if base and not _is_known(store, base, template, arguments):
         options = {"chat_template": template, "template_kwargs": arguments, "template_date": now()[:10]}
         versions = {name: value for name, value in options.items() if value}
         store.policies.add(name=Path(base).name, kind="base", base=base, versions=versions)
+        if all(prompt.source == starter.SOURCE for prompt in store.prompts.stream()):
+            everyday.add_prompts(store)
     if store.prompts.count() and not store.runs.all() and not store.pairs.waiting_count():
         launch(store, "sample", {"prompts": FIRST_PROMPTS}, by=by)
-
-
-def _add_first_rows(store: Store, *, with_starter: bool) -> None:
-    if with_starter:
-        starter.register(store)
-    elif not store.prompts.count():
-        everyday.add_prompts(store)
 
 
 def read_template(file: Path | None, base: str | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from data.errors import BadInput
 from data.records import Prompt
+from data.starter import SOURCE
 from data.store import Store
 from data.tables.projects import STANDARD
 from data.tables.rankings import FEWEST, MOST
@@ -63,12 +64,17 @@ class SamplingCounts:
         self.equal += not shown
 
 
-def choose_prompts(store: Store, split: str, count: int, answered: Counter, seed: int, last: int = 0) -> list[Prompt]:
+def choose_prompts(
+    store: Store, split: str, count: int, answered: Counter, seed: int, last: int = 0, *, starter: bool = True
+) -> list[Prompt]:
     """Return at most `count` prompts of a split: the least `answered` first (by prompt id), shuffled by `seed`.
 
-    `last` is the number of the newest prompt to choose, 0 for no bound.
+    `last` is the number of the newest prompt to choose, 0 for no bound. Without `starter` the starter's prompts are
+    left out if the split has others: they ask about an invented world that only the starter knows.
     """
     prompts = store.prompts.all(split=split, last=last)
+    if not starter:
+        prompts = [prompt for prompt in prompts if prompt.source != SOURCE] or prompts
     random.Random(seed).shuffle(prompts)
     return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
 

@@ -66,6 +66,15 @@ def test_a_home_that_begins_with_a_base_gets_everyday_prompts_and_asks_them_firs
     assert all(store.prompts.count(split) for split in ("train", "validation", "test"))
 
 
+def test_a_base_that_comes_into_a_home_of_the_starter_brings_everyday_prompts_once(store, model, monkeypatch):
+    monkeypatch.setattr(first_start, "launch", lambda *given, **about: None)
+    prepare(store)
+    asked = store.prompts.count()
+    prepare(store, model)
+    prepare(store, model)
+    assert store.prompts.count() == asked + 60
+
+
 def test_a_home_with_prompts_of_its_own_gets_no_everyday_prompts(store, model, monkeypatch):
     monkeypatch.setattr(first_start, "launch", lambda *given, **about: None)
     store.prompts.add_many([{"text": "Name a cat.", "source": "mine"}])
