@@ -10,7 +10,6 @@ import pytest
 
 from data import Store
 from data.errors import BadInput
-from data.starter import SOURCE
 from labeling.session import Answer as Judgement
 from labeling.session import RankingAnswer, Session
 from rlhf.models.policy_loading import Bases
@@ -148,16 +147,6 @@ def test_a_template_that_the_tokenizer_cannot_write_is_noted(store: Store, tmp_p
     store.prompts.add_many({"text": f"Name {n} cats.", "source": "test"} for n in range(40))
     notes = sample(store, prompts=2, max_new_tokens=30)["notes"]
     assert "tiny: the chat template changes the text of an answer" in notes
-
-
-def test_prompts_that_were_left_out_for_a_model_that_is_not_the_starter_are_named(two_policies: Store) -> None:
-    left_out = "prompts: the starter's are about its invented world"
-    plain = sample(two_policies, from_="p1", prompts=400)
-    assert not any(left_out in note for note in plain["notes"])
-    two_policies.prompts.add("Who is Mavu?", source=SOURCE)
-    report = sample(two_policies, from_="p1", prompts=400)
-    assert report["prompts"] == plain["prompts"]
-    assert any(note.startswith(f"{report['prompts']} of 400 {left_out}") for note in report["notes"])
 
 
 def test_sampling_again_starts_with_prompts_without_answers(two_policies: Store) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress and cancellation of a sampling run: between chunks, and between two tokens."""
+"""Progress and cancellation of a sampling run: between chunks, and between two tokens; prompts that it leaves out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 from data import Store
 from data.run_context import Cancelled, RunContext
 from data.settings import as_dict
+from data.starter import SOURCE
 from rlhf.methods.sample import run
 from rlhf.sampling.policy_answers import AnswerSampler, SampledAnswer, SamplingLimits
 from rlhf.settings import SampleSettings
-from tests.support.sampled_home import fill_sampled_home
+from tests.support.sampled_home import fill_sampled_home, sample
 from tests.support.tiny_model import make_tiny_model
 
 
@@ -74,3 +75,13 @@ def test_a_run_is_cancelled_between_two_tokens(two_policies: Store) -> None:
         run(context, chosen)
     assert len(asked) == 4
     assert two_policies.completions.count() == 0
+
+
+def test_prompts_that_were_left_out_for_a_model_that_is_not_the_starter_are_named(two_policies: Store) -> None:
+    left_out = "prompts: the starter's are about its invented world"
+    plain = sample(two_policies, from_="p1", prompts=400)
+    assert not any(left_out in note for note in plain["notes"])
+    two_policies.prompts.add("Who is Mavu?", source=SOURCE)
+    report = sample(two_policies, from_="p1", prompts=400)
+    assert report["prompts"] == plain["prompts"]
+    assert any(note.startswith(f"{report['prompts']} of 400 {left_out}") for note in report["notes"])
