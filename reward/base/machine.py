@@ -12,12 +12,15 @@ from pathlib import Path
 
 import psutil
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
-"""Options of glibc's mallopt with their values in bytes.
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Options of glibc's mallopt: the free memory to retain, and the size from which a block is mapped on its own.
 
-The first is the free memory to retain. The second is the size from which a block is mapped on its own; freeing such a
-block returns it to the system at once.
+Freeing such a block returns it to the system at once.
 """
+RETAINED, MAPPED, MAPPED_BESIDE_LARGE = 2**28, 2**25, 2**23
+"""Their values in bytes; the last one beside a large base."""
+LARGE_BASE = 2**28
+"""Bytes of the weights of a large base."""
 CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -50,15 +53,17 @@ def free_host_bytes() -> int:
     return min([psutil.virtual_memory().available, *limits])
 
 
-def keep_freed_memory() -> bool:
+def keep_freed_memory(base_bytes: int = 0) -> bool:
     """Make this process retain up to a quarter of a GiB of freed memory. Return False if its C library cannot.
 
     A training pass allocates and frees the same hundreds of megabytes again and again. By default glibc returns them
-    to the system each time. Mapping them again, page by page, costs a tenth to a quarter of a pass on a CPU
-    (docs/benchmarks.md).
+    to the system each time. Mapping them again, page by page, costs a tenth to a quarter of a pass of a small base on
+    a CPU (docs/benchmarks.md). The tensors beside a base of LARGE_BASE and more `base_bytes` are large themselves:
+    retained, the holes between them took several times the memory of a pass (docs/notes/measurements.md).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(mallopt(*setting) for setting in (TRIM_THRESHOLD, MMAP_THRESHOLD))
+    mapped = MAPPED if base_bytes < LARGE_BASE else MAPPED_BESIDE_LARGE
+    return mallopt is not None and all([mallopt(TRIM_THRESHOLD, RETAINED), mallopt(MMAP_THRESHOLD, mapped)])
 
 
 def cpu_features() -> list[str]:

@@ -97,16 +97,17 @@ class RunForm:
     def memory(self, given: Mapping[str, Any]) -> str:
         """Return the memory that a run with these settings would need, as a line to show.
 
-        It is empty if it is unknown, or if such a run lacks something: `needs` says so.
+        It is empty if it is unknown, or if such a run lacks a model: `needs` says so.
         """
         settings = {key: _joined(value) for key, value in given.items() if value is not None}
-        if self.missing():
-            return ""
         try:
             parsed = parse_settings(self.kind.settings_class(), settings)
-            estimate = estimate_run(self.store, self.kind.name, resolve_models(self.store, self.kind, parsed))
         except BadInput as problem:
             return message_html(problem)
+        try:
+            estimate = estimate_run(self.store, self.kind.name, resolve_models(self.store, self.kind, parsed))
+        except BadInput as problem:
+            return "" if self.missing() else message_html(problem)
         if estimate is None:
             return ""
         return message_html(text("runs.memory", line=describe_memory(memory_document(estimate))))

@@ -106,7 +106,7 @@ class PPOTrainer(DraftingTrainer):
 
         Raises BadInput for an unusable reward, for a checkpoint of another run, and when memory runs out.
         """
-        keep_freed_memory()
+        keep_freed_memory(self.base.causal.get_memory_footprint())
         self._answer_as_reference()
         with self.base.role(POLICY), explain_out_of_memory(self.args):
             output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)

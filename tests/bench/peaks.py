@@ -2,7 +2,8 @@
 """The memory that training takes above the weights, ours and TRL's, on the shape of Qwen3-0.6B with random weights.
 
 Both sides train the same LoRA on the same rows in one pass of eight, on the CPU, with gradient checkpointing (TRL's
-default). PPO stands beside GRPO with as many answers. One step or update each: the peak does not grow afterwards.
+default). PPO stands beside GRPO with as many answers. One step or update each: the peak does not grow afterwards. TRL's side has
+the C library's own allocator settings, ours those of `keep_freed_memory`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from reward.base import frozen_base
 from reward.base.frozen_base import Base
 from tests.gpu.measure import TRAININGS, build, placement
 from tests.gpu.processes import run_apart
@@ -56,6 +58,8 @@ def apart(folder: Path, work: Any, *args: object) -> dict[str, Any]:
 
 def peak_above_weights(case: Case, model: Path, folder: Path) -> dict[str, Any]:
     """Train, and return the most MB that this process held above what it held with the base loaded. Linux only."""
+    if case.side == "trl":
+        frozen_base.keep_freed_memory = lambda size: False
     base = Base.load(model, placement=placement(case.precision, "cpu"))
     for weights in base.causal.parameters():
         weights.sum()  # pages of the file are read now, not in training

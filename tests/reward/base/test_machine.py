@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
-from reward.base.machine import keep_freed_memory, library_versions, megabytes, peak_mb
+from reward.base.machine import LARGE_BASE, keep_freed_memory, library_versions, megabytes, peak_mb
 from tests.support import ROOT
 
 
@@ -64,6 +64,29 @@ def test_memory_that_was_kept_is_taken_again_without_asking_the_system():
         return int(subprocess.run(run, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
 
     assert faults("kept") < faults("given") / 10
+
+
+RETURNING = """
+import sys
+from reward.base.machine import keep_freed_memory
+keep_freed_memory(int(sys.argv[1]))
+blocks = [b"x" * (10 << 20) for _ in range(40)]
+del blocks[::2]
+status = open("/proc/self/status").read()
+print(int(status.split("VmRSS:")[1].split()[0]) >> 10)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library decides by itself")
+def test_beside_a_large_base_a_freed_block_between_others_returns_to_the_system():
+    """Of 40 blocks of 10 MB every other one is freed: 200 MB are held, or still 400 beside a small base."""
+
+    def held(base_bytes):
+        run = [sys.executable, "-c", RETURNING, str(base_bytes)]
+        return int(subprocess.run(run, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+
+    small, large = held(LARGE_BASE - 1), held(LARGE_BASE)
+    assert small - large == pytest.approx(200, rel=0.1)
 
 
 def test_a_c_library_without_the_setting_is_left_alone(monkeypatch):
