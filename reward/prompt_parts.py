@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from data.errors import BadInput
 from data.records import RewardModel
 from data.splits import normalise
-from data.store import Store
+
+if TYPE_CHECKING:
+    from data.store import Store  # it takes a second to import, and settings stand in every help
 
 ALL = "0-1"
 _PART = re.compile(r"(\d*\.?\d+)-(\d*\.?\d+)")

@@ -91,7 +91,7 @@ def test_the_help_of_an_unknown_kind_is_one_line(capsys):
 
 @pytest.mark.parametrize(
     "argv",
-    [["train"], ["train", "ppo"], ["train", "sft"], ["sample"], ["compare", "p1"], ["curate", "ab"]],
+    [["train"], *(["train", kind] for kind in TRAININGS), ["sample"], ["compare", "p1"], ["curate", "ab"]],
     ids=" ".join,
 )
 def test_the_help_of_runs_loads_no_heavy_module(argv):
