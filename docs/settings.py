@@ -10,7 +10,6 @@ from rlhf.settings_help import ENDPOINT, Setting, find_described, list_settings
 from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"
-CURATE = {"embed": "curate embed", "curate": "curate recipe", "quantity": "curate quantity", "ab": "curate ab"}
 INTRODUCTION = f"""# Settings of runs
 
 `make reference` writes this page from the code. Give a setting as `--set KEY=VALUE`, once for each:
@@ -21,11 +20,6 @@ INTRODUCTION = f"""# Settings of runs
 and queues nothing. Main settings come first; forms show them unfolded.
 """
 HEADER = "| setting | meaning | unit | default | values |\n| --- | --- | --- | --- | --- |"
-
-
-def command_of(kind: Kind) -> str:
-    """Return the command that queues a run of that kind, without the program's name."""
-    return CURATE.get(kind.name) or start_command(kind.name)
 
 
 def cell(text: str) -> str:
@@ -41,7 +35,7 @@ def row(setting: Setting) -> str:
 
 def section(kind: Kind) -> str:
     """Return the heading, the command, the examples and the table of a kind of run."""
-    command = command_of(kind)
+    command = start_command(kind.name)
     explains = "Sample completions of a model behind an OpenAI-compatible endpoint, and make pairs of them."
     lines = [f"    {PROGRAM} {line}" for line in EXAMPLES.get(command, ()) if "--help" not in line]
     lines = lines or [f"    {PROGRAM} {command}"]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from data.errors import BadInput
+from reward.placement_settings import DEFAULTS
+from reward.training_settings import TrainerSettings
 
 BITSANDBYTES = "bitsandbytes", "pip install 'preference-loop[gpu]'"
 NEEDS = {
@@ -16,8 +18,8 @@ NEEDS = {
     ("attention", "flash_attention_2"): ("flash_attn", "pip install flash-attn"),
 }
 """By setting and value: the package, and the command that installs it."""
-OTHERS = {"quantize": "none", "optimizer": "adamw_torch_fused", "attention": "auto"}
-"""A value of each setting that needs none."""
+OTHERS = DEFAULTS | {"optimizer": TrainerSettings().optimizer}
+"""The defaults of these settings, which need none."""
 
 
 def check_installed(settings: Mapping[str, object]) -> None:

@@ -160,14 +160,20 @@ _ALL = (
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+COMMANDS = {
+    "endpoint": "sample --endpoint URL --model NAME",
+    "embed": "curate embed",
+    "curate": "curate recipe",
+    "quantity": "curate quantity",
+    "ab": "curate ab",
+}
+"""Commands of kinds that are no trainings and have another name than theirs."""
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
 
 
 def start_command(kind: str) -> str:
     """Return the command that starts a run of that kind."""
-    if kind in TRAININGS:
-        return f"train {kind}"
-    return "sample --endpoint URL --model NAME" if kind == "endpoint" else kind
+    return f"train {kind}" if kind in TRAININGS else COMMANDS.get(kind, kind)
 
 
 def find_kind(name: str) -> Kind:

@@ -87,7 +87,7 @@ labeling.simulate
 labeling.page labeling.rating labeling.writing
 labeling.api
 labeling.projects labeling.commands
-reward.optional_packages reward.placement_settings reward.training_settings reward.model_shape reward.memory_estimate
+reward.placement_settings reward.training_settings reward.optional_packages reward.model_shape reward.memory_estimate
 reward.prompt_parts reward.labels reward.settings reward.protocol
 reward.base
 reward.about reward.member reward.model

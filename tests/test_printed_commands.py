@@ -11,6 +11,8 @@ import pytest
 import app
 from data.command_help.examples import EXAMPLES
 from data.errors import BadInput
+from rlhf.kinds import KINDS, start_command
+from rlhf.settings_help import ENDPOINT
 from tests.printed_commands import code_lines, code_spans, find_commands, parse_line
 from tests.support import ROOT
 
@@ -88,6 +90,12 @@ def test_messages_name_only_commands_and_verbs_that_exist():
         if match[1] not in app.COMMANDS or (match[1] in verbs and match[2] and f"{match[1]} {match[2]}" not in EXAMPLES)
     }
     assert wrong == set()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, ENDPOINT])
+def test_the_command_that_starts_a_kind_of_run_exists(kind):
+    names = {"compare": " p2", "ab": " s1"}.get(kind, "")  # what is compared stands behind the command
+    assert problem_of(f"preference-loop {start_command(kind)}{names}") == ""
 
 
 def make_lines() -> list[tuple[str, str]]:

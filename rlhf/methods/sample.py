@@ -44,19 +44,8 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
     counts = prompts_per_split(context.store, settings)
     find_project_id(context.store, settings.project)
     sampling = SamplingRun.load(context, settings)
-    prompts = [
-        prompt
-        for split, count in counts.items()
-        for prompt in choose_prompts(
-            context.store,
-            split,
-            count,
-            sampling.answered[0],
-            settings.seed,
-            settings.last_prompt,
-            starter=sampling.knows_starter,
-        )
-    ]
+    answered, starter = sampling.answered[0], sampling.knows_starter
+    prompts = choose_prompts(context.store, counts, answered, settings.seed, settings.last_prompt, starter=starter)
     sampling.note_prompts(len(prompts))
     encoded = sampling.encode(prompts)
     context.progress(0, len(encoded), "prompts")

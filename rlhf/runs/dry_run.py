@@ -12,7 +12,6 @@ from reward.memory_estimate import MemoryEstimate
 from rlhf.kinds import find_kind
 from rlhf.runs import preflight
 from rlhf.runs.memory_need import estimate_run, free_megabytes
-from rlhf.runs.resolve import resolve_models
 
 PARTS = ("libraries", "weights", "adapters", "optimizer", "activations", "cache")
 UNKNOWN = "unknown: this kind loads no base, or the base has no safetensors files on this machine."
@@ -25,8 +24,7 @@ def look_ahead(store: Store, kind: str, settings: list[str] | dict) -> dict[str,
     """
     definition = find_kind(kind)
     parsed = parse_settings(definition.settings_class(), settings)
-    preflight.check(store, definition, parsed)
-    resolved = resolve_models(store, definition, parsed)
+    resolved = preflight.check(store, definition, parsed)
     estimate = estimate_run(store, kind, resolved)
     return {"kind": kind, "settings": as_dict(resolved), "memory": estimate and memory_document(estimate)}
 

@@ -186,8 +186,4 @@ class EndpointRun:
 def _choose_prompts(store: Store, settings: EndpointSettings, answered: Counter[int]) -> list[Prompt]:
     """Return the prompts to answer, those with the fewest answers first."""
     counts = split_prompt_counts(store, settings.prompts, settings.split, settings.test_share)
-    return [
-        prompt
-        for split, count in counts.items()
-        for prompt in choose_prompts(store, split, count, answered, settings.seed, starter=False)
-    ]
+    return choose_prompts(store, counts, answered, settings.seed, starter=False)

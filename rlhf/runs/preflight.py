@@ -44,13 +44,17 @@ class ReadsReward(Protocol):
     reward: str
 
 
-def check(store: Store, kind: Kind, settings: Settings) -> None:
-    """Check all that a run of this kind needs with these settings. Raises BadInput for the first that is missing."""
+def check(store: Store, kind: Kind, settings: Settings) -> Settings:
+    """Check all that a run of this kind needs, and return the settings with the models that it would use.
+
+    Raises BadInput for the first need that is missing.
+    """
     for need in kind.needs:
         CHECKS[need](store, settings)
     models = resolve_models(store, kind, settings)
     check_installed(as_dict(models))
     check_template_arguments(store, models)
+    return models
 
 
 def check_prompts(store: Store, settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -65,18 +65,21 @@ class SamplingCounts:
 
 
 def choose_prompts(
-    store: Store, split: str, count: int, answered: Counter, seed: int, last: int = 0, *, starter: bool = True
+    store: Store, counts: Mapping[str, int], answered: Counter, seed: int, last: int = 0, *, starter: bool = True
 ) -> list[Prompt]:
-    """Return at most `count` prompts of a split: the least `answered` first (by prompt id), shuffled by `seed`.
+    """Return at most `counts` prompts of each split: the least `answered` first (by prompt id), shuffled by `seed`.
 
     `last` is the number of the newest prompt to choose, 0 for no bound. Without `starter` the starter's prompts are
     left out if the split has others: they ask about an invented world that only the starter knows.
     """
-    prompts = store.prompts.all(split=split, last=last)
-    if not starter:
-        prompts = [prompt for prompt in prompts if prompt.source != SOURCE] or prompts
-    random.Random(seed).shuffle(prompts)
-    return sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
+    chosen: list[Prompt] = []
+    for split, count in counts.items():
+        prompts = store.prompts.all(split=split, last=last)
+        if not starter:
+            prompts = [prompt for prompt in prompts if prompt.source != SOURCE] or prompts
+        random.Random(seed).shuffle(prompts)
+        chosen += sorted(prompts, key=lambda prompt: answered[prompt.id])[:count]
+    return chosen
 
 
 def training_prompts(store: Store, source: str, last: int = 0) -> list[Prompt]:

@@ -19,7 +19,7 @@ from tests.support.data.row_mutations import follow, places
 
 ASK, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}
 INDEX = re.compile(r"(?<=responses\.preference)\[\d+\]")
-"""Responses of one question are told by its name."""
+"""The name of a question shows which responses are to it."""
 LEFT = "holds an answer, which is no part of a prompt and was left out"
 
 

@@ -15,6 +15,7 @@ from data.transfer.import_survey import MOST_LABELERS, ImportFile
 from data.transfer.importing import import_file
 from data.transfer.previewing import preview
 from data.views.preferences import preference_rows
+from tests.support.data import published_rows
 from tests.support.data.import_rows import counted
 
 
@@ -25,18 +26,10 @@ def talk(*said: str) -> list[dict]:
     ]
 
 
-BATTLE = {
-    "question_id": "q",
-    "model_a": "koala",
-    "model_b": "vicuna",
-    "winner": "model_b",
-    "judge": "arena_user_7",
-    "turn": 1,
-    "anony": True,
+BATTLE = published_rows.BATTLE | {
     "conversation_a": talk("하늘은 무슨 색?", "빨강 🟥"),
     "conversation_b": talk("하늘은 무슨 색?", "파랑"),
     "language": "Korean",
-    "tstamp": 1.5,
 }
 RELEASE = {
     "prompt": '["Name a colour."]',

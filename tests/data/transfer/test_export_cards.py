@@ -14,7 +14,7 @@ import yaml
 
 from data.transfer.exporting import FILES, FORMATS, ExportRequest, export_dataset
 from data.transfer.importing import import_file
-from tests.support.data.labeled_answers import TALK
+from tests.support.data.labeled_answers import TAUGHT
 
 CASES = [(what, form, kind) for what in FORMATS for form in FORMATS[what] for kind in ("jsonl", "csv", "parquet")]
 
@@ -23,11 +23,7 @@ CASES = [(what, form, kind) for what in FORMATS for form in FORMATS[what] for ki
 def filled(labelled, tmp_path):
     """A home with comparisons of every source, instructions and prompts, some of them conversations."""
     given = tmp_path / "instructions.jsonl"
-    rows = [
-        {"instruction": "Add.", "input": "1 2", "output": "3", "defects": ["curt"]},
-        {"messages": [*TALK, {"role": "assistant", "content": "Ciao."}]},
-    ]
-    given.write_text("\n".join(map(json.dumps, rows)))
+    given.write_text("\n".join(map(json.dumps, TAUGHT)))
     import_file(labelled, given, "instructions")
     labelled.prompts.add("Name a sea.", source="here", family="names", facts={"answer": ["Aral", 1]})
     return labelled

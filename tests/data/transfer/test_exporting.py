@@ -21,7 +21,7 @@ from data.transfer.exporting import (
 )
 from data.transfer.importing import import_file
 from labeling.session import Answer, RankingAnswer, Session
-from tests.support.data.labeled_answers import GIVEN, TALK, add_answer
+from tests.support.data.labeled_answers import GIVEN, TALK, TAUGHT, add_answer
 
 
 def read(path) -> list[dict]:
@@ -111,11 +111,7 @@ def test_rows_lead_back_to_their_events_and_name_nobody(labelled, tmp_path, form
 
 def test_instructions_are_written_in_every_shape(store, tmp_path):
     given = tmp_path / "given.jsonl"
-    rows = [
-        {"instruction": "Add.", "input": "1 2", "output": "3", "defects": ["curt"]},
-        {"messages": [*TALK, {"role": "assistant", "content": "Ciao."}]},
-    ]
-    given.write_text("\n".join(map(json.dumps, rows)))
+    given.write_text("\n".join(map(json.dumps, TAUGHT)))
     import_file(store, given, "instructions")
     for form in FORMATS["instructions"]:
         out = tmp_path / f"{form}.jsonl"

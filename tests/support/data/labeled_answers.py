@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Preference rows to import, and answers that a person compared."""
+"""Preference and instruction rows to import, and answers that a person compared."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ GIVEN = [
     {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No.", "margin": 3},
     {"prompt": TALK, "chosen": "Goodbye.", "rejected": "So?", "margin": 1},
     {"prompt": "Name a day.", "chosen": "Monday.", "rejected": "Never.", "source": "simulated"},
+]
+TAUGHT = [
+    {"instruction": "Add.", "input": "1 2", "output": "3", "defects": ["curt"]},
+    {"messages": [*TALK, {"role": "assistant", "content": "Ciao."}]},
 ]
 
 
