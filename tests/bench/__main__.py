@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ def chosen(only: str | None, filled: Path | None = None) -> dict[str, Callable[[
 
 
 def main() -> int:
-    """Exit status 0 once every figure asked for has been measured."""
+    """Return 0 if every figure was measured, 1 if one failed: its line holds the error, and the others follow."""
     parser = argparse.ArgumentParser(
         prog="tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -43,14 +44,25 @@ def main() -> int:
         help="a home made by tests.bench.serve.large_home: big_home and export_large take it and fill none",
     )
     args = parser.parse_args()
+    failed = 0
     for name, measure in chosen(args.only, args.home).items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
-            found = measure(Path(folder))
+            found = attempt(measure, Path(folder))
+        failed += "error" in found
         line = {"figure": name, **found, "took": round(time.monotonic() - began), "cpu": cpu_features()}
         print(json.dumps(line), flush=True)
-    return 0
+    return int(failed > 0)
+
+
+def attempt(measure: Callable[[Path], dict], folder: Path) -> dict:
+    """Return the figure, or {error} with the last line of what went wrong; the traceback goes to standard error."""
+    try:
+        return measure(folder)
+    except Exception as problem:
+        traceback.print_exc()
+        return {"error": f"{type(problem).__name__}: {problem}".splitlines()[0]}
 
 
 if __name__ == "__main__":

@@ -17,10 +17,18 @@ from data.splits import split_of
 from rlhf.kinds import KINDS
 from rlhf.tour.stages import TourEnvironment
 from tests.bench import figures
-from tests.bench.__main__ import chosen
+from tests.bench.__main__ import attempt, chosen
 from tests.bench.clinic import looked_at, manners, sft_curated
 from tests.study import Study, carry_on, known
 from tests.support.tiny_model import make_tiny_model
+
+
+def test_a_figure_that_fails_is_recorded_and_the_next_one_is_measured(tmp_path: Path) -> None:
+    def fails(folder: Path) -> dict:
+        raise RuntimeError("no browser here\nadvice")
+
+    measured = [attempt(measure, tmp_path) for measure in (fails, lambda folder: {"seconds": 2})]
+    assert measured == [{"error": "RuntimeError: no browser here"}, {"seconds": 2}]
 
 
 def test_a_study_measures_only_the_seeds_that_are_missing(tmp_path: Path) -> None:
