@@ -106,6 +106,7 @@ rlhf.evaluation
 rlhf.clinic
 rlhf.runs
 rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.starter rlhf.tour
+rlhf.playground
 rlhf.pages
 rlhf.settings_help
 rlhf.run_commands rlhf.commands

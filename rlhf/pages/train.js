@@ -1,5 +1,5 @@
 ((pages) => {
-  const EVERY = 2000;
+  const EVERY = 2000, WRITING = 300;
   const look = () => document.hidden || document.querySelector(`#look-${document.documentElement.dataset.page}`)?.click();
   // The page on the screen was opened: it reads the store now and every two seconds, unless the tab is hidden.
   window.openPage = () => {
@@ -7,6 +7,10 @@
     look();
   };
   setInterval(look, EVERY);
+  // Answers that are being written are read more often; a page that is not on the screen is left alone.
+  setInterval(() => {
+    if (document.querySelector(".replies[data-busy]")?.offsetParent) look();
+  }, WRITING);
   document.addEventListener("visibilitychange", look);
   const show = () => {
     const wanted = location.hash.slice(1).split("/")[0];

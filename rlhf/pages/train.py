@@ -23,6 +23,7 @@ from rlhf.pages.loop import LoopPage
 from rlhf.pages.markup import esc
 from rlhf.pages.next_step import LABEL_PAGE
 from rlhf.pages.people import PeoplePage
+from rlhf.pages.playground.page import PlaygroundPage
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
@@ -30,6 +31,7 @@ from rlhf.runs.launch import launch
 
 PAGES = (
     "loop",
+    "playground",
     "data",
     "clinic",
     "projects",
@@ -72,6 +74,7 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
 
     return {
         "loop": partial(LoopPage, store, looks["loop"]),
+        "playground": partial(PlaygroundPage, store, looks["playground"]),
         "data": partial(DataPage, store, looks["data"]),
         "clinic": partial(ClinicPage, store, looks["clinic"]),
         "projects": partial(ProjectsPage, store, looks["projects"]),

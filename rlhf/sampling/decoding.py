@@ -6,7 +6,9 @@ Rows never attend to each other and each has its own noise, so the composition o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +25,19 @@ REFILL = 0.25
 BLOCK = 16
 """Tokens that an accelerator draws between two looks at which rows still run: it never waits for the host in between.
 A row that ended draws on until then; its tokens are discarded."""
+
+Watch = Callable[[AnswerTable], None]
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched_by(watch: Watch) -> Iterator[None]:
+    """Call `watch` with the answers drawn so far between two looks at which rows run; its error ends the decoding."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,7 @@ def decode(
     # _take takes from the end; equal prompts are adjacent
     waiting = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row]))
     batch: GrowingBatch | FixedBatch | None = None
-    left = 0  # no row can draw more tokens than these
+    left, watch = 0, _watch.get()  # no row can draw more tokens than `left`
     while waiting or batch is not None:
         if batch is None:
             rows = _take(waiting, size)
@@ -75,6 +90,8 @@ def decode(
             for _ in range(steps := min(plan.block, max(left, 1))):
                 batch.step()
             left -= steps
+        if watch is not None:
+            watch(table)
         running = batch.running.tolist()
         runs = [row for row, is_running in enumerate(running) if is_running]
         free = [row for row, is_running in enumerate(running) if not is_running]

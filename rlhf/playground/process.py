@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's side of the playground: it starts the worker with the first question and holds the newest replies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from dataclasses import asdict, replace
+from itertools import count
+from pathlib import Path
+
+from rlhf.playground.exchange import Question, Reply
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = 200
+"""Questions whose replies the server remembers."""
+ENDED = "The model's process ended early, probably for want of memory. Ask again, or choose fewer or smaller models."
+
+
+class Playground:
+    """The playground of a home. Safe to use from several threads."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._numbers = count(1)
+        self._asked: OrderedDict[int, tuple[Question, dict[str, Reply]]] = OrderedDict()
+        self._worker: subprocess.Popen[str] | None = None
+        self._lock = threading.RLock()
+
+    def ask(self, question: Question) -> int:
+        """Ask the question; return its number. The worker starts if it does not run."""
+        with self._lock:
+            number = next(self._numbers)
+            self._asked[number] = question, {policy: Reply(policy) for policy in question.policies}
+            while len(self._asked) > KEPT:
+                self._asked.popitem(last=False)
+            self._send({"number": number, "question": asdict(question)})
+            return number
+
+    def stop(self, number: int) -> None:
+        """Stop the answers to a question."""
+        with self._lock:
+            if self._worker and any(reply.active for reply in self.replies(number)):
+                self._send({"stop": number})
+
+    def question(self, number: int) -> Question | None:
+        """Return the question of that number; None if it is unknown or forgotten."""
+        asked = self._asked.get(number)
+        return asked[0] if asked else None
+
+    def replies(self, number: int) -> list[Reply]:
+        """Return the replies to a question in the order of its policies; none to an unknown one."""
+        with self._lock:
+            asked = self._asked.get(number)
+            return list(asked[1].values()) if asked else []
+
+    def close(self) -> None:
+        """End the worker. The next question starts another."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker and worker.stdin:
+            worker.stdin.close()
+            worker.wait()
+
+    def _send(self, message: dict) -> None:
+        """Send a message to the worker; start one, or another one if it has ended in the meantime."""
+        for _ in range(2):
+            worker = self._worker or self._start()
+            assert worker.stdin is not None
+            try:
+                worker.stdin.write(json.dumps(message) + "\n")
+                worker.stdin.flush()
+                return
+            except OSError:
+                self._worker = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._worker = subprocess.Popen(
+            [sys.executable, "-m", "rlhf.playground.worker", str(self.home)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        threading.Thread(target=self._receive, args=(self._worker,), daemon=True).start()
+        return self._worker
+
+    def _receive(self, worker: subprocess.Popen[str]) -> None:
+        """Take the worker's messages until it ends; replies that it leaves behind have failed."""
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            message = json.loads(line)
+            with self._lock:
+                asked = self._asked.get(message.pop("number"))
+                if asked:
+                    policy = message.pop("policy")
+                    asked[1][policy] = asked[1][policy].updated(message)
+        worker.wait()
+        with self._lock:
+            if self._worker is worker:
+                self._worker = None
+            if self._worker is None:
+                self._fail_active()
+
+    def _fail_active(self) -> None:
+        for _, replies in self._asked.values():
+            for policy, reply in replies.items():
+                if reply.active:
+                    replies[policy] = replace(reply, state="failed", problem=ENDED)

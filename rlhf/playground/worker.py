@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The playground's process: `python -m rlhf.playground.worker HOME`.
+
+It reads a JSON document per line from standard input, {number, question} or {stop}, and writes {number, policy, ...}
+with the changed values of a reply. It ends with its input, or after IDLE seconds without a question.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from data.errors import BadInput
+from data.records import Policy, Prompt
+from data.store import Store
+from data.tables.prompts import conversation_text
+from reward.base.frozen_base import Base
+from reward.base.out_of_memory import is_out_of_memory
+from reward.placement_settings import PlacementSettings, read_placement
+from rlhf.methods.answer_samplers import BestOfN, load_sampler
+from rlhf.models.policy_loading import Bases
+from rlhf.models.reward_choice import load_reward
+from rlhf.playground.exchange import Question
+from rlhf.ppo.reward_shaping import Scorer
+from rlhf.runs.worker import silence_libraries
+from rlhf.sampling.answer_table import AnswerTable
+from rlhf.sampling.decoding import watched_by
+from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
+
+IDLE = 600.0
+"""Seconds after which a worker without questions gives its memory back."""
+INTERVAL = 0.1
+"""Least seconds between two messages about a text that is being written."""
+
+Send = Callable[[dict[str, Any]], None]
+
+
+class Stopped(Exception):
+    """The reader asked for no more of this question."""
+
+
+class Answering:
+    """The models in memory, and the answers to questions, one after the other."""
+
+    def __init__(self, store: Store, send: Send) -> None:
+        self.store, self._send = store, send
+        self.stopped: set[int] = set()
+        self._bases = Bases(PlacementSettings.model_validate(read_placement(store.home)))
+        self._samplers: dict[str, AnswerSampler] = {}
+        self._scorers: dict[tuple[str, int], Scorer] = {}
+
+    def answer(self, number: int, question: Question) -> None:
+        """Answer by each policy in turn; a policy that cannot answer does not keep the others from it."""
+        for policy in question.policies:
+            reply = _Progress(partial(self._send_about, number, policy))
+            try:
+                self._check_stopped(number)
+                self._answer_one(number, question, policy, reply)
+            except Stopped:
+                reply.send(state="stopped")
+            except Exception as problem:  # noqa: BLE001 (a model may fail in any way, and the reader should see it)
+                reply.send(state="failed", problem=_explain(problem))
+
+    def _send_about(self, number: int, policy: str, values: dict[str, Any]) -> None:
+        self._send({"number": number, "policy": policy, **values})
+
+    def _answer_one(self, number: int, question: Question, name: str, reply: _Progress) -> None:
+        reply.send(state="loading")
+        prompt = as_prompt(question)
+        sampler = self._sampler(name, prompt)
+        ids = sampler.encode(prompt)
+        scorers = {reward: self._scorer(reward, sampler) for reward in question.rewards}
+        self._check_stopped(number)
+        reply.restart_clock()
+        reply.send(state="writing")
+
+        def watch(table: AnswerTable) -> None:
+            self._check_stopped(number)
+            if len(table.counts) == 1 and reply.due:  # of several answers to choose from, none is the policy's yet
+                drawn = table.ids[0, : int(table.counts[0])].tolist()
+                reply.send(text=sampler.base.decode(drawn).rstrip("\ufffd"), tokens=len(drawn))
+
+        limits = SamplingLimits(question.max_new_tokens, batch_size=64, temperature=question.temperature)
+        with watched_by(watch):
+            drawn = sampler.draw([DrawRequest(0, ids, 0)], limits, question.seed)[0]
+        reply.send(state="scoring", text=drawn.text, ids=drawn.ids, tokens=len(drawn.ids), ended=drawn.ended)
+        turns = prompt.messages or prompt.text
+        scores = {reward: scorer.raw_scores([turns], [drawn.ids]).item() for reward, scorer in scorers.items()}
+        reply.send(state="done", logp=sampler.logps([ids], [drawn.ids])[0], scores=scores)
+
+    def _sampler(self, name: str, prompt: Prompt) -> AnswerSampler:
+        if name not in self._samplers:
+            self._samplers[name] = load_sampler(self.store, self._bases, self.store.policies.get(name))
+        sampler = self._samplers[name]
+        return replace(sampler, prompt=lambda _: prompt) if isinstance(sampler, BestOfN) else sampler
+
+    def _scorer(self, reward: str, sampler: AnswerSampler) -> Scorer:
+        base: Base = sampler.base
+        policy: Policy = sampler.policy
+        key = reward, id(base)
+        if key not in self._scorers:
+            self._scorers[key] = Scorer(base, load_reward(self.store, reward, base, policy), missing_eos_penalty=0.0)
+        return self._scorers[key]
+
+    def _check_stopped(self, number: int) -> None:
+        if number in self.stopped:
+            raise Stopped
+
+
+class _Progress:
+    """The messages about one reply, with the seconds since its start."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Count the seconds from now."""
+        self._began = self._last = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Return whether the last message was long enough ago."""
+        return time.monotonic() - self._last >= INTERVAL
+
+    def send(self, **values: object) -> None:
+        """Send changed values."""
+        self._last = time.monotonic()
+        self._send({**values, "seconds": round(self._last - self._began, 2)})
+
+
+def as_prompt(question: Question) -> Prompt:
+    """Return the question's chat as a prompt that is not stored; a single turn of a user is a text."""
+    turns = [dict(turn) for turn in question.turns]
+    return Prompt(
+        id=0,
+        text=conversation_text(turns),
+        messages=None if len(turns) == 1 else turns,
+        split="train",
+        source="",
+        family=None,
+        facts=None,
+    )
+
+
+def _explain(problem: Exception) -> str:
+    if isinstance(problem, BadInput):
+        return str(problem)
+    if is_out_of_memory(problem):
+        return "Memory ran out. Wait until the current run has ended, or ask for a shorter answer."
+    traceback.print_exc()
+    return f"{type(problem).__name__}: {problem}"
+
+
+def main() -> int:
+    """Answer questions until the input ends or none comes for IDLE seconds."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no message
+    questions: queue.Queue[tuple[int, Question]] = queue.Queue()
+    silence_libraries()
+    answering = Answering(Store(Path(sys.argv[1])), lambda message: print(json.dumps(message), file=output, flush=True))
+
+    def read() -> None:
+        for line in sys.stdin:
+            document = json.loads(line)
+            if "stop" in document:
+                answering.stopped.add(document["stop"])
+            else:
+                questions.put((document["number"], Question.read(document["question"])))
+        os._exit(0)  # the server has ended, and nothing here is worth keeping
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            number, question = questions.get(timeout=IDLE)
+        except queue.Empty:
+            return 0
+        answering.answer(number, question)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

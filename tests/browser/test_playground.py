@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Playground page in a real browser: answers side by side, a chat that goes on, a blind pair, a saved prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from data import Store
+from tests.support.browsing import MARKS, sign_in, visit
+
+pytestmark = MARKS
+
+
+@pytest.fixture
+def store(served_home) -> Iterator[Store]:
+    store = Store(served_home)
+    if store.policies.count() == 1:
+        store.policies.add(name="second", kind="base", base=store.policies.get("p1").base, parent_id=1)
+    yield store
+    store.close()
+
+
+def ask(page: Page, prompt: str) -> None:
+    """Ask the policies that are chosen at first, the newest and its parent, and wait for both answers."""
+    page.locator("#playground-prompt textarea").fill(prompt)
+    page.locator("#playground-ask").click()
+    expect(page.locator("#playground-answers article[data-state=done]")).to_have_count(2)
+
+
+def words(text: str) -> list[str]:
+    """Return the plain words of a random model's text: a page shows its control characters in its own way."""
+    return re.findall(r"[a-z]{3,}", text)
+
+
+def open_playground(page: Page, server) -> None:
+    sign_in(page, server, "rae")
+    visit(page, server, "playground")
+    expect(page.locator("#playground-policies")).to_contain_text("second")
+
+
+def test_two_policies_answer_and_the_answers_go_to_the_labelers_as_a_blind_pair(page, server, store):
+    open_playground(page, server)
+    ask(page, "Write a note to the playground.")
+    pairs, shown = store.pairs.count(), page.locator("#playground-answers .told").all_inner_texts()
+    expect(page.locator("#playground-answers")).to_contain_text("nats")
+    page.locator("#playground-pair").click()
+    expect(page.locator("#playground-kept")).to_contain_text("waits on the Label page")
+    assert store.pairs.count() == pairs + 1
+    pair = store.pairs.all()[-1]
+    stored = [store.completions.get(id) for id in (pair.first_id, pair.second_id)]
+    stored_texts = [answer.text for answer in stored]
+    assert {answer.policy_id for answer in stored} == {1, 2}
+    assert sorted(map(words, stored_texts)) == sorted(map(words, shown))
+    assert store.prompts.get(pair.prompt_id).text == "Write a note to the playground."
+
+
+def test_a_chat_goes_on_with_the_chosen_answer_and_is_saved_as_turns(page, server, store):
+    open_playground(page, server)
+    ask(page, "Write a first note.")
+    kept = page.locator("#playground-answers .told").last.inner_text()
+    page.locator("#playground-go-on").click()
+    expect(page.locator("#playground-kept")).to_contain_text("2 complete answers are chosen. Choose 1.")
+    page.locator("#playground-chosen input").first.uncheck()
+    page.locator("#playground-go-on").click()
+    expect(page.locator("#page-playground .chat")).to_contain_text("Write a first note.")
+    page.locator("#playground-prompt textarea").fill("Shorter, please.")
+    page.locator("#playground-set input, #playground-set textarea").first.fill("my chats")
+    page.locator("#playground-save").click()
+    expect(page.locator("#playground-kept")).to_contain_text("in the set my chats")
+    (saved,) = store.prompts.all(source="my chats")
+    assert [turn["role"] for turn in saved.messages] == ["user", "assistant", "user"]
+    assert words(saved.messages[1]["content"]) == words(kept)
+    page.locator("#playground-clear").click()
+    expect(page.locator("#page-playground .chat")).to_have_count(0)
+    expect(page.locator("#playground-answers article")).to_have_count(0)
+
+
+def test_a_long_answer_is_seen_while_it_is_written_and_can_be_stopped(page, server, store):
+    open_playground(page, server)
+    page.get_by_role("button", name="More settings").first.click()
+    page.get_by_label("Longest answer (tokens)").fill("4000")
+    page.locator("#playground-prompt textarea").fill("Write on and on.")
+    page.locator("#playground-prompt textarea").press("Shift+Enter")
+    expect(page.locator("#playground-answers article[data-state=writing] .told")).to_be_visible()
+    page.locator("#playground-stop").click()
+    expect(page.locator("#playground-answers article[data-state=stopped]")).to_have_count(2)
