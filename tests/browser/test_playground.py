@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Playground page in a real browser: answers side by side, a chat that goes on, a blind pair, a saved prompt."""
+"""The Playground page in a real browser: answers side by side, a continued chat, a blind pair, a saved prompt."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
+import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from data import Store
 from tests.support.browsing import MARKS, sign_in, visit
@@ -79,12 +81,30 @@ def test_a_chat_goes_on_with_the_chosen_answer_and_is_saved_as_turns(page, serve
     expect(page.locator("#playground-answers article")).to_have_count(0)
 
 
-def test_a_long_answer_is_seen_while_it_is_written_and_can_be_stopped(page, server, store):
+def test_a_question_that_waits_for_its_model_is_shown_and_can_be_stopped(page, server, store):
+    """The worker is held while the reader stops the question, so its speed decides nothing."""
     open_playground(page, server)
-    page.get_by_role("button", name="More settings").first.click()
-    page.get_by_label("Longest answer (tokens)").fill("4000")
-    page.locator("#playground-prompt textarea").fill("Write on and on.")
-    page.locator("#playground-prompt textarea").press("Shift+Enter")
-    expect(page.locator("#playground-answers article[data-state=writing] .told")).to_be_visible()
-    page.locator("#playground-stop").click()
+    ask(page, "Wake up.")
+    (worker,) = [
+        child
+        for child in psutil.Process(server.process.pid).children(recursive=True)
+        if "rlhf.playground.worker" in child.cmdline()
+    ]
+    worker.suspend()
+    try:
+        page.get_by_role("button", name="More settings").first.click()
+        page.get_by_label("Longest answer (tokens)").fill("4000")
+        page.locator("#playground-prompt textarea").fill("Write on and on.")
+        page.locator("#playground-prompt textarea").press("Shift+Enter")
+        expect(page.locator("#playground-answers article[data-state=waiting]")).to_have_count(2)
+        with page.expect_response(lambda answer: "predict" in answer.url and asks_to_stop(answer.request)):
+            page.locator("#playground-stop").click()
+    finally:
+        worker.resume()
     expect(page.locator("#playground-answers article[data-state=stopped]")).to_have_count(2)
+
+
+def asks_to_stop(request: Request) -> bool:
+    """Return whether the call is the stop button's: its only value is the question's number."""
+    data = json.loads(request.post_data or "{}").get("data", [])
+    return len(data) == 1 and str(data[0]).isdecimal()
