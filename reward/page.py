@@ -86,7 +86,7 @@ class RewardPage:
 
     def offer(self, models: Sequence[RewardModel]) -> gr.Dropdown:
         """Return the list of reward models, with the newest selected."""
-        names = [(f"{model.public} · {model.name}", model.public) for model in reversed(models)]
+        names = view.model_choices(reversed(models))
         return gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
 
     def show(self, chosen: str | None) -> Updates:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
 from data.errors import BadInput
-from data.records import RewardModel
+from data.records import Policy, RewardModel
 from data.store import Store
 from labeling.texts.answers import captioned_answer
 from labeling.texts.pages import DASH, format_share, text
@@ -179,6 +179,11 @@ def _page_link(command: re.Match[str]) -> str:
 def policy_names(store: Store) -> list[str]:
     """Return the choices of a policy field: none, then the policies, newest first."""
     return ["", *(policy.public for policy in reversed(store.policies.all()))]
+
+
+def model_choices(models: Iterable[Policy | RewardModel]) -> list[tuple[str, str]]:
+    """Return (label, value) of policies or reward models, in the order given."""
+    return [(f"{model.public} · {model.name}", model.public) for model in models]
 
 
 def esc(value: object) -> str:

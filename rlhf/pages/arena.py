@@ -15,7 +15,7 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
-from reward.report.view import message_html
+from reward.report.view import message_html, model_choices
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
 from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
@@ -79,7 +79,7 @@ class ArenaPage:
 
     def offer(self, against: str, judge: str) -> Updates:
         """Return the policies and the judges to choose from."""
-        names = [(f"{policy.public} · {policy.name}", policy.public) for policy in self.store.policies.all()]
+        names = model_choices(self.store.policies.all())
         return {
             self.against: gr.Dropdown(choices=names, value=against or None),
             self.judge: gr.Dropdown(choices=judge_names(self.store), value=judge),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from data.errors import BadInput
@@ -12,7 +14,7 @@ from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
-from reward.report.view import message_html
+from reward.report.view import message_html, model_choices
 from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
 from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
@@ -52,8 +54,8 @@ class PoliciesPage:
             return unchanged()
         policies = self.store.policies.all()
         met = head_to_head(self.store, "person")
-        names = [(f"{policy.public} · {policy.name}", policy.public) for policy in reversed(policies)]
-        newest = {"value": names[0][1]} if names and not seen else {}
+        names = model_choices(reversed(policies))
+        newest: dict[str, Any] = {"value": names[0][1]} if names and not seen else {}
         rows = [row(self.store, policy, met) for policy in in_family_order(policies)]
         return {self.seen: mark, self.table: rows, self.choice: gr.Dropdown(choices=names, **newest)}
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from data.store import Store
+from reward.report.view import model_choices
 from rlhf.models.reward_sources import read_sources
 
 
@@ -29,11 +30,11 @@ class PlaygroundChoices:
 def offer_models(store: Store) -> PlaygroundChoices:
     """Return the choices. The newest policy, its parent and the newest reward model are chosen at first."""
     policies = store.policies.all()
-    models = [(f"{model.public} · {model.name}", model.public) for model in reversed(store.reward_models.all())]
+    models = model_choices(reversed(store.reward_models.all()))
     newest = policies[-1] if policies else None
     family = (newest.parent_id, newest.id) if newest else ()
     return PlaygroundChoices(
-        policies=[(f"{policy.public} · {policy.name}", policy.public) for policy in reversed(policies)],
+        policies=model_choices(reversed(policies)),
         rewards=models + [(name, name) for name in read_sources(store.home)],
         projects=[project.name for project in store.projects.all() if not project.closed],
         usual_policies=[policy.public for policy in policies if policy.id in family],
