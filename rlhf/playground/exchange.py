@@ -101,6 +101,6 @@ def read_turns(document: str) -> list[Turn]:
     raise Refusal("train.playground.wrong_chat")
 
 
-def read_number(text: str) -> int:
+def read_number(text: str | None) -> int:
     """Return the number of a question that a browser sent back; 0, which no question has, for anything else."""
-    return int(text) if text.isascii() and text.isdecimal() else 0
+    return int(text) if text and text.isascii() and text.isdecimal() else 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.formats.rows.conversation import make_prompt
 from data.records import Pair, Prompt
 from data.store import Store
-from data.tables.prompts import conversation_text
+from data.transfer.import_target import make_prompt_values
 from data.turns import Turn
 from labeling.texts.translate import Refusal
 from rlhf.playground.exchange import Question, Reply
@@ -19,11 +20,8 @@ SOURCE = "playground"
 
 def save_prompt(store: Store, turns: Sequence[Turn], source: str = "") -> Prompt:
     """Add the chat to a set of prompts, or find the equal prompt, which stays in its set."""
-    messages = [dict(turn) for turn in turns]
-    plain = len(messages) == 1
-    return store.prompts.add(
-        conversation_text(messages), messages=None if plain else messages, source=source.strip() or SOURCE
-    )
+    shape = make_prompt([dict(turn) for turn in turns], "prompt")
+    return store.prompts.add(**make_prompt_values(shape, source.strip() or SOURCE))
 
 
 def send_pair(store: Store, question: Question, replies: Sequence[Reply], project_id: int, by: str) -> Pair:

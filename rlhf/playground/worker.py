@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
-from data.records import Policy, Prompt
+from data.formats.rows.conversation import make_prompt
+from data.records import Prompt
 from data.store import Store
-from data.tables.prompts import conversation_text
-from reward.base.frozen_base import Base
 from reward.base.out_of_memory import is_out_of_memory
 from reward.placement_settings import PlacementSettings, read_placement
 from rlhf.methods.answer_samplers import BestOfN, load_sampler
@@ -105,11 +104,11 @@ class Answering:
         return replace(sampler, prompt=lambda _: prompt) if isinstance(sampler, BestOfN) else sampler
 
     def _scorer(self, reward: str, sampler: AnswerSampler) -> Scorer:
-        base: Base = sampler.base
-        policy: Policy = sampler.policy
+        base = sampler.base
         key = reward, id(base)
         if key not in self._scorers:
-            self._scorers[key] = Scorer(base, load_reward(self.store, reward, base, policy), missing_eos_penalty=0.0)
+            loaded = load_reward(self.store, reward, base, sampler.policy)
+            self._scorers[key] = Scorer(base, loaded, missing_eos_penalty=0.0)
         return self._scorers[key]
 
     def _check_stopped(self, number: int) -> None:
@@ -141,15 +140,9 @@ class _Progress:
 
 def as_prompt(question: Question) -> Prompt:
     """Return the question's chat as a prompt that is not stored; a single turn of a user is a text."""
-    turns = [dict(turn) for turn in question.turns]
+    shape = make_prompt([dict(turn) for turn in question.turns], "prompt")
     return Prompt(
-        id=0,
-        text=conversation_text(turns),
-        messages=None if len(turns) == 1 else turns,
-        split="train",
-        source="",
-        family=None,
-        facts=None,
+        id=0, text=shape.text, messages=shape.messages, split="train", source="", family=shape.family, facts=shape.facts
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from data.errors import BadInput
 from data.store import Store
@@ -23,7 +24,7 @@ from rlhf.pages.playground.choices import offer_models
 from rlhf.pages.playground.view import draw_chat, draw_replies
 from rlhf.playground.exchange import LONGEST_ANSWER, MOST_POLICIES, Question, Reply, join_turns, read_number
 from rlhf.playground.process import Playground
-from rlhf.playground.storing import PAIR, save_prompt, send_pair
+from rlhf.playground.storing import PAIR, SOURCE, save_prompt, send_pair
 
 SEEDS = 2**31
 
@@ -92,7 +93,7 @@ class PlaygroundPage:
         with gr.Row(elem_classes="line"):
             self.source = gr.Textbox(
                 label=text("playground.source"),
-                placeholder="playground",
+                placeholder=SOURCE,
                 scale=0,
                 min_width=220,
                 elem_id="playground-set",
@@ -101,16 +102,8 @@ class PlaygroundPage:
         self.kept = html("playground-kept")
 
     def _wire(self, look: Look) -> None:
-        asked = [
-            self.prompt,
-            self.system,
-            self.turns,
-            self.policies,
-            self.rewards,
-            self.length,
-            self.temperature,
-            self.seed,
-        ]
+        limits = {self.length, self.temperature, self.seed}
+        asked = {self.prompt, self.system, self.turns, self.policies, self.rewards} | limits
         shown = [self.number, self.drawn, self.status, self.answers, self.keeping, self.chosen]
         offered = [self.offered, self.policies, self.rewards, self.project]
         gr.on(look, self.refresh, [self.number, self.drawn, self.offered, self.policies], [*shown, *offered], **QUIET)
@@ -127,25 +120,16 @@ class PlaygroundPage:
         updates: Updates = {**self._offer(offered, policies), **self._draw(number, drawn)}
         return updates or unchanged()
 
-    def ask_question(
-        self,
-        prompt: str,
-        system: str | None,
-        turns: str,
-        policies: Sequence[str] | None,
-        rewards: Sequence[str] | None,
-        length: int | None,
-        temperature: float | None,
-        seed: int | None,
-    ) -> Updates:
+    def ask_question(self, given: Mapping[Block, Any]) -> Updates:
         """Ask the chosen policies. A seed that is left empty is drawn anew for each question."""
+        seed = given[self.seed]
         try:
             question = Question(
-                turns=tuple(join_turns(turns, system, prompt)),
-                policies=tuple(policies or ()),
-                rewards=tuple(rewards or ()),
-                max_new_tokens=int(length or 0),
-                temperature=float(temperature or 0),
+                turns=tuple(join_turns(given[self.turns], given[self.system], given[self.prompt])),
+                policies=tuple(given[self.policies] or ()),
+                rewards=tuple(given[self.rewards] or ()),
+                max_new_tokens=int(given[self.length] or 0),
+                temperature=float(given[self.temperature] or 0),
                 seed=random.randrange(SEEDS) if seed is None else int(seed),
             )
         except BadInput as problem:
@@ -155,8 +139,7 @@ class PlaygroundPage:
 
     def stop_answers(self, number: str) -> None:
         """Stop the answers that are being written."""
-        if number:
-            self.playground.stop(read_number(number))
+        self.playground.stop(read_number(number))
 
     def continue_chat(self, number: str, chosen: Sequence[str] | None) -> Updates:
         """Take one answer over as the assistant's turn; the next prompt continues the chat."""
@@ -196,8 +179,8 @@ class PlaygroundPage:
         return message_html(text("playground.saved", source=saved.source, split=saved.split))
 
     def _chosen(self, number: str, chosen: Sequence[str] | None, count: int) -> tuple[Question, list[Reply]]:
-        """Return the question and the chosen complete replies. Raises Refusal unless there are `count` of them."""
-        question = self.playground.question(read_number(number)) if number else None
+        """Return the question and the chosen replies. Raises Refusal unless there are `count` of them."""
+        question = self.playground.question(read_number(number))
         replies = [reply for reply in self.playground.replies(read_number(number)) if reply.policy in (chosen or ())]
         if question is None or len(replies) != count:
             raise Refusal("train.playground.wrong_count", chosen=len(replies), count=count)
@@ -212,7 +195,6 @@ class PlaygroundPage:
             return {}
         names = {policy.public: policy.name for policy in self.store.policies.all()}
         updates: Updates = {
-            self.number: number,
             self.drawn: mark,
             self.answers: draw_replies(self.playground.question(read_number(number)), replies, names),
         }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people keep from the playground: prompts in a set, and pairs that labelers see and win rates leave out."""
+"""Storing from the playground: prompts in a set, and pairs that labelers see and win rates leave out."""
 
 from __future__ import annotations
 
