@@ -19,7 +19,7 @@ from reward.base.adapted_model import AdaptedModel
 from reward.base.architecture import find_trunk, trunk_width
 from reward.base.loading import load_causal
 from reward.base.locate import locate
-from reward.base.machine import LARGE_BASE, keep_freed_memory
+from reward.base.machine import MEDIUM_BASE, keep_freed_memory
 from reward.base.patches.packed_rows import unpacked_rows
 from reward.base.placement import Placement
 from reward.base.text.encoding import NO_OPTIONS, Encoding
@@ -70,7 +70,7 @@ class Base(AdaptedModel):
         placement = placement or Placement.choose()
         causal, tokenizer = load_causal(source, placement)
         options = TemplateOptions(chat_template, template_kwargs, template_date)
-        if (size := causal.get_memory_footprint()) >= LARGE_BASE:
+        if (size := causal.get_memory_footprint()) >= MEDIUM_BASE:
             keep_freed_memory(size)
         return cls(causal, tokenizer, "starter" if source == "starter" else locate(source), placement, options)
 

@@ -17,10 +17,10 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 Freeing such a block returns it to the system at once.
 """
-RETAINED, MAPPED, MAPPED_BESIDE_LARGE = 2**28, 2**25, 2**23
-"""Their values in bytes; the last one beside a large base."""
-LARGE_BASE = 2**28
-"""Bytes of the weights of a large base."""
+RETAINED, MAPPED, MAPPED_BESIDE_BASE = 2**28, 2**25, 2**22
+"""Their values in bytes; the last one beside a larger base."""
+MEDIUM_BASE, LARGE_BASE = 2**26, 2**28
+"""Bytes of the weights of a base beside which freed blocks return: in general, and in PPO, which repeats its passes."""
 CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -58,16 +58,16 @@ def free_host_bytes() -> int:
     return min([psutil.virtual_memory().available, *limits])
 
 
-def keep_freed_memory(base_bytes: int = 0) -> bool:
+def keep_freed_memory(base_bytes: int = 0, larger: int = MEDIUM_BASE) -> bool:
     """Make this process retain up to a quarter of a GiB of freed memory. Return False if its C library cannot.
 
     A training pass allocates and frees the same hundreds of megabytes again and again. By default glibc returns them
     to the system each time. Mapping them again, page by page, costs a tenth to a quarter of a pass of a small base on
-    a CPU (docs/benchmarks.md). The tensors beside a base of LARGE_BASE and more `base_bytes` are large themselves:
-    retained, the holes between them took several times the memory of a pass (docs/notes/measurements.md).
+    a CPU (docs/benchmarks.md). Beside a base of `larger` and more bytes the tensors are large themselves: retained,
+    the holes between them took up to several times the memory of a pass (docs/notes/measurements.md).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    mapped = MAPPED if base_bytes < LARGE_BASE else MAPPED_BESIDE_LARGE
+    mapped = MAPPED if base_bytes < larger else MAPPED_BESIDE_BASE
     return mallopt is not None and all([mallopt(TRIM_THRESHOLD, RETAINED), mallopt(MMAP_THRESHOLD, mapped)])
 
 

@@ -19,7 +19,7 @@ from transformers.trainer_utils import TrainOutput
 
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
-from reward.base.machine import keep_freed_memory
+from reward.base.machine import LARGE_BASE, keep_freed_memory
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.common.atomic_checkpoints import DraftingTrainer
 from rlhf.ppo import arithmetic
@@ -106,7 +106,7 @@ class PPOTrainer(DraftingTrainer):
 
         Raises BadInput for an unusable reward, for a checkpoint of another run, and when memory runs out.
         """
-        keep_freed_memory(self.base.causal.get_memory_footprint())
+        keep_freed_memory(self.base.causal.get_memory_footprint(), LARGE_BASE)
         self._answer_as_reference()
         with self.base.role(POLICY), explain_out_of_memory(self.args):
             output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)

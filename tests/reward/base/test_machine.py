@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
-from reward.base.machine import LARGE_BASE, keep_freed_memory, library_versions, megabytes, peak_mb
+from reward.base.machine import MEDIUM_BASE, keep_freed_memory, library_versions, megabytes, peak_mb
 from tests.support import ROOT
 
 
@@ -85,14 +85,14 @@ print(int(status.split("VmRSS:")[1].split()[0]) >> 10)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library decides by itself")
-def test_beside_a_large_base_a_freed_block_between_others_returns_to_the_system():
-    """Of 40 blocks of 10 MB every other one is freed: 200 MB are held, or still 400 beside a small base."""
+def test_beside_a_base_a_freed_block_between_others_returns_to_the_system():
+    """Of 40 blocks of 10 MB every other one is freed: 200 MB are held, or still 400 beside a smaller base."""
 
     def held(base_bytes):
         run = [sys.executable, "-c", RETURNING, str(base_bytes)]
         return int(subprocess.run(run, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
 
-    small, large = held(LARGE_BASE - 1), held(LARGE_BASE)
+    small, large = held(MEDIUM_BASE - 1), held(MEDIUM_BASE)
     assert small - large == pytest.approx(200, rel=0.1)
 
 
