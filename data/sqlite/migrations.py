@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sqlite_utils import Database, Migrations
 
 from data.clock import now
+from data.sqlite.constraints import change_constraints
 from data.sqlite.schema import (
     active_time,
     audit_addresses,
@@ -18,6 +19,7 @@ from data.sqlite.schema import (
     counts,
     demonstrations,
     exact_identity,
+    imported_rankings,
     imports,
     labels,
     people,
@@ -179,6 +181,20 @@ def m130_column_mappings(db: Database) -> None:
 def m140_imported_aspects(db: Database) -> None:
     """Delete the aspects of comparisons whose import broke off."""
     for statement in imports.ASPECTS:
+        db.execute(statement)
+
+
+@migrations()
+def m150_imported_rankings(db: Database) -> None:
+    """Add the import number to rankings and their tasks; they count once their import is done. Add the source `ai`."""
+    for table in imported_rankings.TABLES:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN import_id INTEGER REFERENCES imports (id)")
+    change_constraints(db, imported_rankings.CONSTRAINTS)
+    db.execute("DROP VIEW current_rankings")
+    for trigger in imported_rankings.REPLACED:
+        db.execute(f"DROP TRIGGER {trigger}")
+    parts = (imported_rankings.VIEW, imported_rankings.INDEX)
+    for statement in (*parts, *imported_rankings.REPLACED.values(), *imported_rankings.REMOVED):
         db.execute(statement)
 
 

@@ -11,6 +11,7 @@ from data.clock import now
 from data.errors import BadInput, Refused
 from data.ids import content_hash
 from data.sqlite.table import Table
+from data.tables.imports import IMPORT_DONE
 
 FEWEST, MOST = 3, 9
 VERDICTS = ("ranked", "all_bad")
@@ -31,7 +32,7 @@ class RankingTask:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A ranking event.
+    """A ranking event. An imported one has no assignment.
 
     `verdict` is 'ranked', 'all_bad' or 'withdrawn'. `places` maps each completion to its place: 1 is the best, equal
     places are ties. It is empty unless the verdict is 'ranked'.
@@ -39,7 +40,7 @@ class Ranking:
     """
 
     id: str
-    assignment_id: str
+    assignment_id: str | None
     task_id: int
     labeler_id: int
     verdict: str
@@ -96,7 +97,7 @@ class Rankings(Table):
             raise BadInput(f"{len(ids)} answers are too many to rank", f"Give at most {MOST}.", field="completions")
         if len(ids) < FEWEST:
             return None
-        hash = content_hash("ranking", sorted(ids))
+        hash = task_hash(ids)
         row = {
             "hash": hash,
             "prompt_id": prompt_id,
@@ -174,8 +175,9 @@ class Rankings(Table):
         return self._store.value("SELECT count(*) FROM current_rankings")
 
     def events(self) -> list[Ranking]:
-        """Return every event, in order."""
-        return [self._ranking(row) for row in self._store.rows("SELECT * FROM rankings ORDER BY rowid")]
+        """Return every event, in order, without those of unfinished imports."""
+        rows = self._store.rows(f"SELECT * FROM rankings WHERE {IMPORT_DONE} ORDER BY rowid")
+        return [self._ranking(row) for row in rows]
 
     def rationale(self, id: str) -> str | None:
         """Return the labeler's rationale; None if there is none or it was erased."""
@@ -210,8 +212,14 @@ class Rankings(Table):
         places = self._store.rows(
             "SELECT completion_id, place FROM ranking_places WHERE ranking_id = ? ORDER BY place, position", [row["id"]]
         )
-        flags = {name: bool(row[name]) for name in ("unchanged", "late")}
-        return Ranking(**{**row, **flags}, places={answer["completion_id"]: answer["place"] for answer in places})
+        values = {name: row[name] for name in Ranking.__dataclass_fields__ if name != "places"}
+        values |= {name: bool(row[name]) for name in ("unchanged", "late")}
+        return Ranking(**values, places={answer["completion_id"]: answer["place"] for answer in places})
+
+
+def task_hash(completion_ids: Sequence[str]) -> str:
+    """Return the hash of a task: the same answers are the same task."""
+    return content_hash("ranking", sorted(completion_ids))
 
 
 COLUMNS = frozenset(NewRanking.__annotations__) - {"positions", "places", "rationale"}
