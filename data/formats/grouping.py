@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from data.formats import registry
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import TrackedRow, is_blank
 
 KINDS = ("preferences", "pairs")
 """Kinds of rows that need several answers."""
@@ -42,6 +42,13 @@ def group_rows(
             yield line, row, problem
     if group:
         yield first, {key[0]: key[1], ROWS: group}, ""
+
+
+def first_row(row: TrackedRow) -> TrackedRow:
+    """Return the first of the rows that a row groups, or the row itself."""
+    group = row.peek(ROWS)
+    grouped = isinstance(group, list) and group and isinstance(group[0], dict)
+    return TrackedRow(group[0]) if grouped else row
 
 
 def _column(row: dict[str, Any], form: str) -> str:

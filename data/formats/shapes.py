@@ -91,6 +91,17 @@ class PreferenceShape:
 
 
 @dataclass(frozen=True, slots=True)
+class RankingShape:
+    """A labeler's ranking of several answers to a prompt: the place of each, 1 the best; equal places are ties."""
+
+    prompt: PromptShape
+    answers: tuple[Answer, ...]
+    places: tuple[int, ...]
+    labeler: str = ""
+    source: str = "import"
+
+
+@dataclass(frozen=True, slots=True)
 class CompletionShape:
     """A completion of another model."""
 

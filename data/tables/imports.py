@@ -32,11 +32,16 @@ PAUSE = 0.002  # seconds at least between two commits: SQLite lets who waits loo
 
 UNREFERENCED = {  # what of an import that broke off nobody else uses by now
     "comparisons": "1",
-    "assignments": "NOT EXISTS (SELECT 1 FROM comparisons AS c WHERE c.assignment_id = assignments.id AND c.supersedes IS NULL)",
+    "rankings": "1",
+    "assignments": "NOT EXISTS (SELECT 1 FROM comparisons AS c WHERE c.assignment_id = assignments.id AND c.supersedes IS NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM rankings AS r WHERE r.assignment_id = assignments.id AND r.supersedes IS NULL)",
     "pairs": "NOT EXISTS (SELECT 1 FROM comparisons AS c WHERE c.pair_id = pairs.id)"
     " AND NOT EXISTS (SELECT 1 FROM assignments AS a WHERE a.pair_id = pairs.id)",
+    "ranking_tasks": "NOT EXISTS (SELECT 1 FROM rankings AS r WHERE r.task_id = ranking_tasks.id)"
+    " AND NOT EXISTS (SELECT 1 FROM assignments AS a WHERE a.task_id = ranking_tasks.id)",
     "completions": "NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = completions.prompt_id"
-    " AND completions.id IN (p.first_id, p.second_id))",
+    " AND completions.id IN (p.first_id, p.second_id))"
+    " AND NOT EXISTS (SELECT 1 FROM ranking_answers AS r WHERE r.completion_id = completions.id)",
     "instructions": "1",
     "prompts": "NOT EXISTS (SELECT 1 FROM completions AS c WHERE c.prompt_id = prompts.id)"
     " AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = prompts.id)"
@@ -94,8 +99,11 @@ class Pace:
             self.size = min(CHUNK, self.size + self.size // 10)
 
 
+AUTHORS = """SELECT labeler_id FROM comparisons WHERE import_id = ?1
+    UNION SELECT labeler_id FROM rankings WHERE import_id = ?1"""
 RETALLY = """INSERT INTO tallies (labeler_id, project_id, answers) SELECT labeler_id, project_id, count(*)
-    FROM current_comparisons WHERE labeler_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2"""
+    FROM (SELECT labeler_id, project_id FROM current_comparisons UNION ALL SELECT labeler_id, project_id FROM current_rankings)
+    WHERE labeler_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2"""
 REVEAL = """UPDATE pairs SET shown = 1 WHERE id IN (SELECT value FROM json_each(?)) AND purpose != 'import' AND shown = 0
     AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)"""
 
@@ -152,10 +160,7 @@ class Imports(Table):
 
     def remove(self, id: int) -> None:
         """Delete an unfinished import in chunks. Rows that others use by now stay and count."""
-        authors = [
-            row["labeler_id"]
-            for row in self._store.rows("SELECT DISTINCT labeler_id FROM comparisons WHERE import_id = ?", [id])
-        ]
+        authors = [row["labeler_id"] for row in self._store.rows(AUTHORS, [id])]
         connections = Connections(self._store.path, synchronous="full")
         # UNREFERENCED asks by indexed columns what a foreign key would look for in whole tables, once for each row.
         with without_foreign_keys(connections.database()) as database:

@@ -9,7 +9,7 @@ its functions by text, since imports go down only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,30 +18,20 @@ from typing import Any
 from data.errors import BadInput
 from data.formats.export.formats import (
     FORMATS,
-    FULL,
-    FULL_COLUMNS,
     INSTRUCTIONS,
-    MODEL_COLUMNS,
-    PREFERENCES,
-    PROMPT_COLUMNS,
     PROMPTS,
-    SINGLE,
-    Format,
-    ShapeType,
     add_tool_columns,
     list_columns,
-    make_pseudonym,
 )
 from data.formats.export.tables import KINDS
-from data.formats.rows.fields import BadRow
-from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.formats.writing import write_rows, write_splits
 from data.store import Store
 from data.transfer.cards.croissant import describe_files
 from data.transfer.cards.data_card import DataCard
+from data.transfer.exported_rows import instruction_dicts, preference_dicts, prompt_dicts
 from data.views.event_stream import COLUMNS as EVENT_COLUMNS
 from data.views.event_stream import stream_events
-from data.views.preferences import PEOPLE, PreferenceRow, count_excluded, snapshot_filters, stream_rows
+from data.views.preferences import PEOPLE, count_excluded, snapshot_filters, stream_rows
 
 MODEL_EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.export:export_reward_model"}
 """'policy' and 'reward-model' -> "module:function"(store, id, out, *, merge, force) -> {rows, omitted, files}."""
@@ -89,11 +79,12 @@ class ExportRequest:
         if self.what == "preferences":
             rows = stream_rows(store, source=self.labels)
             omitted.update(count_excluded(store, self.labels))
-            return _preferences((row for row in rows if project is None or row.project == project.name), self, omitted)
+            chosen = (row for row in rows if project is None or row.project == project.name)
+            return preference_dicts(chosen, self.shape, omitted, names=self.names)
         if self.what == "instructions":
-            return _instructions(store, INSTRUCTIONS[self.shape], omitted)
+            return instruction_dicts(store, INSTRUCTIONS[self.shape], omitted)
         if self.what == "prompts":
-            return _prompts(store, PROMPTS[self.shape], omitted)
+            return prompt_dicts(store, PROMPTS[self.shape], omitted)
         return stream_events(store, project_id=project.id if project else None, names=self.names)
 
     def columns(self, store: Store) -> dict[str, str]:
@@ -176,68 +167,3 @@ def export_model(
     report = getattr(import_module(module), function)(store, id, out, merge=merge, force=force)
     store.audit.add(by, "export", what=what, id=id, file=out.name)
     return report
-
-
-def _preferences(rows: Iterable[PreferenceRow], request: ExportRequest, omitted: Counter[str]) -> Iterator[dict]:
-    for row in rows:
-        about = _about(row, request.names)
-        if request.shape == FULL:
-            yield {name: getattr(row, name) for name in FULL_COLUMNS} | about
-        elif row.label == 0.5:
-            omitted["tie"] += 1
-        else:
-            names = [row.a_model, row.b_model][:: 1 if row.label == 1.0 else -1]
-            models = dict(zip(MODEL_COLUMNS, names, strict=True))
-            prompt = PromptShape(row.prompt, row.messages)
-            shape = PreferenceShape(prompt, row.chosen or "", row.rejected or "", row.margin, **models)
-            more = {} if request.shape in SINGLE else dict(models)
-            if request.shape == "reward-bench":
-                more |= {"subset": row.project, "id": row.comparison_id}
-            yield from _written(PREFERENCES[request.shape], shape, more | about, omitted)
-
-
-def _instructions(store: Store, form: Format[InstructionShape], omitted: Counter[str]) -> Iterator[dict]:
-    origins = store.demonstrations.origins()
-    for row in store.instructions.stream():
-        messages = store.prompts.get(row.prompt_id).messages
-        shape = InstructionShape(row.instruction, row.input, row.output, messages)
-        about: dict[str, object] = {"source": row.source, "defects": row.defects, "split": row.split}
-        if origin := origins.get(row.id):
-            about |= {
-                "author": make_pseudonym(origin.author_id),
-                "written_at": origin.created_at,
-                "guideline_version": origin.guideline_version,
-            }
-        yield from _written(form, shape, about, omitted)
-
-
-def _prompts(store: Store, form: Format[PromptShape], omitted: Counter[str]) -> Iterator[dict]:
-    for prompt in store.prompts.stream():
-        about = {name: getattr(prompt, name) for name in PROMPT_COLUMNS}
-        yield from _written(form, PromptShape(prompt.text, prompt.messages), about, omitted)
-
-
-def _written(form: Format[ShapeType], shape: ShapeType, about: dict, omitted: Counter[str]) -> Iterator[dict]:
-    """Yield the rows of a shape, or none if the format cannot hold it; `omitted` counts these."""
-    try:
-        rows = form.rows(shape)
-    except BadRow as bad:
-        omitted[bad.reason] += 1
-    else:
-        yield from (row | about for row in rows)
-
-
-def _about(row: PreferenceRow, names: bool) -> dict:
-    """Return the columns that link an exported row to its event."""
-    return {
-        "margin": row.margin,
-        "source": row.source,
-        "split": row.split,
-        "weight": row.weight,
-        "comparison": row.comparison_id,
-        "labeler": row.labeler if names else make_pseudonym(row.labeler_id),
-        "project": row.project,
-        "guideline_version": row.guideline_version,
-        "kind": row.kind,
-        "said_in": row.said_in,
-    }

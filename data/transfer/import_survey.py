@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,12 @@ from data.formats.columns import Columns
 from data.formats.files.opening import Meter
 from data.formats.files.source import Source, unpacked_name
 from data.formats.files.text_encoding import check_encoding
-from data.formats.grouping import ROWS, group_rows
+from data.formats.grouping import first_row, group_rows
 from data.formats.mapping import Mapped, apply_mapping
+from data.formats.ranking_rows import FLATTENED, MOST_ROWS, find_ranking, join_rows
 from data.formats.reading import detect_kind, read_lines, read_rows
 from data.formats.rows.fields import BadRow
-from data.formats.shapes import PairShape, PreferenceShape
+from data.formats.shapes import PairShape, PreferenceShape, RankingShape
 from data.formats.tracked_row import TrackedRow
 from data.ids import content_hash
 from data.transfer.import_problems import Problems
@@ -49,7 +51,7 @@ class ImportFile(NamedTuple):
 
 
 class CheckedRow(NamedTuple):
-    """A row of the file: its shapes, or the reason of its refusal."""
+    """A row of the file: its shapes, or the reason of its refusal. Of joined rows the first has the shape."""
 
     file: ImportFile
     line: int
@@ -78,13 +80,14 @@ class Survey:
     bad: int = 0
     first_bad: CheckedRow | None = None
     votes: int = 0
+    rankings: int = 0
     labelers: set[str] = field(default_factory=set)
     columns: Columns = field(default_factory=Columns)
     problems: Problems = field(default_factory=Problems)
 
     def add(self, checked: CheckedRow) -> None:
         """Count one row."""
-        if not checked.good:
+        if checked.reason:
             self.bad += 1
             self.first_bad = self.first_bad or checked
             self.problems.add(checked.reason, checked.file.name, checked.line, checked.row)
@@ -94,12 +97,14 @@ class Survey:
         if checked.tracked is not None:
             self.columns.add(checked.tracked)
         for row in checked.good:
-            shape = row.shape
-            judged = shape.pair if isinstance(shape, PreferenceShape) else shape
-            if isinstance(judged, PairShape):
-                self.votes += len(judged.votes)
-                if len(self.labelers) <= MOST_LABELERS:
-                    self.labelers.update(vote.labeler for vote in judged.votes)
+            shape = row.shape.pair if isinstance(row.shape, PreferenceShape) else row.shape
+            labelers = [vote.labeler for vote in shape.votes] if isinstance(shape, PairShape) else []
+            self.votes += len(labelers)
+            if isinstance(shape, RankingShape):
+                self.rankings += 1
+                labelers = [shape.labeler]
+            if len(self.labelers) <= MOST_LABELERS:
+                self.labelers.update(labelers)
 
     @property
     def apart(self) -> bool:
@@ -130,7 +135,15 @@ class Survey:
 
 
 def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -> Iterator[CheckedRow]:
-    """Yield every row with its shapes or the reason of its refusal; `meter` counts the bytes."""
+    """Yield every row with its shapes or the reason of its refusal; `meter` counts the bytes.
+
+    The rows of a ranking follow one another, and the first of them has its shape.
+    """
+    checked = _check_each(file, reading, meter)
+    return _join_rankings(checked) if reading.what == "preferences" else checked
+
+
+def _check_each(file: ImportFile, reading: Reading, meter: Meter | None) -> Iterator[CheckedRow]:
     rows = _until_broken(_rows(file.source, reading.what, meter))
     for line, row, problem in rows if reading.mapping else group_rows(rows, reading.what, reading.form):
         if problem:
@@ -144,6 +157,34 @@ def check_rows(file: ImportFile, reading: Reading, meter: Meter | None = None) -
             yield CheckedRow(file, line, row, reason=bad.reason, field=bad.field)
         except RecursionError:
             yield CheckedRow(file, line, {}, reason="nested too deeply")
+
+
+def _join_rankings(rows: Iterator[CheckedRow]) -> Iterator[CheckedRow]:
+    """Yield the rows, those of each whole ranking joined. Rows of any other one are comparisons, with a note."""
+    for (ranked, _), same in groupby(rows, lambda row: find_ranking(row.tracked) if row.tracked else (False, None)):
+        if not ranked:
+            yield from same
+            continue
+        group = list(islice(same, MOST_ROWS + 1))
+        if ranking := _join(group):
+            yield group[0]._replace(good=(ranking,))
+            yield from (row._replace(good=()) for row in group[1:])
+            continue
+        for row in chain(group, same):
+            if row.tracked:
+                row.tracked.note(FLATTENED)
+            yield row
+
+
+def _join(group: Sequence[CheckedRow]) -> ImportRow | None:
+    """Return the ranking that these rows are together, None if they are none."""
+    goods = [good for row in group for good in row.good]
+    tracked = [row.tracked for row in group if row.tracked]
+    shape = join_rows(tracked, [good.shape for good in goods])
+    if shape is None:
+        return None
+    joined = tuple(good.hash for good in goods)
+    return ImportRow(shape, content_hash(*joined), goods[0].comparison, sum(good.size for good in goods), joined)
 
 
 def _import_rows(
@@ -178,8 +219,7 @@ def _kind(what: str) -> str:
 
 def _comparison(row: TrackedRow) -> str | None:
     """Return the comparison or ranking that an exported row names; its home has that event already."""
-    group = row.peek(ROWS)
-    first: Mapping[str, Any] = group[0] if isinstance(group, list) and group and isinstance(group[0], dict) else row
+    first = first_row(row)
     if "said_in" not in first and "comparison" not in first:
         return None
     named = [first[key] for key in ("said_in", "comparison") if isinstance(first.get(key), str)]

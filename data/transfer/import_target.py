@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from data.store import Store
 from data.tables.imports import PAUSE, Pace
 from data.tables.prompts import COLUMNS, prompt_row
 
+SIMULATED = "simulated"
 OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
 
 
@@ -24,19 +25,23 @@ Result = TypeVar("Result")
 
 
 class ImportRow(NamedTuple):
-    """A shape, the hash of its row, the event that the row names as its origin, and the characters of its texts."""
+    """A shape, the hash of its row, the event that the row names as its origin, and the characters of its texts.
+
+    `joined`: the hashes of the rows that became one, such as those of a ranking.
+    """
 
     shape: Any
     hash: str
     comparison: str | None = None
     size: int = 0
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImportTarget:
     """The target of rows: store, import number, file name, pace of commits, labeling project.
 
-    `apart` gives each labeler of the file an account.
+    `apart` gives each labeler of the file an account. `authors` are the accounts so far, by their names.
     """
 
     store: Store
@@ -45,6 +50,7 @@ class ImportTarget:
     pace: Pace
     apart: bool = True
     project_id: int = STANDARD_PROJECT[0]
+    authors: dict[str, Account] = field(default_factory=dict)
 
     def write(self, verb: Callable[..., Result], *rows: object, **about: object) -> Result:
         """Commit once, then rest as long as the commit took, so other writers get half of the time."""
@@ -75,9 +81,18 @@ class ImportTarget:
         name = model or self.source.removesuffix(PurePath(self.source).suffix)
         return {"prompt_id": prompt_id, "text": text, "model_name": name, "number": number, "import_id": self.import_id}
 
-    def author(self, name: str, *, simulated: bool) -> Account:
-        """Return the account of the file, or of one labeler in it; nobody can sign in to it."""
-        return self.store.accounts.by_name(name) or self.store.accounts.add(name, "labeler", simulated=simulated)
+    def author(self, labeler: str, source: str) -> Account:
+        """Return the account of the file, or of one labeler in it; nobody can sign in to it.
+
+        Simulated labelers always have one each.
+        """
+        simulated = source == SIMULATED
+        who = f"{source} {labeler}".rstrip() if simulated else labeler if self.apart else ""
+        name = f"file:{self.source}" + (f" ({who})" if who else "")
+        if name not in self.authors:
+            accounts = self.store.accounts
+            self.authors[name] = accounts.by_name(name) or accounts.add(name, "labeler", simulated=simulated)
+        return self.authors[name]
 
 
 class Inserter(Protocol):

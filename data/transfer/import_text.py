@@ -31,8 +31,9 @@ def _render_account(document: dict) -> list[str]:
 def _render_preview(document: dict) -> str:
     formats = ", ".join(f"{count:,} {name}" for name, count in document["formats"].items()) or "none"
     parts = [f"{document['good']:,} good rows ({formats}), {document['bad']:,} bad"]
-    if document["comparisons"]:
-        parts.append(f"{document['comparisons']:,} comparisons by {document['labelers'] or 1} labelers")
+    counts = [f"{document[name]:,} {name}" for name in ("comparisons", "rankings") if document[name]]
+    if counts:
+        parts.append(f"{' and '.join(counts)} by {document['labelers'] or 1} labelers")
     if document["duplicate"]:
         parts.append(f"{document['duplicate']:,} are in the store already")
     if document["near"]:

@@ -75,12 +75,12 @@ def import_files(
 ) -> dict:
     """Import prompts, instructions, preferences, pairs or completions, the kind that `reading` is or names.
 
-        Returns {read, added, duplicate, rejected, import, next, columns, notes, problems} and, where there are any,
-    `file_notes` and `rejected_file`. A row that holds several, such as four rated answers, counts as several. Several
-    files are one import: all or nothing. `by` is the actor in the audit list; `progress` is called for every chunk;
-    `project` names the labeling project of pairs and comparisons (empty: Standard). Raises BadInput that names the file
-    and the line. With `skip_bad`, bad rows go with their line and reason to a file in the home's `rejected` folder, or
-    to this path.
+    Returns {read, added, duplicate, rejected, import, next, columns, notes, problems} and, where there are any,
+    `file_notes` and `rejected_file`. A row that holds several, such as four rated answers, counts as several; the rows
+    of a ranking count as one. Several files are one import: all or nothing. `by` is the actor in the audit list;
+    `progress` is called for every chunk; `project` names the labeling project of pairs and comparisons (empty:
+    Standard). Raises BadInput that names the file and the line. With `skip_bad`, bad rows go with their line and reason
+    to a file in the home's `rejected` folder, or to this path.
     """
     reading = Reading(reading) if isinstance(reading, str) else reading
     project_id = find_project_id(store, reading.what, project)
@@ -135,7 +135,9 @@ def next_step(store: Store, what: str, id: int, added: int) -> str:
             return f"{_count(added, what)} added, {pairs}: open /label"
         return f"{_count(added, what)} added; no pair waits, because no prompt has two different new answers"
     name, step = ADDED[what]
-    return f"{_count(added, name)} added: {step}"
+    ranked = store.value("SELECT count(*) FROM rankings WHERE import_id = ?", [id])
+    counts = [_count(number, of) for number, of in ((added - ranked, name), (ranked, "rankings")) if number]
+    return f"{' and '.join(counts)} added: {step}"
 
 
 def _count(number: int, name: str) -> str:
@@ -163,7 +165,7 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
 
     def count(checked: CheckedRow) -> None:
         nonlocal good, bad
-        good, bad = good + bool(checked.good), bad + (not checked.good)
+        good, bad = good + (not checked.reason), bad + bool(checked.reason)
 
     inserter: Inserter = INSERTERS[plan.reading.what]()
     for file, source in zip(plan.files, plan.sources, strict=True):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from data.formats.shapes import CompletionShape
+from data.formats.shapes import CompletionShape, RankingShape
 from data.ids import canonical_json, imported_id
 from data.store import Store
 from data.tables.prompts import prompt_row
 from data.transfer.import_target import ImportRow, ImportTarget, Inserter, make_prompt_values
-from data.transfer.imported_pairs import Pairs, Preferences
+from data.transfer.inserters.pairs import Comparisons, Pairs
+from data.transfer.inserters.rankings import Rankings
 from data.transfer.occurrence_counts import Occurrences
 
 KNOWN_COMPLETIONS = "SELECT id FROM completions WHERE id IN (SELECT value FROM json_each(?))"
@@ -53,6 +54,23 @@ class Instructions:
         )
         added, _ = into.write(into.store.instructions.write, ([], prepared[1]), into.import_id)
         return added
+
+
+class Preferences:
+    """Comparisons and rankings."""
+
+    def __init__(self) -> None:
+        self._comparisons, self._rankings = Comparisons(), Rankings()
+
+    def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
+        """Write new comparisons and rankings; return their number."""
+        rankings = [good for good in chunk if isinstance(good.shape, RankingShape)]
+        others = [good for good in chunk if not isinstance(good.shape, RankingShape)]
+        return sum(
+            inserter.add(goods, into)
+            for inserter, goods in ((self._comparisons, others), (self._rankings, rankings))
+            if goods
+        )
 
 
 class Completions:

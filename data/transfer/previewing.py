@@ -14,7 +14,7 @@ from data.formats.columns import EXAMPLE, Column
 from data.formats.files.opening import Meter
 from data.formats.mapping import Mapped, apply_mapping, parse_mapping
 from data.formats.rows.fields import BadRow
-from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape
+from data.formats.shapes import CompletionShape, InstructionShape, PreferenceShape, PromptShape, RankingShape
 from data.formats.values import LONGEST
 from data.ids import canonical_json, content_hash
 from data.selection.near_duplicates import find_near_duplicates
@@ -35,7 +35,8 @@ AT_ONCE = 250
 KNOWN = {
     "prompts": "SELECT hash FROM prompts WHERE hash IN (SELECT value FROM json_each(?))",
     "instructions": "SELECT hash FROM instructions WHERE hash IN (SELECT value FROM json_each(?))",
-    "preferences": "SELECT source_hash FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?))",
+    "preferences": "SELECT source_hash FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?1))"
+    " UNION ALL SELECT id FROM rankings WHERE id IN (SELECT substr(value, 1, 32) FROM json_each(?1))",
 }
 
 
@@ -53,6 +54,7 @@ class Preview(NamedTuple):
     good: int
     bad: int
     comparisons: int
+    rankings: int
     labelers: int
     duplicate: int
     near: int
@@ -95,12 +97,10 @@ def preview(
             for good in checked.good:
                 shown += [_kept(good.shape)] if len(shown) < SHOWN else []
                 twice.add(good)
-            if checked.good:
-                continue
-            if len(wrong) < SHOWN:
+            if checked.reason and len(wrong) < SHOWN:
                 wrong.append({"file": file.name, "line": checked.line, "reason": checked.reason})
     first_bad = str(survey.refusal(files)) if survey.bad or not survey.good else None
-    votes = survey.votes if what == "preferences" else 0, len(survey.labelers - {""})
+    votes = survey.votes if what == "preferences" else 0, survey.rankings, len(survey.labelers - {""})
     counts = (dict(formats), survey.good, survey.bad, *votes, twice.count(), twice.near())
     told = [*notes, *notes_of(files)]
     return Preview(what, *counts, first_bad, shown, wrong, **survey.report(), file_notes=told)
@@ -194,7 +194,7 @@ def _identity(good: ImportRow, what: str) -> str:
     return good.hash
 
 
-def _text(shape: Shape) -> str:
+def _text(shape: Shape | RankingShape) -> str:
     """Return the text of a row that is compared with others."""
     if isinstance(shape, PromptShape):
         return shape.text
@@ -206,7 +206,7 @@ def _text(shape: Shape) -> str:
     return "\n".join([judged.prompt.text, *(text for text, _ in judged.answers)])
 
 
-def _kept(shape: Shape) -> dict:
+def _kept(shape: Shape | RankingShape) -> dict:
     """Return a shape's texts by name, without empty ones."""
     judged = shape.pair if isinstance(shape, PreferenceShape) else shape
     return {name: value for name, value in asdict(judged).items() if value not in (None, "", (), [])}

@@ -16,10 +16,13 @@ from data.store import Store
 from data.tables.imports import import_done
 
 MET = """SELECT pair_id FROM assignments WHERE pair_id IS NOT NULL UNION SELECT pair_id FROM comparisons"""
-RANKED = "SELECT task_id FROM assignments WHERE task_id IS NOT NULL"
+RANKED = "SELECT task_id FROM assignments WHERE task_id IS NOT NULL UNION SELECT task_id FROM rankings"
 OURS = "(:project IS NULL OR {table}.project_id = :project)"
 MET_PAIRS = f"SELECT * FROM pairs WHERE id IN ({MET}) AND {OURS.format(table='pairs')} AND {import_done('pairs')}"
-MET_TASKS = f"SELECT * FROM ranking_tasks WHERE id IN ({RANKED}) AND {OURS.format(table='ranking_tasks')}"
+MET_TASKS = (
+    f"SELECT * FROM ranking_tasks WHERE id IN ({RANKED}) AND {OURS.format(table='ranking_tasks')}"
+    f" AND {import_done('ranking_tasks')}"
+)
 MET_ANSWERS = (
     f"SELECT first_id FROM ({MET_PAIRS}) UNION SELECT second_id FROM ({MET_PAIRS})"
     f" UNION SELECT completion_id FROM ranking_answers WHERE task_id IN (SELECT id FROM ({MET_TASKS}))"
@@ -41,7 +44,7 @@ EVENTS = {
     f" WHERE {OURS.format(table='c')} AND {import_done('c')} ORDER BY c.rowid",
     "ranking": f"SELECT r.*, w.seconds AS active_seconds, t.text AS rationale, ({PLACES}) AS places, ({POSITIONS}) AS positions FROM rankings AS r"
     " LEFT JOIN ranking_rationales AS t ON t.ranking_id = r.id LEFT JOIN attention AS w ON w.event_id = r.id"
-    f" WHERE {OURS.format(table='r')} ORDER BY r.rowid",
+    f" WHERE {OURS.format(table='r')} AND {import_done('r')} ORDER BY r.rowid",
     "adjudication": "SELECT id, pair_id, adjudicator_id AS labeler_id, left_id, right_id, verdict, winner_id, margin, votes_seen, supersedes,"
     " project_id, guideline_version, created_at, 'adjudication' AS source FROM adjudications AS d"
     f" WHERE {OURS.format(table='d')} ORDER BY d.rowid",

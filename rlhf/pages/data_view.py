@@ -131,6 +131,8 @@ def _counts(survey: Preview) -> list[str]:
         counts.append(esc(text("data.near_duplicates", n=survey.near)))
     if survey.comparisons:
         counts.append(esc(text("data.comparisons", n=survey.comparisons, labelers=survey.labelers or 1)))
+    if survey.rankings:
+        counts.append(esc(text("data.rankings", n=survey.rankings)))
     return counts
 
 

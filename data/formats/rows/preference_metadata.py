@@ -24,6 +24,7 @@ COLUMNS = {
     "status": "mark",
     "comparison": "event of its home",
     "said_in": "event of its home",
+    "kind": "kind of event",
 }
 SCORES = (
     ("score_chosen", "score_rejected"),
@@ -34,8 +35,6 @@ SCORES = (
 COLUMNS |= dict.fromkeys((name for names in SCORES for name in names), "score")
 SOURCES = ("person", "import", "simulated")
 """Values of `source` in exports; any other value names where a row is from."""
-PARTIAL = {"ranking": "a ranking", "edit": "an edit"}
-"""Values of `kind` in exports whose rows share the weight of one answer."""
 MARKS = frozenset({"margin", "weight", "train", "status", *(name for names in SCORES for name in names)})
 """Columns that may say that a row is a tie, contradicts itself or does not count."""
 STATUS = {"tie": True, "unchanged": False, "swapped": False}
@@ -91,9 +90,8 @@ def read_metadata(row: Row) -> Metadata:
     """
     if OWN.isdisjoint(row.names):
         return NOTHING.copy()
-    kind = row.peek("kind")
-    if isinstance(kind, str) and kind in PARTIAL and row.peek("comparison") is not None:
-        row.note(f"rows of {PARTIAL[kind]} were read as comparisons that count fully")
+    if row.peek("kind") == "edit" and row.peek("comparison") is not None:
+        row.note("rows of an edit were read as comparisons that count fully")
     margin = read_number(row, "margin")
     if margin is not None and margin < 0:
         raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from data.clock import now
 from data.formats.shapes import PairShape, PreferenceShape, Vote
 from data.ids import canonical_json, content_hash
-from data.records import Account
 from data.store import Store
 from data.tables.comparisons import NewComparison
-from data.transfer.import_target import ImportRow, ImportTarget
+from data.transfer.import_target import SIMULATED, ImportRow, ImportTarget
 
-SIMULATED = "simulated"
 ASSIGNMENT = (
     "id",
     "pair_id",
@@ -27,6 +25,7 @@ ASSIGNMENT = (
 )
 VERDICTS = {3: "_much", 2: "", 1: "_slightly"}
 KNOWN_ROWS = "SELECT source_hash AS known FROM comparisons WHERE source_hash IN (SELECT value FROM json_each(?))"
+ASSIGNED = "SELECT id AS known FROM assignments WHERE id IN (SELECT value FROM json_each(?))"
 KNOWN_EVENTS = (
     "SELECT id AS known FROM comparisons WHERE id IN (SELECT value FROM json_each(?1))"
     " UNION SELECT id FROM rankings WHERE id IN (SELECT value FROM json_each(?1))"
@@ -48,11 +47,8 @@ class Pairs:
         )
 
 
-class Preferences:
+class Comparisons:
     """Comparisons of a file, one for each vote. Labelers never see their pairs."""
-
-    def __init__(self) -> None:
-        self._authors: dict[str, Account] = {}
 
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write new answers, pairs and comparisons. A row is new if one of its votes is."""
@@ -68,9 +64,7 @@ class Preferences:
                 strict=True,
             )
         )
-        events = [
-            _event(hash, vote, pairs[good.hash], self._author(good, vote, into), into) for good, vote, hash in fresh
-        ]
+        events = [_event(hash, vote, pairs[good.hash], _pair_of(good).source, into) for good, vote, hash in fresh]
         assignments = [_assignment(event) for event in events if event["assignment_id"]]
         if assignments:
             into.write(into.store.insert_many, "assignments", ASSIGNMENT, assignments)
@@ -81,14 +75,6 @@ class Preferences:
         into.write(into.store.comparisons.record_many, rows, aspects)
         recorded = {row[0] for row in rows}
         return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
-
-    def _author(self, good: ImportRow, vote: Vote, into: ImportTarget) -> Account:
-        simulated = _pair_of(good).source == SIMULATED
-        who = f"{SIMULATED} {vote.labeler}".rstrip() if simulated else vote.labeler if into.apart else ""
-        name = f"file:{into.source}" + (f" ({who})" if who else "")
-        if name not in self._authors:
-            self._authors[name] = into.author(name, simulated=simulated)
-        return self._authors[name]
 
 
 def _pair_of(good: ImportRow) -> PairShape:
@@ -102,13 +88,14 @@ def _vote_hash(good: ImportRow, number: int) -> str:
 
 def _not_recorded(votes: Sequence[tuple[ImportRow, Vote, str]], store: Store) -> list[tuple[ImportRow, Vote, str]]:
     """Return the votes whose row is new and whose comparison this store does not have."""
-
-    def known(query: str, values: list) -> set[str]:
-        return {row["known"] for row in store.rows(query, [canonical_json(values)])}
-
-    hashes = known(KNOWN_ROWS, [hash for _, _, hash in votes])
-    ids = known(KNOWN_EVENTS, [good.comparison for good, _, _ in votes if good.comparison])
+    hashes = find_known(store, KNOWN_ROWS, [hash for _, _, hash in votes])
+    ids = find_known(store, KNOWN_EVENTS, [good.comparison for good, _, _ in votes if good.comparison])
     return [(good, vote, hash) for good, vote, hash in votes if hash not in hashes and good.comparison not in ids]
+
+
+def find_known(store: Store, query: str, values: Sequence[str]) -> set[str]:
+    """Return those of the values that the store has."""
+    return {row["known"] for row in store.rows(query, [canonical_json(values)])} if values else set()
 
 
 def _add_pairs(shapes: Sequence[PairShape], into: ImportTarget, *, purpose: str) -> list[tuple[int, str, str]]:
@@ -126,21 +113,21 @@ def _add_pairs(shapes: Sequence[PairShape], into: ImportTarget, *, purpose: str)
     return list(zip(pairs, first, second, strict=True))
 
 
-def _event(hash: str, vote: Vote, pair: tuple[int, str, str], author: Account, into: ImportTarget) -> NewComparison:
+def _event(hash: str, vote: Vote, pair: tuple[int, str, str], source: str, into: ImportTarget) -> NewComparison:
     """Return the comparison of one vote. Its side comes from the hash, so position carries no information."""
     pair_id, *answers = pair
     first_left = int(hash[-1], 16) % 2 == 0
     left, right = answers if first_left else answers[::-1]
-    id, simulated = hash[:32], author.simulated
+    id = hash[:32]
     return {
         "id": id,
         "source_hash": hash,
-        "source": SIMULATED if simulated else "import",
-        "assignment_id": id if simulated else None,
+        "source": source,
+        "assignment_id": id if source == SIMULATED else None,
         "verdict": _verdict(vote, first_left),
         "aspects": {aspect: _side(winner, first_left) or "tie" for aspect, winner in vote.aspects},
         "pair_id": pair_id,
-        "labeler_id": author.id,
+        "labeler_id": into.author(vote.labeler, source).id,
         "left_id": left,
         "right_id": right,
         "import_id": into.import_id,
@@ -168,11 +155,4 @@ def _assignment(event: NewComparison) -> tuple:
 
 def _assigned(events: Sequence[NewComparison], into: ImportTarget) -> set[str]:
     wanted = [event["assignment_id"] for event in events if event["assignment_id"]]
-    rows = (
-        into.store.rows(
-            "SELECT id FROM assignments WHERE id IN (SELECT value FROM json_each(?))", [canonical_json(wanted)]
-        )
-        if wanted
-        else []
-    )
-    return {row["id"] for row in rows}
+    return find_known(into.store, ASSIGNED, wanted)
