@@ -214,9 +214,9 @@ def _member_figures(model: RewardModel, test: Sequence[EncodedComparison]) -> di
 def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> Agreement:
     """Return the agreement between labelers of one source: the source of the rows whose labelers share most pairs.
 
-    Simulated labelers count only if the run has no other labels.
+    Simulated labelers count only if the run has no other labels. Adjudications have no two labelers.
     """
-    used = {row.source for row in rows}
+    used = {row.source for row in rows if row.kind != "adjudication"} or {"person"}
     by_source = {name: measure_agreement(store, name) for name in sorted(used - {"simulated"} or used, reverse=True)}
     source = max(by_source, key=lambda name: by_source[name].units)
     agreement = by_source[source]

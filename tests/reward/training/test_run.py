@@ -13,6 +13,7 @@ from data import Store
 from data.errors import BadInput
 from data.run_context import Cancelled
 from data.settings import parse_settings
+from data.tables.adjudications import Decision
 from data.views.preferences import preference_rows
 from reward.about import read_about
 from reward.base.adapters import read_adapter
@@ -212,3 +213,9 @@ def test_the_agreement_of_imported_labels_is_measured_where_a_run_learns_from_th
             )
     result = agreement_of(store, preference_rows(store))
     assert (result["rate"], result["pairs"], result["source"]) == (0.5, 2, "import")
+    rae = store.accounts.add("rae", "researcher")
+    for pair, source in zip(store.pairs.all(), ("import", "person"), strict=True):
+        store.adjudications.decide(
+            Decision(f"d{pair.id}", pair.id, rae.id, pair.first_id, pair.second_id, "left", False)
+        )
+        assert agreement_of(store, preference_rows(store))["source"] == source
