@@ -69,7 +69,7 @@ class PairShape:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceShape:
-    """One answer preferred over another. `margin` is 1 to 3; `source` is 'simulated' for simulated labels.
+    """One answer preferred over another. `margin` is 1 to 3; `source` is 'simulated' or 'ai' for such labels.
 
     `labeler` is the labeler's name in the file.
     """

@@ -15,10 +15,8 @@ import numpy as np
 
 from data.sqlite.sql import Sql
 from data.sqlite.table import Table
-from data.tables.verdicts import RANKING_MARGIN
+from data.tables.verdicts import RANKING_MARGIN, SOURCES
 
-SOURCES = ("person", "import", "simulated")
-"""A source's number is its place here."""
 ORDERED, BOTH_BAD, WITHDRAWN = 0, 1, 2
 """Kinds of verdict: an order of the two answers (ties included), both bad, or withdrawn."""
 NORMAL, GOLD, REPEAT = 0, 1, 2
@@ -32,7 +30,7 @@ ROW = np.dtype(
         ("grade", "i1"),  # 3 the pair's first answer is significantly better, 0 a tie, -3 the second
         ("kind", "i1"),
         ("left", "?"),  # whether the pair's first answer stood left
-        ("source", "i1"),
+        ("source", "i1"),  # its place in SOURCES
         ("role", "i1"),
         ("project", "i4"),
         ("version", "i4"),  # of the guideline
@@ -42,7 +40,8 @@ ROW = np.dtype(
     ]
 )
 
-SOURCE = "CASE {table}.source WHEN 'person' THEN 0 WHEN 'import' THEN 1 ELSE 2 END"
+PLACES = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(SOURCES))
+SOURCE = f"CASE {{table}}.source {PLACES} END"
 READ = f"""
 SELECT c.rowid, c.pair_id, c.labeler_id,
     CASE WHEN c.winner_id IS NULL THEN 0 WHEN c.winner_id = min(c.left_id, c.right_id) THEN c.margin ELSE -c.margin END,
@@ -143,8 +142,8 @@ class ComparisonColumns(Table):
         return {row["pair_id"]: row["sign"] for row in self._store.rows(KNOWN)}
 
     def skip_counts(self, sources: Sequence[str]) -> dict[int, int]:
-        """Count the items that each labeler of the sources skipped."""
-        simulated = [int(source == "simulated") for source in sources]
+        """Count the items that each labeler of the sources skipped. AI labelers come with files and skip nothing."""
+        simulated = [int(source == "simulated") for source in sources if source != "ai"]
         rows = self._store.rows(SKIPS, {"simulated": json.dumps(simulated)})
         return {row["labeler_id"]: row["n"] for row in rows}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdicts, in the order of their keys, each with the winning side and the margin."""
+"""The verdicts, in the order of their keys, each with the winning side and the margin; and the sources of labels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ VERDICTS = (
 )
 WITHDRAWN = "withdrawn"
 MARGINS = {"much": 3, "": 2, "slightly": 1}
+SOURCES = ("person", "import", "simulated", "ai")
+"""Where a label is from: a person here, a file, a simulated labeler, or a model that judged (AI labeler)."""
+MACHINES = ("simulated", "ai")
+"""Sources that are never mixed with people's unless they are named."""
 RANKING_MARGIN = 2  # a ranking does not say by how much one answer is better
 
 

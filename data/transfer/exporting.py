@@ -26,6 +26,7 @@ from data.formats.export.formats import (
 from data.formats.export.tables import KINDS
 from data.formats.writing import write_rows, write_splits
 from data.store import Store
+from data.tables.verdicts import MACHINES
 from data.transfer.cards.croissant import describe_files
 from data.transfer.cards.data_card import DataCard
 from data.transfer.exported_rows import instruction_dicts, preference_dicts, prompt_dicts
@@ -37,7 +38,7 @@ MODEL_EXPORTERS = {"policy": "rlhf.export:export_policy", "reward-model": "rlhf.
 """'policy' and 'reward-model' -> "module:function"(store, id, out, *, merge, force) -> {rows, omitted, files}."""
 
 DEFAULT_LABELS = "+".join(PEOPLE)
-LABELS = ("person", "import", DEFAULT_LABELS, "simulated", "all")
+LABELS = ("person", "import", DEFAULT_LABELS, *MACHINES, "all")
 """Sources of the comparisons to export: one, people and files together, or all."""
 MODELS = ("policy", "reward-model")
 WHAT = (*FORMATS, *MODELS)

@@ -16,6 +16,7 @@ from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import PAUSE, Pace
 from data.tables.prompts import COLUMNS, prompt_row
+from data.tables.verdicts import MACHINES
 
 SIMULATED = "simulated"
 OF_PROMPTS = "SELECT hash, id FROM prompts WHERE hash IN (SELECT value FROM json_each(?))"
@@ -84,14 +85,13 @@ class ImportTarget:
     def author(self, labeler: str, source: str) -> Account:
         """Return the account of the file, or of one labeler in it; nobody can sign in to it.
 
-        Simulated labelers always have one each.
+        Simulated and AI labelers always have one each. Only the former is marked: an AI labeler has no assignments.
         """
-        simulated = source == SIMULATED
-        who = f"{source} {labeler}".rstrip() if simulated else labeler if self.apart else ""
+        who = f"{source} {labeler}".rstrip() if source in MACHINES else labeler if self.apart else ""
         name = f"file:{self.source}" + (f" ({who})" if who else "")
         if name not in self.authors:
             accounts = self.store.accounts
-            self.authors[name] = accounts.by_name(name) or accounts.add(name, "labeler", simulated=simulated)
+            self.authors[name] = accounts.by_name(name) or accounts.add(name, "labeler", simulated=source == SIMULATED)
         return self.authors[name]
 
 

@@ -2,8 +2,8 @@
 """Training rows from events: one row per current comparison, never per pair.
 
 Rankings and edits yield rows of their own (`data.views.preference_sql`). Ties are rows (label 0.5). Both-bad,
-withdrawn and skipped never become one. Labels of people and imported ones by default; simulated ones and gold items
-only if asked for by name. A researcher's verdict on a pair replaces its comparisons (source
+withdrawn and skipped never become one. Labels of people and imported ones by default; simulated ones, those of AI
+labelers and gold items only if asked for by name. A researcher's verdict on a pair replaces its comparisons (source
 'adjudication'), and labelers who are excluded are left out. Each row carries its prompt's split, and rows for
 training hold none of the test split.
 """
@@ -20,11 +20,11 @@ from data.errors import BadInput
 from data.formats.export.formats import make_pseudonym
 from data.splits import SPLITS
 from data.store import Store
+from data.tables.verdicts import SOURCES
 from data.views.preference_sql import STATEMENTS
 
 PEOPLE = ("person", "import")
-SOURCES = ("person", "import", "simulated")
-ADJECTIVES = {"person": "human", "import": "imported", "simulated": "simulated"}
+ADJECTIVES = {"person": "human", "import": "imported", "simulated": "simulated", "ai": "AI"}
 GOLD = "gold"
 """Named beside sources, it admits comparisons of gold items."""
 Source = Sequence[str] | Literal["all"] | str
@@ -90,10 +90,10 @@ def preference_rows(
 ) -> list[PreferenceRow]:
     """Return the rows of one, several or all sources, in the order of the events.
 
-    Sources are 'person', 'import' and 'simulated'.
+    Sources are 'person', 'import', 'simulated' and 'ai'.
 
     `split` keeps one split's; `weights` maps a labeler's id to a weight, 1 by default. Raises BadInput,
-    naming the setting that admits simulated labels, if the sources have no row in any split.
+    naming the setting that admits other labels, if the sources have no row in any split.
     """
     if split is not None and split not in SPLITS:
         raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")

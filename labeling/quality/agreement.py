@@ -66,7 +66,7 @@ class AgreementReport:
 
 
 def measure_agreement(store: Store, source: str = "person") -> Agreement:
-    """Return raw agreement between the labelers of one source ('person' or 'simulated') as the store has it now."""
+    """Return raw agreement between the labelers of one source as the store has it now."""
     patterns = load_patterns(store, source)
     return mean_agreement(*patterns.sum_by_unit(pair_scores(count_preferences(patterns.counts))), patterns.units)
 

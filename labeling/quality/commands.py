@@ -105,7 +105,7 @@ def cmd_include(args: argparse.Namespace) -> Document:
 def render_agreement(document: Document) -> str:
     """Return one line for the whole and one for each group."""
     if document["rate"] is None:
-        return "no pair has verdicts of two people yet; simulated and AI labels are not counted"
+        return "no pair has verdicts of two of these labelers yet; --of chooses people, simulated or AI labelers"
     groups = (
         f"{group['by']} {group['name']}: {describe_agreement(group)}" for group in document["groups"] if group["pairs"]
     )

@@ -12,16 +12,17 @@ import numpy as np
 from data.errors import BadInput
 from data.ids import RUN, public_id
 from data.store import Store
-from data.tables.comparison_columns import SOURCES, current_mask
+from data.tables.comparison_columns import current_mask
 from data.tables.labeler_weights import LabelerWeight, Weighting
+from data.tables.verdicts import SOURCES
 from labeling.quality.agreement import AgreementReport, report_agreement
 from labeling.quality.labeler_report import LabelerFigures, LabelerPair, labeler_figures, labeler_pairs
 from labeling.quality.reliability import fit
 from labeling.quality.votes import Votes, select_votes, split_by_group, votes_from_events
 
 ReportAndPairs = tuple[AgreementReport, tuple[LabelerPair, ...]]
-KINDS = {"people": ("person", "import"), "simulated": ("simulated",)}
-"""The sources of each kind of label. Labels of people (imported ones included) and simulated labels are never mixed."""
+KINDS = {"people": ("person", "import"), "simulated": ("simulated",), "ai": ("ai",)}
+"""The sources of each kind of label. People's (imported ones included), simulated and AI labels are never mixed."""
 VERSIONS = 100_000
 """More than the guideline versions of a project: project * VERSIONS + version is one key."""
 

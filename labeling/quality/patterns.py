@@ -14,7 +14,8 @@ import numpy as np
 
 from data.intervals import multinomial_draws
 from data.store import Store
-from data.tables.comparison_columns import SOURCES, current_mask, unit_ids
+from data.tables.comparison_columns import current_mask, unit_ids
+from data.tables.verdicts import SOURCES
 from labeling.quality.votes import Votes, find_spans, votes_from_events
 
 GRADES = 7

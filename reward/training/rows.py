@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from data.errors import BadInput
 from data.records import Snapshot
 from data.run_context import RunContext
+from data.tables.verdicts import MACHINES
 from data.views.frozen_rows import HeldOutRows, TrainingRows, freeze_preferences
-from data.views.preferences import PreferenceRow
+from data.views.preferences import ADJECTIVES, PreferenceRow
 from reward.base.frozen_base import Base
 from reward.base.text.shorten import shorten_prompt
 from reward.base.text.unusable_prompts import UnusablePrompt
@@ -41,7 +42,7 @@ def run_rows(
     settings name has its own weights, and a resumed run uses the snapshot that it started with.
 
     Raises BadInput if there is no comparison of a training prompt, if a test prompt is among the training rows, or if
-    a snapshot mixes people's labels with simulated ones and the settings do not ask for both.
+    a snapshot mixes people's labels with simulated ones or those of AI labelers, which the settings do not ask for.
     """
     filters: dict[str, Any] = {}
 
@@ -61,13 +62,14 @@ def run_rows(
 
 
 def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> None:
-    simulated = sources.count("simulated")
-    if 0 < simulated < len(sources) and not {"all", "simulated"} & set(labels.split("+")):
-        raise BadInput(
-            f"snapshot {snapshot.public} mixes {simulated} simulated labels with {len(sources) - simulated} of people",
-            "Set labels=all to train on both, or name a snapshot of one kind.",
-            field="snapshot",
-        )
+    for name in MACHINES:
+        count, adjective = sources.count(name), ADJECTIVES[name]
+        if 0 < count < len(sources) and not {"all", name} & set(labels.split("+")):
+            raise BadInput(
+                f"snapshot {snapshot.public} mixes {count} {adjective} labels with {len(sources) - count} others",
+                "Set labels=all to train on all, or name a snapshot of one kind.",
+                field="snapshot",
+            )
 
 
 @dataclass(frozen=True, slots=True)

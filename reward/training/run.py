@@ -17,6 +17,7 @@ from data.records import Policy
 from data.run_context import RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
+from data.tables.verdicts import MACHINES
 from data.views.frozen_rows import HeldOutRows, TrainingRows
 from data.views.preferences import PreferenceRow
 from labeling.quality.agreement import measure_agreement
@@ -214,10 +215,12 @@ def _member_figures(model: RewardModel, test: Sequence[EncodedComparison]) -> di
 def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> Agreement:
     """Return the agreement between labelers of one source: the source of the rows whose labelers share most pairs.
 
-    Simulated labelers count only if the run has no other labels. Adjudications have no two labelers.
+    Simulated and AI labelers count only if the run has no other labels. Adjudications have no two labelers.
     """
     used = {row.source for row in rows if row.kind != "adjudication"} or {"person"}
-    by_source = {name: measure_agreement(store, name) for name in sorted(used - {"simulated"} or used, reverse=True)}
+    by_source = {
+        name: measure_agreement(store, name) for name in sorted(used.difference(MACHINES) or used, reverse=True)
+    }
     source = max(by_source, key=lambda name: by_source[name].units)
     agreement = by_source[source]
     return {

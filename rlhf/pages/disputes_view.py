@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from data.records import Comparison, Pair
 from data.store import Store
+from data.tables.verdicts import MACHINES
 from labeling.texts.pages import text
 from labeling.texts.user_text import marks
 from rlhf.pages.markup import empty, esc, side_by_side
@@ -29,7 +30,7 @@ def draw_votes(store: Store, pair: Pair) -> str:
         f"<li><b>{esc(names[vote.labeler_id])}</b>: {esc(text(f'disputes.{seen_from(vote, left)}'))}"
         f"{_rationale(store, vote)}</li>"
         for vote in store.comparisons.current(pair_id=pair.id)
-        if vote.source != "simulated" and vote.verdict in VERDICTS
+        if vote.source not in MACHINES and vote.verdict in VERDICTS
     )
     return f"<div class=card><ul>{lines}</ul></div>"
 

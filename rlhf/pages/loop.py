@@ -104,12 +104,14 @@ def stations(counts: LoopCounts) -> list[Station]:
     """Return every station in the order in which data moves."""
     labels = text("loop.by_people", people=counts.by_people, simulated=counts.simulated)
     labels += text("loop.imported", n=counts.imported) if counts.imported else ""
+    labels += text("loop.by_ai", n=counts.by_ai) if counts.by_ai else ""
+    compared = counts.by_people + counts.simulated + counts.imported + counts.by_ai
     reward, policy = counts.newest_reward, counts.newest.policy if counts.newest else None
     return [
         Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs/sample"),
         Station("completions", counts.completions, text("loop.completions_detail"), "#policies"),
         Station("pairs", counts.waiting, text("loop.pairs_detail"), LABEL_PAGE),
-        Station("comparisons", counts.by_people + counts.simulated + counts.imported, labels, "#labels"),
+        Station("comparisons", compared, labels, "#labels"),
         Station("reward_models", counts.reward_models, _newest(reward, "loop.no_reward"), "#reward"),
         Station("policies", counts.policies, _newest(policy, "loop.no_policy"), "#policies"),
     ]

@@ -25,6 +25,7 @@ def count_loop(store: Store) -> LoopCounts:
         by_people=store.comparisons.count("person"),
         simulated=store.comparisons.count("simulated"),
         imported=store.comparisons.count("import"),
+        by_ai=store.comparisons.count("ai"),
         fresh=store.comparisons.count("person", since) + store.comparisons.count("import", since),
         disputed=store.adjudications.open_count(),
         reward_models=len(rewards),

@@ -45,6 +45,7 @@ class LoopCounts:
     by_people: int = 0
     simulated: int = 0
     imported: int = 0
+    by_ai: int = 0
     fresh: int = 0
     disputed: int = 0
     reward_models: int = 0

@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_number, read_optional_text
 from data.formats.shapes import CLEARLY, MARGINS, PairShape, PreferenceShape, PromptShape, Vote
+from data.tables.verdicts import MACHINES, SOURCES
 
 LONGEST_NAME = 80
 COLUMNS = {
@@ -33,8 +34,6 @@ SCORES = (
     ("chosen_rating", "rejected_rating"),
 )
 COLUMNS |= dict.fromkeys((name for names in SCORES for name in names), "score")
-SOURCES = ("person", "import", "simulated")
-"""Values of `source` in exports; any other value names where a row is from."""
 MARKS = frozenset({"margin", "weight", "train", "status", *(name for names in SCORES for name in names)})
 """Columns that may say that a row is a tie, contradicts itself or does not count."""
 STATUS = {"tie": True, "unchanged": False, "swapped": False}
@@ -84,7 +83,7 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
 
 
 def read_metadata(row: Row) -> Metadata:
-    """Return keyword arguments for `PreferenceShape`. Simulated labels stay simulated.
+    """Return keyword arguments for `PreferenceShape`. Labels of simulated and AI labelers stay such.
 
     A positive margin other than 1, 2 or 3 is on another scale and counts as 2. Raises BadRow for a negative one.
     """
@@ -142,7 +141,11 @@ def read_labeler(row: Row, key: str) -> str:
 
 
 def read_source(row: Row) -> str:
-    """Return 'simulated' for labels that the file marks so, else 'import'."""
-    if row.peek("source") in SOURCES:
-        return "simulated" if row["source"] == "simulated" else "import"
-    return "import"
+    """Return 'simulated' or 'ai' for labels that the file marks so, else 'import'.
+
+    A value that no export writes names the origin of a row, and is not read.
+    """
+    if row.peek("source") not in SOURCES:
+        return "import"
+    source = row["source"]
+    return source if source in MACHINES else "import"

@@ -18,6 +18,7 @@ from data.clock import now
 from data.formats.export.column_types import CELLS, STRUCTURES, Structure, count_bytes, feature_lines
 from data.formats.writing import DEFAULT_SPLIT
 from data.store import Store
+from data.tables.verdicts import SOURCES
 from data.version import __version__
 
 AGREEMENT = "labeling.quality.agreement:measure_agreement"
@@ -40,6 +41,7 @@ MADE = {
     "person": "by people in pairwise comparisons: two answers to a prompt in random order, without model names",
     "import": "elsewhere, and imported from a file",
     "simulated": "by simulated labelers, not by people",
+    "ai": "by AI labelers (models that judged), not by people",
     "adjudication": "by a researcher who decided pairs on which labelers disagreed",
 }
 WHAT = {
@@ -170,7 +172,7 @@ class DataCard:
 
     def _agreement(self) -> str:
         lines = []
-        for source in [name for name in ("person", "import", "simulated") if self.sources[name]]:
+        for source in [name for name in SOURCES if self.sources[name]]:
             module, _, function = AGREEMENT.partition(":")
             measured = getattr(import_module(module), function)(self.store, source)
             if measured.rate is not None:

@@ -27,13 +27,16 @@ from rlhf.pages.export import KINDS, draw_files, draw_formats, format_choices, m
 @pytest.mark.parametrize("kind", FILES)
 def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_of, tmp_path, kind):
     rows = [{"prompt": f"Say {n}.", "chosen": "a", "rejected": "b", "margin": 1 + n % 3} for n in range(40)]
-    store = home_of([*rows, {"prompt": "Say hi.", "chosen": "Hi.", "rejected": "No.", "source": "simulated"}])
+    others = [
+        {"prompt": "Say hi.", "chosen": "Hi.", "rejected": "No.", "source": source} for source in ("simulated", "ai")
+    ]
+    store = home_of([*rows, *others])
     out = tmp_path / "dataset"
     done = export_dataset(store, out, ExportRequest("preferences", labels="all"), kind)
     counts = {row.split: 0 for row in preference_rows(store, source="all")}
     for row in preference_rows(store, source="all"):
         counts[row.split] += 1
-    assert done["rows"] == 41
+    assert done["rows"] == 42
     assert sorted(path.name for path in out.iterdir()) == sorted(
         ["README.md", "croissant.json", *(f"{split}.{kind}" for split in counts)]
     )
@@ -45,9 +48,10 @@ def test_a_folder_has_a_file_for_each_split_and_a_card_that_the_hub_reads(home_o
     assert "license" not in header
     for message in (
         "- simulated: 1 rows, made by simulated labelers",
+        "- ai: 1 rows, made by AI labelers (models that judged), not by people",
         "- import: 40 rows",
         "- labels: all",
-        "3: 13, 2: 14, 1: 14",
+        "3: 13, 2: 15, 1: 14",
     ):
         assert message in card
     loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))

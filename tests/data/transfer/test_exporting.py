@@ -68,7 +68,9 @@ def test_conversational_rows_hold_messages(labelled, tmp_path):
 
 
 def test_labels_name_exactly_the_sources_that_are_written(labelled, tmp_path):
-    sources = {}
+    sources, given = {}, tmp_path / "judged.jsonl"
+    given.write_text(json.dumps({"prompt": "Name a sea.", "chosen": "Aral.", "rejected": "Me.", "source": "ai"}))
+    import_file(labelled, given, "preferences")
     for labels in LABELS:
         out = tmp_path / f"{labels}.jsonl"
         export_rows(labelled, out, ExportRequest("preferences", form="full", labels=labels))
@@ -78,17 +80,18 @@ def test_labels_name_exactly_the_sources_that_are_written(labelled, tmp_path):
         "import": ["import", "import"],
         "person+import": ["import", "import", "person"],
         "simulated": ["simulated"],
-        "all": ["import", "import", "person", "simulated"],
+        "ai": ["ai"],
+        "all": ["ai", "import", "import", "person", "simulated"],
     }
 
 
 def test_labels_of_other_sources_are_named_if_those_asked_for_are_missing(home_of, tmp_path):
     rows = [
         {"prompt": f"Say {n}.", "chosen": "a", "rejected": "b", "source": source}
-        for n, source in enumerate(("", "simulated"))
+        for n, source in enumerate(("", "simulated", "ai"))
     ]
     store = home_of(rows)
-    with pytest.raises(BadInput, match="by people yet, only 1 imported and 1 simulated ones.*--labels import"):
+    with pytest.raises(BadInput, match="by people yet, only 1 imported and 1 simulated and 1 AI ones.*--labels import"):
         export_rows(store, tmp_path / "out.jsonl", ExportRequest("preferences", labels="person"))
     assert not (tmp_path / "out.jsonl").exists()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadInput
+from data.maintenance.check import check_home
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from tests.support.data.import_rows import ALL_FOUR, ALPACA, CHAT, TRL, counted, counts, write
@@ -83,6 +84,21 @@ def test_simulated_labelers_of_a_file_stay_apart_and_come_in_once(store, file):
         "file:given.jsonl (simulated 7)",
         "file:given.jsonl (simulated 8)",
     }
+
+
+def test_labels_of_a_model_stay_its_own_and_are_no_persons(store, file):
+    rows = [TRL | {"source": "ai", "labeler": judge} for judge in ("gpt-x", "llama y")]
+    assert import_file(store, write(file, rows), "preferences")["added"] == 2
+    assert import_file(store, file, "preferences")["duplicate"] == 2
+    assert {row.labeler for row in preference_rows(store, source="ai")} == {
+        "file:given.jsonl (ai gpt-x)",
+        "file:given.jsonl (ai llama y)",
+    }
+    assert {(event.source, event.assignment_id) for event in store.comparisons.events()} == {("ai", None)}
+    assert (store.comparisons.count("ai"), store.comparisons.count("person")) == (2, 0)
+    with pytest.raises(BadInput, match="no comparisons by people yet, only 2 AI ones.*--labels ai"):
+        preference_rows(store, source="person")
+    assert check_home(store.home) == []
 
 
 def test_two_rows_about_one_pair_are_two_comparisons(store, file):

@@ -35,7 +35,7 @@ from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from tests.support.data import shapes
 from tests.support.data.labeled_answers import TALK
-from tests.support.data.rankings import add_ranking
+from tests.support.data.rankings import add_ranking, read_as
 
 KINDS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.gz", "csv.gz")
 SYSTEM = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
@@ -139,6 +139,7 @@ LABELED = [
     {"prompt": TALK, "chosen": "값\u2028", "rejected": '"So?"', "margin": 1},
     {"prompt": SYSTEM, "chosen": "Hi.", "rejected": "null"},
     {"prompt": "Name a day.", "chosen": "Monday.", "rejected": "Never.", "source": "simulated"},
+    {"prompt": "Name a sea.", "chosen": "Aral.", "rejected": "Me.", "source": "ai", "labeler": "gpt-x"},
     {"instruction": "Add.", "input": "1 2", **TIE},
 ]
 LOST = {
@@ -159,7 +160,7 @@ def meaning(store):
             frozenset((row.chosen, row.rejected)) if row.label != 0.5 else "tie",
             row.chosen,
         )
-        + (row.margin, row.source == "simulated", frozenset((row.a_model, row.b_model)), row.kind, row.weight)
+        + (row.margin, read_as(row.source), frozenset((row.a_model, row.b_model)), row.kind, row.weight)
         for row in preference_rows(store, source="all")
     )
 
@@ -174,7 +175,7 @@ def test_a_home_moves_into_another_one_by_its_export_but_for_what_is_counted(hom
     ties = 0 if form == FULL else 2  # one of the ranking
     assert done["omitted"] == LOST.get(form, {}) | ({"tie": ties} if ties else {})
     other = Store(tmp_path / "other")
-    count = 8 - sum(done["omitted"].values())
+    count = 9 - sum(done["omitted"].values())
     assert done["rows"] == count * (2 if form in SINGLE else 1)
     report = import_file(other, out, "preferences")
     assert report["added"] == count - (2 if ties else 3) + 1  # the rows of the ranking are one

@@ -37,4 +37,4 @@ def test_without_a_pair_of_two_people_agreement_says_which_labels_count(store, a
     (pair,) = add_pairs(1)
     compare(pair, mina, "left")
     assert app.main(["labels", "agreement", "--home", str(store.home)]) == 0
-    assert "two people yet; simulated and AI labels are not counted" in capsys.readouterr().out
+    assert "two of these labelers yet; --of chooses people" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from data.tables.comparison_columns import current_mask
 from labeling.quality.agreement import measure_agreement
 from labeling.quality.overview import build_overview
 from rlhf.pages import labels_view
+from rlhf.pages.disputes_view import draw_votes
 
 
 def test_each_two_answers_that_two_people_ranked_are_a_pair_of_their_agreement(store, record_ranking, mina, jun):
@@ -41,6 +42,33 @@ def test_rankings_and_comparisons_of_the_same_number_are_not_mixed(
     assert (overview.comparisons, overview.rankings) == (2, 2)
     assert (overview.report.raw.rate, overview.report.raw.pairs) == (0.0, 1)
     assert build_overview(store, "simulated").labelers == ()
+
+
+def test_labels_of_models_are_a_kind_of_their_own(store, add_pairs, compare, mina):
+    (pair,) = add_pairs(1)
+    skipped = compare(pair, mina, "left")
+    store.insert("skips", {"assignment_id": skipped, "reason": "no", "created_at": ""})
+    for judge, verdict in (("gpt-x", "left"), ("llama", "right")):
+        account = store.accounts.add(f"file:x (ai {judge})", "labeler")
+        store.comparisons.record(
+            id=judge,
+            pair_id=pair.id,
+            labeler_id=account.id,
+            left_id=pair.first_id,
+            right_id=pair.second_id,
+            verdict=verdict,
+            source="ai",
+        )
+    assert [build_overview(store, kind).comparisons for kind in ("people", "simulated", "ai")] == [1, 0, 2]
+    assert build_overview(store, "people").report.raw.rate is None  # one person: nobody to agree with
+    report = build_overview(store, "ai").report.raw
+    assert (report.rate, report.pairs) == (0.0, 1)
+    assert measure_agreement(store, "ai") == report
+    assert store.comparison_columns.skip_counts(("ai",)) == {}
+    assert store.value("SELECT count(*) FROM disputes") == 0
+    votes = draw_votes(store, pair)
+    assert "mina" in votes
+    assert "gpt-x" not in votes
 
 
 def test_agreement_leaves_out_who_is_set_aside_whose_own_figures_stay(store, add_pairs, compare, mina, jun):

@@ -159,13 +159,12 @@ def test_a_snapshot_that_passes_a_test_prompt_off_as_training_is_refused(labeled
     assert labeled.reward_models.count() == 0
 
 
-def test_a_snapshot_that_mixes_people_s_with_simulated_labels_is_refused_unless_asked_for(labeled):
+@pytest.mark.parametrize(("source", "named"), [("simulated", "simulated"), ("ai", "AI")])
+def test_a_snapshot_that_mixes_people_s_labels_with_others_is_refused_unless_asked_for(labeled, source, named):
     rows = [asdict(row) for row in preference_rows(labeled)]
-    mixed = labeled.snapshots.freeze(
-        "preferences", [*rows[:20], *(row | {"source": "simulated"} for row in rows[20:])], {}
-    )
+    mixed = labeled.snapshots.freeze("preferences", [*rows[:20], *(row | {"source": source} for row in rows[20:])], {})
     settings = parse_settings(RewardSettings, [f"snapshot={mixed.public}", "max_steps=1", "rank=2"])
-    with pytest.raises(BadInput, match=f"snapshot {mixed.public} mixes 40 simulated labels with 20 of people"):
+    with pytest.raises(BadInput, match=f"snapshot {mixed.public} mixes 40 {named} labels with 20 others"):
         run_rows(context_of(labeled, settings), settings)
     asked = settings.model_copy(update={"labels": "all"})
     _, training, held_out = run_rows(context_of(labeled, asked), asked)

@@ -87,7 +87,7 @@ def test_without_shared_pairs_the_page_says_how_pairs_come_to_be_shared(store, a
         source="import",
     )
     assert "overlap above 1" in labels_view.draw_summary(build_overview(store, "people"))
-    assert "but 1 from the other one" in labels_view.draw_summary(build_overview(store, "simulated"), others=1)
+    assert "but 1 from others" in labels_view.draw_summary(build_overview(store, "simulated"), others=1)
 
 
 @pytest.mark.parametrize(

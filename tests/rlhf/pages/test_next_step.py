@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from data.splits import split_of
+from rlhf.pages.loop import draw_loop
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.next_step import LoopCounts, NewestPolicy, next_step
 
@@ -58,6 +59,18 @@ def test_enough_comparisons_lead_to_the_first_reward_model():
 
 def test_simulated_comparisons_alone_do_not():
     assert next_step(LoopCounts(**FULL, waiting=80, simulated=5000)).kind is None
+
+
+def test_comparisons_of_models_are_counted_apart_and_lead_to_no_reward_model(store, add_pairs):
+    (pair,) = add_pairs(1)
+    judge = store.accounts.add("file:x (ai gpt-x)", "labeler")
+    about = {"pair_id": pair.id, "labeler_id": judge.id, "left_id": pair.first_id, "right_id": pair.second_id}
+    assert "AI" not in draw_loop(count_loop(store), next_step(count_loop(store)))
+    store.comparisons.record(id="one", verdict="left", source="ai", **about)
+    counts = count_loop(store)
+    assert (counts.by_people, counts.imported, counts.by_ai, counts.fresh) == (0, 0, 1, 0)
+    assert "<b>1</b><small>0 by people · 0 simulated · 1 by AI labelers</small>" in draw_loop(counts, next_step(counts))
+    assert next_step(LoopCounts(**FULL, waiting=80, by_ai=5000)).kind is None
 
 
 def test_a_reward_model_that_drove_no_policy_leads_to_ppo():

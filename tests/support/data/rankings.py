@@ -38,14 +38,14 @@ def add_ranking(
 
 
 def rankings_of(store: Store) -> Counter:
-    """Return the current rankings: prompt, answers with model and place, labeler, and whether they are simulated."""
+    """Return the current rankings: prompt, answers with model and place, labeler and source."""
     names = {account.id: account.name for account in store.accounts.all()}
     return Counter(
         (
             _prompt(store, ranking.task_id),
             frozenset(_answer(store, id, place) for id, place in ranking.places.items()),
             plain_name(names[ranking.labeler_id]),
-            ranking.source == "simulated",
+            read_as(ranking.source),
         )
         for ranking in store.rankings.current()
     )
@@ -58,7 +58,7 @@ def rows_of(store: Store) -> Counter:
             (row.prompt, str(row.messages), row.split),
             frozenset(((row.a_text, row.a_model), (row.b_text, row.b_model))),
             (row.chosen, row.rejected, row.margin),
-            (row.kind, row.weight, plain_name(row.labeler), row.source == "simulated"),
+            (row.kind, row.weight, plain_name(row.labeler), read_as(row.source)),
         )
         for row in preference_rows(store, source="all")
     )
@@ -66,7 +66,12 @@ def rows_of(store: Store) -> Counter:
 
 def plain_name(name: str) -> str:
     """Return the name of a labeler in the file that the account came from; any other name as it is."""
-    return re.sub(r"file:.*? \((?:simulated )?(.*)\)", r"\1", name)
+    return re.sub(r"file:.*? \((?:simulated |ai )?(.*)\)", r"\1", name)
+
+
+def read_as(source: str) -> str:
+    """Return the source of a label after an import into another home."""
+    return "import" if source == "person" else source
 
 
 def _prompt(store: Store, task_id: int) -> tuple[str, str]:

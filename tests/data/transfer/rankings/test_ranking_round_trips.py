@@ -24,7 +24,7 @@ from tests.support.data import shapes
 from tests.support.data.rankings import add_ranking, plain_name, rankings_of, rows_of
 
 KINDS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.gz", "csv.gz")
-LABELERS = (("mina", "person"), ("값", "person"), ("sim-1", "simulated"))
+LABELERS = (("mina", "person"), ("값", "person"), ("sim-1", "simulated"), ("gpt-x", "ai"))
 
 
 @st.composite
