@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,18 @@ from data.transfer.hub import is_downloaded
 from reward.base.text.template_options import check_syntax, read_arguments
 from rlhf.probe.process import ensure_usable
 from rlhf.runs.launch import launch
+from rlhf.sampling.pairing import prompts_per_split
+from rlhf.settings import SampleSettings
 
 TEMPLATE_SET_HELP = "argument of that model's chat template, such as enable_thinking=false; may be repeated"
-FIRST_PROMPTS = 40
-"""Prompts of the first sampling run, which ends within half a minute."""
+FIRST_PAIRS = 110
+"""Pairs that the first sampling run makes at least: enough for a first reward model, some skips included."""
+SPARE = 1.03
+"""Sampled pairs per wanted pair: a few have equal texts and are never shown."""
+MOST_PAIRS = 4
+"""Most pairs of one prompt in the first sampling run."""
+EARLY_BATCH = 32
+"""Answers of a batch in the first sampling run. The first pairs are stored after one batch, so a small one is early."""
 
 
 def prepare(
@@ -32,10 +41,10 @@ def prepare(
     """Register `base`, or the starter in a home without policies; queue the first sampling run.
 
     A home that has no prompts but the starter's gets everyday ones with a `base`: the starter's are about its own
-    world. The run is queued only if the home has no run and no waiting pair. A base with another `chat_template` or
-    other arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep their template. The
-    template's date is today's from then on. Raises BadInput, and changes nothing, if the check refuses `base` or the
-    template cannot be used.
+    world. The run is queued only if the home has train prompts, no run and no waiting pair. A base with another
+    `chat_template` or other arguments of it (`template_set`, NAME=VALUE) is another policy, so earlier answers keep
+    their template. The template's date is today's from then on. Raises BadInput, and changes nothing, if the check
+    refuses `base` or the template cannot be used.
     """
     base = base and resolve_base(base)
     template, arguments = read_template(chat_template, base), read_base_arguments(template_set, base)
@@ -50,8 +59,20 @@ def prepare(
         store.policies.add(name=Path(base).name, kind="base", base=base, versions=versions)
         if all(prompt.source == starter.SOURCE for prompt in store.prompts.stream()):
             everyday.add_prompts(store)
-    if store.prompts.count() and not store.runs.all() and not store.pairs.waiting_count():
-        launch(store, "sample", {"prompts": FIRST_PROMPTS}, by=by)
+    if store.prompts.count("train") and not store.runs.all() and not store.pairs.waiting_count():
+        launch(store, "sample", first_sampling(store), by=by)
+
+
+def first_sampling(store: Store) -> dict[str, int]:
+    """Return the settings of the first sampling run: one pair of each prompt, or more if there are too few prompts.
+
+    Raises BadInput if there is no train prompt.
+    """
+    wanted = math.ceil(FIRST_PAIRS * SPARE)
+    counts = prompts_per_split(store, SampleSettings(prompts=wanted))
+    usable = sum(min(count, store.prompts.count(split)) for split, count in counts.items())
+    pairs = min(MOST_PAIRS, math.ceil(wanted / usable))
+    return {"prompts": wanted, "per_prompt": 2 * pairs, "batch_size": EARLY_BATCH}
 
 
 def read_template(file: Path | None, base: str | None) -> str | None:

@@ -6,10 +6,15 @@ from __future__ import annotations
 import pytest
 
 from data.errors import BadInput
+from data.run_context import RunContext
+from data.settings import parse_settings
 from rlhf.common import locks
+from rlhf.methods import sample
+from rlhf.pages.next_step import FIRST_REWARD
 from rlhf.probe.document import Unusable
 from rlhf.runs import first_start
-from rlhf.runs.first_start import prepare
+from rlhf.runs.first_start import FIRST_PAIRS, first_sampling, prepare
+from rlhf.settings import SampleSettings
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
 
@@ -62,8 +67,38 @@ def test_a_home_that_begins_with_a_base_gets_everyday_prompts_and_asks_them_firs
     sources = {row["source"]: row["n"] for row in store.catalogue.counts("prompts")}
     assert (sources, store.instructions.count()) == ({"everyday": 60}, 0)
     assert {policy.name for policy in store.policies.all()} == {"model"}
-    assert launched == [("sample", {"prompts": 40})]
+    # 114 pairs are 110 and three in a hundred; 42 train and 15 test prompts make 57, so each gets two pairs
+    assert launched == [("sample", {"prompts": 114, "per_prompt": 4, "batch_size": 32})]
     assert all(store.prompts.count(split) for split in ("train", "validation", "test"))
+
+
+def test_the_first_sampling_run_makes_enough_pairs_for_the_first_reward_model(store, monkeypatch):
+    launched: list = []
+    monkeypatch.setattr(first_start, "launch", lambda store, kind, settings, by: launched.append(settings))
+    prepare(store)
+    (settings,) = launched
+    assert settings["prompts"] * settings["per_prompt"] // 2 >= FIRST_PAIRS > FIRST_REWARD
+
+
+def test_a_home_with_few_prompts_gets_at_most_four_pairs_of_each(store):
+    store.prompts.add_many({"text": f"Name {number} cats.", "source": "mine"} for number in range(8))
+    assert first_sampling(store) == {"prompts": 114, "per_prompt": 8, "batch_size": 32}
+
+
+def test_the_first_pairs_are_stored_long_before_the_last(store, base_folder):
+    store.policies.add(name="tiny", kind="base", base=str(base_folder))
+    store.prompts.add_many({"text": f"Name {number} cats.", "source": "mine"} for number in range(200))
+    settings = parse_settings(SampleSettings, first_sampling(store) | {"max_new_tokens": 2})
+    store.runs.enqueue("sample", {}, "test")
+    seen: list[int] = []
+
+    class Watched(RunContext):
+        def progress(self, done: int, total: int, note: str = "") -> None:
+            seen.append(store.pairs.count())
+
+    sample.run(Watched(store, store.runs.claim()), settings)
+    assert seen[:2] == [0, 16]  # a batch of 32 answers
+    assert seen[-1] == 114
 
 
 def test_a_base_that_comes_into_a_home_of_the_starter_brings_everyday_prompts_once(store, model, monkeypatch):
