@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from data.command_help.examples import EXAMPLES
 from data.command_help.parser import PROGRAM
-from rlhf.kinds import KINDS, Kind, start_command
+from rlhf.kinds import KINDS, OWN_OPTIONS, Kind, start_command
 from rlhf.settings_help import ENDPOINT, Setting, find_described, list_settings
 from tests.support import ROOT
 
@@ -45,7 +45,8 @@ def section(kind: Kind) -> str:
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([INTRODUCTION, *(section(kind) for kind in [*KINDS.values(), find_described(ENDPOINT)])])
+    kinds = [kind for kind in KINDS.values() if kind.name not in OWN_OPTIONS]
+    return "\n".join([INTRODUCTION, *(section(kind) for kind in [*kinds, find_described(ENDPOINT)])])
 
 
 def main() -> None:

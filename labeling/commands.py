@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import argparse
 
-import data.starter
 from data.cli import open_store
-from data.errors import BadInput
-from data.records import Completion, Prompt
 from labeling.accounts.commands import register_account
 from labeling.projects.commands import register_projects
 from labeling.quality.agreement import measure_agreement
 from labeling.quality.commands import register_labels
 from labeling.queue.leases import OVERLAP
-from labeling.simulate import AGREEMENT, simulate
+from labeling.simulate import AGREEMENT, rubric_score, simulate
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -60,15 +57,6 @@ def cmd_simulate(args: argparse.Namespace) -> dict:
         overlap=args.overlap,
     )
     return {"labels": recorded, "asked": args.labels, "agreement": measure_agreement(store, "simulated").rate}
-
-
-def rubric_score(prompt: Prompt, completion: Completion) -> float:
-    """Return the score of the starter's rubric. Raises BadInput for a prompt that the rubric does not cover."""
-    if prompt.facts is None:
-        raise BadInput(
-            f"the rubric does not cover the prompt {prompt.text!r}", "Simulate on the starter's prompts only."
-        )
-    return data.starter.gold(prompt.facts, completion.text, completion.ended)
 
 
 def render_simulate(document: dict) -> str:

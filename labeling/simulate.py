@@ -15,10 +15,13 @@ import math
 import random
 import secrets
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+import data.starter
 from data.errors import BadInput
+from data.ids import canonical_json
 from data.records import Account, Completion, Prompt
 from data.store import Store
 from labeling.queue.items import shown_ids
@@ -33,6 +36,17 @@ NOBODY = Account(id=0, name="", role="labeler", password_hash=None, simulated=Tr
 """A simulated labeler without any assignment: it has the queue of a new account."""
 
 Score = Callable[[Prompt, Completion], float]
+WAITING = """SELECT count(*) AS pairs, count(prompts.facts) AS covered FROM (
+    SELECT q.pair_id FROM queue AS q WHERE q.project_id IN (SELECT value FROM json_each(:projects)) AND q.simulated = 0
+    AND NOT EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = q.pair_id) LIMIT :most
+) AS waiting JOIN pairs ON pairs.id = waiting.pair_id JOIN prompts ON prompts.id = pairs.prompt_id"""
+
+
+class WaitingPairs(NamedTuple):
+    """The number of pairs that wait for simulated labelers, and whether the rubric covers their prompts."""
+
+    pairs: int
+    covered: bool
 
 
 class RubricScores:
@@ -60,12 +74,14 @@ def simulate(
     seed: int,
     score: Score,
     overlap: float = OVERLAP,
+    on_progress: Callable[[int], None] = lambda answers: None,
 ) -> int:
     """Let the accounts sim-1, sim-2, ... give up to `labels` answers in turn, and return how many they gave.
 
     They give fewer if the waiting pairs run out. `overlap`: mean number of labelers per pair (1.1: two for one pair in
-    ten; agreement can only be measured on those). `score(prompt, completion)`: the rubric score. Raises BadInput, and
-    records nothing, if a number is below 1, if no pair waits, or if the scores do not allow the agreement.
+    ten; agreement can only be measured on those). `score(prompt, completion)`: the rubric score. `on_progress` gets the
+    number of recorded answers after each commit and may raise to stop. Raises BadInput, and records nothing, if a
+    number is below 1, if no pair waits, or if the scores do not allow the agreement.
     """
     check_counts(labels, labelers)
     rng = random.Random(seed)
@@ -87,7 +103,24 @@ def simulate(
                 idle = [session for session in turn if not answer_next(session, gold, beta, rng)]
                 answers += len(turn) - len(idle)
                 sessions = [session for session in sessions if session not in idle]
+        on_progress(answers)
     return answers
+
+
+def rubric_score(prompt: Prompt, completion: Completion) -> float:
+    """Return the score of the starter's rubric. Raises BadInput for a prompt that the rubric does not cover."""
+    if prompt.facts is None:
+        raise BadInput(
+            f"the rubric does not cover the prompt {prompt.text!r}", "Simulate on the starter's prompts only."
+        )
+    return data.starter.gold(prompt.facts, completion.text, completion.ended)
+
+
+def count_waiting(store: Store, most: int) -> WaitingPairs:
+    """Count the pairs that no simulated labeler judged, and look at no more than `most` of them."""
+    projects = [project.id for project in store.projects.open_for(NOBODY)]
+    counts = store.one(WAITING, {"projects": canonical_json(projects), "most": most})
+    return WaitingPairs(counts["pairs"], counts["covered"] == counts["pairs"])
 
 
 def check_counts(labels: int, labelers: int) -> None:

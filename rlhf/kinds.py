@@ -75,6 +75,12 @@ _ALL = (
         ("answering", "prompts"),
     ),
     Kind(
+        "simulate",
+        "rlhf.methods.simulate:SimulateSettings",
+        "rlhf.methods.simulate:run",
+        ("waiting pairs",),
+    ),
+    Kind(
         "reward",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
@@ -161,6 +167,7 @@ _ALL = (
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 COMMANDS = {
+    "simulate": "simulate --labels 200 --labelers 4",
     "endpoint": "sample --endpoint URL --model NAME",
     "embed": "curate embed",
     "curate": "curate recipe",
@@ -168,6 +175,8 @@ COMMANDS = {
     "ab": "curate ab",
 }
 """Commands of kinds that are no trainings and have another name than theirs."""
+OWN_OPTIONS = ("simulate",)
+"""Kinds whose command has an option for each setting and does not queue a run; pages queue it."""
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
 
 

@@ -15,7 +15,7 @@ from data.settings import describe, parse_settings
 from docs import cli, settings
 from labeling.accounts import accounts
 from labeling.accounts import commands as account_commands
-from rlhf.kinds import KINDS, TRAININGS
+from rlhf.kinds import KINDS, OWN_OPTIONS, TRAININGS
 from rlhf.settings_help import find_described, list_settings
 from tests.printed_commands import parse_line
 from tests.support import ROOT
@@ -46,7 +46,7 @@ def command_of(kind: str) -> list[str]:
     return OWN.get(kind) or ["curate", VERBS[kind]]
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "endpoint"])
+@pytest.mark.parametrize("kind", [*(kind for kind in KINDS if kind not in OWN_OPTIONS), "endpoint"])
 def test_the_help_lists_every_setting_with_meaning_unit_default_and_range(kind, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     lines = help_of(command_of(kind), capsys).splitlines()
@@ -62,6 +62,12 @@ def joined(lines: list[str]) -> list[str]:
     """Join a name that stands alone on its line with its text on the next."""
     pairs = zip(lines, [*lines[1:], ""], strict=True)
     return [f"{line} {after}" if len(line.split()) == 1 else line for line, after in pairs]
+
+
+@pytest.mark.parametrize("kind", OWN_OPTIONS)
+def test_a_kind_with_options_of_its_own_has_an_option_for_each_setting(kind, capsys):
+    text = help_of([kind], capsys)
+    assert all(f"--{each.key} " in text for each in describe(find_described(kind).settings_class()))
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "endpoint"])

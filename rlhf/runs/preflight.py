@@ -24,6 +24,7 @@ from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
 from rlhf.kinds import Kind
 from rlhf.methods.pretraining_text import read_text
+from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
 from rlhf.models.reward_sources import missing_members, reward_record
@@ -221,5 +222,6 @@ CHECKS: dict[str, Check] = {
     "labels": check_labels,
     "instructions": check_instructions,
     "text": check_text,
+    "waiting pairs": check_waiting,
     **clinic.CHECKS,
 }

@@ -17,7 +17,7 @@ from data import starter
 from data.records import Completion, Policy, Prompt, Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
-from labeling.simulate import AGREEMENT, simulate
+from labeling.simulate import AGREEMENT, rubric_score, simulate
 from reward.base.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
 from rlhf.runs.supervisor import Supervisor
@@ -56,13 +56,6 @@ class StageFailed(Exception):
     def __init__(self, run: Run) -> None:
         super().__init__(run.error or run.state)
         self.run = run
-
-
-def rubric_score(prompt: Prompt, completion: Completion) -> float:
-    """Return the rubric score, to which simulated labelers add noise. Raises ValueError for a prompt without facts."""
-    if prompt.facts is None:
-        raise ValueError(f"prompt {prompt.id} has no facts, so the rubric cannot score its answers")
-    return starter.gold(prompt.facts, completion.text, completion.ended)
 
 
 def prepare_home(store: Store) -> None:

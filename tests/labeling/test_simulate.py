@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from data.errors import BadInput
-from labeling.commands import rubric_score
 from labeling.quality.agreement import measure_agreement
-from labeling.simulate import expected_agreement, fit_beta, perceive, simulate
+from labeling.simulate import count_waiting, expected_agreement, fit_beta, perceive, rubric_score, simulate
 
 
 def score(prompt, completion):
@@ -128,3 +127,29 @@ def test_a_persons_account_is_never_used(store, add_pairs):
     with pytest.raises(BadInput, match="'sim-2' belongs to a person"):
         simulate(store, labels=5, labelers=3, seed=0, score=score)
     assert [account.name for account in store.accounts.all()] == ["sim-2"]
+
+
+def test_the_waiting_pairs_are_counted_without_gold_items_and_no_further_than_asked(store, add_pairs):
+    pairs = add_pairs(7)
+    assert count_waiting(store, 200) == (7, False)
+    store.gold.set(pairs[0].id, pairs[0].first_id, by="rae")
+    assert count_waiting(store, 200) == (6, False)
+    assert count_waiting(store, 2) == (2, False)
+    simulate(store, labels=4, labelers=2, seed=0, score=score, agreement=0.7)
+    assert count_waiting(store, 200) == (2, False)
+
+
+def test_the_recorded_answers_are_reported_after_each_commit(store, add_pairs, monkeypatch):
+    monkeypatch.setattr("labeling.simulate.ROUNDS", 2)
+    add_pairs(10)
+    reported: list[tuple[int, int]] = []
+    simulate(
+        store,
+        labels=10,
+        labelers=2,
+        seed=0,
+        score=score,
+        agreement=0.7,
+        on_progress=lambda answers: reported.append((answers, store.comparisons.count("simulated"))),
+    )
+    assert reported == [(4, 4), (8, 8), (10, 10)]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run kind `simulate`: let simulated labelers answer waiting pairs of the starter's prompts. Imports no torch.
+
+Every answer is permanently marked as simulated. Sampled pairs of other prompts have no rubric, so they are for people.
+"""
+
+from __future__ import annotations
+
+from data.errors import BadInput
+from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import Seed, Settings, option
+from data.store import Store
+from labeling.quality.agreement import measure_agreement
+from labeling.simulate import AGREEMENT, OVERLAP, count_waiting, rubric_score, simulate
+
+LABELS, LABELERS = 200, 4
+
+
+class SimulateSettings(Settings):
+    """Let simulated labelers answer waiting pairs by the starter's rubric, with noise."""
+
+    labels: int = option(LABELS, main=True, min=1)
+    labelers: int = option(LABELERS, main=True, min=1, max=1000)
+    agreement: float = option(AGREEMENT, main=True, min=0.5, max=1.0)
+    overlap: float = option(OVERLAP, min=1.0, max=50.0)
+    seed: Seed = 0
+
+
+def check_waiting(store: Store, settings: SimulateSettings) -> None:
+    """Check that pairs wait for simulated labelers, and that the rubric covers all of them."""
+    waiting = count_waiting(store, settings.labels)
+    if not waiting.pairs:
+        raise BadInput("no pairs are waiting for simulated labelers", "Sample answers first: preference-loop sample")
+    if not waiting.covered:
+        raise BadInput(
+            "the rubric of simulated labelers covers the starter's prompts alone, and pairs of others wait",
+            "Let people answer them: open /label.",
+        )
+
+
+def run(context: RunContext, settings: SimulateSettings) -> RunResult:
+    """Record the answers. A cancelled run keeps those that are recorded."""
+    waiting = count_waiting(context.store, settings.labels)
+
+    def report_progress(answers: int) -> None:
+        context.progress(answers, max(answers, waiting.pairs), "answers")
+        if context.cancelled():
+            raise Cancelled
+
+    report_progress(0)
+    labels = simulate(
+        context.store,
+        labels=settings.labels,
+        labelers=settings.labelers,
+        agreement=settings.agreement,
+        seed=settings.seed,
+        score=rubric_score,
+        overlap=settings.overlap,
+        on_progress=report_progress,
+    )
+    rate = measure_agreement(context.store, "simulated").rate
+    return RunResult(report={"labels": labels} | ({} if rate is None else {"agreement": rate}))
