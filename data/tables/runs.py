@@ -48,6 +48,10 @@ class Runs(Table):
         sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
         return [_run(row) for row in self._store.rows(sql, [state])]
 
+    def has_kind(self, kind: str) -> bool:
+        """Return whether a run of that kind was ever queued."""
+        return bool(self._store.value("SELECT EXISTS (SELECT 1 FROM runs WHERE kind = ?)", [kind]))
+
     def request_cancel(self, id: int) -> Run:
         """Ask a run to stop: a queued one is cancelled at once, a running one saves first.
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from statistics import median
 
 from data.records import Run
+from labeling.texts.pages import text
 
 EARLY = 5.0
 """Seconds of work below which a rate is not reliable."""
@@ -63,9 +64,9 @@ def _finished(runs: Sequence[Run], kind: str) -> list[Run]:
 
 
 def format_duration(seconds: float) -> str:
-    """Format seconds with the precision of an estimate: 8 s, 3 min, 2.5 h."""
+    """Format seconds in the reader's language with the precision of an estimate: 8 s, 3 min, 2.5 h."""
     if seconds < 60:
-        return f"{max(1, round(seconds))} s"
+        return text("duration.seconds", n=max(1, round(seconds)))
     if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
+        return text("duration.minutes", n=round(seconds / 60))
+    return text("duration.hours", n=f"{seconds / 3600:.1f}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import NamedTuple
 
 import gradio as gr
@@ -13,6 +14,10 @@ from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, Look, Updates, esc, heading, html
+from rlhf.pages.first_round.facts import end_round, read_round
+from rlhf.pages.first_round.offer import SIMULATE, Offer, make_offer, offer_button
+from rlhf.pages.first_round.steps import due_step, round_steps
+from rlhf.pages.first_round.view import END, NEXT, draw_round
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
 from rlhf.runs.launch import launch
@@ -52,12 +57,16 @@ class Station(NamedTuple):
 
 
 class LoopPage:
-    """The page's components and its handlers."""
+    """The page's components and its handlers.
+
+    A first round shows its guide; otherwise the page shows one suggestion.
+    """
 
     def __init__(self, store: Store, look: Look) -> None:
         self.store = store
+        self.starting = Lock()  # a second click waits, and then sees the run of the first one
         heading("loop")
-        self.suggestion = html()
+        self.suggestion = html("loop-next")
         with gr.Row(elem_classes="line"):
             self.start = gr.Button(variant="primary", visible=False, scale=0, min_width=200, elem_id="do-next")
         self.status = html()
@@ -65,37 +74,61 @@ class LoopPage:
         drawn = [self.suggestion, self.start, self.drawing]
         gr.on(look, self.draw, None, drawn, **QUIET)
         self.start.click(self.start_step, None, [self.status, *drawn], **QUIET)
+        handlers = {NEXT: self.start_step, SIMULATE: self.simulate, END: self.end_round}
+        for name, handler in handlers.items():  # the buttons of the guide press these
+            gr.Button(elem_id=name, visible="hidden").click(handler, None, [self.status, *drawn], **QUIET)
 
     def start_step(self) -> Updates:
-        """Start the suggested run."""
-        line = start_run(self.store, next_step(count_loop(self.store)), current_account().name)
+        """Start the run that is due in the first round, or the suggested one."""
+        with self.starting:
+            facts = read_round(self.store)
+            step = due_step(facts).action if facts else next_step(count_loop(self.store))
+            line = start_run(self.store, step, current_account().name) if step else ""
         return {self.status: line, **self.draw()}
 
+    def simulate(self) -> Updates:
+        """Let simulated labelers answer waiting pairs, as a run."""
+        with self.starting:
+            offer = make_offer(self.store)
+            line = start_run(self.store, offer.step, current_account().name) if offer else ""
+        return {self.status: line, **self.draw()}
+
+    def end_round(self) -> Updates:
+        """Hide the guide of the first round in this home."""
+        end_round(self.store)
+        return {self.status: "", **self.draw()}
+
     def draw(self) -> Updates:
-        """Return the suggestion, its button and the loop."""
-        counts = count_loop(self.store)
+        """Return the guide or the suggestion with its button, and the loop."""
+        facts = read_round(self.store)
+        counts = facts.counts if facts else count_loop(self.store)
         step = next_step(counts)
         return {
-            self.suggestion: draw_step(step),
-            self.start: gr.Button(step.title, visible=step.kind is not None),
+            self.suggestion: draw_round(round_steps(facts)) if facts else self.suggest(step),
+            self.start: gr.Button(step.title, visible=step.kind is not None and facts is None),
             self.drawing: draw_loop(counts, step),
         }
 
+    def suggest(self, step: Step) -> str:
+        """Return the suggestion; where it leads to labeling, with the offer of simulated labelers."""
+        return draw_step(step, make_offer(self.store) if step.link == LABEL_PAGE else None)
+
 
 def start_run(store: Store, step: Step, by: str) -> str:
-    """Queue the suggested run and return the line to show."""
+    """Queue the run of a step and return the line to show: empty on success, as the page then shows the run."""
     if step.kind is None:
         return message_html(step.reason)
     try:
-        run = launch(store, step.kind, step.settings, by=by)
+        launch(store, step.kind, step.settings, by=by)
     except BadInput as problem:
         return message_html(problem)
-    return message_html(text("loop.queued", run=run.public))
+    return ""
 
 
-def draw_step(step: Step) -> str:
-    """Return the suggestion with its reason, and the link to its page."""
+def draw_step(step: Step, offer: Offer | None = None) -> str:
+    """Return the suggestion with its reason, the link to its page, and the offer of simulated labelers."""
     link = f"<p><a href='{esc(step.link)}'>{esc(step.action)}</a></p>" if step.link else ""
+    link += offer_button(offer) if offer else ""
     head = f"<span class=soft>{esc(text('loop.next_step'))}</span><b>{esc(step.title)}</b>"
     return f"<div class='card next'>{head}{esc(step.reason)}{link}</div>"
 

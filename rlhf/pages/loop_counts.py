@@ -16,6 +16,8 @@ def count_loop(store: Store) -> LoopCounts:
     since = newest_reward.created_at if newest_reward else ""
     active = store.runs.all(state="running") + store.runs.all(state="queued")
     driven = {policy.reward_model_id for policy in store.policies.all()}
+    simulated = store.comparisons.count("simulated")
+    admits = store.runs.has_kind("simulate")  # a command's simulated labels count only if a run's settings say so
     return LoopCounts(
         prompts=store.prompts.count(),
         test_prompts=store.prompts.count("test"),
@@ -23,10 +25,12 @@ def count_loop(store: Store) -> LoopCounts:
         waiting=store.pairs.waiting_count(),
         waiting_compare=store.pairs.waiting_count("compare"),
         by_people=store.comparisons.count("person"),
-        simulated=store.comparisons.count("simulated"),
+        simulated=simulated,
+        admitted=simulated if admits else 0,
         imported=store.comparisons.count("import"),
         by_ai=store.comparisons.count("ai"),
         fresh=store.comparisons.count("person", since) + store.comparisons.count("import", since),
+        fresh_admitted=store.comparisons.count("simulated", since) if admits else 0,
         disputed=store.adjudications.open_count(),
         reward_models=len(rewards),
         newest_reward=newest_reward.public if newest_reward else None,
@@ -45,4 +49,6 @@ def _newest_policy(store: Store) -> NewestPolicy | None:
     policy, parent = trained[-1], trained[-1].parent_id
     assert parent is not None
     met = head_to_head(store, "person", between=(policy.id, parent))
-    return NewestPolicy(policy.public, public_id(POLICY, parent), len(mean_outcomes(met, policy.id, parent)))
+    judged = len(mean_outcomes(met, policy.id, parent))
+    compared = any(report.against_id == parent for report in store.evaluations.all(policy.id))
+    return NewestPolicy(policy.public, public_id(POLICY, parent), judged, compared)

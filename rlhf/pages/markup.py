@@ -60,3 +60,8 @@ def scrolling(name: str, inner: str, style: str = "") -> str:
 def columns(page: str, names: Sequence[str]) -> list[str]:
     """Return a table's headers, the texts `PAGE.column_NAME`."""
     return [text(f"{page}.column_{name}") for name in names]
+
+
+def press_button(press: str, name: str, kind: str = "") -> str:
+    """Return a button that presses the hidden one with the id `press`; `kind`: primary, quiet or empty."""
+    return f"<button type=button class='press {kind}' data-press={press}>{esc(name)}</button>"

@@ -20,11 +20,15 @@ LABEL_PAGE = "../label/"
 
 @dataclass(frozen=True, slots=True)
 class NewestPolicy:
-    """The newest policy that a run trained. `judged`: test prompts on which people compared it with its parent."""
+    """The newest policy that a run trained.
+
+    `judged`: test prompts on which people compared it with its parent; `compared`: whether a compare run did.
+    """
 
     policy: str
     parent: str
     judged: int
+    compared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class LoopCounts:
 
     `waiting`: pairs without a verdict; `waiting_compare`: those that compare two policies.
     `fresh`: comparisons by people and imports since the newest reward model.
+    `admitted`: simulated comparisons that count, as somebody let simulated labelers answer from a page; else 0.
     `disputed`: pairs on which labelers disagree and nobody decided yet.
     `driven`: a policy was trained with the newest reward model. `active`: a run that is queued or running.
     """
@@ -47,6 +52,8 @@ class LoopCounts:
     imported: int = 0
     by_ai: int = 0
     fresh: int = 0
+    admitted: int = 0
+    fresh_admitted: int = 0
     disputed: int = 0
     reward_models: int = 0
     newest_reward: str | None = None
@@ -58,9 +65,26 @@ class LoopCounts:
     @property
     def missing(self) -> int:
         """Comparisons that the next reward model still needs."""
+        return max(0, self._missing_of_people - (self.fresh_admitted if self.reward_models else self.admitted))
+
+    @property
+    def _missing_of_people(self) -> int:
         if self.reward_models:
             return max(0, NEXT_REWARD - self.fresh)
         return max(0, FIRST_REWARD - self.by_people - self.imported)
+
+    @property
+    def by_rubric(self) -> bool:
+        """True if the rubric judges a new policy: simulated labelers gave more comparisons than people."""
+        return self.admitted > self.by_people
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """The comparisons that the next reward model learns from, by source: people's alone if these are enough."""
+        counts = {"person": self.by_people, "import": self.imported}
+        if self._missing_of_people:
+            counts["simulated"] = self.admitted
+        return {source: count for source, count in counts.items() if count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +101,11 @@ class Step:
 
 def next_step(counts: LoopCounts) -> Step:
     """Return the first step that holds the loop up, in the direction in which data moves."""
-    for rule in (_sources, _active_run, _compare_policy, _reward, _ppo, _adjudicate, _label):
+    for rule in (_sources, _active_run, compare_step, reward_step, ppo_step, _adjudicate, label_step):
         step = rule(counts)
         if step:
             return step
-    return _sample(counts)
+    return sample_step(counts)
 
 
 def _sources(counts: LoopCounts) -> Step | None:
@@ -100,32 +124,56 @@ def _active_run(counts: LoopCounts) -> Step | None:
     return _page("watch_run", "#runs", run=counts.active)
 
 
-def _compare_policy(counts: LoopCounts) -> Step | None:
+def compare_step(counts: LoopCounts) -> Step | None:
+    """Return the step that compares the newest policy with its parent, unless that was done."""
     newest = counts.newest
     if newest is None or newest.judged >= COMPARED // 2:
         return None
     names = {"policy": newest.policy, "parent": newest.parent}
     about = {**names, "judged": newest.judged, "enough": COMPARED // 2, "waiting": counts.waiting_compare}
+    if counts.by_rubric and newest.compared:
+        return None
     if counts.waiting_compare:
         return _page("judge_policy", LABEL_PAGE, **about)
     if not counts.test_prompts:  # policies are compared on test prompts only: the run would fail
         return None
+    if counts.by_rubric:
+        return compare_by_rubric(newest)
     settings: dict[str, str | int] = {"from": newest.policy, "against": newest.parent, "prompts": COMPARED}
     title = text("loop.queue_pairs", pairs=COMPARED, **names)
     return Step(title, text("loop.queue_pairs_reason", **about), kind="sample", settings=settings)
 
 
-def _reward(counts: LoopCounts) -> Step | None:
+def compare_by_rubric(newest: NewestPolicy) -> Step:
+    """Return the step that compares a policy with its parent by the rubric."""
+    names = {"policy": newest.policy, "parent": newest.parent}
+    settings: dict[str, str | int] = {"policies": newest.policy, "against": newest.parent}
+    return Step(text("loop.compare", **names), text("loop.compare_reason"), kind="compare", settings=settings)
+
+
+def reward_step(counts: LoopCounts) -> Step | None:
+    """Return the step that trains a reward model if there are enough comparisons for it."""
     if counts.missing:
         return None
+    settings: dict[str, str | int] = {"labels": "+".join(counts.sources)} if "simulated" in counts.sources else {}
+    learns = learns_from(counts)
     if counts.reward_models:
-        reason = text("loop.next_reward_reason", n=counts.fresh, reward=counts.newest_reward)
-        return Step(text("loop.next_reward"), reason, kind="reward")
-    reason = text("loop.first_reward_reason", n=counts.by_people + counts.imported)
-    return Step(text("loop.first_reward"), reason, kind="reward")
+        reason = text("loop.next_reward_reason", n=counts.fresh + counts.fresh_admitted, reward=counts.newest_reward)
+        return Step(text("loop.next_reward"), f"{reason} {learns}", kind="reward", settings=settings)
+    return Step(text("loop.first_reward"), learns, kind="reward", settings=settings)
 
 
-def _ppo(counts: LoopCounts) -> Step | None:
+def learns_from(counts: LoopCounts) -> str:
+    """Return a sentence on the comparisons that the next reward model learns from, and on those left out."""
+    named = ", ".join(text(f"loop.source_{source}", n=count) for source, count in counts.sources.items())
+    named = named or text("loop.source_none")
+    learns = text("loop.learns_from", sources=named)
+    left_out = 0 if "simulated" in counts.sources else counts.simulated
+    return f"{learns} {text('loop.left_out', n=left_out)}" if left_out else learns
+
+
+def ppo_step(counts: LoopCounts) -> Step | None:
+    """Return the step that trains a policy with the newest reward model, unless one was."""
     if counts.newest_reward is None or counts.driven:
         return None
     reason = text("loop.ppo_reason", reward=counts.newest_reward)
@@ -136,7 +184,8 @@ def _adjudicate(counts: LoopCounts) -> Step | None:
     return None if counts.disputed < DISPUTED else _page("adjudicate", "#labels", n=counts.disputed)
 
 
-def _label(counts: LoopCounts) -> Step | None:
+def label_step(counts: LoopCounts) -> Step | None:
+    """Return the step that opens the labelers' page if pairs wait."""
     if not counts.waiting:
         return None
     key = "label_next" if counts.reward_models else "label_first"
@@ -144,7 +193,8 @@ def _label(counts: LoopCounts) -> Step | None:
     return _page(key, LABEL_PAGE, wanted=wanted, waiting=counts.waiting, missing=counts.missing)
 
 
-def _sample(counts: LoopCounts) -> Step:
+def sample_step(counts: LoopCounts) -> Step:
+    """Return the step that samples as many prompts as comparisons are missing, or more."""
     reason = text("loop.sample_next_reason" if counts.reward_models else "loop.sample_first_reason", n=counts.missing)
     return Step(text("loop.sample"), reason, kind="sample", settings={"prompts": max(COMPARED, counts.missing)})
 

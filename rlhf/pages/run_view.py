@@ -47,7 +47,8 @@ def draw_progress(run: Run) -> str:
         return ""
     share = min(1.0, run.done / run.total)
     left = remaining_seconds(run, now())
-    progress = text("runs.progress", done=run.done, total=run.total, note=run.note)
+    counted = " of " in run.note  # "update 3 of 36" says more than the steps inside the updates
+    progress = run.note if counted else text("runs.progress", done=run.done, total=run.total, note=run.note)
     progress += text("runs.time_left", time=format_duration(left)) if left else ""
     return (
         f"<div class=bar role=progressbar aria-valuenow={100 * share:.0f} aria-valuemin=0 aria-valuemax=100>"

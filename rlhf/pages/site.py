@@ -25,13 +25,13 @@ from labeling.api.metrics import metrics_route
 from labeling.api.routes import api_router
 from labeling.http.observation import ObservedRequests, Observer, PathTemplates, list_paths
 from labeling.http.proxy import ProxyHeaders
-from labeling.http.requests import get_account
+from labeling.http.requests import detect_language, get_account
 from labeling.http.responses import disk_full_response
 from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
 from labeling.texts.reader import writing_in
-from labeling.texts.translate import language_of, say
+from labeling.texts.translate import FALLBACK, say
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
@@ -163,7 +163,7 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
     def authorised(*given: Any) -> Any:  # noqa: ANN401 - the arguments and result of any handler
         gradio_request = LocalContext.request.get(None)
         request = gradio_request.request if gradio_request else None
-        language = language_of(request.headers.get("accept-language", "") if request else "")
+        language = detect_language(request) if request else FALLBACK
         caller = get_account(request) if request else None
         account = store.accounts.by_name(caller.name) if caller else None
         if request is None or account is None or account.disabled or account.role not in roles:

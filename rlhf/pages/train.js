@@ -36,6 +36,11 @@
     input.value = "";
     look();
   };
+  // A button that the server draws inside a text presses the hidden one of its name.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-press]");
+    if (button) document.querySelector(`#${button.dataset.press}`)?.click();
+  });
   window.addEventListener("hashchange", () => {
     show();
     window.scrollTo(0, 0);

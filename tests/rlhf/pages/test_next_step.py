@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from data.splits import split_of
 from rlhf.pages.loop import draw_loop
 from rlhf.pages.loop_counts import count_loop
@@ -71,6 +73,67 @@ def test_comparisons_of_models_are_counted_apart_and_lead_to_no_reward_model(sto
     assert (counts.by_people, counts.imported, counts.by_ai, counts.fresh) == (0, 0, 1, 0)
     assert "<b>1</b><small>0 by people · 0 simulated · 1 by AI labelers</small>" in draw_loop(counts, next_step(counts))
     assert next_step(LoopCounts(**FULL, waiting=80, by_ai=5000)).kind is None
+
+
+def test_simulated_comparisons_count_once_somebody_chose_them_and_the_run_is_started_with_them():
+    step = next_step(LoopCounts(**FULL, simulated=113, admitted=113))
+    assert (step.kind, step.settings) == ("reward", {"labels": "simulated"})
+    assert step.reason == "The reward model is trained and tested on comparisons: 113 by simulated labelers."
+
+
+def test_simulated_comparisons_fill_up_what_people_lack_and_the_reason_names_both():
+    step = next_step(LoopCounts(**FULL, by_people=30, simulated=80, admitted=80))
+    assert (step.kind, step.settings) == ("reward", {"labels": "person+simulated"})
+    assert "30 by people, 80 by simulated labelers" in step.reason
+
+
+def test_where_people_gave_enough_their_comparisons_are_used_alone():
+    step = next_step(LoopCounts(**FULL, by_people=90, imported=10, simulated=80, admitted=80))
+    assert (step.kind, step.settings) == ("reward", {})
+    assert step.reason == (
+        "The reward model is trained and tested on comparisons: 90 by people, 10 imported."
+        " It leaves out 80 by simulated labelers."
+    )
+
+
+def test_simulated_labels_of_a_command_are_admitted_by_a_run_of_simulated_labelers_alone(store, add_pairs):
+    (pair,) = add_pairs(1)
+    labeler = store.accounts.add("sim-1", "labeler", simulated=True)
+    about = {"pair_id": pair.id, "labeler_id": labeler.id, "left_id": pair.first_id, "right_id": pair.second_id}
+    store.insert("assignments", {"id": "a", **about, "expires_at": "", "created_at": ""})
+    store.comparisons.record(id="c", assignment_id="a", verdict="left", source="simulated", **about)
+    assert (count_loop(store).simulated, count_loop(store).admitted) == (1, 0)
+    store.runs.enqueue("simulate", {}, "rae")
+    assert (count_loop(store).admitted, count_loop(store).fresh_admitted, count_loop(store).by_people) == (1, 1, 0)
+
+
+def test_with_simulated_labels_alone_the_loop_leads_on_from_the_new_policy():
+    newest = NewestPolicy("p3", "p2", judged=0)
+    ring = {**FULL, "simulated": 113, "admitted": 113, "reward_models": 1, "newest_reward": "r1", "driven": True}
+    step = next_step(LoopCounts(**ring, newest=newest))
+    assert (step.kind, step.settings) == ("compare", {"policies": "p3", "against": "p2"})
+    compared = ring | {"newest": replace(newest, compared=True)}
+    assert next_step(LoopCounts(**compared)).kind == "sample"
+    assert next_step(LoopCounts(**compared, waiting=90)).link == "../label/"
+    assert next_step(LoopCounts(**compared, fresh_admitted=199)).kind == "sample"
+    assert next_step(LoopCounts(**compared, fresh_admitted=200)).settings == {"labels": "simulated"}
+
+
+def test_where_people_gave_more_comparisons_they_judge_a_new_policy_even_if_it_was_compared_by_the_rubric():
+    newest = NewestPolicy("p3", "p2", judged=0, compared=True)
+    ring = {**FULL, "admitted": 113, "by_people": 120, "reward_models": 1, "newest_reward": "r1", "driven": True}
+    assert next_step(LoopCounts(**ring, newest=newest)).settings["against"] == "p2"
+    assert next_step(LoopCounts(**ring, newest=newest)).kind == "sample"
+
+
+def test_a_compare_run_of_the_newest_policy_and_its_parent_is_known(store):
+    start = store.policies.add(name="start", kind="sft", base="b", adapter="x")
+    run = store.runs.enqueue("ppo", {}, "rae")
+    trained = store.policies.add(name="trained", kind="ppo", base="b", adapter="x", parent_id=start.id, run_id=run.id)
+    store.evaluations.add(trained.id, None, "rubric", {"win_rate": 0.5, "win_rate_ci": [0.4, 0.6]})
+    assert count_loop(store).newest == NewestPolicy("p2", "p1", judged=0, compared=False)
+    store.evaluations.add(trained.id, start.id, "rubric", {"win_rate": 0.5, "win_rate_ci": [0.4, 0.6]})
+    assert count_loop(store).newest == NewestPolicy("p2", "p1", judged=0, compared=True)
 
 
 def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
