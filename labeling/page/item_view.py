@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from data.starter import SOURCE
 from data.tables.assignments import Assignment
 from data.tables.projects import Project
 from labeling.page.turns import Turn, read_turns
@@ -18,7 +19,7 @@ from labeling.session import Item, PastAnswer, RankingItem, Session
 class ItemView:
     """One item on the screen.
 
-    `left`: remaining seconds of the lease, None for a `past` item.
+    `left`: remaining seconds of the lease, None for a `past` item. `invented`: a prompt about the starter's own world.
     """
 
     assignment: str
@@ -30,6 +31,7 @@ class ItemView:
     left: float | None
     draft: dict[str, Any] = field(default_factory=dict)
     past: PastAnswer | None = None
+    invented: bool = False
 
     @property
     def key(self) -> str:
@@ -40,17 +42,19 @@ class ItemView:
 def view_item(session: Session, item: Item | RankingItem, past: PastAnswer | None = None) -> ItemView:
     """Return the view of an item that this session handed out, or of a past one."""
     assignment = session.find_assignment(item.assignment)
+    prompt = session.store.prompts.get(_prompt_id(session, assignment))
     kind = "ranking" if isinstance(item, RankingItem) else "pair"
     return ItemView(
         assignment=item.assignment,
         kind=kind,
         project=session.project(item.assignment),
         guideline_version=assignment.guideline_version,
-        turns=read_turns(session.store.prompts.get(_prompt_id(session, assignment))),
+        turns=read_turns(prompt),
         answers=item.answers if isinstance(item, RankingItem) else (item.left, item.right),
         left=None if past else seconds_left(session, item.expires_at),
         draft=draft_of(past) if past else session.draft(item.assignment),
         past=past,
+        invented=prompt.source == SOURCE,
     )
 
 

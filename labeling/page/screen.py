@@ -34,10 +34,16 @@ def view_of(asked: str, item: ItemView) -> str:
 
 
 def screen(language: str, item: ItemView, view: str) -> str:
-    """Return the prompt and the answers below it."""
-    return draw_prompt(
-        language, item.turns, lambda text, is_answer: _turn(language, text, view, is_answer), EARLIER
-    ) + (_pair if item.kind == "pair" else _ranking)(language, item, view)
+    """Return the prompt and the answers below it; below a prompt of the starter, a line on its invented words."""
+    prompt = draw_prompt(language, item.turns, lambda text, is_answer: _turn(language, text, view, is_answer), EARLIER)
+    draw_answers = _pair if item.kind == "pair" else _ranking
+    return prompt + (_invented(language) if item.invented else "") + draw_answers(language, item, view)
+
+
+def _invented(language: str) -> str:
+    """Return the line on invented words. The page hides it for good in this browser when its button is pressed."""
+    hide = f"<button type=button data-act=hide_invented>{say(language, 'hide')}</button>"
+    return f"<p id=invented><span>{say(language, 'invented')}</span>{hide}</p>"
 
 
 def _pair(language: str, item: ItemView, view: str) -> str:

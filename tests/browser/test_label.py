@@ -208,3 +208,24 @@ def test_the_hold_is_counted_down_and_its_end_is_said(label_store, desk, label_a
     page.keyboard.press("1")
     expect_text(page, "No items are left for you.")
     assert desk.verdicts() == ["left_much"]
+
+
+def test_the_line_on_invented_words_stays_hidden_in_the_browser_that_hid_it(label_store, desk, label_address):
+    desk.begin(pairs=3)
+    label_store.execute("UPDATE prompts SET source = 'starter' WHERE text LIKE ?", [f"{desk.name}:%"])
+    context = desk.sign_in(label_address)
+    page = desk.open_tab(context, label_address)
+    line = page.locator("#invented")
+    expect(line).to_contain_text("Words such as “wallhat” are invented")
+    line.get_by_role("button", name="Hide").click()
+    expect(line).to_be_hidden()
+    first = shown_assignment(page)
+    page.keyboard.press("1")
+    expect(page.locator("#desk")).not_to_have_attribute("data-assignment", first)
+    expect(page.locator(".answer").first).to_be_visible()
+    assert not line.is_visible()
+    again = desk.open_tab(context, label_address)
+    expect(again.locator(".answer").first).to_be_visible()
+    assert not again.locator("#invented").is_visible()
+    other = desk.open(label_address, locale="ko-KR")
+    expect(other.locator("#invented")).to_contain_text("지어낸 말입니다")

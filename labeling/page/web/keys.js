@@ -89,6 +89,12 @@ loop.listeners.push((_, fresh) => {
 });
 loop.again = () => (loop.now.item?.past ? walk("past", { assignment: loop.now.item.assignment, view: loop.view() }) : loop.look());
 
+// The line on the starter's invented words is shown until this browser hides it.
+if (loop.stored((store) => store.getItem("invented"))) document.documentElement.dataset.invented = "known";
+loop.acts.hide_invented = () => {
+  document.documentElement.dataset.invented = "known";
+  loop.stored((store) => store.setItem("invented", "known"));
+};
 loop.acts.look = () => loop.look();
 loop.acts.language = (value) => {
   document.cookie = `language=${value}; path=/; max-age=31536000; samesite=lax`;

@@ -94,3 +94,14 @@ def test_the_guideline_is_formatted_and_its_version_named(store, add_pairs, ask)
     text = ask("guide", {"assignment": shown["item"]["assignment"]})["regions"]["guide-text"]
     assert "<strong>kind</strong> &lt;script&gt;" in text
     assert '<a href="https://guide.test/"' in text
+
+
+def test_invented_words_are_explained_below_the_starters_prompts_alone(store, add_pairs, ask):
+    add_pairs(1)
+    assert "invented" not in ask("look")["regions"]["screen"]
+    store.execute("UPDATE prompts SET source = 'starter'")
+    screen = ask("look")["regions"]["screen"]
+    assert "Words such as “wallhat” are invented" in screen
+    assert screen.index("id=prompt") < screen.index("id=invented") < screen.index("id=answers")
+    korean = ask("look", headers={"accept-language": "ko"})["regions"]["screen"]
+    assert "지어낸 말입니다" in korean
