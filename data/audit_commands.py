@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from data.cli import open_store
+from data.cli import read_store
 from data.formats.writing import atomic_file
 from data.transfer.audit_export import FORMATS, parse_moment, write_audit
 
@@ -27,7 +27,7 @@ def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentPa
 
 def cmd_audit(args: argparse.Namespace) -> dict:
     """Write the acts to a file: {rows, files}; or return them: {acts}. Raises BadInput for a bad date."""
-    store = open_store(args)
+    store = read_store(args)
     since = parse_moment(args.since) if args.since else ""
     form = args.format or (FORMATS[1] if args.out and args.out.name.endswith(".csv") else FORMATS[0])
     if args.out:
@@ -45,7 +45,7 @@ def _printer(args: argparse.Namespace, since: str, form: str) -> Callable[[dict]
     def render(_document: dict) -> str:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "audit"
-            write_audit(open_store(args), path, form, since)
+            write_audit(read_store(args), path, form, since)
             return path.read_text(encoding="utf-8").rstrip("\n")
 
     return render

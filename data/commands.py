@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from data.cli import open_store
+from data.cli import open_store, read_store
 from data.errors import BadInput
 from data.formats import ALIASES, AUTO, KEYS
 from data.formats import FORMATS as IMPORT_FORMATS
@@ -162,13 +162,13 @@ def cmd_import(args: argparse.Namespace) -> dict:
 
 def cmd_export(args: argparse.Namespace) -> dict:
     """Export rows to a file or a model to a folder."""
-    store = open_store(args)
-    if args.what not in MODELS:
-        return _export_rows(store, args)
-    if not args.id:
+    if args.what in MODELS and not args.id:
         raise BadInput(
             f"the {args.what} to export is missing", "Name it with --id, such as --id p4 or --id r3.", field="id"
         )
+    store = read_store(args)
+    if args.what not in MODELS:
+        return _export_rows(store, args)
     models = store.policies if args.what == "policy" else store.reward_models
     models.get(args.id)  # refuses an unknown id before torch is loaded, which takes seconds
     return export_model(store, args.out, args.what, args.id, merge=args.merge, force=args.force)
@@ -196,7 +196,7 @@ def _export_rows(store: Store, args: argparse.Namespace) -> dict:
 
 def cmd_backup(args: argparse.Namespace) -> dict:
     """Back up the home."""
-    store = open_store(args)
+    store = read_store(args)
     document = back_up(store, args.file, force=args.force)
     store.audit.add(ACTOR, "backup", file=args.file.name)
     return document

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from data.errors import BadInput
+from data.settings import parse_settings
 from rlhf.clinic.commands import register_curate
 from rlhf.kinds import KINDS, check_training
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.sampling.openai_endpoint import KEY
 from rlhf.settings_help import SettingsHelp
+
+if TYPE_CHECKING:
+    from data.store import Store
 
 LONG_FIELDS = ("gold_draws", "examples")
 """Parts of an evaluation that are stored and not printed."""
@@ -38,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     compare = add("compare", KINDS["compare"].explains, cmd_compare, render_compared, kind="compare")
     compare.add_argument("policies", nargs="+", metavar="POLICY", help="policies to judge, such as p3 p4")
     compare.add_argument("--against", default="", help="policy to compare with (default: the parent of each)")
-    register_curate(subparsers, common, _start, _add_run_options, render_started)
+    register_curate(subparsers, common, _start, _open_home, _add_run_options, render_started)
 
 
 def _add_sample_options(sample: argparse.ArgumentParser) -> None:
@@ -105,15 +110,17 @@ def _sample_endpoint(args: argparse.Namespace) -> dict:
         raise BadInput(
             "--dry-run looks at runs of this machine's models, not of an endpoint", "Leave it out.", field="dry-run"
         )
-    from data.cli import open_store
+    from data.cli import open_store, print_note
     from rlhf.runs.commands import BY
-    from rlhf.runs.endpoint_run import sample_endpoint
+    from rlhf.runs.endpoint_run import EndpointSettings, sample_endpoint
+    from rlhf.runs.first_start import load_everyday
     from rlhf.runs.launch import run_document
 
     given = {"endpoint": args.endpoint, "model": args.model, "prompts": args.prompts, "per_prompt": args.per_prompt}
-    return run_document(
-        sample_endpoint(open_store(args), [f"{key}={value}" for key, value in given.items()] + args.set, by=BY)
-    )
+    settings, store = [f"{key}={value}" for key, value in given.items()] + args.set, open_store(args)
+    parse_settings(EndpointSettings, settings)  # before prompts are loaded
+    print_note(load_everyday(store))
+    return run_document(sample_endpoint(store, settings, by=BY))
 
 
 def cmd_train(args: argparse.Namespace) -> dict:
@@ -162,8 +169,10 @@ def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
     from rlhf.runs.dry_run import look_ahead
     from rlhf.runs.launch import launch, run_document
 
-    store = open_store(args)
     settings = [f"{key}={value}" for key, value in given.items() if value != ""] + args.set
+    parse_settings(KINDS[kind].settings_class(), settings)  # a wrong setting changes no home
+    open_home = _open_without_starter if args.dry_run else _open_home
+    store = open_store(args) if kind == "pretrain" else open_home(args)  # pre-training needs no policy and no prompts
     if args.dry_run:
         return look_ahead(store, kind, settings)
     run = launch(store, kind, settings, by=BY)
@@ -174,3 +183,24 @@ def _start(args: argparse.Namespace, kind: str, given: dict) -> dict:
         for report in run.report.get("evaluations", [])
     ]
     return run_document(run) | ({"evaluations": evaluations} if evaluations else {})
+
+
+def _open_home(args: argparse.Namespace) -> Store:
+    """Open the home; a new one gets the starter, and a line on stderr says so."""
+    from data.cli import open_store, print_note
+    from rlhf.runs.first_start import load_starter
+
+    store = open_store(args)
+    print_note(load_starter(store))
+    return store
+
+
+def _open_without_starter(args: argparse.Namespace) -> Store:
+    """Open the home to look ahead. Raises BadInput for a new one, since the look is at the home as it is."""
+    from data.cli import open_store
+    from rlhf.runs.first_start import is_new
+
+    store = open_store(args)
+    if is_new(store):
+        raise BadInput("this home is empty", "Leave --dry-run out: the run loads the starter first.", field="dry-run")
+    return store

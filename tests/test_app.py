@@ -73,6 +73,7 @@ def test_train_offers_only_its_own_kinds(capsys, home):
 
 @pytest.mark.parametrize(("what", "id", "noun"), [("policy", "p77", "policy"), ("reward-model", "r77", "reward model")])
 def test_an_unknown_model_is_refused_before_torch_is_loaded(tmp_path, what, id, noun):
+    Store(tmp_path / "home").close()
     argv = ["export", str(tmp_path / "out"), "--what", what, "--id", id, "--home", str(tmp_path / "home")]
     code = f"import sys, app; status = app.main({argv!r}); sys.exit(100 if 'torch' in sys.modules else status)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

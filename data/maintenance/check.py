@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlite_utils.utils import sqlite3
 
 from data.errors import BadInput
-from data.sqlite.damage import read_only, refuse_lost_store
+from data.sqlite.damage import no_store, read_only, refuse_lost_store
 from data.sqlite.migrations import NAMES
 from data.sqlite.schema_objects import APPLIED, compare_schema
 from data.store import FILE
@@ -53,7 +53,7 @@ def check_home(home: Path) -> list[Finding]:
     except BadInput as lost:
         return [Finding("integrity", FILE, lost.error)]
     if not path.is_file():
-        raise BadInput("there is no store in this home", "Name the home with --home.", file=str(home))
+        raise no_store(home)
     findings = list(_check_store(path))
     if (home / METRICS).is_file():
         findings += _guarded("integrity", METRICS, home / METRICS, _integrity)

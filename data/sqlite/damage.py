@@ -35,6 +35,11 @@ def refuse_lost_store(path: Path) -> None:
     )
 
 
+def no_store(home: Path) -> BadInput:
+    """Return the refusal to read a home that has no store."""
+    return BadInput("there is no store in this home", "Name the home with --home.", file=str(home))
+
+
 @contextmanager
 def read_only(path: Path) -> Iterator[Any]:
     """Open a SQLite file that this block cannot change; tables of its own are temporary."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from labeling.rating import NOISE
 from rlhf.kinds import KINDS
+
+if TYPE_CHECKING:
+    from data.store import Store
 
 Start = Callable[[argparse.Namespace, str, dict], dict]
 SIMULATE = "Generate simulated ratings of the starter's rows (permanently marked as simulated)."
@@ -17,10 +21,14 @@ def register_curate(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
     common: argparse.ArgumentParser,
     start: Start,
+    open_home: Callable[[argparse.Namespace], Store],
     add_run_options: Callable,
     render: Callable,
 ) -> None:
-    """Add the verbs; `start(args, kind, given)` queues a run and, with --wait, follows it."""
+    """Add the verbs; `start(args, kind, given)` queues a run and, with --wait, follows it.
+
+    `open_home(args)` opens the home and loads the starter into a new one.
+    """
     about = "Examine, rate and choose instruction rows, and test what they teach."
     verbs = subparsers.add_parser("curate", help=about, description=about).add_subparsers(required=True, metavar="VERB")
 
@@ -56,6 +64,14 @@ def register_curate(
     ab.add_argument(
         "b", metavar="B", nargs="?", default="", help="snapshot to compare with (default: all rows of the train split)"
     )
+    _add_simulate(verbs, common, open_home)
+
+
+def _add_simulate(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    open_home: Callable[[argparse.Namespace], Store],
+) -> None:
     simulate = verbs.add_parser("simulate", parents=[common], help=SIMULATE, description=SIMULATE)
     simulate.add_argument("--ratings", type=int, required=True, metavar="N", help="number of ratings (required)")
     simulate.add_argument(
@@ -70,17 +86,14 @@ def register_curate(
     )
     simulate.add_argument("--seed", type=int, default=0, help="random seed of the ratings (default %(default)s)")
     simulate.set_defaults(
-        run=cmd_simulate,
+        run=lambda args: cmd_simulate(args, open_home(args)),
         render=lambda document: f"{document['ratings']} of {document['asked']} simulated ratings stored",
     )
 
 
-def cmd_simulate(args: argparse.Namespace) -> dict:
+def cmd_simulate(args: argparse.Namespace, store: Store) -> dict:
     """Store simulated ratings; return {ratings, asked}."""
-    from data.cli import open_store  # the store: loaded for this verb only
-    from labeling.rating.simulate import simulate_ratings
+    from labeling.rating.simulate import simulate_ratings  # with numpy: loaded for this verb only
 
-    count = simulate_ratings(
-        open_store(args), ratings=args.ratings, raters=args.raters, seed=args.seed, noise=args.noise
-    )
+    count = simulate_ratings(store, ratings=args.ratings, raters=args.raters, seed=args.seed, noise=args.noise)
     return {"ratings": count, "asked": args.ratings}

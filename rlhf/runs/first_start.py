@@ -63,6 +63,35 @@ def prepare(
         launch(store, "sample", first_sampling(store), by=by)
 
 
+def is_new(store: Store) -> bool:
+    """Return whether a home holds nothing that a person put there: no prompt, policy, instruction row or import."""
+    held = (store.prompts.count(), store.policies.count(), store.instructions.count(), len(store.imports.all()))
+    return not any(held)
+
+
+def load_starter(store: Store) -> str:
+    """Load the starter into a new home, and return a line that says so; leave any other home alone and return ""."""
+    if not is_new(store):
+        return ""
+    starter.register(store)
+    base, sft = (policy.public for policy in store.policies.all())
+    return (
+        f"This home was empty. It now has the starter: {store.prompts.count():,} prompts, policies {base} and {sft}."
+        " For your own model, use another home: preference-loop serve --base MODEL --home DIR"
+    )
+
+
+def load_everyday(store: Store) -> str:
+    """Load everyday prompts into a new home, for a model behind an endpoint; see `load_starter`."""
+    if not is_new(store):
+        return ""
+    everyday.add_prompts(store)
+    return (
+        f"This home was empty. It now has {store.prompts.count():,} everyday prompts."
+        " For your own, use another home: preference-loop import FILE --as prompts --home DIR"
+    )
+
+
 def first_sampling(store: Store) -> dict[str, int]:
     """Return the settings of the first sampling run: one pair of each prompt, or more if there are too few prompts.
 

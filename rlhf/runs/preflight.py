@@ -36,8 +36,6 @@ from rlhf.runs.resolve import resolve_models
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
 
-NO_PROMPTS = "Run `preference-loop serve` once to load the demo prompts, or: preference-loop import FILE --as prompts"
-
 
 class ReadsReward(Protocol):
     """Settings that name a reward in `reward`."""
@@ -61,7 +59,7 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
 def check_prompts(store: Store, settings: Settings) -> None:
     """Check that there are prompts. If `prompts` is a source and no number, check that it has train prompts."""
     if not store.prompts.count():
-        raise BadInput("this home has no prompts", NO_PROMPTS)
+        raise BadInput("this home has no prompts", "Import some: preference-loop import FILE --as prompts")
     source = getattr(settings, "prompts", "")
     if source and isinstance(source, str) and not store.prompts.all(split="train", source=source, limit=1):
         remedy = "Name the source of an import, or leave `prompts` empty for all."

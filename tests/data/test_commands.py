@@ -131,7 +131,8 @@ def test_bad_input_is_one_line_with_its_place(call, given, home, capsys):
     assert call("import", given, "--as", "prompts", "--skip-bad")[1]["rejected"] == 1
 
 
-def test_a_model_export_asks_for_the_id(call, tmp_path):
+def test_a_model_export_asks_for_the_id(call, home, tmp_path):
+    Store(home).close()
     status, error = call("export", tmp_path / "out", "--what", "policy")
     assert (status, error["error"], error["field"]) == (2, "the policy to export is missing", "id")
     assert call("export", tmp_path / "out", "--what", "policy", "--id", "p4")[1]["error"] == "there is no policy p4"

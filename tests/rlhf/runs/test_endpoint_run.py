@@ -187,6 +187,7 @@ def test_impossible_arguments_are_refused_before_there_is_a_run(
 
 
 def test_a_home_without_prompts_is_refused(store: Store, server: EndpointServer, capsys: pytest.CaptureFixture) -> None:
+    store.policies.add(name="mine", kind="base", base="elsewhere")  # an empty home would get everyday prompts
     status, _, err = call(store, capsys, "--endpoint", server.url, "--model", "big")
     assert status == 2
     assert "no prompts in the train split" in err
