@@ -38,6 +38,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
     tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
+    own = "Without --home it writes into a new home: tours/1, tours/2 and so on, below the default one."
+    tour.description = f"{tour.description} {own}"
+    tour.set_defaults(default_home=tour.get_default("home"))
 
 
 def cmd_check(args: argparse.Namespace) -> dict:
@@ -71,7 +74,6 @@ def cmd_tour(args: argparse.Namespace) -> dict:
     """Run a tour in a fresh home."""
     from rlhf.tour import command  # plots and the reward model's code: loaded for this command only
 
-    args.render = command.render_tour
     return command.cmd_tour(args)
 
 

@@ -10,8 +10,8 @@ from statistics import median
 from data.records import Run
 from labeling.texts.pages import text
 
-EARLY = 5.0
-"""Seconds of work below which a rate is not reliable."""
+EARLY, LITTLE = 5.0, 0.05
+"""Seconds of work, and the share of it, below which a rate is not reliable: most of the time was the start-up."""
 
 STALLED = 600.0
 """Seconds without progress after which a running run is reported."""
@@ -27,7 +27,8 @@ def remaining_seconds(run: Run, now: str) -> float | None:
     if run.state != "running" or not run.started_at or not 0 < run.done < run.total:
         return None
     worked = seconds_between(run.started_at, now)
-    return worked * (run.total - run.done) / run.done if worked >= EARLY else None
+    early = worked < EARLY or run.done < LITTLE * run.total
+    return None if early else worked * (run.total - run.done) / run.done
 
 
 def stalled_seconds(run: Run, now: str) -> float | None:
@@ -61,6 +62,14 @@ def peak_memory_mb(runs: Sequence[Run], kind: str, last: int = 5) -> float | Non
 
 def _finished(runs: Sequence[Run], kind: str) -> list[Run]:
     return [run for run in runs if run.kind == kind and run.state == "done"]
+
+
+def describe_progress(run: Run, now: str) -> str:
+    """Return how far a run is, in the reader's language, and about how long it still takes if that is known."""
+    counted = " of " in run.note  # "update 3 of 36" says more than the steps inside the updates
+    progress = run.note if counted else text("runs.progress", done=run.done, total=run.total, note=run.note)
+    left = remaining_seconds(run, now)
+    return progress + (text("runs.time_left", time=format_duration(left)) if left else "")
 
 
 def format_duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from data.clock import now
 from data.records import Completion, Run
 from data.store import Store
 from labeling.texts.pages import text
-from rlhf.common.estimate import elapsed_seconds, format_duration, remaining_seconds, stalled_seconds
+from rlhf.common.estimate import describe_progress, elapsed_seconds, format_duration, stalled_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.markup import empty, esc, facts, side_by_side
 from rlhf.runs.disk_use import format_bytes
@@ -46,10 +46,7 @@ def draw_progress(run: Run) -> str:
     if not run.total or run.state not in ("running", "cancelled", "lost", "failed"):
         return ""
     share = min(1.0, run.done / run.total)
-    left = remaining_seconds(run, now())
-    counted = " of " in run.note  # "update 3 of 36" says more than the steps inside the updates
-    progress = run.note if counted else text("runs.progress", done=run.done, total=run.total, note=run.note)
-    progress += text("runs.time_left", time=format_duration(left)) if left else ""
+    progress = describe_progress(run, now())
     return (
         f"<div class=bar role=progressbar aria-valuenow={100 * share:.0f} aria-valuemin=0 aria-valuemax=100>"
         f"<i style='width:{100 * share:.1f}%'></i></div><span class=soft>{esc(progress)}</span>"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,19 +24,26 @@ from rlhf.kinds import KINDS
 from rlhf.runs.supervisor import Supervisor
 from rlhf.runs.worker import ACCELERATE_CONFIG
 from rlhf.settings import SampleSettings
+from rlhf.tour.narrator import Narrator
 
 LABELERS = 5
 OVERLAP = 1.1
 """Labelers per pair: two for one pair in ten, so that agreement is measured."""
+POLL_SECONDS = 0.3
+"""Seconds between two looks at a run's progress."""
 SPARE = 1.03
 """Sampled pairs per pair to label: a few have equal texts and are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class TourPlan:
-    """The size of a tour: the number of labels (a share on test prompts), and settings of its runs."""
+    """The size of a tour: the number of labels (a share on test prompts), and settings of its runs.
+
+    `minutes`: the measured time on two CPU cores; 0 if it was not measured.
+    """
 
     labels: int
+    minutes: int = 0
     sample: dict[str, Any] = field(default_factory=dict)
     reward: dict[str, Any] = field(default_factory=dict)
     ppo: dict[str, Any] = field(default_factory=dict)
@@ -43,8 +51,8 @@ class TourPlan:
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-FULL = TourPlan(labels=2000)
-QUICK = TourPlan(labels=800, ppo={"max_steps": 8, "learning_rate": 2.5e-3}, compare={"best_of": 0})
+FULL = TourPlan(labels=2000, minutes=8)
+QUICK = TourPlan(labels=800, minutes=3, ppo={"max_steps": 8, "learning_rate": 2.5e-3}, compare={"best_of": 0})
 """A short tour without best-of-n, which takes most of a comparison's time."""
 TWO_CPUS = Path(__file__).resolve().parents[2] / "docs" / "accelerate" / "two-cpus.yaml"
 """The accelerate file that docs/scaling.md recommends for a machine without a GPU."""
@@ -70,8 +78,15 @@ def prepare_home(store: Store) -> None:
         shutil.copy(TWO_CPUS, store.home / ACCELERATE_CONFIG)
 
 
-def work_in_process(store: Store, run: Run) -> float:
-    """Execute a queued run in its own process until it ends; return its peak memory in MB."""
+Watch = Callable[[Run], None]
+"""Gets the row of a run while it works."""
+
+
+def work_in_process(store: Store, run: Run, watch: Watch) -> float:
+    """Execute a queued run in its own process until it ends; return its peak memory in MB.
+
+    An interrupt kills the process, since nobody resumes a tour.
+    """
     supervisor = Supervisor(store.home)
     claimed = store.runs.claim()
     if claimed is None:
@@ -79,10 +94,16 @@ def work_in_process(store: Store, run: Run) -> float:
     supervisor.start(claimed)
     child = supervisor.children[run.id]
     try:
-        _, status, usage = os.wait4(child.pid, 0)
+        while not (ended := os.wait4(child.pid, os.WNOHANG))[0]:
+            watch(store.runs.get(run.id))
+            time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        supervisor.cancel(store.runs.get(run.id))
+        store.runs.request_cancel(run.id)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        supervisor.check_run(store.runs.get(run.id))
         raise
+    _, status, usage = ended
     child.returncode = os.waitstatus_to_exitcode(status)
     supervisor.check_run(store.runs.get(run.id))
     return megabytes(usage.ru_maxrss)
@@ -94,7 +115,7 @@ class TourEnvironment:
 
     register: Callable[[Store], None] = prepare_home
     score: Callable[[Prompt, Completion], float] = rubric_score
-    work: Callable[[Store, Run], float] = work_in_process
+    work: Callable[[Store, Run, Watch], float] = work_in_process
 
 
 @dataclass(slots=True)
@@ -105,7 +126,7 @@ class Tour:
     plan: TourPlan
     seed: int
     environment: TourEnvironment
-    say: Callable[[str], None]
+    narrator: Narrator
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def run(self, name: str, kind: str, /, **settings: object) -> Run:
@@ -113,7 +134,7 @@ class Tour:
         parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
-            spent["peak_mb"] = self.environment.work(self.store, queued)
+            spent["peak_mb"] = self.environment.work(self.store, queued, self.narrator.progress)
         run = self.store.runs.get(queued.id)
         if run.state != "done":
             raise StageFailed(run)
@@ -145,9 +166,9 @@ class Tour:
     @contextmanager
     def _timed(self, name: str) -> Iterator[dict[str, float]]:
         """Time a stage, report its start and end, and store the figures that the block adds to the dictionary."""
-        self.say(f"{name} ...")
+        self.narrator.begin(name)
         began = time.monotonic()
         spent: dict[str, float] = {}
         yield spent
         self.stages[name] = {"seconds": round(time.monotonic() - began, 1), **spent}
-        self.say(f"{name}: {self.stages[name]['seconds']:.0f} s, {spent['peak_mb']:.0f} MB")
+        self.narrator.end(self.stages[name]["seconds"], spent["peak_mb"])

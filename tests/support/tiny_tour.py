@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import io
+
 from data import Store
 from data.run_context import RunContext
 from data.settings import parse_settings
 from rlhf.evaluation.compare import compare
 from rlhf.kinds import KINDS
+from rlhf.tour.narrator import Narrator
 from rlhf.tour.stages import (
     TourPlan,
 )
@@ -27,11 +30,17 @@ def letters(facts: dict, text: str, ended: bool) -> dict[str, float]:
     return {"fit": 0.5 * text.count("e"), "length": 0.01 * len(text)}
 
 
-def here(store: Store, queued) -> float:
+def here(store: Store, queued, watch) -> float:
     """Work a run in this process, comparing by the trivial rubric."""
     context = RunContext(store, store.runs.claim())
     settings = parse_settings(KINDS[queued.kind].settings_class(), queued.settings)
     run = KINDS[queued.kind].runner() if queued.kind != "compare" else lambda *given: compare(*given, letters)
     result = run(context, settings)
+    watch(store.runs.get(queued.id))
     store.runs.finish(queued.id, "done", produced=result.produced, report=result.report)
     return 1.0
+
+
+def narrator() -> Narrator:
+    """A narrator whose lines nobody reads."""
+    return Narrator(io.StringIO(), ["sample", "label", "reward", "ppo", "compare"])

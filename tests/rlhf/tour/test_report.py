@@ -22,14 +22,14 @@ from rlhf.tour.stages import (
 )
 from tests.support import ROOT
 from tests.support.tiny_model import make_ending_model
-from tests.support.tiny_tour import PLAN, SHORT, TASK, here, letters
+from tests.support.tiny_tour import PLAN, SHORT, TASK, here, letters, narrator
 
 
 def test_without_best_of_n_its_win_rate_is_null_and_the_reports_say_nothing_about_it(
     findings: TourResult, tmp_path: Path
 ) -> None:
     one = {name: figure for name, figure in findings.comparison.items() if not name.startswith("best_of_")}
-    tour = Tour(Store(findings.home), PLAN, 3, TourEnvironment(), lambda line: None)
+    tour = Tour(Store(findings.home), PLAN, 3, TourEnvironment(), narrator())
     quick = tour_document(tour, 66, findings.reward, findings.ppo, {"ppo": one})
     assert set(quick["best_of_8"]) == {"win_rate", "by_gold", "constant_answer"}
     assert (quick["best_of_8"]["win_rate"], quick["best_of_8"]["by_gold"]) == (None, None)

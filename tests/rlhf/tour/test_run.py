@@ -16,7 +16,6 @@ from data import Store
 from data.settings import as_dict
 from rlhf.settings import SampleSettings
 from rlhf.tour.document import TourResult
-from rlhf.tour.run import unused_folder
 from rlhf.tour.stages import (
     FULL,
     QUICK,
@@ -28,7 +27,7 @@ from rlhf.tour.stages import (
     work_in_process,
 )
 from tests.support import ROOT
-from tests.support.tiny_tour import PLAN
+from tests.support.tiny_tour import PLAN, narrator
 
 
 def test_the_document_has_the_shape_of_the_contract(findings: TourResult) -> None:
@@ -90,21 +89,13 @@ def test_the_ring_leaves_models_runs_and_an_evaluation_with_their_lineage(findin
     assert store.evaluations.latest(trained.id, 1, "rubric").report["win_rate"] == findings.document["ppo"]["win_rate"]
 
 
-def test_a_home_in_use_is_left_alone(tmp_path: Path) -> None:
-    assert unused_folder(tmp_path / "new") == tmp_path / "new"
-    Store(tmp_path).close()
-    assert unused_folder(tmp_path) == tmp_path / "tours" / "1"
-    (tmp_path / "tours" / "1").mkdir(parents=True)
-    assert unused_folder(tmp_path) == tmp_path / "tours" / "2"
-
-
 def test_a_stage_that_fails_ends_the_tour(store: Store, environment: TourEnvironment) -> None:
-    def fail(store: Store, queued) -> float:
+    def fail(store: Store, queued, watch) -> float:
         store.runs.claim()
         store.runs.finish(queued.id, "failed", error="no memory")
         return 0.0
 
-    tour = Tour(store, PLAN, 0, TourEnvironment(environment.register, environment.score, fail), lambda line: None)
+    tour = Tour(store, PLAN, 0, TourEnvironment(environment.register, environment.score, fail), narrator())
     with pytest.raises(StageFailed, match="no memory"):
         tour.run("sample", "sample")
 
@@ -113,7 +104,7 @@ def test_a_stage_in_a_process_of_its_own_is_measured(store: Store, environment: 
     environment.register(store)
     settings = as_dict(SampleSettings(prompts=2, max_new_tokens=4))
     queued = store.runs.enqueue("sample", settings, "test")
-    assert work_in_process(store, queued) > 50
+    assert work_in_process(store, queued, lambda run: None) > 50
     run = store.runs.get(queued.id)
     assert (run.state, run.error) == ("done", None)
     assert run.report["pairs"] == 2
