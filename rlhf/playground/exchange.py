@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,8 @@ MOST_POLICIES = 4
 LONGEST_ANSWER = 4096
 COLDEST, HOTTEST = 1e-4, 10.0
 """The temperatures that sampling takes."""
+SEEDS = 2**31
+"""The seeds from which one is drawn."""
 ACTIVE = ("waiting", "loading", "writing", "scoring")
 """States of a reply that is not complete; the others are done, stopped and failed."""
 
@@ -104,3 +107,13 @@ def read_turns(document: str) -> list[Turn]:
 def read_number(text: str | None) -> int:
     """Return the number of a question that a browser sent back; 0, which no question has, for anything else."""
     return int(text) if text and text.isascii() and text.isdecimal() else 0
+
+
+def read_seed(text: str | None) -> int:
+    """Return the seed that a person typed, or a drawn one. Raises Refusal for anything but a number from 0."""
+    given = (text or "").strip()
+    if not given:
+        return random.randrange(SEEDS)
+    if not (given.isascii() and given.isdecimal() and len(given) <= len(str(SEEDS)) and int(given) < SEEDS):
+        raise Refusal("train.playground.wrong_seed", given=given, most=SEEDS - 1)
+    return int(given)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -20,13 +20,22 @@ KEPT = 200
 ENDED = "The model's process ended early, probably for want of memory. Ask again, or choose fewer or smaller models."
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A question, the replies to it by policy, and the worker that answers."""
+
+    question: Question
+    replies: dict[str, Reply]
+    worker: subprocess.Popen[str] | None = None
+
+
 class Playground:
     """The playground of a home. Safe to use from several threads."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self._numbers = count(1)
-        self._asked: OrderedDict[int, tuple[Question, dict[str, Reply]]] = OrderedDict()
+        self._asked: OrderedDict[int, _Asked] = OrderedDict()
         self._worker: subprocess.Popen[str] | None = None
         self._lock = threading.RLock()
 
@@ -34,10 +43,10 @@ class Playground:
         """Ask the question; return its number. The worker starts if it does not run."""
         with self._lock:
             number = next(self._numbers)
-            self._asked[number] = question, {policy: Reply(policy) for policy in question.policies}
+            asked = self._asked[number] = _Asked(question, {policy: Reply(policy) for policy in question.policies})
             while len(self._asked) > KEPT:
                 self._asked.popitem(last=False)
-            self._send({"number": number, "question": asdict(question)})
+            asked.worker = self._send({"number": number, "question": asdict(question)})
             return number
 
     def stop(self, number: int) -> None:
@@ -49,13 +58,13 @@ class Playground:
     def question(self, number: int) -> Question | None:
         """Return the question of that number; None if it is unknown or forgotten."""
         asked = self._asked.get(number)
-        return asked[0] if asked else None
+        return asked.question if asked else None
 
     def replies(self, number: int) -> list[Reply]:
         """Return the replies to a question in the order of its policies; none to an unknown one."""
         with self._lock:
             asked = self._asked.get(number)
-            return list(asked[1].values()) if asked else []
+            return list(asked.replies.values()) if asked else []
 
     def close(self) -> None:
         """End the worker. The next question starts another."""
@@ -65,17 +74,18 @@ class Playground:
             worker.stdin.close()
             worker.wait()
 
-    def _send(self, message: dict) -> None:
-        """Send a message to the worker; start one, or another one if it has ended in the meantime."""
+    def _send(self, message: dict) -> subprocess.Popen[str]:
+        """Send a message to the worker and return it; start one, or another one if it has ended in the meantime."""
         for _ in range(2):
             worker = self._worker or self._start()
             assert worker.stdin is not None
             try:
                 worker.stdin.write(json.dumps(message) + "\n")
                 worker.stdin.flush()
-                return
+                break
             except OSError:
                 self._worker = None
+        return worker
 
     def _start(self) -> subprocess.Popen[str]:
         self._worker = subprocess.Popen(
@@ -98,16 +108,17 @@ class Playground:
                 asked = self._asked.get(message.pop("number"))
                 if asked:
                     policy = message.pop("policy")
-                    asked[1][policy] = asked[1][policy].updated(message)
+                    asked.replies[policy] = asked.replies[policy].updated(message)
         worker.wait()
         with self._lock:
             if self._worker is worker:
                 self._worker = None
-            if self._worker is None:
-                self._fail_active()
+            for asked in self._asked.values():
+                if asked.worker is worker:
+                    _fail_active(asked.replies)
 
-    def _fail_active(self) -> None:
-        for _, replies in self._asked.values():
-            for policy, reply in replies.items():
-                if reply.active:
-                    replies[policy] = replace(reply, state="failed", problem=ENDED)
+
+def _fail_active(replies: dict[str, Reply]) -> None:
+    for policy, reply in replies.items():
+        if reply.active:
+            replies[policy] = replace(reply, state="failed", problem=ENDED)

@@ -108,3 +108,16 @@ def asks_to_stop(request: Request) -> bool:
     """Return whether the call is the stop button's: its only value is the question's number."""
     data = json.loads(request.post_data or "{}").get("data", [])
     return len(data) == 1 and str(data[0]).isdecimal()
+
+
+def test_with_the_settings_open_an_empty_seed_is_another_one_for_each_question(page, server, store):
+    open_playground(page, server)
+    page.get_by_role("button", name="More settings").click()
+    expect(page.locator("#playground-seed")).to_be_visible()
+    seeds = set()
+    for _ in range(2):
+        ask(page, f"Write note {len(seeds)}.")
+        seeds.add(page.locator("#playground-answers").get_by_text(re.compile(r"^Seed \d+$")).inner_text())
+        page.locator("#playground-clear").click()
+        expect(page.locator("#playground-answers article")).to_have_count(0)
+    assert len(seeds) == 2

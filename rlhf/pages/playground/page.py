@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,11 +21,9 @@ from reward.report.view import message_html
 from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, unchanged
 from rlhf.pages.playground.choices import offer_models
 from rlhf.pages.playground.view import draw_chat, draw_replies
-from rlhf.playground.exchange import LONGEST_ANSWER, MOST_POLICIES, Question, Reply, join_turns, read_number
+from rlhf.playground.exchange import LONGEST_ANSWER, MOST_POLICIES, Question, Reply, join_turns, read_number, read_seed
 from rlhf.playground.process import Playground
 from rlhf.playground.storing import PAIR, SOURCE, save_prompt, send_pair
-
-SEEDS = 2**31
 
 
 class PlaygroundPage:
@@ -75,8 +72,8 @@ class PlaygroundPage:
             self.temperature = gr.Number(
                 1.0, label=text("playground.temperature"), info=text("playground.temperature_info")
             )
-            self.seed = gr.Number(
-                None, label=text("playground.seed_field"), info=text("playground.seed_info"), precision=0, minimum=0
+            self.seed = gr.Textbox(  # an empty gr.Number arrives as 0
+                label=text("playground.seed_field"), info=text("playground.seed_info"), elem_id="playground-seed"
             )
         with gr.Row(elem_classes="line"):
             self.ask = gr.Button(text("playground.ask"), variant="primary", scale=0, elem_id="playground-ask")
@@ -122,7 +119,6 @@ class PlaygroundPage:
 
     def ask_question(self, given: Mapping[Block, Any]) -> Updates:
         """Ask the chosen policies. A seed that is left empty is drawn anew for each question."""
-        seed = given[self.seed]
         try:
             question = Question(
                 turns=tuple(join_turns(given[self.turns], given[self.system], given[self.prompt])),
@@ -130,7 +126,7 @@ class PlaygroundPage:
                 rewards=tuple(given[self.rewards] or ()),
                 max_new_tokens=int(given[self.length] or 0),
                 temperature=float(given[self.temperature] or 0),
-                seed=random.randrange(SEEDS) if seed is None else int(seed),
+                seed=read_seed(given[self.seed]),
             )
         except BadInput as problem:
             return {self.status: message_html(problem)}

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from data import Store
 from labeling.texts.reader import writing_in
+from labeling.texts.translate import Refusal
 from rlhf.pages.playground.choices import offer_models
 from rlhf.pages.playground.view import draw_chat, draw_replies
-from rlhf.playground.exchange import Question, Reply, join_turns
+from rlhf.playground.exchange import SEEDS, Question, Reply, join_turns, read_seed
 
 EVIL = "<img src=x onerror=alert(1)>"
 QUESTION = Question(({"role": "user", "content": EVIL},), ("p1",), seed=7)
@@ -54,6 +57,19 @@ def test_a_system_message_stands_first_in_a_new_chat_and_not_twice_in_a_later_on
     assert first == [{"role": "system", "content": "You rhyme."}, {"role": "user", "content": "One"}]
     assert join_turns('[{"role": "user", "content": "a"}]', "You rhyme.", "b")[0]["role"] == "user"
     assert join_turns("", None, "One") == [{"role": "user", "content": "One"}]
+
+
+@pytest.mark.parametrize("empty", [None, "", "  "])
+def test_an_empty_seed_is_drawn_anew(empty):
+    """A field of a part of the page that was never opened arrives as None."""
+    assert len({read_seed(empty) for _ in range(4)}) > 1
+
+
+@pytest.mark.parametrize("wrong", ["-1", "1.5", "x", str(SEEDS), pytest.param("9" * 5000, id="long"), "\u00b2"])
+def test_a_seed_that_is_no_number_in_range_is_refused_by_name(wrong):
+    assert (read_seed("0"), read_seed(f" {SEEDS - 1} ")) == (0, SEEDS - 1)
+    with pytest.raises(Refusal, match="seed cannot be"):
+        read_seed(wrong)
 
 
 def test_the_newest_policy_and_its_parent_are_chosen_at_first(store: Store):

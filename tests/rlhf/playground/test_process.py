@@ -70,6 +70,16 @@ def test_a_killed_worker_fails_its_replies_with_a_reason_and_the_next_question_s
     assert wait(playground, playground.ask(Question(TURNS, ("p1",), max_new_tokens=2)), complete).state == "done"
 
 
+def test_a_worker_whose_end_was_not_noticed_yet_fails_its_own_replies_alone(playground):
+    left = playground.ask(Question(TURNS, ("p1",)))
+    with playground._lock:  # what notices the end waits for it
+        playground._worker.kill()
+        playground._worker.wait()
+        answered = playground.ask(Question(TURNS, ("p1",), max_new_tokens=2))
+    assert wait(playground, left, complete).problem == ENDED
+    assert wait(playground, answered, complete).state == "done"
+
+
 def test_a_worker_ends_with_its_server(playground):
     wait(playground, playground.ask(Question(TURNS, ("p1",), max_new_tokens=2)), complete)
     worker = playground._worker
