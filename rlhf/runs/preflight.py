@@ -15,7 +15,7 @@ from data.settings import Settings, as_dict
 from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
-from data.views.preferences import PEOPLE, preference_rows
+from data.views.preferences import PEOPLE, stream_rows
 from reward.base.locate import locate
 from reward.base.text.context_length import stated_context
 from reward.optional_packages import check_installed
@@ -176,7 +176,7 @@ def check_labels(store: Store, settings: Settings) -> None:
     if snapshot := getattr(settings, "snapshot", ""):
         load_preferences(store, snapshot)
     else:
-        preference_rows(store, source=getattr(settings, "labels", "") or PEOPLE)
+        next(stream_rows(store, source=getattr(settings, "labels", "") or PEOPLE))
 
 
 def check_instructions(store: Store, settings: Settings) -> None:

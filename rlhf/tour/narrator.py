@@ -32,7 +32,7 @@ WIDTH, LONGEST = 100, 400
 
 
 class Narrator:
-    """Writes the lines. `stages` are the names of the tour's stages in order."""
+    """Writes the lines. `stages` are the names of the tour's stages in order; others are shown without a number."""
 
     def __init__(self, stream: TextIO, stages: Sequence[str]) -> None:
         self.stream, self.stages = stream, stages
@@ -80,4 +80,5 @@ class Narrator:
                 self.print(line)
 
     def _head(self, stage: str) -> str:
-        return f"{self.stages.index(stage) + 1} of {len(self.stages)}  {TITLES[stage]}"
+        number = f"{self.stages.index(stage) + 1} of {len(self.stages)}  " if stage in self.stages else ""
+        return number + TITLES.get(stage, stage)

@@ -24,6 +24,7 @@ from data.selection.centres import k_centre
 from data.selection.near_duplicates import find_near_duplicates
 from data.splits import split_of
 from labeling.rating.simulate import Rater, simulate_ratings
+from rlhf.tour.narrator import Narrator
 from rlhf.tour.stages import FULL, Tour, TourEnvironment
 from tests.support import ROOT
 
@@ -202,7 +203,7 @@ def sft_curated(
     shutil.copytree(looked_at(world, kept or CACHE), home, dirs_exist_ok=True)
     store = Store(home)
     simulate_ratings(store, ratings=RATED, raters=2, seed=seed)
-    stages = Tour(store, FULL, seed, world, lambda line: print(line, file=sys.stderr, flush=True))
+    stages = Tour(store, FULL, seed, world, Narrator(sys.stderr, ()))
     recipes = {
         "curated": {"ratings": "simulated", "min_quality": 3.5},
         "random": {"pick": "random", "min_quality": 0.0},
@@ -234,7 +235,7 @@ def looked_at(world: TourEnvironment, cache: Path) -> Path:
         draft = Path(tempfile.mkdtemp(prefix="draft-", dir=cache))
         store = Store(draft)
         world.register(store)
-        Tour(store, FULL, 0, world, lambda line: print(line, file=sys.stderr, flush=True)).run("embed", "embed")
+        Tour(store, FULL, 0, world, Narrator(sys.stderr, ())).run("embed", "embed")
         store.close()
         draft.rename(place)
     return place

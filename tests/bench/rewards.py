@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
 from data import Store
 from labeling.simulate import simulate
+from rlhf.tour.narrator import Narrator
 from rlhf.tour.stages import FULL, LABELERS, SPARE, Tour, TourEnvironment
 
 SIZES = (1000, 3000)
@@ -29,7 +31,7 @@ SHOWN = (
 def reward_skill(home: Path, *, seed: int = 0) -> dict:
     """One label per pair; the larger training set contains the smaller one, and all are judged on the same test labels."""
     store = Store(home)
-    tour = Tour(store, FULL, seed, TourEnvironment(), lambda line: None)
+    tour = Tour(store, FULL, seed, TourEnvironment(), Narrator(io.StringIO(), ()))
     tour.world.register(store)
     start = store.policies.all()[-1]
     test = {"from": start.public, "split": "test", "prompts": store.prompts.count("test")}

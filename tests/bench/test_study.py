@@ -70,7 +70,7 @@ def test_labels_per_second_answers_every_waiting_pair(tmp_path: Path, monkeypatc
     assert found["per_second"] > 0
 
 
-def here(store: Store, queued: Run) -> float:
+def here(store: Store, queued: Run, _watch: object) -> float:
     """Work a run in this process."""
     context = RunContext(store, store.runs.claim())
     result = KINDS[queued.kind].runner()(context, parse_settings(KINDS[queued.kind].settings_class(), queued.settings))

@@ -133,7 +133,9 @@ def test_every_page_has_its_row_of_handlers(site):
 def test_every_handler_refuses_whom_its_row_refuses(store, site, who, name):
     rows = table("handlers of")
     account = store.accounts.by_name(name) if name else None
-    gradio_request = SimpleNamespace(request=SimpleNamespace(headers={}, state=SimpleNamespace(user=account)))
+    gradio_request = SimpleNamespace(
+        request=SimpleNamespace(headers={}, cookies={}, state=SimpleNamespace(user=account))
+    )
     request = LocalContext.request.set(gradio_request)
     try:
         for page, _, handler in handlers(site):

@@ -183,3 +183,15 @@ def test_training_on_a_dora_adapter_is_refused_before_it_is_queued(store_with_po
     with pytest.raises(BadInput, match=f"the adapter of {policy.public} is DoRA") as problem:
         CHECKS[need](store, settings)
     assert f"policies merge {policy.public}" in problem.value.remedy
+
+
+def test_the_check_of_labels_reads_one_row_of_many(store, add_pairs, monkeypatch):
+    """The Runs page checks the needs of every form each time it opens."""
+    labeler = store.accounts.add("lea", "labeler")
+    for pair in add_pairs(5):
+        about = {"pair_id": pair.id, "labeler_id": labeler.id, "left_id": pair.first_id, "right_id": pair.second_id}
+        store.comparisons.record(id=f"c{pair.id}", verdict="left", source="import", **about)
+    read, stream = [], store.stream
+    monkeypatch.setattr(store, "stream", lambda *query: (read.append(row) or row for row in stream(*query)))
+    CHECKS["labels"](store, SimpleNamespace())
+    assert len(read) == 1
