@@ -68,7 +68,7 @@ def opened(port: int, token: str, rounds: int) -> dict[str, float]:
     """Milliseconds, by page: /label, and each place of /train."""
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=120)
     config = client.get("/train/config").json()
-    given = {each["id"]: each["props"].get("value") or "" for each in config["components"]}
+    given = {each["id"]: empty_value(each["props"]) for each in config["components"]}
     buttons = {each["id"]: each["props"].get("elem_id") or "" for each in config["components"]}
     calls: dict[str, list] = {place: [] for place in places(client)}
     for each in config["dependencies"]:
@@ -80,6 +80,11 @@ def opened(port: int, token: str, rounds: int) -> dict[str, float]:
     return told | {
         place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in calls.items()
     }
+
+
+def empty_value(props: dict) -> object:
+    """Return what a component sends before anybody touched it."""
+    return props.get("value") or ([] if props.get("multiselect") else "")
 
 
 def places(client: httpx.Client) -> list[str]:
