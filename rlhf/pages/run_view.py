@@ -13,6 +13,8 @@ from data.store import Store
 from labeling.texts.pages import text
 from rlhf.common.estimate import describe_progress, elapsed_seconds, format_duration, stalled_seconds
 from rlhf.kinds import KINDS
+from rlhf.pages.first_round.facts import Outcome
+from rlhf.pages.first_round.steps import describe_outcome
 from rlhf.pages.markup import empty, esc, facts, side_by_side
 from rlhf.runs.disk_use import format_bytes
 
@@ -32,13 +34,29 @@ def draw_head(run: Run, size: int = 0) -> str:
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
     lines = [run.error, *run.report.get("notes", []), *skipped]
     errors = "".join(f"<p class=bad>{esc(line)}</p>" for line in lines if line)
+    outcomes = "".join(f"<p>{esc(line)}</p>" for line in _outcomes(run))
     results: dict[str, object] = {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
     results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})
     folded = f"<details><summary class=soft>{esc(text('runs.settings'))}</summary>{settings}</details>"
     title = f"<b>{run.public} · {esc(_kind(run))}</b> <span class=soft>{esc(state + stopping)}</span>"
-    return f"<div class=card>{title}{draw_progress(run)}{_draw_stall(run)}{errors}{facts(results)}{folded}</div>"
+    return (
+        f"<div class=card>{title}{draw_progress(run)}{_draw_stall(run)}{errors}{outcomes}{facts(results)}{folded}</div>"
+    )
+
+
+def _outcomes(run: Run) -> list[str]:
+    """Return a line on each win rate that a comparison of policies found."""
+    return [
+        describe_outcome(
+            report["policy"],
+            report["against"],
+            Outcome(report["win_rate"], report["win_rate_ci"], report["prompts"], report["judge"]),
+        )
+        for report in run.report.get("evaluations", [])
+        if report.get("against") and report.get("win_rate") is not None
+    ]
 
 
 def draw_progress(run: Run) -> str:
@@ -141,13 +159,14 @@ def _short(value: object) -> object:
 
 
 def _results(report: dict[str, Any]) -> dict[str, Any]:
-    """Return the first ten numbers and words of a report."""
+    """Return the peak of the memory, and the first ten other numbers and words of a report."""
+    peak = {text("runs.peak"): f"{report['peak_mb']:,.0f} MB"} if "peak_mb" in report else {}
     plain = {
         key: value
         for key, value in report.items()
-        if isinstance(value, (int, float, str)) and not isinstance(value, bool)
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool) and key != "peak_mb"
     }
-    return {
+    return peak | {
         key.replace("_", " "): f"{value:.3g}" if isinstance(value, float) else value
         for key, value in list(plain.items())[:10]
     }

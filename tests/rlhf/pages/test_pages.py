@@ -74,6 +74,19 @@ def test_prompts_that_a_run_left_out_are_counted_with_the_reason_and_the_remedy(
     assert "Left out: 1,200 prompts, such as: too long. Shorten it." in run_view.draw_head(store.runs.get(run.id))
 
 
+def test_a_comparison_says_who_wins_how_often_and_how_much_memory_it_took(store):
+    report = {"policy": "p3", "against": "p2", "win_rate": 0.6525, "win_rate_ci": [0.616, 0.687], "prompts": 300}
+    run = store.runs.enqueue("compare", {}, "rae")
+    store.runs.claim()
+    store.runs.finish(
+        run.id, "done", report={"peak_mb": 1635.7, "evaluations": [report | {"judge": "rubric", "examples": []}]}
+    )
+    html = run_view.draw_head(store.runs.get(run.id))
+    assert "The answers of p3 win 65 % (62 to 69) of the time against those of p2." in html
+    assert "Memory at the peak" in html
+    assert "1,636 MB" in html
+
+
 def test_the_log_shows_its_newest_line_first(tmp_path):
     (tmp_path / "log.txt").write_text("one\ntwo\r three\n")
     html = run_view.draw_log(tmp_path)
