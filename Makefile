@@ -4,6 +4,9 @@ PYTHON ?= $(or $(shell for v in python3 python3.13 python3.12 python3.11; do $$v
 VENV ?= .venv
 PORT ?= 7860
 HOME_DIR ?=
+GPU ?=
+CPU_TORCH = https://download.pytorch.org/whl/cpu
+TORCH = $(shell sed -n 's/^\(torch~=[0-9.]*\).*/\1/p' requirements.txt)
 BIN = $(VENV)/bin
 HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
@@ -35,10 +38,16 @@ dev: $(VENV)/.dev-installed
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	"Python 3.11 to 3.13 is needed, found %d.%d: make PYTHON=/path/to/python3.12" % v)'
-	@echo "Installing into $(VENV): 2 to 6 GB, several minutes."
+	@echo "Installing into $(VENV): $(if $(GPU),6 GB with PyTorch for a GPU,2 GB; for a GPU: make setup GPU=1). Two to five minutes."
 	"$(PYTHON)" -m venv "$(VENV)"
 	"$(BIN)/python" -m pip install --quiet --upgrade pip
-	"$(BIN)/python" -m pip install --quiet $(PIP_FLAGS) -r requirements.txt
+	@echo "1 of 3: PyTorch"
+	$(if $(GPU),,@"$(BIN)/python" -m pip install --no-deps --retries 1 --index-url $(CPU_TORCH) "$(TORCH)" 2>/dev/null \
+	|| echo "$(CPU_TORCH) has no PyTorch for this machine, or cannot be reached: PyPI's build is installed.")
+	"$(BIN)/python" -m pip install --no-deps $(PIP_FLAGS) "$(TORCH)"
+	@echo "2 of 3: the other requirements"
+	"$(BIN)/python" -m pip install $(PIP_FLAGS) -r requirements.txt
+	@echo "3 of 3: the application"
 	"$(BIN)/python" -m pip install --quiet --no-deps --editable .
 	@touch "$@"
 

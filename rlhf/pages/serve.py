@@ -127,7 +127,16 @@ def cmd_serve(args: argparse.Namespace) -> None:
             observers=observers,
         )
         host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
-        run_server(site, listener, host + (accounts.issue_first_link(store) or "/"))
+        path = accounts.issue_first_link(store)
+        before, after = ("", "") if args.log_json else describe_address(store.home, is_first=path is not None)
+        run_server(site, listener, host + (path or "/"), before, after)
+
+
+def describe_address(home: Path, *, is_first: bool) -> tuple[str, str]:
+    """Return the lines for standard error before and after the address: what to do with it, and where the data is."""
+    hours = accounts.FIRST_LINK_SECONDS // 3600
+    before = f"Open this link once to create the first account. It is valid for {hours} h:" if is_first else "Open:"
+    return before, f"Home: {home}\nCtrl-C stops the server; runs continue."
 
 
 def prepare_home(store: Store, args: argparse.Namespace) -> None:
@@ -180,8 +189,8 @@ def pause(seconds: float) -> Callable[[], None]:
     return lambda: time.sleep(next(pauses))
 
 
-def run_server(site: Callable, listener: socket.socket, address: str) -> None:
-    """Serve until Ctrl-C; print the address once requests are answered."""
+def run_server(site: Callable, listener: socket.socket, address: str, before: str = "", after: str = "") -> None:
+    """Serve until Ctrl-C. Print the address once requests are answered, and lines for people before and after it."""
     from rlhf.pages.connections import (
         LimitedServer,
         Limits,
@@ -194,7 +203,16 @@ def run_server(site: Callable, listener: socket.socket, address: str) -> None:
     gc.freeze()  # the pages' 250,000 objects live as long as the server; a full collection took 0.2 s
     limits = Limits(connections=count_connections(raise_descriptor_limit()))
     try:
-        LimitedServer(site, limits, lambda: print(address, flush=True)).run(sockets=[listener])
+        LimitedServer(site, limits, lambda: _print_ready(address, before, after)).run(sockets=[listener])
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             print("", file=sys.stderr)  # after the ^C that the terminal shows
+
+
+def _print_ready(address: str, before: str, after: str) -> None:
+    """Print the address alone to standard output, for programs; the lines for people go to standard error."""
+    if before:
+        print(before, file=sys.stderr, flush=True)
+    print(address, flush=True)
+    if after:
+        print(after, file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ import app
 from data.store import Store
 from data.transfer.backup import restore
 from reward.placement_settings import DEFAULTS, read_placement, write_placement
+from rlhf.pages.serve import describe_address
 from tests.support import PATIENCE
 from tests.support.serving import serving
 
@@ -34,9 +35,11 @@ def all_rows(store: Store) -> dict[str, list[dict]]:
 
 
 def test_a_backup_of_the_server_restores_to_the_same_rows(served_home, tmp_path):
-    folder = tmp_path / "copies"
-    with serving(served_home, "--backup-to", str(folder), "--every", "1h", "--keep", "3"):
+    folder, errors = tmp_path / "copies", tmp_path / "errors"
+    with serving(served_home, "--backup-to", str(folder), "--every", "1h", "--keep", "3", errors=errors):
         wait_for(lambda: list(folder.glob("preference-loop-*.tar")))
+    said = errors.read_text().splitlines()
+    assert {"Open:", f"Home: {served_home}", "Ctrl-C stops the server; runs continue."} <= set(said)
     (copy,) = folder.iterdir()
     restore(tmp_path / "again", copy)
     served, again = Store(served_home), Store(tmp_path / "again")
@@ -45,6 +48,11 @@ def test_a_backup_of_the_server_restores_to_the_same_rows(served_home, tmp_path)
     assert all_rows(again) == rows
     served.close()
     again.close()
+
+
+def test_the_first_address_says_what_it_is_for_and_how_long_it_is_valid(tmp_path):
+    first, _ = describe_address(tmp_path, is_first=True)
+    assert first == "Open this link once to create the first account. It is valid for 24 h:"
 
 
 def test_metrics_and_json_lines_of_a_server(served_home, tmp_path):
