@@ -100,7 +100,8 @@ class PreferenceTrainer(RewardTrainer):
         """Return the raw scores (N,) in float32 of the answers of a collated batch, in its order."""
         classifier = self.model.get_base_model()
         head = classifier.get_submodule("score")
-        return head(last_hidden(trunk_of(classifier), batch)).squeeze(-1).float()
+        hidden = last_hidden(trunk_of(classifier), batch)
+        return head(hidden.float()).squeeze(-1)  # the head is float32, whatever the weights are
 
     def create_model_card(self, *_: object, **__: object) -> None:
         """Write no model card, because a checkpoint is not published."""

@@ -19,6 +19,7 @@ from data.views.preferences import preference_rows
 from reward.about import describe_base, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
+from reward.base.placement import Placement
 from reward.model import RewardModel
 from reward.report.scored import FitPair
 from reward.settings import RewardSettings
@@ -116,7 +117,7 @@ def _rows(store):
 def _classifier_scores(trainer, rows, side="a"):
     classifier = trainer.model.eval().get_base_model()
     states = (trunk_of(classifier)(torch.tensor([row.prompt + getattr(row, side)])).last_hidden_state for row in rows)
-    return [classifier.score(state[0, -1]).item() for state in states]
+    return [classifier.score(state[0, -1].float()).item() for state in states]
 
 
 def test_the_sequence_fed_to_training_is_the_one_that_is_scored(labeled, base_folder):
@@ -139,6 +140,19 @@ def test_reloaded_it_gives_the_scores_of_the_end_of_training(labeled, base_folde
         [row.prompt for row in rows], [row.a for row in rows]
     )
     assert result.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_weights_in_bfloat16_train_and_score_about_as_those_in_float32(labeled, base_folder, tmp_path):
+    """The head and its sum stay float32; a bfloat16 number has 8 bits, so a score of size 1 is within about 0.02."""
+    settings = parse_settings(RewardSettings, ["max_steps=4", "batch_size=8", "rank=4", "learning_rate=0.01"])
+    scores = []
+    for dtype in (torch.float32, torch.bfloat16):
+        base = Base.load(base_folder, placement=Placement(dtype=dtype))
+        rows = _rows(labeled).map(RowEncoder(base).encode)
+        trainer = build_trainer(tmp_path / str(dtype), settings, base, Start(str(base_folder), None), rows)
+        trainer.train()
+        scores.append(_classifier_scores(trainer, rows))
+    assert scores[1] == pytest.approx(scores[0], abs=0.1)
 
 
 def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_folder, tmp_path):
