@@ -18,6 +18,7 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import setting_help, text
 from reward.report import view
+from reward.report.addresses import choose_address, chosen_by_address, link_ids, unknown
 from reward.settings import RewardSettings
 
 Enqueue = Callable[[dict[str, Any], str], Run]
@@ -34,7 +35,7 @@ POLICY_SETTINGS = ("from",)
 
 
 class RewardPage:
-    """The page's components and its handlers."""
+    """The page's components and its handlers. The address says which model is on the screen; else it is the newest."""
 
     def __init__(self, store: Store, look: Look, enqueue: Enqueue) -> None:
         self.store, self.enqueue = store, enqueue
@@ -51,10 +52,12 @@ class RewardPage:
         )
         self.worst = _html(elem_id="reward-worst")
         self._add_form()
-        self.seen = gr.Textbox(visible="hidden")
-        shown = [self.seen, self.cards, self.choice, self.fields["from"]]
-        gr.on(look, self.refresh, [self.seen], shown, **QUIET)
-        self.choice.change(self.show, self.choice, [self.closer, self.groups, self.worst], **QUIET)
+        self.chosen, self.seen, self.shown = (gr.Textbox(visible="hidden") for _ in range(3))
+        shown = [self.seen, self.shown, self.cards, self.choice, self.fields["from"]]
+        drawn = [*shown, self.closer, self.groups, self.worst]
+        carried: dict[str, Any] = {"js": chosen_by_address("reward", 3), "trigger_mode": "always_last", **QUIET}
+        gr.on(look, self.refresh, [self.chosen, self.seen, self.shown], drawn, **carried)
+        self.choice.input(None, self.choice, None, js=choose_address("reward"), **QUIET)
 
     def _add_form(self) -> None:
         settings = describe(RewardSettings)
@@ -73,31 +76,37 @@ class RewardPage:
             setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
         }
 
-    def refresh(self, seen: str) -> Updates:
-        """Redraw the cards after a reward model was added, and the form's policies after a policy was added."""
+    def refresh(self, chosen: str, seen: str, shown: str) -> Updates:
+        """Draw again what changed: the cards and lists after a model was added, the plots after another choice."""
         models, policies = self.store.reward_models.all(), view.policy_names(self.store)
-        mark = f"{len(models)} {len(policies)}"
-        if mark == seen:
-            return gr.skip()
-        updates: Updates = {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
-        if seen.split(" ")[0] == str(len(models)):
-            return updates
-        return {**updates, self.cards: view.cards_html(models), self.choice: self.offer(models)}
+        mark, chosen = f"{len(models)} {len(policies)}", chosen or (models[-1].public if models else "")
+        updates: Updates = {}
+        if mark != seen:
+            updates |= {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
+        if seen.split(" ")[0] != str(len(models)):
+            updates[self.cards] = view.cards_html(models)
+        if chosen != shown or self.cards in updates:
+            updates[self.choice] = self.offer(models, chosen)
+        if chosen != shown:
+            updates |= {self.shown: chosen, **self.show(chosen)}
+        return updates or gr.skip()
 
-    def offer(self, models: Sequence[RewardModel]) -> gr.Dropdown:
-        """Return the list of reward models, with the newest selected."""
+    def offer(self, models: Sequence[RewardModel], chosen: str) -> gr.Dropdown:
+        """Return the list of reward models."""
         names = view.model_choices(reversed(models))
-        return gr.Dropdown(choices=names, value=names[0][1] if names else None, visible=bool(names))
+        known = chosen in [model.public for model in models]
+        return gr.Dropdown(choices=names, value=chosen if known else None, visible=bool(names))
 
-    def show(self, chosen: str | None) -> Updates:
+    def show(self, chosen: str) -> Updates:
         """Draw the plots, the table of groups and the worst disagreements of one reward model."""
-        if not chosen:
-            return gr.skip()
-        model = self.store.reward_models.get(chosen)
+        model = next((model for model in self.store.reward_models.all() if model.public == chosen), None)
+        if model is None:
+            line = view.message_html(unknown("reward", chosen))
+            return {self.closer: line, self.groups: gr.Dataframe(visible=False), self.worst: ""}
         # Reports hold pseudonyms.
         names = {make_pseudonym(account.id): account.name for account in self.store.accounts.all()}
         rows = view.group_rows(model, names)
-        title = f"<h2>{view.esc(text('reward.worst', model=chosen))}</h2>"
+        title = f"<h2>{link_ids(text('reward.worst', model=chosen))}</h2>"
         return {
             self.closer: view.details_html(model),
             self.groups: gr.Dataframe(rows, visible=bool(rows)),
@@ -112,7 +121,7 @@ class RewardPage:
             run = self.enqueue(settings, current_account().name)
         except BadInput as problem:
             return view.message_html(problem)
-        return view.message_html(text("reward.queued", run=run.public))
+        return view.message_html(text("reward.queued", run=run.public), run.public)
 
 
 def setting_field(

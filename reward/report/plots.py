@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from labeling.texts.pages import format_share, text
+from reward.report.addresses import link_ids
 from reward.report.groups import MARGINS
 from reward.report.svg_chart import STYLES, Chart, round_ticks, share_ticks
 
@@ -130,9 +131,7 @@ def curve(report: Report) -> str:
 
 def figure(title: str, lead: str, body: str) -> str:
     """Return a plot under its title and a line of explanation."""
-    return (
-        f"<figure><figcaption><b>{escape(title)}</b><span class=soft>{escape(lead)}</span></figcaption>{body}</figure>"
-    )
+    return f"<figure><figcaption><b>{escape(title)}</b><span class=soft>{link_ids(lead)}</span></figcaption>{body}</figure>"
 
 
 def legend(keys: list[tuple[str, str]], marks: Mapping[str, str] = DOTS) -> str:

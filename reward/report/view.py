@@ -19,6 +19,7 @@ from labeling.texts.reader import reader_language
 from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block
 from reward.report import plots
+from reward.report.addresses import id_link, link_ids, link_value
 from reward.report.left_out import left_out_text
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
@@ -69,7 +70,7 @@ def card_html(model: RewardModel) -> str:
     }
     note = f"<p class=soft>{esc(report['note'])}</p>" if report.get("note") else ""
     return (
-        f"<div class=card><b>{esc(model.public)}</b> <span class=soft>{esc(model.name)}, "
+        f"<div class=card><b>{id_link(model.public)}</b> <span class=soft>{esc(model.name)}, "
         f"{esc(model.created_at[:16].replace('T', ' '))}</span>{facts_html(facts)}{note}</div>"
     )
 
@@ -148,16 +149,16 @@ def number_text(value: float | None, digits: int) -> str | None:
 def facts_html(pairs: Mapping[str, object]) -> str:
     """Return short facts in a row, each under its name, without those that are unknown."""
     shown = "".join(
-        f"<div><span class=k>{esc(name)}</span><br>{esc(value)}</div>"
+        f"<div><span class=k>{esc(name)}</span><br>{link_value(value)}</div>"
         for name, value in pairs.items()
         if value not in (None, DASH)
     )
     return f"<div class=facts>{shown}</div>"
 
 
-def message_html(message: str | BadInput) -> str:
-    """Return a message or an error as a status line that screen readers announce."""
-    colour, line = ("bad", error_html(message)) if isinstance(message, BadInput) else ("good", esc(message))
+def message_html(message: str | BadInput, *ids: str) -> str:
+    """Return a message or an error as a status line that screen readers announce; `ids` in the message are links."""
+    colour, line = ("bad", error_html(message)) if isinstance(message, BadInput) else ("good", link_ids(message, ids))
     return f"<div class='said {colour}' role=status aria-live=polite>{line}</div>"
 
 

@@ -15,27 +15,41 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html, model_choices
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
-from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
+from rlhf.pages.components import (
+    QUIET,
+    Look,
+    Updates,
+    heading,
+    hidden,
+    html,
+    on_address,
+    table,
+    unchanged,
+    with_links,
+)
 from rlhf.runs.launch import launch
 
 RUBRIC = "rubric"
 PAIRS = 50
+LINKED = ("policy",)
+"""Columns that hold ids."""
 
 
 class ArenaPage:
-    """The page's components and its handlers."""
+    """The page's components and its handlers. The address says which policy the others are compared with."""
 
     def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("arena")
         self._add_choices()
         self.status = html()
-        self.table = table("arena", COLUMNS, "arena-table", "arena.table")
+        self.table = table("arena", COLUMNS, "arena-table", "arena.table", linked=LINKED)
         self.notes, self.plot = html("arena-notes"), html("arena-plot")
-        self.ranks = table("arena", RANKING_COLUMNS, "arena-ranks", "arena.ranking", visible=False)
+        self.ranks = table("arena", RANKING_COLUMNS, "arena-ranks", "arena.ranking", visible=False, linked=LINKED)
         self.ranking = html()
         self._wire(look)
 
@@ -60,28 +74,29 @@ class ArenaPage:
             )
 
     def _wire(self, look: Look) -> None:
-        self.seen = hidden()
+        self.opponent, self.seen = hidden(), hidden()
         drawn = [self.table, self.notes, self.plot, self.ranks, self.ranking]
         asked = [self.against, self.judge]
         shown = [self.seen, *asked, self.chosen, *drawn]
-        gr.on(look, self.refresh, [self.seen, *asked], shown, **QUIET)
-        gr.on([self.against.input, self.judge.input], self.draw, asked, drawn, **QUIET)
+        on_address("arena", [look, self.judge.input], self.refresh, [self.opponent, self.seen, self.judge], shown)
+        self.against.input(None, self.against, None, js=choose_address("arena"), **QUIET)
         self.compare.click(self.queue_comparison, [*asked, self.chosen], self.status, **QUIET)
         self.people.click(self.queue_pairs, [self.against, self.chosen], self.status, **QUIET)
 
-    def refresh(self, seen: str, against: str, judge: str) -> Updates:
-        """Draw everything again when a policy, a reward model, a comparison or an evaluation was added."""
-        if (mark := self._mark()) == seen:
-            return unchanged()
-        against = against or default_opponent(self.store, self.store.policies.all()) or ""
+    def refresh(self, opponent: str, seen: str, judge: str) -> Updates:
+        """Draw everything again after another choice, or a new policy, reward model, comparison or evaluation."""
+        against = opponent or default_opponent(self.store, self.store.policies.all()) or ""
         judge = judge or RUBRIC
+        if (mark := f"{self._mark()} {against} {judge}") == seen:
+            return unchanged()
         return {self.seen: mark, **self.offer(against, judge), **self.draw(against, judge)}
 
     def offer(self, against: str, judge: str) -> Updates:
         """Return the policies and the judges to choose from."""
         names = model_choices(self.store.policies.all())
+        known = against in [id for _, id in names]
         return {
-            self.against: gr.Dropdown(choices=names, value=against or None),
+            self.against: gr.Dropdown(choices=names, value=against if known else None),
             self.judge: gr.Dropdown(choices=judge_names(self.store), value=judge),
             self.chosen: gr.Dropdown(choices=names),
         }
@@ -90,15 +105,18 @@ class ArenaPage:
         """Return the table, its notes and the plot against one policy by one judge, and people's ranking."""
         try:
             view = view_arena(self.store, against, judge)
-        except BadInput as problem:  # somebody typed an id that does not exist
+        except BadInput as problem:
+            known = any(policy.public == against for policy in self.store.policies.all())
             return {
-                self.notes: message_html(problem),
+                self.table: [],
+                self.notes: message_html(problem if known else unknown("arena", against)),
                 self.plot: "",
                 self.ranks: gr.Dataframe(visible=False),
                 self.ranking: "",
             }
-        ranks = gr.Dataframe(value=view.ranks, visible=bool(view.ranks))
-        drawn: Updates = {self.table: view.rows, self.notes: view.notes, self.plot: view.plot}
+        ranks = gr.Dataframe(value=with_links(RANKING_COLUMNS, view.ranks or [], LINKED), visible=bool(view.ranks))
+        table = with_links(COLUMNS, view.rows, LINKED)
+        drawn: Updates = {self.table: table, self.notes: view.notes, self.plot: view.plot}
         return {**drawn, self.ranks: ranks, self.ranking: view.ranking}
 
     def queue_comparison(self, against: str, judge: str, chosen: Sequence[str] | None) -> str:
@@ -108,7 +126,7 @@ class ArenaPage:
             run = launch(self.store, "compare", settings, by=current_account().name)
         except BadInput as problem:
             return message_html(problem)
-        return message_html(text("arena.comparison_queued", run=run.public))
+        return message_html(text("arena.comparison_queued", run=run.public), run.public)
 
     def queue_pairs(self, against: str, chosen: Sequence[str] | None) -> str:
         """Queue a sampling run for each chosen policy that makes blind pairs for the labelers."""
@@ -117,7 +135,8 @@ class ArenaPage:
             runs = [launch(self.store, "sample", settings, by=current_account().name) for settings in wanted]
         except BadInput as problem:
             return message_html(problem)
-        return message_html(text("arena.pairs_queued", runs=", ".join(run.public for run in runs)))
+        ids = [run.public for run in runs]
+        return message_html(text("arena.pairs_queued", runs=", ".join(ids)), *ids)
 
     def _others(self, against: str, chosen: Sequence[str] | None) -> list[str]:
         """Return the chosen policies, or all but the opponent. Raise BadInput if none is left."""

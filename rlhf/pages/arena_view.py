@@ -14,6 +14,7 @@ from data.records import Policy
 from data.store import Store
 from data.views.head_to_head import HeadToHead, head_to_head
 from labeling.texts.pages import format_percent, format_share, text
+from reward.report.addresses import link_ids
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
 from rlhf.evaluation.arena import PolicyRow, as_csv, policy_rows
@@ -108,7 +109,7 @@ def draw_notes(compared: Sequence[PolicyRow], against: Policy) -> str:
         notes.append(text("arena.unjudged", policies=", ".join(unjudged)))
     if len({line.measured_on for line in judged}) > 1:
         notes.append(text("arena.other_prompts"))
-    return "".join(f"<p class=soft>{esc(note)}</p>" for note in notes)
+    return "".join(f"<p class=soft>{link_ids(note)}</p>" for note in notes)
 
 
 def draw_plot(compared: Sequence[PolicyRow], against: Policy) -> str:
@@ -119,7 +120,7 @@ def draw_plot(compared: Sequence[PolicyRow], against: Policy) -> str:
     chart = _chart(dots)
     key = f"<div class='key soft'><i>● {esc(text('arena.measured'))}</i><i>□ {esc(text('arena.bound'))}</i></div>"
     title, intervals = text("arena.plot_title", policy=against.public), text("arena.intervals")
-    caption = f"<figcaption><b>{esc(title)}</b><span class=soft>{esc(intervals)}</span></figcaption>"
+    caption = f"<figcaption><b>{link_ids(title)}</b><span class=soft>{esc(intervals)}</span></figcaption>"
     return f"<div class=plots><figure>{caption}{chart.svg(text('arena.plot_spoken'))}{key}</figure></div>"
 
 
@@ -135,7 +136,7 @@ def draw_ranking_note(known: bool, against: Policy) -> str:
     """Return how to read the ranking, or the step that fills it."""
     if not known:
         return empty(text("arena.no_ranking"), LABEL_PAGE, text("link.label"))
-    return f"<p class=soft>{esc(text('arena.ranking_note', policy=against.public))}</p>"
+    return f"<p class=soft>{link_ids(text('arena.ranking_note', policy=against.public))}</p>"
 
 
 def _chart(dots: Sequence[PolicyRow]) -> Chart:

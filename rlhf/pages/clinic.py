@@ -147,7 +147,7 @@ class ClinicPage:
             run = launch(self.store, kind, settings | judge, by=current_account().name)
         except BadInput as problem:
             return message_html(problem)
-        return message_html(text("clinic.queued", run=run.public))
+        return message_html(text("clinic.queued", run=run.public), run.public)
 
     def _handler(self, kind: str) -> Callable[[Mapping[Block, object]], str]:
         def start(given: Mapping[Block, object]) -> str:

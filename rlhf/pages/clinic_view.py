@@ -11,6 +11,7 @@ from data.records import Run, Snapshot
 from data.store import Store
 from labeling.texts.pages import format_percent, format_share, text
 from labeling.texts.user_text import block
+from reward.report.addresses import id_link
 from reward.report.plots import figure
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.pages.markup import answer_html, empty, esc, facts
@@ -233,4 +234,4 @@ def _trial(run: Run) -> str:
         text("clinic.steps_each"): report["steps"],
         text("clinic.rubric_scores"): scores,
     }
-    return f"<div class=card><b>{esc(run.public)}</b>{facts(shown)}</div>"
+    return f"<div class=card><b>{id_link(run.public)}</b>{facts(shown)}</div>"

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 
 from labeling.texts.pages import text
+from reward.report.addresses import chosen_by_address, link_ids
 from rlhf.pages.markup import columns, esc
 
 Look = Callable[..., object]
@@ -44,10 +45,51 @@ def hidden(elem_id: str | None = None) -> gr.Textbox:
     return gr.Textbox(visible="hidden", elem_id=elem_id)
 
 
-def table(page: str, names: Sequence[str], elem_id: str, label: str, *, visible: bool = True) -> gr.Dataframe:
-    """Return a table that nobody edits; its headers are the texts `PAGE.column_NAME`, its label the text `label`."""
-    headers = columns(page, names)
-    return gr.Dataframe(headers=headers, interactive=False, visible=visible, elem_id=elem_id, label=text(label))
+def table(
+    page: str, names: Sequence[str], elem_id: str, label: str, *, visible: bool = True, linked: Collection[str] = ()
+) -> gr.Dataframe:
+    """Return a table that nobody edits; its headers are the texts `PAGE.column_NAME`, its label the text `label`.
+
+    The cells of the columns `linked` hold links: see `with_links`.
+    """
+    types: Any = ["html" if name in linked else "str" for name in names] if linked else "str"
+    return gr.Dataframe(
+        headers=columns(page, names),
+        datatype=types,
+        interactive=False,
+        visible=visible,
+        elem_id=elem_id,
+        label=text(label),
+    )
+
+
+def with_links(
+    names: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    linked: Collection[str],
+    link: Callable[[str], str] = link_ids,
+) -> dict[str, Any]:
+    """Return rows for a table that shows the cells of the columns `linked` as links; a copied cell is plain text."""
+    shown = [
+        [link(cell) if name in linked else cell for name, cell in zip(names, map(str, row), strict=True)]
+        for row in rows
+    ]
+    return {"data": rows, "metadata": {"display_value": shown}}
+
+
+def on_address(
+    page: str,
+    events: Look | Sequence[Look],
+    handler: Callable[..., object],
+    inputs: Sequence[Block],
+    outputs: Sequence[Block],
+) -> None:
+    """Wire a handler whose first input is what the page's address chooses, an empty text if nothing.
+
+    An address that changes while an answer is on its way is read after it.
+    """
+    carried: dict[str, Any] = {"js": chosen_by_address(page, len(inputs)), "trigger_mode": "always_last", **QUIET}
+    gr.on(events, handler, inputs, outputs, **carried)
 
 
 def choices(page: str, names: Iterable[str]) -> list[tuple[str, str]]:

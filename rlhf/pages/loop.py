@@ -12,6 +12,7 @@ from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
+from reward.report.addresses import address_of, link_ids
 from reward.report.view import message_html
 from rlhf.pages.components import QUIET, Look, Updates, esc, heading, html
 from rlhf.pages.first_round.facts import end_round, read_round
@@ -129,8 +130,8 @@ def draw_step(step: Step, offer: Offer | None = None) -> str:
     """Return the suggestion with its reason, the link to its page, and the offer of simulated labelers."""
     link = f"<p><a href='{esc(step.link)}'>{esc(step.action)}</a></p>" if step.link else ""
     link += offer_button(offer) if offer else ""
-    head = f"<span class=soft>{esc(text('loop.next_step'))}</span><b>{esc(step.title)}</b>"
-    return f"<div class='card next'>{head}{esc(step.reason)}{link}</div>"
+    head = f"<span class=soft>{esc(text('loop.next_step'))}</span><b>{link_ids(step.title)}</b>"
+    return f"<div class='card next'>{head}{link_ids(step.reason)}{link}</div>"
 
 
 def stations(counts: LoopCounts) -> list[Station]:
@@ -141,12 +142,12 @@ def stations(counts: LoopCounts) -> list[Station]:
     compared = counts.by_people + counts.simulated + counts.imported + counts.by_ai
     reward, policy = counts.newest_reward, counts.newest.policy if counts.newest else None
     return [
-        Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs/sample"),
+        Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs"),
         Station("completions", counts.completions, text("loop.completions_detail"), "#policies"),
         Station("pairs", counts.waiting, text("loop.pairs_detail"), LABEL_PAGE),
         Station("comparisons", compared, labels, "#labels"),
-        Station("reward_models", counts.reward_models, _newest(reward, "loop.no_reward"), "#reward"),
-        Station("policies", counts.policies, _newest(policy, "loop.no_policy"), "#policies"),
+        Station("reward_models", counts.reward_models, _newest(reward, "loop.no_reward"), _open("reward", reward)),
+        Station("policies", counts.policies, _newest(policy, "loop.no_policy"), _open("policies", policy)),
     ]
 
 
@@ -163,6 +164,10 @@ def draw_loop(counts: LoopCounts, step: Step) -> str:
 
 def _newest(name: str | None, otherwise: str) -> str:
     return text("loop.newest", name=name) if name else text(otherwise)
+
+
+def _open(page: str, newest: str | None) -> str:
+    return address_of(page, newest) if newest else f"#{page}"
 
 
 def _arrow(path: str, verb: str, x: int, y: int) -> str:

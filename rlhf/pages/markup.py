@@ -10,6 +10,7 @@ from labeling.texts.answers import captioned_answer, draw_answer
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
 from labeling.texts.user_text import block
+from reward.report.addresses import link_value
 
 
 def esc(value: object) -> str:
@@ -29,9 +30,9 @@ def empty(message: str, link: str = "", label: str = "") -> str:
 
 
 def facts(pairs: Mapping[str, object]) -> str:
-    """Return short facts in a row, each under its name, without the empty ones."""
+    """Return short facts in a row, each under its name, without the empty ones; ids are links."""
     shown = "".join(
-        f"<div><span class=k>{esc(name)}</span><br>{esc(value)}</div>"
+        f"<div><span class=k>{link_value(name)}</span><br>{link_value(value)}</div>"
         for name, value in pairs.items()
         if value not in (None, "", [], {})
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeling.texts.pages import text
+from reward.report.addresses import address_of
 
 FIRST_REWARD = 100
 """Comparisons that make a first reward model worth its minutes."""
@@ -121,7 +122,7 @@ def _active_run(counts: LoopCounts) -> Step | None:
         return None
     if counts.waiting:
         return _page("label_meanwhile", LABEL_PAGE, run=counts.active, waiting=counts.waiting)
-    return _page("watch_run", "#runs", run=counts.active)
+    return _page("watch_run", address_of("runs", counts.active), run=counts.active)
 
 
 def compare_step(counts: LoopCounts) -> Step | None:

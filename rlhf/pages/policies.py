@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from data.errors import BadInput
@@ -14,22 +12,36 @@ from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html, model_choices
-from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
+from rlhf.pages.components import (
+    QUIET,
+    Look,
+    Updates,
+    heading,
+    hidden,
+    html,
+    on_address,
+    table,
+    unchanged,
+    with_links,
+)
 from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
 from rlhf.runs.launch import launch
 
 PAIRS = 100
+LINKED = ("policy", "parent", "judge")
+"""Columns that hold ids."""
 
 
 class PoliciesPage:
-    """The page's components and its handlers."""
+    """The page's components and its handlers. The address says which policy is on the screen; else it is the newest."""
 
     def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("policies")
-        self.table = table("policies", COLUMNS, "policies-table", "policies.table")
+        self.table = table("policies", COLUMNS, "policies-table", "policies.table", linked=LINKED)
         with gr.Row(elem_classes="line"):
             self.choice = gr.Dropdown(label=text("policies.policy"), min_width=220, scale=0, elem_id="policy-choice")
             judge = gr.Button(
@@ -39,33 +51,32 @@ class PoliciesPage:
                 min_width=300,
                 elem_id="queue-pairs",
             )
-        status, detail = html(), html()
+        status, self.detail = html(), html("policy-detail")
         PlacementFold(store, look)
-        self.seen = hidden()
-        shown = [self.seen, self.table, self.choice]
-        gr.on(look, self.refresh, [self.seen], shown, **QUIET)
-        self.choice.change(self.show, self.choice, detail, **QUIET)
-        self.table.select(self.choose, None, self.choice, **QUIET)
+        self.chosen, self.seen, self.shown = hidden(), hidden(), hidden()
+        shown = [self.seen, self.shown, self.table, self.choice, self.detail]
+        on_address("policies", look, self.refresh, [self.chosen, self.seen, self.shown], shown)
+        self.choice.input(None, self.choice, None, js=choose_address("policies"), **QUIET)
         judge.click(self.queue_pairs, self.choice, status, **QUIET)
 
-    def refresh(self, seen: str) -> Updates:
-        """Draw the table again when a policy, a comparison or an evaluation was added."""
-        if (mark := self._mark()) == seen:
+    def refresh(self, chosen: str, seen: str, shown: str) -> Updates:
+        """Draw the table when something in it was added, and the policy when another one is chosen."""
+        policies, mark = self.store.policies.all(), self._mark()
+        ids = [policy.public for policy in policies]
+        chosen = chosen or (ids[-1] if ids else "")
+        if (mark, chosen) == (seen, shown):
             return unchanged()
-        policies = self.store.policies.all()
-        met = head_to_head(self.store, "person")
-        names = model_choices(reversed(policies))
-        newest: dict[str, Any] = {"value": names[0][1]} if names and not seen else {}
-        rows = [row(self.store, policy, met) for policy in in_family_order(policies)]
-        return {self.seen: mark, self.table: rows, self.choice: gr.Dropdown(choices=names, **newest)}
-
-    def choose(self, event: gr.SelectData) -> str:
-        """Choose the policy of the row that was clicked."""
-        return event.row_value[0]
-
-    def show(self, chosen: str | None) -> str:
-        """Draw the policy's lineage, and its newest answers beside its parent's."""
-        return draw_policy(self.store, chosen or "")
+        value = chosen if chosen in ids else None
+        updates: Updates = {self.choice: gr.Dropdown(choices=model_choices(reversed(policies)), value=value)}
+        if mark != seen:
+            met = head_to_head(self.store, "person")
+            rows = [row(self.store, policy, met) for policy in in_family_order(policies)]
+            updates |= {self.seen: mark, self.table: with_links(COLUMNS, rows, LINKED)}
+        if chosen != shown or not seen:
+            known = value or not chosen
+            drawn = draw_policy(self.store, chosen) if known else message_html(unknown("policies", chosen))
+            updates |= {self.shown: chosen, self.detail: drawn}
+        return updates
 
     def queue_pairs(self, chosen: str | None) -> str:
         """Queue a sampling run that makes blind pairs of this policy and its parent for the labelers."""
@@ -74,7 +85,7 @@ class PoliciesPage:
             run = launch(self.store, "sample", settings, by=current_account().name)
         except BadInput as problem:
             return message_html(problem)
-        return message_html(text("policies.queued", run=run.public))
+        return message_html(text("policies.queued", run=run.public), run.public)
 
     def _mark(self) -> str:
         """Return a mark that changes with everything the table shows."""

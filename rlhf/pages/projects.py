@@ -16,11 +16,25 @@ from labeling.accounts.management import audit_name
 from labeling.projects.verbs import set_gold
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.report.addresses import choose_address, project_link, unknown
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
+from rlhf.pages.components import (
+    QUIET,
+    Look,
+    Updates,
+    heading,
+    hidden,
+    html,
+    on_address,
+    table,
+    unchanged,
+    with_links,
+)
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
 
+LINKED = ("project",)
+"""Columns that hold links."""
 MOST_PAIRS = 1_000_000
 """Largest number of pairs that one click moves."""
 
@@ -31,7 +45,7 @@ class ProjectsPage:
     def __init__(self, store: Store, look: Look) -> None:
         self.store = store
         heading("projects")
-        self.table = table("projects", COLUMNS, "projects-table", "projects.table")
+        self.table = table("projects", COLUMNS, "projects-table", "projects.table", linked=LINKED)
         with gr.Row(elem_classes="line"):
             self.new = gr.Textbox(
                 label=text("projects.new_name"), max_lines=1, min_width=220, scale=0, elem_id="project-new"
@@ -60,29 +74,35 @@ class ProjectsPage:
                 self.gold = gr.Button(text("projects.set_gold"), scale=0, elem_id="project-gold")
 
     def _wire(self, look: Look) -> None:
-        self.listed = hidden()
-        listed = [self.listed, self.table, self.choice]
-        gr.on(look, self.refresh, [self.listed, self.choice], listed, **QUIET)
+        self.chosen, self.listed = hidden(), hidden()
+        listed = [self.listed, self.table, self.choice, self.status]
+        on_address("projects", look, self.refresh, [self.chosen, self.listed, self.choice], listed)
+        self.chosen.change(None, self.chosen, None, js=choose_address("projects"), **QUIET)
+        self.choice.input(None, self.choice, None, js=choose_address("projects"), **QUIET)
         self.choice.change(self.show, self.choice, [*self.fields.values(), self.judge, self.flags], **QUIET)
-        self.table.select(self.choose, None, self.choice, **QUIET)
-        self.add.click(self.create, self.new, [self.status, self.choice, self.new, self.listed], **QUIET)
-        saved = [self.status, self.choice, self.listed, self.fields["version"]]
+        chosen = [self.chosen, self.choice, self.listed]
+        self.add.click(self.create, self.new, [self.status, self.new, *chosen], **QUIET)
+        saved = [self.status, self.fields["version"], *chosen]
         self.save.click(self.change, {self.choice, *self.fields.values()}, saved, **QUIET)
         self.fill.click(self.move_pairs, [self.choice, self.count], [self.status, self.listed], **QUIET)
         self.gold.click(self.set_gold, [self.choice, self.judge], [self.status, self.listed], **QUIET)
 
-    def refresh(self, listed: str, chosen: str | None) -> Updates:
-        """Draw the table again when anything in it changed; the project in the fields stays."""
+    def refresh(self, chosen: str, listed: str, shown: str | None) -> Updates:
+        """Draw the table again when anything in it changed, and choose the address's project; edited fields stay."""
         rows = [project_row(self.store, project) for project in self.store.projects.all()]
-        if str(rows) == listed:
-            return unchanged()
         names = [row[0] for row in rows]
-        first = {} if chosen else {"value": names[0]}
-        return {self.listed: str(rows), self.table: rows, self.choice: gr.Dropdown(choices=names, **first)}
-
-    def choose(self, event: gr.SelectData) -> str:
-        """Choose the project of the row that was clicked."""
-        return event.row_value[0]
+        wanted = chosen or names[0]
+        value = wanted if wanted in names else None
+        updates: Updates = {}
+        if str(rows) != listed:
+            updates |= {self.listed: str(rows), self.table: with_links(COLUMNS, rows, LINKED, project_link)}
+        if value is None:
+            updates[self.status] = message_html(unknown("projects", wanted))
+        elif value != shown:
+            updates[self.status] = ""
+        if updates or value != shown:
+            updates[self.choice] = gr.Dropdown(choices=names, value=value)
+        return updates or unchanged()
 
     def show(self, name: str | None) -> Updates:
         """Put the project into the fields."""
@@ -143,4 +163,8 @@ class ProjectsPage:
     def _chosen(self, project: Project) -> Updates:
         """Return the list of projects with this one chosen, and a table to draw again."""
         names = [project.name for project in self.store.projects.all()]
-        return {self.choice: gr.Dropdown(choices=names, value=project.name), self.listed: ""}
+        return {
+            self.choice: gr.Dropdown(choices=names, value=project.name),
+            self.chosen: project.name,
+            self.listed: "",
+        }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -73,19 +73,20 @@ class RunForm:
                 elem_id = f"{self.kind.name}-{setting.key}"
                 self.fields[setting.key] = setting_field(self.kind.name, setting, POLICIES + REWARDS, elem_id=elem_id)
 
-    def wire(self, draw_page: Callable[[], Updates], outputs: Sequence[Block]) -> None:
-        """Queue the run on a click; `draw_page` returns the page's other outputs."""
+    def wire(self, chosen: Block) -> None:
+        """Queue the run on a click; `chosen` is the field that then gets its id."""
 
         def start(given: Mapping[Block, Any]) -> Updates:
             missing = self.missing()
-            line = self.submit({key: given[field] for key, field in self.fields.items()}, current_account().name)
+            settings = {key: given[field] for key, field in self.fields.items()}
+            line, run = self.submit(settings, current_account().name)
             needs = "" if missing and line == message_html(missing) else self.outlook()
-            return {self.status: line, self.needs: needs, **draw_page()}
+            return {self.status: line, self.needs: needs, **({chosen: run} if run else {})}
 
         def estimate(given: Mapping[Block, Any]) -> Updates:
             return {self.memory_line: self.memory({key: given[field] for key, field in self.fields.items()})}
 
-        self.start.click(start, set(self.fields.values()), [self.status, self.needs, *outputs], **QUIET)
+        self.start.click(start, set(self.fields.values()), [self.status, self.needs, chosen], **QUIET)
         gr.on(
             [self.estimate.click, self.tab.select],
             estimate,
@@ -112,14 +113,14 @@ class RunForm:
             return ""
         return message_html(text("runs.memory", line=describe_memory(memory_document(estimate))))
 
-    def submit(self, given: Mapping[str, Any], by: str) -> str:
-        """Queue the run and return the line to show."""
+    def submit(self, given: Mapping[str, Any], by: str) -> tuple[str, str]:
+        """Queue the run; return the line to show and the run's id, which is empty if there is none."""
         settings = {key: _joined(value) for key, value in given.items() if value is not None}
         try:
             run = launch(self.store, self.kind.name, settings, by=by)
         except BadInput as problem:
-            return message_html(problem)
-        return message_html(text("runs.queued", run=run.public))
+            return message_html(problem), ""
+        return message_html(text("runs.queued", run=run.public), run.public), run.public
 
     def models(self) -> dict[str, Component]:
         """Return the fields that name models, by key: `refreshed` reads and writes them."""

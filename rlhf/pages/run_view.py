@@ -11,6 +11,7 @@ from data.clock import now
 from data.records import Completion, Run
 from data.store import Store
 from labeling.texts.pages import text
+from reward.report.addresses import id_link, link_ids
 from rlhf.common.estimate import describe_progress, elapsed_seconds, format_duration, stalled_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.first_round.facts import Outcome
@@ -33,14 +34,14 @@ def draw_head(run: Run, size: int = 0) -> str:
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
     lines = [run.error, *run.report.get("notes", []), *skipped]
-    errors = "".join(f"<p class=bad>{esc(line)}</p>" for line in lines if line)
-    outcomes = "".join(f"<p>{esc(line)}</p>" for line in _outcomes(run))
+    errors = "".join(f"<p class=bad>{link_ids(line)}</p>" for line in lines if line)
+    outcomes = "".join(f"<p>{link_ids(line)}</p>" for line in _outcomes(run))
     results: dict[str, object] = {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
     results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})
     folded = f"<details><summary class=soft>{esc(text('runs.settings'))}</summary>{settings}</details>"
-    title = f"<b>{run.public} · {esc(_kind(run))}</b> <span class=soft>{esc(state + stopping)}</span>"
+    title = f"<b>{id_link(run.public)} · {esc(_kind(run))}</b> <span class=soft>{esc(state + stopping)}</span>"
     return (
         f"<div class=card>{title}{draw_progress(run)}{_draw_stall(run)}{errors}{outcomes}{facts(results)}{folded}</div>"
     )

@@ -18,19 +18,23 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, table, unchanged
+from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, on_address, table, unchanged, with_links
 from rlhf.pages.markup import empty
 from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes
 
+LINKED = ("run", "produced")
+"""Columns that hold ids."""
+
 
 class RunsPage:
-    """The page's components and its handlers."""
+    """The page's components and its handlers. The address says which run is on the screen."""
 
     def __init__(self, store: Store, look: Look) -> None:
         self.store = store
@@ -39,7 +43,7 @@ class RunsPage:
             self.tabs, self.forms = add_forms(store)
         self.defaults = hidden()
         self.status = html()
-        self.table = table("runs", run_view.COLUMNS, "runs-table", "runs.table")
+        self.table = table("runs", run_view.COLUMNS, "runs-table", "runs.table", linked=LINKED)
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
             unseen: dict[str, Any] = {"visible": False, "scale": 0}
@@ -56,14 +60,15 @@ class RunsPage:
         shown = [self.listed, self.table, self.seen, self.head, *buttons, self.curves, self.samples, self.log]
         acted = [self.status, self.chosen, *shown]
         state = [self.chosen, self.seen, self.listed]
-        gr.on(look, self.refresh, state, shown, **QUIET)
-        self.table.select(self.choose, None, [self.chosen, *shown], **QUIET)
-        self.cancel.click(self.cancel_run, self.chosen, acted, **QUIET)
-        self.resume.click(self.resume_run, self.chosen, acted, **QUIET)
+        on_address("runs", look, self.refresh, state, shown)
+        on_address("runs", self.cancel.click, self.cancel_run, [self.chosen], acted)
+        on_address("runs", self.resume.click, self.resume_run, [self.chosen], acted)
+        self.chosen.change(None, self.chosen, None, js=choose_address("runs"), **QUIET)
         fields = [field for form in self.forms.values() for field in form.fields.values()]
-        self.again.click(self.copy_settings, self.chosen, [self.status, self.tabs, self.starting, *fields], **QUIET)
+        copied = [self.status, self.tabs, self.starting, *fields]
+        on_address("runs", self.again.click, self.copy_settings, [self.chosen], copied)
         for form in self.forms.values():
-            form.wire(lambda: {self.chosen: "", **self.draw("")}, [self.chosen, *shown])
+            form.wire(self.chosen)
 
     def refresh(self, chosen: str, seen: str, listed: str) -> Updates:
         """Draw again what changed, while the page is on the screen."""
@@ -73,14 +78,21 @@ class RunsPage:
         """Return the list and the chosen run: the running one, or the newest, if none is chosen."""
         runs = self.store.runs.all()
         marks = " ".join(f"{run.id}{run.state}" for run in runs)
-        table: Updates = {} if marks == listed else {self.listed: marks, self.table: run_view.run_rows(runs)}
-        run = self._run(chosen, runs)
-        return {**table, **(self.draw_nothing() if run is None else self.draw_run(run, seen))}
+        table: Updates = {} if marks == listed else {self.listed: marks, **self._rows(runs)}
+        try:
+            run = self._run(chosen, runs)
+        except BadInput:
+            return {**table, **self.draw_nothing(message_html(unknown("runs", chosen)))}
+        return {**table, **(self.draw_nothing(empty(text("runs.none"))) if run is None else self.draw_run(run, seen))}
 
-    def draw_nothing(self) -> Updates:
-        """Return the page without a run."""
+    def draw_nothing(self, line: str) -> Updates:
+        """Return the page without a run, and the line that says why."""
         buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
-        return {self.seen: "none", self.head: empty(text("runs.none")), self.curves: "", **buttons}
+        cleared: Updates = dict.fromkeys((self.curves, self.samples, self.log), "")
+        return {self.seen: "none", self.head: line, **cleared, **buttons}
+
+    def _rows(self, runs: list[Run]) -> Updates:
+        return {self.table: with_links(run_view.COLUMNS, run_view.run_rows(runs), LINKED)}
 
     def draw_run(self, run: Run, seen: str) -> Updates:
         """Return one run; its curves, samples and buttons only if it moved on."""
@@ -102,10 +114,6 @@ class RunsPage:
             self.samples: run_view.draw_samples(self.store, run),
         }
 
-    def choose(self, event: gr.SelectData) -> Updates:
-        """Show the run of the row that was clicked."""
-        return {self.chosen: event.row_value[0], **self.draw(event.row_value[0])}
-
     def cancel_run(self, chosen: str) -> Updates:
         """Ask the run to save and stop."""
         run = self._required(chosen)
@@ -115,7 +123,7 @@ class RunsPage:
             return {self.status: message_html(problem), **self.draw(chosen)}
         supervisor.ensure(self.store.home)
         line = text("runs.unqueued" if cancelled.over else "runs.stopping", run=run.public)
-        return {self.status: message_html(line), **self.draw(chosen)}
+        return {self.status: message_html(line, run.public), **self.draw(chosen)}
 
     def resume_run(self, chosen: str) -> Updates:
         """Queue a run that continues from this one's checkpoint."""
@@ -124,8 +132,8 @@ class RunsPage:
             run = launch.resume(self.store, old.id, by=current_account().name)
         except BadInput as problem:
             return {self.status: message_html(problem), **self.draw(chosen)}
-        line = message_html(text("runs.resumed", run=run.public, old=old.public))
-        return {self.status: line, self.chosen: run.public, **self.draw(run.public)}
+        line = message_html(text("runs.resumed", run=run.public, old=old.public), run.public, old.public)
+        return {self.status: line, self.chosen: run.public}
 
     def copy_settings(self, chosen: str) -> Updates:
         """Put the run's settings into the form of its kind; a kind without a form is started by its command."""
@@ -137,7 +145,7 @@ class RunsPage:
             )
             return {self.status: message_html(refusal)}
         return {
-            self.status: message_html(text("runs.copied", run=run.public)),
+            self.status: message_html(text("runs.copied", run=run.public), run.public),
             self.tabs: gr.Tabs(selected=run.kind),
             self.starting: gr.Accordion(open=True),
             **form.filled(run.settings),

@@ -12,8 +12,15 @@
     if (document.querySelector(".replies[data-busy]")?.offsetParent) look();
   }, WRITING);
   document.addEventListener("visibilitychange", look);
+  // The address is #PAGE or #PAGE/CHOSEN; it alone says what is chosen. A malformed one chooses nothing.
+  const address = () => {
+    const [page, ...chosen] = location.hash.slice(1).split("/");
+    try { return [page, decodeURIComponent(chosen.join("/"))]; } catch { return [page, ""]; }
+  };
+  window.chosenOn = (page) => address()[0] === page ? address()[1] : "";
+  window.choose = (page, chosen) => { if (chosen && chosen !== chosenOn(page)) location.hash = `${page}/${encodeURIComponent(chosen)}`; };
   const show = () => {
-    const wanted = location.hash.slice(1).split("/")[0];
+    const wanted = address()[0];
     const page = pages.includes(wanted) ? wanted : pages[0];
     document.documentElement.dataset.page = page;
     document.querySelectorAll("#nav a").forEach((link) => {
@@ -40,9 +47,14 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-press]");
     if (button) document.querySelector(`#${button.dataset.press}`)?.click();
+    // A table's row is chosen wherever it is clicked, if its own link stays on the page.
+    if (event.target.closest("a")) return;
+    event.target.closest("[role=row]")?.querySelector(`a.id[href^="#${document.documentElement.dataset.page}/"]`)?.click();
   });
   window.addEventListener("hashchange", () => {
+    const before = document.documentElement.dataset.page;
     show();
+    if (before === document.documentElement.dataset.page) return look();
     window.scrollTo(0, 0);
     openPage();
   });

@@ -74,10 +74,10 @@ def test_without_reward_models_the_page_says_which_step_fills_it():
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):
     page = page_of(store)
-    updates = page.refresh("")
+    updates = page.refresh("", "", "")
     assert updates[page.cards].index("r2") < updates[page.cards].index("r1")
     assert updates[page.choice].value == "r2"
-    assert page.refresh(updates[page.seen]) == gr.skip()
+    assert page.refresh("", updates[page.seen], updates[page.shown]) == gr.skip()
 
 
 def test_looking_closer_shows_plots_the_table_and_the_disagreements(store, models):
@@ -138,11 +138,11 @@ def test_a_refused_form_says_why(store):
 def test_the_form_offers_the_policies_newest_first_also_those_that_came_later(store, models):
     page = page_of(store)
     store.policies.add(name="base", kind="base", base="b")
-    first = page.refresh("")
+    first = page.refresh("", "", "")
     start = page.fields["from"]
     assert first[start].choices == [("", ""), ("p1", "p1")]
     store.policies.add(name="tuned", kind="sft", base="b", adapter="a", parent_id=1)
-    then = page.refresh(first[page.seen])
+    then = page.refresh("", first[page.seen], first[page.shown])
     assert [name for name, _ in then[start].choices] == ["", "p2", "p1"]
     assert set(then) == {page.seen, start}
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from data.records import Run
 from labeling.texts.pages import format_percent, text
+from reward.report.addresses import address_of
 from rlhf.common.estimate import format_duration, typical_seconds
 from rlhf.pages.first_round.facts import Outcome, RoundFacts
 from rlhf.pages.first_round.offer import Offer
@@ -70,7 +71,7 @@ def round_steps(facts: RoundFacts) -> list[RoundStep]:
     }
     due = next(key for key, is_done in done.items() if not is_done)
     return [
-        RoundStep(key, "done", LINKS[key], made=_made(facts, key))
+        RoundStep(key, "done", _link(facts, key), made=_made(facts, key))
         if is_done
         else DUE[key](facts, RoundStep(key, "now", LINKS[key], _time(facts, key)))
         if key == due
@@ -129,7 +130,9 @@ def _result(facts: RoundFacts, step: RoundStep) -> RoundStep:
     assert facts.outcome, "the comparison is done"
     detail = describe_outcome(facts.policy.policy, facts.policy.parent, facts.outcome)
     # people's pairs are stored answers; those of a compare run are in its report
-    return replace(step, detail=detail, link="#policies" if facts.outcome.judge == "people" else "#runs")
+    compared = next((run.public for run in facts.runs if run.kind == "compare" and run.state == "done"), None)
+    report = address_of("runs", compared) if compared else "#runs"
+    return replace(step, detail=detail, link=_link(facts, "ppo") if facts.outcome.judge == "people" else report)
 
 
 DUE: dict[str, Callable[[RoundFacts, RoundStep], RoundStep]] = {
@@ -141,6 +144,12 @@ DUE: dict[str, Callable[[RoundFacts, RoundStep], RoundStep]] = {
 }
 """What completes the step that is due."""
 LINKS = {"label": "#labels", "reward": "#reward", "ppo": "#policies", "compare": "#policies", "result": "#policies"}
+
+
+def _link(facts: RoundFacts, key: str) -> str:
+    """Return the address of what a finished step made."""
+    made = {"reward": facts.counts.newest_reward, "ppo": facts.policy and facts.policy.policy}.get(key)
+    return address_of(LINKS[key][1:], made) if made else LINKS[key]
 
 
 def _made(facts: RoundFacts, key: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
+from reward.report.addresses import address_of, link_ids
 from rlhf.pages.first_round.offer import offer_button
 from rlhf.pages.first_round.steps import RoundStep
 from rlhf.pages.markup import esc, press_button
@@ -33,7 +34,7 @@ def _draw_step(number: int, step: RoundStep) -> str:
     state = f"<span class=state>{esc(text(f'round.{step.state}'))}</span>"
     head = f"<b>{esc(step.title)}</b> {state}"
     lines = [f"<p>{esc(step.explains)}</p>" if step.state != "done" else ""]
-    lines += [f"<p class=detail>{esc(step.detail)}</p>" if step.detail else ""]
+    lines += [f"<p class=detail>{link_ids(step.detail)}</p>" if step.detail else ""]
     told = step.time and step.state == "now" and (step.run is None or step.run.over)  # a run knows its own time left
     lines += [f"<p class=soft>{esc(step.time)}</p>" if told else ""]
     body = f"<div>{head}{''.join(lines)}{_draw_run(step)}</div><div class=act>{_draw_action(step)}</div>"
@@ -47,10 +48,10 @@ def _draw_run(step: RoundStep) -> str:
         return ""
     if run.over:
         line = text("round.run_ended", run=run.public, state=text(f"runs.state_{run.state}"))
-        return f"<p class=bad>{esc(f'{line}: {run.error}' if run.error else line)}</p>"
+        return f"<p class=bad>{link_ids(f'{line}: {run.error}' if run.error else line)}</p>"
     if run.state == "queued":
-        return f"<p>{esc(text('round.run_queued', run=run.public))}</p>"
-    return draw_progress(run) or f"<p>{esc(text('round.run_starts', run=run.public))}</p>"
+        return f"<p>{link_ids(text('round.run_queued', run=run.public))}</p>"
+    return draw_progress(run) or f"<p>{link_ids(text('round.run_starts', run=run.public))}</p>"
 
 
 def _draw_action(step: RoundStep) -> str:
@@ -68,5 +69,5 @@ def _draw_action(step: RoundStep) -> str:
     if step.offer:
         parts.append(offer_button(step.offer))
     if step.run and not step.run.over:
-        parts.append(f"<a href='#runs'>{esc(text('round.follow'))}</a>")
+        parts.append(f"<a href='{address_of('runs', step.run.public)}'>{esc(text('round.follow'))}</a>")
     return "".join(parts)

@@ -9,6 +9,7 @@ from math import exp
 from data.turns import Turn, turn_text
 from labeling.texts.pages import text
 from labeling.texts.user_text import block
+from reward.report.addresses import id_link
 from rlhf.pages.markup import answer_html, empty, esc, facts
 from rlhf.playground.exchange import Question, Reply
 
@@ -42,7 +43,7 @@ def _draw_reply(reply: Reply, name: str) -> str:
     else:
         inner = f"<p class=soft>{esc(text('playground.empty') if reply.state == 'done' else '…')}</p>"
     state = text(f"playground.state_{reply.state}")
-    head = f"<header><b>{esc(reply.policy)}</b> {esc(name)} <small class=state>{esc(state)}</small></header>"
+    head = f"<header><b>{id_link(reply.policy)}</b> {esc(name)} <small class=state>{esc(state)}</small></header>"
     return f"<article class=card data-state={reply.state}>{head}{inner}{_draw_figures(reply)}</article>"
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 
 from labeling.accounts.current import acting_as
+from reward.report.addresses import id_link
 from rlhf.common import locks
 from rlhf.evaluation.arena import policy_rows
 from rlhf.pages.arena import ArenaPage, comparison, default_opponent
@@ -35,8 +36,9 @@ def test_the_table_the_notes_and_the_plot_mark_unknown_figures(arena):
     assert shown["p4"][7] == "≤ 1.20"
     assert shown["p3"][3:] == ["–"] * 11 + [""]
     notes = draw_notes(policies, start)
-    assert "p2: the judge is not independent, r1 drove p2." in notes
-    assert "Not compared yet: p3." in notes
+    p2, p3, r1 = map(id_link, ("p2", "p3", "r1"))
+    assert f"{p2}: the judge is not independent, {r1} drove {p2}." in notes
+    assert f"Not compared yet: {p3}." in notes
     assert "The rows use different test prompts." in notes
     plot = draw_plot(policies, start)
     assert "<circle" in plot  # measured
@@ -60,10 +62,10 @@ def test_the_page_draws_once_until_an_evaluation_comes(arena):
     updates = page.refresh("", "", "rubric")
     assert updates[page.against].value == "p1"
     assert updates[page.judge].choices[0][0] == "rubric"
-    assert updates[page.table][0][0] == "p2"
+    assert updates[page.table]["data"][0][0] == "p2"
     assert "<svg" in updates[page.plot]
     assert "../label/" in updates[page.ranking]
-    assert page.refresh(updates[page.seen], "p1", "rubric") == gr.skip()
+    assert page.refresh("", updates[page.seen], "rubric") == gr.skip()
     written = base64.b64decode(re.search(r"base64,([^']+)", updates[page.notes])[1]).decode()
     assert {line["policy"]: line["win_rate"] for line in csv.DictReader(io.StringIO(written))} == {
         "p2": "0.7",
@@ -74,7 +76,7 @@ def test_the_page_draws_once_until_an_evaluation_comes(arena):
 
 def test_an_unknown_opponent_is_a_one_line_note(arena):
     page = make_page(arena)
-    assert "there is no policy p99" in page.draw("p99", "rubric")[page.notes]
+    assert "There is no policy p99." in page.draw("p99", "rubric")[page.notes]
 
 
 def test_the_name_of_a_policy_is_escaped(arena):
@@ -91,8 +93,8 @@ def test_one_click_queues_all_policies_on_the_same_prompts(arena):
     with locks.acquire_lock(arena.home / locks.SUPERVISOR):
         page = make_page(arena)
         with acting_as_researcher(arena):
-            assert "run1 is queued" in page.queue_comparison("p1", "r2", [])
-            assert "run2, run3 queued" in page.queue_pairs("p1", ["p2", "p3"])
+            assert f"{id_link('run1')} is queued" in page.queue_comparison("p1", "r2", [])
+            assert f"{id_link('run2')}, {id_link('run3')} queued" in page.queue_pairs("p1", ["p2", "p3"])
     compare = arena.runs.get(1)
     assert compare.settings["policies"] == ["p2", "p3", "p4"]
     assert (compare.settings["against"], compare.settings["judge"], compare.settings["reward"]) == (

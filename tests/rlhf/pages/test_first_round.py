@@ -10,6 +10,7 @@ import pytest
 from data.records import Run
 from data.store import Store
 from labeling.texts.reader import writing_in
+from reward.report.addresses import id_link
 from rlhf.pages.first_round.facts import Outcome, RoundFacts, end_round, read_round
 from rlhf.pages.first_round.offer import Offer, make_offer, offer_button
 from rlhf.pages.first_round.steps import describe_outcome, due_step, round_steps
@@ -104,7 +105,7 @@ def test_while_the_run_is_at_work_its_progress_stands_in_place_of_the_button(sto
 def test_a_failed_run_says_why_and_can_be_started_again(store):
     failed = run(store, "reward", "failed", error="no memory <left>")
     html = draw(replace(FACTS, counts=LABELED, runs=(failed,)))
-    assert "run1 failed: no memory &lt;left&gt;" in html
+    assert f"{id_link('run1')} failed: no memory &lt;left&gt;" in html
     assert "data-press=round-next>Train the first reward model</button>" in html
 
 
@@ -136,7 +137,7 @@ def test_the_guide_speaks_korean():
     with writing_in("ko"):
         html = draw(COMPARED)
     assert "lang=ko" in html
-    assert "p3의 답변이 p2의 답변을 67 % (63~70) 이깁니다." in html
+    assert f"{id_link('p3')}의 답변이 {id_link('p2')}의 답변을 67 % (63~70) 이깁니다." in html
 
 
 def test_a_button_says_how_many_pairs_and_that_the_answers_are_marked():

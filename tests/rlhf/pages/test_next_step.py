@@ -240,5 +240,5 @@ def test_disputed_pairs_lead_to_the_researchers_verdict_when_no_training_is_due(
 
 
 def test_while_a_run_is_at_work_nothing_else_is_started():
-    assert next_step(LoopCounts(**FULL, active="run7")).link == "#runs"
+    assert next_step(LoopCounts(**FULL, active="run7")).link == "#runs/run7"
     assert next_step(LoopCounts(**FULL, active="run7", waiting=5)).link == "../label/"

@@ -7,11 +7,14 @@ import gradio as gr
 
 from data.store import Store
 from labeling.texts.pages import format_share
+from labeling.texts.reader import writing_in
 from rlhf.pages import run_view, theme, train
+from rlhf.pages.components import table, with_links
 from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_loop, draw_step
 from rlhf.pages.markup import side_by_side
-from rlhf.pages.next_step import LoopCounts, Step
+from rlhf.pages.next_step import LoopCounts, NewestPolicy, Step, next_step
+from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.policies_view import by_people, in_family_order, row
 from rlhf.pages.runs import RunsPage
 
@@ -115,6 +118,45 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
     assert "preference-loop sample --endpoint URL --model NAME" in line
 
 
+def test_the_runs_page_shows_the_run_of_its_address_and_one_line_for_an_unknown_one(store):
+    with gr.Blocks():
+        page = RunsPage(store, gr.Button().click)
+    runs = [store.runs.enqueue("sample", {}, "rae") for _ in range(2)]
+    assert [f">{run.public}</a> ·" in page.refresh(run.public, "", "")[page.head] for run in runs] == [True, True]
+    assert ">run2</a> ·" in page.refresh("", "", "")[page.head]  # the newest
+    unknown = page.refresh("run9", "", "")
+    assert "There is no run run9. Choose one in the table." in unknown[page.head]
+    assert (unknown[page.curves], unknown[page.cancel].visible) == ("", False)
+
+
+def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
+    with gr.Blocks():
+        page = RunsPage(store, gr.Button().click)
+    with writing_in("ko"):
+        assert "run9 실행이 없습니다. 표에서 고르세요." in page.refresh("run9", "", "")[page.head]
+
+
+def test_the_policies_page_draws_the_policy_of_its_address_once(store):
+    family(store)
+    with gr.Blocks():
+        page = PoliciesPage(store, gr.Button().click)
+    newest, first = page.refresh("", "", ""), page.refresh("p2", "", "")
+    assert [updates[page.choice].value for updates in (newest, first)] == ["p4", "p2"]
+    assert "<a class=id href='#policies/p1'>p1</a>" in first[page.detail]  # the parent
+    assert page.refresh("p2", first[page.seen], first[page.shown]) == gr.skip()
+    unknown = page.refresh("p9", first[page.seen], first[page.shown])
+    assert "There is no policy p9." in unknown[page.detail]
+    assert unknown[page.choice].value is None
+
+
+def test_a_table_shows_ids_as_links_and_keeps_them_plain_for_copying():
+    value = with_links(("policy", "name"), [["p3", EVIL]], ("policy",))
+    assert value["data"] == [["p3", EVIL]]
+    assert value["metadata"]["display_value"] == [["<a class=id href='#policies/p3'>p3</a>", EVIL]]
+    shown = table("policies", ("policy", "name"), "some-table", "policies.table", linked=("policy",))
+    assert shown.datatype == ["html", "str"]  # the browser writes the name as text
+
+
 def test_policies_stand_after_their_parents(store):
     expected = family(store)
     assert in_family_order(store.policies.all()) == expected
@@ -146,6 +188,16 @@ def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
     assert "<b>1,234</b>" in html
     assert html.count("class='station due'") == 1
     assert html.index("station due") < html.index("Pairs")
+
+
+def test_the_loop_leads_to_the_newest_models_and_to_the_run_at_work():
+    newest = NewestPolicy("p7", "p1", 0)
+    counts = LoopCounts(prompts=1, policies=2, newest=newest, reward_models=2, newest_reward="r2", active="run5")
+    step = next_step(counts)
+    assert step.link == "#runs/run5"
+    assert "<a class=id href='#runs/run5'>run5</a>" in draw_step(step)
+    html = draw_loop(counts, step)
+    assert ["href='#reward/r2'" in html, "href='#policies/p7'" in html] == [True, True]
 
 
 def test_an_export_with_nothing_to_write_says_what_to_do_and_leaves_no_file(store):
