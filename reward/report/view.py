@@ -163,13 +163,14 @@ def message_html(message: str | BadInput, *ids: str) -> str:
 
 
 def error_html(problem: BadInput) -> str:
-    """Return an error and its remedy as HTML, with links to pages in place of commands."""
+    """Return an error and its remedy as HTML, with links at ids and in place of commands."""
     if isinstance(problem, Refusal):
-        return COMMAND.sub(_page_link, esc(problem.text_in(reader_language())))
+        ids = [str(value) for key, value in problem.values.items() if key != "name"]  # people's and projects' names
+        return COMMAND.sub(_page_link, link_ids(problem.text_in(reader_language()), ids))
     field = problem.field if problem.field and problem.field not in problem.error else None
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
     remedy = IMPORT.sub(f" {esc(text('reward.by_import'))}", COMMAND.sub(_page_link, esc(problem.remedy)))
-    return f"{esc(error)} {remedy}".strip()
+    return f"{link_ids(error)} {remedy}".strip()
 
 
 def _page_link(command: re.Match[str]) -> str:

@@ -170,7 +170,7 @@ def test_a_command_that_no_page_stands_for_stays_a_command():
     )
     assert (
         view.error_html(problem)
-        == "run1 left no checkpoint. Start another one: preference-loop sample --endpoint URL --model NAME"
+        == "<a class=id href='#runs/run1'>run1</a> left no checkpoint. Start another one: preference-loop sample --endpoint URL --model NAME"
     )
 
 

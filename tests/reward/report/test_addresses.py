@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from data.errors import BadInput
+from labeling.texts.translate import Refusal
 from reward.report.addresses import (
     ID,
     PAGES,
@@ -15,6 +16,7 @@ from reward.report.addresses import (
     link_ids,
     link_value,
     project_link,
+    unknown,
 )
 from reward.report.view import message_html
 
@@ -74,6 +76,12 @@ def test_a_project_with_a_strange_name_has_one_quoted_address():
 
 def test_an_event_gets_the_chosen_thing_in_place_of_its_first_input():
     assert chosen_by_address("runs", 3) == "(chosen, ...others) => [chosenOn('runs'), ...others.slice(0, 2)]"
+
+
+def test_an_error_links_the_ids_in_it_but_neither_a_name_nor_the_unknown_thing_itself():
+    assert f"{P3} has no parent." in message_html(Refusal("train.policies.no_parent", policy="p3"))
+    assert "<a" not in message_html(Refusal("train.projects.no_account", name="p3"))
+    assert "<a" not in message_html(unknown("policies", "p3"))
 
 
 def test_an_error_of_a_page_keeps_its_quoted_names_without_a_link():
