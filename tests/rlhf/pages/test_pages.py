@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import gradio as gr
 
 from data.store import Store
@@ -84,7 +86,7 @@ def test_a_comparison_says_who_wins_how_often_and_how_much_memory_it_took(store)
     store.runs.finish(
         run.id, "done", report={"peak_mb": 1635.7, "evaluations": [report | {"judge": "rubric", "examples": []}]}
     )
-    html = run_view.draw_head(store.runs.get(run.id))
+    html = re.sub("<[^>]+>", "", run_view.draw_head(store.runs.get(run.id)))
     assert "The answers of p3 win 65 % (62 to 69) of the time against those of p2." in html
     assert "Memory at the peak" in html
     assert "1,636 MB" in html
