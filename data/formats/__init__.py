@@ -78,7 +78,7 @@ def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | lis
         _check(shape, what)
     for path, _ in tracked.unread():
         column = path.rpartition(".")[2]
-        if any(pattern.fullmatch(column) for pattern in MEANING[what]):
+        if path not in tracked.left and any(pattern.fullmatch(column) for pattern in MEANING[what]):
             reason = f"{path!r} changes what the row means, and the {tracked.form} format does not read it"
             raise BadRow(f"{reason} (--map {path}= leaves it out)" if path == column else reason, path)
     return shapes

@@ -13,7 +13,7 @@ class TrackedRow(Mapping[str, Any]):
     `part` tracks the keys of a nested object. `note` records something that the look counts, such as a derived prompt.
     """
 
-    __slots__ = ("_parts", "_path", "_read", "_values", "form", "notes", "sources", "what")
+    __slots__ = ("_parts", "_path", "_read", "_values", "form", "left", "notes", "sources", "what")
 
     def __init__(self, values: Mapping[str, Any], path: str = "", *, sources: Mapping[str, str] | None = None) -> None:
         self._values, self._path = values, path
@@ -24,6 +24,8 @@ class TrackedRow(Mapping[str, Any]):
         self.what = ""
         """The kind of row that is wanted, such as pairs, whose verdicts nobody asks for."""
         self.notes: list[str] = []
+        self.left: set[str] = set()
+        """Paths of columns that were left out on purpose; see `leave`."""
         self.sources: Mapping[str, str] = sources or {}
         """Name of a column here -> the column of the file that it was mapped from."""
 
@@ -67,13 +69,17 @@ class TrackedRow(Mapping[str, Any]):
     def part(self, value: Mapping[str, Any], path: str) -> TrackedRow:
         """Return a nested object of this row; `path` names it inside the row, as in 'messages[1]'."""
         part = TrackedRow(value, f"{self._path}{path}.")
-        part.form, part.what, part.notes = self.form, self.what, self.notes
+        part.form, part.what, part.notes, part.left = self.form, self.what, self.notes, self.left
         self._parts.append(part)
         return part
 
     def note(self, text: str) -> None:
         """Record a remark about this row. Equal remarks are counted over the file."""
         self.notes.append(text)
+
+    def leave(self, key: str) -> None:
+        """Let a column stay unread that changes the meaning of other rows, but not of this one. It refuses no row."""
+        self.left.add(f"{self._path}{key}")
 
     def unread(self) -> Iterator[tuple[str, Any]]:
         """Yield (path, value) of each column that holds a value and was not read, nested ones too."""

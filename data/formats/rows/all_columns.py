@@ -6,7 +6,7 @@ from __future__ import annotations
 from data.formats.rows.conversation import make_prompt
 from data.formats.rows.fields import BadRow, Row, read_field, read_number, read_optional_text, read_text
 from data.formats.rows.messages import read_messages
-from data.formats.rows.preference_metadata import check_learned, read_metadata
+from data.formats.rows.preference_metadata import check_learned, read_labeler, read_margin, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
 
@@ -35,15 +35,18 @@ def read_prompt(row: Row) -> PromptShape:
 
 
 def read_preference(row: Row) -> PairShape:
-    """Return the two answers and the vote."""
-    check_learned(row, own=True)
-    metadata = read_metadata(row)
+    """Return the two answers and the vote; for pairs only the answers."""
+    first, second = (
+        (read_text(row, f"{side}_text", blank=True), read_optional_text(row, f"{side}_model")) for side in "ab"
+    )
+    votes = () if row.what == "pairs" else (_read_vote(row),)
+    return PairShape(read_prompt(row), (first, second), votes, read_source(row))
+
+
+def _read_vote(row: Row) -> Vote:
+    check_learned(row)
     read_field(row, "label")
     label = read_number(row, "label")
     if label not in WINNERS:
         raise BadRow(f"'label' must be 1, 0.5 or 0, not {str(row['label'])[:40]!r}", "label")
-    vote = Vote(WINNERS[label], metadata["margin"], metadata["labeler"])
-    first, second = (
-        (read_text(row, f"{side}_text", blank=True), read_optional_text(row, f"{side}_model")) for side in "ab"
-    )
-    return PairShape(read_prompt(row), (first, second), (vote,), metadata["source"])
+    return Vote(WINNERS[label], read_margin(row), read_labeler(row, "labeler"))

@@ -64,6 +64,8 @@ def read_preference(row: Row) -> PairShape:
 def read_battle_prompt(row: Row, turns: int | None = None) -> PromptShape:
     """Return the prompt of the first turns that both models answered, of all turns without a number."""
     note_left_answer(row, "conversation_a" if "conversation_a" in row else "response_a")
+    if "conversation_a" not in row and len(questions := _turns(row, "prompt")) == 1:
+        return add_context(row, PromptShape(questions[0]))
     return _prompt_and_answers(row, turns)[0]
 
 
@@ -135,6 +137,8 @@ def _turns(row: Row, key: str) -> list[str]:
 
 
 def _votes(row: Row) -> tuple[Vote, ...]:
+    if row.what == "pairs":
+        return ()
     name = row.get("winner")
     if is_blank(name):
         marked = [side for side in ONE_HOT if read_flag(row, f"winner_{side}")]

@@ -37,7 +37,8 @@ def read_instruction(row: Row) -> InstructionShape:
     """Return a completion that is marked as good. Raises BadRow for one that is marked as bad."""
     if not read_flag(row, "label"):
         raise BadRow("'label' does not say true: the completion is not one to imitate", "label")
-    row.get("margin")  # how much better it is than the other answer of an exported comparison
+    if row.peek("comparison") is not None:
+        row.leave("margin")  # how much better it is than the other answer of an exported comparison
     return trl.read_instruction(row)
 
 

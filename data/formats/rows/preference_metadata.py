@@ -72,7 +72,7 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
         return PairShape(prompt, (first, second), (), read_source(row))
     marked = not MARKS.isdisjoint(row.names)
     if marked:
-        check_learned(row, own=row.get("comparison") is not None)
+        check_learned(row)
     metadata = read_metadata(row)
     if not chosen.strip() and rejected.strip() and row.peek("comparison") is None:
         raise BadRow("'chosen' is empty", "chosen")
@@ -85,19 +85,14 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
 def read_metadata(row: Row) -> Metadata:
     """Return keyword arguments for `PreferenceShape`. Labels of simulated and AI labelers stay such.
 
-    A positive margin other than 1, 2 or 3 is on another scale and counts as 2. Raises BadRow for a negative one.
+    Raises BadRow for a negative margin.
     """
     if OWN.isdisjoint(row.names):
         return NOTHING.copy()
     if row.peek("kind") == "edit" and row.peek("comparison") is not None:
         row.note("rows of an edit were read as comparisons that count fully")
-    margin = read_number(row, "margin")
-    if margin is not None and margin < 0:
-        raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")
-    if margin and margin not in MARGINS:
-        row.note("'margin' is on another scale and counts as 2 (clearly better)")
     return {
-        "margin": int(margin) if margin in MARGINS and margin else CLEARLY,
+        "margin": read_margin(row),
         "labeler": read_labeler(row, "labeler"),
         "source": read_source(row),
         "chosen_model": read_optional_text(row, "chosen_model"),
@@ -105,15 +100,31 @@ def read_metadata(row: Row) -> Metadata:
     }
 
 
-def check_learned(row: Row, *, own: bool = False) -> None:
+def read_margin(row: Row) -> int:
+    """Return the margin; a positive one other than 1, 2 or 3 is on another scale and counts as 2.
+
+    Raises BadRow for a negative one.
+    """
+    margin = read_number(row, "margin")
+    if margin is not None and margin < 0:
+        raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")
+    if margin and margin not in MARGINS:
+        row.note("'margin' is on another scale and counts as 2 (clearly better)")
+    return int(margin) if margin in MARGINS and margin else CLEARLY
+
+
+def check_learned(row: Row) -> None:
     """Raise BadRow for a row that says it is not to be learned from, or counts in part.
 
-    The weight of an exported row (`own`) follows from its labeler, and its home derives it again.
+    The weight of an exported row, which names its comparison, follows from its labeler; a home derives it again.
     """
     if read_flag(row, "train") is False:
         raise BadRow("'train' is false: the row is not to be learned from", "train")
+    if row.peek("comparison") is not None:
+        row.leave("weight")
+        return
     weight = read_number(row, "weight")
-    if weight is not None and weight != 1 and not own:
+    if weight is not None and weight != 1:
         reason = "the row is not to be learned from" if weight == 0 else "rows count fully or not at all"
         raise BadRow(f"'weight' is {weight:g}: {reason}", "weight")
 

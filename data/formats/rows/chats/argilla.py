@@ -35,10 +35,10 @@ def read_prompt(row: Row) -> PromptShape:
 
 
 def read_preference(row: Row) -> PairShape:
-    """Return the two answers, and the votes of everybody who responded."""
-    row.get("status")  # of the record: pending or completed; a response has its own
+    """Return the two answers, and the votes of everybody who responded; for pairs only the answers."""
+    row.leave("status")  # of the record: pending or completed; a response has its own
     prompt, answers = read_sides(open_fields(row, "fields"))
-    votes = _votes(row, tuple(answers))
+    votes = () if row.what == "pairs" else _votes(row, tuple(answers))
     first, second = answers.values()
     return PairShape(prompt, ((first, None), (second, None)), votes)
 
@@ -100,7 +100,8 @@ def _flat_questions(row: Row) -> Iterator[tuple[str, list]]:
     for key in row.names:
         if key.endswith(".responses"):
             yield key.removesuffix(".responses"), _zip_columns(row, key)
-        elif key.endswith(".suggestion.score") and row.get(key) is not None:
+        elif key.endswith(".suggestion.score") and row.peek(key) is not None:
+            row.leave(key)
             row.note(f"{key.removesuffix('.score')!r} is a machine's suggestion and was not used")
 
 

@@ -48,7 +48,7 @@ def read_prompt(row: Row) -> PromptShape:
 
 def read_preference(row: Row) -> PreferenceShape | PairShape | list[PairShape]:
     """Return the chosen answer over the rejected one, or the comparisons that the ratings make."""
-    prompt, ratings = read_prompt(row), _ratings(row)
+    prompt, ratings = read_prompt(row), [] if row.what == "pairs" else _ratings(row)
     if {"chosen", "rejected"} <= row.names:
         chosen, rejected = (read_answer(row, key, prompt, blank=True) for key in ("chosen", "rejected"))
         shape = make_preference(row, prompt, chosen, rejected)

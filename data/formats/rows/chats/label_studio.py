@@ -31,11 +31,14 @@ def read_prompt(row: Row) -> PromptShape:
 
 
 def read_preference(row: Row) -> PairShape:
-    """Return the two answers, and a vote for each annotation that was not cancelled."""
+    """Return the two answers, and a vote for each annotation that was not cancelled; for pairs only the answers."""
     prompt, answers = read_sides(open_fields(row, "data"))
     first, second = answers.values()
-    votes = _annotations(row) if "annotations" in row else _column_vote(row)
-    return PairShape(prompt, ((first, None), (second, None)), votes)
+    return PairShape(prompt, ((first, None), (second, None)), () if row.what == "pairs" else _votes(row))
+
+
+def _votes(row: Row) -> tuple[Vote, ...]:
+    return _annotations(row) if "annotations" in row else _column_vote(row)
 
 
 def _column_vote(row: Row) -> tuple[Vote, ...]:

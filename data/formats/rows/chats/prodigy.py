@@ -32,10 +32,15 @@ def read_prompt(row: Row) -> PromptShape:
 
 
 def read_preference(row: Row) -> list[PairShape]:
-    """Return a pair for each accepted option and each other one; for two options also a tie, or no vote."""
+    """Return a pair for each accepted option and each other one; for two options also a tie, or no vote.
+
+    For pairs every two options, without a vote.
+    """
     if row.what != "pairs" and row.get("answer") not in (None, "accept"):
         raise BadRow(f"'answer' is {str(row['answer'])[:40]!r}: the annotator did not accept the task", "answer")
     prompt, options = read_prompt(row), _options(row)
+    if row.what == "pairs":
+        return [PairShape(prompt, ((one, None), (other, None))) for one, other in combinations(options.values(), 2)]
     accepted = _accepted(row, list(options))
     labeler = read_labeler(row, "_annotator_id") or read_labeler(row, "_session_id")
     pairs = []
@@ -45,7 +50,7 @@ def read_preference(row: Row) -> list[PairShape]:
             votes = (Vote(0 if first in accepted else 1, labeler=labeler),)
         elif len(options) == 2 and len(accepted) == 2:
             votes = (Vote(None, labeler=labeler),)
-        if votes or row.what == "pairs" or len(options) == 2:
+        if votes or len(options) == 2:
             pairs.append(PairShape(prompt, ((options[first], None), (options[second], None)), votes))
     if not pairs:
         raise BadRow("no option was accepted over another one", "accept")

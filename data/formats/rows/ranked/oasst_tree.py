@@ -72,7 +72,8 @@ def _is_good(message: Row) -> bool:
 def _counts(row: Row, message: Row) -> bool:
     good = _is_good(message)
     if not good or _role_name(message) == "user":
-        message.get("rank"), message.get("labels")  # they judge no answer that is compared
+        for key in ("rank", "labels"):  # they judge no answer that is compared
+            message.leave(key)
     if not good:
         row.note("messages that are deleted or failed the review were left out, with their replies")
     return good

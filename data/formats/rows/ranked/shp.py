@@ -15,7 +15,7 @@ NEEDS = (frozenset({"history", "human_ref_A", "human_ref_B"}),)
 COLUMNS = {
     "history": "prompt",
     **dict.fromkeys(("human_ref_A", "human_ref_B"), "answer"),
-    **dict.fromkeys(("score_A", "score_B", "score_ratio"), "votes"),
+    **dict.fromkeys(("score_A", "score_B"), "votes"),
     "labels": "vote",
 }
 SIDES = ("A", "B")
@@ -32,7 +32,7 @@ def read_preference(row: Row) -> list[PairShape]:
     if row.what == "pairs":
         return compare(row, read_prompt(row), [Rated(text) for text in texts])
     scores = [read_number(row, f"score_{side}") for side in SIDES]
-    read_number(row, "score_ratio")  # follows from both scores
+    row.leave("score_ratio")  # follows from both scores
     better = read_flag(row, "labels")
     first, second = scores
     if first is None or second is None:

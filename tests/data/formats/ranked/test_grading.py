@@ -111,5 +111,5 @@ def test_damaged_rows_are_read_or_refused_and_no_meaning_is_dropped(form):
             except BadRow:
                 continue
             assert shapes
-            for path, _ in row.unread():
+            for path in {path for path, _ in row.unread()} - row.left:
                 assert not any(pattern.fullmatch(path.rpartition(".")[2]) for pattern in MEANING[what])
