@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
 from data.errors import BadInput
+from data.formats.mapping import parse_mapping
 from data.store import Store
 from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.import_survey import ImportFile, Reading
@@ -38,13 +39,14 @@ def add_file_routes(router: APIRouter, store: Store) -> None:
         request: Request, account: Researcher, query: Annotated[ImportQuery, Query()]
     ) -> JSONResponse:
         """Import the body: any file that the command reads. A bad row changes nothing, and the error names it."""
+        mapping = parse_mapping(await run_in_threadpool(store.column_mappings.resolve, query.map))
         async with receive_file(request, store.home / "cache") as file:
             try:
                 report = await run_in_threadpool(
                     import_files,
                     store,
                     [ImportFile.at(file, query.name or "upload", query.encoding)],
-                    Reading(query.kind, query.format),
+                    Reading(query.kind, query.format, mapping),
                     skip_bad=query.skip_bad,
                     by=audit_name(account),
                     project=query.project,

@@ -36,6 +36,11 @@ class ImportQuery(Body):
 
     kind: Annotated[str, AfterValidator(_one_of(KEYS))] = Field(alias="as", json_schema_extra={"enum": list(KEYS)})
     format: Annotated[str, AfterValidator(_one_of(READABLE))] = Field(AUTO, json_schema_extra={"enum": list(READABLE)})
+    map: Text = Field(
+        "",
+        description="Columns of the file under known names, as the command's --map, or the name of a saved mapping.",
+        json_schema_extra={"examples": ["prompt=question,chosen=answers.0,model='gpt-x'"]},
+    )
     skip_bad: bool = False
     name: Text = ""
     project: Text = ""

@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from argparse import Namespace
 
 import pytest
 
+from data.commands import cmd_import
+from data.errors import BadInput
+from data.formats import AUTO
+from data.formats.mapping import parse_mapping
+from data.views.preferences import preference_rows
 from tests.support.data.import_rows import counted
 
 
@@ -73,6 +79,44 @@ def test_a_file_that_cannot_be_taken_or_made_is_one_line_and_leaves_nothing(rese
     assert str(store.home) not in answer.text
     assert [*(store.home / "cache").glob("*")] == []
     assert store.prompts.count() == 0
+
+
+NESTED = {"question": "ask", "answers": ["good", "bad"]}
+MAP = "prompt=question,chosen=answers.0,rejected=answers.1"
+SAID = ("error", "line", "field", "remedy")
+
+
+def test_a_mapping_names_the_columns_of_a_body(researcher, store):
+    def post(mapping, kind="preferences"):
+        query = {"as": kind, "name": "mine.jsonl", "map": mapping}
+        return researcher.post("/api/v1/import", params=query, content=json.dumps(NESTED))
+
+    assert post("").status_code == 400
+    assert post(MAP).json()["added"] == 1
+    [row] = preference_rows(store)
+    assert (row.prompt, row.chosen, row.rejected) == ("ask", "good", "bad")
+    assert store.audit.all()[0]["detail"]["map"] == MAP
+    store.column_mappings.save("questions", MAP)
+    assert post("questions").json()["duplicate"] == 1
+
+
+@pytest.mark.parametrize("mapping", ["prompt=question,prompt=answers", "question", "prompt=question,chosen=answers.7"])
+def test_a_mapping_is_refused_with_the_error_of_the_command(researcher, store, tmp_path, mapping):
+    answer = researcher.post("/api/v1/import", params={"as": "preferences", "map": mapping}, content=json.dumps(NESTED))
+    assert answer.status_code == 400
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(NESTED), encoding="utf-8")
+    args = {"what": "preferences", "files": [file], "map": mapping, "format": AUTO, "encoding": "", "project": ""}
+    with pytest.raises(BadInput) as refused:
+        cmd_import(Namespace(home=store.home, dry_run=False, rejected=None, skip_bad=False, **args))
+    assert [answer.json()[name] for name in SAID] == [getattr(refused.value, name) for name in SAID]
+
+
+def test_the_description_explains_the_mapping_with_an_example_that_works(researcher):
+    described = researcher.get("/api/v1/openapi.json").json()["paths"]["/api/v1/import"]["post"]["parameters"]
+    [parameter] = [parameter for parameter in described if parameter["name"] == "map"]
+    assert "--map" in parameter["schema"]["description"]
+    assert [list(parse_mapping(text)) for text in parameter["schema"]["examples"]] == [["prompt", "chosen", "model"]]
 
 
 def test_files_are_for_researchers(client):
