@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data.formats import registry
+from data.formats.completion_rows import ANSWERS, ASKED, MODELS, holds_two_answers, read_completions
 from data.formats.registry import ALIASES, AUTO, Format
-from data.formats.rows import alpaca, trl
-from data.formats.rows.conversation import read_answer, unspaced
-from data.formats.rows.fields import BadRow, check_text, read_optional_text
+from data.formats.rows import trl
+from data.formats.rows.fields import BadRow, check_text
 from data.formats.shapes import CompletionShape, InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.tracked_row import TrackedRow
 
@@ -51,10 +51,6 @@ MEANING = {
 }
 """Rows of a kind -> the columns that change what they mean: a row with such a column that its reader does not read is
 refused. A verdict of the file changes neither a prompt, nor an answer or a pair that waits for a verdict."""
-ANSWERS = ("response", "completion", "output", "answer")
-REJECTED = frozenset({"rejected_response", "rejected_messages"})
-ASKED = {"prompt", "instruction"}
-MODELS = ("model", "generator", "model_name")
 
 
 def detect_format(row: Mapping[str, Any]) -> str:
@@ -86,23 +82,24 @@ def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | lis
 
 def _read(row: TrackedRow, what: str, form: Format) -> Shape | list[Shape]:
     reader = form.reader(what)
-    if reader is None and what == "completions" and ASKED & row.names:
-        return read_completion(row)
-    if reader is None:
-        kinds = [kind for kind in registry.READERS if form.reader(kind)]
-        raise BadRow(f"the {form.name} format has no {what}, only {' and '.join(kinds)}: each row needs {KEYS[what]}")
-    return reader(row)
+    if reader is not None:
+        return reader(row)
+    if what == "completions" and not row.names.isdisjoint({*ASKED, *form.module.COLUMNS}):
+        shapes = read_completions(row, form)
+        return shapes[0] if len(shapes) == 1 else list(shapes)
+    reason = f"the {form.name} format has no {what}: each row needs {KEYS[what]}"
+    kinds = [kind for kind in registry.READERS if kind != what and _reads(row, kind, form)]
+    raise BadRow(f"{reason}; this row can be imported --as {' or '.join(kinds)}" if kinds else reason)
 
 
-def read_completion(row: TrackedRow) -> CompletionShape:
-    """Read a completion of another model: its prompt, `response` (or `completion`, `output`) and `model`."""
-    key = next((key for key in ANSWERS if key in row), ANSWERS[0])
-    instructed = "instruction" in row
-    prompt = alpaca.read_only_prompt(row) if instructed else trl.read_prompt(row)
-    text = read_answer(row, key, prompt, blank=True)
-    text = text if instructed else unspaced(row, "prompt", text)
-    model = next((name for column in MODELS if column in row and (name := read_optional_text(row, column))), None)
-    return CompletionShape(prompt, text, model)
+def _reads(row: TrackedRow, what: str, form: Format) -> bool:
+    """Return whether a row can be read as rows of another kind."""
+    try:
+        return (what == "completions" or form.reader(what) is not None) and bool(
+            read_row(TrackedRow(row.values_by_name), what, form.name)
+        )
+    except BadRow:
+        return False
 
 
 def _names(shape: Shape) -> Iterator[str]:
@@ -122,11 +119,7 @@ def guess_content(row: Mapping[str, Any]) -> str:
     found = registry.find_format(row)
     if found and hasattr(found.module, "CONTENT"):
         return found.module.CONTENT
-    if (
-        {"chosen", "rejected"} <= row.keys()
-        or REJECTED & row.keys()
-        or (found and found.reader("preferences") and not found.reader("instructions"))
-    ):
+    if holds_two_answers(row, found or registry.FORMATS[trl.NAME]):
         return "preferences"
     both = found and found.reader("instructions") and found.reader("completions")
     if ({*MODELS} if both else {"response", *MODELS}) & row.keys():

@@ -77,6 +77,11 @@ class TrackedRow(Mapping[str, Any]):
         """Record a remark about this row. Equal remarks are counted over the file."""
         self.notes.append(text)
 
+    @property
+    def judged(self) -> bool:
+        """Return whether verdicts of the file matter. Pairs and completions wait for those of the labelers."""
+        return self.what not in ("pairs", "completions")
+
     def leave(self, key: str) -> None:
         """Let a column stay unread that changes the meaning of other rows, but not of this one. It refuses no row."""
         self.left.add(f"{self._path}{key}")

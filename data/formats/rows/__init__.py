@@ -30,7 +30,8 @@ is counted as read; everything else is listed to the user as "not read". A colum
 (`MEANING` in `data.formats`: system, history, tools, label, weight, score, ...) and was not read makes the row a bad
 one. So a reader takes such columns and acts on them, or leaves them alone and lets the row be refused. It never takes
 one to ignore it: `row.leave(key)` says that the column does not matter in this row, which then lists it as not read.
-`row.what` is the kind of row that is wanted: for "pairs" the verdicts of a file do not matter.
+`row.what` is the kind of row that is wanted. If `row.judged` is false, the verdicts of a file do not matter, and
+`read_preference` takes none: its answers wait for the labelers.
 
 Take values by these functions, so that JSON text, Python text, bytes, "1.0" and true mean the same in every file:
 `fields.read_text`, `read_optional_text`, `read_nested` (lists and objects), `read_number`, `read_flag`;

@@ -39,7 +39,7 @@ def read_preference(row: Row) -> PairShape:
     first, second = (
         (read_text(row, f"{side}_text", blank=True), read_optional_text(row, f"{side}_model")) for side in "ab"
     )
-    votes = () if row.what == "pairs" else (_read_vote(row),)
+    votes = () if not row.judged else (_read_vote(row),)
     return PairShape(read_prompt(row), (first, second), votes, read_source(row))
 
 

@@ -137,7 +137,7 @@ def _turns(row: Row, key: str) -> list[str]:
 
 
 def _votes(row: Row) -> tuple[Vote, ...]:
-    if row.what == "pairs":
+    if not row.judged:
         return ()
     name = row.get("winner")
     if is_blank(name):

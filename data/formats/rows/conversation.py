@@ -117,7 +117,7 @@ def note_left_answer(row: Row, key: str) -> None:
 
 def split_conversation(row: Row, key: str, *, learned: bool = False) -> tuple[PromptShape, str | None]:
     """Return the prompt of whole messages and their last answer; None for the answer if they end with the user's."""
-    messages = read_messages(row, key, learned=learned)
+    messages = read_messages(row, key, learned=learned and row.judged)
     answered = messages[-1]["role"] == "assistant"
     if answered and row.what == "prompts":
         note_left_answer(row, key)

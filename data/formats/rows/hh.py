@@ -13,7 +13,7 @@ from typing import Any
 from data.formats.rows import trl
 from data.formats.rows.conversation import as_messages
 from data.formats.rows.fields import BadRow, Row
-from data.formats.shapes import PairShape, PreferenceShape
+from data.formats.shapes import PairShape, PreferenceShape, PromptShape
 
 NAME = "hh"
 NEEDS = (frozenset({"chosen", "rejected"}),)
@@ -27,15 +27,24 @@ def fits(row: Mapping[str, Any]) -> bool:
     return all(isinstance(row[key], str) and row[key].lstrip("\n").startswith("Human:") for key in NEEDS[0])
 
 
+def read_prompt(row: Row) -> PromptShape:
+    """Return the turns that both transcripts share."""
+    _check(row)
+    return trl.read_prompt(row)
+
+
 def read_preference(row: Row) -> PreferenceShape | PairShape:
     """Return both answers and their prompt: the turns that both transcripts share."""
-    transcripts = trl.read_transcripts(row)
-    if transcripts is None:
+    _check(row)
+    return trl.read_preference(row)
+
+
+def _check(row: Row) -> None:
+    if trl.read_transcripts(row) is None:
         raise BadRow(
             "'chosen' and 'rejected' must both begin with 'Human:' and hold an answer after '\\n\\nAssistant:'",
             "chosen",
         )
-    return trl.read_preference(row)
 
 
 def write_preference(shape: PreferenceShape) -> dict:

@@ -32,7 +32,7 @@ def read_preference(row: Row) -> PairShape:
     """Return the two answers and the votes, each by the annotator that the column names."""
     models = _models(row.get("cmp_key"))
     first, second = ((read_answer(row, f"response{number}", blank=True), models[number - 1]) for number in (1, 2))
-    keys = [] if row.what == "pairs" else sorted(filter(ANNOTATOR.fullmatch, row))
+    keys = [] if not row.judged else sorted(filter(ANNOTATOR.fullmatch, row))
     votes = tuple(vote for key in keys if (vote := _vote(row, key)))
     return PairShape(alpaca.read_only_prompt(row), (first, second), votes, read_source(row))
 

@@ -66,7 +66,7 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
 
     Raises BadRow if the marks contradict the order of the answers, or say that the row does not count.
     """
-    if row.what == "pairs":
+    if not row.judged:
         models = (read_optional_text(row, f"{name}_model") for name in ("chosen", "rejected"))
         first, second = zip((chosen, rejected), models, strict=True)
         return PairShape(prompt, (first, second), (), read_source(row))
@@ -117,7 +117,10 @@ def check_learned(row: Row) -> None:
     """Raise BadRow for a row that says it is not to be learned from, or counts in part.
 
     The weight of an exported row, which names its comparison, follows from its labeler; a home derives it again.
+    Completions wait for their own verdict, and nothing is learned from them.
     """
+    if not row.judged:
+        return
     if read_flag(row, "train") is False:
         raise BadRow("'train' is false: the row is not to be learned from", "train")
     if row.peek("comparison") is not None:
@@ -154,9 +157,9 @@ def read_labeler(row: Row, key: str) -> str:
 def read_source(row: Row) -> str:
     """Return 'simulated' or 'ai' for labels that the file marks so, else 'import'.
 
-    A value that no export writes names the origin of a row, and is not read.
+    A value that no export writes names the origin of a row, and is not read. Completions have no labels.
     """
-    if row.peek("source") not in SOURCES:
+    if row.what == "completions" or row.peek("source") not in SOURCES:
         return "import"
     source = row["source"]
     return source if source in MACHINES else "import"

@@ -16,6 +16,7 @@ from data.formats.rows.conversation import (
     add_context,
     as_messages,
     make_prompt,
+    note_left_answer,
     read_answer,
     read_prompt_with_context,
     split_conversation,
@@ -52,15 +53,19 @@ COLUMNS = {
     "chosen": "better answer",
     "rejected": "worse answer",
 }
+ANSWERS = ("chosen", "rejected")
 STANDARD = "TRL standard"
 PROMPTS = ("question", "input", "query", "instruction", "user", "post", "task", "text")
 """Columns of other files that hold what a person asked."""
 
 
 def read_prompt(row: Row) -> PromptShape:
-    """Return the prompt of a prompt-only row; of a row with `messages`, all turns up to the last user's."""
+    """Return the prompt of a row; of one with `messages` or two conversations, all turns up to the last user's."""
     if "prompt" not in row and "messages" in row:
         return add_context(row, split_conversation(row, "messages")[0])
+    if "prompt" not in row and {"chosen", "rejected"} <= row.names:
+        note_left_answer(row, "chosen")
+        return read_answers(row)[0]
     prompt = read_prompt_with_context(row, "prompt")
     facts = row.get("facts")
     if facts is not None:
@@ -88,7 +93,12 @@ def read_instruction(row: Row) -> InstructionShape:
 
 
 def read_preference(row: Row) -> PreferenceShape | PairShape:
-    """Read any of the four preference shapes.
+    """Read any of the four preference shapes."""
+    return make_preference(row, *read_answers(row))
+
+
+def read_answers(row: Row) -> tuple[PromptShape, str, str]:
+    """Return the prompt, the better and the worse answer.
 
     If both answers are whole conversations, they contain the prompt.
     """
@@ -98,8 +108,8 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
         return _read_conversations(row)
     if "prompt" in row:
         prompt = read_prompt_with_context(row, "prompt")
-        answers = [unspaced(row, "prompt", read_answer(row, key, prompt, blank=True)) for key in ("chosen", "rejected")]
-        return make_preference(row, prompt, *answers)
+        better, worse = (unspaced(row, "prompt", read_answer(row, key, prompt, blank=True)) for key in ANSWERS)
+        return prompt, better, worse
     transcripts = read_transcripts(row)
     if transcripts is None:
         refuse_missing_prompt(row)
@@ -187,7 +197,7 @@ def _is_conversation(row: Row, value: object, key: str) -> bool:
     return isinstance(value, list) and (len(value) > 1 or "prompt" not in row)
 
 
-def _read_conversations(row: Row) -> PreferenceShape | PairShape:
+def _read_conversations(row: Row) -> tuple[PromptShape, str, str]:
     prompt, chosen = split_conversation(row, "chosen")
     other_prompt, rejected = split_conversation(row, "rejected")
     if chosen is None or rejected is None:
@@ -197,7 +207,7 @@ def _read_conversations(row: Row) -> PreferenceShape | PairShape:
     if prompt != other_prompt:
         raise BadRow("the conversations differ before their last answer: only the last one may", "rejected")
     _read_repeated(row, prompt)
-    return make_preference(row, add_context(row, prompt), chosen, rejected)
+    return add_context(row, prompt), chosen, rejected
 
 
 def _read_repeated(row: Row, prompt: PromptShape) -> None:
@@ -206,8 +216,8 @@ def _read_repeated(row: Row, prompt: PromptShape) -> None:
         row.get("prompt")
 
 
-def _read_turns(row: Row, chosen: Transcript, rejected: Transcript) -> PreferenceShape | PairShape:
-    """Return the preference of two transcripts that differ in their last answer."""
+def _read_turns(row: Row, chosen: Transcript, rejected: Transcript) -> tuple[PromptShape, str, str]:
+    """Return the turns that two transcripts share, and their last answers."""
     prompts, answers = [], []
     for key, transcript in (("chosen", chosen), ("rejected", rejected)):
         turns = transcript.messages
@@ -218,4 +228,4 @@ def _read_turns(row: Row, chosen: Transcript, rejected: Transcript) -> Preferenc
         answers.append(turns[-1]["content"] if answered else "")
     if prompts[0] != prompts[1]:
         raise BadRow("the transcripts differ before their last answer: only the last one may", "rejected")
-    return make_preference(row, add_context(row, make_prompt(prompts[0], "chosen")), *answers)
+    return add_context(row, make_prompt(prompts[0], "chosen")), answers[0], answers[1]

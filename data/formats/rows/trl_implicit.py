@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from data.formats.rows import trl
-from data.formats.rows.conversation import add_context
+from data.formats.rows.conversation import add_context, note_left_answer
 from data.formats.rows.fields import BadRow, Row, read_text
 from data.formats.rows.preference_metadata import make_preference
 from data.formats.shapes import PairShape, PreferenceShape, PromptShape
@@ -20,12 +20,22 @@ COLUMNS = {"chosen": "prompt and better answer", "rejected": "prompt and worse a
 DERIVED = "the prompt was derived from the beginning that 'chosen' and 'rejected' share"
 
 
+def read_prompt(row: Row) -> PromptShape:
+    """Return the beginning that both texts share."""
+    note_left_answer(row, "chosen")
+    return _read_answers(row)[0]
+
+
 def read_preference(row: Row) -> PreferenceShape | PairShape:
     """Read a row of texts without a prompt; rows with a prompt, messages or chat marks as `trl` does."""
-    if "prompt" in row or not all(isinstance(row.peek(key), str) for key in ("chosen", "rejected")):
-        return trl.read_preference(row)
+    return make_preference(row, *_read_answers(row))
+
+
+def _read_answers(row: Row) -> tuple[PromptShape, str, str]:
+    if "prompt" in row or not all(isinstance(row.peek(key), str) for key in trl.ANSWERS):
+        return trl.read_answers(row)
     if trl.read_transcripts(row):
-        return trl.read_preference(row)
+        return trl.read_answers(row)
     if any(key.casefold() in trl.PROMPTS for key in row):
         trl.refuse_missing_prompt(row)
     chosen, rejected = read_text(row, "chosen"), read_text(row, "rejected")
@@ -35,4 +45,4 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
     if not prompt:
         raise BadRow("'chosen' and 'rejected' share no prompt: give it under 'prompt'", "prompt")
     row.note(DERIVED)
-    return make_preference(row, add_context(row, PromptShape(prompt)), chosen[end:], rejected[end:])
+    return add_context(row, PromptShape(prompt)), chosen[end:], rejected[end:]

@@ -152,8 +152,8 @@ def test_an_implicit_row_whose_prompt_holds_the_template_is_refused():
 
 
 def test_a_format_that_holds_no_such_thing_is_named():
-    with pytest.raises(BadRow, match="the hh format has no prompts"):
-        read_row({"prompt": "a"}, "prompts", "hh")
+    with pytest.raises(BadRow, match="the hh format has no instructions: each row needs '[^;]*$"):
+        read_row({"prompt": "a"}, "instructions", "hh")
 
 
 @pytest.mark.parametrize(

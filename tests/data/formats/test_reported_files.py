@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[str, dict, str]] = {
     "a chat as preferences": (
         "preferences",
         {"messages": talk("Hi", "Hello.")},
-        "the openai format has no preferences, only prompts and instructions and completions",
+        "this row can be imported --as prompts or instructions or completions",
     ),
 }
 

@@ -104,7 +104,7 @@ def test_a_mapping_is_named_that_reads_most_bad_rows(store, file, what, rows, hi
     ("what", "row"),
     [
         ("prompts", {"system_prompt": "Be brief.", "response": "b"}),
-        ("completions", {"prompt": "a", "response_0": "b", "response_1": "c"}),
+        ("completions", {"prompt": "a", "my_response_0": "b", "my_response_1": "c"}),
         ("instructions", {"message_id": "m", "passages": "b"}),
         ("preferences", {"prompt": "a", "choice": 1, "rejected": "c"}),
         ("completions", {"prompt": "a", "num_responses": 2}),

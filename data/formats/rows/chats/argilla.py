@@ -38,7 +38,7 @@ def read_preference(row: Row) -> PairShape:
     """Return the two answers, and the votes of everybody who responded; for pairs only the answers."""
     row.leave("status")  # of the record: pending or completed; a response has its own
     prompt, answers = read_sides(open_fields(row, "fields"))
-    votes = () if row.what == "pairs" else _votes(row, tuple(answers))
+    votes = () if not row.judged else _votes(row, tuple(answers))
     first, second = answers.values()
     return PairShape(prompt, ((first, None), (second, None)), votes)
 

@@ -48,11 +48,11 @@ def read_prompt(row: Row) -> PromptShape:
 
 def read_preference(row: Row) -> PreferenceShape | PairShape | list[PairShape]:
     """Return the chosen answer over the rejected one, or the comparisons that the ratings make."""
-    prompt, ratings = read_prompt(row), [] if row.what == "pairs" else _ratings(row)
+    prompt, ratings = read_prompt(row), [] if not row.judged else _ratings(row)
     if {"chosen", "rejected"} <= row.names:
         chosen, rejected = (read_answer(row, key, prompt, blank=True) for key in ("chosen", "rejected"))
         shape = make_preference(row, prompt, chosen, rejected)
-        if row.what == "pairs" or not _rated_equal(row, ratings, chosen, rejected):
+        if not row.judged or not _rated_equal(row, ratings, chosen, rejected):
             return shape
         return PairShape(prompt, ((chosen, None), (rejected, None)), (Vote(None),))
     answers = _generations(row)
@@ -61,7 +61,7 @@ def read_preference(row: Row) -> PreferenceShape | PairShape | list[PairShape]:
     pairs = []
     for first, second in combinations(range(len(answers)), 2):
         votes = _votes(ratings[first], ratings[second]) if ratings else ()
-        if answers[first][0] != answers[second][0] and (votes or not ratings or row.what == "pairs"):
+        if answers[first][0] != answers[second][0] and (votes or not ratings or not row.judged):
             pairs.append(PairShape(prompt, (answers[first], answers[second]), votes))
     if not pairs:
         raise BadRow("no two different generations have a rating", "generations")

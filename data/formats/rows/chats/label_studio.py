@@ -34,7 +34,7 @@ def read_preference(row: Row) -> PairShape:
     """Return the two answers, and a vote for each annotation that was not cancelled; for pairs only the answers."""
     prompt, answers = read_sides(open_fields(row, "data"))
     first, second = answers.values()
-    return PairShape(prompt, ((first, None), (second, None)), () if row.what == "pairs" else _votes(row))
+    return PairShape(prompt, ((first, None), (second, None)), () if not row.judged else _votes(row))
 
 
 def _votes(row: Row) -> tuple[Vote, ...]:

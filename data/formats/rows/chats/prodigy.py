@@ -11,7 +11,7 @@ from itertools import combinations
 from data.formats.rows.chats.sides import read_side_prompt
 from data.formats.rows.fields import BadRow, Row, check_text, read_nested
 from data.formats.rows.preference_metadata import read_labeler
-from data.formats.shapes import PairShape, PromptShape, Vote
+from data.formats.shapes import CompletionShape, PairShape, PromptShape, Vote
 from data.formats.tracked_row import is_blank
 
 NAME = "prodigy"
@@ -36,10 +36,10 @@ def read_preference(row: Row) -> list[PairShape]:
 
     For pairs every two options, without a vote.
     """
-    if row.what != "pairs" and row.get("answer") not in (None, "accept"):
+    if row.judged and row.get("answer") not in (None, "accept"):
         raise BadRow(f"'answer' is {str(row['answer'])[:40]!r}: the annotator did not accept the task", "answer")
     prompt, options = read_prompt(row), _options(row)
-    if row.what == "pairs":
+    if not row.judged:
         return [PairShape(prompt, ((one, None), (other, None))) for one, other in combinations(options.values(), 2)]
     accepted = _accepted(row, list(options))
     labeler = read_labeler(row, "_annotator_id") or read_labeler(row, "_session_id")
@@ -55,6 +55,12 @@ def read_preference(row: Row) -> list[PairShape]:
     if not pairs:
         raise BadRow("no option was accepted over another one", "accept")
     return pairs
+
+
+def read_completion(row: Row) -> list[CompletionShape]:
+    """Return every option as a completion."""
+    prompt = read_prompt(row)
+    return [CompletionShape(prompt, text) for text in _options(row).values()]
 
 
 def _options(row: Row) -> dict[str, str]:

@@ -61,8 +61,14 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
     return make_preference(row, prompt, *(read_answer(row, key, prompt, blank=True) for key in ("chosen", "rejected")))
 
 
-def read_completion(row: Row) -> CompletionShape:
-    """Return the answer as a completion of the model that the row names."""
+def read_completion(row: Row) -> CompletionShape | list[CompletionShape]:
+    """Return the answer as a completion of the model that the row names; of a preference both answers."""
+    if {"chosen", "rejected"} <= row.names and row.names.isdisjoint(ANSWERS):
+        prompt = read_prompt(row)
+        return [
+            CompletionShape(prompt, read_answer(row, key, prompt, blank=True), read_optional_text(row, f"{key}_model"))
+            for key in ("chosen", "rejected")
+        ]
     prompt, answer = _answered(row)
     return CompletionShape(prompt, answer, read_optional_text(row, "model"))
 

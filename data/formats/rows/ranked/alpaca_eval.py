@@ -39,7 +39,7 @@ def read_preference(row: Row) -> PairShape:
         (read_answer(row, f"output_{number}", blank=True), read_optional_text(row, f"generator_{number}"))
         for number in (1, 2)
     )
-    votes = () if row.what == "pairs" else _votes(row)
+    votes = () if not row.judged else _votes(row)
     return PairShape(read_prompt(row), (first, second), votes, read_source(row))
 
 

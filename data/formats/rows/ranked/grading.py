@@ -48,7 +48,7 @@ def compare(
 
     Equal ratings are a tie. Raises BadRow for fewer than two different answers.
     """
-    ranked = answers if row.what == "pairs" else _rated(row, answers)
+    ranked = answers if not row.judged else _rated(row, answers)
     if len(ranked) > MOST:
         row.note(f"more than {MOST} answers: each is compared with the next {MOST - 1} in their order")
     couples = [
@@ -70,7 +70,7 @@ def compare_each(
 
     Raises BadRow if none is left.
     """
-    judged, source = row.what != "pairs", read_source(row)
+    judged, source = row.judged, read_source(row)
     if judged:
         check_learned(row)
     shapes = []

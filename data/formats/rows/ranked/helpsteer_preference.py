@@ -48,9 +48,7 @@ def read_preference(row: Row) -> PairShape:
     first, second = ((check_text(read_field(row, key), key, blank=True), None) for key in keys)
     for key in keys:
         note_marks(row, row.get(key) or "", key)
-    votes = (
-        () if row.what == "pairs" else _votes(row, "overall_preference" if "context" in row else "preference_strength")
-    )
+    votes = () if not row.judged else _votes(row, "overall_preference" if "context" in row else "preference_strength")
     return PairShape(read_prompt(row), (first, second), votes, read_source(row))
 
 

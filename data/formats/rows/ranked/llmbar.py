@@ -31,7 +31,7 @@ def read_preference(row: Row) -> PairShape:
     """Return the two outputs and the vote, none if the row has no label."""
     check_learned(row)
     first, second = ((read_answer(row, f"output_{number}", blank=True), None) for number in LABELS)
-    label = None if row.what == "pairs" else read_number(row, "label")
+    label = None if not row.judged else read_number(row, "label")
     if label is not None and label not in LABELS:
         raise BadRow(f"'label' must be 1 or 2, not {str(row['label'])[:40]}", "label")
     votes = () if label is None else (Vote(int(label) - 1),)

@@ -46,13 +46,13 @@ def read_preference(row: Row) -> list[PairShape]:
     """Return a comparison of every two ranked answers to one prompt; for pairs every two answers."""
     shapes: list[PairShape] = []
     for turn in _turns(row):
-        answers = turn.answers if row.what == "pairs" else _ranked(row, turn.answers)
+        answers = turn.answers if not row.judged else _ranked(row, turn.answers)
         if len({answer.text for answer in answers}) > 1:
             shapes += compare(row, turn.prompt, answers)
         elif len(answers) > 1:
             row.note("two answers of the same text are no comparison")
     if not shapes:
-        ranked = "" if row.what == "pairs" else " with a rank"
+        ranked = "" if not row.judged else " with a rank"
         raise BadRow(f"no prompt of the tree has two different answers{ranked}")
     return shapes
 

@@ -34,7 +34,7 @@ def read_preference(row: Row) -> list[PairShape]:
     check_learned(row)
     texts, prompt, source = _predictions(row), read_prompt(row), read_source(row)
     couples = list(combinations(texts, 2))
-    votes = [()] * len(couples) if row.what == "pairs" else _votes(row)
+    votes = [()] * len(couples) if not row.judged else _votes(row)
     if len(votes) != len(couples):
         raise BadRow(
             f"{len(texts)} predictions make {len(couples)} pairs, and 'preference' has {len(votes)}", "preference"

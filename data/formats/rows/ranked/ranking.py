@@ -65,7 +65,7 @@ def _answers(row: Row) -> list[Answer]:
 
 def _ratings(row: Row) -> list[float | None]:
     keys = [key for key in SIGNS if not is_blank(row.peek(key))]
-    if row.what == "pairs" or not keys:
+    if not row.judged or not keys:
         return []
     if len(keys) > 1:
         raise BadRow(

@@ -38,7 +38,7 @@ def read_preference(row: Row) -> PairShape:
         (read_answer(row, f"response_{number}", blank=True), read_optional_text(row, f"response_{number}_source"))
         for number in range(2)
     )
-    votes = () if row.what == "pairs" else _votes(row)
+    votes = () if not row.judged else _votes(row)
     return PairShape(read_prompt(row), (first, second), votes, read_source(row))
 
 

@@ -29,7 +29,7 @@ def read_prompt(row: Row) -> PromptShape:
 def read_preference(row: Row) -> list[PairShape]:
     """Return the comparison of both comments. Raises BadRow if the label contradicts the votes."""
     texts = [read_text(row, f"human_ref_{side}") for side in SIDES]
-    if row.what == "pairs":
+    if not row.judged:
         return compare(row, read_prompt(row), [Rated(text) for text in texts])
     scores = [read_number(row, f"score_{side}") for side in SIDES]
     row.leave("score_ratio")  # follows from both scores

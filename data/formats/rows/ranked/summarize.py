@@ -45,7 +45,7 @@ def read_preference(row: Row) -> PairShape:
     answers = [_answer(row, part) for part in read_objects(row, "summaries", KEYS)]
     if len(answers) != 2:
         raise BadRow(f"'summaries' holds {len(answers)} summaries, not 2", "summaries")
-    choice = None if row.what == "pairs" else read_number(row, "choice")
+    choice = None if not row.judged else read_number(row, "choice")
     if choice not in (None, 0, 1):
         raise BadRow(f"'choice' must be 0 or 1, not {choice:g}", "choice")
     votes = () if choice is None else (Vote(int(choice), labeler=read_labeler(row, "worker")),)

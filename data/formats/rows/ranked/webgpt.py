@@ -32,6 +32,6 @@ def read_preference(row: Row) -> list[PairShape]:
     """Return the comparison of both answers."""
     keys = ("answer_0", "answer_1")
     texts = [check_text(read_field(row, key), key, blank=True) for key in keys]
-    ratings = [None if row.what == "pairs" else read_number(row, f"score_{number}") for number in range(2)]
+    ratings = [None if not row.judged else read_number(row, f"score_{number}") for number in range(2)]
     answers = [Rated(text, None, rating) for text, rating in zip(texts, ratings, strict=True)]
     return compare(row, read_prompt(row), answers, SPAN)

@@ -163,6 +163,6 @@ def test_an_answer_that_is_an_object_or_a_list_stays_text(text, prompted):
     assert (shape.prompt.text, shape.chosen, shape.rejected) == (text, text, f"{text} ")
 
 
-def test_a_chat_is_no_completion_and_the_kinds_of_its_format_are_named():
-    with pytest.raises(BadRow, match="the sharegpt format has no completions, only prompts and instructions"):
+def test_a_chat_without_an_answer_is_no_completion():
+    with pytest.raises(BadRow, match="must end with the assistant's"):
         read_row({"conversations": [{"from": "human", "value": "Hi"}]}, "completions")
