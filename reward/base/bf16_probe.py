@@ -15,8 +15,8 @@ import torch
 
 ROWS, WIDTH = 512, 1024
 """The shape of the probe's product: the rows of a small training pass, a layer of a small model."""
-SECONDS = 0.5
-"""Duration of the probe for each precision."""
+SECONDS, ROUND = 1.0, 0.1
+"""Least durations of the probe, and of one precision in a round."""
 
 
 class Rates(NamedTuple):
@@ -33,15 +33,22 @@ class Rates(NamedTuple):
 
 @cache
 def cpu_rates() -> Rates:
-    """Measure both precisions once per process, in turn."""
-    return Rates(*(_rate(dtype) for dtype in (torch.float32, torch.bfloat16)))
+    """Measure both precisions in turn, once per process; return the best rate of each.
+
+    Other work slows some rounds, of one precision or the other, and must not decide which one is faster.
+    """
+    rounds: list[Rates] = []
+    began = time.perf_counter()
+    while not rounds or time.perf_counter() - began < SECONDS:
+        rounds.append(Rates(_rate(torch.float32), _rate(torch.bfloat16)))
+    return Rates(*map(max, zip(*rounds, strict=True)))
 
 
 def _rate(dtype: torch.dtype) -> float:
     """Return the rate of x W and its two gradients, the work of a training pass."""
     x, weight = torch.ones(ROWS, WIDTH, dtype=dtype), torch.ones(WIDTH, WIDTH, dtype=dtype)
     products, began = 0, time.perf_counter()
-    while products == 0 or time.perf_counter() - began < SECONDS:
+    while products == 0 or time.perf_counter() - began < ROUND:
         y = x @ weight
         y @ weight.mT
         y.mT @ x

@@ -61,6 +61,15 @@ def test_bfloat16_on_a_cpu_is_taken_where_it_is_faster(rates):
     assert chosen(device="cpu", dtype="bfloat16").dtype is torch.bfloat16
 
 
+def test_other_work_in_some_rounds_of_the_probe_does_not_decide(monkeypatch):
+    """Both precisions are slowed in one round of two: float32 from 60 to 20, bfloat16 from 150 to 50."""
+    measured = iter([60.0, 50.0, 20.0, 150.0])
+    moments = iter([0.0, 0.5, 1.0])
+    monkeypatch.setattr(bf16_probe, "_rate", lambda dtype: next(measured))
+    monkeypatch.setattr(bf16_probe.time, "perf_counter", lambda: next(moments))
+    assert cpu_rates.__wrapped__() == Rates(60.0, 150.0)
+
+
 def test_the_probe_measures_both_precisions_once(monkeypatch):
     monkeypatch.setattr(bf16_probe, "SECONDS", 0.0)
     cpu_rates.cache_clear()
