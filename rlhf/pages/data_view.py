@@ -156,7 +156,8 @@ def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     head = "".join(f"<th scope=col>{esc(name)}</th>" for name in (label, *SPLITS, text("data.all")))
     body = "".join(
-        f"<tr><td>{esc(row['source'])}</td>{''.join(f'<td>{row[name]:,}</td>' for name in (*SPLITS, 'n'))}</tr>"
+        f"<tr><td {marks(row['source'])}>{esc(row['source'])}</td>"
+        f"{''.join(f'<td>{row[name]:,}</td>' for name in (*SPLITS, 'n'))}</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
