@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import shutil
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from data.selection.centres import k_centre
 from data.selection.near_duplicates import find_near_duplicates
 from data.splits import split_of
 from labeling.rating.simulate import Rater, simulate_ratings
+from reward.base.machine import peak_mb
 from rlhf.tour.narrator import Narrator
 from rlhf.tour.stages import FULL, Tour, TourEnvironment
 from tests.support import ROOT
@@ -187,11 +187,10 @@ def k_centre_speed(home: Path, *, k: int = 1_000) -> dict:
 
 
 def _clocks(began: float, spent: float) -> dict:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "seconds": round(time.monotonic() - began, 1),
         "processor_seconds": round(time.process_time() - spent, 2),
-        "peak_mb": round(peak),
+        "peak_mb": round(peak_mb()),
     }
 
 

@@ -17,6 +17,7 @@ import torch
 
 from reward.base import frozen_base
 from reward.base.frozen_base import Base
+from reward.base.machine import peak_mb
 from tests.gpu.measure import TRAININGS, build, placement
 from tests.gpu.processes import run_apart
 from tests.gpu.scales import Case, Scale
@@ -65,12 +66,6 @@ def peak_above_weights(case: Case, model: Path, folder: Path) -> dict[str, Any]:
         weights.sum()  # pages of the file are read now, not in training
     trainer = TRAININGS[case.measurement, case.side](base, case.scale, folder)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = held_at_most()
+    before = peak_mb()
     trainer.train()
-    return {"mb": round(held_at_most() - before)}
-
-
-def held_at_most() -> float:
-    """Return the largest resident size of this process since the peak was forgotten, in MB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 2**10
+    return {"mb": round(peak_mb() - before)}
