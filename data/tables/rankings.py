@@ -15,6 +15,8 @@ from data.tables.imports import IMPORT_DONE
 
 FEWEST, MOST = 3, 9
 VERDICTS = ("ranked", "all_bad")
+ANSWER_COLUMNS = ("task_id", "completion_id", "prompt_id")
+PLACE_COLUMNS = ("ranking_id", "completion_id", "place", "position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,8 @@ class Rankings(Table):
                 "ranking_tasks", row | {"shown": int(purpose != "import"), "run_id": run_id, "created_at": now()}
             )
             if id is not None:
-                self._store.insert_many(
-                    "ranking_answers",
-                    ("task_id", "completion_id", "prompt_id"),
-                    [(id, completion_id, prompt_id) for completion_id in ids],
-                )
+                answers = [(id, completion_id, prompt_id) for completion_id in ids]
+                self._store.insert_many("ranking_answers", ANSWER_COLUMNS, answers)
             return self.task(self._store.value("SELECT id FROM ranking_tasks WHERE hash = ?", [hash]))
 
     def task(self, id: int) -> RankingTask:
@@ -149,7 +148,7 @@ class Rankings(Table):
             shown = [
                 (row["id"], answer, place, event["positions"].index(answer) + 1) for answer, place in places.items()
             ]
-            self._store.insert_many("ranking_places", ("ranking_id", "completion_id", "place", "position"), shown)
+            self._store.insert_many("ranking_places", PLACE_COLUMNS, shown)
             if event.get("rationale"):
                 self._store.insert("ranking_rationales", {"ranking_id": row["id"], "text": event["rationale"]})
         return True

@@ -16,7 +16,7 @@ VERDICTS = (
 WITHDRAWN = "withdrawn"
 MARGINS = {"much": 3, "": 2, "slightly": 1}
 SOURCES = ("person", "import", "simulated", "ai")
-"""Where a label is from: a person here, a file, a simulated labeler, or a model that judged (AI labeler)."""
+"""The sources of labels: people here, imported files, simulated labelers, and models that judge (AI labelers)."""
 MACHINES = ("simulated", "ai")
 """Sources that are never mixed with people's unless they are named."""
 RANKING_MARGIN = 2  # a ranking does not say by how much one answer is better

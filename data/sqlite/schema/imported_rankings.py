@@ -71,4 +71,4 @@ CREATE TRIGGER rankings_uncounted AFTER DELETE ON rankings WHEN OLD.source = 'si
 BEGIN UPDATE ranking_tasks SET simulated = simulated - 1 WHERE id = OLD.task_id; END
 """,
 )
-"""What goes with the rankings and tasks of an import that broke off."""
+"""Triggers that delete the rows of a ranking or a task of an unfinished import with it, and correct its counts."""

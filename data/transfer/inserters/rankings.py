@@ -10,12 +10,11 @@ from data.clock import now
 from data.formats.shapes import RankingShape
 from data.ids import canonical_json, content_hash
 from data.store import Store
-from data.tables.rankings import task_hash
+from data.tables.rankings import ANSWER_COLUMNS, PLACE_COLUMNS, task_hash
 from data.transfer.import_target import SIMULATED, ImportRow, ImportTarget
 from data.transfer.inserters.pairs import ASSIGNED, KNOWN_EVENTS, KNOWN_ROWS, find_known
 
 TASK = ("hash", "prompt_id", "project_id", "size", "purpose", "shown", "created_at", "import_id")
-ANSWER = ("task_id", "completion_id", "prompt_id")
 ASSIGNMENT = (
     "id",
     "task_id",
@@ -38,7 +37,6 @@ RANKING = (
     "created_at",
     "import_id",
 )
-PLACE = ("ranking_id", "completion_id", "place", "position")
 TASKS = "SELECT hash, id FROM ranking_tasks WHERE hash IN (SELECT value FROM json_each(?))"
 
 
@@ -129,7 +127,7 @@ def _add_tasks(store: Store, tasks: Sequence[tuple[int, Sequence[str]]], into: I
         answers = [
             (numbers[hash], id, prompt_id) for hash, (prompt_id, ids) in zip(hashes, tasks, strict=True) for id in ids
         ]
-        store.insert_many("ranking_answers", ANSWER, answers)
+        store.insert_many("ranking_answers", ANSWER_COLUMNS, answers)
     return [numbers[hash] for hash in hashes]
 
 
@@ -175,5 +173,5 @@ def _record(store: Store, events: Sequence[_Event], into: ImportTarget) -> int:
     ]
     with store.transaction():
         added = store.insert_many("rankings", RANKING, rows)
-        store.insert_many("ranking_places", PLACE, places)
+        store.insert_many("ranking_places", PLACE_COLUMNS, places)
     return added

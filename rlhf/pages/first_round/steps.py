@@ -142,7 +142,7 @@ DUE: dict[str, Callable[[RoundFacts, RoundStep], RoundStep]] = {
     "compare": _compare,
     "result": _result,
 }
-"""What completes the step that is due."""
+"""Functions that add the details and the action to the step that is due, by its key."""
 LINKS = {"label": "#labels", "reward": "#reward", "ppo": "#policies", "compare": "#policies", "result": "#policies"}
 
 

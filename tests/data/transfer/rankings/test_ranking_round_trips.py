@@ -42,7 +42,7 @@ TEXTS = [("a fox", "p1"), ("", "gpt-x"), ('[{"role": "user", "content": "Hi"}]',
 
 
 def is_held(form, prompt, answers, places):
-    """Whether the format can hold every row of a ranking with a winner, and there is one."""
+    """Return whether a ranking has a winner and the format holds all of its rows."""
     order = [text for _, (text, _) in sorted(zip(places, answers, strict=True), key=lambda item: item[0])]
     place = dict(zip((text for text, _ in answers), places, strict=True))
     decided = [(a, b) for a, b in combinations(order, 2) if place[a] != place[b]]
