@@ -50,11 +50,7 @@ def draw_head(run: Run, size: int = 0) -> str:
 def _outcomes(run: Run) -> list[str]:
     """Return a line on each win rate that a comparison of policies found."""
     return [
-        describe_outcome(
-            report["policy"],
-            report["against"],
-            Outcome(report["win_rate"], report["win_rate_ci"], report["prompts"], report["judge"]),
-        )
+        describe_outcome(report["policy"], report["against"], Outcome.read(report, report["judge"]))
         for report in run.report.get("evaluations", [])
         if report.get("against") and report.get("win_rate") is not None
     ]

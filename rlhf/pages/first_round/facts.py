@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Any
 
 from data.ids import POLICY, public_id
 from data.intervals import FEWEST, share_interval
@@ -34,6 +35,11 @@ class Outcome:
     interval: Sequence[float]
     prompts: int
     judge: str
+
+    @classmethod
+    def read(cls, report: Mapping[str, Any], judge: str) -> Outcome:
+        """Return the outcome that the report of a comparison holds."""
+        return cls(report["win_rate"], report["win_rate_ci"], report["prompts"], judge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +96,7 @@ def _outcome(store: Store, policy: Policy) -> Outcome | None:
     """Return the newest evaluation against the parent, else people's comparisons if they are enough to say."""
     reports = [each for each in store.evaluations.all(policy.id) if each.against_id == policy.parent_id]
     if reports:
-        report = reports[-1].report
-        return Outcome(report["win_rate"], report["win_rate_ci"], report["prompts"], reports[-1].judge)
+        return Outcome.read(reports[-1].report, reports[-1].judge)
     parent = policy.parent_id or 0
     shares = list(mean_outcomes(head_to_head(store, "person", (policy.id, parent)), policy.id, parent).values())
     return Outcome(fmean(shares), share_interval(shares), len(shares), "people") if len(shares) >= FEWEST else None
