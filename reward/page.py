@@ -24,14 +24,29 @@ from reward.settings import RewardSettings
 Enqueue = Callable[[dict[str, Any], str], Run]
 """Queue a run of kind reward with these settings on behalf of the account with this name. Raises BadInput."""
 Look = Callable[..., object]
-"""The event on which the page reads the store again: it was opened, or some seconds went by."""
+"""The event on which a page reads the store again: it was opened, or some seconds went by while it is on the screen."""
 Updates = dict[Block, object]
-"""New values by component; every other output of the event stays as it is."""
+"""New values of components by component; every other output of the event stays as it is."""
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 FieldValue = str | int | float | bool | list[Any] | tuple[Any, ...] | None
 """The value of a setting."""
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 POLICY_SETTINGS = ("from",)
 """The settings that name a policy. The page fills their lists."""
+
+
+def on_address(
+    page: str,
+    events: Look | Sequence[Look],
+    handler: Callable[..., object],
+    inputs: Sequence[Block],
+    outputs: Sequence[Block],
+) -> None:
+    """Wire a handler whose first input is what the page's address chooses, an empty text if nothing.
+
+    An address that changes while an answer is on its way is read after it.
+    """
+    carried: dict[str, Any] = {"js": chosen_by_address(page, len(inputs)), "trigger_mode": "always_last", **QUIET}
+    gr.on(events, handler, inputs, outputs, **carried)
 
 
 class RewardPage:
@@ -55,8 +70,7 @@ class RewardPage:
         self.chosen, self.seen, self.shown = (gr.Textbox(visible="hidden") for _ in range(3))
         shown = [self.seen, self.shown, self.cards, self.choice, self.fields["from"]]
         drawn = [*shown, self.closer, self.groups, self.worst]
-        carried: dict[str, Any] = {"js": chosen_by_address("reward", 3), "trigger_mode": "always_last", **QUIET}
-        gr.on(look, self.refresh, [self.chosen, self.seen, self.shown], drawn, **carried)
+        on_address("reward", look, self.refresh, [self.chosen, self.seen, self.shown], drawn)
         self.choice.input(None, self.choice, None, js=choose_address("reward"), **QUIET)
 
     def _add_form(self) -> None:

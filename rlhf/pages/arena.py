@@ -15,22 +15,12 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html, model_choices
 from rlhf.evaluation.arena import judge_names
 from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
-from rlhf.pages.components import (
-    QUIET,
-    Look,
-    Updates,
-    heading,
-    hidden,
-    html,
-    on_address,
-    table,
-    unchanged,
-    with_links,
-)
+from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.runs.launch import launch
 
 RUBRIC = "rubric"

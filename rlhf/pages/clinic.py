@@ -14,21 +14,12 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
 from labeling.texts.pages import text
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.pages import clinic_view
 from rlhf.pages.clinic_fields import COLOURS, Forms, add_contest, add_recipe, add_sizes
 from rlhf.pages.clinic_map import draw_examined
-from rlhf.pages.components import (
-    QUIET,
-    Look,
-    Updates,
-    choices,
-    heading,
-    hidden,
-    html,
-    subheading,
-    unchanged,
-)
+from rlhf.pages.components import choices, heading, hidden, html, subheading, unchanged
 from rlhf.runs.launch import launch
 
 SIMULATED = 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of gradio that the researcher's pages share: events, updates, and the components that most of them have."""
+"""Components of gradio that most of the researcher's pages have."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
 
 from labeling.texts.pages import text
-from reward.report.addresses import chosen_by_address, link_ids
+from reward.page import Updates
+from reward.report.addresses import link_ids
 from rlhf.pages.markup import columns, esc
-
-Look = Callable[..., object]
-"""The event on which a page reads the store again: it was opened, or some seconds went by while it is on the screen."""
-Updates = dict[Block, object]
-"""New values of components by component; every other output of the event stays as it is."""
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def unchanged() -> Updates:
@@ -75,21 +69,6 @@ def with_links(
         for row in rows
     ]
     return {"data": rows, "metadata": {"display_value": shown}}
-
-
-def on_address(
-    page: str,
-    events: Look | Sequence[Look],
-    handler: Callable[..., object],
-    inputs: Sequence[Block],
-    outputs: Sequence[Block],
-) -> None:
-    """Wire a handler whose first input is what the page's address chooses, an empty text if nothing.
-
-    An address that changes while an answer is on its way is read after it.
-    """
-    carried: dict[str, Any] = {"js": chosen_by_address(page, len(inputs)), "trigger_mode": "always_last", **QUIET}
-    gr.on(events, handler, inputs, outputs, **carried)
 
 
 def choices(page: str, names: Iterable[str]) -> list[tuple[str, str]]:

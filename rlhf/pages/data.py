@@ -19,17 +19,9 @@ from data.transfer.previewing import Preview, preview, sample_rows
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.texts.pages import text
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
-from rlhf.pages.components import (
-    QUIET,
-    Look,
-    Updates,
-    choices,
-    heading,
-    hidden,
-    html,
-    subheading,
-)
+from rlhf.pages.components import choices, heading, hidden, html, subheading
 from rlhf.pages.data_view import (
     DETECT,
     KINDS,

@@ -14,8 +14,9 @@ from data.store import Store
 from data.tables.adjudications import Decision
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, Look, Updates, hidden, html, unchanged
+from rlhf.pages.components import hidden, html, unchanged
 from rlhf.pages.disputes_view import VERDICTS, draw_dispute, draw_no_dispute, draw_votes, sides
 
 

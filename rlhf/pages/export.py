@@ -26,9 +26,10 @@ from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
 from labeling.texts.pages import text
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
-from rlhf.pages.components import QUIET, Look, Updates, choices, heading, hidden, html, unchanged
+from rlhf.pages.components import choices, heading, hidden, html, unchanged
 from rlhf.pages.markup import empty, esc
 
 ADDRESS = "exports/"

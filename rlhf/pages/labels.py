@@ -14,20 +14,10 @@ from labeling.accounts.management import audit_name
 from labeling.quality.cached_overview import CachedOverview, OverviewState
 from labeling.quality.overview import KINDS, Overview, weigh
 from labeling.texts.pages import text
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.pages import labels_view as view
-from rlhf.pages.components import (
-    QUIET,
-    Look,
-    Updates,
-    choices,
-    heading,
-    hidden,
-    html,
-    subheading,
-    table,
-    unchanged,
-)
+from rlhf.pages.components import choices, heading, hidden, html, subheading, table, unchanged
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.labels_tables import GROUPS, LABELERS, draw_downloads, group_rows, labeler_rows, without_empty
 from rlhf.pages.markup import columns, empty, esc

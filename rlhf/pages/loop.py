@@ -12,9 +12,10 @@ from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
+from reward.page import QUIET, Look, Updates
 from reward.report.addresses import address_of, link_ids
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, Look, Updates, esc, heading, html
+from rlhf.pages.components import esc, heading, html
 from rlhf.pages.first_round.facts import end_round, read_round
 from rlhf.pages.first_round.offer import SIMULATE, Offer, make_offer, offer_button
 from rlhf.pages.first_round.steps import due_step, round_steps

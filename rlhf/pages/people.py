@@ -17,9 +17,10 @@ from labeling.accounts.current import current_account
 from labeling.accounts.presence import Presence
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.pages.audit_download import ADDRESS
-from rlhf.pages.components import QUIET, Look, Updates, heading, html
+from rlhf.pages.components import heading, html
 from rlhf.pages.markup import empty, esc
 
 

@@ -13,9 +13,10 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.texts.pages import setting_help, text
+from reward.page import QUIET, Look, Updates
 from reward.placement_settings import CHOICES, DEFAULTS, read_placement, write_placement
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, Look, Updates, hidden, html, unchanged
+from rlhf.pages.components import hidden, html, unchanged
 
 
 class PlacementFold:

@@ -12,20 +12,10 @@ from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html, model_choices
-from rlhf.pages.components import (
-    QUIET,
-    Look,
-    Updates,
-    heading,
-    hidden,
-    html,
-    on_address,
-    table,
-    unchanged,
-    with_links,
-)
+from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
 from rlhf.runs.launch import launch

@@ -16,20 +16,10 @@ from labeling.accounts.management import audit_name
 from labeling.projects.verbs import set_gold
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, project_link, unknown
 from reward.report.view import message_html
-from rlhf.pages.components import (
-    QUIET,
-    Look,
-    Updates,
-    heading,
-    hidden,
-    html,
-    on_address,
-    table,
-    unchanged,
-    with_links,
-)
+from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.project_fields import add_fields
 from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
 

@@ -15,14 +15,14 @@ from data.settings import Described, describe, keys, parse_settings
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
-from reward.page import field_value, setting_field
+from reward.page import QUIET, Updates, field_value, setting_field
 from reward.placement_settings import PlacementSettings
 from reward.report.view import error_html, message_html, policy_names
 from reward.training_settings import LoraSettings, TrainerSettings
 from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
-from rlhf.pages.components import QUIET, Updates, html
+from rlhf.pages.components import html
 from rlhf.pages.markup import esc
 from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch

@@ -18,11 +18,12 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
-from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, on_address, table, unchanged, with_links
+from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.markup import empty
 from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms

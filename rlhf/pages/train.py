@@ -12,10 +12,9 @@ from data.records import Run
 from data.store import Store
 from labeling.accounts.presence import Presence
 from labeling.texts.pages import text
-from reward.page import RewardPage
+from reward.page import QUIET, Look, RewardPage
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
-from rlhf.pages.components import QUIET, Look
 from rlhf.pages.data import DataPage
 from rlhf.pages.export import ExportPage
 from rlhf.pages.labels import LabelsPage

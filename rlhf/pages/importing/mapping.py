@@ -16,8 +16,9 @@ from data.store import Store
 from data.transfer.import_survey import ImportFile
 from data.transfer.previewing import Sample, sample_rows
 from labeling.texts.pages import text
+from reward.page import QUIET, Updates
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, Updates, hidden, html
+from rlhf.pages.components import hidden, html
 from rlhf.pages.data_view import DETECT, draw_sample, without_folder
 from rlhf.pages.upload import chosen
 

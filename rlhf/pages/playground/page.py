@@ -17,8 +17,9 @@ from data.thoughts import split_thoughts
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
+from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
-from rlhf.pages.components import QUIET, Look, Updates, heading, hidden, html, unchanged
+from rlhf.pages.components import heading, hidden, html, unchanged
 from rlhf.pages.playground.choices import offer_models
 from rlhf.pages.playground.view import draw_chat, draw_replies
 from rlhf.playground.exchange import LONGEST_ANSWER, MOST_POLICIES, Question, Reply, join_turns, read_number, read_seed
