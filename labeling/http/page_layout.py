@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layout of the plain pages: sign-in, rating, writing, personal data. They work without scripts."""
+"""Layout of the plain pages: sign-in, rating, writing, personal data. They work without scripts.
+
+Only the choice of colours needs one.
+"""
 
 from __future__ import annotations
 
+from labeling.http.color_scheme import SCRIPT as COLOR_SCHEME
+from labeling.http.color_scheme import color_scheme_switch
 from labeling.texts.user_text import FONTS
 from labeling.texts.user_text import STYLE as USER_TEXT
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --paper: #f7f7f5; --card: #fff; --line: #d9d9d3; }
-:root { --accent: #1f5fbf; --on: #fff; --bad: #a3242b; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e4; --soft: #a3abb3; --paper: #16181b; --card: #1f2226; --line: #3a3f45; }
-  :root { --accent: #8ab4f8; --on: #10213a; --bad: #ff9a9a; }
-}
+:root { color-scheme: light dark; --ink: light-dark(#1c2024, #e8e8e4); --soft: light-dark(#5b6570, #a3abb3); }
+:root { --paper: light-dark(#f7f7f5, #16181b); --card: light-dark(#fff, #1f2226); }
+:root { --line: light-dark(#d9d9d3, #3a3f45); --accent: light-dark(#1f5fbf, #8ab4f8); }
+:root { --on: light-dark(#fff, #10213a); --bad: light-dark(#a3242b, #ff9a9a); }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink); }
 body { font: 16px/1.5 FONTS; }
@@ -28,6 +31,9 @@ button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-we
 button { color: var(--on); background: var(--accent); border: 0; border-radius: 6px; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 [role=alert] { color: var(--bad); font-weight: 600; }
+color-scheme { display: block; margin-top: 1.5rem; text-align: right; } color-scheme[hidden] { display: none; }
+color-scheme select { min-height: 1.75rem; font: inherit; font-size: .85rem; }
+color-scheme select { color: var(--soft); background: var(--card); border: 1px solid var(--line); border-radius: 6px; }
 """.replace("FONTS", ", ".join(f'"{name}"' if " " in name else name for name in FONTS))
 READING = """
 main { width: min(46rem, 100vw - 2rem); margin: 1rem 0; }
@@ -47,6 +53,8 @@ def render_page(language: str, title: str, body: str, *, style: str = "", script
     return (
         f"<!doctype html><html lang={language}><head><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width,initial-scale=1'>"
-        f"<title>{title}</title><link rel=icon href=data:,><style>{USER_TEXT}{STYLE}{style}</style></head>"
-        f"<body><main><h1>{title}</h1>{body}</main>{f'<script>{script}</script>' if script else ''}</body></html>"
+        f"<title>{title}</title><link rel=icon href=data:,><style>{USER_TEXT}{STYLE}{style}</style>"
+        f"<script>{COLOR_SCHEME}</script></head>"
+        f"<body><main><h1>{title}</h1>{body}{color_scheme_switch(language)}</main>"
+        f"{f'<script>{script}</script>' if script else ''}</body></html>"
     )

@@ -8,6 +8,7 @@ from html import escape
 
 from data.records import Account
 from data.tables.forms import Form
+from labeling.http.color_scheme import color_scheme_switch
 from labeling.page.item_view import ItemView
 from labeling.session import Progress
 from labeling.texts.translate import TEXTS, say
@@ -40,14 +41,14 @@ def shortcut(key: str) -> str:
 
 
 def header(language: str, account: Account, progress: Progress, item: ItemView | None) -> str:
-    """Return the header: app, project, progress, guideline, language, links to other pages, account name, sign-out."""
+    """Return the header: app, project, progress, guideline, colours, language, links, account name, sign-out."""
     train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
     project = f"<span class=project>{escape(item.project.name)}</span>" if item else ""
     done = say(language, "progress", today=progress.today, total=progress.total)
     guide = button(language, "guide", "panel", "guide", key="g") if item else ""
     return (
         f"<h1>{say(language, 'app')}</h1>{project}<span id=progress>{done}</span>"
-        f"<span class=who>{guide}{_languages(language)}"
+        f"<span class=who>{guide}{color_scheme_switch(language)}{_languages(language)}"
         f"{train}<a href=rate>{say(language, 'rate')}</a><a href=write>{say(language, 'write')}</a>"
         f"<a href=you>{say(language, 'my_data')}</a>"
         f"<span class=name>{escape(account.name)}</span>"

@@ -13,6 +13,7 @@ from pathlib import Path
 import gradio as gr
 
 from data.store import Store
+from labeling.http.color_scheme import SCRIPT as COLOR_SCHEME
 from labeling.texts.translate import TEXTS, say
 from labeling.texts.user_text import FONTS
 from labeling.texts.user_text import STYLE as USER_TEXT
@@ -64,7 +65,8 @@ def head() -> str:
     scripts = "".join((WEB / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     # Prefetching a host name in an answer would tell that host that somebody reads the answer.
     no_prefetch = '<meta http-equiv="x-dns-prefetch-control" content="off">'
-    return f"{no_prefetch}<style>{style}</style><script>const LOOP_TEXTS = {json.dumps(texts)};\n{scripts}</script>"
+    script = f"{COLOR_SCHEME}const LOOP_TEXTS = {json.dumps(texts)};\n{scripts}"
+    return f"{no_prefetch}<style>{style}</style><script>{script}</script>"
 
 
 HEAD = head()

@@ -11,7 +11,9 @@ import gradio as gr
 from data.records import Run
 from data.store import Store
 from labeling.accounts.presence import Presence
+from labeling.http.color_scheme import color_scheme_switch
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 from reward.page import QUIET, Look, RewardPage
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
@@ -88,12 +90,13 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
 
 
 def side_bar() -> str:
-    """Return links to the pages and to the labelers' page, and the button to sign out."""
+    """Return links to the pages and to the labelers' page, the button to sign out, and the choice of colours."""
     links = "".join(f"<a href='#{name}'>{esc(text(f'{name}.title'))}</a>" for name in PAGES)
     label = f"<hr><a href='{LABEL_PAGE}'>{esc(text('side.label'))}</a>"
     leave = f"<form method=post action='../logout'><button>{esc(text('side.sign_out'))}</button></form>"
+    scheme = color_scheme_switch(reader_language())
     pages = esc(text("side.pages"))
-    return f"<nav id=nav aria-label='{pages}'><strong>Preference Loop</strong>{links}{label}{leave}</nav>"
+    return f"<nav id=nav aria-label='{pages}'><strong>Preference Loop</strong>{links}{label}{leave}{scheme}</nav>"
 
 
 def _build_page(name: str, build: Callable[[], object]) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from data import Store
 from data.tables.forms import Form
@@ -51,6 +51,8 @@ SETTLED = """(scheme) => matchMedia(`(prefers-color-scheme: ${scheme})`).matches
     && (!document.querySelector("#frame") || document.body.classList.contains("dark") === (scheme === "dark"))
     && document.getAnimations().every(({ playState }) => playState !== "running")"""
 """Tell if the page shows this scheme; the researcher's pages learn of it by an event."""
+LUMINANCE = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
+"""The red part of the page's grey background, 0 to 255."""
 WITHOUT_OUTLINE = """() => {
     const controls = document.querySelectorAll("a[href], button, input, select, textarea, summary");
     const shown = [...controls].filter(it => it.checkVisibility() && !it.disabled && it.tabIndex >= 0);
@@ -154,3 +156,23 @@ def test_on_a_low_screen_the_texts_have_a_height_and_the_verdicts_stay_in_reach(
         page.evaluate("(place) => scrollTo(0, place * document.documentElement.scrollHeight)", place)
         assert page.evaluate(REACHED, ["left_much", "left", "tie", "right", "right_much"]) == []
     assert page.evaluate(SMALL) == []
+
+
+def test_chosen_colours_hold_on_every_page_and_system_follows_the_system_again(label_store, desk, label_address):
+    page = desk.sign_in(label_address, label_store.accounts.by_name("rae")).new_page()
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{label_address}/train/#export")
+    switch = page.locator("color-scheme select")
+    expect(switch).to_have_value("system")
+    switch.select_option("dark")
+    for path in ("train/#export", "label/", "label/you"):
+        page.goto(f"{label_address}/{path}")
+        expect(switch).to_have_value("dark")
+        page.wait_for_function(LUMINANCE + " < 60")
+    switch.select_option("system")
+    page.wait_for_function(LUMINANCE + " > 200")
+    page.goto(f"{label_address}/train/#export")
+    expect(switch).to_have_value("system")
+    page.wait_for_function(LUMINANCE + " > 200")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(LUMINANCE + " < 60")

@@ -128,7 +128,8 @@ def test_the_sign_in_page_speaks_the_readers_language_and_asks_no_other_host(cli
 
 def test_what_was_typed_is_shown_again_as_text(client, people):
     answer = sign_in(client, '"><script>alert(1)</script>', "wrong")
-    assert "<script>" not in answer.text
+    assert "&lt;script&gt;alert(1)" in answer.text
+    assert "<script>alert(1)" not in answer.text
 
 
 def test_a_form_that_is_too_long_or_none_is_refused_before_it_is_read(client, people):
