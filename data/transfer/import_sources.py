@@ -19,8 +19,8 @@ from data.formats.files import archives
 from data.formats.files.other_kinds import refuse_document
 from data.formats.files.source import Source, unpacked_name
 from data.formats.reading import detect_kind
+from data.transfer.checked_rows import ImportFile
 from data.transfer.hub import cached_dataset
-from data.transfer.import_survey import ImportFile
 
 NUMBERED = re.compile(
     r"(?:(?:part|shard|chunk|data|file|batch)[-_.]?)?\d+(?:-of-\d+.*)?|(?:(.+?)[-_.])?\d+-of-\d+.*", re.IGNORECASE

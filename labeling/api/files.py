@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, JSONResponse
 from data.errors import BadInput
 from data.formats.mapping import parse_mapping
 from data.store import Store
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.exporting import ExportRequest, export_rows
-from data.transfer.import_survey import ImportFile, Reading
 from data.transfer.importing import import_files
 from labeling.accounts.management import audit_name
 from labeling.api.models import ExportQuery, ImportQuery, ImportReply

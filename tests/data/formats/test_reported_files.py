@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from data.errors import BadInput
-from data.transfer.import_survey import ImportFile, Reading
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.importing import import_files
 from tests.support.data.import_rows import write
 from tests.support.data.ranked_rows import ROWS, talk
