@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[str, dict, str]] = {
     "a chat as preferences": (
         "preferences",
         {"messages": talk("Hi", "Hello.")},
-        "this row can be imported --as prompts or instructions or completions",
+        "this row can be imported with --as prompts or --as instructions or --as completions",
     ),
 }
 
