@@ -38,7 +38,7 @@ def add_edit(store: Store, edited: Edited) -> str:
         edited.labeler, "labeler", simulated=edited.source == "simulated"
     )
     about = {"pair_id": pair.id, "labeler_id": account.id, "left_id": left, "right_id": right}
-    id = f"{edited.labeler} of {pair.id}"
+    id = f"{edited.labeler} of pair {pair.id}"
     store.insert("assignments", about | {"id": id, "expires_at": "2030", "created_at": "2026"})
     edit = (left if edited.side == "left" else right, edited.better)
     about |= {"assignment_id": id, "verdict": edited.verdict, "source": edited.source}

@@ -47,6 +47,24 @@ OWN: dict[str, list[dict]] = {
         }
     ],
     "hh": [HH],
+    "openai": [
+        {
+            "messages": [
+                {"role": "user", "content": ASK},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {"id": "c1", "type": "function", "function": {"name": "birds", "arguments": '{"red": true}'}}
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "c1", "content": "robin"},
+                {"role": "assistant", "content": "Robin."},
+            ],
+            "tools": [{"type": "function", "function": {"name": "birds", "parameters": {}}}],
+            "parallel_tool_calls": False,
+        }
+    ],
     "pandalm": [
         {
             "idx": 1,
