@@ -16,8 +16,8 @@ PAIRS = r"\S*=(?:\S*[^\s.,;:)])?"
 VALUED = {"as": "[a-z]+", "format": "[a-z-]+", "labels": "[a-z+]+", "map": PAIRS, "set": PAIRS}
 OPTION = re.compile(
     r"preference-loop [^.;,]*|`[^`]*`|"  # a whole command stays as it is
-    + "|".join(rf"--({option})\b(?: ({value}))?" for option, value in VALUED.items())
-    + r"|--(skip-bad|dry-run|encoding)\b"
+    + "|".join(rf"(?<![\w'-])--({option})(?![\w-])(?: ({value}))?" for option, value in VALUED.items())
+    + r"|(?<![\w'-])--(skip-bad|dry-run|encoding)(?![\w-])"
 )
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

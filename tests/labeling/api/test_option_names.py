@@ -112,6 +112,8 @@ def test_every_option_in_a_message_of_an_import_has_a_name_elsewhere():
 def test_no_option_is_left_in_a_message(names):
     given = "Give --as pairs, --format hh, --map a=b,c=d.0. or --map, --labels ai, --set a=1, --encoding, --skip-bad, --dry-run."
     assert len(OPTION.findall(given)) == 9
+    columns = "the row has no '--map'; it has '--as', '--as-is', --mapping"
+    assert rename_options(columns, names) == columns
     command = "Import one: preference-loop import FOLDER --as policy --format x."
     assert rename_options(command, names) == command
     assert "--" not in rename_options(given, names).replace("“", "").replace("--format hh of the command", "")
