@@ -29,7 +29,15 @@ NUMBERED = re.compile(
 TEXT_ENDINGS = frozenset(("", ".jsonl", ".json", ".ndjson", ".jl", ".csv", ".tsv", ".tab", ".dat"))
 """Endings of files of a folder that may hold rows as text; other text, such as README.md, is left out."""
 DESCRIPTIONS = frozenset(
-    ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "metadata.json", "config.json")
+    (
+        "dataset_info.json",
+        "dataset_infos.json",
+        "dataset_dict.json",
+        "state.json",
+        "metadata.json",
+        "config.json",
+        "croissant.json",
+    )
 )
 """Files that describe a data set."""
 REJECTED = ".rejected.jsonl"

@@ -8,12 +8,15 @@ import json
 import logging
 import warnings
 from collections import Counter
+from contextlib import closing
 
 import datasets
 import pytest
 import yaml
 
+from data import Store
 from data.formats.export.column_types import CELLS, STRUCTURES
+from data.formats.export.formats import SINGLE
 from data.transfer.exporting import FILES, FORMATS, ExportRequest, export_dataset, export_rows
 from data.transfer.importing import import_file
 from tests.support.data.labeled_answers import TAUGHT
@@ -27,6 +30,12 @@ UNTOUCHED = {"csv": CELLS, "par": set(STRUCTURES) - {"json"}, "jso": STRUCTURES}
 """Kinds of columns that a kind of file holds as they are; the others are JSON text."""
 
 
+COMES_BACK = (
+    ("prompts", "trl-conversational"),
+    ("preferences", "kto"),
+    ("preferences", "full"),
+    ("instructions", "alpaca"),
+)
 LIKE_NUMBERS = [
     {"prompt": "Count to 3.", "chosen": "03", "rejected": "NA"},
     {"prompt": "Name a void.", "chosen": "null", "rejected": ""},
@@ -76,6 +85,17 @@ def test_datasets_loads_every_folder_without_a_warning(filled, tmp_path, caplog,
         for split in header["splits"]:
             measured = loaded[split["name"]].data.nbytes
             assert abs(split["num_bytes"] - measured) < 0.2 * measured + 200, split
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(("what", "form"), COMES_BACK)
+def test_an_exported_folder_comes_back_whole(filled, tmp_path, what, form, kind):
+    done = export_dataset(filled, tmp_path / "out", ExportRequest(what, form, labels="all"), kind)
+    with closing(Store(tmp_path / "other")) as other:
+        report = import_file(other, tmp_path / "out", what)
+        assert report["added"] == done["rows"] // (2 if form in SINGLE else 1)
+        assert "left out, describes the data: croissant.json" in report["file_notes"]
+        assert import_file(other, tmp_path / "out", what)["added"] == 0
 
 
 @pytest.mark.parametrize("kind", FILES)
