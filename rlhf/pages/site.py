@@ -12,6 +12,7 @@ import fastapi
 import gradio as gr
 from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
@@ -42,6 +43,8 @@ from rlhf.pages.calls import CheckedCalls, report_faults
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
 
+COMPRESSED = 4096
+"""Bytes from which an answer of the researcher's pages is compressed."""
 UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 
 
@@ -111,10 +114,13 @@ def mount_research(app: fastapi.FastAPI, store: Store, presence: Presence) -> gr
 
 
 class ByLanguage:
-    """The same pages in several languages at one address: each request gets those in its reader's language."""
+    """The same pages in several languages at one address: each request gets those in its reader's language.
+
+    The framework compresses its scripts only; the page itself is eight times smaller compressed.
+    """
 
     def __init__(self, apps: Mapping[str, gr.routes.App]) -> None:
-        self.apps = apps
+        self.apps = {language: GZipMiddleware(app, COMPRESSED) for language, app in apps.items()}
         first: gr.routes.App = next(iter(apps.values()))
         self.routes, self.get_blocks = first.routes, first.get_blocks  # those of all are alike
 

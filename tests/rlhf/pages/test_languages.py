@@ -47,7 +47,7 @@ def test_a_call_from_a_page_in_one_language_can_be_answered_in_another(built):
     assert others == [first] * len(others)
 
 
-def test_one_address_answers_in_the_language_of_its_reader(tmp_path):
+def test_one_address_answers_compressed_in_the_language_of_its_reader(tmp_path):
     store = Store(tmp_path)
     session = {COOKIE: store.tokens.issue("session", accounts.create(store, "ada", "researcher", PASSWORD).id, 600)}
     client = TestClient(compose_site(store))
@@ -60,4 +60,7 @@ def test_one_address_answers_in_the_language_of_its_reader(tmp_path):
 
     assert language("ko", "en") == language(None, "ko-KR") == ["ko"]
     assert language("en", "ko-KR") == language(None, "de") == ["en"]
+    sent = client.get("/train/", headers={"cookie": f"{COOKIE}={session[COOKIE]}"})
+    assert sent.headers["content-encoding"] == "gzip"
+    assert int(sent.headers["content-length"]) < len(sent.text) / 5
     store.close()
