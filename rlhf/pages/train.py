@@ -97,7 +97,20 @@ def side_bar() -> str:
     leave = f"<form method=post action='../logout'><button>{esc(text('side.sign_out'))}</button></form>"
     choices = f"<div class=choices>{color_scheme_switch(reader_language())}{_languages()}</div>"
     pages = esc(text("side.pages"))
-    return f"<nav id=nav aria-label='{pages}'><strong>Preference Loop</strong>{links}{label}{leave}{choices}</nav>"
+    go = f"<button type=button id=go-open aria-keyshortcuts=Control+K>{esc(text('side.go'))} <kbd>Ctrl K</kbd></button>"
+    head = f"<strong>Preference Loop</strong>{go}"
+    return f"<nav id=nav aria-label='{pages}'>{head}{links}{label}{leave}{choices}</nav>{_palette()}"
+
+
+def _palette() -> str:
+    """Return the box of `palette.js`, in which a page or an id is typed."""
+    title, hint, none = (esc(text(f"side.{key}")) for key in ("go", "go_hint", "go_none"))
+    typed = (
+        f"<input id=go-typed role=combobox aria-expanded=true aria-controls=go-list aria-autocomplete=list "
+        f"autocomplete=off aria-label='{title}' placeholder='{hint}'>"
+    )
+    found = f"<ul id=go-list role=listbox aria-label='{title}'></ul><p id=go-none hidden>{none}</p>"
+    return f"<dialog id=go aria-label='{title}'><div>{typed}{found}</div></dialog>"
 
 
 def _languages() -> str:

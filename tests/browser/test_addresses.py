@@ -147,3 +147,28 @@ def test_the_language_changes_at_the_same_address_and_holds_for_forms_and_answer
     page.locator("#nav").get_by_role("button", name="EN").click()
     expect(page.locator("#nav a[href='#loop']")).to_have_text("Loop")
     expect_run(page, "run2")
+
+
+def test_control_k_goes_to_a_page_by_name_and_to_a_thing_by_its_id(researcher, root):
+    page = researcher
+    page.goto(f"{root}/train/#loop")
+    page.locator("#go-open").wait_for()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("run2")
+    expect(page.locator("#go-list [aria-selected=true]")).to_have_text("run2")
+    page.keyboard.press("Enter")
+    expect_run(page, "run2")
+    page.locator("#go-open").click()
+    page.keyboard.type("pol")
+    expect(page.locator("#go-list li")).to_have_text(["Policies"])
+    page.keyboard.type("x")
+    expect(page.locator("#go-none")).to_be_visible()
+    page.keyboard.press("Enter")  # there is nothing to go to
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#policies"))
+    page.keyboard.press("Control+k")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#go-list [aria-selected=true]")).to_have_text("Playground")
+    page.keyboard.press("Escape")
+    expect(page.locator("#go")).to_be_hidden()
