@@ -25,7 +25,6 @@ from rlhf.kinds import start_command
 from rlhf.pages import run_view
 from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.markup import empty
-from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes
@@ -51,20 +50,22 @@ class RunsPage:
             self.cancel = gr.Button(text("runs.cancel"), min_width=140, elem_id="cancel-run", **unseen)
             self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
-        self.curves, self.samples, self.log = html("run-curves"), html(), html()
+        html(value="<div id=charts></div>")  # the browser fills it
+        self.samples, self.log = html(), html()
         self._wire(look)
 
     def _wire(self, look: Look) -> None:
         self.chosen = hidden("chosen-run")
-        self.seen, self.listed = hidden(), hidden()
+        self.seen, self.listed, self.charted = hidden(), hidden(), hidden()
         buttons = [self.cancel, self.resume, self.again]
-        shown = [self.listed, self.table, self.seen, self.head, *buttons, self.curves, self.samples, self.log]
+        shown = [self.listed, self.table, self.seen, self.head, *buttons, self.charted, self.samples, self.log]
         acted = [self.status, self.chosen, *shown]
         state = [self.chosen, self.seen, self.listed]
         on_address("runs", look, self.refresh, state, shown)
         on_address("runs", self.cancel.click, self.cancel_run, [self.chosen], acted)
         on_address("runs", self.resume.click, self.resume_run, [self.chosen], acted)
         self.chosen.change(None, self.chosen, None, js=choose_address("runs"), **QUIET)
+        self.charted.change(None, self.charted, None, js="(charted) => showCharts(charted)", **QUIET)
         fields = [field for form in self.forms.values() for field in form.fields.values()]
         copied = [self.status, self.tabs, self.starting, *fields]
         on_address("runs", self.again.click, self.copy_settings, [self.chosen], copied)
@@ -89,14 +90,14 @@ class RunsPage:
     def draw_nothing(self, line: str) -> Updates:
         """Return the page without a run, and the line that says why."""
         buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
-        cleared: Updates = dict.fromkeys((self.curves, self.samples, self.log), "")
+        cleared: Updates = dict.fromkeys((self.charted, self.samples, self.log), "")
         return {self.seen: "none", self.head: line, **cleared, **buttons}
 
     def _rows(self, runs: list[Run]) -> Updates:
         return {self.table: with_links(run_view.COLUMNS, run_view.run_rows(runs), LINKED)}
 
     def draw_run(self, run: Run, seen: str) -> Updates:
-        """Return one run; its curves, samples and buttons only if it moved on."""
+        """Return one run; its charts, samples and buttons only if it moved on."""
         values = self.store.metrics.count(run.id)
         mark = f"{run.id} {run.state} {run.done} {run.cancel_requested} {values}"
         if mark == seen and run.state != "running":
@@ -111,7 +112,7 @@ class RunsPage:
             self.cancel: gr.Button(visible=not run.over),
             self.resume: gr.Button(visible=run.state in ("cancelled", "failed", "lost")),
             self.again: gr.Button(visible=run.kind in self.forms),
-            self.curves: draw_curves(self.store, run),
+            self.charted: f"{run.public} {values}",
             self.samples: run_view.draw_samples(self.store, run),
         }
 

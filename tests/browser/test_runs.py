@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Runs page in a real browser: whichever run is chosen, each plot shows that run's values from the store."""
+"""The Runs page in a real browser: each plot shows the chosen run's values from the store, under the cursor and drawn."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from data import Store
 from data.records import Run
 from data.tables.process_identity import identify_process
-from tests.support.browsing import MARKS, sign_in, visit
+from tests.support.browsing import MARKS, sign_in, visit, wait_for_refreshes
 
 pytestmark = MARKS
 KINDS = {
@@ -45,13 +46,21 @@ def finish(store: Store, kind: str) -> Run:
     return store.runs.finish(run.id, "done")
 
 
-def plotted(page: Page) -> dict[str, list[tuple[float, float]]]:
-    """Return the corners of the first line of each plot, by metric."""
-    texts = page.evaluate(
-        "() => Object.fromEntries([...document.querySelectorAll('#run-curves figure')].map("
-        "figure => [figure.dataset.metric, figure.querySelector('polyline').getAttribute('points')]))"
-    )
-    return {metric: [tuple(map(float, point.split(","))) for point in text.split()] for metric, text in texts.items()}
+OPEN_ALL = "() => document.querySelectorAll('#charts details:not([open]) > summary').forEach((it) => it.click())"
+WALK = """() => {
+    const figures = [...document.querySelectorAll("#charts figure")], first = figures[0].querySelector(".canvas");
+    const walked = Object.fromEntries(figures.map((figure) => [figure.dataset.metric, {}]));
+    const press = (key) => first.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const at = () => first.ariaValueText.split(",")[0];
+    for (let before = press("Home"), now = at(); now !== before; before = now, press("ArrowRight"), now = at())
+        for (const figure of figures.filter((figure) => figure.querySelector(".at").textContent === now)) {
+            const point = figure.querySelector(".u-cursor-pt:not(.u-off)"), { e, f } = new DOMMatrix(point?.style.transform);
+            if (point) walked[figure.dataset.metric][now] = [figure.querySelector(".legend b").textContent, e, f];
+        }
+    return walked;
+}"""
+"""Move the cursor of all plots along the x axis by keys. Return (shown value, x and y of the drawn point) by metric
+and by the place of each of its points."""
 
 
 def scaled(numbers: list[float]) -> list[float]:
@@ -61,15 +70,20 @@ def scaled(numbers: list[float]) -> list[float]:
 
 
 def expect_values_of(page: Page, store: Store, run: Run) -> None:
-    """Expect a plot for each metric of the run, and in each the values of the store, up to the axes' scale."""
+    """Expect a plot for each metric of the run, and in each the values of the store, as numbers and as points."""
     metrics = store.metrics.keys(run.id)
-    expect(page.locator(f"#run-curves figure[data-run={run.public}]")).to_have_count(len(metrics))
-    lines = plotted(page)
-    assert sorted(lines) == metrics
-    for metric, corners in lines.items():
+    expect(page.locator("#charts[aria-busy=false] figure .legend button").first).to_contain_text(run.public)
+    page.evaluate(OPEN_ALL)
+    expect(page.locator("#charts figure canvas")).to_have_count(len(metrics))
+    walked = page.evaluate(WALK)
+    assert sorted(walked) == metrics
+    for metric, places in walked.items():
         steps, values = zip(*store.metrics.series(run.id, metric), strict=True)
-        assert scaled([x for x, _ in corners]) == pytest.approx(scaled(steps), abs=1e-3)
-        assert scaled([-y for _, y in corners]) == pytest.approx(scaled(values), abs=2e-3)  # y grows downwards
+        shown, xs, ys = zip(*places.values(), strict=True)
+        assert [int(place.split()[-1]) for place in places] == list(steps)
+        assert [float(value.replace(",", "")) for value in shown] == pytest.approx(values, rel=1e-3)
+        assert scaled(xs) == pytest.approx(scaled(steps), abs=0.01)  # the point stands on whole pixels
+        assert scaled([-y for y in ys]) == pytest.approx(scaled(values), abs=0.02)  # y grows downwards
 
 
 def test_clicking_through_runs_of_different_kinds_shows_each_one_s_own_values(page, server, store):
@@ -83,16 +97,90 @@ def test_clicking_through_runs_of_different_kinds_shows_each_one_s_own_values(pa
         expect_values_of(page, store, run)
 
 
-def test_a_metric_that_arrives_late_moves_no_curve_of_a_live_run(page, server, store):
+def test_new_values_of_a_live_run_arrive_without_a_loss_of_zoom_and_of_hidden_lines(page, server, store):
     run = start(store, "ppo")
-    for step in (1, 2):
+    for step in range(1, 9):
         store.metrics.log(run.id, step, {"reward": -step, "entropy": 0.5 / step, "value_loss": step * step})
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/train/metrics" in request.url else None)
     sign_in(page, server, "rae")
+    visit(page, server, "loop")
+    assert page.evaluate("'uPlot' in window") is False  # other pages do without the library
     visit(page, server, "runs")
     expect_values_of(page, store, run)
-    store.metrics.log(run.id, 3, {"reward": 4.0, "entropy": 0.1, "value_loss": 2.0})
-    for step, gold in ((1, 9.0), (3, 8.0), (4, 8.5)):
+    entropy = page.locator("#charts figure[data-metric=entropy]")
+    drag(page, entropy, 0.5, 0.9)
+    page.locator("#charts figure[data-metric=reward] .legend button").click()
+    wait_for_refreshes(page, 2)
+    assert len(asked) == 1  # an idle page asks nothing
+    store.metrics.log(run.id, 9, {"reward": 4.0, "entropy": 0.1, "value_loss": 2.0})
+    for step, gold in ((1, 9.0), (3, 8.0), (9, 8.5)):
         store.metrics.log(run.id, step, {"eval_gold": gold, "score": -gold})
-    expect(page.locator("#run-curves figure[data-metric=eval_gold]")).to_contain_text("8.5 at step 4.")
+    expect(page.locator("#charts figure[data-metric=eval_gold]")).to_contain_text("8.5")
+    expect(page.locator("#charts figure[data-metric=reward] .legend button")).to_have_attribute("aria-pressed", "false")
+    assert places(page, entropy) == [5, 6, 7]  # 0.5 and 0.9 of the way from 1 to 8 are 4.5 and 7.3
+    page.locator("#charts figure[data-metric=reward] .legend button").click()
+    page.locator("#charts").get_by_role("button", name="Reset zoom").click()
     expect_values_of(page, store, run)
     store.runs.finish(run.id, "done")
+
+
+def test_a_mouse_over_one_plot_shows_the_values_of_all_and_a_drag_zooms_all(page, server, store):
+    finish(store, "ppo")
+    sign_in(page, server, "rae")
+    visit(page, server, "runs")
+    page.locator("#charts figure").first.wait_for()
+    page.evaluate(OPEN_ALL)
+    reward, length = (page.locator(f"#charts figure[data-metric={name}]") for name in ("reward", "length"))
+    hover(page, reward, 0.5)
+    for figure, value in ((reward, "-0.5"), (length, "19")):
+        expect(figure.locator(".at")).to_have_text("update 2")
+        expect(figure.locator(".legend b")).to_have_text(value)
+    drag(page, reward, 0.3, 0.7)
+    assert places(page, length) == [2]
+    reward.locator(".u-over").dblclick()
+    assert places(page, length) == [1, 2, 3]
+
+
+def test_the_keyboard_hides_zooms_and_resets(page, server, store):
+    finish(store, "sft")
+    sign_in(page, server, "rae")
+    visit(page, server, "runs")
+    canvas = page.get_by_role("slider", name="Training loss")
+    canvas.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(canvas).to_have_attribute("aria-valuetext", re.compile("step 3, .* 2.5"))
+    page.keyboard.press("+")
+    loss = page.locator("#charts figure[data-metric=loss]")
+    assert places(page, loss) == [2, 3, 4]  # the half of 1 to 5 around 3
+    page.keyboard.press("0")
+    assert places(page, loss) == [1, 2, 3, 4, 5]
+    line = loss.locator(".legend button")
+    line.focus()
+    page.keyboard.press("Enter")
+    expect(line).to_have_attribute("aria-pressed", "false")
+    assert places(page, loss) == []  # no point is drawn
+    page.keyboard.press("Enter")
+    assert places(page, loss) == [1, 2, 3, 4, 5]
+
+
+def hover(page: Page, figure: Locator, part: float) -> None:
+    """Move the mouse over a plot, to this part of its width."""
+    figure.scroll_into_view_if_needed()
+    box = figure.locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + part * box["width"], box["y"] + 30, steps=3)
+
+
+def drag(page: Page, figure: Locator, begin: float, end: float) -> None:
+    """Drag across a plot, from and to these parts of its width."""
+    hover(page, figure, begin)
+    page.mouse.down()
+    hover(page, figure, end)
+    page.mouse.up()
+
+
+def places(page: Page, figure: Locator) -> list[int]:
+    """Return the places on the x axis at which the plot draws a point, walked by keys."""
+    walked = page.evaluate(WALK)[figure.get_attribute("data-metric")]
+    return [int(place.split()[-1]) for place in walked]

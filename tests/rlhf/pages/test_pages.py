@@ -128,7 +128,7 @@ def test_the_runs_page_shows_the_run_of_its_address_and_one_line_for_an_unknown_
     assert ">run2</a> ·" in page.refresh("", "", "")[page.head]  # the newest
     unknown = page.refresh("run9", "", "")
     assert "There is no run run9. Choose one in the table." in unknown[page.head]
-    assert (unknown[page.curves], unknown[page.cancel].visible) == ("", False)
+    assert (unknown[page.charted], unknown[page.cancel].visible) == ("", False)
 
 
 def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
