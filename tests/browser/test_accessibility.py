@@ -38,7 +38,7 @@ RUN = """async (rules) => {
 """Run axe without the hidden pages of the researcher, whose thousands of elements take it a minute."""
 READY = {"labels": "#dispute .asked", "reward": "#reward-cards .card", "runs": "#charts canvas", "loop": ".station"}
 """An element that a page shows once it has read the store, by page."""
-CHOSEN = {"runs": "/run1"}
+CHOSEN = {"runs": "/run1,run2"}
 """The rest of a page's address, which chooses what it shows."""
 REACHED = """(ids) => ids.filter((id) => {
     const box = document.getElementById(id).getBoundingClientRect();

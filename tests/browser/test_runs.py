@@ -29,17 +29,17 @@ def store(served_home) -> Iterator[Store]:
     store.close()
 
 
-def start(store: Store, kind: str) -> Run:
+def start(store: Store, kind: str, settings: dict | None = None) -> Run:
     """Add a run that this process works on, so that no supervisor takes it."""
     with store.transaction():
-        run = store.runs.enqueue(kind, {}, "rae")
+        run = store.runs.enqueue(kind, settings or {}, "rae")
         store.runs.start(run.id, *identify_process())
     return store.runs.get(run.id)
 
 
-def finish(store: Store, kind: str) -> Run:
+def finish(store: Store, kind: str, settings: dict | None = None) -> Run:
     """Add a run that has ended, with the metrics of KINDS."""
-    run = start(store, kind)
+    run = start(store, kind, settings)
     for metric, values in KINDS[kind].items():
         for step, value in enumerate(values, 1):
             store.metrics.log(run.id, step, {metric: value})
@@ -163,6 +163,31 @@ def test_the_keyboard_hides_zooms_and_resets(page, server, store):
     assert places(page, loss) == []  # no point is drawn
     page.keyboard.press("Enter")
     assert places(page, loss) == [1, 2, 3, 4, 5]
+
+
+def test_runs_are_compared_in_each_plot_and_their_address_opens_them_again(page, server, store):
+    runs = [finish(store, "ppo", {"learning_rate": rate, "seed": 0}) for rate in (0.001, 0.002)]
+    first, second = (run.public for run in runs)
+    sign_in(page, server, "rae")
+    page.goto(f"{server.root}/train/#runs/{first}")
+    page.get_by_label("Add a run to compare").select_option(second)
+    expect(page).to_have_url(re.compile(f"#runs/{first},{second}$"))
+    page.reload()
+    labels = page.locator("#charts figure[data-metric=reward] .legend button")
+    expect(labels).to_have_text([f"{first} PPO 0.4", f"{second} PPO 0.4"])
+    expect(page.locator("#run-head .card > b")).to_contain_text(first)
+    rows = page.locator("#charts tr:has(td)", has=page.locator("th[scope=row]"))
+    expect(rows).to_have_text([re.compile("learning rate.*0.001.*0.002")])  # the seed is the same
+    page.evaluate(OPEN_ALL)
+    page.get_by_role("group", name="Runs in the plots").get_by_role("button", name=f"{second} PPO").click()
+    hidden = page.locator("#charts .legend [aria-pressed=false]")
+    expect(hidden).to_have_count(len(KINDS["ppo"]))
+    expect(hidden.filter(has_text=second)).to_have_count(len(KINDS["ppo"]))
+    page.get_by_role("button", name=f"Remove {first}").click()
+    expect(page).to_have_url(re.compile(f"#runs/{second}$"))
+    expect(labels).to_have_text([f"{second} PPO 0.4"])
+    page.go_back()
+    expect(labels).to_have_count(2)
 
 
 def hover(page: Page, figure: Locator, part: float) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
-from reward.report.addresses import id_link, link_value
+from reward.report.addresses import id_link, link_value, unknown
 from rlhf.kinds import KINDS
 from rlhf.pages.charts.curves import Curves, read_curves
 from rlhf.pages.charts.groups import TOTALS, group_metrics, limits_of, words
@@ -29,17 +30,23 @@ TEXTS = (
 BLANKS = {name: f"{{{name}}}" for name in ("run", "title", "axis", "x", "n", "name", "value", "file", "why")}
 
 
-def parse_runs(names: str) -> list[int]:
-    """Return the numbers of runs in a list such as `run5,run7`, each once. Raise BadInput for anything else."""
-    numbers = list(dict.fromkeys(parse_id(name, RUN) for name in names.split(",")))
-    if len(numbers) > MOST_RUNS:
-        raise Refusal("train.runs.too_many", n=len(numbers), most=MOST_RUNS)
-    return numbers
+def read_runs(store: Store, names: str) -> list[Run]:
+    """Return the runs of a list such as `run5,run7`, each once. Raise BadInput for an unknown one and for too many."""
+    runs: dict[int, Run] = {}
+    for name in names.split(","):
+        try:
+            run = store.runs.get(parse_id(name, RUN))
+        except BadInput as problem:
+            raise unknown("runs", name) from problem
+        runs[run.id] = run
+    if len(runs) > MOST_RUNS:
+        raise Refusal("train.runs.too_many", n=len(runs), most=MOST_RUNS)
+    return list(runs.values())
 
 
 def make_document(store: Store, names: str) -> dict[str, Any]:
     """Return what the browser draws of the runs in a list such as `run5,run7`. Raise BadInput if there is none."""
-    runs = [store.runs.get(number) for number in parse_runs(names)]
+    runs = read_runs(store, names)
     drawn = [read_curves(store, run) for run in runs]
     groups = group_metrics(key for curves in drawn for key in curves.series)
     return {
@@ -51,6 +58,7 @@ def make_document(store: Store, names: str) -> dict[str, Any]:
         "settings": draw_differences(runs),
         "totals": draw_totals(drawn),
         "others": _others(store, runs),
+        "most": MOST_RUNS,
         "axes": {axis: axis_name(axis, runs) for axis in AXES},
         "texts": {name: text(f"runs.{name}", **BLANKS) for name in TEXTS},
     }
@@ -133,14 +141,17 @@ def draw_totals(drawn: Sequence[Curves]) -> str:
 
 
 def _table(caption: str, runs: Sequence[Run], rows: dict[str, list[Any]]) -> str:
-    """Return a table with a row for each name and a column for each run; ids are links."""
-    head = "".join(f"<th scope=col>{id_link(run.public)}</th>" for run in runs)
+    """Return a table that can be folded: a row for each name, a column for each run. Ids are links."""
+    head = "".join(
+        f"<th scope=col><i style='--colour: var(--line-{number})'></i>{id_link(run.public)}</th>"
+        for number, run in enumerate(runs)
+    )
     body = "".join(
         f"<tr><th scope=row>{esc(name)}</th>{''.join(f'<td>{_cell(value)}</td>' for value in values)}</tr>"
         for name, values in rows.items()
     )
     table = f"<table class=runs-compared><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<h3>{esc(caption)}</h3>{scrolling(caption, table)}"
+    return f"<details open><summary>{esc(caption)} ({len(rows)})</summary>{scrolling(caption, table)}</details>"
 
 
 def _cell(value: object) -> str:

@@ -47,13 +47,15 @@ function draw(host = document.querySelector("#charts")) {
   parts.notes.replaceChildren(...shown.runs.flatMap(({ before, lacks }) => [...before, lacks[view.axis] ?? []].flat())
     .map((line) => make("p", { class: "soft" }, line)));
   for (const [axis, option] of Object.entries(parts.axes)) option.textContent = shown.axes[axis];
+  drawRuns();
   const lines = shown.groups.flatMap(({ plots }) => plots.map((plot) => [plot.key, linesOf(plot)]));
   const xs = lines.flatMap(([, drawn]) => drawn.flatMap(({ x }) => [x[0], x.at(-1)])).filter((x) => x !== undefined);
   const [low, high] = [Math.min(...xs), Math.max(...xs)];
   view.extent = !xs.length ? [0, 1] : low < high ? [low, high] : [low - 0.5, high + 0.5];
   drawGroups(Object.fromEntries(lines));
   parts.reset.disabled = !view.range;
-  parts.tables.innerHTML = shown.totals; // the server escapes every text in it
+  setHtml(parts.settings, shown.settings);
+  setHtml(parts.totals, shown.totals);
 }
 
 function makeParts() {
@@ -61,7 +63,9 @@ function makeParts() {
   const amount = make("output", {}, view.smoothing);
   const axes = Object.fromEntries(Object.keys(shown.axes).map((axis) => [axis, make("option", { value: axis, selected: axis === view.axis })]));
   const made = {
-    axes, notes: make("div", { role: "status" }), groups: make("div"), tables: make("div"),
+    axes, notes: make("div", { role: "status" }), groups: make("div"), settings: make("div"), totals: make("div"),
+    chips: make("div", { class: "chips", role: "group", "aria-label": texts.shown_runs }),
+    others: make("select", { "aria-label": texts.add_run, onchange: ({ target }) => choose([...names(), target.value]) }),
     reset: make("button", { type: "button", class: "press", onclick: () => zoom(null) }, texts.reset_zoom),
   };
   const slider = make("input", { type: "range", min: 0, max: 0.99, step: 0.01, value: view.smoothing,
@@ -71,12 +75,45 @@ function makeParts() {
   const tools = make("div", { class: "tools" },
     make("label", {}, texts.smoothing, slider, amount), make("label", {}, log, texts.log_scale),
     make("label", {}, texts.x_axis, axis), made.reset);
+  const runs = make("div", { class: "tools" }, made.chips, made.others);
   const help = make("p", { class: "soft", id: "chart-help" }, texts.chart_help);
-  made.all = make("section", { "aria-label": texts.charts }, tools, help, made.notes, made.groups, made.tables);
+  made.all = make("section", { "aria-label": texts.charts }, runs, tools, help, made.notes, made.settings, made.groups, made.totals);
   return made;
 }
 
 const remember = () => { localStorage.runCharts = JSON.stringify({ axis: view.axis, smoothing: view.smoothing, log: view.log, open: view.open }); };
+
+const names = () => shown.runs.map(({ run }) => run);
+const choose = (runs) => { location.hash = `runs/${runs.join(",")}`; };
+
+// Write HTML of the server, which escapes every text in it, if it is new.
+function setHtml(element, html) {
+  if (changed(element, html)) element.innerHTML = html;
+}
+
+// Draw a button for each run, which hides it everywhere, one that takes it out, and the list of runs to add.
+function drawRuns() {
+  const { texts, runs, others, most } = shown, several = runs.length > 1;
+  if (changed(parts.chips, runs.map(({ title }) => title))) {
+    parts.chips.replaceChildren(...runs.flatMap(({ run, title }, number) => {
+      const mark = make("i", { style: `--colour: var(--line-${number})` });
+      const remove = make("button", { type: "button", "aria-label": fill(texts.remove, { run }), onclick: () => choose(names().filter((name) => name !== run)) }, "×");
+      return several ? [make("span", {}, make("button", { type: "button", "data-run": run, onclick: () => toggle(run) }, mark, title), remove)] : [];
+    }));
+  }
+  for (const chip of parts.chips.querySelectorAll("[data-run]")) chip.ariaPressed = !view.hidden.has(chip.dataset.run);
+  if (changed(parts.others, others)) {
+    parts.others.replaceChildren(make("option", { value: "" }, `${texts.add_run} …`), ...others.map(([run, title]) => make("option", { value: run }, title)));
+  }
+  parts.others.hidden = !others.length || runs.length >= most;
+}
+
+// Tell if an element was drawn of another value before. What did not change keeps the focus.
+function changed(element, value) {
+  const before = element.drawnOf;
+  element.drawnOf = JSON.stringify(value);
+  return before !== element.drawnOf;
+}
 
 // Return the lines of a plot: one for each run and metric that it shows, with the colour and the dashes of its part.
 function linesOf(plot) {

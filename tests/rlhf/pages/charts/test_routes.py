@@ -49,9 +49,9 @@ def test_a_researcher_reads_the_curves_of_several_runs_in_one_packed_answer(clie
     assert answer.json()["texts"]["log_scale"] == "로그 눈금"
 
 
-def test_a_run_that_does_not_exist_is_named_with_status_400(client_of):
-    answer = client_of("researcher").get("metrics", params={"runs": "run7"})
-    assert (answer.status_code, answer.json()["error"]) == (400, "there is no run7")
+def test_a_run_that_does_not_exist_is_named_in_the_reader_s_language(client_of):
+    answer = client_of("researcher").get("metrics?runs=run7", headers={"accept-language": "ko"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "run7 실행이 없습니다. 표에서 고르세요.")
 
 
 def test_a_labeler_gets_neither_curves_nor_files(client_of):
