@@ -190,6 +190,30 @@ def test_runs_are_compared_in_each_plot_and_their_address_opens_them_again(page,
     expect(labels).to_have_count(2)
 
 
+def test_lines_are_smoothed_drawn_on_a_log_scale_and_by_episodes_or_seconds(page, server, store):
+    timed, untimed = (finish(store, "ppo", {"batch_size": 32}) for _ in range(2))
+    for step in (1, 2, 3):
+        store.metrics.log(timed.id, step, {"seconds": 7.5 * step})
+    sign_in(page, server, "rae")
+    page.goto(f"{server.root}/train/#runs/{timed.public},{untimed.public}")
+    charts = page.locator("#charts")
+    reward = charts.locator("figure[data-metric=reward]")
+    charts.get_by_label("Smoothing").fill("0.5")  # 0.4 is newest: (0.4/2 - 0.5/4 - 1/8) / (1/2 + 1/4 + 1/8)
+    expect(reward.locator(".legend b").first).to_have_text("-0.05714 (0.4)")
+    charts.get_by_label("Log scale").check()
+    expect(reward).to_contain_text("4 values are not above 0. A log scale cannot show them.")
+    expect(reward.locator(".at")).to_have_text("newest: update 3")
+    charts.get_by_label("X axis").select_option("episodes")
+    expect(reward.locator(".at")).to_have_text("newest: episodes 96")
+    charts.get_by_label("X axis").select_option("seconds")
+    expect(reward.locator(".at")).to_have_text("newest: seconds 22.5")
+    expect(charts).to_contain_text(f"{untimed.public} has no record of seconds")
+    expect(reward.locator(".legend button")).to_have_count(1)
+    page.reload()
+    expect(charts.get_by_label("X axis")).to_have_value("seconds")  # as it was left
+    expect(reward.locator(".legend b")).to_have_text("-0.05714 (0.4)")
+
+
 def hover(page: Page, figure: Locator, part: float) -> None:
     """Move the mouse over a plot, to this part of its width."""
     figure.scroll_into_view_if_needed()
