@@ -5,21 +5,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from data import Store
 from data.records import Run
-from data.tables.process_identity import identify_process
 from tests.support.browsing import MARKS, sign_in, visit, wait_for_refreshes
+from tests.support.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
 
 pytestmark = MARKS
-KINDS = {
-    "reward": {"loss": [1.7, 1.2, 0.9, 1.1], "learning_rate": [1e-3, 8e-4, 2e-4, 0.0]},
-    "ppo": {"reward": [-1.0, -0.5, 0.4], "kl": [0.0, 0.3, 0.2], "entropy": [0.46, 0.44, 0.43], "length": [20, 19, 22]},
-    "sft": {"loss": [3.0, 2.0, 2.5, 1.5, 1.0]},
-}
 
 
 @pytest.fixture
@@ -29,72 +25,25 @@ def store(served_home) -> Iterator[Store]:
     store.close()
 
 
-def start(store: Store, kind: str, settings: dict | None = None) -> Run:
-    """Add a run that this process works on, so that no supervisor takes it."""
-    with store.transaction():
-        run = store.runs.enqueue(kind, settings or {}, "rae")
-        store.runs.start(run.id, *identify_process())
-    return store.runs.get(run.id)
-
-
-def finish(store: Store, kind: str, settings: dict | None = None) -> Run:
-    """Add a run that has ended, with the metrics of KINDS."""
-    run = start(store, kind, settings)
-    for metric, values in KINDS[kind].items():
-        for step, value in enumerate(values, 1):
-            store.metrics.log(run.id, step, {metric: value})
-    return store.runs.finish(run.id, "done")
-
-
-OPEN_ALL = "() => document.querySelectorAll('#charts details:not([open]) > summary').forEach((it) => it.click())"
-WALK = """() => {
-    const figures = [...document.querySelectorAll("#charts figure")], first = figures[0].querySelector(".canvas");
-    const walked = Object.fromEntries(figures.map((figure) => [figure.dataset.metric, {}]));
-    const press = (key) => first.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-    const at = () => first.ariaValueText.split(",")[0];
-    for (let before = press("Home"), now = at(); now !== before; before = now, press("ArrowRight"), now = at())
-        for (const figure of figures.filter((figure) => figure.querySelector(".at").textContent === now)) {
-            const point = figure.querySelector(".u-cursor-pt:not(.u-off)"), { e, f } = new DOMMatrix(point?.style.transform);
-            if (point) walked[figure.dataset.metric][now] = [figure.querySelector(".legend b").textContent, e, f];
-        }
-    return walked;
-}"""
-"""Move the cursor of all plots along the x axis by keys. Return (shown value, x and y of the drawn point) by metric
-and by the place of each of its points."""
-
-
-def scaled(numbers: list[float]) -> list[float]:
-    """Return the numbers with the smallest at 0 and the largest at 1: what an axis leaves of them."""
-    low, high = min(numbers), max(numbers)
-    return [(number - low) / (high - low) for number in numbers]
-
-
-def expect_values_of(page: Page, store: Store, run: Run) -> None:
-    """Expect a plot for each metric of the run, and in each the values of the store, as numbers and as points."""
-    metrics = store.metrics.keys(run.id)
-    expect(page.locator("#charts[aria-busy=false] figure .legend button").first).to_contain_text(run.public)
-    page.evaluate(OPEN_ALL)
-    expect(page.locator("#charts figure canvas")).to_have_count(len(metrics))
-    walked = page.evaluate(WALK)
-    assert sorted(walked) == metrics
-    for metric, places in walked.items():
-        steps, values = zip(*store.metrics.series(run.id, metric), strict=True)
-        shown, xs, ys = zip(*places.values(), strict=True)
-        assert [int(place.split()[-1]) for place in places] == list(steps)
-        assert [float(value.replace(",", "")) for value in shown] == pytest.approx(values, rel=1e-3)
-        assert scaled(xs) == pytest.approx(scaled(steps), abs=0.01)  # the point stands on whole pixels
-        assert scaled([-y for y in ys]) == pytest.approx(scaled(values), abs=0.02)  # y grows downwards
-
-
 def test_clicking_through_runs_of_different_kinds_shows_each_one_s_own_values(page, server, store):
     runs = [finish(store, kind) for kind in KINDS]
     sign_in(page, server, "rae")
-    visit(page, server, "runs")
-    expect_values_of(page, store, runs[-1])
+    page.goto(f"{server.root}/train/#runs/{runs[1].public}")
+    for run, group in ((runs[1], "reward"), (runs[0], "loss")):
+        choose(page, run)
+        expect(page.locator("#charts details[data-group][open]")).to_have_attribute(
+            "data-group", group
+        )  # the first one
     for run in (runs[1], runs[0], runs[2], runs[0], runs[1]):
-        page.locator("#runs-table [role=gridcell]", has_text=run.public).first.click()
-        expect(page.locator("#run-head")).to_contain_text(run.public)
+        choose(page, run)
         expect_values_of(page, store, run)
+
+
+def choose(page: Page, run: Run) -> None:
+    """Choose a run in the table."""
+    page.locator("#runs-table [role=gridcell]", has_text=run.public).first.click()
+    expect(page.locator("#run-head")).to_contain_text(run.public)
+    expect(page.locator("#charts[aria-busy=false] figure .legend button").first).to_contain_text(run.public)
 
 
 def test_new_values_of_a_live_run_arrive_without_a_loss_of_zoom_and_of_hidden_lines(page, server, store):
@@ -183,6 +132,8 @@ def test_runs_are_compared_in_each_plot_and_their_address_opens_them_again(page,
     hidden = page.locator("#charts .legend [aria-pressed=false]")
     expect(hidden).to_have_count(len(KINDS["ppo"]))
     expect(hidden.filter(has_text=second)).to_have_count(len(KINDS["ppo"]))
+    hidden.first.click()  # shows the run again
+    expect(hidden).to_have_count(0)
     page.get_by_role("button", name=f"Remove {first}").click()
     expect(page).to_have_url(re.compile(f"#runs/{second}$"))
     expect(labels).to_have_text([f"{second} PPO 0.4"])
@@ -214,22 +165,29 @@ def test_lines_are_smoothed_drawn_on_a_log_scale_and_by_episodes_or_seconds(page
     expect(reward.locator(".legend b")).to_have_text("-0.05714 (0.4)")
 
 
-def hover(page: Page, figure: Locator, part: float) -> None:
-    """Move the mouse over a plot, to this part of its width."""
-    figure.scroll_into_view_if_needed()
-    box = figure.locator(".u-over").bounding_box()
-    page.mouse.move(box["x"] + part * box["width"], box["y"] + 30, steps=3)
-
-
-def drag(page: Page, figure: Locator, begin: float, end: float) -> None:
-    """Drag across a plot, from and to these parts of its width."""
-    hover(page, figure, begin)
-    page.mouse.down()
-    hover(page, figure, end)
-    page.mouse.up()
-
-
-def places(page: Page, figure: Locator) -> list[int]:
-    """Return the places on the x axis at which the plot draws a point, walked by keys."""
-    walked = page.evaluate(WALK)[figure.get_attribute("data-metric")]
-    return [int(place.split()[-1]) for place in walked]
+def test_a_plot_is_saved_as_its_values_and_as_a_picture(page, server, store):
+    runs = [finish(store, "sft") for _ in range(2)]
+    store.metrics.log(runs[1].id, 6, {"loss": 1e-6})
+    first, second = (run.public for run in runs)
+    sign_in(page, server, "rae")
+    page.goto(f"{server.root}/train/#runs/{first},{second}")
+    loss = page.locator("#charts figure[data-metric=loss]")
+    assert saved(page, loss, "CSV", f"{first}-{second}-loss.csv").decode().split("\r\n") == [
+        f"step,{first} loss,{second} loss",
+        *(f"{step},{value:g},{value:g}" for step, value in enumerate(KINDS["sft"]["loss"], 1)),
+        "6,,0.000001",
+        "",
+    ]
+    picture = ElementTree.fromstring(saved(page, loss, "SVG", f"{first}-{second}-loss.svg"))
+    texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert (texts[0], texts[-2].split()[0], texts[-1].split()[0]) == ("Training loss (loss)", first, second)
+    assert saved(page, loss, "PNG", f"{first}-{second}-loss.png").startswith(b"\x89PNG")
+    loss.locator(".legend button", has_text=first).click()
+    drag(page, loss, 0.3, 0.7)  # 2.5 to 4.5
+    assert (
+        saved(page, loss, "CSV", f"{first}-{second}-loss.csv") == f"step,{second} loss\r\n3,2.5\r\n4,1.5\r\n".encode()
+    )
+    loss.get_by_role("button", name="Table of Training loss").click()
+    expect(page.get_by_role("region", name="Training loss: the values shown").locator("td")).to_have_text(
+        ["3", "2.5", "4", "1.5"]
+    )

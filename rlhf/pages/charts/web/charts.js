@@ -35,7 +35,7 @@ export async function show(runs) {
     shown = read;
     draw(host);
   } catch (problem) {
-    if (mine === asked && shown) parts.notes.textContent = fill(shown.texts.failed_load, { why: problem.message });
+    if (mine === asked) (parts?.notes ?? host).textContent = fill(shown?.texts.failed_load ?? "{why}", { why: problem.message });
   }
   if (mine === asked) host.ariaBusy = false;
 }
@@ -94,6 +94,7 @@ function setHtml(element, html) {
 // Draw a button for each run, which hides it everywhere, one that takes it out, and the list of runs to add.
 function drawRuns() {
   const { texts, runs, others, most } = shown, several = runs.length > 1;
+  if (!several) view.hidden.delete(runs[0].run); // no button would show it again
   if (changed(parts.chips, runs.map(({ title }) => title))) {
     parts.chips.replaceChildren(...runs.flatMap(({ run, title }, number) => {
       const mark = make("i", { style: `--colour: var(--line-${number})` });
@@ -136,15 +137,15 @@ function linesOf(plot) {
 // Keep the elements of groups and plots that stay: the focus and the zoom stay with them.
 function drawGroups(lines) {
   const sections = shown.groups.map(({ key, title, plots: inGroup }, place) => {
-    const section = parts.groups.querySelector(`[data-group="${key}"]`) ?? make("details",
-      { "data-group": key, open: view.open[key] ?? place === 0,
-        ontoggle: ({ target }) => {
-          if (target.open === (view.open[key] ?? place === 0)) return;
-          view.open[key] = target.open;
-          remember();
-          draw();
-        } },
-      make("summary"), make("div", { class: "plots" }));
+    const section = parts.groups.querySelector(`[data-group="${key}"]`) ??
+      make("details", { "data-group": key }, make("summary"), make("div", { class: "plots" }));
+    section.open = view.open[key] ?? place === 0;
+    section.firstChild.onclick = (event) => {
+      event.preventDefault(); // `draw` opens and closes
+      view.open[key] = !section.open;
+      remember();
+      draw();
+    };
     section.firstChild.textContent = `${title} (${inGroup.length})`;
     return section;
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One plot of the Runs page: a figure with its canvas, its legend of buttons, and what can be saved of it.
+// One plot of the Runs page: a figure with its canvas, its legend of buttons, and buttons that save it.
+import { download, toCsv, toPng, toSvg, toTable, valuesShown } from "./save.js";
 
 const HEIGHT = 220, COLOURS = 8, DASHES = [[], [7, 4], [2, 3]];
 const colour = (name) => getComputedStyle(document.querySelector("#charts")).getPropertyValue(name).trim();
@@ -37,22 +38,25 @@ export function smoothed(values, weight) {
 // Make the plot of a metric. `page` has the view that all plots share, and zoom(range) and toggle(id).
 export function makePlot(key, page) {
   const { view } = page;
-  const parts = { title: make("b"), unit: make("span", { class: "soft" }), at: make("span", { class: "soft at" }),
-    note: make("p", { class: "soft" }), legend: make("div", { class: "legend" }) };
+  const parts = {
+    title: make("b"), unit: make("span", { class: "soft" }), at: make("span", { class: "soft at" }), note: make("p", { class: "soft" }),
+    legend: make("div", { class: "legend" }), save: make("div", { class: "save" }),
+    table: make("div", { class: "scroll", role: "region", tabindex: 0, hidden: true }),
+  };
   const holder = make("div", { class: "canvas", role: "slider", tabindex: 0, "aria-describedby": "chart-help", onkeydown: press });
   const figure = make("figure", { "data-metric": key },
-    make("figcaption", {}, parts.title, parts.unit, parts.at), holder, parts.note, parts.legend);
-  let plot, texts, axis, lines = [], entries = [], chart = null, built = "";
+    make("figcaption", {}, parts.title, parts.unit, parts.at), holder, parts.note, parts.legend, parts.save, parts.table);
+  let plot, texts, axis, runs, lines = [], entries = [], chart = null, built = "";
   new ResizeObserver(() => chart && holder.clientWidth && chart.setSize(size())).observe(holder);
   new MutationObserver(() => chart?.redraw()).observe(document.body, { attributeFilter: ["class"] }); // light or dark
   const size = () => ({ width: Math.max(holder.clientWidth, 120), height: HEIGHT });
   const isShown = (line) => !view.hidden.has(line.id) && !view.hidden.has(line.run);
 
   function update(given, drawn, document) {
-    [plot, lines, texts, axis] = [given, drawn, document.texts, document.axes[view.axis]];
+    [plot, lines, texts, axis, runs] = [given, drawn, document.texts, document.axes[view.axis], document.runs.map(({ run }) => run)];
     parts.title.textContent = plot.title;
     parts.unit.textContent = plot.unit;
-    holder.ariaLabel = fill(texts.spoken_chart, { title: plot.title, run: document.runs.map(({ run }) => run).join(", "), axis });
+    holder.ariaLabel = fill(texts.spoken_chart, { title: plot.title, run: runs.join(", "), axis });
     const shape = JSON.stringify([lines.map(({ id, label }) => [id, label]), view.smoothing > 0, view.log, axis]);
     if (shape !== built) build();
     built = shape;
@@ -62,6 +66,8 @@ export function makePlot(key, page) {
       columns(at).forEach((column) => { if (chart.series[column].show !== isShown(line)) chart.setSeries(column, { show: isShown(line) }); });
     });
     follow();
+    if (!parts.save.children.length) parts.save.append(...saveButtons());
+    fillTable();
   }
 
   function columns(at) { // the line's columns of the table: the values, and the smoothed ones behind them
@@ -79,9 +85,10 @@ export function makePlot(key, page) {
     const ink = { stroke: () => colour("--soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false },
       font: "12px system-ui, sans-serif", values: (_, splits) => splits.map((value) => value === null ? null : short(value, 6)) };
     const series = lines.flatMap((line) => {
-      const common = { scale: "y", spanGaps: true, show: isShown(line), dash: DASHES[line.part % DASHES.length] };
-      const main = { ...common, width: 2, stroke: () => colourOf(line) };
-      return view.smoothing ? [{ ...common, width: 1, alpha: 0.3, stroke: main.stroke, points: { show: false } }, { ...main, points: { show: line.x.length < 2 } }] : [main];
+      const dash = DASHES[line.part % DASHES.length];
+      const main = { scale: "y", spanGaps: true, show: isShown(line), dash, width: 2, stroke: () => colourOf(line) };
+      if (!view.smoothing) return [main];
+      return [{ ...main, width: 1, alpha: 0.3, points: { show: false } }, { ...main, points: { show: line.x.length < 2 } }];
     });
     chart = new uPlot({
       ...size(), legend: { show: false }, padding: [10, 24, 0, 0],
@@ -97,7 +104,8 @@ export function makePlot(key, page) {
       const value = make("b"), mark = make("i");
       mark.style.setProperty("--dash", ["solid", "dashed", "dotted"][line.part % DASHES.length]);
       mark.style.setProperty("--colour", `var(--line-${line.colour % COLOURS})`);
-      return { value, button: make("button", { type: "button", onclick: () => page.toggle(line.id) }, mark, line.label, " ", value) };
+      const onclick = () => page.toggle(view.hidden.has(line.run) ? line.run : line.id);
+      return { value, button: make("button", { type: "button", onclick }, mark, line.label, " ", value) };
     });
     parts.legend.replaceChildren(...entries.map(({ button }) => button));
   }
@@ -117,7 +125,9 @@ export function makePlot(key, page) {
     const missing = lines.reduce((sum, line) => sum + line.notFinite, 0);
     const below = view.log ? lines.flatMap(({ y }) => y).filter((value) => value <= 0).length : 0;
     const above = limits().filter(({ value }) => value > chart.scales.y.max).map(({ name, value }) => fill(texts.limit_above, { name, value }));
-    parts.note.textContent = [...above, missing ? fill(texts.not_finite, { n: missing }) : "", below ? fill(texts.not_above_0, { n: below }) : ""].join(" ").trim();
+    const counts = { not_finite: missing, not_above_0: below };
+    const counted = Object.keys(counts).filter((name) => counts[name]).map((name) => fill(texts[name], { n: counts[name] }));
+    parts.note.textContent = [...above, ...counted].join(" ");
   }
 
   // Show the values below the cursor, or the newest ones.
@@ -159,21 +169,53 @@ export function makePlot(key, page) {
     event.preventDefault();
   }
 
+  function saveButtons() {
+    const file = (kind) => `${runs.join("-")}-${key}.${kind}`;
+    const saves = { CSV: () => download(file("csv"), toCsv(values())), SVG: () => download(file("svg"), picture()),
+      PNG: async () => download(file("png"), await toPng(picture())) };
+    const button = (words, onclick, more = {}) =>
+      make("button", { type: "button", "aria-label": fill(texts.save_as, { file: words, title: plot.title }), onclick, ...more }, words);
+    const flip = ({ target }) => {
+      parts.table.hidden = !parts.table.hidden;
+      target.ariaExpanded = !parts.table.hidden;
+      fillTable();
+    };
+    return [...Object.entries(saves).map(([words, save]) => button(words, save)), button(texts.show_table, flip, { "aria-expanded": "false" })];
+  }
+
+  function fillTable() {
+    if (parts.table.hidden) return;
+    parts.table.ariaLabel = fill(texts.table_of, { title: plot.title });
+    parts.table.replaceChildren(toTable(values()));
+  }
+
+  // Return the lines that are not hidden, each with its columns of the chart as they are named and drawn.
+  function shownLines() {
+    return lines.map((line, at) => ({ ...line, columns: columns(at).map((column, which) => ({
+      column, name: which ? `${line.id} (smoothed ${view.smoothing})` : line.id, colour: colourOf(line),
+      dash: DASHES[line.part % DASHES.length], width: chart.series[column].width, alpha: chart.series[column].alpha })) })).filter(isShown);
+  }
+
+  const values = () => valuesShown(chart, axis, shownLines());
+  const picture = () => toSvg(chart, {
+    title: plot.unit ? `${plot.title} (${plot.unit})` : plot.title, axis, lines: shownLines(), levels: levels(chart),
+    ink: colour("--ink"), soft: colour("--soft"), grid: colour("--line"), paper: colour("--card"),
+  });
+  const levels = (u) => limits().filter(({ value }) => value >= u.scales.y.min && value <= u.scales.y.max);
+
   function drawLimits(u) {
-    for (const { name, value } of limits().filter(({ value }) => value >= u.scales.y.min && value <= u.scales.y.max)) {
-      const { left, width } = u.bbox, y = u.valToPos(value, "y", true);
-      u.ctx.save();
-      Object.assign(u.ctx, { strokeStyle: colour("--soft"), fillStyle: colour("--soft"), textAlign: "right", lineWidth: devicePixelRatio, font: `${12 * devicePixelRatio}px system-ui, sans-serif` });
-      u.ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-      u.ctx.beginPath();
-      u.ctx.moveTo(left, y);
-      u.ctx.lineTo(left + width, y);
-      u.ctx.stroke();
-      u.ctx.setLineDash([]);
-      Object.assign(u.ctx, { strokeStyle: colour("--card"), lineWidth: 4 * devicePixelRatio });
-      u.ctx.strokeText(name, left + width - 4, y - 5 * devicePixelRatio);
-      u.ctx.fillText(name, left + width - 4, y - 5 * devicePixelRatio);
-      u.ctx.restore();
+    const { ctx, bbox: { left, width } } = u, pixel = uPlot.pxRatio;
+    for (const { name, value } of levels(u)) {
+      const y = u.valToPos(value, "y", true), at = [name, left + width - 4 * pixel, y - 5 * pixel];
+      ctx.save();
+      Object.assign(ctx, { strokeStyle: colour("--soft"), fillStyle: colour("--soft"), lineWidth: pixel });
+      ctx.setLineDash([3 * pixel, 3 * pixel]);
+      ctx.stroke(new Path2D(`M${left} ${y}h${width}`));
+      Object.assign(ctx, { strokeStyle: colour("--card"), lineWidth: 4 * pixel, textAlign: "right", font: `${12 * pixel}px system-ui, sans-serif` });
+      ctx.setLineDash([]);
+      ctx.strokeText(...at); // an edge in the colour of the paper, so that curves do not cross the letters
+      ctx.fillText(...at);
+      ctx.restore();
     }
   }
 
