@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Runs page in a real browser: each plot shows the chosen run's values from the store, under the cursor and drawn."""
+"""The Runs page in a real browser: each plot shows the chosen run's values from the store, under the cursor and drawn.
+
+All tests use one tab, which loads the page once. Each has runs of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from playwright.sync_api import Page, expect
 
 from data import Store
 from data.records import Run
-from tests.support.browsing import MARKS, sign_in, visit, wait_for_refreshes
+from tests.support.browsing import MARKS, sign_in, tab, visit, wait_for_refreshes
 from tests.support.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
+from tests.support.serving import Server
 
 pytestmark = MARKS
 
@@ -25,15 +29,30 @@ def store(served_home) -> Iterator[Store]:
     store.close()
 
 
+@pytest.fixture(scope="module")
+def page(browser, server) -> Iterator[Page]:
+    """A tab in which a researcher is signed in."""
+    with tab(browser) as opened:
+        sign_in(opened, server, "rae")
+        opened.wait_for_url(re.compile("/(label|train)"))
+        yield opened
+
+
+def test_the_library_loads_with_the_first_charts_and_only_their_first_group_is_open(page, server, store):
+    reward, ppo, _ = (finish(store, kind) for kind in KINDS)
+    page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    visit(page, server, "loop")
+    assert page.evaluate("'uPlot' in window") is False
+    visit(page, server, "runs")
+    for run, group in ((ppo, "reward"), (reward, "loss")):
+        choose(page, run)
+        expect(page.locator("#charts details[data-group][open]")).to_have_attribute("data-group", group)
+
+
 def test_clicking_through_runs_of_different_kinds_shows_each_one_s_own_values(page, server, store):
     runs = [finish(store, kind) for kind in KINDS]
-    sign_in(page, server, "rae")
-    page.goto(f"{server.root}/train/#runs/{runs[1].public}")
-    for run, group in ((runs[1], "reward"), (runs[0], "loss")):
-        choose(page, run)
-        expect(page.locator("#charts details[data-group][open]")).to_have_attribute(
-            "data-group", group
-        )  # the first one
+    visit(page, server, "runs")
     for run in (runs[1], runs[0], runs[2], runs[0], runs[1]):
         choose(page, run)
         expect_values_of(page, store, run)
@@ -41,9 +60,22 @@ def test_clicking_through_runs_of_different_kinds_shows_each_one_s_own_values(pa
 
 def choose(page: Page, run: Run) -> None:
     """Choose a run in the table."""
-    page.locator("#runs-table [role=gridcell]", has_text=run.public).first.click()
-    expect(page.locator("#run-head")).to_contain_text(run.public)
-    expect(page.locator("#charts[aria-busy=false] figure .legend button").first).to_contain_text(run.public)
+    page.locator("#runs-table").get_by_role("link", name=run.public, exact=True).click()
+    expect_charts_of(page, run)
+
+
+def visit_run(page: Page, server: Server, run: Run) -> None:
+    """Open the address of a run."""
+    page.goto(f"{server.root}/train/#runs/{run.public}")
+    expect_charts_of(page, run)
+
+
+def expect_charts_of(page: Page, run: Run) -> None:
+    """Expect the run on the screen and in its charts."""
+    expect(page.locator("#run-head .card > b")).to_contain_text(run.public)
+    expect(page.locator("#charts[aria-busy=false] figure .canvas").first).to_have_attribute(
+        "aria-label", re.compile(f" of {run.public} by ")
+    )
 
 
 def test_new_values_of_a_live_run_arrive_without_a_loss_of_zoom_and_of_hidden_lines(page, server, store):
@@ -52,16 +84,14 @@ def test_new_values_of_a_live_run_arrive_without_a_loss_of_zoom_and_of_hidden_li
         store.metrics.log(run.id, step, {"reward": -step, "entropy": 0.5 / step, "value_loss": step * step})
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/train/metrics" in request.url else None)
-    sign_in(page, server, "rae")
-    visit(page, server, "loop")
-    assert page.evaluate("'uPlot' in window") is False  # other pages do without the library
     visit(page, server, "runs")
     expect_values_of(page, store, run)
+    asked.clear()
     entropy = page.locator("#charts figure[data-metric=entropy]")
     drag(page, entropy, 0.5, 0.9)
     page.locator("#charts figure[data-metric=reward] .legend button").click()
     wait_for_refreshes(page, 2)
-    assert len(asked) == 1  # an idle page asks nothing
+    assert asked == []  # an idle page asks nothing
     store.metrics.log(run.id, 9, {"reward": 4.0, "entropy": 0.1, "value_loss": 2.0})
     for step, gold in ((1, 9.0), (3, 8.0), (9, 8.5)):
         store.metrics.log(run.id, step, {"eval_gold": gold, "score": -gold})
@@ -75,10 +105,7 @@ def test_new_values_of_a_live_run_arrive_without_a_loss_of_zoom_and_of_hidden_li
 
 
 def test_a_mouse_over_one_plot_shows_the_values_of_all_and_a_drag_zooms_all(page, server, store):
-    finish(store, "ppo")
-    sign_in(page, server, "rae")
-    visit(page, server, "runs")
-    page.locator("#charts figure").first.wait_for()
+    visit_run(page, server, finish(store, "ppo"))
     page.evaluate(OPEN_ALL)
     reward, length = (page.locator(f"#charts figure[data-metric={name}]") for name in ("reward", "length"))
     hover(page, reward, 0.5)
@@ -92,9 +119,7 @@ def test_a_mouse_over_one_plot_shows_the_values_of_all_and_a_drag_zooms_all(page
 
 
 def test_the_keyboard_hides_zooms_and_resets(page, server, store):
-    finish(store, "sft")
-    sign_in(page, server, "rae")
-    visit(page, server, "runs")
+    visit_run(page, server, finish(store, "sft"))
     canvas = page.get_by_role("slider", name="Training loss")
     canvas.focus()
     page.keyboard.press("ArrowLeft")
@@ -117,11 +142,9 @@ def test_the_keyboard_hides_zooms_and_resets(page, server, store):
 def test_runs_are_compared_in_each_plot_and_their_address_opens_them_again(page, server, store):
     runs = [finish(store, "ppo", {"learning_rate": rate, "seed": 0}) for rate in (0.001, 0.002)]
     first, second = (run.public for run in runs)
-    sign_in(page, server, "rae")
-    page.goto(f"{server.root}/train/#runs/{first}")
+    visit_run(page, server, runs[0])
     page.get_by_label("Add a run to compare").select_option(second)
     expect(page).to_have_url(re.compile(f"#runs/{first},{second}$"))
-    page.reload()
     labels = page.locator("#charts figure[data-metric=reward] .legend button")
     expect(labels).to_have_text([f"{first} PPO 0.4", f"{second} PPO 0.4"])
     expect(page.locator("#run-head .card > b")).to_contain_text(first)
@@ -145,7 +168,6 @@ def test_lines_are_smoothed_drawn_on_a_log_scale_and_by_episodes_or_seconds(page
     timed, untimed = (finish(store, "ppo", {"batch_size": 32}) for _ in range(2))
     for step in (1, 2, 3):
         store.metrics.log(timed.id, step, {"seconds": 7.5 * step})
-    sign_in(page, server, "rae")
     page.goto(f"{server.root}/train/#runs/{timed.public},{untimed.public}")
     charts = page.locator("#charts")
     reward = charts.locator("figure[data-metric=reward]")
@@ -163,13 +185,16 @@ def test_lines_are_smoothed_drawn_on_a_log_scale_and_by_episodes_or_seconds(page
     page.reload()
     expect(charts.get_by_label("X axis")).to_have_value("seconds")  # as it was left
     expect(reward.locator(".legend b")).to_have_text("-0.05714 (0.4)")
+    charts.get_by_label("X axis").select_option("step")
+    charts.get_by_label("Log scale").uncheck()
+    charts.get_by_label("Smoothing").fill("0")
+    expect(reward.locator(".legend b")).to_have_text(["0.4", "0.4"])
 
 
 def test_a_plot_is_saved_as_its_values_and_as_a_picture(page, server, store):
     runs = [finish(store, "sft") for _ in range(2)]
     store.metrics.log(runs[1].id, 6, {"loss": 1e-6})
     first, second = (run.public for run in runs)
-    sign_in(page, server, "rae")
     page.goto(f"{server.root}/train/#runs/{first},{second}")
     loss = page.locator("#charts figure[data-metric=loss]")
     assert saved(page, loss, "CSV", f"{first}-{second}-loss.csv").decode().split("\r\n") == [

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -60,7 +62,8 @@ def scaled(numbers: list[float]) -> list[float]:
 def expect_values_of(page: Page, store: Store, run: Run) -> None:
     """Expect a plot for each metric of the run, and in each the values of the store, as numbers and as points."""
     metrics = store.metrics.keys(run.id)
-    expect(page.locator("#charts[aria-busy=false] figure .legend button").first).to_contain_text(run.public)
+    label = re.compile(f" of {run.public} by ")
+    expect(page.locator("#charts[aria-busy=false] figure .canvas").first).to_have_attribute("aria-label", label)
     page.evaluate(OPEN_ALL)
     expect(page.locator("#charts figure canvas")).to_have_count(len(metrics))
     walked = page.evaluate(WALK)
