@@ -15,8 +15,8 @@ from playwright.sync_api import Page, expect
 
 from data import Store
 from data.records import Run
+from tests.browser.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
 from tests.support.browsing import MARKS, sign_in, tab, visit, wait_for_refreshes
-from tests.support.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
 from tests.support.serving import Server
 
 pytestmark = MARKS

@@ -54,5 +54,5 @@ def routes(store: Store) -> list[Route]:
     packed = [Middleware(GZipMiddleware)]
     return [
         Route("/train/metrics", researcher_only(send), middleware=packed),
-        Route("/train/charts/{file:path}", RevalidatedFiles(directory=FOLDER)),
+        Route("/train/charts/{file:path}", RevalidatedFiles(directory=FOLDER), middleware=packed),
     ]

@@ -88,7 +88,7 @@ export function makePlot(key, page) {
       const dash = DASHES[line.part % DASHES.length];
       const main = { scale: "y", spanGaps: true, show: isShown(line), dash, width: 2, stroke: () => colourOf(line) };
       if (!view.smoothing) return [main];
-      return [{ ...main, width: 1, alpha: 0.3, points: { show: false } }, { ...main, points: { show: line.x.length < 2 } }];
+      return [{ ...main, width: 1, alpha: 0.3, points: { show: false } }, { ...main, points: { show: (u, column, from, to) => to - from < 2 } }];
     });
     chart = new uPlot({
       ...size(), legend: { show: false }, padding: [10, 24, 0, 0],
