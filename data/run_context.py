@@ -20,6 +20,8 @@ from data.store import Store
 
 TRAINER_STATE_FILE = "trainer_state.json"
 """The file that transformers writes last into a checkpoint; a checkpoint without it is incomplete."""
+SECONDS = "seconds"
+"""The curve of the time that the run's process has worked; every reported step has a point on it."""
 PROGRESS_SECONDS = 0.5
 METRIC_PROGRESS_SECONDS = 5.0
 CANCEL_POLL_SECONDS = 1.0
@@ -46,7 +48,7 @@ class RunContext:
         self.folder: Path = store.home / "runs" / str(run.id)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._stop = run.cancel_requested
-        self._asked_at = 0.0
+        self._began, self._asked_at = time.monotonic(), 0.0
         self._wrote_at = self._marked_at = 0.0
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
@@ -71,8 +73,11 @@ class RunContext:
             self.store.runs.progress(self.run.id, done, total, note)
 
     def metric(self, step: int, **values: float) -> None:
-        """Add one step's values to the run's curves; it counts as progress, recorded at most every 5 s."""
-        self.store.metrics.log(self.run.id, step, values)
+        """Add one step's values and its time to the run's curves.
+
+        It counts as progress, recorded at most every 5 s.
+        """
+        self.store.metrics.log(self.run.id, step, values | {SECONDS: time.monotonic() - self._began})
         if time.monotonic() - max(self._wrote_at, self._marked_at) >= METRIC_PROGRESS_SECONDS:
             self._marked_at = time.monotonic()
             self.store.runs.mark_progress(self.run.id)

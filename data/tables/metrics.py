@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,19 @@ class Metrics:
         sql = "SELECT step, value FROM metrics WHERE run_id = ? AND key = ? ORDER BY step"
         rows = self._db.conn.execute(sql, [run_id, key])
         return [(step, math.nan if value is None else value) for step, value in rows]
+
+    def all_series(self, run_id: int) -> dict[str, list[tuple[int, float]]]:
+        """Return every curve of the run by name, in alphabetical order, as `series` returns one."""
+        curves: dict[str, list[tuple[int, float]]] = {}
+        sql = "SELECT key, step, value FROM metrics WHERE run_id = ? ORDER BY key, step"
+        for key, step, value in self._db.conn.execute(sql, [run_id]):
+            curves.setdefault(key, []).append((step, math.nan if value is None else value))
+        return curves
+
+    def with_values(self, run_ids: Sequence[int]) -> set[int]:
+        """Return those of the runs that reported a value."""
+        sql = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM metrics WHERE run_id = json_each.value)"
+        return {row[0] for row in self._db.conn.execute(sql, [canonical_json(list(run_ids))])}
 
     def keys(self, run_id: int) -> list[str]:
         """Return the names of the run's curves, in alphabetical order."""

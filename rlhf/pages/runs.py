@@ -7,25 +7,25 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import gradio as gr
 from gradio.blocks import Block
 
 from data.errors import BadInput
-from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates, on_address
-from reward.report.addresses import choose_address, unknown
+from reward.report.addresses import choose_address
 from reward.report.view import message_html
 from rlhf.kinds import start_command
 from rlhf.pages import run_view
+from rlhf.pages.charts.document import read_runs
 from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.markup import empty
-from rlhf.pages.run_curves import draw_curves
 from rlhf.pages.run_form import RunForm, add_forms
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes
@@ -35,7 +35,10 @@ LINKED = ("run", "produced")
 
 
 class RunsPage:
-    """The page's components and its handlers. The address says which run is on the screen."""
+    """The page's components and its handlers.
+
+    The address says which run is on the screen. It may name others behind a comma: the charts show them too.
+    """
 
     def __init__(self, store: Store, look: Look) -> None:
         self.store = store
@@ -51,20 +54,22 @@ class RunsPage:
             self.cancel = gr.Button(text("runs.cancel"), min_width=140, elem_id="cancel-run", **unseen)
             self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
-        self.curves, self.samples, self.log = html("run-curves"), html(), html()
+        html(value="<div id=charts></div>")  # the browser fills it
+        self.samples, self.log = html(), html()
         self._wire(look)
 
     def _wire(self, look: Look) -> None:
         self.chosen = hidden("chosen-run")
-        self.seen, self.listed = hidden(), hidden()
+        self.seen, self.listed, self.charted = hidden(), hidden(), hidden()
         buttons = [self.cancel, self.resume, self.again]
-        shown = [self.listed, self.table, self.seen, self.head, *buttons, self.curves, self.samples, self.log]
+        shown = [self.listed, self.table, self.seen, self.head, *buttons, self.charted, self.samples, self.log]
         acted = [self.status, self.chosen, *shown]
         state = [self.chosen, self.seen, self.listed]
         on_address("runs", look, self.refresh, state, shown)
         on_address("runs", self.cancel.click, self.cancel_run, [self.chosen], acted)
         on_address("runs", self.resume.click, self.resume_run, [self.chosen], acted)
         self.chosen.change(None, self.chosen, None, js=choose_address("runs"), **QUIET)
+        self.charted.change(None, self.charted, None, js="(charted) => showCharts(charted)", **QUIET)
         fields = [field for form in self.forms.values() for field in form.fields.values()]
         copied = [self.status, self.tabs, self.starting, *fields]
         on_address("runs", self.again.click, self.copy_settings, [self.chosen], copied)
@@ -76,29 +81,35 @@ class RunsPage:
         return self.draw(chosen, seen, listed) or unchanged()
 
     def draw(self, chosen: str, seen: str = "", listed: str = "") -> Updates:
-        """Return the list and the chosen run: the running one, or the newest, if none is chosen."""
+        """Return the list and the chosen runs: the running one, or the newest, if none is chosen."""
         runs = self.store.runs.all()
         marks = " ".join(f"{run.id}{run.state}" for run in runs)
         table: Updates = {} if marks == listed else {self.listed: marks, **self._rows(runs)}
         try:
-            run = self._run(chosen, runs)
-        except BadInput:
-            return {**table, **self.draw_nothing(message_html(unknown("runs", chosen)))}
-        return {**table, **(self.draw_nothing(empty(text("runs.none"))) if run is None else self.draw_run(run, seen))}
+            shown = self._shown(chosen, runs)
+        except BadInput as problem:
+            return {**table, **self.draw_nothing(message_html(problem))}
+        if not shown:
+            return {**table, **self.draw_nothing(empty(text("runs.none")))}
+        return {**table, **self.draw_runs(shown, seen, crc32(marks.encode()))}
 
     def draw_nothing(self, line: str) -> Updates:
         """Return the page without a run, and the line that says why."""
         buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
-        cleared: Updates = dict.fromkeys((self.curves, self.samples, self.log), "")
+        cleared: Updates = dict.fromkeys((self.charted, self.samples, self.log), "")
         return {self.seen: "none", self.head: line, **cleared, **buttons}
 
     def _rows(self, runs: list[Run]) -> Updates:
         return {self.table: with_links(run_view.COLUMNS, run_view.run_rows(runs), LINKED)}
 
-    def draw_run(self, run: Run, seen: str) -> Updates:
-        """Return one run; its curves, samples and buttons only if it moved on."""
-        values = self.store.metrics.count(run.id)
-        mark = f"{run.id} {run.state} {run.done} {run.cancel_requested} {values}"
+    def draw_runs(self, shown: list[Run], seen: str, listed: int) -> Updates:
+        """Return the first of these runs, and all of them for the charts.
+
+        Charts, samples and buttons come only if a run moved on or the list of runs, marked by `listed`, changed.
+        """
+        run, values = shown[0], " ".join(str(self.store.metrics.count(run.id)) for run in shown)
+        charted = f"{','.join(run.public for run in shown)} {values} {listed}"
+        mark = f"{charted} {run.state} {run.done} {run.cancel_requested}"
         if mark == seen and run.state != "running":
             return {}
         size = count_bytes(self._folder(run))
@@ -111,7 +122,7 @@ class RunsPage:
             self.cancel: gr.Button(visible=not run.over),
             self.resume: gr.Button(visible=run.state in ("cancelled", "failed", "lost")),
             self.again: gr.Button(visible=run.kind in self.forms),
-            self.curves: draw_curves(self.store, run),
+            self.charted: charted,
             self.samples: run_view.draw_samples(self.store, run),
         }
 
@@ -177,17 +188,18 @@ class RunsPage:
         parts = {self.starting, *self.model_fields(), *(form.needs for form in self.forms.values())}
         return sorted(parts, key=lambda part: part._id)
 
-    def _run(self, chosen: str, runs: list[Run]) -> Run | None:
+    def _shown(self, chosen: str, runs: list[Run]) -> list[Run]:
+        """Return the chosen runs; the running one, or the newest, if none is chosen. Raise BadInput for others."""
         if chosen:
-            return self.store.runs.get(parse_id(chosen, RUN))
-        return next((run for run in runs if run.state == "running"), runs[0] if runs else None)
+            return read_runs(self.store, chosen)
+        return [run for run in runs if run.state == "running"][:1] or runs[:1]
 
     def _required(self, chosen: str) -> Run:
-        """Return the run on the screen. Raise gr.Error if there is none."""
-        run = self._run(chosen, self.store.runs.all())
-        if run is None:
+        """Return the first run on the screen. Raise gr.Error if there is none."""
+        shown = self._shown(chosen, self.store.runs.all())
+        if not shown:
             raise gr.Error(text("runs.none"))
-        return run
+        return shown[0]
 
     def _folder(self, run: Run) -> Path:
         return self.store.home / "runs" / str(run.id)

@@ -39,6 +39,7 @@ from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
 from rlhf.pages.calls import CheckedCalls, report_faults
+from rlhf.pages.charts import routes as charts
 
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
@@ -76,6 +77,7 @@ def compose_site(
         audit_download(store),
         export.download(store),
         upload.upload(store),
+        *charts.routes(store),
         *([metrics_route(metrics)] if metrics else []),
     ]
     app.include_router(api_router(store, group_commit))

@@ -19,6 +19,8 @@
   };
   window.chosenOn = (page) => address()[0] === page ? address()[1] : "";
   window.choose = (page, chosen) => { if (chosen && chosen !== chosenOn(page)) location.hash = `${page}/${encodeURIComponent(chosen)}`; };
+  // The charts of the Runs page load with the first run that is shown. `charted` is a list of runs and how far they are.
+  window.showCharts = async (charted) => (await import("./charts/charts.js")).show(charted.split(" ")[0]);
   const show = () => {
     const wanted = address()[0];
     const page = pages.includes(wanted) ? wanted : pages[0];

@@ -126,6 +126,9 @@ def test_a_context_reports_where_everybody_can_read(store):
     context.metric(2, reward=0.75)
     context.sample(2, prompt="Hi", text="Hello")
     assert store.metrics.series(run.id, "reward") == [(1, 0.5), (2, 0.75)]
+    (first, earlier), (second, later) = store.metrics.series(run.id, "seconds")
+    assert (first, second) == (1, 2)
+    assert 0 <= earlier <= later
     assert store.metrics.samples(run.id) == [{"step": 2, "prompt": "Hi", "text": "Hello"}]
 
 
@@ -196,6 +199,18 @@ def test_metrics_keep_numbers_that_are_none(store):
     assert store.metrics.series(1, "reward") == [(5, math.inf)]
     assert store.metrics.keys(1) == ["kl", "reward"]
     assert store.metrics.keys(2) == []
+
+
+def test_all_curves_of_a_run_come_at_once_and_runs_without_any_are_known(store):
+    store.metrics.log(1, 1, {"reward": 1.0, "kl": math.nan})
+    store.metrics.log(1, 2, {"reward": 2.0})
+    store.metrics.log(3, 1, {"kl": 5.0})
+    curves = store.metrics.all_series(1)
+    assert list(curves) == ["kl", "reward"]
+    assert curves["reward"] == [(1, 1.0), (2, 2.0)]
+    assert math.isnan(curves["kl"][0][1])
+    assert store.metrics.all_series(2) == {}
+    assert store.metrics.with_values([1, 2, 3]) == {1, 3}
 
 
 def test_a_step_written_again_after_a_resume_replaces_the_old_one(store):

@@ -128,7 +128,22 @@ def test_the_runs_page_shows_the_run_of_its_address_and_one_line_for_an_unknown_
     assert ">run2</a> ·" in page.refresh("", "", "")[page.head]  # the newest
     unknown = page.refresh("run9", "", "")
     assert "There is no run run9. Choose one in the table." in unknown[page.head]
-    assert (unknown[page.curves], unknown[page.cancel].visible) == ("", False)
+    assert (unknown[page.charted], unknown[page.cancel].visible) == ("", False)
+
+
+def test_further_runs_of_an_address_are_for_the_charts_and_the_first_one_is_on_the_screen(store):
+    with gr.Blocks():
+        page = RunsPage(store, gr.Button().click)
+    for _ in range(9):
+        store.metrics.log(store.runs.enqueue("sft", {}, "rae").id, 1, {"loss": 1.0})
+    drawn = page.refresh("run2,run1,run2", "", "")
+    assert ">run2</a> ·" in drawn[page.head]
+    assert drawn[page.charted].startswith("run2,run1 1 1 ")
+    assert page.refresh("run2,run1", drawn[page.seen], drawn[page.listed]) == gr.skip()
+    store.metrics.log(1, 2, {"loss": 0.5})
+    assert page.refresh("run2,run1", drawn[page.seen], drawn[page.listed])[page.charted].startswith("run2,run1 1 2 ")
+    every = ",".join(f"run{number}" for number in range(1, 10))
+    assert "9 runs are too many for one chart. Choose at most 8." in page.refresh(every, "", "")[page.head]
 
 
 def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):

@@ -12,7 +12,7 @@ from labeling.texts.translate import TEXTS
 from tests.support import ROOT
 
 CALL = re.compile(r'\btext\(\s*(f?)"([^"]+)"')
-FILES = sorted(Path(ROOT / "rlhf" / "pages").glob("*.py"))
+FILES = sorted(Path(ROOT / "rlhf" / "pages").rglob("*.py"))
 
 
 def test_every_key_of_a_page_is_in_the_catalogue():
