@@ -29,7 +29,7 @@ help:
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
-	@echo "make reference                        write docs/reference: every command and every setting"
+	@echo "make reference                        write docs/reference: commands, settings, HTTP and Python APIs, metrics"
 	@echo "make screenshots                      the pictures of the documents, from the running app"
 	@echo "make docs                             serve the documentation on http://127.0.0.1:8000"
 	@echo "make docs-build                       write the documentation to site/"
@@ -98,8 +98,7 @@ architecture: dev
 	"$(BIN)/python" -m docs.architecture
 
 reference: dev
-	"$(BIN)/python" -m docs.settings
-	"$(BIN)/python" -m docs.cli
+	for page in settings cli http_api metrics python_api; do "$(BIN)/python" -m "docs.$$page" || exit 1; done
 
 screenshots: dev
 	"$(BIN)/python" -m docs.screenshots
