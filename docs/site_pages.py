@@ -12,10 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "README.ko.md": "overview.ko.md",
     "SECURITY.md": "reporting.md",
     "data/starter/README.md": "starter.md",
 }
 """Document in the repository -> page of the site."""
+TARGETS = PAGES | {"README.md": "index.md"}
+"""The same, and the page that stands for the README."""
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -43,7 +46,7 @@ def translate_links(markdown: str, source: str, site_path: str) -> str:
         if "://" in target or target.startswith("mailto:"):
             return match[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        there = PAGES.get(path) or path.removeprefix("docs/")
+        there = TARGETS.get(path) or path.removeprefix("docs/")
         return f"{opening}{posixpath.relpath(there, posixpath.dirname(site_path) or '.')}{anchor})"
 
     return LINK.sub(translate, markdown)
