@@ -2,6 +2,7 @@
 FITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(or $(shell for v in python3 python3.13 python3.12 python3.11; do $$v -c "$(FITS)" 2>/dev/null && echo $$v && break; done),python3)
 VENV ?= .venv
+DOCS_VENV ?= .venv-docs
 PORT ?= 7860
 HOME_DIR ?=
 GPU ?=
@@ -14,7 +15,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture reference lock
+.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture reference lock docs docs-build
 .DEFAULT_GOAL := help
 
 help:
@@ -30,9 +31,11 @@ help:
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
-	@echo "make reference                        write docs/reference: every command and every setting"
+	@echo "make reference                        write docs/reference: commands, settings, HTTP and Python APIs, metrics"
 	@echo "make lock                             write requirements.lock: the newest versions that requirements.txt allows"
-	@echo "make screenshots                      the README's pictures, from the running app"
+	@echo "make screenshots                      the pictures of the documents, from the running app"
+	@echo "make docs                             serve the documentation on http://127.0.0.1:8000"
+	@echo "make docs-build                       write the documentation to site/"
 
 setup: $(VENV)/.installed
 
@@ -98,8 +101,7 @@ architecture: dev
 	"$(BIN)/python" -m docs.architecture
 
 reference: dev
-	"$(BIN)/python" -m docs.settings
-	"$(BIN)/python" -m docs.cli
+	for page in settings cli http_api metrics python_api; do "$(BIN)/python" -m "docs.$$page" || exit 1; done
 
 lock:
 	"$(PYTHON)" -m venv "$(VENV)-lock"
@@ -109,3 +111,14 @@ lock:
 
 screenshots: dev
 	"$(BIN)/python" -m docs.screenshots
+
+$(DOCS_VENV)/.installed: requirements-docs.txt
+	"$(PYTHON)" -m venv "$(DOCS_VENV)"
+	"$(DOCS_VENV)/bin/python" -m pip install --quiet $(PIP_FLAGS) -r requirements-docs.txt
+	@touch "$@"
+
+docs: $(DOCS_VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 "$(DOCS_VENV)/bin/mkdocs" serve --dev-addr 127.0.0.1:8000
+
+docs-build: $(DOCS_VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 "$(DOCS_VENV)/bin/mkdocs" build --strict

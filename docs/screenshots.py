@@ -1,69 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's pictures, taken from the running app: `python -m docs.screenshots [HOME]` writes docs/images/*.png.
+"""Take the documents' pictures from the running app: `python -m docs.screenshots [HOME]` writes docs/images/*.png.
 
-Without HOME it fills a fresh one in a temporary folder: some simulated labels and a short reward run, about a minute.
+Without HOME it runs the tutorial's commands in a temporary home first: about five minutes on two CPU cores. HOME is a
+home in which they have run.
 """
 
 from __future__ import annotations
 
+import io
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import NamedTuple
 
-from playwright.sync_api import ViewportSize, sync_playwright
+from PIL import Image
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from data.store import Store
 from labeling.accounts import accounts
 
 ROOT = Path(__file__).resolve().parent.parent
-APP = (sys.executable, "app.py")
+APP = (sys.executable, str(ROOT / "app.py"))
 OUT = ROOT / "docs" / "images"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 PASSWORD = "only for these pictures"
 SIZE: ViewportSize = {"width": 1280, "height": 800}
-PICTURES = {"label": "/label/", "loop": "/train/#loop"}
-READY = {"label": ".answer", "loop": ".station"}
-"""What stands on a page once it has looked at the store."""
+COLOURS = 128
+"""Colours of a picture; its text stays sharp, and the file takes a third."""
 SETTLE = 2_000
 """Milliseconds in which an answer is recorded and the next pair shown."""
-PROMPTS, LABELS, STEPS = 40, 60, 4
+
+
+class Picture(NamedTuple):
+    """A page and the element that appears once the page has read the store.
+
+    `key` is pressed before the picture; `top` is the element to scroll to; `height` is that of the picture.
+    """
+
+    path: str
+    ready: str
+    key: str = ""
+    top: str = ""
+    height: int = SIZE["height"]
+
+
+PICTURES = {
+    "label": Picture("/label/", ".answer", "2"),
+    "loop": Picture("/train/#loop", ".station"),
+    "reward": Picture("/train/#reward/r1", "#reward-cards .card"),
+    "runs": Picture("/train/#runs/run3", "#page-runs .plots figure", top="#run-head"),
+    "policies": Picture("/train/#policies/p3", "#page-policies .card", height=520),
+}
 
 
 def main() -> None:
     """Take every picture."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder)
+        home = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(folder) / "home"
+        if len(sys.argv) == 1:
+            run_tutorial(home, Path(folder))
         store = Store(home)
         if not store.accounts.by_name("mina"):
             accounts.create(store, "mina", "researcher", PASSWORD)
+        store.close()
         server = subprocess.Popen(
-            [*APP, "serve", "--port", "0", "--home", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [*APP, "serve", "--port", "0", "--home", str(home)], stdout=subprocess.PIPE, text=True
         )
         try:
             assert server.stdout
-            address = server.stdout.readline().strip().rstrip("/")
-            if len(sys.argv) == 1:
-                fill(store)
-            take(address)
+            take(server.stdout.readline().strip().rstrip("/"))
         finally:
             server.terminate()
             server.wait()
 
 
-def fill(store: Store) -> None:
-    """Labels and a reward model as the commands make them, and the pages' counts with them."""
-    while not store.pairs.count() or store.runs.all(state="queued") or store.runs.all(state="running"):
-        time.sleep(0.5)
-    command(store, "sample", "--prompts", str(PROMPTS), "--wait")
-    command(store, "simulate", "--labels", str(LABELS), "--labelers", "3")
-    command(store, "train", "reward", "--set", "labels=simulated", "--set", f"max_steps={STEPS}", "--wait")
+def tutorial_commands() -> list[list[str]]:
+    """Return the arguments of each command in the tutorial's part on the command line, in order."""
+    part = TUTORIAL.read_text("utf-8").partition("## By the command line")[2].partition("\n## ")[0]
+    return [shlex.split(line)[1:] for line in part.splitlines() if line.startswith("    preference-loop ")]
 
 
-def command(store: Store, *words: str) -> None:
-    """One command of the app on this home, to its end."""
-    subprocess.run([*APP, *words, "--home", str(store.home)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def run_tutorial(home: Path, folder: Path) -> None:
+    """Run the tutorial's commands in a home; exports go to the folder."""
+    for words in tutorial_commands():
+        subprocess.run([*APP, *words, "--home", str(home)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def take(address: str) -> None:
@@ -77,14 +100,23 @@ def take(address: str) -> None:
         page.locator("[name=password]").fill(PASSWORD)
         page.locator("button").click()
         page.wait_for_url("**/train/**")
-        for name, path in PICTURES.items():
-            page.goto(address + path)
-            page.locator(READY[name]).first.wait_for()
-            if name == "label":
-                page.keyboard.press("2")
-            page.wait_for_timeout(SETTLE)
-            page.screenshot(path=OUT / f"{name}.png")
+        for name, picture in PICTURES.items():
+            take_one(page, address, picture, OUT / f"{name}.png")
         browser.close()
+
+
+def take_one(page: Page, address: str, picture: Picture, file: Path) -> None:
+    """Open a page, wait until it is filled, and write its picture."""
+    page.goto(address + picture.path)
+    page.locator(picture.ready).first.wait_for()
+    if picture.key:
+        page.keyboard.press(picture.key)
+    page.wait_for_timeout(SETTLE)
+    if picture.top:
+        page.locator(picture.top).evaluate("element => element.scrollIntoView()")
+    shot = page.screenshot(clip={"x": 0, "y": 0, "width": SIZE["width"], "height": picture.height})
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/serving.md lists every environment variable of the code, and its service starts a command that parses."""
+"""docs/serving.md lists every environment variable of the code; the service of docs/how-to/team.md starts a command that parses."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import app
 from tests.support import ROOT
 
 DOCUMENT = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+TEAM = (ROOT / "docs" / "how-to" / "team.md").read_text(encoding="utf-8")
 SOURCES = [
     ROOT / "app.py",
     *(path for layer in ("data", "labeling", "reward", "rlhf") for path in (ROOT / layer).rglob("*.py")),
@@ -78,7 +79,7 @@ def test_the_table_lists_the_variables_of_the_code():
 def test_the_service_starts_a_command_that_parses():
     text = "\n".join(
         line.removeprefix("    ")
-        for line in DOCUMENT.partition("    [Unit]\n")[2].partition("`KillMode=process`")[0].splitlines()
+        for line in TEAM.partition("    [Unit]\n")[2].partition("`KillMode=process`")[0].splitlines()
     )
     unit = ConfigParser(strict=True, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
@@ -88,11 +89,3 @@ def test_the_service_starts_a_command_that_parses():
     arguments = app.parser("serve").parse_args(argv)
     assert (arguments.behind_proxy, arguments.metrics, arguments.log_json) == (True, True, True)
     assert str(arguments.backup_to) in unit["Service"]["ReadWritePaths"]
-
-
-def test_printed_metrics_are_those_of_the_code():
-    from labeling.http import metrics
-
-    source = Path(metrics.__file__).read_text(encoding="utf-8")
-    printed = {name.removesuffix("_total") for name in re.findall(r"`(preference_loop_\w+?)[{`]", DOCUMENT)}
-    assert printed == set(re.findall(r'"(preference_loop_\w+)"', source))

@@ -12,7 +12,7 @@ import pytest
 import app
 from data.command_help.examples import EXAMPLES
 from data.settings import describe, parse_settings
-from docs import cli, settings
+from docs import cli, http_api, metrics, python_api, settings
 from labeling.accounts import accounts
 from labeling.accounts import commands as account_commands
 from rlhf.kinds import KINDS, OWN_OPTIONS, TRAININGS
@@ -146,6 +146,6 @@ def test_examples_without_a_model_run_as_printed_in_one_home(unsupervised, tmp_p
     assert sorted(failed) == sorted(NEED_MORE)
 
 
-@pytest.mark.parametrize("module", [settings, cli], ids=lambda module: module.PAGE.name)
+@pytest.mark.parametrize("module", [settings, cli, http_api, metrics, python_api], ids=lambda module: module.PAGE.name)
 def test_the_reference_page_is_that_of_the_code(module):
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run: make reference"

@@ -117,3 +117,12 @@ def test_every_target_and_variable_of_make_exists():
         for word in line.split()[1:]:
             name, assigns, _ = word.partition("=")
             assert name in (variables if assigns else targets), f"{place}: {line}"
+
+
+@pytest.mark.parametrize("name", ["README", "docs/tutorial"])
+def test_the_korean_documents_print_the_commands_of_the_english_ones(name):
+    english, korean = (
+        [command for _, line in code_lines(ROOT / f"{name}{language}.md") for command in find_commands(line)]
+        for language in ("", ".ko")
+    )
+    assert english == korean

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's round by hand runs as printed, in a fresh home of the starter, with settings that make it short."""
+"""The rounds of the README and the tutorial run as printed, in a fresh home of the starter, with settings that make them short."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
+
+import pytest
 
 import app
 from data import starter
@@ -34,23 +37,27 @@ def work_here(store: Store, run):
     return store.runs.finish(run.id, "done", produced=result.produced, report=result.report)
 
 
-def round_by_hand() -> list[str]:
-    """Return the commands of the section, in order."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    before, _, section = text.partition("## One round by hand")
+def commands_of(page: Path, heading: str) -> list[str]:
+    """Return the commands of a section, in order, without those that serve."""
+    text = page.read_text("utf-8")
+    before, _, section = text.partition(f"## {heading}")
     first = before.count("\n")
     last = first + section.partition("\n## ")[0].count("\n") + 1
-    lines = [line for number, line in code_lines(ROOT / "README.md") if first < number <= last]
-    return [command for line in lines for command in find_commands(line)]
+    lines = [line for number, line in code_lines(page) if first < number <= last]
+    return [command for line in lines for command in find_commands(line) if " serve " not in command]
 
 
-def test_the_round_by_hand_runs_as_printed(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("page", "heading", "policies"),
+    [("README.md", "One round by hand", 4), ("docs/tutorial.md", "By the command line", 3)],
+)
+def test_the_commands_run_as_printed(page, heading, policies, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(app, "HOME", tmp_path / "home")
     monkeypatch.setattr("rlhf.runs.commands.wait_for", work_here)
     store = Store(tmp_path / "home")
     starter.register(store)
-    commands = round_by_hand()
+    commands = commands_of(ROOT / page, heading)
     assert len(commands) > 8
     with locks.acquire_lock(store.home / locks.SUPERVISOR):
         for command in commands:
@@ -58,8 +65,9 @@ def test_the_round_by_hand_runs_as_printed(tmp_path, monkeypatch, capsys):
             kind = kind_of(argv, app.parser(argv[0]).parse_args(argv))
             status = app.main([*argv, *(word for given in SHORT.get(kind, []) for word in ("--set", given))])
             assert (command, status, capsys.readouterr().err) == (command, 0, "")
-    assert {policy.public for policy in store.policies.all()} == {"p1", "p2", "p3", "p4"}
+    assert {policy.public for policy in store.policies.all()} == {f"p{number + 1}" for number in range(policies)}
     assert [model.public for model in store.reward_models.all()] == ["r1"]
     assert (tmp_path / "preferences.jsonl").stat().st_size
-    assert (tmp_path / "p3" / "adapter_model.safetensors").is_file()
+    (exported,) = {"p3", "my-policy"} & {path.name for path in tmp_path.iterdir()}
+    assert (tmp_path / exported / "adapter_model.safetensors").is_file()
     store.close()

@@ -49,10 +49,10 @@ def read_provider(path: Path) -> Provider:
     except OSError as problem:
         raise BadInput(f"the file cannot be read: {problem.strerror}", "Check the path.", file=str(path)) from None
     except ValueError:
-        raise BadInput("this is not JSON", "Write one object; docs/serving.md shows it.", file=str(path)) from None
+        raise BadInput("this is not JSON", "Write one object; docs/how-to/team.md shows it.", file=str(path)) from None
     known_fields = {field.name: field for field in fields(Provider)}
     if not isinstance(given, dict):
-        raise BadInput("this is not one JSON object", "docs/serving.md shows it.", file=str(path))
+        raise BadInput("this is not one JSON object", "docs/how-to/team.md shows it.", file=str(path))
     for name, value in given.items():
         if name not in known_fields or not isinstance(value, bool if name == "new_accounts" else str):
             raise BadInput(
@@ -64,7 +64,10 @@ def read_provider(path: Path) -> Provider:
     missing = [name for name, field in known_fields.items() if field.default is MISSING and not given.get(name)]
     if missing:
         raise BadInput(
-            f"the field {missing[0]!r} is missing", "docs/serving.md shows the file.", file=str(path), field=missing[0]
+            f"the field {missing[0]!r} is missing",
+            "docs/how-to/team.md shows the file.",
+            file=str(path),
+            field=missing[0],
         )
     if not given["issuer"].startswith(("https://", "http://127.0.0.1", "http://localhost")):
         raise BadInput(

@@ -34,33 +34,39 @@ def _one_of(values: Iterable[str]) -> Callable[[str], str]:
 class ImportQuery(Body):
     """Options for reading an imported file."""
 
-    kind: Annotated[str, AfterValidator(_one_of(KEYS))] = Field(alias="as", json_schema_extra={"enum": list(KEYS)})
-    format: Annotated[str, AfterValidator(_one_of(READABLE))] = Field(AUTO, json_schema_extra={"enum": list(READABLE)})
+    kind: Annotated[str, AfterValidator(_one_of(KEYS))] = Field(
+        alias="as", description="What the rows become.", json_schema_extra={"enum": list(KEYS)}
+    )
+    format: Annotated[str, AfterValidator(_one_of(READABLE))] = Field(
+        AUTO, description="The format of the rows.", json_schema_extra={"enum": list(READABLE)}
+    )
     map: Text = Field(
         "",
         description="Columns of the file under known names, as the command's --map, or the name of a saved mapping.",
         json_schema_extra={"examples": ["prompt=question,chosen=answers.0,model='gpt-x'"]},
     )
-    skip_bad: bool = False
-    name: Text = ""
-    project: Text = ""
-    encoding: Text = ""
+    skip_bad: bool = Field(False, description="Import the good rows and leave out the bad ones.")
+    name: Text = Field("", description="The name of the file, which becomes the source of its rows.")
+    project: Text = Field("", description="The labeling project of pairs and comparisons; empty: Standard.")
+    encoding: Text = Field("", description="The encoding of text; empty: detected.")
 
 
 class ExportQuery(Body):
     """Options of an export."""
 
     what: Annotated[str, AfterValidator(_one_of(EXPORT_FORMATS))] = Field(
-        json_schema_extra={"enum": list(EXPORT_FORMATS)}
+        description="What to export.", json_schema_extra={"enum": list(EXPORT_FORMATS)}
     )
     format: Annotated[str, AfterValidator(_one_of(WRITABLE))] | None = Field(
-        None, json_schema_extra={"enum": list(WRITABLE)}
+        None,
+        description="The format of the rows; default: as the command's.",
+        json_schema_extra={"enum": list(WRITABLE)},
     )
     labels: Annotated[str, AfterValidator(_one_of(LABELS))] = Field(
-        DEFAULT_LABELS, json_schema_extra={"enum": list(LABELS)}
+        DEFAULT_LABELS, description="The source of the comparisons.", json_schema_extra={"enum": list(LABELS)}
     )
-    project: Text = ""
-    names: bool = False
+    project: Text = Field("", description="One labeling project only; empty: all.")
+    names: bool = Field(False, description="Write labelers' names instead of pseudonyms.")
 
 
 class NextReply(BaseModel):

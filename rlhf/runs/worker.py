@@ -49,7 +49,7 @@ LIBRARY_WARNINGS = (
 )
 """Warnings of libraries about each other, by category and module. A reader of the log cannot act on them."""
 ACCELERATE_CONFIG = "accelerate.yaml"
-"""File in the home with the number of processes, in accelerate's format; see docs/scaling.md."""
+"""File in the home with the number of processes, in accelerate's format; see docs/how-to/several-gpus.md."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 

@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.run_context import Cancelled
 from data.settings import parse_settings
 from data.starter import corpus
+from docs.metrics import CURVES
 from reward.base import placement
 from reward.base.bf16_probe import Rates
 from reward.base.frozen_base import Base
@@ -39,6 +40,7 @@ def test_the_loss_falls_on_a_text_file(store, text):
     policy, report, context = pretrained(store, text=text, max_steps=100, learning_rate=1e-2)
     (_, early), (_, late) = store.metrics.series(context.run.id, "loss")
     assert late < early / 2
+    assert set(store.metrics.keys(context.run.id)) == set(CURVES["pretrain"])
     assert 0 < report["held_out_loss"] < early
     assert list(context.folder.iterdir()) == []  # no checkpoint and no second copy stay behind
     assert (policy.kind, policy.adapter, policy.run_id, policy.config["text"]) == ("base", None, context.run.id, text)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data import Store
+from docs.metrics import CURVES
 from rlhf.tour.command import render_tour
 from rlhf.tour.document import TourResult, tour_document
 from rlhf.tour.plots import listed_win_rates, ranked_methods
@@ -134,3 +135,15 @@ def test_a_failed_stage_is_told_in_one_line() -> None:
         render_tour({"run": "run3", "status": "failed", "produced": [], "error": "no memory"})
         == "run3 failed: no memory"
     )
+
+
+def test_the_reference_of_metrics_lists_every_curve_that_a_run_draws(all_ways: TourResult) -> None:
+    store = Store(all_ways.home)
+    drawn = {run.kind: set(store.metrics.keys(run.id)) for run in store.runs.all()}
+    assert {kind for kind, names in drawn.items() if names} == set(CURVES) - {"pretrain"}
+    unknown = {kind: names - set(CURVES.get(kind, ())) for kind, names in drawn.items()}
+    assert {kind: names for kind, names in unknown.items() if names} == {}
+    missing = {name for kind, names in drawn.items() if names for name in set(CURVES[kind]) - names}
+    # the others belong to settings that are off here
+    assert [name for name in missing if not CURVES["ppo"][name].endswith(" only")] == []
+    store.close()
