@@ -168,7 +168,8 @@ def error_html(problem: BadInput) -> str:
         ids = [str(value) for key, value in problem.values.items() if key != "name"]  # people's and projects' names
         return COMMAND.sub(_page_link, link_ids(problem.text_in(reader_language()), ids))
     field = problem.field if problem.field and problem.field not in problem.error else None
-    error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
+    error = f"{BadInput(problem.error, file=problem.file, line=problem.line)}".rstrip(".")
+    error += f"{text('reward.in_field', field=field) if field else ''}."
     remedy = IMPORT.sub(f" {esc(text('reward.by_import'))}", COMMAND.sub(_page_link, esc(problem.remedy)))
     return f"{link_ids(error)} {remedy}".strip()
 

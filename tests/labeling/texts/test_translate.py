@@ -42,15 +42,17 @@ def blanks(text: str) -> list[str]:
 
 
 def literal_keys() -> set[str]:
-    """Every key that the source passes to `say`, `turn.say` or `Refusal` as a literal."""
+    """Every key that the source passes to `say`, `turn.say`, `Refusal` or `bad_input` as a literal."""
     keys = set()
-    for path in [file for folder in ("labeling", "rlhf") for file in (ROOT / folder).rglob("*.py")]:
+    for path in [file for folder in ("labeling", "reward", "rlhf") for file in (ROOT / folder).rglob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call):
                 name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
                 place = {"say": 0 if isinstance(call.func, ast.Attribute) else 1, "Refusal": 0}.get(name)
                 if place is not None and len(call.args) > place and isinstance(call.args[place], ast.Constant):
                     keys.add(call.args[place].value)
+                elif name == "bad_input" and isinstance(call.args[0], ast.Constant):
+                    keys |= {f"train.{call.args[0].value}{part}" for part in ("", "_remedy")}
     return keys
 
 
