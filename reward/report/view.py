@@ -68,7 +68,7 @@ def card_html(model: RewardModel) -> str:
         text("reward.fact_seconds"): number_text(report.get("seconds"), 0),
         text("reward.fact_snapshot"): model.snapshot_id and f"s{model.snapshot_id}",
     }
-    note = f"<p class=soft>{esc(report['note'])}</p>" if report.get("note") else ""
+    note = f"<p class=soft>{esc(text('reward.accuracy_unknown'))}</p>" if report.get("note") else ""
     return (
         f"<div class=card><b>{id_link(model.public)}</b> <span class=soft>{esc(model.name)}, "
         f"{esc(model.created_at[:16].replace('T', ' '))}</span>{facts_html(facts)}{note}</div>"

@@ -15,6 +15,7 @@ from data.tables.catalogue import Entry
 from data.transfer.previewing import Preview, Sample
 from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block, captioned, marks
 from rlhf.pages.markup import answer_html, empty, esc, scrolling
 
@@ -41,6 +42,8 @@ def draw_upload() -> str:
 
 def without_folder(problem: BadInput) -> BadInput:
     """Return the problem without the folder of its file, and with the remedy of this page."""
+    if isinstance(problem, Refusal):
+        return problem
     remedy = problem.remedy.replace("with --skip-bad", text("data.leave_bad_out"))
     remedy = remedy.replace("--encoding", text("data.encoding_field"))
     return BadInput(problem.error, remedy, problem.file and Path(problem.file).name, problem.line)

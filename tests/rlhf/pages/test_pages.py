@@ -134,8 +134,11 @@ def test_the_runs_page_shows_the_run_of_its_address_and_one_line_for_an_unknown_
 def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
     with gr.Blocks():
         page = RunsPage(store, gr.Button().click)
+    store.runs.enqueue("sample", {}, "rae")
     with writing_in("ko"):
-        assert "run9 실행이 없습니다. 표에서 고르세요." in page.refresh("run9", "", "")[page.head]
+        shown = page.refresh("run9", "", "")
+    assert "run9 실행이 없습니다. 표에서 고르세요." in shown[page.head]
+    assert shown[page.table]["data"][0][1:3] == ["샘플링", "대기 중"]
 
 
 def test_the_policies_page_draws_the_policy_of_its_address_once(store):
