@@ -178,7 +178,7 @@ def test_a_run_that_does_not_fit_is_told_what_to_lower():
     )
     with writing_in("ko"):
         korean = describe_memory(memory | {"peak": 9002, "free": 9002})
-    assert korean == "약 9,002 MB(라이브러리 1, 가중치 9,000, 활성값 1). 이 컴퓨터에 9,002 MB가 비어 있습니다."
+    assert korean == "약 9,002 MB(라이브러리 1, 가중치 9,000, 활성값 1). 이 컴퓨터의 남은 메모리는 9,002 MB입니다."
 
 
 def test_the_form_estimates_the_settings_that_stand_in_it(tiny_home):
