@@ -5,18 +5,20 @@ VENV ?= .venv
 PORT ?= 7860
 HOME_DIR ?=
 GPU ?=
+LOCK ?=
 CPU_TORCH = https://download.pytorch.org/whl/cpu
 TORCH = $(shell sed -n 's/^\(torch~=[0-9.]*\).*/\1/p' requirements.txt)
 BIN = $(VENV)/bin
+CONSTRAINT = $(if $(LOCK),--constraint requirements.lock)
 HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture reference
+.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture reference lock
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make setup                            install the application into $(VENV)"
+	@echo "make setup [GPU=1] [LOCK=1]           install the application into $(VENV); LOCK=1: the versions of requirements.lock"
 	@echo "make run [PORT=7860] [HOME_DIR=...]   start the app and print its address"
 	@echo "make lint                             ruff, format check and mypy"
 	@echo "make format                           format the code and sort the imports"
@@ -29,6 +31,7 @@ help:
 	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
 	@echo "make reference                        write docs/reference: every command and every setting"
+	@echo "make lock                             write requirements.lock: the newest versions that requirements.txt allows"
 	@echo "make screenshots                      the README's pictures, from the running app"
 
 setup: $(VENV)/.installed
@@ -42,11 +45,11 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	"$(PYTHON)" -m venv "$(VENV)"
 	"$(BIN)/python" -m pip install --quiet --upgrade pip
 	@echo "1 of 3: PyTorch"
-	$(if $(GPU),,@"$(BIN)/python" -m pip install --no-deps --retries 1 --index-url $(CPU_TORCH) "$(TORCH)" 2>/dev/null \
+	$(if $(GPU),,@"$(BIN)/python" -m pip install --no-deps --retries 1 $(CONSTRAINT) --index-url $(CPU_TORCH) "$(TORCH)" 2>/dev/null \
 	|| echo "$(CPU_TORCH) has no PyTorch for this machine, or cannot be reached: PyPI's build is installed.")
-	"$(BIN)/python" -m pip install --no-deps $(PIP_FLAGS) "$(TORCH)"
+	"$(BIN)/python" -m pip install --no-deps $(PIP_FLAGS) $(CONSTRAINT) "$(TORCH)"
 	@echo "2 of 3: the other requirements"
-	"$(BIN)/python" -m pip install $(PIP_FLAGS) -r requirements.txt
+	"$(BIN)/python" -m pip install $(PIP_FLAGS) $(CONSTRAINT) -r requirements.txt
 	@echo "3 of 3: the application"
 	"$(BIN)/python" -m pip install --quiet --no-deps --editable .
 	@touch "$@"
@@ -97,6 +100,12 @@ architecture: dev
 reference: dev
 	"$(BIN)/python" -m docs.settings
 	"$(BIN)/python" -m docs.cli
+
+lock:
+	"$(PYTHON)" -m venv "$(VENV)-lock"
+	"$(VENV)-lock/bin/python" -m pip install --quiet uv
+	"$(VENV)-lock/bin/uv" pip compile requirements.txt --quiet --universal --python-version 3.11 --upgrade --no-annotate \
+	--custom-compile-command "make lock" --output-file requirements.lock
 
 screenshots: dev
 	"$(BIN)/python" -m docs.screenshots

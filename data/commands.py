@@ -16,6 +16,7 @@ from data.formats.mapping import parse_mapping
 from data.store import Store
 from data.transfer.adopt_model import adopt_policy
 from data.transfer.backup import back_up, restore
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.exporting import (
     DEFAULT_LABELS,
     FILES,
@@ -29,7 +30,6 @@ from data.transfer.exporting import (
     export_rows,
 )
 from data.transfer.hub import push_folder, refuse_offline
-from data.transfer.import_survey import ImportFile, Reading
 from data.transfer.import_text import render_import
 from data.transfer.importing import find_project_id, import_files
 from data.transfer.previewing import preview

@@ -1,10 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a person can fix. Every layer raises them; only `app.py` turns them into exit codes."""
+"""Errors that a person can fix. Every layer raises them; only `app.py` turns them into exit codes.
+
+Messages name options of the command line, such as `--as pairs`. Other callers rename them (`rename_options`).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+Names = Mapping[str, Callable[[str], str]]
+"""Option -> its name elsewhere, a function of the option's value; the value is empty if a message gives none."""
+PAIRS = r"\S*=(?:\S*[^\s.,;:)])?"
+VALUED = {"as": "[a-z]+", "format": "[a-z-]+", "labels": "[a-z+]+", "map": PAIRS, "set": PAIRS}
+OPTION = re.compile(
+    r"preference-loop [^.;,]*|`[^`]*`|"  # a whole command stays as it is
+    + "|".join(rf"(?<![\w'-])--({option})(?![\w-])(?: ({value}))?" for option, value in VALUED.items())
+    + r"|(?<![\w'-])--(skip-bad|dry-run|encoding)(?![\w-])"
+)
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters, which a terminal would obey; tab and line feed are left out."""
@@ -13,6 +27,16 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def show_controls(text: str) -> str:
     """Return text for a terminal, with control characters as numbers, such as escape codes in a file's name."""
     return CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def rename_options(message: str, names: Names) -> str:
+    """Return a message with other names of its options."""
+
+    def name(found: re.Match[str]) -> str:
+        option, *value = [group for group in found.groups() if group is not None] or [""]
+        return names[option]("".join(value)) if option else found[0]
+
+    return OPTION.sub(name, message)
 
 
 @dataclass
@@ -34,6 +58,11 @@ class BadInput(Exception):
         if self.field:
             what = f"{what} (field {self.field!r})"
         return f"{what}. {self.remedy}".rstrip() if self.remedy else what
+
+    def rename_options(self, names: Names) -> BadInput:
+        """Give the message other names of its options; return the problem."""
+        self.error, self.remedy = (rename_options(message, names) for message in (self.error, self.remedy))
+        return self
 
     def as_json(self) -> dict:
         """Return the contract's error shape: {error, file, line, field, remedy}."""

@@ -89,7 +89,8 @@ def _read(row: TrackedRow, what: str, form: Format) -> Shape | list[Shape]:
         return shapes[0] if len(shapes) == 1 else list(shapes)
     reason = f"the {form.name} format has no {what}: each row needs {KEYS[what]}"
     kinds = [kind for kind in registry.READERS if kind != what and _reads(row, kind, form)]
-    raise BadRow(f"{reason}; this row can be imported --as {' or '.join(kinds)}" if kinds else reason)
+    named = " or ".join(f"--as {kind}" for kind in kinds)
+    raise BadRow(f"{reason}; this row can be imported with {named}" if kinds else reason)
 
 
 def _reads(row: TrackedRow, what: str, form: Format) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TypedDict
+from collections.abc import Iterator
+from typing import Any, TypedDict
 
+from data.formats.grouping import ROWS, is_group
 from data.formats.registry import FORMATS
 from data.formats.tracked_row import TrackedRow
 
@@ -15,6 +17,9 @@ MOST = 200
 OTHERS = "(other columns)"
 EXAMPLE = 60  # characters
 INDEX = re.compile(r"\[\d+\]")
+JOINED = f"{ROWS}."
+"""The path of what a reader makes of joined rows together."""
+ROW = re.compile(rf"^{ROWS}(\[\d+\])?\.")
 
 
 class Column(TypedDict):
@@ -35,13 +40,13 @@ class Columns:
 
     def add(self, row: TrackedRow) -> None:
         """Count the columns of a row that was read."""
-        for name, _ in row.read():
+        for name in _read_columns(row):
             source = row.sources.get(name, name)
             column = self._columns.get((source, True))
             if column is None:
                 column = self._add(source, FORMATS[row.form].role(name))
             column["rows"] += 1
-        for path, value in row.unread():
+        for path, value in _unread_columns(row):
             name = INDEX.sub("[]", path) if "[" in path else path
             column = self._columns.get((name, False))
             if column is None:
@@ -59,6 +64,29 @@ class Columns:
             name, example = OTHERS, None
         empty: Column = {"column": name, "read_as": read_as, "rows": 0, "example": example}
         return self._columns.setdefault((name, read_as is not None), empty)
+
+
+def _read_columns(row: TrackedRow) -> Iterator[str]:
+    """Yield the columns that were read, those of joined rows once for each row of the file."""
+    names = [name for name, _ in row.read()]
+    if not is_group(row):
+        yield from names
+        return
+    shared = {*names} - {ROWS}
+    unread = {path.removeprefix(JOINED) for path, _ in row.unread() if path.startswith(JOINED)} - shared
+    for part in row.parts:
+        if part.path != JOINED:
+            read = ({name for name, _ in part.read()} | shared) - unread
+            yield from (name for name in part.names if name in read)
+
+
+def _unread_columns(row: TrackedRow) -> Iterator[tuple[str, Any]]:
+    """Yield the columns that were not read, those of joined rows under their names in the file."""
+    for path, value in row.unread():
+        if not is_group(row):
+            yield path, value
+        elif path not in row:  # the rows hold what they share, too
+            yield ROW.sub("", path), value
 
 
 def describe_columns(columns: list[Column]) -> list[str]:

@@ -46,9 +46,13 @@ def group_rows(
 
 def first_row(row: TrackedRow) -> TrackedRow:
     """Return the first of the rows that a row groups, or the row itself."""
+    return TrackedRow(row.peek(ROWS)[0]) if is_group(row) else row
+
+
+def is_group(row: TrackedRow) -> bool:
+    """Return whether a row groups rows of the file."""
     group = row.peek(ROWS)
-    grouped = isinstance(group, list) and group and isinstance(group[0], dict)
-    return TrackedRow(group[0]) if grouped else row
+    return isinstance(group, list) and bool(group) and isinstance(group[0], dict)
 
 
 def _column(row: dict[str, Any], form: str) -> str:

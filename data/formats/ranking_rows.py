@@ -27,13 +27,6 @@ FLATTENED = "rows of a ranking were read as comparisons that count fully"
 TIED = "the file has no rows for the ties of a ranking: answers that no row orders are tied"
 
 
-def find_ranking(row: TrackedRow) -> tuple[bool, object]:
-    """Return whether an exported row is part of a ranking, and the id of that ranking."""
-    first = first_row(row)
-    ranked = first.peek("kind") == "ranking" and first.peek("comparison") is not None
-    return ranked, first.peek("said_in") if ranked else None
-
-
 def join_rows(rows: Sequence[TrackedRow], shapes: Sequence[object]) -> RankingShape | None:
     """Return the ranking that these rows are together, and note its ties without rows.
 

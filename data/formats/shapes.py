@@ -58,13 +58,22 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """An answer of a pair, 0 or 1, that the labeler improved, and the improved one."""
+
+    side: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class PairShape:
-    """Two answers to a prompt with the votes on them: several, one or none."""
+    """Two answers to a prompt with the votes on them: several, one or none. An edit comes with a single vote."""
 
     prompt: PromptShape
     answers: tuple[Answer, Answer]
     votes: tuple[Vote, ...] = ()
     source: str = "import"
+    edit: Edit | None = None
 
 
 @dataclass(frozen=True, slots=True)

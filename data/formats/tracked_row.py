@@ -73,6 +73,11 @@ class TrackedRow(Mapping[str, Any]):
         self._parts.append(part)
         return part
 
+    @property
+    def parts(self) -> list[TrackedRow]:
+        """Return the nested objects that a reader took, in their order."""
+        return self._parts
+
     def note(self, text: str) -> None:
         """Record a remark about this row. Equal remarks are counted over the file."""
         self.notes.append(text)

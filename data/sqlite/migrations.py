@@ -198,6 +198,12 @@ def m150_imported_rankings(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m160_imported_edits(db: Database) -> None:
+    """Delete the edits of comparisons whose import broke off."""
+    db.execute(imports.EDITS)
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""
 

@@ -38,6 +38,7 @@ COLUMNS = (
     "import_id",
 )
 ASPECT_COLUMNS = ("comparison_id", "aspect", "choice")
+EDIT_COLUMNS = ("comparison_id", "edited_id", "completion_id", "labeler_id")
 
 
 class NewComparison(TypedDict):
@@ -104,15 +105,22 @@ class Comparisons(Table):
         rows = [_row(event) for event in events]
         return [tuple(row[name] for name in COLUMNS) for row in rows]
 
-    def record_many(self, prepared: Sequence[tuple], aspects: Sequence[tuple[str, str, str]] = ()) -> int:
-        """Append prepared events and their aspects in one short commit, the only step that labelers wait for.
+    def record_many(
+        self,
+        prepared: Sequence[tuple],
+        aspects: Sequence[tuple[str, str, str]] = (),
+        edits: Sequence[tuple[str, str, str, int]] = (),
+    ) -> int:
+        """Append prepared events, their aspects and edits in one short commit, the only step that labelers wait for.
 
-        `aspects` are (event, aspect, choice). Returns the number of new events; known ids and source rows are skipped.
-        Rationales of imported rows are dropped.
+        `aspects` are (event, aspect, choice); `edits` are as in EDIT_COLUMNS, with completions that exist, and wait for
+        no review. Returns the number of new events; known ids and source rows are skipped. Rationales of imported rows
+        are dropped.
         """
         with self._store.transaction():
             added = self._store.insert_many("comparisons", COLUMNS, prepared)
             self._store.insert_many("comparison_aspects", ASPECT_COLUMNS, aspects)
+            self._store.insert_many("edits", EDIT_COLUMNS, edits)
         return added
 
     def get(self, id: str) -> Comparison:

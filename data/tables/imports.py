@@ -41,7 +41,8 @@ UNREFERENCED = {  # what of an import that broke off nobody else uses by now
     " AND NOT EXISTS (SELECT 1 FROM assignments AS a WHERE a.task_id = ranking_tasks.id)",
     "completions": "NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.prompt_id = completions.prompt_id"
     " AND completions.id IN (p.first_id, p.second_id))"
-    " AND NOT EXISTS (SELECT 1 FROM ranking_answers AS r WHERE r.completion_id = completions.id)",
+    " AND NOT EXISTS (SELECT 1 FROM ranking_answers AS r WHERE r.completion_id = completions.id)"
+    " AND NOT EXISTS (SELECT 1 FROM edits AS e WHERE e.completion_id = completions.id)",
     "instructions": "1",
     "prompts": "NOT EXISTS (SELECT 1 FROM completions AS c WHERE c.prompt_id = prompts.id)"
     " AND NOT EXISTS (SELECT 1 FROM instructions AS i WHERE i.prompt_id = prompts.id)"

@@ -20,6 +20,7 @@ SOURCES = ("person", "import", "simulated", "ai")
 MACHINES = ("simulated", "ai")
 """Sources that are never mixed with people's unless they are named."""
 RANKING_MARGIN = 2  # a ranking does not say by how much one answer is better
+EDIT_MARGIN = 1  # an edit is at least slightly better than the answer that it was made from
 
 
 def outcome(verdict: str) -> tuple[str | None, int]:

@@ -23,16 +23,16 @@ from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.store import Store
 from data.views.preferences import PreferenceRow
 
-TIE, PARTIAL = "tie", "the format cannot hold another answer of its ranking"
+TIE, PARTIAL = "tie", "the format cannot hold another answer of its ranking or edit"
 """Reasons for rows that a format leaves out."""
 
 
 def preference_dicts(rows: Iterable[PreferenceRow], form: str, omitted: Counter[str], *, names: bool) -> Iterator[dict]:
-    """Yield the rows that the format can hold. A ranking is written whole, but for its ties, or not at all."""
-    for ranking, same in groupby(rows, lambda row: row.said_in if row.kind == "ranking" else None):
-        if ranking is None:
-            yield from (written for row in same for written in _preference(row, form, omitted, names))
-            continue
+    """Yield the rows that the format can hold.
+
+    A ranking, or a comparison with its edit, is written whole, but for its ties, or not at all.
+    """
+    for _, same in groupby(rows, lambda row: row.said_in):
         group, lost = list(same), Counter[str]()
         parts = [part for row in group for part in _preference(row, form, lost, names)]
         if parts and lost.keys() - {TIE}:

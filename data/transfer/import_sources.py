@@ -19,8 +19,8 @@ from data.formats.files import archives
 from data.formats.files.other_kinds import refuse_document
 from data.formats.files.source import Source, unpacked_name
 from data.formats.reading import detect_kind
+from data.transfer.checked_rows import ImportFile
 from data.transfer.hub import cached_dataset
-from data.transfer.import_survey import ImportFile
 
 NUMBERED = re.compile(
     r"(?:(?:part|shard|chunk|data|file|batch)[-_.]?)?\d+(?:-of-\d+.*)?|(?:(.+?)[-_.])?\d+-of-\d+.*", re.IGNORECASE
@@ -29,7 +29,15 @@ NUMBERED = re.compile(
 TEXT_ENDINGS = frozenset(("", ".jsonl", ".json", ".ndjson", ".jl", ".csv", ".tsv", ".tab", ".dat"))
 """Endings of files of a folder that may hold rows as text; other text, such as README.md, is left out."""
 DESCRIPTIONS = frozenset(
-    ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "metadata.json", "config.json")
+    (
+        "dataset_info.json",
+        "dataset_infos.json",
+        "dataset_dict.json",
+        "state.json",
+        "metadata.json",
+        "config.json",
+        "croissant.json",
+    )
 )
 """Files that describe a data set."""
 REJECTED = ".rejected.jsonl"

@@ -20,8 +20,9 @@ from data.formats.values import LONGEST
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import Pace, folder_of
+from data.transfer.checked_rows import CheckedRow, ImportFile, Reading, check_rows
 from data.transfer.import_sources import expand, notes_of
-from data.transfer.import_survey import CheckedRow, ImportFile, Reading, Survey, check_rows
+from data.transfer.import_survey import Survey
 from data.transfer.import_target import ImportRow, ImportTarget, Inserter
 from data.transfer.inserting import IN_PROJECTS, INSERTERS
 from data.transfer.progress_bar import Progress, ignore_progress

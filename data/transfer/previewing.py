@@ -21,9 +21,10 @@ from data.selection.near_duplicates import find_near_duplicates
 from data.store import Store
 from data.tables.instructions import instruction_hash
 from data.tables.prompts import prompt_hash
+from data.transfer.checked_rows import ImportFile, Reading, check_rows
 from data.transfer.import_problems import Problem
 from data.transfer.import_sources import expand, notes_of
-from data.transfer.import_survey import ImportFile, Reading, Survey, check_rows
+from data.transfer.import_survey import Survey
 from data.transfer.import_target import ImportRow
 from data.transfer.occurrence_counts import Occurrences
 from data.transfer.progress_bar import Progress, ignore_progress

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.formats.writing import write_rows
 from data.store import Store
-from data.transfer.import_survey import ImportFile, Reading, check_rows
+from data.transfer.checked_rows import ImportFile, Reading, check_rows
 
 FOLDER = "rejected"
 LONGEST_NAME = 100  # characters; file systems allow 255 bytes

@@ -26,7 +26,8 @@ MET_TASKS = (
 MET_ANSWERS = (
     f"SELECT first_id FROM ({MET_PAIRS}) UNION SELECT second_id FROM ({MET_PAIRS})"
     f" UNION SELECT completion_id FROM ranking_answers WHERE task_id IN (SELECT id FROM ({MET_TASKS}))"
-    " UNION SELECT completion_id FROM edits"
+    " UNION SELECT e.completion_id FROM edits AS e JOIN comparisons AS c ON c.id = e.comparison_id"
+    f" WHERE {OURS.format(table='c')} AND {import_done('c')}"
 )
 PLACES = "SELECT json_group_object(completion_id, place) FROM ranking_places WHERE ranking_id = r.id"
 POSITIONS = "SELECT json_group_array(completion_id) FROM (SELECT completion_id FROM ranking_places WHERE ranking_id = r.id ORDER BY position)"

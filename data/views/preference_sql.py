@@ -11,9 +11,7 @@ rankings that hold both stay. Excluded labelers contribute nothing.
 
 from __future__ import annotations
 
-from data.tables.verdicts import RANKING_MARGIN
-
-EDIT_MARGIN = 1
+from data.tables.verdicts import EDIT_MARGIN, RANKING_MARGIN
 
 JOINED = """
 CROSS JOIN prompts ON prompts.id = s.prompt_id

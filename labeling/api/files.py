@@ -13,14 +13,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
-from data.errors import BadInput
+from data.errors import BadInput, rename_options
 from data.formats.mapping import parse_mapping
 from data.store import Store
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.exporting import ExportRequest, export_rows
-from data.transfer.import_survey import ImportFile, Reading
 from data.transfer.importing import import_files
 from labeling.accounts.management import audit_name
 from labeling.api.models import ExportQuery, ImportQuery, ImportReply
+from labeling.api.option_names import PARAMETERS
 from labeling.api.route import Researcher
 from labeling.http.bodies import receive_file
 
@@ -57,6 +58,8 @@ def add_file_routes(router: APIRouter, store: Store) -> None:
             finally:
                 for leftover in file.parent.glob(f"{file.name}*"):
                     leftover.unlink(missing_ok=True)
+        for bad in report["problems"]:
+            bad["reason"] = rename_options(bad["reason"], PARAMETERS)
         return JSONResponse({name: value for name, value in report.items() if name != "rejected_file"})
 
     @router.get("/export", response_class=FileResponse, responses={200: ROWS})

@@ -16,6 +16,7 @@ from starlette.types import Message
 
 from data.errors import BadInput
 from data.records import Account
+from labeling.api.option_names import PARAMETERS
 from labeling.http.bodies import not_json, read_json_bytes
 from labeling.http.models import to_bad_input
 from labeling.http.requests import get_account, require_account
@@ -44,7 +45,7 @@ class ApiRoute(APIRoute):
                     return error_response(request, not_json())
                 return http_error_response(problem)
             except BadInput as problem:
-                return error_response(request, problem)
+                return error_response(request, problem.rename_options(PARAMETERS))
 
         return handle
 

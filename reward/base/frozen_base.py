@@ -20,6 +20,7 @@ from reward.base.architecture import find_trunk, trunk_width
 from reward.base.loading import load_causal
 from reward.base.locate import locate
 from reward.base.machine import MEDIUM_BASE, keep_freed_memory
+from reward.base.patches.output_layer import read_contiguous_states
 from reward.base.patches.packed_rows import unpacked_rows
 from reward.base.placement import Placement
 from reward.base.text.encoding import NO_OPTIONS, Encoding
@@ -50,6 +51,7 @@ class Base(AdaptedModel):
         self.context = self.encoding.context
         self.weights, self._former_weights = weights_hash(causal), former_weights_hash(causal)
         self._trunk = find_trunk(causal)
+        read_contiguous_states(causal.get_output_embeddings())
 
     @classmethod
     def load(

@@ -21,6 +21,7 @@ from labeling.texts.user_text import block
 from reward.report import plots
 from reward.report.addresses import id_link, link_ids, link_value
 from reward.report.left_out import left_out_text
+from reward.report.option_names import FIELDS
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
 IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
@@ -167,6 +168,7 @@ def error_html(problem: BadInput) -> str:
     if isinstance(problem, Refusal):
         ids = [str(value) for key, value in problem.values.items() if key != "name"]  # people's and projects' names
         return COMMAND.sub(_page_link, link_ids(problem.text_in(reader_language()), ids))
+    problem.rename_options(FIELDS)
     field = problem.field if problem.field and problem.field not in problem.error else None
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line)}".rstrip(".")
     error += f"{text('reward.in_field', field=field) if field else ''}."

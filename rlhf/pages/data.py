@@ -12,7 +12,7 @@ from data.formats.mapping import parse_mapping
 from data.ids import parse_number
 from data.splits import SPLITS
 from data.store import Store
-from data.transfer.import_survey import ImportFile, Reading
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.importing import import_files
 from data.transfer.inserting import IN_PROJECTS
 from data.transfer.previewing import Preview, preview, sample_rows

@@ -17,6 +17,7 @@ from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block, captioned, marks
+from reward.report.option_names import name_fields
 from rlhf.pages.markup import answer_html, empty, esc, scrolling
 
 DETECT = "auto"
@@ -41,12 +42,10 @@ def draw_upload() -> str:
 
 
 def without_folder(problem: BadInput) -> BadInput:
-    """Return the problem without the folder of its file, and with the remedy of this page."""
+    """Return the problem without the folder of its file."""
     if isinstance(problem, Refusal):
         return problem
-    remedy = problem.remedy.replace("with --skip-bad", text("data.leave_bad_out"))
-    remedy = remedy.replace("--encoding", text("data.encoding_field"))
-    return BadInput(problem.error, remedy, problem.file and Path(problem.file).name, problem.line)
+    return BadInput(problem.error, problem.remedy, problem.file and Path(problem.file).name, problem.line)
 
 
 def draw_outcome(done: Mapping[str, Any]) -> str:
@@ -65,7 +64,8 @@ def draw_preview(survey: Preview) -> str:
     formats = ", ".join(f"{name}: {count:,}" for name, count in survey.formats.items()) or text("data.no_format")
     head = esc(f"{text(f'data.choice_{survey.what}').capitalize()} ({formats})")
     wrong = "".join(
-        f"<li>{esc(text('data.bad_row', line=row['line'], reason=row['reason']))}</li>" for row in survey.wrong
+        f"<li>{esc(text('data.bad_row', line=row['line'], reason=name_fields(row['reason'])))}</li>"
+        for row in survey.wrong
     )
     wrong = f"<p class=soft>{esc(text('data.first_bad'))}</p><ul>{wrong}</ul>" if wrong else ""
     rows = "".join(_shown_row(row) for row in survey.shown)
@@ -77,7 +77,7 @@ def draw_preview(survey: Preview) -> str:
 
 def draw_sample(sample: Sample) -> str:
     """Return the first rows under a mapping, as they would be stored or with the reason of their refusal."""
-    wrong = [text("data.bad_row", line=row["line"], reason=row["reason"]) for row in sample.wrong]
+    wrong = [text("data.bad_row", line=row["line"], reason=name_fields(row["reason"])) for row in sample.wrong]
     rows = "".join(_shown_row(row) for row in sample.shown)
     return f"<div class=card>{_list(wrong, 'data.first_bad')}{rows}</div>"
 
@@ -86,7 +86,7 @@ def _notes(survey: Preview) -> list[str]:
     """Return the remarks on rows, and the reasons of bad ones with their number."""
     notes = [text("data.note", n=count, note=note) for note, count in survey.notes.items()]
     return notes + [
-        text("data.problem", n=problem["rows"], line=problem["line"], reason=problem["reason"])
+        text("data.problem", n=problem["rows"], line=problem["line"], reason=name_fields(problem["reason"]))
         for problem in survey.problems
     ]
 

@@ -173,8 +173,9 @@ class RunsPage:
         return {self.defaults, *(field for form in self.forms.values() for field in form.models().values())}
 
     def refreshed(self) -> list[Block]:
-        """Return the outputs of `open_page`."""
-        return [self.starting, *self.model_fields(), *(form.needs for form in self.forms.values())]
+        """Return the outputs of `open_page`, in the order of the page."""
+        parts = {self.starting, *self.model_fields(), *(form.needs for form in self.forms.values())}
+        return sorted(parts, key=lambda part: part._id)
 
     def _run(self, chosen: str, runs: list[Run]) -> Run | None:
         if chosen:

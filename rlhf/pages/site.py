@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ import fastapi
 import gradio as gr
 from fastapi.middleware.cors import CORSMiddleware
 from gradio.context import LocalContext
+from starlette.requests import Request
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from data.store import Store
 from data.watched_loop import WatchedLoop
@@ -31,7 +33,7 @@ from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
 from labeling.texts.reader import writing_in
-from labeling.texts.translate import FALLBACK, say
+from labeling.texts.translate import FALLBACK, TEXTS, say
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
@@ -76,18 +78,10 @@ def compose_site(
     app.include_router(api_router(store, group_commit))
     app.router.routes.extend([*own, *writing.routes(store)])
     presence = Presence()
-    label, research = page.build(store), train.build(store, presence)
-    app.add_middleware(CheckedCalls, pages={"/label": label, "/train": research})
+    label = page.build(store)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
-    mount(
-        app,
-        store,
-        research,
-        "/train",
-        roles=("researcher",),
-        theme=theme.theme(),
-        head=theme.head(train.PAGES),
-    )
+    research = mount_research(app, store, presence)
+    app.add_middleware(CheckedCalls, pages={"/label": label, "/train": research})
     gate = Gate(
         app,
         store,
@@ -98,6 +92,35 @@ def compose_site(
     )
     observed = observe(gate, app.routes, observers)
     return ProxyHeaders(observed, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
+
+
+def mount_research(app: fastapi.FastAPI, store: Store, presence: Presence) -> gr.Blocks:
+    """Build and mount the researcher's pages once per language, since a component keeps its labels.
+
+    Return those in English; the others have the same components and handlers.
+    """
+    built, mounted = {}, {}
+    for language in TEXTS:
+        with writing_in(language):
+            built[language] = train.build(store, presence)
+            head = theme.head(train.PAGES)
+        mount(app, store, built[language], "/train", roles=("researcher",), theme=theme.theme(), head=head)
+        mounted[language] = app.router.routes.pop().app  # type: ignore[attr-defined]  # the framework mounts at the end
+    app.mount("/train", ByLanguage(mounted))
+    return built[FALLBACK]
+
+
+class ByLanguage:
+    """The same pages in several languages at one address: each request gets those in its reader's language."""
+
+    def __init__(self, apps: Mapping[str, gr.routes.App]) -> None:
+        self.apps = apps
+        first: gr.routes.App = next(iter(apps.values()))
+        self.routes, self.get_blocks = first.routes, first.get_blocks  # those of all are alike
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        await self.apps[detect_language(Request(scope))](scope, receive, send)
 
 
 def observe(gate: Gate, routes: Sequence[BaseRoute], observers: Sequence[Observer]) -> Gate | ObservedRequests:

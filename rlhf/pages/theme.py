@@ -10,6 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 from labeling.http.color_scheme import SCRIPT as COLOR_SCHEME
+from labeling.texts.reader import reader_language
 from labeling.texts.user_text import FONTS, STYLE
 
 HERE = Path(__file__).parent
@@ -60,8 +61,12 @@ def theme() -> gr.themes.Base:
 
 
 def head(pages: Sequence[str]) -> str:
-    """Return style sheet and script of all pages: the script sets <html data-page>, the style shows that page."""
+    """Return style sheet and script of all pages, for the reader's language.
+
+    The script sets <html data-page>, the style shows that page.
+    """
     shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
     style = f"{STYLE}{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
-    script = f"{COLOR_SCHEME}const PAGES = {json.dumps(list(pages))};\n{(HERE / 'train.js').read_text()}"
+    known = f"document.documentElement.lang = '{reader_language()}';\nconst PAGES = {json.dumps(list(pages))};\n"
+    script = f"{COLOR_SCHEME}{known}{(HERE / 'train.js').read_text()}"
     return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"

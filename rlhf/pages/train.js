@@ -47,6 +47,11 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-press]");
     if (button) document.querySelector(`#${button.dataset.press}`)?.click();
+    const language = event.target.closest("[data-language]")?.dataset.language;
+    if (language) {
+      document.cookie = `language=${language}; path=/; max-age=31536000; samesite=lax`;
+      location.reload();
+    }
     // A table's row is chosen wherever it is clicked, if its own link stays on the page.
     if (event.target.closest("a")) return;
     event.target.closest("[role=row]")?.querySelector(`a.id[href^="#${document.documentElement.dataset.page}/"]`)?.click();

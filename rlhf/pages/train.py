@@ -14,6 +14,7 @@ from labeling.accounts.presence import Presence
 from labeling.http.color_scheme import color_scheme_switch
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
+from labeling.texts.translate import TEXTS, say
 from reward.page import QUIET, Look, RewardPage
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
@@ -90,13 +91,23 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
 
 
 def side_bar() -> str:
-    """Return links to the pages and to the labelers' page, the button to sign out, and the choice of colours."""
+    """Return links to the pages and to the labelers' page, sign-out, and the choices of colours and language."""
     links = "".join(f"<a href='#{name}'>{esc(text(f'{name}.title'))}</a>" for name in PAGES)
     label = f"<hr><a href='{LABEL_PAGE}'>{esc(text('side.label'))}</a>"
     leave = f"<form method=post action='../logout'><button>{esc(text('side.sign_out'))}</button></form>"
-    scheme = color_scheme_switch(reader_language())
+    choices = f"<div class=choices>{color_scheme_switch(reader_language())}{_languages()}</div>"
     pages = esc(text("side.pages"))
-    return f"<nav id=nav aria-label='{pages}'><strong>Preference Loop</strong>{links}{label}{leave}{scheme}</nav>"
+    return f"<nav id=nav aria-label='{pages}'><strong>Preference Loop</strong>{links}{label}{leave}{choices}</nav>"
+
+
+def _languages() -> str:
+    """Return a button for each language; `train.js` sets the cookie."""
+    own = reader_language()
+    return "".join(
+        f"<button type=button lang={code} data-language={code} aria-pressed={str(code == own).lower()}>"
+        f"{esc(say(code, 'language_sign'))}</button>"
+        for code in TEXTS
+    )
 
 
 def _build_page(name: str, build: Callable[[], object]) -> object:

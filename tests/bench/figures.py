@@ -131,6 +131,13 @@ def label_page(home: Path) -> dict:
     return figure.label_page(home)
 
 
+def newcomer(home: Path) -> dict:
+    """See tests.bench.serve.newcomer, likewise."""
+    from tests.bench.serve import newcomer as figure
+
+    return figure.newcomer(home)
+
+
 def training(home: Path) -> dict:
     """See tests.bench.training, likewise."""
     from tests.bench import training as figure
@@ -143,6 +150,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "near_duplicates": near_duplicates_speed,
     "k_centre": k_centre_speed,
     "first_pair_seconds": first_pair_seconds,
+    "newcomer": newcomer,
     "labels_per_second": labels_per_second,
     "label_page": label_page,
     "serve_load": serve_load,

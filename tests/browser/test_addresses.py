@@ -134,3 +134,16 @@ def test_an_address_of_nothing_says_so_in_one_line(researcher, root, address, li
     researcher.goto(f"{root}/train/#{address}")
     page = researcher.locator(f"#page-{address.split('/')[0]}")
     expect(page.locator(".bad:visible")).to_have_text(line)
+
+
+def test_the_language_changes_at_the_same_address_and_holds_for_forms_and_answers_of_the_server(researcher, root):
+    page = researcher
+    page.goto(f"{root}/train/#runs/run2")
+    expect_run(page, "run2")
+    page.locator("#nav").get_by_role("button", name="한").click()
+    expect(page.locator("#nav").get_by_role("button", name="한")).to_have_attribute("aria-pressed", "true")
+    expect_run(page, "run2")
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    page.locator("#nav").get_by_role("button", name="EN").click()
+    expect(page.locator("#nav a[href='#loop']")).to_have_text("Loop")
+    expect_run(page, "run2")

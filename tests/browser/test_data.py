@@ -59,7 +59,7 @@ def test_a_researcher_uploads_looks_imports_and_reads(page, server, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         picture(page, f"data-preview-{width}")
     page.locator("#data-import").click()
-    expect(page.locator("#data-told")).to_contain_text("by leaving bad rows out")
+    expect(page.locator("#data-told")).to_contain_text("with “Leave bad rows out”")
     page.locator("#data-skip input").check()
     page.locator("#data-import").click()
     expect(page.locator("#data-told")).to_contain_text("2 rows added, 0 already stored, 1 rejected.")

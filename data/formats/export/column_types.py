@@ -2,10 +2,12 @@
 """Types of table columns: a name for each, and its structure, from which every file kind derives its own schema.
 
 A structure is the name of a scalar type, a list with the structure of its elements, or an object with one for each key.
+The type `json` is any value, as the `datasets` library names it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -62,8 +64,9 @@ def count_bytes(value: object, structure: Structure) -> int:
         return sum(count_bytes(parts.get(name), part) for name, part in structure.items())
     if isinstance(structure, list):
         return 4 + sum(count_bytes(item, structure[0]) for item in (value if isinstance(value, list) else ()))
-    if structure == "string":
-        return 4 + (len(value.encode("utf-8")) if isinstance(value, str) else 0)
+    if structure in ("string", "json"):
+        text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+        return 4 + len(text.encode("utf-8"))
     return 1 if structure == "bool" else 8
 
 

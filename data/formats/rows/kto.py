@@ -64,7 +64,7 @@ def _join(row: Row) -> dict[str, Any]:
     if len(parts) != 2 or answers.keys() != {True, False}:
         raise BadRow(
             "'label' marks one completion and compares no two: import the rows as completions to be compared"
-            " (--as completions), or the good ones as instructions (--as instructions --skip-bad)",
+            " (--as completions), or the good ones as instructions (--as instructions with --skip-bad)",
             "label",
         )
     joined: dict[str, Any] = {}

@@ -52,10 +52,12 @@ def read_message(row: Row, item: object, where: str, *, learned: bool = False, l
     if not isinstance(item, dict) or not names or not {names[0][1], *tool_calls.CALLS} & item.keys():
         raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
     message, (speaker, words) = row.part(item, where), names[0]
-    if marks := [key for key in MARKS if key in item]:
-        imitated = [read_flag(message, key) is not False for key in marks]
-        if learned and not all(imitated):
-            raise BadRow(f"{where!r} is marked as one not to imitate ({marks[0]})", f"{where}.{marks[0]}")
+    for key in MARKS if learned else ():
+        if read_flag(message, key) is False:
+            raise BadRow(f"{where!r} is marked as one not to imitate ({key})", f"{where}.{key}")
+    for key in MARKS:
+        if key in item:
+            message.leave(key)  # it says nothing about a turn that is not imitated
     name, where_text = message[speaker], f"{where}.{words}"
     if isinstance(name, str) and name.casefold() in tool_calls.CALLERS:
         calls = tool_calls.parse_calls(message, message.get(words), where_text)

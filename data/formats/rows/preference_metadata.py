@@ -89,8 +89,6 @@ def read_metadata(row: Row) -> Metadata:
     """
     if OWN.isdisjoint(row.names):
         return NOTHING.copy()
-    if row.peek("kind") == "edit" and row.peek("comparison") is not None:
-        row.note("rows of an edit were read as comparisons that count fully")
     return {
         "margin": read_margin(row),
         "labeler": read_labeler(row, "labeler"),

@@ -47,7 +47,8 @@ def _call(message: Row, item: object, where: str) -> dict:
     function: Row = call.part(item["function"], "function") if isinstance(item.get("function"), dict) else call
     if function is not call:
         call.get("function")
-    call.get("type")
+    if (kind := call.get("type")) not in (None, "", "function"):
+        raise BadRow(f"{where!r} is a call of the type {str(kind)[:40]!r}; known is 'function'", f"{where}.type")
     name = check_text(function.get("name"), f"{where}.name")
     arguments = function.get("arguments" if "arguments" in function else "parameters")
     if isinstance(arguments, str):

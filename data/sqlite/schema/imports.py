@@ -54,3 +54,8 @@ BEGIN DELETE FROM comparison_aspects WHERE comparison_id = OLD.id; END
 """,
 )
 """Aspects of imported comparisons: they go with the comparisons of an import that broke off."""
+EDITS = """
+CREATE TRIGGER comparisons_delete_edits BEFORE DELETE ON comparisons
+BEGIN DELETE FROM edits WHERE comparison_id = OLD.id; END
+"""
+"""Edits of imported comparisons go with them."""

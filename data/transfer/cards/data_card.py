@@ -69,18 +69,16 @@ class DataCard:
         self.versions: Counter[tuple[str, int]] = Counter()
         self.margins: Counter[int] = Counter()
         self.bytes: Counter[str] = Counter()
-        csv, lines = kind.startswith("csv"), kind.startswith("jsonl")
-        self.structures: dict[str, Structure] = {
-            name: "string" if csv and of not in CELLS else STRUCTURES[of] for name, of in columns.items()
-        }
-        self.mixed = {name for name, of in columns.items() if lines and (of == "json" or filters["what"] == "events")}
-        """Columns whose values differ in type from row to row, or are absent in some."""
+        self.csv = kind.startswith("csv")
+        self.structures = {name: self._structure(of) for name, of in columns.items()}
 
     def watched(self, rows: Iterable[dict]) -> Iterator[dict]:
         """Yield the same rows and count them."""
         for row in rows:
             self.sources[row.get("source") or ""] += 1
             self.bytes[row.get("split") or DEFAULT_SPLIT] += count_bytes(row, self.structures)
+            if self.csv:
+                self._allow_empty_cells(row)
             if "labeler" in row:
                 self.labelers.add(row["labeler"])
             if "margin" in row:
@@ -92,7 +90,7 @@ class DataCard:
     @property
     def typed(self) -> dict[str, Structure]:
         """Return the structure of each column whose values have one type."""
-        return {name: structure for name, structure in self.structures.items() if name not in self.mixed}
+        return {name: structure for name, structure in self.structures.items() if structure != "json"}
 
     @property
     def summary(self) -> str:
@@ -137,8 +135,10 @@ class DataCard:
                 "- config_name: default",
                 "  data_files:",
                 *files,
+                *(["  keep_default_na: false", *self._empty_cells(), "  features:", *features] if self.csv else []),
                 "dataset_info:",
-                *(["  features:", *features] if self.filters["what"] != "events" and not self.mixed else []),
+                "  features:",
+                *features,
                 "  splits:",
                 *splits,
                 f"  download_size: {download}",
@@ -146,6 +146,23 @@ class DataCard:
                 "---",
             ]
         )
+
+    def _structure(self, kind: str) -> Structure:
+        """Return the structure of a column; a cell of CSV holds JSON as text."""
+        if kind == "json" and self.kind.startswith("jsonl"):
+            return "json"
+        return "string" if self.csv and kind not in CELLS else STRUCTURES[kind]
+
+    def _allow_empty_cells(self, row: Mapping[str, Any]) -> None:
+        """Make a column of integers one of floats if a cell is empty: CSV has no empty integer."""
+        for name, structure in self.structures.items():
+            if structure == "int64" and row.get(name) is None:
+                self.structures[name] = "float64"
+
+    def _empty_cells(self) -> list[str]:
+        """Return the parameter by which only an empty number is a null: a text such as NA or 03 stays as it is."""
+        numbers = [name for name, structure in self.structures.items() if structure in ("int64", "float64")]
+        return ["  na_values:", *(f"    {name}: ['']" for name in numbers)] if numbers else []
 
     def _counts(self, counts: Mapping[str, int], omitted: Mapping[str, int]) -> str:
         rows = "\n".join(f"| {split} | {count:,} |" for split, count in counts.items())

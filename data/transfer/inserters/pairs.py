@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from data.clock import now
 from data.formats.shapes import PairShape, PreferenceShape, Vote
@@ -53,7 +53,9 @@ class Comparisons:
     def add(self, chunk: Sequence[ImportRow], into: ImportTarget) -> int:
         """Write new answers, pairs and comparisons. A row is new if one of its votes is."""
         votes = [
-            (good, vote, _vote_hash(good, number)) for good in chunk for number, vote in enumerate(_pair_of(good).votes)
+            (good, vote, _vote_hash(good, number))
+            for good in _not_joined(chunk, into.store)
+            for number, vote in enumerate(_pair_of(good).votes)
         ]
         fresh = _not_recorded(votes, into.store)
         goods = list({good.hash: good for good, _, _ in fresh}.values())
@@ -72,8 +74,14 @@ class Comparisons:
         events = [event for event in events if event["assignment_id"] is None or event["id"] in assigned]
         rows = into.store.comparisons.prepare(events)
         aspects = [(event["id"], *choice) for event in events for choice in event["aspects"].items()]
-        into.write(into.store.comparisons.record_many, rows, aspects)
         recorded = {row[0] for row in rows}
+        edited = _add_edits(goods, pairs, into)
+        edits = [
+            (event["id"], *edited[event["source_hash"]], event["labeler_id"])
+            for event in events
+            if event["source_hash"] in edited
+        ]
+        into.write(into.store.comparisons.record_many, rows, aspects, edits)
         return len({good.hash for good, _, hash in fresh if hash[:32] in recorded})
 
 
@@ -91,6 +99,24 @@ def _not_recorded(votes: Sequence[tuple[ImportRow, Vote, str]], store: Store) ->
     hashes = find_known(store, KNOWN_ROWS, [hash for _, _, hash in votes])
     ids = find_known(store, KNOWN_EVENTS, [good.comparison for good, _, _ in votes if good.comparison])
     return [(good, vote, hash) for good, vote, hash in votes if hash not in hashes and good.comparison not in ids]
+
+
+def _not_joined(chunk: Sequence[ImportRow], store: Store) -> list[ImportRow]:
+    """Return the shapes without those whose joined rows are all comparisons of their own here."""
+    known = find_known(store, KNOWN_ROWS, [hash for good in chunk for hash in good.joined])
+    return [good for good in chunk if not good.joined or not known.issuperset(good.joined)]
+
+
+def _add_edits(
+    goods: Sequence[ImportRow], pairs: Mapping[str, tuple[int, str, str]], into: ImportTarget
+) -> dict[str, tuple[str, str]]:
+    """Write the improved answers; return (edited answer, improved answer) by the hash of the row."""
+    edits = [(good, edit) for good in goods if (edit := _pair_of(good).edit)]
+    ids = into.prompt_ids([good.shape.prompt for good, _ in edits]) if edits else []
+    answers = [into.completion(prompt_id, *edit.answer) for prompt_id, (_, edit) in zip(ids, edits, strict=True)]
+    completions = into.write(into.store.completions.add_many, answers) if answers else []
+    sides = {good.hash: pairs[good.hash][1:][edit.side] for good, edit in edits}
+    return {hash: (edited, improved) for (hash, edited), improved in zip(sides.items(), completions, strict=True)}
 
 
 def find_known(store: Store, query: str, values: Sequence[str]) -> set[str]:

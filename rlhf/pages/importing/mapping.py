@@ -13,7 +13,7 @@ import gradio as gr
 from data.errors import BadInput
 from data.formats.mapping import format_mapping, parse_mapping
 from data.store import Store
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.previewing import Sample, sample_rows
 from labeling.texts.pages import text
 from reward.page import QUIET, Updates

@@ -11,7 +11,8 @@ from data.errors import BadInput
 from data.formats import detect_format, guess_content, read_row
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import PairShape, PromptShape, Vote
-from data.transfer.import_survey import MOST_LABELERS, ImportFile
+from data.transfer.checked_rows import ImportFile
+from data.transfer.import_survey import MOST_LABELERS
 from data.transfer.importing import import_file
 from data.transfer.previewing import preview
 from data.views.preferences import preference_rows

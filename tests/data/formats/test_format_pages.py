@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from data.formats.registry import FORMATS
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.previewing import preview
 from tests.support import ROOT
 

@@ -10,7 +10,7 @@ from data.formats import read_row
 from data.formats.columns import Columns
 from data.formats.mapping import apply_mapping, format_mapping, parse_mapping
 from data.formats.rows.fields import BadRow
-from data.transfer.import_survey import ImportFile, Reading
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.importing import import_files
 from data.transfer.previewing import preview
 from data.views.preferences import preference_rows

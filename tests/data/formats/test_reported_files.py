@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from data.errors import BadInput
-from data.transfer.import_survey import ImportFile, Reading
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.importing import import_files
 from tests.support.data.import_rows import write
 from tests.support.data.ranked_rows import ROWS, talk
@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[str, dict, str]] = {
     "a chat as preferences": (
         "preferences",
         {"messages": talk("Hi", "Hello.")},
-        "this row can be imported --as prompts or instructions or completions",
+        "this row can be imported with --as prompts or --as instructions or --as completions",
     ),
 }
 

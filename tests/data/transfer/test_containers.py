@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import BadInput
+from data.transfer.checked_rows import ImportFile, Reading, check_rows
 from data.transfer.import_sources import expand, notes_of
-from data.transfer.import_survey import ImportFile, Reading, check_rows
 from data.transfer.importing import import_file
 from tests.support.data import containers
 from tests.support.data.containers import FILES

@@ -12,7 +12,7 @@ from data.ids import content_hash
 from data.splits import normalise
 from data.sqlite.migrations import migrations
 from data.tables.prompts import prompt_hash
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.importing import import_file, import_files
 from data.transfer.previewing import preview
 from tests.support.data.import_rows import CHAT, counted, write

@@ -7,7 +7,7 @@ import pytest
 from sqlite_utils.utils import sqlite3
 
 from data.errors import BadInput
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.importing import import_file, import_files
 from tests.support.data.import_rows import counted, preference, write
 

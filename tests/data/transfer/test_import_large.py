@@ -18,7 +18,7 @@ from data import Store
 from data.errors import BadInput
 from data.sqlite.schema.imports import TABLES
 from data.tables.imports import CHUNK, FEWEST, LONG, Pace
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.importing import import_file, import_files
 from labeling.session import Answer, Session
 from tests.support import ROOT
@@ -106,7 +106,7 @@ KILLED = """
 import os, signal, sys
 from data import Store
 from data.transfer.importing import import_files
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 def die(stage, done, total):
     if stage == "written" and done >= 500:
         os.kill(os.getpid(), signal.SIGKILL)

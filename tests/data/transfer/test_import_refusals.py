@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.errors import BadInput
 from data.formats import FORMATS, KEYS
 from data.formats.mapping import parse_mapping
-from data.transfer.import_survey import ImportFile, Reading
+from data.transfer.checked_rows import ImportFile, Reading
 from data.transfer.importing import import_file, import_files
 from tests.support.data.import_rows import CHAT, HH, TRL, counted, counts, write
 

@@ -15,8 +15,8 @@ import pytest
 
 from data.errors import BadInput
 from data.formats.files import archives
+from data.transfer.checked_rows import ImportFile, Reading, check_rows
 from data.transfer.import_sources import expand
-from data.transfer.import_survey import ImportFile, Reading, check_rows
 from data.transfer.importing import import_files
 from data.transfer.previewing import preview
 from tests.support import ROOT
@@ -153,7 +153,7 @@ def test_folders_of_save_to_disk_are_read_without_datasets(tmp_path):
     datasets.DatasetDict(train=table, test=table.select(range(2))).save_to_disk(tmp_path / "two")
     files, _ = expand([ImportFile.at(tmp_path / "two")])
     assert [file.name for file in files] == ["two/test", "two/train"]
-    code = f"import sys; from data.transfer.import_sources import expand; from data.transfer.import_survey import *; print(sum(1 for f in expand([ImportFile.at({str(tmp_path / 'two')!r})]).files for _ in check_rows(f, Reading('prompts'))), 'datasets' in sys.modules)"
+    code = f"import sys; from data.transfer.import_sources import expand; from data.transfer.checked_rows import *; print(sum(1 for f in expand([ImportFile.at({str(tmp_path / 'two')!r})]).files for _ in check_rows(f, Reading('prompts'))), 'datasets' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["9", "False"]
 

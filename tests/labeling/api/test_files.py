@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.formats import AUTO
 from data.formats.mapping import parse_mapping
 from data.views.preferences import preference_rows
+from labeling.api.option_names import PARAMETERS
 from tests.support.data.import_rows import counted
 
 
@@ -109,7 +110,8 @@ def test_a_mapping_is_refused_with_the_error_of_the_command(researcher, store, t
     args = {"what": "preferences", "files": [file], "map": mapping, "format": AUTO, "encoding": "", "project": ""}
     with pytest.raises(BadInput) as refused:
         cmd_import(Namespace(home=store.home, dry_run=False, rejected=None, skip_bad=False, **args))
-    assert [answer.json()[name] for name in SAID] == [getattr(refused.value, name) for name in SAID]
+    named = refused.value.rename_options(PARAMETERS)
+    assert [answer.json()[name] for name in SAID] == [getattr(named, name) for name in SAID]
 
 
 def test_the_description_explains_the_mapping_with_an_example_that_works(researcher):

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data.errors import BadInput
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.importing import import_file, import_files
 from data.transfer.inserting import INSERTERS
 from data.transfer.previewing import preview

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from data.errors import BadInput
-from data.transfer.import_survey import ImportFile
+from data.transfer.checked_rows import ImportFile
 from data.transfer.previewing import preview
 from labeling.accounts.current import acting_as
 from rlhf.pages.data import DataPage

@@ -71,9 +71,7 @@ def test_answers_longer_than_a_context_are_refused(store_with_policies: Store, k
 def test_a_page_says_in_the_readers_language_what_a_run_needs(store_with_policies: Store) -> None:
     with writing_in("ko"):
         problem = refused(store_with_policies, "compare", policies="p2", judge="reward", max_new_tokens=8)
-        assert (
-            error_html(problem) == "judge=reward 설정에는 보상 모델이 필요합니다. 보상 모델을 정하세요: --set reward=r1"
-        )
+        assert error_html(problem) == "judge=reward 설정에는 보상 모델이 필요합니다. 보상 모델을 정하세요: reward=r1"
         missing = error_html(refused(store_with_policies, "best-of-n"))
     link = "<a href='#reward'>보상</a>"
     assert missing == f"아직 보상 모델이 없습니다(설정 &#x27;reward&#x27;). 먼저 학습하세요: {link}"

@@ -122,3 +122,13 @@ def test_an_answer_ends_with_the_context(base):
 def test_temperature_zero_is_refused(base):
     with pytest.raises(BadInput, match="temperature 0"):
         sample(base, [[5]], draw_uniforms(0, 0, [0], LIMIT), temperature=0)
+
+
+def test_the_output_layer_reads_contiguous_states_for_torch_copies_its_weights_per_row_otherwise(base):
+    seen = []
+    base.causal.get_output_embeddings().register_forward_pre_hook(
+        lambda _, inputs: seen.append((inputs[0].shape[1], inputs[0].is_contiguous()))
+    )
+    sample(base, [base.encode_prompt(text) for text in PROMPTS], draw_uniforms(0, 0, range(5), LIMIT))
+    assert len(seen) > 1
+    assert set(seen) == {(1, True)}

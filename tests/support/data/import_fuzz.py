@@ -29,7 +29,7 @@ from data.formats.registry import AUTO, FORMATS, READERS
 from data.formats.rows.fields import BadRow
 from data.formats.tracked_row import TrackedRow
 from data.store import Store
-from data.transfer.import_survey import CheckedRow, ImportFile, Reading, check_rows
+from data.transfer.checked_rows import CheckedRow, ImportFile, Reading, check_rows
 from data.transfer.importing import import_file
 from tests.support.data.published_rows import published_rows
 from tests.support.data.row_mutations import PLANTED, follow, mutate, places, plant

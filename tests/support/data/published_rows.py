@@ -47,6 +47,24 @@ OWN: dict[str, list[dict]] = {
         }
     ],
     "hh": [HH],
+    "openai": [
+        {
+            "messages": [
+                {"role": "user", "content": ASK},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {"id": "c1", "type": "function", "function": {"name": "birds", "arguments": '{"red": true}'}}
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "c1", "content": "robin"},
+                {"role": "assistant", "content": "Robin."},
+            ],
+            "tools": [{"type": "function", "function": {"name": "birds", "parameters": {}}}],
+            "parallel_tool_calls": False,
+        }
+    ],
     "pandalm": [
         {
             "idx": 1,
@@ -67,16 +85,33 @@ OWN: dict[str, list[dict]] = {
         {"chosen": talk(ASK, "Robin."), "rejected": talk(ASK, "Cat."), "system": "Be brief."},
     ],
     "trl-implicit": [{"chosen": "The sky is blue", "rejected": "The sky is green"}],
-    "helpsteer": [{"prompt": ASK, "response": text, **OVERALL} for text in ("Robin.", "Cat.")],
+    "helpsteer": [
+        {"prompt": ASK, "response": text, **OVERALL, **more}
+        for text, more in (("Robin.", {}), ("Cat.", {}), ("Owl.", {"helpfulness": None}))
+    ],
+    "nectar": [
+        ROWS["nectar"] | {"answers": [*ROWS["nectar"]["answers"], {"answer": "Owl.", "model": "m", "rank": None}]}
+    ],
+    "ultrafeedback": [
+        {
+            "instruction": ASK,
+            "completions": [
+                {name: value for name, value in part.items() if name != "overall_score"}
+                for part in ROWS["ultrafeedback"]["completions"]
+            ],
+        }
+    ],
     "helpsteer-preference": [HELPSTEER3],
     "oasst": [
         TREE,
         *(
             {**message(id, text, role, parent_id=parent, rank=rank), "message_tree_id": "a", "replies": None}
+            | {"labels": rank and {"name": ["spam", "quality"], "value": [0.0, 1 / rank], "count": [3, 3]}}
             for id, text, role, parent, rank in (
                 ("a", ASK, "prompter", None, None),
-                ("b", "Robin.", "assistant", "a", 0),
-                ("c", "Cat.", "assistant", "a", 1),
+                ("b", "Robin.", "assistant", "a", 1),
+                ("c", "Cat.", "assistant", "a", 2),
+                ("d", "Wren.", "assistant", "lost", 1),
             )
         ),
     ],

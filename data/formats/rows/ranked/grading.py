@@ -29,6 +29,10 @@ class Rated:
     aspects: Mapping[str, float] = field(default_factory=dict)
 
 
+UNRATED = Rated("")
+"""An answer without a rating, which `compare` counts and leaves out."""
+
+
 def grade(difference: float, span: float | None) -> int:
     """Return the margin of a positive difference of two ratings on a scale that spans `span`.
 

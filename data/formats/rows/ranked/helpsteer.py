@@ -11,7 +11,7 @@ from typing import Any
 
 from data.formats.rows.conversation import add_context, note_marks
 from data.formats.rows.fields import BadRow, Row, check_text, read_number
-from data.formats.rows.ranked.grading import Rated, compare
+from data.formats.rows.ranked.grading import UNRATED, Rated, compare
 from data.formats.rows.ranked.helpsteer_preference import read_marked_prompt
 from data.formats.rows.ranked.lists import read_objects
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
@@ -59,8 +59,15 @@ def read_completion(row: Row) -> CompletionShape:
 def _rated(row: Row, part: Row) -> Rated:
     if part.get("prompt") != row.peek("prompt"):
         raise BadRow("the responses answer different prompts", "prompt")
+    if not row.judged:
+        return Rated(_response(row, part))
+    rating = read_number(part, CRITERIA[0])
+    if rating is None:
+        for name in CRITERIA:
+            part.leave(name)
+        return UNRATED
     ratings = {name: number for name in CRITERIA if (number := read_number(part, name)) is not None}
-    return Rated(_response(row, part), None, ratings.get("helpfulness"), ratings)
+    return Rated(_response(row, part), None, rating, ratings)
 
 
 def _response(row: Row, part: Row) -> str:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from data.formats.nested import parse_nested
 from data.formats.rows.conversation import note_marks, read_prompt_with_context, unspaced
 from data.formats.rows.fields import Row, check_text, read_number, read_optional_text
-from data.formats.rows.ranked.grading import Rated, compare
+from data.formats.rows.ranked.grading import UNRATED, Rated, compare
 from data.formats.rows.ranked.lists import read_objects
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
 
@@ -33,22 +34,27 @@ def read_prompt(row: Row) -> PromptShape:
 
 def read_preference(row: Row) -> list[PairShape]:
     """Return a comparison of every two ranked answers; for pairs every two answers."""
-    return compare(row, read_prompt(row), _answers(row))
+    answers = [_ranked(row, part) if row.judged else _answer(row, part) for part in _parts(row)]
+    return compare(row, read_prompt(row), answers)
 
 
 def read_completion(row: Row) -> list[CompletionShape]:
     """Return every answer with its model."""
     prompt = read_prompt(row)
-    return [CompletionShape(prompt, answer.text, answer.model) for answer in _answers(row)]
+    answers = [_answer(row, part) for part in _parts(row)]
+    return [CompletionShape(prompt, answer.text, answer.model) for answer in answers]
 
 
-def _answers(row: Row) -> list[Rated]:
-    return [_answer(row, part) for part in read_objects(row, "answers", "'answer' and 'rank'")]
+def _parts(row: Row) -> list[Row]:
+    return read_objects(row, "answers", "'answer' and 'rank'")
+
+
+def _ranked(row: Row, part: Row) -> Rated:
+    rank = read_number(part, "rank")
+    return UNRATED if rank is None else replace(_answer(row, part), rating=-rank)
 
 
 def _answer(row: Row, part: Row) -> Rated:
-    rank = read_number(part, "rank")
     text = check_text(part.get("answer"), "answer", blank=True)
     note_marks(row, text, "answer")
-    text = unspaced(row, "prompt", text)
-    return Rated(text, read_optional_text(part, "model"), None if rank is None else -rank)
+    return Rated(unspaced(row, "prompt", text), read_optional_text(part, "model"))

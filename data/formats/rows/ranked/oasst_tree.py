@@ -7,8 +7,9 @@ quality, helpfulness and creativity become aspects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from data.formats.rows.conversation import make_prompt, note_marks
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_number, read_optional_text, read_text
@@ -19,50 +20,71 @@ from data.formats.shapes import PromptShape
 from data.formats.tracked_row import is_blank
 
 KEYS = "'text' and 'role'"
+JUDGED = ("rank", "labels")
+"""Columns that judge an answer."""
 ASPECTS = ("quality", "helpfulness", "creativity")
 DEEPEST = 100
 """Messages in a line."""
+Replies = Callable[[Row], list[Row]]
+"""The replies to a message."""
 
 
 class Turn(NamedTuple):
-    """A user's message with the turns before it, and the answers to it."""
+    """A user's message with the messages before it, and the answers to it. Each is read when it is wanted."""
 
-    prompt: PromptShape
-    answers: list[Rated]
+    messages: list[Row]
+    answers: list[Row]
+
+    def prompt(self) -> PromptShape:
+        """Return the prompt: all messages up to the user's."""
+        said = [{"role": _role(message), "content": read_text(message, "text")} for message in self.messages]
+        return make_prompt(said, "text")
 
 
-def walk(row: Row, message: Row, before: Sequence[dict] = ()) -> Iterator[Turn]:
+def walk(row: Row, message: Row, replies: Replies, before: Sequence[Row] = ()) -> Iterator[Turn]:
     """Yield each user's message of a branch with its answers."""
     if not _counts(row, message):
         return
-    said = [*before, {"role": _role(message), "content": read_text(message, "text")}]
+    said = [*before, message]
     if len(said) > DEEPEST:
         raise BadRow(f"the tree is deeper than {DEEPEST} messages", "replies")
-    replies = [] if is_blank(message.get("replies")) else read_objects(message, "replies", KEYS)
-    if said[-1]["role"] == "user":
-        answers = [_answer(row, reply) for reply in replies if _is_good(reply)]
-        yield Turn(make_prompt(said, "text"), answers)
-    for reply in replies:
-        yield from walk(row, reply, said)
+    role, replied = _role(message), replies(message)
+    if role == "user":
+        answers = [reply for reply in replied if _is_good(reply)]
+        for answer in answers:
+            if _role(answer) != "assistant":
+                raise BadRow(f"{answer.path + 'role'!r} must be 'assistant': it replies to a prompter", "role")
+        yield Turn(said, answers)
+    for reply in replied:
+        yield from walk(row, reply, replies, said)
 
 
-def join_messages(row: Row, key: str) -> dict[str, Any]:
-    """Return the first message of a tree whose messages are a list, each with its replies. Raises BadRow."""
-    messages = [dict(part) for part in read_objects(row, key, KEYS)]
-    replies: dict[str | None, list[dict]] = {}
+def nested_replies(message: Row) -> list[Row]:
+    """Return the replies that a message holds. Raises BadRow."""
+    return [] if is_blank(message.get("replies")) else read_objects(message, "replies", KEYS)
+
+
+def join_messages(row: Row, key: str) -> tuple[Row, Replies]:
+    """Return the first message of a tree whose messages are a list, and the replies to each. Raises BadRow."""
+    messages, replies = read_objects(row, key, KEYS), dict[str | None, list[Row]]()
     for message in messages:
         parent = message.get("parent_id")
         if not isinstance(parent, str | None) or not isinstance(message.get("message_id"), str):
             raise BadRow("'message_id' and 'parent_id' must be texts", "message_id")
         replies.setdefault(parent or None, []).append(message)
-    roots = replies.pop(None, [])
-    if len(roots) != 1 or len({message["message_id"] for message in messages}) < len(messages):
+    roots, ids = replies.pop(None, []), {message["message_id"] for message in messages}
+    if len(roots) != 1 or len(ids) < len(messages):
         raise BadRow(f"the tree has {len(roots)} first messages, or holds a message twice", "parent_id")
-    for message in messages:
-        message["replies"] = replies.pop(message["message_id"], [])
-    if replies:
+    for message in (message for parent in replies.keys() - ids for message in replies[parent]):
         row.note("messages without the message that they answer were left out")
-    return roots[0]
+        leave_judgements(message)
+    return roots[0], lambda message: replies.get(message["message_id"], [])
+
+
+def leave_judgements(message: Row) -> None:
+    """Let the columns that judge an answer stay unread, if the answer is not compared."""
+    for key in JUDGED:
+        message.leave(key)
 
 
 def _is_good(message: Row) -> bool:
@@ -70,35 +92,37 @@ def _is_good(message: Row) -> bool:
 
 
 def _counts(row: Row, message: Row) -> bool:
+    leave_judgements(message)
     good = _is_good(message)
-    if not good or _role_name(message) == "user":
-        for key in ("rank", "labels"):  # they judge no answer that is compared
-            message.leave(key)
     if not good:
         row.note("messages that are deleted or failed the review were left out, with their replies")
     return good
 
 
-def _role_name(message: Row) -> str | None:
-    name = message.get("role")
-    return SPEAKERS.get(name) if isinstance(name, str) else None
-
-
 def _role(message: Row) -> str:
-    name, role = message.get("role"), _role_name(message)
+    name = message.get("role")
+    role = SPEAKERS.get(name) if isinstance(name, str) else None
     if role not in ("user", "assistant"):
         raise BadRow(f"{message.path + 'role'!r} must be 'prompter' or 'assistant', not {str(name)[:40]!r}", "role")
     return role
 
 
-def _answer(row: Row, message: Row) -> Rated:
-    if _role(message) != "assistant":
-        raise BadRow(f"{message.path + 'role'!r} must be 'assistant': it replies to a prompter", "role")
-    rank = read_number(message, "rank")
-    aspects = {} if is_blank(message.peek("labels")) else _labels(message)
+def read_rank(message: Row) -> float | None:
+    """Return the place of an answer among its siblings, 0 the best; None if it has none."""
+    return read_number(message, "rank")
+
+
+def read_answer(row: Row, message: Row) -> Rated:
+    """Return the text of an answer and its model."""
     text = check_text(message.get("text"), "text")
     note_marks(row, text, "text")
-    return Rated(text, read_optional_text(message, "model_name"), None if rank is None else -rank, aspects)
+    return Rated(text, read_optional_text(message, "model_name"))
+
+
+def read_ranked(row: Row, message: Row) -> Rated:
+    """Return an answer with its rank and its labels."""
+    aspects = {} if is_blank(message.peek("labels")) else _labels(message)
+    return replace(read_answer(row, message), rating=-(read_rank(message) or 0), aspects=aspects)
 
 
 def _labels(message: Row) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from data.formats.rows import alpaca
 from data.formats.rows.conversation import note_marks
 from data.formats.rows.fields import Row, check_text, read_number, read_optional_text
-from data.formats.rows.ranked.grading import Rated, compare
+from data.formats.rows.ranked.grading import UNRATED, Rated, compare
 from data.formats.rows.ranked.lists import read_object, read_objects
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
 from data.formats.tracked_row import is_blank
@@ -21,7 +21,7 @@ CONTENT = "preferences"
 OVERALL, MEAN = "overall_score", "fine-grained_score"
 SPANS = {OVERALL: 9, MEAN: 4}
 KEYS = "'response' and 'model'"
-UNRATED = ("N/A", "", None)
+NO_RATING = ("N/A", "", None)
 
 
 def read_prompt(row: Row) -> PromptShape:
@@ -32,6 +32,8 @@ def read_prompt(row: Row) -> PromptShape:
 def read_preference(row: Row) -> list[PairShape]:
     """Return a comparison of every two rated completions; for pairs every two completions."""
     parts = read_objects(row, "completions", KEYS)
+    if not row.judged:
+        return compare(row, read_prompt(row), [Rated(*_answer(row, part)) for part in parts])
     key = next((key for key in SPANS if any(read_number(part, key) is not None for part in parts)), OVERALL)
     answers = [_rated(row, part, key) for part in parts]
     return compare(row, read_prompt(row), answers, SPANS[key])
@@ -50,8 +52,10 @@ def _answer(row: Row, part: Row) -> tuple[str, str | None]:
 
 
 def _rated(row: Row, part: Row, key: str) -> Rated:
-    read_number(part, MEAN)  # the mean of the criteria, which are read
-    return Rated(*_answer(row, part), read_number(part, key), _aspects(part))
+    if key == OVERALL:
+        part.leave(MEAN)  # follows from the criteria
+    rating = read_number(part, key)
+    return UNRATED if rating is None else Rated(*_answer(row, part), rating, _aspects(part))
 
 
 def _aspects(part: Row) -> dict[str, float]:
@@ -64,7 +68,7 @@ def _aspects(part: Row) -> dict[str, float]:
         if not isinstance(annotations.peek(name), dict):
             continue  # not a criterion
         criterion = annotations.part(annotations[name], name)
-        rating = None if criterion.get("Rating") in UNRATED else read_number(criterion, "Rating")
+        rating = None if criterion.get("Rating") in NO_RATING else read_number(criterion, "Rating")
         if rating is not None:
             ratings[check_text(name, "annotations")] = rating
     return ratings

@@ -94,10 +94,11 @@ def test_keys_of_a_text_part_are_unread_and_an_image_in_it_refuses_the_row():
 
 
 def test_what_a_criterion_without_a_rating_says_is_unread():
-    row = {"instruction": "Hi", "completions": [{"model": "m", "response": text} for text in ("A", "B")]}
+    rated = [{"model": "m", "response": text, "overall_score": 5} for text in ("A", "B")]
+    row = {"instruction": "Hi", "completions": rated}
     row["completions"][0]["annotations"] = {"honesty": {"Rating": "N/A", "Rationale": "None."}, "note": "x"}
     expected = {"completions[0].annotations.note": "x", "completions[0].annotations.honesty.Rationale": "None."}
-    assert unread(row, "pairs") == expected
+    assert unread(row, "preferences") == expected
 
 
 def test_a_prompt_that_contradicts_the_turns_beside_it_is_unread():

@@ -12,8 +12,9 @@ from data import Store
 from data.formats.ranking_rows import FLATTENED, TIED
 from data.formats.shapes import PromptShape
 from data.maintenance.check import check_home
+from data.transfer.checked_rows import ImportFile
 from data.transfer.exporting import ExportRequest, export_rows
-from data.transfer.import_survey import MOST_LABELERS, ImportFile
+from data.transfer.import_survey import MOST_LABELERS
 from data.transfer.importing import import_file
 from data.transfer.previewing import preview
 from data.views.event_stream import stream_events
@@ -222,5 +223,5 @@ def test_an_export_leaves_out_a_ranking_that_the_format_holds_only_in_part(store
     assert done["rows"] == 3
     assert done["omitted"] == {
         "an answer of spaces cannot end a transcript": 3,
-        "the format cannot hold another answer of its ranking": 3,
+        "the format cannot hold another answer of its ranking or edit": 3,
     }
