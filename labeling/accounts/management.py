@@ -12,6 +12,7 @@ from data.records import Account
 from data.store import Store
 from labeling.accounts import accounts
 from labeling.accounts.accounts import SESSION_SECONDS
+from labeling.texts.pages import bad_input
 from labeling.texts.translate import Refusal
 
 API_SECONDS = 365 * 24 * 3600
@@ -75,9 +76,7 @@ def close_account(store: Store, name: str, *, by: Account | None = None) -> Acco
             and not account.disabled
             and account.password_hash
         ):
-            raise Refused(
-                f"{account.name!r} is the last researcher who can sign in", "Invite another one first.", field="name"
-            )
+            raise bad_input("people.last_researcher", name=account.name, field="name", kind=Refused)
         closed = store.accounts.disable(name)
         store.audit.add(audit_name(by), "close account", account=closed.id)
         return closed
@@ -88,7 +87,7 @@ def reopen_account(store: Store, name: str, *, by: Account | None = None) -> Acc
     with store.transaction():
         opened = store.accounts.enable(name)
         if opened.name == f"erased-{opened.id}":
-            raise Refused(f"{opened.name!r} was erased", "Invite the person again.", field="name")
+            raise bad_input("people.was_erased", name=opened.name, field="name", kind=Refused)
         store.audit.add(audit_name(by), "open account", account=opened.id)
         return opened
 

@@ -19,6 +19,7 @@ from labeling.quality.agreement import AgreementReport, report_agreement
 from labeling.quality.labeler_report import LabelerFigures, LabelerPair, labeler_figures, labeler_pairs
 from labeling.quality.reliability import fit
 from labeling.quality.votes import Votes, select_votes, split_by_group, votes_from_events
+from labeling.texts.pages import text
 
 ReportAndPairs = tuple[AgreementReport, tuple[LabelerPair, ...]]
 KINDS = {"people": ("person", "import"), "simulated": ("simulated",), "ai": ("ai",)}
@@ -29,12 +30,23 @@ VERSIONS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Agreement among the votes of one project, batch (the run that made the pairs) or guideline version."""
+    """Agreement among the votes of one project, batch (the run that made the pairs) or guideline version.
+
+    `name`: of the project, or the run's id, empty for pairs that no run made. `version` is the guideline's.
+    """
 
     kind: str
     name: str
     report: AgreementReport
     labeler_pairs: tuple[LabelerPair, ...]
+    version: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The group's name in the reader's language."""
+        if self.version is not None:
+            return text("labels.guideline_version", name=self.name, version=self.version)
+        return self.name or text("labels.batch_none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class Overview:
         groups = [
             {
                 "by": group.kind,
-                "name": group.name,
+                "name": group.title,
                 **group.report.as_json(),
                 "between": self._pairs(group.labeler_pairs),
             }
@@ -142,11 +154,11 @@ def build_groups(store: Store, events: np.ndarray, whole: ReportAndPairs) -> lis
     versions = events["project"].astype(np.int64) * VERSIONS + events["version"]
     groups = [Group("project", names[id], report, pairs) for id, report, pairs in _by(events, events["project"], whole)]
     groups += [
-        Group("guideline", f"{names[id // VERSIONS]}, version {id % VERSIONS}", report, pairs)
+        Group("guideline", names[id // VERSIONS], report, pairs, version=id % VERSIONS)
         for id, report, pairs in _by(events, versions, whole)
     ]
     return groups + [
-        Group("batch", public_id(RUN, id) if id else "imported or by hand", report, pairs)
+        Group("batch", public_id(RUN, id) if id else "", report, pairs)
         for id, report, pairs in _by(events, events["run"], whole)
     ]
 

@@ -21,6 +21,7 @@ from data.starter import SOURCE, gold
 from data.store import Store
 from labeling.rating import NOISE
 from labeling.simulate import simulated_account
+from labeling.texts.pages import bad_input
 
 SAMPLE_ROWS = 500
 """Rows that determine the line from scores to points."""
@@ -57,7 +58,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
             raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
     rows = store.instructions.all(split="train", source=SOURCE, limit=SAMPLE_ROWS)
     if not rows:
-        raise BadInput("no instruction row has a rubric score", "Let people rate: open /label/rate.")
+        raise bad_input("need.scored_rows")
     rater, rng, count = Rater.of([_gold(store, row) for row in rows], noise), random.Random(seed), 0
     with store.transaction():
         accounts = [simulated_account(store, number) for number in range(1, raters + 1)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.errors import BadInput
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import FALLBACK, TEXTS, say
 
@@ -18,6 +19,11 @@ DASH = "–"
 def text(key: str, **values: object) -> str:
     """Return the text `train.KEY` in the reader's language, filled with `values`. Raise KeyError for an unknown key."""
     return say(reader_language(), f"train.{key}", **values)
+
+
+def bad_input(key: str, *, field: str | None = None, kind: type[BadInput] = BadInput, **values: object) -> BadInput:
+    """Return an error of that kind; its problem and its remedy are the texts `train.KEY` and `train.KEY_remedy`."""
+    return kind(text(key, **values), text(f"{key}_remedy", **values), field=field)
 
 
 def setting_help(kind: str, key: str) -> str:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of all pages: one JSON catalogue per language beside this file, with the same blanks in every language.
+"""Texts of all pages: one JSON catalogue per language beside this file, with the same keys and blanks in each.
 
-`say(language, key, **values)` fills one text. Keys are flat and sorted. Keys of the researcher's pages start with
-`train.` and may lack a translation; `say` then falls back to English. A `Refusal` carries its key: the reader sees it
-in the language of the browser, while logs and the HTTP API keep the English line.
+`say(language, key, **values)` fills one text. Keys are flat and sorted; those of the researcher's pages start with
+`train.`. A `Refusal` carries its key: the reader sees it in the language of the browser, while logs and the HTTP API
+keep the English line.
 """
 
 from __future__ import annotations
@@ -54,12 +54,8 @@ def error_detail(problem: BadInput, language: str) -> str:
 
 
 def say(language: str, key: str, **values: object) -> str:
-    """Return the text of `key` in `language`, else in English, filled with `values`.
-
-    Raises KeyError for an unknown key.
-    """
-    text = TEXTS[language].get(key)
-    return (TEXTS[FALLBACK][key] if text is None else text).format(**values)
+    """Return the text of `key` in `language`, filled with `values`. Raise KeyError for an unknown key."""
+    return TEXTS[language][key].format(**values)
 
 
 def language_of(accept_language: str) -> str:

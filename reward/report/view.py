@@ -69,7 +69,7 @@ def card_html(model: RewardModel) -> str:
         text("reward.fact_seconds"): number_text(report.get("seconds"), 0),
         text("reward.fact_snapshot"): model.snapshot_id and f"s{model.snapshot_id}",
     }
-    note = f"<p class=soft>{esc(report['note'])}</p>" if report.get("note") else ""
+    note = f"<p class=soft>{esc(text('reward.accuracy_unknown'))}</p>" if report.get("note") else ""
     return (
         f"<div class=card><b>{id_link(model.public)}</b> <span class=soft>{esc(model.name)}, "
         f"{esc(model.created_at[:16].replace('T', ' '))}</span>{facts_html(facts)}{note}</div>"
@@ -170,7 +170,8 @@ def error_html(problem: BadInput) -> str:
         return COMMAND.sub(_page_link, link_ids(problem.text_in(reader_language()), ids))
     problem.rename_options(FIELDS)
     field = problem.field if problem.field and problem.field not in problem.error else None
-    error = f"{BadInput(problem.error, file=problem.file, line=problem.line, field=field)}".rstrip(".") + "."
+    error = f"{BadInput(problem.error, file=problem.file, line=problem.line)}".rstrip(".")
+    error += f"{text('reward.in_field', field=field) if field else ''}."
     remedy = IMPORT.sub(f" {esc(text('reward.by_import'))}", COMMAND.sub(_page_link, esc(problem.remedy)))
     return f"{link_ids(error)} {remedy}".strip()
 

@@ -14,6 +14,7 @@ import numpy as np
 from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.store import Store
+from labeling.texts.pages import bad_input
 
 FILE = "examination.npz"
 
@@ -72,7 +73,7 @@ def find_examination(store: Store, wanted: str = "") -> int:
         if run.kind == "embed" and run.state == "done" and examination_path(store, run.id).is_file()
     ]
     if not run_ids:
-        raise BadInput("the rows have not been examined yet", "Run: preference-loop curate embed", field="embedded")
+        raise bad_input("need.examination", field="embedded")
     return max(run_ids)
 
 

@@ -18,6 +18,7 @@ from data.records import Policy, Prompt
 from data.run_context import Cancelled, RunContext
 from data.starter import rubric, source_hash
 from labeling.simulate import fit_beta
+from labeling.texts.pages import bad_input
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.evaluation.contest_prompts import choose_contest_prompts
 from rlhf.evaluation.evaluate import (
@@ -72,7 +73,7 @@ class Tournament:
         judge, name = rubric_judge(parts), "rubric"
         if settings.judge == "reward":
             if reward is None:
-                raise BadInput("judge=reward needs a reward model", "Name one: --set reward=r1", field="reward")
+                raise bad_input("need.judge", field="reward")
             judge, name = reward, settings.reward
         skipped: Counter[str] = Counter()
         reader = bases.of(store.reward_models.get(settings.reward)) if reward else None

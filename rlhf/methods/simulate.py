@@ -6,12 +6,12 @@ Every answer is permanently marked as simulated. Sampled pairs of other prompts 
 
 from __future__ import annotations
 
-from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import Seed, Settings, option
 from data.store import Store
 from labeling.quality.agreement import measure_agreement
 from labeling.simulate import AGREEMENT, OVERLAP, count_waiting, rubric_score, simulate
+from labeling.texts.pages import bad_input
 
 LABELS, LABELERS = 200, 4
 
@@ -30,12 +30,9 @@ def check_waiting(store: Store, settings: SimulateSettings) -> None:
     """Check that pairs wait for simulated labelers, and that the rubric covers all of them."""
     waiting = count_waiting(store, settings.labels)
     if not waiting.pairs:
-        raise BadInput("no pairs are waiting for simulated labelers", "Sample answers first: preference-loop sample")
+        raise bad_input("need.waiting_pairs")
     if not waiting.covered:
-        raise BadInput(
-            "the rubric of simulated labelers covers the starter's prompts alone, and pairs of others wait",
-            "Let people answer them: open /label.",
-        )
+        raise bad_input("need.covered_pairs")
 
 
 def run(context: RunContext, settings: SimulateSettings) -> RunResult:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from data.errors import BadInput
 from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.store import Store
+from labeling.texts.pages import bad_input
 
 
 class ContestSettings(Protocol):
@@ -33,13 +33,8 @@ def choose_contests(store: Store, settings: ContestSettings) -> list[tuple[Polic
     """
     policies = [store.policies.get(parse_id(name, POLICY)) for name in settings.policies] or store.policies.all()[-1:]
     if not policies:
-        raise BadInput(
-            "this home has no policy yet",
-            "Run `preference-loop serve` once to load the demo model, or: preference-loop import DIR --as policy",
-        )
+        raise bad_input("need.policy")
     for policy in policies:
         if not settings.against and policy.parent_id is None:
-            raise BadInput(
-                f"{policy.public} has no parent to be compared with", "Name a policy with --against.", field="against"
-            )
+            raise bad_input("need.parent", policy=policy.public, field="against")
     return [(policy, store.policies.get(parse_id(settings.against or policy.parent_id, POLICY))) for policy in policies]

@@ -15,6 +15,7 @@ from data.ids import POLICY, parse_id
 from data.records import Policy, RewardModel
 from data.settings import Settings
 from data.store import Store
+from labeling.texts.pages import bad_input
 from reward.base.text.template_options import TemplateOptions, check_arguments, read_arguments
 from reward.placement_settings import PlacementSettings
 from rlhf.settings import TemplateSettings
@@ -101,10 +102,7 @@ def choose_policy(store: Store, wanted: str) -> Policy:
         return store.policies.get(parse_id(wanted, POLICY))
     policies = store.policies.all()
     if not policies:
-        raise BadInput(
-            "this home has no policy yet",
-            "Run `preference-loop serve` once to load the demo model, or: preference-loop import DIR --as policy",
-        )
+        raise bad_input("need.policy")
     return max(policies, key=lambda policy: policy.id)
 
 
@@ -115,5 +113,5 @@ def choose_policies(store: Store, wanted: str, against: str) -> list[Policy]:
     """
     policies = [choose_policy(store, name) for name in ([wanted, against] if against else [wanted])]
     if len({policy.id for policy in policies}) < len(policies):
-        raise BadInput(f"{policies[0].public} cannot be compared with itself", "Name another policy.", field="against")
+        raise bad_input("need.other_policy", policy=policies[0].public, field="against")
     return policies

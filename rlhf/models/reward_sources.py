@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.records import RewardModel
+from labeling.texts.pages import bad_input
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def choose_reward(store: Store, wanted: str) -> RewardModel | None:
         return reward_record(store, wanted)
     models = store.reward_models.all()
     if not models:
-        raise BadInput("there is no reward model yet", "Train one: preference-loop train reward", field="reward")
+        raise bad_input("need.reward_model", field="reward")
     return models[-1]
 
 
@@ -182,5 +183,4 @@ def _module(place: str) -> ModuleType:
 
 def missing_members(price: float) -> BadInput:
     """Return the error of an uncertainty penalty on a reward without members."""
-    error = f"uncertainty={price:g} is the price of what an ensemble's members disagree on, and this reward has none"
-    return BadInput(error, "Train an ensemble: preference-loop train reward --set members=4", field="uncertainty")
+    return bad_input("need.ensemble", price=price, field="uncertainty")

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from data.errors import BadInput
 from data.ids import POLICY, parse_id
 from data.records import Policy
 from data.store import Store
+from labeling.texts.pages import bad_input
 
 BEST_OF_N = "best-of-n"
 """The kind of a policy that answers by choosing among several answers of its parent."""
@@ -20,15 +20,11 @@ def choose_start(store: Store, wanted: str) -> Policy:
     if wanted:
         policy = store.policies.get(parse_id(wanted, POLICY))
         if policy.kind == BEST_OF_N:
-            error = f"{policy.public} chooses among answers of p{policy.parent_id} and has no weights of its own"
-            raise BadInput(error, f"Name p{policy.parent_id} instead.", field="from")
+            raise bad_input("need.own_weights", policy=policy.public, parent=f"p{policy.parent_id}", field="from")
         return policy
     policies = [policy for policy in store.policies.all() if policy.kind != BEST_OF_N]
     if not policies:
-        raise BadInput(
-            "this home has no policy yet",
-            "Run `preference-loop serve` once to load the demo model, or: preference-loop import DIR --as policy",
-        )
+        raise bad_input("need.policy")
     return policies[-1]
 
 
@@ -38,9 +34,5 @@ def choose_first_policy(store: Store, wanted: str) -> Policy:
         return choose_start(store, wanted)
     policies = store.policies.all()
     if not policies:
-        raise BadInput(
-            "this home has no policy yet",
-            "Run `preference-loop serve` once to load the demo model, or import one.",
-            field="from",
-        )
+        raise bad_input("need.policy", field="from")
     return min(policies, key=lambda policy: policy.id)

@@ -85,7 +85,7 @@ def draw_quality(run: Run | None) -> str:
     if run is None or not quality:
         return empty(text("clinic.no_scores"), RATE_PAGE, text("clinic.rate_rows"))
     held, defects = quality["held_out"], quality["defects"]
-    learned = {"ratings": quality["ratings"], "rows": quality["rated_rows"], "whose": quality["whose"]}
+    learned = {"ratings": quality["ratings"], "rows": quality["rated_rows"], "whose": _whose(quality)}
     shown = {
         text("clinic.learned_from"): text("clinic.ratings_of_rows", **learned),
         text("clinic.held_out_accuracy"): format_share(held["accuracy"], held["ci"], held.get("rows")),
@@ -203,6 +203,16 @@ def _rated_row(row: Report) -> str:
     return f"<div class=rated><b>{row['points']:.1f}</b><div>{texts}</div></div>"
 
 
+def _whose(quality: Report) -> str:
+    return text(f"clinic.choice_{quality['whose']}")
+
+
+def _left_out(reason: str, count: int) -> str:
+    """Return a reason of a recipe, such as "below the quality", with its number."""
+    key = reason.replace(" ", "_").replace("-", "_")
+    return text("clinic.left_out_reason", n=count, reason=text(f"clinic.left_out_{key}"))
+
+
 def _card(snapshot: Snapshot) -> str:
     about, recipe = snapshot.filters, snapshot.filters["recipe"]
     quality, distance = about.get("quality"), about["coverage"]
@@ -211,10 +221,10 @@ def _card(snapshot: Snapshot) -> str:
     shown = {
         text("clinic.rows"): text("clinic.of_rows", n=snapshot.row_count, rows=about["rows"]),
         text("clinic.quality"): text("clinic.points_or_more", n=f"{least:g}") if least else text("clinic.ignored"),
-        text("clinic.pick"): recipe["pick"],
-        text("clinic.left_out"): "; ".join(f"{count:,} {reason}" for reason, count in about["left_out"].items()),
+        text("clinic.pick"): text(f"clinic.choice_{recipe['pick']}"),
+        text("clinic.left_out"): "; ".join(_left_out(reason, count) for reason, count in about["left_out"].items()),
         text("clinic.distance"): text("clinic.distances", **means),
-        text("clinic.ratings"): quality and text("clinic.ratings_hash", **quality),
+        text("clinic.ratings"): quality and text("clinic.ratings_hash", **quality | {"whose": _whose(quality)}),
         text("clinic.sources"): ", ".join(f"{name} {count:,}" for name, count in about["sources"].items()),
         text("clinic.made_by"): text("clinic.run_from", run=about["run"], examination=about["examination"]),
         text("clinic.created"): snapshot.created_at[:16].replace("T", " "),

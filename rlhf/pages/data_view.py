@@ -15,6 +15,7 @@ from data.tables.catalogue import Entry
 from data.transfer.previewing import Preview, Sample
 from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
+from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block, captioned, marks
 from reward.report.option_names import name_fields
 from rlhf.pages.markup import answer_html, empty, esc, scrolling
@@ -42,6 +43,8 @@ def draw_upload() -> str:
 
 def without_folder(problem: BadInput) -> BadInput:
     """Return the problem without the folder of its file."""
+    if isinstance(problem, Refusal):
+        return problem
     return BadInput(problem.error, problem.remedy, problem.file and Path(problem.file).name, problem.line)
 
 

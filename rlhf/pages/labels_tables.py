@@ -94,14 +94,18 @@ def csv_link(name: str, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) 
     writer = csv.writer(file)
     writer.writerows([headers, *([_unquoted(cell) for cell in row] for row in rows)])
     data = base64.b64encode(file.getvalue().encode()).decode()
-    return f"<a download='{esc(name)}.csv' href='data:text/csv;base64,{data}'>{esc(name.replace('-', ' '))}</a>"
+    title = text(f"labels.file_{name.replace('-', '_')}")
+    return f"<a download='{esc(name)}.csv' href='data:text/csv;base64,{data}'>{esc(title)}</a>"
 
 
 def alpha_interval(alpha: Alpha, units: int) -> str:
-    """Return the interval of an alpha as `0.42 to 0.53`; empty if it has none, and with fewer than FEWEST units."""
+    """Return the interval of an alpha, whose ends may be below 0, as `0.42 to 0.53`.
+
+    It is empty if there is none, and with fewer than FEWEST units.
+    """
     if alpha.low is None or alpha.high is None or units < FEWEST:
         return ""
-    return f"{alpha.low:.2f} to {alpha.high:.2f}"
+    return text("labels.range", low=alpha.low, high=alpha.high)
 
 
 def interval_of(share: Share) -> str:
@@ -127,8 +131,8 @@ def rounded(value: float | None, digits: int = 2) -> float | None:
 def _group_row(group: Group) -> list[Cell]:
     report = group.report
     return [
-        group.kind,
-        group.name,
+        text(f"labels.group_{group.kind}"),
+        group.title,
         report.raw.pairs,
         percent(report.raw.rate),
         interval(report.raw.low, report.raw.high),

@@ -85,7 +85,7 @@ def draw_matrix(overview: Overview) -> str:
     kinds = [group.kind for group in overview.groups]
     several = [group for group in overview.groups if group.labeler_pairs and kinds.count(group.kind) > 1]
     folded = (
-        f"<details><summary>{esc(text('labels.by_group', kind=group.kind, name=group.name))}</summary>"
+        f"<details><summary>{esc(text(f'labels.by_{group.kind}', name=group.title))}</summary>"
         f"{_matrix(overview, group.labeler_pairs)}</details>"
         for group in several[:MOST_SHOWN]
     )
@@ -115,8 +115,8 @@ def _cell(share: Share | None, own: bool) -> str:
     if own or share is None or share.value is None:
         return f"<td class=none>{'' if own else '–'}</td>"
     shade = max(0, min(100, round(200 * (share.value - 0.5))))
-    title = esc(text("labels.cell", share=_share(share), n=share.n))
-    return f"<td style='--shade:{shade}%' title='{title}'><b>{100 * share.value:.0f}</b><small>{share.n:,}</small></td>"
+    title, percent = esc(_share(share)), f"{100 * share.value:.0f}"
+    return f"<td style='--shade:{shade}%' title='{title}'><b>{percent}</b><small>{share.n:,}</small></td>"
 
 
 def _share(share: Share) -> str:

@@ -122,7 +122,15 @@ def _run_row(run: Run, moment: str) -> list[str]:
     seconds = elapsed_seconds(run, moment)
     duration = format_duration(seconds) if seconds is not None and run.over else ""
     started = (run.started_at or run.created_at)[:16].replace("T", " ")
-    return [run.public, _kind(run), run.state, started, duration, ", ".join(run.produced), run.created_by]
+    return [
+        run.public,
+        _kind(run),
+        text(f"runs.state_{run.state}"),
+        started,
+        duration,
+        ", ".join(run.produced),
+        run.created_by,
+    ]
 
 
 def _sampled(store: Store, completions: Sequence[Completion]) -> list[str]:

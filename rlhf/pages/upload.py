@@ -21,6 +21,7 @@ from data.store import Store
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
 from labeling.http.bodies import receive_file
+from labeling.texts.translate import Refusal
 
 FOLDER = "import"
 NAME_LENGTH, NAME_BYTES = 100, 200
@@ -35,13 +36,11 @@ def incoming(store: Store) -> list[Path]:
 
 
 def chosen(store: Store, name: str) -> Path:
-    """Return the file of that name in the folder. Raise BadInput if there is none."""
+    """Return the file of that name in the folder. Raise Refusal if there is none."""
     for path in incoming(store):
         if path.name == name:
             return path
-    raise BadInput(
-        f"there is no file {name[:80]!r} in the import folder", "Upload it, or choose one from the list.", field="file"
-    )
+    raise Refusal("train.data.no_such_file", file=name[:80])
 
 
 def clean(name: str) -> str:

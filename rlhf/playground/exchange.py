@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from data.turns import Turn
 from labeling.texts.translate import Refusal
@@ -61,7 +61,8 @@ class Reply:
     """One policy's answer to a question as far as it is known.
 
     `logp` is the answer's log-probability under its policy in nats at temperature 1. `scores` holds each reward's raw
-    score by its name. `seconds` counts from the start of this answer. `problem` says why a reply failed.
+    score by its name. `seconds` counts from the start of this answer. A reply that failed has a `cause`, for which the
+    page has a text, or the words of the `problem`.
     """
 
     policy: str
@@ -73,6 +74,7 @@ class Reply:
     logp: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    cause: Literal["", "ended", "memory"] = ""
     problem: str = ""
 
     @property

@@ -17,7 +17,6 @@ from rlhf.playground.exchange import Question, Reply
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = 200
 """Questions whose replies the server remembers."""
-ENDED = "The model's process ended early, probably for want of memory. Ask again, or choose fewer or smaller models."
 
 
 @dataclass(slots=True)
@@ -121,4 +120,4 @@ class Playground:
 def _fail_active(replies: dict[str, Reply]) -> None:
     for policy, reply in replies.items():
         if reply.active:
-            replies[policy] = replace(reply, state="failed", problem=ENDED)
+            replies[policy] = replace(reply, state="failed", cause="ended")

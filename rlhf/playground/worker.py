@@ -68,7 +68,7 @@ class Answering:
             except Stopped:
                 reply.send(state="stopped")
             except Exception as problem:  # noqa: BLE001 (a model may fail in any way, and the reader should see it)
-                reply.send(state="failed", problem=_explain(problem))
+                reply.send(state="failed", **_explain(problem))
 
     def _send_about(self, number: int, policy: str, values: dict[str, Any]) -> None:
         self._send({"number": number, "policy": policy, **values})
@@ -146,13 +146,14 @@ def as_prompt(question: Question) -> Prompt:
     )
 
 
-def _explain(problem: Exception) -> str:
+def _explain(problem: Exception) -> dict[str, str]:
+    """Return the values of a reply that failed."""
     if isinstance(problem, BadInput):
-        return str(problem)
+        return {"problem": str(problem)}
     if is_out_of_memory(problem):
-        return "Memory ran out. Wait until the current run has ended, or ask for a shorter answer."
+        return {"cause": "memory"}
     traceback.print_exc()
-    return f"{type(problem).__name__}: {problem}"
+    return {"problem": f"{type(problem).__name__}: {problem}"}
 
 
 def main() -> int:

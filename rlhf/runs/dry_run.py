@@ -8,6 +8,7 @@ from typing import Any
 
 from data.settings import as_dict, parse_settings
 from data.store import Store
+from labeling.texts.pages import text
 from reward.memory_estimate import MemoryEstimate
 from rlhf.kinds import find_kind
 from rlhf.runs import preflight
@@ -44,9 +45,7 @@ def render_look(document: dict[str, Any]) -> str:
 
 
 def describe_memory(memory: dict[str, int]) -> str:
-    """Return the peak, its parts and the free memory as one sentence."""
-    parts = ", ".join(f"{name} {memory[name]:,}" for name in PARTS if memory[name])
-    line = f"about {memory['peak']:,} MB ({parts}); {memory['free']:,} MB are free on this machine."
-    if memory["peak"] > memory["free"]:
-        line += " That is more than is free: lower batch_size or per_device_batch_size, or set gradient_checkpointing."
-    return line
+    """Return the peak, its parts and the free memory as a line in the reader's language."""
+    parts = ", ".join(f"{text(f'runs.memory_part_{name}')} {memory[name]:,}" for name in PARTS if memory[name])
+    line = text("runs.memory_need", peak=memory["peak"], parts=parts, free=memory["free"])
+    return f"{line} {text('runs.memory_too_much')}" if memory["peak"] > memory["free"] else line

@@ -12,6 +12,7 @@ from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from data.views.frozen_rows import NOTE
+from labeling.texts.pages import bad_input, text
 from rlhf.kinds import find_kind, start_command
 from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
@@ -41,13 +42,9 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
     """Queue a run that continues from an ended run's checkpoint. Raises BadInput if there is none."""
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
-        raise BadInput(
-            f"{old.public} is {old.state} and cannot be resumed", "Name a run that was cancelled, failed or lost."
-        )
+        raise bad_input("need.ended_run", run=old.public, state=text(f"runs.state_{old.state}"))
     if not has_checkpoint(store, old):
-        raise BadInput(
-            f"{old.public} left no checkpoint", f"Start another one: preference-loop {start_command(old.kind)}"
-        )
+        raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
     return launch(store, old.kind, {**old.settings, **_frozen_rows(store, old)}, by=by, resumes=old.id)
 
 

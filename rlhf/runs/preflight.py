@@ -16,6 +16,7 @@ from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, stream_rows
+from labeling.texts.pages import bad_input
 from reward.base.locate import locate
 from reward.base.text.context_length import stated_context
 from reward.optional_packages import check_installed
@@ -59,7 +60,7 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
 def check_prompts(store: Store, settings: Settings) -> None:
     """Check that there are prompts. If `prompts` is a source and no number, check that it has train prompts."""
     if not store.prompts.count():
-        raise BadInput("this home has no prompts", "Import some: preference-loop import FILE --as prompts")
+        raise bad_input("need.prompts")
     source = getattr(settings, "prompts", "")
     if source and isinstance(source, str) and not store.prompts.all(split="train", source=source, limit=1):
         remedy = "Name the source of an import, or leave `prompts` empty for all."
@@ -100,10 +101,12 @@ def check_room(policy: Policy, max_new_tokens: int) -> None:
     """Check that a prompt, an answer and an end token fit the base's context, if its length is known."""
     context = context_length(policy.base)
     if context and max_new_tokens > context - 2:
-        raise BadInput(
-            f"max_new_tokens={max_new_tokens} does not fit {policy.public}: "
-            f"the context of its base is {context} tokens for prompt and answer",
-            f"Give at most {context - 2}, or less for long prompts.",
+        raise bad_input(
+            "need.room",
+            length=max_new_tokens,
+            policy=policy.public,
+            context=context,
+            most=context - 2,
             field="max_new_tokens",
         )
 
@@ -126,7 +129,7 @@ def check_contests(store: Store, settings: CompareSettings) -> None:
     if settings.reward:
         store.reward_models.get(parse_id(settings.reward, REWARD_MODEL))
     elif settings.judge == "reward":
-        raise BadInput("judge=reward needs a reward model", "Name one: --set reward=r1", field="reward")
+        raise bad_input("need.judge", field="reward")
 
 
 def check_reward(store: Store, settings: ReadsReward) -> None:
@@ -134,7 +137,7 @@ def check_reward(store: Store, settings: ReadsReward) -> None:
     if settings.reward:
         reward_record(store, settings.reward)
     elif not store.reward_models.all():
-        raise BadInput("there is no reward model yet", "Train one: preference-loop train reward", field="reward")
+        raise bad_input("need.reward_model", field="reward")
 
 
 def check_uncertainty(store: Store, settings: PPOSettings) -> None:
@@ -155,11 +158,7 @@ def check_guard(store: Store, settings: PPOSettings) -> None:
         return
     shared = trained_comparison_ids(store, guard) & trained_comparison_ids(store, judge)
     if shared or guard.id == judge.id:
-        raise BadInput(
-            f"{guard.public} cannot guard {judge.public}: both were trained on {len(shared)} of the same comparisons",
-            "Train two on other prompts: preference-loop train reward --set part=0-0.5, and again with part=0.5-1",
-            field="guard",
-        )
+        raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=len(shared), field="guard")
 
 
 def _judge(store: Store, settings: PPOSettings) -> RewardModel | None:
@@ -184,9 +183,7 @@ def check_instructions(store: Store, settings: Settings) -> None:
     if snapshot := getattr(settings, "snapshot", ""):
         load_instructions(store, snapshot)
     elif not store.instructions.count():
-        raise BadInput(
-            "this home has no instruction rows", "Import some: preference-loop import FILE --as instructions"
-        )
+        raise bad_input("need.instructions")
 
 
 def check_text(store: Store, settings: PretrainSettings) -> None:

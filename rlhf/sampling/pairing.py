@@ -16,6 +16,7 @@ from data.starter import SOURCE
 from data.store import Store
 from data.tables.projects import STANDARD
 from data.tables.rankings import FEWEST, MOST
+from labeling.texts.pages import bad_input
 from rlhf.settings import SampleSettings
 
 RANKING = "ranking"
@@ -169,5 +170,5 @@ def split_prompt_counts(store: Store, prompts: int, split: str, test_share: floa
     counts = {name: count for name, count in ((split or "train", prompts - of_test), ("test", of_test)) if count}
     for name in counts:
         if not store.prompts.count(name):
-            raise BadInput(f"there are no prompts in the {name} split", "Import some with `import FILE --as prompts`.")
+            raise bad_input("need.split_prompts", split=name)
     return counts

@@ -37,7 +37,8 @@ def draw_replies(question: Question | None, replies: Sequence[Reply], names: dic
 
 def _draw_reply(reply: Reply, name: str) -> str:
     if reply.state == "failed":
-        inner = f"<p class=bad>{esc(reply.problem)}</p>"
+        why = text(f"playground.failed_{reply.cause}") if reply.cause else reply.problem
+        inner = f"<p class=bad>{esc(why)}</p>"
     elif reply.text:
         inner = answer_html(reply.text)
     else:

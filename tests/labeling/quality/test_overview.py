@@ -8,6 +8,7 @@ import pytest
 from data.tables.comparison_columns import current_mask
 from labeling.quality.agreement import measure_agreement
 from labeling.quality.overview import build_overview
+from labeling.texts.reader import writing_in
 from rlhf.pages import labels_view
 from rlhf.pages.disputes_view import draw_votes
 
@@ -87,12 +88,14 @@ def test_groups_are_projects_guideline_versions_and_batches(store, add_pairs, co
     for pair in add_pairs(2):
         compare(pair, mina, "left")
         compare(pair, jun, "left")
-    overview = {(group.kind, group.name): group.report.raw.pairs for group in build_overview(store, "people").groups}
-    assert overview == {
+    groups = build_overview(store, "people").groups
+    assert {(group.kind, group.title): group.report.raw.pairs for group in groups} == {
         ("project", "Standard"): 2,
         ("guideline", "Standard, version 1"): 2,
         ("batch", "imported or by hand"): 2,
     }
+    with writing_in("ko"):
+        assert [group.title for group in groups] == ["Standard", "Standard, 1판", "가져왔거나 직접 만듦"]
 
 
 def test_two_by_two_is_known_of_each_batch_too(store, compare, mina, jun):

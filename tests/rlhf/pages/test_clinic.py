@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.texts.reader import writing_in
 from rlhf.clinic.examination import Examination
 from rlhf.pages import clinic_map, clinic_view
 
@@ -54,6 +55,27 @@ def test_a_rows_text_is_text_wherever_it_is_shown(store):
         clinic_view.draw_quality(curated(store)),
     ]
     assert all("<img" not in html and "&lt;img" in html for html in drawn)
+
+
+def test_a_snapshots_card_names_recipe_ratings_and_rows_left_out_in_the_readers_language(store):
+    about = {
+        "recipe": {"min_quality": 3.0, "pick": "diverse"},
+        "left_out": {"below the quality": 4, "near-duplicates": 3, "near to a chosen one": 2, "not drawn": 1},
+        "coverage": {name: {"mean": 0.5} for name in ("chosen", "random")},
+        "quality": {"ratings": 200, "whose": "person", "hash": "abc"},
+        "sources": {"starter": 5},
+        "rows": 15,
+        "run": "run2",
+        "examination": "run1",
+    }
+    rows = [{"id": 1, "instruction": "Say hi.", "input": "", "output": "Hi."}]
+    card = clinic_view.draw_snapshots([store.snapshots.freeze("instructions", rows, about, "five")])
+    assert "4 below the quality; 2 near to a chosen one; 3 near-duplicates; 1 not drawn" in card
+    with writing_in("ko"):
+        card = clinic_view.draw_snapshots(store.snapshots.all())
+    assert "품질 미달 4개; 선택된 행과 가까움 2개; 유사 중복 3개; 뽑히지 않음 1개" in card
+    assert ">다양하게<" in card
+    assert "200개(사람), 해시 abc" in card
 
 
 def test_every_cluster_has_a_line_with_its_share_and_its_words():

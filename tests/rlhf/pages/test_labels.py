@@ -15,6 +15,7 @@ from data.views.preferences import snapshot_filters
 from labeling.accounts.current import acting_as
 from labeling.quality.agreement import Agreement, AgreementReport, Alpha
 from labeling.quality.overview import build_overview
+from labeling.texts.reader import writing_in
 from rlhf.pages import disputes_view, labels_tables, labels_view
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.labels import LabelsPage
@@ -61,6 +62,22 @@ def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(jud
     assert "Gold (%)" not in labelers.value["headers"]  # nobody has met a gold item
     assert {name for name, _ in updates[page.who].choices} == {"mina", "jun"}
     assert page.refresh(updates[page.seen], "people") == gr.skip()
+
+
+def test_a_cell_of_the_matrix_names_its_number_of_pairs_once(judged):
+    matrix = labels_view.draw_matrix(build_overview(judged, "people"))
+    assert re.findall("title='([^']+)'", matrix) == ["too few to say (3)"] * 2
+
+
+def test_groups_and_intervals_are_named_in_the_readers_language(judged):
+    with writing_in("ko"):
+        groups = labels_tables.group_rows(build_overview(judged, "people").groups)
+        assert [row[:2] for row in groups] == [
+            ["프로젝트", "Standard"],
+            ["지침", "Standard, 1판"],
+            ["묶음", "가져왔거나 직접 만듦"],
+        ]
+        assert labels_tables.alpha_interval(Alpha(0.5, -0.1, 0.9), 10) == "-0.10 ~ 0.90"
 
 
 def test_empty_states_say_which_step_fills_them(store):

@@ -149,8 +149,11 @@ def test_further_runs_of_an_address_are_for_the_charts_and_the_first_one_is_on_t
 def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
     with gr.Blocks():
         page = RunsPage(store, gr.Button().click)
+    store.runs.enqueue("sample", {}, "rae")
     with writing_in("ko"):
-        assert "run9 실행이 없습니다. 표에서 고르세요." in page.refresh("run9", "", "")[page.head]
+        shown = page.refresh("run9", "", "")
+    assert "run9 실행이 없습니다. 표에서 고르세요." in shown[page.head]
+    assert shown[page.table]["data"][0][1:3] == ["샘플링", "대기 중"]
 
 
 def test_the_policies_page_draws_the_policy_of_its_address_once(store):

@@ -50,6 +50,8 @@ def test_a_complete_reply_shows_length_log_probability_scores_and_time():
 def test_the_cards_speak_the_reader_s_language():
     with writing_in("ko"):
         assert "완료" in draw_replies(QUESTION, [Reply("p1", "done", "text")], {})
+        assert "일찍 끝났습니다" in draw_replies(QUESTION, [Reply("p1", "failed", cause="ended")], {})
+        assert "메모리가 부족합니다" in draw_replies(QUESTION, [Reply("p1", "failed", cause="memory")], {})
 
 
 def test_a_system_message_stands_first_in_a_new_chat_and_not_twice_in_a_later_one():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rlhf.playground.exchange import Question, Reply
-from rlhf.playground.process import ENDED, KEPT, Playground
+from rlhf.playground.process import KEPT, Playground
 from tests.support import PATIENCE
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -66,7 +66,7 @@ def test_a_killed_worker_fails_its_replies_with_a_reason_and_the_next_question_s
     number = playground.ask(Question(TURNS, ("p1",)))
     playground._worker.send_signal(signal.SIGKILL)
     reply = wait(playground, number, complete)
-    assert (reply.state, reply.problem) == ("failed", ENDED)
+    assert (reply.state, reply.cause) == ("failed", "ended")
     assert wait(playground, playground.ask(Question(TURNS, ("p1",), max_new_tokens=2)), complete).state == "done"
 
 
@@ -76,7 +76,7 @@ def test_a_worker_whose_end_was_not_noticed_yet_fails_its_own_replies_alone(play
         playground._worker.kill()
         playground._worker.wait()
         answered = playground.ask(Question(TURNS, ("p1",), max_new_tokens=2))
-    assert wait(playground, left, complete).problem == ENDED
+    assert wait(playground, left, complete).cause == "ended"
     assert wait(playground, answered, complete).state == "done"
 
 

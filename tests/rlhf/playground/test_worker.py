@@ -75,6 +75,15 @@ def test_a_policy_that_cannot_answer_does_not_keep_the_others_from_it(store):
     assert "policy p2 (gone) has no adapter" in replies[0].problem
 
 
+def test_a_lack_of_memory_is_a_cause_that_the_page_has_a_text_for(store, monkeypatch):
+    def draw(*given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(AnswerSampler, "draw", draw)
+    (reply,), _ = answers(store, Question(TURNS, ("p1",), max_new_tokens=4))
+    assert (reply.state, reply.cause, reply.problem) == ("failed", "memory", "")
+
+
 def test_a_stopped_question_keeps_what_was_written_and_asks_no_further_policy(store, monkeypatch):
     monkeypatch.setattr(worker, "INTERVAL", 0.0)
     store.policies.add(name="second", kind="base", base=store.policies.get("p1").base)

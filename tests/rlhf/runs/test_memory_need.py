@@ -10,6 +10,7 @@ import pytest
 
 import app
 from data.settings import parse_settings
+from labeling.texts.reader import writing_in
 from reward.base import memory
 from reward.memory_estimate import ELEMENTS, LIBRARIES, LOGIT_COPIES, SHARE, estimate_memory
 from reward.model_shape import ModelShape
@@ -175,6 +176,9 @@ def test_a_run_that_does_not_fit_is_told_what_to_lower():
         "about 9,002 MB (libraries 1, weights 9,000, activations 1); 8,000 MB are free on this machine. "
         "That is more than is free: lower batch_size or per_device_batch_size, or set gradient_checkpointing."
     )
+    with writing_in("ko"):
+        korean = describe_memory(memory | {"peak": 9002, "free": 9002})
+    assert korean == "약 9,002 MB(라이브러리 1, 가중치 9,000, 활성값 1). 이 컴퓨터의 남은 메모리는 9,002 MB입니다."
 
 
 def test_the_form_estimates_the_settings_that_stand_in_it(tiny_home):

@@ -13,6 +13,8 @@ from data.errors import BadInput
 from data.splits import split_of
 from data.starter import BASE
 from data.store import Store
+from labeling.texts.reader import writing_in
+from reward.report.view import error_html
 from rlhf.common import locks
 from rlhf.kinds import KINDS
 from rlhf.models.reward_sources import add_sources
@@ -64,6 +66,18 @@ def test_answers_longer_than_a_context_are_refused(store_with_policies: Store, k
     assert "at most 62" in problem.remedy
     assert problem.field == "max_new_tokens"
     assert queued(store_with_policies, kind, **settings, max_new_tokens=62)
+
+
+def test_a_page_says_in_the_readers_language_what_a_run_needs(store_with_policies: Store) -> None:
+    with writing_in("ko"):
+        problem = refused(store_with_policies, "compare", policies="p2", judge="reward", max_new_tokens=8)
+        assert error_html(problem) == "judge=reward 설정에는 보상 모델이 필요합니다. 보상 모델을 정하세요: reward=r1"
+        missing = error_html(refused(store_with_policies, "best-of-n"))
+    link = "<a href='#reward'>보상</a>"
+    assert missing == f"아직 보상 모델이 없습니다(설정 &#x27;reward&#x27;). 먼저 학습하세요: {link}"
+    assert str(refused(store_with_policies, "best-of-n")) == (
+        "there is no reward model yet (field 'reward'). Train one: preference-loop train reward"
+    )
 
 
 def test_a_base_with_an_unknown_context_passes_the_check(store_with_policies: Store) -> None:
