@@ -33,6 +33,7 @@ SAME_IN_KOREAN = {
     "train.labels.column_agreement_interval",
     "train.loop.ppo_verb",
     "train.round.run_ended",
+    "train.runs.at",
 }
 """Texts of names, units and blanks alone."""
 
