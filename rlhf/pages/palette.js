@@ -1,13 +1,12 @@
 // Ctrl+K: go to a page by a part of its name, or to a run, policy or reward model by its id.
 (() => {
-  const OF_ID = { run: "runs", p: "policies", r: "reward" };
   const part = (id) => document.getElementById(id);
   let chosen = 0;
   const targets = (typed) => {
-    const [, kind] = /^(run|p|r)\d+$/.exec(typed) ?? [];
+    const prefix = /^([a-z]+)\d+$/.exec(typed)?.[1], page = part("go").dataset[prefix];
     const named = [...document.querySelectorAll("#nav a")].map((link) => [link.textContent, link.getAttribute("href")]);
     const found = named.filter(([title, href]) => `${title} ${href}`.toLowerCase().includes(typed));
-    return kind ? [[typed, `#${OF_ID[kind]}/${typed}`], ...found] : found;
+    return page ? [[typed, `#${page}/${typed}`], ...found] : found;
   };
   const draw = () => {
     const found = targets(part("go-typed").value.trim().toLowerCase());

@@ -67,6 +67,6 @@ def head(pages: Sequence[str]) -> str:
     """
     shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
     style = f"{STYLE}{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
-    known = f"document.documentElement.lang = '{reader_language()}';\nconst PAGES = {json.dumps(list(pages))};\n"
+    known = f"const LANGUAGE = '{reader_language()}';\nconst PAGES = {json.dumps(list(pages))};\n"
     script = f"{COLOR_SCHEME}{known}{(HERE / 'train.js').read_text()}{(HERE / 'palette.js').read_text()}"
     return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"

@@ -25,6 +25,7 @@
     const wanted = address()[0];
     const page = pages.includes(wanted) ? wanted : pages[0];
     document.documentElement.dataset.page = page;
+    if (document.body) document.body.lang = LANGUAGE; // the framework gives <html> the browser's
     document.querySelectorAll("#nav a").forEach((link) => {
       if (link.getAttribute("href") !== "#" + page) return link.removeAttribute("aria-current");
       link.setAttribute("aria-current", "page");

@@ -16,6 +16,7 @@ from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import TEXTS, say
 from reward.page import QUIET, Look, RewardPage
+from reward.report.addresses import PAGES as PAGES_OF_IDS
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.clinic import ClinicPage
 from rlhf.pages.data import DataPage
@@ -110,7 +111,8 @@ def _palette() -> str:
         f"autocomplete=off aria-label='{title}' placeholder='{hint}'>"
     )
     found = f"<ul id=go-list role=listbox aria-label='{title}'></ul><p id=go-none hidden>{none}</p>"
-    return f"<dialog id=go aria-label='{title}'><div>{typed}{found}</div></dialog>"
+    pages = " ".join(f"data-{prefix}={page}" for prefix, page in PAGES_OF_IDS.items())
+    return f"<dialog id=go {pages} aria-label='{title}'><div>{typed}{found}</div></dialog>"
 
 
 def _languages() -> str:

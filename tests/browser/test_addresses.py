@@ -143,7 +143,7 @@ def test_the_language_changes_at_the_same_address_and_holds_for_forms_and_answer
     page.locator("#nav").get_by_role("button", name="한").click()
     expect(page.locator("#nav").get_by_role("button", name="한")).to_have_attribute("aria-pressed", "true")
     expect_run(page, "run2")
-    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    expect(page.locator("body")).to_have_attribute("lang", "ko")
     page.locator("#nav").get_by_role("button", name="EN").click()
     expect(page.locator("#nav a[href='#loop']")).to_have_text("Loop")
     expect_run(page, "run2")
