@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -70,14 +70,19 @@ def other_values(setting: Described) -> Iterator[object]:
         yield default / 2 if default else 0.1
 
 
-def try_settings(folder: Path, kinds: tuple[str, ...] = tuple(RUNS)) -> dict[str, str]:
-    """Do the runs; return "kind key=value" -> the error of each that failed, and print every refusal."""
+def try_settings(
+    folder: Path, kinds: tuple[str, ...] = tuple(RUNS), only: Collection[str] | None = None
+) -> dict[str, str]:
+    """Do the runs; return "kind key=value" -> the error of each that failed, and print every refusal.
+
+    `only`: the keys of the settings to try; None: all.
+    """
     home = FamilyHome(folder, FAMILIES["Llama 3"].build(folder / "model"))
     home.run("reward", base=str(home.model), **RUNS["reward"])
     failed: dict[str, str] = {}
     for kind in kinds:
         for setting in describe(find_kind(kind).settings_class()):
-            if setting.key in NAMES:
+            if setting.key in NAMES or (only is not None and setting.key not in only):
                 continue
             for value in other_values(setting):
                 line = f"{kind} {setting.key}={value}"
