@@ -122,6 +122,8 @@ CURVES = {
     "pretrain": STEPS | {"epoch": EPOCH} | AT_THE_END,
 }
 """Kind of run -> name of a curve -> meaning."""
+for curves in CURVES.values():
+    curves["seconds"] = "seconds since the run began, an axis of the plots"
 
 
 def server_rows() -> Iterator[str]:
