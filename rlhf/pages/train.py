@@ -18,6 +18,7 @@ from labeling.texts.translate import TEXTS, say
 from reward.page import QUIET, Look, RewardPage
 from reward.report.addresses import PAGES as PAGES_OF_IDS
 from rlhf.pages.arena import ArenaPage
+from rlhf.pages.audit import AuditPage
 from rlhf.pages.clinic import ClinicPage
 from rlhf.pages.data import DataPage
 from rlhf.pages.export import ExportPage
@@ -44,6 +45,7 @@ PAGES = (
     "arena",
     "runs",
     "people",
+    "audit",
     "export",
 )
 
@@ -87,6 +89,7 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
         "arena": partial(ArenaPage, store, looks["arena"]),
         "runs": partial(RunsPage, store, looks["runs"]),
         "people": partial(PeoplePage, store, looks["people"], presence),
+        "audit": partial(AuditPage, store, looks["audit"]),
         "export": partial(ExportPage, store, looks["export"]),
     }
 

@@ -124,3 +124,14 @@ def test_no_page_scrolls_sideways(page, server):
         for width in (390, 2560):
             page.set_viewport_size({"width": width, "height": 844})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+
+
+def test_the_side_bar_stays_in_sight_while_the_page_scrolls(page, server):
+    sign_in(page, server, "rae")
+    page.set_viewport_size({"width": 1280, "height": 400})
+    visit(page, server, "loop")
+    page.locator(".station").first.wait_for()
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert page.evaluate("scrollY") > 0
+    top = page.evaluate("document.querySelector('#nav').getBoundingClientRect().top")
+    assert 0 <= top < 20
