@@ -98,19 +98,17 @@ def test_all_processes_try_again_with_half_the_pass_when_memory_runs_out_in_one(
     whole, _ = ended(store, "return")
     (store.home / "tries").unlink()
     expected = weights_of(store, whole)
-    for where in ("a step", "a rollout"):
-        run, log = ended(store, MEMORY, where=where)
-        assert (run.state, run.error) == ("done", None), log[-3000:]
-        assert tries(store) == ["8"]
-        (store.home / "tries").unlink()
-        assert "all of them start again with passes of half the size" in log
-        own = weights_of(store, run)
-        assert [name for name in own if not torch.allclose(own[name], expected[name], rtol=1e-4, atol=1e-5)] == []
-        assert not (store.home / "runs" / str(run.id) / "out-of-memory").exists()
+    run, log = ended(store, MEMORY)
+    assert (run.state, run.error) == ("done", None), log[-3000:]
+    assert tries(store) == ["8"]
+    assert "all of them start again with passes of half the size" in log
+    own = weights_of(store, run)
+    assert [name for name in own if not torch.allclose(own[name], expected[name], rtol=1e-4, atol=1e-5)] == []
+    assert not (store.home / "runs" / str(run.id) / "out-of-memory").exists()
 
 
 def test_memory_that_runs_out_again_ends_the_run_with_the_settings_of_its_kind(store):
-    run, log = ended(store, MEMORY, always=True)
+    run, log = ended(store, MEMORY, where="a rollout", always=True)
     assert run.state == "failed", log[-3000:]
     assert tries(store) == ["8", "4"]
     assert run.error.startswith("memory ran out, also with passes of half the size")
