@@ -1,3 +1,6 @@
+// A choice of this browser, kept in a cookie that every page and the server read.
+window.keepChoice = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+
 // Light, dark, or as the system is set: the choice of this browser, kept in a cookie and shown by every page.
 (() => {
   const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
@@ -9,7 +12,7 @@
     document.querySelectorAll("color-scheme select").forEach((select) => { select.value = chosen(); });
   };
   const choose = (value) => {
-    document.cookie = `color_scheme=${value}; path=/; max-age=31536000; samesite=lax`;
+    keepChoice("color_scheme", value);
     apply();
   };
   system.addEventListener("change", apply);

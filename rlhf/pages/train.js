@@ -52,7 +52,7 @@
     if (button) document.querySelector(`#${button.dataset.press}`)?.click();
     const language = event.target.closest("[data-language]")?.dataset.language;
     if (language) {
-      document.cookie = `language=${language}; path=/; max-age=31536000; samesite=lax`;
+      keepChoice("language", language);
       location.reload();
     }
     // A table's row is chosen wherever it is clicked, if its own link stays on the page.

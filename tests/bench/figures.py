@@ -23,6 +23,7 @@ from tests.bench.sampling import sampling
 from tests.bench.serve.big_home import big_home
 from tests.bench.serve.kill9 import kill9
 from tests.bench.serve.serve_load import serve_load
+from tests.bench.serve.start_server import serving_app
 from tests.support import ROOT
 
 PAIRS = 600
@@ -48,14 +49,7 @@ def tour_quick(home: Path) -> dict:
 def first_pair_seconds(home: Path) -> dict:
     """From `preference-loop serve` in an empty home to the address, and to the first pair that a labeler is handed."""
     began = time.monotonic()
-    server = subprocess.Popen(
-        [sys.executable, "app.py", "serve", "--home", str(home), "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        address = server.stdout.readline().strip()
+    with serving_app(home) as address:
         to_address = time.monotonic() - began
         session = Session(store := Store(home), store.accounts.add("bench", "labeler"))
         while session.next() is None:
@@ -67,9 +61,6 @@ def first_pair_seconds(home: Path) -> dict:
             "to_address": round(to_address, 1),
             "seconds": round(time.monotonic() - began, 1),
         }
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def labels_per_second(home: Path) -> dict:

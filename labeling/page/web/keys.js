@@ -97,7 +97,7 @@ loop.acts.hide_invented = () => {
 };
 loop.acts.look = () => loop.look();
 loop.acts.language = (value) => {
-  document.cookie = `language=${value}; path=/; max-age=31536000; samesite=lax`;
+  keepChoice("language", value);
   loop.again();
 };
 // A skip cannot be undone. A second press of undo withdraws the answer before it.

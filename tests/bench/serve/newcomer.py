@@ -6,14 +6,13 @@ Each step waits for what the person waits for, and has its seconds, clicks and k
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
-from tests.support import ROOT
+from tests.bench.serve.start_server import serving_app
 from tests.support.browsing import chromium, tab
 from tests.support.tiny_home import PASSWORD
 
@@ -56,25 +55,13 @@ class Newcomer:
 def newcomer(home: Path) -> dict:
     """Return what each step of the first round took, and clicks and seconds of all of them."""
     began = time.monotonic()
-    server = subprocess.Popen(
-        [sys.executable, "app.py", "serve", "--home", str(home), "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout
-        link = server.stdout.readline().strip()
+    with serving_app(home) as link:
         person = Newcomer(began)
         person.reached("address")
         with chromium() as browser, tab(browser) as page:
             page.set_viewport_size(SIZE)
             label(person, page, link)
             first_round(person, page, link.split("/first")[0].rstrip("/"))
-    finally:
-        server.terminate()
-        server.wait()
     total = {name: sum(step[name] for step in person.steps.values()) for name in ("clicks", "keys")}
     return {"seconds": round(time.monotonic() - began, 1), **total, "steps": person.steps}
 

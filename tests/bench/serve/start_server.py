@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -30,18 +32,34 @@ def main(home: str) -> None:
     run_server(ProxyHeaders(Gate(inner, store)), door, f"http://127.0.0.1:{door.getsockname()[1]}/")
 
 
+@contextmanager
+def serving_app(home: Path) -> Iterator[str]:
+    """Serve a home with the app's pages inside the block; yield the line that the server prints, an address or a link."""
+    server, line = _launch(home, pages=True)
+    try:
+        yield line
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def start(home: Path, *, pages: bool) -> tuple[subprocess.Popen, int]:
     """The app with its pages, or the doors alone, in a process of its own; its port."""
+    server, line = _launch(home, pages=pages)
+    return server, int(line.split(":")[2].split("/")[0])
+
+
+def _launch(home: Path, *, pages: bool) -> tuple[subprocess.Popen, str]:
     command = (
         ["app.py", "serve", "--home", str(home), "--port", "0"]
         if pages
         else ["-m", "tests.bench.serve.start_server", str(home)]
     )
     server = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    address = server.stdout.readline()
-    if not address.startswith("http://"):
-        raise RuntimeError(f"the server did not start: {address!r}")
-    return server, int(address.split(":")[2].split("/")[0])
+    line = server.stdout.readline().strip()
+    if not line.startswith("http://"):
+        raise RuntimeError(f"the server did not start: {line!r}")
+    return server, line
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ PPO = [
     "value_clip_fraction",
     "value_loss",
 ]
-"""What a PPO run reported in a tour, without the axes and the totals."""
+"""The metrics of a tour's PPO run, without the axes and the totals."""
 
 
 def test_every_metric_of_a_ppo_run_stands_in_one_plot_of_a_named_group():
